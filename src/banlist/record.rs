@@ -1,0 +1,115 @@
+//! What does a ban say?
+//!
+//! The record of one ban as it stands in the compiled list and as the verdict reads it. In: JSON lines from the list's records section, whose bytes
+//! were hashed before they are parsed. Out: [`Ban`]. Not checked here: whether a ban makes sense; that is the source's and the linter's work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Its name, as people cite it: `BAN-2026-0007`.
+    pub id: String,
+    /// Why, in a few words.
+    pub reason: String,
+    /// Advisories such as `CVE-2026-1234`.
+    pub advisories: Vec<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What a match does.
+    pub action: Action,
+    /// When it starts to hold.
+    pub effective: Timestamp,
+    /// When it stops to hold, if ever.
+    pub lapses: Option<Timestamp>,
+    /// What to use instead: an image reference.
+    pub successor: Option<String>,
+    /// What it does not hold for, and until when.
+    pub except: Vec<Exception>,
+    /// Diff IDs of layers that cure it: an image that also carries one of them is admitted.
+    pub cure: Vec<Digest>,
+    /// What to run in containers that already have it.
+    pub patch: Option<Patch>,
+}
+
+/// How bad a ban's cause is; lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nice to know.
+    Low,
+    /// Worth a plan.
+    Medium,
+    /// Worth a day.
+    High,
+    /// Drop everything.
+    Critical,
+}
+
+/// What a match does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Refuse the container.
+    Refuse,
+    /// Admit it and say so in the system log.
+    Warn,
+}
+
+/// What a list entry's digest is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchKind {
+    /// The chain ID of one of the container's stacks of layers.
+    Base,
+    /// The image's config, manifest or index digest.
+    Image,
+    /// The diff ID of a layer, wherever it lies.
+    Layer,
+}
+
+/// What a ban does not hold for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// What the digest is compared with.
+    pub kind: MatchKind,
+    /// Chain ID, image digest or diff ID, by `kind`.
+    pub digest: Digest,
+    /// The first second at which the exception no longer holds.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Where it was agreed.
+    pub ticket: Option<String>,
+}
+
+/// What to run in containers that already have the banned content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// A command that exits 0 when nothing needs to be done.
+    pub check: Option<Vec<String>>,
+    /// The command.
+    pub run: Vec<String>,
+    /// Seconds after which nothing of it may be left running.
+    pub timeout: u64,
+    /// Numeric `uid:gid`; `0:0` unless said.
+    pub user: String,
+}
+
+/// Where a digest of the container stands in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The digest that stands in the list and in the container.
+    pub digest: Digest,
+    /// As what it was banned.
+    pub kind: MatchKind,
+    /// The banned thing's name for people. Never matched.
+    pub name: Option<String>,
+    /// The banned thing's platform, `os/architecture[/variant]`, for people. Never matched.
+    pub platform: Option<String>,
+    /// The ban.
+    pub ban: Ban,
+}

@@ -1,0 +1,3 @@
+//! Which program is this? The OCI runtime, `embargo check` and `embargo exec-patch`.
+
+fn main() {}

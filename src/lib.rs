@@ -1,0 +1,16 @@
+//! Embargo: a drop-in OCI runtime that does not start containers whose base image is banned.
+//!
+//! ```text
+//! argv ─▶ call ─▶ container ─▶ lineage ─▶ banlist ─▶ verdict ─▶ delegate
+//! words    what is    bundle and   the chain IDs  verified   admit or   become
+//! and      asked      engine       it is made of  look-ups   refuse     runc
+//! flags
+//! ```
+//!
+//! The modules stand in the order in which data passes through them; each uses only those before it.
+
+pub mod banlist;
+pub mod container;
+pub mod lineage;
+pub mod paths;
+pub mod sys;

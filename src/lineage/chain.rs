@@ -1,0 +1,88 @@
+//! Which stacks of layers is an image made of?
+//!
+//! In: the ordered diff IDs of an image, lowest first. Out: the chain ID of every stack from the lowest layer up. An image derives from a base
+//! exactly when the base's top chain ID is one of these. Rule: OCI image-spec, config.md "Layer ChainID":
+//! `ChainID(L₀) = DiffID(L₀)`, `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests' text.
+
+use sha2::{Digest as _, Sha256};
+
+use super::digest::{ChainId, DiffId, Digest};
+
+/// The most layers that are looked at. Docker's overlay2 stops at 128 (moby: daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
+pub const MAX_LAYERS: usize = 1_024;
+
+/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same length, never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    diff_ids: Vec<DiffId>,
+    chain_ids: Vec<ChainId>,
+}
+
+impl Chain {
+    /// Hashes ordered diff IDs (lowest first). `None` when there are none, or more than [`MAX_LAYERS`].
+    #[must_use]
+    pub fn from_diff_ids(diff_ids: Vec<DiffId>) -> Option<Self> {
+        if diff_ids.len() > MAX_LAYERS {
+            return None;
+        }
+        let (first, rest) = diff_ids.split_first()?;
+        let mut chain_ids = Vec::with_capacity(diff_ids.len());
+        let mut top = ChainId(first.0);
+        chain_ids.push(top);
+        for diff_id in rest {
+            top = extend(top, *diff_id);
+            chain_ids.push(top);
+        }
+        Some(Self { diff_ids, chain_ids })
+    }
+
+    /// The layers' diff IDs, lowest first.
+    #[must_use]
+    pub fn diff_ids(&self) -> &[DiffId] {
+        &self.diff_ids
+    }
+
+    /// The chain ID of each stack, lowest first; the last is the whole image's.
+    #[must_use]
+    pub fn chain_ids(&self) -> &[ChainId] {
+        &self.chain_ids
+    }
+
+    /// The chain ID of the whole image.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "from_diff_ids makes no empty chain")]
+    pub fn top(&self) -> ChainId {
+        *self.chain_ids.last().expect("a chain has a layer")
+    }
+}
+
+/// The chain ID of a stack with one more layer on it.
+#[must_use]
+pub fn extend(below: ChainId, diff_id: DiffId) -> ChainId {
+    let mut hasher = Sha256::new();
+    for part in ["sha256:", &below.0.hex(), " sha256:", &diff_id.0.hex()] {
+        hasher.update(part.as_bytes());
+    }
+    ChainId(Digest::from_bytes(hasher.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_chain_id_hashes_the_text_of_the_one_below_and_of_the_diff_id() {
+        let diff_ids = vec![DiffId(Digest::of(b"a")), DiffId(Digest::of(b"b")), DiffId(Digest::of(b"c"))];
+        let chain = Chain::from_diff_ids(diff_ids.clone()).unwrap();
+        let second = Digest::of(format!("{} {}", diff_ids[0], diff_ids[1]).as_bytes());
+        let third = Digest::of(format!("{second} {}", diff_ids[2]).as_bytes());
+        assert_eq!(chain.chain_ids(), [ChainId(diff_ids[0].0), ChainId(second), ChainId(third)]);
+        assert_eq!(chain.top(), ChainId(third));
+    }
+
+    #[test]
+    fn there_is_no_chain_of_no_layers_nor_of_too_many() {
+        assert_eq!(Chain::from_diff_ids(Vec::new()), None);
+        assert_eq!(Chain::from_diff_ids(vec![DiffId(Digest::of(b"a")); MAX_LAYERS + 1]), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! What is a digest, and what is it a digest of?
+//!
+//! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out: typed digests that cannot be mixed up: a diff ID is
+//! the digest of an uncompressed layer, a chain ID of a whole stack of layers, an image ID of an image config, and so on
+//! (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md "Digests"). Only SHA-256 is understood.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 value, whatever it is the digest of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// Text that is not `sha256:` and 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadDigest(String);
+
+impl fmt::Display for BadDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {:?} as a sha256 digest", self.0)
+    }
+}
+
+impl std::error::Error for BadDigest {}
+
+impl Digest {
+    /// The SHA-256 of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest with this value.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads `sha256:` and 64 lower-case hexadecimal digits (image-spec, descriptor.md "Registered algorithms").
+    ///
+    /// # Errors
+    /// [`BadDigest`] for anything else, with at most 80 characters of it.
+    pub fn parse(text: &str) -> Result<Self, BadDigest> {
+        text.strip_prefix("sha256:").and_then(Self::from_hex).ok_or_else(|| BadDigest(text.chars().take(80).collect()))
+    }
+
+    /// Reads exactly 64 lower-case hexadecimal digits; `None` for anything else.
+    #[must_use]
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = nibble(*high)? << 4 | nibble(*low)?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Its 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])).collect()
+    }
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Declares a digest of one particular thing.
+macro_rules! digest_of {
+    ($(#[$doc:meta] $name:ident)+) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Digest);
+
+        impl $name {
+            /// Reads `sha256:<64 hex>`.
+            ///
+            /// # Errors
+            /// [`BadDigest`] for anything else.
+            pub fn parse(text: &str) -> Result<Self, BadDigest> {
+                Digest::parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
+}
+
+digest_of! {
+    /// Digest of a layer's uncompressed tar archive.
+    DiffId
+    /// Digest of a stack of layers, from the lowest up to one of them.
+    ChainId
+    /// Digest of a layer as it is stored in a registry, often compressed. Never compared with a diff ID.
+    LayerDigest
+    /// Digest of an image config: the image ID.
+    ImageId
+    /// Digest of an image manifest, of one platform.
+    ManifestDigest
+    /// Digest of an image index, of all platforms.
+    IndexDigest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_and_written_alike() {
+        let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::of(b"").to_string(), text);
+        assert_eq!(Digest::parse(text), Ok(Digest::of(b"")));
+    }
+
+    #[test]
+    fn what_is_not_a_sha256_digest_is_refused() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for text in [
+            "",
+            "sha256:",
+            hex,
+            &format!("sha512:{hex}{hex}"),
+            &format!("sha256:{}", hex.to_uppercase()),
+            &format!("sha256:{hex}0"),
+            &format!("sha256:{}", &hex[1..]),
+        ] {
+            assert!(Digest::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What is a container, or an image, made of?
+//!
+//! In: a container's bundle and its engine's store on local disk (hostile where a user, an image author or a power cut can reach them). Out: an
+//! [`Origin`]: the chain of layers with how sure it is, or that there is no image, or why it cannot be told. Nothing here is decided by a name, a
+//! tag or an annotation, no engine that holds the container's lock is asked, and no other program is run.
+
+pub mod chain;
+pub mod digest;
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use chain::Chain;
+use digest::{Digest, ImageId};
+
+use crate::sys::file::FileError;
+
+/// What a container or an image is made of, as far as its engine's own records tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An image with at least one layer.
+    Image(ImageLineage),
+    /// An image without a layer (`FROM scratch` and nothing added).
+    NoLayers(ImageFacts),
+    /// The engine's own record says that there is no image (`--rootfs`).
+    NoImage,
+}
+
+/// An image's layers, lowest first, and what else is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageLineage {
+    /// The layers and the chain IDs they hash to.
+    pub chain: Chain,
+    /// Digests and names known beside the layers.
+    pub facts: ImageFacts,
+    /// How sure it is that the container runs on just these layers.
+    pub evidence: Evidence,
+}
+
+/// What is known of an image beside its layers. Everything may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// The digest of its config, when the engine's record ties it to this container.
+    pub image_id: Option<ImageId>,
+    /// Digests of its manifest and of the index it was pulled by, in any order.
+    pub manifests: Vec<Digest>,
+    /// A name for people, of the engine's own record. Never matched.
+    pub name: Option<String>,
+    /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before they are believed.
+    pub config_file: Option<PathBuf>,
+}
+
+/// How sure a lineage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// The layers are only claimed by the image's author: lazily pulled or known by their table of contents.
+    Claimed,
+    /// The engine's own records, each hash recomputed; the mount is of a form that cannot be compared.
+    Metadata,
+    /// The engine's own records, and what is mounted is exactly that.
+    Mount,
+}
+
+impl Evidence {
+    /// The word used in audit events and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Metadata => "metadata",
+            Self::Mount => "mount",
+        }
+    }
+}
+
+/// Why a lineage could not be told.
+#[derive(Debug)]
+pub enum LineageError {
+    /// Engine or container not recognised, or a record is missing: the settings' `on_unknown_image` decides.
+    Unknown(Unknown),
+    /// The store is corrupt or disagrees with the mount: refused whatever the settings say.
+    Corrupt(Corrupt),
+}
+
+/// A fact that is missing, so that a lineage cannot be told.
+#[derive(Debug)]
+pub enum Unknown {
+    /// The bundle's path and root have no shape that a known engine makes.
+    Engine(PathBuf),
+    /// The engine has no record of this container or image: what was looked for, and where.
+    NoRecord(&'static str, PathBuf),
+    /// A file of the engine's store could not be read.
+    File(FileError),
+    /// The engine did not answer in time, or not at all: its socket.
+    NoAnswer(PathBuf, io::Error),
+    /// The bundle does not say what is needed.
+    Bundle(Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing that can be resolved is mounted at the root, and the engine keeps no record for it.
+    Mount(PathBuf),
+    /// The time for resolving is over.
+    Deadline,
+}
+
+/// A contradiction: something lies, or is broken.
+#[derive(Debug)]
+pub enum Corrupt {
+    /// A file of the store is not what the engine writes: which, and what is wrong with it.
+    File(PathBuf, String),
+    /// A hash is not that of what it names: the file or record, what it should hash to, what it does hash to.
+    Hash(PathBuf, Digest, Digest),
+    /// What is mounted is not what the engine's record says: the root, and the difference.
+    Mount(PathBuf, String),
+}
+
+impl From<Unknown> for LineageError {
+    fn from(cause: Unknown) -> Self {
+        Self::Unknown(cause)
+    }
+}
+
+impl From<Corrupt> for LineageError {
+    fn from(cause: Corrupt) -> Self {
+        Self::Corrupt(cause)
+    }
+}
+
+impl fmt::Display for LineageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(cause) => cause.fmt(f),
+            Self::Corrupt(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LineageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unknown(Unknown::File(error)) => error.source(),
+            Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
+            Self::Unknown(Unknown::Bundle(error)) => error.source(),
+            Self::Unknown(Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline) | Self::Corrupt(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Engine(bundle) => write!(f, "cannot tell which engine made the bundle {bundle:?}"),
+            Self::NoRecord(what, place) => write!(f, "cannot find {what} in {place:?}"),
+            Self::File(error) => error.fmt(f),
+            Self::NoAnswer(socket, _) => write!(f, "cannot ask {socket:?}"),
+            Self::Bundle(error) => error.fmt(f),
+            Self::Mount(root) => write!(f, "cannot tell what is mounted at {root:?}"),
+            Self::Deadline => f.write_str("cannot tell the lineage in time"),
+        }
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, fault) => write!(f, "cannot believe {path:?}: {fault}"),
+            Self::Hash(path, expected, found) => write!(f, "cannot believe {path:?}: it hashes to {found}, not to {expected}"),
+            Self::Mount(root, difference) => write!(f, "cannot believe the mount at {root:?}: {difference}"),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Where does everything stand on a node?
+//!
+//! The paths are fixed (DESIGN: "On a node"). An unprivileged caller may put a folder before them all with `EMBARGO_ROOT`, for trying things out
+//! and for tests; for a privileged caller the environment changes nothing, or whoever sets a variable for an engine could lift every ban.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// The files and folders of a node, all absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Settings: `/etc/embargo/config.toml`.
+    pub settings: PathBuf,
+    /// Trust: `/etc/embargo/keyset`.
+    pub keyset: PathBuf,
+    /// root's own way out: `/etc/embargo/break-glass`.
+    pub break_glass: PathBuf,
+    /// The folder of the list: `/var/lib/embargo`.
+    pub state: PathBuf,
+    /// The list in force: `/var/lib/embargo/banlist.lst`.
+    pub list: PathBuf,
+    /// The list before it: `/var/lib/embargo/banlist.previous.lst`.
+    pub previous: PathBuf,
+    /// The newest list ever installed: `/var/lib/embargo/floor`.
+    pub floor: PathBuf,
+    /// Chains already resolved: `/var/lib/embargo/lineage`.
+    pub lineage: PathBuf,
+}
+
+impl Paths {
+    /// The paths below `root`; `/` is a node's own.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        let (etc, state) = (root.join("etc/embargo"), root.join("var/lib/embargo"));
+        Self {
+            settings: etc.join("config.toml"),
+            keyset: etc.join("keyset"),
+            break_glass: etc.join("break-glass"),
+            list: state.join("banlist.lst"),
+            previous: state.join("banlist.previous.lst"),
+            floor: state.join("floor"),
+            lineage: state.join("lineage"),
+            state,
+        }
+    }
+
+    /// The paths for this caller: `root` (the value of `EMBARGO_ROOT`) counts only when `privileged` is false and it is absolute.
+    #[must_use]
+    pub fn for_caller(root: Option<&OsStr>, privileged: bool) -> Self {
+        match root.map(Path::new) {
+            Some(root) if !privileged && root.is_absolute() => Self::below(root),
+            Some(_) | None => Self::below(Path::new("/")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_moves_nothing_for_a_privileged_caller() {
+        let node = Paths::below(Path::new("/"));
+        assert_eq!(node.settings, Path::new("/etc/embargo/config.toml"));
+        assert_eq!(Paths::for_caller(Some(OsStr::new("/tmp/x")), true), node);
+        assert_eq!(Paths::for_caller(Some(OsStr::new("tmp/x")), false), node);
+        assert_eq!(Paths::for_caller(None, false), node);
+        assert_eq!(Paths::for_caller(Some(OsStr::new("/tmp/x")), false).list, Path::new("/tmp/x/var/lib/embargo/banlist.lst"));
+    }
+}

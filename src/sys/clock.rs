@@ -1,0 +1,150 @@
+//! What time is it, and how is a time written?
+//!
+//! The clock is read once per process and handed on as a value, so that every rule about time can be tested with any time. Times are whole
+//! seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC text (may be hostile). Not checked: whether the clock is right; that is judged where a
+//! signed time stands beside it.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970-01-01T00:00:00Z; negative times do not occur in what Embargo reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+/// The last second that `YYYY` can write: 9999-12-31T23:59:59Z.
+const LAST: u64 = 253_402_300_799;
+
+impl Timestamp {
+    /// The system clock now; a clock before 1970 reads as 1970.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)] // The one place where the clock is read.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since.as_secs().min(LAST))
+    }
+
+    /// The time `seconds` after 1970, capped at the end of the year 9999.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(if seconds > LAST { LAST } else { seconds })
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+
+    /// This time and `seconds` more, capped at the end of the year 9999.
+    #[must_use]
+    pub const fn plus(self, seconds: u64) -> Self {
+        Self::from_seconds(self.0.saturating_add(seconds))
+    }
+
+    /// Seconds from `earlier` to this time, 0 when it is not earlier.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds) or a bare `YYYY-MM-DD`, which means its first second. `None` for anything
+    /// else, days that the calendar does not have included.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (date, time) = match bytes.len() {
+            10 => (bytes, &b"00:00:00"[..]),
+            20 if bytes[10] == b'T' && bytes[19] == b'Z' => (&bytes[..10], &bytes[11..19]),
+            _ => return None,
+        };
+        let days = days_of(date)?;
+        if time[2] != b':' || time[5] != b':' {
+            return None;
+        }
+        let (hour, minute, second) = (number(&time[..2])?, number(&time[3..5])?, number(&time[6..])?);
+        (hour < 24 && minute < 60 && second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    }
+
+    /// `YYYY-MM-DD` alone, as people read it.
+    #[must_use]
+    pub fn date(self) -> String {
+        let (year, month, day) = civil(self.0 / 86_400);
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// `YYYY-MM-DDThh:mm:ssZ` (RFC 3339).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hour, minute, second) = (self.0 / 3_600 % 24, self.0 / 60 % 60, self.0 % 60);
+        write!(f, "{}T{hour:02}:{minute:02}:{second:02}Z", self.date())
+    }
+}
+
+/// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
+fn days_of(date: &[u8]) -> Option<u64> {
+    if date[4] != b'-' || date[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..])?);
+    if year < 1970 || !(1..=12).contains(&month) || day < 1 {
+        return None;
+    }
+    // Count from March, so that the leap day is the last of its year (the "days from civil" method of the proleptic Gregorian calendar).
+    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719_468;
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
+/// Year, month and day of a number of days since 1970.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn a_time_is_read_and_written_alike() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T12:34:56Z", 951_827_696),
+            ("2026-11-20T14:00:00Z", 1_795_183_200),
+            ("9999-12-31T23:59:59Z", super::LAST),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::seconds), Some(seconds), "{text}");
+            assert_eq!(Timestamp::from_seconds(seconds).to_string(), text);
+        }
+        assert_eq!(Timestamp::parse("2026-11-20"), Timestamp::parse("2026-11-20T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_refused() {
+        for text in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20 14:00:00Z",
+            "2026-11-20T14:00:00+01:00",
+            "1969-12-31",
+            "२026-11-2",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+}

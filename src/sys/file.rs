@@ -1,0 +1,148 @@
+//! How is a file read that somebody else may have written, swapped, cut or replaced by something that is no file?
+//!
+//! In: a path and the largest size that makes sense. Out: its bytes, or one error that names the path and the fault. A FIFO, device or folder is
+//! refused without waiting for it, more than the limit is never read, and descriptors do not leak into the runtime. Not checked: who owns the file,
+//! unless the caller asks with [`Guard`].
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What else must hold for a file, beside its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Any regular file that can be opened.
+    Any,
+    /// The last component must not be a symbolic link.
+    NoLink,
+    /// Not a symbolic link, owned by root or by the caller, and writable by nobody else.
+    Owned,
+}
+
+/// Why a file could not be read.
+#[derive(Debug)]
+pub enum FileError {
+    /// The operating system said no.
+    Io(PathBuf, io::Error),
+    /// It is a folder, a FIFO, a socket or a device.
+    NotRegular(PathBuf),
+    /// It is larger than the limit, in bytes.
+    TooLarge(PathBuf, u64),
+    /// Its owner or mode lets others write it.
+    Unguarded(PathBuf),
+    /// It is not UTF-8 text.
+    NotText(PathBuf),
+}
+
+impl FileError {
+    /// The file concerned.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io(path, _) | Self::NotRegular(path) | Self::TooLarge(path, _) | Self::Unguarded(path) | Self::NotText(path) => path,
+        }
+    }
+
+    /// Whether there is no such file (its name, or a folder on the way to it, is missing).
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(_, error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)))
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, _) => write!(f, "cannot read {path:?}"),
+            Self::NotRegular(path) => write!(f, "cannot read {path:?}: not a regular file"),
+            Self::TooLarge(path, limit) => write!(f, "cannot read {path:?}: larger than {limit} bytes"),
+            Self::Unguarded(path) => write!(f, "cannot trust {path:?}: owned or writable by another user"),
+            Self::NotText(path) => write!(f, "cannot read {path:?}: not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            Self::NotRegular(_) | Self::TooLarge(..) | Self::Unguarded(_) | Self::NotText(_) => None,
+        }
+    }
+}
+
+/// Opens a regular file for reading and tells its size in bytes. Never waits for a FIFO's writer.
+///
+/// # Errors
+/// [`FileError`], the size limit aside.
+pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
+    let io_error = |error| FileError::Io(path.to_owned(), error);
+    let mut flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    if guard != Guard::Any {
+        flags |= libc::O_NOFOLLOW;
+    }
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io_error)?;
+    let facts = file.metadata().map_err(io_error)?;
+    if !facts.is_file() {
+        return Err(FileError::NotRegular(path.to_owned()));
+    }
+    let trusted_owner = facts.uid() == 0 || facts.uid() == nix::unistd::geteuid().as_raw();
+    if guard == Guard::Owned && (!trusted_owner || facts.mode() & 0o022 != 0) {
+        return Err(FileError::Unguarded(path.to_owned()));
+    }
+    Ok((file, facts.len()))
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError`]; a file that grows past the limit while it is read counts as too large.
+pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError> {
+    let (file, size) = open(path, guard)?;
+    if size > limit {
+        return Err(FileError::TooLarge(path.to_owned(), limit));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| FileError::Io(path.to_owned(), error))?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge(path.to_owned(), limit));
+    }
+    Ok(bytes)
+}
+
+/// The text of a regular UTF-8 file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError`], [`FileError::NotText`] included.
+pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileError> {
+    String::from_utf8(read(path, limit, guard)?).map_err(|_| FileError::NotText(path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_within_the_limit_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::io::Write::write_all(
+            &mut tempfile::NamedTempFile::with_prefix_in("x", folder.path()).unwrap().persist(&path).unwrap(),
+            b"12345",
+        )
+        .unwrap();
+        assert_eq!(read(&path, 5, Guard::Owned).unwrap(), b"12345");
+        assert_eq!(read(&path, 4, Guard::Any).unwrap_err().to_string(), format!("cannot read {path:?}: larger than 4 bytes"));
+        assert!(matches!(read(folder.path(), 5, Guard::Any), Err(FileError::NotRegular(_))));
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(read(&fifo, 5, Guard::Any), Err(FileError::NotRegular(_))));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read(&link, 5, Guard::Any).is_ok());
+        assert!(matches!(read(&link, 5, Guard::NoLink), Err(FileError::Io(..))));
+        assert!(read(&folder.path().join("none"), 5, Guard::Any).unwrap_err().is_absent());
+    }
+}

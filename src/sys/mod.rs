@@ -1,0 +1,7 @@
+//! How does Embargo touch the machine?
+//!
+//! The leaf under everything else: bounded reads of foreign files, the clock, the process's own entry and exec, mount queries. It is the only
+//! module in which `unsafe` may stand, each block with its reason. It decides nothing.
+
+pub mod clock;
+pub mod file;
