@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod digest;
+pub mod image;
 
 use std::path::PathBuf;
 use std::{fmt, io};
