@@ -1,5 +1,19 @@
 //! What is banned?
 //!
 //! From a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound by `keyset`) to verified look-ups on a node (`store`).
+//!
+//! ```text
+//! banlist.lst
+//! ┌──────────┬───────────────────────────────┬──────────────────┬─────────────────────┐
+//! │ head     │ tree: 1024-byte nodes, leaves │ records: JSON    │ table: SHA-256 of   │
+//! │ 4096 B   │ first, the root last          │ lines            │ each 4096 B of them │
+//! └──────────┴───────────────────────────────┴──────────────────┴─────────────────────┘
+//!   signed ─── holds the root's hash ────────── and the table's hash
+//! ```
+//!
+//! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf, and on a hit the table and the blocks of the
+//! records it needs; each piece is hashed before a byte of it is interpreted.
 
+pub mod error;
 pub mod record;
+pub mod store;

@@ -1,0 +1,179 @@
+//! Why can a list, a keyset or a floor not be used?
+//!
+//! Every fault names its file, fits on one line and is stated once; causes of the operating system hang below as `source()`.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use crate::sys::file::FileError;
+
+/// A line of a text that is not what its grammar asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: expected {}", self.line, self.expected)
+    }
+}
+
+/// A list's place in time: the keyset's number, then the version under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edition {
+    /// Number of the keyset that the list was made for.
+    pub keyset: u64,
+    /// The list's version.
+    pub version: u64,
+}
+
+impl fmt::Display for Edition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.keyset, self.version)
+    }
+}
+
+/// Why a list, or what guards it, cannot be used. The path is that of the file at fault.
+#[derive(Debug)]
+pub enum ListError {
+    /// A file cannot be opened or read as a whole.
+    File(FileError),
+    /// A part of the list cannot be read.
+    Read(PathBuf, io::Error),
+    /// The keyset is not in its grammar.
+    Keyset(PathBuf, Malformed),
+    /// The floor is not in its grammar.
+    Floor(PathBuf, Malformed),
+    /// The head is not in its grammar.
+    Head(PathBuf, Malformed),
+    /// The list is for another origin: found, wanted.
+    Origin(PathBuf, String, String),
+    /// The list was made for a keyset newer than the node's: wanted, the node's.
+    NewerKeyset(PathBuf, u64, u64),
+    /// Too few trusted keys signed it.
+    Signatures(PathBuf, Tally),
+    /// The file is not as long as its head says: found, wanted, in bytes.
+    Size(PathBuf, u64, u64),
+    /// The list is older than one that this node had: found, the floor.
+    Rollback(PathBuf, Edition, Edition),
+    /// The list has the version of the floor and other content.
+    Equivocation(PathBuf, Edition),
+    /// The list is older than the settings' `min_version`: found, wanted.
+    TooOld(PathBuf, u64, u64),
+    /// A node of the tree is not what its parent, or the head, says: level (0 = leaves), index.
+    Node(PathBuf, u8, u64),
+    /// The table of the records' blocks does not hash to what the head says.
+    Table(PathBuf),
+    /// A block of the records does not hash to what the table says.
+    Block(PathBuf, u64),
+    /// A record does not say what a record must: its offset.
+    Record(PathBuf, u64),
+}
+
+/// How many signatures a note has, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many distinct trusted keys are needed.
+    pub wanted: usize,
+    /// How many distinct trusted keys have a good signature.
+    pub good: usize,
+    /// Signatures that name a trusted key and do not verify.
+    pub bad: usize,
+    /// Signatures by keys that the keyset does not know.
+    pub unknown: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} trusted signatures ({} bad, {} by unknown keys)", self.good, self.wanted, self.bad, self.unknown)
+    }
+}
+
+impl ListError {
+    /// The file at fault.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(error) => error.path(),
+            Self::Read(path, _)
+            | Self::Keyset(path, _)
+            | Self::Floor(path, _)
+            | Self::Head(path, _)
+            | Self::Origin(path, ..)
+            | Self::NewerKeyset(path, ..)
+            | Self::Signatures(path, _)
+            | Self::Size(path, ..)
+            | Self::Rollback(path, ..)
+            | Self::Equivocation(path, _)
+            | Self::TooOld(path, ..)
+            | Self::Node(path, ..)
+            | Self::Table(path)
+            | Self::Block(path, _)
+            | Self::Record(path, _) => path,
+        }
+    }
+
+    /// Whether the file is simply not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::File(error) if error.is_absent())
+    }
+}
+
+impl From<FileError> for ListError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl fmt::Display for ListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Read(path, _) => write!(f, "cannot read {path:?}"),
+            Self::Keyset(path, fault) => write!(f, "cannot use keyset {path:?}: {fault}"),
+            Self::Floor(path, fault) => write!(f, "cannot use floor {path:?}: {fault}"),
+            Self::Head(path, fault) => write!(f, "cannot use list {path:?}: head {fault}"),
+            Self::Origin(path, found, wanted) => write!(f, "cannot use list {path:?}: it is for {found:?}, not for {wanted:?}"),
+            Self::NewerKeyset(path, wanted, ours) => {
+                write!(f, "cannot use list {path:?}: it needs keyset {wanted}, this node has keyset {ours}")
+            }
+            Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
+            Self::Size(path, found, wanted) => write!(f, "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"),
+            Self::Rollback(path, found, floor) => write!(f, "cannot go back to list {found} in {path:?}: this node had {floor}"),
+            Self::Equivocation(path, edition) => write!(f, "cannot trust list {path:?}: {edition} was installed with other content"),
+            Self::TooOld(path, found, wanted) => write!(f, "cannot use list {path:?}: version {found} is below min_version {wanted}"),
+            Self::Node(path, level, index) => write!(f, "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"),
+            Self::Table(path) => write!(f, "cannot trust list {path:?}: its block table is corrupt"),
+            Self::Block(path, block) => write!(f, "cannot trust list {path:?}: block {block} of its records is corrupt"),
+            Self::Record(path, offset) => write!(f, "cannot trust list {path:?}: the record at {offset} is malformed"),
+        }
+    }
+}
+
+impl std::error::Error for ListError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Read(_, error) => Some(error),
+            Self::Keyset(..)
+            | Self::Floor(..)
+            | Self::Head(..)
+            | Self::Origin(..)
+            | Self::NewerKeyset(..)
+            | Self::Signatures(..)
+            | Self::Size(..)
+            | Self::Rollback(..)
+            | Self::Equivocation(..)
+            | Self::TooOld(..)
+            | Self::Node(..)
+            | Self::Table(_)
+            | Self::Block(..)
+            | Self::Record(..) => None,
+        }
+    }
+}
