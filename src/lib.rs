@@ -13,4 +13,5 @@ pub mod banlist;
 pub mod container;
 pub mod lineage;
 pub mod paths;
+pub mod report;
 pub mod sys;

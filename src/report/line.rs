@@ -1,0 +1,196 @@
+//! How is text made fit for one line that anybody may read: an engine, a terminal, the system log?
+//!
+//! In: names, labels and causes, some of them written by image authors, users or the operating system (hostile). Out: text without line breaks,
+//! terminal escapes or invisible characters, and, where an engine reads it, without the phrases by which engines recognise other failures:
+//! dockerd makes exit status 126 or 127 of some (moby: daemon/errors.go, `setExitCodeFromError`), Podman relabels some (podman:
+//! libpod/oci_util.go, `getOCIRuntimeError`), containerd and CRI-O take some for a container that is gone. Not checked: whether the text is true.
+
+use std::error::Error;
+use std::io;
+
+use nix::errno::Errno;
+
+/// The most bytes of a line that an engine reads. conmon reads 8191 bytes of standard error, once (conmon: src/config.h, `BUF_SIZE`).
+pub const LONGEST_LINE: usize = 4_000;
+
+/// What engines recognise, in lower case, and what is said instead.
+const RECOGNISED: [(&str, &str); 14] = [
+    ("no such file or directory", "no such file"),
+    ("executable file not found", "no such program"),
+    ("the system cannot find the file specified", "no such file"),
+    ("failed to run runc create/exec call", "failed to run runc"),
+    ("permission denied", "access refused"),
+    ("operation not permitted", "operation refused"),
+    ("is a directory", "is a folder"),
+    ("not a directory", "not a folder"),
+    ("does not exist", "is missing"),
+    ("container not running", "container stopped"),
+    ("no such process", "process gone"),
+    ("no such container", "container unknown"),
+    ("not found", "missing"),
+    // May be part of a name, so it is escaped like any other unfit character: the name stays recognisable.
+    ("executable", "e\\u{78}ecutable"),
+];
+
+/// `text` on one line: every control, bidirectional or invisible character becomes `\u{…}`.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unfit(letter) {
+            line.extend(letter.escape_unicode());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
+/// Whether a character moves the cursor, ends a line, turns the direction of writing, or cannot be seen.
+fn is_unfit(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// A name as it is when it is made of the characters of image references, digests and URLs only; otherwise quoted and escaped, so that nobody
+/// adds words to a line by naming something. At most 300 characters of it.
+#[must_use]
+pub fn name(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+~%?&=#!*$".contains(&byte);
+    let cut = match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    if !text.is_empty() && text.bytes().all(plain) { cut } else { one_line(&format!("{cut:?}")) }
+}
+
+/// A line for an engine: [`one_line`], the phrases that engines recognise said otherwise, and cut to [`LONGEST_LINE`].
+#[must_use]
+pub fn for_engine(text: &str) -> String {
+    let mut line = shortened(one_line(text));
+    for (phrase, instead) in RECOGNISED {
+        // ASCII lower case keeps every byte's place, so an index into the copy is one into the line. One replacement makes no other phrase.
+        while let Some(start) = line.to_ascii_lowercase().find(phrase) {
+            line.replace_range(start..start + phrase.len(), instead);
+        }
+    }
+    shortened(line)
+}
+
+/// At most [`LONGEST_LINE`] bytes of a line, cut between characters.
+fn shortened(mut line: String) -> String {
+    if line.len() > LONGEST_LINE {
+        line.truncate(line.floor_char_boundary(LONGEST_LINE - '…'.len_utf8()));
+        line.push('…');
+    }
+    line
+}
+
+/// An error and its causes, outermost first, joined by ": ", on one line; the operating system's own errors in our words.
+#[must_use]
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = own_words(error);
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&own_words(error));
+        cause = error.source();
+    }
+    one_line(&text)
+}
+
+/// What one error says, without its causes.
+fn own_words(error: &(dyn Error + 'static)) -> String {
+    let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    let errno = number.map(Errno::from_raw).or_else(|| error.downcast_ref::<Errno>().copied());
+    match errno {
+        Some(errno) => fault(errno).map_or_else(|| errno.desc().to_ascii_lowercase(), str::to_owned),
+        None => error.to_string(),
+    }
+}
+
+/// What the operating system's usual faults mean, in words that no engine recognises.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other hundred keep the system's text")]
+const fn fault(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ENOENT => "it is missing",
+        Errno::EACCES => "access refused",
+        Errno::EPERM => "operation refused",
+        Errno::ENOTDIR => "a part of its path is no folder",
+        Errno::EISDIR => "it is a folder",
+        Errno::ELOOP => "it is a symbolic link",
+        Errno::ESRCH => "the process is gone",
+        Errno::ENOEXEC => "not a program for this machine",
+        Errno::ENOSPC | Errno::EDQUOT => "the disk is full",
+        Errno::ECONNREFUSED => "nobody answers",
+        Errno::EAGAIN | Errno::ETIMEDOUT => "no answer in time",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::file::FileError;
+
+    #[test]
+    fn nobody_breaks_a_line_or_writes_to_the_terminal_through_it() {
+        assert_eq!(one_line("a\nb\u{1b}[2J\u{9b}1m\0"), r"a\u{a}b\u{1b}[2J\u{9b}1m\u{0}");
+        assert_eq!(one_line("a\u{202e}b\u{200b}c\u{2028}d\u{feff}"), r"a\u{202e}b\u{200b}c\u{2028}d\u{feff}");
+        assert_eq!(one_line("Zürich “12” \\ …"), "Zürich “12” \\ …");
+    }
+
+    #[test]
+    fn a_name_adds_no_words() {
+        for (text, shown) in [
+            ("docker.io/library/debian:12.4@sha256:ab", "docker.io/library/debian:12.4@sha256:ab"),
+            ("https://example.com/a?b=c&d#e", "https://example.com/a?b=c&d#e"),
+            ("", "\"\""),
+            ("x; list 999", "\"x; list 999\""),
+            ("x, banned by", "\"x, banned by\""),
+            ("a\"b\n", r#""a\"b\n""#),
+            ("a\u{202e}", "\"a\\u{202e}\""),
+        ] {
+            assert_eq!(name(text), shown);
+        }
+        assert_eq!(name(&"x".repeat(301)), format!("{}…", "x".repeat(300)));
+    }
+
+    #[test]
+    fn no_phrase_that_engines_recognise_is_left() {
+        for (text, line) in [
+            ("open /x: No such file or directory (os error 2)", "open /x: no such file (os error 2)"),
+            ("EXECUTABLE file not found in $PATH", "no such program in $PATH"),
+            ("Permission denied, Operation not permitted", "access refused, operation refused"),
+            ("/x is a directory, /y is not a directory, z does not exist", "/x is a folder, /y is not a folder, z is missing"),
+            ("not found, no such process, container not running", "missing, process gone, container stopped"),
+            ("acme/executable:1", r"acme/e\u{78}ecutable:1"),
+            ("not\u{200b} found\n", r"not\u{200b} found\u{a}"),
+        ] {
+            assert_eq!(for_engine(text), line);
+            for (phrase, _) in RECOGNISED {
+                assert!(!for_engine(text).to_lowercase().contains(phrase), "{phrase} in {text}");
+            }
+        }
+        for (_, instead) in RECOGNISED {
+            assert_eq!(for_engine(&format!("x {instead} y")), format!("x {instead} y"), "a replacement is replaced");
+        }
+    }
+
+    #[test]
+    fn a_line_ends_in_good_time_and_between_characters() {
+        let line = for_engine(&"ä".repeat(LONGEST_LINE));
+        assert!(line.len() <= LONGEST_LINE && line.ends_with("ä…"), "{} bytes", line.len());
+        assert_eq!(for_engine(&"a".repeat(LONGEST_LINE)).len(), LONGEST_LINE);
+    }
+
+    #[test]
+    fn causes_are_joined_in_our_own_words() {
+        let missing = FileError::Io("/etc/embargo/keyset".into(), io::Error::from_raw_os_error(libc::ENOENT));
+        assert_eq!(causes(&missing), "cannot read \"/etc/embargo/keyset\": it is missing");
+        let strange = FileError::Io("/x".into(), io::Error::from_raw_os_error(libc::EXDEV));
+        assert_eq!(causes(&strange), "cannot read \"/x\": cross-device link");
+        assert_eq!(causes(&Errno::EACCES), "access refused");
+        assert_eq!(causes(&FileError::NotText("/x\n".into())), "cannot read \"/x\\n\": not UTF-8");
+    }
+}

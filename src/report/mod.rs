@@ -1,0 +1,139 @@
+//! What do people get to read, and where?
+//!
+//! The one place that prints, for `embargo check` and `embargoctl`; the OCI runtime itself prints only a refusal. The rules:
+//!
+//! - Standard output carries what was asked for and nothing else, so that it can be piped and parsed.
+//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`, and after it, where there is a remedy, one line
+//!   `hint: <what to do>`. A warning is one line, too.
+//! - A reader that goes away (`| head -1`) is no failure.
+//! - The exit status is an [`Exit`], and scripts may rely on it.
+//!
+//! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two streams. Not checked: what the text says.
+
+pub mod line;
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// How a program of ours ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done; for `check`: nothing banned.
+    Clear,
+    /// 1: failed; for `check`: could not tell; for the runtime: refused.
+    Failed,
+    /// 2: `check` found a ban in effect.
+    Banned,
+    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from [`Exit::Banned`].
+    Usage,
+}
+
+impl Exit {
+    /// The exit status.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Clear => 0,
+            Self::Failed => 1,
+            Self::Banned => 2,
+            Self::Usage => 64,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Writes `text` (lines of ours, names in them already escaped) and a line end to standard output.
+///
+/// # Errors
+/// What the operating system says, a reader gone away aside.
+pub fn result(text: &str) -> io::Result<()> {
+    write_result(&mut io::stdout().lock(), text.as_bytes(), b"\n")
+}
+
+/// Writes bytes as they are to standard output: a document, a list, a key.
+///
+/// # Errors
+/// What the operating system says, a reader gone away aside.
+pub fn document(bytes: &[u8]) -> io::Result<()> {
+    write_result(&mut io::stdout().lock(), bytes, b"")
+}
+
+/// Says on standard error why `program` failed, with all causes.
+pub fn failure(program: &str, error: &(dyn Error + 'static)) {
+    remark(&format!("{program}: {}", line::causes(error)));
+}
+
+/// Says on standard error what is amiss although `program` goes on.
+pub fn warning(program: &str, text: &str) {
+    remark(&format!("{program}: warning: {text}"));
+}
+
+/// Says on standard error what to do about the failure before it.
+pub fn hint(text: &str) {
+    remark(&format!("hint: {text}"));
+}
+
+/// Writes one line to standard error in one write, so that lines of several processes do not mix. A standard error that cannot be written is
+/// nobody's fault that could be told to anybody.
+pub fn remark(text: &str) {
+    write_remark(&mut io::stderr().lock(), text);
+}
+
+fn write_remark(stream: &mut impl Write, text: &str) {
+    let written = stream.write_all(format!("{}\n", line::one_line(text)).as_bytes());
+    drop(written);
+}
+
+fn write_result(stream: &mut impl Write, bytes: &[u8], end: &[u8]) -> io::Result<()> {
+    let written = stream.write_all(bytes).and_then(|()| stream.write_all(end)).and_then(|()| stream.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream whose every write fails.
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn exit_statuses_are_what_scripts_rely_on() {
+        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::Usage].map(Exit::code);
+        assert_eq!(codes, [0, 1, 2, 64]);
+    }
+
+    #[test]
+    fn a_reader_gone_away_is_no_failure_and_a_full_disk_is() {
+        assert!(write_result(&mut Broken(ErrorKind::BrokenPipe), b"x", b"\n").is_ok());
+        assert_eq!(write_result(&mut Broken(ErrorKind::StorageFull), b"x", b"\n").unwrap_err().kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_result_is_as_it_is_and_a_remark_is_one_line() {
+        let mut stream = Vec::new();
+        write_result(&mut stream, b"a\nb", b"\n").unwrap();
+        write_remark(&mut stream, "c\nd\u{1b}[0m");
+        write_remark(&mut Broken(ErrorKind::StorageFull), "lost");
+        assert_eq!(String::from_utf8(stream).unwrap(), "a\nb\nc\\u{a}d\\u{1b}[0m\n");
+    }
+}
