@@ -3,6 +3,10 @@
 //! In: the words of the call, the bundle's `config.json` and the mount at its root (the file is the engine's, its annotations are anybody's). Out:
 //! the bundle, the place that tells which engine made it, and the root's mount. Annotations are never read.
 
+pub mod bundle;
+pub mod engine;
+pub mod mount;
+
 use std::fmt;
 
 /// A container ID that is safe to build a path from: one to 1024 characters of `[A-Za-z0-9_+.-]`, and not `.` or `..`

@@ -1,0 +1,198 @@
+//! What does the bundle say about the container?
+//!
+//! In: the bundle's folder and its runtime spec, `config.json` or the file of crun's `--config` (OCI runtime-spec, bundle.md "Filesystem Bundle",
+//! config.md "Root"). Out: [`Bundle`], all of its paths absolute. The spec is the engine's file, yet full of users' text: annotations, environment,
+//! labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like any other. Not checked: everything else in it, which is the
+//! runtime's work, and whether the folders exist.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use serde::Deserialize;
+
+use super::ContainerId;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and mounts can be many.
+pub const LARGEST_SPEC: u64 = 16 << 20;
+
+/// A container's bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The bundle's folder, absolute, links unresolved.
+    pub path: PathBuf,
+    /// The container it is for.
+    pub id: ContainerId,
+    /// The container's root file system: `root.path`, joined to the bundle's folder when it is relative.
+    pub root: PathBuf,
+}
+
+/// The part of a runtime spec that Embargo reads.
+#[derive(Deserialize)]
+struct RuntimeSpec {
+    root: Option<Root>,
+}
+
+#[derive(Deserialize)]
+struct Root {
+    path: PathBuf,
+}
+
+/// Why a bundle could not be read.
+#[derive(Debug)]
+pub enum BundleError {
+    /// A relative bundle, and the working directory is gone.
+    Place(PathBuf, io::Error),
+    /// The runtime spec could not be read.
+    File(FileError),
+    /// The runtime spec is not JSON of the right shape.
+    Json(PathBuf, serde_json::Error),
+    /// The runtime spec names no root file system.
+    NoRoot(PathBuf),
+}
+
+impl fmt::Display for BundleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(path, _) => write!(f, "cannot tell where the bundle {path:?} is"),
+            Self::File(error) => error.fmt(f),
+            Self::Json(path, _) => write!(f, "cannot parse the runtime spec {path:?}"),
+            Self::NoRoot(path) => write!(f, "cannot find root.path in the runtime spec {path:?}"),
+        }
+    }
+}
+
+impl std::error::Error for BundleError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Place(_, error) => Some(error),
+            Self::File(error) => error.source(),
+            Self::Json(_, error) => Some(error),
+            Self::NoRoot(_) => None,
+        }
+    }
+}
+
+impl Bundle {
+    /// Reads the bundle at `path`, relative to the working directory when it is not absolute; an empty path is the working directory itself (runc
+    /// 1.1.5). `spec_file` replaces the bundle's `config.json` and is relative to the working directory too (crun: src/create.c).
+    ///
+    /// # Errors
+    /// [`BundleError`], one line that names the file concerned.
+    pub fn load(path: &Path, id: &ContainerId, spec_file: Option<&Path>) -> Result<Self, BundleError> {
+        let path = absolute(path)?;
+        let spec_file = match spec_file {
+            Some(file) => absolute(file)?,
+            None => path.join("config.json"),
+        };
+        // A link is followed: the runtime follows it too, and what it leads to is what the runtime starts.
+        let json = file::read(&spec_file, LARGEST_SPEC, Guard::Any).map_err(BundleError::File)?;
+        let root = root_path(&json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
+        let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
+        Ok(Self { path, id: id.clone(), root })
+    }
+}
+
+/// The `root.path` of a runtime spec, as it is written; `None` when there is none or it is empty.
+///
+/// # Errors
+/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands there twice.
+pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
+    let spec: RuntimeSpec = serde_json::from_slice(json)?;
+    Ok(spec.root.map(|root| root.path).filter(|path| !path.as_os_str().is_empty()))
+}
+
+/// The path from `/` on, without `.`; links and `..` stay, because a name before `..` may be a link.
+fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
+    let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::path::absolute(named).map_err(|error| BundleError::Place(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn folder_with(spec: &[u8]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::io::Write::write_all(&mut fs_file(&folder.path().join("config.json")), spec).unwrap();
+        folder
+    }
+
+    fn fs_file(path: &Path) -> std::fs::File {
+        std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap()
+    }
+
+    fn load(path: &Path) -> Result<Bundle, BundleError> {
+        Bundle::load(path, &ContainerId::parse("web-1").unwrap(), None)
+    }
+
+    #[test]
+    fn only_the_root_is_read_and_a_newer_spec_is_no_fault() {
+        for (spec, root) in [
+            (&br#"{"root":{"path":"/a/merged"}}"#[..], Some("/a/merged")),
+            (br#"{"ociVersion":"9.9.9-new","root":{"readonly":"not a bool","path":"rootfs"},"linux":{"new":[{}]}}"#, Some("rootfs")),
+            (br#"{"process":{"args":[{"path":"/x"}]},"annotations":{"root":"/y"},"root":{"path":"/z"}}"#, Some("/z")),
+            (b"{\"hostname\":\"\xff\xfe\",\"root\":{\"path\":\"/z\"}}", Some("/z")),
+            (br#"{"root":{"path":"/a\u0020b"}}"#, Some("/a b")),
+            (br#"{"root":{"path":""}}"#, None),
+            (br#"{"root":null}"#, None),
+            (b"{}", None),
+        ] {
+            assert_eq!(root_path(spec).unwrap(), root.map(PathBuf::from), "{}", String::from_utf8_lossy(spec));
+        }
+    }
+
+    #[test]
+    fn the_root_is_joined_to_the_bundle_when_it_is_relative() {
+        let folder = folder_with(br#"{"root":{"path":"rootfs"}}"#);
+        assert_eq!(load(folder.path()).unwrap().root, folder.path().join("rootfs"));
+        let elsewhere = folder.path().join("other.json");
+        std::io::Write::write_all(&mut fs_file(&elsewhere), br#"{"root":{"path":"/abs"}}"#).unwrap();
+        let bundle = Bundle::load(folder.path(), &ContainerId::parse("web-1").unwrap(), Some(&elsewhere)).unwrap();
+        assert_eq!((bundle.root, bundle.path), (PathBuf::from("/abs"), folder.path().to_owned()));
+    }
+
+    #[test]
+    fn a_relative_bundle_is_found_from_the_working_directory() {
+        let here = std::env::current_dir().unwrap();
+        for (path, expected) in [("", here.clone()), (".", here.clone()), ("a/./b", here.join("a/b")), ("a/../b", here.join("a/../b"))] {
+            assert_eq!(absolute(Path::new(path)).unwrap(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_read_is_named_with_its_fault() {
+        for (spec, message, cause) in [
+            (&b""[..], "cannot parse the runtime spec", Some("EOF while parsing a value at line 1 column 0")),
+            (b"{\"root\":{\"path\":\"/a", "cannot parse the runtime spec", Some("EOF while parsing a string at line 1 column 19")),
+            (b"{\"root\":{\"path\":\"/a\"}} x", "cannot parse the runtime spec", Some("trailing characters at line 1 column 24")),
+            (b"{\"root\":{\"path\":\"\xff\"}}", "cannot parse the runtime spec", Some("invalid unicode code point at line 1 column 18")),
+            (b"{\"root\":{}}", "cannot parse the runtime spec", Some("missing field `path` at line 1 column 10")),
+            (
+                b"{\"root\":{\"path\":\"/a\"},\"root\":{\"path\":\"/b\"}}",
+                "cannot parse the runtime spec",
+                Some("duplicate field `root` at line 1 column 28"),
+            ),
+            (b"{}", "cannot find root.path in the runtime spec", None),
+        ] {
+            let folder = folder_with(spec);
+            let error = load(folder.path()).unwrap_err();
+            assert_eq!(error.to_string(), format!("{message} {:?}", folder.path().join("config.json")));
+            assert_eq!(error.source().map(ToString::to_string).as_deref(), cause);
+        }
+    }
+
+    #[test]
+    fn what_is_no_bounded_regular_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = folder.path().join("config.json");
+        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        nix::unistd::mkfifo(&spec, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}: not a regular file"));
+        std::fs::remove_file(&spec).unwrap();
+        fs_file(&spec).set_len(LARGEST_SPEC + 1).unwrap();
+        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}: larger than 16777216 bytes"));
+    }
+}

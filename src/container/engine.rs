@@ -1,0 +1,169 @@
+//! Which engine made the bundle?
+//!
+//! Told by the shape of the bundle's path alone, whatever stands before the shape: state folders and data roots are settings of the engines, and
+//! annotations can be forged by users and by image authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves nothing: the
+//! engine's own record of the container must agree before anything is believed.
+//!
+//! | shape of the bundle's path | place | seen with |
+//! |---|---|---|
+//! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `Task` | containerd 1.6 and 2.1, Docker 20.10 to 29, rootless Docker, k3s |
+//! | `<store>/<driver>-containers/<id>/userdata` | `Storage` | Podman 4.3 and 5.8 (graph root), CRI-O 1.37 (run root) |
+//! | `<root>/executor/<id>`, `<root>` ending in `buildkit` or `runc-<snapshotter>` | `BuildKit` | BuildKit in Docker 28 and 29, buildkitd |
+//! | `<any>/buildah<number>`, the container being `buildah-buildah<number>` | `Buildah` | Podman 4.3 and 5.8 (`podman build`) |
+
+use std::path::{Path, PathBuf};
+
+use super::ContainerId;
+use super::bundle::Bundle;
+
+/// Where a bundle stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A task of containerd, be it Docker's, the CRI's, or nerdctl's and ctr's.
+    Task {
+        /// containerd's state folder.
+        state: PathBuf,
+        /// containerd's namespace.
+        namespace: String,
+    },
+    /// A container of a containers/storage store: Podman's or CRI-O's.
+    Storage {
+        /// The graph root or the run root.
+        store: PathBuf,
+        /// The storage driver, such as `overlay`.
+        driver: String,
+    },
+    /// A `RUN` step of BuildKit.
+    BuildKit {
+        /// The folder that holds the executor's: `<data root>/buildkit` in dockerd.
+        root: PathBuf,
+    },
+    /// A `RUN` step of buildah.
+    Buildah,
+    /// None of these.
+    Elsewhere,
+}
+
+/// The place of a bundle, by its path as it was given, or else by where its links lead: the path of a state folder may be written with a link
+/// (`/var/run`), and the working directory may be it.
+#[must_use]
+pub fn place(bundle: &Bundle) -> Place {
+    match place_of(&bundle.path, &bundle.id) {
+        Place::Elsewhere => bundle.path.canonicalize().map_or(Place::Elsewhere, |path| place_of(&path, &bundle.id)),
+        found @ (Place::Task { .. } | Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah) => found,
+    }
+}
+
+/// The place of a bundle with this absolute path, made for the container `id`. Touches no file.
+#[must_use]
+pub fn place_of(path: &Path, id: &ContainerId) -> Place {
+    let id = id.as_str();
+    let Some((rest, last)) = split(path) else { return Place::Elsewhere };
+    if last.strip_prefix("buildah").is_some_and(is_number) && id.strip_prefix("buildah-") == Some(last) {
+        return Place::Buildah;
+    }
+    let Some((rest, second)) = split(rest) else { return Place::Elsewhere };
+    let Some((top, third)) = split(rest) else { return Place::Elsewhere };
+    if third == "io.containerd.runtime.v2.task" && last == id {
+        return Place::Task { state: top.to_owned(), namespace: second.to_owned() };
+    }
+    if let Some(driver) = third.strip_suffix("-containers")
+        && (second, last) == (id, "userdata")
+    {
+        return Place::Storage { store: top.to_owned(), driver: driver.to_owned() };
+    }
+    if (third == "buildkit" || third.starts_with("runc-")) && (second, last) == ("executor", id) {
+        return Place::BuildKit { root: rest.to_owned() };
+    }
+    Place::Elsewhere
+}
+
+/// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not UTF-8.
+fn split(path: &Path) -> Option<(&Path, &str)> {
+    Some((path.parent()?, path.file_name()?.to_str()?))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str, id: &str) -> Place {
+        place_of(Path::new(path), &ContainerId::parse(id).unwrap())
+    }
+
+    fn task(state: &str, namespace: &str) -> Place {
+        Place::Task { state: state.into(), namespace: namespace.into() }
+    }
+
+    fn storage(store: &str, driver: &str) -> Place {
+        Place::Storage { store: store.into(), driver: driver.into() }
+    }
+
+    #[test]
+    fn an_engine_is_known_by_the_shape_of_its_bundles_wherever_they_stand() {
+        let containerd = "io.containerd.runtime.v2.task";
+        for (path, id, place) in [
+            (format!("/run/containerd/{containerd}/k8s.io/c1"), "c1", task("/run/containerd", "k8s.io")),
+            (format!("/run/docker/containerd/daemon/{containerd}/moby/c1"), "c1", task("/run/docker/containerd/daemon", "moby")),
+            (
+                format!("/run/user/1000/docker/{containerd}/moby-165536.165536/c1"),
+                "c1",
+                task("/run/user/1000/docker", "moby-165536.165536"),
+            ),
+            (format!("/a/../b/{containerd}/n/c1/"), "c1", task("/a/../b", "n")),
+            ("/var/lib/containers/storage/overlay-containers/c1/userdata".into(), "c1", storage("/var/lib/containers/storage", "overlay")),
+            ("/run/containers/storage/vfs-containers/c1/userdata".into(), "c1", storage("/run/containers/storage", "vfs")),
+            ("/var/lib/docker/buildkit/executor/b1".into(), "b1", Place::BuildKit { root: "/var/lib/docker/buildkit".into() }),
+            (
+                "/var/lib/buildkit/runc-overlayfs/executor/b1".into(),
+                "b1",
+                Place::BuildKit { root: "/var/lib/buildkit/runc-overlayfs".into() },
+            ),
+            ("/var/tmp/buildah1234567".into(), "buildah-buildah1234567", Place::Buildah),
+        ] {
+            assert_eq!(of(&path, id), place, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_another_shape_or_for_another_container_has_no_place() {
+        let containerd = "io.containerd.runtime.v2.task";
+        for (path, id) in [
+            ("/".into(), "c1"),
+            ("/c1".into(), "c1"),
+            (format!("/run/containerd/{containerd}/k8s.io/c1"), "c2"),
+            (format!("/run/containerd/{containerd}/k8s.io/x/c1"), "c1"),
+            (format!("/run/containerd/{containerd}/k8s.io/x/.."), "k8s.io"),
+            (format!("/run/containerd/x{containerd}/k8s.io/c1"), "c1"),
+            ("/s/overlay-containers/c1".into(), "c1"),
+            ("/s/overlay-containers/c2/userdata".into(), "c1"),
+            ("/s/overlay-images/c1/userdata".into(), "c1"),
+            ("/var/lib/docker/executor/b1".into(), "b1"),
+            ("/var/lib/docker/buildkit/executor/b2".into(), "b1"),
+            ("/var/tmp/buildah1234567".into(), "buildah-buildah1"),
+            ("/var/tmp/buildah".into(), "buildah-buildah"),
+            ("/var/tmp/buildah1".into(), "buildah1"),
+        ] {
+            assert_eq!(of(&path, id), Place::Elsewhere, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_bundle_is_recognised_by_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().canonicalize().unwrap();
+        let path = top.join("io.containerd.runtime.v2.task/moby/c1");
+        std::fs::create_dir_all(&path).unwrap();
+        let link = top.join("here");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let id = ContainerId::parse("c1").unwrap();
+        let expected = Place::Task { state: top, namespace: "moby".into() };
+        for path in [link.clone(), link.join("../c1"), path] {
+            assert_eq!(place(&Bundle { root: path.join("rootfs"), path, id: id.clone() }), expected);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What is really mounted at a container's root?
+//!
+//! In: the root's path. Out: the mount that has its root there, with an overlay's folders, from the kernel: statmount(2) where it tells everything,
+//! else `/proc/self/mountinfo` (proc_pid_mountinfo(5)). The kernel's word is trusted, but folder names in it are anybody's, hence the two layers of
+//! escaping. The parsers are pure. Not checked: whether the folders are those that the engine's records name; that is `lineage`'s work.
+//!
+//! Escaping, seen on Linux 6.18: options are cut at commas, and `, \t\n\` in a value are written as `\ooo` in octal, by both sources. The value of
+//! `lowerdir=` then still has overlay's own: `\:`, `\,` and `\\`. Each `lowerdir+=` (the way of fsconfig(2)) is one folder and has not.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use crate::sys::file::{self, FileError, Guard};
+use crate::sys::statmount::{self, MountFacts};
+
+/// The mount at a container's root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RootMount {
+    /// The file system's type, such as `overlay`, `btrfs` or `fuse.fuse-overlayfs`.
+    pub fs_type: String,
+    /// The folder of its file system that is mounted, from that file system's root: tells what a bind mount shows.
+    pub root: PathBuf,
+    /// What was mounted: a device, a dataset or a name. May be empty for an overlay, where it means nothing.
+    pub source: String,
+    /// An overlay's lower folders, topmost first, as they were mounted: relative ones belong to a working directory that is not known.
+    pub lowerdirs: Vec<PathBuf>,
+    /// An overlay's upper folder.
+    pub upperdir: Option<PathBuf>,
+}
+
+/// Why it could not be told what is mounted.
+#[derive(Debug)]
+pub enum MountError {
+    /// The root could not be looked at.
+    Root(PathBuf, io::Error),
+    /// The table of mounts could not be read.
+    Table(FileError),
+}
+
+impl fmt::Display for MountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(path, _) => write!(f, "cannot tell what is mounted at {path:?}"),
+            Self::Table(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MountError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Root(_, error) => Some(error),
+            Self::Table(error) => error.source(),
+        }
+    }
+}
+
+/// The largest table of mounts that is read, in bytes: some 60 000 mounts.
+const LARGEST_TABLE: u64 = 16 << 20;
+
+/// The mount whose root is at `root`, the topmost when several are stacked there. `None` when nothing is mounted just there.
+///
+/// # Errors
+/// [`MountError`] when `root` is not there or the kernel tells nothing.
+pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
+    match statmount::unique_id(root) {
+        Ok(Some(mount)) if mount.is_root == Some(false) => Ok(None),
+        Ok(Some(mount)) => match statmount::facts_of(mount.id).ok().and_then(whole) {
+            Some(found) => Ok(Some(found)),
+            None => in_table(root),
+        },
+        Ok(None) => in_table(root),
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => in_table(root),
+        Err(error) => Err(MountError::Root(root.to_owned(), error)),
+    }
+}
+
+/// The mount that the kernel's facts describe, when they are all there: options came with Linux 6.11, the source with 6.14.
+fn whole(facts: MountFacts) -> Option<RootMount> {
+    let overlay = facts.fs_type.as_deref() == Some(b"overlay");
+    let mut fs_type = text(&facts.fs_type?);
+    if let Some(subtype) = facts.fs_subtype.filter(|subtype| !subtype.is_empty()) {
+        fs_type = format!("{fs_type}.{}", text(&subtype));
+    }
+    let source = match facts.source {
+        Some(source) => text(&source),
+        None if overlay => String::new(),
+        None => return None,
+    };
+    let folders = if overlay { overlay_folders(&facts.options?) } else { OverlayFolders::default() };
+    Some(RootMount { fs_type, root: path(facts.root?), source, lowerdirs: folders.lower, upperdir: folders.upper })
+}
+
+/// Finds the mount in the table of mounts: by its ID where the kernel tells it, else by its path.
+fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
+    let no_root = |error| MountError::Root(root.to_owned(), error);
+    let mount = match statmount::mountinfo_id(root) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => None,
+        answer => answer.map_err(no_root)?,
+    };
+    if mount.is_some_and(|mount| mount.is_root == Some(false)) {
+        return Ok(None);
+    }
+    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).map_err(MountError::Table)?;
+    match mount {
+        Some(mount) => Ok(find(&table, Wanted::Id(mount.id))),
+        None => Ok(find(&table, Wanted::Point(&root.canonicalize().map_err(no_root)?))),
+    }
+}
+
+/// What to look for in a table of mounts.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// The mount with this ID, the first field.
+    Id(u64),
+    /// The last mount made at this path.
+    Point(&'a Path),
+}
+
+/// Finds a mount in the text of `/proc/self/mountinfo`. Lines that are cut or strange are passed over.
+#[must_use]
+pub fn find(table: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
+    table.split(|byte| *byte == b'\n').rev().find_map(|line| mount_in_line(line, wanted))
+}
+
+/// ```text
+/// 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+/// ID          root  point            optional   type source    options
+/// ```
+fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = fields.next()?;
+    let root = fields.nth(2)?;
+    let point = fields.next()?;
+    let matches = match wanted {
+        Wanted::Id(wanted) => std::str::from_utf8(id).ok()?.parse() == Ok(wanted),
+        Wanted::Point(wanted) => unescape_octal(point) == wanted.as_os_str().as_bytes(),
+    };
+    if !matches {
+        return None;
+    }
+    let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
+    let (fs_type, source, options) = (fields.next()?, fields.next()?, fields.next()?);
+    let folders = if fs_type == b"overlay" { overlay_folders(options) } else { OverlayFolders::default() };
+    Some(RootMount {
+        fs_type: text(&unescape_octal(fs_type)),
+        root: path(unescape_octal(root)),
+        source: text(&unescape_octal(source)),
+        lowerdirs: folders.lower,
+        upperdir: folders.upper,
+    })
+}
+
+/// The folders of an overlay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverlayFolders {
+    /// Lower folders, topmost first. Data-only ones, after `::`, are the last.
+    pub lower: Vec<PathBuf>,
+    /// The upper folder.
+    pub upper: Option<PathBuf>,
+}
+
+/// Reads an overlay's options as the kernel writes them.
+#[must_use]
+pub fn overlay_folders(options: &[u8]) -> OverlayFolders {
+    let mut folders = OverlayFolders::default();
+    for option in options.split(|byte| *byte == b',') {
+        let Some(equals) = option.iter().position(|byte| *byte == b'=') else { continue };
+        let value = unescape_octal(&option[equals + 1..]);
+        match &option[..equals] {
+            b"lowerdir" => folders.lower.extend(split_folders(&value)),
+            b"lowerdir+" | b"datadir+" => folders.lower.push(path(value)),
+            b"upperdir" => folders.upper = Some(path(unescape(&value))),
+            _other => {}
+        }
+    }
+    folders
+}
+
+/// Splits `a:b::c` at the colons that are not escaped. Empty names are passed over.
+fn split_folders(value: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let mut escaped = false;
+    let at_colon = move |byte: &u8| {
+        let separates = *byte == b':' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        separates
+    };
+    value.split(at_colon).filter(|folder| !folder.is_empty()).map(|folder| path(unescape(folder)))
+}
+
+/// Removes the backslash before each escaped character, as overlay does (Linux: fs/overlayfs/params.c, `ovl_unescape`).
+fn unescape(value: &[u8]) -> Vec<u8> {
+    let mut bytes = value.iter();
+    std::iter::from_fn(|| match bytes.next() {
+        Some(b'\\') => bytes.next(),
+        other => other,
+    })
+    .copied()
+    .collect()
+}
+
+/// Replaces each `\ooo`, a byte in three octal digits, by that byte. Anything else stays.
+fn unescape_octal(value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match rest {
+            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', after @ ..] => {
+                ((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'), after)
+            }
+            _ => (*first, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
+}
+
+fn path(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;
