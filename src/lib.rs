@@ -14,4 +14,5 @@ pub mod container;
 pub mod lineage;
 pub mod paths;
 pub mod report;
+pub mod settings;
 pub mod sys;

@@ -1,0 +1,344 @@
+//! What did the operator decide?
+//!
+//! In: `/etc/embargo/config.toml`, written by configuration management (may be half-written, of another version, replaced by a link or a FIFO). Out:
+//! [`Settings`] with every default filled in, or one error that names the file and the line. Strict, because a misspelt key that is ignored
+//! is a rule that is not kept: unknown keys, wrong types and values out of bounds are errors, and the verdict makes a refusal of them. The one
+//! exception is [`runtime_line`], for calls that are passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
+//! `packaging/config.toml` explains every key to its reader, and a test keeps it true.
+
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fmt, str};
+
+use serde::Deserialize;
+
+use crate::banlist::store::Rules;
+use crate::paths::Paths;
+use crate::report::line;
+use crate::sys::file::{self, FileError, Guard};
+use value::{AbsolutePath, Few, Grace, OriginName, Wait};
+
+/// The largest settings file that makes sense, in bytes.
+const LARGEST: u64 = 65_536;
+
+/// What the operator decided; defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether refusals are carried out. Default: enforce.
+    pub mode: Mode,
+    /// The real runtime, absolute. Default: `runc`, then `crun`, where `PATH` and the usual folders have it.
+    pub runtime: Option<PathBuf>,
+    /// Real runtimes that running containers may still belong to, absolute.
+    pub former_runtimes: Vec<PathBuf>,
+    /// A container without an image. Default: admit.
+    pub on_no_image: OnNoImage,
+    /// A container whose lineage cannot be told. Default: refuse.
+    pub on_unknown_image: OnUnknownImage,
+    /// No authentic list. Default: refuse.
+    pub on_missing_list: OnMissingList,
+    /// A list past its grace. Default: admit what it does not ban.
+    pub on_overdue_list: OnOverdueList,
+    /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
+    pub grace: u64,
+    /// The lowest list version that will do. Default: 0.
+    pub min_version: u64,
+    /// The origin that the list must have. Default: the keyset's.
+    pub origin: Option<String>,
+    /// How long resolving a lineage may take. Default: 250 ms.
+    pub resolve_timeout: Duration,
+    /// Where engines keep their stores, beside the usual places.
+    pub engines: Engines,
+}
+
+/// Whether refusals are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Refuse.
+    Enforce,
+    /// Admit, and make an audit event of every refusal.
+    Audit,
+}
+
+/// What becomes of a container of which the engine's own record says that it has no image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNoImage {
+    /// It starts, and an audit event says so.
+    Admit,
+    /// It is refused.
+    Refuse,
+}
+
+/// What becomes of a container whose lineage cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnknownImage {
+    /// It is refused.
+    Refuse,
+    /// It starts, and an audit event says so.
+    Admit,
+}
+
+/// What becomes of every container while there is no authentic list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnMissingList {
+    /// It is refused.
+    Refuse,
+    /// It starts, and an audit event says so.
+    Admit,
+}
+
+/// What becomes of a container that is not banned by a list past its grace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOverdueList {
+    /// It starts, and an audit event says so.
+    Admit,
+    /// It is refused.
+    Refuse,
+}
+
+/// Where engines keep their stores and runtimes their state, beside the usual places: for `embargo check` and `embargo exec-patch`, which start
+/// from no bundle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Engines {
+    /// Docker's data roots.
+    pub docker: Vec<PathBuf>,
+    /// containerd's.
+    pub containerd: Vec<ContainerdPlace>,
+    /// Stores of Podman, Buildah and CRI-O.
+    pub storage: Vec<StoragePlace>,
+    /// State folders of runtimes (their `--root`).
+    pub runtime_roots: Vec<PathBuf>,
+}
+
+/// One containerd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerdPlace {
+    /// Its `root`: where its metadata and snapshots are.
+    pub root: PathBuf,
+    /// Its `state`: where its bundles are.
+    pub state: Option<PathBuf>,
+    /// Its `grpc.address`: the socket.
+    pub address: Option<PathBuf>,
+}
+
+/// One containers/storage store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoragePlace {
+    /// Its `graphroot`.
+    pub root: PathBuf,
+    /// Its `runroot`.
+    pub run_root: Option<PathBuf>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug)]
+pub enum SettingsError {
+    /// The file cannot be read, or not as text.
+    File(FileError),
+    /// The file is there and has no byte, as after a crash in the middle of its installation.
+    Empty(PathBuf),
+    /// The line (counted from 1) on which a value begins that does not say what a setting must, and what is wrong with it.
+    Line(PathBuf, usize, String),
+}
+
+impl SettingsError {
+    /// The settings file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(error) => error.path(),
+            Self::Empty(path) | Self::Line(path, ..) => path,
+        }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Empty(path) => write!(f, "cannot use settings {path:?}: the file is empty"),
+            Self::Line(path, number, fault) => write!(f, "cannot use settings {path:?}, line {number}: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Empty(_) | Self::Line(..) => None,
+        }
+    }
+}
+
+/// Reads the node's settings. `None` when there is no settings file at all: the node is not armed. Anything else that keeps the file from being
+/// read is an error, so that nobody disarms a node by making the file unreadable.
+///
+/// # Errors
+/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write and one of more than 64 KiB included.
+pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
+    match file::read_text(&paths.settings, LARGEST, Guard::Owned) {
+        Ok(text) => parse(&text, &paths.settings).map(Some),
+        Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(SettingsError::File(error)),
+    }
+}
+
+/// The settings in `text`; `path` is what an error names.
+///
+/// # Errors
+/// [`SettingsError::Empty`] and [`SettingsError::Line`].
+pub fn parse(text: &str, path: &Path) -> Result<Settings, SettingsError> {
+    if text.is_empty() {
+        return Err(SettingsError::Empty(path.to_owned()));
+    }
+    let written = toml::from_str::<Written>(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let number = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        SettingsError::Line(path.to_owned(), number, line::one_line(error.message()))
+    })?;
+    Ok(written.filled_in())
+}
+
+impl Settings {
+    /// What the settings say about the list.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { origin: self.origin.clone(), min_version: self.min_version }
+    }
+}
+
+/// The file as it is written; the same names as in [`Settings`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    mode: Option<Mode>,
+    runtime: Option<AbsolutePath>,
+    former_runtimes: Option<Few<AbsolutePath>>,
+    on_no_image: Option<OnNoImage>,
+    on_unknown_image: Option<OnUnknownImage>,
+    on_missing_list: Option<OnMissingList>,
+    on_overdue_list: Option<OnOverdueList>,
+    grace: Option<Grace>,
+    min_version: Option<u64>,
+    origin: Option<OriginName>,
+    resolve_timeout: Option<Wait>,
+    engines: Option<WrittenEngines>,
+}
+
+/// The table `[engines]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEngines {
+    docker: Option<Few<AbsolutePath>>,
+    containerd: Option<Few<WrittenContainerd>>,
+    storage: Option<Few<WrittenStorage>>,
+    runtime_roots: Option<Few<AbsolutePath>>,
+}
+
+/// One entry of `containerd`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenContainerd {
+    root: AbsolutePath,
+    state: Option<AbsolutePath>,
+    address: Option<AbsolutePath>,
+}
+
+/// One entry of `storage`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStorage {
+    root: AbsolutePath,
+    run_root: Option<AbsolutePath>,
+}
+
+impl Written {
+    /// The settings: the one place where the defaults stand.
+    fn filled_in(self) -> Settings {
+        Settings {
+            mode: self.mode.unwrap_or(Mode::Enforce),
+            runtime: self.runtime.map(|path| path.0),
+            former_runtimes: plain(self.former_runtimes),
+            on_no_image: self.on_no_image.unwrap_or(OnNoImage::Admit),
+            on_unknown_image: self.on_unknown_image.unwrap_or(OnUnknownImage::Refuse),
+            on_missing_list: self.on_missing_list.unwrap_or(OnMissingList::Refuse),
+            on_overdue_list: self.on_overdue_list.unwrap_or(OnOverdueList::Admit),
+            grace: self.grace.map_or(30 * 86_400, |grace| grace.0),
+            min_version: self.min_version.unwrap_or(0),
+            origin: self.origin.map(|origin| origin.0),
+            resolve_timeout: self.resolve_timeout.map_or(Duration::from_millis(250), |wait| wait.0),
+            engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
+        }
+    }
+}
+
+impl WrittenEngines {
+    fn plain(self) -> Engines {
+        let containerd = |place: WrittenContainerd| ContainerdPlace {
+            root: place.root.0,
+            state: place.state.map(|path| path.0),
+            address: place.address.map(|path| path.0),
+        };
+        let storage = |place: WrittenStorage| StoragePlace { root: place.root.0, run_root: place.run_root.map(|path| path.0) };
+        Engines {
+            docker: plain(self.docker),
+            containerd: self.containerd.map(|few| few.0.into_iter().map(containerd).collect()).unwrap_or_default(),
+            storage: self.storage.map(|few| few.0.into_iter().map(storage).collect()).unwrap_or_default(),
+            runtime_roots: plain(self.runtime_roots),
+        }
+    }
+}
+
+fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
+    paths.map(|few| few.0.into_iter().map(|path| path.0).collect()).unwrap_or_default()
+}
+
+/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake elsewhere in the file, or a file cut short
+/// after this line, must not stop `kill` or `delete`. `None` when there is no such line that can be trusted and understood.
+#[must_use]
+pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
+    let (file, size) = file::open(&paths.settings, Guard::Owned).ok()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(LARGEST)).ok()? + 1);
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    scan(&bytes)
+}
+
+/// The value of the first line `runtime = "/…"` before any table.
+fn scan(bytes: &[u8]) -> Option<PathBuf> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let value = lines.take_while(|line| !line.starts_with(b"[")).find_map(value_of_runtime)?;
+    let quote = *value.first().filter(|quote| matches!(quote, b'"' | b'\''))?;
+    let end = value[1..].iter().position(|byte| *byte == quote)?;
+    let text = &value[1..=end];
+    if text.is_empty() || (quote == b'"' && text.contains(&b'\\')) {
+        return scan_carefully(value);
+    }
+    AbsolutePath::try_from(str::from_utf8(text).ok()?.to_owned()).ok().map(|path| path.0)
+}
+
+/// What stands right of `runtime =`.
+fn value_of_runtime(line: &[u8]) -> Option<&[u8]> {
+    let rest = [&b"runtime"[..], b"\"runtime\"", b"'runtime'"].into_iter().find_map(|key| line.strip_prefix(key))?;
+    Some(rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start())
+}
+
+/// A value with escapes or of another form, as TOML reads it.
+fn scan_carefully(value: &[u8]) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Line {
+        runtime: AbsolutePath,
+    }
+    let text = format!("runtime = {}", str::from_utf8(value).ok()?);
+    toml::from_str::<Line>(&text).ok().map(|line| line.runtime.0)
+}

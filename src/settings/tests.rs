@@ -1,0 +1,188 @@
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+const PATH: &str = "/etc/embargo/config.toml";
+const SAMPLE: &str = include_str!("../../packaging/config.toml");
+
+fn parsed(text: &str) -> Settings {
+    parse(text, Path::new(PATH)).unwrap()
+}
+
+fn fault(text: &str) -> String {
+    parse(text, Path::new(PATH)).unwrap_err().to_string()
+}
+
+/// A node's folder with these bytes as its settings.
+fn node(bytes: &[u8]) -> (tempfile::TempDir, Paths) {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::below(root.path());
+    std::fs::create_dir_all(paths.settings.parent().unwrap()).unwrap();
+    std::io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).create_new(true).open(&paths.settings).unwrap(), bytes).unwrap();
+    (root, paths)
+}
+
+/// The sample with every key line's mark of a comment taken away.
+fn uncommented() -> String {
+    let bare = |line: &'static str| {
+        line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line)
+    };
+    SAMPLE.lines().map(bare).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let settings = Settings {
+        mode: Mode::Enforce,
+        runtime: None,
+        former_runtimes: vec![],
+        on_no_image: OnNoImage::Admit,
+        on_unknown_image: OnUnknownImage::Refuse,
+        on_missing_list: OnMissingList::Refuse,
+        on_overdue_list: OnOverdueList::Admit,
+        grace: 2_592_000,
+        min_version: 0,
+        origin: None,
+        resolve_timeout: Duration::from_millis(250),
+        engines: Engines::default(),
+    };
+    assert_eq!(parsed("# nothing\n"), settings);
+    assert_eq!(parsed(SAMPLE), settings);
+}
+
+#[test]
+fn the_sample_shows_every_key_and_every_default() {
+    let sample = parsed(&uncommented());
+    let engines = Engines {
+        docker: vec!["/srv/docker".into()],
+        containerd: vec![ContainerdPlace {
+            root: "/var/lib/rancher/k3s/agent/containerd".into(),
+            state: Some("/run/k3s/containerd".into()),
+            address: Some("/run/k3s/containerd/containerd.sock".into()),
+        }],
+        storage: vec![StoragePlace { root: "/srv/containers/storage".into(), run_root: Some("/run/srv-containers".into()) }],
+        runtime_roots: vec!["/run/k3s/runc".into()],
+    };
+    let expected = Settings {
+        runtime: Some("/usr/sbin/runc".into()),
+        former_runtimes: vec!["/usr/bin/crun".into()],
+        origin: Some("bans.example.com/prod".into()),
+        engines,
+        ..parsed(SAMPLE)
+    };
+    assert_eq!(sample, expected);
+    // The parser's own list of keys: each stands in the sample.
+    let keys = fault("no_such_key = 1\n");
+    for key in keys.split('`').skip(3).step_by(2) {
+        let shown = uncommented().lines().any(|line| line.starts_with(&format!("{key} = ")) || line == format!("[{key}]"));
+        assert!(shown, "the sample does not show {key}");
+    }
+}
+
+#[test]
+fn every_decision_can_be_turned() {
+    let settings = parsed(
+        "mode = 'audit'\non_no_image = 'refuse'\non_unknown_image = 'admit'\non_missing_list = 'admit'\non_overdue_list = 'refuse'\n\
+         grace = '12h'\nmin_version = 412\nresolve_timeout = '2s'\n",
+    );
+    assert_eq!(settings.mode, Mode::Audit);
+    assert_eq!(settings.on_no_image, OnNoImage::Refuse);
+    assert_eq!(settings.on_unknown_image, OnUnknownImage::Admit);
+    assert_eq!(settings.on_missing_list, OnMissingList::Admit);
+    assert_eq!(settings.on_overdue_list, OnOverdueList::Refuse);
+    assert_eq!(settings.grace, 43_200);
+    assert_eq!(settings.resolve_timeout, Duration::from_secs(2));
+    assert_eq!(settings.rules(), Rules { origin: None, min_version: 412 });
+}
+
+#[test]
+fn a_mistake_is_told_with_its_file_and_line() {
+    for (text, line, fault_part) in [
+        ("mode = \"enforce\"\nruntime = \"runc\"\n", 2, "expected an absolute path, not \"runc\""),
+        ("\n\nmod = \"enforce\"\n", 3, "unknown field `mod`, expected one of `mode`, `runtime`"),
+        ("mode = \"enforced\"\n", 1, "unknown variant `enforced`, expected `enforce` or `audit`"),
+        ("mode = true\n", 1, ""),
+        ("# x\ngrace = 30\n", 2, "invalid type: integer `30`, expected a string"),
+        ("grace = \"30\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"30\""),
+        ("min_version = -1\n", 1, "invalid value: integer `-1`, expected u64"),
+        ("mode = \"audit\"\nmode = \"enforce\"\n", 2, "duplicate key"),
+        ("former_runtimes = [\n \"/usr/bin/crun\",\n \"crun\",\n]\n", 1, "expected an absolute path, not \"crun\""),
+        ("mode = \"enforce\"\n[engines]\ndockers = []\n", 3, "unknown field `dockers`, expected one of `docker`"),
+        ("[engines]\ncontainerd = [{ address = \"/run/x\" }]\n", 2, "missing field `root`"),
+        ("mode = \"enf", 1, "invalid basic string"),
+        ("mode = \"enforce\"\nruntime", 2, ""),
+        ("\u{1b}[2J = 1\n", 1, ""),
+    ] {
+        let fault = fault(text);
+        let start = format!("cannot use settings \"{PATH}\", line {line}: ");
+        assert!(fault.starts_with(&start) && fault.contains(fault_part) && fault.len() > start.len(), "{text:?}: {fault}");
+        assert!(!fault.chars().any(char::is_control), "{fault:?}");
+    }
+}
+
+#[test]
+fn only_a_missing_file_leaves_a_node_unarmed() {
+    let (root, paths) = node(b"mode = 'audit'\n");
+    assert_eq!(load(&paths).unwrap().unwrap().mode, Mode::Audit);
+    let reread = |what: &str| line::causes(&load(&paths).expect_err(what));
+    let path = format!("{:?}", paths.settings);
+
+    std::fs::set_permissions(&paths.settings, PermissionsExt::from_mode(0o666)).unwrap();
+    assert_eq!(reread("writable by all"), format!("cannot trust {path}: owned or writable by another user"));
+    std::fs::rename(&paths.settings, root.path().join("real")).unwrap();
+    assert!(load(&paths).unwrap().is_none(), "no file at all");
+    std::os::unix::fs::symlink(root.path().join("none"), &paths.settings).unwrap();
+    assert_eq!(reread("a link to nothing"), format!("cannot read {path}: it is a symbolic link"));
+    std::fs::remove_file(&paths.settings).unwrap();
+    nix::unistd::mkfifo(&paths.settings, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(reread("a FIFO"), format!("cannot read {path}: not a regular file"));
+    std::fs::remove_dir_all(paths.settings.parent().unwrap()).unwrap();
+    assert!(load(&paths).unwrap().is_none(), "no folder");
+    std::os::unix::fs::symlink(root.path().join("real"), paths.settings.parent().unwrap()).unwrap();
+    assert_eq!(reread("a file for a folder"), format!("cannot read {path}: a part of its path is no folder"));
+}
+
+#[test]
+fn settings_cut_short_or_of_no_text_or_far_too_large_are_errors() {
+    for (bytes, fault) in [
+        (&b""[..], "the file is empty"),
+        (b"mode = \"audit\"\nruntime = \"/usr/s", "line 2: "),
+        (b"mode = \"\xff\"\n", ": not UTF-8"),
+        (&[b'#'; 65_537], ": larger than 65536 bytes"),
+        (&[b'['; 60_000], "line 1: "),
+    ] {
+        let (_root, paths) = node(bytes);
+        let told = load(&paths).unwrap_err().to_string();
+        assert!(told.contains(fault) && told.contains("etc/embargo/config.toml\"") && told.len() < 1_000, "{told}");
+    }
+}
+
+#[test]
+fn the_runtime_is_found_whatever_else_is_wrong() {
+    for (text, runtime) in [
+        (&b"runtime = \"/usr/bin/runc\"\n"[..], Some("/usr/bin/runc")),
+        (b"mode = \"enforced\"\n  runtime='/x y'  # real\nmode = 3", Some("/x y")),
+        (b"runtime = \"/usr/bin/crun\"\nmode = \"\xff\"\n[[[", Some("/usr/bin/crun")),
+        (b"\"runtime\" = \"/a\"", Some("/a")),
+        (b"runtime = \"/a\\u0062\" # x", Some("/ab")),
+        (b"runtime = \"\"\"/a\"\"\"", Some("/a")),
+        (b"runtime = \"/a\"\r\nmode = \"audit\"\r\n", Some("/a")),
+        (b"[engines]\nruntime = \"/a\"\n", None),
+        (b"runtime = \"runc\"\n", None),
+        (b"runtime = \"/usr/b", None),
+        (b"runtime = ", None),
+        (b"runtimes = \"/a\"\n#runtime = \"/b\"\nformer_runtimes = [\"/c\"]\n", None),
+        (b"", None),
+        (&[b'\n'; 70_000], None),
+    ] {
+        let (_root, paths) = node(text);
+        assert_eq!(runtime_line(&paths), runtime.map(PathBuf::from), "{}", text.escape_ascii());
+    }
+    assert_eq!(runtime_line(&Paths::below(Path::new("/nowhere"))), None);
+}
+
+#[test]
+fn strict_and_lenient_reading_agree_on_good_settings() {
+    for text in [SAMPLE.to_owned(), uncommented(), "runtime = '/a\\b'\n".into(), "mode = 'audit'\nruntime = \"/a\\\\b\"\n".into()] {
+        assert_eq!(scan(text.as_bytes()), parsed(&text).runtime, "{text}");
+    }
+}

@@ -1,0 +1,157 @@
+//! How are single values of the settings written?
+//!
+//! In: strings of the settings file. Out: absolute paths, times and origins within their bounds, or one sentence on what was expected, to which the
+//! reader of the file adds the line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The most entries of any list in the settings.
+const MOST_ENTRIES: usize = 64;
+/// The longest grace: ten years, in milliseconds.
+const LONGEST_GRACE: u64 = 3_650 * 86_400_000;
+/// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up later than that.
+const LONGEST_WAIT: u64 = 10_000;
+
+/// An absolute path.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct AbsolutePath(pub(super) PathBuf);
+
+impl TryFrom<String> for AbsolutePath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.starts_with('/') && text.len() < 4_096 && !text.contains('\0') {
+            Ok(Self(text.into()))
+        } else {
+            Err(format!("expected an absolute path, not {text:?}"))
+        }
+    }
+}
+
+/// How long a list past its expiry still counts as fresh enough: seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Grace(pub(super) u64);
+
+impl TryFrom<String> for Grace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |length: &u64| *length <= LONGEST_GRACE && length.is_multiple_of(1_000);
+        let length = milliseconds(&text).filter(fits);
+        length.map(|length| Self(length / 1_000)).ok_or_else(|| format!("expected a time such as \"30d\", at most \"3650d\", not {text:?}"))
+    }
+}
+
+/// How long resolving a container's lineage may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Wait(pub(super) Duration);
+
+impl TryFrom<String> for Wait {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = milliseconds(&text).filter(|length| (1..=LONGEST_WAIT).contains(length));
+        let wait = length.map(|length| Self(Duration::from_millis(length)));
+        wait.ok_or_else(|| format!("expected a time such as \"250ms\", at least \"1ms\" and at most \"10s\", not {text:?}"))
+    }
+}
+
+/// The name of the list's publisher, as the list's head and the keyset write it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct OriginName(pub(super) String);
+
+impl TryFrom<String> for OriginName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text))
+        } else {
+            Err(format!("expected an origin such as \"bans.example.com/prod\", not {text:?}"))
+        }
+    }
+}
+
+/// A list of a bounded number of entries.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
+pub(super) struct Few<T>(pub(super) Vec<T>);
+
+impl<T> TryFrom<Vec<T>> for Few<T> {
+    type Error = String;
+
+    fn try_from(entries: Vec<T>) -> Result<Self, String> {
+        if entries.len() > MOST_ENTRIES {
+            return Err(format!("expected at most {MOST_ENTRIES} entries, not {}", entries.len()));
+        }
+        Ok(Self(entries))
+    }
+}
+
+/// Milliseconds of a whole number and its unit: `ms`, `s`, `m`, `h`, `d` or `w`.
+fn milliseconds(text: &str) -> Option<u64> {
+    let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let unit: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_whole_number_and_a_unit() {
+        for (text, length) in [
+            ("250ms", Some(250)),
+            ("0s", Some(0)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("30d", Some(2_592_000_000)),
+            ("2w", Some(1_209_600_000)),
+            ("", None),
+            ("30", None),
+            ("d", None),
+            ("-1d", None),
+            ("1.5d", None),
+            ("1 d", None),
+            ("1D", None),
+            ("99999999999999999999d", None),
+            ("9999999999999999w", None),
+        ] {
+            assert_eq!(milliseconds(text), length, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_have_bounds() {
+        assert_eq!(Grace::try_from("3650d".to_owned()), Ok(Grace(315_360_000)));
+        assert_eq!(Grace::try_from("3651d".to_owned()).unwrap_err(), "expected a time such as \"30d\", at most \"3650d\", not \"3651d\"");
+        assert!(Grace::try_from("10ms".to_owned()).is_err());
+        assert_eq!(Wait::try_from("10s".to_owned()), Ok(Wait(Duration::from_secs(10))));
+        assert!(Wait::try_from("0ms".to_owned()).is_err());
+        assert!(Wait::try_from("11s".to_owned()).is_err());
+        for path in ["runc", "", "./runc", "/a\0b"] {
+            assert_eq!(AbsolutePath::try_from(path.to_owned()).unwrap_err(), format!("expected an absolute path, not {path:?}"));
+        }
+        assert!(OriginName::try_from("a b".to_owned()).is_err());
+        assert!(OriginName::try_from(String::new()).is_err());
+        assert!(Few::try_from(vec![0; 64]).is_ok());
+        assert_eq!(Few::try_from(vec![0; 65]).unwrap_err(), "expected at most 64 entries, not 65");
+    }
+}
