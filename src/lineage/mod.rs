@@ -14,6 +14,7 @@ use std::{fmt, io};
 use chain::Chain;
 use digest::{Digest, ImageId};
 
+use crate::container::ContainerId;
 use crate::sys::file::FileError;
 
 /// What a container or an image is made of, as far as its engine's own records tell.
@@ -49,6 +50,26 @@ pub struct ImageFacts {
     pub name: Option<String>,
     /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before they are believed.
     pub config_file: Option<PathBuf>,
+}
+
+/// A container in an engine's store, as people name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredContainer {
+    /// Its ID.
+    pub id: ContainerId,
+    /// Its names; may be none.
+    pub names: Vec<String>,
+    /// What its maker asked for: an image reference, which may lead to another image by now.
+    pub image: Option<String>,
+}
+
+/// An image in an engine's store, as people name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredImage {
+    /// What the engine calls its ID: the digest of its config, or of its manifest or index in containerd's image stores.
+    pub id: Digest,
+    /// References that lead to it, with tag or digest; may be none.
+    pub names: Vec<String>,
 }
 
 /// How sure a lineage is.
