@@ -1,0 +1,83 @@
+# A node's trust, list and settings: what operators and authors do before a container is refused, with the real embargoctl.
+
+AUTHOR=$ROOM/author
+mkdir -p "$AUTHOR"
+
+# trust_an_author: makes a list key and puts a keyset that trusts it on the node.
+trust_an_author() {
+  mkdir -p /etc/embargo /var/lib/embargo
+  "$EMBARGOCTL" keygen --out "$AUTHOR/key" >/dev/null
+  "$EMBARGOCTL" keyset new --origin integration.example --list-key "$(cat "$AUTHOR/key.pub")" >/etc/embargo/keyset
+}
+
+# settings [LINE…]: arms the node in enforce mode with the plain runtime behind it, and with these lines.
+settings() {
+  printf '%s\n' "runtime = \"$PLAIN\"" "$@" >/etc/embargo/config.toml
+}
+
+# disarm: no settings at all, as straight after the installation of the package.
+disarm() {
+  rm -f /etc/embargo/config.toml
+}
+
+# Opens a new source with nothing banned.
+new_source() {
+  : >"$AUTHOR/bans.toml"
+}
+
+# ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image.
+ban() {
+  local image=$1
+  shift
+  "$EMBARGOCTL" ban --source "$AUTHOR/bans.toml" --id BAN-2026-0007 --reason "remote code execution" --severity critical \
+    --advisory CVE-2026-1234 --successor registry.example/base:2 "$@" "$image" >/dev/null
+}
+
+# publish [ARGUMENT…]: builds, signs and installs what stands in the source, as the next version.
+publish() {
+  local version
+  version=$(($(cat "$AUTHOR/version" 2>/dev/null || echo 0) + 1))
+  echo "$version" >"$AUTHOR/version"
+  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin integration.example --version "$version" "$@" --out "$AUTHOR/banlist.lst" >/dev/null
+  "$EMBARGOCTL" list sign --key "$AUTHOR/key" "$AUTHOR/banlist.lst" >/dev/null
+  "$EMBARGOCTL" install "$AUTHOR/banlist.lst" >/dev/null
+}
+
+# ban_and_publish IMAGE [ARGUMENT…]: a list with exactly this ban.
+ban_and_publish() {
+  new_source
+  ban "$@"
+  publish
+}
+
+# ban_nothing: an authentic list without a ban.
+ban_nothing() {
+  new_source
+  publish
+}
+
+# chain_id DIFF_ID…: the chain ID of the stack of these layers, lowest first (image-spec, config.md, "Layer ChainID").
+chain_id() {
+  local chain=$1 diff
+  shift
+  for diff in "$@"; do
+    chain=sha256:$(printf '%s %s' "$chain" "$diff" | sha256sum | cut -d' ' -f1)
+  done
+  printf '%s\n' "$chain"
+}
+
+# hear_system_log: listens where syslog(3) and journald's clients send to, writes what arrives to LOGS/syslog, one record a line.
+hear_system_log() {
+  : >"$LOGS/syslog"
+  start_daemon system-log /usr/bin/python3 "$LIB/system-log.py" "$LOGS/syslog"
+  within 10 test -S /dev/log
+}
+
+# heard PATTERN: the system log has a record that matches (extended expression) since the last forget_system_log.
+heard() {
+  within 5 grep -qE "$1" "$LOGS/syslog" || fail "not in the system log: $1" "$(cat "$LOGS/syslog")" || return 1
+}
+
+forget_system_log() {
+  : >"$LOGS/syslog"
+}
