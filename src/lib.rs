@@ -9,7 +9,9 @@
 //!
 //! The modules stand in the order in which data passes through them; each uses only those before it.
 
+pub mod argv;
 pub mod banlist;
+pub mod call;
 pub mod container;
 pub mod lineage;
 pub mod paths;

@@ -1,0 +1,107 @@
+//! How does youki read its command line?
+//!
+//! With clap: two dashes for long flags, in full; one dash for letters, which may be joined (`-bX`, `-b=X` and `-b X` all mean `X`); a value may not
+//! look like a flag; flags and the container ID in any order, until `--`. Global flags stand before the command.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::flags::{self, Flag, Table, Takes};
+use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
+
+/// What youki makes of the words.
+pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+    let mut found = Found::default();
+    let (positional, start) = parse(words, flags::YOUKI.global, guesses, &mut found, 1)?;
+    let Some(&word) = positional.first() else { return Ok(Outcome::Shows) };
+    let rest = words.get(start..).unwrap_or_default();
+    match Command::named(word) {
+        Some(command @ (Command::Create | Command::Run)) => {
+            let (positional, _) = parse(rest, flags::YOUKI.of(command), guesses, &mut found, usize::MAX)?;
+            found.reading(command, &positional, Grammar::Youki)
+        }
+        // youki has no `restore`.
+        Some(Command::Restore) => Err(Stop::Rejected),
+        None => Ok(named::outcome(word, rest, &found)),
+    }
+}
+
+/// Up to `most` positional words, and where the scan ended.
+fn parse<'a>(
+    words: &[&'a OsStr],
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+    most: usize,
+) -> Result<(Vec<&'a OsStr>, usize), Stop<'a>> {
+    let mut positional = Vec::new();
+    let mut at = 0;
+    while positional.len() < most
+        && let Some(&word) = words.get(at)
+    {
+        at += 1;
+        let next = words.get(at).map(|next| next.as_bytes());
+        match word.as_bytes() {
+            // No command may stand behind it.
+            b"--" if most == 1 => return Err(Stop::Rejected),
+            b"--" => {
+                positional.extend_from_slice(&words[at..]);
+                break;
+            }
+            [b'-', b'-', long @ ..] => at += usize::from(take_long(long, next, table, guesses, found)?),
+            [b'-', letters @ ..] if !letters.is_empty() => at += usize::from(take_letters(letters, next, table, guesses, found)?),
+            [..] => positional.push(word),
+        }
+    }
+    Ok((positional, at))
+}
+
+/// Takes `name` or `name=value`; tells whether the next word is its value.
+fn take_long<'a>(
+    word: &'a [u8],
+    next: Option<&'a [u8]>,
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+) -> Result<bool, Stop<'a>> {
+    let mut halves = word.splitn(2, |&byte| byte == b'=');
+    let (name, value) = (halves.next().unwrap_or_default(), halves.next());
+    let flag = flags::all(table).find(|flag| flag.long.as_bytes() == name).or_else(|| flags::assumed(guesses, name));
+    take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
+}
+
+/// Takes letters joined behind one dash; tells whether the next word is the value of the last.
+fn take_letters<'a>(
+    letters: &'a [u8],
+    next: Option<&'a [u8]>,
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+) -> Result<bool, Stop<'a>> {
+    for (at, letter) in letters.iter().enumerate() {
+        let name = std::slice::from_ref(letter);
+        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name));
+        let flag = flag.ok_or(Stop::Unknown(name))?;
+        let attached = &letters[at + 1..];
+        if flag.takes == Takes::Nothing && !attached.starts_with(b"=") {
+            found.note(flag.means, None)?;
+            continue;
+        }
+        let value = (!attached.is_empty()).then(|| attached.strip_prefix(b"=").unwrap_or(attached));
+        return take(flag, value, next, found);
+    }
+    Ok(false)
+}
+
+fn take<'a>(flag: Flag, value: Option<&'a [u8]>, next: Option<&'a [u8]>, found: &mut Found<'a>) -> Result<bool, Stop<'a>> {
+    match (flag.takes, value) {
+        (Takes::Nothing, Some(_)) => Err(Stop::Rejected),
+        (Takes::Nothing, None) | (Takes::Value | Takes::NextWord | Takes::Attached, Some(_)) => {
+            found.note(flag.means, value).map(|()| false)
+        }
+        (Takes::Value | Takes::NextWord | Takes::Attached, None) => {
+            let next = next.filter(|next| *next == b"-" || !next.starts_with(b"-")).ok_or(Stop::Rejected)?;
+            found.note(flag.means, Some(next)).map(|()| true)
+        }
+    }
+}

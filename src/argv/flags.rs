@@ -1,0 +1,226 @@
+//! Which flags do the runtimes know, and which of them take a value?
+//!
+//! The tables of runc 1.0 to 1.5 and its main branch, of crun 1.8 to 1.29 and of youki's main branch, each the union over the versions: a flag that
+//! one version lacks makes that version end with an error, and then nothing starts.
+
+use super::{Command, Guesses};
+
+/// What comes after a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing: it is a switch.
+    Nothing,
+    /// A value, after `=` or as the next word.
+    Value,
+    /// The next word, and never `=` (crun's `--network-lock`, declared without a value and read with one).
+    NextWord,
+    /// A value only when it is attached (argp's `OPTION_ARG_OPTIONAL`).
+    Attached,
+}
+
+/// What a flag is to Embargo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    Bundle,
+    SpecFile,
+    Root,
+    Log,
+    LogFormat,
+    /// Help, usage or version: nothing else happens.
+    Help,
+    Other,
+}
+
+/// A flag; `short` is its one-letter form, 0 when it has none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flag {
+    pub(super) long: &'static str,
+    pub(super) short: u8,
+    pub(super) takes: Takes,
+    pub(super) means: Means,
+}
+
+/// The flags of one command, in up to three tables.
+pub(super) type Table = [&'static [Flag]];
+
+const fn flag(long: &'static str, short: u8, takes: Takes, means: Means) -> Flag {
+    Flag { long, short, takes, means }
+}
+
+const fn value(long: &'static str) -> Flag {
+    flag(long, 0, Takes::Value, Means::Other)
+}
+
+const fn switch(long: &'static str) -> Flag {
+    flag(long, 0, Takes::Nothing, Means::Other)
+}
+
+const BUNDLE: Flag = flag("bundle", b'b', Takes::Value, Means::Bundle);
+const DETACH: Flag = flag("detach", b'd', Takes::Nothing, Means::Other);
+const HELP: Flag = flag("help", b'h', Takes::Nothing, Means::Help);
+
+const GO_GLOBAL: &[Flag] = &[
+    flag("root", 0, Takes::Value, Means::Root),
+    flag("log", 0, Takes::Value, Means::Log),
+    flag("log-format", 0, Takes::Value, Means::LogFormat),
+    switch("systemd-cgroup"),
+    switch("debug"),
+    value("rootless"),
+    value("criu"),
+];
+const GO_VERSION: &[Flag] = &[HELP, flag("version", b'v', Takes::Nothing, Means::Help)];
+const GO_CREATE: &[Flag] = &[
+    BUNDLE,
+    value("pid-file"),
+    value("console-socket"),
+    value("pidfd-socket"),
+    value("preserve-fds"),
+    switch("no-pivot"),
+    switch("no-new-keyring"),
+    HELP,
+];
+const GO_RUN: &[Flag] = &[DETACH, switch("keep"), switch("no-subreaper")];
+const GO_RESTORE: &[Flag] = &[
+    BUNDLE,
+    DETACH,
+    value("pid-file"),
+    value("console-socket"),
+    value("image-path"),
+    value("work-path"),
+    value("manage-cgroups-mode"),
+    value("empty-ns"),
+    value("lsm-profile"),
+    value("lsm-mount-context"),
+    switch("tcp-established"),
+    switch("ext-unix-sk"),
+    switch("shell-job"),
+    switch("file-locks"),
+    switch("no-subreaper"),
+    switch("no-pivot"),
+    switch("auto-dedup"),
+    switch("lazy-pages"),
+    HELP,
+];
+
+/// The flags that argp adds by itself (glibc: argp/argp-parse.c, `argp_default_options`).
+const ARGP: &[Flag] = &[
+    flag("help", b'?', Takes::Nothing, Means::Help),
+    flag("usage", 0, Takes::Nothing, Means::Help),
+    flag("version", b'V', Takes::Nothing, Means::Help),
+    value("program-name"),
+    flag("HANG", 0, Takes::Attached, Means::Other),
+];
+const CRUN_GLOBAL: &[Flag] = &[
+    flag("root", 0, Takes::Value, Means::Root),
+    flag("log", 0, Takes::Value, Means::Log),
+    flag("log-format", 0, Takes::Value, Means::LogFormat),
+    flag("version", b'v', Takes::Nothing, Means::Help),
+    switch("systemd-cgroup"),
+    switch("debug"),
+    value("log-level"),
+    value("rootless"),
+    value("cgroup-manager"),
+];
+const CRUN_CREATE: &[Flag] = &[
+    BUNDLE,
+    flag("config", b'f', Takes::Value, Means::SpecFile),
+    value("pid-file"),
+    value("console-socket"),
+    value("preserve-fds"),
+    switch("no-pivot"),
+    switch("no-new-keyring"),
+    switch("no-subreaper"),
+];
+const CRUN_RUN: &[Flag] = &[DETACH, switch("keep")];
+const CRUN_RESTORE: &[Flag] = &[
+    BUNDLE,
+    DETACH,
+    value("pid-file"),
+    value("console-socket"),
+    value("image-path"),
+    value("work-path"),
+    value("manage-cgroups-mode"),
+    value("lsm-profile"),
+    value("lsm-mount-context"),
+    flag("network-lock", 0, Takes::NextWord, Means::Other),
+    switch("tcp-established"),
+    switch("tcp-close"),
+    switch("ext-unix-sk"),
+    switch("shell-job"),
+    switch("file-locks"),
+];
+
+const YOUKI_GLOBAL: &[Flag] = &[
+    flag("root", b'r', Takes::Value, Means::Root),
+    flag("log", b'l', Takes::Value, Means::Log),
+    flag("log-format", 0, Takes::Value, Means::LogFormat),
+    flag("systemd-cgroup", b's', Takes::Nothing, Means::Other),
+    flag("version", b'v', Takes::Nothing, Means::Help),
+    value("log-level"),
+    switch("debug"),
+    switch("systemd-log"),
+    HELP,
+];
+const YOUKI_CREATE: &[Flag] = &[
+    BUNDLE,
+    flag("console-socket", b'c', Takes::Value, Means::Other),
+    flag("pid-file", b'p', Takes::Value, Means::Other),
+    value("preserve-fds"),
+    switch("no-pivot"),
+    switch("no-new-keyring"),
+    HELP,
+];
+const YOUKI_RUN: &[Flag] = &[DETACH, switch("keep"), switch("no-subreaper")];
+
+/// The tables of one runtime.
+pub(super) struct Tables {
+    pub(super) global: &'static Table,
+    create: &'static Table,
+    run: &'static Table,
+    restore: &'static Table,
+}
+
+impl Tables {
+    pub(super) const fn of(&self, command: Command) -> &'static Table {
+        match command {
+            Command::Create => self.create,
+            Command::Run => self.run,
+            Command::Restore => self.restore,
+        }
+    }
+}
+
+pub(super) const RUNC: Tables =
+    Tables { global: &[GO_GLOBAL, GO_VERSION], create: &[GO_CREATE], run: &[GO_CREATE, GO_RUN], restore: &[GO_RESTORE] };
+/// urfave/cli v3 takes the global flags behind the command, too, help and version aside.
+pub(super) const RUNC_NEXT: Tables = Tables {
+    global: &[GO_GLOBAL, GO_VERSION],
+    create: &[GO_CREATE, GO_GLOBAL],
+    run: &[GO_CREATE, GO_RUN, GO_GLOBAL],
+    restore: &[GO_RESTORE, GO_GLOBAL],
+};
+pub(super) const CRUN: Tables = Tables {
+    global: &[CRUN_GLOBAL, ARGP],
+    create: &[CRUN_CREATE, ARGP],
+    run: &[CRUN_CREATE, CRUN_RUN, ARGP],
+    restore: &[CRUN_RESTORE, ARGP],
+};
+/// youki has no `restore`.
+pub(super) const YOUKI: Tables =
+    Tables { global: &[YOUKI_GLOBAL], create: &[YOUKI_CREATE], run: &[YOUKI_CREATE, YOUKI_RUN], restore: &[&[HELP]] };
+
+/// The flag of this exact name, one letter or long, with the dashes already off.
+pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
+    all(table).find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
+}
+
+/// Every flag of a table.
+pub(super) fn all(table: &Table) -> impl Iterator<Item = Flag> {
+    table.iter().flat_map(|part| part.iter().copied())
+}
+
+/// What is assumed of a flag that no table has.
+pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8]) -> Option<Flag> {
+    let &(_, takes) = guesses.iter().find(|(guessed, _)| *guessed == name)?;
+    Some(flag("", 0, takes, Means::Other))
+}

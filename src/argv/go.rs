@@ -1,0 +1,183 @@
+//! How does runc read its command line?
+//!
+//! Up to 1.5 with urfave/cli v1 over Go's `flag`: long names with one dash or two, no prefixes, no joined short flags; flags stop at the first word
+//! that is none. Behind the command the words are put in order first, flags before the rest, by rules of their own (`reorderArgs`), so that
+//! `create c1 --bundle X` works and `create --no-pivot c1 --bundle X` does not. The main branch uses urfave/cli v3, which takes flags anywhere,
+//! global ones included, and cuts white space off the words (`command_parse.go`, v3.10.1).
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::flags::{self, Flag, Table, Takes};
+use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
+
+/// What runc up to 1.5 makes of the words.
+pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+    let mut found = Found::default();
+    let start = parse(words, flags::RUNC.global, guesses, &mut found)?;
+    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else { return Ok(Outcome::Shows) };
+    let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
+    let table = flags::RUNC.of(command);
+    let rest = reorder(rest, table, guesses);
+    let end = parse(&rest, table, guesses, &mut found)?;
+    found.reading(command, rest.get(end..).unwrap_or_default(), Grammar::Runc)
+}
+
+/// Go's `flag`: takes flags from the front and tells where they end.
+fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &mut Found<'a>) -> Result<usize, Stop<'a>> {
+    let mut at = 0;
+    while let Some(word) = words.get(at).map(|word| word.as_bytes()) {
+        if word.len() < 2 || word[0] != b'-' {
+            break;
+        }
+        at += 1;
+        if word == b"--" {
+            break;
+        }
+        let (name, mut value) = split(undashed(word));
+        if matches!(name.first(), None | Some(b'-')) {
+            return Err(Stop::Rejected);
+        }
+        let flag = known(table, guesses, name)?;
+        if value.is_none() && flag.takes != Takes::Nothing {
+            value = Some(words.get(at).ok_or(Stop::Rejected)?.as_bytes());
+            at += 1;
+        }
+        found.note(flag.means, value)?;
+    }
+    Ok(at)
+}
+
+/// urfave/cli v1's `reorderArgs`: flags, and a word behind each, to the front; a `--` and what follows it stay where they are.
+fn reorder<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
+    let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
+    let mut may_be_value = false;
+    for (at, &word) in words.iter().enumerate() {
+        let bytes = word.as_bytes();
+        if bytes == b"--" {
+            back.extend_from_slice(&words[at..]);
+            break;
+        } else if may_be_value && !bytes.starts_with(b"-") {
+            may_be_value = false;
+            front.push(word);
+        } else if is_flag(bytes, table, guesses) {
+            may_be_value = !bytes.contains(&b'=');
+            front.push(word);
+        } else {
+            back.push(word);
+        }
+    }
+    front.append(&mut back);
+    front
+}
+
+/// urfave/cli v1's `argIsFlag`.
+fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
+    if word == b"-" || !word.starts_with(b"-") {
+        return false;
+    }
+    let name = undashed(word);
+    let (name, _) = split(name.strip_prefix(b"-").unwrap_or(name));
+    known(table, guesses, name).is_ok()
+}
+
+/// What runc's main branch makes of the words.
+pub(super) fn read_next<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+    let mut found = Found::default();
+    let (positional, start) = parse_next(words, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
+    let Some(&word) = positional.first() else { return Ok(Outcome::Shows) };
+    let rest = words.get(start..).unwrap_or_default();
+    let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
+    let (positional, _) = parse_next(rest, flags::RUNC_NEXT.of(command), guesses, &mut found, false)?;
+    found.reading(command, &positional, Grammar::RuncNext)
+}
+
+/// urfave/cli v3's `parseFlags`: the positional words, and where the scan ended. The scan for a command ends behind the first positional word.
+fn parse_next<'a>(
+    words: &[&'a OsStr],
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+    for_command: bool,
+) -> Result<(Vec<&'a OsStr>, usize), Stop<'a>> {
+    let mut positional = Vec::new();
+    let mut at = 0;
+    while let Some(&untrimmed) = words.get(at) {
+        if for_command && !positional.is_empty() {
+            break;
+        }
+        at += 1;
+        let word = trim(untrimmed.as_bytes());
+        match word {
+            [] => positional.push(untrimmed),
+            b"--" => {
+                // What follows is positional as it stands.
+                let most = if for_command { 1 } else { usize::MAX };
+                positional.extend(words.iter().skip(at).take(most));
+                at += usize::from(for_command);
+                break;
+            }
+            b"-" => {
+                positional.push(OsStr::from_bytes(word));
+                break;
+            }
+            [b'-', b'-', ..] => at = take_next(word, words, at, table, guesses, found)?,
+            // A letter of Latin-1, which is how Go's `unicode.IsLetter` is asked.
+            [b'-', b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8.., ..] => {
+                at = take_next(word, words, at, table, guesses, found)?;
+            }
+            [b'-', ..] => {
+                positional.extend_from_slice(&words[at - 1..]);
+                break;
+            }
+            [..] => positional.push(OsStr::from_bytes(word)),
+        }
+    }
+    Ok((positional, at))
+}
+
+/// Takes the flag `word` and, where it needs one, its value at `at`; tells where to go on.
+fn take_next<'a>(
+    word: &'a [u8],
+    words: &[&'a OsStr],
+    at: usize,
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+) -> Result<usize, Stop<'a>> {
+    let (name, value) = split(undashed(word));
+    let flag = known(table, guesses, name)?;
+    if value.is_some() || flag.takes == Takes::Nothing {
+        found.note(flag.means, value)?;
+        return Ok(at);
+    }
+    let next = words.get(at).ok_or(Stop::Rejected)?;
+    found.note(flag.means, Some(next.as_bytes()))?;
+    Ok(at + 1)
+}
+
+fn known<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8]) -> Result<Flag, Stop<'a>> {
+    flags::find(table, name).or_else(|| flags::assumed(guesses, name)).ok_or(Stop::Unknown(name))
+}
+
+/// A flag without its one or two dashes.
+fn undashed(word: &[u8]) -> &[u8] {
+    word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-")).unwrap_or(word)
+}
+
+/// `name=value` in two; Go lets no name begin with `=`.
+fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match word.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&word[..at], Some(&word[at + 1..])),
+        None => (word, None),
+    }
+}
+
+/// Go's `strings.TrimSpace`: white space of Unicode off both ends; a byte that is not UTF-8 is none.
+fn trim(word: &[u8]) -> &[u8] {
+    let front = word.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len() - chunk.valid().trim_start().len());
+    let word = &word[front..];
+    let back = word.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty());
+    let spare = back.map_or(0, |chunk| chunk.valid().len() - chunk.valid().trim_end().len());
+    &word[..word.len() - spare]
+}

@@ -1,0 +1,167 @@
+//! What was meant, and does it start a container?
+//!
+//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own two commands, a call that starts nothing and is handed on, or
+//! every way in which the words start a container. Pure. Not checked: whether the bundle is there or the container ID legal.
+//!
+//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has a command of their names; so no container,
+//! folder or flag value can be mistaken for one, and every other word belongs to the runtime.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::argv::{self, Globals, Grammars, Named, Reading};
+
+/// What a call is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call<'a> {
+    /// `embargo check`, and the words behind it.
+    Check(&'a [&'a OsStr]),
+    /// `embargo exec-patch`, and the words behind it.
+    ExecPatch(&'a [&'a OsStr]),
+    /// It starts no container: the runtime gets it at once. With it the container it is about, if it names one.
+    PassOn(Option<Named<'a>>),
+    /// It may start a container.
+    Starts(Starts<'a>),
+}
+
+/// The ways in which a call may start a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Starts<'a> {
+    /// Each reading, all different; nearly always one. None only when the call cannot be read to its end.
+    pub readings: Vec<Reading<'a>>,
+    /// Whether there is one reading and no doubt. Where there is doubt, a reading whose bundle holds no spec file is not what was meant, and when no
+    /// reading is left the call starts nothing; without doubt it is the runtime that says so.
+    pub certain: bool,
+    /// Whether readings may be missing because there are too many unknown flags to guess at: then it cannot be told what starts.
+    pub cut_short: bool,
+}
+
+/// Where the runtime writes its log, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogTarget<'a> {
+    /// `--log`: a path, or with crun also `file:PATH`, `journald:ID` or `syslog:ID`.
+    pub target: &'a OsStr,
+    /// `--log-format`: `text` or `json`; text when it is missing.
+    pub format: Option<&'a OsStr>,
+}
+
+impl<'a> LogTarget<'a> {
+    /// The target that these flags name, if any; an empty `--log` is none (runc main.go, `configLogrus`).
+    #[must_use]
+    pub fn of(globals: &Globals<'a>) -> Option<Self> {
+        let target = globals.log.filter(|log| !log.is_empty())?;
+        Some(Self { target, format: globals.log_format })
+    }
+}
+
+impl Starts<'_> {
+    /// Leaves only what `spoken` reads, when it reads anything: the runtime that gets the call is known to speak these grammars.
+    pub fn settle(&mut self, spoken: Grammars) {
+        if self.readings.iter().any(|reading| reading.grammars.overlaps(spoken)) {
+            self.readings.retain(|reading| reading.grammars.overlaps(spoken));
+        }
+    }
+}
+
+/// The call that `words`, argv without its first element, make.
+#[must_use]
+pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
+    match words.split_first() {
+        Some((word, rest)) if word.as_bytes() == b"check" => return Call::Check(rest),
+        Some((word, rest)) if word.as_bytes() == b"exec-patch" => return Call::ExecPatch(rest),
+        Some(_) | None => {}
+    }
+    let scan = argv::scan(words);
+    let cut_short = scan.cut_short && words.iter().any(|word| argv::Command::named(word).is_some());
+    if scan.readings.is_empty() && !cut_short {
+        return Call::PassOn(scan.named);
+    }
+    let certain = scan.readings.len() == 1 && !scan.may_start_nothing && !cut_short;
+    Call::Starts(Starts { readings: scan.readings, certain, cut_short })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argv::{Command, Grammar};
+
+    fn words(text: &str) -> Vec<&OsStr> {
+        text.split(' ').filter(|word| !word.is_empty()).map(OsStr::new).collect()
+    }
+
+    #[test]
+    fn embargos_own_commands_are_the_first_word_and_no_other() {
+        assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
+        assert_eq!(read(&words("exec-patch --ban B")), Call::ExecPatch(&words("--ban B")));
+        for text in [
+            "--debug check web-1",
+            "-- check",
+            "--root exec-patch list",
+            "check-all",
+            "start check",
+            "features",
+            "--version",
+            "help create",
+            "",
+        ] {
+            assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
+        }
+        let typed = words("create --bundle /b check");
+        assert!(matches!(read(&typed), Call::Starts(Starts { certain: true, .. })));
+    }
+
+    #[test]
+    fn a_call_that_starts_nothing_names_its_container() {
+        for (text, id, root) in [
+            ("--root /r --log /l kill --all web-1 15", "web-1", Some("/r")),
+            ("--root=/r exec --process /tmp/p --detach --pid-file /p web-1", "web-1", Some("/r")),
+            ("exec -t -e A=b -u 0:0 web-1 sh -c create", "web-1", None),
+            ("delete --force create", "create", None),
+            ("state -- web-1", "web-1", None),
+        ] {
+            let named = Named { id: OsStr::new(id), root: root.map(OsStr::new) };
+            assert_eq!(read(&words(text)), Call::PassOn(Some(named)), "{text}");
+        }
+        for text in ["list", "--root /r features", "spec web-1", "kill --all", "help start"] {
+            assert_eq!(read(&words(text)), Call::PassOn(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn doubt_is_told_and_settled_by_the_runtimes_own_grammar() {
+        let typed = words("create -b=/x web-1");
+        let Call::Starts(mut starts) = read(&typed) else { panic!("it starts") };
+        assert!(!starts.certain);
+        assert_eq!(
+            starts.readings.iter().map(|reading| reading.bundle).collect::<Vec<_>>(),
+            [Some(OsStr::new("/x")), Some(OsStr::new("=/x"))]
+        );
+        starts.settle(Grammars::only(Grammar::Crun));
+        assert_eq!(starts.readings.len(), 1);
+        assert_eq!((starts.readings[0].bundle, starts.readings[0].command), (Some(OsStr::new("=/x")), Command::Create));
+    }
+
+    #[test]
+    fn a_call_with_too_many_unknown_flags_cannot_be_told() {
+        let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
+        let Call::Starts(starts) = read(&typed) else { panic!("it may start") };
+        assert!(starts.cut_short && !starts.certain);
+        let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
+        assert!(matches!(read(&typed), Call::PassOn(_)));
+    }
+
+    #[test]
+    fn the_log_is_where_the_flags_say() {
+        let target = |text| match read(&words(text)) {
+            Call::Starts(starts) => {
+                LogTarget::of(&starts.readings[0].globals).map(|log| (log.target.to_owned(), log.format.map(OsStr::to_owned)))
+            }
+            other => panic!("{other:?}"),
+        };
+        let expected = |log: &str, format: Option<&str>| Some((log.into(), format.map(Into::into)));
+        assert_eq!(target("--log-format=json --log /l create c1"), expected("/l", Some("json")));
+        assert_eq!(target("--log=/l create c1"), expected("/l", None));
+        assert_eq!(target("--log= create c1"), None);
+        assert_eq!(target("create c1"), None);
+    }
+}
