@@ -36,6 +36,12 @@ impl BadImage {
     fn new(document: &'static str, fault: impl fmt::Display) -> Self {
         Self { document, fault: fault.to_string().chars().take(200).collect() }
     }
+
+    /// What is wrong, without saying with which document.
+    #[must_use]
+    pub fn fault(&self) -> &str {
+        &self.fault
+    }
 }
 
 impl fmt::Display for BadImage {

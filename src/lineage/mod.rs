@@ -4,6 +4,8 @@
 //! [`Origin`]: the chain of layers with how sure it is, or that there is no image, or why it cannot be told. Nothing here is decided by a name, a
 //! tag or an annotation, no engine that holds the container's lock is asked, and no other program is run.
 
+#[cfg(feature = "ctl")]
+pub mod archive;
 pub mod chain;
 pub mod digest;
 pub mod image;

@@ -1,0 +1,220 @@
+//! Which images lie in a folder or an archive, outside any engine?
+//!
+//! In: an OCI image layout (folder or tar archive), an archive of `docker save` in its old or new layout, plain or gzipped, or the bytes of an image
+//! config; all of them hostile. Out: the images with their platforms, digests and chains. Every document hashes to the digest it was found by.
+//! The layers themselves are read only by [`Archive::verify_layers`]; until then an image's diff IDs are what its author claims, as they are for
+//! an engine until it unpacks them. Nothing is unpacked here.
+//!
+//! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
+
+mod docker;
+mod layers;
+mod layout;
+mod source;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use self::source::Source;
+use super::chain::Chain;
+use super::digest::{Digest, ImageId, IndexDigest, ManifestDigest};
+use super::image::{BadImage, Document, ImageConfig, Platform};
+use crate::sys::file::FileError;
+
+/// How images are kept in a folder or file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// An OCI image layout in a folder.
+    Layout,
+    /// An OCI image layout in a tar archive.
+    OciArchive,
+    /// What `docker save` writes.
+    DockerArchive,
+}
+
+/// One image of one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchivedImage {
+    /// The names that the archive gives it, for people.
+    pub names: Vec<String>,
+    /// Where it runs, as its config says.
+    pub platform: Platform,
+    /// The digest of its config.
+    pub image_id: ImageId,
+    /// The digest of its manifest, where the archive has one.
+    pub manifest: Option<ManifestDigest>,
+    /// The digests of the indexes that lead to it.
+    pub indexes: Vec<IndexDigest>,
+    /// Its layers; `None` when it has none.
+    pub chain: Option<Chain>,
+    /// The archive's members that hold the layers, lowest first.
+    layers: Vec<String>,
+}
+
+/// The images of one folder or file.
+#[derive(Debug)]
+pub struct Archive {
+    /// The images, in the archive's order.
+    pub images: Vec<ArchivedImage>,
+    /// Platforms that an index names and whose image is not there, for people.
+    pub absent: Vec<String>,
+    source: Source,
+}
+
+impl Archive {
+    /// Reads the images below `path`; only those that the archive calls `reference`, when that is given.
+    ///
+    /// # Errors
+    /// [`ArchiveError`], also when there is no such image.
+    pub fn open(form: Form, path: &Path, reference: Option<&str>) -> Result<Self, ArchiveError> {
+        let source = match form {
+            Form::Layout => Source::folder(path),
+            Form::OciArchive | Form::DockerArchive => Source::tar(path)?,
+        };
+        let found = match form {
+            Form::Layout | Form::OciArchive => layout::images(&source)?,
+            Form::DockerArchive => docker::images(&source)?,
+        };
+        let images = choose(found.images, path, reference)?;
+        Ok(Self { images, absent: found.absent, source })
+    }
+
+    /// Reads every layer to its end and compares it with its diff ID, and with its digest where it has one.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Hash`] for the first layer that is something else; others when a layer is missing or compressed in an unknown way.
+    pub fn verify_layers(&self) -> Result<(), ArchiveError> {
+        layers::verify(&self.source, &self.images)
+    }
+}
+
+/// The image that an image config's bytes describe.
+///
+/// # Errors
+/// [`ArchiveError::Input`] when they are something else.
+pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
+    if let Ok(Document::Manifest(_) | Document::Index(_)) = Document::parse(bytes) {
+        return Err(ArchiveError::Input("it is an image manifest or index, not an image config".to_owned()));
+    }
+    let input = |fault: BadImage| ArchiveError::Input(fault.fault().to_owned());
+    let image_config = ImageConfig::parse(bytes).map_err(input)?;
+    let text: Rootfs = serde_json::from_slice(bytes).map_err(|error| ArchiveError::Input(error.to_string()))?;
+    if text.rootfs.is_none() {
+        return Err(ArchiveError::Input("it has no \"rootfs\", so it is no image config".to_owned()));
+    }
+    let image_id = ImageId(Digest::of(bytes));
+    let chain = image_config.chain().map_err(input)?;
+    let (names, indexes, layers) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(ArchivedImage { names, platform: image_config.platform, image_id, manifest: None, indexes, chain, layers })
+}
+
+/// The one field without which an image config is something else (config.md: `rootfs` is required).
+#[derive(serde::Deserialize)]
+#[serde(expecting = "an image config")]
+struct Rootfs {
+    rootfs: Option<serde::de::IgnoredAny>,
+}
+
+/// What was found, before a name chooses from it.
+#[derive(Default)]
+struct Found {
+    images: Vec<ArchivedImage>,
+    absent: Vec<String>,
+}
+
+impl Found {
+    /// Adds an image, or its names to the same image found before.
+    fn add(&mut self, image: ArchivedImage) {
+        let same = |known: &&mut ArchivedImage| {
+            known.image_id == image.image_id && known.manifest == image.manifest && known.indexes == image.indexes
+        };
+        match self.images.iter_mut().find(same) {
+            None => self.images.push(image),
+            Some(known) => {
+                let new: Vec<_> = image.names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                known.names.extend(new);
+            }
+        }
+    }
+}
+
+fn choose(images: Vec<ArchivedImage>, path: &Path, reference: Option<&str>) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    let Some(wanted) = reference else {
+        return if images.is_empty() { Err(ArchiveError::NoImage(path.to_owned())) } else { Ok(images) };
+    };
+    let names: Vec<_> = images.iter().flat_map(|image| image.names.iter().cloned()).collect();
+    let chosen: Vec<_> = images.into_iter().filter(|image| image.names.iter().any(|name| name == wanted)).collect();
+    if chosen.is_empty() {
+        return Err(ArchiveError::NoReference(path.to_owned(), wanted.to_owned(), names));
+    }
+    Ok(chosen)
+}
+
+/// Why images could not be read.
+#[derive(Debug)]
+pub enum ArchiveError {
+    /// A file could not be read.
+    File(FileError),
+    /// The file is no tar archive, or a broken one.
+    Tar(PathBuf, io::Error),
+    /// The whole archive is compressed in a way that is not read here.
+    Compressed(PathBuf, &'static str),
+    /// The archive has not got this member.
+    NoMember(PathBuf, String),
+    /// The archive has two members of this name.
+    Twice(PathBuf, String),
+    /// A member is not what it should be.
+    Member(PathBuf, String, String),
+    /// A member does not hash to its digest: the expected one, the one found.
+    Hash(PathBuf, String, Digest, Digest),
+    /// The archive holds more than is read of an archive.
+    TooMuch(PathBuf, &'static str),
+    /// There is no image in it.
+    NoImage(PathBuf),
+    /// It has no image of that name, but these.
+    NoReference(PathBuf, String, Vec<String>),
+    /// Standard input is no image config.
+    Input(String),
+}
+
+impl fmt::Display for ArchiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Tar(path, _) => write!(f, "cannot read {path:?} as a tar archive"),
+            Self::Compressed(path, how) => write!(f, "cannot read {path:?}: decompress it first, it is in {how} form"),
+            Self::NoMember(path, name) => write!(f, "cannot find {name:?} in {path:?}"),
+            Self::Twice(path, name) => write!(f, "cannot choose between two members {name:?} of {path:?}"),
+            Self::Member(path, name, fault) => write!(f, "cannot read {name:?} in {path:?}: {fault}"),
+            Self::Hash(path, name, expected, found) => {
+                write!(f, "cannot believe {name:?} in {path:?}: it hashes to {found}, not to {expected}")
+            }
+            Self::TooMuch(path, what) => write!(f, "cannot read {path:?}: it holds too many {what}"),
+            Self::NoImage(path) => write!(f, "cannot find an image in {path:?}"),
+            Self::NoReference(path, wanted, names) => write!(f, "cannot find the image {wanted:?} in {path:?}, which has {names:?}"),
+            Self::Input(fault) => write!(f, "cannot read standard input as an image config: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for ArchiveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Tar(_, error) => Some(error),
+            Self::Compressed(..)
+            | Self::NoMember(..)
+            | Self::Twice(..)
+            | Self::Member(..)
+            | Self::Hash(..)
+            | Self::TooMuch(..)
+            | Self::NoImage(_)
+            | Self::NoReference(..)
+            | Self::Input(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

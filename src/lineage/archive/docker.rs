@@ -1,0 +1,70 @@
+//! Which images are in an archive that `docker save` wrote?
+//!
+//! In: the archive's members (hostile). Out: its images, from `manifest.json`. Since Docker 25 the archive is an OCI image layout as well; the
+//! manifest and index digests come from there. Docker, Podman and skopeo name the config by its digest, which is held against it.
+
+use serde::Deserialize;
+
+use super::source::Source;
+use super::{ArchiveError, ArchivedImage, Found, layout};
+use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::image::ImageConfig;
+
+/// The member that lists the images.
+const MANIFEST: &str = "manifest.json";
+
+/// One image of `manifest.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object")]
+struct Entry {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    layers: Option<Vec<String>>,
+}
+
+/// The images of a docker archive.
+pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
+    let entries: Vec<Entry> = serde_json::from_slice(&source.document(MANIFEST)?).map_err(|error| source.fault(MANIFEST, error))?;
+    let layout = match layout::images(source) {
+        Err(ArchiveError::NoMember(..)) => Found::default(),
+        found => found?,
+    };
+    let mut found = Found { images: Vec::new(), absent: layout.absent };
+    for entry in entries {
+        let mut image = image(source, entry)?;
+        if let Some(same) = layout.images.iter().find(|known| known.image_id == image.image_id) {
+            image.manifest = same.manifest;
+            image.indexes.clone_from(&same.indexes);
+        }
+        found.add(image);
+    }
+    // Of several platforms, containerd names one alone in `manifest.json`.
+    layout.images.into_iter().for_each(|image| found.add(image));
+    Ok(found)
+}
+
+fn image(source: &Source, entry: Entry) -> Result<ArchivedImage, ArchiveError> {
+    let bytes = source.document(&entry.config)?;
+    let digest = Digest::of(&bytes);
+    let file_name = entry.config.rsplit('/').next().unwrap_or_default();
+    if let Some(named) = Digest::from_hex(file_name.trim_end_matches(".json")) {
+        source.check(&entry.config, named, digest)?;
+    }
+    let image_config = ImageConfig::parse(&bytes).map_err(|fault| source.fault(&entry.config, fault))?;
+    let layers: Vec<_> = entry.layers.unwrap_or_default().iter().map(|name| source.resolve(name).to_owned()).collect();
+    if layers.len() != image_config.diff_ids.len() {
+        let fault = format_args!("it has {} diff IDs, and {MANIFEST} has {} layers", image_config.diff_ids.len(), layers.len());
+        return Err(source.fault(&entry.config, fault));
+    }
+    Ok(ArchivedImage {
+        names: entry.repo_tags.unwrap_or_default(),
+        image_id: ImageId(digest),
+        manifest: None,
+        indexes: Vec::new(),
+        chain: image_config.chain().map_err(|fault| source.fault(&entry.config, fault))?,
+        platform: image_config.platform,
+        layers,
+    })
+}

@@ -1,0 +1,79 @@
+//! Are the layers of an archive those that its image configs claim?
+//!
+//! In: an archive's layers, plain or gzipped (hostile, of any size; read once, in pieces, kept nowhere). Out: nothing, or the first layer that is
+//! something else. A gzipped layer costs the time that it takes to decompress, whatever its size.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read};
+
+use sha2::{Digest as _, Sha256};
+
+use super::source::{Source, first, foreign_compression};
+use super::{ArchiveError, ArchivedImage};
+use crate::lineage::digest::{DiffId, Digest};
+
+/// Reads every layer of `images` and compares it with its diff ID.
+pub(super) fn verify(source: &Source, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
+    let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
+    for image in images {
+        let diff_ids = image.chain.as_ref().map_or(&[][..], |chain| chain.diff_ids());
+        for (name, diff_id) in image.layers.iter().zip(diff_ids) {
+            if expected.insert(name, *diff_id).is_some_and(|other| other != *diff_id) {
+                return Err(source.fault(name, "its images claim different diff IDs for it"));
+            }
+        }
+    }
+    let mut missing: BTreeSet<&str> = expected.keys().copied().collect();
+    let names = missing.clone();
+    source.each(&names, &mut |name, reader| {
+        missing.remove(name);
+        expected.get(name).map_or(Ok(()), |diff_id| layer(source, name, reader, *diff_id))
+    })?;
+    missing.first().map_or(Ok(()), |name| Err(ArchiveError::NoMember(source.path().to_owned(), (*name).to_owned())))
+}
+
+fn layer(source: &Source, name: &str, reader: &mut dyn Read, diff_id: DiffId) -> Result<(), ArchiveError> {
+    let broken = |error: io::Error| source.fault(name, error);
+    let mut start = [0; 6];
+    let start = first(reader, &mut start).map_err(broken)?;
+    if let Some(how) = foreign_compression(start) {
+        return Err(source.fault(name, format_args!("it is in {how} form, which is not decompressed here")));
+    }
+    let mut stored = Hashing { hasher: Sha256::new(), inner: start.chain(reader) };
+    let unpacked = if start.starts_with(b"\x1f\x8b") {
+        hash(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 << 10, &mut stored))).map_err(broken)?
+    } else {
+        hash(&mut stored).map_err(broken)?
+    };
+    hash(&mut stored).map_err(broken)?; // What follows the last gzip member belongs to the blob, too.
+    if let Some(digest) = name.strip_prefix("blobs/sha256/").and_then(Digest::from_hex) {
+        source.check(name, digest, Digest::from_bytes(stored.hasher.finalize().into()))?;
+    }
+    source.check(name, diff_id.0, unpacked)
+}
+
+/// Hashes what passes through it.
+struct Hashing<R> {
+    hasher: Sha256,
+    inner: R,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// The digest of everything that `reader` gives.
+fn hash(mut reader: impl Read) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(Digest::from_bytes(hasher.finalize().into())),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which images are in an OCI image layout?
+//!
+//! In: a layout's members (hostile). Out: its images, found from `index.json` down, every document hashed before it is parsed. Attestations and
+//! other artifacts are passed over. An index may name platforms whose images were never fetched; those are reported, not refused.
+
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
+
+use super::source::{Source, blob_name};
+use super::{ArchiveError, ArchivedImage, Found};
+use crate::lineage::digest::{Digest, IndexDigest, ManifestDigest};
+use crate::lineage::image::{Document, ImageConfig, Index, Manifest};
+
+/// The deepest nesting of indexes that is followed; `docker buildx` writes one below `index.json`.
+const MAX_DEPTH: usize = 4;
+/// The most images that are listed of one layout.
+const MAX_IMAGES: usize = 1_024;
+
+/// The images of a layout.
+pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
+    let layout: OciLayout = parse(source, "oci-layout")?;
+    if !layout.image_layout_version().starts_with("1.") {
+        return Err(source.fault("oci-layout", format_args!("it has version {:?}", layout.image_layout_version())));
+    }
+    let index: ImageIndex = parse(source, "index.json")?;
+    let mut walk = Walk { source, found: Found::default(), names: Vec::new(), indexes: Vec::new() };
+    for descriptor in index.manifests() {
+        let digest = Digest::parse(descriptor.digest().as_ref()).map_err(|fault| source.fault("index.json", fault))?;
+        walk.names = names(descriptor);
+        walk.document(digest)?;
+    }
+    Ok(walk.found)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(source: &Source, name: &str) -> Result<T, ArchiveError> {
+    serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
+}
+
+/// What a layout calls an image: containerd writes the full name beside the specified annotation, which often holds the tag alone.
+fn names(descriptor: &Descriptor) -> Vec<String> {
+    let annotations = descriptor.annotations().as_ref();
+    let named = |key: &str| annotations.and_then(|annotations| annotations.get(key)).filter(|name| !name.is_empty()).cloned();
+    let mut names: Vec<_> = ["io.containerd.image.name", ANNOTATION_REF_NAME].into_iter().filter_map(named).collect();
+    names.dedup();
+    names
+}
+
+/// The way from one entry of `index.json` down to its images.
+struct Walk<'a> {
+    source: &'a Source,
+    found: Found,
+    names: Vec<String>,
+    indexes: Vec<IndexDigest>,
+}
+
+impl Walk<'_> {
+    fn document(&mut self, digest: Digest) -> Result<(), ArchiveError> {
+        let name = blob_name(digest);
+        if self.found.images.len() >= MAX_IMAGES {
+            return Err(ArchiveError::TooMuch(self.source.path().to_owned(), "images"));
+        }
+        match Document::parse(&self.source.blob(digest)?).map_err(|fault| self.source.fault(&name, fault))? {
+            Document::Manifest(manifest) => self.manifest(ManifestDigest(digest), &manifest),
+            Document::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self.source.fault(&name, "its indexes are nested too deeply")),
+            Document::Index(index) => self.index(IndexDigest(digest), &index),
+        }
+    }
+
+    fn index(&mut self, digest: IndexDigest, index: &Index) -> Result<(), ArchiveError> {
+        self.indexes.push(digest);
+        for entry in index.manifests.iter().filter(|entry| !entry.is_attestation) {
+            match self.document(entry.digest) {
+                Err(ArchiveError::NoMember(_, name)) if name == blob_name(entry.digest) => {
+                    self.found.absent.push(entry.platform.as_ref().map_or_else(|| entry.digest.to_string(), ToString::to_string));
+                }
+                other => other?,
+            }
+        }
+        self.indexes.pop();
+        Ok(())
+    }
+
+    fn manifest(&mut self, digest: ManifestDigest, manifest: &Manifest) -> Result<(), ArchiveError> {
+        if !manifest.is_image() {
+            return Ok(());
+        }
+        let name = blob_name(manifest.image_id.0);
+        let image_config = ImageConfig::parse(&self.source.blob(manifest.image_id.0)?).map_err(|fault| self.source.fault(&name, fault))?;
+        let (stored, claimed) = (manifest.layers.len(), image_config.diff_ids.len());
+        if stored != claimed {
+            return Err(self.source.fault(&name, format_args!("it has {claimed} diff IDs, and its manifest has {stored} layers")));
+        }
+        self.found.add(ArchivedImage {
+            names: self.names.clone(),
+            image_id: manifest.image_id,
+            manifest: Some(digest),
+            indexes: self.indexes.clone(),
+            chain: image_config.chain().map_err(|fault| self.source.fault(&name, fault))?,
+            platform: image_config.platform,
+            layers: manifest.layers.iter().map(|layer| blob_name(layer.0)).collect(),
+        });
+        Ok(())
+    }
+}

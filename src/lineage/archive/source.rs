@@ -1,0 +1,219 @@
+//! How are the members of a folder or a tar archive read?
+//!
+//! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to read the big members once, in the archive's
+//! order. Hostile: names, sizes, links and the order of members are the author's. A tar archive is read front to back, never unpacked; its JSON
+//! documents are kept in memory up to a limit. Two documents of one name are refused, because readers differ in which of them they take.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use super::ArchiveError;
+use crate::lineage::digest::Digest;
+use crate::lineage::image::MAX_DOCUMENT;
+use crate::sys::file::{self, Guard};
+
+/// The most bytes of documents that are kept of one archive.
+const MAX_KEPT: usize = 64 << 20;
+/// The most members of one archive.
+const MAX_MEMBERS: usize = 100_000;
+
+/// Where an archive's members are read from.
+#[derive(Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+    members: Members,
+}
+
+#[derive(Debug)]
+enum Members {
+    Folder,
+    Tar(Tar),
+}
+
+/// What is kept of a tar archive.
+#[derive(Debug, Default)]
+struct Tar {
+    documents: BTreeMap<String, Vec<u8>>,
+    /// Everything that is no small JSON document.
+    others: BTreeSet<String>,
+    /// Symbolic and hard links, with the member they lead to.
+    links: BTreeMap<String, String>,
+}
+
+impl Source {
+    pub(super) fn folder(path: &Path) -> Self {
+        Self { path: path.to_owned(), members: Members::Folder }
+    }
+
+    /// Reads a tar archive through and keeps its documents.
+    pub(super) fn tar(path: &Path) -> Result<Self, ArchiveError> {
+        let mut tar = Tar::default();
+        let mut kept = 0;
+        each_member(path, &mut |name, entry| {
+            if let Some(target) = link_target(name, entry) {
+                tar.links.insert(name.to_owned(), target);
+            } else if entry.header().entry_type().is_file() {
+                match document(entry).map_err(|error| ArchiveError::Tar(path.to_owned(), error))? {
+                    None => drop(tar.others.insert(name.to_owned())),
+                    Some(bytes) => {
+                        kept += bytes.len();
+                        if tar.documents.insert(name.to_owned(), bytes).is_some() {
+                            return Err(ArchiveError::Twice(path.to_owned(), name.to_owned()));
+                        }
+                    }
+                }
+            }
+            let members = tar.documents.len() + tar.others.len() + tar.links.len();
+            let much = if kept > MAX_KEPT { Some("documents") } else { (members > MAX_MEMBERS).then_some("members") };
+            much.map_or(Ok(()), |what| Err(ArchiveError::TooMuch(path.to_owned(), what)))
+        })?;
+        Ok(Self { path: path.to_owned(), members: Members::Tar(tar) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes of a JSON document, at most [`MAX_DOCUMENT`].
+    pub(super) fn document(&self, name: &str) -> Result<Cow<'_, [u8]>, ArchiveError> {
+        match &self.members {
+            Members::Folder => match file::read(&self.path.join(name), MAX_DOCUMENT, Guard::Any) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) if error.is_absent() => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
+                Err(error) => Err(ArchiveError::File(error)),
+            },
+            Members::Tar(tar) => {
+                let name = self.resolve(name);
+                match tar.documents.get(name) {
+                    Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                    None if tar.others.contains(name) => Err(self.fault(name, "it is no JSON document, or larger than 4 MiB")),
+                    None => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
+                }
+            }
+        }
+    }
+
+    /// The bytes of a layout's document, which must hash to `digest`.
+    pub(super) fn blob(&self, digest: Digest) -> Result<Cow<'_, [u8]>, ArchiveError> {
+        let name = blob_name(digest);
+        let bytes = self.document(&name)?;
+        self.check(&name, digest, Digest::of(&bytes))?;
+        Ok(bytes)
+    }
+
+    /// The member that `name` leads to: itself, unless it is a link.
+    pub(super) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        match &self.members {
+            Members::Folder => name,
+            Members::Tar(tar) => tar.links.get(name).map_or(name, String::as_str),
+        }
+    }
+
+    /// Hands over the members called `names`, each once.
+    pub(super) fn each(
+        &self,
+        names: &BTreeSet<&str>,
+        visit: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        match &self.members {
+            Members::Tar(_) => each_member(&self.path, &mut |name, entry| if names.contains(name) { visit(name, entry) } else { Ok(()) }),
+            Members::Folder => names.iter().try_for_each(|name| {
+                let (mut file, _) = file::open(&self.path.join(name), Guard::Any).map_err(ArchiveError::File)?;
+                visit(name, &mut file)
+            }),
+        }
+    }
+
+    pub(super) fn check(&self, name: &str, expected: Digest, found: Digest) -> Result<(), ArchiveError> {
+        if expected == found { Ok(()) } else { Err(ArchiveError::Hash(self.path.clone(), name.to_owned(), expected, found)) }
+    }
+
+    pub(super) fn fault(&self, name: &str, fault: impl std::fmt::Display) -> ArchiveError {
+        ArchiveError::Member(self.path.clone(), name.to_owned(), fault.to_string())
+    }
+}
+
+/// The name of a layout's member with this digest (image-layout.md, "Blobs").
+pub(super) fn blob_name(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The name of the compression that a file beginning with these bytes is in; `None` for gzip and for what is not compressed.
+pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
+    let known: [(&[u8], _); 3] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
+    known.into_iter().find(|(start, _)| magic.starts_with(start)).map(|(_, name)| name)
+}
+
+/// The first bytes that `reader` gives, at most as many as `start` takes.
+pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+    let mut filled = 0;
+    while filled < start.len() {
+        match reader.read(&mut start[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(&start[..filled])
+}
+
+type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
+
+/// Visits the members of a tar archive in order.
+fn each_member(path: &Path, visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+    let broken = |error| ArchiveError::Tar(path.to_owned(), error);
+    let (mut file, _) = file::open(path, Guard::Any).map_err(ArchiveError::File)?;
+    let mut start = [0; 6];
+    let magic = first(&mut file, &mut start).map_err(broken)?;
+    if let Some(how) = foreign_compression(magic) {
+        return Err(ArchiveError::Compressed(path.to_owned(), how));
+    }
+    let gzipped = magic.starts_with(b"\x1f\x8b");
+    let mut archive = tar::Archive::new(reader(file, gzipped).map_err(broken)?);
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        // A name that is not UTF-8 is none that a document could refer to.
+        let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
+        visit(name.trim_start_matches("./"), &mut entry)?;
+    }
+    Ok(())
+}
+
+fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
+    file.rewind()?;
+    let plain = BufReader::with_capacity(64 << 10, file);
+    Ok(if gzipped { Box::new(flate2::bufread::MultiGzDecoder::new(plain)) } else { Box::new(plain) })
+}
+
+/// The member's bytes when it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
+fn document(entry: &mut Entry<'_>) -> std::io::Result<Option<Vec<u8>>> {
+    if entry.size() > MAX_DOCUMENT {
+        return Ok(None);
+    }
+    let mut start = [0; 64];
+    let start = first(entry, &mut start)?;
+    if !matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return Ok(None);
+    }
+    let mut bytes = start.to_vec();
+    entry.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Where a link leads, as a member's name; `None` for what is no link. Old archives hold a layer that two images share once, and links to it.
+fn link_target(name: &str, entry: &Entry<'_>) -> Option<String> {
+    let kind = entry.header().entry_type();
+    let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;
+    let mut parts: Vec<&str> = if kind.is_symlink() { name.split('/').collect() } else { Vec::new() };
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    (kind.is_symlink() || kind.is_hard_link()).then(|| parts.join("/"))
+}
