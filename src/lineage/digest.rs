@@ -4,8 +4,10 @@
 //! the digest of an uncompressed layer, a chain ID of a whole stack of layers, an image ID of an image config, and so on
 //! (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md "Digests"). Only SHA-256 is understood.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 value, whatever it is the digest of.
@@ -77,6 +79,18 @@ const fn nibble(digit: u8) -> Option<u8> {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&Cow::<str>::deserialize(from)?).map_err(de::Error::custom)
     }
 }
 

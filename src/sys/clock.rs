@@ -4,8 +4,11 @@
 //! seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC text (may be hostile). Not checked: whether the clock is right; that is judged where a
 //! signed time stands beside it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Seconds since 1970-01-01T00:00:00Z; negative times do not occur in what Embargo reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +84,36 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&text), &"YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD"))
+    }
+}
+
+/// Reads a span of time as people write it: a whole number and one of `s`, `m`, `h`, `d`, as in `90s`, `15m`, `6h`, `14d`. Out: seconds. `None` for
+/// anything else, more than a hundred years included.
+#[must_use]
+pub fn duration(text: &str) -> Option<u64> {
+    let unit = text.chars().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.strip_suffix(unit)?;
+    let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    all.then(|| digits.parse::<u64>().ok()?.checked_mul(seconds)).flatten().filter(|span| *span <= 36_525 * 86_400)
+}
+
 /// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
 fn days_of(date: &[u8]) -> Option<u64> {
     if date[4] != b'-' || date[7] != b'-' {
@@ -129,6 +162,16 @@ mod tests {
             assert_eq!(Timestamp::from_seconds(seconds).to_string(), text);
         }
         assert_eq!(Timestamp::parse("2026-11-20"), Timestamp::parse("2026-11-20T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_duration_is_a_number_and_its_unit() {
+        for (text, seconds) in [("0s", 0), ("90s", 90), ("15m", 900), ("6h", 21_600), ("14d", 1_209_600), ("36525d", 3_155_760_000)] {
+            assert_eq!(super::duration(text), Some(seconds), "{text}");
+        }
+        for text in ["", "s", "90", "1.5h", "-1s", "+1s", " 1s", "1 s", "1w", "36526d", "99999999999999999999d", "1\u{b5}"] {
+            assert_eq!(super::duration(text), None, "{text}");
+        }
     }
 
     #[test]
