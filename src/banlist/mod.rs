@@ -14,6 +14,16 @@
 //! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf, and on a hit the table and the blocks of the
 //! records it needs; each piece is hashed before a byte of it is interpreted.
 
+pub mod base64;
+pub mod bytes;
 pub mod error;
+pub mod floor;
+pub mod head;
+pub mod key;
+pub mod keyset;
+pub mod note;
 pub mod record;
+pub mod section;
 pub mod store;
+pub mod text;
+pub mod tree;

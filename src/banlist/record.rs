@@ -1,7 +1,15 @@
 //! What does a ban say?
 //!
 //! The record of one ban as it stands in the compiled list and as the verdict reads it. In: JSON lines from the list's records section, whose bytes
-//! were hashed before they are parsed. Out: [`Ban`]. Not checked here: whether a ban makes sense; that is the source's and the linter's work.
+//! were hashed before they are parsed. Out: [`Ban`] and [`Entry`]. A field that is not known here makes a line unreadable: it may have been meant to
+//! narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is the source's and the linter's work.
+//!
+//! ```text
+//! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban
+//! {"matches":[{"kind":"base","name":"docker.io/library/debian:12.4","platform":"linux/amd64","ban":0}]}                 an entry
+//! ```
+//!
+//! A leaf of the tree points at an entry, an entry at its bans, each by the offset of the line. Digests banned alike share one entry line.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +17,15 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
 /// One ban.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ban {
     /// Its name, as people cite it: `BAN-2026-0007`.
     pub id: String,
     /// Why, in a few words.
     pub reason: String,
     /// Advisories such as `CVE-2026-1234`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advisories: Vec<String>,
     /// How bad it is.
     pub severity: Severity,
@@ -24,14 +34,19 @@ pub struct Ban {
     /// When it starts to hold.
     pub effective: Timestamp,
     /// When it stops to hold, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapses: Option<Timestamp>,
     /// What to use instead: an image reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
     /// What it does not hold for, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Exception>,
     /// Diff IDs of layers that cure it: an image that also carries one of them is admitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cure: Vec<Digest>,
     /// What to run in containers that already have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<Patch>,
 }
 
@@ -47,6 +62,19 @@ pub enum Severity {
     High,
     /// Drop everything.
     Critical,
+}
+
+impl Severity {
+    /// The word used in the list, in refusals and in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// What a match does.
@@ -72,7 +100,8 @@ pub enum MatchKind {
 }
 
 /// What a ban does not hold for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exception {
     /// What the digest is compared with.
     pub kind: MatchKind,
@@ -83,13 +112,16 @@ pub struct Exception {
     /// Why.
     pub reason: String,
     /// Where it was agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
 }
 
 /// What to run in containers that already have the banned content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Patch {
     /// A command that exits 0 when nothing needs to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
     /// The command.
     pub run: Vec<String>,
@@ -112,4 +144,37 @@ pub struct Hit {
     pub platform: Option<String>,
     /// The ban.
     pub ban: Ban,
+}
+
+/// The longest line of the records section, its line feed included, in bytes.
+pub const MAX_LINE: usize = 256 << 10;
+
+/// What a digest of the list is banned as, and by which bans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// One for each kind and ban.
+    pub matches: Vec<Match>,
+}
+
+/// One reason why a digest stands in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// As what it is banned.
+    pub kind: MatchKind,
+    /// The banned thing's name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The banned thing's platform, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Where the line of the ban starts in the records section.
+    pub ban: u64,
+}
+
+/// Reads a line of the records section; `None` when it is not a `T`.
+#[must_use]
+pub fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(line).ok()
 }

@@ -4,13 +4,23 @@
 //! list, or why there is no list to ask. Keyset and floor are trusted as they stand (root writes them); the list is hostile until its head's
 //! signatures and, piece by piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges from the times returned.
 
+use std::cmp::Ordering;
+use std::path::Path;
+
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
-use super::error::ListError;
-use super::record::{Hit, MatchKind};
+use super::bytes::{ReadAt, Reader};
+use super::error::{ListError, Tally};
+use super::floor::{Floor, MAX_FLOOR};
+use super::head::{Claim, HEAD_SIZE, Head};
+use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
+use super::note::Enough;
+use super::record::{Hit, Match, MatchKind};
+use super::section::Section;
+use super::tree;
 
 /// One digest to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,11 +81,179 @@ pub enum Slot {
     Previous,
 }
 
+/// What a list must satisfy on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Whose signature counts.
+    pub keyset: Keyset,
+    /// The newest list that this node ever had; `None` before the first installation.
+    pub floor: Option<Floor>,
+    /// What the settings say.
+    pub rules: Rules,
+}
+
+/// A list whose head is authentic, current and of the right length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentic {
+    /// The head.
+    pub head: Head,
+    /// SHA-256 of its text.
+    pub digest: Digest,
+    /// How many signed it.
+    pub tally: Tally,
+}
+
 /// Asks the current list for every query, or the previous one when the current one cannot be trusted.
+///
+/// The keyset is read first, then the floor, then the list: a list installed in between is newer than the floor, which is as it should be.
 #[must_use]
-pub fn look_up(paths: &Paths, _rules: &Rules, _queries: &[Query]) -> Bans {
-    match file::open(&paths.list, Guard::NoLink) {
-        Ok((_, size)) => Bans::Missing(ListError::Size(paths.list.clone(), size, 0)),
-        Err(error) => Bans::Missing(error.into()),
+pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
+    let trust = match Trust::load(paths, rules) {
+        Ok(trust) => trust,
+        Err(fault) => return Bans::Missing(fault),
+    };
+    let fault = match ask(&paths.list, &trust, Slot::Current, queries) {
+        Ok(known) => return Bans::Known(known),
+        Err(fault) => fault,
+    };
+    match ask(&paths.previous, &trust, Slot::Previous, queries) {
+        Ok(known) => Bans::Known(Known { fault: Some(fault), ..known }),
+        // What is wrong with the current list is what has to be put right.
+        Err(_) => Bans::Missing(fault),
     }
+}
+
+impl Trust {
+    /// Reads keyset and floor.
+    ///
+    /// # Errors
+    /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one that is absent is that of a node without a list.
+    pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
+        let keyset = keyset(&paths.keyset, Guard::Owned)?.keyset;
+        let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
+            Ok(text) => Some(Floor::parse(&text).map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?),
+            Err(error) if error.is_absent() => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { keyset, floor, rules: rules.clone() })
+    }
+
+    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of at least the list threshold, its length, and that
+    /// it is not older than this node allows.
+    ///
+    /// # Errors
+    /// [`ListError`] for the first of these that fails.
+    pub fn authenticate<R: ReadAt + ?Sized>(
+        &self,
+        list: &Reader<'_, R>,
+        size: u64,
+        slot: Slot,
+        enough: Enough,
+    ) -> Result<Authentic, ListError> {
+        let path = || list.path.to_owned();
+        let claim = claim(list, size)?;
+        let origin = self.rules.origin.as_ref().unwrap_or(&self.keyset.origin);
+        let head = &claim.head;
+        if head.origin != *origin || head.origin != self.keyset.origin {
+            return Err(ListError::Origin(path(), head.origin.clone(), origin.clone()));
+        }
+        if head.edition.keyset > self.keyset.number {
+            return Err(ListError::NewerKeyset(path(), head.edition.keyset, self.keyset.number));
+        }
+        let tally = self.keyset.tally(&claim.text, &claim.signatures, self.keyset.list_threshold, enough);
+        if tally.good < tally.wanted {
+            return Err(ListError::Signatures(path(), tally));
+        }
+        if size != head.file_size() {
+            return Err(ListError::Size(path(), size, head.file_size()));
+        }
+        let digest = claim.digest();
+        self.not_older(list.path, head, digest, slot)?;
+        Ok(Authentic { head: claim.head, digest, tally })
+    }
+
+    /// Compares a list with the floor and with the settings' lowest version. The previous list may be below the floor when it is the very one that
+    /// was kept when the floor was set: any other older list, however authentic, is a rollback.
+    fn not_older(&self, path: &Path, head: &Head, digest: Digest, slot: Slot) -> Result<(), ListError> {
+        let edition = head.edition;
+        if edition.version < self.rules.min_version {
+            return Err(ListError::TooOld(path.to_owned(), edition.version, self.rules.min_version));
+        }
+        let Some(floor) = self.floor else { return Ok(()) };
+        if slot == Slot::Previous && floor.previous == Some(digest) {
+            return Ok(());
+        }
+        match edition.cmp(&floor.edition) {
+            Ordering::Less => Err(ListError::Rollback(path.to_owned(), edition, floor.edition)),
+            Ordering::Equal if digest != floor.head => Err(ListError::Equivocation(path.to_owned(), edition)),
+            Ordering::Equal | Ordering::Greater => Ok(()),
+        }
+    }
+}
+
+/// Reads a keyset file.
+///
+/// # Errors
+/// [`ListError::File`] and [`ListError::Keyset`].
+pub fn keyset(path: &Path, guard: Guard) -> Result<SignedKeyset, ListError> {
+    let bytes = file::read(path, MAX_KEYSET, guard)?;
+    SignedKeyset::parse(&bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
+}
+
+/// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
+///
+/// # Errors
+/// [`ListError::Size`] when it is shorter than a head, [`ListError::Read`] and [`ListError::Head`].
+pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
+    if size < HEAD_SIZE as u64 {
+        return Err(ListError::Size(list.path.to_owned(), size, HEAD_SIZE as u64));
+    }
+    let mut block = [0; HEAD_SIZE];
+    list.fill(&mut block, 0)?;
+    Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
+}
+
+/// Authenticates one of the node's lists and asks it.
+fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Known, ListError> {
+    let (file, size) = file::open(path, Guard::NoLink)?;
+    let list = Reader { path, bytes: &file };
+    let Authentic { head, tally, .. } = trust.authenticate(&list, size, slot, Enough::Threshold)?;
+    let hits = hits(&list, &head, queries)?;
+    let Head { edition, issued, expires, .. } = head;
+    let floor_issued = trust.floor.map(|floor| floor.issued);
+    let (keyset, version) = (edition.keyset, edition.version);
+    Ok(Known { keyset, version, issued, expires, floor_issued, hits, slot, fault: None, bad_signatures: tally.bad })
+}
+
+/// Every match of `queries` in a list whose head is authentic, in the order of the queries. Kinds that the list does not ban are not looked up.
+///
+/// # Errors
+/// [`ListError`] for the first piece on the way that is not what it must be.
+pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Query]) -> Result<Vec<Hit>, ListError> {
+    let mut wanted: Vec<_> = queries.iter().filter(|query| head.entries.of(query.kind) > 0).map(|query| query.digest).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let leaves = tree::look_up(list, head, &wanted)?;
+    let mut section = None;
+    let mut hits = Vec::new();
+    for query in queries {
+        let Some(leaf) = wanted.binary_search(&query.digest).ok().and_then(|at| leaves[at]).filter(|leaf| leaf.kinds.has(query.kind))
+        else {
+            continue;
+        };
+        let section = match &mut section {
+            Some(section) => section,
+            none => none.insert(Section::open(list, head)?),
+        };
+        let before = hits.len();
+        for found in section.entry(leaf.offset)?.matches.into_iter().filter(|found| found.kind == query.kind) {
+            let Match { kind, name, platform, ban } = found;
+            hits.push(Hit { digest: query.digest, kind, name, platform, ban: section.ban(ban)? });
+        }
+        if hits.len() == before {
+            // The leaf says that it is banned as such, the entry does not: that must not pass for an admission.
+            return Err(ListError::Record(list.path.to_owned(), leaf.offset));
+        }
+    }
+    Ok(hits)
 }

@@ -1,0 +1,68 @@
+//! How are pieces of a list read, so that a list cut, swapped or written over in the meantime cannot do harm?
+//!
+//! By `pread` into buffers of our own: what was hashed is what is used, and a file that shrinks gives an error where a mapping would give SIGBUS.
+//! One descriptor serves a whole look-up, so that a list replaced by rename meanwhile is never mixed with the one before it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
+use super::error::ListError;
+
+/// Something that can be read at any place: a file, or bytes in memory.
+pub trait ReadAt {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// Those of the operating system; `UnexpectedEof` when it ends before.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Says that `length` bytes from `offset` on are read soon. May do nothing.
+    fn expect(&self, offset: u64, length: u64) {
+        let _ = (offset, length);
+    }
+}
+
+impl ReadAt for File {
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buffer, offset)
+    }
+
+    fn expect(&self, offset: u64, length: u64) {
+        if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) {
+            // Advice only: a file system that does not take it reads all the same.
+            let _ = posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+        }
+    }
+}
+
+impl ReadAt for [u8] {
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let piece = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)?.get(..buffer.len()));
+        buffer.copy_from_slice(piece.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// A list's bytes and the name that errors give them.
+#[derive(Debug)]
+pub struct Reader<'a, R: ReadAt + ?Sized> {
+    /// The list's path, for errors.
+    pub path: &'a Path,
+    /// Its bytes.
+    pub bytes: &'a R,
+}
+
+impl<R: ReadAt + ?Sized> Reader<'_, R> {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`ListError::Read`].
+    pub fn fill(&self, buffer: &mut [u8], offset: u64) -> Result<(), ListError> {
+        self.bytes.fill(buffer, offset).map_err(|error| ListError::Read(self.path.to_owned(), error))
+    }
+}

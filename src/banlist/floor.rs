@@ -1,0 +1,98 @@
+//! Which list is the newest that this node ever had?
+//!
+//! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in place, never before. Out: [`Floor`]. A list below
+//! it is a rollback, another list of the same edition an equivocation. It also names the one older list that may stand in while the current one is
+//! broken.
+//!
+//! ```text
+//! keyset 1
+//! version 412
+//! head sha256:…
+//! issued 2026-11-20T14:00:00Z
+//! previous sha256:…            (absent after the first installation)
+//! ```
+
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+use super::error::{Edition, Malformed};
+use super::text::{self, Lines};
+
+/// The most bytes of a floor.
+pub const MAX_FLOOR: u64 = 512;
+
+/// The newest list that this node ever had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// Its keyset and version.
+    pub edition: Edition,
+    /// SHA-256 of its head's text.
+    pub head: Digest,
+    /// When it was issued: no earlier time can be now.
+    pub issued: Timestamp,
+    /// SHA-256 of the head's text of the list kept beside it.
+    pub previous: Option<Digest>,
+}
+
+impl Floor {
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { edition: Edition { keyset, version }, head, issued, previous } = self;
+        let previous = previous.map(|digest| format!("previous {digest}\n")).unwrap_or_default();
+        format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{previous}")
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that [`Floor::text`] would not write.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut lines = Lines::new(text);
+        let keyset = lines.value("keyset ", "\"keyset NUMBER\"", text::number)?;
+        let version = lines.value("version ", "\"version NUMBER\"", text::number)?;
+        let head = lines.value("head ", "\"head sha256:DIGEST\"", text::digest)?;
+        let issued = lines.value("issued ", "\"issued YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let expected = "\"previous sha256:DIGEST\"";
+        let previous = match lines.optional("previous ") {
+            Some(digest) => Some(text::digest(digest).ok_or_else(|| lines.fault(expected))?),
+            None => None,
+        };
+        lines.end("no more lines")?;
+        Ok(Self { edition: Edition { keyset, version }, head, issued, previous })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_is_read_as_it_was_written_and_nothing_else_is() {
+        let mut floor = Floor {
+            edition: Edition { keyset: 3, version: 412 },
+            head: Digest::of(b"head"),
+            issued: Timestamp::from_seconds(1_795_183_200),
+            previous: None,
+        };
+        assert_eq!(Floor::parse(&floor.text()), Ok(floor));
+        floor.previous = Some(Digest::of(b"before"));
+        let text = floor.text();
+        assert_eq!(Floor::parse(&text), Ok(floor));
+        for (broken, fault) in [
+            (String::new(), "line 1: expected \"keyset NUMBER\""),
+            (text.replace("keyset 3", "keyset 03"), "line 1: expected \"keyset NUMBER\""),
+            (text.replace("version 412", "version -1"), "line 2: expected \"version NUMBER\""),
+            (text.replace("version 412", "version 99999999999999999999"), "line 2: expected \"version NUMBER\""),
+            (text.replace("head sha256", "head sha512"), "line 3: expected \"head sha256:DIGEST\""),
+            (text.replace("T14", " 14"), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
+            (text.replace("previous ", "preceding "), "line 5: expected no more lines"),
+            (text.replace("previous sha256:", "previous "), "line 5: expected \"previous sha256:DIGEST\""),
+            (text.trim_end().to_owned(), "line 5: expected no more lines"),
+            (text.replace('\n', "\r\n"), "line 1: expected \"keyset NUMBER\""),
+            (format!("{text}\n"), "line 6: expected no more lines"),
+        ] {
+            assert_eq!(Floor::parse(&broken).unwrap_err().to_string(), fault, "{broken:?}");
+        }
+    }
+}

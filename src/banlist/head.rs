@@ -1,0 +1,270 @@
+//! What does a list's head say?
+//!
+//! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note whose signatures cover it. The first line is the format's own, the
+//! second the origin, so that a signature made for anything else never fits (raw Ed25519 separates no domains). Not checked here: the signatures.
+//!
+//! ```text
+//! embargo/banlist-head/v1
+//! origin: bans.example.com/prod
+//! keyset: 1
+//! version: 412
+//! issued: 2026-11-20T14:00:00Z
+//! expires: 2026-12-04T14:00:00Z
+//! impact: guarded
+//! entries: 100000 base=99000 image=1000 layer=0
+//! node-size: 1024
+//! tree-root: sha256:…
+//! tree-size: 4392960
+//! records: sha256:… size=18211 block-size=4096
+//! source: sha256:… size=9700000
+//! ```
+//!
+//! `impact: acknowledged` says that the signers know how many running containers the list refuses. `records` holds the digest of the block table.
+
+use std::fmt::Write as _;
+
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+use super::error::{Edition, Malformed};
+use super::note::{Note, Signature};
+use super::record::MatchKind;
+use super::text::{self, Lines};
+use super::tree::{NODE_SIZE, Shape};
+
+/// Bytes of the head's place in the file. Key services sign at most this much as it stands (AWS KMS, `Sign`, RAW).
+pub const HEAD_SIZE: usize = 4_096;
+
+/// The most bytes of the signed text.
+pub const MAX_TEXT: usize = 1_024;
+
+/// Bytes of a block of the records section; the last may be shorter.
+pub const BLOCK_SIZE: u64 = 4_096;
+
+/// The most bytes of the records section, so that its table stays below 1 MiB.
+pub const MAX_RECORDS: u64 = 128 << 20;
+
+/// The most entries: offsets and indices stay far from overflow.
+pub const MAX_ENTRIES: u64 = 1 << 32;
+
+const FORMAT: &str = "embargo/banlist-head/v1";
+
+/// What the signers of a list vouch for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose list, and for what: `bans.example.com/prod`.
+    pub origin: String,
+    /// Keyset and version.
+    pub edition: Edition,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When a newer one should have come.
+    pub expires: Timestamp,
+    /// Whether the signers know what it refuses.
+    pub impact: Impact,
+    /// How many digests it has, by kind.
+    pub entries: Entries,
+    /// SHA-256 of the tree's root node.
+    pub tree_root: Digest,
+    /// SHA-256 of the block table.
+    pub records: Digest,
+    /// Bytes of the records section.
+    pub records_size: u64,
+    /// SHA-256 of the source: `bans.toml` and then each digest file in the order in which it is named.
+    pub source: Digest,
+    /// Bytes of the source.
+    pub source_size: u64,
+}
+
+/// What an installer does about running containers that the list would refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impact {
+    /// Stop above the node's limit.
+    Guarded,
+    /// Go on: the signers know.
+    Acknowledged,
+}
+
+impl Impact {
+    /// Its word in the head.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Guarded => "guarded",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+}
+
+/// How many digests a list has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Distinct digests.
+    pub all: u64,
+    /// Those banned as a base.
+    pub base: u64,
+    /// Those banned as an image.
+    pub image: u64,
+    /// Those banned as a layer.
+    pub layer: u64,
+}
+
+impl Entries {
+    /// How many digests are banned as `kind`.
+    #[must_use]
+    pub const fn of(&self, kind: MatchKind) -> u64 {
+        match kind {
+            MatchKind::Base => self.base,
+            MatchKind::Image => self.image,
+            MatchKind::Layer => self.layer,
+        }
+    }
+}
+
+impl Head {
+    /// The tree's levels and sizes.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        Shape::of(self.entries.all)
+    }
+
+    /// Where the records section starts in the file.
+    #[must_use]
+    pub const fn records_at(&self) -> u64 {
+        HEAD_SIZE as u64 + self.shape().bytes()
+    }
+
+    /// How many blocks the records section has.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.records_size.div_ceil(BLOCK_SIZE)
+    }
+
+    /// Where the block table starts in the file.
+    #[must_use]
+    pub const fn table_at(&self) -> u64 {
+        self.records_at() + self.records_size
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub const fn file_size(&self) -> u64 {
+        self.table_at() + self.blocks() * 32
+    }
+
+    /// The text to sign.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { origin, edition, issued, expires, entries, .. } = self;
+        let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {}\nversion: {}\n", edition.keyset, edition.version);
+        let Entries { all, base, image, layer } = entries;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "issued: {issued}\nexpires: {expires}\nimpact: {}\n", self.impact.word());
+        let _ = write!(text, "entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n");
+        let _ = write!(text, "tree-root: {}\ntree-size: {}\n", self.tree_root, self.shape().bytes());
+        let _ = write!(text, "records: {} size={} block-size={BLOCK_SIZE}\n", self.records, self.records_size);
+        let _ = write!(text, "source: {} size={}\n", self.source, self.source_size);
+        text
+    }
+
+    /// Reads the text that was signed.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that [`Head::text`] would not write.
+    pub fn parse(signed: &str) -> Result<Self, Malformed> {
+        let mut lines = Lines::new(signed);
+        if signed.len() > MAX_TEXT {
+            return Err(lines.fault("at most 1024 bytes of text"));
+        }
+        lines.value("", "\"embargo/banlist-head/v1\"", |line| (line == FORMAT).then_some(()))?;
+        let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
+        let keyset = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
+        let version = lines.value("version: ", "\"version: NUMBER\"", text::number)?;
+        let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let impact = lines.value("impact: ", "\"impact: guarded\" or \"impact: acknowledged\"", impact)?;
+        let entries = lines.value("entries: ", "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"", entries)?;
+        lines.value("node-size: ", "\"node-size: 1024\"", |size| (size == "1024").then_some(()))?;
+        let tree_root = lines.value("tree-root: ", "\"tree-root: sha256:DIGEST\"", text::digest)?;
+        let tree_size = Shape::of(entries.all).bytes();
+        let fits = |size| (text::number(size)? == tree_size).then_some(());
+        lines.value("tree-size: ", "\"tree-size: NUMBER\", the size of a tree of so many entries", fits)?;
+        let (records, records_size) = lines.value("records: ", "\"records: sha256:DIGEST size=NUMBER block-size=4096\"", records)?;
+        let (source, source_size) = lines.value("source: ", "\"source: sha256:DIGEST size=NUMBER\"", source)?;
+        lines.end("no more lines")?;
+        let edition = Edition { keyset, version };
+        Ok(Self { origin, edition, issued, expires, impact, entries, tree_root, records, records_size, source, source_size })
+    }
+}
+
+fn impact(word: &str) -> Option<Impact> {
+    [Impact::Guarded, Impact::Acknowledged].into_iter().find(|impact| impact.word() == word)
+}
+
+fn entries(words: &str) -> Option<Entries> {
+    let (all, kinds) = words.split_once(' ')?;
+    let all = text::number(all)?;
+    let [base, image, layer] = text::numbers(kinds, ["base", "image", "layer"])?;
+    let fits = all <= MAX_ENTRIES && base <= all && image <= all && layer <= all && base + image + layer >= all;
+    fits.then_some(Entries { all, base, image, layer })
+}
+
+fn records(words: &str) -> Option<(Digest, u64)> {
+    let (digest, rest) = words.split_once(' ')?;
+    let [size, block] = text::numbers(rest, ["size", "block-size"])?;
+    (size <= MAX_RECORDS && block == BLOCK_SIZE).then_some((text::digest(digest)?, size))
+}
+
+fn source(words: &str) -> Option<(Digest, u64)> {
+    let (digest, rest) = words.split_once(' ')?;
+    let [size] = text::numbers(rest, ["size"])?;
+    Some((text::digest(digest)?, size))
+}
+
+/// The head block of a list, taken apart; nothing of it is trusted yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it says.
+    pub head: Head,
+    /// The text that the signatures cover.
+    pub text: String,
+    /// The signatures.
+    pub signatures: Vec<Signature>,
+}
+
+impl Claim {
+    /// Takes the first [`HEAD_SIZE`] bytes of a list apart.
+    ///
+    /// # Errors
+    /// [`Malformed`] when they are not a note of a head followed by zeros.
+    pub fn parse(block: &[u8; HEAD_SIZE]) -> Result<Self, Malformed> {
+        let end = block.iter().position(|byte| *byte == 0).unwrap_or(HEAD_SIZE);
+        let (used, padding) = block.split_at(end);
+        let note = Note::parse(used)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            let line = used.iter().filter(|byte| **byte == b'\n').count() + 1;
+            return Err(Malformed { line, expected: "zeros up to byte 4096" });
+        }
+        let head = Head::parse(note.text)?;
+        Ok(Self { head, signatures: note.signatures()?, text: note.text.to_owned() })
+    }
+
+    /// SHA-256 of the signed text: what tells two lists of one edition apart. Signatures may be added without changing it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+
+    /// The head block with these signatures; `None` when they do not fit into [`HEAD_SIZE`] bytes or are more than a note may have.
+    #[must_use]
+    pub fn block(&self) -> Option<[u8; HEAD_SIZE]> {
+        let mut note = self.text.clone();
+        if !self.signatures.is_empty() {
+            note.push('\n');
+        }
+        self.signatures.iter().for_each(|signature| note.push_str(&signature.line()));
+        let mut block = [0; HEAD_SIZE];
+        block.get_mut(..note.len())?.copy_from_slice(note.as_bytes());
+        (self.signatures.len() <= super::note::MAX_SIGNATURES).then_some(block)
+    }
+}

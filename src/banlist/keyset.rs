@@ -1,0 +1,184 @@
+//! Whose signature counts?
+//!
+//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management: trusted as it stands there, its grammar all the same
+//! strict. Out: [`Keyset`]. The file may carry signatures of root keys; they are kept, and who relies on them checks them.
+//!
+//! ```text
+//! embargo/banlist-keyset/v1
+//! origin: bans.example.com/prod
+//! keyset: 1
+//! issued: 2026-11-20T14:00:00Z
+//! expires: 2028-11-20T14:00:00Z
+//! threshold: root=0 list=1 lift=1
+//! key list alice ed25519 <base64 of the 32 bytes>
+//! key list kms-1 p256 <base64 of the SubjectPublicKeyInfo>
+//! ```
+
+use std::fmt::Write as _;
+
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+use super::error::Malformed;
+use super::key::{Algorithm, PublicKey};
+use super::note::{self, Enough, Note, Signature};
+use super::text::{self, Lines};
+use super::{base64, error::Tally};
+
+/// The most bytes of a keyset.
+pub const MAX_KEYSET: u64 = 16 << 10;
+
+const FORMAT: &str = "embargo/banlist-keyset/v1";
+
+/// Keys and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyset {
+    /// The list that they sign.
+    pub origin: String,
+    /// Counts rotations.
+    pub number: u64,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When a newer one should have come. An expired keyset disables nothing.
+    pub expires: Timestamp,
+    /// How many root keys sign the next keyset.
+    pub root_threshold: usize,
+    /// How many list keys sign a list.
+    pub list_threshold: usize,
+    /// How many list keys sign a list that lifts a ban.
+    pub lift_threshold: usize,
+    /// The keys, each once for a role.
+    pub keys: Vec<Key>,
+}
+
+/// A key of a keyset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// What it may sign.
+    pub role: Role,
+    /// Its name, for people and for the key ID.
+    pub name: String,
+    /// The key.
+    pub public: PublicKey,
+}
+
+impl Key {
+    /// Its line in a keyset, without the line feed.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Self { role, name, public } = self;
+        format!("key {} {name} {} {}", role.word(), public.algorithm().word(), base64::encode(public.as_bytes()))
+    }
+
+    /// Reads such a line; `None` for anything else.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("key ")?.split(' ');
+        let (role, name, algorithm, encoded) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let role = [Role::Root, Role::List].into_iter().find(|known| known.word() == role)?;
+        let public = PublicKey::new(Algorithm::of_word(algorithm)?, base64::decode(encoded)?)?;
+        (note::is_name(name) && words.next().is_none()).then(|| Self { role, name: name.to_owned(), public })
+    }
+}
+
+/// What a key may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The next keyset.
+    Root,
+    /// Lists.
+    List,
+}
+
+impl Role {
+    /// Its word in a keyset.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::List => "list",
+        }
+    }
+}
+
+/// A keyset file taken apart: the keyset, and the signatures that rotation will ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedKeyset {
+    /// What it says.
+    pub keyset: Keyset,
+    /// SHA-256 of the text that the signatures cover.
+    pub digest: Digest,
+    /// The signatures; not checked.
+    pub signatures: Vec<Signature>,
+}
+
+impl SignedKeyset {
+    /// Takes the bytes of a keyset file apart.
+    ///
+    /// # Errors
+    /// [`Malformed`] when they are not in the grammar above.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let note = Note::parse(bytes)?;
+        let keyset = Keyset::parse(note.text)?;
+        Ok(Self { keyset, digest: Digest::of(note.text.as_bytes()), signatures: note.signatures()? })
+    }
+}
+
+impl Keyset {
+    /// The text of the keyset.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { origin, number, issued, expires, .. } = self;
+        let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {number}\nissued: {issued}\nexpires: {expires}\n");
+        let (root, list, lift) = (self.root_threshold, self.list_threshold, self.lift_threshold);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "threshold: root={root} list={list} lift={lift}");
+        self.keys.iter().for_each(|key| text.extend([key.line(), "\n".to_owned()]));
+        text
+    }
+
+    /// Reads the text of a keyset.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in one role, and a threshold that cannot be met.
+    pub fn parse(signed: &str) -> Result<Self, Malformed> {
+        let mut lines = Lines::new(signed);
+        lines.value("", "\"embargo/banlist-keyset/v1\"", |line| (line == FORMAT).then_some(()))?;
+        let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
+        let number = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
+        let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let thresholds =
+            |words| text::numbers(words, ["root", "list", "lift"])?.map(usize::try_from).into_iter().collect::<Result<Vec<_>, _>>().ok();
+        let wanted = lines.value("threshold: ", "\"threshold: root=NUMBER list=NUMBER lift=NUMBER\"", thresholds)?;
+        let unmet = lines.fault("thresholds that the keys can meet");
+        let mut keys: Vec<Key> = Vec::new();
+        while let Some(rest) = lines.optional("key ") {
+            let key = Key::parse(&format!("key {rest}")).ok_or_else(|| lines.fault("\"key ROLE NAME ALGORITHM BASE64\""))?;
+            if keys.iter().any(|known| known.role == key.role && (known.public == key.public || known.name == key.name)) {
+                return Err(lines.fault("a key and a name that no line above has"));
+            }
+            keys.push(key);
+        }
+        lines.end("\"key ROLE NAME ALGORITHM BASE64\"")?;
+        let [root_threshold, list_threshold, lift_threshold] = wanted[..] else { return Err(unmet) };
+        let keyset = Self { origin, number, issued, expires, root_threshold, list_threshold, lift_threshold, keys };
+        if keyset.can_be_met() { Ok(keyset) } else { Err(unmet) }
+    }
+
+    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as adding; root keys only with a threshold, and the other
+    /// way round (a keyset without root keys is rotated by hand).
+    fn can_be_met(&self) -> bool {
+        let count = |role| self.keys.iter().filter(|key| key.role == role).count();
+        let (roots, lists) = (count(Role::Root), count(Role::List));
+        let root_fits = self.root_threshold <= roots && (self.root_threshold == 0) == (roots == 0);
+        root_fits && self.list_threshold >= 1 && self.list_threshold <= self.lift_threshold && self.lift_threshold <= lists
+    }
+
+    /// Counts the list keys that signed `text`.
+    #[must_use]
+    pub fn tally(&self, text: &str, signatures: &[Signature], wanted: usize, enough: Enough) -> Tally {
+        let keys: Vec<_> = self.keys.iter().filter(|key| key.role == Role::List).map(|key| (key.name.as_str(), &key.public)).collect();
+        note::tally(text, signatures, &keys, wanted, enough)
+    }
+}

@@ -1,0 +1,131 @@
+//! What stands at this offset of the records section?
+//!
+//! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile until hashed). Out: single lines. Nothing of this is
+//! read unless a digest was found in the tree, so its size costs an admitted container nothing. The table is hashed against the head, each block
+//! against the table, once, before a line of it is used.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::bytes::{ReadAt, Reader};
+use super::error::ListError;
+use super::head::{BLOCK_SIZE, Head};
+use super::record::{self, Ban, Entry, MAX_LINE};
+use crate::lineage::digest::Digest;
+
+/// The records section of a list, its table checked.
+#[derive(Debug)]
+pub struct Section<'a, R: ReadAt + ?Sized> {
+    list: &'a Reader<'a, R>,
+    head: &'a Head,
+    table: Vec<u8>,
+    blocks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// [`ListError::Table`] when it does not hash to what the head says, [`ListError::Read`].
+    pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
+        // At most 1 MiB: the head's grammar bounds the section.
+        let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
+        list.fill(&mut table, head.table_at())?;
+        if Digest::of(&table) != head.records {
+            return Err(ListError::Table(list.path.to_owned()));
+        }
+        Ok(Self { list, head, table, blocks: BTreeMap::new() })
+    }
+
+    /// The entry whose line starts at `offset`.
+    ///
+    /// # Errors
+    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when there is no such line, [`ListError::Read`].
+    pub fn entry(&mut self, offset: u64) -> Result<Entry, ListError> {
+        record::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+    }
+
+    /// The ban whose line starts at `offset`.
+    ///
+    /// # Errors
+    /// As [`Section::entry`].
+    pub fn ban(&mut self, offset: u64) -> Result<Ban, ListError> {
+        record::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+    }
+
+    /// The line that starts at `offset`, without its line feed.
+    fn line(&mut self, offset: u64) -> Result<Vec<u8>, ListError> {
+        let mut line = Vec::new();
+        let mut at = offset;
+        while at < self.head.records_size && line.len() < MAX_LINE {
+            let block = self.block(at / BLOCK_SIZE)?;
+            let rest = &block[usize::try_from(at % BLOCK_SIZE).unwrap_or(0)..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                line.extend_from_slice(&rest[..end]);
+                return Ok(line);
+            }
+            line.extend_from_slice(rest);
+            at += rest.len() as u64;
+        }
+        Err(self.malformed(offset))
+    }
+
+    /// A block, hashed when it is first asked for. `number` is below [`Head::blocks`].
+    fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
+        if !self.blocks.contains_key(&number) {
+            let block = read_block(self.list, self.head, &self.table, number)?;
+            self.blocks.insert(number, block);
+        }
+        Ok(&self.blocks[&number])
+    }
+
+    fn malformed(&self, offset: u64) -> ListError {
+        ListError::Record(self.list.path.to_owned(), offset)
+    }
+}
+
+/// Reads a block and compares its hash with the table's.
+fn read_block<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, table: &[u8], number: u64) -> Result<Vec<u8>, ListError> {
+    let corrupt = || ListError::Block(list.path.to_owned(), number);
+    let start = number * BLOCK_SIZE;
+    let size = BLOCK_SIZE.min(head.records_size.saturating_sub(start));
+    let mut block = vec![0; usize::try_from(size).unwrap_or(0)];
+    list.fill(&mut block, head.records_at() + start)?;
+    let wanted = usize::try_from(number).ok().and_then(|number| table.as_chunks::<32>().0.get(number)).ok_or_else(corrupt)?;
+    if Digest::of(&block).as_bytes() == wanted { Ok(block) } else { Err(corrupt()) }
+}
+
+/// Checks the table and every block, and hands each line to `each` with its offset, without its line feed.
+///
+/// # Errors
+/// As [`Section::open`] and [`Section::entry`], and whatever `each` returns; [`ListError::Record`] for a last line without a line feed.
+pub fn each_line<R, F>(list: &Reader<'_, R>, head: &Head, mut each: F) -> Result<(), ListError>
+where
+    R: ReadAt + ?Sized,
+    F: FnMut(u64, &[u8]) -> Result<(), ListError>,
+{
+    let section = Section::open(list, head)?;
+    let (mut line, mut offset) = (Vec::new(), 0);
+    for number in 0..head.blocks() {
+        let block = read_block(list, head, &section.table, number)?;
+        for piece in block.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.len() > MAX_LINE {
+                return Err(section.malformed(offset));
+            }
+            if let Some((b'\n', whole)) = line.split_last() {
+                each(offset, whole)?;
+                offset += line.len() as u64;
+                line.clear();
+            }
+        }
+    }
+    if line.is_empty() { Ok(()) } else { Err(section.malformed(offset)) }
+}
+
+/// The table of a records section: the SHA-256 of each block.
+#[must_use]
+pub fn table(records: &[u8]) -> Vec<u8> {
+    records.chunks(usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)).flat_map(|block| <[u8; 32]>::from(Sha256::digest(block))).collect()
+}

@@ -1,0 +1,281 @@
+//! Does the list have an entry for this digest, and if not, how is that known?
+//!
+//! A static, fully packed Merkle B+tree over the sorted digests. In: the authentic head, and nodes read on the way (hostile until hashed). Out: the
+//! leaf record of each digest, or the certainty that there is none: the leaf whose authentic fences enclose the digest does not have it. A node is
+//! hashed, compared with the hash that its parent (or the head) holds, and only then read. Packed, so nobody can grind digests into one overfull
+//! bucket; full 32-byte fences, so digests that share a long prefix cannot hide behind a shortened one; level, index and count stand in the hashed
+//! bytes, so no node passes for another.
+//!
+//! ```text
+//! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
+//! leaf      40 B   digest 32 | kinds u8 (base 1, image 2, layer 4) | 0 u8 | offset u48 into the records section      25 a node
+//! inner     64 B   SHA-256 of the child 32 | the child's first digest 32                                             15 a node
+//! file             leaves, then each inner level, the root last; an empty list has one empty leaf
+//! ```
+//!
+//! A look-up of many digests goes level by level in the order of the file: each node is read and hashed once, and the reads of a level are announced
+//! together, which is worth a factor of two to ten when nothing is cached (and nothing otherwise).
+
+pub mod build;
+
+use std::ops::Range;
+
+use crate::lineage::digest::Digest;
+
+use super::bytes::{ReadAt, Reader};
+use super::error::ListError;
+use super::head::{HEAD_SIZE, Head};
+use super::record::MatchKind;
+
+/// Bytes of a node.
+pub const NODE_SIZE: usize = 1_024;
+
+const HEADER: usize = 24;
+const MAGIC: [u8; 4] = *b"EBLN";
+const LEAF_RECORD: usize = 40;
+const INNER_RECORD: usize = 64;
+const PER_LEAF: u64 = 25;
+const PER_INNER: u64 = 15;
+/// Levels of a tree of 2³² entries, and one to spare.
+const MAX_LEVELS: usize = 10;
+
+/// Where one digest stands in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The digest.
+    pub digest: Digest,
+    /// As what it is banned.
+    pub kinds: Kinds,
+    /// Where its entry line starts in the records section, below 2⁴⁸.
+    pub offset: u64,
+}
+
+/// A set of kinds of match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// This set and `kind`.
+    #[must_use]
+    pub const fn with(self, kind: MatchKind) -> Self {
+        Self(self.0 | Self::bit(kind))
+    }
+
+    /// Whether `kind` is in it.
+    #[must_use]
+    pub const fn has(self, kind: MatchKind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    const fn bit(kind: MatchKind) -> u8 {
+        match kind {
+            MatchKind::Base => 1,
+            MatchKind::Image => 2,
+            MatchKind::Layer => 4,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        if byte >= 1 && byte <= 7 { Some(Self(byte)) } else { None }
+    }
+}
+
+/// How many nodes each level of a tree has; it follows from the number of entries alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    entries: u64,
+    nodes: [u64; MAX_LEVELS],
+    levels: usize,
+}
+
+impl Shape {
+    /// The shape of a tree with so many entries, at most 2³².
+    #[must_use]
+    pub const fn of(entries: u64) -> Self {
+        let mut nodes = [0; MAX_LEVELS];
+        nodes[0] = if entries == 0 { 1 } else { entries.div_ceil(PER_LEAF) };
+        let mut levels = 1;
+        while nodes[levels - 1] > 1 && levels < MAX_LEVELS {
+            nodes[levels] = nodes[levels - 1].div_ceil(PER_INNER);
+            levels += 1;
+        }
+        Self { entries, nodes, levels }
+    }
+
+    /// Bytes of all nodes.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.nodes_below(self.levels) * NODE_SIZE as u64
+    }
+
+    const fn nodes_below(&self, level: usize) -> u64 {
+        let (mut sum, mut below) = (0, 0);
+        while below < level {
+            sum += self.nodes[below];
+            below += 1;
+        }
+        sum
+    }
+
+    /// Where a node stands in the file.
+    const fn offset(&self, level: usize, index: u64) -> u64 {
+        HEAD_SIZE as u64 + (self.nodes_below(level) + index) * NODE_SIZE as u64
+    }
+
+    /// How many records a node holds: all nodes of a level but its last are full.
+    const fn count(&self, level: usize, index: u64) -> u64 {
+        let (records, fan_out) = if level == 0 { (self.entries, PER_LEAF) } else { (self.nodes[level - 1], PER_INNER) };
+        let left = records.saturating_sub(index * fan_out);
+        if left < fan_out { left } else { fan_out }
+    }
+}
+
+/// A node whose hash was right.
+struct Node<'a> {
+    level: usize,
+    records: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    /// Reads a node; `None` when its header is not that of this place, or its digests do not ascend.
+    fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
+        let count = usize::try_from(shape.count(level, index)).ok()?;
+        let records = &bytes[HEADER..HEADER + count * record_size(level)];
+        let node = Self { level, records };
+        (bytes[..HEADER] == header(level, count, index)? && (1..count).all(|at| node.key(at - 1) < node.key(at))).then_some(node)
+    }
+
+    fn count(&self) -> usize {
+        self.records.len() / record_size(self.level)
+    }
+
+    /// The digest of a leaf's record, or the fence of an inner one.
+    fn key(&self, at: usize) -> &'a [u8] {
+        let start = at * record_size(self.level) + if self.level == 0 { 0 } else { 32 };
+        &self.records[start..start + 32]
+    }
+
+    /// The hash of a child.
+    fn child(&self, at: usize) -> &'a [u8] {
+        &self.records[at * INNER_RECORD..][..32]
+    }
+
+    /// How many keys are at most `wanted`.
+    fn up_to(&self, wanted: &Digest) -> usize {
+        let (mut low, mut high) = (0, self.count());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.key(middle) <= wanted.as_bytes().as_slice() { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// A leaf's record; `None` when a reserved bit is set.
+    fn leaf(&self, at: usize) -> Option<Leaf> {
+        let (digest, [kinds, 0, offset @ ..]) = self.records[at * LEAF_RECORD..][..LEAF_RECORD].split_first_chunk::<32>()? else {
+            return None;
+        };
+        let [a, b, c, d, e, f] = *offset else { return None };
+        Some(Leaf {
+            digest: Digest::from_bytes(*digest),
+            kinds: Kinds::from_byte(*kinds)?,
+            offset: u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
+        })
+    }
+}
+
+const fn record_size(level: usize) -> usize {
+    if level == 0 { LEAF_RECORD } else { INNER_RECORD }
+}
+
+/// The header of a node; `None` when a number does not fit.
+fn header(level: usize, count: usize, index: u64) -> Option<[u8; HEADER]> {
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&MAGIC);
+    header[4] = u8::try_from(level).ok()?;
+    header[6..8].copy_from_slice(&u16::try_from(count).ok()?.to_le_bytes());
+    header[8..16].copy_from_slice(&index.to_le_bytes());
+    Some(header)
+}
+
+/// A node to read, what it must be, and which of the wanted digests lead to it.
+struct Visit {
+    index: u64,
+    hash: Digest,
+    /// The fences that enclose its keys: its first key, and the first key behind it. The root has none.
+    from: Option<[u8; 32]>,
+    to: Option<[u8; 32]>,
+    wanted: Range<usize>,
+}
+
+/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one. The answer has the length of `wanted`.
+///
+/// # Errors
+/// [`ListError::Node`] for a node that is not what its parent says, [`ListError::Read`] when one cannot be read.
+pub fn look_up<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, wanted: &[Digest]) -> Result<Vec<Option<Leaf>>, ListError> {
+    let shape = head.shape();
+    let mut found = vec![None; wanted.len()];
+    let mut visits = vec![Visit { index: 0, hash: head.tree_root, from: None, to: None, wanted: 0..wanted.len() }];
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    for level in (0..shape.levels).rev() {
+        if visits.len() > 1 {
+            visits.iter().for_each(|visit| list.bytes.expect(shape.offset(level, visit.index), NODE_SIZE as u64));
+        }
+        let mut below = Vec::with_capacity(visits.len());
+        for visit in &visits {
+            let mut bytes = [0; NODE_SIZE];
+            list.fill(&mut bytes, shape.offset(level, visit.index))?;
+            enter(&bytes, &shape, level, visit, wanted, &mut below, &mut found)
+                .ok_or_else(|| ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index))?;
+        }
+        visits = below;
+    }
+    Ok(found)
+}
+
+/// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it is a leaf. `None` when it is not what it must be.
+fn enter(
+    bytes: &[u8; NODE_SIZE],
+    shape: &Shape,
+    level: usize,
+    visit: &Visit,
+    wanted: &[Digest],
+    below: &mut Vec<Visit>,
+    found: &mut [Option<Leaf>],
+) -> Option<()> {
+    if Digest::of(bytes) != visit.hash {
+        return None;
+    }
+    let node = Node::parse(bytes, shape, level, visit.index)?;
+    let count = node.count();
+    let within = |fence: &[u8; 32]| count > 0 && node.key(count - 1) < fence.as_slice();
+    if visit.from.is_some_and(|from| count == 0 || node.key(0) != from) || visit.to.as_ref().is_some_and(|to| !within(to)) {
+        return None;
+    }
+    let mut next = visit.wanted.start;
+    while next < visit.wanted.end {
+        let slot = node.up_to(&wanted[next]);
+        // All digests before the slot's end go the same way.
+        let end =
+            if slot < count { wanted.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot)) } else { visit.wanted.end };
+        let these = next..end.min(visit.wanted.end);
+        next = these.end;
+        let Some(at) = slot.checked_sub(1) else { continue };
+        if level == 0 {
+            let leaf = node.leaf(at)?;
+            these.filter(|at| wanted[*at] == leaf.digest).for_each(|at| found[at] = Some(leaf));
+        } else {
+            let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
+            below.push(Visit {
+                index: visit.index * PER_INNER + at as u64,
+                hash: Digest::from_bytes(node.child(at).try_into().ok()?),
+                from: fence(at),
+                to: if slot < count { fence(slot) } else { visit.to },
+                wanted: these,
+            });
+        }
+    }
+    Some(())
+}
