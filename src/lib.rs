@@ -18,3 +18,4 @@ pub mod paths;
 pub mod report;
 pub mod settings;
 pub mod sys;
+pub mod verdict;

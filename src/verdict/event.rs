@@ -1,0 +1,173 @@
+//! What is worth telling the system log?
+//!
+//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for one line already; nothing is sent from here.
+
+use crate::lineage::Evidence;
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{ChainId, Digest};
+use crate::lineage::{ImageFacts, Origin};
+use crate::report::line;
+
+use super::{Case, Finding};
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which container.
+    pub subject: Subject,
+    /// The bans concerned, the gravest first.
+    pub bans: Vec<String>,
+    /// The digests that stand in the list, in the order of `bans`.
+    pub matched: Vec<Digest>,
+    /// Days until the ban takes effect, begun ones included.
+    pub days_left: Option<u64>,
+    /// The whole of it for people, on one line.
+    pub message: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A container was refused.
+    Refused,
+    /// A container would have been refused, and started because the mode is `audit`.
+    WouldRefuse,
+    /// A container started while the glass is broken; it would have started anyway.
+    BreakGlass,
+    /// A container that would have been refused started because the glass is broken.
+    BreakGlassOverride,
+    /// The break-glass file is there and does not hold: past its limit, or malformed.
+    BreakGlassIgnored,
+    /// A container started whose content will be banned.
+    BanAhead,
+    /// A container started whose content is warned of.
+    Warned,
+    /// A container started under an exception.
+    Excepted,
+    /// A container started that carries the cure.
+    Cured,
+    /// A container started that has no image.
+    NoImage,
+    /// A container started whose lineage cannot be told.
+    UnknownImage,
+    /// The list is past its expiry.
+    ListStale,
+    /// The list is past its grace.
+    ListOverdue,
+    /// The list before the current one is in use, because the current one cannot be trusted.
+    PreviousList,
+    /// There is no authentic list, and a container started.
+    ListMissing,
+    /// The clock is behind the list's own times, so its expiry is not judged.
+    ClockUntrusted,
+    /// There are no settings, and a container started.
+    NotArmed,
+}
+
+impl EventKind {
+    /// The event's name, for `EMBARGO_EVENT` and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::WouldRefuse => "would-refuse",
+            Self::BreakGlass => "break-glass",
+            Self::BreakGlassOverride => "break-glass-override",
+            Self::BreakGlassIgnored => "break-glass-ignored",
+            Self::BanAhead => "ban-ahead",
+            Self::Warned => "warned",
+            Self::Excepted => "excepted",
+            Self::Cured => "cured",
+            Self::NoImage => "no-image",
+            Self::UnknownImage => "unknown-image",
+            Self::ListStale => "list-stale",
+            Self::ListOverdue => "list-overdue",
+            Self::PreviousList => "previous-list",
+            Self::ListMissing => "list-missing",
+            Self::ClockUntrusted => "clock-untrusted",
+            Self::NotArmed => "not-armed",
+        }
+    }
+
+    /// The priority (RFC 5424, table 2): 2 critical, 3 error, 4 warning, 5 notice.
+    #[must_use]
+    pub const fn priority(self) -> u8 {
+        match self {
+            Self::PreviousList | Self::ListMissing => 2,
+            Self::BreakGlassOverride | Self::ListOverdue => 3,
+            Self::Refused
+            | Self::WouldRefuse
+            | Self::BreakGlassIgnored
+            | Self::Warned
+            | Self::UnknownImage
+            | Self::ListStale
+            | Self::ClockUntrusted
+            | Self::NotArmed => 4,
+            Self::BreakGlass | Self::BanAhead | Self::Excepted | Self::Cured | Self::NoImage => 5,
+        }
+    }
+}
+
+/// The container that an event is about, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Its ID, or the name that the caller of `check` gave.
+    pub container: String,
+    /// Its engine, in one word.
+    pub engine: String,
+    /// Its image's name by the engine's own record, else the image ID.
+    pub image: Option<String>,
+    /// The chain ID of all its layers.
+    pub chain_id: Option<ChainId>,
+    /// How sure that is.
+    pub evidence: Option<Evidence>,
+    /// Version of the list that answered.
+    pub list_version: Option<u64>,
+    /// The image's label `org.opencontainers.image.source`.
+    pub source: Option<String>,
+    /// The image's label `org.opencontainers.image.revision`.
+    pub revision: Option<String>,
+}
+
+impl Subject {
+    /// The subject of a case.
+    pub(super) fn of(case: &Case<'_>) -> Self {
+        let (chain, facts, evidence) = parts(case.origin.ok());
+        let image = facts.and_then(|facts| facts.name.clone().or_else(|| facts.image_id.map(|id| id.to_string())));
+        Self {
+            container: case.container.to_owned(),
+            engine: case.engine.to_owned(),
+            image,
+            chain_id: chain.map(Chain::top),
+            evidence,
+            list_version: case.list_version(),
+            source: case.labels.source.map(str::to_owned),
+            revision: case.labels.revision.map(str::to_owned),
+        }
+    }
+}
+
+/// What an origin knows, part by part.
+pub(super) const fn parts(origin: Option<&Origin>) -> (Option<&Chain>, Option<&ImageFacts>, Option<Evidence>) {
+    match origin {
+        Some(Origin::Image(image)) => (Some(&image.chain), Some(&image.facts), Some(image.evidence)),
+        Some(Origin::NoLayers(facts)) => (None, Some(facts), None),
+        Some(Origin::NoImage) | None => (None, None, None),
+    }
+}
+
+impl Event {
+    /// An event about a subject and the bans of `findings`.
+    pub(super) fn new(kind: EventKind, subject: &Subject, findings: &[&Finding], message: &str) -> Self {
+        Self {
+            kind,
+            subject: subject.clone(),
+            bans: findings.iter().map(|finding| finding.hit.ban.id.clone()).collect(),
+            matched: findings.iter().map(|finding| finding.hit.digest).collect(),
+            days_left: findings.iter().find_map(|finding| finding.standing.days_left()),
+            message: line::one_line(message),
+        }
+    }
+}

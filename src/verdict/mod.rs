@@ -1,0 +1,307 @@
+//! What follows?
+//!
+//! The one evaluator, for the gate, `embargo check` and everything later. Pure: lineage, look-ups, settings and time in; admit or refuse out, with
+//! the evidence. The rules are the table of DESIGN §2, one test a row. Everything that goes in has been checked where it was read; names and
+//! labels are hostile text all the same and leave here quoted. Not judged here: whether a list is authentic, and whether a lineage is true.
+//!
+//! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real runtime: to skip the check does not compile.
+
+pub mod break_glass;
+pub mod event;
+mod moment;
+pub mod standing;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use crate::banlist::record::MatchKind;
+use crate::banlist::store::{Bans, Query};
+use crate::call::Call;
+use crate::lineage::{Evidence, LineageError, Origin};
+use crate::report::line;
+use crate::settings::{Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
+use crate::sys::clock::Timestamp;
+
+use break_glass::BreakGlass;
+use event::{Event, EventKind, Subject, parts};
+use moment::{Freshness, Moment};
+pub use standing::{Finding, Standing};
+
+/// Everything that a verdict depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The container's ID, or the name that somebody gave to `check`.
+    pub container: &'a str,
+    /// Its engine, in one word, for the audit event.
+    pub engine: &'a str,
+    /// What it is made of.
+    pub origin: Result<&'a Origin, &'a LineageError>,
+    /// Its image's labels. They cost reads and change no decision: judge without, and again with them when there are events.
+    pub labels: Labels<'a>,
+    /// What the list answered to [`queries`] of the origin.
+    pub bans: &'a Bans,
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// Root's way out, if it stands.
+    pub break_glass: Option<&'a BreakGlass>,
+    /// The system clock.
+    pub now: Timestamp,
+}
+
+/// What an image's author says about where it came from; shown, never believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Labels<'a> {
+    /// `org.opencontainers.image.source`.
+    pub source: Option<&'a str>,
+    /// `org.opencontainers.image.revision`.
+    pub revision: Option<&'a str>,
+}
+
+impl Case<'_> {
+    const fn list_version(&self) -> Option<u64> {
+        match self.bans {
+            Bans::Known(known) => Some(known.version),
+            Bans::Missing(_) => None,
+        }
+    }
+}
+
+/// What follows for one container.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Admit or refuse.
+    pub verdict: Verdict,
+    /// The refusal that the audit mode or a broken glass made an admission of.
+    pub withheld: Option<Refusal>,
+    /// What the system log gets to know; empty for a plain admission.
+    pub events: Vec<Event>,
+    /// Every match in the list, the gravest first, those that change nothing included.
+    pub findings: Vec<Finding>,
+}
+
+/// Admit or refuse.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The runtime may run.
+    Admit(Admission),
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// Leave to run the real runtime. Made by this module alone.
+#[derive(Debug)]
+pub struct Admission(());
+
+/// A refusal: why, and how it is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    grounds: Grounds,
+    line: String,
+}
+
+impl Refusal {
+    fn new(grounds: Grounds, container: &str, because: &str) -> Self {
+        Self { grounds, line: line::for_engine(&format!("embargo: refused {}: {because}", line::name(container))) }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn grounds(&self) -> Grounds {
+        self.grounds
+    }
+
+    /// The whole of it on one line, fit for engines.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+}
+
+/// Why a container is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// A ban holds for it.
+    Banned,
+    /// Its engine's store is corrupt or disagrees with the mount.
+    CorruptStore,
+    /// There is no authentic list.
+    MissingList,
+    /// Its lineage cannot be told, or is only claimed.
+    UnknownImage,
+    /// It has no image.
+    NoImage,
+    /// The list is past its grace.
+    OverdueList,
+    /// The settings cannot be used.
+    Settings,
+}
+
+/// Leave for a call that starts no container: none of its readings does. `None` for every other call.
+#[must_use]
+pub const fn nothing_starts(call: &Call<'_>) -> Option<Admission> {
+    match call {
+        Call::PassOn(_) => Some(Admission(())),
+        Call::Starts(starts) if starts.readings.is_empty() && !starts.cut_short => Some(Admission(())),
+        Call::Starts(_) | Call::Check(_) | Call::ExecPatch(_) => None,
+    }
+}
+
+/// The judgement where there is no settings file at all: everything starts, and the system log says that the node is not armed.
+#[must_use]
+pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
+    let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
+    let message = format!("embargo: admitted {}: not armed, because there is no {settings:?}", line::name(container));
+    let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
+    Judgement { verdict: Verdict::Admit(Admission(())), withheld: None, events, findings: Vec::new() }
+}
+
+/// The judgement where the settings cannot be used: a refusal that names the file and the line, unless the glass is broken.
+#[must_use]
+pub fn settings_unreadable(container: &str, engine: &str, error: &SettingsError, glass: Option<&BreakGlass>, now: Timestamp) -> Judgement {
+    let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
+    let refusal = Refusal::new(Grounds::Settings, container, &line::causes(error));
+    conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, now, findings: Vec::new(), events: Vec::new() })
+}
+
+/// The digests to look for: every chain ID as a base, every digest of the image as an image, every diff ID as a layer.
+#[must_use]
+pub fn queries(origin: &Origin) -> Vec<Query> {
+    let (chain, facts, _) = parts(Some(origin));
+    let of = |kind| move |digest| Query { digest, kind };
+    let bases = chain.into_iter().flat_map(|chain| chain.chain_ids()).map(|id| id.0).map(of(MatchKind::Base));
+    let images = facts.into_iter().flat_map(|facts| facts.image_id.map(|id| id.0).into_iter().chain(facts.manifests.iter().copied()));
+    let layers = chain.into_iter().flat_map(|chain| chain.diff_ids()).map(|id| id.0).map(of(MatchKind::Layer));
+    bases.chain(images.map(of(MatchKind::Image))).chain(layers).collect()
+}
+
+/// Judges one case.
+#[must_use]
+pub fn judge(case: &Case<'_>) -> Judgement {
+    let moment = Moment::of(case.now, case.bans, case.settings.grace);
+    let findings = match (case.origin, case.bans) {
+        (Ok(origin), Bans::Known(known)) => standing::findings(&known.hits, origin, moment.now),
+        (Ok(_), Bans::Missing(_)) | (Err(_), Bans::Known(_) | Bans::Missing(_)) => Vec::new(),
+    };
+    let subject = Subject::of(case);
+    let obstacle = obstacle(case, &findings, &moment);
+    let mut events = moment::events(case, &moment, &subject);
+    if obstacle.is_none() {
+        events.extend(remarks(case, &findings, &subject));
+    }
+    conclude(Conclusion { subject, obstacle, mode: case.settings.mode, glass: case.break_glass, now: moment.now, findings, events })
+}
+
+/// What stands against starting the container, the gravest only: what is certain before what is not known.
+fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
+    let refusal = |grounds, because: String| Some(Refusal::new(grounds, case.container, &format!("{because}{}", words::tail(case))));
+    if let Some(finding) = findings.iter().find(|finding| finding.standing.is_in_effect()) {
+        return refusal(Grounds::Banned, words::finding(finding, case.origin.ok()));
+    }
+    if let Err(error @ LineageError::Corrupt(_)) = case.origin {
+        return refusal(Grounds::CorruptStore, format!("cannot trust its engine's store: {}", line::causes(error)));
+    }
+    if let (Bans::Missing(error), OnMissingList::Refuse) = (case.bans, case.settings.on_missing_list) {
+        return refusal(Grounds::MissingList, format!("there is no ban list to go by: {}", line::causes(error)));
+    }
+    if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
+        return refusal(Grounds::UnknownImage, doubt);
+    }
+    if let (Ok(Origin::NoImage), OnNoImage::Refuse) = (case.origin, case.settings.on_no_image) {
+        return refusal(Grounds::NoImage, "it is made from no image".to_owned());
+    }
+    if let (Freshness::Overdue(since), OnOverdueList::Refuse) = (moment.freshness, case.settings.on_overdue_list) {
+        return refusal(Grounds::OverdueList, format!("the ban list is overdue since {}", since.date()));
+    }
+    None
+}
+
+/// Why it cannot be told what the container is made of, when it cannot.
+fn doubt(case: &Case<'_>) -> Option<String> {
+    match case.origin {
+        Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
+        Ok(Origin::Image(image)) => match image.evidence {
+            Evidence::Claimed => Some("cannot tell what it is made of: its layers are only claimed by the image's author".to_owned()),
+            Evidence::Metadata | Evidence::Mount => None,
+        },
+        Ok(Origin::NoLayers(_) | Origin::NoImage) | Err(LineageError::Corrupt(_)) => None,
+    }
+}
+
+/// What is remarkable about an admission.
+fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
+    let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.container), words::tail(case));
+    let mut events = Vec::new();
+    for finding in findings {
+        let kind = match finding.standing {
+            Standing::Ahead { .. } => EventKind::BanAhead,
+            Standing::Warns => EventKind::Warned,
+            Standing::Excepted(_) => EventKind::Excepted,
+            Standing::Cured(_) => EventKind::Cured,
+            Standing::InEffect | Standing::Lapsed => continue,
+        };
+        let message = admitted(&words::finding(finding, case.origin.ok()));
+        events.push(Event::new(kind, subject, &[finding], &message));
+    }
+    if let Ok(Origin::NoImage) = case.origin {
+        events.push(Event::new(EventKind::NoImage, subject, &[], &admitted("it is made from no image")));
+    }
+    if let Some(doubt) = doubt(case) {
+        events.push(Event::new(EventKind::UnknownImage, subject, &[], &admitted(&doubt)));
+    }
+    if let Bans::Missing(error) = case.bans {
+        let because = format!("there is no ban list to go by: {}", line::causes(error));
+        events.push(Event::new(EventKind::ListMissing, subject, &[], &admitted(&because)));
+    }
+    events
+}
+
+/// What is left to decide once it is known what stands against a container.
+struct Conclusion<'a> {
+    subject: Subject,
+    obstacle: Option<Refusal>,
+    mode: Mode,
+    glass: Option<&'a BreakGlass>,
+    now: Timestamp,
+    findings: Vec<Finding>,
+    events: Vec<Event>,
+}
+
+/// Whether the obstacle is carried out, or becomes an event because the glass is broken or the mode is `audit`.
+fn conclude(conclusion: Conclusion<'_>) -> Judgement {
+    let Conclusion { subject, obstacle, mode, glass, now, findings, mut events } = conclusion;
+    let concerned: Vec<&Finding> = findings.iter().filter(|finding| finding.standing.is_in_effect()).collect();
+    let mut event = |kind, message: &str| events.push(Event::new(kind, &subject, &concerned, message));
+    let broken = match glass {
+        Some(BreakGlass::Given { reason, until }) if now < *until => Some((reason, until)),
+        Some(BreakGlass::Given { until, .. }) => {
+            event(EventKind::BreakGlassIgnored, &format!("embargo: break-glass ended at {until}"));
+            None
+        }
+        Some(BreakGlass::Unusable(fault)) => {
+            event(EventKind::BreakGlassIgnored, &format!("embargo: break-glass is ignored: {fault}"));
+            None
+        }
+        None => None,
+    };
+    let container = line::name(&subject.container);
+    match (&obstacle, broken, mode) {
+        (None, None, Mode::Enforce | Mode::Audit) => {}
+        (None, Some((reason, until)), Mode::Enforce | Mode::Audit) => {
+            event(EventKind::BreakGlass, &format!("embargo: admitted {container} under break-glass until {until} ({reason:?})"));
+        }
+        (Some(refusal), Some((reason, until)), Mode::Enforce | Mode::Audit) => {
+            let message =
+                format!("embargo: admitted {container} under break-glass until {until} ({reason:?}) instead of: {}", refusal.line);
+            event(EventKind::BreakGlassOverride, &message);
+        }
+        (Some(refusal), None, Mode::Audit) => event(EventKind::WouldRefuse, &format!("embargo: mode audit: {}", refusal.line)),
+        (Some(refusal), None, Mode::Enforce) => {
+            event(EventKind::Refused, &refusal.line);
+            return Judgement { verdict: Verdict::Refuse(refusal.clone()), withheld: None, events, findings };
+        }
+    }
+    Judgement { verdict: Verdict::Admit(Admission(())), withheld: obstacle, events, findings }
+}

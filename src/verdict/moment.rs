@@ -1,0 +1,98 @@
+//! What time is it, and how old is the list?
+//!
+//! In: the system clock, and the times that signed things bear. Out: the time to judge by, and the list's freshness. A clock that was set back, or
+//! never set, must not make a list young again or lift a ban: now is the latest of the system clock, the head's issue time and the floor's. A clock
+//! far behind those is broken, and then the list's age cannot be told (as with apt's `Check-Date` and dnsmasq's `--dnssec-timestamp`).
+
+use crate::banlist::store::{Bans, Known, Slot};
+use crate::report::line;
+use crate::sys::clock::Timestamp;
+
+use super::Case;
+use super::event::{Event, EventKind, Subject};
+use super::words::days_of;
+
+/// How far, in seconds, the system clock may be behind a signed time before it counts as broken.
+const TOLERANCE: u64 = 86_400;
+
+/// A time to judge by, and what it makes of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// The time to judge by.
+    pub(super) now: Timestamp,
+    /// The list's freshness.
+    pub(super) freshness: Freshness,
+}
+
+/// Whether a list is young enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Before its expiry, or there is no list.
+    Fresh,
+    /// Past its expiry.
+    Stale,
+    /// Past its grace, since then.
+    Overdue(Timestamp),
+    /// Not judged: the clock is behind this signed time.
+    Untold(Timestamp),
+}
+
+impl Moment {
+    /// The moment of a system clock, beside what the list says; `grace` in seconds.
+    pub(super) fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
+        let known = match bans {
+            Bans::Known(known) => known,
+            Bans::Missing(_) => return Self { now: clock, freshness: Freshness::Fresh },
+        };
+        let signed = known.floor_issued.map_or(known.issued, |floor| floor.max(known.issued));
+        let now = clock.max(signed);
+        let overdue = known.expires.plus(grace);
+        let freshness = if signed.since(clock) > TOLERANCE {
+            Freshness::Untold(signed)
+        } else if now >= overdue {
+            Freshness::Overdue(overdue)
+        } else if now >= known.expires {
+            Freshness::Stale
+        } else {
+            Freshness::Fresh
+        };
+        Self { now, freshness }
+    }
+}
+
+/// What is remarkable about the list, whatever becomes of the container.
+pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec<Event> {
+    let Bans::Known(known) = case.bans else { return Vec::new() };
+    let mut events = Vec::new();
+    let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
+    match known.slot {
+        Slot::Current => {}
+        Slot::Previous => event(EventKind::PreviousList, &passed_over(known)),
+    }
+    let Known { version, expires, .. } = known;
+    let age = days_of(moment.now.since(*expires) / 86_400);
+    match moment.freshness {
+        Freshness::Fresh => {}
+        Freshness::Stale => {
+            event(EventKind::ListStale, &format!("embargo: list {version} expired at {expires}, {age} ago, and is still enforced"))
+        }
+        Freshness::Overdue(_) => {
+            event(
+                EventKind::ListOverdue,
+                &format!("embargo: list {version} expired at {expires}, {age} ago, past its grace, and is still enforced"),
+            );
+        }
+        Freshness::Untold(signed) => {
+            let message =
+                format!("embargo: the clock says {}, which is before {signed}: the age of list {version} is not judged", case.now);
+            event(EventKind::ClockUntrusted, &message);
+        }
+    }
+    events
+}
+
+/// Why the list before the current one is in use.
+fn passed_over(known: &Known) -> String {
+    let fault = known.fault.as_ref().map(|fault| format!(": {}", line::causes(fault))).unwrap_or_default();
+    format!("embargo: previous list {} is in use{fault}", known.version)
+}

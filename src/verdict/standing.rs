@@ -1,0 +1,120 @@
+//! Does one ban hold for one container now?
+//!
+//! Pure: a match in the list, what the container is made of, and a time in; the ban's standing out. An exception or a cure is a permission, so
+//! neither counts for layers that are only claimed: their author could claim it. Not checked: whether the list is fresh; that is the list's own row.
+
+use crate::banlist::record::{Action, Exception, Hit, MatchKind};
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::Digest;
+use crate::lineage::{Evidence, ImageFacts, Origin};
+use crate::sys::clock::Timestamp;
+
+use super::event::parts;
+
+/// A match in the list, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The match.
+    pub hit: Hit,
+    /// Whether its ban holds.
+    pub standing: Standing,
+}
+
+/// Whether a ban holds for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds: the container is refused.
+    InEffect,
+    /// It will hold, after so many days, begun ones included.
+    Ahead {
+        /// Days left.
+        days: u64,
+    },
+    /// It held once.
+    Lapsed,
+    /// It only warns.
+    Warns,
+    /// A signed exception covers the container.
+    Excepted(Exception),
+    /// The container carries a layer that cures it: its diff ID.
+    Cured(Digest),
+}
+
+impl Standing {
+    /// Whether the ban refuses the container.
+    #[must_use]
+    pub const fn is_in_effect(&self) -> bool {
+        match self {
+            Self::InEffect => true,
+            Self::Ahead { .. } | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => false,
+        }
+    }
+
+    /// Days until the ban takes effect, where it has not.
+    #[must_use]
+    pub const fn days_left(&self) -> Option<u64> {
+        match self {
+            Self::Ahead { days } => Some(*days),
+            Self::InEffect | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => None,
+        }
+    }
+
+    /// The word used in reports.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::InEffect => "in-effect",
+            Self::Ahead { .. } => "ahead",
+            Self::Lapsed => "lapsed",
+            Self::Warns => "warns",
+            Self::Excepted(_) => "excepted",
+            Self::Cured(_) => "cured",
+        }
+    }
+}
+
+/// The standing of every match, the gravest first: by severity, then by how long it has been in effect, then by the ban's name.
+pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
+    let finding = |hit: &Hit| Finding { hit: hit.clone(), standing: standing(hit, origin, now) };
+    let mut findings: Vec<Finding> = hits.iter().map(finding).collect();
+    findings.sort_by(|a, b| {
+        let (a, b) = (&a.hit.ban, &b.hit.ban);
+        b.severity.cmp(&a.severity).then(a.effective.cmp(&b.effective)).then_with(|| a.id.cmp(&b.id))
+    });
+    findings
+}
+
+/// Whether the ban of `hit` holds at `now`.
+fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
+    let ban = &hit.ban;
+    if ban.lapses.is_some_and(|lapses| now >= lapses) {
+        return Standing::Lapsed;
+    }
+    if now < ban.effective {
+        return Standing::Ahead { days: ban.effective.since(now).div_ceil(86_400) };
+    }
+    let (chain, facts, evidence) = parts(Some(origin));
+    if evidence != Some(Evidence::Claimed) {
+        let running = |exception: &&Exception| now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest);
+        // The one that runs longest, so that the audit event tells when the container will really be refused.
+        if let Some(exception) = ban.except.iter().filter(running).max_by_key(|exception| exception.until) {
+            return Standing::Excepted(exception.clone());
+        }
+        if let Some(cure) = ban.cure.iter().find(|cure| is_made_of(chain, facts, MatchKind::Layer, **cure)) {
+            return Standing::Cured(*cure);
+        }
+    }
+    match ban.action {
+        Action::Refuse => Standing::InEffect,
+        Action::Warn => Standing::Warns,
+    }
+}
+
+/// Whether `digest`, read as `kind`, is one of the container's.
+fn is_made_of(chain: Option<&Chain>, facts: Option<&ImageFacts>, kind: MatchKind, digest: Digest) -> bool {
+    match kind {
+        MatchKind::Base => chain.is_some_and(|chain| chain.chain_ids().iter().any(|id| id.0 == digest)),
+        MatchKind::Layer => chain.is_some_and(|chain| chain.diff_ids().iter().any(|id| id.0 == digest)),
+        MatchKind::Image => facts.is_some_and(|facts| facts.image_id.is_some_and(|id| id.0 == digest) || facts.manifests.contains(&digest)),
+    }
+}

@@ -1,0 +1,89 @@
+//! How is a verdict said?
+//!
+//! In: what was found (names and labels are others' and hostile). Out: one line, the most important words first, every name quoted unless it is
+//! made of harmless characters. The form is that of DESIGN §2; tests hold it word by word.
+
+use crate::banlist::record::{Hit, MatchKind};
+use crate::banlist::store::{Bans, Slot};
+use crate::lineage::Origin;
+use crate::report::line::{causes, name};
+
+use super::event::parts;
+use super::{Case, Finding, Labels, Standing};
+
+/// The most advisories that a line names.
+const MOST_ADVISORIES: usize = 3;
+
+/// What was matched: `built on docker.io/library/debian:12.4`.
+fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
+    let (chain, ..) = parts(origin);
+    let relation = match hit.kind {
+        MatchKind::Base if chain.is_some_and(|chain| chain.top().0 != hit.digest) => "built on",
+        MatchKind::Base | MatchKind::Image => "is",
+        MatchKind::Layer => "contains layer",
+    };
+    let what = hit.name.as_deref().filter(|name| !name.is_empty()).map_or_else(|| hit.digest.to_string(), name);
+    format!("{relation} {what}")
+}
+
+/// Which ban: `BAN-2026-0007 (critical, CVE-2026-1234)`.
+fn ban(hit: &Hit) -> String {
+    let advisories = &hit.ban.advisories;
+    let mut words = vec![hit.ban.severity.word().to_owned()];
+    words.extend(advisories.iter().take(MOST_ADVISORIES).map(|advisory| name(advisory)));
+    if advisories.len() > MOST_ADVISORIES {
+        words.push("…".to_owned());
+    }
+    format!("{} ({})", name(&hit.ban.id), words.join(", "))
+}
+
+/// What was found, without the list: `built on …, banned by … since …; use …`.
+pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
+    let hit = &finding.hit;
+    let (matched, ban, effective) = (matched(hit, origin), ban(hit), hit.ban.effective.date());
+    let fact = match &finding.standing {
+        Standing::InEffect => format!("{matched}, banned by {ban} since {effective}"),
+        Standing::Ahead { days } => format!("{matched}, banned by {ban} from {effective}, {} left", days_of(*days)),
+        Standing::Lapsed => format!("{matched}, no longer banned by {ban}"),
+        Standing::Warns => format!("{matched}, warned of by {ban} since {effective}"),
+        Standing::Excepted(exception) => {
+            let ticket = exception.ticket.as_deref().map(|ticket| format!(" by {}", name(ticket))).unwrap_or_default();
+            format!("{matched}, banned by {ban} since {effective}, excepted{ticket} until {}", exception.until)
+        }
+        Standing::Cured(layer) => format!("{matched}, banned by {ban} since {effective}, cured by layer {layer}"),
+    };
+    match hit.ban.successor.as_deref() {
+        // The space lets a reader pick the reference, and nothing but it, with a double click.
+        Some(successor) => format!("{fact}; use {} ", name(successor)),
+        None => fact,
+    }
+}
+
+/// `; list 412`, or how the list at hand differs, and the image's labels.
+pub(super) fn tail(case: &Case<'_>) -> String {
+    let list = match case.bans {
+        Bans::Known(known) => match known.slot {
+            Slot::Current => format!("; list {}", known.version),
+            Slot::Previous => format!("; previous list {}", known.version),
+        },
+        Bans::Missing(_) => "; no list".to_owned(),
+    };
+    format!("{list}{}", labels(case.labels))
+}
+
+/// ` (source …, revision …)`, as far as there are any.
+fn labels(labels: Labels<'_>) -> String {
+    let said = |word: &str, label: Option<&str>| label.filter(|label| !label.is_empty()).map(|label| format!("{word} {}", name(label)));
+    let words: Vec<String> = [said("source", labels.source), said("revision", labels.revision)].into_iter().flatten().collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+/// Why the lineage is not known: `cannot tell what it is made of: …`.
+pub(super) fn unknown(error: &crate::lineage::LineageError) -> String {
+    format!("cannot tell what it is made of: {}", causes(error))
+}
+
+/// `1 day`, `11 days`.
+pub(super) fn days_of(days: u64) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+}
