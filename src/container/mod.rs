@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod engine;
 pub mod mount;
+pub mod running;
 
 use std::fmt;
 

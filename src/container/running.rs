@@ -1,0 +1,364 @@
+//! Which containers are on this node?
+//!
+//! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They are root's, or, below `/run/user`, a user's own
+//! and as hostile as he is: he may name any process and any bundle. Out: for each container its ID, process, bundle and runtime, or one line on
+//! why it cannot be told; never all or nothing, as one file of another version makes it for `runc list` (opencontainers/runc#1592). A folder
+//! without either file is a container that is just coming or going. Which runtime a container belongs to is told by the file, not by the folder:
+//! Docker's root for runc holds crun's containers too. Nothing is locked and no runtime is asked. Not checked: whether an engine knows it.
+//!
+//! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun src/libcrun/status.c.
+
+use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use serde::Deserialize;
+
+use super::ContainerId;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The largest state file that is read, in bytes; a container with hundreds of mounts has a few hundred KB.
+const LARGEST_STATE: u64 = 8 << 20;
+
+/// State folders of the runtimes that the usual engines start, and what they lie in (callers: Docker, containerd, Podman, CRI-O, BuildKit).
+const ROOTS: [&str; 4] = ["/run/docker/runtime-runc", "/run/containerd/runc", "/run/runc", "/run/crun"];
+
+/// The same, below each user's runtime folder.
+const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
+
+/// A container that a runtime has state of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningContainer {
+    /// Its ID.
+    pub id: ContainerId,
+    /// Which runtime's state it is: the one that must be used for `exec`.
+    pub kind: RuntimeKind,
+    /// The runtime's state folder, the value of its `--root`.
+    pub root: PathBuf,
+    /// Its bundle, absolute.
+    pub bundle: PathBuf,
+    /// Its first process.
+    pub process: InitProcess,
+    /// The user who owns the state file. Not root's: everything here is that user's word.
+    pub owner: u32,
+}
+
+/// A container's first process: a process ID alone may be another process's by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitProcess {
+    /// Its process ID; 0 when there is none.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None` in the state of an old crun.
+    pub started: Option<u64>,
+}
+
+/// Which runtime wrote the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeKind {
+    /// runc, and whatever keeps its state as runc does.
+    Runc,
+    /// crun.
+    Crun,
+}
+
+/// Why a container's state could not be told.
+#[derive(Debug)]
+pub enum StateError {
+    /// A state folder could not be listed.
+    Folder(PathBuf, io::Error),
+    /// A state file could not be read.
+    File(FileError),
+    /// A state file is not what its runtime writes.
+    State(PathBuf, String),
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path, _) => write!(f, "cannot list {path:?}"),
+            Self::File(error) => error.fmt(f),
+            Self::State(path, fault) => write!(f, "cannot read the container's state {path:?}: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for StateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Folder(_, error) => Some(error),
+            Self::File(error) => error.source(),
+            Self::State(..) => None,
+        }
+    }
+}
+
+/// The folders below which runtimes keep state on this node: the usual ones, each user's, and `more`, the settings' `runtime_roots`.
+#[must_use]
+pub fn roots(more: &[PathBuf]) -> Vec<PathBuf> {
+    let mut roots: Vec<_> = ROOTS.iter().map(PathBuf::from).collect();
+    let mut users: Vec<_> = fs::read_dir("/run/user").into_iter().flatten().flatten().map(|user| user.path()).collect();
+    users.sort();
+    roots.extend(users.iter().flat_map(|user| USER_ROOTS.map(|root| user.join(root))));
+    roots.extend(more.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
+    roots
+}
+
+/// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A root holds containers, or one folder of them
+/// for each of containerd's namespaces; one that does not exist holds none.
+#[must_use]
+pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
+    let mut found = Vec::new();
+    for root in roots {
+        for folder in folders(root, &mut found) {
+            if !container(root, &folder, &mut found) {
+                for inner in folders(&folder, &mut found) {
+                    container(&folder, &inner, &mut found);
+                }
+            }
+        }
+    }
+    found
+}
+
+impl InitProcess {
+    /// Whether it still runs: there is such a process, it is no zombie, and it is not another one that got its ID.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        let stat = PathBuf::from(format!("/proc/{}/stat", self.pid));
+        let Ok(bytes) = file::read(&stat, 4_096, Guard::Any) else { return false };
+        self.pid != 0 && is_it(&bytes, self.started)
+    }
+}
+
+/// Whether a line of `/proc/pid/stat` is of a living process that began at `started`. The name in it may hold anything, brackets included, and ends
+/// with the last one.
+fn is_it(stat: &[u8], started: Option<u64>) -> bool {
+    let after_name = stat.iter().rposition(|byte| *byte == b')').and_then(|end| str::from_utf8(&stat[end + 1..]).ok());
+    let mut fields = after_name.unwrap_or_default().split_ascii_whitespace();
+    let Some(state) = fields.next() else { return false };
+    let begun = fields.nth(18).and_then(|field| field.parse().ok());
+    !matches!(state, "Z" | "X" | "x") && begun.is_some() && (started.is_none() || started == begun)
+}
+
+/// The folders in `folder`, sorted; links are not followed. A fault goes to `found`, a missing folder aside.
+fn folders(folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<PathBuf> {
+    let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let listed = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match listed {
+        Ok(entries) => {
+            let mut paths: Vec<_> = entries.iter().filter(|entry| is_folder(entry)).map(DirEntry::path).collect();
+            paths.sort();
+            paths
+        }
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                found.push(Err(StateError::Folder(folder.to_owned(), error)));
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Adds the container whose state lies in `folder`; `false` when there is none.
+fn container(root: &Path, folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
+    for (kind, name) in [(RuntimeKind::Runc, "state.json"), (RuntimeKind::Crun, "status")] {
+        let path = folder.join(name);
+        match state(root, folder, &path, kind) {
+            Err(StateError::File(error)) if error.is_absent() => {}
+            state => {
+                found.push(state);
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn state(root: &Path, folder: &Path, path: &Path, kind: RuntimeKind) -> Result<RunningContainer, StateError> {
+    let fault = |fault: &dyn fmt::Display| StateError::State(path.to_owned(), fault.to_string());
+    let bytes = file::read(path, LARGEST_STATE, Guard::NoLink).map_err(StateError::File)?;
+    let owner = fs::symlink_metadata(path).map_err(|error| StateError::File(FileError::Io(path.to_owned(), error)))?.uid();
+    let state = match kind {
+        RuntimeKind::Runc => serde_json::from_slice::<RuncState>(&bytes).map(State::from),
+        RuntimeKind::Crun => serde_json::from_slice::<CrunStatus>(&bytes).map(State::from),
+    };
+    let state = state.map_err(|error| fault(&error))?;
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let id = ContainerId::parse(name).ok_or_else(|| fault(&"its folder's name is no container ID"))?;
+    if state.id.as_deref().is_some_and(|id| id != name) {
+        return Err(fault(&format_args!("it is that of {:?}", state.id.unwrap_or_default())));
+    }
+    let bundle = state.bundle.filter(|bundle| bundle.is_absolute()).ok_or_else(|| fault(&"it names no bundle"))?;
+    Ok(RunningContainer { id, kind, root: root.to_owned(), bundle, process: state.process, owner })
+}
+
+/// What both forms of state have.
+struct State {
+    id: Option<String>,
+    bundle: Option<PathBuf>,
+    process: InitProcess,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct RuncState {
+    id: String,
+    #[serde(default)]
+    init_process_pid: u32,
+    #[serde(default)]
+    init_process_start: Option<u64>,
+    config: RuncConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct RuncConfig {
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct CrunStatus {
+    #[serde(default)]
+    pid: u32,
+    #[serde(default)]
+    process_start_time: Option<u64>,
+    bundle: PathBuf,
+}
+
+impl From<RuncState> for State {
+    fn from(state: RuncState) -> Self {
+        // runc writes each annotation as a label and its own after them all, so an annotation named `bundle` comes first (seen with 1.1.5; source:
+        // libcontainer/specconv/spec_linux.go). The last one is runc's.
+        let labels = state.config.labels.unwrap_or_default();
+        let bundle = labels.iter().rev().find_map(|label| label.strip_prefix("bundle=")).map(PathBuf::from);
+        let process = InitProcess { pid: state.init_process_pid, started: state.init_process_start.filter(|start| *start != 0) };
+        Self { id: Some(state.id), bundle, process }
+    }
+}
+
+impl From<CrunStatus> for State {
+    fn from(status: CrunStatus) -> Self {
+        let process = InitProcess { pid: status.pid, started: status.process_start_time.filter(|start| *start != 0) };
+        Self { id: None, bundle: Some(status.bundle), process }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CRUN: &str = r#"{ "pid": 41, "process-start-time": 77, "cgroup-path": "/x", "rootfs": "/b/two/rootfs", "systemd-cgroup": false,
+        "bundle": "/b/two", "created": "2026-11-20T16:08:45.339229Z", "detached": true, "external_descriptors": "[]", "owner": "root" }"#;
+
+    fn put(root: &Path, path: &str, text: &[u8]) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        io::Write::write_all(&mut fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text).unwrap();
+    }
+
+    fn told(root: &Path) -> Vec<String> {
+        let one = |found: &Result<RunningContainer, StateError>| match found {
+            Ok(container) => format!("{} {:?} {:?} {:?}", container.id, container.kind, container.bundle, container.process.started),
+            Err(error) => error.to_string(),
+        };
+        containers(&[root.to_owned(), root.join("no such root")]).iter().map(one).collect()
+    }
+
+    #[test]
+    fn the_state_of_runc_names_process_and_bundle_and_an_annotation_cannot_forge_them() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runtime/runc-1.1.5");
+        let found = containers(std::slice::from_ref(&root));
+        let [Ok(container)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(container.bundle, Path::new("/run/containerd/io.containerd.runtime.v2.task/default/one"));
+        assert_eq!(container.process, InitProcess { pid: 2373, started: Some(188_572) });
+        assert_eq!((container.kind, &container.root, container.id.as_str()), (RuntimeKind::Runc, &root, "one"));
+    }
+
+    #[test]
+    fn roots_hold_containers_or_one_folder_for_each_namespace_and_both_runtimes() {
+        let folder = tempfile::tempdir().unwrap();
+        let runc =
+            |id: &str| format!(r#"{{"id":"{id}","init_process_pid":7,"init_process_start":9,"config":{{"labels":["bundle=/b/{id}"]}}}}"#);
+        put(folder.path(), "moby/one/state.json", runc("one").as_bytes());
+        put(folder.path(), "moby/two/status", CRUN.as_bytes());
+        put(folder.path(), "moby/coming/exec.fifo", b"");
+        put(folder.path(), "three/state.json", runc("three").as_bytes());
+        put(folder.path(), "a file", b"");
+        std::os::unix::fs::symlink(folder.path().join("three"), folder.path().join("link")).unwrap();
+        assert_eq!(
+            told(folder.path()),
+            [r#"one Runc "/b/one" Some(9)"#, r#"two Crun "/b/two" Some(77)"#, r#"three Runc "/b/three" Some(9)"#]
+        );
+    }
+
+    #[test]
+    fn bad_state_costs_one_container_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        for (id, text) in [
+            ("a", &b""[..]),
+            ("b", br#"{"id":"b","config":{"labels":[]}}"#),
+            ("c", br#"{"id":"other","config":{"labels":["bundle=/b"]}}"#),
+            ("d", br#"{"id":"d","config":{"labels":["bundle=b"]}}"#),
+            ("e", b"\xff"),
+            ("f g", br#"{"id":"f g","config":{"labels":["bundle=/b"]}}"#),
+            ("h", br#"{"id":"h","init_process_pid":-1,"config":{"labels":["bundle=/b"]}}"#),
+        ] {
+            put(folder.path(), &format!("{id}/state.json"), text);
+        }
+        put(folder.path(), "z/status", CRUN.as_bytes());
+        let line =
+            |id: &str, fault: &str| format!("cannot read the container's state {:?}: {fault}", folder.path().join(id).join("state.json"));
+        assert_eq!(
+            told(folder.path()),
+            [
+                line("a", "EOF while parsing a value at line 1 column 0"),
+                line("b", "it names no bundle"),
+                line("c", r#"it is that of "other""#),
+                line("d", "it names no bundle"),
+                line("e", "expected value at line 1 column 1"),
+                line("f g", "its folder's name is no container ID"),
+                line("h", "invalid value: integer `-1`, expected u32 at line 1 column 31"),
+                r#"z Crun "/b/two" Some(77)"#.to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn state_that_is_a_fifo_or_a_link_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "target", b"{}");
+        fs::create_dir(folder.path().join("a")).unwrap();
+        fs::create_dir(folder.path().join("b")).unwrap();
+        nix::unistd::mkfifo(&folder.path().join("a/state.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("../target", folder.path().join("b/status")).unwrap();
+        let path = |name| folder.path().join(name);
+        let expected =
+            [format!("cannot read {:?}: not a regular file", path("a/state.json")), format!("cannot read {:?}", path("b/status"))];
+        assert_eq!(told(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_process_is_alive_when_it_began_when_its_container_did() {
+        let line = b"41 (a) Z (b) S 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332";
+        assert!(is_it(line, Some(188_572)));
+        assert!(is_it(line, None));
+        assert!(!is_it(line, Some(188_573)));
+        assert!(!is_it(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332", Some(188_572)));
+        assert!(!is_it(b"41 (b", None));
+        let own = InitProcess { pid: std::process::id(), started: None };
+        assert!(own.is_alive());
+        assert!(!InitProcess { started: Some(1), ..own }.is_alive());
+        assert!(!InitProcess { pid: 0, started: None }.is_alive());
+    }
+
+    #[test]
+    fn the_settings_roots_come_after_the_usual_ones_once() {
+        let roots = roots(&[PathBuf::from("/run/runc"), PathBuf::from("/srv/runc")]);
+        assert_eq!(roots[..4], ROOTS.map(PathBuf::from));
+        assert_eq!(roots.iter().filter(|root| root.ends_with("run/runc")).count(), 1);
+        assert_eq!(roots.last().unwrap(), Path::new("/srv/runc"));
+    }
+}
