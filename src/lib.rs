@@ -13,6 +13,7 @@ pub mod argv;
 pub mod banlist;
 pub mod call;
 pub mod container;
+pub mod delegate;
 pub mod lineage;
 pub mod paths;
 pub mod report;

@@ -4,5 +4,7 @@
 //! module in which `unsafe` may stand, each block with its reason. It decides nothing.
 
 pub mod clock;
+pub mod entry;
 pub mod file;
+pub mod process;
 pub mod statmount;

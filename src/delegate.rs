@@ -1,0 +1,287 @@
+//! Which is the real runtime, and how does Embargo become it?
+//!
+//! In: the setting (absolute, trusted), else `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without
+//! Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
+//! with it. Embargo never becomes itself: by device and inode where that shows, and by a counter in the environment where it does not (a copy, a
+//! script in between). A container that another kind of runtime made, before the node changed from runc to crun, say, is handed to that one, or
+//! it could be neither killed nor deleted. Not checked: whether the runtime is a good one.
+
+use std::ffi::{CString, OsStr};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::argv::{Grammar, Grammars, Named};
+use crate::container::ContainerId;
+use crate::paths::Paths;
+use crate::settings;
+use crate::sys::process::{self, Given, Identity};
+use crate::verdict::Admission;
+
+#[cfg(test)]
+mod tests;
+
+/// Counts how often Embargo has become a runtime that is Embargo again.
+const DEPTH: &str = "EMBARGO_DEPTH";
+
+/// So often is not by accident: engines nest containers, and each of them starts anew.
+const DEEPEST: u32 = 8;
+
+/// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and `delete` come without).
+const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// A family of runtimes, told by the file's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// runc and what descends from it.
+    Runc,
+    /// crun, krun.
+    Crun,
+    /// youki.
+    Youki,
+    /// Any other.
+    Other,
+}
+
+impl Kind {
+    /// The kind of the runtime at this path.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+        if has(b"crun") || has(b"krun") {
+            Self::Crun
+        } else if has(b"youki") {
+            Self::Youki
+        } else if has(b"runc") {
+            Self::Runc
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The grammars that it speaks, when they are known.
+    #[must_use]
+    pub fn grammars(self) -> Option<Grammars> {
+        match self {
+            Self::Runc => Some(Grammars::only(Grammar::Runc).or(Grammars::only(Grammar::RuncNext))),
+            Self::Crun => Some(Grammars::only(Grammar::Crun)),
+            Self::Youki => Some(Grammars::only(Grammar::Youki)),
+            Self::Other => None,
+        }
+    }
+}
+
+/// A runtime to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealRuntime {
+    path: PathBuf,
+    depth: u32,
+}
+
+impl RealRuntime {
+    /// Its path, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its kind, by its name.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::of(&self.path)
+    }
+}
+
+/// Why there is no real runtime to become.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DelegateError {
+    /// The setting names Embargo itself.
+    Itself(PathBuf),
+    /// The setting is no absolute path.
+    Relative(PathBuf),
+    /// Neither `PATH` nor the usual folders hold one.
+    None,
+    /// Embargo became Embargo again and again.
+    Loop(u32),
+    /// The runtime at this path cannot be executed.
+    Exec(PathBuf, Fault),
+}
+
+/// What is wrong with a runtime that cannot be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such file.
+    Missing,
+    /// It is there; the interpreter that it names is not.
+    Interpreter,
+    /// It is no file that this user may execute.
+    Forbidden,
+    /// It is no program for this machine, nor a script that names its interpreter.
+    Format,
+    /// Anything else.
+    Other(Errno),
+}
+
+impl fmt::Display for DelegateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Itself(path) => write!(f, "cannot use {path:?} as the real runtime: it is embargo itself"),
+            Self::Relative(path) => write!(f, "cannot use {path:?} as the real runtime: the path must be absolute"),
+            Self::None => f.write_str("cannot find a real runtime: neither runc nor crun is in PATH or the usual folders"),
+            Self::Loop(depth) => write!(f, "cannot become the real runtime: embargo has started itself {depth} times in a row"),
+            Self::Exec(path, fault) => {
+                write!(f, "cannot become the real runtime {path:?}")?;
+                match fault {
+                    Fault::Missing => f.write_str(": the file is missing"),
+                    Fault::Interpreter => f.write_str(": the interpreter or loader that it names is missing"),
+                    Fault::Forbidden => f.write_str(": it is not a program that this user may run"),
+                    Fault::Format => f.write_str(": it is neither a program for this machine nor a script that names its interpreter"),
+                    Fault::Other(_) => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for DelegateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Exec(_, Fault::Other(errno)) => Some(errno),
+            Self::Itself(_) | Self::Relative(_) | Self::None | Self::Loop(_) | Self::Exec(..) => None,
+        }
+    }
+}
+
+impl DelegateError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Itself(_) | Self::Relative(_) | Self::None | Self::Loop(_) => {
+                "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml"
+            }
+            Self::Exec(..) => "install the runtime there, or set runtime in /etc/embargo/config.toml to where it is",
+        }
+    }
+}
+
+/// The real runtime: the one `configured`, else the first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo itself.
+///
+/// # Errors
+/// [`DelegateError`]; whether a configured runtime can be executed shows only when it is.
+pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
+    let depth = depth(given);
+    if depth >= DEEPEST {
+        return Err(DelegateError::Loop(depth));
+    }
+    let itself = process::own_identity();
+    let Some(path) = configured else {
+        let found = ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref()));
+        return found.map(|path| RealRuntime { path, depth }).ok_or(DelegateError::None);
+    };
+    if !path.is_absolute() {
+        return Err(DelegateError::Relative(path));
+    }
+    match (process::identity(&path), itself) {
+        (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
+        _ => Ok(RealRuntime { path, depth }),
+    }
+}
+
+/// How often Embargo became itself on the way here; what is no number counts as never.
+fn depth(given: &Given<'_>) -> u32 {
+    given.variable(DEPTH).and_then(OsStr::to_str).and_then(|depth| depth.parse().ok()).unwrap_or(0)
+}
+
+/// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders named relative to the working directory do not
+/// count: it is often a container's bundle.
+fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
+    let path = given.variable("PATH").unwrap_or_default().as_bytes();
+    let folders = path.split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
+    folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).filter(|folder| folder.is_absolute()).find_map(|folder| {
+        let candidate = folder.join(name);
+        let identity = process::identity(&candidate).ok()?;
+        let real = identity.is_program() && !itself.is_some_and(|itself| identity.is(itself));
+        real.then_some(candidate)
+    })
+}
+
+/// The runtime for a container that exists and was made by another kind of runtime than `current`: the first of the settings' former runtimes of
+/// that kind, else the one in `PATH` and the usual folders. `None`, which is the rule, when `current` made it or nobody can tell; no fault of the
+/// settings or the state folders matters here.
+#[must_use]
+pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &Given<'_>) -> Option<RealRuntime> {
+    let (own, other) = match current.kind() {
+        Kind::Runc => (RUNC_STATE, CRUN_STATE),
+        Kind::Crun => (CRUN_STATE, RUNC_STATE),
+        Kind::Youki | Kind::Other => return None,
+    };
+    let id = ContainerId::parse(named.id.to_str()?)?;
+    if own.exists(&id, named.root, given) || !other.exists(&id, named.root, given) {
+        return None;
+    }
+    let itself = process::own_identity();
+    let configured = settings::load(paths).ok().flatten().map(|settings| settings.former_runtimes).unwrap_or_default();
+    let real = |path: &PathBuf| {
+        let identity = process::identity(path);
+        Kind::of(path) == other.kind && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
+    };
+    let path = configured.into_iter().find(real).or_else(|| look_up(other.name, given, itself.as_ref()))?;
+    Some(RealRuntime { path, depth: current.depth })
+}
+
+/// How a kind of runtime keeps its containers.
+#[derive(Clone, Copy)]
+struct State {
+    kind: Kind,
+    /// Its program, and the folder under `/run` and `$XDG_RUNTIME_DIR` where its containers are without `--root`.
+    name: &'static str,
+    /// The file in a container's folder that only this kind writes.
+    file: &'static str,
+}
+
+/// runc: `libcontainer/factory_linux.go`, `stateFilename`.
+const RUNC_STATE: State = State { kind: Kind::Runc, name: "runc", file: "state.json" };
+/// crun: `src/libcrun/status.c`.
+const CRUN_STATE: State = State { kind: Kind::Crun, name: "crun", file: "status" };
+
+impl State {
+    fn exists(self, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
+        let is_in = |root: &Path| process::identity(&root.join(id.as_str()).join(self.file)).is_ok();
+        if let Some(root) = root {
+            return is_in(Path::new(root));
+        }
+        let of_user = given.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+        of_user.is_some_and(|folder| is_in(&Path::new(folder).join(self.name))) || is_in(&Path::new("/run").join(self.name))
+    }
+}
+
+/// Becomes the real runtime: the same process, with argv (its first element aside, which becomes the runtime's path), environment (the counter
+/// aside), descriptors, folder, umask, limits and signals as they came. Returns only when that fails. Only the verdict makes an [`Admission`].
+#[must_use]
+pub fn become_runtime(_admission: Admission, runtime: &RealRuntime, given: &Given<'_>) -> DelegateError {
+    let fault = match (c_string(runtime.path.as_os_str().as_bytes()), c_string(format!("{DEPTH}={}", runtime.depth + 1).as_bytes())) {
+        (Ok(program), Ok(variable)) => fault(process::become_program(&program, given, &variable), &runtime.path),
+        (Err(fault), _) | (_, Err(fault)) => fault,
+    };
+    DelegateError::Exec(runtime.path.clone(), fault)
+}
+
+/// A path with a zero byte in it cannot be handed to the kernel, so there is no such file.
+fn c_string(bytes: &[u8]) -> Result<CString, Fault> {
+    CString::new(bytes).map_err(|_| Fault::Missing)
+}
+
+/// What execve's refusal means: it says "no such file" of a missing interpreter, too.
+fn fault(errno: Errno, path: &Path) -> Fault {
+    match errno as i32 {
+        libc::ENOENT if process::identity(path).is_ok() => Fault::Interpreter,
+        libc::ENOENT | libc::ENOTDIR => Fault::Missing,
+        libc::EACCES | libc::EPERM | libc::EISDIR => Fault::Forbidden,
+        libc::ENOEXEC | libc::ELIBBAD | libc::EINVAL => Fault::Format,
+        _ => Fault::Other(errno),
+    }
+}

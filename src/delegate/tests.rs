@@ -1,0 +1,156 @@
+use std::ffi::CStr;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+use crate::call::Call;
+use crate::verdict;
+
+/// A folder with files of these names and modes.
+fn folder(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, mode) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+        file.set_permissions(PermissionsExt::from_mode(*mode)).unwrap();
+    }
+    folder
+}
+
+fn variable(name: &str, value: &Path) -> CString {
+    CString::new(format!("{name}={}", value.display())).unwrap()
+}
+
+fn with<'a>(environment: &[&'a CStr]) -> Given<'a> {
+    Given { argv: vec![c"embargo"], environment: environment.to_vec() }
+}
+
+#[test]
+fn runc_is_found_before_crun_and_only_programs_count() {
+    let first = folder(&[("runc", b"", 0o644), ("crun", b"", 0o755)]);
+    let second = folder(&[("runc", b"", 0o755)]);
+    let path = format!("PATH=relative:{}::{}", first.path().display(), second.path().display());
+    let path = CString::new(path).unwrap();
+    let found = find(None, &with(&[&path])).unwrap();
+    assert_eq!((found.path(), found.kind()), (second.path().join("runc").as_path(), Kind::Runc));
+}
+
+#[test]
+fn embargo_is_not_its_own_runtime_by_any_path() {
+    let itself = std::fs::read_link("/proc/self/exe").unwrap();
+    let place = folder(&[("real/runc", b"", 0o755)]);
+    let link = place.path().join("runc");
+    symlink(&itself, &link).unwrap();
+    for path in [itself, link] {
+        let error = find(Some(path.clone()), &with(&[])).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot use {path:?} as the real runtime: it is embargo itself"));
+        assert_eq!(error.hint(), "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml");
+    }
+    let path = CString::new(format!("PATH={0}:{0}/real", place.path().display())).unwrap();
+    assert_eq!(find(None, &with(&[&path])).unwrap().path(), place.path().join("real/runc"));
+}
+
+#[test]
+fn embargo_does_not_start_itself_without_end() {
+    let deep = |depth: &CStr| find(Some("/x/runc".into()), &with(&[depth])).map(|runtime| runtime.depth);
+    assert_eq!(deep(c"EMBARGO_DEPTH=7"), Ok(7));
+    assert_eq!(deep(c"EMBARGO_DEPTH=x"), Ok(0));
+    let error = deep(c"EMBARGO_DEPTH=8").unwrap_err();
+    assert_eq!(error.to_string(), "cannot become the real runtime: embargo has started itself 8 times in a row");
+}
+
+#[test]
+fn what_is_wrong_with_a_runtime_is_said() {
+    let place = folder(&[
+        ("text", b"just text", 0o644),
+        ("garbage", b"\x01\x02", 0o755),
+        ("bare", b"echo no first line", 0o755),
+        ("orphan", b"#!/nonexistent/interpreter\n", 0o755),
+        ("empty", b"", 0o755),
+    ]);
+    // An ELF header of another machine.
+    let mut foreign =
+        std::io::Read::bytes(std::fs::File::open("/proc/self/exe").unwrap()).take(4096).collect::<Result<Vec<_>, _>>().unwrap();
+    foreign[18] ^= 0x55;
+    let elsewhere = folder(&[("foreign", &foreign, 0o755)]);
+    let admission = || verdict::nothing_starts(&Call::PassOn(None)).unwrap();
+    let said = |path: PathBuf| become_runtime(admission(), &find(Some(path), &with(&[])).unwrap(), &with(&[])).to_string();
+    for (path, end) in [
+        (place.path().join("none"), ": the file is missing"),
+        (place.path().join("text/none"), ": the file is missing"),
+        (place.path().to_owned(), ": it is not a program that this user may run"),
+        (place.path().join("text"), ": it is not a program that this user may run"),
+        (place.path().join("orphan"), ": the interpreter or loader that it names is missing"),
+        (place.path().join("garbage"), ": it is neither a program for this machine nor a script that names its interpreter"),
+        (place.path().join("bare"), ": it is neither a program for this machine nor a script that names its interpreter"),
+        (place.path().join("empty"), ": it is neither a program for this machine nor a script that names its interpreter"),
+        (elsewhere.path().join("foreign"), ": it is neither a program for this machine nor a script that names its interpreter"),
+    ] {
+        assert_eq!(said(path.clone()), format!("cannot become the real runtime {path:?}{end}"));
+    }
+    let relative = find(Some("runc".into()), &with(&[])).unwrap_err();
+    assert_eq!(relative.to_string(), "cannot use \"runc\" as the real runtime: the path must be absolute");
+}
+
+#[test]
+fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
+    let state = folder(&[
+        ("by-runc/state.json", b"", 0o600),
+        ("by-crun/status", b"", 0o600),
+        ("by-both/state.json", b"", 0o600),
+        ("by-both/status", b"", 0o600),
+    ]);
+    let programs = folder(&[("runc", b"", 0o755), ("crun", b"", 0o755)]);
+    let path = variable("PATH", programs.path());
+    let node = tempfile::tempdir().unwrap();
+    let paths = Paths::below(node.path());
+    let reached = |current: &str, id: &str| {
+        let current = RealRuntime { path: Path::new("/opt").join(current), depth: 3 };
+        let named = Named { id: OsStr::new(id), root: Some(state.path().as_os_str()) };
+        former(&current, &named, &paths, &with(&[&path]))
+    };
+    let program = |name: &str| Some(RealRuntime { path: programs.path().join(name), depth: 3 });
+    for (current, id, expected) in [
+        ("crun", "by-runc", program("runc")),
+        ("runc", "by-crun", program("crun")),
+        ("runc", "by-runc", None),
+        ("crun", "by-both", None),
+        ("crun", "none", None),
+        ("crun", "../by-runc", None),
+        ("youki", "by-runc", None),
+        ("wrapper", "by-crun", None),
+    ] {
+        assert_eq!(reached(current, id), expected, "{current} {id}");
+    }
+}
+
+#[test]
+fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
+    let user = folder(&[("runc/web-1/state.json", b"", 0o600)]);
+    let programs = folder(&[("runc", b"", 0o755)]);
+    let (path, xdg) = (variable("PATH", programs.path()), variable("XDG_RUNTIME_DIR", user.path()));
+    let current = RealRuntime { path: "/usr/bin/crun".into(), depth: 0 };
+    let named = Named { id: OsStr::new("web-1"), root: None };
+    let paths = Paths::below(user.path());
+    let found = former(&current, &named, &paths, &with(&[&path, &xdg]));
+    assert_eq!(found.map(|runtime| runtime.path), Some(programs.path().join("runc")));
+    assert_eq!(former(&current, &named, &paths, &with(&[&path])), None);
+}
+
+#[test]
+fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
+    let state = folder(&[("c1/state.json", b"", 0o600)]);
+    let programs = folder(&[("runc", b"", 0o755), ("old-runc", b"", 0o755), ("old-crun", b"", 0o755)]);
+    let path = variable("PATH", programs.path());
+    let current = RealRuntime { path: "/usr/bin/crun".into(), depth: 0 };
+    let named = Named { id: OsStr::new("c1"), root: Some(state.path().as_os_str()) };
+    for (settings, expected) in [
+        (format!("former_runtimes = [\"{0}/gone-runc\", \"{0}/old-crun\", \"{0}/old-runc\"]\n", programs.path().display()), "old-runc"),
+        ("former_runtimes = oops".to_owned(), "runc"),
+    ] {
+        let node = folder(&[("etc/embargo/config.toml", settings.as_bytes(), 0o600)]);
+        let found = former(&current, &named, &Paths::below(node.path()), &with(&[&path]));
+        assert_eq!(found.map(|runtime| runtime.path), Some(programs.path().join(expected)), "{settings}");
+    }
+}

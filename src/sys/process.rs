@@ -1,0 +1,172 @@
+//! What was this process given, and how does it become another program?
+//!
+//! In: argv and environment as the kernel laid them down, hostile. Out: both unchanged, byte for byte, for the program that takes over: the same
+//! process, with its descriptors, folder, umask, limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and looks in `PATH`.
+//! Not checked: whether that program should run.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::stat::{FileStat, stat};
+
+/// The most variables of which one is replaced without asking the allocator twice; more work as well.
+const USUAL_VARIABLES: usize = 64;
+
+/// What a process starts with.
+#[derive(Clone, Debug, Default)]
+pub struct Given<'a> {
+    /// argv, its first element included; empty when the caller gave none at all.
+    pub argv: Vec<&'a CStr>,
+    /// The environment, each `NAME=value`, doubles and malformed ones included.
+    pub environment: Vec<&'a CStr>,
+}
+
+impl<'a> Given<'a> {
+    /// The words after the program's own name.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'a OsStr> {
+        self.argv.iter().skip(1).map(|word| OsStr::from_bytes(word.to_bytes())).collect()
+    }
+
+    /// The first value of a variable, as getenv(3) finds it.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&'a OsStr> {
+        self.environment.iter().find_map(|entry| value_of(entry, name)).map(OsStr::from_bytes)
+    }
+}
+
+/// The value, when `entry` is `name=value`.
+fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
+    entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+}
+
+/// Becomes `program`: argv as given but for the first element, which becomes the program's path, as programs expect that choose what they do by it
+/// (crun: src/crun.c, `fill_handler_from_argv0`), and the environment as given but for `variable`, a `NAME=value` put in the place of one of that
+/// name. Returns only when that fails.
+#[must_use]
+pub fn become_program(program: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
+    let mut argv = Vec::with_capacity(given.argv.len().max(1));
+    argv.push(program);
+    argv.extend(given.argv.iter().skip(1));
+    let mut environment = Vec::with_capacity(given.environment.len().max(USUAL_VARIABLES) + 1);
+    environment.extend_from_slice(&given.environment);
+    set(&mut environment, variable);
+    restore_broken_pipes();
+    let Err(errno) = nix::unistd::execve(program, &argv, &environment);
+    outlive_broken_pipes();
+    errno
+}
+
+/// Puts `variable` in the place of the first of its name and drops the others of that name.
+fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
+    let name_end = variable.to_bytes().iter().position(|&byte| byte == b'=').map_or(variable.count_bytes(), |at| at + 1);
+    let name = &variable.to_bytes()[..name_end];
+    let mut replaced = false;
+    environment.retain_mut(|entry| {
+        if !entry.to_bytes().starts_with(name) {
+            return true;
+        }
+        *entry = variable;
+        !std::mem::replace(&mut replaced, true)
+    });
+    if !replaced {
+        environment.push(variable);
+    }
+}
+
+/// Which file a path leads to, links followed.
+///
+/// # Errors
+/// What the operating system says.
+pub fn identity(path: &Path) -> Result<Identity, Errno> {
+    stat(path).map(|facts| Identity { facts })
+}
+
+/// Which file this process runs; unknown without `/proc`.
+#[must_use]
+pub fn own_identity() -> Option<Identity> {
+    identity(Path::new("/proc/self/exe")).ok()
+}
+
+/// A file, whatever paths lead to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    facts: FileStat,
+}
+
+impl Identity {
+    /// Whether both are the same file: by a symbolic or a hard link, or by the same path.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (self.facts.st_dev, self.facts.st_ino) == (other.facts.st_dev, other.facts.st_ino)
+    }
+
+    /// Whether it is a regular file that somebody may execute.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        self.facts.st_mode & libc::S_IFMT == libc::S_IFREG && self.facts.st_mode & 0o111 != 0
+    }
+}
+
+/// Whether SIGPIPE had its default effect when this process started.
+static PIPES_KILLED: AtomicBool = AtomicBool::new(false);
+
+/// From here on writing to a pipe or socket without a reader is an error and not the end of this process, or a refusal whose reader went away
+/// would look like a crash. [`become_program`] takes it back.
+#[allow(unsafe_code)]
+pub fn outlive_broken_pipes() {
+    // SAFETY: SIG_IGN is no handler of ours, so nothing can run at a bad moment.
+    if let Ok(SigHandler::SigDfl) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) } {
+        PIPES_KILLED.store(true, Ordering::Relaxed);
+    }
+}
+
+#[allow(unsafe_code)]
+fn restore_broken_pipes() {
+    if PIPES_KILLED.load(Ordering::Relaxed) {
+        // SAFETY: SIG_DFL is no handler of ours.
+        let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+        debug_assert!(restored.is_ok(), "a signal that could be set once can be set again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_keeps_its_order_and_its_oddities() {
+        let mut environment = vec![c"A=1", c"DEPTH=x", c"nonsense", c"", c"DEPTHS=2", c"DEPTH=y", c"A=2"];
+        set(&mut environment, c"DEPTH=3");
+        assert_eq!(environment, [c"A=1", c"DEPTH=3", c"nonsense", c"", c"DEPTHS=2", c"A=2"]);
+        let mut environment = vec![c"A=1"];
+        set(&mut environment, c"DEPTH=1");
+        assert_eq!(environment, [c"A=1", c"DEPTH=1"]);
+    }
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let given = Given { argv: vec![], environment: vec![c"PATHS=/x", c"PATH", c"PATH=", c"PATH=/y", c"B=\xff"] };
+        assert_eq!(given.variable("PATH"), Some(OsStr::new("")));
+        assert_eq!(given.variable("B"), Some(OsStr::from_bytes(b"\xff")));
+        assert_eq!(given.variable("PAT"), None);
+        assert_eq!(given.words(), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_is_itself_by_every_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+        let (hard, soft) = (folder.path().join("hard"), folder.path().join("soft"));
+        std::fs::hard_link(file.path(), &hard).unwrap();
+        std::os::unix::fs::symlink(&hard, &soft).unwrap();
+        let itself = identity(file.path()).unwrap();
+        assert!(identity(&hard).unwrap().is(&itself) && identity(&soft).unwrap().is(&itself));
+        assert!(!own_identity().unwrap().is(&itself));
+        assert!(own_identity().unwrap().is_program() && !itself.is_program() && !identity(folder.path()).unwrap().is_program());
+    }
+}
