@@ -87,6 +87,17 @@ pub enum Action {
     Warn,
 }
 
+impl Action {
+    /// The word used in the list and in its source.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Warn => "warn",
+        }
+    }
+}
+
 /// What a list entry's digest is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,6 +108,18 @@ pub enum MatchKind {
     Image,
     /// The diff ID of a layer, wherever it lies.
     Layer,
+}
+
+impl MatchKind {
+    /// The word used in the list and in its source.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Image => "image",
+            Self::Layer => "layer",
+        }
+    }
 }
 
 /// What a ban does not hold for.
