@@ -10,12 +10,14 @@
 //! The modules stand in the order in which data passes through them; each uses only those before it.
 
 pub mod argv;
+pub mod audit;
 pub mod banlist;
 pub mod call;
 pub mod container;
 pub mod delegate;
 pub mod lineage;
 pub mod paths;
+pub mod refusal;
 pub mod report;
 pub mod settings;
 pub mod sys;

@@ -8,3 +8,4 @@ pub mod entry;
 pub mod file;
 pub mod process;
 pub mod statmount;
+pub mod system_log;

@@ -1,0 +1,137 @@
+//! What does the system log get to know?
+//!
+//! In: events that the verdict made; names in them are others' and hostile. Out: one record each, with a field for every fact, so that a fleet can be
+//! asked "who was refused by this ban, from which source revision?". Never waits long, never prints, and a machine without a system log is no
+//! fault: an admission must look as if embargo were not there. Not kept here: any record of its own.
+
+use crate::report::line;
+use crate::sys::system_log::{self, DAEMON, Record, Sockets};
+use crate::verdict::event::Event;
+
+/// The most characters of one field; a name that is longer is nobody's name.
+const LONGEST_FIELD: usize = 1_000;
+
+/// Tells the system log of every event, if it listens.
+pub fn send(events: &[Event]) {
+    if !events.is_empty() {
+        send_to(&Sockets::system(), events);
+    }
+}
+
+/// Tells the system log that listens on these sockets.
+pub fn send_to(sockets: &Sockets, events: &[Event]) {
+    for event in events {
+        let (facility, priority, message) = (DAEMON, event.kind.priority(), event.message.as_str());
+        // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
+        system_log::record(sockets, &Record { identifier: "embargo", facility, priority, message, fields: fields(event) }).ok();
+    }
+}
+
+/// The event's facts by name, those that are known; a ban and its matched digest have one field each.
+fn fields(event: &Event) -> Vec<(&'static str, String)> {
+    let subject = &event.subject;
+    let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];
+    fields.extend(event.bans.iter().map(|ban| ("EMBARGO_BAN", ban.clone())));
+    fields.extend(event.matched.iter().map(|digest| ("EMBARGO_MATCH", digest.to_string())));
+    let facts = [
+        ("EMBARGO_DAYS_LEFT", event.days_left.map(|days| days.to_string())),
+        ("EMBARGO_CONTAINER", Some(subject.container.clone())),
+        ("EMBARGO_IMAGE", subject.image.clone()),
+        ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
+        ("EMBARGO_ENGINE", Some(subject.engine.clone())),
+        ("EMBARGO_LIST_VERSION", subject.list_version.map(|version| version.to_string())),
+        ("EMBARGO_EVIDENCE", subject.evidence.map(|evidence| evidence.word().to_owned())),
+        ("EMBARGO_SOURCE", subject.source.clone()),
+        ("EMBARGO_REVISION", subject.revision.clone()),
+    ];
+    fields.extend(facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+    for (_, value) in &mut fields {
+        *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineage::Evidence;
+    use crate::lineage::digest::{ChainId, Digest};
+    use crate::verdict::event::{EventKind, Subject};
+    use std::os::unix::net::UnixDatagram;
+    use std::path::Path;
+
+    fn refused() -> Event {
+        Event {
+            kind: EventKind::Refused,
+            subject: Subject {
+                container: "web-1".into(),
+                engine: "docker".into(),
+                image: Some("acme/web:1\u{1b}[2J\nEMBARGO_BAN=none".into()),
+                chain_id: Some(ChainId(Digest::of(b"chain"))),
+                evidence: Some(Evidence::Mount),
+                list_version: Some(412),
+                source: Some("https://example.com/acme/web".into()),
+                revision: Some("4f2a".into()),
+            },
+            bans: vec!["BAN-2026-0007".into(), "BAN-2026-0009".into()],
+            matched: vec![Digest::of(b"base"), Digest::of(b"layer")],
+            days_left: None,
+            message: "embargo: refused web-1: …".into(),
+        }
+    }
+
+    fn heard(socket: &UnixDatagram) -> String {
+        let mut bytes = [0; 8_192];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn every_fact_has_a_field_and_no_name_makes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let journald = UnixDatagram::bind(&sockets.journal).unwrap();
+        send_to(&sockets, &[refused()]);
+        let expected = format!(
+            "MESSAGE=embargo: refused web-1: …\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=refused\n\
+             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_CONTAINER=web-1\n\
+             EMBARGO_IMAGE=acme/web:1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_CHAIN_ID={}\nEMBARGO_ENGINE=docker\nEMBARGO_LIST_VERSION=412\n\
+             EMBARGO_EVIDENCE=mount\nEMBARGO_SOURCE=https://example.com/acme/web\nEMBARGO_REVISION=4f2a\n",
+            Digest::of(b"base"),
+            Digest::of(b"layer"),
+            Digest::of(b"chain"),
+        );
+        assert_eq!(heard(&journald), expected);
+    }
+
+    #[test]
+    fn syslog_gets_the_same_fields_behind_the_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let syslog = UnixDatagram::bind(&sockets.syslog).unwrap();
+        let days_left = Some(11);
+        let event = Event {
+            kind: EventKind::BanAhead,
+            subject: Subject::default(),
+            bans: vec!["BAN-1".into()],
+            matched: vec![],
+            days_left,
+            message: "m".into(),
+        };
+        send_to(&sockets, &[event.clone(), event]);
+        let start = format!("<29>embargo[{}]: m ", std::process::id());
+        let fields =
+            "[embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" embargo_container=\"\" embargo_engine=\"\"]";
+        assert_eq!(heard(&syslog), format!("{start}{fields}"));
+        assert_eq!(heard(&syslog), format!("{start}{fields}"));
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_nobody_listening_is_fine() {
+        let mut event = refused();
+        event.subject.container = "x".repeat(100_000);
+        let container = fields(&event).into_iter().find(|(name, _)| *name == "EMBARGO_CONTAINER").unwrap().1;
+        assert_eq!(container.len(), LONGEST_FIELD);
+        send_to(&Sockets { journal: Path::new("/nowhere").into(), syslog: Path::new("/nowhere").into() }, &[event]);
+    }
+}

@@ -1,0 +1,214 @@
+//! How does a record reach the system log?
+//!
+//! In: a record: priority, message, fields. Out: one datagram in journald's native protocol (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of
+//! syslog(3) where no journald listens, its fields behind the message. Never waits longer than [`PATIENCE`] and never prints. Nobody listening is an
+//! error that callers may ignore. The `syslog` crate would do the second half only, blocking, for ten more crates in front of every container.
+
+use std::fmt::Write as _;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
+
+/// How long a full queue of the system log is waited for, in milliseconds; a container's start must not hang on it.
+const PATIENCE: u8 = 20;
+
+/// Facility `daemon` (RFC 5424, table 1).
+pub const DAEMON: u8 = 3;
+/// Facility `user`.
+pub const USER: u8 = 1;
+
+/// Where the system log listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sockets {
+    /// journald's own socket.
+    pub journal: PathBuf,
+    /// The socket of syslog(3).
+    pub syslog: PathBuf,
+}
+
+impl Sockets {
+    /// This machine's.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { journal: "/run/systemd/journal/socket".into(), syslog: "/dev/log".into() }
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Who says it.
+    pub identifier: &'a str,
+    /// The facility: [`DAEMON`] or [`USER`].
+    pub facility: u8,
+    /// 0 (emergency) to 7 (debug).
+    pub priority: u8,
+    /// What is said, on one line.
+    pub message: &'a str,
+    /// Names (`[A-Z0-9_]`, not beginning with `_`) and values.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// Sends to journald, or else to syslog.
+///
+/// # Errors
+/// What the operating system says of the second when neither listens.
+pub fn record(sockets: &Sockets, record: &Record<'_>) -> nix::Result<()> {
+    journal(&sockets.journal, record).or_else(|_| syslog(&sockets.syslog, record))
+}
+
+/// Sends to journald's own socket.
+///
+/// # Errors
+/// What the operating system says.
+pub fn journal(path: &Path, record: &Record<'_>) -> nix::Result<()> {
+    let mut bytes = Vec::with_capacity(1_024);
+    field(&mut bytes, "MESSAGE", record.message);
+    field(&mut bytes, "PRIORITY", &record.priority.to_string());
+    field(&mut bytes, "SYSLOG_FACILITY", &record.facility.to_string());
+    field(&mut bytes, "SYSLOG_IDENTIFIER", record.identifier);
+    for (name, value) in &record.fields {
+        field(&mut bytes, name, value);
+    }
+    deliver(path, SockType::Datagram, &bytes)
+}
+
+/// `NAME=value`, or with a line feed in the value `NAME`, the value's length in eight bytes (little endian), and the value.
+fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    bytes.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        bytes.push(b'=');
+    }
+    bytes.extend_from_slice(value.as_bytes());
+    bytes.push(b'\n');
+}
+
+/// Sends to the socket of syslog(3), as a datagram or, to a daemon that listens for streams, as a stream.
+///
+/// # Errors
+/// What the operating system says.
+pub fn syslog(path: &Path, record: &Record<'_>) -> nix::Result<()> {
+    let mut text = syslog_text(record, std::process::id());
+    match deliver(path, SockType::Datagram, text.as_bytes()) {
+        Err(Errno::EPROTOTYPE) => {
+            text.push('\0');
+            deliver(path, SockType::Stream, text.as_bytes())
+        }
+        result @ (Ok(()) | Err(_)) => result,
+    }
+}
+
+/// `<30>embargo[123]: message [name="value" …]`: RFC 3164 without the time, which every receiver then takes from its own clock (§4.3.2); a time
+/// would have to be in the receiver's time zone. The fields have the form of RFC 5424, §6.3.3.
+fn syslog_text(record: &Record<'_>, process: u32) -> String {
+    let Record { identifier, facility, priority, message, fields } = record;
+    let mut text = format!("<{}>{identifier}[{process}]: {message}", facility * 8 + priority);
+    for (index, (name, value)) in fields.iter().enumerate() {
+        let value = value.replace('\\', r"\\").replace('"', "\\\"").replace(']', "\\]");
+        let opening = if index == 0 { " [" } else { " " };
+        let name = name.to_ascii_lowercase();
+        let written = write!(text, "{opening}{name}=\"{value}\"");
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    if !fields.is_empty() {
+        text.push(']');
+    }
+    text
+}
+
+fn deliver(path: &Path, kind: SockType, bytes: &[u8]) -> nix::Result<()> {
+    let socket = socket(AddressFamily::Unix, kind, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    let sent = match send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
+        Err(Errno::EAGAIN) => {
+            poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], PATIENCE)?;
+            send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)
+        }
+        result @ (Ok(_) | Err(_)) => result,
+    }?;
+    if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+    use std::time::{Duration, Instant};
+
+    fn sample() -> Record<'static> {
+        let fields = vec![("EMBARGO_BAN", "BAN-1".to_owned()), ("EMBARGO_IMAGE", "a\"]\\".to_owned())];
+        Record { identifier: "embargo", facility: DAEMON, priority: 4, message: "embargo: refused web-1", fields }
+    }
+
+    fn sockets(folder: &Path) -> Sockets {
+        Sockets { journal: folder.join("journal"), syslog: folder.join("log") }
+    }
+
+    fn received(socket: &UnixDatagram) -> String {
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut bytes = [0; 4_096];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn journald_gets_fields() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = sockets(folder.path());
+        let journald = UnixDatagram::bind(&sockets.journal).unwrap();
+        let _unused = UnixDatagram::bind(&sockets.syslog).unwrap();
+        record(&sockets, &sample()).unwrap();
+        assert_eq!(
+            received(&journald),
+            "MESSAGE=embargo: refused web-1\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_BAN=BAN-1\nEMBARGO_IMAGE=a\"]\\\n"
+        );
+        let two_lines = Record { message: "a\nb", fields: vec![], ..sample() };
+        journal(&sockets.journal, &two_lines).unwrap();
+        assert!(received(&journald).starts_with("MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\nPRIORITY=4\n"));
+    }
+
+    #[test]
+    fn syslog_gets_a_line_where_no_journald_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = sockets(folder.path());
+        let daemon = UnixDatagram::bind(&sockets.syslog).unwrap();
+        let expected =
+            format!("<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]", std::process::id());
+        record(&sockets, &sample()).unwrap();
+        assert_eq!(received(&daemon), expected);
+        // A socket that is left over from a journald that is gone.
+        drop(UnixDatagram::bind(&sockets.journal).unwrap());
+        record(&sockets, &sample()).unwrap();
+        assert_eq!(received(&daemon), expected);
+    }
+
+    #[test]
+    fn a_daemon_that_listens_for_streams_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let daemon = UnixListener::bind(&path).unwrap();
+        syslog(&path, &Record { fields: vec![], ..sample() }).unwrap();
+        let mut text = String::new();
+        daemon.accept().unwrap().0.read_to_string(&mut text).unwrap();
+        assert_eq!(text, format!("<28>embargo[{}]: embargo: refused web-1\0", std::process::id()));
+    }
+
+    #[test]
+    fn nobody_listening_and_nobody_reading_end_soon() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = sockets(folder.path());
+        assert_eq!(record(&sockets, &sample()), Err(Errno::ENOENT));
+        let _deaf = UnixDatagram::bind(&sockets.syslog).unwrap();
+        let start = Instant::now();
+        let outcome = (0..10_000).map(|_| record(&sockets, &sample())).find(Result::is_err);
+        assert_eq!(outcome, Some(Err(Errno::EAGAIN)));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}
