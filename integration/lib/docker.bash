@@ -9,7 +9,7 @@
 DOCKER_STORE=${DOCKER_STORE:-overlay2}
 
 docker_settings() {
-  local settings='{"default-runtime": "embargo", "runtimes": {"embargo": {"path": "'$RUNTIME'"}}, "oom-score-adjust": 0'
+  local settings='{"default-runtime": "embargo", "runtimes": {"embargo": {"path": "'$RUNTIME'"}}'
   case $DOCKER_STORE in
     overlay2 | vfs) settings+=', "storage-driver": "'$DOCKER_STORE'"' ;;
     userns-remap) settings+=', "storage-driver": "overlay2", "userns-remap": "remapped"' ;;
@@ -33,12 +33,12 @@ start_docker() {
   [ "$DOCKER_STORE" != userns-remap ] || remapped_user
   if [ "${DOCKER_CONTAINERD:-}" = own ]; then
     start_daemon containerd containerd
-    within 20 ctr version
+    ready containerd 20 ctr version
     arguments+=(--containerd /run/containerd/containerd.sock)
   fi
   docker_settings >/etc/docker/daemon.json
   PATH=$ROOM/path:$PATH DOCKER_BUILDKIT_RUNC_COMMAND=$RUNTIME start_daemon docker dockerd "${arguments[@]}"
-  within 30 docker info
+  ready docker 30 docker info
 }
 
 stop_docker() {

@@ -13,6 +13,9 @@ busybox_root() {
   for name in sh ls cat true false sleep echo touch grep ps kill id env mkdir head stty mount wc trap sed; do
     ln -sf busybox "$1/bin/$name"
   done
+  # Ends with 3 when asked to.
+  printf '#!/bin/sh\ntrap "exit 3" TERM\nwhile :; do sleep 0.1; done\n' >"$1/bin/loop"
+  chmod +x "$1/bin/loop"
   echo 'root:x:0:0:root:/:/bin/sh' >"$1/etc/passwd"
   echo "$2" >"$1/etc/mark"
 }
@@ -54,8 +57,8 @@ docker_images() {
   local name
   busybox_root "$ROOM/root-base" base
   busybox_root "$ROOM/root-other" other
-  tar -C "$ROOM/root-base" -c . | docker import --change 'CMD ["echo", "base runs"]' - base:1
-  tar -C "$ROOM/root-other" -c . | docker import --change 'CMD ["echo", "other runs"]' - other:1
+  tar -C "$ROOM/root-base" -c . | docker import --change 'ENV PATH=/bin' --change 'CMD ["echo", "base runs"]' - base:1
+  tar -C "$ROOM/root-other" -c . | docker import --change 'ENV PATH=/bin' --change 'CMD ["echo", "other runs"]' - other:1
   for name in app deep cured empty; do
     docker build -q -t "$name:1" -f "$BUILD/$name.dockerfile" "$BUILD"
   done
@@ -66,8 +69,8 @@ podman_images() {
   local name
   busybox_root "$ROOM/root-base" base
   busybox_root "$ROOM/root-other" other
-  tar -C "$ROOM/root-base" -c . | podman import -q --change 'CMD ["echo", "base runs"]' - localhost/base:1
-  tar -C "$ROOM/root-other" -c . | podman import -q --change 'CMD ["echo", "other runs"]' - localhost/other:1
+  tar -C "$ROOM/root-base" -c . | podman import -q --change 'ENV PATH=/bin' --change 'CMD ["echo", "base runs"]' - localhost/base:1
+  tar -C "$ROOM/root-other" -c . | podman import -q --change 'ENV PATH=/bin' --change 'CMD ["echo", "other runs"]' - localhost/other:1
   for name in app deep cured; do
     podman build -q -t "localhost/$name:1" -f "$BUILD/$name.dockerfile" "$BUILD"
   done

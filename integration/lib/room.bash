@@ -53,6 +53,13 @@ stop_daemon() {
   kill -KILL "$pid"
 }
 
+# ready NAME SECONDS COMMAND…: waits until a started daemon answers; shows the end of its log if it does not.
+ready() {
+  local name=$1
+  shift
+  within "$@" || fail "$name does not answer; its log ends with:" "$(tail -n 15 "$LOGS/$name.log")" || return 1
+}
+
 # within SECONDS COMMAND…: repeats the command until it succeeds.
 within() {
   local end=$((SECONDS + $1))

@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# containerd through ctr: container IDs, annotations and root file systems are the user's own choice here.
+
+load lib/room
+load lib/node
+load lib/images
+load lib/docker
+load lib/containerd
+
+setup_file() {
+  start_containerd default
+  hear_system_log
+  trust_an_author
+}
+
+teardown_file() {
+  stop_containerd
+  stop_daemon system-log
+}
+
+setup() {
+  settings
+  forget_system_log
+}
+
+teardown() {
+  use plain
+  local id
+  for id in $(ctr task ls -q); do
+    ctr task kill -s KILL "$id" || true
+    ctr task rm -f "$id" || true
+  done
+  for id in $(ctr container ls -q); do
+    ctr container rm "$id"
+  done
+}
+
+# launch [FLAG…] IMAGE ID COMMAND…: ctr run with our runtime.
+launch() {
+  ctr run --rm --snapshotter "$SNAPSHOTTER" --runc-binary "$RUNTIME" --runtime io.containerd.runc.v2 "$@"
+}
+
+image() {
+  printf 'docker.io/library/%s\n' "$1"
+}
+
+@test "a container of an image that is not banned runs as under the plain runtime" {
+  ban_and_publish "$(image base:1)"
+  works_under_both launch "$(image other:1)" one echo other runs
+}
+
+@test "ctr run shows the refusal when the base is banned" {
+  ban_and_publish "$(image base:1)"
+  refused_only_by_embargo 1 launch "$(image base:1)" one true
+  refused_only_by_embargo 1 launch "$(image app:1)" one true
+  refused_only_by_embargo 1 launch "$(image deep:1)" one true
+}
+
+@test "a container with the ID of a command is judged, started, killed and deleted like any other" {
+  ban_and_publish "$(image base:1)"
+  local id
+  for id in create run restore start delete state kill exec; do
+    works_under_both launch "$(image other:1)" "$id" echo other runs
+    refused_only_by_embargo 1 launch "$(image app:1)" "$id" true
+  done
+}
+
+@test "annotations of a container do not hide the base" {
+  ban_and_publish "$(image base:1)"
+  refused_only_by_embargo 1 launch --annotation io.kubernetes.cri.image-name=other:1 --annotation io.kubernetes.cri.container-type=sandbox \
+    --annotation io.kubernetes.cri-o.ContainerType=sandbox --annotation io.container.manager=libpod \
+    --label io.cri-containerd.kind=sandbox "$(image app:1)" one true
+}
+
+@test "a new tag does not hide the base" {
+  ban_and_publish "$(image base:1)"
+  ctr image tag "$(image app:1)" innocent.example/x:9
+  refused_only_by_embargo 1 launch innocent.example/x:9 one true
+  ctr image rm innocent.example/x:9
+}
+
+# ctr 1.6 cannot name the binary here: the shim finds `runc` in containerd's PATH, as on a node where embargo stands at that path.
+create() {
+  ctr container create --snapshotter "$SNAPSHOTTER" "$@"
+}
+
+@test "a base banned after create and before start is refused at start" {
+  ban_nothing
+  use embargo
+  create "$(image app:1)" one sleep 1000
+  ban_and_publish "$(image base:1)"
+  run ctr task start -d one
+  [ "$status" -eq 1 ]
+  is_refusal "$output"
+}
+
+@test "a tag that points elsewhere or is gone at start does not hide the base" {
+  ban_and_publish "$(image base:1)"
+  use embargo
+  ctr image tag "$(image app:1)" moving.example/x:1
+  create moving.example/x:1 one sleep 1000
+  ctr image tag --force "$(image other:1)" moving.example/x:1
+  run ctr task start -d one
+  [ "$status" -eq 1 ]
+  is_refusal "$output"
+  ctr image rm moving.example/x:1
+  run ctr task start -d one
+  [ "$status" -eq 1 ]
+  is_refusal "$output"
+}
+
+@test "a root file system that is no image is admitted, or refused where the operator says so" {
+  ban_and_publish "$(image base:1)"
+  works_under_both launch --rootfs "$ROOM/root-base" one /bin/echo root runs
+  heard 'one'
+  settings 'on_no_image = "refuse"'
+  use embargo
+  run launch --rootfs "$ROOM/root-base" one /bin/echo root runs
+  [ "$status" -eq 1 ]
+  [[ $output == *"embargo: refused one"* ]]
+}
+
+@test "exec, pause, resume, metrics, kill and delete work as under the plain runtime" {
+  life() {
+    create "$(image other:1)" one loop
+    ctr task start --null-io -d one
+    ctr task exec --exec-id two one echo inside
+    ctr task exec --exec-id three one false || echo "exit $?"
+    ctr task pause one
+    ctr task ls | grep -c PAUSED
+    ctr task resume one
+    ctr task ps one | wc -l
+    ctr task kill -s TERM one
+    within 5 sh -c '! ctr task ls | grep -q RUNNING'
+    ctr task rm one || echo "exit $?"
+    ctr container rm one
+  }
+  ban_and_publish "$(image base:1)"
+  works_under_both life
+}
+
+@test "a refusal leaves nothing behind: state, pid file, bundle, shim, mount or cgroup" {
+  ban_and_publish "$(image base:1)"
+  use embargo
+  refuse() { ! launch "$(image app:1)" one true; }
+  launch "$(image other:1)" one true
+  leaves_nothing refuse
+}
+
+@test "a container in another containerd namespace is judged too" {
+  ban_and_publish "$(image base:1)"
+  import_images elsewhere
+  refused_only_by_embargo 1 ctr -n elsewhere run --rm --snapshotter "$SNAPSHOTTER" --runc-binary "$RUNTIME" \
+    --runtime io.containerd.runc.v2 "$(image app:1)" one true
+}
+
+@test "a container whose image was deleted altogether is still told by its snapshots" {
+  ban_nothing
+  use embargo
+  ctr image tag "$(image deep:1)" gone.example/deep:1
+  create gone.example/deep:1 one sleep 1000
+  ctr image rm --sync gone.example/deep:1 "$(image deep:1)"
+  ban_and_publish "$(image base:1)"
+  run ctr task start -d one
+  import_images default
+  [ "$status" -eq 1 ]
+  is_refusal "$output"
+}
