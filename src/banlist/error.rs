@@ -72,6 +72,8 @@ pub enum ListError {
     Block(PathBuf, u64),
     /// A record does not say what a record must: its offset.
     Record(PathBuf, u64),
+    /// The head counts other entries than the tree has.
+    Counts(PathBuf),
 }
 
 /// How many signatures a note has, by what became of them.
@@ -113,7 +115,8 @@ impl ListError {
             | Self::Node(path, ..)
             | Self::Table(path)
             | Self::Block(path, _)
-            | Self::Record(path, _) => path,
+            | Self::Record(path, _)
+            | Self::Counts(path) => path,
         }
     }
 
@@ -151,6 +154,7 @@ impl fmt::Display for ListError {
             Self::Table(path) => write!(f, "cannot trust list {path:?}: its block table is corrupt"),
             Self::Block(path, block) => write!(f, "cannot trust list {path:?}: block {block} of its records is corrupt"),
             Self::Record(path, offset) => write!(f, "cannot trust list {path:?}: the record at {offset} is malformed"),
+            Self::Counts(path) => write!(f, "cannot trust list {path:?}: its head counts other entries than it has"),
         }
     }
 }
@@ -173,7 +177,8 @@ impl std::error::Error for ListError {
             | Self::Node(..)
             | Self::Table(_)
             | Self::Block(..)
-            | Self::Record(..) => None,
+            | Self::Record(..)
+            | Self::Counts(_) => None,
         }
     }
 }

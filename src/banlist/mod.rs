@@ -16,6 +16,8 @@
 
 pub mod base64;
 pub mod bytes;
+#[cfg(feature = "ctl")]
+pub mod compile;
 pub mod error;
 pub mod floor;
 pub mod head;
@@ -24,6 +26,10 @@ pub mod keyset;
 pub mod note;
 pub mod record;
 pub mod section;
+#[cfg(feature = "ctl")]
+pub mod source;
 pub mod store;
 pub mod text;
 pub mod tree;
+#[cfg(feature = "ctl")]
+pub mod whole;

@@ -16,6 +16,7 @@
 //! A look-up of many digests goes level by level in the order of the file: each node is read and hashed once, and the reads of a level are announced
 //! together, which is worth a factor of two to ten when nothing is cached (and nothing otherwise).
 
+#[cfg(feature = "ctl")]
 pub mod build;
 
 use std::ops::Range;
