@@ -25,6 +25,8 @@ pub struct Paths {
     pub floor: PathBuf,
     /// Chains already resolved: `/var/lib/embargo/lineage`.
     pub lineage: PathBuf,
+    /// Made when the system log has been told that the node is not armed, gone with a restart: `/run/embargo/not-armed`.
+    pub not_armed: PathBuf,
 }
 
 impl Paths {
@@ -40,6 +42,7 @@ impl Paths {
             previous: state.join("banlist.previous.lst"),
             floor: state.join("floor"),
             lineage: state.join("lineage"),
+            not_armed: root.join("run/embargo/not-armed"),
             state,
         }
     }

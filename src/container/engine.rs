@@ -44,6 +44,22 @@ pub enum Place {
     Elsewhere,
 }
 
+impl Place {
+    /// The word for audit events. Podman and CRI-O keep their containers alike, so they share one.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            // dockerd's namespace, with the mapped user behind it under userns-remap (moby: daemon/daemon.go, since v26).
+            Self::Task { namespace, .. } if namespace == "moby" || namespace.starts_with("moby-") => "docker",
+            Self::Task { .. } => "containerd",
+            Self::Storage { .. } => "containers-storage",
+            Self::BuildKit { .. } => "buildkit",
+            Self::Buildah => "buildah",
+            Self::Elsewhere => "unknown",
+        }
+    }
+}
+
 /// The place of a bundle, by its path as it was given, or else by where its links lead: the path of a state folder may be written with a link
 /// (`/var/run`), and the working directory may be it.
 #[must_use]

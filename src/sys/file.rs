@@ -136,6 +136,17 @@ pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileEr
     String::from_utf8(read(path, limit, guard)?).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
+/// Makes an empty file that marks something as done, and its folder if that is missing. True when nobody had made it before, or nobody can.
+#[must_use]
+pub fn mark(path: &Path) -> bool {
+    let make = || OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+    let made = match (make(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir(folder).and_then(|()| make()),
+        (made, _) => made,
+    };
+    !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
