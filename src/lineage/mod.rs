@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod chain;
 pub mod digest;
+pub mod docker;
 pub mod image;
 
 use std::path::PathBuf;

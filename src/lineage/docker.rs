@@ -1,0 +1,224 @@
+//! What is a container of Docker made of, when images lie in a graph driver's store?
+//!
+//! In: a container's bundle, and Docker's data root on local disk, which root alone writes, or the user in rootless Docker; its files can be cut or
+//! empty after a power cut, and image configs are their authors' text. Out: the [`Origin`], tied to the container by its ID, by the layer that its
+//! root is in, and by what is mounted there.
+//!
+//! ```text
+//! <data root>/<driver>/<layer>/merged                               root.path (each driver's form: Driver::layer_in)
+//! <data root>/image/<driver>/layerdb/mounts/<container>/mount-id    <layer>, which ties all three together
+//! <data root>/image/<driver>/layerdb/mounts/<container>/parent      the chain ID of the image; absent for an image without layers
+//! <data root>/containers/<container>/config.v2.json                 the image ID
+//! <data root>/image/<driver>/imagedb/content/sha256/<image ID>      the image config: its diff IDs must hash to the chain ID
+//! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
+//! ```
+//! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, user-namespace remapping, rootless); the forms of fuse-overlayfs, btrfs and zfs are read
+//! from moby's source. The engine is not asked: it holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
+//! and indexes are known only for images that were pulled, from `repositories.json`.
+//!
+//! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A container derives from the image it is made of;
+//! what it mounts is data.
+
+mod build_step;
+mod fault;
+mod layerdb;
+mod overlay;
+mod record;
+mod store;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use build_step::resolve as resolve_build_step;
+pub use layerdb::{parse_digest, parse_folder_name};
+pub use record::{ContainerRecord, Name, parse_names};
+pub use store::GraphStore;
+
+use layerdb::{LayerStore, MountRecord};
+
+use super::chain::Chain;
+use super::digest::ChainId;
+use super::image::ImageConfig;
+use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::container::ContainerId;
+use crate::container::bundle::Bundle;
+use crate::container::mount::{self, RootMount};
+use crate::sys::file::Guard;
+
+/// A graph driver that is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Overlay mounts by the kernel: today's default.
+    Overlay2,
+    /// Overlay mounts by a process, in rootless Docker on old kernels.
+    FuseOverlayfs,
+    /// Whole copies.
+    Vfs,
+    /// Subvolumes.
+    Btrfs,
+    /// Datasets.
+    Zfs,
+}
+
+impl Driver {
+    /// All of them, today's default first.
+    pub const ALL: [Self; 5] = [Self::Overlay2, Self::FuseOverlayfs, Self::Vfs, Self::Btrfs, Self::Zfs];
+
+    /// The driver's name, which is also the name of its folders.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Overlay2 => "overlay2",
+            Self::FuseOverlayfs => "fuse-overlayfs",
+            Self::Vfs => "vfs",
+            Self::Btrfs => "btrfs",
+            Self::Zfs => "zfs",
+        }
+    }
+
+    /// The names after `<data root>/<driver>` in the path of a layer's file system, `None` standing for the layer's own.
+    const fn layer_path(self) -> [Option<&'static str>; 2] {
+        match self {
+            Self::Overlay2 | Self::FuseOverlayfs => [None, Some("merged")],
+            Self::Vfs => [Some("dir"), None],
+            Self::Btrfs => [Some("subvolumes"), None],
+            Self::Zfs => [Some("graph"), None],
+        }
+    }
+}
+
+/// A layer's file system in a data root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerRoot {
+    /// Docker's data root; with user-namespace remapping, the folder `<uid>.<gid>` in it.
+    pub data_root: PathBuf,
+    /// The graph driver.
+    pub driver: Driver,
+    /// The layer's name in the driver's folder.
+    pub layer: String,
+}
+
+impl LayerRoot {
+    /// The layer that a container's root has the path of, by the path's shape alone.
+    #[must_use]
+    pub fn of(root: &Path) -> Option<Self> {
+        let last = root.file_name()?.to_str()?;
+        let last_but_one = root.parent()?.file_name()?.to_str()?;
+        let home = root.parent()?.parent()?;
+        let driver = home.file_name()?.to_str()?;
+        let driver = Driver::ALL.into_iter().find(|known| known.word() == driver)?;
+        let layer = match driver.layer_path() {
+            [None, Some(name)] if name == last => last_but_one,
+            [Some(name), None] if name == last_but_one => last,
+            _other => return None,
+        };
+        Some(Self { data_root: home.parent()?.to_owned(), driver, layer: layer.to_owned() })
+    }
+
+    /// The folder of the driver.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.data_root.join(self.driver.word())
+    }
+
+    /// The layer's file system: the path that [`LayerRoot::of`] reads.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        let [first, second] = self.driver.layer_path().map(|name| name.unwrap_or(&self.layer));
+        self.home().join(first).join(second)
+    }
+}
+
+/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store, or that store has no record of it: then it is
+/// another engine's.
+///
+/// # Errors
+/// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's files are broken, or disagree with each other or
+/// with the mount.
+pub fn resolve(bundle: &Bundle, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+    let Some(root) = LayerRoot::of(&bundle.root) else { return Ok(None) };
+    // The one file whose owner is checked: it ties the container to a tree, and all others stand in that tree.
+    let Some(record) = LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)? else { return Ok(None) };
+    if record.layer != root.layer {
+        let difference = format!("it is the layer {:?}, and the container's is {:?}", root.layer, record.layer);
+        return Err(Corrupt::Mount(bundle.root.clone(), difference).into());
+    }
+    let mount = mount::at(&bundle.root).map_err(|_| Unknown::Mount(bundle.root.clone()))?;
+    let found = Found { id: &bundle.id, root: &root, record, standing: Standing::Starting, mount };
+    origin(found, deadline).map(Some)
+}
+
+/// A container that the layer store knows.
+struct Found<'a> {
+    id: &'a ContainerId,
+    /// Its layer.
+    root: &'a LayerRoot,
+    record: MountRecord,
+    standing: Standing,
+    /// What is mounted at its layer's file system, as far as it can be seen from here.
+    mount: Option<RootMount>,
+}
+
+/// What is known of a container's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The runtime is about to start it: its root is mounted.
+    Starting,
+    /// It is in the store, running or not.
+    Stored,
+}
+
+fn origin(found: Found<'_>, deadline: Instant) -> Result<Origin, LineageError> {
+    let LayerRoot { data_root, driver, .. } = found.root;
+    let layers = LayerStore::of(data_root, *driver);
+    let asked = ContainerRecord::load(data_root, found.id)?;
+    let (facts, config) = record::image(data_root, *driver, asked.image_id)?;
+    let facts = ImageFacts { name: asked.asked, ..facts };
+    let chain = chain(&found, &layers, config.as_ref(), deadline)?;
+    let evidence = compare(&found, &layers, chain.as_ref(), deadline)?;
+    match (chain, evidence, config) {
+        (Some(chain), evidence, _) => Ok(Origin::Image(ImageLineage { chain, facts, evidence })),
+        (None, Evidence::Mount, _) | (None, _, Some(_)) => Ok(Origin::NoLayers(facts)),
+        // A power cut can take the record of the layers below away; then nothing shows that there were none.
+        (None, Evidence::Claimed | Evidence::Metadata, None) => {
+            Err(Unknown::NoRecord("the chain ID of the container's image", layers.parent_file(found.id)).into())
+        }
+    }
+}
+
+/// The chain that the layer store records for a container, `None` when it records that there is none. The image config saves the walk from layer to
+/// layer, and must tell the same.
+fn chain(found: &Found<'_>, layers: &LayerStore, config: Option<&ImageConfig>, deadline: Instant) -> Result<Option<Chain>, LineageError> {
+    let top = found.record.top;
+    let parent = || layers.parent_file(found.id);
+    let claimed = match (config, top) {
+        (None, None) => return Ok(None),
+        (None, Some(top)) => return layers.chain(top, deadline).map(Some),
+        (Some(config), _) => config.chain().map_err(|fault| Corrupt::File(parent(), fault.to_string()))?,
+    };
+    let hashed = claimed.as_ref().map(Chain::top);
+    if hashed == top {
+        return Ok(claimed);
+    }
+    let named = |top: Option<ChainId>| top.map_or("no layers".to_owned(), |top| top.to_string());
+    Err(Corrupt::File(parent(), format!("it names {}, and the container's image has {}", named(top), named(hashed))).into())
+}
+
+/// Compares what is mounted at a layer's root with its chain, as far as the driver lets it be seen.
+fn compare(found: &Found<'_>, layers: &LayerStore, chain: Option<&Chain>, deadline: Instant) -> Result<Evidence, LineageError> {
+    let differs = |difference: String| Err(Corrupt::Mount(found.root.path(), difference).into());
+    match (found.root.driver, &found.mount, found.standing) {
+        (Driver::Overlay2, Some(mount), _) if mount.fs_type == "overlay" => {
+            overlay::compare(mount, found.root, chain, layers, deadline)?;
+            Ok(Evidence::Mount)
+        }
+        (Driver::Overlay2 | Driver::Vfs | Driver::Btrfs, Some(mount), _) => differs(format!("it is of the type {:?}", mount.fs_type)),
+        (Driver::Overlay2, None, Standing::Starting) => differs("nothing is mounted there".to_owned()),
+        (Driver::Overlay2, None, Standing::Stored)
+        | (Driver::Vfs | Driver::Btrfs, None, _)
+        | (Driver::FuseOverlayfs | Driver::Zfs, _, _) => Ok(Evidence::Metadata),
+    }
+}
+
+#[cfg(test)]
+mod tests;

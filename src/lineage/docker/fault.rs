@@ -1,0 +1,28 @@
+//! What follows when a file of the store cannot be read?
+//!
+//! A file that the operating system does not hand over leaves the lineage unknown. A file that is missing where another one refers to it, or is
+//! something that the engine never writes, shows a store that is broken or forged.
+
+use std::time::Instant;
+
+use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::file::FileError;
+
+/// The consequence of a file that should be there and cannot be read.
+pub(super) fn broken(error: FileError) -> LineageError {
+    let fault = match &error {
+        FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => "it is a symbolic link".to_owned(),
+        FileError::Io(..) if error.is_absent() => "it is missing".to_owned(),
+        FileError::Io(..) => return Unknown::File(error).into(),
+        FileError::NotRegular(_) => "it is no regular file".to_owned(),
+        FileError::TooLarge(_, limit) => format!("it is larger than {limit} bytes"),
+        FileError::Unguarded(_) => "it is owned or writable by another user".to_owned(),
+        FileError::NotText(_) => "it is not UTF-8".to_owned(),
+    };
+    Corrupt::File(error.path().to_owned(), fault).into()
+}
+
+/// Whether there is time left.
+pub(super) fn on_time(deadline: Instant) -> Result<(), Unknown> {
+    if Instant::now() < deadline { Ok(()) } else { Err(Unknown::Deadline) }
+}

@@ -1,0 +1,193 @@
+//! Which image does Docker say that a container is made from, and under which names is it known?
+//!
+//! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by rename, so never half-written by Docker itself) and the
+//! image config. The first holds users' text throughout; only the image ID, the driver and what the user asked for are read. Out: the image ID, the
+//! image config when it is still there and hashes to that ID, the digests it was pulled by.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::Driver;
+use super::fault::broken;
+use crate::container::ContainerId;
+use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::image::ImageConfig;
+use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
+use crate::sys::file::{self, Guard};
+
+/// The largest file of records that is read, in bytes.
+const LARGEST_RECORDS: u64 = 16 << 20;
+
+/// What Docker records of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerRecord {
+    /// The image it was made from.
+    pub image_id: ImageId,
+    /// Its name, without the `/` that Docker puts in front.
+    pub name: Option<String>,
+    /// What its maker asked for.
+    pub asked: Option<String>,
+    /// The graph driver its layer is in.
+    pub driver: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ContainerText {
+    #[serde(rename = "Image")]
+    image: String,
+    #[serde(rename = "Name", default)]
+    name: Option<String>,
+    #[serde(rename = "Driver", default)]
+    driver: Option<String>,
+    #[serde(rename = "Config", default)]
+    asked: Option<AskedText>,
+}
+
+#[derive(Deserialize)]
+struct AskedText {
+    #[serde(rename = "Image", default)]
+    image: Option<String>,
+}
+
+impl ContainerRecord {
+    /// Reads a container's `config.v2.json`.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be put after the file's name.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let text: ContainerText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let image_id = ImageId::parse(&text.image).map_err(|_| format!("{:?} is no image ID", text.image))?;
+        let name = text.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
+        let asked = text.asked.and_then(|asked| asked.image).filter(|image| !image.is_empty());
+        Ok(Self { image_id, name, asked, driver: text.driver })
+    }
+
+    /// Reads the record of a container in a data root. It is there before the container's runtime is called (moby: daemon/create.go).
+    pub(super) fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
+        let path = data_root.join("containers").join(container.as_str()).join("config.v2.json");
+        let json = match file::read(&path, LARGEST_RECORDS, Guard::NoLink) {
+            Err(error) if error.is_absent() => return Err(Unknown::NoRecord("the record of the container", path).into()),
+            read => read.map_err(broken)?,
+        };
+        Self::parse(&json).map_err(|fault| Corrupt::File(path, fault).into())
+    }
+}
+
+/// The image with this ID, as far as the driver's image store still knows it: facts, and its config when that is there and hashes to the ID. Digests
+/// of manifests and indexes are those it was pulled by (moby: daemon/internal/refstore).
+pub(super) fn image(data_root: &Path, driver: Driver, image_id: ImageId) -> Result<(ImageFacts, Option<ImageConfig>), LineageError> {
+    let path = config_file(data_root, driver, image_id);
+    let config = match ImageConfig::load(&path, image_id) {
+        Ok(config) => Some(config),
+        Err(error @ LineageError::Corrupt(Corrupt::Hash(..))) => return Err(error),
+        // The layers' own records tell as much: the image was removed by force, or its config is too large or strange to be read.
+        Err(LineageError::Unknown(_) | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..))) => None,
+    };
+    let repositories = Repositories::load(data_root, driver)?;
+    let own = |name: Name<'_>| (name.image_id == image_id.to_string()).then(|| name.digest()).flatten();
+    let manifests = repositories.names()?.into_iter().filter_map(own).collect();
+    Ok((ImageFacts { image_id: Some(image_id), manifests, name: None, config_file: config.is_some().then_some(path) }, config))
+}
+
+/// Where the config of an image lies.
+pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -> PathBuf {
+    data_root.join("image").join(driver.word()).join("imagedb/content/sha256").join(image_id.0.hex())
+}
+
+/// A name that leads to an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name<'a> {
+    /// `repository:tag` or `repository@digest`, without `docker.io/` and `docker.io/library/`.
+    pub reference: Cow<'a, str>,
+    /// The text of the image ID.
+    pub image_id: Cow<'a, str>,
+}
+
+impl Name<'_> {
+    /// The digest in the reference, of the manifest or index by which the image was pulled.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        Digest::parse(self.reference.split_once('@')?.1).ok()
+    }
+}
+
+/// The file that holds all names of a driver's images, `{"Repositories":{"app":{"app:1":"sha256:…","app@sha256:…":"sha256:…"}}}`.
+pub(super) struct Repositories {
+    path: PathBuf,
+    json: Option<Vec<u8>>,
+}
+
+impl Repositories {
+    /// Reads the file; there is none before the first image gets a name.
+    pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
+        let path = data_root.join("image").join(driver.word()).join("repositories.json");
+        match file::read(&path, LARGEST_RECORDS, Guard::NoLink) {
+            Err(error) if error.is_absent() => Ok(Self { path, json: None }),
+            read => Ok(Self { json: Some(read.map_err(broken)?), path }),
+        }
+    }
+
+    /// All names in it.
+    pub(super) fn names(&self) -> Result<Vec<Name<'_>>, LineageError> {
+        let names = self.json.as_deref().map_or(Ok(Vec::new()), parse_names);
+        names.map_err(|fault| Corrupt::File(self.path.clone(), fault).into())
+    }
+}
+
+/// Reads the content of `repositories.json`.
+///
+/// # Errors
+/// What is wrong with it, to be put after the file's name.
+pub fn parse_names(json: &[u8]) -> Result<Vec<Name<'_>>, String> {
+    let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let names = file.repositories.unwrap_or_default().0.into_iter().flat_map(|(_, names)| names.unwrap_or_default().0);
+    Ok(names.map(|(reference, image_id)| Name { reference: reference.0, image_id: image_id.0 }).collect())
+}
+
+#[derive(Deserialize)]
+struct NamesText<'a> {
+    #[serde(rename = "Repositories", borrow)]
+    repositories: Option<Pairs<Text<'a>, Option<Pairs<Text<'a>, Text<'a>>>>>,
+}
+
+/// Text that is copied only where JSON escapes something in it.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A JSON object as a list: nothing is looked up in it, and a map would take time to build.
+struct Pairs<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Pairs<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
+
+struct PairsVisitor<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<K, V> {
+    type Value = Pairs<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
