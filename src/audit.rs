@@ -27,7 +27,7 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
     }
 }
 
-/// The event's facts by name, those that are known; a ban and its matched digest have one field each.
+/// The event's facts by name, those that are known; each ban and each matched digest has a field of its own.
 fn fields(event: &Event) -> Vec<(&'static str, String)> {
     let subject = &event.subject;
     let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];

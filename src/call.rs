@@ -16,8 +16,6 @@ use crate::argv::{self, Globals, Grammars, Named, Reading};
 pub enum Call<'a> {
     /// `embargo check`, and the words behind it.
     Check(&'a [&'a OsStr]),
-    /// `embargo exec-patch`, and the words behind it.
-    ExecPatch(&'a [&'a OsStr]),
     /// It starts no container: the runtime gets it at once. With it the container it is about, if it names one.
     PassOn(Option<Named<'a>>),
     /// It may start a container.
@@ -68,7 +66,6 @@ impl Starts<'_> {
 pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
     match words.split_first() {
         Some((word, rest)) if word.as_bytes() == b"check" => return Call::Check(rest),
-        Some((word, rest)) if word.as_bytes() == b"exec-patch" => return Call::ExecPatch(rest),
         Some(_) | None => {}
     }
     let scan = argv::scan(words);
@@ -92,11 +89,10 @@ mod tests {
     #[test]
     fn embargos_own_commands_are_the_first_word_and_no_other() {
         assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
-        assert_eq!(read(&words("exec-patch --ban B")), Call::ExecPatch(&words("--ban B")));
         for text in [
             "--debug check web-1",
             "-- check",
-            "--root exec-patch list",
+            "--root check list",
             "check-all",
             "start check",
             "features",
@@ -152,11 +148,10 @@ mod tests {
 
     #[test]
     fn the_log_is_where_the_flags_say() {
-        let target = |text| match read(&words(text)) {
-            Call::Starts(starts) => {
-                LogTarget::of(&starts.readings[0].globals).map(|log| (log.target.to_owned(), log.format.map(OsStr::to_owned)))
-            }
-            other => panic!("{other:?}"),
+        let target = |text| {
+            let typed = words(text);
+            let Call::Starts(starts) = read(&typed) else { panic!("it starts") };
+            LogTarget::of(&starts.readings[0].globals).map(|log| (log.target.to_owned(), log.format.map(OsStr::to_owned)))
         };
         let expected = |log: &str, format: Option<&str>| Some((log.into(), format.map(Into::into)));
         assert_eq!(target("--log-format=json --log /l create c1"), expected("/l", Some("json")));

@@ -2,6 +2,7 @@
 //!
 //! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for one line already; nothing is sent from here.
 
+use crate::banlist::record::Hit;
 use crate::lineage::Evidence;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
@@ -19,7 +20,7 @@ pub struct Event {
     pub subject: Subject,
     /// The bans concerned, the gravest first.
     pub bans: Vec<String>,
-    /// The digests that stand in the list, in the order of `bans`.
+    /// The container's digests that stand in the list.
     pub matched: Vec<Digest>,
     /// Days until the ban takes effect, begun ones included.
     pub days_left: Option<u64>,
@@ -161,11 +162,21 @@ pub(super) const fn parts(origin: Option<&Origin>) -> (Option<&Chain>, Option<&I
 impl Event {
     /// An event about a subject and the bans of `findings`.
     pub(super) fn new(kind: EventKind, subject: &Subject, findings: &[&Finding], message: &str) -> Self {
+        // One ban may match twice, and one digest be under two bans.
+        let (mut bans, mut matched) = (Vec::new(), Vec::new());
+        for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
+            if !bans.contains(&ban.id) {
+                bans.push(ban.id.clone());
+            }
+            if !matched.contains(digest) {
+                matched.push(*digest);
+            }
+        }
         Self {
             kind,
             subject: subject.clone(),
-            bans: findings.iter().map(|finding| finding.hit.ban.id.clone()).collect(),
-            matched: findings.iter().map(|finding| finding.hit.digest).collect(),
+            bans,
+            matched,
             days_left: findings.iter().find_map(|finding| finding.standing.days_left()),
             message: line::one_line(message),
         }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Query};
-use crate::call::Call;
+use crate::call::{Call, Starts};
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::report::line;
 use crate::settings::{Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
@@ -144,16 +144,22 @@ pub enum Grounds {
 pub const fn nothing_starts(call: &Call<'_>) -> Option<Admission> {
     match call {
         Call::PassOn(_) => Some(Admission(())),
-        Call::Starts(starts) if starts.readings.is_empty() && !starts.cut_short => Some(Admission(())),
-        Call::Starts(_) | Call::Check(_) | Call::ExecPatch(_) => None,
+        Call::Starts(starts) => no_start(starts),
+        Call::Check(_) => None,
     }
+}
+
+/// Leave for a call of which no reading is left that could start a container.
+#[must_use]
+pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
+    if starts.readings.is_empty() && !starts.cut_short { Some(Admission(())) } else { None }
 }
 
 /// The judgement where there is no settings file at all: everything starts, and the system log says that the node is not armed.
 #[must_use]
 pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
     let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
-    let message = format!("embargo: admitted {}: not armed, because there is no {settings:?}", line::name(container));
+    let message = format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(container));
     let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
     Judgement { verdict: Verdict::Admit(Admission(())), withheld: None, events, findings: Vec::new() }
 }

@@ -10,6 +10,7 @@ use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::sys::clock::Timestamp;
 
 use super::event::parts;
+use super::words;
 
 /// A match in the list, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,14 @@ pub enum Standing {
     Excepted(Exception),
     /// The container carries a layer that cures it: its diff ID.
     Cured(Digest),
+}
+
+impl Finding {
+    /// What it means for a container made of `origin`, as a refusal says it: `built on …, banned by … since …; use …`.
+    #[must_use]
+    pub fn sentence(&self, origin: Option<&Origin>) -> String {
+        words::finding(self, origin).trim_end().to_owned()
+    }
 }
 
 impl Standing {
