@@ -1,0 +1,66 @@
+//! Which store does a `RUN` step of Buildah run on?
+//!
+//! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and the container's own layer. The kernel's word is
+//! trusted; a folder counts only when it is the very one that the step gets as its root.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::layer_id::LayerId;
+use super::seen::{is_same_folder, upper_layer};
+use super::stores::{self, StorageSettings};
+use crate::container::mount::RootMount;
+use crate::sys::file::{self, Guard};
+
+/// The graph root where no setting names another.
+const GRAPH_ROOT: &str = "/var/lib/containers/storage";
+
+/// The largest table of mounts that is read, in bytes.
+const LARGEST_TABLE: u64 = 16 << 20;
+
+/// Where a build's container lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildPlace {
+    /// The graph root.
+    pub graph_root: PathBuf,
+    /// The storage driver.
+    pub driver: String,
+    /// The container's own layer.
+    pub own: LayerId,
+}
+
+/// The place that the mount at `root` shows: an overlay by its upper folder, an overlay of FUSE by the other end of the bind mount, other drivers by
+/// the folder that is bound to the root.
+#[must_use]
+pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
+    match mount.fs_type.as_str() {
+        "overlay" => {
+            let driver = mount.upperdir.as_deref()?.parent()?.parent()?.file_name()?.to_str()?;
+            upper_layer(mount).map(|(graph_root, own)| BuildPlace { graph_root, driver: driver.to_owned(), own })
+        }
+        fuse if fuse.starts_with("fuse") => {
+            let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
+            fuse_mounts(&table).find(|place| is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
+        }
+        _other => bound_folder(root, mount, settings),
+    }
+}
+
+/// The overlays of FUSE in the text of `/proc/self/mountinfo` that show a layer of a store. Escaped paths are passed over.
+pub fn fuse_mounts(table: &[u8]) -> impl Iterator<Item = BuildPlace> {
+    table.split(|byte| *byte == b'\n').filter_map(|line| {
+        let point = Path::new(OsStr::from_bytes(line.split(|byte| *byte == b' ').nth(4)?));
+        let (graph_root, own) = stores::shown_in(point, "overlay")?;
+        Some(BuildPlace { graph_root, driver: "overlay".to_owned(), own })
+    })
+}
+
+/// The kernel names the folder that is bound to the root from the root of its file system on, which need not be mounted at `/`.
+fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
+    let (driver, (prefix, own)) = ["vfs", "btrfs"].into_iter().find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
+    let set = StorageSettings::load(settings).graph_root;
+    let mut graph_roots = [prefix].into_iter().chain(set).chain([PathBuf::from(GRAPH_ROOT)]);
+    let graph_root = graph_roots.find(|graph_root| is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
+    Some(BuildPlace { graph_root, driver: driver.to_owned(), own })
+}

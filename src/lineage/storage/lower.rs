@@ -1,0 +1,141 @@
+//! Which layers does an overlay mount stand on?
+//!
+//! In: the lower folders of a mount as the kernel names them, or the file `lower` of a layer. Out: the IDs of the layers, lowest first, and the
+//! stores that hold them. A folder of a form that no version of containers/storage makes is told apart from one whose form hides the layer behind it.
+//! [`parse`] is pure; the short names `l/<link>` are followed with readlink(2). Not checked: whether these are the layers that the records name.
+//!
+//! | form, behind the driver's folder | made by |
+//! |---|---|
+//! | `l/<26 characters>`, `l/<…>/../diff1` | Podman 4.3, Buildah 1.28, CRI-O 1.37: a link to `../<layer>/diff` |
+//! | `<layer>/diff`, `<layer>/diff1` | Podman 5.8 |
+//! | `<layer>/empty` | the bottom of a container without layers |
+//! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap` where overlay takes ID-mapped lower folders; not there any more once it is mounted |
+//! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for folders without a link, and composefs: which layer cannot be told |
+//!
+//! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`.
+
+use std::path::{Path, PathBuf};
+
+use super::layer_id::LayerId;
+use super::stores::Stores;
+
+/// What the name of a lower folder tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lower {
+    /// A layer, in this folder of the driver.
+    Layer(PathBuf, LayerId),
+    /// A link to a layer, in this folder of the driver.
+    Link(PathBuf, String),
+    /// The folder that stands for no layer.
+    Empty,
+    /// A layer, but not which.
+    Hidden,
+    /// Nothing that containers/storage makes.
+    Foreign,
+}
+
+/// Reads the name of a lower folder.
+#[must_use]
+pub fn parse(folder: &Path) -> Lower {
+    // A copy for other owners is followed by what it is a copy of: `<copy>/../diff1`.
+    let copied =
+        folder.parent().filter(|above| above.ends_with("..") && folder.file_name().is_some_and(|name| name.to_str().is_some_and(is_diff)));
+    let named = copied.and_then(Path::parent).unwrap_or(folder);
+    let names: Vec<_> = named.iter().rev().take(4).map(|name| name.to_str().unwrap_or_default()).collect();
+    let home = |names: usize| named.ancestors().nth(names).map(Path::to_owned).unwrap_or_default();
+    match *names {
+        [link, "l", ..] if is_link(link) => Lower::Link(home(2), link.to_owned()),
+        [diff, number, "mapped", layer] if is_diff(diff) && is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
+        [number, "composefs-layers", layer, ..] if is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
+        [last, layer, ..] => match LayerId::parse(layer) {
+            Some(layer) if is_diff(last) => Lower::Layer(home(2), layer),
+            Some(_) if last == "empty" => Lower::Empty,
+            Some(_) | None => Lower::Foreign,
+        },
+        [_] | [] => Lower::Foreign,
+    }
+}
+
+fn is_link(name: &str) -> bool {
+    name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+fn is_diff(name: &str) -> bool {
+    name.strip_prefix("diff").is_some_and(|number| number.is_empty() || is_number(number))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The layers under a mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Their IDs, lowest first, each once although it may have several folders.
+    pub layers: Vec<LayerId>,
+    /// Whether there are folders whose layer cannot be told.
+    pub hidden: bool,
+}
+
+impl Stack {
+    /// Reads lower folders, topmost first; relative ones are taken from the driver's folder in the first store. Stores that they show are learnt.
+    ///
+    /// # Errors
+    /// The folder that is of no layer.
+    pub fn read<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>, stores: &mut Stores) -> Result<Self, PathBuf> {
+        let mut stack = Self::default();
+        let mut empty = false;
+        for folder in folders {
+            let folder = folder.as_ref();
+            match parse(folder) {
+                Lower::Layer(home, layer) => stack.add(&home, layer, stores),
+                Lower::Link(home, link) => match follow(&home, &link, stores) {
+                    Some((home, layer)) => stack.add(&home, layer, stores),
+                    None if is_elsewhere(&home) => stack.hidden = true,
+                    None => return Err(folder.to_owned()),
+                },
+                Lower::Empty => empty = true,
+                Lower::Hidden => stack.hidden = true,
+                Lower::Foreign => return Err(folder.to_owned()),
+            }
+        }
+        stack.layers.reverse();
+        // Only the folder that stands for no layer says that there is none.
+        stack.hidden |= stack.layers.is_empty() && !empty;
+        Ok(stack)
+    }
+
+    fn add(&mut self, home: &Path, layer: LayerId, stores: &mut Stores) {
+        if home.is_absolute()
+            && let Some(root) = home.parent()
+        {
+            stores.learn(root);
+        }
+        if self.layers.last() != Some(&layer) {
+            self.layers.push(layer);
+        }
+    }
+}
+
+/// The layer that a link leads to, and the driver's folder that holds both.
+fn follow(home: &Path, link: &str, stores: &mut Stores) -> Option<(PathBuf, LayerId)> {
+    if !is_elsewhere(home) {
+        return read_link(home, link).map(|layer| (home.to_owned(), layer));
+    }
+    stores.find(|stores, root| {
+        let home = root.join(stores.driver());
+        read_link(&home, link).map(|layer| (home, layer))
+    })
+}
+
+/// Whether a folder of links stands for the driver's own or for that of another store, nobody says which: a relative one, and one that was mapped for
+/// the time of mounting.
+fn is_elsewhere(home: &Path) -> bool {
+    home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
+}
+
+/// Reads `<home>/l/<link>`, which leads to `../<layer>/diff`.
+fn read_link(home: &Path, link: &str) -> Option<LayerId> {
+    let target = std::fs::read_link(home.join("l").join(link)).ok()?;
+    LayerId::parse(target.to_str()?.strip_prefix("../")?.strip_suffix("/diff")?)
+}

@@ -1,0 +1,163 @@
+//! What is a container of Podman, CRI-O or Buildah made of?
+//!
+//! In: a bundle, what is mounted at its root, and the containers/storage store on local disk: the engine's files, root's or, in a rootless engine, the
+//! user's own, which makes the answer advice there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced by rename, and the engine
+//! may hold the locks while it waits for us. Not checked: the contents of layers, which the engine hashed when it unpacked them.
+//!
+//! ```text
+//! containers.json ─▶ image ─▶ image config ─▶ diff IDs ─▶ layer IDs ─┐
+//! mount at the root ─▶ lower folders ───────────────────▶ layer IDs ─┴ the same: settled
+//!                                                            └ else: layers.json ─▶ the layers below it, compared with both
+//! ```
+
+pub mod big_data;
+pub mod build;
+pub mod container;
+pub mod image;
+pub mod layer_id;
+pub mod layers;
+pub mod lower;
+pub mod records;
+pub mod reference;
+pub mod seen;
+pub mod settle;
+pub mod store;
+pub mod stores;
+
+pub use store::Store;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use build::BuildPlace;
+use layer_id::LayerId;
+use lower::Stack;
+use records::ContainerRecord;
+use seen::{Seen, upper_layer};
+use settle::{Case, Top};
+use stores::{SETTINGS, Stores};
+
+use super::digest::Digest;
+use super::{Corrupt, Evidence, LineageError, Origin, Unknown};
+use crate::container::bundle::Bundle;
+use crate::container::mount::{self, RootMount};
+
+/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O) of a store with this driver.
+///
+/// # Errors
+/// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed; [`LineageError::Corrupt`] when a file is not what
+/// containers/storage writes, or the mount is not what its records say.
+pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
+    let mount = mounted_at(&bundle.root)?;
+    Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.container(store, driver)
+}
+
+/// The container of a `RUN` step: Buildah's bundle names no store, so that the mount at its root must.
+///
+/// # Errors
+/// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
+pub fn resolve_build(bundle: &Bundle, deadline: Instant) -> Result<Origin, LineageError> {
+    let mount = mounted_at(&bundle.root)?;
+    Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.build()
+}
+
+fn mounted_at(root: &Path) -> Result<Option<RootMount>, LineageError> {
+    mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)).into())
+}
+
+/// What is known before a store is opened.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    bundle: &'a Bundle,
+    mount: Option<&'a RootMount>,
+    /// Where `storage.conf` may lie.
+    settings: &'a [PathBuf],
+    deadline: Instant,
+}
+
+impl Sight<'_> {
+    fn container(self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
+        let root = &self.bundle.root;
+        let shown = stores::shown_in(root, driver).or_else(|| upper_layer(self.mount?));
+        let graph_root = shown.map_or_else(|| store.to_owned(), |(graph_root, _)| graph_root);
+        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[&graph_root, store], self.settings)?;
+        let mut stores = Stores::new(driver, &graph_root, self.settings);
+        if record.image.is_empty() {
+            return Ok(self.without_image(&mut stores)?.unwrap_or(Origin::NoImage));
+        }
+        let own = own_layer(&record, &list)?;
+        let seen = Seen::at(root, self.mount, own, &mut stores)?;
+        self.settle(&record, &list, seen, own, &mut stores)
+    }
+
+    fn build(self) -> Result<Origin, LineageError> {
+        let root = &self.bundle.root;
+        let shown = self.mount.and_then(|mount| build::place(root, mount, self.settings));
+        let BuildPlace { graph_root, driver, own } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
+        let mut stores = Stores::new(&driver, &graph_root, self.settings);
+        let seen = Seen::at(root, self.mount, own, &mut stores)?;
+        match container::of_layer(&own.to_string(), &driver, &graph_root)? {
+            Some((record, list)) if !record.image.is_empty() => self.settle(&record, &list, seen, own, &mut stores),
+            // `FROM scratch`, or a build whose record is gone: the mount alone tells.
+            Some(_) | None => Case { place: root, image: None, seen, top: Top::Below(own), deadline: self.deadline }.settle(&mut stores),
+        }
+    }
+
+    fn settle(self, record: &ContainerRecord, list: &Path, seen: Seen, own: LayerId, stores: &mut Stores) -> Result<Origin, LineageError> {
+        let image = Some(image_of(record, list)?);
+        let case = Case { place: &self.bundle.root, image, seen, top: Top::Below(own), deadline: self.deadline };
+        Ok(named(case.settle(stores)?, record.image_name()))
+    }
+
+    /// What a container without an image runs on, when an image's layers are mounted there all the same (`--rootfs` of a mounted image, with or without
+    /// `:O`). `None` when what is mounted is of no store that can be read.
+    fn without_image(self, stores: &mut Stores) -> Result<Option<Origin>, LineageError> {
+        let Some(mount) = self.mount.filter(|mount| mount.fs_type == "overlay") else { return Ok(None) };
+        let (seen, top) = match mount.lowerdirs.as_slice() {
+            [merged] if let Some((graph_root, top)) = stores::shown_in(merged, stores.driver()) => {
+                stores.learn(&graph_root);
+                (Seen::Hidden, top)
+            }
+            folders => match Stack::read(folders, stores) {
+                Ok(Stack { layers, hidden: false }) if let Some(top) = layers.last().copied() => {
+                    (Seen::Layers(layers, Evidence::Mount), top)
+                }
+                Ok(_) | Err(_) => return Ok(None),
+            },
+        };
+        // The mounted layer is an image's, or another container's own, which has no diff ID.
+        for top in [Top::Is(Some(top)), Top::Below(top)] {
+            let case = Case { place: &self.bundle.root, image: None, seen: seen.clone(), top, deadline: self.deadline };
+            match case.settle(stores) {
+                Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+                answer => return answer.map(Some),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn image_of(record: &ContainerRecord, list: &Path) -> Result<Digest, LineageError> {
+    Digest::from_hex(&record.image)
+        .ok_or_else(|| Corrupt::File(list.to_owned(), format!("the container {:?} has the image {:?}", record.id, record.image)).into())
+}
+
+fn own_layer(record: &ContainerRecord, list: &Path) -> Result<LayerId, LineageError> {
+    LayerId::parse(&record.layer)
+        .ok_or_else(|| Corrupt::File(list.to_owned(), format!("the container {:?} has the layer {:?}", record.id, record.layer)).into())
+}
+
+/// The origin, with the image's name for people.
+fn named(origin: Origin, name: Option<String>) -> Origin {
+    match origin {
+        Origin::Image(mut image) => {
+            image.facts.name = name;
+            Origin::Image(image)
+        }
+        Origin::NoLayers(mut facts) => {
+            facts.name = name;
+            Origin::NoLayers(facts)
+        }
+        Origin::NoImage => Origin::NoImage,
+    }
+}

@@ -1,0 +1,230 @@
+//! What do the store's lists of containers, images and layers say?
+//!
+//! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json`, `layers.json` (the engine's, replaced by rename, hence whole unless
+//! a disk or a person broke them; hostile enough). Out: their records, or what is wrong with the list, in one line. Rules: containers/storage,
+//! containers.go, images.go, layers.go; an empty file is a list without records (`load` in each of them); fields that are not needed may hold
+//! anything. Not checked: whether the records agree with each other.
+//!
+//! One record is found by its beginning, `{"id":"<ID>"`, because a list of 500 containers takes ten times longer to parse than to search. The object
+//! that begins there is parsed then, and counts only when it has this ID. Inside a JSON string quotes are escaped, so that no name, label or
+//! metadata can hold the beginning.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, de};
+
+use super::layer_id::LayerId;
+use crate::lineage::digest::DiffId;
+
+/// Bytes that are not the list they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadList(String);
+
+impl BadList {
+    fn new(fault: impl fmt::Display) -> Self {
+        Self(fault.to_string().chars().take(200).collect())
+    }
+}
+
+impl fmt::Display for BadList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadList {}
+
+/// A record that has an ID.
+pub trait Record: DeserializeOwned {
+    /// The record's ID.
+    fn id(&self) -> &str;
+}
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object")]
+pub struct ContainerRecord {
+    /// Its ID.
+    pub id: String,
+    /// Names for people.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub names: Vec<String>,
+    /// The ID of its image; empty when it was made from a folder.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub image: String,
+    /// The ID of its own layer.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub layer: String,
+    /// What the engine keeps for itself; Podman and CRI-O: a JSON object.
+    #[serde(default, deserialize_with = "or_empty")]
+    metadata: String,
+}
+
+impl ContainerRecord {
+    /// The image's name as the engine wrote it down when it made the container, for people.
+    #[must_use]
+    pub fn image_name(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            #[serde(rename = "image-name")]
+            image_name: String,
+        }
+        let metadata: Metadata = serde_json::from_str(&self.metadata).ok()?;
+        Some(metadata.image_name).filter(|name| !name.is_empty())
+    }
+}
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object")]
+pub struct ImageRecord {
+    /// Its ID: the digest of its config, unless layers are known by their table of contents alone.
+    pub id: String,
+    /// Names with tags or digests, for people.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub names: Vec<String>,
+    /// The ID of its topmost layer; empty when it has none.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub layer: String,
+    /// The keys of its items: configs and manifests.
+    #[serde(default, rename = "big-data-names", deserialize_with = "or_empty")]
+    pub items: Vec<String>,
+}
+
+/// A layer, of an image or a container's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object")]
+pub struct LayerRecord {
+    /// Its ID.
+    pub id: Field<LayerId>,
+    /// The layer that it stands on.
+    #[serde(default)]
+    pub parent: Field<LayerId>,
+    /// The digest of its uncompressed archive, as the engine saw it pass: its diff ID.
+    #[serde(default, rename = "diff-digest")]
+    pub diff_id: Field<DiffId>,
+}
+
+impl Record for ContainerRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Record for ImageRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A field that is read for every record and judged only where the record is needed, so that one strange layer spoils no other container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    /// It is not there, null or empty.
+    #[default]
+    Absent,
+    /// It is as it should be.
+    Good(T),
+    /// It is something else: the beginning of it.
+    Bad(String),
+}
+
+impl<T> Field<T> {
+    fn read(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
+        match parse(text) {
+            _ if text.is_empty() => Self::Absent,
+            Some(value) => Self::Good(value),
+            None => Self::Bad(text.chars().take(80).collect()),
+        }
+    }
+}
+
+/// What a [`Field`] holds, read from text.
+trait Parse: Sized {
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl Parse for LayerId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Parse for DiffId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl<'de, T: Parse> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text<T>(std::marker::PhantomData<T>);
+        impl<T: Parse> Visitor<'_> for Text<T> {
+            type Value = Field<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Field<T>, E> {
+                Ok(Field::read(text, T::parse))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Field<T>, E> {
+                Ok(Field::Absent)
+            }
+        }
+        deserializer.deserialize_any(Text(std::marker::PhantomData))
+    }
+}
+
+/// Go writes an empty list or text as `null` in places.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Finds the record with this ID by its beginning; `None` when there is none that begins so.
+///
+/// # Errors
+/// [`BadList`] when the bytes are not a list in UTF-8 as far as that shows without reading it all, when the record is broken, and when there are two.
+pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
+    let text = text_of(list)?;
+    let Some((start, rest)) = cut(text, id) else { return Ok(None) };
+    let record = R::deserialize(&mut serde_json::Deserializer::from_str(start)).map_err(BadList::new)?;
+    if record.id() != id {
+        return Err(BadList::new(format_args!("the record of {id:?} holds another ID")));
+    }
+    match cut(rest, id) {
+        Some(_) => Err(BadList::new(format_args!("it has two records of {id:?}"))),
+        None => Ok(Some(record)),
+    }
+}
+
+/// The text from a record's beginning on, and the text behind that beginning.
+fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
+    let beginning = format!("{{\"id\":\"{id}\"");
+    let start = &text[text.find(&beginning)?..];
+    Some((start, &start[beginning.len()..]))
+}
+
+/// All records of a list.
+///
+/// # Errors
+/// [`BadList`] when the bytes are not a list of such records.
+pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
+    match text_of(list)? {
+        "" => Ok(Vec::new()),
+        text => serde_json::from_str::<Option<Vec<R>>>(text).map(Option::unwrap_or_default).map_err(BadList::new),
+    }
+}
+
+/// The text of a list, which must at least begin and end like one.
+fn text_of(list: &[u8]) -> Result<&str, BadList> {
+    let text = std::str::from_utf8(list).map_err(|_| BadList::new("it is not UTF-8"))?.trim_ascii();
+    match text {
+        "" | "null" => Ok(text),
+        list if list.starts_with('[') && list.ends_with(']') => Ok(list),
+        _ => Err(BadList::new("it is not a whole JSON list")),
+    }
+}

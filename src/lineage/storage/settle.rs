@@ -1,0 +1,136 @@
+//! On which layers do a container's record, its image and its root agree?
+//!
+//! In: the image that a record names, and the layers that show. Out: an [`Origin`]. The image config settles it alone when the layers that it names are
+//! those that show; else the store's list of layers is read and compared with both. Not checked: whether the mount is this container's;
+//! [`super::seen`] did.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::image::{self, FoundImage};
+use super::layer_id::{self, LayerId};
+use super::layers::{self, Layer};
+use super::seen::Seen;
+use super::stores::Stores;
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{DiffId, Digest};
+use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+
+/// What is to be settled.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// Where the layers show, for messages: the container's root, or the list that has the record.
+    pub place: &'a Path,
+    /// The image that the record names; `None` when there is no record.
+    pub image: Option<Digest>,
+    /// The layers that show.
+    pub seen: Seen,
+    /// Where the store's list is entered when none shows.
+    pub top: Top,
+    /// When to give up.
+    pub deadline: Instant,
+}
+
+/// A layer of the store's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Top {
+    /// The one below this: the container's own.
+    Below(LayerId),
+    /// This one: an image's topmost, if it has any.
+    Is(Option<LayerId>),
+}
+
+impl Case<'_> {
+    /// The layers on which all agree.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when they do not, [`Unknown`] when too little is there to tell.
+    pub fn settle(&self, stores: &mut Stores) -> Result<Origin, LineageError> {
+        self.in_time()?;
+        let image = self.image.map_or_else(|| Ok(FoundImage::default()), |image| image::find(image, stores))?;
+        if let (Some(diff_ids), Some(evidence)) = (&image.diff_ids, self.shows(image.diff_ids.as_deref())) {
+            return self.origin(diff_ids.clone(), image.facts, evidence, stores);
+        }
+        self.in_time()?;
+        let listed = self.listed(stores)?;
+        let (diff_ids, evidence) = self.agreed(&listed, image.diff_ids.as_deref())?;
+        self.origin(diff_ids, image.facts, evidence, stores)
+    }
+
+    fn in_time(&self) -> Result<(), LineageError> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(Unknown::Deadline.into()) }
+    }
+
+    /// How well the layers of these diff IDs are seen to be those of the container; `None` when others show, or none.
+    fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
+        let named = layer_id::of_diff_ids(diff_ids?);
+        match (&self.seen, self.top) {
+            (Seen::Layers(layers, evidence), _) => (*layers == named).then_some(*evidence),
+            (Seen::Hidden, Top::Is(top)) => (named.last().copied() == top).then_some(Evidence::Metadata),
+            (Seen::Hidden, Top::Below(_)) => None,
+        }
+    }
+
+    /// What the store's list has in place of the layers that show, which must be the same.
+    fn listed(&self, stores: &mut Stores) -> Result<Vec<Layer>, LineageError> {
+        layers::ask(stores, |layers| {
+            let top = match (&self.seen, self.top) {
+                (Seen::Layers(seen, _), _) => seen.last().copied(),
+                (Seen::Hidden, Top::Is(top)) => top,
+                (Seen::Hidden, Top::Below(own)) => layers.layer(own)?.parent,
+            };
+            let listed = top.map_or_else(|| Ok(Vec::new()), |top| layers.up_to(top))?;
+            match &self.seen {
+                Seen::Layers(seen, _) => match layers.difference(&listed, seen) {
+                    Some(difference) => Err(Corrupt::Mount(self.place.to_owned(), difference).into()),
+                    None => Ok(listed),
+                },
+                Seen::Hidden => Ok(listed),
+            }
+        })
+    }
+
+    /// The diff IDs of the listed layers, which must be those that the image config names, where both are known.
+    fn agreed(&self, listed: &[Layer], named: Option<&[DiffId]>) -> Result<(Vec<DiffId>, Evidence), LineageError> {
+        let corrupt = |fault| Err(Corrupt::Mount(self.place.to_owned(), fault).into());
+        if let Some(named) = named.filter(|named| named.len() != listed.len()) {
+            return corrupt(format!("it stands on {} layers, its image config names {}", listed.len(), named.len()));
+        }
+        let mut evidence = match self.seen {
+            Seen::Layers(_, evidence) => evidence,
+            Seen::Hidden => Evidence::Metadata,
+        };
+        let mut diff_ids = Vec::with_capacity(listed.len());
+        for (index, layer) in listed.iter().enumerate() {
+            let claimed = named.and_then(|named| named.get(index).copied());
+            let diff_id = match (layer.diff_id, claimed) {
+                (Some(known), Some(claimed)) if known != claimed => {
+                    return corrupt(format!("its layer {} has the diff ID {known}, its image config names {claimed}", layer.id));
+                }
+                (Some(known), _) => known,
+                (None, Some(claimed)) => {
+                    evidence = Evidence::Claimed;
+                    claimed
+                }
+                (None, None) => return Err(Unknown::NoRecord("a layer's diff ID", self.place.to_owned()).into()),
+            };
+            diff_ids.push(diff_id);
+        }
+        Ok((diff_ids, evidence))
+    }
+
+    fn origin(&self, diff_ids: Vec<DiffId>, facts: ImageFacts, evidence: Evidence, stores: &mut Stores) -> Result<Origin, LineageError> {
+        if diff_ids.is_empty() {
+            return Ok(Origin::NoLayers(facts));
+        }
+        let layers = match &self.seen {
+            Seen::Layers(layers, _) => layers.clone(),
+            Seen::Hidden => layer_id::of_diff_ids(&diff_ids),
+        };
+        let evidence = if layers.iter().any(|layer| stores.is_lazy(*layer)) { Evidence::Claimed } else { evidence };
+        let count = diff_ids.len();
+        let chain = Chain::from_diff_ids(diff_ids);
+        let chain = chain.ok_or_else(|| Corrupt::File(self.place.to_owned(), format!("its image config names {count} layers")))?;
+        Ok(Origin::Image(ImageLineage { chain, facts, evidence }))
+    }
+}

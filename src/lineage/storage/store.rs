@@ -1,0 +1,161 @@
+//! What is in a store, for people and for whoever asks without a bundle?
+//!
+//! In: a graph root, a run root, and a container's ID or what somebody typed for an image. Out: lists, and the same [`Origin`]s that the gate comes to.
+//! A container that is not mounted is told by the store's records alone. Not checked: who owns the store.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::container;
+use super::layer_id::LayerId;
+use super::records::ImageRecord;
+use super::reference::{self, NotOne};
+use super::seen::{self, Seen};
+use super::settle::{Case, Top};
+use super::stores::{self, SETTINGS, Stores};
+use super::{image_of, named, own_layer};
+use crate::container::{ContainerId, mount};
+use crate::lineage::digest::Digest;
+use crate::lineage::{Corrupt, LineageError, Origin, StoredContainer, StoredImage, Unknown};
+
+/// The drivers of containers/storage that hold images.
+const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
+
+/// A store of Podman, CRI-O or Buildah.
+#[derive(Clone, Debug)]
+pub struct Store {
+    graph_root: PathBuf,
+    run_root: PathBuf,
+    drivers: Vec<&'static str>,
+    settings: Vec<PathBuf>,
+}
+
+impl Store {
+    /// The store with this graph root; the run root holds the records of containers in transient mode.
+    ///
+    /// # Errors
+    /// [`Unknown::NoRecord`] when there is no store.
+    pub fn open(graph_root: &Path, run_root: &Path) -> Result<Self, LineageError> {
+        let holds = |driver: &&str| {
+            let folder = |kind| graph_root.join(format!("{driver}-{kind}"));
+            ["images", "containers"].into_iter().any(|kind| folder(kind).metadata().is_ok_and(|facts| facts.is_dir()))
+        };
+        let drivers: Vec<_> = DRIVERS.into_iter().filter(holds).collect();
+        if drivers.is_empty() {
+            return Err(Unknown::NoRecord("a store of images", graph_root.to_owned()).into());
+        }
+        let settings = SETTINGS.map(PathBuf::from).to_vec();
+        Ok(Self { graph_root: graph_root.to_owned(), run_root: run_root.to_owned(), drivers, settings })
+    }
+
+    /// All containers.
+    ///
+    /// # Errors
+    /// As [`container::every`].
+    pub fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
+        let mut containers = Vec::new();
+        for driver in &self.drivers {
+            let records = container::every(driver, &[&self.graph_root, &self.run_root])?;
+            containers.extend(records.into_iter().filter_map(|(record, _)| {
+                let image = record.image_name();
+                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image })
+            }));
+        }
+        Ok(containers)
+    }
+
+    /// What the container with this ID is made of; compared with its mount when it is mounted.
+    ///
+    /// # Errors
+    /// As [`super::resolve`].
+    pub fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {
+        let mut missing = None;
+        for driver in &self.drivers {
+            match self.container_of(id, driver, deadline) {
+                Err(LineageError::Unknown(cause @ Unknown::NoRecord(..))) => missing = missing.or(Some(cause)),
+                answer => return answer,
+            }
+        }
+        Err(missing.unwrap_or_else(|| Unknown::NoRecord("the container's record", self.graph_root.clone())).into())
+    }
+
+    fn container_of(&self, id: &ContainerId, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
+        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root], &self.settings)?;
+        if record.image.is_empty() {
+            return Ok(Origin::NoImage);
+        }
+        let image = image_of(&record, &list)?;
+        let own = own_layer(&record, &list)?;
+        let mut stores = Stores::new(driver, &self.graph_root, &self.settings);
+        let shown = stores::shown_at(&self.graph_root, driver, own);
+        let seen = match mount::at(&shown) {
+            Ok(Some(mount)) => Seen::at(&shown, Some(&mount), own, &mut stores)?,
+            Ok(None) | Err(_) if driver == "overlay" => seen::noted(own, &mut stores)?,
+            Ok(None) | Err(_) => Seen::Hidden,
+        };
+        let case = Case { place: &list, image: Some(image), seen, top: Top::Below(own), deadline };
+        Ok(named(case.settle(&mut stores)?, record.image_name()))
+    }
+
+    /// All images, those of additional stores included.
+    ///
+    /// # Errors
+    /// [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when it is broken.
+    pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
+        let mut images = Vec::new();
+        for driver in &self.drivers {
+            let (_, list) = self.images_of(driver)?;
+            images.extend(list.into_iter().filter_map(|record| {
+                let id = Digest::from_hex(&record.id)?;
+                Some(StoredImage { id, names: record.names })
+            }));
+        }
+        Ok(images)
+    }
+
+    fn images_of(&self, driver: &str) -> Result<(Stores, Vec<ImageRecord>), LineageError> {
+        let mut stores = Stores::new(driver, &self.graph_root, &self.settings);
+        stores.read_settings();
+        let mut images: Vec<ImageRecord> = Vec::new();
+        for root in stores.roots() {
+            let path = stores.file(root, "images", "images.json");
+            let Some(list) = container::read_list(&path)? else { continue };
+            for record in container::all::<ImageRecord>(&path, &list)? {
+                if !images.iter().any(|known| known.id == record.id && known.names == record.names) {
+                    images.push(record);
+                }
+            }
+        }
+        Ok((stores, images))
+    }
+
+    /// What an image is made of: `name[:tag][@digest]`, a digest of its manifest or config, or the beginning of its ID if that is one image's alone.
+    ///
+    /// # Errors
+    /// [`Unknown::NoRecord`] when no image or more than one is meant; else as [`super::resolve`].
+    pub fn image(&self, reference: &str, deadline: Instant) -> Result<Origin, LineageError> {
+        let mut several = false;
+        for driver in &self.drivers {
+            let (mut stores, images) = self.images_of(driver)?;
+            match reference::find(reference, &images) {
+                Ok(image) => return self.image_in(image, &mut stores, deadline),
+                Err(NotOne::Several) => several = true,
+                Err(NotOne::None) => {}
+            }
+        }
+        let what = if several { "one image alone whose ID begins so" } else { "the image" };
+        Err(Unknown::NoRecord(what, self.graph_root.clone()).into())
+    }
+
+    fn image_in(&self, image: &ImageRecord, stores: &mut Stores, deadline: Instant) -> Result<Origin, LineageError> {
+        let list = stores.file(&self.graph_root, "images", "images.json");
+        let corrupt = |what: &str, text: &str| Corrupt::File(list.clone(), format!("the image {:?} has the {what} {text:?}", image.id));
+        let id = Digest::from_hex(&image.id).ok_or_else(|| corrupt("ID", &image.id))?;
+        let top = match image.layer.as_str() {
+            "" => None,
+            layer => Some(LayerId::parse(layer).ok_or_else(|| corrupt("layer", layer))?),
+        };
+        let case = Case { place: &list, image: Some(id), seen: Seen::Hidden, top: Top::Is(top), deadline };
+        Ok(named(case.settle(stores)?, image.names.first().cloned()))
+    }
+}

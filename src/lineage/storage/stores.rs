@@ -1,0 +1,228 @@
+//! In which stores can a container's record, layers and image lie?
+//!
+//! In: the graph root, what a mount shows of others, and `storage.conf` (root's files). Out: paths to look at, nearest first. A wrong one costs a
+//! look: what is found there must still fit the container's record and the mount. Not checked: who owns the stores; in a rootless engine they belong
+//! to the user, and the result is advice.
+//!
+//! ```text
+//! <graph root>/<driver>-containers/{containers,volatile-containers}.json      <run root>/<driver>-containers/volatile-containers.json (transient)
+//! <graph root>/<driver>-layers/{layers,volatile-layers}.json                  <run root>/<driver>-layers/volatile-layers.json (transient)
+//! <graph root>/<driver>-images/images.json, <image ID>/<item>
+//! <graph root>/overlay/<layer>/{diff,link,lower,merged}, l/<link>   vfs/dir/<layer>   btrfs/subvolumes/<layer>   zfs/graph/<layer>
+//! ```
+//! Source: containers/storage, store.go (`load`, `getLayerStoreLocked`), drivers/*.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::layer_id::LayerId;
+use crate::sys::file::{self, Guard};
+
+/// The settings of containers/storage, the one that counts first (containers/storage: types/options.go). The per-user one is not read: it lies where
+/// its user says, and the mount shows what it names.
+pub const SETTINGS: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
+
+/// The run root where no setting names another.
+const RUN_ROOT: &str = "/run/containers/storage";
+
+/// The largest `storage.conf` and command line that are read, in bytes.
+const LARGEST_TEXT: u64 = 1 << 20;
+
+/// The stores that one driver's layers and images may lie in.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    driver: String,
+    roots: Vec<PathBuf>,
+    /// The files of settings, until they are read.
+    settings: Option<Vec<PathBuf>>,
+}
+
+impl Stores {
+    /// Only the store at `root`, until more are learnt; what `settings` name as additional stores is looked at when nothing else helps.
+    #[must_use]
+    pub fn new(driver: &str, root: &Path, settings: &[PathBuf]) -> Self {
+        Self { driver: driver.to_owned(), roots: vec![root.to_owned()], settings: Some(settings.to_vec()) }
+    }
+
+    /// The storage driver.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// The first store: the one that holds the container.
+    #[must_use]
+    pub fn first(&self) -> &Path {
+        self.roots.first().map_or(Path::new("/"), PathBuf::as_path)
+    }
+
+    /// All stores known by now.
+    #[must_use]
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// Adds the store at `root`, unless it is known.
+    pub fn learn(&mut self, root: &Path) {
+        if !self.roots.iter().any(|known| known == root) {
+            self.roots.push(root.to_owned());
+        }
+    }
+
+    /// `<root>/<driver>-<kind>/<name>`.
+    #[must_use]
+    pub fn file(&self, root: &Path, kind: &str, name: &str) -> PathBuf {
+        root.join(format!("{}-{kind}", self.driver)).join(name)
+    }
+
+    /// Asks each store in turn until one has an answer, those that the settings name last.
+    pub fn find<T>(&mut self, ask: impl Fn(&Self, &Path) -> Option<T>) -> Option<T> {
+        let mut asked = 0;
+        loop {
+            while let Some(root) = self.roots.get(asked) {
+                if let Some(answer) = ask(self, root) {
+                    return Some(answer);
+                }
+                asked += 1;
+            }
+            if !self.read_settings() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether a layer was never unpacked but is served by a store of lazily pulled ones, which takes its diff ID from the image's author: its folder is
+    /// a link then (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
+    #[must_use]
+    pub fn is_lazy(&self, layer: LayerId) -> bool {
+        let contents = Path::new(&self.driver).join(layer.to_string()).join("diff");
+        let facts = self.roots.iter().find_map(|root| root.join(&contents).symlink_metadata().ok());
+        facts.is_some_and(|facts| facts.is_symlink())
+    }
+
+    /// Learns the stores that the settings name, and those that the engine was started with; `false` when that was done before. What cannot be read
+    /// names none.
+    pub fn read_settings(&mut self) -> bool {
+        let Some(files) = self.settings.take() else { return false };
+        let words = words_of(&format!("/proc/{}/cmdline", nix::unistd::getppid()));
+        let named = StorageSettings::load(&files).image_stores.into_iter().chain(image_stores_in(&words));
+        named.for_each(|root| self.learn(&root));
+        true
+    }
+}
+
+/// The part of `storage.conf` that is read. What is not absolute, or not of the right kind, counts as missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// `storage.graphroot`.
+    pub graph_root: Option<PathBuf>,
+    /// `storage.runroot`.
+    pub run_root: Option<PathBuf>,
+    /// `storage.imagestore` and `storage.options.additionalimagestores`, in this order.
+    pub image_stores: Vec<PathBuf>,
+}
+
+impl StorageSettings {
+    /// Reads the text of a `storage.conf`; one that is not TOML says nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let Ok(File { storage }) = toml::from_str(text) else { return Self::default() };
+        let path = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let additional = storage.options.unwrap_or_default().additionalimagestores.unwrap_or_default();
+        Self {
+            graph_root: storage.graphroot.and_then(path),
+            run_root: storage.runroot.and_then(path),
+            image_stores: storage.imagestore.into_iter().chain(additional).filter_map(path).collect(),
+        }
+    }
+
+    /// Reads the first of `files` that is there: it hides the others, as it does for the engines.
+    #[must_use]
+    pub fn load(files: &[PathBuf]) -> Self {
+        let text = files.iter().find_map(|path| file::read_text(path, LARGEST_TEXT, Guard::Any).ok());
+        text.map_or_else(Self::default, |text| Self::parse(&text))
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    storage: Table,
+}
+
+#[derive(Default, Deserialize)]
+struct Table {
+    graphroot: Option<String>,
+    runroot: Option<String>,
+    imagestore: Option<String>,
+    options: Option<Options>,
+}
+
+#[derive(Default, Deserialize)]
+struct Options {
+    additionalimagestores: Option<Vec<String>>,
+}
+
+/// The run roots that may hold the record of a container in transient mode: what the engine's own call of the runtime shows
+/// (`--pid-file <run root>/<driver>-containers/<id>/userdata/pidfile`, Podman 4.3 and 5.8), then the settings' and the usual one.
+#[must_use]
+pub fn run_roots(driver: &str, container: &str, settings: &[PathBuf]) -> Vec<PathBuf> {
+    let shown = run_root_in(&words_of("/proc/self/cmdline"), driver, container);
+    let set = StorageSettings::load(settings).run_root;
+    shown.into_iter().chain(set).chain([PathBuf::from(RUN_ROOT)]).collect()
+}
+
+/// A process's command line; nothing when it cannot be read.
+fn words_of(path: &str) -> Vec<u8> {
+    file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
+}
+
+/// The additional image stores in a command line, whose words end in zero bytes: conmon carries Podman's `--storage-opt <driver>.imagestore=<root>`,
+/// which no other file names.
+pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
+    words.split(|byte| *byte == 0).filter_map(|word| {
+        let (option, root) = std::str::from_utf8(word).ok()?.split_once('=')?;
+        let names_store = ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
+        (names_store && root.starts_with('/')).then(|| PathBuf::from(root))
+    })
+}
+
+/// The run root in a command line, whose words end in zero bytes.
+#[must_use]
+pub fn run_root_in(words: &[u8], driver: &str, container: &str) -> Option<PathBuf> {
+    let tail = format!("/{driver}-containers/{container}/userdata/pidfile");
+    words.split(|byte| *byte == 0).find_map(|word| {
+        let root = std::str::from_utf8(word).ok()?.strip_suffix(tail.as_str())?;
+        let root = root.strip_prefix("--pid-file=").unwrap_or(root);
+        root.starts_with('/').then(|| PathBuf::from(root))
+    })
+}
+
+/// The folder in which a driver shows a container's layer.
+#[must_use]
+pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
+    let layer = layer.to_string();
+    match driver {
+        "vfs" => root.join("vfs/dir").join(layer),
+        "btrfs" => root.join("btrfs/subvolumes").join(layer),
+        "zfs" => root.join("zfs/graph").join(layer),
+        _overlay => root.join(driver).join(layer).join("merged"),
+    }
+}
+
+/// The store and the layer that a path of the form of [`shown_at`] names; `None` for any other path.
+#[must_use]
+pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
+    let layer_folder = match driver {
+        "vfs" | "btrfs" | "zfs" => path,
+        _overlay => path.parent()?,
+    };
+    let layer = LayerId::parse(layer_folder.file_name()?.to_str()?)?;
+    let folders = match driver {
+        "vfs" | "btrfs" | "zfs" => 3,
+        _overlay => 2,
+    };
+    let root = layer_folder.ancestors().nth(folders)?;
+    (shown_at(root, driver, layer) == path).then(|| (root.to_owned(), layer))
+}
