@@ -86,6 +86,14 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
     stat(path).map(|facts| Identity { facts })
 }
 
+/// Whether the caller may do more than its environment should decide: root, or somebody who got more than their own rights with this program.
+#[must_use]
+#[allow(unsafe_code)]
+pub fn is_privileged() -> bool {
+    // SAFETY: reads a word that the kernel gave the process at its start.
+    nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
+}
+
 /// Which file this process runs: the path that the kernel was given, else what `/proc` knows, which takes ten times as long.
 #[must_use]
 #[allow(unsafe_code)]
