@@ -11,7 +11,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, str};
@@ -309,9 +309,10 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = file::open(&paths.settings, Guard::Owned).ok()?;
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(LARGEST)).ok()? + 1);
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    scan(&bytes)
+    // One read: this stands in front of every call, and a file that is being replaced has another inode.
+    let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    scan(&bytes[..length])
 }
 
 /// The value of the first line `runtime = "/…"` before any table.
