@@ -6,6 +6,7 @@
 
 #[cfg(feature = "ctl")]
 pub mod archive;
+pub mod cache;
 pub mod chain;
 pub mod digest;
 pub mod docker;

@@ -1,0 +1,136 @@
+//! Which chains have been resolved before?
+//!
+//! In: a top chain ID, for which an engine's records would have to be asked layer by layer. Out: the chain, from `/var/lib/embargo/lineage`, one file
+//! for each, named by the top chain ID's 64 hexadecimal digits, with the diff IDs in it, lowest first, one a line. A chain is hashed again whenever it
+//! is read, so that a file which is cut, swapped or planted cannot pass for another chain; it never changes, so nothing has to be forgotten. Worth it
+//! where a layer costs a question to containerd; Docker's and Podman's own records are as quick to read.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use super::chain::{Chain, MAX_LAYERS};
+use super::digest::{ChainId, DiffId};
+use crate::paths::Paths;
+use crate::sys::file::{self, Guard};
+
+/// Bytes of one line: `sha256:`, 64 digits, line feed.
+const LINE: usize = 72;
+
+/// The most chains that are kept. A node that has seen more images begins anew.
+const MOST_CHAINS: usize = 4_096;
+
+/// The chain with this top chain ID; `None` when it is not there, or is there and does not hash to it.
+#[must_use]
+pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
+    let text = file::read_text(&path_of(paths, *top), (MAX_LAYERS * LINE) as u64, Guard::NoLink).ok()?;
+    parse(&text).filter(|chain| chain.top() == *top)
+}
+
+/// Reads the content of a file.
+#[must_use]
+pub fn parse(text: &str) -> Option<Chain> {
+    let diff_ids: Result<Vec<_>, _> = text.strip_suffix('\n')?.split('\n').map(DiffId::parse).collect();
+    Chain::from_diff_ids(diff_ids.ok()?)
+}
+
+/// Keeps a chain. Whatever stands in the way is passed over: the next container of the image asks the engine again.
+pub fn store(paths: &Paths, chain: &Chain) {
+    try_store(paths, chain).unwrap_or_default();
+}
+
+fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(&paths.lineage)?;
+    make_room(paths)?;
+    let target = path_of(paths, chain.top());
+    let new = target.with_extension(std::process::id().to_string());
+    let text: String = chain.diff_ids().iter().map(|diff_id| format!("{diff_id}\n")).collect();
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
+    // Not synced to disk: a file that a power cut leaves empty hashes to nothing, and is written again.
+    written.and_then(|()| fs::rename(&new, target)).inspect_err(|_| fs::remove_file(&new).unwrap_or_default())
+}
+
+fn make_room(paths: &Paths) -> io::Result<()> {
+    if fs::read_dir(&paths.lineage)?.count() < MOST_CHAINS {
+        return Ok(());
+    }
+    fs::read_dir(&paths.lineage)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+}
+
+fn path_of(paths: &Paths, top: ChainId) -> PathBuf {
+    paths.lineage.join(top.0.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::lineage::digest::Digest;
+
+    fn chain(layers: &[&str]) -> Chain {
+        Chain::from_diff_ids(layers.iter().map(|layer| DiffId(Digest::of(layer.as_bytes()))).collect()).unwrap()
+    }
+
+    fn put(path: &Path, content: &str) {
+        fs::remove_file(path).ok();
+        OpenOptions::new().create_new(true).write(true).open(path).unwrap().write_all(content.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_chain_is_kept_for_root_alone_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        let chain = chain(&["a", "b", "c"]);
+        assert_eq!(load(&paths, &chain.top()), None);
+        store(&paths, &chain);
+        store(&paths, &chain);
+        assert_eq!(load(&paths, &chain.top()), Some(chain.clone()));
+        assert_eq!(fs::metadata(&paths.lineage).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&paths.lineage).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_or_planted_is_no_chain() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        let (banned, clean) = (chain(&["banned", "app"]), chain(&["clean", "app"]));
+        store(&paths, &banned);
+        let path = path_of(&paths, banned.top());
+        let lines = |chain: &Chain| chain.diff_ids().iter().map(|diff_id| format!("{diff_id}\n")).collect::<String>();
+        for content in ["", "\n", &lines(&clean), &lines(&banned)[..LINE], &lines(&banned)[..2 * LINE - 1], &lines(&banned).repeat(600)] {
+            put(&path, content);
+            assert_eq!(load(&paths, &banned.top()), None, "{content:.90}");
+        }
+        put(&path, &lines(&banned));
+        assert_eq!(load(&paths, &banned.top()), Some(banned.clone()));
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(load(&paths, &banned.top()), None);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        fs::create_dir_all(&paths.state).unwrap();
+        put(&paths.lineage, "a file in the folder's place");
+        store(&paths, &chain(&["a"]));
+        assert_eq!(load(&paths, &chain(&["a"]).top()), None);
+    }
+
+    #[test]
+    fn a_full_folder_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        fs::create_dir_all(&paths.lineage).unwrap();
+        for number in 0..MOST_CHAINS {
+            put(&paths.lineage.join(number.to_string()), "");
+        }
+        store(&paths, &chain(&["a"]));
+        assert_eq!(fs::read_dir(&paths.lineage).unwrap().count(), 1);
+    }
+}
