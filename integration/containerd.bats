@@ -112,7 +112,7 @@ create() {
 @test "a root file system that is no image is admitted, or refused where the operator says so" {
   ban_and_publish "$(image base:1)"
   works_under_both launch --rootfs "$ROOM/root-base" one /bin/echo root runs
-  heard 'one'
+  heard EMBARGO_EVENT=no-image EMBARGO_CONTAINER=one
   settings 'on_no_image = "refuse"'
   use embargo
   run launch --rootfs "$ROOM/root-base" one /bin/echo root runs

@@ -181,7 +181,6 @@ refuse_a_sandbox() {
   pod=$(cri pod pod)
   container=$(cri container "$pod" main "$(image app:1)" -- sleep 1000)
   ! cri start "$container"
-  heard "$container"
-  heard BAN-2026-0007
-  heard containerd
+  heard EMBARGO_EVENT=refused EMBARGO_BAN=BAN-2026-0007 "EMBARGO_CONTAINER=$container" EMBARGO_ENGINE=containerd EMBARGO_MATCH=sha256: \
+    EMBARGO_SOURCE=https://source.example/app EMBARGO_REVISION=0123abc
 }

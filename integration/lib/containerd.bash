@@ -37,8 +37,11 @@ start_containerd() {
   import_images "$1"
 }
 
+# containerd 2's import unpacks into the snapshotters of its own settings only, unless the client does it.
 import_images() {
-  ctr -n "$1" image import --snapshotter "$SNAPSHOTTER" "$ROOM/images.tar"
+  local local=()
+  ! ctr image import --help | grep -q -- --local || local=(--local)
+  ctr -n "$1" image import "${local[@]}" --snapshotter "$SNAPSHOTTER" "$ROOM/images.tar"
 }
 
 stop_containerd() {

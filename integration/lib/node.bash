@@ -1,13 +1,21 @@
 # A node's trust, list and settings: what operators and authors do before a container is refused, with the real embargoctl.
 
 AUTHOR=$ROOM/author
+ORIGIN=bans.example/integration
 mkdir -p "$AUTHOR"
 
-# trust_an_author: makes a list key and puts a keyset that trusts it on the node.
+# trust_an_author: makes a list key, once, and puts a keyset that trusts it on the node.
 trust_an_author() {
   mkdir -p /etc/embargo /var/lib/embargo
-  "$EMBARGOCTL" keygen --out "$AUTHOR/key" >/dev/null
-  "$EMBARGOCTL" keyset new --origin integration.example --list-key "$(cat "$AUTHOR/key.pub")" >/etc/embargo/keyset
+  chmod 0755 /etc/embargo /var/lib/embargo
+  [ -e "$AUTHOR/key" ] || "$EMBARGOCTL" keygen --out "$AUTHOR/key" >/dev/null
+  "$EMBARGOCTL" keyset new --origin "$ORIGIN" --list-key "$AUTHOR/key.pub" >/etc/embargo/keyset
+}
+
+# forget_lists: the node has never had a list. The author counts on.
+forget_lists() {
+  rm -rf /var/lib/embargo
+  mkdir -m 0755 /var/lib/embargo
 }
 
 # settings [LINE…]: arms the node in enforce mode with the plain runtime behind it, and with these lines.
@@ -35,12 +43,17 @@ ban() {
 
 # publish [ARGUMENT…]: builds, signs and installs what stands in the source, as the next version.
 publish() {
+  new_list "$@"
+  "$EMBARGOCTL" install "$AUTHOR/banlist.lst" >/dev/null
+}
+
+# new_list [ARGUMENT…]: the signed list that publish would install, in AUTHOR/banlist.lst.
+new_list() {
   local version
   version=$(($(cat "$AUTHOR/version" 2>/dev/null || echo 0) + 1))
   echo "$version" >"$AUTHOR/version"
-  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin integration.example --version "$version" "$@" --out "$AUTHOR/banlist.lst" >/dev/null
+  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version "$version" "$@" --out "$AUTHOR/banlist.lst" >/dev/null
   "$EMBARGOCTL" list sign --key "$AUTHOR/key" "$AUTHOR/banlist.lst" >/dev/null
-  "$EMBARGOCTL" install "$AUTHOR/banlist.lst" >/dev/null
 }
 
 # ban_and_publish IMAGE [ARGUMENT…]: a list with exactly this ban.
@@ -73,9 +86,27 @@ hear_system_log() {
   within 10 test -S /dev/log
 }
 
-# heard PATTERN: the system log has a record that matches (extended expression) since the last forget_system_log.
+# own_records: what embargo itself said; other programs repeat a refusal in their own.
+own_records() {
+  grep -E 'SYSLOG_IDENTIFIER=embargo|embargo(\[[0-9]+\])?:' "$LOGS/syslog" | grep -v conmon
+}
+
+# heard PATTERN…: embargo has told the system log one thing that matches all of them (extended expressions) since forget_system_log.
 heard() {
-  within 5 grep -qE "$1" "$LOGS/syslog" || fail "not in the system log: $1" "$(cat "$LOGS/syslog")" || return 1
+  local pattern
+  matching() {
+    local records
+    records=$(own_records)
+    for pattern in "$@"; do
+      records=$(grep -E -- "$pattern" <<<"$records") || return 1
+    done
+  }
+  within 5 matching "$@" || fail "not in the system log: $*" "$(cat "$LOGS/syslog")" || return 1
+}
+
+# heard_nothing: an admission is silent.
+heard_nothing() {
+  [ -z "$(own_records)" ] || fail "in the system log:" "$(own_records)" || return 1
 }
 
 forget_system_log() {

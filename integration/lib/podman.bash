@@ -1,4 +1,5 @@
-# Podman and Buildah. No daemon: their files lie in the room. PODMAN_RUNTIME is the real runtime, runc or crun.
+# Podman and Buildah. No daemon: their files lie in the room. PODMAN_RUNTIME is the real runtime, runc or crun; STORAGE_DRIVER, which
+# Podman itself reads, is overlay or vfs.
 #
 # Podman asks a runtime for a JSON log only when it knows the runtime's *name* (libpod: runtime_supports_json), so both are run:
 #   known    containers.conf points the name of the real runtime at RUNTIME
@@ -6,6 +7,7 @@
 
 PODMAN_RUNTIME=${PODMAN_RUNTIME:-runc}
 PLAIN=$(command -v "$PODMAN_RUNTIME")
+export STORAGE_DRIVER=${STORAGE_DRIVER:-overlay}
 export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 
 # The default limits are what the room may have anyway: raising them needs a capability that some machines withhold.
@@ -26,7 +28,7 @@ start_podman() {
   use plain
   mkdir -p /etc/containers
   podman_settings >/etc/containers/containers.conf
-  printf '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' >/etc/containers/storage.conf
+  printf '[storage]\ndriver = "'"$STORAGE_DRIVER"'"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' >/etc/containers/storage.conf
   podman_images
 }
 

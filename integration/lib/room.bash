@@ -112,9 +112,9 @@ refused_only_by_embargo() {
   is_refusal "$seen"
 }
 
-# is_refusal TEXT [BAN]: holds the one line of DESIGN §2 with what matched, the ban, its reasons and the list.
+# is_refusal TEXT: holds the one line of DESIGN §2 with what matched, the ban, its reasons and the list.
 is_refusal() {
-  local line='embargo: refused [^ ]+: built on [^ ]+, banned by '"${2:-BAN-2026-0007}"' \(critical, CVE-2026-1234\) since [0-9-]{10}; use [^;]*; list [0-9]+'
+  local line='embargo: refused [^ ]+: (built on|is) [^ ]+, banned by BAN-2026-0007 \(critical, CVE-2026-1234\) since [0-9-]{10}; use registry\.example/base:2 ?; list [0-9]+'
   [[ $1 =~ $line ]] || fail "no refusal in:" "$1" || return 1
 }
 
@@ -125,7 +125,7 @@ leftovers() {
     /run/docker/containerd/daemon/io.containerd.runtime.v2.task /run/containerd/io.containerd.runtime.v2.task \
     /var/lib/docker/containerd/daemon/io.containerd.runtime.v2.task /var/lib/containerd/io.containerd.runtime.v2.task \
     -mindepth 1 2>/dev/null | sort
-  find /var/lib/docker/buildkit/executor /var/lib/containers/storage/overlay-containers -mindepth 1 \
+  find /var/lib/docker/buildkit/executor /var/lib/containers/storage/overlay-containers /var/lib/containers/storage/vfs-containers -mindepth 1 \
     \( -name '*.pid' -o -name pid -o -name pidfile -o -name rootfs \) 2>/dev/null | sort
   find /sys/fs/cgroup -mindepth 2 -type d 2>/dev/null | grep -vE '/(conmon|buildkit|docker|libpod_parent|init|k8s\.io|default|system\.slice|user\.slice)$' | sort
   ps -eo comm= | grep -E '^(containerd-shim|runc|crun|conmon|embargo)' | sort

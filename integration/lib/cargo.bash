@@ -1,0 +1,45 @@
+# Building, as the person who called sudo, with the toolchain that is there.
+
+TARGET=x86_64-unknown-linux-musl
+
+# cargo_as_builder ARGUMENT…
+cargo_as_builder() {
+  if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
+    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec cargo "$@"' cargo "$@"
+  else
+    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH cargo "$@"
+  fi
+}
+
+has_musl() {
+  [ -e "$(cargo_as_builder rustc -q --print sysroot 2>/dev/null || rustc --print sysroot)/lib/rustlib/$TARGET" ] ||
+    PATH=$HOME/.cargo/bin:$PATH rustup target add $TARGET
+}
+
+target_folder() {
+  cargo_as_builder metadata --no-deps --format-version 1 | jq -r .target_directory
+}
+
+# build_release: `embargo` statically, against musl or, where that target cannot be had, static glibc; `embargoctl` for the machine.
+build_release() {
+  if has_musl; then
+    cargo_as_builder build --release --target $TARGET --no-default-features --bin embargo
+  else
+    echo "no $TARGET here: linking against static glibc"
+    RUSTFLAGS='-C target-feature=+crt-static' cargo_as_builder build --release --target x86_64-unknown-linux-gnu --no-default-features --bin embargo
+  fi && cargo_as_builder build --release --bin embargoctl
+}
+
+# release_binaries: prints a folder with what build_release made.
+release_binaries() {
+  local target folder built
+  target=$(target_folder)
+  folder=$target/integration
+  mkdir -p "$folder"
+  for built in "$target/$TARGET/release/embargo" "$target/x86_64-unknown-linux-gnu/release/embargo"; do
+    [ ! -e "$built" ] || { cp "$built" "$folder/embargo.new" && mv "$folder/embargo.new" "$folder/embargo"; break; }
+  done
+  cp "$target/release/embargoctl" "$folder/embargoctl.new"
+  mv "$folder/embargoctl.new" "$folder/embargoctl"
+  printf '%s\n' "$folder"
+}

@@ -1,0 +1,25 @@
+# What the rooms need from Debian, on this machine and in the newer generation. Skipped when it is there.
+
+ENGINES=(docker.io containerd runc crun podman conmon buildah skopeo netavark nftables iptables uidmap fuse-overlayfs)
+TOOLS=(bats jq busybox-static python3-grpcio iproute2 procps)
+
+# install_packages PACKAGE…: with apt, those that are missing. Their services are not started: the tests run engines of their own.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  echo "installing ${missing[*]}"
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 0755 $policy
+    ours=yes
+  fi
+  local status=0
+  { DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; } || status=$?
+  [ -z "$ours" ] || rm -f $policy
+  return $status
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# Podman of an unprivileged user: the store, the log and the runtime's state are the user's; the list and the settings are root's.
+
+load lib/room
+load lib/node
+load lib/images
+load lib/podman
+
+TENANT_HOME=/var/lib/containers/tenant
+STORE=$TENANT_HOME/.local/share/containers/storage
+
+tenant() {
+  (cd / && exec runuser -u tenant -- env HOME=$TENANT_HOME XDG_RUNTIME_DIR=/run/user/4321 "$@")
+}
+
+podman() {
+  tenant podman "$@"
+}
+
+# Its home is on a real file system: the overlay driver refuses to stand on the room's own overlay.
+make_tenant() {
+  useradd --uid 4321 --no-create-home --home-dir $TENANT_HOME tenant
+  echo tenant:100000:65536 | tee /etc/subuid >/etc/subgid
+  install -d -o tenant -m 0700 /run/user/4321
+  install -d -o tenant -m 0755 $TENANT_HOME
+}
+
+setup_file() {
+  make_tenant
+  mkdir -p /etc/containers
+  podman_settings >/etc/containers/containers.conf
+  use plain
+  podman_images
+  hear_system_log
+  trust_an_author
+}
+
+teardown_file() {
+  stop_daemon system-log
+}
+
+setup() {
+  settings
+  forget_system_log
+}
+
+teardown() {
+  use plain
+  podman rm -fa -t 0 >/dev/null
+}
+
+# The author's tool runs as root and reads the user's store: by chain ID, as it would be published for any store.
+ban_chain_of() {
+  new_source
+  "$EMBARGOCTL" ban --source "$AUTHOR/bans.toml" --id BAN-2026-0007 --reason "remote code execution" --severity critical \
+    --advisory CVE-2026-1234 --successor registry.example/base:2 "$(podman_archive "$1")" >/dev/null
+  publish
+}
+
+podman_archive() {
+  rm -f "$ROOM/archive.tar"
+  tenant podman save -q "$1" >"$ROOM/archive.tar"
+  printf 'docker-archive:%s\n' "$ROOM/archive.tar"
+}
+
+@test "a user's container of an image that is not banned runs as under the plain runtime" {
+  ban_chain_of localhost/base:1
+  works_under_both known run --rm --network none other:1
+  works_under_both unknown run --rm --network none other:1
+  works_under_both known run --rm --network host other:1
+}
+
+@test "a user's container is refused when the base is banned" {
+  ban_chain_of localhost/base:1
+  refused_only_by_embargo 126 known run --rm --network none app:1
+  refused_only_by_embargo 126 unknown run --rm --network none deep:1
+}
+
+@test "a base banned after create and before start is refused at start" {
+  ban_nothing
+  use embargo
+  podman create --name web-1 --network none app:1
+  ban_chain_of localhost/base:1
+  run podman start web-1
+  [ "$status" -eq 125 ]
+  is_refusal "$output"
+}
+
+@test "a user's environment changes neither list nor settings in a user namespace" {
+  ban_chain_of localhost/base:1
+  use embargo
+  mkdir -p "$ROOM/elsewhere"
+  chmod 0755 "$ROOM/elsewhere"
+  run tenant env EMBARGO_ROOT="$ROOM/elsewhere" podman run --rm --network none app:1
+  [ "$status" -ne 0 ]
+}
+
+@test "exec, kill, stop and rm work as under the plain runtime" {
+  life() {
+    podman run -d --name web-1 --network none other:1 loop | wc -l
+    podman exec web-1 echo inside
+    podman exec web-1 sh -c 'exit 4' || echo "exit $?"
+    podman kill -s TERM web-1
+    podman wait web-1
+    podman rm web-1
+  }
+  ban_chain_of localhost/base:1
+  works_under_both life
+}
+
+@test "a keep-id user namespace does not hide the base" {
+  ban_chain_of localhost/base:1
+  works_under_both known run --rm --network none --userns keep-id other:1
+  refused_only_by_embargo 126 known run --rm --network none --userns keep-id app:1
+}
+
+@test "a user's payload has the signals of a direct run" {
+  ban_chain_of localhost/base:1
+  works_under_both known run --rm --network none other:1 grep -E '^(Sig(Blk|Ign|Cgt)|Cap|NoNewPrivs|Seccomp)' /proc/self/status
+}
+
+@test "a user's build step on a banned base is refused" {
+  ban_chain_of localhost/base:1
+  refused_only_by_embargo 1 podman build --no-cache --network host --isolation oci --runtime "$RUNTIME" --build-arg BASE=localhost/app:1 -f "$BUILD/deep.dockerfile" "$BUILD"
+}

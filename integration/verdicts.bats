@@ -1,0 +1,416 @@
+#!/usr/bin/env bats
+# Every outcome of the verdict (DESIGN §2, "What each outcome does") as a user of Docker sees it, with real lists and settings.
+
+load lib/room
+load lib/node
+load lib/images
+load lib/docker
+
+setup_file() {
+  start_docker
+  docker_images
+  hear_system_log
+  trust_an_author
+}
+
+teardown_file() {
+  stop_docker
+  stop_daemon system-log
+}
+
+setup() {
+  forget_lists
+  rm -f /etc/embargo/break-glass
+  settings
+  use embargo
+  forget_system_log
+}
+
+teardown() {
+  use plain
+  remove_containers
+}
+
+# write_ban [KEY=VALUE…]: a source with the ban of the base's chain ID; what is said here replaces or adds to its keys.
+write_ban() {
+  local effective=2026-01-01 line
+  printf '%s\n' '[[ban]]' 'id = "BAN-2026-0007"' 'reason = "remote code execution"' 'advisories = ["CVE-2026-1234"]' 'severity = "critical"' \
+    'successor = "registry.example/base:2"' >"$AUTHOR/bans.toml"
+  for line in "$@"; do
+    [[ $line != effective* ]] || effective=
+    printf '%s\n' "$line" >>"$AUTHOR/bans.toml"
+  done
+  [ -z "$effective" ] || printf 'effective = %s\n' "$effective" >>"$AUTHOR/bans.toml"
+  printf '%s\n' '[[ban.match]]' "base = \"$(base_chain)\"" 'name = "docker.io/library/base:1"' >>"$AUTHOR/bans.toml"
+}
+
+base_chain() {
+  chain_id $(diff_ids base:1)
+}
+
+# except KIND DIGEST UNTIL: an exception to the ban just written.
+except() {
+  printf '%s\n' '[[ban.except]]' "$1 = \"$2\"" "until = $3" 'reason = "replaced with release 7"' 'ticket = "OPS-4711"' >>"$AUTHOR/bans.toml"
+}
+
+admitted() {
+  run docker run --rm "$@"
+  [ "$status" -eq 0 ] || fail "not admitted: $*" "$output" || return 1
+}
+
+refused() {
+  run docker run --rm "$@"
+  [ "$status" -eq 125 ] || fail "exit status $status, not refused: $*" "$output" || return 1
+  [[ $output == *"embargo: refused "* ]] || fail "refused without saying so:" "$output" || return 1
+}
+
+@test "no match: admitted, silently" {
+  write_ban
+  publish
+  admitted other:1
+  heard_nothing
+}
+
+@test "a ban in effect: refused, in the words of the design" {
+  write_ban
+  publish
+  refused app:1
+  is_refusal "$output"
+  [[ $output == *"built on docker.io/library/base:1, banned by BAN-2026-0007 (critical, CVE-2026-1234) since 2026-01-01; use registry.example/base:2"* ]]
+  heard EMBARGO_EVENT=refused
+}
+
+@test "a ban not yet in effect: admitted, with the days left in the system log" {
+  write_ban "effective = $(date -u -d '+10 days' +%F)"
+  publish
+  admitted app:1
+  heard EMBARGO_EVENT=ban-ahead EMBARGO_BAN=BAN-2026-0007 'EMBARGO_DAYS_LEFT=(9|10)'
+}
+
+@test "a ban that has lapsed: admitted" {
+  write_ban 'lapses = 2026-02-01'
+  publish
+  admitted app:1
+}
+
+@test "a ban that warns: admitted, told in the system log" {
+  write_ban 'action = "warn"'
+  publish
+  admitted app:1
+  heard EMBARGO_EVENT=warned EMBARGO_BAN=BAN-2026-0007
+}
+
+@test "an exception for one image lets that image through and no other" {
+  write_ban
+  except image "$(docker image inspect -f '{{.Id}}' app:1)" "$(date -u -d '+10 days' +%F)"
+  publish
+  admitted app:1
+  heard EMBARGO_EVENT=excepted EMBARGO_BAN=BAN-2026-0007 OPS-4711
+  refused deep:1
+}
+
+@test "an exception for a base lets everything built on it through" {
+  write_ban
+  except base "$(chain_id $(diff_ids app:1))" "$(date -u -d '+10 days' +%F)"
+  publish
+  admitted app:1
+  admitted deep:1
+  refused base:1
+}
+
+@test "an exception that has run out lets nothing through" {
+  write_ban
+  except image "$(docker image inspect -f '{{.Id}}' app:1)" "$(date -u -d '-1 day' +%F)"
+  publish
+  refused app:1
+}
+
+@test "a cured image: admitted, told in the system log" {
+  local layers
+  layers=($(diff_ids cured:1))
+  write_ban "cure = [\"${layers[-1]}\"]"
+  publish
+  admitted cured:1
+  heard EMBARGO_EVENT=cured EMBARGO_BAN=BAN-2026-0007
+  refused base:1
+}
+
+@test "an image ban by image ID: that image is refused, its child is not" {
+  sed -e 's/^base = .*/image = "'"$(docker image inspect -f '{{.Id}}' app:1)"'"/' <(write_ban; cat "$AUTHOR/bans.toml") >"$AUTHOR/image.toml"
+  mv "$AUTHOR/image.toml" "$AUTHOR/bans.toml"
+  publish
+  refused app:1
+  admitted deep:1
+}
+
+@test "a layer ban: every image with that layer is refused, wherever it lies" {
+  local layers
+  layers=($(diff_ids app:1))
+  sed -e 's/^base = .*/layer = "'"${layers[1]}"'"/' <(write_ban; cat "$AUTHOR/bans.toml") >"$AUTHOR/layer.toml"
+  mv "$AUTHOR/layer.toml" "$AUTHOR/bans.toml"
+  publish
+  refused deep:1
+  admitted base:1
+}
+
+@test "an image without layers: admitted" {
+  write_ban
+  publish
+  admitted -v "$ROOM/root-base:/mnt:ro" empty:1 /mnt/bin/busybox true
+}
+
+@test "audit mode: admitted, and the system log has what would have been refused" {
+  settings 'mode = "audit"'
+  write_ban
+  publish
+  admitted app:1
+  heard EMBARGO_EVENT=would-refuse EMBARGO_BAN=BAN-2026-0007
+}
+
+@test "broken glass: admitted until its time is over" {
+  write_ban
+  publish
+  printf 'reason = "INC-4711"\nuntil = "%s"\n' "$(date -u -d '+1 hour' +%FT%TZ)" >/etc/embargo/break-glass
+  admitted app:1
+  heard EMBARGO_EVENT=break-glass-override INC-4711
+  printf 'reason = "INC-4711"\nuntil = "%s"\n' "$(date -u -d '-1 hour' +%FT%TZ)" >/etc/embargo/break-glass
+  refused app:1
+}
+
+@test "a list past its expiry: still enforced, told in the system log" {
+  write_ban
+  publish --issued "$(date -u -d '-20 days' +%FT%TZ)" --expires "$(date -u -d '-10 days' +%FT%TZ)"
+  refused app:1
+  forget_system_log
+  admitted other:1
+  heard EMBARGO_EVENT=list-stale
+}
+
+@test "a list past the grace period: what it does not ban is admitted, or refused where the operator says so" {
+  write_ban
+  publish --issued "$(date -u -d '-200 days' +%FT%TZ)" --expires "$(date -u -d '-100 days' +%FT%TZ)"
+  admitted other:1
+  heard EMBARGO_EVENT=list-overdue
+  settings 'on_overdue_list = "refuse"'
+  refused other:1
+}
+
+@test "no list: refused, or admitted where the operator says so" {
+  refused other:1
+  settings 'on_missing_list = "admit"'
+  admitted other:1
+  heard EMBARGO_EVENT=list-missing
+}
+
+@test "a forged list alone: refused" {
+  write_ban
+  publish
+  mkdir "$ROOM/forger" 2>/dev/null || true
+  [ -e "$ROOM/forger/key" ] || "$EMBARGOCTL" keygen --out "$ROOM/forger/key"
+  new_source
+  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version 9999 --out "$ROOM/forger/banlist.lst"
+  "$EMBARGOCTL" list sign --key "$ROOM/forger/key" "$ROOM/forger/banlist.lst"
+  run "$EMBARGOCTL" install "$ROOM/forger/banlist.lst"
+  [ "$status" -ne 0 ]
+  refused app:1
+  rm -f /var/lib/embargo/banlist.previous.lst
+  cp "$ROOM/forger/banlist.lst" /var/lib/embargo/banlist.lst
+  refused app:1
+  refused other:1
+}
+
+@test "a broken list with an authentic one before it: the one before is enforced, loudly" {
+  write_ban
+  publish
+  publish
+  truncate -s 5000 /var/lib/embargo/banlist.lst
+  refused app:1
+  heard EMBARGO_EVENT=previous-list
+  admitted other:1
+}
+
+@test "a list rolled back by hand: refused" {
+  new_source
+  publish
+  cp /var/lib/embargo/banlist.lst "$ROOM/old.lst"
+  write_ban
+  publish
+  run "$EMBARGOCTL" install "$ROOM/old.lst"
+  [ "$status" -ne 0 ]
+  cp "$ROOM/old.lst" /var/lib/embargo/banlist.lst
+  rm -f /var/lib/embargo/banlist.previous.lst
+  refused app:1
+}
+
+@test "a list that is cut off, empty, a link, a folder, a FIFO or unreadable: refused at once, naming it" {
+  write_ban
+  publish
+  rm -f /var/lib/embargo/banlist.previous.lst
+  cp /var/lib/embargo/banlist.lst "$ROOM/good.lst"
+  local list=/var/lib/embargo/banlist.lst way
+  for way in 'truncate -s 0 L' 'truncate -s 100 L' 'truncate -s 4096 L' 'head -c 20000 /dev/urandom >L' 'rm L; mkfifo L' 'rm L; mkdir L' \
+    'rm L; ln -s /dev/zero L' 'printf x | dd of=L bs=1 seek=4100 conv=notrunc status=none'; do
+    rm -rf "$list"
+    cp "$ROOM/good.lst" "$list"
+    eval "${way//L/$list}"
+    run timeout 20 docker run --rm app:1
+    [ "$status" -eq 125 ] || fail "exit status $status after: $way" "$output" || return 1
+    [[ $output == *"embargo: refused "* ]] || fail "no refusal after: $way" "$output" || return 1
+  done
+  rm -rf "$list"
+}
+
+@test "settings that cannot be read: refused, naming file and line" {
+  write_ban
+  publish
+  settings 'mode = "enforced"'
+  refused other:1
+  [[ $output == *"/etc/embargo/config.toml"*"line 2"* ]]
+  settings 'unknown_key = 1'
+  refused other:1
+  [[ $output == *"/etc/embargo/config.toml"*"line 2"* ]]
+}
+
+@test "settings that are empty, cut off, not text, huge, a link, a folder or a FIFO: refused at once, naming the file" {
+  write_ban
+  publish
+  local way file=/etc/embargo/config.toml
+  for way in ': >F' 'printf "mode = " >F' 'printf "\377\376" >F' 'head -c 1000000 /dev/zero >F' 'rm F; ln -s /etc/passwd F' 'rm F; mkdir F' 'rm F; mkfifo F'; do
+    rm -rf $file
+    settings
+    eval "${way//F/$file}"
+    run timeout 20 docker run --rm other:1
+    [ "$status" -eq 125 ] || fail "exit status $status after: $way" "$output" || return 1
+    [[ $output == *"embargo: refused "*"$file"* ]] || fail "does not name the file after: $way" "$output" || return 1
+  done
+  rm -rf $file
+}
+
+@test "not armed: everything is passed on, with a warning in the system log" {
+  write_ban
+  publish
+  disarm
+  admitted app:1
+  heard EMBARGO_EVENT=not-armed
+}
+
+@test "a keyset that is missing or garbage: refused" {
+  write_ban
+  publish
+  mv /etc/embargo/keyset "$ROOM/keyset"
+  refused other:1
+  echo garbage >/etc/embargo/keyset
+  refused other:1
+  mv "$ROOM/keyset" /etc/embargo/keyset
+  admitted other:1
+}
+
+@test "a store that is corrupt: refused whatever the settings say" {
+  write_ban
+  publish
+  settings 'on_unknown_image = "admit"' 'on_no_image = "admit"'
+  docker create --name web-1 other:1
+  local record
+  record=/var/lib/docker/image/overlay2/layerdb/mounts/$(docker inspect -f '{{.Id}}' web-1)/parent
+  cp "$record" "$ROOM/parent"
+  local way
+  for way in ': >R' 'echo sha256:0000 >R' 'base_chain | tr -d "\n" >R' 'printf "\377" >R'; do
+    eval "${way//R/$record}"
+    run docker start web-1
+    [ "$status" -eq 1 ] || fail "started after: $way" "$output" || return 1
+    [[ $output == *"embargo: refused "* ]] || fail "no refusal after: $way" "$output" || return 1
+  done
+  cp "$ROOM/parent" "$record"
+  docker start -a web-1
+}
+
+@test "embargo check says the same as the gate: 0 clear, 2 banned, 1 could not tell" {
+  write_ban
+  publish
+  docker create --name good other:1
+  docker run -d --name better other:1 sleep 1000
+  use plain
+  docker run -d --name bad app:1 sleep 1000
+  run "$EMBARGO" check "$(docker inspect -f '{{.Id}}' better)"
+  [ "$status" -eq 0 ] || fail "$status" "$output"
+  run "$EMBARGO" check "$(docker inspect -f '{{.Id}}' bad)"
+  [ "$status" -eq 2 ] || fail "$status" "$output"
+  [[ $output == *BAN-2026-0007* ]]
+  run "$EMBARGO" check --json "$(docker inspect -f '{{.Id}}' bad)"
+  [ "$status" -eq 2 ]
+  jq -e . <<<"$output"
+  [[ $output == *BAN-2026-0007* ]]
+  run "$EMBARGO" check app:1
+  [ "$status" -eq 2 ] || fail "$status" "$output"
+  run "$EMBARGO" check other:1
+  [ "$status" -eq 0 ] || fail "$status" "$output"
+  run "$EMBARGO" check no-such-thing
+  [ "$status" -eq 1 ]
+}
+
+@test "the real runtime is embargo itself, by path, link or copy: a clear error and no loop" {
+  new_source
+  publish
+  cp "$EMBARGO" "$ROOM/copy"
+  ln -sf "$EMBARGO" "$ROOM/link"
+  local real
+  for real in "$EMBARGO" "$ROOM/link" "$ROOM/copy"; do
+    printf 'runtime = "%s"\n' "$real" >/etc/embargo/config.toml
+    run timeout 20 docker run --rm other:1
+    [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
+    [[ $output == *"embargo: "* ]] || fail "no clear error with $real" "$output" || return 1
+  done
+}
+
+@test "the real runtime is missing, not executable or no program: the engine shows why" {
+  new_source
+  publish
+  echo garbage >"$ROOM/garbage"
+  local real
+  chmod 0644 "$ROOM/garbage"
+  for real in "$ROOM/no-such" "$ROOM/garbage" "$ROOM"; do
+    printf 'runtime = "%s"\n' "$real" >/etc/embargo/config.toml
+    run timeout 20 docker run --rm other:1
+    [ "$status" -ne 0 ]
+    [[ $output == *"$real"* ]] || fail "does not name $real" "$output" || return 1
+  done
+  chmod 0755 "$ROOM/garbage"
+  printf 'runtime = "%s"\n' "$ROOM/garbage" >/etc/embargo/config.toml
+  run timeout 20 docker run --rm other:1
+  [ "$status" -ne 0 ]
+}
+
+@test "the real runtime is a script or is replaced between two calls: containers live on" {
+  new_source
+  publish
+  printf '#!/bin/sh\nexec %s "$@"\n' "$PLAIN" >"$ROOM/script"
+  chmod 0755 "$ROOM/script"
+  printf 'runtime = "%s"\n' "$ROOM/script" >/etc/embargo/config.toml
+  docker run -d --name web-1 other:1 loop
+  cp "$PLAIN" "$ROOM/script.new"
+  mv "$ROOM/script.new" "$ROOM/script"
+  docker exec web-1 true
+  docker stop -t 2 web-1
+}
+
+@test "embargo is replaced while containers run: they live on" {
+  new_source
+  publish
+  cp "$EMBARGO" "$ROOM/runtime/new"
+  docker run -d --name web-1 other:1 loop
+  mv "$ROOM/runtime/new" "$RUNTIME"
+  docker exec web-1 true
+  docker stop -t 2 web-1
+  docker rm web-1
+}
+
+@test "the real runtime is switched from runc to crun: containers of the former one still stop" {
+  new_source
+  publish
+  docker run -d --name web-1 other:1 loop
+  printf 'runtime = "%s"\nformer_runtimes = ["%s"]\n' "$(command -v crun)" "$PLAIN" >/etc/embargo/config.toml
+  docker exec web-1 true
+  docker kill web-1
+  docker rm web-1
+  docker run --rm other:1
+}
