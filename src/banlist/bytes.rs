@@ -19,7 +19,7 @@ pub trait ReadAt {
     ///
     /// # Errors
     /// Those of the operating system; `UnexpectedEof` when it ends before.
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Says that `length` bytes from `offset` on are read soon. May do nothing.
     fn expect(&self, offset: u64, length: u64) {
@@ -28,20 +28,20 @@ pub trait ReadAt {
 }
 
 impl ReadAt for File {
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.read_exact_at(buffer, offset)
     }
 
     fn expect(&self, offset: u64, length: u64) {
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) {
             // Advice only: a file system that does not take it reads all the same.
-            let _ = posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+            drop(posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED));
         }
     }
 }
 
 impl ReadAt for [u8] {
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let piece = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)?.get(..buffer.len()));
         buffer.copy_from_slice(piece.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -62,7 +62,7 @@ impl<R: ReadAt + ?Sized> Reader<'_, R> {
     ///
     /// # Errors
     /// [`ListError::Read`].
-    pub fn fill(&self, buffer: &mut [u8], offset: u64) -> Result<(), ListError> {
-        self.bytes.fill(buffer, offset).map_err(|error| ListError::Read(self.path.to_owned(), error))
+    pub fn read_into(&self, buffer: &mut [u8], offset: u64) -> Result<(), ListError> {
+        self.bytes.read_into(buffer, offset).map_err(|error| ListError::Read(self.path.to_owned(), error))
     }
 }

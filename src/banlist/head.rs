@@ -21,8 +21,6 @@
 //!
 //! `impact: acknowledged` says that the signers know how many running containers the list refuses. `records` holds the digest of the block table.
 
-use std::fmt::Write as _;
-
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
@@ -158,12 +156,11 @@ impl Head {
         let Self { origin, edition, issued, expires, entries, .. } = self;
         let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {}\nversion: {}\n", edition.keyset, edition.version);
         let Entries { all, base, image, layer } = entries;
-        // Writing to a string cannot fail.
-        let _ = write!(text, "issued: {issued}\nexpires: {expires}\nimpact: {}\n", self.impact.word());
-        let _ = write!(text, "entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n");
-        let _ = write!(text, "tree-root: {}\ntree-size: {}\n", self.tree_root, self.shape().bytes());
-        let _ = write!(text, "records: {} size={} block-size={BLOCK_SIZE}\n", self.records, self.records_size);
-        let _ = write!(text, "source: {} size={}\n", self.source, self.source_size);
+        text += &format!("issued: {issued}\nexpires: {expires}\nimpact: {}\n", self.impact.word());
+        text += &format!("entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n");
+        text += &format!("tree-root: {}\ntree-size: {}\n", self.tree_root, self.shape().bytes());
+        text += &format!("records: {} size={} block-size={BLOCK_SIZE}\n", self.records, self.records_size);
+        text += &format!("source: {} size={}\n", self.source, self.source_size);
         text
     }
 
@@ -268,3 +265,6 @@ impl Claim {
         (self.signatures.len() <= super::note::MAX_SIGNATURES).then_some(block)
     }
 }
+
+#[cfg(all(test, feature = "ctl"))]
+mod tests;

@@ -14,8 +14,6 @@
 //! key list kms-1 p256 <base64 of the SubjectPublicKeyInfo>
 //! ```
 
-use std::fmt::Write as _;
-
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
@@ -131,8 +129,7 @@ impl Keyset {
         let Self { origin, number, issued, expires, .. } = self;
         let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {number}\nissued: {issued}\nexpires: {expires}\n");
         let (root, list, lift) = (self.root_threshold, self.list_threshold, self.lift_threshold);
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "threshold: root={root} list={list} lift={lift}");
+        text += &format!("threshold: root={root} list={list} lift={lift}\n");
         self.keys.iter().for_each(|key| text.extend([key.line(), "\n".to_owned()]));
         text
     }
@@ -182,3 +179,6 @@ impl Keyset {
         note::tally(text, signatures, &keys, wanted, enough)
     }
 }
+
+#[cfg(all(test, feature = "ctl"))]
+mod tests;

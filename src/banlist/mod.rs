@@ -33,3 +33,6 @@ pub mod text;
 pub mod tree;
 #[cfg(feature = "ctl")]
 pub mod whole;
+
+#[cfg(all(test, feature = "ctl"))]
+pub(crate) mod testing;

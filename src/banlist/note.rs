@@ -163,3 +163,6 @@ pub enum Enough {
     /// All of them: at installation and for people.
     All,
 }
+
+#[cfg(all(test, feature = "ctl"))]
+mod tests;

@@ -31,7 +31,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
         // At most 1 MiB: the head's grammar bounds the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
-        list.fill(&mut table, head.table_at())?;
+        list.read_into(&mut table, head.table_at())?;
         if Digest::of(&table) != head.records {
             return Err(ListError::Table(list.path.to_owned()));
         }
@@ -91,7 +91,7 @@ fn read_block<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, table: &[u8
     let start = number * BLOCK_SIZE;
     let size = BLOCK_SIZE.min(head.records_size.saturating_sub(start));
     let mut block = vec![0; usize::try_from(size).unwrap_or(0)];
-    list.fill(&mut block, head.records_at() + start)?;
+    list.read_into(&mut block, head.records_at() + start)?;
     let wanted = usize::try_from(number).ok().and_then(|number| table.as_chunks::<32>().0.get(number)).ok_or_else(corrupt)?;
     if Digest::of(&block).as_bytes() == wanted { Ok(block) } else { Err(corrupt()) }
 }

@@ -151,11 +151,13 @@ impl Source {
                 let digests = match found.target {
                     Target::Digest(digest) => vec![digest],
                     Target::File(name, place) => {
-                        let name = beside(name).ok_or_else(|| at(Fault { at: place, what: format!("{name:?} is not a file beside this one") }))?;
+                        let name =
+                            beside(name).ok_or_else(|| at(Fault { at: place, what: format!("{name:?} is not a file beside this one") }))?;
                         let bytes = open(name)?;
                         hasher.update(&bytes);
                         source.size += bytes.len() as u64;
-                        digests(&bytes).map_err(|line| SourceError::Line(path.with_file_name(name), line, "expected sha256:DIGEST".to_owned()))?
+                        digests(&bytes)
+                            .map_err(|line| SourceError::Line(path.with_file_name(name), line, "expected sha256:DIGEST".to_owned()))?
                     }
                 };
                 source.matches.push(Banned { ban, kind: found.kind, name: found.name, platform: found.platform, digests });

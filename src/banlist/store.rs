@@ -209,7 +209,7 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
         return Err(ListError::Size(list.path.to_owned(), size, HEAD_SIZE as u64));
     }
     let mut block = [0; HEAD_SIZE];
-    list.fill(&mut block, 0)?;
+    list.read_into(&mut block, 0)?;
     Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
 }
 
@@ -257,3 +257,6 @@ pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Qu
     }
     Ok(hits)
 }
+
+#[cfg(all(test, feature = "ctl"))]
+mod tests;

@@ -227,7 +227,7 @@ pub fn look_up<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, wanted: &[
         let mut below = Vec::with_capacity(visits.len());
         for visit in &visits {
             let mut bytes = [0; NODE_SIZE];
-            list.fill(&mut bytes, shape.offset(level, visit.index))?;
+            list.read_into(&mut bytes, shape.offset(level, visit.index))?;
             enter(&bytes, &shape, level, visit, wanted, &mut below, &mut found)
                 .ok_or_else(|| ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index))?;
         }
@@ -280,3 +280,6 @@ fn enter(
     }
     Some(())
 }
+
+#[cfg(all(test, feature = "ctl"))]
+mod tests;

@@ -41,7 +41,11 @@ struct Line {
 ///
 /// # Errors
 /// [`ListError`] for the first thing that is not what it must be.
-pub fn check<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, mut each: impl FnMut(Digest, Kinds)) -> Result<Vec<Counted>, ListError> {
+pub fn check<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    mut each: impl FnMut(Digest, Kinds),
+) -> Result<Vec<Counted>, ListError> {
     let (mut bans, mut lines) = records(list, head)?;
     let malformed = |offset| ListError::Record(list.path.to_owned(), offset);
     let mut entries = Entries::default();
@@ -53,7 +57,8 @@ pub fn check<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, mut each: im
         for (ban, _) in &line.matches {
             // A digest counts once for a ban, however many names it has there.
             if before.replace(*ban) != Some(*ban) {
-                let kinds = line.matches.iter().filter(|(other, _)| other == ban).fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
+                let kinds =
+                    line.matches.iter().filter(|(other, _)| other == ban).fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
                 count(&mut bans[*ban].entries, kinds);
             }
         }

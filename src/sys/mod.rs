@@ -7,5 +7,7 @@ pub mod clock;
 pub mod entry;
 pub mod file;
 pub mod process;
+#[cfg(feature = "ctl")]
+pub mod replace;
 pub mod statmount;
 pub mod system_log;

@@ -234,19 +234,28 @@ fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
 fn word(text: &Spanned<String>, key: &str, most: usize, legal: impl Fn(u8) -> bool) -> Result<String, Fault> {
     let found = text.get_ref();
     let fits = (1..=most).contains(&found.len()) && found.bytes().all(|byte| byte.is_ascii_graphic() && legal(byte));
-    if fits { Ok(found.clone()) } else { Err(Fault::new(text, format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}"))) }
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(Fault::new(text, format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}")))
+    }
 }
 
 /// A phrase on one line.
 fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, Fault> {
     let found = text.get_ref();
     let fits = (1..=most).contains(&found.chars().count()) && found.trim() == found && !found.chars().any(char::is_control);
-    if fits { Ok(found.clone()) } else { Err(Fault::new(text, format!("{key}: expected one line of 1 to {most} characters, found {found:?}"))) }
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(Fault::new(text, format!("{key}: expected one line of 1 to {most} characters, found {found:?}")))
+    }
 }
 
 fn platform(text: &Spanned<String>) -> Result<String, Fault> {
     let found = text.get_ref();
-    let part = |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let part =
+        |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let fits = (2..=3).contains(&found.split('/').count()) && found.split('/').all(part);
     if fits { Ok(found.clone()) } else { Err(Fault::new(text, format!("platform: expected os/architecture[/variant], found {found:?}"))) }
 }
@@ -261,5 +270,9 @@ fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault
 fn user(text: &Spanned<String>) -> Result<String, Fault> {
     let numeric = |id: &str| id.parse::<u32>().is_ok_and(|number| number.to_string() == id);
     let fits = text.get_ref().split_once(':').is_some_and(|(user, group)| numeric(user) && numeric(group));
-    if fits { Ok(text.get_ref().clone()) } else { Err(Fault::new(text, format!("user: expected UID:GID in numbers, found {:?}", text.get_ref()))) }
+    if fits {
+        Ok(text.get_ref().clone())
+    } else {
+        Err(Fault::new(text, format!("user: expected UID:GID in numbers, found {:?}", text.get_ref())))
+    }
 }

@@ -145,7 +145,7 @@ impl<R: ReadAt + ?Sized> Nodes<'_, R> {
         if at == 0 {
             let nodes = PIECE.min(self.shape.nodes[level] - index);
             self.buffer.resize(usize::try_from(nodes).unwrap_or(0) * NODE_SIZE, 0);
-            self.list.fill(&mut self.buffer, self.shape.offset(level, index))?;
+            self.list.read_into(&mut self.buffer, self.shape.offset(level, index))?;
         }
         let mut node = [0; NODE_SIZE];
         node.copy_from_slice(&self.buffer[at..at + NODE_SIZE]);

@@ -1,0 +1,425 @@
+//! A node's list under attack: each test names the row of the attack table that it stands for.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::PathBuf;
+
+use super::super::bytes::ReadAt;
+use super::super::error::Edition;
+use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
+use super::super::whole;
+use super::*;
+use crate::sys::replace::replace;
+
+/// A node below a folder of its own.
+struct Node {
+    folder: tempfile::TempDir,
+    paths: Paths,
+}
+
+impl Node {
+    /// A node whose keyset has keys 1, 2 and 3, of which `threshold` sign.
+    fn new(threshold: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
+        fs::create_dir_all(&paths.state).unwrap();
+        let node = Self { folder, paths };
+        node.put(&node.paths.keyset, keyset(&[1, 2, 3], threshold).text().as_bytes());
+        node
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) {
+        assert!(path.starts_with(self.folder.path()));
+        replace(path, 0o644, bytes).unwrap();
+    }
+
+    fn list(&self, bytes: &[u8]) {
+        self.put(&self.paths.list, bytes);
+    }
+
+    fn floor(&self, version: u64, text: &str, previous: Option<Digest>) {
+        let floor = Floor { edition: Edition { keyset: 1, version }, head: Digest::of(text.as_bytes()), issued: ISSUED, previous };
+        self.put(&self.paths.floor, floor.text().as_bytes());
+    }
+
+    fn ask(&self, number: u64) -> Bans {
+        look_up(&self.paths, &Rules::default(), &[base(number)])
+    }
+
+    /// The fault, with the node's folder cut out of it.
+    fn fault(&self) -> String {
+        match self.ask(1) {
+            Bans::Missing(fault) => self.without_folder(&fault),
+            Bans::Known(known) => panic!("{known:?}"),
+        }
+    }
+
+    fn without_folder(&self, fault: &ListError) -> String {
+        fault.to_string().replace(self.folder.path().to_str().unwrap(), "")
+    }
+}
+
+fn base(number: u64) -> Query {
+    Query { digest: digest(number), kind: MatchKind::Base }
+}
+
+fn banned(numbers: &[u64]) -> super::super::source::Source {
+    source(&numbers.iter().map(|number| ("base", digest(*number))).collect::<Vec<_>>())
+}
+
+/// The text of a list's head.
+fn head_text(bytes: &[u8]) -> String {
+    Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().text
+}
+
+fn known(bans: Bans) -> Known {
+    match bans {
+        Bans::Known(known) => known,
+        Bans::Missing(fault) => panic!("{fault}"),
+    }
+}
+
+#[test]
+fn a_digest_is_found_as_the_kinds_it_is_banned_as_with_its_bans() {
+    let source = parse(&format!(
+        "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n\
+         [[ban.match]]\nbase = \"{0}\"\nname = \"debian:12.4\"\nplatform = \"linux/amd64\"\n[[ban.match]]\nlayer = \"{1}\"\n\
+         [[ban]]\nid = \"B\"\nreason = \"b\"\nseverity = \"high\"\neffective = 2026-11-20\n[[ban.match]]\nbase = \"{0}\"\n[[ban.match]]\nlayer = \"{0}\"\n",
+        digest(1),
+        digest(2)
+    ));
+    let node = Node::new(1);
+    node.list(&list(&source, &terms(1), &[1]));
+    let query = |number, kind| Query { digest: digest(number), kind };
+    use MatchKind::{Base, Image, Layer};
+    let queries = [query(9, Base), query(2, Layer), query(1, Base), query(1, Image), query(1, Layer), query(2, Base), query(1, Base)];
+    let found = known(look_up(&node.paths, &Rules::default(), &queries));
+    let hits: Vec<_> = found.hits.iter().map(|hit| (hit.digest, hit.kind, hit.name.as_deref(), hit.ban.id.as_str())).collect();
+    let name = Some("debian:12.4");
+    let both = [(digest(1), Base, name, "A"), (digest(1), Base, None, "B")];
+    assert_eq!(hits, [&[(digest(2), Layer, None, "A")][..], &both, &[(digest(1), Layer, None, "B")], &both].concat());
+    assert_eq!(found.hits[1].platform.as_deref(), Some("linux/amd64"));
+    assert_eq!((found.keyset, found.version, found.issued, found.expires), (1, 1, ISSUED, ISSUED.plus(14 * 86_400)));
+    assert_eq!((found.slot, found.floor_issued, found.bad_signatures), (Slot::Current, None, 0));
+}
+
+#[test]
+fn an_empty_list_bans_nothing() {
+    let node = Node::new(1);
+    node.list(&list(&parse(""), &terms(1), &[1]));
+    assert_eq!(known(node.ask(1)).hits, []);
+}
+
+#[test]
+fn row_1_a_list_needs_enough_signatures_by_keys_of_the_keyset() {
+    let node = Node::new(2);
+    let text = |good, bad, unknown| {
+        format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {good} of 2 trusted signatures ({bad} bad, {unknown} by unknown keys)")
+    };
+    for (signers, fault) in [
+        (&[][..], Some(text(0, 0, 0))),
+        (&[1], Some(text(1, 0, 0))),
+        (&[1, 9], Some(text(1, 0, 1))),
+        (&[8, 9], Some(text(0, 0, 2))),
+        (&[1, 1], Some(text(1, 0, 0))),
+        (&[1, 2], None),
+        (&[3, 1], None),
+        (&[9, 1, 8, 3], None),
+        (&[1, 2, 3], None),
+    ] {
+        node.list(&list(&banned(&[1]), &terms(1), signers));
+        match fault {
+            Some(fault) => assert_eq!(node.fault(), fault, "{signers:?}"),
+            None => assert_eq!(known(node.ask(1)).hits.len(), 1, "{signers:?}"),
+        }
+    }
+}
+
+#[test]
+fn row_3_a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
+    let node = Node::new(1);
+    let mut bytes = list(&banned(&[1]), &terms(1), &[1]);
+    let mut claim = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap();
+    let mut bad = key(2).signature(&claim.text);
+    bad.bytes[0] ^= 1;
+    claim.signatures.insert(0, bad);
+    bytes[..HEAD_SIZE].copy_from_slice(&claim.block().unwrap());
+    node.list(&bytes);
+    let found = known(node.ask(1));
+    assert_eq!((found.hits.len(), found.bad_signatures), (1, 1));
+}
+
+#[test]
+fn rows_4_and_13_a_list_for_another_origin_is_refused() {
+    let node = Node::new(1);
+    let other = super::super::compile::Terms { origin: "bans.example.com/staging".to_owned(), ..terms(1) };
+    node.list(&list(&banned(&[1]), &other, &[1]));
+    let fault =
+        "cannot use list \"/var/lib/embargo/banlist.lst\": it is for \"bans.example.com/staging\", not for \"bans.example.com/prod\"";
+    assert_eq!(node.fault(), fault);
+    // The settings can only say the same as the keyset.
+    node.list(&list(&banned(&[1]), &terms(1), &[1]));
+    let rules = Rules { origin: Some("bans.example.com/staging".to_owned()), min_version: 0 };
+    assert!(matches!(look_up(&node.paths, &rules, &[base(1)]), Bans::Missing(ListError::Origin(..))));
+}
+
+#[test]
+fn row_5_an_older_list_is_refused() {
+    let node = Node::new(1);
+    let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
+    node.floor(412, &head_text(&new), None);
+    node.list(&new);
+    assert_eq!(known(node.ask(1)).floor_issued, Some(ISSUED));
+    node.list(&old);
+    assert_eq!(node.fault(), "cannot go back to list 1.411 in \"/var/lib/embargo/banlist.lst\": this node had 1.412");
+    // A newer list than the floor: the installer was cut short before it raised the floor.
+    node.list(&list(&banned(&[1]), &terms(413), &[1]));
+    assert_eq!(known(node.ask(1)).version, 413);
+    let rules = Rules { origin: None, min_version: 414 };
+    let Bans::Missing(fault) = look_up(&node.paths, &rules, &[base(1)]) else { panic!() };
+    assert_eq!(node.without_folder(&fault), "cannot use list \"/var/lib/embargo/banlist.lst\": version 413 is below min_version 414");
+}
+
+#[test]
+fn row_6_another_list_of_the_same_version_is_refused() {
+    let node = Node::new(1);
+    let (first, second) = (list(&banned(&[1]), &terms(412), &[1]), list(&banned(&[2]), &terms(412), &[1]));
+    node.floor(412, &head_text(&first), None);
+    node.list(&second);
+    assert_eq!(node.fault(), "cannot trust list \"/var/lib/embargo/banlist.lst\": 1.412 was installed with other content");
+    // More signatures on the same text are the same list.
+    node.list(&list(&banned(&[1]), &terms(412), &[2, 1]));
+    assert_eq!(known(node.ask(1)).hits.len(), 1);
+}
+
+#[test]
+fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
+    let node = Node::new(1);
+    let edition = |keyset| super::super::compile::Terms { edition: Edition { keyset, version: 1 }, ..terms(1) };
+    node.list(&list(&banned(&[1]), &edition(2), &[1]));
+    assert_eq!(node.fault(), "cannot use list \"/var/lib/embargo/banlist.lst\": it needs keyset 2, this node has keyset 1");
+    let newer = Keyset { number: 3, ..keyset(&[1, 2, 3], 1) };
+    node.put(&node.paths.keyset, newer.text().as_bytes());
+    assert_eq!(known(node.ask(1)).keyset, 2);
+}
+
+#[test]
+fn row_11_the_tree_of_another_version_is_refused() {
+    let node = Node::new(1);
+    let (one, two) = (list(&banned(&[1, 2]), &terms(1), &[1]), list(&banned(&[3, 4]), &terms(2), &[1]));
+    assert_eq!(one.len(), two.len());
+    node.list(&[&two[..HEAD_SIZE], &one[HEAD_SIZE..]].concat());
+    assert_eq!(node.fault(), "cannot trust list \"/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt");
+}
+
+/// What a list may say about a digest, whatever was done to its bytes: the truth, or that it is broken.
+fn honest(bytes: &[u8], trust: &Trust, truth: &[Hit], queries: &[Query]) -> bool {
+    let list = Reader { path: Path::new("list"), bytes };
+    let answer =
+        trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::Threshold).and_then(|found| hits(&list, &found.head, queries));
+    answer.is_err() || answer.is_ok_and(|found| found == truth)
+}
+
+#[test]
+fn row_16_a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
+    let numbers: Vec<_> = (0..80).collect();
+    let bytes = list(&banned(&numbers), &terms(1), &[1, 2]);
+    let trust = Trust { keyset: keyset(&[1, 2], 1), floor: None, rules: Rules::default() };
+    let queries: Vec<_> = (0..100).map(base).collect();
+    let reader = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+    let head = trust.authenticate(&reader, bytes.len() as u64, Slot::Current, Enough::All).unwrap().head;
+    let truth = hits(&reader, &head, &queries).unwrap();
+    assert_eq!(truth.len(), 80);
+    whole::check(&reader, &head, |_, _| {}).unwrap();
+    let mut changed = bytes.clone();
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80] {
+            changed[at] ^= flip;
+            assert!(honest(&changed, &trust, &truth, &queries), "byte {at}");
+            let list = Reader { path: Path::new("list"), bytes: changed.as_slice() };
+            if at >= HEAD_SIZE {
+                // Beyond the head not one byte may differ unseen.
+                assert!(whole::check(&list, &head, |_, _| {}).is_err(), "byte {at}");
+            }
+            changed[at] ^= flip;
+        }
+    }
+}
+
+#[test]
+fn row_17_every_truncation_and_every_addition_is_an_error() {
+    let bytes = list(&banned(&[1, 2, 3]), &terms(1), &[1]);
+    let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
+    let size = |bytes: &[u8]| {
+        let list = Reader { path: Path::new("list"), bytes };
+        trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::All).map(|_| ()).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(size(&bytes), Ok(()));
+    for end in 0..bytes.len() {
+        let wanted = if end < HEAD_SIZE { HEAD_SIZE } else { bytes.len() };
+        assert_eq!(size(&bytes[..end]), Err(format!("cannot use list \"list\": it has {end} bytes, its head says {wanted}")));
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(size(&longer).is_err());
+    // Line ends turned by a careless transfer.
+    let turned: Vec<u8> = bytes.iter().flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] }).collect();
+    assert!(size(&turned).is_err());
+}
+
+#[test]
+fn row_17_a_file_that_shrinks_after_it_was_measured_is_an_error() {
+    let bytes = list(&banned(&[1]), &terms(1), &[1]);
+    let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    replace(&path, 0o644, &bytes).unwrap();
+    let (file, size) = file::open(&path, Guard::NoLink).unwrap();
+    let list = Reader { path: &path, bytes: &file };
+    let head = trust.authenticate(&list, size, Slot::Current, Enough::All).unwrap().head;
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(HEAD_SIZE as u64).unwrap();
+    let fault = hits(&list, &head, &[base(1)]).unwrap_err();
+    assert_eq!(fault.to_string(), format!("cannot read {path:?}"));
+}
+
+#[test]
+fn row_17_a_writer_in_place_never_makes_a_reader_wrong() {
+    let (one, two) = (list(&banned(&[1, 2]), &terms(1), &[1]), list(&banned(&[3, 4]), &terms(1), &[1]));
+    let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    replace(&path, 0o644, &one).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for bytes in [&two, &one] {
+                    bytes.chunks(64).enumerate().for_each(|(at, chunk)| file.write_all_at(chunk, at as u64 * 64).unwrap());
+                }
+            }
+        });
+        let (file, size) = file::open(&path, Guard::NoLink).unwrap();
+        let list = Reader { path: &path, bytes: &file };
+        for _ in 0..2_000 {
+            let answer = trust
+                .authenticate(&list, size, Slot::Current, Enough::Threshold)
+                .and_then(|found| hits(&list, &found.head, &[base(1), base(2), base(3), base(4)]));
+            if let Ok(hits) = answer {
+                let found: Vec<_> = hits.iter().map(|hit| hit.digest).collect();
+                assert!(found == [digest(1), digest(2)] || found == [digest(3), digest(4)], "{found:?}");
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn row_23_only_a_regular_file_is_a_list() {
+    let node = Node::new(1);
+    let bytes = list(&banned(&[1]), &terms(1), &[1]);
+    let elsewhere = node.paths.state.join("elsewhere");
+    node.put(&elsewhere, &bytes);
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    symlink(&elsewhere, &node.paths.list).unwrap();
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    fs::remove_file(&node.paths.list).unwrap();
+    fs::create_dir(&node.paths.list).unwrap();
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\": not a regular file");
+    fs::remove_dir(&node.paths.list).unwrap();
+    nix::unistd::mkfifo(&node.paths.list, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\": not a regular file");
+}
+
+#[test]
+fn a_broken_keyset_or_floor_is_named() {
+    let node = Node::new(1);
+    let bytes = list(&banned(&[1]), &terms(1), &[1]);
+    node.list(&bytes);
+    node.put(&node.paths.floor, b"");
+    assert_eq!(node.fault(), "cannot use floor \"/var/lib/embargo/floor\": line 1: expected \"keyset NUMBER\"");
+    node.put(&node.paths.floor, &[b'x'; 600]);
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/floor\": larger than 512 bytes");
+    node.put(&node.paths.floor, b"\xff");
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/floor\": not UTF-8");
+    fs::remove_file(&node.paths.floor).unwrap();
+    node.put(&node.paths.keyset, b"embargo/banlist-keyset/v1\n");
+    assert_eq!(node.fault(), "cannot use keyset \"/etc/embargo/keyset\": line 2: expected \"origin: NAME\"");
+    node.put(&node.paths.keyset, &vec![b'x'; 17 << 10]);
+    assert_eq!(node.fault(), "cannot read \"/etc/embargo/keyset\": larger than 16384 bytes");
+    replace(&node.paths.keyset, 0o666, keyset(&[1], 1).text().as_bytes()).unwrap();
+    assert_eq!(node.fault(), "cannot trust \"/etc/embargo/keyset\": owned or writable by another user");
+    fs::remove_file(&node.paths.keyset).unwrap();
+    assert_eq!(node.fault(), "cannot read \"/etc/embargo/keyset\"");
+}
+
+#[test]
+fn the_previous_list_stands_in_only_when_it_is_the_one_that_was_kept() {
+    let node = Node::new(1);
+    let (older, old, new) =
+        (list(&banned(&[1]), &terms(410), &[1]), list(&banned(&[1]), &terms(411), &[1]), list(&banned(&[1, 2]), &terms(412), &[1]));
+    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
+    node.put(&node.paths.previous, &old);
+    let fault = "cannot use list \"/var/lib/embargo/banlist.lst\": head line 1: expected a line feed at the end";
+    node.list(&[0; HEAD_SIZE]);
+    let stand_in = known(node.ask(1));
+    assert_eq!((stand_in.slot, stand_in.version, stand_in.hits.len()), (Slot::Previous, 411, 1));
+    assert_eq!(node.without_folder(&stand_in.fault.unwrap()), fault);
+    // A list that breaks only where it is asked is passed over as well.
+    let mut broken = new.clone();
+    broken[HEAD_SIZE + 30] ^= 1;
+    node.list(&broken);
+    assert!(matches!(known(node.ask(1)).fault, Some(ListError::Node(..))));
+    fs::remove_file(&node.paths.list).unwrap();
+    assert_eq!(known(node.ask(1)).slot, Slot::Previous);
+    // Any other older list is a rollback, however authentic.
+    node.list(&[0; HEAD_SIZE]);
+    node.put(&node.paths.previous, &older);
+    assert_eq!(node.fault(), fault);
+    // A current list that is sound is never passed over.
+    node.list(&new);
+    assert_eq!(known(node.ask(1)).slot, Slot::Current);
+}
+
+#[test]
+fn the_bytes_of_a_list_are_pinned() {
+    let source = parse(&format!(
+        "[[ban]]\nid = \"BAN-2026-0007\"\nreason = \"remote code execution in the resolver\"\nadvisories = [\"CVE-2026-1234\"]\nseverity = \"critical\"\n\
+         effective = 2026-11-20\nsuccessor = \"docker.io/library/debian:12.5\"\n[[ban.match]]\nbase = \"{}\"\nname = \"docker.io/library/debian:12.4\"\n\
+         platform = \"linux/amd64\"\n[[ban.match]]\nimage = \"{}\"\n",
+        digest(1),
+        digest(2)
+    ));
+    let bytes = list(&source, &terms(412), &[1, 2]);
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/list/two-digests.lst");
+    if std::env::var_os("EMBARGO_WRITE_FIXTURES").is_some() {
+        replace(&golden, 0o644, &bytes).unwrap();
+    }
+    let pinned = file::read(&golden, 1 << 20, Guard::Any).unwrap();
+    assert!(pinned == bytes, "the format changed: nodes in the field could not read what is built now");
+    assert_eq!(bytes, list(&source, &terms(412), &[1, 2]));
+}
+
+#[test]
+fn the_digests_of_a_file_share_one_entry() {
+    let digests: Vec<_> = (0..100_000_u64).map(digest).collect();
+    let text = "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\nimage_file = \"all\"\n";
+    let file: String = digests.iter().map(|digest| format!("{digest}\n")).collect();
+    let source = super::super::source::Source::parse(Path::new("bans.toml"), text, |_| Ok(file.clone().into_bytes())).unwrap();
+    let bytes = list(&source, &terms(1), &[1]);
+    assert!(bytes.len() < 4_500_000, "{}", bytes.len());
+    let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+    let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
+    let head = trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::All).unwrap().head;
+    let queries = [3, 2_000_000].map(|number| Query { digest: digest(number), kind: MatchKind::Image });
+    assert_eq!(hits(&list, &head, &queries).unwrap().len(), 1);
+    // A kind that the list does not have is not looked up at all.
+    struct Unread;
+    impl ReadAt for Unread {
+        fn read_into(&self, _: &mut [u8], _: u64) -> std::io::Result<()> {
+            panic!("nothing is to be read")
+        }
+    }
+    let unread = Reader { path: Path::new("list"), bytes: &Unread };
+    assert_eq!(hits(&unread, &head, &[base(3)]).unwrap(), []);
+}

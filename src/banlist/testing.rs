@@ -1,0 +1,90 @@
+//! What do the tests of lists have in common?
+//!
+//! Keys from fixed seeds, so that the bytes never change, and lists made from a source in a few words.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use super::compile::{self, Terms};
+use super::error::Edition;
+use super::head::{Claim, HEAD_SIZE, Impact};
+use super::key::{Algorithm, PublicKey};
+use super::keyset::{Key, Keyset, Role};
+use super::note::Signature;
+use super::source::Source;
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+pub(crate) const ORIGIN: &str = "bans.example.com/prod";
+/// 2026-11-20T14:00:00Z.
+pub(crate) const ISSUED: Timestamp = Timestamp::from_seconds(1_795_183_200);
+
+/// A key from a seed, called `key-<seed>`.
+pub(crate) struct TestKey {
+    pub(crate) name: String,
+    pub(crate) pair: Ed25519KeyPair,
+}
+
+pub(crate) fn key(seed: u8) -> TestKey {
+    TestKey { name: format!("key-{seed}"), pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap() }
+}
+
+impl TestKey {
+    pub(crate) fn public(&self) -> PublicKey {
+        PublicKey::new(Algorithm::Ed25519, self.pair.public_key().as_ref().to_vec()).unwrap()
+    }
+
+    pub(crate) fn signature(&self, text: &str) -> Signature {
+        let bytes = self.pair.sign(text.as_bytes()).as_ref().to_vec();
+        Signature { name: self.name.clone(), id: self.public().id(&self.name), bytes }
+    }
+}
+
+/// A keyset of these list keys with a threshold.
+pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
+    let keys = seeds.iter().map(|seed| Key { role: Role::List, name: key(*seed).name, public: key(*seed).public() }).collect();
+    Keyset {
+        origin: ORIGIN.to_owned(),
+        number: 1,
+        issued: ISSUED,
+        expires: ISSUED.plus(730 * 86_400),
+        root_threshold: 0,
+        list_threshold: threshold,
+        lift_threshold: threshold,
+        keys,
+    }
+}
+
+pub(crate) fn terms(version: u64) -> Terms {
+    let edition = Edition { keyset: 1, version };
+    Terms { origin: ORIGIN.to_owned(), edition, issued: ISSUED, expires: ISSUED.plus(14 * 86_400), impact: Impact::Guarded }
+}
+
+/// A source of one ban, `BAN-1`, that matches these.
+pub(crate) fn source(matches: &[(&str, Digest)]) -> Source {
+    let head = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+    let matches = matches.iter().map(|(kind, digest)| format!("[[ban.match]]\n{kind} = \"{digest}\"\n"));
+    parse(&(head.to_owned() + &matches.collect::<String>()))
+}
+
+pub(crate) fn parse(text: &str) -> Source {
+    Source::parse(Path::new("bans.toml"), text, |path| panic!("no file {path:?}")).unwrap()
+}
+
+/// The list that a source makes, signed by the keys of these seeds.
+pub(crate) fn list(source: &Source, terms: &Terms, seeds: &[u8]) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let head = compile::write(source, terms, &mut bytes).unwrap();
+    let text = head.text();
+    let signatures = seeds.iter().map(|seed| key(*seed).signature(&text)).collect();
+    let mut bytes = bytes.into_inner();
+    bytes[..HEAD_SIZE].copy_from_slice(&Claim { head, text, signatures }.block().unwrap());
+    bytes
+}
+
+/// The digest of a number.
+pub(crate) fn digest(number: u64) -> Digest {
+    Digest::of(&number.to_le_bytes())
+}

@@ -1,0 +1,142 @@
+//! The tree against a plain sorted list, and against whoever wants to hide a digest in it.
+
+use std::path::Path;
+
+use super::super::bytes::Reader;
+use super::super::testing::{digest, terms};
+use super::super::{compile, head::Head, testing};
+use super::*;
+
+/// A list file with these leaves: the head's place, and the tree.
+fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
+    let leaves: Vec<_> =
+        digests.iter().map(|digest| Leaf { digest: *digest, kinds: Kinds::default().with(MatchKind::Base), offset: 7 }).collect();
+    let mut bytes = vec![0; HEAD_SIZE];
+    let root = build::write(&leaves, &mut bytes).unwrap();
+    let mut empty = std::io::Cursor::new(Vec::new());
+    let mut head = compile::write(&testing::parse(""), &terms(1), &mut empty).unwrap();
+    head.tree_root = root;
+    head.entries.all = digests.len() as u64;
+    (head, bytes)
+}
+
+fn found(head: &Head, bytes: &[u8], wanted: &[Digest]) -> Result<Vec<bool>, String> {
+    let list = Reader { path: Path::new("list"), bytes };
+    let leaves = look_up(&list, head, wanted).map_err(|error| error.to_string())?;
+    Ok(leaves.iter().zip(wanted).map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted)).collect())
+}
+
+#[test]
+fn every_digest_is_found_and_no_other_in_trees_of_every_shape() {
+    for size in [0, 1, 2, 24, 25, 26, 50, 374, 375, 376, 400, 5_624, 5_625, 5_626, 20_000] {
+        let mut all: Vec<_> = (0..2 * size).map(digest).collect();
+        all.sort_unstable();
+        let listed: Vec<_> = all.iter().copied().enumerate().filter(|(at, _)| at % 2 == 1).map(|(_, digest)| digest).collect();
+        let (head, bytes) = tree(&listed);
+        assert_eq!(bytes.len() as u64, HEAD_SIZE as u64 + head.shape().bytes(), "{size}");
+        let expected: Vec<_> = (0..all.len()).map(|at| at % 2 == 1).collect();
+        assert_eq!(found(&head, &bytes, &all).unwrap(), expected, "{size}");
+        for (at, digest) in all.iter().enumerate().step_by(97) {
+            assert_eq!(found(&head, &bytes, &[*digest]).unwrap(), [at % 2 == 1]);
+        }
+        let mut seen = Vec::new();
+        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+        build::check(&list, &head, |leaf| {
+            seen.push(leaf.digest);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, listed);
+    }
+}
+
+#[test]
+fn a_tree_of_so_many_entries_has_one_shape() {
+    let shape = Shape::of(10_000_000);
+    assert_eq!((shape.levels, &shape.nodes[..6]), (6, &[400_000, 26_667, 1_778, 119, 8, 1][..]));
+    let largest = Shape::of(super::super::head::MAX_ENTRIES);
+    assert_eq!(largest.nodes[largest.levels - 1], 1);
+}
+
+/// Test 18 of the attack table: with shortened fences the second of two digests that share a long prefix across the edge of a node is missed.
+#[test]
+fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
+    let near = |last: u8| {
+        let mut bytes = [0x77; 32];
+        bytes[31] = last;
+        Digest::from_bytes(bytes)
+    };
+    let listed: Vec<_> = (0..=255_u8).filter(|last| last % 2 == 0).map(near).collect();
+    let all: Vec<_> = (0..=255).map(near).collect();
+    let (head, bytes) = tree(&listed);
+    assert!(head.shape().levels > 1);
+    let expected: Vec<_> = (0..=255_u8).map(|last| last % 2 == 0).collect();
+    assert_eq!(found(&head, &bytes, &all).unwrap(), expected);
+}
+
+/// Test 19: digests ground into one bucket make no tree higher.
+#[test]
+fn digests_with_a_common_prefix_make_the_same_tree_as_any_others() {
+    let ground: Vec<_> = (0..10_000_u64)
+        .map(|number| {
+            let mut bytes = [0; 32];
+            bytes[24..].copy_from_slice(&number.to_be_bytes());
+            Digest::from_bytes(bytes)
+        })
+        .collect();
+    let mut spread: Vec<_> = (0..10_000).map(digest).collect();
+    spread.sort_unstable();
+    assert_eq!(tree(&ground).1.len(), tree(&spread).1.len());
+}
+
+#[test]
+fn the_builder_refuses_digests_that_do_not_ascend() {
+    let leaf = |number: u8| Leaf { digest: Digest::from_bytes([number; 32]), kinds: Kinds(1), offset: 0 };
+    for leaves in [vec![leaf(2), leaf(1)], vec![leaf(1), leaf(1)], vec![Leaf { offset: 1 << 48, ..leaf(1) }]] {
+        assert_eq!(build::write(&leaves, &mut Vec::new()).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    }
+}
+
+/// Test 20: what a signer signed by mistake is found by the whole check, and by the look-up where it passes.
+#[test]
+fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_are_right() {
+    let mut listed: Vec<_> = (0..60).map(digest).collect();
+    listed.sort_unstable();
+    let (good, bytes) = tree(&listed);
+    let node = |at: usize| HEAD_SIZE + at * NODE_SIZE;
+    // Each change is made to a leaf, whose hash is then put right in the root, and the root's in the head.
+    let changes: [(&str, usize, fn(&mut [u8])); 5] = [
+        ("two records exchanged", 0, |leaf| leaf[24..104].rotate_left(40)),
+        ("a record beyond the next node's fence", 0, |leaf| leaf[24 + 24 * 40..][..32].fill(0xff)),
+        ("another first key than the fence", 1, |leaf| leaf[24..56].fill(0)),
+        ("no kinds", 1, |leaf| leaf[56] = 0),
+        ("a reserved byte", 1, |leaf| leaf[57] = 1),
+    ];
+    for (case, which, change) in changes {
+        let (mut head, mut bytes) = (good.clone(), bytes.clone());
+        change(&mut bytes[node(which)..node(which + 1)]);
+        let hash = Digest::of(&bytes[node(which)..node(which + 1)]);
+        bytes[node(3) + HEADER + which * INNER_RECORD..][..32].copy_from_slice(hash.as_bytes());
+        head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
+        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+        assert!(build::check(&list, &head, |_| Ok(())).is_err(), "{case}");
+        let fault = format!("cannot trust list \"list\": node 0/{which} of its tree is corrupt");
+        assert_eq!(found(&head, &bytes, &listed).unwrap_err(), fault, "{case}");
+    }
+    // Padding is nobody's to use; look-ups do not read it, the whole check does.
+    let (mut head, mut bytes) = (good, bytes);
+    bytes[node(4) - 1] = 1;
+    head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
+    let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+    assert!(build::check(&list, &head, |_| Ok(())).is_err());
+}
+
+#[test]
+fn nodes_that_change_places_are_refused() {
+    let mut listed: Vec<_> = (0..60).map(digest).collect();
+    listed.sort_unstable();
+    let (head, mut bytes) = tree(&listed);
+    let (first, second) = bytes[HEAD_SIZE..HEAD_SIZE + 2 * NODE_SIZE].split_at_mut(NODE_SIZE);
+    first.swap_with_slice(second);
+    assert_eq!(found(&head, &bytes, &listed[..1]).unwrap_err(), "cannot trust list \"list\": node 0/0 of its tree is corrupt");
+}

@@ -1,0 +1,230 @@
+//! How is a file replaced so that its readers see the old content or the new, whole, whatever happens meanwhile?
+//!
+//! A new file beside it, written and brought to the disk, renamed over it, and then the folder brought to the disk: without the first a power cut
+//! leaves an empty file, without the second the old name. An `fsync` that failed is never tried again, because the kernel may have dropped what it
+//! could not write; the new file is removed instead. In: a path and what to write. Not checked: who may write the folder.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::{fmt, process};
+
+/// Why a file could not be written. The old one, if there was one, is as it was.
+#[derive(Debug)]
+pub struct WriteError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl WriteError {
+    /// The fault `cause` in writing `path`.
+    #[must_use]
+    pub fn new(path: &Path, cause: io::Error) -> Self {
+        Self { path: path.to_owned(), cause }
+    }
+
+    /// Whether there is such a file already, and it was not to be replaced.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::AlreadyExists
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write {:?}", self.path)
+    }
+}
+
+impl std::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// A new file that has not got its name yet. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    draft: PathBuf,
+    path: PathBuf,
+}
+
+/// What the name of a draft of `path` starts with.
+fn prefix(path: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or(OsStr::new("file")));
+    name.push(".draft-");
+    name
+}
+
+impl Draft {
+    /// Opens a new, empty file beside `path` with this mode.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn open(path: &Path, mode: u32) -> Result<Self, WriteError> {
+        let fault = |cause| WriteError::new(path, cause);
+        let mut name = prefix(path);
+        name.push(process::id().to_string());
+        let draft = path.with_file_name(name);
+        // A process of this ID that died here may have left one.
+        match fs::remove_file(&draft) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(fault(cause)),
+            Ok(()) | Err(_) => {}
+        }
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(&draft).map_err(fault)?;
+        let opened = Self { file, draft, path: path.to_owned() };
+        // Past the umask, and before the file has its name.
+        opened.file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fault)?;
+        Ok(opened)
+    }
+
+    /// The file, for writing and for reading it again.
+    #[must_use]
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Brings it to the disk and gives it its name, in place of any file that has it.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn replace(self) -> Result<(), WriteError> {
+        let fault = |cause| WriteError::new(&self.path, cause);
+        self.file.sync_all().map_err(fault)?;
+        fs::rename(&self.draft, &self.path).map_err(fault)?;
+        sync_folder(&self.path).map_err(fault)
+    }
+
+    /// Brings it to the disk and gives it its name, unless a file has it already.
+    ///
+    /// # Errors
+    /// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
+    pub fn create(self) -> Result<(), WriteError> {
+        let fault = |cause| WriteError::new(&self.path, cause);
+        self.file.sync_all().map_err(fault)?;
+        fs::hard_link(&self.draft, &self.path).map_err(fault)?;
+        sync_folder(&self.path).map_err(fault)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Renamed, it is not there any more; and there is nobody left to tell.
+        drop(fs::remove_file(&self.draft));
+    }
+}
+
+/// Replaces `path` by a file of these bytes and this mode.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
+    let draft = Draft::open(path, mode)?;
+    io::Write::write_all(&mut draft.file(), bytes).map_err(|cause| WriteError::new(path, cause))?;
+    draft.replace()
+}
+
+/// Makes a file of these bytes and this mode where there is none.
+///
+/// # Errors
+/// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
+pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
+    let draft = Draft::open(path, mode)?;
+    io::Write::write_all(&mut draft.file(), bytes).map_err(|cause| WriteError::new(path, cause))?;
+    draft.create()
+}
+
+/// Gives the file `from` the second name `to`, in place of any file that has it.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn link(from: &Path, to: &Path) -> Result<(), WriteError> {
+    let fault = |cause| WriteError::new(to, cause);
+    let mut name = prefix(to);
+    name.push(process::id().to_string());
+    let draft = to.with_file_name(name);
+    match fs::remove_file(&draft) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(fault(cause)),
+        Ok(()) | Err(_) => {}
+    }
+    fs::hard_link(from, &draft).map_err(fault)?;
+    let renamed = fs::rename(&draft, to);
+    // Renaming one name of a file to another of the same file leaves both (rename(2)).
+    drop(fs::remove_file(&draft));
+    renamed.map_err(fault)?;
+    sync_folder(to).map_err(fault)
+}
+
+/// Removes what killed writers of `path` left beside it. Only for whoever holds the lock that all writers of `path` take.
+///
+/// # Errors
+/// [`WriteError`]; a folder that is not there holds nothing.
+pub fn sweep(path: &Path) -> Result<usize, WriteError> {
+    let fault = |cause| WriteError::new(path, cause);
+    let prefix = prefix(path);
+    let entries = match fs::read_dir(folder(path)) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(cause) => return Err(fault(cause)),
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let entry = entry.map_err(fault)?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path()).map_err(fault)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Brings the folder of `path` to the disk, so that a name in it lasts.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(folder(path))?.sync_all() {
+        // Some network file systems cannot; they have nothing to bring.
+        Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        done => done,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create(&path, 0o600, b"one").unwrap();
+        assert!(create(&path, 0o600, b"two").unwrap_err().is_there());
+        assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), b"one");
+        replace(&path, 0o644, b"three").unwrap();
+        assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), b"three");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        link(&path, &folder.path().join("second")).unwrap();
+        link(&path, &folder.path().join("second")).unwrap();
+        let names = || {
+            let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["file", "second"]);
+        create(&folder.path().join(".file.draft-1"), 0o600, b"left").unwrap();
+        assert_eq!(sweep(&path).unwrap(), 1);
+        assert_eq!(names(), ["file", "second"]);
+        assert_eq!(
+            replace(&folder.path().join("none/file"), 0o600, b"").unwrap_err().to_string(),
+            format!("cannot write {:?}", folder.path().join("none/file"))
+        );
+    }
+}
