@@ -1,3 +1,7 @@
 //! Which program is this? Keys, lists and a node's upkeep.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    embargo::ctl::main(std::env::args_os()).into()
+}

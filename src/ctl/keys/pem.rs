@@ -1,0 +1,27 @@
+//! How is a key read from PEM, and written to it?
+//!
+//! RFC 7468: a label between dashes, Base 64 in lines of 64 characters. In: the text of a key file. Out: DER bytes; what they mean is not checked here.
+
+use crate::banlist::base64;
+
+/// The bytes of the first block labelled `label`; `None` when there is none, or it is not in form.
+#[must_use]
+pub fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
+    let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    base64::decode(&body.split_ascii_whitespace().collect::<String>())
+}
+
+/// A PEM block of `der`, labelled `label`.
+#[must_use]
+pub fn encode(der: &[u8], label: &str) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut rest = base64::encode(der);
+    while !rest.is_empty() {
+        let tail = rest.split_off(rest.len().min(64));
+        text.push_str(&rest);
+        text.push('\n');
+        rest = tail;
+    }
+    text + &format!("-----END {label}-----\n")
+}

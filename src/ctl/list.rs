@@ -1,0 +1,109 @@
+//! How is a list made, signed and read?
+//!
+//! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every byte and every signature, `show` says what a list
+//! bans. The list is one file; signing rewrites its head and copies the rest. Lists are hostile until they are verified; `show` says so.
+
+mod build;
+mod show;
+mod sign;
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::CtlError;
+use crate::banlist::bytes::Reader;
+use crate::banlist::compile::CompileError;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Claim;
+use crate::banlist::source::SourceError;
+use crate::banlist::store;
+use crate::paths::Paths;
+use crate::sys::file::{self, Guard};
+
+/// Commands on lists.
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Compile a reviewed source (bans.toml) into an unsigned list.
+    Build(Box<build::Args>),
+    /// Sign a list with a private key in a file.
+    Sign(sign::SignArgs),
+    /// Write the exact bytes to sign, for keys that live elsewhere (a key service, a token, OpenSSL).
+    Head(sign::HeadArgs),
+    /// Add a signature that was made elsewhere over the bytes of `list head`.
+    Attach(sign::AttachArgs),
+    /// Check every byte and every signature of a list.
+    Verify(show::VerifyArgs),
+    /// Show what a list says and bans.
+    Show(show::ShowArgs),
+}
+
+/// Why a list could not be made or signed.
+#[derive(Debug)]
+pub enum AuthoringError {
+    /// The source cannot be used.
+    Source(SourceError),
+    /// The source makes no list.
+    Compile(CompileError),
+    /// It would expire before it is issued.
+    Expires,
+    /// The origin is not one.
+    Origin(String),
+    /// The key has signed this list already: the key's name, the list.
+    SignedAlready(String, PathBuf),
+    /// There is no room for another signature.
+    Full(PathBuf),
+    /// The signature is not the key's over this head: the file, the key's name.
+    Signature(PathBuf, String),
+}
+
+impl fmt::Display for AuthoringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => error.fmt(f),
+            Self::Compile(error) => error.fmt(f),
+            Self::Expires => f.write_str("cannot build the list: it would expire before it is issued"),
+            Self::Origin(origin) => write!(f, "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"),
+            Self::SignedAlready(name, list) => write!(f, "cannot sign {list:?} again: {name} has signed it"),
+            Self::Full(list) => write!(f, "cannot sign {list:?}: its head has no room for another signature"),
+            Self::Signature(file, name) => write!(f, "cannot attach {file:?}: it is not the signature of {name} over this list's head"),
+        }
+    }
+}
+
+impl std::error::Error for AuthoringError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Source(error) => error.source(),
+            Self::Compile(error) => error.source(),
+            Self::Expires | Self::Origin(_) | Self::SignedAlready(..) | Self::Full(_) | Self::Signature(..) => None,
+        }
+    }
+}
+
+/// Runs a command on a list.
+///
+/// # Errors
+/// [`AuthoringError`], [`ListError`] and errors in reading and writing files.
+pub fn run(command: &ListCommand, paths: &Paths) -> Result<String, CtlError> {
+    match command {
+        ListCommand::Build(args) => build::run(args),
+        ListCommand::Sign(args) => sign::sign(args),
+        ListCommand::Head(args) => sign::head(args),
+        ListCommand::Attach(args) => sign::attach(args),
+        ListCommand::Verify(args) => show::verify(args, paths),
+        ListCommand::Show(args) => show::show(args),
+    }
+}
+
+/// Opens a list and takes its head apart. Nothing of it is trusted.
+fn open(path: &Path) -> Result<(File, u64, Claim), ListError> {
+    let (file, size) = file::open(path, Guard::Any)?;
+    let claim = store::claim(&Reader { path, bytes: &file }, size)?;
+    if size != claim.head.file_size() {
+        return Err(ListError::Size(path.to_owned(), size, claim.head.file_size()));
+    }
+    Ok((file, size, claim))
+}

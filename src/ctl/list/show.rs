@@ -1,0 +1,206 @@
+//! `embargoctl list verify` and `list show`: what does this list say, and is it true?
+//!
+//! In: a list (hostile). `verify` checks its signatures against a keyset and then every byte; `show` checks every byte against the head and says that the
+//! signatures were not checked. Out: a few lines for people, or JSON.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::super::{CtlError, amount};
+use super::open;
+use crate::banlist::bytes::Reader;
+use crate::banlist::head::{Claim, Head};
+use crate::banlist::keyset::Keyset;
+use crate::banlist::note::{Enough, Form, Signature};
+use crate::banlist::record::{Action, Ban, Severity};
+use crate::banlist::store::{Rules, Slot, Trust, keyset};
+use crate::banlist::whole::{self, Counted};
+use crate::lineage::digest::Digest;
+use crate::paths::Paths;
+use crate::report::line;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::Guard;
+
+/// Check every byte and every signature of a list.
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The keyset to check against; this node's when left out.
+    #[arg(long, value_name = "FILE")]
+    keyset: Option<PathBuf>,
+    /// The list.
+    list: PathBuf,
+}
+
+/// Show what a list says and bans. Its signatures are not checked; `list verify` does that.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// As one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// The list.
+    list: PathBuf,
+}
+
+/// Checks a list against a keyset.
+pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlError> {
+    let path = args.keyset.as_deref().unwrap_or(&paths.keyset);
+    let keyset = keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
+        true => CtlError::with_hint(error, "name a keyset with --keyset, or put one there: embargoctl keyset new"),
+        false => error.into(),
+    })?;
+    let (file, size, claim) = open(&args.list)?;
+    let list = Reader { path: &args.list, bytes: &file };
+    let trust = Trust { keyset: keyset.keyset, floor: None, rules: Rules::default() };
+    let found = trust.authenticate(&list, size, Slot::Current, Enough::All)?;
+    let bans = whole::check(&list, &found.head, |_, _| {})?;
+    let mut text = title(&args.list, &found.head);
+    text += &format!("every byte is what the head says: {}\n", contents(&found.head, bans.len()));
+    text += &format!("signatures: {} good, {} needed\n", found.tally.good, found.tally.wanted);
+    let each = claim.signatures.iter().map(|signature| format!("  {}: {}\n", signature.name, verdict(&trust.keyset, &claim, signature)));
+    Ok(text + &each.collect::<String>())
+}
+
+fn title(path: &Path, head: &Head) -> String {
+    let Head { origin, edition, issued, expires, .. } = head;
+    let (list, version) = (line::name(&path.to_string_lossy()), edition.version);
+    format!("{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}\n", edition.keyset)
+}
+
+fn contents(head: &Head, bans: usize) -> String {
+    let entries = head.entries;
+    format!(
+        "{}, {} ({} base, {} image, {} layer)",
+        amount(bans, "ban"),
+        amount(entries.all, "digest"),
+        entries.base,
+        entries.image,
+        entries.layer
+    )
+}
+
+/// What became of one signature.
+fn verdict(keyset: &Keyset, claim: &Claim, signature: &Signature) -> String {
+    let tally = keyset.tally(&claim.text, std::slice::from_ref(signature), 1, Enough::All);
+    let form = form(signature.form());
+    match (tally.good, tally.unknown) {
+        (1, _) => format!("good ({form})"),
+        (_, 1) => format!("by a key that the keyset does not have ({form})"),
+        _ => format!("bad ({form})"),
+    }
+}
+
+const fn form(form: Form) -> &'static str {
+    match form {
+        Form::Ed25519 => "ed25519",
+        Form::EcdsaDer => "p256",
+        Form::Sshsig => "sshsig",
+        Form::Minisign => "minisign",
+        Form::Other => "unknown kind",
+    }
+}
+
+/// A list as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    origin: &'a str,
+    keyset: u64,
+    version: u64,
+    issued: Timestamp,
+    expires: Timestamp,
+    impact: &'static str,
+    entries: Counts,
+    tree_root: Digest,
+    source: Digest,
+    signatures: Vec<ShownSignature<'a>>,
+    bans: Vec<ShownBan<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    all: u64,
+    base: u64,
+    image: u64,
+    layer: u64,
+}
+
+#[derive(Serialize)]
+struct ShownSignature<'a> {
+    name: &'a str,
+    form: &'static str,
+}
+
+#[derive(Serialize)]
+struct ShownBan<'a> {
+    #[serde(flatten)]
+    ban: &'a Ban,
+    entries: Counts,
+    names: &'a [String],
+}
+
+impl From<crate::banlist::head::Entries> for Counts {
+    fn from(entries: crate::banlist::head::Entries) -> Self {
+        Self { all: entries.all, base: entries.base, image: entries.image, layer: entries.layer }
+    }
+}
+
+/// Shows a list.
+pub(super) fn show(args: &ShowArgs) -> Result<String, CtlError> {
+    let (file, _, claim) = open(&args.list)?;
+    let bans = whole::check(&Reader { path: &args.list, bytes: &file }, &claim.head, |_, _| {})?;
+    if args.json {
+        let text = serde_json::to_string_pretty(&as_json(&claim, &bans)).unwrap_or_default();
+        return Ok(text + "\n");
+    }
+    let mut text = title(&args.list, &claim.head) + &contents(&claim.head, bans.len()) + "\n";
+    let names: Vec<_> = claim.signatures.iter().map(|signature| format!("{} ({})", signature.name, form(signature.form()))).collect();
+    text += &match names.as_slice() {
+        [] => "not signed\n".to_owned(),
+        names => format!("signatures, not checked here: {}\n", names.join(", ")),
+    };
+    text.extend(bans.iter().map(describe));
+    Ok(text)
+}
+
+fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
+    let Claim { head, signatures, .. } = claim;
+    Shown {
+        origin: &head.origin,
+        keyset: head.edition.keyset,
+        version: head.edition.version,
+        issued: head.issued,
+        expires: head.expires,
+        impact: head.impact.word(),
+        entries: head.entries.into(),
+        tree_root: head.tree_root,
+        source: head.source,
+        signatures: signatures.iter().map(|signature| ShownSignature { name: &signature.name, form: form(signature.form()) }).collect(),
+        bans: bans.iter().map(|Counted { ban, entries, names }| ShownBan { ban, entries: (*entries).into(), names }).collect(),
+    }
+}
+
+/// A ban in a few lines.
+fn describe(counted: &Counted) -> String {
+    let Counted { ban, entries, names } = counted;
+    let severity = match ban.severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    };
+    let action = match ban.action {
+        Action::Refuse => "refuses",
+        Action::Warn => "warns of",
+    };
+    let mut lines = vec![[std::slice::from_ref(&ban.reason), ban.advisories.as_slice()].concat().join(", ")];
+    if !names.is_empty() {
+        lines.push(format!("matches {}", names.join(", ")));
+    }
+    lines.extend(ban.lapses.map(|lapses| format!("lapses {lapses}")));
+    lines.extend(ban.successor.as_ref().map(|successor| format!("use {successor}")));
+    lines.extend(ban.except.iter().map(|except| format!("not for {} until {}: {}", except.digest, except.until, except.reason)));
+    lines.extend(ban.cure.iter().map(|layer| format!("cured by layer {layer}")));
+    lines.extend(ban.patch.as_ref().map(|patch| format!("patch: {}", patch.run.join(" "))));
+    let title = format!("\n{} {severity}, {action} {} from {}\n", line::name(&ban.id), amount(entries.all, "digest"), ban.effective);
+    title + &lines.iter().map(|words| format!("  {}\n", line::one_line(words))).collect::<String>()
+}

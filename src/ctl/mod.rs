@@ -1,0 +1,151 @@
+//! What does `embargoctl` do?
+//!
+//! Keys, authoring and signing lists, and a node's upkeep. In: the words typed by a person. Out: what was asked for on standard output, or one line
+//! that says why not, a hint what to do about it, and an exit status. Each command is a file here with its `Args` and a `run` that returns the text
+//! to print; printing and exit statuses are this file's. No command uses the network.
+
+pub mod install;
+pub mod keys;
+pub mod list;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::banlist::error::ListError;
+use crate::paths::Paths;
+use crate::report::{self, Exit};
+use crate::settings::SettingsError;
+use crate::sys::file::FileError;
+use crate::sys::replace::WriteError;
+
+/// Author, sign and install the list of banned images.
+///
+/// On a laptop: `keygen`, `keyset new`, `lineage`, `ban`, `list build`, `list sign`. On a node, as root: `list verify`, `install`. A list is a file; how it
+/// travels from one to the other does not matter, its signatures are checked on every container start.
+#[derive(Debug, Parser)]
+#[command(name = "embargoctl", version, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    /// Work on the node whose file system is mounted at DIR instead of this one.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a key pair that signs lists.
+    Keygen(keys::KeygenArgs),
+    /// Make or show a keyset: whose signatures count, and how many of them.
+    #[command(subcommand)]
+    Keyset(keys::KeysetCommand),
+    /// Build, sign, check and show lists.
+    #[command(subcommand)]
+    List(list::ListCommand),
+    /// Check a list and put it in force on this node.
+    Install(install::Args),
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct CtlError {
+    cause: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+impl CtlError {
+    /// The failure `cause`, with what to do about it.
+    pub fn with_hint(cause: impl Error + Send + Sync + 'static, hint: impl Into<String>) -> Self {
+        Self { cause: Box::new(cause), hint: Some(hint.into()) }
+    }
+
+    /// What to do about it, where something can be said.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for CtlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for CtlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// Errors that carry no hint of their own become a [`CtlError`] by `?`.
+macro_rules! plain_errors {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for CtlError {
+            fn from(cause: $error) -> Self {
+                Self { cause: Box::new(cause), hint: None }
+            }
+        }
+    )+};
+}
+
+plain_errors!(FileError, ListError, WriteError, SettingsError, install::InstallError, keys::KeyError, list::AuthoringError);
+
+/// Runs the command that `words` (the program's name first) ask for.
+pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            let exit = if refusal.use_stderr() { Exit::Usage } else { Exit::Clear };
+            // Help into a closed pipe is nobody's failure.
+            drop(refusal.print());
+            return exit;
+        }
+    };
+    match cli.run() {
+        Ok(text) => match report::document(text.as_bytes()) {
+            Ok(()) => Exit::Clear,
+            Err(error) => fail(&CtlError { cause: Box::new(WriteError::new(Path::new("/dev/stdout"), error)), hint: None }),
+        },
+        Err(error) => fail(&error),
+    }
+}
+
+/// A number of things: `1 ban`, `2 bans`.
+fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
+    let plural = if number == 1.into() { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+fn fail(error: &CtlError) -> Exit {
+    report::failure("embargoctl", error);
+    error.hint().into_iter().for_each(report::hint);
+    Exit::Failed
+}
+
+impl Cli {
+    /// The text to print.
+    fn run(&self) -> Result<String, CtlError> {
+        let paths = Paths::below(&self.root);
+        match &self.command {
+            Command::Keygen(args) => keys::keygen(args),
+            Command::Keyset(command) => keys::run(command, &paths),
+            Command::List(command) => list::run(command, &paths),
+            Command::Install(args) => install::run(args, &paths),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}
