@@ -1,0 +1,269 @@
+//! Where does a test happen?
+//!
+//! In a room of its own: a folder with a node's files below it (`EMBARGO_ROOT`), a fake runtime that records what it is given, and bundles. The
+//! programs run as a user without rights, as root's calls would read the machine's own settings. Every room is gone after its test.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The user that root becomes for a test.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// Settings under which everything starts although nothing is known.
+pub(crate) const LENIENT: &str = "on_unknown_image = \"admit\"\non_missing_list = \"admit\"\n";
+
+/// A folder for one test.
+pub(crate) struct Room {
+    folder: tempfile::TempDir,
+    /// The fake runtime.
+    pub(crate) runtime: PathBuf,
+}
+
+/// What both programs need, made once.
+struct Programs {
+    _folder: tempfile::TempDir,
+    embargo: PathBuf,
+    fake: PathBuf,
+}
+
+fn programs() -> &'static Programs {
+    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let folder = open_folder();
+        let (embargo, fake) = (folder.path().join("embargo"), folder.path().join("fake"));
+        copy_program(Path::new(env!("CARGO_BIN_EXE_embargo")), &embargo);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-runtime.c");
+        let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).arg(&fake).arg(source).status().unwrap();
+        assert!(built.success(), "cc builds the fake runtime");
+        Programs { _folder: folder, embargo, fake }
+    })
+}
+
+/// A temporary folder that everybody may read.
+fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+impl Room {
+    /// A room whose runtime is called `name` and whose node is not armed: no settings, and the runtime first in `PATH`.
+    pub(crate) fn unarmed(name: &str) -> Self {
+        let folder = open_folder();
+        let runtime = folder.path().join("bin").join(name);
+        let room = Self { folder, runtime };
+        fs::create_dir(room.path("bin")).unwrap();
+        fs::create_dir_all(room.path("node/etc/embargo")).unwrap();
+        fs::create_dir_all(room.path("node/var/lib/embargo")).unwrap();
+        fs::hard_link(&programs().fake, &room.runtime).unwrap();
+        for path in ["", "bin", "node/var/lib/embargo"] {
+            room.give(&room.path(path));
+        }
+        room
+    }
+
+    /// A room whose node has these settings and, as its runtime, one called `runc`.
+    pub(crate) fn armed(settings: &str) -> Self {
+        Self::armed_with("runc", settings)
+    }
+
+    /// A room whose node has these settings and, as its runtime, one called `name`.
+    pub(crate) fn armed_with(name: &str, settings: &str) -> Self {
+        let room = Self::unarmed(name);
+        room.set(&format!("runtime = {:?}\n{settings}", room.runtime));
+        room
+    }
+
+    /// Writes the node's settings.
+    pub(crate) fn set(&self, settings: &str) {
+        let path = self.path("node/etc/embargo/config.toml");
+        fs::write(&path, settings).unwrap();
+        self.give(&path);
+    }
+
+    /// A path in the room.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// A bundle in the room that no engine made.
+    pub(crate) fn bundle(&self, name: &str) -> PathBuf {
+        let bundle = self.path(name);
+        fs::create_dir_all(bundle.join("rootfs")).unwrap();
+        fs::write(bundle.join("config.json"), r#"{"ociVersion":"1.0.2","root":{"path":"rootfs"}}"#).unwrap();
+        self.give(&bundle);
+        bundle
+    }
+
+    /// Lets the test's user write a file or folder.
+    pub(crate) fn give(&self, path: &Path) {
+        if nix::unistd::geteuid().is_root() {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
+    /// Says what the runtime does after recording.
+    pub(crate) fn behave(&self, behaviour: &str) {
+        fs::write(self.path("bin/behaviour"), behaviour).unwrap();
+    }
+
+    /// Embargo, ready to run in the room.
+    pub(crate) fn embargo(&self) -> Command {
+        self.prepared(&programs().embargo)
+    }
+
+    /// Another copy of Embargo, ready to run in the room.
+    pub(crate) fn embargo_at(&self, program: &Path) -> Command {
+        self.prepared(program)
+    }
+
+    /// The runtime itself, ready to run in the room.
+    pub(crate) fn bare(&self) -> Command {
+        self.prepared(&self.runtime)
+    }
+
+    /// Where the Embargo program is.
+    pub(crate) fn program() -> &'static Path {
+        &programs().embargo
+    }
+
+    fn prepared(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("EMBARGO_ROOT", self.path("node")).env("PATH", self.path("bin")).current_dir(self.folder.path());
+        command.stdin(Stdio::null());
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    /// Runs Embargo with these words.
+    pub(crate) fn run<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> Output {
+        self.embargo().args(words).output().unwrap()
+    }
+
+    /// What the runtime recorded since it was last asked; `None` when it did not run.
+    pub(crate) fn record(&self) -> Option<Record> {
+        let text = fs::read_to_string(self.path("bin/record")).ok()?;
+        fs::remove_file(self.path("bin/record")).unwrap();
+        Some(Record(text.lines().map(str::to_owned).collect()))
+    }
+
+    /// Asserts that the runtime got the call, with just these words and not a byte said.
+    pub(crate) fn passes<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) {
+        let words: Vec<_> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        let output = self.run(&words);
+        let record = self.record().unwrap_or_else(|| panic!("{words:?} does not reach the runtime: {output:?}"));
+        assert_eq!(record.words()[1..], words.iter().map(|word| hexadecimal(word)).collect::<Vec<_>>());
+        assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]), "{words:?}");
+    }
+
+    /// Asserts that the call is refused and returns the line.
+    pub(crate) fn refuses<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> String {
+        self.refuses_command(self.embargo().args(words))
+    }
+
+    /// Asserts that the command is refused and returns the line.
+    pub(crate) fn refuses_command(&self, command: &mut Command) -> String {
+        let output = command.output().unwrap();
+        assert!(self.record().is_none(), "{command:?} reaches the runtime");
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{command:?}: {line}");
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        assert!(line.ends_with('\n') && line.starts_with("embargo: refused "), "{line}");
+        line.trim_end().to_owned()
+    }
+
+    /// Asserts that the runtime gets exactly the same through Embargo as without it, and that the caller sees the same, whatever `arrange` does
+    /// to the command.
+    pub(crate) fn is_transparent(&self, arrange: impl Fn(&mut Command)) {
+        let mut seen = Vec::new();
+        for mut command in [self.bare(), self.embargo()] {
+            arrange(&mut command);
+            let output = command.output().unwrap();
+            let record = self.record().unwrap_or_else(|| panic!("{command:?} does not reach the runtime: {output:?}"));
+            seen.push((record.comparable(), output));
+        }
+        assert_eq!(seen[0], seen[1]);
+    }
+}
+
+/// What the fake runtime recorded, one fact a line.
+pub(crate) struct Record(Vec<String>);
+
+impl Record {
+    /// Its argv, in hexadecimal.
+    pub(crate) fn words(&self) -> Vec<&str> {
+        self.facts("argv ").collect()
+    }
+
+    /// The facts of one name.
+    pub(crate) fn facts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter_map(move |line| line.strip_prefix(name))
+    }
+
+    /// The only fact of one name.
+    pub(crate) fn fact<'a>(&'a self, name: &'a str) -> &'a str {
+        self.facts(name).next().unwrap()
+    }
+
+    /// Everything but what must differ between two runs: the process, the pipes, and Embargo's counter.
+    fn comparable(&self) -> Vec<String> {
+        let counter = format!("variable {}", hexadecimal(OsStr::new("EMBARGO_DEPTH=")));
+        let differs = |line: &&String| line.starts_with("process ") || line.starts_with(&counter);
+        let masked = |line: &String| match line.strip_prefix("descriptor ") {
+            // A pipe of the test's own: its number is new with every run.
+            Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => rest.split(' ').next().unwrap().to_owned(),
+            Some(_) | None => line.clone(),
+        };
+        self.0.iter().filter(|line| !differs(line)).map(masked).collect()
+    }
+}
+
+/// Copies a program.
+///
+/// By another program, as [`write_program`] writes one: a test that starts a process meanwhile would lend it the open file for a moment, and the kernel runs
+/// no file that is open for writing.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("/bin/cp").args([from, to]).status().unwrap().success());
+}
+
+/// Writes a program, or what is none.
+pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "/bin/cat > \"$1\" && /bin/chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(bytes).unwrap();
+    assert!(shell.wait().unwrap().success());
+}
+
+/// Runs the command by a shell script in which `"$@"` is the command.
+pub(crate) fn by_shell(command: &mut Command, script: &str) {
+    let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
+    let program = command.get_program().to_owned();
+    let folder = command.get_current_dir().map(ToOwned::to_owned);
+    let variables: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    *command = Command::new("/bin/sh");
+    command.env_clear().envs(variables).args(["-c", script, "sh"]).arg(program).args(words).stdin(Stdio::null());
+    if let Some(folder) = folder {
+        command.current_dir(folder);
+    }
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+}
+
+/// Bytes as the fake runtime writes them.
+pub(crate) fn hexadecimal(text: &OsStr) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    text.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}

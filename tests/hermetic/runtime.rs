@@ -1,0 +1,155 @@
+//! Does Embargo find the real runtime, never itself, and say what is wrong when there is none?
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::room::{LENIENT, Room, copy_program, write_program};
+
+/// What is said, in all, by a call that cannot become the runtime at `path`, with the settings' own example as the hint.
+fn set_hint(line: &str) -> String {
+    format!("embargo: {line}\nhint: set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml\n")
+}
+
+/// Asserts that neither a call that starts nothing nor an admitted `create` gets further than `expected` on standard error.
+fn fails(room: &Room, expected: &str) {
+    room.bundle("b");
+    let log = room.path("log.json");
+    for call in [&["start", "c1"][..], &["--log", "log.json", "--log-format", "json", "create", "--bundle", "b", "c1"]] {
+        let output = room.run(call);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), expected, "{call:?}");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        assert!(room.record().is_none());
+    }
+    // The engine reads why in the log, of calls that start a container.
+    let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+    assert_eq!(record["msg"].as_str(), expected.lines().next());
+}
+
+#[test]
+fn embargo_is_never_its_own_runtime() {
+    let room = Room::armed(LENIENT);
+    let (link, hard) = (room.path("bin/link"), room.path("bin/hard"));
+    symlink(Room::program(), &link).unwrap();
+    fs::hard_link(Room::program(), &hard).unwrap();
+    for path in [Room::program(), &link, &hard] {
+        fs::remove_file(room.path("log.json")).ok();
+        room.set(&format!("runtime = {path:?}\n{LENIENT}"));
+        fails(&room, &set_hint(&format!("cannot use {path:?} as the real runtime: it is embargo itself")));
+    }
+}
+
+#[test]
+fn embargo_is_passed_over_when_a_runtime_is_looked_up() {
+    let room = Room::unarmed("real");
+    symlink(Room::program(), room.path("bin/runc")).unwrap();
+    fs::create_dir(room.path("later")).unwrap();
+    fs::hard_link(&room.runtime, room.path("later/runc")).unwrap();
+    room.give(&room.path("later"));
+    let mut command = room.embargo();
+    command.env("PATH", format!("relative::{}:{}", room.path("bin").display(), room.path("later").display()));
+    assert!(command.args(["start", "c1"]).status().unwrap().success());
+    assert!(fs::symlink_metadata(room.path("later/record")).is_ok());
+}
+
+#[test]
+fn a_copy_of_embargo_or_a_script_that_calls_it_is_no_endless_loop() {
+    let room = Room::armed(LENIENT);
+    let copy = room.path("bin/runc-copy");
+    copy_program(Room::program(), &copy);
+    room.set(&format!("runtime = {copy:?}\n{LENIENT}"));
+    fails(&room, &set_hint(&format!("cannot use {copy:?} as the real runtime: it is embargo itself")));
+    fs::remove_file(room.path("log.json")).unwrap();
+    let script = room.path("bin/script");
+    write_program(&script, format!("#!/bin/sh\nexec {} \"$@\"\n", Room::program().display()).as_bytes());
+    room.set(&format!("runtime = {script:?}\n{LENIENT}"));
+    fails(&room, &set_hint("cannot become the real runtime: embargo has started itself 8 times in a row"));
+}
+
+#[test]
+fn what_is_wrong_with_the_runtime_is_said() {
+    let room = Room::armed(LENIENT);
+    write_program(&room.path("bin/garbage"), b"\x01\x02");
+    write_program(&room.path("bin/bare"), b"echo no first line\n");
+    write_program(&room.path("bin/orphan"), b"#!/nonexistent/interpreter\n");
+    write_program(&room.path("bin/plain"), b"#!/bin/sh\n");
+    fs::set_permissions(room.path("bin/plain"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(room.path("bin/folder")).unwrap();
+    let mut foreign = fs::read(&room.runtime).unwrap();
+    foreign[18] ^= 0x55; // e_machine
+    write_program(&room.path("bin/foreign"), &foreign);
+    for (name, what) in [
+        ("none", "the file is missing"),
+        ("plain/none", "the file is missing"),
+        ("plain", "it is not a program that this user may run"),
+        ("folder", "it is not a program that this user may run"),
+        ("orphan", "the interpreter or loader that it names is missing"),
+        ("garbage", "it is neither a program for this machine nor a script that names its interpreter"),
+        ("bare", "it is neither a program for this machine nor a script that names its interpreter"),
+        ("foreign", "it is neither a program for this machine nor a script that names its interpreter"),
+    ] {
+        fs::remove_file(room.path("log.json")).ok();
+        let path = room.path("bin").join(name);
+        room.set(&format!("runtime = {path:?}\n{LENIENT}"));
+        let hint = "hint: install the runtime there, or set runtime in /etc/embargo/config.toml to where it is";
+        fails(&room, &format!("embargo: cannot become the real runtime {path:?}: {what}\n{hint}\n"));
+    }
+}
+
+#[test]
+fn a_script_is_a_runtime_like_any_other() {
+    let room = Room::armed("");
+    let script = room.path("bin/script");
+    write_program(&script, format!("#!/bin/sh\nexec {} \"$@\"\n", room.runtime.display()).as_bytes());
+    room.set(&format!("runtime = {script:?}\n"));
+    room.passes(["start", "c1"]);
+}
+
+#[test]
+fn a_runtime_replaced_between_two_calls_is_the_new_one() {
+    let room = Room::armed("");
+    room.passes(["create", "--help"]);
+    write_program(&room.path("bin/new"), b"#!/bin/sh\nexit 42\n");
+    fs::rename(room.path("bin/new"), &room.runtime).unwrap();
+    assert_eq!(room.run(["start", "c1"]).status.code(), Some(42));
+}
+
+#[test]
+fn embargo_replaced_while_containers_run_serves_the_next_call() {
+    let room = Room::armed("");
+    let installed = room.path("bin/installed");
+    for _ in 0..2 {
+        let next = room.path("bin/next");
+        copy_program(Room::program(), &next);
+        fs::rename(&next, &installed).unwrap();
+        room.give(&installed);
+        let mut command = room.embargo_at(&installed);
+        assert!(command.args(["kill", "c1", "9"]).status().unwrap().success());
+        assert!(room.record().is_some());
+    }
+}
+
+#[test]
+fn a_container_made_by_the_other_runtime_is_handed_to_it() {
+    let room = Room::armed_with("crun", "");
+    write_program(&room.path("bin/runc"), b"#!/bin/sh\necho former \"$@\"\n");
+    for (container, file) in [("old", "state.json"), ("new", "status")] {
+        fs::create_dir_all(room.path("state").join(container)).unwrap();
+        fs::write(room.path("state").join(container).join(file), "{}").unwrap();
+    }
+    for call in
+        [&["kill", "old", "9"][..], &["delete", "--force", "old"], &["exec", "--process", "p", "old"], &["state", "old"], &["start", "old"]]
+    {
+        let call: Vec<_> = ["--root", "state"].iter().chain(call).copied().collect();
+        let output = room.run(&call);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("former {}\n", call.join(" ")));
+        assert!(room.record().is_none());
+    }
+    room.passes(["--root", "state", "kill", "new", "9"]);
+    room.passes(["--root", "state", "delete", "--force", "never-created"]);
+    // The setting says which, however broken the rest.
+    write_program(&room.path("bin/runc-1.1"), b"#!/bin/sh\necho set \"$@\"\n");
+    room.set(&format!("runtime = {:?}\nformer_runtimes = [{:?}]\n", room.runtime, room.path("bin/runc-1.1")));
+    assert_eq!(room.run(["--root=state", "kill", "old", "9"]).stdout, b"set --root=state kill old 9\n");
+    room.set(&format!("runtime = {:?}\nformer_runtimes = nonsense\n", room.runtime));
+    assert_eq!(room.run(["--root=state", "kill", "old", "9"]).stdout, b"former --root=state kill old 9\n");
+}
