@@ -34,9 +34,11 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
     fields.extend(event.bans.iter().map(|ban| ("EMBARGO_BAN", ban.clone())));
     fields.extend(event.matched.iter().map(|digest| ("EMBARGO_MATCH", digest.to_string())));
     let facts = [
+        ("EMBARGO_GROUNDS", event.grounds.map(|grounds| grounds.word().to_owned())),
         ("EMBARGO_DAYS_LEFT", event.days_left.map(|days| days.to_string())),
         ("EMBARGO_CONTAINER", Some(subject.container.clone())),
         ("EMBARGO_IMAGE", subject.image.clone()),
+        ("EMBARGO_IMAGE_ID", subject.image_id.map(|id| id.to_string())),
         ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
         ("EMBARGO_ENGINE", Some(subject.engine.clone())),
         ("EMBARGO_LIST_VERSION", subject.list_version.map(|version| version.to_string())),
@@ -55,7 +57,8 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::lineage::Evidence;
-    use crate::lineage::digest::{ChainId, Digest};
+    use crate::lineage::digest::{ChainId, Digest, ImageId};
+    use crate::verdict::Grounds;
     use crate::verdict::event::{EventKind, Subject};
     use std::os::unix::net::UnixDatagram;
     use std::path::Path;
@@ -66,6 +69,7 @@ mod tests {
             subject: Subject {
                 container: "web-1".into(),
                 engine: "docker".into(),
+                image_id: Some(ImageId(Digest::of(b"config"))),
                 image: Some("acme/web:1\u{1b}[2J\nEMBARGO_BAN=none".into()),
                 chain_id: Some(ChainId(Digest::of(b"chain"))),
                 evidence: Some(Evidence::Mount),
@@ -73,6 +77,7 @@ mod tests {
                 source: Some("https://example.com/acme/web".into()),
                 revision: Some("4f2a".into()),
             },
+            grounds: Some(Grounds::Banned),
             bans: vec!["BAN-2026-0007".into(), "BAN-2026-0009".into()],
             matched: vec![Digest::of(b"base"), Digest::of(b"layer")],
             days_left: None,
@@ -94,11 +99,12 @@ mod tests {
         send_to(&sockets, &[refused()]);
         let expected = format!(
             "MESSAGE=embargo: refused web-1: …\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=refused\n\
-             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_CONTAINER=web-1\n\
-             EMBARGO_IMAGE=acme/web:1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_CHAIN_ID={}\nEMBARGO_ENGINE=docker\nEMBARGO_LIST_VERSION=412\n\
+             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_GROUNDS=banned\nEMBARGO_CONTAINER=web-1\n\
+             EMBARGO_IMAGE=acme/web:1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_IMAGE_ID={}\nEMBARGO_CHAIN_ID={}\nEMBARGO_ENGINE=docker\nEMBARGO_LIST_VERSION=412\n\
              EMBARGO_EVIDENCE=mount\nEMBARGO_SOURCE=https://example.com/acme/web\nEMBARGO_REVISION=4f2a\n",
             Digest::of(b"base"),
             Digest::of(b"layer"),
+            Digest::of(b"config"),
             Digest::of(b"chain"),
         );
         assert_eq!(heard(&journald), expected);
@@ -113,6 +119,7 @@ mod tests {
         let event = Event {
             kind: EventKind::BanAhead,
             subject: Subject::default(),
+            grounds: None,
             bans: vec!["BAN-1".into()],
             matched: vec![],
             days_left,

@@ -5,11 +5,11 @@
 use crate::banlist::record::Hit;
 use crate::lineage::Evidence;
 use crate::lineage::chain::Chain;
-use crate::lineage::digest::{ChainId, Digest};
+use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::{ImageFacts, Origin};
 use crate::report::line;
 
-use super::{Case, Finding};
+use super::{Case, Finding, Grounds};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Event {
     pub kind: EventKind,
     /// To which container.
     pub subject: Subject,
+    /// Why it was, or would have been, refused.
+    pub grounds: Option<Grounds>,
     /// The bans concerned, the gravest first.
     pub bans: Vec<String>,
     /// The container's digests that stand in the list.
@@ -120,6 +122,8 @@ pub struct Subject {
     pub engine: String,
     /// Its image's name by the engine's own record, else the image ID.
     pub image: Option<String>,
+    /// The digest of its image's config.
+    pub image_id: Option<ImageId>,
     /// The chain ID of all its layers.
     pub chain_id: Option<ChainId>,
     /// How sure that is.
@@ -136,11 +140,13 @@ impl Subject {
     /// The subject of a case.
     pub(super) fn of(case: &Case<'_>) -> Self {
         let (chain, facts, evidence) = parts(case.origin.ok());
-        let image = facts.and_then(|facts| facts.name.clone().or_else(|| facts.image_id.map(|id| id.to_string())));
+        let image_id = facts.and_then(|facts| facts.image_id);
+        let image = facts.and_then(|facts| facts.name.clone()).or_else(|| image_id.map(|id| id.to_string()));
         Self {
             container: case.container.to_owned(),
             engine: case.engine.to_owned(),
             image,
+            image_id,
             chain_id: chain.map(Chain::top),
             evidence,
             list_version: case.list_version(),
@@ -175,6 +181,7 @@ impl Event {
         Self {
             kind,
             subject: subject.clone(),
+            grounds: None,
             bans,
             matched,
             days_left: findings.iter().find_map(|finding| finding.standing.days_left()),

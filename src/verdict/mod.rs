@@ -139,6 +139,22 @@ pub enum Grounds {
     Settings,
 }
 
+impl Grounds {
+    /// The word used in audit events and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::CorruptStore => "corrupt-store",
+            Self::MissingList => "missing-list",
+            Self::UnknownImage => "unknown-image",
+            Self::NoImage => "no-image",
+            Self::OverdueList => "overdue-list",
+            Self::Settings => "settings",
+        }
+    }
+}
+
 /// Leave for a call that starts no container: none of its readings does. `None` for every other call.
 #[must_use]
 pub const fn nothing_starts(call: &Call<'_>) -> Option<Admission> {
@@ -279,15 +295,17 @@ struct Conclusion<'a> {
 fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     let Conclusion { subject, obstacle, mode, glass, now, findings, mut events } = conclusion;
     let concerned: Vec<&Finding> = findings.iter().filter(|finding| finding.standing.is_in_effect()).collect();
-    let mut event = |kind, message: &str| events.push(Event::new(kind, &subject, &concerned, message));
+    let mut event = |kind, refusal: Option<&Refusal>, message: &str| {
+        events.push(Event { grounds: refusal.map(Refusal::grounds), ..Event::new(kind, &subject, &concerned, message) });
+    };
     let broken = match glass {
         Some(BreakGlass::Given { reason, until }) if now < *until => Some((reason, until)),
         Some(BreakGlass::Given { until, .. }) => {
-            event(EventKind::BreakGlassIgnored, &format!("embargo: break-glass ended at {until}"));
+            event(EventKind::BreakGlassIgnored, None, &format!("embargo: break-glass ended at {until}"));
             None
         }
         Some(BreakGlass::Unusable(fault)) => {
-            event(EventKind::BreakGlassIgnored, &format!("embargo: break-glass is ignored: {fault}"));
+            event(EventKind::BreakGlassIgnored, None, &format!("embargo: break-glass is ignored: {fault}"));
             None
         }
         None => None,
@@ -296,16 +314,18 @@ fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     match (&obstacle, broken, mode) {
         (None, None, Mode::Enforce | Mode::Audit) => {}
         (None, Some((reason, until)), Mode::Enforce | Mode::Audit) => {
-            event(EventKind::BreakGlass, &format!("embargo: admitted {container} under break-glass until {until} ({reason:?})"));
+            event(EventKind::BreakGlass, None, &format!("embargo: admitted {container} under break-glass until {until} ({reason:?})"));
         }
         (Some(refusal), Some((reason, until)), Mode::Enforce | Mode::Audit) => {
             let message =
                 format!("embargo: admitted {container} under break-glass until {until} ({reason:?}) instead of: {}", refusal.line);
-            event(EventKind::BreakGlassOverride, &message);
+            event(EventKind::BreakGlassOverride, Some(refusal), &message);
         }
-        (Some(refusal), None, Mode::Audit) => event(EventKind::WouldRefuse, &format!("embargo: mode audit: {}", refusal.line)),
+        (Some(refusal), None, Mode::Audit) => {
+            event(EventKind::WouldRefuse, Some(refusal), &format!("embargo: mode audit: {}", refusal.line))
+        }
         (Some(refusal), None, Mode::Enforce) => {
-            event(EventKind::Refused, &refusal.line);
+            event(EventKind::Refused, Some(refusal), &refusal.line);
             return Judgement { verdict: Verdict::Refuse(refusal.clone()), withheld: None, events, findings };
         }
     }

@@ -166,7 +166,8 @@ impl Given {
         assert_eq!((refusal.line(), refusal.grounds()), (line, grounds));
         let kinds: Vec<_> = judgement.events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [before, &[EventKind::Refused]].concat());
-        assert_eq!(judgement.events.last().unwrap().message, line);
+        let event = judgement.events.last().unwrap();
+        assert_eq!((event.message.as_str(), event.grounds), (line, Some(grounds)));
         assert_eq!(judgement.withheld, None);
     }
 }
@@ -301,6 +302,7 @@ fn an_event_names_everything_that_is_known() {
         container: "web-1".into(),
         engine: "docker".into(),
         image: Some("docker.io/acme/web:1".into()),
+        image_id: Some(ImageId(digest("config"))),
         chain_id: Some(chain().top()),
         evidence: Some(Evidence::Mount),
         list_version: Some(412),
@@ -607,6 +609,7 @@ fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
     given.admits(&[(EventKind::BreakGlassOverride, &overridden)]);
     assert_eq!(given.judged().withheld.unwrap().line(), LINE);
     assert_eq!(given.judged().events[0].bans, ["BAN-2026-0007"]);
+    assert_eq!(given.judged().events[0].grounds, Some(Grounds::Banned));
     let plain = "embargo: admitted web-1 under break-glass until 2026-11-21T10:00:01Z (\"INC-1\")";
     Given::hits(vec![]).glass("2026-11-21T10:00:01Z").admits(&[(EventKind::BreakGlass, plain)]);
     Given::origin(Err(corrupt())).glass("2026-11-22").judged().withheld.unwrap();
