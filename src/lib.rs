@@ -9,16 +9,20 @@
 //!
 //! The modules stand in the order in which data passes through them; each uses only those before it.
 
+pub mod sys;
+pub mod paths;
+pub mod report;
 pub mod argv;
-pub mod audit;
-pub mod banlist;
 pub mod call;
 pub mod container;
-pub mod delegate;
 pub mod lineage;
-pub mod paths;
-pub mod refusal;
-pub mod report;
+pub mod banlist;
 pub mod settings;
-pub mod sys;
 pub mod verdict;
+pub mod delegate;
+pub mod refusal;
+pub mod audit;
+pub mod check;
+pub mod gate;
+#[cfg(feature = "ctl")]
+pub mod ctl;

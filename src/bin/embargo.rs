@@ -1,3 +1,5 @@
-//! Which program is this? The OCI runtime, `embargo check` and `embargo exec-patch`.
+//! Which program is this? The OCI runtime, and `embargo check`.
 
-fn main() {}
+#![no_main]
+
+embargo::entry!(embargo::gate::run);

@@ -11,7 +11,8 @@ use super::digest::{ChainId, DiffId, Digest};
 /// The most layers that are looked at. Docker's overlay2 stops at 128 (moby: daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
 pub const MAX_LAYERS: usize = 1_024;
 
-/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same length, never empty.
+/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same length, never empty. Of a chain that is known only by name
+/// there are no diff IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
@@ -36,7 +37,13 @@ impl Chain {
         Some(Self { diff_ids, chain_ids })
     }
 
-    /// The layers' diff IDs, lowest first.
+    /// A chain of which an engine kept the names alone, lowest first. `None` when there are none, or more than [`MAX_LAYERS`].
+    #[must_use]
+    pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
+        (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self { diff_ids: Vec::new(), chain_ids })
+    }
+
+    /// The layers' diff IDs, lowest first; none when only the names of the stacks are known, see [`Chain::from_chain_ids`].
     #[must_use]
     pub fn diff_ids(&self) -> &[DiffId] {
         &self.diff_ids
@@ -50,7 +57,7 @@ impl Chain {
 
     /// The chain ID of the whole image.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "from_diff_ids makes no empty chain")]
+    #[expect(clippy::expect_used, reason = "nothing makes an empty chain")]
     pub fn top(&self) -> ChainId {
         *self.chain_ids.last().expect("a chain has a layer")
     }

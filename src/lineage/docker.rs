@@ -24,6 +24,7 @@ mod fault;
 mod layerdb;
 mod overlay;
 mod record;
+mod snapshots;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -143,7 +144,7 @@ pub fn resolve(bundle: &Bundle, deadline: Instant) -> Result<Option<Origin>, Lin
         let difference = format!("it is the layer {:?}, and the container's is {:?}", root.layer, record.layer);
         return Err(Corrupt::Mount(bundle.root.clone(), difference).into());
     }
-    let mount = mount::at(&bundle.root).map_err(|_| Unknown::Mount(bundle.root.clone()))?;
+    let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
     let found = Found { id: &bundle.id, root: &root, record, standing: Standing::Starting, mount };
     origin(found, deadline).map(Some)
 }

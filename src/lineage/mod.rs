@@ -4,21 +4,28 @@
 //! [`Origin`]: the chain of layers with how sure it is, or that there is no image, or why it cannot be told. Nothing here is decided by a name, a
 //! tag or an annotation, no engine that holds the container's lock is asked, and no other program is run.
 
+pub mod digest;
+pub mod chain;
+pub mod image;
 #[cfg(feature = "ctl")]
 pub mod archive;
 pub mod cache;
-pub mod chain;
-pub mod digest;
 pub mod docker;
-pub mod image;
+pub mod containerd;
+pub mod storage;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Instant;
 use std::{fmt, io};
 
 use chain::Chain;
 use digest::{Digest, ImageId};
 
 use crate::container::ContainerId;
+use crate::container::bundle::Bundle;
+use crate::container::engine::{self, Place};
+use crate::paths::Paths;
 use crate::sys::file::FileError;
 
 /// What a container or an image is made of, as far as its engine's own records tell.
@@ -99,6 +106,26 @@ impl Evidence {
     }
 }
 
+/// What the container of a bundle is made of, from the store of the engine whose bundle it is.
+///
+/// # Errors
+/// [`LineageError`], which also keeps apart what is not known from what is a lie.
+pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+    match engine::place(bundle) {
+        Place::Task { state, namespace } => match docker::resolve(bundle, deadline)? {
+            Some(origin) => Ok(origin),
+            None => containerd::resolve(bundle, &state, &namespace, paths, deadline),
+        },
+        Place::Storage { store, driver } => storage::resolve(bundle, &store, &driver, deadline),
+        Place::BuildKit { root } => match docker::resolve_build_step(bundle, &root, deadline)? {
+            Some(origin) => Ok(origin),
+            None => containerd::resolve_build(bundle, paths, deadline)?.ok_or_else(|| Unknown::Mount(bundle.root.clone()).into()),
+        },
+        Place::Buildah => storage::resolve_build(bundle, deadline),
+        Place::Elsewhere => Err(Unknown::Engine(bundle.path.clone()).into()),
+    }
+}
+
 /// Why a lineage could not be told.
 #[derive(Debug)]
 pub enum LineageError {
@@ -125,6 +152,10 @@ pub enum Unknown {
     Mount(PathBuf),
     /// The time for resolving is over.
     Deadline,
+    /// The container ID is none that a path may be built from.
+    Id(OsString),
+    /// The command line can be read in too many ways.
+    Call,
 }
 
 /// A contradiction: something lies, or is broken.
@@ -165,7 +196,7 @@ impl std::error::Error for LineageError {
             Self::Unknown(Unknown::File(error)) => error.source(),
             Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
             Self::Unknown(Unknown::Bundle(error)) => error.source(),
-            Self::Unknown(Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline) | Self::Corrupt(_) => None,
+            Self::Unknown(Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline | Unknown::Id(_) | Unknown::Call) | Self::Corrupt(_) => None,
         }
     }
 }
@@ -180,6 +211,8 @@ impl fmt::Display for Unknown {
             Self::Bundle(error) => error.fmt(f),
             Self::Mount(root) => write!(f, "cannot tell what is mounted at {root:?}"),
             Self::Deadline => f.write_str("cannot tell the lineage in time"),
+            Self::Id(id) => write!(f, "cannot use {id:?} as a container ID"),
+            Self::Call => f.write_str("cannot tell the command line's flags from their values"),
         }
     }
 }

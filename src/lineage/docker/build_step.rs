@@ -1,19 +1,22 @@
 //! What is a `RUN` step of BuildKit in Docker made of, when layers lie in a graph driver's store?
 //!
-//! In: the mount at the step's root, and the layer store. Neither dockerd nor containerd knows the step's ID, so the mount alone tells. Out: the chain
-//! of the image that the build began from.
+//! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots. Neither dockerd nor containerd knows the step's ID, so
+//! the mount tells which snapshot it is. Out: the chain of the image that the build began from; no image for one that began from nothing.
 //!
-//! The folders under the step's own are, topmost first, the results of earlier steps and the layers of the base. Earlier steps become image layers
-//! only when the build is exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may have a
-//! folder that no layer refers to. So the topmost folder that is an image layer gives the chain, and the folders below it must agree where they are
-//! layers at all. A build that began from nothing has no such folder.
+//! An overlay's folders under the step's own are, topmost first, the results of earlier steps and the layers of the base. Earlier steps become image
+//! layers only when the build is exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may have
+//! a folder that no layer refers to. So the topmost folder that is an image layer gives the chain, and the folders below it must agree where they are
+//! layers at all. Drivers that copy show no folders; there BuildKit's record alone tells what the copy was made from.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::Driver;
 use super::layerdb::LayerStore;
 use super::overlay::{home_of, layer_behind};
+use super::snapshots::{self, Base};
+use super::{Driver, LayerRoot};
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::chain::Chain;
@@ -22,14 +25,18 @@ use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, 
 /// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing of a graph driver is mounted at the step's root.
 ///
 /// # Errors
-/// [`Unknown`] when the layer store cannot be read or the deadline has passed; [`Corrupt`] when it is broken or disagrees with the mount.
+/// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`] when one is broken or disagrees with the mount.
 pub fn resolve(bundle: &Bundle, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
-    let mount = mount::at(&bundle.root).map_err(|_| Unknown::Mount(bundle.root.clone()))?;
-    mount.map_or(Ok(None), |mount| origin(&bundle.root, &mount, root, deadline))
+    match mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))? {
+        Some(mount) if mount.fs_type == "overlay" => overlay_step(&bundle.root, &mount, root, deadline),
+        Some(mount) => copied_step(&bundle.root, &mount, root, deadline),
+        None => Ok(None),
+    }
 }
 
-pub(super) fn origin(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
-    let Some(home) = home(mount, root).filter(|_| mount.fs_type == "overlay") else { return Ok(None) };
+/// A step on an overlay.
+pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+    let Some(home) = home(mount, root) else { return Ok(None) };
     let (Some(data_root), true) = (home.parent(), home.ends_with(Driver::Overlay2.word())) else { return Ok(None) };
     let layers = LayerStore::of(data_root, Driver::Overlay2);
     if !layers.folder().is_dir() {
@@ -37,11 +44,38 @@ pub(super) fn origin(step: &Path, mount: &RootMount, root: &Path, deadline: Inst
     }
     let folders: Option<Vec<_>> = mount.lowerdirs.iter().map(|lower| layer_behind(&home, lower)).collect();
     let folders = folders.ok_or_else(|| Unknown::Mount(step.to_owned()))?;
-    let facts = ImageFacts::default();
-    Ok(Some(match chain_under(step, &folders, &layers, deadline)? {
-        Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Mount }),
-        None => Origin::NoLayers(facts),
+    let chain = chain_under(step, &folders, &layers, deadline)?;
+    Ok(Some(chain.map_or(Origin::NoImage, |chain| image(chain, Evidence::Mount))))
+}
+
+/// A step on a folder of the driver itself: one that copies, or the first step on nothing.
+fn copied_step(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+    let Some((driver, layer, path)) = mounted_folder(&mount.root) else { return Ok(None) };
+    let Some(data_root) = root.parent().filter(|data_root| is_same(step, &data_root.join(path))) else { return Ok(None) };
+    Ok(Some(match snapshots::base_of(root, &layer, deadline)? {
+        Base::Nothing => Origin::NoImage,
+        Base::Chain(top) => image(LayerStore::of(data_root, driver).chain(top, deadline)?, Evidence::Metadata),
     }))
+}
+
+fn image(chain: Chain, evidence: Evidence) -> Origin {
+    Origin::Image(ImageLineage { chain, facts: ImageFacts::default(), evidence })
+}
+
+/// The driver and the layer's name in the path of a mounted folder, from its file system's root, and its path in the data root.
+fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
+    let names: Vec<_> = folder.iter().rev().take(3).collect();
+    let [last, middle, first] = names[..] else { return None };
+    let (driver, layer) = match LayerRoot::of(folder) {
+        Some(root) => (root.driver, root.layer),
+        None if first == Driver::Overlay2.word() && last == "diff" => (Driver::Overlay2, middle.to_str()?.to_owned()),
+        None => return None,
+    };
+    Some((driver, layer, [first, middle, last].iter().collect()))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((fs::metadata(one), fs::metadata(other)), (Ok(one), Ok(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// The driver's folder that the mount's folders are in; relative ones belong to the data root that BuildKit's folder is in.

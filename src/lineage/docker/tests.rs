@@ -329,13 +329,13 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     let resolve = |change: &dyn Fn(&mut RootMount)| {
         let mut mount = copy.mount(point);
         change(&mut mount);
-        build_step::origin(Path::new("/step"), &mount, &root, soon())
+        build_step::overlay_step(Path::new("/step"), &mount, &root, soon())
     };
     let step = lineage(resolve(&|_| ()).unwrap().unwrap());
     assert_eq!((step.chain.chain_ids().len(), step.chain.top().to_string().as_str()), (1, BASE));
     assert_eq!((step.evidence, step.facts), (Evidence::Mount, ImageFacts::default()));
     let scratch = resolve(&|mount| drop(mount.lowerdirs.pop())).unwrap();
-    assert_eq!(scratch, Some(Origin::NoLayers(ImageFacts::default())));
+    assert_eq!(scratch, Some(Origin::NoImage));
     let relative = resolve(&|mount| mount.lowerdirs = vec!["l/5L5BEC7W72S2YPCVK3BHJVHPJ7".into()]).unwrap();
     assert_eq!(lineage(relative.unwrap()).chain.top().to_string(), BASE);
     // The middle layer of an image stands in for the base: its own base is missing below it.

@@ -161,3 +161,6 @@ fn named(origin: Origin, name: Option<String>) -> Origin {
         Origin::NoImage => Origin::NoImage,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,13 @@ impl Case<'_> {
             return self.origin(diff_ids.clone(), image.facts, evidence, stores);
         }
         self.in_time()?;
-        let listed = self.listed(stores)?;
+        let listed = match self.listed(stores) {
+            Err(LineageError::Unknown(Unknown::NoRecord(..))) if image.diff_ids.is_some() && matches!(self.seen, Seen::Layers(..)) => {
+                let fault = "its layers are neither those of its image config nor in the list of a store";
+                return Err(Corrupt::Mount(self.place.to_owned(), fault.to_owned()).into());
+            }
+            listed => listed?,
+        };
         let (diff_ids, evidence) = self.agreed(&listed, image.diff_ids.as_deref())?;
         self.origin(diff_ids, image.facts, evidence, stores)
     }

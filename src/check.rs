@@ -1,0 +1,230 @@
+//! Is a container or an image of this node banned?
+//!
+//! `embargo check`: the gate's verdict for what is there already, given by the gate's own evaluator. In: the words behind `check`, and the node as it
+//! is: settings, list, engines' stores, runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 1 could not
+//! tell. Nothing is started, stopped, asked or written. A user who is not root sees his own stores beside those that root lets him read.
+
+pub mod answer;
+pub mod stores;
+pub mod subject;
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fmt;
+
+use self::answer::{Answer, Found, List, Outcome};
+use self::stores::Stores;
+use self::subject::{FindError, Node, Sought, Subject};
+use crate::banlist::store::{self, Bans};
+use crate::container::running::{self, RunningContainer};
+use crate::lineage::{Origin, image};
+use crate::paths::Paths;
+use crate::report::{self, Exit, line};
+use crate::settings::{self, Engines, Settings, SettingsError};
+use crate::sys::clock::Timestamp;
+use crate::sys::process;
+use crate::verdict::break_glass::{self, BreakGlass};
+use crate::verdict::{self, Case, Judgement, Labels};
+
+/// The help text.
+const HELP: &str = "\
+Tell whether a container or an image on this node is banned.
+
+Usage: embargo check [--json] [--container|--image] CONTAINER|IMAGE
+
+A container is named by its ID, the beginning of its ID, or its engine's name for it; it may run or not.
+An image is named by a reference or an image ID, in any engine's store on this node.
+
+      --container  Look for a container only
+      --image      Look for an image only
+      --json       Print one JSON object
+  -h, --help       Print this help
+
+Exit status: 0 clear, 2 banned, 1 could not tell, 64 wrong usage.";
+
+/// Settings that say nothing, for a node that has none: everything as it is unless said otherwise.
+const DEFAULTS: &str = "#\n";
+
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Help,
+    About { word: String, sought: Sought, json: bool },
+}
+
+/// Words that make no question.
+#[derive(Debug, PartialEq, Eq)]
+enum UsageError {
+    Flag(String),
+    NoWord,
+    SecondWord(String),
+    NotText,
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "cannot understand {flag:?}"),
+            Self::NoWord => f.write_str("cannot check nothing: a container or an image is missing"),
+            Self::SecondWord(word) => write!(f, "cannot check {word:?} too: one at a time"),
+            Self::NotText => f.write_str("cannot read an argument that is not UTF-8"),
+        }
+    }
+}
+
+impl Error for UsageError {}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum CheckError {
+    Settings(SettingsError),
+    Find(FindError),
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(error) => error.fmt(f),
+            Self::Find(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for CheckError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Settings(error) => error.source(),
+            Self::Find(error) => error.source(),
+        }
+    }
+}
+
+/// Runs `embargo check` with the words behind it.
+#[must_use]
+pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
+    let (word, sought, json) = match asked(words) {
+        Ok(Asked::Help) => return printed(HELP, Exit::Clear),
+        Ok(Asked::About { word, sought, json }) => (word, sought, json),
+        Err(error) => {
+            report::failure("embargo check", &error);
+            report::hint("embargo check --help");
+            return Exit::Usage;
+        }
+    };
+    match answer(&word, sought, paths, &usual_places(), Timestamp::now()) {
+        Ok(answer) => {
+            answer.faults.iter().for_each(|fault| report::warning("embargo check", fault));
+            printed(&if json { answer.json() } else { answer.text() }, answer.outcome.exit())
+        }
+        Err(error) => {
+            report::failure("embargo check", &error);
+            Exit::Failed
+        }
+    }
+}
+
+fn printed(text: &str, exit: Exit) -> Exit {
+    match report::result(text) {
+        Ok(()) => exit,
+        Err(error) => {
+            report::failure("embargo check", &error);
+            Exit::Failed
+        }
+    }
+}
+
+fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
+    let (mut named, mut sought, mut json, mut flags) = (None, Sought::Either, false, true);
+    for word in words {
+        match word.to_str().ok_or(UsageError::NotText)? {
+            "--" if flags => flags = false,
+            "--help" | "-h" if flags => return Ok(Asked::Help),
+            "--json" if flags => json = true,
+            "--container" if flags => sought = Sought::Container,
+            "--image" if flags => sought = Sought::Image,
+            flag if flags && flag.starts_with('-') => return Err(UsageError::Flag(flag.to_owned())),
+            word if named.is_some() => return Err(UsageError::SecondWord(word.to_owned())),
+            word => named = Some(word.to_owned()),
+        }
+    }
+    named.filter(|word| !word.is_empty()).map(|word| Asked::About { word, sought, json }).ok_or(UsageError::NoWord)
+}
+
+/// Where this caller's engines keep their stores; for a privileged caller the environment changes nothing.
+#[must_use]
+pub fn usual_places() -> Engines {
+    let variable = |name| if process::is_privileged() { None } else { std::env::var_os(name) };
+    stores::usual(variable("HOME").as_deref(), variable("XDG_RUNTIME_DIR").as_deref())
+}
+
+/// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
+fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Timestamp) -> Result<Answer, CheckError> {
+    let stored = settings::load(paths).map_err(CheckError::Settings)?;
+    let armed = stored.is_some();
+    let settings = match stored {
+        Some(settings) => settings,
+        None => settings::parse(DEFAULTS, &paths.settings).map_err(CheckError::Settings)?,
+    };
+    let places = stores::joined(usual.clone(), &settings.engines);
+    let stores = Stores::open(&places, paths);
+    let (running, unread) = running_containers(&places);
+    let node = Node { paths, stores: &stores, running: &running };
+    let mut faults = Vec::new();
+    let subjects = node.find(word, sought, &mut faults).map_err(CheckError::Find)?;
+    let judge = Judge { paths, settings: &settings, glass: break_glass::load(paths), now };
+    let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
+    let (list, list_fault) = judged.first().map_or((None, None), |(bans, _)| List::of(bans, now));
+    let found: Vec<_> =
+        subjects.iter().zip(&judged).map(|(subject, (bans, judgement))| Found::new(subject, bans, judgement, armed)).collect();
+    let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
+    let faults = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
+    Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults })
+}
+
+/// The containers that runtimes have state of, and a line for each whose state cannot be read.
+fn running_containers(places: &Engines) -> (Vec<RunningContainer>, Vec<String>) {
+    let (mut running, mut faults) = (Vec::new(), Vec::new());
+    for found in running::containers(&running::roots(&places.runtime_roots)) {
+        match found {
+            Ok(container) => running.push(container),
+            Err(fault) => faults.push(line::causes(&fault)),
+        }
+    }
+    (running, faults)
+}
+
+/// The gate's evaluator, with all that it needs beside a subject.
+struct Judge<'a> {
+    paths: &'a Paths,
+    settings: &'a Settings,
+    glass: Option<BreakGlass>,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn judge(&self, word: &str, subject: &Subject) -> (Bans, Judgement) {
+        let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
+        let bans = store::look_up(self.paths, &self.settings.rules(), &queries);
+        let labels = subject.origin.as_ref().ok().and_then(|origin| match origin {
+            Origin::Image(image) => image::labels(&image.facts),
+            Origin::NoLayers(facts) => image::labels(facts),
+            Origin::NoImage => None,
+        });
+        let labels = labels.unwrap_or_default();
+        let case = Case {
+            container: word,
+            engine: subject.engine,
+            origin: subject.origin.as_ref(),
+            labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() },
+            bans: &bans,
+            settings: self.settings,
+            break_glass: self.glass.as_ref(),
+            now: self.now,
+        };
+        let judgement = verdict::judge(&case);
+        (bans, judgement)
+    }
+}

@@ -1,0 +1,345 @@
+//! How is the answer of `embargo check` said?
+//!
+//! In: what was found and judged; names, reasons and paths in it are others' and hostile. Out: a few lines for people, or one JSON object for
+//! programs, whose fields stay. Every text on a line of its own is escaped, and JSON escapes its own.
+
+use serde::Serialize;
+
+use super::subject::{Kind, Subject};
+use crate::banlist::store::{Bans, Slot};
+use crate::lineage::{Evidence, ImageFacts, Origin};
+use crate::report::Exit;
+use crate::report::line::{causes, name, one_line};
+use crate::sys::clock::Timestamp;
+use crate::verdict::{Finding, Judgement, Verdict};
+
+/// Whether something is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Nothing holds against it.
+    Clear,
+    /// It cannot be told.
+    Unknown,
+    /// A ban in effect holds for it.
+    Banned,
+}
+
+impl Outcome {
+    /// Of a judgement: an admission by the audit mode, by a broken glass or by a lenient setting makes nothing clear.
+    #[must_use]
+    pub fn of(subject: &Subject, bans: &Bans, judgement: &Judgement) -> Self {
+        if judgement.findings.iter().any(|finding| finding.standing.is_in_effect()) {
+            return Self::Banned;
+        }
+        let doubtful = match (&subject.origin, bans) {
+            (Err(_), Bans::Known(_) | Bans::Missing(_)) | (Ok(_), Bans::Missing(_)) => true,
+            (Ok(Origin::Image(image)), Bans::Known(_)) => image.evidence == Evidence::Claimed,
+            (Ok(Origin::NoLayers(_) | Origin::NoImage), Bans::Known(_)) => false,
+        };
+        match &judgement.verdict {
+            Verdict::Refuse(_) => Self::Unknown,
+            Verdict::Admit(_) if doubtful || judgement.withheld.is_some() => Self::Unknown,
+            Verdict::Admit(_) => Self::Clear,
+        }
+    }
+
+    /// The exit status.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Clear => Exit::Clear,
+            Self::Unknown => Exit::Failed,
+            Self::Banned => Exit::Banned,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Unknown => "unknown",
+            Self::Banned => "BANNED",
+        }
+    }
+}
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// The word that was asked about.
+    pub asked: String,
+    /// The gravest outcome of all that was found.
+    pub outcome: Outcome,
+    /// Whether the gate does anything on this node.
+    pub armed: bool,
+    /// The list that was asked; `None` when there was no authentic one.
+    pub list: Option<List>,
+    /// Why there is no list, or why the current one was passed over.
+    pub list_fault: Option<String>,
+    /// What the word means here.
+    pub found: Vec<Found>,
+    /// What could not be read on the way, one line each.
+    pub faults: Vec<String>,
+}
+
+/// The list that was asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct List {
+    version: u64,
+    issued: String,
+    expires: String,
+    age_seconds: u64,
+    expired: bool,
+    slot: &'static str,
+}
+
+impl List {
+    /// The list behind `bans`, and what is wrong with it or with the one it stands in for.
+    #[must_use]
+    pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
+        match bans {
+            Bans::Missing(fault) => (None, Some(causes(fault))),
+            Bans::Known(known) => {
+                let slot = match known.slot {
+                    Slot::Current => "current",
+                    Slot::Previous => "previous",
+                };
+                let list = Self {
+                    version: known.version,
+                    issued: known.issued.to_string(),
+                    expires: known.expires.to_string(),
+                    age_seconds: now.since(known.issued),
+                    expired: now >= known.expires,
+                    slot,
+                };
+                (Some(list), known.fault.as_ref().map(|fault| causes(fault)))
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let expired = if self.expired { ", EXPIRED" } else { "" };
+        let slot = if self.slot == "previous" { ", the one before the current one" } else { "" };
+        format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
+    }
+}
+
+/// One container or image.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    kind: &'static str,
+    engine: &'static str,
+    place: String,
+    id: Option<String>,
+    names: Vec<String>,
+    asked_for: Option<String>,
+    running: Option<bool>,
+    /// Whether it is banned.
+    pub outcome: Outcome,
+    /// Whether the gate lets it start.
+    starts: bool,
+    made_of: Option<MadeOf>,
+    fault: Option<String>,
+    bans: Vec<BanFound>,
+    messages: Vec<String>,
+}
+
+/// An image's digests.
+#[derive(Debug, Serialize)]
+struct MadeOf {
+    name: Option<String>,
+    image_id: Option<String>,
+    manifests: Vec<String>,
+    layers: Vec<Layer>,
+    evidence: Option<&'static str>,
+}
+
+/// One layer.
+#[derive(Debug, Serialize)]
+struct Layer {
+    diff_id: String,
+    chain_id: String,
+}
+
+/// One match in the list.
+#[derive(Debug, Serialize)]
+struct BanFound {
+    id: String,
+    standing: &'static str,
+    severity: &'static str,
+    action: &'static str,
+    reason: String,
+    advisories: Vec<String>,
+    matched: &'static str,
+    digest: String,
+    name: Option<String>,
+    effective: String,
+    lapses: Option<String>,
+    days_left: Option<u64>,
+    successor: Option<String>,
+    #[serde(skip)]
+    sentence: String,
+}
+
+impl Found {
+    /// What is said of one subject; `armed` tells whether the gate does anything.
+    #[must_use]
+    pub fn new(subject: &Subject, bans: &Bans, judgement: &Judgement, armed: bool) -> Self {
+        let origin = subject.origin.as_ref().ok();
+        let (kind, id, names, asked_for, running) = match &subject.kind {
+            Kind::Container { id, names, asked, runs } => ("container", Some(id.to_string()), names.clone(), asked.clone(), Some(*runs)),
+            Kind::Image => ("image", None, Vec::new(), None, None),
+        };
+        let starts = match judgement.verdict {
+            Verdict::Admit(_) => true,
+            Verdict::Refuse(_) => !armed,
+        };
+        let refusal = match &judgement.verdict {
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Admit(_) => judgement.withheld.as_ref(),
+        };
+        let said = judgement.events.iter().map(|event| event.message.clone());
+        let mut messages: Vec<_> = refusal.map(|refusal| refusal.line().to_owned()).into_iter().chain(said).collect();
+        messages.dedup();
+        Self {
+            kind,
+            engine: subject.engine,
+            place: subject.place.to_string_lossy().into_owned(),
+            id,
+            names,
+            asked_for,
+            running,
+            outcome: Outcome::of(subject, bans, judgement),
+            starts,
+            made_of: origin.and_then(MadeOf::new),
+            fault: subject.origin.as_ref().err().map(|fault| causes(fault)),
+            bans: judgement.findings.iter().map(|finding| BanFound::new(finding, origin)).collect(),
+            messages,
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let called = self.names.iter().map(|own| name(own.trim_start_matches('/')));
+        let place = format!("({} in {})", self.engine, name(&self.place));
+        let mut lines = Vec::new();
+        match (&self.id, self.running) {
+            (Some(id), runs) => {
+                let state = if runs == Some(true) { "running" } else { "not running" };
+                let called: Vec<_> = called.chain([id.clone()]).collect();
+                lines.push(line("container", &format!("{} {place}, {state}", called.join(" "))));
+            }
+            (None, _) => lines.push(line("image", &place)),
+        }
+        match (&self.made_of, &self.fault) {
+            (Some(made_of), _) => lines.extend(made_of.lines()),
+            (None, Some(fault)) => lines.push(line("made of", fault)),
+            (None, None) => lines.push(line("made of", "no image")),
+        }
+        lines.push(line("verdict", &format!("{}{}", self.outcome.word(), if self.starts { "" } else { ": it would not start" })));
+        for ban in &self.bans {
+            lines.extend([line("", &ban.sentence), line("", &format!("  reason: {}", ban.reason))]);
+        }
+        if self.bans.is_empty() {
+            lines.extend(self.messages.iter().map(|message| line("", message)));
+        }
+        lines
+    }
+}
+
+impl MadeOf {
+    fn new(origin: &Origin) -> Option<Self> {
+        let of = |facts: &ImageFacts, layers, evidence| Self {
+            name: facts.name.clone(),
+            image_id: facts.image_id.map(|id| id.to_string()),
+            manifests: facts.manifests.iter().map(ToString::to_string).collect(),
+            layers,
+            evidence,
+        };
+        match origin {
+            Origin::NoImage => None,
+            Origin::NoLayers(facts) => Some(of(facts, Vec::new(), None)),
+            Origin::Image(image) => {
+                let pairs = image.chain.diff_ids().iter().zip(image.chain.chain_ids());
+                let layers = pairs.map(|(diff_id, chain_id)| Layer { diff_id: diff_id.to_string(), chain_id: chain_id.to_string() });
+                Some(of(&image.facts, layers.collect(), Some(image.evidence.word())))
+            }
+        }
+    }
+
+    fn lines(&self) -> [String; 2] {
+        let called = self.name.as_deref().map_or_else(|| "an image".to_owned(), name);
+        let image = self.image_id.as_ref().map_or_else(|| called.clone(), |id| format!("{called}, image ID {id}"));
+        let layers = match (self.layers.last(), self.evidence) {
+            (Some(top), evidence) => {
+                let count = if self.layers.len() == 1 { "1 layer".to_owned() } else { format!("{} layers", self.layers.len()) };
+                format!("{count}, top chain ID {}, by evidence of {}", top.chain_id, evidence.unwrap_or("nothing"))
+            }
+            (None, _) => "no layers".to_owned(),
+        };
+        [line("made of", &image), line("", &layers)]
+    }
+}
+
+impl BanFound {
+    fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
+        let (hit, ban) = (&finding.hit, &finding.hit.ban);
+        Self {
+            id: ban.id.clone(),
+            standing: finding.standing.word(),
+            severity: ban.severity.word(),
+            action: ban.action.word(),
+            reason: ban.reason.clone(),
+            advisories: ban.advisories.clone(),
+            matched: hit.kind.word(),
+            digest: hit.digest.to_string(),
+            name: hit.name.clone(),
+            effective: ban.effective.to_string(),
+            lapses: ban.lapses.map(|lapses| lapses.to_string()),
+            days_left: finding.standing.days_left(),
+            successor: ban.successor.clone(),
+            sentence: finding.sentence(origin),
+        }
+    }
+}
+
+impl Answer {
+    /// The answer for people: no line end after the last line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for found in &self.found {
+            lines.extend(found.lines());
+            lines.push(String::new());
+        }
+        let list = self.list.as_ref().map_or_else(|| "none".to_owned(), List::text);
+        let fault = self.list_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
+        lines.push(line("list", &format!("{list}{fault}")));
+        if !self.armed {
+            lines.push(line("note", "this node is not armed: it has no settings, and whatever is banned starts"));
+        }
+        lines.join("\n")
+    }
+
+    /// The answer for programs: one JSON object.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Strings, numbers, booleans and lists of them: nothing that could fail to be written.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// One line: what it is about, and what is to be said, escaped.
+fn line(head: &str, rest: &str) -> String {
+    format!("{head:<9} {}", one_line(rest))
+}
+
+/// A span of time as people say it, in its largest unit.
+fn span(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        86_400.. => (seconds / 86_400, "day"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}

@@ -1,0 +1,182 @@
+//! Which engines' stores are on this node?
+//!
+//! For people, who name a container or an image and no engine. In: the places where stores may be, the usual ones and the settings'. Out: those that
+//! are there, opened, each with its engine's word; and what is wrong with those that are there and cannot be read. A store of a rootless engine is
+//! its user's, and so is whatever it says. Not checked: whether the engine runs.
+
+mod records;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::{fmt, fs};
+
+use crate::lineage::containerd::store as containerd;
+use crate::lineage::docker::GraphStore;
+use crate::lineage::{LineageError, Unknown, storage};
+use crate::paths::Paths;
+use crate::report::line::name;
+use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+pub use records::Records;
+use records::{Docker, Namespace};
+
+/// One engine's store.
+pub struct Store {
+    /// The engine in one word: `docker`, `containers-storage` (Podman, Buildah and CRI-O) or `containerd`.
+    pub engine: &'static str,
+    /// Where it is.
+    pub place: PathBuf,
+    /// Its namespace, where the engine has such.
+    pub namespace: Option<String>,
+    /// What it answers.
+    pub records: Box<dyn Records>,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.engine, name(&self.place.to_string_lossy()))?;
+        self.namespace.iter().try_for_each(|namespace| write!(f, ", namespace {}", name(namespace)))
+    }
+}
+
+/// The stores of a node.
+#[derive(Default)]
+pub struct Stores {
+    /// Those that could be opened.
+    pub open: Vec<Store>,
+    /// Those that are there and could not be.
+    pub faults: Vec<LineageError>,
+}
+
+impl Stores {
+    /// Opens every store below these places; one that is not there is passed over.
+    #[must_use]
+    pub fn open(places: &Engines, paths: &Paths) -> Self {
+        let mut stores = Self::default();
+        let data_roots: Vec<_> = places.docker.iter().flat_map(|root| with_remapped(root)).collect();
+        let mut namespaces = Vec::new();
+        for place in containerds(places, &data_roots) {
+            namespaces.extend(stores.namespaces(&place, paths));
+        }
+        for root in data_roots {
+            stores.add_docker(root, &namespaces);
+        }
+        for (place, store, name) in namespaces {
+            let is_dockers = is_dockers(&name);
+            let engine = if is_dockers { "docker" } else { "containerd" };
+            stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers });
+        }
+        for place in &places.storage {
+            let opened = storage::Store::open(&place.root, place.run_root.as_deref().unwrap_or(&place.root));
+            if let Some(store) = stores.there(opened) {
+                stores.add("containers-storage", place.root.clone(), None, store);
+            }
+        }
+        stores
+    }
+
+    fn add(&mut self, engine: &'static str, place: PathBuf, namespace: Option<String>, records: impl Records + 'static) {
+        self.open.push(Store { engine, place, namespace, records: Box::new(records) });
+    }
+
+    fn add_docker(&mut self, data_root: PathBuf, namespaces: &[(PathBuf, Rc<containerd::Store>, String)]) {
+        let graph = self.there(GraphStore::open(&data_root));
+        // Without a graph driver's store it may still be Docker's, with its images in containerd's.
+        if graph.is_some() || data_root.join("containers").is_dir() {
+            let own = namespaces.iter().filter(|(_, _, name)| is_dockers(name));
+            let namespaces = own.map(|(_, store, name)| (Rc::clone(store), name.clone())).collect();
+            self.add("docker", data_root.clone(), None, Docker { data_root, graph, namespaces });
+        }
+    }
+
+    /// The namespaces of one containerd, each with its store.
+    fn namespaces(&mut self, place: &ContainerdPlace, paths: &Paths) -> Vec<(PathBuf, Rc<containerd::Store>, String)> {
+        let Some(store) = self.there(containerd::Store::open(&place.root, place.address.as_deref(), paths)) else { return Vec::new() };
+        let names = self.there(store.namespaces()).unwrap_or_default();
+        let store = Rc::new(store);
+        names.into_iter().map(|name| (place.root.clone(), Rc::clone(&store), name)).collect()
+    }
+
+    /// What is there; a fault that is no absence is kept.
+    fn there<T>(&mut self, answer: Result<T, LineageError>) -> Option<T> {
+        match answer {
+            Ok(there) => return Some(there),
+            Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+            Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => {}
+            Err(fault) => self.faults.push(fault),
+        }
+        None
+    }
+}
+
+/// The places where engines keep their stores unless they are told otherwise. `home` and `runtime_folder` are those of a user who is not root.
+#[must_use]
+pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
+    let storage = |root: PathBuf, run_root: Option<PathBuf>| StoragePlace { root, run_root };
+    let containerd = |root: &str, state: &str| ContainerdPlace {
+        root: root.into(),
+        state: Some(state.into()),
+        address: Some(Path::new(state).join("containerd.sock")),
+    };
+    let mut places = Engines {
+        docker: vec!["/var/lib/docker".into()],
+        containerd: vec![
+            containerd("/var/lib/containerd", "/run/containerd"),
+            containerd("/var/lib/docker/containerd/daemon", "/run/docker/containerd"),
+            containerd("/var/lib/rancher/k3s/agent/containerd", "/run/k3s/containerd"),
+        ],
+        storage: vec![storage("/var/lib/containers/storage".into(), Some("/run/containers/storage".into()))],
+        runtime_roots: Vec::new(),
+    };
+    if let Some(home) = home.map(Path::new).filter(|home| home.is_absolute()) {
+        let run_root = runtime_folder.map(|folder| Path::new(folder).join("containers"));
+        places.docker.push(home.join(".local/share/docker"));
+        places.storage.push(storage(home.join(".local/share/containers/storage"), run_root));
+    }
+    places
+}
+
+/// `usual` places and then `more`, each once.
+#[must_use]
+pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
+    add_new(&mut usual.docker, &more.docker, PartialEq::eq);
+    // What the settings say of a store stands for what is usual.
+    usual.containerd.retain(|place| more.containerd.iter().all(|other| other.root != place.root));
+    usual.storage.retain(|place| more.storage.iter().all(|other| other.root != place.root));
+    usual.containerd.extend(more.containerd.iter().cloned());
+    usual.storage.extend(more.storage.iter().cloned());
+    add_new(&mut usual.runtime_roots, &more.runtime_roots, PartialEq::eq);
+    usual
+}
+
+fn add_new<T: Clone>(list: &mut Vec<T>, more: &[T], same: impl Fn(&T, &T) -> bool) {
+    for item in more {
+        if !list.iter().any(|known| same(known, item)) {
+            list.push(item.clone());
+        }
+    }
+}
+
+/// Whether a namespace of containerd is Docker's: `moby`, with the mapped user behind it under user-namespace remapping (moby: daemon/daemon.go).
+fn is_dockers(namespace: &str) -> bool {
+    namespace == "moby" || namespace.starts_with("moby-")
+}
+
+/// The containerds of a node: those at their places, and one that dockerd started for itself below each data root.
+fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
+    let mut containerds = places.containerd.clone();
+    let own = data_roots.iter().map(|root| ContainerdPlace { root: root.join("containerd/daemon"), state: None, address: None });
+    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| one.root == other.root);
+    containerds
+}
+
+/// A data root of Docker, and the folders in it that belong to user-namespace remapping, `<uid>.<gid>`.
+fn with_remapped(root: &Path) -> Vec<PathBuf> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_remapped = |name: &str| name.split_once('.').is_some_and(|(uid, gid)| is_number(uid) && is_number(gid));
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut roots: Vec<_> = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_remapped)).map(|entry| entry.path()).collect();
+    roots.sort();
+    roots.insert(0, root.to_owned());
+    roots
+}

@@ -1,0 +1,201 @@
+//! Which container or image does a word mean, and what is it made of?
+//!
+//! In: what a person typed, the node's stores, and the containers that run. Out: every container with that ID or name, else every image with that
+//! reference, else the one container whose ID begins so; each with its lineage, or why that cannot be told. A running container's is resolved from
+//! its bundle, by the gate's own way; a stopped one's by its engine's record. Names are looked for, never judged by.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::stores::{Store, Stores};
+use crate::container::ContainerId;
+use crate::container::bundle::Bundle;
+use crate::container::engine;
+use crate::container::running::RunningContainer;
+use crate::lineage::{self, LineageError, Origin, Unknown};
+use crate::paths::Paths;
+
+/// How long one lineage may take. Nobody's container start waits for it, so it may take longer than at the gate.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A container or an image of this node.
+#[derive(Debug)]
+pub struct Subject {
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its engine in one word.
+    pub engine: &'static str,
+    /// Its engine's store; for a container that no store knows, its bundle.
+    pub place: PathBuf,
+    /// What it is made of.
+    pub origin: Result<Origin, LineageError>,
+}
+
+/// A container or an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A container.
+    Container {
+        /// Its ID.
+        id: ContainerId,
+        /// Its names.
+        names: Vec<String>,
+        /// What its maker asked for, which may be another image by now.
+        asked: Option<String>,
+        /// Whether it runs.
+        runs: bool,
+    },
+    /// An image.
+    Image,
+}
+
+/// What to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// A container, and where there is none an image.
+    Either,
+    /// A container.
+    Container,
+    /// An image.
+    Image,
+}
+
+/// Why no subject was found.
+#[derive(Debug)]
+pub enum FindError {
+    /// Nothing is called so.
+    Nothing(String, Sought),
+    /// The IDs of several containers begin so.
+    Several(String, Vec<ContainerId>),
+}
+
+impl fmt::Display for FindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing(word, Sought::Either) => write!(f, "cannot find a container or an image {word:?} on this node"),
+            Self::Nothing(word, Sought::Container) => write!(f, "cannot find a container {word:?} on this node"),
+            Self::Nothing(word, Sought::Image) => write!(f, "cannot find an image {word:?} on this node"),
+            Self::Several(word, ids) => {
+                write!(f, "cannot tell which container {word:?} means:")?;
+                ids.iter().try_for_each(|id| write!(f, " {id}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for FindError {}
+
+/// Where to look.
+pub struct Node<'a> {
+    /// The node's own paths, for chains already resolved.
+    pub paths: &'a Paths,
+    /// The engines' stores.
+    pub stores: &'a Stores,
+    /// The containers that runtimes have state of.
+    pub running: &'a [RunningContainer],
+}
+
+/// A container by all that is known of it.
+struct Known<'a> {
+    id: ContainerId,
+    names: Vec<String>,
+    asked: Option<String>,
+    store: Option<&'a Store>,
+    running: Option<&'a RunningContainer>,
+}
+
+impl Node<'_> {
+    /// What `word` means, and what went wrong on the way.
+    ///
+    /// # Errors
+    /// [`FindError`] when it means nothing, or too much.
+    pub fn find(&self, word: &str, sought: Sought, faults: &mut Vec<LineageError>) -> Result<Vec<Subject>, FindError> {
+        let containers = match sought {
+            Sought::Either | Sought::Container => self.containers(faults),
+            Sought::Image => Vec::new(),
+        };
+        let called: Vec<_> = containers.iter().filter(|known| known.is_called(word)).collect();
+        if !called.is_empty() {
+            return Ok(called.into_iter().map(|known| self.container(known)).collect());
+        }
+        let images = match sought {
+            Sought::Either | Sought::Image => self.images(word, faults),
+            Sought::Container => Vec::new(),
+        };
+        if !images.is_empty() {
+            return Ok(images);
+        }
+        let begun: Vec<_> = containers.iter().filter(|known| !word.is_empty() && known.id.as_str().starts_with(word)).collect();
+        match begun[..] {
+            [] => Err(FindError::Nothing(word.to_owned(), sought)),
+            [known] => Ok(vec![self.container(known)]),
+            [..] => Err(FindError::Several(word.to_owned(), begun.iter().map(|known| known.id.clone()).collect())),
+        }
+    }
+
+    /// Every container, known to a store, to a runtime, or to both.
+    fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
+        let mut containers = Vec::new();
+        for store in &self.stores.open {
+            match store.records.containers() {
+                Err(fault) => faults.push(fault),
+                Ok(stored) => containers.extend(stored.into_iter().map(|stored| Known {
+                    running: self.running.iter().find(|running| running.id == stored.id),
+                    id: stored.id,
+                    names: stored.names,
+                    asked: stored.image,
+                    store: Some(store),
+                })),
+            }
+        }
+        let strangers: Vec<_> = self.running.iter().filter(|running| containers.iter().all(|known| known.id != running.id)).collect();
+        containers.extend(strangers.into_iter().map(|running| Known {
+            id: running.id.clone(),
+            names: Vec::new(),
+            asked: None,
+            store: None,
+            running: Some(running),
+        }));
+        containers
+    }
+
+    fn container(&self, known: &Known<'_>) -> Subject {
+        let deadline = Instant::now() + PATIENCE;
+        let living = known.running.filter(|running| running.process.is_alive());
+        let bundle = living.map(|running| Bundle::load(&running.bundle, &running.id, None));
+        let (engine, origin) = match (bundle, known.store) {
+            (Some(Ok(bundle)), _) => (engine::place(&bundle).word(), lineage::resolve(&bundle, self.paths, deadline)),
+            (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
+            (Some(Err(fault)), None) => ("unknown", Err(Unknown::Bundle(Box::new(fault)).into())),
+            (None, None) => ("unknown", Err(Unknown::NoRecord("the process of the container", known.place()).into())),
+        };
+        let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
+        let engine = known.store.map_or(engine, |store| store.engine);
+        Subject { kind: Kind::Container { id, names, asked, runs: living.is_some() }, engine, place: known.place(), origin }
+    }
+
+    fn images(&self, reference: &str, faults: &mut Vec<LineageError>) -> Vec<Subject> {
+        let mut images = Vec::new();
+        for store in &self.stores.open {
+            match store.records.image(reference, Instant::now() + PATIENCE) {
+                Ok(origin) => images.push(Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin: Ok(origin) }),
+                Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        images
+    }
+}
+
+impl Known<'_> {
+    /// Whether this is its ID or one of its names; Docker writes names with a slash before them.
+    fn is_called(&self, word: &str) -> bool {
+        self.id.as_str() == word || self.names.iter().any(|name| name.trim_start_matches('/') == word.trim_start_matches('/'))
+    }
+
+    fn place(&self) -> PathBuf {
+        let bundle = || self.running.map(|running| running.bundle.clone());
+        self.store.map(|store| store.place.clone()).or_else(bundle).unwrap_or_default()
+    }
+}

@@ -1,0 +1,248 @@
+//! `embargo check` on stores that real engines wrote, with lists of our own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
+use crate::settings::StoragePlace;
+
+const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e892";
+const APP: &str = "sha256:4448f3d13a0677195694f44f664e86406aea51b99a178ffc41a37dae540cc32d";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A node with Docker's and Podman's stores, and whatever a test puts there.
+struct Place {
+    root: tempfile::TempDir,
+    paths: Paths,
+    engines: Engines,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::below(root.path());
+        let storage = StoragePlace { root: fixture("podman-4.3-overlay/store"), run_root: None };
+        let engines = Engines { docker: vec![fixture("docker-20.10-overlay2")], storage: vec![storage], ..Engines::default() };
+        Self { root, paths, engines }
+    }
+
+    fn with_settings(self, text: &str) -> Self {
+        self.put(&self.paths.settings, text.as_bytes());
+        self
+    }
+
+    /// The list with this source, signed and in force.
+    fn with_list(self, bans: &str) -> Self {
+        self.put(&self.paths.keyset, keyset(&[1], 1).text().as_bytes());
+        self.put(&self.paths.list, &list(&parse(bans), &terms(412), &[1]));
+        self
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) {
+        assert!(path.starts_with(self.root.path()));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+    }
+
+    fn answer(&self, word: &str) -> Answer {
+        answer(word, Sought::Either, &self.paths, &self.engines, ISSUED.plus(3 * 3_600)).unwrap()
+    }
+
+    fn fault(&self, word: &str, sought: Sought) -> String {
+        line::causes(&answer(word, sought, &self.paths, &self.engines, ISSUED).unwrap_err())
+    }
+
+    /// What is said, without the place of the checkout.
+    fn text(&self, word: &str) -> String {
+        self.answer(word).text().replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"), "…")
+    }
+
+    /// The chain ID of an image's lowest layers.
+    fn chain_id(&self, image: &str, layers: usize) -> String {
+        let json: serde_json::Value = serde_json::from_str(&self.answer(image).json()).unwrap();
+        json["found"][0]["made_of"]["layers"][layers - 1]["chain_id"].as_str().unwrap().to_owned()
+    }
+
+    fn ban_of_base(&self) -> String {
+        let base = self.chain_id("base:1", 1);
+        format!(
+            "[[ban]]\nid = \"BAN-2026-0007\"\nreason = \"backdoor\"\nadvisories = [\"CVE-2026-1234\"]\nseverity = \"critical\"\n\
+             effective = 2026-11-20\nsuccessor = \"base:2\"\n[[ban.match]]\nbase = \"{base}\"\nname = \"base:1\"\n"
+        )
+    }
+}
+
+fn outcome(answer: &Answer) -> (Outcome, u8) {
+    (answer.outcome, answer.outcome.exit().code())
+}
+
+#[test]
+fn a_container_whose_base_is_banned_is_told_in_a_few_lines() {
+    let ban = Place::new().ban_of_base();
+    let place = Place::new().with_settings("#\n").with_list(&ban);
+    let top = place.chain_id("app:1", 3);
+    let expected = format!(
+        "container web-1 {WEB} (docker in …/docker-20.10-overlay2), not running\n\
+         made of   app:1, image ID {APP}\n\
+         {:10}3 layers, top chain ID {top}, by evidence of metadata\n\
+         verdict   BANNED: it would not start\n\
+         {:10}built on base:1, banned by BAN-2026-0007 (critical, CVE-2026-1234) since 2026-11-20; use base:2\n\
+         {:10}  reason: backdoor\n\n\
+         list      412, issued 2026-11-20T14:00:00Z (3 hours ago), expires 2026-12-04T14:00:00Z",
+        "", "", ""
+    );
+    assert_eq!(place.text("web-1"), expected);
+    for word in ["web-1", "/web-1", WEB, &WEB[..12], "1fa", "app:1", "docker.io/library/app:1", APP, &APP[7..19], "base:1"] {
+        assert_eq!(outcome(&place.answer(word)), (Outcome::Banned, 2), "{word}");
+    }
+    assert_eq!(outcome(&place.answer("empty-1")), (Outcome::Clear, 0));
+    assert!(place.text("empty-1").contains("\n          no layers\nverdict   clear\n"), "{}", place.text("empty-1"));
+}
+
+#[test]
+fn programs_get_one_object_whose_fields_stay() {
+    let ban = Place::new().ban_of_base();
+    let place = Place::new().with_settings("#\n").with_list(&ban);
+    let json: serde_json::Value = serde_json::from_str(&place.answer("web-1").json()).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&json), "armed asked faults found list list_fault outcome");
+    assert_eq!(keys(&json["list"]), "age_seconds expired expires issued slot version");
+    let found = &json["found"][0];
+    assert_eq!(keys(found), "asked_for bans engine fault id kind made_of messages names outcome place running starts");
+    assert_eq!(keys(&found["made_of"]), "evidence image_id layers manifests name");
+    let ban = &found["bans"][0];
+    assert_eq!(
+        keys(ban),
+        "action advisories days_left digest effective id lapses matched name reason severity standing successor"
+    );
+    assert_eq!((&json["outcome"], &found["starts"], &ban["id"], &ban["standing"]), (&"banned".into(), &false.into(), &"BAN-2026-0007".into(), &"in-effect".into()));
+    assert_eq!((&json["list"]["version"], &json["list"]["age_seconds"]), (&412.into(), &10_800.into()));
+}
+
+#[test]
+fn nothing_that_admits_a_banned_container_makes_it_clear() {
+    let ban = Place::new().ban_of_base();
+    let audit = Place::new().with_settings("mode = \"audit\"\n").with_list(&ban);
+    assert_eq!(outcome(&audit.answer("web-1")), (Outcome::Banned, 2));
+    assert!(audit.text("web-1").contains("\nverdict   BANNED\n"));
+    let glass = Place::new().with_settings("#\n").with_list(&ban);
+    glass.put(&glass.paths.break_glass, b"reason = 'INC-1'\nuntil = '2026-11-21'\n");
+    assert_eq!(outcome(&glass.answer("web-1")), (Outcome::Banned, 2));
+    let unarmed = Place::new().with_list(&ban);
+    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Banned, 2));
+    assert!(unarmed.text("web-1").ends_with("\nnote      this node is not armed: it has no settings, and whatever is banned starts"));
+}
+
+#[test]
+fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
+    let ban = Place::new().ban_of_base();
+    for (from, to, standing) in [
+        ("effective = 2026-11-20", "effective = 2026-11-23", "banned by BAN-2026-0007 (critical, CVE-2026-1234) from 2026-11-23, 3 days left; use base:2"),
+        ("severity", "action = \"warn\"\nseverity", "warned of by BAN-2026-0007"),
+        ("effective = 2026-11-20", "effective = 2026-11-01\nlapses = 2026-11-19", "no longer banned by BAN-2026-0007"),
+    ] {
+        let place = Place::new().with_settings("#\n").with_list(&ban.replace(from, to));
+        assert_eq!(outcome(&place.answer("web-1")), (Outcome::Clear, 0), "{standing}");
+        let text = place.text("web-1");
+        assert!(text.contains(standing) && text.contains("\nverdict   clear\n"), "{text}");
+    }
+    let except = format!("{ban}[[ban.except]]\nimage = \"{APP}\"\nuntil = 2026-11-21\nreason = \"moving\"\nticket = \"OPS-1\"\n");
+    let place = Place::new().with_settings("#\n").with_list(&except);
+    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Clear, 0));
+    assert!(place.text("web-1").contains("excepted by OPS-1 until 2026-11-21T00:00:00Z"));
+}
+
+#[test]
+fn without_a_list_or_a_lineage_it_cannot_be_told() {
+    let place = Place::new().with_settings("#\n");
+    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Unknown, 1));
+    let text = place.text("web-1");
+    assert!(text.contains("\nverdict   unknown: it would not start\n"), "{text}");
+    assert!(text.contains("\nlist      none (cannot read "), "{text}");
+    let lenient = Place::new().with_settings("on_missing_list = \"admit\"\n");
+    assert_eq!(outcome(&lenient.answer("web-1")), (Outcome::Unknown, 1));
+    assert!(lenient.text("web-1").contains("\nverdict   unknown\n"));
+
+    let nothing = list(&source(&[("base", digest(1))]), &terms(1), &[1]);
+    let forged = Place::new().with_settings("#\n");
+    forged.put(&forged.paths.keyset, keyset(&[2], 1).text().as_bytes());
+    forged.put(&forged.paths.list, &nothing);
+    assert_eq!(outcome(&forged.answer("web-1")), (Outcome::Unknown, 1));
+}
+
+#[test]
+fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both() {
+    let ban = Place::new().ban_of_base();
+    let place = Place::new().with_settings("#\n").with_list(&ban);
+    let stores = Stores::open(&place.engines, &place.paths);
+    let podman = stores.open.iter().find(|store| store.engine == "containers-storage").unwrap();
+    let container = podman.records.containers().unwrap().into_iter().find(|container| !container.names.is_empty()).unwrap();
+    let answer = place.answer(&container.names[0]);
+    assert!(answer.text().contains(&format!("{} (containers-storage in ", container.id)), "{}", answer.text());
+    let both = answer_of_both(&place, &container.names[0]);
+    assert_eq!(both, 2);
+}
+
+/// How many containers are found when Docker has one of the same name.
+fn answer_of_both(place: &Place, name: &str) -> usize {
+    let data_root = place.root.path().join("docker");
+    let id = "ab".repeat(32);
+    let record = format!(r#"{{"ID":"{id}","Image":"{APP}","Name":"/{name}","Driver":"overlay2"}}"#);
+    place.put(&data_root.join("containers").join(&id).join("config.v2.json"), record.as_bytes());
+    let engines = Engines { docker: vec![data_root], ..place.engines.clone() };
+    answer(name, Sought::Container, &place.paths, &engines, ISSUED).unwrap().found.len()
+}
+
+#[test]
+fn what_is_not_here_or_not_unique_is_said_in_one_line() {
+    let place = Place::new().with_settings("#\n");
+    assert_eq!(place.fault("nothing", Sought::Either), r#"cannot find a container or an image "nothing" on this node"#);
+    assert_eq!(place.fault("app:1", Sought::Container), r#"cannot find a container "app:1" on this node"#);
+    assert_eq!(place.fault("web-1", Sought::Image), r#"cannot find an image "web-1" on this node"#);
+    let several = place.fault("1", Sought::Container);
+    assert!(several.starts_with(r#"cannot tell which container "1" means: 1"#), "{several}");
+    let broken = Place::new().with_settings("mode = 7\n");
+    assert!(broken.fault("web-1", Sought::Either).contains("config.toml"));
+}
+
+#[test]
+fn the_words_are_read_as_the_help_says() {
+    let about = |word: &str, sought, json| Ok(Asked::About { word: word.to_owned(), sought, json });
+    for (words, expected) in [
+        (&["web"][..], about("web", Sought::Either, false)),
+        (&["--json", "web"], about("web", Sought::Either, true)),
+        (&["web", "--json", "--image"], about("web", Sought::Image, true)),
+        (&["--container", "--", "--json"], about("--json", Sought::Container, false)),
+        (&["web", "-h"], Ok(Asked::Help)),
+        (&[], Err(UsageError::NoWord)),
+        (&[""], Err(UsageError::NoWord)),
+        (&["-x", "web"], Err(UsageError::Flag("-x".to_owned()))),
+        (&["web", "app"], Err(UsageError::SecondWord("app".to_owned()))),
+    ] {
+        let words: Vec<_> = words.iter().map(OsStr::new).collect();
+        assert_eq!(asked(&words), expected, "{words:?}");
+    }
+    let bad = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+    assert_eq!(asked(&[bad]), Err(UsageError::NotText));
+}
+
+#[test]
+fn the_settings_stand_for_the_usual_places_of_the_same_store() {
+    let usual = stores::usual(Some(OsStr::new("/home/u")), Some(OsStr::new("/run/user/7")));
+    assert_eq!(usual.docker, [PathBuf::from("/var/lib/docker"), "/home/u/.local/share/docker".into()]);
+    assert_eq!(usual.storage[1].run_root, Some("/run/user/7/containers".into()));
+    let more = Engines {
+        docker: vec!["/var/lib/docker".into(), "/srv/docker".into()],
+        storage: vec![StoragePlace { root: "/var/lib/containers/storage".into(), run_root: None }],
+        ..Engines::default()
+    };
+    let joined = stores::joined(usual, &more);
+    assert_eq!(joined.docker.len(), 3);
+    assert_eq!((joined.storage.len(), joined.storage[1].run_root.clone()), (2, None));
+    assert_eq!(stores::usual(None, None).storage.len(), 1);
+}

@@ -1,0 +1,385 @@
+//! How does an image come into a list's source?
+//!
+//! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in, `embargoctl except` an exception to one. In: an image as
+//! [`ImageArgs`] takes it, and the words of a person. Out: the source with one entry more, replaced whole; a summary of what was added. The new text is
+//! read back as `list build` reads it before it replaces the old. What a ban would hit beside its aim is warned of; it is the author's decision.
+
+mod edit;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::CtlError;
+use super::image::{FoundImage, ImageArgs, Images};
+use crate::banlist::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
+use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
+use crate::check::stores::Stores;
+use crate::lineage::Origin;
+use crate::lineage::digest::Digest;
+use crate::paths::Paths;
+use crate::report::{self, line};
+use crate::sys::clock::{self, Timestamp};
+use crate::sys::file::{self, Guard};
+use crate::sys::replace;
+use edit::{EditError, NewMatch};
+
+/// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
+const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// How long the search for images with the same layers may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `embargoctl ban`.
+#[derive(Debug, Args)]
+pub struct BanArgs {
+    /// The source to add it to; made when it is missing.
+    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
+    source: PathBuf,
+    /// The ban's name, as people will cite it.
+    #[arg(long, value_name = "ID")]
+    id: String,
+    /// Why, in a few words.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// How bad it is.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "high")]
+    severity: SeverityWord,
+    /// An advisory such as CVE-2026-1234; may be given more than once.
+    #[arg(long, value_name = "ID")]
+    advisory: Vec<String>,
+    /// What a match does.
+    #[arg(long, value_enum, default_value = "refuse")]
+    action: ActionWord,
+    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 7d. Now, unless said.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    effective: Option<When>,
+    /// When it ends, if ever.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    lapses: Option<When>,
+    /// What to use instead.
+    #[arg(long, value_name = "REFERENCE")]
+    successor: Option<String>,
+    /// What is banned: everything built on the image, the image itself, or its top layer wherever it lies.
+    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
+    kind: KindWord,
+    /// A shell command to run in containers that already have it.
+    #[arg(long, value_name = "COMMAND")]
+    patch_run: Option<String>,
+    /// A shell command that exits 0 where that is not needed.
+    #[arg(long, value_name = "COMMAND", requires = "patch_run")]
+    patch_check: Option<String>,
+    /// How long the patch may take.
+    #[arg(long, value_name = "SPAN", requires = "patch_run", default_value = "10m", value_parser = span)]
+    patch_timeout: u64,
+    /// As whom it runs.
+    #[arg(long, value_name = "UID:GID", requires = "patch_run", default_value = "0:0")]
+    patch_user: String,
+    #[command(flatten)]
+    image: ImageArgs,
+}
+
+/// `embargoctl except`.
+#[derive(Debug, Args)]
+pub struct ExceptArgs {
+    /// The source that has the ban.
+    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
+    source: PathBuf,
+    /// The ban.
+    #[arg(long, value_name = "ID")]
+    ban: String,
+    /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 14d.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    until: When,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Where it was agreed.
+    #[arg(long, value_name = "ID")]
+    ticket: Option<String>,
+    /// What is excepted: the image itself, everything built on it, or whatever has its top layer.
+    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "image")]
+    kind: KindWord,
+    #[command(flatten)]
+    image: ImageArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KindWord {
+    Base,
+    Image,
+    Layer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SeverityWord {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ActionWord {
+    Refuse,
+    Warn,
+}
+
+/// A time, or a span from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    At(Timestamp),
+    In(u64),
+}
+
+impl When {
+    fn parse(text: &str) -> Result<Self, String> {
+        let at = Timestamp::parse(text).map(Self::At);
+        at.or_else(|| clock::duration(text).map(Self::In)).ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
+    }
+
+    const fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::In(seconds) => now.plus(seconds),
+        }
+    }
+}
+
+fn span(text: &str) -> Result<u64, String> {
+    clock::duration(text).ok_or_else(|| "expected a span such as 90s or 10m".to_owned())
+}
+
+/// Why an entry could not be made.
+#[derive(Debug)]
+pub enum BanError {
+    /// The source cannot take it.
+    Edit(PathBuf, EditError),
+    /// The source, with the entry in it, would not do: nothing was written.
+    Source(SourceError),
+    /// The image has no layers, so nothing is built on it.
+    NoLayers(String),
+    /// All of its layers are empty ones: half of all images have such a layer.
+    EmptyLayer(String),
+    /// No digest of that kind is known for it.
+    NoDigest(String),
+}
+
+impl fmt::Display for BanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Edit(path, error) => write!(f, "cannot use {path:?}: {error}"),
+            Self::Source(error) => error.fmt(f),
+            Self::NoLayers(image) => write!(f, "cannot name {image:?} as a base or a layer: it has no layers"),
+            Self::EmptyLayer(image) => write!(f, "cannot name {image:?} by the empty layer: countless images have it"),
+            Self::NoDigest(image) => write!(f, "cannot name {image:?} as an image: its engine does not tell its image ID"),
+        }
+    }
+}
+
+impl std::error::Error for BanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Edit(_, error) => error.source(),
+            Self::Source(error) => error.source(),
+            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDigest(_) => None,
+        }
+    }
+}
+
+/// Adds a ban, and returns the text to print.
+///
+/// # Errors
+/// [`CtlError`]; the source is then as it was.
+pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
+    let found = args.image.find(paths)?;
+    let matches = matches(&found, args.kind.kind(), args.image.word())?;
+    let ban = args.ban(Timestamp::now());
+    let before = Text::load(&args.source)?;
+    let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
+    before.replace(&after)?;
+    if args.kind == KindWord::Base {
+        warn_of_twins(&found, &args.image.stores(paths));
+    }
+    warn_of_absent(&found);
+    let of = |found: &NewMatch| format!("  {} {}{}", found.kind.word(), found.digest, found.platform.as_ref().map(|platform| format!(" ({platform})")).unwrap_or_default());
+    let lines: Vec<_> = matches.iter().map(of).collect();
+    Ok(format!("added {} to {}, effective {}:\n{}\n", line::name(&ban.id), line::name(&args.source.to_string_lossy()), ban.effective, lines.join("\n")))
+}
+
+/// Adds an exception, and returns the text to print.
+///
+/// # Errors
+/// [`CtlError`]; the source is then as it was.
+pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> {
+    let found = args.image.find(paths)?;
+    let exceptions = exceptions(args, &found)?;
+    let before = Text::load(&args.source)?;
+    let after = edit::add_exceptions(&before.text, &args.ban, &exceptions).map_err(|error| BanError::Edit(args.source.clone(), error))?;
+    before.replace(&after)?;
+    warn_of_absent(&found);
+    let lines: Vec<_> = exceptions.iter().map(|exception| format!("  {} {}", exception.kind.word(), exception.digest)).collect();
+    let until = args.until.from(Timestamp::now());
+    Ok(format!("excepted from {} in {} until {until}:\n{}\n", line::name(&args.ban), line::name(&args.source.to_string_lossy()), lines.join("\n")))
+}
+
+impl BanArgs {
+    fn ban(&self, now: Timestamp) -> Ban {
+        let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
+        Ban {
+            id: self.id.clone(),
+            reason: self.reason.clone(),
+            advisories: self.advisory.clone(),
+            severity: self.severity.severity(),
+            action: self.action.action(),
+            effective: self.effective.map_or(now, |when| when.from(now)),
+            lapses: self.lapses.map(|when| when.from(now)),
+            successor: self.successor.clone(),
+            except: Vec::new(),
+            cure: Vec::new(),
+            patch: self.patch_run.as_ref().map(|run| Patch {
+                check: self.patch_check.as_ref().map(shell),
+                run: shell(run),
+                timeout: self.patch_timeout,
+                user: self.patch_user.clone(),
+            }),
+        }
+    }
+}
+
+impl KindWord {
+    const fn kind(self) -> MatchKind {
+        match self {
+            Self::Base => MatchKind::Base,
+            Self::Image => MatchKind::Image,
+            Self::Layer => MatchKind::Layer,
+        }
+    }
+}
+
+impl SeverityWord {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+impl ActionWord {
+    const fn action(self) -> Action {
+        match self {
+            Self::Refuse => Action::Refuse,
+            Self::Warn => Action::Warn,
+        }
+    }
+}
+
+/// What a ban of the images matches, each digest once.
+fn matches(found: &Images, kind: MatchKind, word: &str) -> Result<Vec<NewMatch>, BanError> {
+    let mut matches: Vec<NewMatch> = Vec::new();
+    for image in &found.images {
+        for digest in digests(image, kind, word)? {
+            let name = Some(image.names.first().map_or(word, String::as_str).to_owned()).filter(|name| name != "-");
+            let platform = image.platform.as_ref().map(ToString::to_string).filter(|text| text.split('/').all(|part| !part.is_empty()));
+            match matches.iter_mut().find(|known| known.digest == digest) {
+                None => matches.push(NewMatch { kind, digest, name, platform }),
+                // An index, or layers that two platforms share, are of no one platform.
+                Some(known) if known.platform != platform => known.platform = None,
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(matches)
+}
+
+fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest>, BanError> {
+    let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()));
+    let solid = |digest: Digest| if digest.to_string() == EMPTY_LAYER { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
+    match kind {
+        MatchKind::Base => solid(chain?.top().0),
+        MatchKind::Layer => solid(chain?.diff_ids().last().map_or_else(|| Digest::of(b""), |id| id.0)),
+        MatchKind::Image => {
+            let all: Vec<_> = image.image_id.map(|id| id.0).into_iter().chain(image.manifests.iter().map(|(_, digest)| *digest)).collect();
+            if all.is_empty() { Err(BanError::NoDigest(word.to_owned())) } else { Ok(all) }
+        }
+    }
+}
+
+fn exceptions(args: &ExceptArgs, found: &Images) -> Result<Vec<Exception>, BanError> {
+    let (kind, word) = (args.kind.kind(), args.image.word());
+    let mut named = BTreeSet::new();
+    for image in &found.images {
+        match kind {
+            // The image ID says it all: each engine knows it, and it is of one platform.
+            MatchKind::Image => named.insert(image.image_id.ok_or_else(|| BanError::NoDigest(word.to_owned()))?.0),
+            MatchKind::Base | MatchKind::Layer => digests(image, kind, word)?.into_iter().fold(false, |_, digest| named.insert(digest)),
+        };
+    }
+    let (until, reason, ticket) = (args.until.from(Timestamp::now()), &args.reason, &args.ticket);
+    let exception = |digest| Exception { kind, digest, until, reason: reason.clone(), ticket: ticket.clone() };
+    Ok(named.into_iter().map(exception).collect())
+}
+
+/// A source on the disk.
+struct Text {
+    path: PathBuf,
+    mode: u32,
+    text: String,
+}
+
+impl Text {
+    /// The text of the source; empty when there is none.
+    fn load(path: &Path) -> Result<Self, CtlError> {
+        // What a link leads to is replaced, not the link.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
+        match file::read_text(&path, MAX_SOURCE, Guard::Any) {
+            Ok(text) => Ok(Self { path, mode, text }),
+            Err(error) if error.is_absent() => Ok(Self { path, mode, text: String::new() }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Replaces it by a text that makes a list.
+    fn replace(&self, text: &str) -> Result<(), CtlError> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let open = |name: &Path| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any);
+        Source::parse(&self.path, text, open).map_err(BanError::Source)?;
+        Ok(replace::replace(&self.path, self.mode, text.as_bytes())?)
+    }
+}
+
+/// Warns of named images in the engines here that have the same layers and would be banned, too: those whose config alone differs.
+fn warn_of_twins(found: &Images, stores: &Stores) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut warned = BTreeSet::new();
+    for store in &stores.open {
+        let names = store.records.image_names().unwrap_or_default();
+        for name in names.into_iter().take_while(|_| Instant::now() < deadline) {
+            let Ok(Origin::Image(twin)) = store.records.image(&name, deadline) else { continue };
+            let is_twin = |image: &FoundImage| {
+                image.chain.as_ref().is_some_and(|chain| chain.top() == twin.chain.top()) && image.image_id != twin.facts.image_id
+            };
+            if found.images.iter().any(is_twin) && warned.insert(name.clone()) {
+                let text = format!("{} in {store} has the same layers, so it is banned, too: their image configs alone differ", line::name(&name));
+                report::warning("embargoctl", &text);
+            }
+        }
+    }
+}
+
+fn warn_of_absent(found: &Images) {
+    if !found.absent.is_empty() {
+        report::warning("embargoctl", &format!("not covered, because not at hand: {}", found.absent.join(", ")));
+    }
+}

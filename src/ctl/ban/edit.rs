@@ -1,0 +1,211 @@
+//! How is an entry added to a list's source without touching anything else in it?
+//!
+//! In: the text of `bans.toml` as people keep it, and a ban or exceptions. Out: the same text with the entry in it; comments, order and spacing of
+//! everything else stay. Pure. Not checked here: whether the whole still makes a list; whoever writes it asks `banlist::source`.
+
+use std::fmt;
+
+use toml_edit::{Array, ArrayOfTables, Datetime, DocumentMut, InlineTable, Item, Table, TomlError, Value, value};
+
+use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+/// One digest that a ban is to match, with what people call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NewMatch {
+    /// As what it is banned.
+    pub kind: MatchKind,
+    /// Chain ID, image digest or diff ID, by `kind`.
+    pub digest: Digest,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Its platform for people.
+    pub platform: Option<String>,
+}
+
+/// Why an entry cannot be added.
+#[derive(Debug)]
+pub enum EditError {
+    /// The source is not TOML.
+    Toml(TomlError),
+    /// Its `ban` is something else than `[[ban]]` entries.
+    NotEntries,
+    /// There is such a ban already.
+    Taken(String),
+    /// There is no such ban.
+    NoBan(String),
+    /// The ban's `except` is no list.
+    NotList(String),
+    /// The ban has an exception for this digest already.
+    Excepted(String, Digest),
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Toml(error) => {
+                let fault = error.message().lines().next().unwrap_or("it is no TOML");
+                write!(f, "cannot read it as TOML: {fault}")
+            }
+            Self::NotEntries => f.write_str("cannot add to \"ban\": it is not made of [[ban]] entries"),
+            Self::Taken(id) => write!(f, "cannot add the ban {id:?}: there is one already"),
+            Self::NoBan(id) => write!(f, "cannot find the ban {id:?}"),
+            Self::NotList(id) => write!(f, "cannot add to \"except\" of the ban {id:?}: it is not a list"),
+            Self::Excepted(id, digest) => write!(f, "cannot add an exception to the ban {id:?}: it has one for {digest} already"),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+/// The source with one more ban at its end.
+///
+/// # Errors
+/// [`EditError`], also when a ban of this ID is there.
+pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<String, EditError> {
+    let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
+    let bans = bans(&mut document)?;
+    if bans.iter().any(|known| is_called(known, &ban.id)) {
+        return Err(EditError::Taken(ban.id.clone()));
+    }
+    // Behind the last line, whatever that is: a comment at the end stays with the ban it stands under.
+    let mut added = DocumentMut::new();
+    added.insert("ban", Item::ArrayOfTables([entry(ban, matches)].into_iter().collect()));
+    let end = if source.is_empty() || source.ends_with('\n') { "" } else { "\n" };
+    let gap = if source.trim().is_empty() { "" } else { "\n" };
+    Ok(format!("{source}{end}{gap}{added}"))
+}
+
+/// The source with more exceptions to one of its bans.
+///
+/// # Errors
+/// [`EditError`], also when there is no such ban, or a digest is excepted already.
+pub(super) fn add_exceptions(source: &str, id: &str, exceptions: &[Exception]) -> Result<String, EditError> {
+    let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
+    let bans = bans(&mut document)?;
+    let ban = bans.iter_mut().find(|known| is_called(known, id)).ok_or_else(|| EditError::NoBan(id.to_owned()))?;
+    for exception in exceptions {
+        if has_exception(ban, exception.digest) {
+            return Err(EditError::Excepted(id.to_owned(), exception.digest));
+        }
+        match ban.entry("except").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
+            Item::ArrayOfTables(tables) => tables.push(exception_entry(exception)),
+            Item::Value(Value::Array(list)) => push(list, exception_entry(exception)),
+            Item::None | Item::Value(_) | Item::Table(_) => return Err(EditError::NotList(id.to_owned())),
+        }
+    }
+    Ok(document.to_string())
+}
+
+fn bans(document: &mut DocumentMut) -> Result<&mut ArrayOfTables, EditError> {
+    let bans = document.entry("ban").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    bans.as_array_of_tables_mut().ok_or(EditError::NotEntries)
+}
+
+fn is_called(ban: &Table, id: &str) -> bool {
+    ban.get("id").and_then(Item::as_str) == Some(id)
+}
+
+fn has_exception(ban: &Table, digest: Digest) -> bool {
+    let text = digest.to_string();
+    let names_it = |key: &str, value: Option<&str>| matches!(key, "base" | "image" | "layer") && value == Some(&text);
+    match ban.get("except") {
+        Some(Item::Value(Value::Array(list))) => {
+            let tables = list.iter().filter_map(Value::as_inline_table);
+            tables.flat_map(InlineTable::iter).any(|(key, value)| names_it(key, value.as_str()))
+        }
+        Some(Item::ArrayOfTables(tables)) => tables.iter().flat_map(Table::iter).any(|(key, item)| names_it(key, item.as_str())),
+        Some(Item::None | Item::Value(_) | Item::Table(_)) | None => false,
+    }
+}
+
+/// A ban in the order in which people read it.
+fn entry(ban: &Ban, matches: &[NewMatch]) -> Table {
+    let mut table = Table::new();
+    table.insert("id", value(&ban.id));
+    table.insert("reason", value(&ban.reason));
+    if !ban.advisories.is_empty() {
+        table.insert("advisories", value(ban.advisories.iter().collect::<Array>()));
+    }
+    table.insert("severity", value(ban.severity.word()));
+    table.insert("action", value(ban.action.word()));
+    table.insert("effective", time(ban.effective));
+    if let Some(lapses) = ban.lapses {
+        table.insert("lapses", time(lapses));
+    }
+    if let Some(successor) = &ban.successor {
+        table.insert("successor", value(successor));
+    }
+    if !ban.cure.is_empty() {
+        table.insert("cure", value(ban.cure.iter().map(ToString::to_string).collect::<Array>()));
+    }
+    table.insert("match", Item::ArrayOfTables(matches.iter().map(match_entry).collect()));
+    if !ban.except.is_empty() {
+        table.insert("except", Item::ArrayOfTables(ban.except.iter().map(exception_entry).collect()));
+    }
+    if let Some(patch) = &ban.patch {
+        table.insert("patch", Item::Table(patch_entry(patch)));
+    }
+    table
+}
+
+fn match_entry(found: &NewMatch) -> Table {
+    let mut entry = paragraph();
+    entry.insert(found.kind.word(), value(found.digest.to_string()));
+    for (key, text) in [("name", &found.name), ("platform", &found.platform)] {
+        if let Some(text) = text {
+            entry.insert(key, value(text));
+        }
+    }
+    entry
+}
+
+fn exception_entry(exception: &Exception) -> Table {
+    let mut entry = paragraph();
+    entry.insert(exception.kind.word(), value(exception.digest.to_string()));
+    entry.insert("until", time(exception.until));
+    entry.insert("reason", value(&exception.reason));
+    if let Some(ticket) = &exception.ticket {
+        entry.insert("ticket", value(ticket));
+    }
+    entry
+}
+
+fn patch_entry(patch: &Patch) -> Table {
+    let mut entry = paragraph();
+    if let Some(check) = &patch.check {
+        entry.insert("check", value(check.iter().collect::<Array>()));
+    }
+    entry.insert("run", value(patch.run.iter().collect::<Array>()));
+    entry.insert("timeout", value(format!("{}s", patch.timeout)));
+    entry.insert("user", value(&patch.user));
+    entry
+}
+
+/// A table with an empty line before it.
+fn paragraph() -> Table {
+    let mut table = Table::new();
+    table.decor_mut().set_prefix("\n");
+    table
+}
+
+/// A time as a TOML date, with its hour only where it is not midnight.
+fn time(time: Timestamp) -> Item {
+    let text = if time.seconds().is_multiple_of(86_400) { time.date() } else { time.to_string() };
+    text.parse::<Datetime>().map_or_else(|_| value(text), value)
+}
+
+/// Adds an entry to a list that is written within one value, on a line of its own.
+fn push(list: &mut Array, entry: Table) {
+    let mut entry = Value::InlineTable(entry.into_inline_table());
+    entry.decor_mut().set_prefix("\n  ");
+    list.push_formatted(entry);
+    list.set_trailing_comma(true);
+    if list.trailing().as_str().is_none_or(str::is_empty) {
+        list.set_trailing("\n");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,413 @@
+//! Which image does an author mean, and what is it made of?
+//!
+//! In: a word such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that say where else to look. Out: the image, once for
+//! each platform, with every digest that is known. Nothing is fetched: it is in an engine's store on this machine, in an archive, or on standard
+//! input. A bare reference that means different layers to different engines is refused, because the wrong one would be banned.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::CtlError;
+use crate::check::stores::{self, Store, Stores};
+use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform};
+use crate::lineage::{Evidence, ImageFacts, LineageError, Origin, Unknown};
+use crate::paths::Paths;
+use crate::report::{self, line};
+use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
+
+/// How long reading one image of an engine may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The forms of an image's name, for help texts.
+const FORMS: &str = "\
+docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's store); oci:FOLDER[:TAG], oci-archive:FILE[:TAG], \
+docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine";
+
+/// An image, and where to look for it.
+#[derive(Clone, Debug, Args)]
+pub struct ImageArgs {
+    #[arg(help = FORMS, value_name = "IMAGE")]
+    image: String,
+    /// Only this platform, such as linux/arm64; may be given more than once.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Vec<String>,
+    /// Docker's data root.
+    #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
+    docker_root: Vec<PathBuf>,
+    /// The graph root of Podman, Buildah or CRI-O.
+    #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
+    storage_root: Option<PathBuf>,
+    /// The run root beside it.
+    #[arg(long, value_name = "DIR", requires = "storage_root", help_heading = "Where engines are")]
+    run_root: Option<PathBuf>,
+    /// containerd's root.
+    #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
+    containerd_root: Option<PathBuf>,
+    /// containerd's socket.
+    #[arg(long, value_name = "SOCKET", requires = "containerd_root", help_heading = "Where engines are")]
+    containerd_address: Option<PathBuf>,
+    /// Hash every layer of an archive, too.
+    #[arg(long)]
+    verify_layers: bool,
+}
+
+/// An image of one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundImage {
+    /// Its names, for people.
+    pub names: Vec<String>,
+    /// Where it was found, for people.
+    pub place: String,
+    /// Where it runs, when its config is at hand.
+    pub platform: Option<Platform>,
+    /// The digest of its config.
+    pub image_id: Option<ImageId>,
+    /// Digests of its manifest and of indexes that lead to it, each with its role.
+    pub manifests: Vec<(Role, Digest)>,
+    /// Its layers; `None` when it has none.
+    pub chain: Option<Chain>,
+    /// How sure the layers are.
+    pub evidence: Sureness,
+}
+
+/// What a digest beside the image ID stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The image's manifest.
+    Manifest,
+    /// An index of several platforms.
+    Index,
+    /// One of the two; the engine does not say which.
+    Either,
+}
+
+impl Role {
+    /// The word in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Index => "index",
+            Self::Either => "digest",
+        }
+    }
+}
+
+/// How sure it is that an image has just these layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sureness {
+    /// An engine's own records say so.
+    Recorded,
+    /// Every layer was hashed.
+    Hashed,
+    /// The image config says so.
+    Claimed,
+}
+
+impl Sureness {
+    /// The word in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Hashed => "hashed",
+            Self::Claimed => "claimed",
+        }
+    }
+}
+
+/// What was found under one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// The image, once for each platform.
+    pub images: Vec<FoundImage>,
+    /// Platforms that its index names and that are not there.
+    pub absent: Vec<String>,
+}
+
+/// Why an image could not be found.
+#[derive(Debug)]
+pub enum ImageError {
+    /// Standard input broke off.
+    Input(io::Error),
+    /// An archive is not what it should be.
+    Archive(ArchiveError),
+    /// An engine's store cannot be read: of which image.
+    Store(String, LineageError),
+    /// No engine here has it: the reference, and where it was looked for.
+    Nowhere(String, Vec<String>),
+    /// It means different layers to different engines: the reference, and what it means where.
+    Ambiguous(String, Vec<String>),
+    /// It is not there for this platform: the platforms that are.
+    Platform(String, Vec<String>),
+    /// A word that names an engine and no image.
+    Word(String, &'static str),
+    /// Layers can be hashed in archives only.
+    NoLayers(String),
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(_) => f.write_str("cannot read standard input"),
+            Self::Archive(error) => error.fmt(f),
+            Self::Store(image, error) => write!(f, "cannot read the image {image:?}: {error}"),
+            Self::Nowhere(image, places) if places.is_empty() => write!(f, "cannot find the image {image:?}: no engine's store is here"),
+            Self::Nowhere(image, places) => write!(f, "cannot find the image {image:?} ({})", places.join(", ")),
+            Self::Ambiguous(image, meanings) => {
+                write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
+            }
+            Self::Platform(wanted, found) => write!(f, "cannot find it for {wanted}, but for {}", found.join(", ")),
+            Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
+            Self::NoLayers(image) => write!(f, "cannot hash the layers of {image:?}: only an archive has them at hand"),
+        }
+    }
+}
+
+impl std::error::Error for ImageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Input(error) => Some(error),
+            Self::Archive(error) => error.source(),
+            Self::Store(_, error) => error.source(),
+            Self::Nowhere(..) | Self::Ambiguous(..) | Self::Platform(..) | Self::Word(..) | Self::NoLayers(_) => None,
+        }
+    }
+}
+
+/// Where a word says that its image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place<'a> {
+    Engine { engine: &'static str, namespace: Option<&'a str>, reference: &'a str },
+    Archive { form: Form, path: PathBuf, reference: Option<&'a str> },
+    Config,
+    Anywhere(&'a str),
+}
+
+impl ImageArgs {
+    /// The image, as its author typed it.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.image
+    }
+
+    /// Finds the image; warnings about stores that cannot be read go to standard error.
+    ///
+    /// # Errors
+    /// [`ImageError`], with a hint where one helps.
+    pub fn find(&self, paths: &Paths) -> Result<Images, CtlError> {
+        self.find_with(paths, &mut io::stdin().lock())
+    }
+
+    fn find_with(&self, paths: &Paths, input: &mut dyn Read) -> Result<Images, CtlError> {
+        let found = match place(&self.image)? {
+            Place::Archive { form, path, reference } => self.archive(form, &path, reference)?,
+            Place::Config => Images { images: vec![config(input)?], absent: Vec::new() },
+            Place::Engine { .. } | Place::Anywhere(_) if self.verify_layers => return Err(ImageError::NoLayers(self.image.clone()).into()),
+            Place::Engine { engine, namespace, reference } => {
+                // Docker's namespace in containerd may be named either way.
+                let here = |store: &Store| match namespace {
+                    None => store.engine == engine,
+                    Some(_) => store.namespace.as_deref() == namespace,
+                };
+                engines(&self.stores(paths), reference, here)?
+            }
+            Place::Anywhere(reference) => engines(&self.stores(paths), reference, |_| true)?,
+        };
+        self.of_platform(found)
+    }
+
+    /// The engines' stores on this machine.
+    #[must_use]
+    pub fn stores(&self, paths: &Paths) -> Stores {
+        let stores = Stores::open(&self.places(paths), paths);
+        stores.faults.iter().for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        stores
+    }
+
+    /// Where engines are: as the options say, else as the settings say, else where they usually are.
+    fn places(&self, paths: &Paths) -> Engines {
+        let given = Engines {
+            docker: self.docker_root.clone(),
+            containerd: self.containerd_root.iter().map(|root| ContainerdPlace { root: root.clone(), state: None, address: self.containerd_address.clone() }).collect(),
+            storage: self.storage_root.iter().map(|root| StoragePlace { root: root.clone(), run_root: self.run_root.clone() }).collect(),
+            runtime_roots: Vec::new(),
+        };
+        if given != Engines::default() {
+            return given;
+        }
+        // A broken settings file is no reason not to author a list on this machine.
+        let settings = settings::load(paths).ok().flatten();
+        stores::joined(crate::check::usual_places(), &settings.map(|settings| settings.engines).unwrap_or_default())
+    }
+
+    fn archive(&self, form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
+        let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
+        let mut evidence = Sureness::Claimed;
+        if self.verify_layers {
+            archive.verify_layers().map_err(ImageError::Archive)?;
+            evidence = Sureness::Hashed;
+        }
+        let place = line::name(&path.to_string_lossy());
+        let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, place.clone()) }).collect();
+        Ok(Images { images, absent: archive.absent })
+    }
+
+    fn of_platform(&self, mut found: Images) -> Result<Images, CtlError> {
+        if self.platform.is_empty() {
+            return Ok(found);
+        }
+        let told = |image: &FoundImage| image.platform.as_ref().map_or_else(|| "an unknown platform".to_owned(), ToString::to_string);
+        let is = |image: &FoundImage, wanted: &String| told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"));
+        if let Some(missing) = self.platform.iter().find(|wanted| !found.images.iter().any(|image| is(image, wanted))) {
+            let there: BTreeSet<_> = found.images.iter().map(told).collect();
+            return Err(ImageError::Platform(missing.clone(), there.into_iter().collect()).into());
+        }
+        found.images.retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
+        found.absent.clear();
+        Ok(found)
+    }
+}
+
+fn place(word: &str) -> Result<Place<'_>, ImageError> {
+    let named = |engine, reference, form| match reference {
+        "" => Err(ImageError::Word(word.to_owned(), form)),
+        reference => Ok(Place::Engine { engine, namespace: None, reference }),
+    };
+    let (transport, rest) = word.split_once(':').unwrap_or(("", word));
+    match transport {
+        "docker" => named("docker", rest, "docker:NAME"),
+        "podman" => named("containers-storage", rest, "podman:NAME"),
+        "storage" => named("containers-storage", rest, "storage:NAME"),
+        "containerd" => match rest.split_once('/') {
+            Some((namespace, reference)) if !namespace.is_empty() && !reference.is_empty() => {
+                Ok(Place::Engine { engine: "containerd", namespace: Some(namespace), reference })
+            }
+            Some(_) | None => Err(ImageError::Word(word.to_owned(), "containerd:NAMESPACE/NAME")),
+        },
+        "oci" => archive_place(Form::Layout, rest),
+        "oci-archive" => archive_place(Form::OciArchive, rest),
+        "docker-archive" => archive_place(Form::DockerArchive, rest),
+        _ if word == "-" => Ok(Place::Config),
+        _ if word.is_empty() => Err(ImageError::Word(word.to_owned(), "an image")),
+        _ => Ok(Place::Anywhere(word)),
+    }
+}
+
+/// A path, with the reference behind its first colon unless all of it is a file (skopeo reads the words alike).
+fn archive_place(form: Form, rest: &str) -> Result<Place<'_>, ImageError> {
+    let (path, reference) = match rest.split_once(':') {
+        Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => (path, Some(reference).filter(|text| !text.is_empty())),
+        Some(_) | None => (rest, None),
+    };
+    if path.is_empty() {
+        return Err(ImageError::Word(rest.to_owned(), "a path"));
+    }
+    Ok(Place::Archive { form, path: path.into(), reference })
+}
+
+fn config(input: &mut dyn Read) -> Result<FoundImage, ImageError> {
+    let mut bytes = Vec::new();
+    input.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(ImageError::Input)?;
+    if bytes.len() as u64 > MAX_DOCUMENT {
+        return Err(ImageError::Archive(ArchiveError::Input(format!("it is larger than {MAX_DOCUMENT} bytes"))));
+    }
+    archive::from_config(&bytes).map(|image| archived(&image, "standard input".to_owned())).map_err(ImageError::Archive)
+}
+
+fn archived(image: &ArchivedImage, place: String) -> FoundImage {
+    let manifest = image.manifest.map(|digest| (Role::Manifest, digest.0));
+    let indexes = image.indexes.iter().map(|digest| (Role::Index, digest.0));
+    FoundImage {
+        names: image.names.clone(),
+        place,
+        platform: Some(image.platform.clone()),
+        image_id: Some(image.image_id),
+        manifests: manifest.into_iter().chain(indexes).collect(),
+        chain: image.chain.clone(),
+        evidence: Sureness::Claimed,
+    }
+}
+
+/// The image in the stores that `here` chooses: once, although several engines may have it.
+fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> Result<Images, CtlError> {
+    let mut found: Vec<FoundImage> = Vec::new();
+    let mut places = Vec::new();
+    for store in stores.open.iter().filter(|store| here(store)) {
+        places.push(store.to_string());
+        match store.records.image(reference, Instant::now() + PATIENCE) {
+            Ok(origin) => found.extend(stored(&origin, reference, store)),
+            Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+            Err(error) => return Err(ImageError::Store(reference.to_owned(), error).into()),
+        }
+    }
+    let chains: BTreeSet<_> = found.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect();
+    if chains.len() > 1 {
+        let top = |image: &FoundImage| image.chain.as_ref().map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
+        let meanings = found.iter().map(|image| format!("{} in {}", top(image), image.place)).collect();
+        let hint = "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
+        return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), hint));
+    }
+    if found.is_empty() {
+        let hint = "nothing is fetched: pull it, or save it and name the archive";
+        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places), hint));
+    }
+    Ok(Images { images: merged(found), absent: Vec::new() })
+}
+
+/// One entry for each image ID, with all places where it is.
+fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
+    let mut images: Vec<FoundImage> = Vec::new();
+    for image in found {
+        match images.iter_mut().find(|known| known.image_id.is_some() && known.image_id == image.image_id) {
+            None => images.push(image),
+            Some(known) => {
+                known.place = format!("{}, {}", known.place, image.place);
+                let new: Vec<_> = image.manifests.into_iter().filter(|(_, digest)| known.manifests.iter().all(|(_, other)| other != digest)).collect();
+                known.manifests.extend(new);
+            }
+        }
+    }
+    images
+}
+
+/// An image of an engine; `None` for what is no image.
+#[must_use]
+pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundImage> {
+    let (chain, facts, evidence) = match origin {
+        Origin::NoImage => return None,
+        Origin::NoLayers(facts) => (None, facts, Sureness::Recorded),
+        Origin::Image(image) => {
+            let evidence = match image.evidence {
+                Evidence::Claimed => Sureness::Claimed,
+                Evidence::Metadata | Evidence::Mount => Sureness::Recorded,
+            };
+            (Some(image.chain.clone()), &image.facts, evidence)
+        }
+    };
+    Some(FoundImage {
+        names: vec![facts.name.clone().unwrap_or_else(|| reference.to_owned())],
+        place: store.to_string(),
+        platform: platform(facts),
+        image_id: facts.image_id,
+        manifests: facts.manifests.iter().map(|digest| (Role::Either, *digest)).collect(),
+        chain,
+        evidence,
+    })
+}
+
+fn platform(facts: &ImageFacts) -> Option<Platform> {
+    let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
+    ImageConfig::load(path, image_id).ok().map(|image_config| image_config.platform)
+}
+
+#[cfg(test)]
+mod tests;

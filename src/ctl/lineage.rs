@@ -1,0 +1,117 @@
+//! What is an image made of?
+//!
+//! `embargoctl lineage IMAGE`. In: an image as [`ImageArgs`] takes it. Out: for each platform its digests and its layers with their chain IDs, the top
+//! one marked: that is what a ban of it as a base bans. Names are others' text and leave here escaped.
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::CtlError;
+use super::image::{FoundImage, ImageArgs, Images};
+use crate::paths::Paths;
+use crate::report::line;
+
+/// `embargoctl lineage`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(flatten)]
+    image: ImageArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The text to print.
+///
+/// # Errors
+/// [`CtlError`] when the image cannot be found or read.
+pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+    let found = args.image.find(paths)?;
+    Ok(if args.json { json(&found) } else { text(&found) })
+}
+
+fn text(found: &Images) -> String {
+    let mut paragraphs: Vec<_> = found.images.iter().map(paragraph).collect();
+    if !found.absent.is_empty() {
+        paragraphs.push(format!("not here    {}\n", line::one_line(&found.absent.join(", "))));
+    }
+    paragraphs.join("\n")
+}
+
+fn paragraph(image: &FoundImage) -> String {
+    let names: Vec<_> = image.names.iter().map(|name| line::name(name)).collect();
+    let named = if names.is_empty() { "(no name)".to_owned() } else { names.join(", ") };
+    let mut lines = vec![format!("image       {named}, from {}", image.place)];
+    if let Some(platform) = &image.platform {
+        lines.push(format!("platform    {}", line::one_line(&platform.to_string())));
+    }
+    lines.extend(image.image_id.map(|id| format!("image ID    {id}")));
+    lines.extend(image.manifests.iter().map(|(role, digest)| format!("{:<11} {digest}", role.word())));
+    match &image.chain {
+        None => lines.push("layers      none: nothing can be built on it".to_owned()),
+        Some(chain) => {
+            let count = chain.diff_ids().len();
+            lines.push(format!("layers      {count}, lowest first, as {}", image.evidence.word()));
+            for (at, (diff_id, chain_id)) in chain.diff_ids().iter().zip(chain.chain_ids()).enumerate() {
+                let top = if at + 1 == count { "  <- top: what a ban as a base bans" } else { "" };
+                lines.push(format!("{:>9}   diff ID   {diff_id}", at + 1));
+                lines.push(format!("            chain ID  {chain_id}{top}"));
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The whole, for programs. Its fields stay.
+#[derive(Serialize)]
+struct Report<'a> {
+    images: Vec<ImageReport<'a>>,
+    absent: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ImageReport<'a> {
+    names: &'a [String],
+    place: &'a str,
+    platform: Option<String>,
+    image_id: Option<String>,
+    manifests: Vec<DigestReport>,
+    layers: Vec<LayerReport>,
+    top_chain_id: Option<String>,
+    evidence: &'static str,
+}
+
+#[derive(Serialize)]
+struct DigestReport {
+    role: &'static str,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    diff_id: String,
+    chain_id: String,
+}
+
+fn json(found: &Images) -> String {
+    let report = Report { images: found.images.iter().map(ImageReport::new).collect(), absent: &found.absent };
+    // Strings and lists of them: nothing that could fail to be written.
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
+
+impl<'a> ImageReport<'a> {
+    fn new(image: &'a FoundImage) -> Self {
+        let pairs = image.chain.iter().flat_map(|chain| chain.diff_ids().iter().zip(chain.chain_ids()));
+        Self {
+            names: &image.names,
+            place: &image.place,
+            platform: image.platform.as_ref().map(ToString::to_string),
+            image_id: image.image_id.map(|id| id.to_string()),
+            manifests: image.manifests.iter().map(|(role, digest)| DigestReport { role: role.word(), digest: digest.to_string() }).collect(),
+            layers: pairs.map(|(diff_id, chain_id)| LayerReport { diff_id: diff_id.to_string(), chain_id: chain_id.to_string() }).collect(),
+            top_chain_id: image.chain.as_ref().map(|chain| chain.top().to_string()),
+            evidence: image.evidence.word(),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What happens in one call of the runtime?
+//!
+//! In: what the process was given. Out: this process turned into the real runtime, or the exit status of a refusal. The parts do the work; here
+//! is only the way through them, in the order of the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::argv::{Named, Reading};
+use crate::banlist::store;
+use crate::call::{self, Call, LogTarget, Starts};
+use crate::container::ContainerId;
+use crate::container::bundle::Bundle;
+use crate::container::engine;
+use crate::delegate::{self, DelegateError, Kind};
+use crate::lineage::{self, ImageFacts, LineageError, Origin, Unknown, image};
+use crate::paths::Paths;
+use crate::refusal::{self, LogDialect};
+use crate::report::{self, Exit};
+use crate::settings::{self, Settings, SettingsError};
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, Guard};
+use crate::sys::process::{self, Given};
+use crate::verdict::{self, Admission, Case, Judgement, Labels, Verdict, break_glass};
+use crate::{audit, check};
+
+/// Runs one call and returns its exit status; does not return when it becomes the real runtime.
+#[must_use]
+pub fn run(given: &Given<'_>) -> u8 {
+    let paths = Paths::for_caller(given.variable("EMBARGO_ROOT"), process::is_privileged());
+    let words = given.words();
+    let call = call::read(&words);
+    let exit = match (verdict::nothing_starts(&call), call) {
+        (_, Call::Check(words)) => check::run(words, &paths),
+        (Some(admission), Call::PassOn(named)) => pass_on(admission, named.as_ref(), &paths, given),
+        (_, Call::Starts(starts)) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
+        (None, Call::PassOn(_)) => Exit::Failed,
+    };
+    exit.code()
+}
+
+/// Hands over a call that starts no container, to the runtime that made the container it is about.
+fn pass_on(admission: Admission, named: Option<&Named<'_>>, paths: &Paths, given: &Given<'_>) -> Exit {
+    let error = match delegate::find(settings::runtime_line(paths), given) {
+        Ok(runtime) => {
+            let former = named.and_then(|named| delegate::former(&runtime, named, paths, given));
+            delegate::become_runtime(admission, &former.unwrap_or(runtime), given)
+        }
+        Err(error) => error,
+    };
+    report::remark(&refusal::failure_line(&error));
+    report::hint(error.hint());
+    Exit::Failed
+}
+
+/// A call that may start a container, on its way.
+struct Gate<'a> {
+    paths: &'a Paths,
+    given: &'a Given<'a>,
+    now: Timestamp,
+}
+
+impl Gate<'_> {
+    fn pass(&self, mut starts: Starts<'_>) -> Exit {
+        let settings = settings::load(self.paths);
+        let runtime = delegate::find(self.configured_runtime(&settings), self.given);
+        let dialect = runtime.as_ref().map_or(LogDialect::Path, |runtime| match runtime.kind() {
+            Kind::Crun => LogDialect::Crun,
+            Kind::Runc | Kind::Youki | Kind::Other => LogDialect::Path,
+        });
+        if let Some(spoken) = runtime.as_ref().ok().and_then(|runtime| runtime.kind().grammars()) {
+            starts.settle(spoken);
+        }
+        let log = starts.readings.first().and_then(|reading| LogTarget::of(&reading.globals));
+        starts.readings.retain(has_spec_file);
+        match (self.verdict(&settings, &starts), runtime) {
+            (Verdict::Refuse(refusal), _) => refusal::announce(refusal.line(), log.as_ref(), dialect, self.now),
+            (Verdict::Admit(admission), Ok(runtime)) => {
+                let error = delegate::become_runtime(admission, &runtime, self.given);
+                self.fail(&error, log.as_ref(), dialect)
+            }
+            (Verdict::Admit(_), Err(error)) => self.fail(&error, log.as_ref(), dialect),
+        }
+    }
+
+    /// The real runtime's path as the settings name it, or as it can still be read in settings that are broken elsewhere.
+    fn configured_runtime(&self, settings: &Result<Option<Settings>, SettingsError>) -> Option<PathBuf> {
+        match settings {
+            Ok(settings) => settings.as_ref()?.runtime.clone(),
+            Err(_) => settings::runtime_line(self.paths),
+        }
+    }
+
+    fn fail(&self, error: &DelegateError, log: Option<&LogTarget<'_>>, dialect: LogDialect) -> Exit {
+        let exit = refusal::announce(&refusal::failure_line(error), log, dialect, self.now);
+        report::hint(error.hint());
+        exit
+    }
+
+    /// The verdict on every way in which the words can be read: one that is refused refuses the call.
+    fn verdict(&self, settings: &Result<Option<Settings>, SettingsError>, starts: &Starts<'_>) -> Verdict {
+        if let Some(admission) = verdict::no_start(starts) {
+            return Verdict::Admit(admission);
+        }
+        let unread = starts.cut_short.then(|| Start::unread(starts));
+        let mut verdicts = starts.readings.iter().map(Start::of).chain(unread).map(|start| self.judge(settings, start));
+        let mut verdict = verdicts.next();
+        while let Some(Verdict::Admit(_)) = verdict {
+            match verdicts.next() {
+                Some(next) => verdict = Some(next),
+                None => break,
+            }
+        }
+        verdict.unwrap_or_else(|| self.judge(settings, Start::unread(starts)))
+    }
+
+    /// The verdict on one start; the system log gets to know what it must.
+    fn judge(&self, settings: &Result<Option<Settings>, SettingsError>, start: Start) -> Verdict {
+        let judgement = match settings {
+            Ok(Some(settings)) => self.judge_armed(settings, start),
+            Ok(None) => {
+                let judgement = verdict::not_armed(&start.container, start.engine, &self.paths.settings);
+                if !file::mark(&self.paths.not_armed) {
+                    return judgement.verdict;
+                }
+                judgement
+            }
+            Err(error) => {
+                let glass = break_glass::load(self.paths);
+                verdict::settings_unreadable(&start.container, start.engine, error, glass.as_ref(), self.now)
+            }
+        };
+        audit::send(&judgement.events);
+        judgement.verdict
+    }
+
+    fn judge_armed(&self, settings: &Settings, start: Start) -> Judgement {
+        let deadline = Instant::now() + settings.resolve_timeout;
+        let origin = start.bundle.and_then(|bundle| lineage::resolve(&bundle, self.paths, deadline));
+        let queries = origin.as_ref().map(verdict::queries).unwrap_or_default();
+        let bans = store::look_up(self.paths, &settings.rules(), &queries);
+        let glass = break_glass::load(self.paths);
+        let case = Case {
+            container: &start.container,
+            engine: start.engine,
+            origin: origin.as_ref(),
+            labels: Labels::default(),
+            bans: &bans,
+            settings,
+            break_glass: glass.as_ref(),
+            now: self.now,
+        };
+        let judgement = verdict::judge(&case);
+        if judgement.events.is_empty() {
+            return judgement;
+        }
+        let labels = origin.as_ref().ok().and_then(facts).and_then(image::labels).unwrap_or_default();
+        verdict::judge(&Case { labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() }, ..case })
+    }
+}
+
+/// One way in which a call may start a container.
+struct Start {
+    container: String,
+    engine: &'static str,
+    bundle: Result<Bundle, LineageError>,
+}
+
+impl Start {
+    fn of(reading: &Reading<'_>) -> Self {
+        let container = reading.id.to_string_lossy().into_owned();
+        let bundle = bundle(reading);
+        let engine = bundle.as_ref().map_or("unknown", |bundle| engine::place(bundle).word());
+        Self { container, engine, bundle }
+    }
+
+    /// The start of nobody knows what, because the words have too many readings.
+    fn unread(starts: &Starts<'_>) -> Self {
+        let container = starts.readings.first().map_or_else(String::new, |reading| reading.id.to_string_lossy().into_owned());
+        Self { container, engine: "unknown", bundle: Err(Unknown::Call.into()) }
+    }
+}
+
+fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
+    let id = reading.id.to_str().and_then(ContainerId::parse).ok_or_else(|| Unknown::Id(reading.id.to_owned()))?;
+    let path = Path::new(reading.bundle.unwrap_or_default());
+    Bundle::load(path, &id, reading.spec_file.map(Path::new)).map_err(|error| Unknown::Bundle(Box::new(error)).into())
+}
+
+/// Whether the file is there that says what to start. Where it is not, the runtime starts nothing, and says so in its own words.
+fn has_spec_file(reading: &Reading<'_>) -> bool {
+    let bundle = Path::new(reading.bundle.unwrap_or_default());
+    let spec_file = reading.spec_file.map_or_else(|| bundle.join("config.json"), PathBuf::from);
+    !matches!(file::open(&spec_file, Guard::Any), Err(error) if error.is_absent())
+}
+
+fn facts(origin: &Origin) -> Option<&ImageFacts> {
+    match origin {
+        Origin::Image(image) => Some(&image.facts),
+        Origin::NoLayers(facts) => Some(facts),
+        Origin::NoImage => None,
+    }
+}

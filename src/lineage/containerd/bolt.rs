@@ -1,0 +1,329 @@
+//! What does a bbolt database say that its owner holds locked?
+//!
+//! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive `flock` on them for as long as it runs, so every
+//! library that opens such a file waits for ever. This reader takes no lock: it reads single pages with `pread` and lets the format tell whether
+//! what it saw belongs together. bbolt never writes into a page of the newest committed version N while it prepares N+1 (copy on write; pages
+//! freed by N+1 are handed out again by N+2 at the earliest; bbolt db.go `freePages`, freelist `release`). So when the newest valid meta page is the
+//! same before and after, everything in between was read from one version. Any answer, "not there" and "damaged" included, counts only then.
+//!
+//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as far
+//! as a power cut or a broken disk can make it so: every number is checked before it is used, depth and pages per look are bounded. Not checked:
+//! checksums of pages, which the format has only for its two meta pages.
+
+mod node;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::Instant;
+
+use node::{Node, PAGE_HEADER, u32_at, u64_at};
+pub use node::Value;
+
+const MAGIC: u32 = 0xED0C_DAED;
+const VERSION: u32 = 2;
+const META_LENGTH: usize = 64;
+/// A tree of 4 KiB pages with two keys each would hold 2³² keys at this depth; real ones stay below five.
+const MAX_DEPTH: usize = 32;
+/// The longest run of pages of one node: a node is longer than a page only for a value that is.
+const MAX_NODE: u64 = 16 << 20;
+/// The most nodes one look may visit. A database of a node with a thousand images has about ten thousand.
+const MAX_VISITS: usize = 1 << 20;
+
+/// Where pages come from: a file, or bytes in memory (tests, fuzzing).
+pub trait Pages {
+    /// Fills `buffer` from `offset`, or fails.
+    ///
+    /// # Errors
+    /// The operating system's, or `UnexpectedEof` past the end.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl Pages for File {
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buffer, offset)
+    }
+}
+
+impl Pages for &[u8] {
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).ok();
+        let part = start.and_then(|start| self.get(start..start.checked_add(buffer.len())?));
+        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Why a look into a database failed.
+#[derive(Debug)]
+pub enum BoltError {
+    /// Reading a page failed.
+    Io(io::Error),
+    /// It is no bbolt database, or one of another version.
+    Foreign,
+    /// A page is not what the format allows: its number, and what is wrong.
+    Damaged(u64, &'static str),
+    /// The deadline passed, be it because the database never stood still or because it is too large.
+    Deadline,
+}
+
+/// A database that may change at any moment.
+#[derive(Debug)]
+pub struct Database<P> {
+    pages: P,
+}
+
+/// The newest committed version of a database.
+///
+/// ```text
+/// 0      4        8          12     16                  24        32        40           48    56
+/// magic  version  page size  flags  root bucket's page  sequence  freelist  pages in all  txid  FNV-1a of the 56 bytes before
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Meta {
+    page_size: u32,
+    root: u64,
+    page_count: u64,
+    txid: u64,
+}
+
+/// One consistent look: pages already read are kept, and the next is read from the same version, or the whole look is thrown away.
+pub struct View<'a> {
+    pages: &'a dyn Pages,
+    meta: Meta,
+    deadline: Instant,
+    seen: RefCell<HashMap<u64, Rc<Node>>>,
+    visits: RefCell<usize>,
+}
+
+/// A bucket: a sorted map of keys to values and further buckets.
+pub struct Bucket<'a> {
+    view: &'a View<'a>,
+    root: Rc<Node>,
+}
+
+impl<P: Pages> Database<P> {
+    /// The database in `pages`. Nothing is read yet.
+    pub const fn new(pages: P) -> Self {
+        Self { pages }
+    }
+
+    /// What `look` finds in one committed version. It is called again for as long as the database changes underneath, so it must have no effects.
+    ///
+    /// # Errors
+    /// Those of `look`, when the database stood still; [`BoltError::Deadline`] when it did not until `deadline`.
+    pub fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, BoltError> {
+        loop {
+            let before = newest_meta(&self.pages);
+            let found = match &before {
+                Ok(meta) => look(&View::new(&self.pages, *meta, deadline)),
+                Err(_) => Err(BoltError::Foreign),
+            };
+            // The pages are read before the meta page is read again, on every processor.
+            fence(Ordering::SeqCst);
+            match (before, newest_meta(&self.pages)) {
+                (Ok(before), Ok(after)) if before == after => return found,
+                (Err(_), Err(error)) => return Err(error),
+                (Ok(_) | Err(_), _) if Instant::now() >= deadline => return Err(BoltError::Deadline),
+                (Ok(_) | Err(_), _) => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// The valid meta page with the highest transaction ID. One of the two may be half written at any time; never both.
+fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
+    const COMMON: usize = 4096;
+    let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
+    pages.fill(&mut bytes, 0).map_err(|error| if error.kind() == io::ErrorKind::UnexpectedEof { BoltError::Foreign } else { BoltError::Io(error) })?;
+    let first = Meta::parse(&bytes);
+    let second = match first {
+        Some(meta) if meta.page_size as usize != COMMON => second_meta(pages, u64::from(meta.page_size)),
+        Some(_) => Meta::parse(&bytes[COMMON..]),
+        // The first is being written: look where the second stands for every page size that Linux has.
+        None => Meta::parse(&bytes[COMMON..]).or_else(|| [16 << 10, 64 << 10].into_iter().find_map(|size| second_meta(pages, size))),
+    };
+    match (first, second) {
+        (Some(first), Some(second)) => Ok(if second.txid > first.txid { second } else { first }),
+        (Some(only), None) | (None, Some(only)) => Ok(only),
+        (None, None) => Err(BoltError::Foreign),
+    }
+}
+
+fn second_meta(pages: &dyn Pages, page_size: u64) -> Option<Meta> {
+    let mut bytes = [0; PAGE_HEADER + META_LENGTH];
+    pages.fill(&mut bytes, page_size).ok()?;
+    Meta::parse(&bytes)
+}
+
+impl Meta {
+    /// The meta page at the start of `bytes`, if it is whole.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(PAGE_HEADER..PAGE_HEADER + META_LENGTH)?;
+        let page_size = u32_at(bytes, 8)?;
+        let valid = u32_at(bytes, 0)? == MAGIC
+            && u32_at(bytes, 4)? == VERSION
+            && u64_at(bytes, 56)? == fnv1a(&bytes[..56])
+            && page_size.is_power_of_two()
+            && (4 << 10..=64 << 10).contains(&page_size);
+        valid.then_some(Self { page_size, root: u64_at(bytes, 16)?, page_count: u64_at(bytes, 40)?, txid: u64_at(bytes, 48)? })
+    }
+}
+
+/// FNV-1a, 64 bits.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
+impl<'a> View<'a> {
+    fn new(pages: &'a dyn Pages, meta: Meta, deadline: Instant) -> Self {
+        Self { pages, meta, deadline, seen: RefCell::default(), visits: RefCell::default() }
+    }
+
+    /// The bucket that is reached by `path` from the root bucket; `None` when a step is missing, or is a value.
+    ///
+    /// # Errors
+    /// [`BoltError`] as far as the pages on the way are concerned.
+    pub fn bucket(&'a self, path: &[&[u8]]) -> Result<Option<Bucket<'a>>, BoltError> {
+        Bucket { view: self, root: self.node(self.meta.root)? }.descend(path)
+    }
+
+    /// The node at page `id`, read once.
+    fn node(&self, id: u64) -> Result<Rc<Node>, BoltError> {
+        let visits = self.visits.replace_with(|visits| *visits + 1);
+        if visits > MAX_VISITS || Instant::now() >= self.deadline {
+            return Err(BoltError::Deadline);
+        }
+        if let Some(node) = self.seen.borrow().get(&id) {
+            return Ok(Rc::clone(node));
+        }
+        let node = Rc::new(self.read(id)?);
+        self.seen.borrow_mut().insert(id, Rc::clone(&node));
+        Ok(node)
+    }
+
+    fn read(&self, id: u64) -> Result<Node, BoltError> {
+        let page_size = u64::from(self.meta.page_size);
+        if id < 2 || id >= self.meta.page_count {
+            return Err(BoltError::Damaged(id, "no such page"));
+        }
+        let offset = id.checked_mul(page_size).ok_or(BoltError::Damaged(id, "no such page"))?;
+        let mut bytes = vec![0; self.meta.page_size as usize];
+        self.fill(id, &mut bytes, offset)?;
+        let overflow = u64::from(u32_at(&bytes, 12).unwrap_or(0));
+        let length = (overflow + 1) * page_size;
+        if length > MAX_NODE || overflow >= self.meta.page_count - id {
+            return Err(BoltError::Damaged(id, "too long"));
+        }
+        if overflow > 0 {
+            bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+            self.fill(id, &mut bytes[self.meta.page_size as usize..], offset + page_size)?;
+        }
+        if u64_at(&bytes, 0) != Some(id) {
+            return Err(BoltError::Damaged(id, "carries another page's number"));
+        }
+        Node::parse(id, bytes)
+    }
+
+    fn fill(&self, id: u64, bytes: &mut [u8], offset: u64) -> Result<(), BoltError> {
+        self.pages.fill(bytes, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => BoltError::Damaged(id, "lies past the end of the file"),
+            _ => BoltError::Io(error),
+        })
+    }
+}
+
+impl<'a> Bucket<'a> {
+    /// The value of `key`; `None` when there is none, or when it is a bucket.
+    ///
+    /// # Errors
+    /// [`BoltError`] as far as the pages on the way are concerned.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>, BoltError> {
+        Ok(self.find(key)?.and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
+    }
+
+    /// The bucket reached from this one by `path`; `None` when a step is missing, or is a value.
+    ///
+    /// # Errors
+    /// [`BoltError`] as far as the pages on the way are concerned.
+    pub fn descend(self, path: &[&[u8]]) -> Result<Option<Self>, BoltError> {
+        let mut bucket = self;
+        for step in path {
+            let Some((true, value)) = bucket.find(step)? else { return Ok(None) };
+            bucket = Self::open(bucket.view, &value)?;
+        }
+        Ok(Some(bucket))
+    }
+
+    /// The bucket `key` in this one.
+    ///
+    /// # Errors
+    /// [`BoltError`] as far as the pages on the way are concerned.
+    pub fn bucket(&self, key: &[u8]) -> Result<Option<Self>, BoltError> {
+        Bucket { view: self.view, root: Rc::clone(&self.root) }.descend(&[key])
+    }
+
+    /// Calls `visit` with every key, in order, and its bucket when it is one, until it breaks.
+    ///
+    /// # Errors
+    /// [`BoltError`] as far as the pages of this bucket are concerned, and those of `visit`.
+    pub fn walk<B>(&self, mut visit: impl FnMut(&[u8], Option<Bucket<'a>>) -> Result<ControlFlow<B>, BoltError>) -> Result<Option<B>, BoltError> {
+        let mut path = vec![(Rc::clone(&self.root), 0..self.root.count)];
+        while let Some((node, left)) = path.last_mut() {
+            let node = Rc::clone(node);
+            let Some(index) = left.next() else {
+                path.pop();
+                continue;
+            };
+            if !node.is_leaf {
+                let child = self.view.node(node.child(index)?)?;
+                let left = 0..child.count;
+                path.push((child, left));
+                if path.len() > MAX_DEPTH {
+                    return Err(BoltError::Damaged(node.id, "lies too deep"));
+                }
+                continue;
+            }
+            let (is_bucket, value) = node.value(index)?;
+            let below = if is_bucket { Some(Self::open(self.view, &value)?) } else { None };
+            if let ControlFlow::Break(found) = visit(node.key(index)?, below)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `key` names a bucket, and its bytes.
+    fn find(&self, key: &[u8]) -> Result<Option<(bool, Value)>, BoltError> {
+        let mut node = Rc::clone(&self.root);
+        for _ in 0..MAX_DEPTH {
+            let rank = node.rank(key)?;
+            let is_here = rank < node.count && node.key(rank)? == key;
+            if node.is_leaf {
+                return is_here.then(|| node.value(rank)).transpose();
+            }
+            // A branch's key is the lowest of its child's.
+            let child = if is_here { rank } else { rank.saturating_sub(1) };
+            node = self.view.node(node.child(child)?)?;
+        }
+        Err(BoltError::Damaged(node.id, "lies too deep"))
+    }
+
+    /// A bucket's value: root page (0: the one node follows right here), sequence number.
+    fn open(view: &'a View<'a>, value: &Value) -> Result<Self, BoltError> {
+        let root = match u64_at(value, 0) {
+            Some(0) => Rc::new(Node::parse(value.page(), value.get(16..).unwrap_or_default().to_vec())?),
+            Some(id) => view.node(id)?,
+            None => return Err(BoltError::Damaged(value.page(), "holds a bucket cut short")),
+        };
+        Ok(Self { view, root })
+    }
+}
+
+#[cfg(test)]
+mod tests;

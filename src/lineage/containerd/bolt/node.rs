@@ -1,0 +1,126 @@
+//! What stands in one node of a bbolt tree?
+//!
+//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand in its parent's value (hostile). Out: keys, values and children, each
+//! offset checked against the bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one, which refuses.
+
+use std::ops::{Deref, Range};
+use std::rc::Rc;
+
+use super::BoltError;
+
+/// The header of every page, in bytes.
+pub(super) const PAGE_HEADER: usize = 16;
+const ELEMENT: usize = 16;
+const BRANCH: u16 = 0x01;
+const LEAF: u16 = 0x02;
+const BUCKET_FLAG: u32 = 0x01;
+
+/// A node of the tree: a run of pages, or the few bytes of a bucket that is stored inside its parent's value.
+///
+/// ```text
+/// 0   8      10     12        16
+/// id  flags  count  overflow  elements (16 bytes each), keys and values
+///
+/// branch element: key offset u32 (from the element), key length u32, child page u64
+/// leaf element:   flags u32, key offset u32 (from the element), key length u32, value length u32 (the value follows the key)
+/// ```
+pub(super) struct Node {
+    pub(super) id: u64,
+    bytes: Vec<u8>,
+    pub(super) count: usize,
+    pub(super) is_leaf: bool,
+}
+
+/// The bytes of a value, as long as the look lasts.
+pub struct Value {
+    node: Rc<Node>,
+    range: Range<usize>,
+}
+
+impl Value {
+    /// The page it stands in.
+    pub(super) fn page(&self) -> u64 {
+        self.node.id
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.node.bytes[self.range.clone()]
+    }
+}
+
+impl Node {
+    /// The node in `bytes`, which were read at page `id`.
+    pub(super) fn parse(id: u64, bytes: Vec<u8>) -> Result<Self, BoltError> {
+        let is_leaf = match u16_at(&bytes, 8) {
+            Some(LEAF) => true,
+            Some(BRANCH) => false,
+            Some(_) | None => return Err(BoltError::Damaged(id, "is neither branch nor leaf")),
+        };
+        let count = usize::from(u16_at(&bytes, 10).unwrap_or(0));
+        if bytes.len() < PAGE_HEADER + count * ELEMENT || (count == 0 && !is_leaf) {
+            return Err(BoltError::Damaged(id, "counts wrong"));
+        }
+        Ok(Self { id, bytes, count, is_leaf })
+    }
+
+    fn range(&self, start: usize, length: u32) -> Result<Range<usize>, BoltError> {
+        let end = start.checked_add(length as usize).filter(|end| *end <= self.bytes.len());
+        end.map(|end| start..end).ok_or(BoltError::Damaged(self.id, "points past its end"))
+    }
+
+    /// Number `field` of element `index`, each four bytes.
+    fn field(&self, index: usize, field: usize) -> Result<u32, BoltError> {
+        u32_at(&self.bytes, PAGE_HEADER + index * ELEMENT + field * 4).ok_or(BoltError::Damaged(self.id, "counts wrong"))
+    }
+
+    fn key_range(&self, index: usize) -> Result<Range<usize>, BoltError> {
+        let (offset, length) = if self.is_leaf { (1, 2) } else { (0, 1) };
+        self.range(PAGE_HEADER + index * ELEMENT + self.field(index, offset)? as usize, self.field(index, length)?)
+    }
+
+    /// The key of element `index`.
+    pub(super) fn key(&self, index: usize) -> Result<&[u8], BoltError> {
+        Ok(&self.bytes[self.key_range(index)?])
+    }
+
+    /// How many keys are less than `key`.
+    pub(super) fn rank(&self, key: &[u8]) -> Result<usize, BoltError> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.key(middle)? < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The page of the child at `index` of a branch.
+    pub(super) fn child(&self, index: usize) -> Result<u64, BoltError> {
+        Ok(u64::from(self.field(index, 2)?) | u64::from(self.field(index, 3)?) << 32)
+    }
+
+    /// The value of element `index` of a leaf, and whether it is a bucket.
+    pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, Value), BoltError> {
+        let range = self.range(self.key_range(index)?.end, self.field(index, 3)?)?;
+        Ok((self.field(index, 0)? & BUCKET_FLAG != 0, Value { node: Rc::clone(self), range }))
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u16::from_le_bytes(*chunk))
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+}

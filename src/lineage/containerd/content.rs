@@ -1,0 +1,154 @@
+//! Which diff IDs does a chain ID stand for?
+//!
+//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In: containerd's content store, one file per blob, called by its digest, and
+//! hints where to look: a config's digest, or that of a manifest or an index, from records that may be out of date and names that may have been moved.
+//! The documents are their authors' (hostile). Out: the chain and the image's digests, when a config is found whose diff IDs hash to just this chain ID.
+//! A wrong hint finds nothing; it cannot find something wrong.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{ChainId, Digest, ImageId};
+use crate::lineage::image::{self, Document, ImageConfig};
+use crate::lineage::{ImageFacts, LineageError, Unknown};
+
+/// The most images of one index that are looked at; Docker's official ones list about twenty, attestations included.
+const MAX_INDEX: usize = 64;
+
+/// This machine's architecture, as image indexes call it (Go's `GOARCH`).
+const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
+    b"x86_64" => "amd64",
+    b"aarch64" => "arm64",
+    _ => std::env::consts::ARCH,
+};
+
+/// A content store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    blobs: PathBuf,
+}
+
+/// Which image is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Sought<'a> {
+    /// One whose layers hash to this chain ID.
+    Top(ChainId),
+    /// One with just these layers.
+    Known(&'a Chain),
+    /// One without a layer.
+    NoLayers,
+    /// Any: nothing is recorded that it could be compared with.
+    Any,
+}
+
+/// An image that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its layers, when it has any.
+    pub chain: Option<Chain>,
+    /// Its digests.
+    pub facts: ImageFacts,
+}
+
+impl Content {
+    /// The store of the containerd with this root folder.
+    #[must_use]
+    pub fn of(root: &Path) -> Self {
+        Self::at(&root.join("io.containerd.content.v1.content"))
+    }
+
+    /// The store in this folder.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self { blobs: folder.join("blobs/sha256") }
+    }
+
+    /// The file of a blob.
+    #[must_use]
+    pub fn file(&self, digest: Digest) -> PathBuf {
+        self.blobs.join(digest.hex())
+    }
+
+    /// The bytes of a small blob; `None` when it is not there or cannot be read.
+    ///
+    /// # Errors
+    /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and is something else.
+    fn load(&self, digest: Digest) -> Result<Option<Vec<u8>>, LineageError> {
+        match image::load(&self.file(digest), digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(LineageError::Unknown(_)) => Ok(None),
+            Err(error @ LineageError::Corrupt(_)) => Err(error),
+        }
+    }
+
+    /// The image with this config, if it is the one that is sought.
+    ///
+    /// # Errors
+    /// [`LineageError::Corrupt`] for a blob that is not what it is called.
+    pub fn by_config(&self, image_id: ImageId, sought: Sought<'_>) -> Result<Option<Found>, LineageError> {
+        let Some(bytes) = self.load(image_id.0)? else { return Ok(None) };
+        let Ok(config) = ImageConfig::parse(&bytes) else { return Ok(None) };
+        let chain = match sought {
+            Sought::Known(chain) if chain.diff_ids() == config.diff_ids => Some(chain.clone()),
+            Sought::Top(top) => match config.chain() {
+                Ok(Some(chain)) if chain.top() == top => Some(chain),
+                Ok(_) | Err(_) => return Ok(None),
+            },
+            Sought::NoLayers if config.diff_ids.is_empty() => None,
+            Sought::Any => match config.chain() {
+                Ok(chain) => chain,
+                Err(_) => return Ok(None),
+            },
+            Sought::Known(_) | Sought::NoLayers => return Ok(None),
+        };
+        let facts = ImageFacts { image_id: Some(image_id), config_file: Some(self.file(image_id.0)), ..ImageFacts::default() };
+        Ok(Some(Found { chain, facts }))
+    }
+
+    /// The image that is sought, when `target` is its manifest, or an index that lists it. With `image_id`, it must be that image.
+    ///
+    /// # Errors
+    /// [`LineageError::Corrupt`] for a blob that is not what it is called; [`Unknown::Deadline`].
+    pub fn by_target(
+        &self,
+        target: Digest,
+        image_id: Option<ImageId>,
+        sought: Sought<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Found>, LineageError> {
+        let document = self.load(target)?.and_then(|bytes| Document::parse(&bytes).ok());
+        let index = match document {
+            Some(Document::Index(index)) => index,
+            Some(Document::Manifest(manifest)) if image_id.is_none_or(|wanted| wanted == manifest.image_id) => {
+                let found = self.by_config(manifest.image_id, sought)?;
+                return Ok(found.map(|found| found.with_manifest(target)));
+            }
+            Some(Document::Manifest(_)) | None => return Ok(None),
+        };
+        let mut entries: Vec<_> = index.manifests.iter().filter(|entry| !entry.is_attestation).take(MAX_INDEX).collect();
+        entries.sort_by_key(|entry| entry.platform.as_ref().is_none_or(|platform| platform.architecture != ARCHITECTURE));
+        for entry in entries {
+            if Instant::now() >= deadline {
+                return Err(Unknown::Deadline.into());
+            }
+            let Some(Document::Manifest(manifest)) = self.load(entry.digest)?.and_then(|bytes| Document::parse(&bytes).ok()) else { continue };
+            if image_id.is_none_or(|wanted| wanted == manifest.image_id)
+                && let Some(found) = self.by_config(manifest.image_id, sought)?
+            {
+                return Ok(Some(found.with_manifest(entry.digest).with_manifest(target)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Found {
+    fn with_manifest(mut self, digest: Digest) -> Self {
+        self.facts.manifests.push(digest);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! What does Docker itself record of a container whose image is in containerd's image store?
+//!
+//! In: `<data root>/containers/<id>/config.v2.json`, and the root's path, `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go;
+//! Docker 24 to 29). containerd's own record of such a container names no snapshot, and an image that is looked up by its name again at every start, so it
+//! is not used. Out: the snapshotter, and digests at which to look for the image; they prove nothing by themselves.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::container::bundle::Bundle;
+use crate::lineage::digest::Digest;
+use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::file::{self, Guard};
+
+/// The largest record that is read, in bytes. A usual one has four thousand.
+const LARGEST_RECORD: u64 = 16 << 20;
+
+/// What Docker records of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerContainer {
+    /// The snapshotter that keeps its root.
+    pub snapshotter: String,
+    /// The index or manifest that its image was made by, which leads to more, and the manifest of its platform (Docker 24 and later).
+    pub targets: Vec<Digest>,
+    /// What its user called the image.
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Image", default)]
+    image: String,
+    #[serde(rename = "ImageManifest", default)]
+    manifest: Option<Descriptor>,
+    #[serde(rename = "Config", default)]
+    config: Option<Asked>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    #[serde(default)]
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(rename = "Image", default)]
+    image: String,
+}
+
+/// Docker's record of the container, when its root has the shape that Docker makes with containerd's image store; `None` when it has not, or Docker
+/// knows no such container.
+///
+/// # Errors
+/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not one, or is another container's.
+pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
+    let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else { return Ok(None) };
+    let path = data_root.join("containers").join(bundle.id.as_str()).join("config.v2.json");
+    let json = match file::read(&path, LARGEST_RECORD, Guard::NoLink) {
+        Err(error) if error.is_absent() => return Ok(None),
+        answer => answer.map_err(Unknown::File)?,
+    };
+    let record: Record = serde_json::from_slice(&json).map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
+    if record.id != bundle.id.as_str() {
+        return Err(Corrupt::File(path, format!("it is the record of {:?}", record.id)).into());
+    }
+    let manifest = record.manifest.map(|descriptor| descriptor.digest).unwrap_or_default();
+    let targets = [record.image, manifest].iter().filter_map(|digest| Digest::parse(digest).ok()).collect();
+    let name = record.config.map(|config| config.image).unwrap_or_default();
+    Ok(Some(DockerContainer { snapshotter, targets, name }))
+}
+
+/// The data root and the snapshotter in `<data root>/rootfs/<snapshotter>/<id>`.
+fn shape(root: &Path, id: &str) -> Option<(PathBuf, String)> {
+    let snapshotter = root.parent().filter(|_| root.file_name().is_some_and(|name| name == id))?;
+    let rootfs = snapshotter.parent().filter(|rootfs| rootfs.file_name().is_some_and(|name| name == "rootfs"))?;
+    Some((rootfs.parent()?.to_owned(), snapshotter.file_name()?.to_str()?.to_owned()))
+}

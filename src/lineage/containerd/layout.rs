@@ -1,0 +1,151 @@
+//! In which folders does a snapshotter keep the layers of a snapshot?
+//!
+//! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket `v1/snapshots/<name>`, used alike by overlayfs, native,
+//! btrfs, devmapper, blockfile, erofs and zfs), through [`bolt`](super::bolt); hostile as far as a power cut can make it so. Out: a [`Layout`]: the
+//! folder numbers of a snapshot and of all below it, with their names. A name is `<namespace>/<number>/<key>`, and a folder is called by its number.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::bolt::{BoltError, Bucket, Database, View};
+use super::records::{REMOTE_LABEL, fault};
+use crate::lineage::chain::MAX_LAYERS;
+use crate::lineage::{LineageError, Unknown};
+use crate::sys::file::{self, Guard};
+
+/// The folders of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The snapshot's own.
+    pub own: Folder,
+    /// Whether it can only be read: a view has no folder of its own.
+    pub is_view: bool,
+    /// Those below, topmost first.
+    pub parents: Vec<Folder>,
+}
+
+/// One folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Its number, which is its name on disk.
+    pub number: u64,
+    /// The snapshot's key, without the namespace.
+    pub key: String,
+    /// The namespace it was made in.
+    pub namespace: String,
+    /// Whether it is labelled as not unpacked here.
+    pub is_remote: bool,
+}
+
+/// A snapshotter's own database.
+#[derive(Debug)]
+pub struct Snapshotter {
+    database: Database<File>,
+    path: PathBuf,
+}
+
+impl Snapshotter {
+    /// The database of the snapshotter with this root folder.
+    ///
+    /// # Errors
+    /// [`Unknown::File`].
+    pub fn open(root: &Path) -> Result<Self, LineageError> {
+        let path = root.join("metadata.db");
+        let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
+        Ok(Self { database: Database::new(file), path })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folders of the snapshot with this full name; `None` when it is not there, or one below it.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn layout(&self, name: &str, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+        self.database.view(deadline, |view| layout(view, name)).map_err(|error| fault(&self.path, error))
+    }
+
+    /// The folders of the snapshot that stands, with the number `own`, right above the number `parent`.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn layout_of(&self, own: u64, parent: u64, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+        let look = |view: &View<'_>| {
+            let Some(links) = view.bucket(&[b"v1", b"parents"])? else { return Ok(None) };
+            let Some(name) = links.get(&link(parent, own))? else { return Ok(None) };
+            layout(view, &String::from_utf8_lossy(&name))
+        };
+        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+    }
+}
+
+/// The key of the link from a parent to a child: both numbers as varints, a zero byte between them.
+fn link(parent: u64, child: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(21);
+    put_varint(&mut key, parent);
+    key.push(0);
+    put_varint(&mut key, child);
+    key
+}
+
+fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn varint(bytes: &[u8]) -> Option<u64> {
+    let (last, more) = bytes.split_last()?;
+    let whole = bytes.len() <= 10 && last & 0x80 == 0 && more.iter().all(|byte| byte & 0x80 != 0);
+    whole.then(|| bytes.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f)))
+}
+
+/// The folders of the snapshot `name`.
+///
+/// # Errors
+/// [`BoltError`].
+pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> {
+    const VIEW: u8 = 1;
+    let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
+    let Some((own, kind, mut below)) = folder(&snapshots, name)? else { return Ok(None) };
+    let mut found = Layout { own, is_view: kind == VIEW, parents: Vec::new() };
+    while !below.is_empty() {
+        let Some((parent, _, next)) = folder(&snapshots, &below)? else { return Ok(None) };
+        if found.parents.len() > MAX_LAYERS {
+            return Ok(None);
+        }
+        found.parents.push(parent);
+        below = next;
+    }
+    Ok(Some(found))
+}
+
+/// A snapshot's folder, its kind (1 view, 2 active, 3 committed) and the full name of the one below.
+fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, u8, String)>, BoltError> {
+    let Some(record) = snapshots.bucket(name.as_bytes())? else { return Ok(None) };
+    let Some(number) = record.get(b"id")?.and_then(|bytes| varint(&bytes)) else { return Ok(None) };
+    let kind = record.get(b"kind")?.and_then(|bytes| bytes.first().copied()).unwrap_or(0);
+    let parent = record.get(b"parent")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let is_remote = record.bucket(b"labels")?.map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?.is_some();
+    let (namespace, key) = split_name(name);
+    Ok(Some((Folder { number, key: key.to_owned(), namespace: namespace.to_owned(), is_remote }, kind, parent)))
+}
+
+/// `<namespace>/<number>/<key>`, in which only the key may have further slashes (containerd core/metadata/snapshot.go, `createKey`).
+fn split_name(name: &str) -> (&str, &str) {
+    let mut parts = name.splitn(3, '/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(namespace), Some(_), Some(key)) => (namespace, key),
+        (Some(_), _, None) | (None, _, _) | (Some(_), None, Some(_)) => ("", name),
+    }
+}
+
+#[cfg(test)]
+mod tests;

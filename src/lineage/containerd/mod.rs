@@ -1,0 +1,220 @@
+//! What is a container made of that containerd runs?
+//!
+//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which say on which snapshot
+//! the container stands; a snapshot is named after the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted. Never decided by: the
+//! container's image name, which may mean another image by now, or annotations.
+//!
+//! ```text
+//! bundle ─▶ records or services ─▶ expand ─▶ layout ─▶ mounted
+//!           container, snapshots   diff IDs  folders   the same as the mount?
+//! ```
+pub mod address;
+pub mod bolt;
+pub mod by_mount;
+pub mod content;
+pub mod docker_store;
+pub mod expand;
+pub mod grpc;
+pub mod layout;
+pub mod mounted;
+pub mod protobuf;
+pub mod records;
+pub mod services;
+pub mod store;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use content::Content;
+use docker_store::DockerContainer;
+use expand::{Hints, Stores};
+use layout::{Layout, Snapshotter};
+use mounted::Expected;
+use records::{Facts, Metadata, Wanted};
+use services::Client;
+
+use super::chain::Chain;
+use super::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unknown};
+use crate::container::bundle::Bundle;
+use crate::container::mount::{self, RootMount};
+use crate::paths::Paths;
+
+/// Snapshotters that unpack every layer before they use it, and compare it with its diff ID. Of any other, layers are taken for claimed.
+const EAGER: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
+
+/// One containerd, and one call's limits.
+struct Site<'a> {
+    /// Where its records are: the state folder, until the root folder is known.
+    place: PathBuf,
+    root: Option<PathBuf>,
+    namespace: &'a str,
+    paths: &'a Paths,
+    deadline: Instant,
+}
+
+/// Who told the facts, and can tell more.
+enum Source {
+    Database(Metadata),
+    Service(Client),
+}
+
+/// The origin of a container in containerd's folder of tasks. `state` and `namespace` are those of its place.
+///
+/// # Errors
+/// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not what is recorded.
+pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+    let id = bundle.id.as_str();
+    let docker = docker_store::record(bundle)?;
+    let site = Site { place: state.to_owned(), root: address::root(&bundle.path, namespace, id), namespace, paths, deadline };
+    let wanted = docker.as_ref().map_or(Wanted::Container(id), |docker| Wanted::Snapshot(&docker.snapshotter, id));
+    let (facts, source) = site.gather(wanted)?;
+    match (&docker, facts.container.snapshot_key.as_str()) {
+        (None, "") => without_snapshot(bundle, paths, deadline),
+        (None, _) if !is_own_root(bundle) => {
+            Err(Corrupt::Mount(bundle.root.clone(), "the container has a snapshot, and its root is elsewhere".into()).into())
+        }
+        (None | Some(_), _) => site.describe(bundle, &facts, source, docker.as_ref()),
+    }
+}
+
+/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when its root is no overlay of a snapshotter's folders.
+///
+/// # Errors
+/// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
+pub fn resolve_build(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+    by_mount::resolve(&bundle.root, paths, deadline)
+}
+
+/// Whether the root is the one that containerd makes for every task.
+fn is_own_root(bundle: &Bundle) -> bool {
+    let own = bundle.path.join("rootfs");
+    bundle.root == own || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
+}
+
+/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there, none when
+/// the root is no part of any engine's store.
+fn without_snapshot(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+    if let Some(origin) = by_mount::resolve(&bundle.root, paths, deadline)? {
+        return Ok(origin);
+    }
+    let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?.unwrap_or_default();
+    let real = bundle.root.canonicalize().unwrap_or_default();
+    let folders = [&bundle.root, &real, &mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir);
+    if folders.map(PathBuf::as_path).any(is_in_a_store) { Err(Unknown::Engine(bundle.path.clone()).into()) } else { Ok(Origin::NoImage) }
+}
+
+/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files.
+fn is_in_a_store(path: &Path) -> bool {
+    let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap_or_default()).collect();
+    let layer = |names: &[&str]| match names {
+        ["overlay2" | "overlay" | "fuse-overlayfs", _, "merged" | "diff"] | ["overlay2" | "overlay", "l", _] => true,
+        ["vfs", "dir", _] | ["btrfs", "subvolumes", _] | ["zfs", "graph", _] => true,
+        [_, "rootfs", snapshotter] => EAGER.contains(snapshotter),
+        _ => false,
+    };
+    names.windows(3).any(layer) || names.iter().any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+}
+
+impl Site<'_> {
+    /// The facts from the database; from containerd itself when the database cannot be read or does not know.
+    fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
+        let refused = match self.from_database(wanted) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some(address) = address::socket() else { return Err(refused) };
+        let facts = Client::open(&address, self.namespace, self.deadline).and_then(|mut client| Ok((client.facts(wanted)?, client)));
+        match facts {
+            Ok((Some(facts), client)) => Ok((facts, Source::Service(client))),
+            Ok((None, _)) => Err(Unknown::NoRecord("the container's record", address).into()),
+            Err(_) => Err(refused),
+        }
+    }
+
+    fn from_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
+        let no_record = |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
+        let metadata = Metadata::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
+        // Half of the time is left for asking containerd.
+        let now = Instant::now();
+        let half = now + self.deadline.saturating_duration_since(now) / 2;
+        let facts = metadata.facts(self.namespace, wanted, half)?.ok_or_else(|| no_record(metadata.path()))?;
+        Ok((facts, Source::Database(metadata)))
+    }
+
+    fn describe(&self, bundle: &Bundle, facts: &Facts, source: Source, docker: Option<&DockerContainer>) -> Result<Origin, LineageError> {
+        let content = self.root.as_deref().map(Content::of);
+        let (metadata, client) = match source {
+            Source::Database(metadata) => (Some(metadata), None),
+            Source::Service(client) => (None, Some(client)),
+        };
+        let container = &facts.container;
+        let stores = Stores {
+            metadata: metadata.as_ref(),
+            content: content.as_ref(),
+            namespace: self.namespace,
+            snapshotter: &container.snapshotter,
+            paths: self.paths,
+            deadline: self.deadline,
+        };
+        let targets = docker.map_or_else(|| facts.target.into_iter().collect(), |docker| docker.targets.clone());
+        let hints = Hints { image_id: container.image_id, targets };
+        let name = Some(docker.map_or(&container.image, |docker| &docker.name).clone()).filter(|name| !name.is_empty());
+        let Some(top) = facts.top() else {
+            let own = |key: &str| key == container.snapshot_key || key.strip_suffix("-init") == Some(&container.snapshot_key);
+            let image = if facts.snapshots.iter().all(|snapshot| own(&snapshot.key)) { expand::without_layers(&hints, &stores)? } else { None };
+            self.evidence(bundle, facts, client, None)?;
+            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(super::ImageFacts { name, ..image })));
+        };
+        let names = || match metadata.as_ref() {
+            Some(metadata) => metadata.chain_names(self.namespace, &container.snapshotter, top, self.deadline),
+            None => Ok(None),
+        };
+        let (chain, image) = expand::expand(top, &hints, &stores, names)?;
+        let evidence = self.evidence(bundle, facts, client, Some(&chain))?;
+        Ok(Origin::Image(ImageLineage { chain, facts: super::ImageFacts { name, ..image }, evidence }))
+    }
+
+    /// Compares the records with the mount, and says how much is known.
+    fn evidence(&self, bundle: &Bundle, facts: &Facts, client: Option<Client>, chain: Option<&Chain>) -> Result<Evidence, LineageError> {
+        let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
+        let snapshotter = facts.container.snapshotter.as_str();
+        let expected = match client {
+            Some(mut client) => client.mount(snapshotter, &facts.container.snapshot_key)?.unwrap_or(Expected::Opaque),
+            None => self.recorded_mount(snapshotter, facts, mount.as_ref(), chain)?,
+        };
+        let compared = mounted::compare(&expected, &bundle.root, mount.as_ref())?;
+        let is_claimed = facts.has_remote() || !EAGER.contains(&snapshotter) || chain.is_some_and(|chain| chain.diff_ids().is_empty());
+        Ok(if is_claimed { Evidence::Claimed } else { compared })
+    }
+
+    /// The mount that the snapshotter's own database leads to.
+    fn recorded_mount(&self, name: &str, facts: &Facts, mount: Option<&RootMount>, chain: Option<&Chain>) -> Result<Expected, LineageError> {
+        let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
+        let mounted = mount.and_then(by_mount::folders).map(|folders| folders.root);
+        for root in [usual, mounted].into_iter().flatten() {
+            let snapshotter = match Snapshotter::open(&root) {
+                Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => continue,
+                answer => answer?,
+            };
+            let own = facts.snapshots.first().map_or("", |snapshot| &snapshot.name);
+            let layout = snapshotter.layout(own, self.deadline)?;
+            let layout = layout.ok_or_else(|| Unknown::NoRecord("the container's snapshot", snapshotter.path().to_owned()))?;
+            if let Some(chain) = chain {
+                tie(&layout, chain).map_err(|fault| Corrupt::File(snapshotter.path().to_owned(), fault))?;
+            }
+            return Ok(mounted::expected(name, &root, &layout));
+        }
+        Ok(Expected::Opaque)
+    }
+}
+
+/// The lowest folders must be those of the chain's layers, each under its own name; what is above them are the container's own.
+fn tie(layout: &Layout, chain: &Chain) -> Result<(), String> {
+    let names = layout.parents.iter().rev().map(|folder| folder.key.as_str());
+    let chain_ids = chain.chain_ids();
+    let tied = names.zip(chain_ids).filter(|(name, chain_id)| *name == chain_id.to_string()).count();
+    if tied == chain_ids.len() { Ok(()) } else { Err("its snapshots are not those of the image's layers".into()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! What does containerd's metadata database say?
+//!
+//! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through
+//! [`bolt`](super::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down to
+//! the first that is named after a chain ID, all from one committed version of the database. Not checked: whether the names are true; `content` hashes
+//! them, `mounted` compares them with what is mounted.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::bolt::{BoltError, Bucket, Database, View};
+use super::protobuf;
+use crate::lineage::chain::MAX_LAYERS;
+use crate::lineage::digest::{ChainId, Digest, ImageId};
+use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::file::{self, FileError, Guard};
+
+/// The label of a snapshot whose content was never unpacked here, only claimed (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
+pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
+/// The extension in which the CRI plugin keeps what it knows of a container.
+pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
+
+/// What a container is made of, as containerd records it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The record of the container, when one was asked for.
+    pub container: Container,
+    /// The snapshots it stands on: its own first, the first that is named after a chain ID last, if there is one.
+    pub snapshots: Vec<Snapshot>,
+    /// What the name in [`Container::image`] stands for now. A hint.
+    pub target: Option<Digest>,
+}
+
+/// The record of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// The name of its image, which may mean another image by now.
+    pub image: String,
+    /// The snapshotter that keeps its root.
+    pub snapshotter: String,
+    /// Its own snapshot; empty when it was made without one.
+    pub snapshot_key: String,
+    /// The image ID that the CRI plugin resolved.
+    pub image_id: Option<ImageId>,
+}
+
+/// The record of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its name in the namespace.
+    pub key: String,
+    /// Its name in the snapshotter: `<namespace>/<number>/<key>`; empty when it was not told.
+    pub name: String,
+    /// The key of the snapshot below; empty at the bottom.
+    pub parent: String,
+    /// Whether it is labelled as not unpacked here.
+    pub is_remote: bool,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// A container's record, which names its snapshot.
+    Container(&'a str),
+    /// A snapshot, for engines that keep the container's record themselves: snapshotter and key.
+    Snapshot(&'a str, &'a str),
+}
+
+impl Facts {
+    /// The chain ID of the image's layers: the name of the last snapshot, when it is one.
+    #[must_use]
+    pub fn top(&self) -> Option<ChainId> {
+        self.snapshots.last().and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
+    }
+
+    /// Whether any of the snapshots was never unpacked here.
+    #[must_use]
+    pub fn has_remote(&self) -> bool {
+        self.snapshots.iter().any(|snapshot| snapshot.is_remote)
+    }
+}
+
+/// containerd's metadata database.
+#[derive(Debug)]
+pub struct Metadata {
+    database: Database<File>,
+    path: PathBuf,
+}
+
+impl Metadata {
+    /// The database of the containerd with this root folder.
+    ///
+    /// # Errors
+    /// [`Unknown::File`].
+    pub fn open(root: &Path) -> Result<Self, LineageError> {
+        Self::open_file(root.join("io.containerd.metadata.v1.bolt/meta.db"))
+    }
+
+    /// The database in this file, which has containerd's schema (BuildKit keeps one too).
+    ///
+    /// # Errors
+    /// [`Unknown::File`].
+    pub fn open_file(path: PathBuf) -> Result<Self, LineageError> {
+        let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
+        Ok(Self { database: Database::new(file), path })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What one committed version says about `wanted`; `None` when there is no such record.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn facts(&self, namespace: &str, wanted: Wanted<'_>, deadline: Instant) -> Result<Option<Facts>, LineageError> {
+        self.view(deadline, |view| facts(view, namespace, wanted))
+    }
+
+    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn chain_names(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: Instant) -> Result<Option<Vec<ChainId>>, LineageError> {
+        self.view(deadline, |view| {
+            let Some(bucket) = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])? else { return Ok(None) };
+            let mut names = Vec::new();
+            let mut key = top.to_string();
+            while !key.is_empty() && names.len() <= MAX_LAYERS {
+                let (Ok(name), Some(found)) = (ChainId::parse(&key), snapshot(&bucket, &key)?) else { return Ok(None) };
+                names.push(name);
+                key = found.parent;
+            }
+            names.reverse();
+            Ok(key.is_empty().then_some(names))
+        })
+    }
+
+    /// The image configs whose layers were unpacked up to `top`: the blobs labelled `containerd.io/gc.ref.snapshot.<snapshotter>=<top>`
+    /// (containerd client/image.go `Unpack`, core/unpack). At most 16.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn configs_of(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: Instant) -> Result<Vec<ImageId>, LineageError> {
+        let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
+        let wanted = top.to_string();
+        self.view(deadline, |view| {
+            let mut found = Vec::new();
+            let Some(blobs) = view.bucket(&[b"v1", namespace.as_bytes(), b"content", b"blob"])? else { return Ok(found) };
+            blobs.walk::<()>(|digest, blob| {
+                let labels = blob.map_or(Ok(None), |blob| blob.bucket(b"labels"))?;
+                let value = labels.map_or(Ok(None), |labels| labels.get(label.as_bytes()))?;
+                if value.is_some_and(|value| *value == *wanted.as_bytes())
+                    && let Ok(image_id) = ImageId::parse(&String::from_utf8_lossy(digest))
+                {
+                    found.push(image_id);
+                }
+                Ok(if found.len() < 16 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// The keys below `path`, in order, from one committed version: namespaces below `v1`, containers and images below a namespace.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn keys(&self, path: &[&[u8]], deadline: Instant) -> Result<Vec<String>, LineageError> {
+        self.view(deadline, |view| {
+            let mut keys = Vec::new();
+            if let Some(bucket) = view.bucket(path)? {
+                bucket.walk::<()>(|key, below| {
+                    if below.is_some() {
+                        keys.push(String::from_utf8_lossy(key).into_owned());
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+            Ok(keys)
+        })
+    }
+
+    /// What an image's name stands for.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn target(&self, namespace: &str, name: &str, deadline: Instant) -> Result<Option<Digest>, LineageError> {
+        self.view(deadline, |view| target(view, namespace, name))
+    }
+
+    fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
+        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+    }
+}
+
+/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`], damaged is [`Corrupt`].
+#[must_use]
+pub fn fault(path: &Path, error: BoltError) -> LineageError {
+    match error {
+        BoltError::Io(error) => Unknown::File(FileError::Io(path.to_owned(), error)).into(),
+        BoltError::Deadline => Unknown::Deadline.into(),
+        BoltError::Foreign => Corrupt::File(path.to_owned(), "it is no bbolt database of version 2".into()).into(),
+        BoltError::Damaged(page, fault) => Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into(),
+    }
+}
+
+/// What `view` says about `wanted`; `None` when there is no such record.
+///
+/// # Errors
+/// [`BoltError`].
+pub fn facts(view: &View<'_>, namespace: &str, wanted: Wanted<'_>) -> Result<Option<Facts>, BoltError> {
+    let container = match wanted {
+        Wanted::Container(id) => container(view, namespace, id)?,
+        Wanted::Snapshot(snapshotter, key) => {
+            Some(Container { snapshotter: snapshotter.to_owned(), snapshot_key: key.to_owned(), ..Container::default() })
+        }
+    };
+    let Some(container) = container else { return Ok(None) };
+    let mut found = Facts { target: target(view, namespace, &container.image)?, container, snapshots: Vec::new() };
+    let mut key = found.container.snapshot_key.clone();
+    if key.is_empty() {
+        return Ok(Some(found));
+    }
+    let path: [&[u8]; 4] = [b"v1", namespace.as_bytes(), b"snapshots", found.container.snapshotter.as_bytes()];
+    let Some(bucket) = view.bucket(&path)? else { return Ok(None) };
+    while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
+        let Some(snapshot) = snapshot(&bucket, &key)? else { return Ok(None) };
+        key.clone_from(&snapshot.parent);
+        found.snapshots.push(snapshot);
+    }
+    Ok(Some(found))
+}
+
+fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Container>, BoltError> {
+    let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])? else { return Ok(None) };
+    let extensions = record.bucket(b"extensions")?;
+    let cri = extensions.map_or(Ok(None), |extensions| extensions.get(CRI_CONTAINER.as_bytes()))?;
+    Ok(Some(Container {
+        image: text(&record, b"image")?,
+        snapshotter: text(&record, b"snapshotter")?,
+        snapshot_key: text(&record, b"snapshotKey")?,
+        image_id: cri.and_then(|any| cri_image_id(protobuf::bytes_field(&any, 2)?)),
+    }))
+}
+
+fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot>, BoltError> {
+    let Some(record) = bucket.bucket(key.as_bytes())? else { return Ok(None) };
+    let labels = record.bucket(b"labels")?;
+    let is_remote = labels.map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?.is_some();
+    Ok(Some(Snapshot { key: key.to_owned(), name: text(&record, b"name")?, parent: text(&record, b"parent")?, is_remote }))
+}
+
+fn target(view: &View<'_>, namespace: &str, name: &str) -> Result<Option<Digest>, BoltError> {
+    let Some(target) = view.bucket(&[b"v1", namespace.as_bytes(), b"images", name.as_bytes(), b"target"])? else { return Ok(None) };
+    Ok(Digest::parse(&text(&target, b"digest")?).ok())
+}
+
+/// A value as text. Keys and names that are not UTF-8 are made so, and then match nothing.
+fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
+    Ok(bucket.get(key)?.map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default())
+}
+
+/// The image ID in the CRI plugin's own record of a container, JSON (containerd internal/cri/store/container/metadata.go).
+#[must_use]
+pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        #[serde(rename = "Metadata")]
+        metadata: Record,
+    }
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(rename = "ImageRef")]
+        image_ref: String,
+    }
+    let record: Versioned = serde_json::from_slice(json).ok()?;
+    ImageId::parse(&record.metadata.image_ref).ok()
+}
+
+#[cfg(test)]
+mod tests;

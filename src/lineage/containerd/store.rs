@@ -1,0 +1,203 @@
+//! What is in containerd's store, for people?
+//!
+//! In: containerd's root folder, without any bundle. Out: its namespaces, containers and images, and the [`Origin`] of each, for `embargo check` and
+//! `embargoctl lineage`. The same records and the same hashing as for a container that starts; only the mount is not looked at, so that nothing here
+//! is surer than [`Evidence::Metadata`]. Not for: the gate.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::EAGER;
+use super::content::{Content, Found, Sought};
+use super::expand::{self, Hints, Stores};
+use super::records::{Facts, Metadata, Wanted};
+use super::services::Client;
+use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::paths::Paths;
+
+/// How long one question may take. People wait longer than engines.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// containerd's store.
+#[derive(Debug)]
+pub struct Store {
+    metadata: Metadata,
+    content: Content,
+    address: Option<PathBuf>,
+    paths: Paths,
+}
+
+/// A container that containerd has a record of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredContainer {
+    /// Its ID.
+    pub id: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The name of its image, empty when it has none.
+    pub image: String,
+    /// Whether it stands on a snapshot. Docker's do, although containerd does not record it.
+    pub has_snapshot: bool,
+}
+
+impl Store {
+    /// The store of the containerd with this root folder. `address` is its socket, which is asked when the database does not stand still or cannot be
+    /// read. `paths` tells where chains resolved before are kept.
+    ///
+    /// # Errors
+    /// [`Unknown::File`]: no database there, or not for this user.
+    pub fn open(root: &Path, address: Option<&Path>, paths: &Paths) -> Result<Self, LineageError> {
+        let metadata = Metadata::open(root)?;
+        Ok(Self { metadata, content: Content::of(root), address: address.map(Path::to_owned), paths: paths.clone() })
+    }
+
+    /// The namespaces, in order.
+    ///
+    /// # Errors
+    /// As [`fault`](super::records::fault).
+    pub fn namespaces(&self) -> Result<Vec<String>, LineageError> {
+        self.metadata.keys(&[b"v1"], deadline())
+    }
+
+    /// The containers of a namespace, in the order of their IDs.
+    ///
+    /// # Errors
+    /// As [`fault`](super::records::fault).
+    pub fn containers(&self, namespace: &str) -> Result<Vec<StoredContainer>, LineageError> {
+        let mut containers = Vec::new();
+        for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], deadline())? {
+            // One that has gone meanwhile is left out.
+            let Some(facts) = self.metadata.facts(namespace, Wanted::Container(&id), deadline())? else { continue };
+            let has_snapshot = !facts.container.snapshot_key.is_empty();
+            containers.push(StoredContainer { id, namespace: namespace.to_owned(), image: facts.container.image, has_snapshot });
+        }
+        Ok(containers)
+    }
+
+    /// The origin of a container that stands on a snapshot of its own; [`Origin::NoImage`] for one that does not.
+    ///
+    /// # Errors
+    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
+    pub fn container(&self, namespace: &str, id: &str) -> Result<Origin, LineageError> {
+        let facts = self.facts(namespace, Wanted::Container(id))?;
+        if facts.container.snapshot_key.is_empty() { Ok(Origin::NoImage) } else { self.origin(namespace, &facts, Hints::default()) }
+    }
+
+    /// The origin of a snapshot: of a container whose engine keeps the container's record itself, as Docker does (its ID is the key), with the digests
+    /// that this record names.
+    ///
+    /// # Errors
+    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
+    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, targets: &[Digest]) -> Result<Origin, LineageError> {
+        let facts = self.facts(namespace, Wanted::Snapshot(snapshotter, key))?;
+        self.origin(namespace, &facts, Hints { image_id: None, targets: targets.to_vec() })
+    }
+
+    /// The names of a namespace's images, in order.
+    ///
+    /// # Errors
+    /// As [`fault`](super::records::fault).
+    pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
+        self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], deadline())
+    }
+
+    /// The origin of an image, by its name as it stands there, its short name (`debian` for `docker.io/library/debian:latest`), the digest of its index,
+    /// manifest or config, or the start of one of these digests, at least four digits, when only one image has it. Of several platforms, the one of this
+    /// machine, else the first that is here.
+    ///
+    /// # Errors
+    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such image, or several.
+    pub fn image(&self, namespace: &str, reference: &str) -> Result<Origin, LineageError> {
+        let mut found: Option<(String, Found)> = None;
+        for name in self.images(namespace)? {
+            let Some(target) = self.metadata.target(namespace, &name, deadline())? else { continue };
+            let by_name = names_of(reference).contains(&name);
+            let Some(image) = self.content.by_target(target, None, Sought::Any, deadline())? else { continue };
+            if by_name {
+                found = Some((name, image));
+                break;
+            }
+            let digests = image.facts.manifests.iter().copied().chain(image.facts.image_id.map(|ImageId(digest)| digest));
+            if !digests.into_iter().any(|digest| starts(digest, reference)) {
+                continue;
+            }
+            match &found {
+                Some((_, other)) if other.facts.image_id != image.facts.image_id => return Err(self.no_image()),
+                Some(_) => {}
+                None => found = Some((name, image)),
+            }
+        }
+        let (name, image) = found.ok_or_else(|| self.no_image())?;
+        let facts = ImageFacts { name: Some(name), ..image.facts };
+        Ok(match image.chain {
+            Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
+            None => Origin::NoLayers(facts),
+        })
+    }
+
+    fn no_image(&self) -> LineageError {
+        Unknown::NoRecord("just one such image", self.metadata.path().to_owned()).into()
+    }
+
+    fn facts(&self, namespace: &str, wanted: Wanted<'_>) -> Result<Facts, LineageError> {
+        let answer = match (self.metadata.facts(namespace, wanted, deadline()), &self.address) {
+            (Err(_), Some(address)) => Client::open(address, namespace, deadline())?.facts(wanted)?,
+            (answer, _) => answer?,
+        };
+        answer.ok_or_else(|| Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into())
+    }
+
+    fn origin(&self, namespace: &str, facts: &Facts, mut hints: Hints) -> Result<Origin, LineageError> {
+        let container = &facts.container;
+        let stores = Stores {
+            metadata: Some(&self.metadata),
+            content: Some(&self.content),
+            namespace,
+            snapshotter: &container.snapshotter,
+            paths: &self.paths,
+            deadline: deadline(),
+        };
+        hints.image_id = hints.image_id.or(container.image_id);
+        hints.targets.extend(facts.target);
+        let name = Some(container.image.clone()).filter(|name| !name.is_empty());
+        let Some(top) = facts.top() else {
+            let image = expand::without_layers(&hints, &stores)?;
+            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(ImageFacts { name, ..image })));
+        };
+        let names = || self.metadata.chain_names(namespace, &container.snapshotter, top, deadline());
+        let (chain, image) = expand::expand(top, &hints, &stores, names)?;
+        let is_claimed = facts.has_remote() || !EAGER.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();
+        let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Metadata };
+        Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))
+    }
+}
+
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// The names that a short one may stand for (distribution/reference, "familiar names").
+fn names_of(reference: &str) -> Vec<String> {
+    let tagged = match reference.rsplit('/').next() {
+        Some(last) if !last.contains([':', '@']) => format!("{reference}:latest"),
+        Some(_) | None => reference.to_owned(),
+    };
+    let mut names = vec![reference.to_owned(), tagged.clone()];
+    if tagged.contains('/') {
+        names.push(format!("docker.io/{tagged}"));
+    } else {
+        names.push(format!("docker.io/library/{tagged}"));
+    }
+    names
+}
+
+/// Whether `digest` is `reference`, or starts with it: with or without `sha256:`, at least four digits.
+fn starts(digest: Digest, reference: &str) -> bool {
+    let digits = reference.rsplit('@').next().unwrap_or(reference);
+    let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
+    digits.len() >= 4 && digest.hex().starts_with(digits)
+}
+
+#[cfg(test)]
+mod tests;

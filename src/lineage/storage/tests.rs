@@ -1,0 +1,320 @@
+//! The stores under `tests/fixtures/podman-4.3-*` are Podman 4.3.1's and Buildah 1.28.2's own files, taken while a container was being created; `calls/`
+//! has for each the runtime's words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root, `/srv/other` one whose images
+//! lie in it. The contents of layers are left out: nothing reads them.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use super::*;
+use crate::container::ContainerId;
+use crate::container::mount::Wanted;
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{DiffId, ImageId};
+use crate::lineage::{ImageFacts, ImageLineage};
+
+mod faults;
+
+const BASE: &str = "sha256:827fb3a09d59403c829f708420afcbc606503168598e7860be009bd2b2288fb1";
+const APP: [&str; 3] = [
+    BASE,
+    "sha256:273b0ec475ab6ccd2c024f16a6bd52ab2ecc4a3467fbfd9f67d73fde073d8369",
+    "sha256:69b4a7bb5f91468e712b63ded63ef216d20ba3b698a211d3314a4c9cc1307228",
+];
+const APP_ID: &str = "ba15c58b75d2187bbd1714953c611968f2b2b97237428347bf4d05a6c1dce0df";
+const APP_TOP: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
+const RUN_OWN: &str = "114de169f3f0e3355eaed0ac66229ca9042301468a37f1ab12c5fb683af85f74";
+
+/// A store of our own to read and to break: `<folder>/store` is a copy of the fixture's.
+struct Copy {
+    folder: tempfile::TempDir,
+    fixture: PathBuf,
+}
+
+/// One call of the runtime, with the copy's paths in place of the fixture's.
+struct Call {
+    bundle: Bundle,
+    mount: Option<RootMount>,
+}
+
+impl Copy {
+    fn of(fixture: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
+        copy(&fixture.join("store"), &folder.path().join("store"));
+        Self { folder, fixture }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.store().join(name)
+    }
+
+    /// Replaces a part of a file's text, which must be there.
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.file(name)).unwrap();
+        assert!(text.contains(from), "{name} has no {from}");
+        self.put(name, text.replace(from, to).as_bytes());
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.file(name), bytes).unwrap();
+    }
+
+    fn call(&self, name: &str) -> Call {
+        self.call_beside(name, &self.store())
+    }
+
+    /// A call with the copy's graph root in place of the fixture's own, and `images` in place of the additional store.
+    fn call_beside(&self, name: &str, images: &Path) -> Call {
+        let mut text = fs::read_to_string(self.fixture.join("calls").join(name)).unwrap();
+        for (root, here) in [("store", images), ("other", &self.store()), ("vfs", &self.store()), ("fuse", &self.store())] {
+            text = text.replace(&format!("/srv/{root}/"), &format!("{}/", here.display()));
+        }
+        let mut lines = text.lines();
+        let words: Vec<_> = lines.next().unwrap().split(' ').collect();
+        let root = PathBuf::from(lines.next().unwrap());
+        let mount = mount::find(lines.next().unwrap_or_default().as_bytes(), Wanted::Point(&root));
+        let bundle = Bundle { path: PathBuf::from(words[2]), id: ContainerId::parse(words.last().unwrap()).unwrap(), root };
+        Call { bundle, mount }
+    }
+
+    fn settings(&self, text: &str) -> PathBuf {
+        let path = self.folder.path().join("storage.conf");
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (entry, kind) = entry.map(|entry| (entry.path(), entry.file_type().unwrap())).unwrap();
+        let target = to.join(entry.file_name().unwrap());
+        match kind {
+            kind if kind.is_dir() => copy(&entry, &target),
+            kind if kind.is_symlink() => symlink(fs::read_link(entry).unwrap(), target).unwrap(),
+            _file => fs::copy(entry, target).map(drop).unwrap(),
+        }
+    }
+}
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+impl Call {
+    fn sight<'a>(&'a self, settings: &'a [PathBuf]) -> Sight<'a> {
+        Sight { bundle: &self.bundle, mount: self.mount.as_ref(), settings, deadline: later() }
+    }
+
+    fn container(&self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
+        self.sight(&[]).container(store, driver)
+    }
+}
+
+fn image(origin: Origin) -> ImageLineage {
+    match origin {
+        Origin::Image(image) => image,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn chain(diff_ids: &[&str]) -> Chain {
+    Chain::from_diff_ids(diff_ids.iter().map(|text| DiffId::parse(text).unwrap()).collect()).unwrap()
+}
+
+fn app_facts(store: &Path) -> ImageFacts {
+    let folder = store.join("overlay-images").join(APP_ID);
+    ImageFacts {
+        image_id: Some(ImageId(Digest::from_hex(APP_ID).unwrap())),
+        manifests: vec![Digest::parse("sha256:996cdf1ee6edf45091ae94738d57883cb7f02b72d5156e6db8364e73944c44b9").unwrap()],
+        name: Some("localhost/app:1".to_owned()),
+        config_file: Some(folder.join(big_data::file_name(&format!("sha256:{APP_ID}")))),
+    }
+}
+
+#[test]
+fn a_container_is_resolved_however_podman_started_it() {
+    let copy = Copy::of("podman-4.3-overlay");
+    for (call, evidence) in [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Mount), ("uidmap-copy", Evidence::Mount)] {
+        let origin = copy.call(call).container(&copy.store(), "overlay").unwrap();
+        assert_eq!(origin, Origin::Image(ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence }), "{call}");
+    }
+}
+
+#[test]
+fn a_container_of_an_image_without_layers_has_none() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let origin = copy.call("no-layers").container(&copy.store(), "overlay").unwrap();
+    let Origin::NoLayers(facts) = origin else { panic!("{origin:?}") };
+    assert_eq!(facts.name.as_deref(), Some("localhost/empty:1"));
+}
+
+#[test]
+fn a_container_made_from_a_folder_has_no_image() {
+    let copy = Copy::of("podman-4.3-overlay");
+    for call in ["rootfs", "rootfs-overlay"] {
+        assert_eq!(copy.call(call).container(&copy.store(), "overlay").unwrap(), Origin::NoImage, "{call}");
+    }
+}
+
+#[test]
+fn a_mounted_image_given_as_a_folder_is_still_that_image() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let found = image(copy.call("rootfs-image").container(&copy.store(), "overlay").unwrap());
+    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: ImageFacts::default(), evidence: Evidence::Metadata });
+}
+
+#[test]
+fn a_build_step_is_resolved_by_its_mount() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let second_layer = "sha256:2816980b221e7506babb566caf9678f1791ca75d78bfacdac65eaa800aabf08a";
+    for (call, diff_ids) in [("buildah", &[BASE][..]), ("build", &[BASE, second_layer])] {
+        let call = copy.call(call);
+        let found = image(call.sight(&[]).build().unwrap());
+        assert_eq!((found.chain, found.evidence), (chain(diff_ids), Evidence::Mount));
+        assert!(found.facts.image_id.is_some());
+    }
+    // Its record gone, the layers are known all the same.
+    fs::remove_file(copy.file("overlay-containers/containers.json")).unwrap();
+    let found = image(copy.call("build").sight(&[]).build().unwrap());
+    assert_eq!(found, ImageLineage { chain: chain(&[BASE, second_layer]), facts: ImageFacts::default(), evidence: Evidence::Mount });
+}
+
+#[test]
+fn the_record_of_a_volatile_container_lies_elsewhere() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let volatile = copy.file("overlay-containers/volatile-containers.json");
+    fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
+    copy.put("overlay-containers/containers.json", b"[]");
+    assert!(copy.call("rm").container(&copy.store(), "overlay").is_ok());
+    // In transient mode it lies in the run root; so does the bundle of CRI-O, whose graph root only root.path tells.
+    let run_root = copy.folder.path().join("run");
+    fs::create_dir_all(run_root.join("overlay-containers")).unwrap();
+    fs::rename(volatile, run_root.join("overlay-containers/volatile-containers.json")).unwrap();
+    assert!(copy.call("rm").container(&run_root, "overlay").is_ok());
+    let settings = [copy.settings(&format!("[storage]\nrunroot = {run_root:?}\n"))];
+    assert!(copy.call("rm").sight(&settings).container(&copy.store(), "overlay").is_ok());
+    assert!(copy.call("rm").sight(&[]).container(&copy.store(), "overlay").is_err());
+}
+
+#[test]
+fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
+    let copy = Copy::of("podman-4.3-additional-store");
+    let images = Copy::of("podman-4.3-overlay");
+    let here = |call: &str| copy.call_beside(call, &images.store());
+    let found = image(here("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: app_facts(&images.store()), evidence: Evidence::Mount });
+    // Mapped for another user namespace, the folders do not tell the store; the settings do.
+    let settings = [copy.settings(&format!("[storage.options]\nadditionalimagestores = [{:?}]\n", images.store()))];
+    let found = image(here("uidmap").sight(&settings).container(&copy.store(), "overlay").unwrap());
+    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: app_facts(&images.store()), evidence: Evidence::Mount });
+    let error = here("uidmap").container(&copy.store(), "overlay").unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot find a layer's record in {:?}", copy.file("overlay-layers/layers.json")));
+}
+
+#[test]
+fn drivers_without_an_overlay_mount_are_told_by_the_records() {
+    let app = [
+        BASE,
+        "sha256:a53357b3e683a56d8f0bc3bfa513a973f51da37ba751ee45fd79f33273856aad",
+        "sha256:98b1c4f0457a0c9f83fca253cc304885bd7a6434114c681483c1b10aa7529bc6",
+    ];
+    let copy = Copy::of("podman-4.3-vfs");
+    let found = image(copy.call("run").container(&copy.store(), "vfs").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
+    // The second step of a build: the kernel names the folder that is bound to the root.
+    let mut call = copy.call("build");
+    let layer = call.mount.as_ref().unwrap().root.clone();
+    fs::create_dir_all(&layer).unwrap();
+    call.bundle.root = layer;
+    let found = image(call.sight(&[]).build().unwrap());
+    assert_eq!(found.chain.diff_ids().len(), 2);
+    call.bundle.root = copy.store();
+    let error = call.sight(&[]).build().unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", copy.store()));
+    // fuse-overlayfs says nothing of its layers, but the driver noted them.
+    let copy = Copy::of("podman-4.3-fuse-overlayfs");
+    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain.diff_ids().len(), found.evidence), (3, Evidence::Metadata));
+}
+
+#[test]
+fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
+    // Known by its table of contents: another ID, no diff ID (containers/image before 5.34, or with unpredictable contents allowed).
+    let copy = Copy::of("podman-4.3-overlay");
+    let other = "0".repeat(64);
+    copy.edit("overlay-layers/layers.json", &format!("{{\"id\":\"{APP_TOP}\""), &format!("{{\"id\":\"{other}\""));
+    copy.edit("overlay-layers/layers.json", &format!("\"diff-digest\":\"{}\"", APP[2]), "\"toc-digest\":\"sha256:00\"");
+    copy.edit("overlay-layers/layers.json", &format!("\"parent\":\"{APP_TOP}\""), &format!("\"parent\":\"{other}\""));
+    let link = copy.file("overlay/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ");
+    fs::remove_file(&link).unwrap();
+    symlink(format!("../{other}/diff"), &link).unwrap();
+    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Claimed));
+    // Pulled lazily: the layer's folder is a link into the store that serves it.
+    let copy = Copy::of("podman-4.3-overlay");
+    symlink("/var/lib/stargz-store/store/x/diff", copy.file(&format!("overlay/{APP_TOP}/diff"))).unwrap();
+    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Claimed));
+}
+
+#[test]
+fn an_image_whose_id_is_not_its_configs_digest_is_found_by_its_items() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let other = "a".repeat(64);
+    for list in ["overlay-containers/containers.json", "overlay-images/images.json"] {
+        copy.edit(list, &format!("\"{APP_ID}\""), &format!("\"{other}\""));
+    }
+    fs::rename(copy.file(&format!("overlay-images/{APP_ID}")), copy.file(&format!("overlay-images/{other}"))).unwrap();
+    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
+    assert_eq!(found.facts.image_id, Some(ImageId(Digest::from_hex(APP_ID).unwrap())));
+}
+
+#[test]
+fn without_the_image_config_the_list_of_layers_tells() {
+    let copy = Copy::of("podman-4.3-overlay");
+    fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
+    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
+    assert_eq!(found.facts.image_id, Some(ImageId(Digest::from_hex(APP_ID).unwrap())));
+}
+
+#[test]
+fn nothing_is_looked_up_after_the_deadline() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let call = copy.call("run");
+    let late = Sight { deadline: Instant::now(), ..call.sight(&[]) };
+    assert!(matches!(late.container(&copy.store(), "overlay"), Err(LineageError::Unknown(Unknown::Deadline))));
+}
+
+#[test]
+fn people_see_the_store_as_podman_does() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let store = Store::open(&copy.store(), &copy.folder.path().join("run")).unwrap();
+    let containers = store.containers().unwrap();
+    assert_eq!(containers.len(), 11);
+    let run = containers.iter().find(|container| container.names == ["run"]).unwrap();
+    assert_eq!(run.image.as_deref(), Some("localhost/app:1"));
+    let expected = ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence: Evidence::Metadata };
+    assert_eq!(store.container(&run.id, later()).unwrap(), Origin::Image(expected.clone()));
+    assert_eq!(store.images().unwrap().len(), 6);
+    for reference in ["app:1", "localhost/app:1", APP_ID, &APP_ID[..12], &format!("sha256:{APP_ID}"), &format!("localhost/app@{}", app_facts(&copy.store()).manifests[0])] {
+        assert_eq!(store.image(reference, later()).unwrap(), Origin::Image(expected.clone()), "{reference}");
+    }
+    assert_eq!(image(store.image("base:1", later()).unwrap()).chain, chain(&[BASE]));
+    assert!(matches!(store.image("localhost/empty:1", later()), Ok(Origin::NoLayers(_))));
+    assert_eq!(store.image("app", later()).unwrap_err().to_string(), format!("cannot find the image in {:?}", copy.store()));
+    let rootfs = containers.iter().find(|container| container.names == ["rootfs"]).unwrap();
+    assert_eq!(store.container(&rootfs.id, later()).unwrap(), Origin::NoImage);
+    let nowhere = ContainerId::parse("nowhere").unwrap();
+    let error = store.container(&nowhere, later()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot find the container's record in {:?}", copy.file("overlay-containers")));
+    let error = Store::open(copy.folder.path(), copy.folder.path()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot find a store of images in {:?}", copy.folder.path()));
+}
