@@ -226,7 +226,7 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
         return refusal(Grounds::CorruptStore, format!("cannot trust its engine's store: {}", line::causes(error)));
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) = (case.bans, case.settings.on_missing_list) {
-        return refusal(Grounds::MissingList, format!("there is no ban list to go by: {}", line::causes(error)));
+        return Some(Refusal::new(Grounds::MissingList, case.container, &words::no_list(error, case.labels)));
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
         return refusal(Grounds::UnknownImage, doubt);
@@ -274,8 +274,8 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
         events.push(Event::new(EventKind::UnknownImage, subject, &[], &admitted(&doubt)));
     }
     if let Bans::Missing(error) = case.bans {
-        let because = format!("there is no ban list to go by: {}", line::causes(error));
-        events.push(Event::new(EventKind::ListMissing, subject, &[], &admitted(&because)));
+        let message = format!("embargo: admitted {}: {}", line::name(case.container), words::no_list(error, case.labels));
+        events.push(Event::new(EventKind::ListMissing, subject, &[], &message));
     }
     events
 }

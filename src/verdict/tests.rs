@@ -512,7 +512,7 @@ fn the_previous_list_is_enforced_loudly() {
 #[test]
 fn without_a_list_it_is_the_operators_choice() {
     let line = "embargo: refused web-1: there is no ban list to go by: cannot trust list \"/var/lib/embargo/banlist.lst\": \
-                block 7 of its records is corrupt; no list";
+                block 7 of its records is corrupt";
     let missing = |origin| Given { origin, ..Given::bans(Bans::Missing(no_list())) };
     let admit = "on_missing_list = 'admit'\n";
     missing(Ok(image(Evidence::Mount))).refuses(Grounds::MissingList, line, &[]);

@@ -3,9 +3,10 @@
 //! In: what was found (names and labels are others' and hostile). Out: one line, the most important words first, every name quoted unless it is
 //! made of harmless characters. The form is that of DESIGN §2; tests hold it word by word.
 
+use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};
 use crate::banlist::store::{Bans, Slot};
-use crate::lineage::Origin;
+use crate::lineage::{LineageError, Origin};
 use crate::report::line::{causes, name};
 
 use super::event::parts;
@@ -79,8 +80,13 @@ fn labels(labels: Labels<'_>) -> String {
 }
 
 /// Why the lineage is not known: `cannot tell what it is made of: …`.
-pub(super) fn unknown(error: &crate::lineage::LineageError) -> String {
+pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
+}
+
+/// Why there is no list to go by, and the labels: `there is no ban list to go by: …`.
+pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
+    format!("there is no ban list to go by: {}{}", causes(error), labels(labelled))
 }
 
 /// `1 day`, `11 days`.
