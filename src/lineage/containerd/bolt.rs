@@ -22,8 +22,8 @@ use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
-use node::{Node, PAGE_HEADER, u32_at, u64_at};
 pub use node::Value;
+use node::{Node, PAGE_HEADER, u32_at, u64_at};
 
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
@@ -140,7 +140,9 @@ impl<P: Pages> Database<P> {
 fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
     const COMMON: usize = 4096;
     let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
-    pages.fill(&mut bytes, 0).map_err(|error| if error.kind() == io::ErrorKind::UnexpectedEof { BoltError::Foreign } else { BoltError::Io(error) })?;
+    pages
+        .fill(&mut bytes, 0)
+        .map_err(|error| if error.kind() == io::ErrorKind::UnexpectedEof { BoltError::Foreign } else { BoltError::Io(error) })?;
     let first = Meta::parse(&bytes);
     let second = match first {
         Some(meta) if meta.page_size as usize != COMMON => second_meta(pages, u64::from(meta.page_size)),
@@ -231,9 +233,12 @@ impl<'a> View<'a> {
     }
 
     fn fill(&self, id: u64, bytes: &mut [u8], offset: u64) -> Result<(), BoltError> {
-        self.pages.fill(bytes, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => BoltError::Damaged(id, "lies past the end of the file"),
-            _ => BoltError::Io(error),
+        self.pages.fill(bytes, offset).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                BoltError::Damaged(id, "lies past the end of the file")
+            } else {
+                BoltError::Io(error)
+            }
         })
     }
 }
@@ -272,7 +277,10 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// [`BoltError`] as far as the pages of this bucket are concerned, and those of `visit`.
-    pub fn walk<B>(&self, mut visit: impl FnMut(&[u8], Option<Bucket<'a>>) -> Result<ControlFlow<B>, BoltError>) -> Result<Option<B>, BoltError> {
+    pub fn walk<B>(
+        &self,
+        mut visit: impl FnMut(&[u8], Option<Bucket<'a>>) -> Result<ControlFlow<B>, BoltError>,
+    ) -> Result<Option<B>, BoltError> {
         let mut path = vec![(Rc::clone(&self.root), 0..self.root.count)];
         while let Some((node, left)) = path.last_mut() {
             let node = Rc::clone(node);

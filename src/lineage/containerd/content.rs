@@ -132,7 +132,9 @@ impl Content {
             if Instant::now() >= deadline {
                 return Err(Unknown::Deadline.into());
             }
-            let Some(Document::Manifest(manifest)) = self.load(entry.digest)?.and_then(|bytes| Document::parse(&bytes).ok()) else { continue };
+            let Some(Document::Manifest(manifest)) = self.load(entry.digest)?.and_then(|bytes| Document::parse(&bytes).ok()) else {
+                continue;
+            };
             if image_id.is_none_or(|wanted| wanted == manifest.image_id)
                 && let Some(found) = self.by_config(manifest.image_id, sought)?
             {

@@ -1,13 +1,28 @@
 //! What is a container made of that containerd runs?
 //!
-//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which say on which snapshot
-//! the container stands; a snapshot is named after the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted. Never decided by: the
-//! container's image name, which may mean another image by now, or annotations.
+//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the bundle,
+//! and containerd's own records, which say on which snapshot the container stands; a snapshot is named after the chain ID of the layers in it. Out: an
+//! [`Origin`], compared with what is mounted. Never decided by: the container's image name, which may mean another image by now, or annotations.
 //!
 //! ```text
 //! bundle ─▶ records or services ─▶ expand ─▶ layout ─▶ mounted
 //!           container, snapshots   diff IDs  folders   the same as the mount?
 //! ```
+//!
+//! Three ways to the records were measured, each as the first thing that a new process does, taking turns, 300 times each: the container's record and the
+//! chain ID below its snapshot, from containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on tokio, one thread):
+//!
+//! | way | median | 90 % | 99 % | brings along |
+//! |---|---|---|---|---|
+//! | reading pages of the metadata database (`bolt`) | 78 | 93 | 212 | 350 lines |
+//! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 450 lines |
+//! | a gRPC library | 1 114 | 1 603 | 7 828 | 76 crates, an async runtime |
+//!
+//! Most of a call is containerd waking up, which no client can spare, and a quarter of a millisecond a call does not fit into 0.8 for the whole gate. So the
+//! database is read first, and the client asks containerd when the database cannot be read, has another format, or has no such record. While two writers made and
+//! deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of databases gave no wrong answer; 708 were repeated because the version had
+//! changed, 23 of which would have been wrong.
+
 pub mod address;
 pub mod bolt;
 pub mod by_mount;
@@ -118,7 +133,7 @@ fn is_in_a_store(path: &Path) -> bool {
 impl Site<'_> {
     /// The facts from the database; from containerd itself when the database cannot be read or does not know.
     fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
-        let refused = match self.from_database(wanted) {
+        let refused = match self.read_database(wanted) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -131,7 +146,7 @@ impl Site<'_> {
         }
     }
 
-    fn from_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
+    fn read_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
         let no_record = |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
         let metadata = Metadata::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
         // Half of the time is left for asking containerd.
@@ -161,7 +176,8 @@ impl Site<'_> {
         let name = Some(docker.map_or(&container.image, |docker| &docker.name).clone()).filter(|name| !name.is_empty());
         let Some(top) = facts.top() else {
             let own = |key: &str| key == container.snapshot_key || key.strip_suffix("-init") == Some(&container.snapshot_key);
-            let image = if facts.snapshots.iter().all(|snapshot| own(&snapshot.key)) { expand::without_layers(&hints, &stores)? } else { None };
+            let image =
+                if facts.snapshots.iter().all(|snapshot| own(&snapshot.key)) { expand::without_layers(&hints, &stores)? } else { None };
             self.evidence(bundle, facts, client, None)?;
             return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(super::ImageFacts { name, ..image })));
         };
@@ -188,7 +204,13 @@ impl Site<'_> {
     }
 
     /// The mount that the snapshotter's own database leads to.
-    fn recorded_mount(&self, name: &str, facts: &Facts, mount: Option<&RootMount>, chain: Option<&Chain>) -> Result<Expected, LineageError> {
+    fn recorded_mount(
+        &self,
+        name: &str,
+        facts: &Facts,
+        mount: Option<&RootMount>,
+        chain: Option<&Chain>,
+    ) -> Result<Expected, LineageError> {
         let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
         let mounted = mount.and_then(by_mount::folders).map(|folders| folders.root);
         for root in [usual, mounted].into_iter().flatten() {

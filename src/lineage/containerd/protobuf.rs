@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn fields_are_read_and_unknown_ones_skipped() {
-        let bytes = [message(&[(1, "id"), (6, &"x".repeat(300))]), vec![0x10, 0x96, 0x01, 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let bytes =
+            [message(&[(1, "id"), (6, &"x".repeat(300))]), vec![0x10, 0x96, 0x01, 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0]].concat();
         let found: Vec<_> = fields(&bytes).collect();
         assert_eq!(found[0], (1, Value::Bytes(b"id")));
         assert_eq!(found[2..], [(2, Value::Number(150)), (3, Value::Number(1)), (4, Value::Number(2))]);
@@ -106,7 +107,9 @@ mod tests {
 
     #[test]
     fn a_message_cut_short_or_overlong_ends_early() {
-        for bytes in [&b"\x0a\x05abc"[..], b"\x0a", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x80", &[0xff; 20], b"\x0b", b"\x0d\x01"] {
+        for bytes in
+            [&b"\x0a\x05abc"[..], b"\x0a", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x80", &[0xff; 20], b"\x0b", b"\x0d\x01"]
+        {
             assert_eq!(fields(bytes).count(), 0, "{bytes:?}");
         }
     }

@@ -127,7 +127,13 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn chain_names(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: Instant) -> Result<Option<Vec<ChainId>>, LineageError> {
+    pub fn chain_names(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        top: ChainId,
+        deadline: Instant,
+    ) -> Result<Option<Vec<ChainId>>, LineageError> {
         self.view(deadline, |view| {
             let Some(bucket) = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])? else { return Ok(None) };
             let mut names = Vec::new();
