@@ -35,7 +35,7 @@ impl ReadAt for File {
     fn expect(&self, offset: u64, length: u64) {
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) {
             // Advice only: a file system that does not take it reads all the same.
-            drop(posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED));
+            posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED).ok();
         }
     }
 }

@@ -266,5 +266,6 @@ impl Claim {
     }
 }
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;

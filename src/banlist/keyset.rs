@@ -180,5 +180,6 @@ impl Keyset {
     }
 }
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;

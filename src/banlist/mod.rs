@@ -34,5 +34,6 @@ pub mod tree;
 #[cfg(feature = "ctl")]
 pub mod whole;
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 pub(crate) mod testing;

@@ -164,5 +164,6 @@ pub enum Enough {
     All,
 }
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;

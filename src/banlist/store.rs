@@ -258,5 +258,6 @@ pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Qu
     Ok(hits)
 }
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! A look-up of many digests goes level by level in the order of the file: each node is read and hashed once, and the reads of a level are announced
-//! together, which is worth a factor of two to ten when nothing is cached (and nothing otherwise).
+//! together (`POSIX_FADV_WILLNEED`). Of a list of ten million, 32 digests took 6.1 ms without and 2.0 ms with that when nothing was cached, and the
+//! announcement costs a tenth of the time when everything is.
 
 #[cfg(feature = "ctl")]
 pub mod build;
@@ -281,5 +282,6 @@ fn enter(
     Some(())
 }
 
-#[cfg(all(test, feature = "ctl"))]
+#[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;

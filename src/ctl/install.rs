@@ -275,3 +275,6 @@ fn outcome(plan: Plan, dry_run: bool, found: &Authentic, bans: &[Counted], trust
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,9 +249,8 @@ fn show(path: &Path) -> Result<String, CtlError> {
     let SignedKeyset { keyset, signatures, .. } = store::keyset(path, Guard::Any)?;
     let Keyset { origin, number, issued, expires, root_threshold, list_threshold, lift_threshold, keys } = &keyset;
     let mut text = format!("keyset {number} of {origin}, issued {issued}, to be renewed by {expires}\n");
-    text += &format!(
-        "a list needs {list_threshold} list key(s), one that lifts a ban {lift_threshold}, the next keyset {root_threshold} root key(s)\n"
-    );
+    let (list_keys, root_keys) = (amount(*list_threshold, "list key"), amount(*root_threshold, "root key"));
+    text += &format!("a list needs {list_keys}, one that lifts a ban {lift_threshold}, the next keyset {root_keys}\n");
     for Key { role, name, public } in keys {
         text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
     }

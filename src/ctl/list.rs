@@ -107,3 +107,6 @@ fn open(path: &Path) -> Result<(File, u64, Claim), ListError> {
     }
     Ok((file, size, claim))
 }
+
+#[cfg(test)]
+mod tests;

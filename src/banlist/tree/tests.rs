@@ -105,7 +105,8 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
     let (good, bytes) = tree(&listed);
     let node = |at: usize| HEAD_SIZE + at * NODE_SIZE;
     // Each change is made to a leaf, whose hash is then put right in the root, and the root's in the head.
-    let changes: [(&str, usize, fn(&mut [u8])); 5] = [
+    type Change = (&'static str, usize, fn(&mut [u8]));
+    let changes: [Change; 5] = [
         ("two records exchanged", 0, |leaf| leaf[24..104].rotate_left(40)),
         ("a record beyond the next node's fence", 0, |leaf| leaf[24 + 24 * 40..][..32].fill(0xff)),
         ("another first key than the fence", 1, |leaf| leaf[24..56].fill(0)),
