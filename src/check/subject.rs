@@ -179,7 +179,9 @@ impl Node<'_> {
         let mut images = Vec::new();
         for store in &self.stores.open {
             match store.records.image(reference, Instant::now() + PATIENCE) {
-                Ok(origin) => images.push(Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin: Ok(origin) }),
+                Ok(origin) => {
+                    images.push(Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin: Ok(origin) })
+                }
                 Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
                 Err(fault) => faults.push(fault),
             }

@@ -116,11 +116,11 @@ fn programs_get_one_object_whose_fields_stay() {
     assert_eq!(keys(found), "asked_for bans engine fault id kind made_of messages names outcome place running starts");
     assert_eq!(keys(&found["made_of"]), "evidence image_id layers manifests name");
     let ban = &found["bans"][0];
+    assert_eq!(keys(ban), "action advisories days_left digest effective id lapses matched name reason severity standing successor");
     assert_eq!(
-        keys(ban),
-        "action advisories days_left digest effective id lapses matched name reason severity standing successor"
+        (&json["outcome"], &found["starts"], &ban["id"], &ban["standing"]),
+        (&"banned".into(), &false.into(), &"BAN-2026-0007".into(), &"in-effect".into())
     );
-    assert_eq!((&json["outcome"], &found["starts"], &ban["id"], &ban["standing"]), (&"banned".into(), &false.into(), &"BAN-2026-0007".into(), &"in-effect".into()));
     assert_eq!((&json["list"]["version"], &json["list"]["age_seconds"]), (&412.into(), &10_800.into()));
 }
 
@@ -142,7 +142,11 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
 fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
     let ban = Place::new().ban_of_base();
     for (from, to, standing) in [
-        ("effective = 2026-11-20", "effective = 2026-11-23", "banned by BAN-2026-0007 (critical, CVE-2026-1234) from 2026-11-23, 3 days left; use base:2"),
+        (
+            "effective = 2026-11-20",
+            "effective = 2026-11-23",
+            "banned by BAN-2026-0007 (critical, CVE-2026-1234) from 2026-11-23, 3 days left; use base:2",
+        ),
         ("severity", "action = \"warn\"\nseverity", "warned of by BAN-2026-0007"),
         ("effective = 2026-11-20", "effective = 2026-11-01\nlapses = 2026-11-19", "no longer banned by BAN-2026-0007"),
     ] {

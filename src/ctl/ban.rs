@@ -142,7 +142,8 @@ enum When {
 impl When {
     fn parse(text: &str) -> Result<Self, String> {
         let at = Timestamp::parse(text).map(Self::At);
-        at.or_else(|| clock::duration(text).map(Self::In)).ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
+        at.or_else(|| clock::duration(text).map(Self::In))
+            .ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
     }
 
     const fn from(self, now: Timestamp) -> Timestamp {
@@ -209,9 +210,22 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
         warn_of_twins(&found, &args.image.stores(paths));
     }
     warn_of_absent(&found);
-    let of = |found: &NewMatch| format!("  {} {}{}", found.kind.word(), found.digest, found.platform.as_ref().map(|platform| format!(" ({platform})")).unwrap_or_default());
+    let of = |found: &NewMatch| {
+        format!(
+            "  {} {}{}",
+            found.kind.word(),
+            found.digest,
+            found.platform.as_ref().map(|platform| format!(" ({platform})")).unwrap_or_default()
+        )
+    };
     let lines: Vec<_> = matches.iter().map(of).collect();
-    Ok(format!("added {} to {}, effective {}:\n{}\n", line::name(&ban.id), line::name(&args.source.to_string_lossy()), ban.effective, lines.join("\n")))
+    Ok(format!(
+        "added {} to {}, effective {}:\n{}\n",
+        line::name(&ban.id),
+        line::name(&args.source.to_string_lossy()),
+        ban.effective,
+        lines.join("\n")
+    ))
 }
 
 /// Adds an exception, and returns the text to print.
@@ -227,7 +241,12 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
     warn_of_absent(&found);
     let lines: Vec<_> = exceptions.iter().map(|exception| format!("  {} {}", exception.kind.word(), exception.digest)).collect();
     let until = args.until.from(Timestamp::now());
-    Ok(format!("excepted from {} in {} until {until}:\n{}\n", line::name(&args.ban), line::name(&args.source.to_string_lossy()), lines.join("\n")))
+    Ok(format!(
+        "excepted from {} in {} until {until}:\n{}\n",
+        line::name(&args.ban),
+        line::name(&args.source.to_string_lossy()),
+        lines.join("\n")
+    ))
 }
 
 impl BanArgs {
@@ -304,7 +323,8 @@ fn matches(found: &Images, kind: MatchKind, word: &str) -> Result<Vec<NewMatch>,
 
 fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest>, BanError> {
     let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()));
-    let solid = |digest: Digest| if digest.to_string() == EMPTY_LAYER { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
+    let solid =
+        |digest: Digest| if digest.to_string() == EMPTY_LAYER { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
     match kind {
         MatchKind::Base => solid(chain?.top().0),
         MatchKind::Layer => solid(chain?.diff_ids().last().map_or_else(|| Digest::of(b""), |id| id.0)),
@@ -371,7 +391,8 @@ fn warn_of_twins(found: &Images, stores: &Stores) {
                 image.chain.as_ref().is_some_and(|chain| chain.top() == twin.chain.top()) && image.image_id != twin.facts.image_id
             };
             if found.images.iter().any(is_twin) && warned.insert(name.clone()) {
-                let text = format!("{} in {store} has the same layers, so it is banned, too: their image configs alone differ", line::name(&name));
+                let text =
+                    format!("{} in {store} has the same layers, so it is banned, too: their image configs alone differ", line::name(&name));
                 report::warning("embargoctl", &text);
             }
         }

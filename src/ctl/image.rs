@@ -237,7 +237,11 @@ impl ImageArgs {
     fn places(&self, paths: &Paths) -> Engines {
         let given = Engines {
             docker: self.docker_root.clone(),
-            containerd: self.containerd_root.iter().map(|root| ContainerdPlace { root: root.clone(), state: None, address: self.containerd_address.clone() }).collect(),
+            containerd: self
+                .containerd_root
+                .iter()
+                .map(|root| ContainerdPlace { root: root.clone(), state: None, address: self.containerd_address.clone() })
+                .collect(),
             storage: self.storage_root.iter().map(|root| StoragePlace { root: root.clone(), run_root: self.run_root.clone() }).collect(),
             runtime_roots: Vec::new(),
         };
@@ -371,7 +375,8 @@ fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
             None => images.push(image),
             Some(known) => {
                 known.place = format!("{}, {}", known.place, image.place);
-                let new: Vec<_> = image.manifests.into_iter().filter(|(_, digest)| known.manifests.iter().all(|(_, other)| other != digest)).collect();
+                let new: Vec<_> =
+                    image.manifests.into_iter().filter(|(_, digest)| known.manifests.iter().all(|(_, other)| other != digest)).collect();
                 known.manifests.extend(new);
             }
         }

@@ -108,10 +108,79 @@ impl<'a> ImageReport<'a> {
             place: &image.place,
             platform: image.platform.as_ref().map(ToString::to_string),
             image_id: image.image_id.map(|id| id.to_string()),
-            manifests: image.manifests.iter().map(|(role, digest)| DigestReport { role: role.word(), digest: digest.to_string() }).collect(),
+            manifests: image
+                .manifests
+                .iter()
+                .map(|(role, digest)| DigestReport { role: role.word(), digest: digest.to_string() })
+                .collect(),
             layers: pairs.map(|(diff_id, chain_id)| LayerReport { diff_id: diff_id.to_string(), chain_id: chain_id.to_string() }).collect(),
             top_chain_id: image.chain.as_ref().map(|chain| chain.top().to_string()),
             evidence: image.evidence.word(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::image::{Role, Sureness};
+    use crate::lineage::chain::Chain;
+    use crate::lineage::digest::{DiffId, Digest, ImageId};
+    use crate::lineage::image::Platform;
+
+    fn found() -> Images {
+        let id = |text: &str| Digest::of(text.as_bytes());
+        let image = FoundImage {
+            names: vec!["docker.io/library/debian:12".to_owned(), "a\nb".to_owned()],
+            place: "docker in /var/lib/docker".to_owned(),
+            platform: Some(Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: None }),
+            image_id: Some(ImageId(id("config"))),
+            manifests: vec![(Role::Manifest, id("manifest")), (Role::Index, id("index"))],
+            chain: Chain::from_diff_ids(vec![DiffId(id("one")), DiffId(id("two"))]),
+            evidence: Sureness::Recorded,
+        };
+        let empty = FoundImage { names: Vec::new(), platform: None, image_id: None, manifests: Vec::new(), chain: None, ..image.clone() };
+        Images { images: vec![image, empty], absent: vec!["linux/s390x".to_owned()] }
+    }
+
+    #[test]
+    fn people_see_every_layer_and_which_chain_a_ban_bans() {
+        let id = |text: &str| Digest::of(text.as_bytes());
+        let (one, two) = (id("one"), id("two"));
+        let top = id(&format!("{one} {two}"));
+        let expected = format!(
+            r#"image       docker.io/library/debian:12, "a\nb", from docker in /var/lib/docker
+platform    linux/arm64
+image ID    {}
+manifest    {}
+index       {}
+layers      2, lowest first, as recorded
+        1   diff ID   {one}
+            chain ID  {one}
+        2   diff ID   {two}
+            chain ID  {top}  <- top: what a ban as a base bans
+
+image       (no name), from docker in /var/lib/docker
+layers      none: nothing can be built on it
+
+not here    linux/s390x
+"#,
+            id("config"),
+            id("manifest"),
+            id("index")
+        );
+        assert_eq!(text(&found()), expected);
+    }
+
+    #[test]
+    fn programs_see_the_same() {
+        let report: serde_json::Value = serde_json::from_str(&json(&found())).unwrap();
+        let image = &report["images"][0];
+        assert_eq!(image["layers"][1]["chain_id"], image["top_chain_id"]);
+        assert_eq!(
+            (&image["platform"], &image["manifests"][1]["role"], &report["absent"][0]),
+            (&"linux/arm64".into(), &"index".into(), &"linux/s390x".into())
+        );
+        assert_eq!(report["images"][1]["image_id"], serde_json::Value::Null);
     }
 }

@@ -4,8 +4,11 @@
 //! that says why not, a hint what to do about it, and an exit status. Each command is a file here with its `Args` and a `run` that returns the text
 //! to print; printing and exit statuses are this file's. No command uses the network.
 
+pub mod ban;
+pub mod image;
 pub mod install;
 pub mod keys;
+pub mod lineage;
 pub mod list;
 
 use std::error::Error;
@@ -46,6 +49,12 @@ enum Command {
     /// Build, sign, check and show lists.
     #[command(subcommand)]
     List(list::ListCommand),
+    /// Print an image's layers and the chain IDs that they hash to.
+    Lineage(lineage::Args),
+    /// Add a ban of an image to a list's source.
+    Ban(ban::BanArgs),
+    /// Except an image from a ban in a list's source.
+    Except(ban::ExceptArgs),
     /// Check a list and put it in force on this node.
     Install(install::Args),
 }
@@ -93,7 +102,17 @@ macro_rules! plain_errors {
     )+};
 }
 
-plain_errors!(FileError, ListError, WriteError, SettingsError, install::InstallError, keys::KeyError, list::AuthoringError);
+plain_errors!(
+    FileError,
+    ListError,
+    WriteError,
+    SettingsError,
+    ban::BanError,
+    image::ImageError,
+    install::InstallError,
+    keys::KeyError,
+    list::AuthoringError,
+);
 
 /// Runs the command that `words` (the program's name first) ask for.
 pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
@@ -135,6 +154,9 @@ impl Cli {
             Command::Keygen(args) => keys::keygen(args),
             Command::Keyset(command) => keys::run(command, &paths),
             Command::List(command) => list::run(command, &paths),
+            Command::Lineage(args) => lineage::run(args, &paths),
+            Command::Ban(args) => ban::run(args, &paths),
+            Command::Except(args) => ban::run_except(args, &paths),
             Command::Install(args) => install::run(args, &paths),
         }
     }

@@ -33,7 +33,13 @@ fn base(text: &[u8]) -> NewMatch {
 
 fn exception(text: &[u8]) -> Exception {
     let ticket = Some("OPS-4711".to_owned());
-    Exception { kind: MatchKind::Image, digest: Digest::of(text), until: at("2026-12-24T18:00:00Z"), reason: "release 7".to_owned(), ticket }
+    Exception {
+        kind: MatchKind::Image,
+        digest: Digest::of(text),
+        until: at("2026-12-24T18:00:00Z"),
+        reason: "release 7".to_owned(),
+        ticket,
+    }
 }
 
 fn parsed(source: &str) -> Source {
@@ -74,7 +80,12 @@ fn every_field_of_a_ban_is_read_back_as_it_was_given() {
         lapses: Some(at("2027-01-01")),
         except: vec![exception(b"e")],
         cure: vec![Digest::of(b"c")],
-        patch: Some(Patch { check: Some(vec!["true".to_owned()]), run: vec!["sh".to_owned(), "-c".to_owned(), "x\ny".to_owned()], timeout: 90, user: "1:2".to_owned() }),
+        patch: Some(Patch {
+            check: Some(vec!["true".to_owned()]),
+            run: vec!["sh".to_owned(), "-c".to_owned(), "x\ny".to_owned()],
+            timeout: 90,
+            user: "1:2".to_owned(),
+        }),
         ..ban("BAN-1")
     };
     let source = parsed(&add_ban("# ours\n", &full, &[base(b"a"), base(b"b")]).unwrap());
@@ -93,7 +104,10 @@ fn what_stands_in_the_source_stays_as_it_is() {
 
     let excepted = add_exceptions(&after, "BAN-1", &[exception(b"e"), exception(b"f")]).unwrap();
     let added = |text: &[u8]| {
-        format!("\n[[ban.except]]\nimage = \"{}\"\nuntil = 2026-12-24T18:00:00Z\nreason = \"release 7\"\nticket = \"OPS-4711\"\n", Digest::of(text))
+        format!(
+            "\n[[ban.except]]\nimage = \"{}\"\nuntil = 2026-12-24T18:00:00Z\nreason = \"release 7\"\nticket = \"OPS-4711\"\n",
+            Digest::of(text)
+        )
     };
     let place = after.find("# the end").unwrap();
     assert_eq!(excepted, format!("{}{}{}{}", &after[..place], added(b"e"), added(b"f"), &after[place..]));
@@ -109,7 +123,13 @@ fn exceptions_in_a_list_on_lines_of_their_own_grow_by_a_line() {
         let after = add_exceptions(&before, "BAN-1", &[exception(b"e")]).unwrap();
         assert_eq!(parsed(&after).bans[0].except.last(), Some(&exception(b"e")), "{after}");
         let line = after.lines().find(|line| line.contains(&Digest::of(b"e").to_string())).unwrap();
-        assert_eq!(line, format!("  {{ image = \"{}\", until = 2026-12-24T18:00:00Z, reason = \"release 7\", ticket = \"OPS-4711\" }},", Digest::of(b"e")));
+        assert_eq!(
+            line,
+            format!(
+                "  {{ image = \"{}\", until = 2026-12-24T18:00:00Z, reason = \"release 7\", ticket = \"OPS-4711\" }},",
+                Digest::of(b"e")
+            )
+        );
     }
 }
 
@@ -124,8 +144,14 @@ fn what_cannot_be_added_is_said_in_one_line() {
         (add_ban("[[ban]\n", &ban("BAN-1"), &[]), "cannot read it as TOML: ".to_owned()),
         (add_exceptions(&source, "BAN-2", &[exception(b"x")]), r#"cannot find the ban "BAN-2""#.to_owned()),
         (add_exceptions("", "BAN-2", &[exception(b"x")]), r#"cannot find the ban "BAN-2""#.to_owned()),
-        (add_exceptions(&source, "BAN-1", &[exception(b"e")]), format!(r#"cannot add an exception to the ban "BAN-1": it has one for {digest} already"#)),
-        (add_exceptions("[[ban]]\nid = 'B'\nexcept = 1\n", "B", &[exception(b"x")]), r#"cannot add to "except" of the ban "B": it is not a list"#.to_owned()),
+        (
+            add_exceptions(&source, "BAN-1", &[exception(b"e")]),
+            format!(r#"cannot add an exception to the ban "BAN-1": it has one for {digest} already"#),
+        ),
+        (
+            add_exceptions("[[ban]]\nid = 'B'\nexcept = 1\n", "B", &[exception(b"x")]),
+            r#"cannot add to "except" of the ban "B": it is not a list"#.to_owned(),
+        ),
     ] {
         let said = result.unwrap_err().to_string();
         assert!(said.starts_with(&expected) && !said.contains('\n'), "{said}");

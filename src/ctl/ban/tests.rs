@@ -1,0 +1,271 @@
+//! `embargoctl ban` and `embargoctl except`, from an image to a source that makes a list.
+
+use std::io::Write as _;
+
+use clap::Parser;
+
+use super::*;
+use crate::lineage::digest::ChainId;
+
+const BASE: &str = "sha256:c9f0ede05a46ccb285bd43d0e2849a1f6961d902d2091b9fd96a806b5bf3210c";
+const UPPER: &str = "sha256:7953f4987d2b17be5215cdd1530af8440a374d66e24aff2b31fb48c21be7dd6f";
+const APP: &str = "sha256:0f7b468b1665b95359eef6b4cfac017922a4ae7ff5f0ababeccf7ddd8db58dd4";
+
+#[derive(Parser)]
+struct BanWords {
+    #[command(flatten)]
+    args: BanArgs,
+}
+
+#[derive(Parser)]
+struct ExceptWords {
+    #[command(flatten)]
+    args: ExceptArgs,
+}
+
+/// A folder with a source in it, and no engine.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("bans.toml")
+    }
+
+    /// The words that every call has, the image's archive from the fixtures.
+    fn words(&self, words: &[&str], image: &str) -> Vec<String> {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/archive/");
+        let source = self.path().to_str().unwrap().to_owned();
+        let none = self.folder.path().join("no engine").to_str().unwrap().to_owned();
+        let mut all: Vec<_> = ["x", "--source", &source, "--docker-root", &none].map(str::to_owned).to_vec();
+        all.extend(words.iter().map(|word| (*word).to_owned()));
+        all.push(image.replace("FIXTURES/", fixtures));
+        all
+    }
+
+    fn ban(&self, words: &[&str], image: &str) -> Result<String, String> {
+        let args = BanWords::try_parse_from(self.words(words, image)).map_err(|error| error.to_string())?.args;
+        run(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
+    }
+
+    fn except(&self, words: &[&str], image: &str) -> Result<String, String> {
+        let args = ExceptWords::try_parse_from(self.words(words, image)).map_err(|error| error.to_string())?.args;
+        run_except(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
+    }
+
+    fn source(&self) -> Source {
+        Source::load(&self.path()).unwrap()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(file::read(&self.path(), MAX_SOURCE, Guard::Any).unwrap()).unwrap()
+    }
+
+    fn put(&self, text: &str) {
+        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).open(self.path()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+const APP_IMAGE: &str = "docker-archive:FIXTURES/docker-20.10-save.tar.gz:app:1";
+const BOTH: &str = "oci-archive:FIXTURES/buildah-1.28-two-platforms.tar.gz";
+
+fn matched(source: &Source) -> Vec<(MatchKind, String, Option<&str>)> {
+    source.matches.iter().map(|found| (found.kind, found.digests[0].to_string(), found.platform.as_deref())).collect()
+}
+
+#[test]
+fn a_ban_makes_the_source_and_bans_the_top_chain() {
+    let desk = Desk::new();
+    let said = desk
+        .ban(
+            &[
+                "--id",
+                "BAN-1",
+                "--reason",
+                "old openssl",
+                "--advisory",
+                "CVE-1",
+                "--advisory",
+                "CVE-2",
+                "--severity",
+                "critical",
+                "--effective",
+                "2026-11-20",
+            ],
+            APP_IMAGE,
+        )
+        .unwrap();
+    let top = ChainId(Digest::of(format!("{BASE} {UPPER}").as_bytes()));
+    assert_eq!(said, format!("added BAN-1 to {}, effective 2026-11-20T00:00:00Z:\n  base {top} (linux/amd64)\n", desk.path().display()));
+    let source = desk.source();
+    assert_eq!(matched(&source), [(MatchKind::Base, top.to_string(), Some("linux/amd64"))]);
+    assert_eq!(source.matches[0].name.as_deref(), Some("app:1"));
+    let ban = &source.bans[0];
+    assert_eq!((ban.id.as_str(), ban.advisories.len(), ban.severity, ban.action), ("BAN-1", 2, Severity::Critical, Action::Refuse));
+    assert_eq!(fs::metadata(desk.path()).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn an_image_is_banned_by_all_of_its_digests_and_a_layer_by_the_top_one() {
+    let desk = Desk::new();
+    desk.ban(&["--id", "BAN-1", "--reason", "x", "--as", "image"], APP_IMAGE).unwrap();
+    desk.ban(&["--id", "BAN-2", "--reason", "x", "--as", "layer"], APP_IMAGE).unwrap();
+    desk.ban(&["--id", "BAN-3", "--reason", "x", "--as", "image"], BOTH).unwrap();
+    let source = desk.source();
+    let all = matched(&source);
+    let amd64 = Some("linux/amd64");
+    assert_eq!(all[..2], [(MatchKind::Image, APP.to_owned(), amd64), (MatchKind::Layer, UPPER.to_owned(), amd64)]);
+    // Two image IDs, two manifests, and the index that is of no one platform.
+    let platforms: Vec<_> = all[2..].iter().map(|(.., platform)| platform.unwrap_or("-")).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/amd64", "-", "linux/arm64", "linux/arm64"]);
+}
+
+#[test]
+fn every_platform_is_banned_unless_one_is_chosen() {
+    let desk = Desk::new();
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], BOTH).unwrap();
+    desk.ban(&["--id", "BAN-2", "--reason", "x", "--platform", "linux/arm64"], BOTH).unwrap();
+    let source = desk.source();
+    let platforms: Vec<_> = source.matches.iter().map(|found| (found.ban, found.platform.as_deref().unwrap())).collect();
+    assert_eq!(platforms, [(0, "linux/amd64"), (0, "linux/arm64"), (1, "linux/arm64")]);
+    let error = desk.ban(&["--id", "BAN-3", "--reason", "x", "--platform", "linux/s390x"], BOTH).unwrap_err();
+    assert_eq!(error, "cannot find it for linux/s390x, but for linux/amd64, linux/arm64");
+}
+
+#[test]
+fn everything_that_can_be_said_of_a_ban_arrives() {
+    let desk = Desk::new();
+    let words = [
+        "--id",
+        "BAN-1",
+        "--reason",
+        "x",
+        "--action",
+        "warn",
+        "--effective",
+        "2026-11-20T14:00:00Z",
+        "--lapses",
+        "2027-01-01",
+        "--successor",
+        "app:2",
+        "--patch-run",
+        "apk upgrade && true",
+        "--patch-check",
+        "test -e /x",
+        "--patch-timeout",
+        "90s",
+        "--patch-user",
+        "1:2",
+    ];
+    desk.ban(&words, APP_IMAGE).unwrap();
+    let ban = desk.source().bans.remove(0);
+    let shell = |command: &str| ["sh", "-c", command].map(str::to_owned).to_vec();
+    let patch = Patch { check: Some(shell("test -e /x")), run: shell("apk upgrade && true"), timeout: 90, user: "1:2".to_owned() };
+    assert_eq!(ban.patch, Some(patch));
+    assert_eq!((ban.action, ban.successor.as_deref()), (Action::Warn, Some("app:2")));
+    assert_eq!((ban.effective.to_string(), ban.lapses.unwrap().date()), ("2026-11-20T14:00:00Z".to_owned(), "2027-01-01".to_owned()));
+}
+
+#[test]
+fn an_exception_names_the_image_by_its_id_for_each_platform() {
+    let desk = Desk::new();
+    desk.put("# reviewed by the platform team\n");
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], BOTH).unwrap();
+    let said = desk.except(&["--ban", "BAN-1", "--until", "2026-12-24", "--reason", "release 7", "--ticket", "OPS-1"], APP_IMAGE).unwrap();
+    assert_eq!(said, format!("excepted from BAN-1 in {} until 2026-12-24T00:00:00Z:\n  image {APP}\n", desk.path().display()));
+    desk.except(&["--ban", "BAN-1", "--until", "14d", "--reason", "x", "--as", "base"], BOTH).unwrap();
+    let except = desk.source().bans.remove(0).except;
+    let kinds: Vec<_> = except.iter().map(|exception| exception.kind).collect();
+    assert_eq!(kinds, [MatchKind::Image, MatchKind::Base, MatchKind::Base]);
+    assert_eq!((except[0].digest.to_string().as_str(), except[0].ticket.as_deref()), (APP, Some("OPS-1")));
+    assert!(except[1].until > Timestamp::now().plus(13 * 86_400));
+    assert!(desk.text().starts_with("# reviewed by the platform team\n"));
+}
+
+#[test]
+fn what_cannot_be_written_leaves_the_source_as_it_was() {
+    let desk = Desk::new();
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE).unwrap();
+    let before = desk.text();
+    let path = format!("{:?}", desk.path());
+    // An empty line and [[ban]] stand between.
+    let last = before.lines().count() + 3;
+    for (result, expected) in [
+        (
+            desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE),
+            format!(r#"cannot use {path}: cannot add the ban "BAN-1": there is one already"#),
+        ),
+        (
+            desk.ban(&["--id", "BAN 2", "--reason", "x"], APP_IMAGE),
+            format!(r#"cannot use {path}: line {last}: id: expected a word of 1 to 64 legal characters, found "BAN 2""#),
+        ),
+        (
+            desk.ban(&["--id", "BAN-2", "--reason", "x\ny"], APP_IMAGE),
+            format!(r#"cannot use {path}: line {}: reason: expected one line of 1 to 200 characters, found "x\ny""#, last + 1),
+        ),
+        (
+            desk.except(&["--ban", "BAN-7", "--until", "2026-12-24", "--reason", "x"], APP_IMAGE),
+            format!(r#"cannot use {path}: cannot find the ban "BAN-7""#),
+        ),
+    ] {
+        assert_eq!(result.unwrap_err(), expected);
+        assert_eq!(desk.text(), before);
+    }
+    desk.put("[[ban]]\nid = \"BAN-1\"\nno such key = 1\n");
+    let error = desk.ban(&["--id", "BAN-2", "--reason", "x"], APP_IMAGE).unwrap_err();
+    assert!(error.starts_with(&format!("cannot use {path}: cannot read it as TOML: ")), "{error}");
+}
+
+#[test]
+fn a_link_to_a_source_stays_a_link_and_the_mode_stays() {
+    let desk = Desk::new();
+    let real = desk.folder.path().join("real.toml");
+    fs::OpenOptions::new().create_new(true).write(true).open(&real).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real.toml", desk.path()).unwrap();
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE).unwrap();
+    assert!(fs::symlink_metadata(desk.path()).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(desk.source().bans.len(), 1);
+}
+
+#[test]
+fn what_countless_images_have_is_not_banned() {
+    let found = |layers: &[&str]| FoundImage {
+        names: vec!["x".to_owned()],
+        place: "here".to_owned(),
+        platform: None,
+        image_id: None,
+        manifests: Vec::new(),
+        chain: crate::lineage::chain::Chain::from_diff_ids(
+            layers.iter().map(|id| crate::lineage::digest::DiffId::parse(id).unwrap()).collect(),
+        ),
+        evidence: super::super::image::Sureness::Claimed,
+    };
+    for (layers, kind, expected) in [
+        (&[][..], MatchKind::Base, Err(r#"cannot name "x" as a base or a layer: it has no layers"#)),
+        (&[][..], MatchKind::Layer, Err(r#"cannot name "x" as a base or a layer: it has no layers"#)),
+        (&[][..], MatchKind::Image, Err(r#"cannot name "x" as an image: its engine does not tell its image ID"#)),
+        (&[EMPTY_LAYER][..], MatchKind::Base, Err(r#"cannot name "x" by the empty layer: countless images have it"#)),
+        (&[BASE, EMPTY_LAYER][..], MatchKind::Layer, Err(r#"cannot name "x" by the empty layer: countless images have it"#)),
+        (&[BASE, EMPTY_LAYER][..], MatchKind::Base, Ok(1)),
+    ] {
+        let images = Images { images: vec![found(layers)], absent: Vec::new() };
+        let made = matches(&images, kind, "x").map(|matches| matches.len()).map_err(|error| error.to_string());
+        assert_eq!(made, expected.map_err(str::to_owned));
+    }
+}
+
+#[test]
+fn a_time_is_a_date_or_a_span_from_now() {
+    let now = Timestamp::parse("2026-11-20").unwrap();
+    assert_eq!(When::parse("2026-11-21").unwrap().from(now), now.plus(86_400));
+    assert_eq!(When::parse("36h").unwrap().from(now), now.plus(36 * 3_600));
+    assert_eq!(When::parse("soon").unwrap_err(), "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d");
+}

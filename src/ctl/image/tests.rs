@@ -1,0 +1,100 @@
+//! How images are named, and where they are found.
+
+use clap::Parser;
+
+use super::*;
+
+const APP: &str = "sha256:4448f3d13a0677195694f44f664e86406aea51b99a178ffc41a37dae540cc32d";
+
+#[derive(Parser)]
+struct Words {
+    #[command(flatten)]
+    args: ImageArgs,
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn find(words: &[&str], input: &[u8]) -> Result<Images, String> {
+    let (docker, storage) = (fixture("docker-20.10-overlay2"), fixture("podman-4.3-overlay/store"));
+    let places = ["x", "--docker-root", &docker, "--storage-root", &storage];
+    let words = Words::try_parse_from(places.iter().chain(words)).map_err(|error| error.to_string())?;
+    let none = tempfile::tempdir().unwrap();
+    words
+        .args
+        .find_with(&Paths::below(none.path()), &mut &input[..])
+        .map_err(|error| line::causes(&error).replace(env!("CARGO_MANIFEST_DIR"), ""))
+}
+
+#[test]
+fn a_word_says_where_its_image_is() {
+    let engine = |engine, namespace, reference| Ok(Place::Engine { engine, namespace, reference });
+    let archive = |form, path: &str, reference| Ok(Place::Archive { form, path: path.into(), reference });
+    for (word, expected) in [
+        ("docker:debian:12", engine("docker", None, "debian:12")),
+        ("podman:localhost/app", engine("containers-storage", None, "localhost/app")),
+        ("storage:app", engine("containers-storage", None, "app")),
+        ("containerd:k8s.io/docker.io/library/debian:12", engine("containerd", Some("k8s.io"), "docker.io/library/debian:12")),
+        ("containerd:debian", Err(r#"cannot read "containerd:debian" as containerd:NAMESPACE/NAME"#)),
+        ("docker:", Err(r#"cannot read "docker:" as docker:NAME"#)),
+        ("oci:folder", archive(Form::Layout, "folder", None)),
+        ("oci:folder:12.4", archive(Form::Layout, "folder", Some("12.4"))),
+        ("oci-archive:a.tar:docker.io/library/debian:12", archive(Form::OciArchive, "a.tar", Some("docker.io/library/debian:12"))),
+        ("docker-archive:a.tar:", archive(Form::DockerArchive, "a.tar", None)),
+        ("oci::tag", Err(r#"cannot read ":tag" as a path"#)),
+        ("-", Ok(Place::Config)),
+        ("", Err(r#"cannot read "" as an image"#)),
+        ("debian:12", Ok(Place::Anywhere("debian:12"))),
+        ("registry.example:5000/debian", Ok(Place::Anywhere("registry.example:5000/debian"))),
+        ("sha256:4448f3d1", Ok(Place::Anywhere("sha256:4448f3d1"))),
+    ] {
+        assert_eq!(place(word).map_err(|error| error.to_string()), expected.map_err(str::to_owned), "{word}");
+    }
+}
+
+#[test]
+fn an_image_of_an_engine_is_found_with_its_platform() {
+    for word in ["docker:app:1", "docker:4448f3d13a06", APP] {
+        let found = find(&[word], b"").unwrap();
+        let [image] = &found.images[..] else { panic!("{found:?}") };
+        assert_eq!((image.image_id.unwrap().to_string().as_str(), image.evidence), (APP, Sureness::Recorded));
+        assert_eq!(image.platform.as_ref().unwrap().to_string(), "linux/amd64");
+        assert_eq!(image.place, format!("docker in {}", fixture("docker-20.10-overlay2")));
+    }
+    let error = find(&["docker:none"], b"").unwrap_err();
+    assert_eq!(error, r#"cannot find the image "none" (docker in /tests/fixtures/docker-20.10-overlay2)"#);
+    let error = find(&["docker:app:1", "--verify-layers"], b"").unwrap_err();
+    assert_eq!(error, r#"cannot hash the layers of "docker:app:1": only an archive has them at hand"#);
+}
+
+#[test]
+fn a_name_of_different_layers_in_two_engines_is_refused() {
+    let (docker, storage) = (fixture("docker-20.10-overlay2"), fixture("podman-4.3-overlay/store"));
+    let words = Words::try_parse_from(["x", "--docker-root", &docker, "--storage-root", &storage, "app:1"]).unwrap();
+    let error = words.args.find_with(&Paths::below(Path::new("/nowhere")), &mut &b""[..]).unwrap_err();
+    let expected = format!(
+        "cannot tell which image \"app:1\" is, for its layers differ: \
+         sha256:f3dc298cb8221664806c1d8ff03551f4b700fe12e99cbab1b0e79271d9dec293 in docker in {docker}; \
+         sha256:8374e1ed3d3025b9875800aed44845175d276348c488f4e6e7567d864d32b5d8 in containers-storage in {storage}"
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.hint(), Some("name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME"));
+}
+
+#[test]
+fn an_archive_says_how_sure_its_layers_are() {
+    let word = format!("docker-archive:{}:two:1", fixture("archive/docker-20.10-save.tar.gz"));
+    assert_eq!(find(&[&word], b"").unwrap().images[0].evidence, Sureness::Claimed);
+    assert_eq!(find(&[&word, "--verify-layers"], b"").unwrap().images[0].evidence, Sureness::Hashed);
+}
+
+#[test]
+fn a_config_is_read_from_standard_input() {
+    let text = br#"{"architecture":"arm","variant":"v7","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let found = find(&["-", "--platform", "linux/arm"], text).unwrap();
+    assert_eq!((found.images[0].place.as_str(), &found.images[0].chain), ("standard input", &None));
+    assert_eq!(find(&["-"], b"x").unwrap_err(), "cannot read standard input as an image config: it is no JSON object");
+    let huge = vec![b' '; usize::try_from(MAX_DOCUMENT).unwrap() + 2];
+    assert_eq!(find(&["-"], &huge).unwrap_err(), "cannot read standard input as an image config: it is larger than 4194304 bytes");
+}
