@@ -64,3 +64,17 @@ fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<
     let graph_root = graph_roots.find(|graph_root| is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
     Some(BuildPlace { graph_root, driver: driver.to_owned(), own })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_overlays_of_fuse_are_found_in_the_table_of_mounts() {
+        let call = include_bytes!("../../../tests/fixtures/podman-4.3-fuse-overlayfs/calls/run");
+        let places: Vec<_> = fuse_mounts(call).collect();
+        let own = LayerId::parse("8b6388a4ebd66eef636c3cab3d4fd3050c67b807d1165693dbfee70b19791d03").unwrap();
+        assert_eq!(places, [BuildPlace { graph_root: "/srv/fuse".into(), driver: "overlay".to_owned(), own }]);
+        assert_eq!(fuse_mounts(b"\n1 2 3\n36 35 98:0 / /mnt rw - ext3 /dev/root rw").count(), 0);
+    }
+}

@@ -139,3 +139,67 @@ fn read_link(home: &Path, link: &str) -> Option<LayerId> {
     let target = std::fs::read_link(home.join("l").join(link)).ok()?;
     LayerId::parse(target.to_str()?.strip_prefix("../")?.strip_suffix("/diff")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
+    const LINK: &str = "NLQPOFIRU6GGFWCCOJHKDGUMCJ";
+
+    #[test]
+    fn each_form_of_a_lower_folder_is_told() {
+        let home = "/var/lib/containers/storage/overlay";
+        let layer = |home: &str| Lower::Layer(home.into(), LayerId::parse(ID).unwrap());
+        let link = |home: &str| Lower::Link(home.into(), LINK.to_owned());
+        for (folder, expected) in [
+            (format!("{home}/l/{LINK}"), link(home)),
+            (format!("{home}/l/{LINK}/../diff1"), link(home)),
+            (format!("l/{LINK}"), link("")),
+            (format!("{home}/{ID}/diff"), layer(home)),
+            (format!("{home}/{ID}/diff12"), layer(home)),
+            (format!("{home}/{ID}/diff/../diff1"), layer(home)),
+            (format!("{ID}/diff"), layer("")),
+            (format!("{home}/{ID}/empty"), Lower::Empty),
+            (format!("{home}/{ID}/mapped/0/l/{LINK}"), link(&format!("{home}/{ID}/mapped/0"))),
+            (format!("{home}/{ID}/mapped/3/diff1"), Lower::Hidden),
+            (format!("{home}/{ID}/composefs-layers/1"), Lower::Hidden),
+        ] {
+            assert_eq!(parse(Path::new(&folder)), expected, "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_any_other_form_is_foreign() {
+        for folder in [
+            "",
+            "/",
+            "/diff",
+            "diff",
+            "/srv/root",
+            "/x/overlay/l/short",
+            "/x/overlay/l/nlqpofiru6ggfwccojhkdgumcj",
+            "/x/overlay/short/diff",
+            "/x/overlay/short/empty",
+            &format!("/x/overlay/{ID}/merged"),
+            &format!("/x/overlay/{ID}/diffx"),
+            &format!("/x/overlay/{ID}/diff/.."),
+            &format!("/x/overlay/{ID}/diff/../../diff1"),
+            &format!("/x/overlay/{ID}"),
+            "/x/mapped/0/diff",
+            &format!("/x/{ID}/mapped/x/diff"),
+            &format!("/x/{ID}/composefs-layers/x"),
+        ] {
+            assert_eq!(parse(Path::new(folder)), Lower::Foreign, "{folder}");
+        }
+    }
+
+    #[test]
+    fn only_the_empty_folder_says_that_there_is_no_layer() {
+        let mut stores = Stores::new("overlay", Path::new("/nowhere"), &[]);
+        let empty = format!("/nowhere/overlay/{ID}/empty");
+        assert_eq!(Stack::read([&empty], &mut stores), Ok(Stack::default()));
+        assert_eq!(Stack::read([""; 0], &mut stores), Ok(Stack { layers: Vec::new(), hidden: true }));
+        assert_eq!(Stack::read([&empty, "/srv/evil"], &mut stores), Err(PathBuf::from("/srv/evil")));
+    }
+}

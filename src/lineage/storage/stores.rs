@@ -226,3 +226,64 @@ pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
     let root = layer_folder.ancestors().nth(folders)?;
     (shown_at(root, driver, layer) == path).then(|| (root.to_owned(), layer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
+
+    #[test]
+    fn the_settings_of_containers_storage_are_read() {
+        let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/x\"\ngraphroot = \"/srv/x\"\nimagestore = \"/srv/i\"\ntransient_store = true\n\
+                    [storage.options]\nadditionalimagestores = [\"/srv/a\", \"relative\", \"/srv/b\",]\n[storage.options.overlay]\nmountopt = \"nodev\"\n";
+        let expected = StorageSettings {
+            graph_root: Some("/srv/x".into()),
+            run_root: Some("/run/x".into()),
+            image_stores: vec!["/srv/i".into(), "/srv/a".into(), "/srv/b".into()],
+        };
+        assert_eq!(StorageSettings::parse(text), expected);
+        for text in ["", "[storage]", "[storage]\ngraphroot = \"x\"", "[storage", "storage = 1", "[storage]\ngraphroot = 1"] {
+            assert_eq!(StorageSettings::parse(text), StorageSettings::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_layer_names_its_store() {
+        for (driver, path) in [
+            ("overlay", format!("/srv/x/overlay/{ID}/merged")),
+            ("vfs", format!("/srv/x/vfs/dir/{ID}")),
+            ("btrfs", format!("/srv/x/btrfs/subvolumes/{ID}")),
+            ("zfs", format!("/srv/x/zfs/graph/{ID}")),
+        ] {
+            let layer = LayerId::parse(ID).unwrap();
+            assert_eq!(shown_at(Path::new("/srv/x"), driver, layer), Path::new(&path));
+            assert_eq!(shown_in(Path::new(&path), driver), Some(("/srv/x".into(), layer)), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/merged",
+            "/srv/x/overlay/short/merged",
+            &format!("/srv/x/overlay/{ID}/diff"),
+            &format!("/srv/x/other/{ID}/merged"),
+            ID,
+        ] {
+            assert_eq!(shown_in(Path::new(path), "overlay"), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_command_line_shows_the_run_root_and_other_stores() {
+        let words = b"runc\0create\0--bundle\0/srv/x/overlay-containers/c1/userdata\0--pid-file\0/run/x/overlay-containers/c1/userdata/pidfile\0c1\0";
+        assert_eq!(run_root_in(words, "overlay", "c1"), Some("/run/x".into()));
+        assert_eq!(run_root_in(b"--pid-file=/run/x/overlay-containers/c1/userdata/pidfile\0", "overlay", "c1"), Some("/run/x".into()));
+        assert_eq!(run_root_in(words, "overlay", "c2"), None);
+        assert_eq!(run_root_in(words, "vfs", "c1"), None);
+        let words =
+            b"conmon\0--exit-command-arg\0--storage-opt\0--exit-command-arg\0overlay.imagestore=/srv/a\0additionalimagestore=/srv/b\0\
+                      overlay.imagestore=relative\0overlay.mount_program=/usr/bin/fuse-overlayfs\0imagestore\0\xff=/x\0";
+        assert_eq!(image_stores_in(words).collect::<Vec<_>>(), [PathBuf::from("/srv/a"), "/srv/b".into()]);
+        assert_eq!(image_stores_in(b"").count(), 0);
+    }
+}

@@ -3,6 +3,7 @@
 //! lie in it. The contents of layers are left out: nothing reads them.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::container::mount::Wanted;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, ImageId};
 use crate::lineage::{ImageFacts, ImageLineage};
+use crate::sys::file::{self, Guard};
 
 mod faults;
 
@@ -55,13 +57,13 @@ impl Copy {
 
     /// Replaces a part of a file's text, which must be there.
     fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.file(name)).unwrap();
+        let text = text_of(&self.file(name));
         assert!(text.contains(from), "{name} has no {from}");
         self.put(name, text.replace(from, to).as_bytes());
     }
 
     fn put(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.file(name), bytes).unwrap();
+        write(&self.file(name), bytes);
     }
 
     fn call(&self, name: &str) -> Call {
@@ -70,7 +72,7 @@ impl Copy {
 
     /// A call with the copy's graph root in place of the fixture's own, and `images` in place of the additional store.
     fn call_beside(&self, name: &str, images: &Path) -> Call {
-        let mut text = fs::read_to_string(self.fixture.join("calls").join(name)).unwrap();
+        let mut text = text_of(&self.fixture.join("calls").join(name));
         for (root, here) in [("store", images), ("other", &self.store()), ("vfs", &self.store()), ("fuse", &self.store())] {
             text = text.replace(&format!("/srv/{root}/"), &format!("{}/", here.display()));
         }
@@ -84,9 +86,18 @@ impl Copy {
 
     fn settings(&self, text: &str) -> PathBuf {
         let path = self.folder.path().join("storage.conf");
-        fs::write(&path, text).unwrap();
+        write(&path, text.as_bytes());
         path
     }
+}
+
+fn text_of(path: &Path) -> String {
+    file::read_text(path, 1 << 20, Guard::Any).unwrap()
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).truncate(true).write(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -119,7 +130,7 @@ impl Call {
 fn image(origin: Origin) -> ImageLineage {
     match origin {
         Origin::Image(image) => image,
-        other => panic!("{other:?}"),
+        other @ (Origin::NoLayers(_) | Origin::NoImage) => panic!("{other:?}"),
     }
 }
 
@@ -140,7 +151,9 @@ fn app_facts(store: &Path) -> ImageFacts {
 #[test]
 fn a_container_is_resolved_however_podman_started_it() {
     let copy = Copy::of("podman-4.3-overlay");
-    for (call, evidence) in [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Mount), ("uidmap-copy", Evidence::Mount)] {
+    for (call, evidence) in
+        [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Mount), ("uidmap-copy", Evidence::Mount)]
+    {
         let origin = copy.call(call).container(&copy.store(), "overlay").unwrap();
         assert_eq!(origin, Origin::Image(ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence }), "{call}");
     }
@@ -304,7 +317,14 @@ fn people_see_the_store_as_podman_does() {
     let expected = ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence: Evidence::Metadata };
     assert_eq!(store.container(&run.id, later()).unwrap(), Origin::Image(expected.clone()));
     assert_eq!(store.images().unwrap().len(), 6);
-    for reference in ["app:1", "localhost/app:1", APP_ID, &APP_ID[..12], &format!("sha256:{APP_ID}"), &format!("localhost/app@{}", app_facts(&copy.store()).manifests[0])] {
+    for reference in [
+        "app:1",
+        "localhost/app:1",
+        APP_ID,
+        &APP_ID[..12],
+        &format!("sha256:{APP_ID}"),
+        &format!("localhost/app@{}", app_facts(&copy.store()).manifests[0]),
+    ] {
         assert_eq!(store.image(reference, later()).unwrap(), Origin::Image(expected.clone()), "{reference}");
     }
     assert_eq!(image(store.image("base:1", later()).unwrap()).chain, chain(&[BASE]));

@@ -50,7 +50,7 @@ fn replace_by(copy: &Copy, name: &str, what: &str) {
 #[test]
 fn a_broken_list_of_containers_is_named() {
     let id = &Copy::of("podman-4.3-overlay").call("run").bundle.id;
-    let whole = fs::read(Copy::of("podman-4.3-overlay").file(LIST)).unwrap();
+    let whole = text_of(&Copy::of("podman-4.3-overlay").file(LIST)).into_bytes();
     let cannot = "cannot believe \"{store}/overlay-containers/containers.json\": ";
     for (bytes, fault) in [
         (&whole[..whole.len() - 1], "it is not a whole JSON list"),
@@ -58,9 +58,9 @@ fn a_broken_list_of_containers_is_named() {
         (b"{}", "it is not a whole JSON list"),
         (b"[\xff]", "it is not UTF-8"),
         (format!("[{{\"id\":\"{id}\",\"image\":\"]").as_bytes(), "EOF while parsing a string at line 1 column 83"),
-        (format!("[{{\"id\":\"{id}\",\"image\":{{}}}}]").as_bytes(), "invalid type: map, expected a string at line 1 column 84"),
+        (format!("[{{\"id\":\"{id}\",\"image\":{{}}}}]").as_bytes(), "invalid type: map, expected a string at line 1 column 81"),
         (format!("[{{\"id\":\"{id}\"}},{{\"id\":\"{id}\"}}]").as_bytes(), &format!("it has two records of \"{id}\"")),
-        (format!("[{{\"id\":\"{id}\",\"id\":\"x\"}}]").as_bytes(), "duplicate field `id` at line 1 column 79"),
+        (format!("[{{\"id\":\"{id}\",\"id\":\"x\"}}]").as_bytes(), "duplicate field `id` at line 1 column 77"),
         (b"[1]", "invalid type: integer `1`, expected an object at line 1 column 2"),
         (b"[{\"names\":[\"x\"]}]", "missing field `id` at line 1 column 16"),
         (b"[[[[", "it is not a whole JSON list"),
@@ -104,7 +104,7 @@ fn a_record_that_is_not_of_this_container_is_named() {
 fn an_image_config_is_believed_only_with_its_hash() {
     let folder = format!("overlay-images/{APP_ID}");
     let name = format!("{folder}/{}", big_data::file_name(&format!("sha256:{APP_ID}")));
-    let truncated = fs::read(Copy::of("podman-4.3-overlay").file(&name)).unwrap().split_last().unwrap().1.to_vec();
+    let truncated = text_of(&Copy::of("podman-4.3-overlay").file(&name)).as_bytes().split_last().unwrap().1.to_vec();
     for bytes in [&b""[..], b"{\"rootfs\":{\"diff_ids\":[]}}", &truncated] {
         let found = Digest::of(bytes);
         let message = format!("cannot believe \"{{store}}/{name}\": it hashes to {found}, not to sha256:{APP_ID}");
@@ -125,9 +125,17 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
     let cannot = "cannot believe \"{store}/overlay-layers/layers.json\": ";
     let bottom = &BASE["sha256:".len()..];
     for (from, to, fault) in [
-        (format!("\"diff-digest\":\"{}\"", APP[1]), "\"diff-digest\":\"sha256:x\"".to_owned(), format!("the layer {DAD} has the diff ID \"sha256:x\"")),
+        (
+            format!("\"diff-digest\":\"{}\"", APP[1]),
+            "\"diff-digest\":\"sha256:x\"".to_owned(),
+            format!("the layer {DAD} has the diff ID \"sha256:x\""),
+        ),
         (format!("\"parent\":\"{DAD}\""), "\"parent\":\"..\"".to_owned(), format!("the layer {APP_TOP} has the parent \"..\"")),
-        (format!("{{\"id\":\"{bottom}\","), format!("{{\"id\":\"{bottom}\",\"parent\":\"{APP_TOP}\","), format!("the layer {APP_TOP} stands on more than 1024 layers")),
+        (
+            format!("{{\"id\":\"{bottom}\","),
+            format!("{{\"id\":\"{bottom}\",\"parent\":\"{APP_TOP}\","),
+            format!("the layer {APP_TOP} stands on more than 1024 layers"),
+        ),
         ("[{".to_owned(), format!("[{{\"id\":\"{DAD}\"}},{{"), format!("the layer {DAD} has two records that differ")),
         ("}]".to_owned(), "}".to_owned(), "it is not a whole JSON list".to_owned()),
         ("\"id\":".to_owned(), "\"id\":0,\"x\":".to_owned(), "invalid type: integer `0`, expected a string at line 1 column 8".to_owned()),
@@ -163,10 +171,22 @@ fn a_mount_of_other_layers_is_a_contradiction() {
     for (folders, fault) in [
         (lower(&["/srv/evil"]), foreign.to_owned()),
         (lower(&["l/NLQPOFIRU6GGFWCCOJHKDGUMCJ", "/srv/evil"]), foreign.to_owned()),
-        (lower(&["/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ"]), "its lower folder \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store".to_owned()),
-        (lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff")]), format!("it has not the layer {DAD}, which the store's list has there")),
-        (lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff"), &format!("{DAD}/diff")]), format!("it has not the layer {DAD}, which the store's list has there")),
-        (lower(&[&format!("{APP_TOP}/diff"), &format!("{DAD}/diff"), &format!("{OTHER}/diff"), &format!("{bottom}/diff")]), format!("it has the layer {OTHER}, which the store's list does not have there")),
+        (
+            lower(&["/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ"]),
+            "its lower folder \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store".to_owned(),
+        ),
+        (
+            lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff")]),
+            format!("it has not the layer {DAD}, which the store's list has there"),
+        ),
+        (
+            lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff"), &format!("{DAD}/diff")]),
+            format!("it has not the layer {DAD}, which the store's list has there"),
+        ),
+        (
+            lower(&[&format!("{APP_TOP}/diff"), &format!("{DAD}/diff"), &format!("{OTHER}/diff"), &format!("{bottom}/diff")]),
+            format!("it has the layer {OTHER}, which the store's list does not have there"),
+        ),
         (lower(&[&format!("{unlisted}/diff")]), "its layers are neither those of its image config nor in the list of a store".to_owned()),
         (lower(&[&format!("{DAD}/diff"), &format!("{bottom}/diff")]), "it stands on 2 layers, its image config names 3".to_owned()),
         (lower(&[&format!("{RUN_OWN}/empty")]), "it stands on 0 layers, its image config names 3".to_owned()),
