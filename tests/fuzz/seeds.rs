@@ -1,0 +1,170 @@
+//! What do inputs look like that reach far into the parsers?
+//!
+//! `seeds FOLDER` writes them to `FOLDER/TARGET/`, where libFuzzer starts from them.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a tool of the tests")]
+
+// Only for the counters that its runtime has and the flags of `run` ask for.
+use libfuzzer_sys as _;
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use embargo::banlist::compile::{self, Terms};
+use embargo::banlist::error::Edition;
+use embargo::banlist::head::Impact;
+use embargo::banlist::source::Source;
+use embargo::lineage::digest::Digest;
+use embargo::sys::clock::Timestamp;
+
+const DIGEST: &str = "sha256:3f39089e90831c3ef411fc78853180417a4e2624a2fe58c3a8f7ee5f2d0d2d5e";
+
+fn main() {
+    let folder = PathBuf::from(std::env::args_os().nth(1).expect("seeds FOLDER"));
+    let all = [
+        ("argv", argv()),
+        ("runtime_spec", runtime_spec()),
+        ("image_documents", image_documents()),
+        ("storage", storage()),
+        ("docker", docker()),
+        ("containerd", containerd()),
+        ("list", list()),
+        ("settings", settings()),
+    ];
+    for (target, seeds) in all {
+        let folder = folder.join(target);
+        fs::create_dir_all(&folder).unwrap();
+        for (number, seed) in seeds.iter().enumerate() {
+            fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+        }
+    }
+}
+
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {
+    texts.map(|text| text.replace("DIGEST", DIGEST).into_bytes()).into()
+}
+
+fn argv() -> Vec<Vec<u8>> {
+    let lines = [
+        "--root /r --log /l --log-format json create --bundle /b --pid-file /p --console-socket /s c1",
+        "--log /l run --bundle /b --keep c1",
+        "restore --image-path i --detach -no-subreaper --bundle b c1",
+        "create c1 --bundle b --no-pivot=true",
+        "run -dbX -fother.json c1",
+        "-- create -b=b -- c1",
+        "--unknown create --future v --bundle b c1",
+        "exec --process p --detach -e A=b c1 create",
+        "--help create",
+        "check c1 --json",
+    ];
+    lines.map(|line| line.replace(' ', "\0").into_bytes()).into()
+}
+
+fn runtime_spec() -> Vec<Vec<u8>> {
+    texts([
+        r#"{"ociVersion":"1.0.2","process":{"args":["sh"]},"root":{"path":"rootfs","readonly":true},"annotations":{"a":"b"}}"#,
+        r#"{"root":{"path":"/var/lib/docker/overlay2/x/merged"}}"#,
+        "/run/containerd/io.containerd.runtime.v2.task/k8s.io/c1\nc1",
+        "/var/lib/containers/storage/overlay-containers/c1/userdata\nc1",
+        "/var/lib/docker/buildkit/executor/c1\nc1",
+        "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - overlay overlay rw,lowerdir=/a:/b\\040c,upperdir=/u/diff,workdir=/w/mnt2",
+    ])
+}
+
+fn image_documents() -> Vec<Vec<u8>> {
+    texts([
+        r#"{"architecture":"amd64","os":"linux","config":{"Labels":{"org.opencontainers.image.source":"s"}},"rootfs":{"type":"layers","diff_ids":["DIGEST","DIGEST"]}}"#,
+        r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"DIGEST","size":7},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"DIGEST","size":9}]}"#,
+        r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"DIGEST","size":7,"platform":{"architecture":"amd64","os":"linux"}}]}"#,
+        "DIGEST",
+        "DIGEST\nDIGEST\n",
+    ])
+}
+
+fn storage() -> Vec<Vec<u8>> {
+    texts([
+        r#"c1  [{"id":"c1  ","names":["web"],"image":"i","layer":"l","metadata":"{\"image-name\":\"localhost/web\"}","created":"2026-11-20T14:00:00Z"}]"#,
+        r#"i1  [{"id":"i1  ","digest":"DIGEST","names":["docker.io/library/debian:12"],"layer":"l","big-data-digests":{"manifest":"DIGEST"}}]"#,
+        r#"l1  [{"id":"l1  ","parent":"l0","diff-digest":"DIGEST","flags":{"a":"b"}}]"#,
+        "[storage]\ndriver = \"overlay\"\ngraphroot = \"/g\"\n[storage.options]\nadditionalimagestores = [\"/a\"]\n",
+        "/var/lib/containers/storage/overlay/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "=bWFuaWZlc3Q=",
+        "podman\0--storage-opt\0overlay.imagestore=/a\0--runroot\0/run/containers/storage\0",
+    ])
+}
+
+fn docker() -> Vec<Vec<u8>> {
+    texts([
+        "DIGEST",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        r#"{"ID":"c1","Driver":"overlay2","Image":"DIGEST","Config":{"Image":"web"},"Name":"/web"}"#,
+        r#"{"Repositories":{"web":{"web:latest":"DIGEST","web@DIGEST":"DIGEST"}}}"#,
+    ])
+}
+
+fn containerd() -> Vec<Vec<u8>> {
+    let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let record = [field(1, b"c1"), field(3, b"docker.io/web"), field(6, b"overlayfs"), field(7, b"c1")].concat();
+    let answer = field(1, &record);
+    let mount = [field(1, b"overlay"), field(2, b"overlay"), field(4, b"lowerdir=/a:/b"), field(4, b"upperdir=/u")].concat();
+    let length = u8::try_from(answer.len()).unwrap();
+    // HTTP/2: a header frame with `:status: 200`, and a data frame with one gRPC message, which ends the stream.
+    let headers = [&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88][..]].concat();
+    let data = [&[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..], &answer].concat();
+    vec![
+        answer.clone(),
+        field(1, &mount),
+        [headers, data].concat(),
+        bolt_page(),
+        b"containerd\0--config\0/c\0--address\0/run/c.sock\0".to_vec(),
+    ]
+}
+
+/// A leaf page of a bbolt database with one bucket, `v1`, kept in line and empty.
+fn bolt_page() -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[0] = 2; // its number
+    page[8] = 2; // leaf
+    page[10] = 1; // one element
+    let element = 16;
+    page[element] = 1; // a bucket
+    page[element + 4] = 16; // its key stands right behind
+    page[element + 8] = 2;
+    page[element + 12] = 32;
+    page[element + 16..element + 18].copy_from_slice(b"v1");
+    page[element + 18 + 16 + 8] = 2; // the bucket's own page: a leaf without elements
+    page
+}
+
+fn list() -> Vec<Vec<u8>> {
+    let text = format!(
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n[[ban.match]]\nbase = \"{}\"\n[[ban.match]]\nlayer = \"{DIGEST}\"\nname = \"n\"\n",
+        Digest::of(b"banned")
+    );
+    let source = Source::parse(Path::new("bans.toml"), &text, |_| Ok(Vec::new())).unwrap();
+    let issued = Timestamp::from_seconds(1_795_183_200);
+    let terms = Terms {
+        origin: "bans.example.com/prod".to_owned(),
+        edition: Edition { keyset: 1, version: 1 },
+        issued,
+        expires: issued.plus(86_400),
+        impact: Impact::Guarded,
+    };
+    let mut list = Cursor::new(Vec::new());
+    let head = compile::write(&source, &terms, &mut list).unwrap();
+    let mut seeds = vec![text.into_bytes(), list.into_inner(), head.text().into_bytes()];
+    seeds.extend(texts([
+        r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
+        "embargo/floor/v1\nedition: 1 1\nhead: DIGEST\nissued: 2026-11-20T14:00:00Z\n",
+        "bans.example.com/prod\ntext\n\n\u{2014} key-1 AAAAAAAA\n",
+    ]));
+    seeds
+}
+
+fn settings() -> Vec<Vec<u8>> {
+    texts([
+        "mode = \"audit\"\nruntime = \"/usr/bin/runc\"\nformer_runtimes = [\"/usr/bin/crun\"]\non_no_image = \"refuse\"\non_unknown_image = \"admit\"\ngrace = \"7d\"\n",
+        "min_version = 3\norigin = \"bans.example.com/prod\"\nresolve_timeout = \"100ms\"\n[engines]\ndocker = [\"/srv/docker\"]\nruntime_roots = [\"/run/x\"]\n",
+        "[[engines.containerd]]\nroot = \"/c\"\nstate = \"/s\"\naddress = \"/a.sock\"\n[[engines.storage]]\nroot = \"/g\"\nrun_root = \"/r\"\n",
+    ])
+}

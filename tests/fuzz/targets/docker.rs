@@ -1,0 +1,18 @@
+//! Can the files of Docker's layer store make a parser panic, or a name that leads out of it?
+#![no_main]
+
+use embargo::lineage::docker::{self, ContainerRecord};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    _ = docker::parse_digest(bytes);
+    if let Ok(name) = docker::parse_folder_name(bytes) {
+        assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
+    }
+    _ = ContainerRecord::parse(bytes);
+    if let Ok(names) = docker::parse_names(bytes) {
+        for name in &names {
+            _ = name.digest();
+        }
+    }
+});

@@ -1,0 +1,49 @@
+//! Can a list, a keyset, a floor or a source make a reader panic?
+//!
+//! A list whose head no key has signed is not read any further, so the parts behind the head are given heads that fit them.
+#![no_main]
+
+use std::path::Path;
+
+use embargo::banlist::bytes::Reader;
+use embargo::banlist::floor::Floor;
+use embargo::banlist::head::Head;
+use embargo::banlist::keyset::{Keyset, SignedKeyset};
+use embargo::banlist::note::Note;
+use embargo::banlist::record::{self, Ban, Entry, MatchKind};
+use embargo::banlist::source::Source;
+use embargo::banlist::store::{self, Query};
+use embargo::banlist::{base64, whole};
+use embargo::lineage::digest::Digest;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    whole_list(bytes);
+    if let Ok(note) = Note::parse(bytes) {
+        _ = note.signatures();
+    }
+    _ = SignedKeyset::parse(bytes);
+    _ = record::parse::<Ban>(bytes);
+    _ = record::parse::<Entry>(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(floor) = Floor::parse(text) {
+        assert_eq!(Floor::parse(&floor.text()).ok(), Some(floor));
+    }
+    if let Ok(head) = Head::parse(text) {
+        assert_eq!(Head::parse(&head.text()).ok(), Some(head));
+    }
+    _ = Keyset::parse(text);
+    if let Some(decoded) = base64::decode(text) {
+        assert_eq!(base64::encode(&decoded), text);
+    }
+    _ = Source::parse(Path::new("bans.toml"), text, |_| Ok(bytes.to_vec()));
+});
+
+fn whole_list(bytes: &[u8]) {
+    let list = Reader { path: Path::new("banlist.lst"), bytes };
+    let Ok(claim) = store::claim(&list, bytes.len() as u64) else { return };
+    let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
+    let queries = kinds.map(|kind| Query { digest: Digest::of(b"banned"), kind });
+    _ = store::hits(&list, &claim.head, &queries);
+    _ = whole::check(&list, &claim.head, |_, _| ());
+}

@@ -1,0 +1,18 @@
+//! Can a settings file make the gate panic?
+#![no_main]
+
+use std::path::Path;
+
+use embargo::settings;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match settings::parse(text, Path::new("config.toml")) {
+        Ok(settings) => {
+            assert!(settings.runtime.iter().chain(&settings.former_runtimes).all(|path| path.is_absolute()));
+            _ = settings.rules();
+        }
+        Err(error) => assert!(!error.to_string().contains('\n')),
+    }
+});
