@@ -25,18 +25,13 @@ use crate::sys::file::{self, Guard};
 
 /// Commands on lists.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "each shows the text of its `Args`, which is longer")]
 pub enum ListCommand {
-    /// Compile a reviewed source (bans.toml) into an unsigned list.
     Build(Box<build::Args>),
-    /// Sign a list with a private key in a file.
     Sign(sign::SignArgs),
-    /// Write the exact bytes to sign, for keys that live elsewhere (a key service, a token, OpenSSL).
     Head(sign::HeadArgs),
-    /// Add a signature that was made elsewhere over the bytes of `list head`.
     Attach(sign::AttachArgs),
-    /// Check every byte and every signature of a list.
     Verify(show::VerifyArgs),
-    /// Show what a list says and bans.
     Show(show::ShowArgs),
 }
 

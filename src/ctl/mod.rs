@@ -23,6 +23,7 @@ use crate::paths::Paths;
 use crate::report::{self, Exit};
 use crate::settings::SettingsError;
 use crate::sys::file::FileError;
+use crate::sys::process;
 use crate::sys::replace::WriteError;
 
 /// Author, sign and install the list of banned images.
@@ -33,15 +34,15 @@ use crate::sys::replace::WriteError;
 #[command(name = "embargoctl", version, disable_help_subcommand = true, max_term_width = 100)]
 struct Cli {
     /// Work on the node whose file system is mounted at DIR instead of this one.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
-    root: PathBuf,
+    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
+    root: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
+// A command without a text here has that of its `Args`, which is longer.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a key pair that signs lists.
     Keygen(keys::KeygenArgs),
     /// Make or show a keyset: whose signatures count, and how many of them.
     #[command(subcommand)]
@@ -55,7 +56,6 @@ enum Command {
     Ban(ban::BanArgs),
     /// Except an image from a ban in a list's source.
     Except(ban::ExceptArgs),
-    /// Check a list and put it in force on this node.
     Install(install::Args),
 }
 
@@ -147,9 +147,17 @@ fn fail(error: &CtlError) -> Exit {
 }
 
 impl Cli {
+    /// The node's paths: below the folder named here, else those that the gate would use for this caller.
+    fn paths(&self) -> Paths {
+        match &self.root {
+            Some(root) => Paths::below(root),
+            None => Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged()),
+        }
+    }
+
     /// The text to print.
     fn run(&self) -> Result<String, CtlError> {
-        let paths = Paths::below(&self.root);
+        let paths = self.paths();
         match &self.command {
             Command::Keygen(args) => keys::keygen(args),
             Command::Keyset(command) => keys::run(command, &paths),
