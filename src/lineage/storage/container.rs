@@ -2,31 +2,26 @@
 //!
 //! In: a container's ID or the ID of its own layer, and the folders that may hold the store's lists. Out: its record, and the list that has it. The
 //! lists are the engine's; which of them has the record depends on how the container was started: `podman run --rm` and CRI-O write the volatile
-//! one, and in transient mode it lies in the run root. Not checked: whether the record fits what is mounted.
+//! one, and in transient mode that lies in the run root, and so does the bundle (Podman 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
 
 use super::records::{self, ContainerRecord};
-use super::stores;
 use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
 /// The largest list that is read, in bytes: some 80 000 containers.
 pub const LARGEST_LIST: u64 = 64 << 20;
 
-/// The record of the container `id` and the list that has it: of the stores at `roots`, or else of a run root.
+/// The record of the container `id` and the list that has it, of the stores at `roots`.
 ///
 /// # Errors
 /// [`Unknown::NoRecord`] when no list has it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is broken.
-pub fn find(id: &str, driver: &str, roots: &[&Path], settings: &[PathBuf]) -> Result<(ContainerRecord, PathBuf), LineageError> {
+pub fn find(id: &str, driver: &str, roots: &[&Path]) -> Result<(ContainerRecord, PathBuf), LineageError> {
     let folder = |root: &Path| root.join(format!("{driver}-containers"));
-    let stable = roots.iter().flat_map(|root| [folder(root).join("containers.json"), folder(root).join("volatile-containers.json")]);
+    let paths = roots.iter().flat_map(|root| [folder(root).join("containers.json"), folder(root).join("volatile-containers.json")]);
     let mut lists = Vec::new();
-    if let Some(found) = seek(id, stable, &mut lists)? {
-        return Ok(found);
-    }
-    let transient = stores::run_roots(driver, id, settings).into_iter().map(|root| folder(&root).join("volatile-containers.json"));
-    if let Some(found) = seek(id, transient, &mut lists)? {
+    if let Some(found) = seek(id, paths, &mut lists)? {
         return Ok(found);
     }
     // No record begins as the engines write it. Whether that is so because it is not there or because a list is broken, only reading them all tells.

@@ -42,7 +42,8 @@ use super::{Corrupt, Evidence, LineageError, Origin, Unknown};
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 
-/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O) of a store with this driver.
+/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O, and
+/// Podman in transient mode) of a store with this driver.
 ///
 /// # Errors
 /// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed; [`LineageError::Corrupt`] when a file is not what
@@ -80,7 +81,7 @@ impl Sight<'_> {
         let root = &self.bundle.root;
         let shown = stores::shown_in(root, driver).or_else(|| upper_layer(self.mount?));
         let graph_root = shown.map_or_else(|| store.to_owned(), |(graph_root, _)| graph_root);
-        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[&graph_root, store], self.settings)?;
+        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[&graph_root, store])?;
         let mut stores = Stores::new(driver, &graph_root, self.settings);
         if record.image.is_empty() {
             return Ok(self.without_image(&mut stores)?.unwrap_or(Origin::NoImage));

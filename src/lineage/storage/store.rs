@@ -80,7 +80,7 @@ impl Store {
     }
 
     fn container_of(&self, id: &ContainerId, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
-        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root], &self.settings)?;
+        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root])?;
         if record.image.is_empty() {
             return Ok(Origin::NoImage);
         }

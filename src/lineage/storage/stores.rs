@@ -23,9 +23,6 @@ use crate::sys::file::{self, Guard};
 /// its user says, and the mount shows what it names.
 pub const SETTINGS: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
 
-/// The run root where no setting names another.
-const RUN_ROOT: &str = "/run/containers/storage";
-
 /// The largest `storage.conf` and command line that are read, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
 
@@ -117,8 +114,6 @@ impl Stores {
 pub struct StorageSettings {
     /// `storage.graphroot`.
     pub graph_root: Option<PathBuf>,
-    /// `storage.runroot`.
-    pub run_root: Option<PathBuf>,
     /// `storage.imagestore` and `storage.options.additionalimagestores`, in this order.
     pub image_stores: Vec<PathBuf>,
 }
@@ -132,7 +127,6 @@ impl StorageSettings {
         let additional = storage.options.unwrap_or_default().additionalimagestores.unwrap_or_default();
         Self {
             graph_root: storage.graphroot.and_then(path),
-            run_root: storage.runroot.and_then(path),
             image_stores: storage.imagestore.into_iter().chain(additional).filter_map(path).collect(),
         }
     }
@@ -154,7 +148,6 @@ struct File {
 #[derive(Default, Deserialize)]
 struct Table {
     graphroot: Option<String>,
-    runroot: Option<String>,
     imagestore: Option<String>,
     options: Option<Options>,
 }
@@ -162,15 +155,6 @@ struct Table {
 #[derive(Default, Deserialize)]
 struct Options {
     additionalimagestores: Option<Vec<String>>,
-}
-
-/// The run roots that may hold the record of a container in transient mode: what the engine's own call of the runtime shows
-/// (`--pid-file <run root>/<driver>-containers/<id>/userdata/pidfile`, Podman 4.3 and 5.8), then the settings' and the usual one.
-#[must_use]
-pub fn run_roots(driver: &str, container: &str, settings: &[PathBuf]) -> Vec<PathBuf> {
-    let shown = run_root_in(&words_of("/proc/self/cmdline"), driver, container);
-    let set = StorageSettings::load(settings).run_root;
-    shown.into_iter().chain(set).chain([PathBuf::from(RUN_ROOT)]).collect()
 }
 
 /// A process's command line; nothing when it cannot be read.
@@ -185,17 +169,6 @@ pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
         let (option, root) = std::str::from_utf8(word).ok()?.split_once('=')?;
         let names_store = ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
         (names_store && root.starts_with('/')).then(|| PathBuf::from(root))
-    })
-}
-
-/// The run root in a command line, whose words end in zero bytes.
-#[must_use]
-pub fn run_root_in(words: &[u8], driver: &str, container: &str) -> Option<PathBuf> {
-    let tail = format!("/{driver}-containers/{container}/userdata/pidfile");
-    words.split(|byte| *byte == 0).find_map(|word| {
-        let root = std::str::from_utf8(word).ok()?.strip_suffix(tail.as_str())?;
-        let root = root.strip_prefix("--pid-file=").unwrap_or(root);
-        root.starts_with('/').then(|| PathBuf::from(root))
     })
 }
 
@@ -237,11 +210,8 @@ mod tests {
     fn the_settings_of_containers_storage_are_read() {
         let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/x\"\ngraphroot = \"/srv/x\"\nimagestore = \"/srv/i\"\ntransient_store = true\n\
                     [storage.options]\nadditionalimagestores = [\"/srv/a\", \"relative\", \"/srv/b\",]\n[storage.options.overlay]\nmountopt = \"nodev\"\n";
-        let expected = StorageSettings {
-            graph_root: Some("/srv/x".into()),
-            run_root: Some("/run/x".into()),
-            image_stores: vec!["/srv/i".into(), "/srv/a".into(), "/srv/b".into()],
-        };
+        let expected =
+            StorageSettings { graph_root: Some("/srv/x".into()), image_stores: vec!["/srv/i".into(), "/srv/a".into(), "/srv/b".into()] };
         assert_eq!(StorageSettings::parse(text), expected);
         for text in ["", "[storage]", "[storage]\ngraphroot = \"x\"", "[storage", "storage = 1", "[storage]\ngraphroot = 1"] {
             assert_eq!(StorageSettings::parse(text), StorageSettings::default(), "{text}");
@@ -274,12 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_line_shows_the_run_root_and_other_stores() {
-        let words = b"runc\0create\0--bundle\0/srv/x/overlay-containers/c1/userdata\0--pid-file\0/run/x/overlay-containers/c1/userdata/pidfile\0c1\0";
-        assert_eq!(run_root_in(words, "overlay", "c1"), Some("/run/x".into()));
-        assert_eq!(run_root_in(b"--pid-file=/run/x/overlay-containers/c1/userdata/pidfile\0", "overlay", "c1"), Some("/run/x".into()));
-        assert_eq!(run_root_in(words, "overlay", "c2"), None);
-        assert_eq!(run_root_in(words, "vfs", "c1"), None);
+    fn a_command_line_shows_other_stores() {
         let words =
             b"conmon\0--exit-command-arg\0--storage-opt\0--exit-command-arg\0overlay.imagestore=/srv/a\0additionalimagestore=/srv/b\0\
                       overlay.imagestore=relative\0overlay.mount_program=/usr/bin/fuse-overlayfs\0imagestore\0\xff=/x\0";

@@ -1,6 +1,6 @@
-//! The stores under `tests/fixtures/podman-4.3-*` are Podman 4.3.1's and Buildah 1.28.2's own files, taken while a container was being created; `calls/`
-//! has for each the runtime's words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root, `/srv/other` one whose images
-//! lie in it. The contents of layers are left out: nothing reads them.
+//! The stores under `tests/fixtures/podman-*` are Podman's own files (4.3.1 with Buildah 1.28.2, and 5.8.6), taken while a container was being created;
+//! `calls/` has for each the runtime's words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root, `/srv/other` one whose
+//! images lie in it. The contents of layers are left out: nothing reads them.
 
 use std::fs;
 use std::io::Write;
@@ -43,7 +43,9 @@ impl Copy {
     fn of(fixture: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
-        copy(&fixture.join("store"), &folder.path().join("store"));
+        for root in ["store", "run"].into_iter().filter(|root| fixture.join(root).is_dir()) {
+            copy(&fixture.join(root), &folder.path().join(root));
+        }
         Self { folder, fixture }
     }
 
@@ -73,14 +75,22 @@ impl Copy {
     /// A call with the copy's graph root in place of the fixture's own, and `images` in place of the additional store.
     fn call_beside(&self, name: &str, images: &Path) -> Call {
         let mut text = text_of(&self.fixture.join("calls").join(name));
-        for (root, here) in [("store", images), ("other", &self.store()), ("vfs", &self.store()), ("fuse", &self.store())] {
-            text = text.replace(&format!("/srv/{root}/"), &format!("{}/", here.display()));
+        let (store, run) = (&*self.store(), &*self.folder.path().join("run"));
+        let storage = [("/var/lib/containers/storage", store), ("/run/containers/storage", run)];
+        for (root, here) in
+            [("/srv/store", images), ("/srv/other", store), ("/srv/vfs", store), ("/srv/fuse", store)].into_iter().chain(storage)
+        {
+            text = text.replace(&format!("{root}/"), &format!("{}/", here.display()));
         }
         let mut lines = text.lines();
         let words: Vec<_> = lines.next().unwrap().split(' ').collect();
         let root = PathBuf::from(lines.next().unwrap());
         let mount = mount::find(lines.next().unwrap_or_default().as_bytes(), Wanted::Point(&root));
-        let bundle = Bundle { path: PathBuf::from(words[2]), id: ContainerId::parse(words.last().unwrap()).unwrap(), root };
+        let bundle = Bundle {
+            path: words[words.iter().position(|word| *word == "--bundle").unwrap() + 1].into(),
+            id: ContainerId::parse(words.last().unwrap()).unwrap(),
+            root,
+        };
         Call { bundle, mount }
     }
 
@@ -205,14 +215,29 @@ fn the_record_of_a_volatile_container_lies_elsewhere() {
     fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
     copy.put("overlay-containers/containers.json", b"[]");
     assert!(copy.call("rm").container(&copy.store(), "overlay").is_ok());
-    // In transient mode it lies in the run root; so does the bundle of CRI-O, whose graph root only root.path tells.
-    let run_root = copy.folder.path().join("run");
-    fs::create_dir_all(run_root.join("overlay-containers")).unwrap();
-    fs::rename(volatile, run_root.join("overlay-containers/volatile-containers.json")).unwrap();
-    assert!(copy.call("rm").container(&run_root, "overlay").is_ok());
-    let settings = [copy.settings(&format!("[storage]\nrunroot = {run_root:?}\n"))];
-    assert!(copy.call("rm").sight(&settings).container(&copy.store(), "overlay").is_ok());
-    assert!(copy.call("rm").sight(&[]).container(&copy.store(), "overlay").is_err());
+    // CRI-O's bundle lies in the run root; its graph root only root.path tells.
+    assert!(copy.call("rm").container(Path::new("/run/nowhere"), "overlay").is_ok());
+}
+
+#[test]
+fn a_container_is_resolved_however_podman_5_started_it() {
+    let copy = Copy::of("podman-5.8-overlay");
+    let app = [
+        BASE,
+        "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
+        "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
+    ];
+    // `--rm` is in the volatile list, `--uidmap` hides the layers behind folders that were mapped, and stands at an intermediate mount point.
+    for (call, evidence) in [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Metadata)] {
+        let found = image(copy.call(call).container(&copy.store(), "overlay").unwrap());
+        assert_eq!((found.chain, found.evidence), (chain(&app), evidence), "{call}");
+    }
+    assert_eq!(copy.call("rootfs-overlay").container(&copy.store(), "overlay").unwrap(), Origin::NoImage);
+    // In transient mode both the bundle and the record lie in the run root.
+    let call = copy.call("transient");
+    let run_root = call.bundle.path.ancestors().nth(3).unwrap();
+    assert_eq!(run_root, copy.folder.path().join("run"));
+    assert_eq!(image(call.container(run_root, "overlay").unwrap()).chain, chain(&app));
 }
 
 #[test]
