@@ -20,7 +20,8 @@ use self::stores::Stores;
 use self::subject::{FindError, Node, Sought, Subject};
 use crate::banlist::store::{self, Bans};
 use crate::container::running::{self, RunningContainer};
-use crate::lineage::{Origin, image};
+use crate::lineage::Origin;
+use crate::lineage::image::{self, SourceLabels};
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::settings::{self, Engines, Settings, SettingsError};
@@ -176,9 +177,8 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let subjects = node.find(word, sought, &mut faults).map_err(CheckError::Find)?;
     let judge = Judge { paths, settings: &settings, glass: break_glass::load(paths), now };
     let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
-    let (list, list_fault) = judged.first().map_or((None, None), |(bans, _)| List::of(bans, now));
-    let found: Vec<_> =
-        subjects.iter().zip(&judged).map(|(subject, (bans, judgement))| Found::new(subject, bans, judgement, armed)).collect();
+    let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
+    let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, armed)).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
     let faults = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
     Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults })
@@ -196,6 +196,16 @@ fn running_containers(places: &Engines) -> (Vec<RunningContainer>, Vec<String>) 
     (running, faults)
 }
 
+/// A subject's judgement, and what it was judged by.
+pub struct Judged {
+    /// What the list answered.
+    pub bans: Bans,
+    /// What follows.
+    pub judgement: Judgement,
+    /// What the image's author says about where it came from.
+    pub labels: SourceLabels,
+}
+
 /// The gate's evaluator, with all that it needs beside a subject.
 struct Judge<'a> {
     paths: &'a Paths,
@@ -205,7 +215,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&self, word: &str, subject: &Subject) -> (Bans, Judgement) {
+    fn judge(&self, word: &str, subject: &Subject) -> Judged {
         let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
         let bans = store::look_up(self.paths, &self.settings.rules(), &queries);
         let labels = subject.origin.as_ref().ok().and_then(|origin| match origin {
@@ -225,6 +235,6 @@ impl Judge<'_> {
             now: self.now,
         };
         let judgement = verdict::judge(&case);
-        (bans, judgement)
+        Judged { bans, judgement, labels }
     }
 }

@@ -5,8 +5,10 @@
 
 use serde::Serialize;
 
+use super::Judged;
 use super::subject::{Kind, Subject};
 use crate::banlist::store::{Bans, Slot};
+use crate::lineage::image::SourceLabels;
 use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
@@ -152,6 +154,8 @@ struct MadeOf {
     manifests: Vec<String>,
     layers: Vec<Layer>,
     evidence: Option<&'static str>,
+    source: Option<String>,
+    revision: Option<String>,
 }
 
 /// One layer.
@@ -184,7 +188,8 @@ struct BanFound {
 impl Found {
     /// What is said of one subject; `armed` tells whether the gate does anything.
     #[must_use]
-    pub fn new(subject: &Subject, bans: &Bans, judgement: &Judgement, armed: bool) -> Self {
+    pub fn new(subject: &Subject, judged: &Judged, armed: bool) -> Self {
+        let Judged { bans, judgement, labels } = judged;
         let origin = subject.origin.as_ref().ok();
         let (kind, id, names, asked_for, running) = match &subject.kind {
             Kind::Container { id, names, asked, runs } => ("container", Some(id.to_string()), names.clone(), asked.clone(), Some(*runs)),
@@ -211,7 +216,7 @@ impl Found {
             running,
             outcome: Outcome::of(subject, bans, judgement),
             starts,
-            made_of: origin.and_then(MadeOf::new),
+            made_of: origin.and_then(|origin| MadeOf::new(origin, labels)),
             fault: subject.origin.as_ref().err().map(|fault| causes(fault)),
             bans: judgement.findings.iter().map(|finding| BanFound::new(finding, origin)).collect(),
             messages,
@@ -235,7 +240,12 @@ impl Found {
             (None, Some(fault)) => lines.push(line("made of", fault)),
             (None, None) => lines.push(line("made of", "no image")),
         }
-        lines.push(line("verdict", &format!("{}{}", self.outcome.word(), if self.starts { "" } else { ": it would not start" })));
+        let consequence = match (self.starts, self.running) {
+            (true, _) => "",
+            (false, Some(true)) => ": it runs, and would not start again",
+            (false, Some(false) | None) => ": it would not start",
+        };
+        lines.push(line("verdict", &format!("{}{consequence}", self.outcome.word())));
         for ban in &self.bans {
             lines.extend([line("", &ban.sentence), line("", &format!("  reason: {}", ban.reason))]);
         }
@@ -247,13 +257,15 @@ impl Found {
 }
 
 impl MadeOf {
-    fn new(origin: &Origin) -> Option<Self> {
+    fn new(origin: &Origin, labels: &SourceLabels) -> Option<Self> {
         let of = |facts: &ImageFacts, layers, evidence| Self {
             name: facts.name.clone(),
             image_id: facts.image_id.map(|id| id.to_string()),
             manifests: facts.manifests.iter().map(ToString::to_string).collect(),
             layers,
             evidence,
+            source: labels.source.clone(),
+            revision: labels.revision.clone(),
         };
         match origin {
             Origin::NoImage => None,
@@ -266,7 +278,7 @@ impl MadeOf {
         }
     }
 
-    fn lines(&self) -> [String; 2] {
+    fn lines(&self) -> Vec<String> {
         let called = self.name.as_deref().map_or_else(|| "an image".to_owned(), name);
         let image = self.image_id.as_ref().map_or_else(|| called.clone(), |id| format!("{called}, image ID {id}"));
         let layers = match (self.layers.last(), self.evidence) {
@@ -276,7 +288,11 @@ impl MadeOf {
             }
             (None, _) => "no layers".to_owned(),
         };
-        [line("made of", &image), line("", &layers)]
+        let mut lines = vec![line("made of", &image), line("", &layers)];
+        for (word, label) in [("source", &self.source), ("revision", &self.revision)] {
+            lines.extend(label.as_ref().map(|label| line("", &format!("{word} {}", name(label)))));
+        }
+        lines
     }
 }
 

@@ -114,7 +114,7 @@ fn programs_get_one_object_whose_fields_stay() {
     assert_eq!(keys(&json["list"]), "age_seconds expired expires issued slot version");
     let found = &json["found"][0];
     assert_eq!(keys(found), "asked_for bans engine fault id kind made_of messages names outcome place running starts");
-    assert_eq!(keys(&found["made_of"]), "evidence image_id layers manifests name");
+    assert_eq!(keys(&found["made_of"]), "evidence image_id layers manifests name revision source");
     let ban = &found["bans"][0];
     assert_eq!(keys(ban), "action advisories days_left digest effective id lapses matched name reason severity standing successor");
     assert_eq!(

@@ -7,6 +7,7 @@
 mod edit;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,148 +16,26 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
-
 use super::CtlError;
-use super::image::{FoundImage, ImageArgs, Images};
-use crate::banlist::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
+use super::image::{FoundImage, Images};
+use crate::banlist::record::{Exception, MatchKind};
 use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
 use crate::check::stores::Stores;
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::{self, line};
-use crate::sys::clock::{self, Timestamp};
+use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use edit::{EditError, NewMatch};
+pub use words::{BanArgs, ExceptArgs};
 
 /// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
 /// How long the search for images with the same layers may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// `embargoctl ban`.
-#[derive(Debug, Args)]
-pub struct BanArgs {
-    /// The source to add it to; made when it is missing.
-    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
-    source: PathBuf,
-    /// The ban's name, as people will cite it.
-    #[arg(long, value_name = "ID")]
-    id: String,
-    /// Why, in a few words.
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// How bad it is.
-    #[arg(long, value_enum, value_name = "LEVEL", default_value = "high")]
-    severity: SeverityWord,
-    /// An advisory such as CVE-2026-1234; may be given more than once.
-    #[arg(long, value_name = "ID")]
-    advisory: Vec<String>,
-    /// What a match does.
-    #[arg(long, value_enum, default_value = "refuse")]
-    action: ActionWord,
-    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 7d. Now, unless said.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    effective: Option<When>,
-    /// When it ends, if ever.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    lapses: Option<When>,
-    /// What to use instead.
-    #[arg(long, value_name = "REFERENCE")]
-    successor: Option<String>,
-    /// What is banned: everything built on the image, the image itself, or its top layer wherever it lies.
-    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
-    kind: KindWord,
-    /// A shell command to run in containers that already have it.
-    #[arg(long, value_name = "COMMAND")]
-    patch_run: Option<String>,
-    /// A shell command that exits 0 where that is not needed.
-    #[arg(long, value_name = "COMMAND", requires = "patch_run")]
-    patch_check: Option<String>,
-    /// How long the patch may take.
-    #[arg(long, value_name = "SPAN", requires = "patch_run", default_value = "10m", value_parser = span)]
-    patch_timeout: u64,
-    /// As whom it runs.
-    #[arg(long, value_name = "UID:GID", requires = "patch_run", default_value = "0:0")]
-    patch_user: String,
-    #[command(flatten)]
-    image: ImageArgs,
-}
-
-/// `embargoctl except`.
-#[derive(Debug, Args)]
-pub struct ExceptArgs {
-    /// The source that has the ban.
-    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
-    source: PathBuf,
-    /// The ban.
-    #[arg(long, value_name = "ID")]
-    ban: String,
-    /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 14d.
-    #[arg(long, value_name = "TIME", value_parser = When::parse)]
-    until: When,
-    /// Why.
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Where it was agreed.
-    #[arg(long, value_name = "ID")]
-    ticket: Option<String>,
-    /// What is excepted: the image itself, everything built on it, or whatever has its top layer.
-    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "image")]
-    kind: KindWord,
-    #[command(flatten)]
-    image: ImageArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KindWord {
-    Base,
-    Image,
-    Layer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SeverityWord {
-    Low,
-    Medium,
-    High,
-    Critical,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ActionWord {
-    Refuse,
-    Warn,
-}
-
-/// A time, or a span from now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    At(Timestamp),
-    In(u64),
-}
-
-impl When {
-    fn parse(text: &str) -> Result<Self, String> {
-        let at = Timestamp::parse(text).map(Self::At);
-        at.or_else(|| clock::duration(text).map(Self::In))
-            .ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
-    }
-
-    const fn from(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(time) => time,
-            Self::In(seconds) => now.plus(seconds),
-        }
-    }
-}
-
-fn span(text: &str) -> Result<u64, String> {
-    clock::duration(text).ok_or_else(|| "expected a span such as 90s or 10m".to_owned())
-}
 
 /// Why an entry could not be made.
 #[derive(Debug)]
@@ -206,7 +85,7 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let before = Text::load(&args.source)?;
     let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
-    if args.kind == KindWord::Base {
+    if args.kind.kind() == MatchKind::Base {
         warn_of_twins(&found, &args.image.stores(paths));
     }
     warn_of_absent(&found);
@@ -247,60 +126,6 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
         line::name(&args.source.to_string_lossy()),
         lines.join("\n")
     ))
-}
-
-impl BanArgs {
-    fn ban(&self, now: Timestamp) -> Ban {
-        let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
-        Ban {
-            id: self.id.clone(),
-            reason: self.reason.clone(),
-            advisories: self.advisory.clone(),
-            severity: self.severity.severity(),
-            action: self.action.action(),
-            effective: self.effective.map_or(now, |when| when.from(now)),
-            lapses: self.lapses.map(|when| when.from(now)),
-            successor: self.successor.clone(),
-            except: Vec::new(),
-            cure: Vec::new(),
-            patch: self.patch_run.as_ref().map(|run| Patch {
-                check: self.patch_check.as_ref().map(shell),
-                run: shell(run),
-                timeout: self.patch_timeout,
-                user: self.patch_user.clone(),
-            }),
-        }
-    }
-}
-
-impl KindWord {
-    const fn kind(self) -> MatchKind {
-        match self {
-            Self::Base => MatchKind::Base,
-            Self::Image => MatchKind::Image,
-            Self::Layer => MatchKind::Layer,
-        }
-    }
-}
-
-impl SeverityWord {
-    const fn severity(self) -> Severity {
-        match self {
-            Self::Low => Severity::Low,
-            Self::Medium => Severity::Medium,
-            Self::High => Severity::High,
-            Self::Critical => Severity::Critical,
-        }
-    }
-}
-
-impl ActionWord {
-    const fn action(self) -> Action {
-        match self {
-            Self::Refuse => Action::Refuse,
-            Self::Warn => Action::Warn,
-        }
-    }
 }
 
 /// What a ban of the images matches, each digest once.

@@ -4,13 +4,17 @@
 //! each platform, with every digest that is known. Nothing is fetched: it is in an engine's store on this machine, in an archive, or on standard
 //! input. A bare reference that means different layers to different engines is refused, because the wrong one would be banned.
 
+mod error;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+pub use error::ImageError;
 
 use super::CtlError;
 use crate::check::stores::{self, Store, Stores};
@@ -18,7 +22,7 @@ use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform};
-use crate::lineage::{Evidence, ImageFacts, LineageError, Origin, Unknown};
+use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
@@ -65,7 +69,7 @@ pub struct FoundImage {
     /// Its names, for people.
     pub names: Vec<String>,
     /// Where it was found, for people.
-    pub place: String,
+    pub places: Vec<String>,
     /// Where it runs, when its config is at hand.
     pub platform: Option<Platform>,
     /// The digest of its config.
@@ -133,52 +137,17 @@ pub struct Images {
     pub absent: Vec<String>,
 }
 
-/// Why an image could not be found.
-#[derive(Debug)]
-pub enum ImageError {
-    /// Standard input broke off.
-    Input(io::Error),
-    /// An archive is not what it should be.
-    Archive(ArchiveError),
-    /// An engine's store cannot be read: of which image.
-    Store(String, LineageError),
-    /// No engine here has it: the reference, and where it was looked for.
-    Nowhere(String, Vec<String>),
-    /// It means different layers to different engines: the reference, and what it means where.
-    Ambiguous(String, Vec<String>),
-    /// It is not there for this platform: the platforms that are.
-    Platform(String, Vec<String>),
-    /// A word that names an engine and no image.
-    Word(String, &'static str),
-    /// Layers can be hashed in archives only.
-    NoLayers(String),
-}
-
-impl fmt::Display for ImageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Input(_) => f.write_str("cannot read standard input"),
-            Self::Archive(error) => error.fmt(f),
-            Self::Store(image, error) => write!(f, "cannot read the image {image:?}: {error}"),
-            Self::Nowhere(image, places) if places.is_empty() => write!(f, "cannot find the image {image:?}: no engine's store is here"),
-            Self::Nowhere(image, places) => write!(f, "cannot find the image {image:?} ({})", places.join(", ")),
-            Self::Ambiguous(image, meanings) => {
-                write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
+impl FoundImage {
+    /// Takes over what is new in the same image found elsewhere.
+    fn learn(&mut self, image: Self) {
+        let new: Vec<_> = image.places.into_iter().filter(|place| !self.places.contains(place)).collect();
+        self.places.extend(new);
+        for (role, digest) in image.manifests {
+            match self.manifests.iter_mut().find(|(_, known)| *known == digest) {
+                None => self.manifests.push((role, digest)),
+                Some((known, _)) if *known == Role::Either => *known = role,
+                Some(_) => {}
             }
-            Self::Platform(wanted, found) => write!(f, "cannot find it for {wanted}, but for {}", found.join(", ")),
-            Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
-            Self::NoLayers(image) => write!(f, "cannot hash the layers of {image:?}: only an archive has them at hand"),
-        }
-    }
-}
-
-impl std::error::Error for ImageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Input(error) => Some(error),
-            Self::Archive(error) => error.source(),
-            Self::Store(_, error) => error.source(),
-            Self::Nowhere(..) | Self::Ambiguous(..) | Self::Platform(..) | Self::Word(..) | Self::NoLayers(_) => None,
         }
     }
 }
@@ -248,9 +217,10 @@ impl ImageArgs {
         if given != Engines::default() {
             return given;
         }
-        // A broken settings file is no reason not to author a list on this machine.
+        // On another root the usual places would be this machine's; a broken settings file is no reason not to author a list here.
+        let usual = if *paths == Paths::below(Path::new("/")) { crate::check::usual_places() } else { Engines::default() };
         let settings = settings::load(paths).ok().flatten();
-        stores::joined(crate::check::usual_places(), &settings.map(|settings| settings.engines).unwrap_or_default())
+        stores::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default())
     }
 
     fn archive(&self, form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
@@ -260,8 +230,8 @@ impl ImageArgs {
             archive.verify_layers().map_err(ImageError::Archive)?;
             evidence = Sureness::Hashed;
         }
-        let place = line::name(&path.to_string_lossy());
-        let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, place.clone()) }).collect();
+        let places = vec![line::name(&path.to_string_lossy())];
+        let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, places.clone()) }).collect();
         Ok(Images { images, absent: archive.absent })
     }
 
@@ -324,15 +294,15 @@ fn config(input: &mut dyn Read) -> Result<FoundImage, ImageError> {
     if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(ImageError::Archive(ArchiveError::Input(format!("it is larger than {MAX_DOCUMENT} bytes"))));
     }
-    archive::from_config(&bytes).map(|image| archived(&image, "standard input".to_owned())).map_err(ImageError::Archive)
+    archive::from_config(&bytes).map(|image| archived(&image, vec!["standard input".to_owned()])).map_err(ImageError::Archive)
 }
 
-fn archived(image: &ArchivedImage, place: String) -> FoundImage {
+fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
     let manifest = image.manifest.map(|digest| (Role::Manifest, digest.0));
     let indexes = image.indexes.iter().map(|digest| (Role::Index, digest.0));
     FoundImage {
         names: image.names.clone(),
-        place,
+        places,
         platform: Some(image.platform.clone()),
         image_id: Some(image.image_id),
         manifests: manifest.into_iter().chain(indexes).collect(),
@@ -344,11 +314,19 @@ fn archived(image: &ArchivedImage, place: String) -> FoundImage {
 /// The image in the stores that `here` chooses: once, although several engines may have it.
 fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> Result<Images, CtlError> {
     let mut found: Vec<FoundImage> = Vec::new();
+    let (mut others, mut absent) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
     for store in stores.open.iter().filter(|store| here(store)) {
         places.push(store.to_string());
         match store.records.image(reference, Instant::now() + PATIENCE) {
-            Ok(origin) => found.extend(stored(&origin, reference, store)),
+            Ok(origin) => {
+                let image = stored(&origin, reference, store);
+                if let Some((images, missing)) = image.as_ref().and_then(|image| all_platforms(&origin, image)) {
+                    others.extend(images);
+                    absent.extend(missing);
+                }
+                found.extend(image);
+            }
             Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
             Err(error) => return Err(ImageError::Store(reference.to_owned(), error).into()),
         }
@@ -356,7 +334,7 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
     let chains: BTreeSet<_> = found.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect();
     if chains.len() > 1 {
         let top = |image: &FoundImage| image.chain.as_ref().map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
-        let meanings = found.iter().map(|image| format!("{} in {}", top(image), image.place)).collect();
+        let meanings = found.iter().map(|image| format!("{} in {}", top(image), image.places.join(" and "))).collect();
         let hint = "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
         return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), hint));
     }
@@ -364,7 +342,18 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
         let hint = "nothing is fetched: pull it, or save it and name the archive";
         return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places), hint));
     }
-    Ok(Images { images: merged(found), absent: Vec::new() })
+    found.extend(others);
+    Ok(Images { images: merged(found), absent })
+}
+
+/// The same image for every platform that containerd's content store has, and the platforms that it has not.
+fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>, Vec<String>)> {
+    let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else { return None };
+    let content = facts.config_file.as_deref()?.parent().filter(|folder| folder.ends_with("blobs/sha256"))?.ancestors().nth(2)?;
+    let walked = facts.manifests.iter().filter_map(|digest| archive::below(content, *digest).ok());
+    let (images, absent) = walked.max_by_key(|(images, absent)| images.len() + absent.len())?;
+    let found = |other| FoundImage { names: image.names.clone(), ..archived(other, image.places.clone()) };
+    Some((images.iter().map(found).collect(), absent))
 }
 
 /// One entry for each image ID, with all places where it is.
@@ -373,12 +362,7 @@ fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     for image in found {
         match images.iter_mut().find(|known| known.image_id.is_some() && known.image_id == image.image_id) {
             None => images.push(image),
-            Some(known) => {
-                known.place = format!("{}, {}", known.place, image.place);
-                let new: Vec<_> =
-                    image.manifests.into_iter().filter(|(_, digest)| known.manifests.iter().all(|(_, other)| other != digest)).collect();
-                known.manifests.extend(new);
-            }
+            Some(known) => known.learn(image),
         }
     }
     images
@@ -400,7 +384,7 @@ pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundIm
     };
     Some(FoundImage {
         names: vec![facts.name.clone().unwrap_or_else(|| reference.to_owned())],
-        place: store.to_string(),
+        places: vec![store.to_string()],
         platform: platform(facts),
         image_id: facts.image_id,
         manifests: facts.manifests.iter().map(|digest| (Role::Either, *digest)).collect(),
@@ -413,6 +397,3 @@ fn platform(facts: &ImageFacts) -> Option<Platform> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
     ImageConfig::load(path, image_id).ok().map(|image_config| image_config.platform)
 }
-
-#[cfg(test)]
-mod tests;

@@ -41,7 +41,7 @@ fn text(found: &Images) -> String {
 fn paragraph(image: &FoundImage) -> String {
     let names: Vec<_> = image.names.iter().map(|name| line::name(name)).collect();
     let named = if names.is_empty() { "(no name)".to_owned() } else { names.join(", ") };
-    let mut lines = vec![format!("image       {named}, from {}", image.place)];
+    let mut lines = vec![format!("image       {named}, from {}", image.places.join(" and "))];
     if let Some(platform) = &image.platform {
         lines.push(format!("platform    {}", line::one_line(&platform.to_string())));
     }
@@ -73,7 +73,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct ImageReport<'a> {
     names: &'a [String],
-    place: &'a str,
+    places: &'a [String],
     platform: Option<String>,
     image_id: Option<String>,
     manifests: Vec<DigestReport>,
@@ -105,7 +105,7 @@ impl<'a> ImageReport<'a> {
         let pairs = image.chain.iter().flat_map(|chain| chain.diff_ids().iter().zip(chain.chain_ids()));
         Self {
             names: &image.names,
-            place: &image.place,
+            places: &image.places,
             platform: image.platform.as_ref().map(ToString::to_string),
             image_id: image.image_id.map(|id| id.to_string()),
             manifests: image
@@ -132,7 +132,7 @@ mod tests {
         let id = |text: &str| Digest::of(text.as_bytes());
         let image = FoundImage {
             names: vec!["docker.io/library/debian:12".to_owned(), "a\nb".to_owned()],
-            place: "docker in /var/lib/docker".to_owned(),
+            places: vec!["docker in /var/lib/docker".to_owned()],
             platform: Some(Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: None }),
             image_id: Some(ImageId(id("config"))),
             manifests: vec![(Role::Manifest, id("manifest")), (Role::Index, id("index"))],

@@ -89,6 +89,16 @@ impl Archive {
     }
 }
 
+/// The images that a manifest or an index leads to, in a folder whose blobs lie as in an OCI image layout: containerd's content store is one. With
+/// them the platforms that it names and that are not there.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn below(folder: &Path, digest: Digest) -> Result<(Vec<ArchivedImage>, Vec<String>), ArchiveError> {
+    let found = layout::below(&Source::folder(folder), digest)?;
+    Ok((found.images, found.absent))
+}
+
 /// The image that an image config's bytes describe.
 ///
 /// # Errors

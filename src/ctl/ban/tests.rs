@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use clap::Parser;
 
+use super::words::When;
 use super::*;
+use crate::banlist::record::{Action, Patch, Severity};
 use crate::lineage::digest::ChainId;
 
 const BASE: &str = "sha256:c9f0ede05a46ccb285bd43d0e2849a1f6961d902d2091b9fd96a806b5bf3210c";
@@ -239,7 +241,7 @@ fn a_link_to_a_source_stays_a_link_and_the_mode_stays() {
 fn what_countless_images_have_is_not_banned() {
     let found = |layers: &[&str]| FoundImage {
         names: vec!["x".to_owned()],
-        place: "here".to_owned(),
+        places: Vec::new(),
         platform: None,
         image_id: None,
         manifests: Vec::new(),

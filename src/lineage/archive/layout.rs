@@ -31,6 +31,13 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
     Ok(walk.found)
 }
 
+/// The images that one document leads to, in a folder whose blobs lie as a layout's do.
+pub(super) fn below(source: &Source, digest: Digest) -> Result<Found, ArchiveError> {
+    let mut walk = Walk { source, found: Found::default(), names: Vec::new(), indexes: Vec::new() };
+    walk.document(digest)?;
+    Ok(walk.found)
+}
+
 fn parse<T: serde::de::DeserializeOwned>(source: &Source, name: &str) -> Result<T, ArchiveError> {
     serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
 }

@@ -130,6 +130,8 @@ fn a_platform_that_was_never_fetched_is_reported() {
     let archive = Archive::open(Form::Layout, folder.path(), None).unwrap();
     assert_eq!(archive.absent, ["linux/arm64"]);
     assert_eq!(archive.images.len(), 1);
+    let (images, absent) = below(folder.path(), archive.images[0].indexes[0].0).unwrap();
+    assert_eq!((images[0].image_id, absent), (archive.images[0].image_id, archive.absent.clone()));
 }
 
 #[test]

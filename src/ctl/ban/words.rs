@@ -1,0 +1,187 @@
+//! What is typed after `embargoctl ban` and `embargoctl except`?
+//!
+//! In: the words of a person. Out: the ban or the exception they describe. Texts and IDs are checked where the source is read back.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::super::image::ImageArgs;
+use crate::banlist::record::{Action, Ban, MatchKind, Patch, Severity};
+use crate::sys::clock::{self, Timestamp};
+
+/// `embargoctl ban`.
+#[derive(Debug, Args)]
+pub struct BanArgs {
+    /// The source to add it to; made when it is missing.
+    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
+    pub(super) source: PathBuf,
+    /// The ban's name, as people will cite it.
+    #[arg(long, value_name = "ID")]
+    pub(super) id: String,
+    /// Why, in a few words.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// How bad it is.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "high")]
+    pub(super) severity: SeverityWord,
+    /// An advisory such as CVE-2026-1234; may be given more than once.
+    #[arg(long, value_name = "ID")]
+    pub(super) advisory: Vec<String>,
+    /// What a match does.
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(super) action: ActionWord,
+    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 7d. Now, unless said.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    pub(super) effective: Option<When>,
+    /// When it ends, if ever.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    pub(super) lapses: Option<When>,
+    /// What to use instead.
+    #[arg(long, value_name = "REFERENCE")]
+    pub(super) successor: Option<String>,
+    /// What is banned: everything built on the image, the image itself, or its top layer wherever it lies.
+    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
+    pub(super) kind: KindWord,
+    /// A shell command to run in containers that already have it.
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) patch_run: Option<String>,
+    /// A shell command that exits 0 where that is not needed.
+    #[arg(long, value_name = "COMMAND", requires = "patch_run")]
+    pub(super) patch_check: Option<String>,
+    /// How long the patch may take.
+    #[arg(long, value_name = "SPAN", requires = "patch_run", default_value = "10m", value_parser = span)]
+    pub(super) patch_timeout: u64,
+    /// As whom it runs.
+    #[arg(long, value_name = "UID:GID", requires = "patch_run", default_value = "0:0")]
+    pub(super) patch_user: String,
+    #[command(flatten)]
+    pub(super) image: ImageArgs,
+}
+
+/// `embargoctl except`.
+#[derive(Debug, Args)]
+pub struct ExceptArgs {
+    /// The source that has the ban.
+    #[arg(long, value_name = "FILE", default_value = "bans.toml")]
+    pub(super) source: PathBuf,
+    /// The ban.
+    #[arg(long, value_name = "ID")]
+    pub(super) ban: String,
+    /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 14d.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    pub(super) until: When,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Where it was agreed.
+    #[arg(long, value_name = "ID")]
+    pub(super) ticket: Option<String>,
+    /// What is excepted: the image itself, everything built on it, or whatever has its top layer.
+    #[arg(long = "as", value_enum, value_name = "KIND", default_value = "image")]
+    pub(super) kind: KindWord,
+    #[command(flatten)]
+    pub(super) image: ImageArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum KindWord {
+    Base,
+    Image,
+    Layer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SeverityWord {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ActionWord {
+    Refuse,
+    Warn,
+}
+
+/// A time, or a span from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    At(Timestamp),
+    In(u64),
+}
+
+impl When {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let at = Timestamp::parse(text).map(Self::At);
+        at.or_else(|| clock::duration(text).map(Self::In))
+            .ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
+    }
+
+    pub(super) const fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::In(seconds) => now.plus(seconds),
+        }
+    }
+}
+
+fn span(text: &str) -> Result<u64, String> {
+    clock::duration(text).ok_or_else(|| "expected a span such as 90s or 10m".to_owned())
+}
+
+impl BanArgs {
+    /// The ban that was asked for, at this time.
+    pub(super) fn ban(&self, now: Timestamp) -> Ban {
+        let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
+        Ban {
+            id: self.id.clone(),
+            reason: self.reason.clone(),
+            advisories: self.advisory.clone(),
+            severity: self.severity.severity(),
+            action: self.action.action(),
+            effective: self.effective.map_or(now, |when| when.from(now)),
+            lapses: self.lapses.map(|when| when.from(now)),
+            successor: self.successor.clone(),
+            except: Vec::new(),
+            cure: Vec::new(),
+            patch: self.patch_run.as_ref().map(|run| Patch {
+                check: self.patch_check.as_ref().map(shell),
+                run: shell(run),
+                timeout: self.patch_timeout,
+                user: self.patch_user.clone(),
+            }),
+        }
+    }
+}
+
+impl KindWord {
+    pub(super) const fn kind(self) -> MatchKind {
+        match self {
+            Self::Base => MatchKind::Base,
+            Self::Image => MatchKind::Image,
+            Self::Layer => MatchKind::Layer,
+        }
+    }
+}
+
+impl SeverityWord {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+impl ActionWord {
+    const fn action(self) -> Action {
+        match self {
+            Self::Refuse => Action::Refuse,
+            Self::Warn => Action::Warn,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why could an image not be found?
+//!
+//! Names and paths are whoever's typed them, and quoted.
+
+use std::{fmt, io};
+
+use crate::lineage::LineageError;
+use crate::lineage::archive::ArchiveError;
+
+/// Why an image could not be found.
+#[derive(Debug)]
+pub enum ImageError {
+    /// Standard input broke off.
+    Input(io::Error),
+    /// An archive is not what it should be.
+    Archive(ArchiveError),
+    /// An engine's store cannot be read: of which image.
+    Store(String, LineageError),
+    /// No engine here has it: the reference, and where it was looked for.
+    Nowhere(String, Vec<String>),
+    /// It means different layers to different engines: the reference, and what it means where.
+    Ambiguous(String, Vec<String>),
+    /// It is not there for this platform: the platforms that are.
+    Platform(String, Vec<String>),
+    /// A word that names an engine and no image.
+    Word(String, &'static str),
+    /// Layers can be hashed in archives only.
+    NoLayers(String),
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(_) => f.write_str("cannot read standard input"),
+            Self::Archive(error) => error.fmt(f),
+            Self::Store(image, error) => write!(f, "cannot read the image {image:?}: {error}"),
+            Self::Nowhere(image, places) if places.is_empty() => write!(f, "cannot find the image {image:?}: no engine's store is here"),
+            Self::Nowhere(image, places) => write!(f, "cannot find the image {image:?} ({})", places.join(", ")),
+            Self::Ambiguous(image, meanings) => {
+                write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
+            }
+            Self::Platform(wanted, found) => write!(f, "cannot find it for {wanted}, but for {}", found.join(", ")),
+            Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
+            Self::NoLayers(image) => write!(f, "cannot hash the layers of {image:?}: only an archive has them at hand"),
+        }
+    }
+}
+
+impl std::error::Error for ImageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Input(error) => Some(error),
+            Self::Archive(error) => error.source(),
+            Self::Store(_, error) => error.source(),
+            Self::Nowhere(..) | Self::Ambiguous(..) | Self::Platform(..) | Self::Word(..) | Self::NoLayers(_) => None,
+        }
+    }
+}
