@@ -21,7 +21,6 @@ fuzz_target!(|bytes: &[u8]| {
         _ = reference::find("docker.io/library/debian:12", &images);
     }
     stores::image_stores_in(bytes).for_each(drop);
-    _ = stores::run_root_in(bytes, "overlay", "c1");
     build::fuse_mounts(bytes).for_each(drop);
     if let Ok(text) = std::str::from_utf8(bytes) {
         _ = stores::StorageSettings::parse(text);
