@@ -37,6 +37,7 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ("EMBARGO_GROUNDS", event.grounds.map(|grounds| grounds.word().to_owned())),
         ("EMBARGO_DAYS_LEFT", event.days_left.map(|days| days.to_string())),
         ("EMBARGO_CONTAINER", Some(subject.container.clone())),
+        ("EMBARGO_NAME", subject.name.clone()),
         ("EMBARGO_IMAGE", subject.image.clone()),
         ("EMBARGO_IMAGE_ID", subject.image_id.map(|id| id.to_string())),
         ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
@@ -67,7 +68,8 @@ mod tests {
         Event {
             kind: EventKind::Refused,
             subject: Subject {
-                container: "web-1".into(),
+                container: "c4f0".into(),
+                name: Some("web-1".into()),
                 engine: "docker".into(),
                 image_id: Some(ImageId(Digest::of(b"config"))),
                 image: Some("acme/web:1\u{1b}[2J\nEMBARGO_BAN=none".into()),
@@ -99,7 +101,7 @@ mod tests {
         send_to(&sockets, &[refused()]);
         let expected = format!(
             "MESSAGE=embargo: refused web-1: …\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=refused\n\
-             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_GROUNDS=banned\nEMBARGO_CONTAINER=web-1\n\
+             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_GROUNDS=banned\nEMBARGO_CONTAINER=c4f0\nEMBARGO_NAME=web-1\n\
              EMBARGO_IMAGE=acme/web:1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_IMAGE_ID={}\nEMBARGO_CHAIN_ID={}\nEMBARGO_ENGINE=docker\nEMBARGO_LIST_VERSION=412\n\
              EMBARGO_EVIDENCE=mount\nEMBARGO_SOURCE=https://example.com/acme/web\nEMBARGO_REVISION=4f2a\n",
             Digest::of(b"base"),

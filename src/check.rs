@@ -218,14 +218,10 @@ impl Judge<'_> {
     fn judge(&self, word: &str, subject: &Subject) -> Judged {
         let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
         let bans = store::look_up(self.paths, &self.settings.rules(), &queries);
-        let labels = subject.origin.as_ref().ok().and_then(|origin| match origin {
-            Origin::Image(image) => image::labels(&image.facts),
-            Origin::NoLayers(facts) => image::labels(facts),
-            Origin::NoImage => None,
-        });
-        let labels = labels.unwrap_or_default();
+        let labels = subject.origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
         let case = Case {
             container: word,
+            name: None,
             engine: subject.engine,
             origin: subject.origin.as_ref(),
             labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() },

@@ -13,7 +13,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine;
 use crate::delegate::{self, DelegateError, Kind};
-use crate::lineage::{self, ImageFacts, LineageError, Origin, Unknown, image};
+use crate::lineage::{self, LineageError, Origin, Unknown, image};
 use crate::paths::Paths;
 use crate::refusal::{self, LogDialect};
 use crate::report::{self, Exit};
@@ -142,6 +142,7 @@ impl Gate<'_> {
         let glass = break_glass::load(self.paths);
         let case = Case {
             container: &start.container,
+            name: None,
             engine: start.engine,
             origin: origin.as_ref(),
             labels: Labels::default(),
@@ -154,7 +155,7 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
-        let labels = origin.as_ref().ok().and_then(facts).and_then(image::labels).unwrap_or_default();
+        let labels = origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
         verdict::judge(&Case { labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() }, ..case })
     }
 }
@@ -192,12 +193,4 @@ fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = reading.spec_file.map_or_else(|| bundle.join("config.json"), PathBuf::from);
     !matches!(file::open(&spec_file, Guard::Any), Err(error) if error.is_absent())
-}
-
-fn facts(origin: &Origin) -> Option<&ImageFacts> {
-    match origin {
-        Origin::Image(image) => Some(&image.facts),
-        Origin::NoLayers(facts) => Some(facts),
-        Origin::NoImage => None,
-    }
 }

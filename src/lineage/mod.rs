@@ -39,6 +39,18 @@ pub enum Origin {
     NoImage,
 }
 
+impl Origin {
+    /// What is known of the image beside its layers; nothing without an image.
+    #[must_use]
+    pub const fn facts(&self) -> Option<&ImageFacts> {
+        match self {
+            Self::Image(image) => Some(&image.facts),
+            Self::NoLayers(facts) => Some(facts),
+            Self::NoImage => None,
+        }
+    }
+}
+
 /// An image's layers, lowest first, and what else is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageLineage {

@@ -118,6 +118,8 @@ impl EventKind {
 pub struct Subject {
     /// Its ID, or the name that the caller of `check` gave.
     pub container: String,
+    /// What its engine calls it.
+    pub name: Option<String>,
     /// Its engine, in one word.
     pub engine: String,
     /// Its image's name by the engine's own record, else the image ID.
@@ -144,6 +146,7 @@ impl Subject {
         let image = facts.and_then(|facts| facts.name.clone()).or_else(|| image_id.map(|id| id.to_string()));
         Self {
             container: case.container.to_owned(),
+            name: case.name.map(str::to_owned),
             engine: case.engine.to_owned(),
             image,
             image_id,

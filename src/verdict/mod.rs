@@ -35,6 +35,8 @@ pub use standing::{Finding, Standing};
 pub struct Case<'a> {
     /// The container's ID, or the name that somebody gave to `check`.
     pub container: &'a str,
+    /// What its engine calls it, for people: `web-1`. Anybody may have chosen it, and nothing depends on it.
+    pub name: Option<&'a str>,
     /// Its engine, in one word, for the audit event.
     pub engine: &'a str,
     /// What it is made of.
@@ -61,6 +63,11 @@ pub struct Labels<'a> {
 }
 
 impl Case<'_> {
+    /// What people call the container: its name, else its ID.
+    fn called(&self) -> &str {
+        self.name.unwrap_or_else(|| short(self.container))
+    }
+
     const fn list_version(&self) -> Option<u64> {
         match self.bans {
             Bans::Known(known) => Some(known.version),
@@ -80,6 +87,12 @@ pub struct Judgement {
     pub events: Vec<Event>,
     /// Every match in the list, the gravest first, those that change nothing included.
     pub findings: Vec<Finding>,
+}
+
+/// The ID as people know it: engines show the first 12 of their 64 digits.
+fn short(id: &str) -> &str {
+    let is_long = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_long { &id[..12] } else { id }
 }
 
 /// Admit or refuse.
@@ -175,7 +188,7 @@ pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
 #[must_use]
 pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
     let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
-    let message = format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(container));
+    let message = format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(short(container)));
     let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
     Judgement { verdict: Verdict::Admit(Admission(())), withheld: None, events, findings: Vec::new() }
 }
@@ -184,7 +197,7 @@ pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
 #[must_use]
 pub fn settings_unreadable(container: &str, engine: &str, error: &SettingsError, glass: Option<&BreakGlass>, now: Timestamp) -> Judgement {
     let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
-    let refusal = Refusal::new(Grounds::Settings, container, &line::causes(error));
+    let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
     conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, now, findings: Vec::new(), events: Vec::new() })
 }
 
@@ -218,7 +231,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
 
 /// What stands against starting the container, the gravest only: what is certain before what is not known.
 fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
-    let refusal = |grounds, because: String| Some(Refusal::new(grounds, case.container, &format!("{because}{}", words::tail(case))));
+    let refusal = |grounds, because: String| Some(Refusal::new(grounds, case.called(), &format!("{because}{}", words::tail(case))));
     if let Some(finding) = findings.iter().find(|finding| finding.standing.is_in_effect()) {
         return refusal(Grounds::Banned, words::finding(finding, case.origin.ok()));
     }
@@ -226,7 +239,7 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
         return refusal(Grounds::CorruptStore, format!("cannot trust its engine's store: {}", line::causes(error)));
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) = (case.bans, case.settings.on_missing_list) {
-        return Some(Refusal::new(Grounds::MissingList, case.container, &words::no_list(error, case.labels)));
+        return Some(Refusal::new(Grounds::MissingList, case.called(), &words::no_list(error, case.labels)));
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
         return refusal(Grounds::UnknownImage, doubt);
@@ -254,7 +267,7 @@ fn doubt(case: &Case<'_>) -> Option<String> {
 
 /// What is remarkable about an admission.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
-    let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.container), words::tail(case));
+    let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.called()), words::tail(case));
     let mut events = Vec::new();
     for finding in findings {
         let kind = match finding.standing {
@@ -274,7 +287,7 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
         events.push(Event::new(EventKind::UnknownImage, subject, &[], &admitted(&doubt)));
     }
     if let Bans::Missing(error) = case.bans {
-        let message = format!("embargo: admitted {}: {}", line::name(case.container), words::no_list(error, case.labels));
+        let message = format!("embargo: admitted {}: {}", line::name(case.called()), words::no_list(error, case.labels));
         events.push(Event::new(EventKind::ListMissing, subject, &[], &message));
     }
     events
@@ -310,7 +323,7 @@ fn conclude(conclusion: Conclusion<'_>) -> Judgement {
         }
         None => None,
     };
-    let container = line::name(&subject.container);
+    let container = line::name(subject.name.as_deref().unwrap_or_else(|| short(&subject.container)));
     match (&obstacle, broken, mode) {
         (None, None, Mode::Enforce | Mode::Audit) => {}
         (None, Some((reason, until)), Mode::Enforce | Mode::Audit) => {

@@ -135,6 +135,7 @@ impl Given {
         let (origin, break_glass) = (self.origin.as_ref(), self.glass.as_ref());
         judge(&Case {
             container: "web-1",
+            name: None,
             engine: "docker",
             origin,
             labels,
@@ -300,6 +301,7 @@ fn an_event_names_everything_that_is_known() {
     let event = Given::hits(vec![hit()]).judged().events.remove(0);
     let expected = Subject {
         container: "web-1".into(),
+        name: None,
         engine: "docker".into(),
         image: Some("docker.io/acme/web:1".into()),
         image_id: Some(ImageId(digest("config"))),
@@ -652,5 +654,13 @@ fn only_calls_that_start_nothing_get_leave_without_a_judgement() {
         ("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1", false),
     ] {
         assert_eq!(leave(text), free, "{text}");
+    }
+}
+
+#[test]
+fn a_container_is_called_by_its_name_or_by_the_digits_that_engines_show() {
+    assert_eq!(super::short(&"0123456789abcdef".repeat(4)), "0123456789ab");
+    for id in ["web-1", "0123456789abcdef", &"g".repeat(64), &"0".repeat(65)] {
+        assert_eq!(super::short(id), id);
     }
 }
