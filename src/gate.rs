@@ -136,7 +136,10 @@ impl Gate<'_> {
 
     fn judge_armed(&self, settings: &Settings, start: Start) -> Judgement {
         let deadline = Instant::now() + settings.resolve_timeout;
-        let origin = start.bundle.and_then(|bundle| lineage::resolve(&bundle, self.paths, deadline));
+        let (origin, bundle) = match start.bundle {
+            Ok(bundle) => (lineage::resolve(&bundle, self.paths, deadline), Some(bundle)),
+            Err(error) => (Err(error), None),
+        };
         let queries = origin.as_ref().map(verdict::queries).unwrap_or_default();
         let bans = store::look_up(self.paths, &settings.rules(), &queries);
         let glass = break_glass::load(self.paths);
@@ -155,8 +158,11 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
+        // What is only shown is only read when there is something to show.
+        let name = bundle.as_ref().and_then(lineage::called);
         let labels = origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
-        verdict::judge(&Case { labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() }, ..case })
+        let labels = Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() };
+        verdict::judge(&Case { name: name.as_deref(), labels, ..case })
     }
 }
 

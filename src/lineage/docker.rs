@@ -130,6 +130,14 @@ impl LayerRoot {
     }
 }
 
+/// What Docker calls the container: the name its maker chose or was given. Both kinds of image store have the record in the same place below the
+/// data root: `<data root>/<driver>/…` and `<data root>/rootfs/<snapshotter>/<container>`.
+#[must_use]
+pub fn called(bundle: &Bundle) -> Option<String> {
+    let data_root = LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned))?;
+    ContainerRecord::load(&data_root, &bundle.id).ok()?.name
+}
+
 /// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store, or that store has no record of it: then it is
 /// another engine's.
 ///

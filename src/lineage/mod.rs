@@ -138,6 +138,16 @@ pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Orig
     }
 }
 
+/// What its engine calls the container of a bundle, for people. Costs reads and decides nothing.
+#[must_use]
+pub fn called(bundle: &Bundle) -> Option<String> {
+    match engine::place(bundle) {
+        Place::Task { .. } => docker::called(bundle),
+        Place::Storage { store, driver } => storage::called(bundle, &store, &driver),
+        Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+    }
+}
+
 /// Why a lineage could not be told.
 #[derive(Debug)]
 pub enum LineageError {

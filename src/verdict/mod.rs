@@ -188,7 +188,8 @@ pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
 #[must_use]
 pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
     let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
-    let message = format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(short(container)));
+    let message =
+        format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(short(container)));
     let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
     Judgement { verdict: Verdict::Admit(Admission(())), withheld: None, events, findings: Vec::new() }
 }

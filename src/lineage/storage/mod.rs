@@ -53,6 +53,13 @@ pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: Instant) -
     Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.container(store, driver)
 }
 
+/// What Podman or CRI-O calls the container: the first of its names.
+#[must_use]
+pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Option<String> {
+    let (record, _) = container::find(bundle.id.as_str(), driver, &[store]).ok()?;
+    record.names.into_iter().next()
+}
+
 /// The container of a `RUN` step: Buildah's bundle names no store, so that the mount at its root must.
 ///
 /// # Errors
