@@ -114,7 +114,16 @@ impl PublicKey {
         [a, b, c, d]
     }
 
-    /// Whether `signature` is this key's over `text`. Signatures of SSH and minisign keys are told apart and never count yet.
+    /// Whether this program can check its signatures: those of SSH and minisign keys are told apart, and skipped.
+    #[must_use]
+    pub const fn is_checked(&self) -> bool {
+        match self.algorithm {
+            Algorithm::Ed25519 | Algorithm::P256 => true,
+            Algorithm::Sshsig | Algorithm::Minisign => false,
+        }
+    }
+
+    /// Whether `signature` is this key's over `text`; never for a key that is not [`PublicKey::is_checked`].
     #[must_use]
     pub fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         match self.algorithm {

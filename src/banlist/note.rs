@@ -130,7 +130,7 @@ fn signature(line: &str) -> Option<Signature> {
 }
 
 /// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature is skipped and counted, so that one broken
-/// signer cannot stop a fleet's list; a key counts once, by its public key, however often it signs or is named. With `enough` the counting stops
+/// signer cannot stop a fleet's list; one of a kind that is not checked counts as unknown; a key counts once, by its public key, however often it signs or is named. With `enough` the counting stops
 /// as soon as the threshold is met.
 #[must_use]
 pub fn tally(text: &str, signatures: &[Signature], keys: &[(&str, &PublicKey)], wanted: usize, enough: Enough) -> Tally {
@@ -140,7 +140,7 @@ pub fn tally(text: &str, signatures: &[Signature], keys: &[(&str, &PublicKey)], 
         if enough == Enough::Threshold && good.len() >= wanted {
             break;
         }
-        let mut named = keys.iter().filter(|(name, key)| key.id(name) == signature.id).peekable();
+        let mut named = keys.iter().filter(|(name, key)| key.is_checked() && key.id(name) == signature.id).peekable();
         if named.peek().is_none() {
             tally.unknown += 1;
             continue;

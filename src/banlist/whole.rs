@@ -11,7 +11,7 @@ use crate::lineage::digest::Digest;
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{self, Ban, Entry, MatchKind};
+use super::record::{self, Ban, Entry, Match, MatchKind};
 use super::section;
 use super::tree::{Kinds, build};
 
@@ -32,9 +32,19 @@ pub const MAX_NAMES: usize = 16;
 /// An entry line as it is checked.
 struct Line {
     kinds: Kinds,
-    /// Place of the ban, and the kind, of each match.
-    matches: Vec<(usize, MatchKind)>,
+    /// The place of each ban, once, and as what it bans.
+    bans: Vec<(usize, Kinds)>,
     used: bool,
+}
+
+impl Line {
+    /// The line of these matches: a digest counts once for a ban, however many names it has there.
+    fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
+        matches.sort_unstable();
+        let together = |found: &[(usize, MatchKind)]| found.iter().fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
+        let bans = matches.chunk_by(|one, other| one.0 == other.0).map(|found| (found[0].0, together(found))).collect();
+        Self { kinds: together(&matches), bans, used: false }
+    }
 }
 
 /// Checks a whole list and hands each digest to `each`, ascending, with the offset of its entry. Returns its bans in the order of the source.
@@ -53,15 +63,7 @@ pub fn check<R: ReadAt + ?Sized>(
         let line = lines.get_mut(&leaf.offset).filter(|line| line.kinds == leaf.kinds).ok_or_else(|| malformed(leaf.offset))?;
         line.used = true;
         count(&mut entries, leaf.kinds);
-        let mut before = None;
-        for (ban, _) in &line.matches {
-            // A digest counts once for a ban, however many names it has there.
-            if before.replace(*ban) != Some(*ban) {
-                let kinds =
-                    line.matches.iter().filter(|(other, _)| other == ban).fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
-                count(&mut bans[*ban].entries, kinds);
-            }
-        }
+        line.bans.iter().for_each(|(ban, kinds)| count(&mut bans[*ban].entries, *kinds));
         each(leaf.digest, leaf.kinds);
         Ok(())
     })?;
@@ -96,19 +98,15 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<(Vec
             return Ok(());
         }
         let entry: Entry = record::parse(bytes).filter(|entry: &Entry| !entry.matches.is_empty()).ok_or_else(malformed)?;
-        let mut line = Line { kinds: Kinds::default(), matches: Vec::with_capacity(entry.matches.len()), used: false };
-        for found in entry.matches {
+        let mut found = Vec::with_capacity(entry.matches.len());
+        for Match { kind, name, ban, .. } in entry.matches {
             // Ban lines come first, so the one meant is known.
-            let place = *places.get(&found.ban).ok_or_else(malformed)?;
-            line.kinds = line.kinds.with(found.kind);
-            line.matches.push((place, found.kind));
+            let place = *places.get(&ban).ok_or_else(malformed)?;
+            found.push((place, kind));
             let names = &mut bans[place].names;
-            if let Some(name) = found.name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)) {
-                names.push(name);
-            }
+            names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
         }
-        line.matches.sort_unstable();
-        lines.insert(offset, line);
+        lines.insert(offset, Line::of(found));
         Ok(())
     })?;
     Ok((bans, lines))

@@ -1,5 +1,6 @@
 //! Notes, and whose signature counts.
 
+use super::super::key::Algorithm;
 use super::super::testing::{TestKey, key};
 use super::*;
 
@@ -95,6 +96,13 @@ fn two_keys_with_one_id_are_both_tried() {
     // The same name and key listed under both: found behind the one that does not verify.
     let both = [("key-1", &first), ("key-1", &first), ("key-2", &second)];
     assert_eq!(tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good, 1);
+}
+
+#[test]
+fn a_signature_of_a_kind_that_is_not_checked_is_skipped_as_unknown() {
+    let phone = PublicKey::new(Algorithm::Sshsig, vec![7; 51]).unwrap();
+    let signature = Signature { name: "phone".to_owned(), id: phone.id("phone"), bytes: b"SSHSIG\0\0\0\x01".to_vec() };
+    assert_eq!(tally(TEXT, &[signature], &[("phone", &phone)], 1, Enough::All), Tally { wanted: 1, good: 0, bad: 0, unknown: 1 });
 }
 
 #[test]
