@@ -7,6 +7,8 @@ load lib/images
 load lib/docker
 load lib/containerd
 
+STORE=containerd:default/
+
 setup_file() {
   start_containerd default
   hear_system_log
@@ -142,7 +144,10 @@ create() {
 @test "a refusal leaves nothing behind: state, pid file, bundle, shim, mount or cgroup" {
   ban_and_publish "$(image base:1)"
   use embargo
-  refuse() { ! launch "$(image app:1)" one true; }
+  refuse() {
+    run launch "$(image app:1)" one true
+    [ "$status" -eq 1 ]
+  }
   launch "$(image other:1)" one true
   leaves_nothing refuse
 }

@@ -7,6 +7,8 @@ load lib/images
 load lib/docker
 load lib/containerd
 
+STORE=containerd:k8s.io/
+
 setup_file() {
   start_containerd k8s.io
   hear_system_log
@@ -151,7 +153,8 @@ refuse_a_pod() {
   local pod container
   pod=$(cri pod pod)
   container=$(cri container "$pod" main "$(image app:1)" -- sleep 1000)
-  ! cri start "$container"
+  run cri start "$container"
+  [ "$status" -eq 1 ]
   clear_pods
 }
 
@@ -163,7 +166,8 @@ refuse_a_pod() {
 }
 
 refuse_a_sandbox() {
-  ! cri pod pod
+  run cri pod pod
+  [ "$status" -eq 1 ]
   clear_pods
 }
 
@@ -180,7 +184,8 @@ refuse_a_sandbox() {
   local pod container
   pod=$(cri pod pod)
   container=$(cri container "$pod" main "$(image app:1)" -- sleep 1000)
-  ! cri start "$container"
+  run cri start "$container"
+  [ "$status" -eq 1 ]
   heard EMBARGO_EVENT=refused EMBARGO_BAN=BAN-2026-0007 "EMBARGO_CONTAINER=$container" EMBARGO_ENGINE=containerd EMBARGO_MATCH=sha256: \
     EMBARGO_SOURCE=https://source.example/app EMBARGO_REVISION=0123abc
 }

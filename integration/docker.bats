@@ -6,6 +6,8 @@ load lib/node
 load lib/images
 load lib/docker
 
+STORE=docker:
+
 setup_file() {
   start_docker
   docker_images
@@ -172,12 +174,28 @@ bundle_of() {
 }
 
 @test "a committed container is still built on the base" {
-  ban_nothing
-  use plain
-  docker run --name web-1 app:1 touch /committed
-  docker commit web-1 committed:1
   ban_and_publish base:1
-  refused_only_by_embargo 125 docker run --rm committed:1 true
+  use plain
+  local name
+  for name in app other; do
+    docker run --name "web-$name" "$name:1" touch /committed
+    docker commit "web-$name" "committed-$name:1"
+  done
+  works_under_both docker run --rm committed-other:1 echo committed runs
+  refused_only_by_embargo 125 docker run --rm committed-app:1 true
+}
+
+@test "an image made by the classic builder is judged like one made by BuildKit" {
+  ban_and_publish base:1
+  use plain
+  local name
+  for name in base other; do
+    printf 'FROM %s:1\nRUN touch /one\nRUN touch /two\n' "$name" | DOCKER_BUILDKIT=0 docker build -t "classic-$name:1" -
+  done
+  works_under_both docker run --rm classic-other:1 echo classic runs
+  refused_only_by_embargo 125 docker run --rm classic-base:1 true
+  use embargo
+  printf 'FROM other:1\nRUN touch /three\nRUN touch /four\n' | DOCKER_BUILDKIT=0 docker build -
 }
 
 refuse_and_remove() {
@@ -215,7 +233,10 @@ refuse_and_remove() {
 @test "a refused step leaves nothing behind" {
   ban_and_publish base:1
   use embargo
-  refuse_build() { ! env DOCKER_BUILDKIT=1 docker build --no-cache -f "$BUILD/app.dockerfile" "$BUILD" 2>"$LOGS/build"; }
+  refuse_build() {
+    run env DOCKER_BUILDKIT=1 docker build --no-cache -f "$BUILD/app.dockerfile" "$BUILD"
+    [ "$status" -eq 1 ]
+  }
   refuse_build
   leaves_nothing refuse_build
 }
@@ -237,9 +258,17 @@ refuse_and_remove() {
   same_under_both eval 'docker run --rm other:1 sh -c "echo out; echo err >&2; exit 7" 2>&1 >/dev/null'
   [ "$seen" = $'exit status 7\nerr' ]
   same_under_both docker run --rm other:1 sh -c 'kill -9 $$'
-  same_under_both docker run --rm other:1 no-such-program
+  # The client may also say that it stopped waiting for a container that never was: a race of its own.
+  no_start() {
+    local status=0
+    docker run --rm other:1 "$1" 2>"$LOGS/no-start" || status=$?
+    grep -v 'error waiting for container' "$LOGS/no-start"
+    return $status
+  }
+  same_under_both no_start no-such-program
   [[ $seen == "exit status 127"* ]]
-  same_under_both docker run --rm other:1 /etc
+  same_under_both no_start /etc
+  [[ $seen == "exit status 126"* ]]
 }
 
 @test "exec, pause, update, top, stats, kill, stop, restart and rm work as under the plain runtime" {
@@ -323,7 +352,7 @@ refuse_and_remove() {
   use embargo
   run docker run --name web-1 app:1
   heard EMBARGO_EVENT=refused EMBARGO_BAN=BAN-2026-0007 "EMBARGO_CONTAINER=$(docker inspect -f '{{.Id}}' web-1)" EMBARGO_ENGINE=docker \
-    "EMBARGO_MATCH=$(chain_id $(diff_ids base:1))" "EMBARGO_CHAIN_ID=$(chain_id $(diff_ids app:1))" EMBARGO_LIST_VERSION= EMBARGO_EVIDENCE=mount \
+    "EMBARGO_MATCH=$(chain_id $(diff_ids base:1))" "EMBARGO_CHAIN_ID=$(chain_id $(diff_ids app:1))" EMBARGO_LIST_VERSION= 'EMBARGO_EVIDENCE=(mount|metadata)' \
     EMBARGO_SOURCE=https://source.example/app EMBARGO_REVISION=0123abc
 }
 

@@ -6,6 +6,8 @@ load lib/node
 load lib/images
 load lib/podman
 
+STORE=podman:
+
 setup_file() {
   start_podman
   hear_system_log
@@ -180,7 +182,10 @@ refuse_and_remove() {
 @test "a refused build step leaves nothing behind" {
   ban_and_publish localhost/base:1
   use embargo
-  refuse_build() { ! podman build --no-cache --runtime "$RUNTIME" -f "$BUILD/app.dockerfile" --build-arg BASE=localhost/base:1 "$BUILD"; }
+  refuse_build() {
+    run podman build --no-cache --runtime "$RUNTIME" -f "$BUILD/app.dockerfile" --build-arg BASE=localhost/base:1 "$BUILD"
+    [ "$status" -ne 0 ]
+  }
   refuse_build
   remove_containers
   leaves_nothing eval 'refuse_build; remove_containers'

@@ -7,7 +7,6 @@ load lib/images
 load lib/podman
 
 TENANT_HOME=/var/lib/containers/tenant
-STORE=$TENANT_HOME/.local/share/containers/storage
 
 tenant() {
   (cd / && exec runuser -u tenant -- env HOME=$TENANT_HOME XDG_RUNTIME_DIR=/run/user/4321 "$@")
@@ -49,18 +48,11 @@ teardown() {
   podman rm -fa -t 0 >/dev/null
 }
 
-# The author's tool runs as root and reads the user's store: by chain ID, as it would be published for any store.
+# ban_chain_of IMAGE: the author reads an archive that the user saved; the chain ID is the same in every store.
 ban_chain_of() {
-  new_source
-  "$EMBARGOCTL" ban --source "$AUTHOR/bans.toml" --id BAN-2026-0007 --reason "remote code execution" --severity critical \
-    --advisory CVE-2026-1234 --successor registry.example/base:2 "$(podman_archive "$1")" >/dev/null
-  publish
-}
-
-podman_archive() {
   rm -f "$ROOM/archive.tar"
-  tenant podman save -q "$1" >"$ROOM/archive.tar"
-  printf 'docker-archive:%s\n' "$ROOM/archive.tar"
+  podman save -q "$1" >"$ROOM/archive.tar"
+  ban_and_publish "docker-archive:$ROOM/archive.tar"
 }
 
 @test "a user's container of an image that is not banned runs as under the plain runtime" {

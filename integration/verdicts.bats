@@ -6,6 +6,8 @@ load lib/node
 load lib/images
 load lib/docker
 
+STORE=docker:
+
 setup_file() {
   start_docker
   docker_images

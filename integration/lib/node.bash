@@ -1,6 +1,7 @@
 # A node's trust, list and settings: what operators and authors do before a container is refused, with the real embargoctl.
 
 AUTHOR=$ROOM/author
+STORE=
 ORIGIN=bans.example/integration
 mkdir -p "$AUTHOR"
 
@@ -33,9 +34,9 @@ new_source() {
   : >"$AUTHOR/bans.toml"
 }
 
-# ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image.
+# ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image in the store that a test file sets as STORE.
 ban() {
-  local image=$1
+  local image=$STORE$1
   shift
   "$EMBARGOCTL" ban --source "$AUTHOR/bans.toml" --id BAN-2026-0007 --reason "remote code execution" --severity critical \
     --advisory CVE-2026-1234 --successor registry.example/base:2 "$@" "$image" >/dev/null
