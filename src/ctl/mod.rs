@@ -10,6 +10,8 @@ pub mod install;
 pub mod keys;
 pub mod lineage;
 pub mod list;
+#[cfg(test)]
+mod manual;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -186,3 +186,30 @@ fn strict_and_lenient_reading_agree_on_good_settings() {
         assert_eq!(scan(text.as_bytes()), parsed(&text).runtime, "{text}");
     }
 }
+
+#[test]
+fn the_manual_names_every_key_with_its_default() {
+    const PAGE: &str = include_str!("../../packaging/man/embargo-config.toml.5");
+    let sample: toml::Table = toml::from_str(&uncommented()).unwrap();
+    let entry = |key: &str| PAGE.lines().find(|line| line.strip_prefix(".It Ic ").is_some_and(|rest| rest.starts_with(&format!("{key} "))));
+    let mut keys: Vec<&str> = Vec::new();
+    for (key, value) in sample.iter().filter(|(key, _)| *key != "engines") {
+        let line = entry(key).unwrap_or_else(|| panic!("{key} is missing"));
+        match value {
+            // A path or an origin is an example, any other value the default.
+            toml::Value::String(text) if !text.contains('/') => assert_eq!(line, format!(".It Ic {key} Pq string, Qq {text}")),
+            toml::Value::Integer(number) => assert_eq!(line, format!(".It Ic {key} Pq whole number, {number}")),
+            _ => {}
+        }
+        keys.push(key);
+    }
+    for (key, places) in sample["engines"].as_table().unwrap() {
+        entry(key).unwrap_or_else(|| panic!("engines.{key} is missing"));
+        keys.push(key);
+        for field in places.as_array().unwrap().iter().filter_map(toml::Value::as_table).flat_map(toml::Table::keys) {
+            assert!(PAGE.lines().any(|line| line.starts_with(&format!(".Ic {field}"))), "engines.{key}: {field} is missing");
+        }
+    }
+    let told: Vec<_> = PAGE.lines().filter_map(|line| line.strip_prefix(".It Ic ")?.split(' ').next()).collect();
+    assert!(told.iter().all(|key| keys.contains(key)), "{told:?} has more keys than {keys:?}");
+}
