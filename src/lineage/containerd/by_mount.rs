@@ -1,75 +1,109 @@
 //! Which image is mounted, when the engine keeps no record of the container?
 //!
-//! For `RUN` steps of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the root's overlay mount, from the kernel, whose
-//! folders are `<snapshotter's root>/snapshots/<number>/fs`, and the database beside them. Out: the [`Origin`], from the names of just these folders; snapshots
-//! above the first that is named after a chain ID are a build's own steps. Not checked: whether such a step repeats layers of an image.
+//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the mount at the root, from the kernel,
+//! whose folders are `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the [`Origin`], from the names of just these folders. An
+//! image's snapshots are named after chain IDs, or, when BuildKit built it here, are steps that its own records know the chain ID of; steps above those
+//! belong to the build that is running. Not checked: whether such a step repeats layers of an image.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::build_record;
 use super::content::Content;
 use super::expand::{self, Stores};
-use super::layout::{Layout, Snapshotter};
+use super::layout::{Folder, Kind, Layout, Snapshotter};
+use super::mounted::is_same;
 use super::records::Metadata;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::digest::ChainId;
 use crate::lineage::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
 
-/// The folders of an overlay of snapshots.
+/// The folders of a mounted snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
     /// The snapshotter's root folder.
     pub root: PathBuf,
     /// The number of the upper folder.
-    pub upper: u64,
-    /// The numbers of the lower folders, topmost first.
+    pub upper: Option<u64>,
+    /// The numbers of the lower folders, topmost first, or of the one folder that is mounted as it is.
     pub lower: Vec<u64>,
 }
 
-/// What is mounted at `root`; `None` when that is no overlay of a snapshotter's folders.
+/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is no snapshotter's folder, nor an overlay of them.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
-pub fn resolve(root: &Path, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
-    let mount = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
-    let Some(folders) = mount.as_ref().and_then(folders) else { return Ok(None) };
+pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+    let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else { return Ok(None) };
+    let Some(folders) = folders(&mount).or_else(|| bound(&mount, root, bundle)) else { return Ok(None) };
     let snapshotter = match Snapshotter::open(&folders.root) {
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         answer => answer?,
     };
-    let (Some(above), false) = (folders.lower.first(), folders.lower.is_empty()) else { return Ok(None) };
-    let layout = snapshotter.layout_of(folders.upper, *above, deadline)?;
+    let layout = match (folders.upper, folders.lower.as_slice()) {
+        (Some(upper), [above, ..]) => snapshotter.layout_of(upper, *above, deadline)?,
+        (None, [top, ..]) => snapshotter.layout_numbered(*top, deadline)?,
+        (_, []) => return Ok(None),
+    };
     let layout = layout.ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
-    agree(root, &folders, &layout)?;
-    origin(&folders.root, snapshotter.path(), &layout, paths, deadline).map(Some)
-}
-
-fn agree(root: &Path, folders: &Folders, layout: &Layout) -> Result<(), Corrupt> {
-    let recorded = layout.parents.iter().map(|folder| folder.number);
-    if layout.own.number == folders.upper && recorded.clone().eq(folders.lower.iter().copied()) {
-        return Ok(());
+    // Nothing but the container's own folder: a build from scratch.
+    let is_own = folders.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
+    let layers = layers(layout);
+    let recorded: Vec<u64> = layers.iter().map(|folder| folder.number).collect();
+    if recorded != folders.lower && !is_own {
+        let difference = format!("the folders {:?} instead of {recorded:?}", folders.lower);
+        return Err(Corrupt::Mount(root.to_owned(), difference).into());
     }
-    let difference = format!("the lower folders {:?} instead of {:?}", folders.lower, recorded.collect::<Vec<_>>());
-    Err(Corrupt::Mount(root.to_owned(), difference))
+    origin(&folders.root, &layers, bundle, paths, deadline).map(Some)
 }
 
-/// The origin of a snapshot with this layout.
-fn origin(root: &Path, database: &Path, layout: &Layout, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
-    let Some(first) = layout.parents.iter().position(|folder| ChainId::parse(&folder.key).is_ok()) else { return Ok(Origin::NoImage) };
-    let image = &layout.parents[first..];
-    let names: Result<Vec<_>, _> = image.iter().rev().map(|folder| ChainId::parse(&folder.key)).collect();
-    let names = names.map_err(|error| Corrupt::File(database.to_owned(), format!("a layer below a chain ID has none: {error}")))?;
-    let namespace = &image[0].namespace;
+/// The folders that are layers, topmost first: not that of the container itself.
+fn layers(layout: Layout) -> Vec<Folder> {
+    let own = (layout.kind == Kind::Committed).then_some(layout.own);
+    own.into_iter().chain(layout.parents).collect()
+}
+
+/// The origin of a root that shows these layers, topmost first.
+fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
     let (metadata, content, snapshotter) = stores(root);
+    let names = names(layers, &build_records(bundle, &snapshotter), deadline)?;
+    let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Origin::NoImage) };
+    let namespace = &lowest.namespace;
     let stores = Stores { metadata: metadata.as_ref(), content: content.as_ref(), namespace, snapshotter: &snapshotter, paths, deadline };
-    let top = names.last().copied().ok_or_else(|| Unknown::Mount(root.to_owned()))?;
     let (chain, facts) = expand::expand(top, &expand::Hints::default(), &stores, || Ok(Some(names.clone())))?;
     if chain.chain_ids() != names {
-        return Err(Corrupt::File(database.to_owned(), "its snapshots are not named as their layers hash".into()).into());
+        return Err(Corrupt::File(root.join("metadata.db"), "its snapshots are not named as their layers hash".into()).into());
     }
-    let evidence = if layout.parents.iter().any(|folder| folder.is_remote) { Evidence::Claimed } else { Evidence::Mount };
-    Ok(Origin::Image(ImageLineage { chain, facts, evidence }))
+    let is_claimed = layers.iter().any(|folder| folder.is_remote) || chain.diff_ids().is_empty();
+    Ok(Origin::Image(ImageLineage { chain, facts, evidence: if is_claimed { Evidence::Claimed } else { Evidence::Mount } }))
+}
+
+/// The chain IDs of the layers, lowest first, as far up as they have any.
+fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Vec<ChainId>, LineageError> {
+    let mut names: Vec<ChainId> = Vec::new();
+    for folder in layers.iter().rev() {
+        let mut name = ChainId::parse(&folder.key).ok();
+        for database in records {
+            if name.is_some() {
+                break;
+            }
+            name = match build_record::chain_id(database, &folder.key, names.last().copied(), deadline) {
+                Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => None,
+                answer => answer?,
+            };
+        }
+        let Some(name) = name else { break };
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Where BuildKit keeps its records, when the bundle is `<root>/executor/<id>`: in Docker below the root, elsewhere in it.
+fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
+    let root = bundle.parent().filter(|executor| executor.ends_with("executor")).and_then(Path::parent);
+    let below = |root: &Path| [root.join(format!("containerd-{snapshotter}/metadata_v2.db")), root.join("metadata_v2.db")];
+    root.map(|root| below(root).to_vec()).unwrap_or_default()
 }
 
 /// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
@@ -86,12 +120,26 @@ fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
     }
 }
 
-/// The folders of an overlay whose upper and lower folders are all `<root>/snapshots/<number>/fs`; `None` for any other mount.
+/// The folders of an overlay that are all `<root>/snapshots/<number>/fs`; `None` for any other mount.
 #[must_use]
 pub fn folders(mount: &RootMount) -> Option<Folders> {
-    let (root, upper) = numbered(mount.upperdir.as_deref()?)?;
+    let (root, upper) = match (&mount.upperdir, mount.lowerdirs.first()) {
+        (Some(upper), _) => numbered(upper).map(|(root, number)| (root, Some(number)))?,
+        (None, Some(top)) => (numbered(top)?.0, None),
+        (None, None) => return None,
+    };
     let lower: Option<Vec<u64>> = mount.lowerdirs.iter().map(|folder| lower_number(root, folder)).collect();
     Some(Folders { root: root.to_owned(), upper, lower: lower? })
+}
+
+/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, which is mounted at or above some folder that the
+/// bundle stands in.
+fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
+    let within = mount.root.strip_prefix("/").ok()?;
+    numbered(&mount.root)?;
+    let folder = bundle.ancestors().map(|above| above.join(within)).find(|folder| is_same(folder, root))?;
+    let (root, number) = numbered(&folder)?;
+    Some(Folders { root: root.to_owned(), upper: None, lower: vec![number] })
 }
 
 fn lower_number(root: &Path, folder: &Path) -> Option<u64> {
@@ -122,10 +170,12 @@ mod tests {
             lowerdirs: lower.iter().map(PathBuf::from).collect(),
             ..RootMount::default()
         };
-        let found = Some(Folders { root: "/c/sn".into(), upper: 9, lower: vec![12, 2] });
+        let found = Some(Folders { root: "/c/sn".into(), upper: Some(9), lower: vec![12, 2] });
+        let read_only = RootMount { upperdir: None, ..mount("", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"]) };
         for (mount, folders_found) in [
             (mount("/c/sn/snapshots/9/fs", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"]), found.clone()),
             (mount("/c/sn/snapshots/9/fs", &["12/fs", "2/fs"]), found),
+            (read_only, Some(Folders { root: "/c/sn".into(), upper: None, lower: vec![12, 2] })),
             (mount("/c/sn/snapshots/9/fs", &["/c/sn/snapshots/12/fs", "/c/other/snapshots/2/fs"]), None),
             (mount("/c/sn/snapshots/9/fs", &["12/fs", "/evil"]), None),
             (mount("/c/sn/snapshots/9/work", &["12/fs"]), None),

@@ -5,6 +5,7 @@
 //! folder numbers of a snapshot and of all below it, with their names. A name is `<namespace>/<number>/<key>`, and a folder is called by its number.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -19,10 +20,21 @@ use crate::sys::file::{self, Guard};
 pub struct Layout {
     /// The snapshot's own.
     pub own: Folder,
-    /// Whether it can only be read: a view has no folder of its own.
-    pub is_view: bool,
+    /// What it is for.
+    pub kind: Kind,
     /// Those below, topmost first.
     pub parents: Vec<Folder>,
+}
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// To be read: it shows those below and has no folder of its own.
+    View,
+    /// To be written.
+    Active,
+    /// To stand below others.
+    Committed,
 }
 
 /// One folder.
@@ -82,6 +94,23 @@ impl Snapshotter {
         };
         self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
     }
+
+    /// The folders of the snapshot with the number `own`, found among all: for roots without a link from above.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn layout_numbered(&self, own: u64, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+        let look = |view: &View<'_>| {
+            let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
+            let name = snapshots.walk(|name, record| {
+                let id = record.map_or(Ok(None), |record| record.get(b"id"))?;
+                let is_it = id.and_then(|id| varint(&id)) == Some(own);
+                Ok(if is_it { ControlFlow::Break(String::from_utf8_lossy(name).into_owned()) } else { ControlFlow::Continue(()) })
+            })?;
+            name.map_or(Ok(None), |name| layout(view, &name))
+        };
+        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+    }
 }
 
 /// The key of the link from a parent to a child: both numbers as varints, a zero byte between them.
@@ -112,10 +141,9 @@ fn varint(bytes: &[u8]) -> Option<u64> {
 /// # Errors
 /// [`BoltError`].
 pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> {
-    const VIEW: u8 = 1;
     let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
     let Some((own, kind, mut below)) = folder(&snapshots, name)? else { return Ok(None) };
-    let mut found = Layout { own, is_view: kind == VIEW, parents: Vec::new() };
+    let mut found = Layout { own, kind, parents: Vec::new() };
     while !below.is_empty() {
         let Some((parent, _, next)) = folder(&snapshots, &below)? else { return Ok(None) };
         if found.parents.len() > MAX_LAYERS {
@@ -127,11 +155,16 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
     Ok(Some(found))
 }
 
-/// A snapshot's folder, its kind (1 view, 2 active, 3 committed) and the full name of the one below.
-fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, u8, String)>, BoltError> {
+/// A snapshot's folder, its kind and the full name of the one below.
+fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, Kind, String)>, BoltError> {
     let Some(record) = snapshots.bucket(name.as_bytes())? else { return Ok(None) };
     let Some(number) = record.get(b"id")?.and_then(|bytes| varint(&bytes)) else { return Ok(None) };
-    let kind = record.get(b"kind")?.and_then(|bytes| bytes.first().copied()).unwrap_or(0);
+    let kind = match record.get(b"kind")?.as_deref() {
+        Some([1]) => Kind::View,
+        Some([2]) => Kind::Active,
+        Some([3]) => Kind::Committed,
+        Some(_) | None => return Ok(None),
+    };
     let parent = record.get(b"parent")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let is_remote = record.bucket(b"labels")?.map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?.is_some();
     let (namespace, key) = split_name(name);

@@ -25,6 +25,7 @@
 
 pub mod address;
 pub mod bolt;
+pub mod build_record;
 pub mod by_mount;
 pub mod content;
 pub mod docker_store;
@@ -97,7 +98,7 @@ pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, de
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
 pub fn resolve_build(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
-    by_mount::resolve(&bundle.root, paths, deadline)
+    by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)
 }
 
 /// Whether the root is the one that containerd makes for every task.
@@ -109,7 +110,7 @@ fn is_own_root(bundle: &Bundle) -> bool {
 /// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there, none when
 /// the root is no part of any engine's store.
 fn without_snapshot(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
-    if let Some(origin) = by_mount::resolve(&bundle.root, paths, deadline)? {
+    if let Some(origin) = by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
         return Ok(origin);
     }
     let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?.unwrap_or_default();

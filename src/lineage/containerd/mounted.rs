@@ -7,7 +7,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::layout::Layout;
+use super::layout::{Kind, Layout};
 use crate::container::mount::RootMount;
 use crate::lineage::{Corrupt, Evidence};
 
@@ -33,13 +33,13 @@ pub enum Expected {
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
     let folder = |number: u64| root.join("snapshots").join(number.to_string());
     match (snapshotter, layout.parents.as_slice()) {
-        ("native", [parent, ..]) if layout.is_view => Expected::Bind(folder(parent.number)),
+        ("native", [parent, ..]) if layout.kind == Kind::View => Expected::Bind(folder(parent.number)),
         ("native", _) => Expected::Bind(folder(layout.own.number)),
         ("overlayfs", []) => Expected::Bind(folder(layout.own.number).join("fs")),
-        ("overlayfs", [parent]) if layout.is_view => Expected::Bind(folder(parent.number).join("fs")),
+        ("overlayfs", [parent]) if layout.kind == Kind::View => Expected::Bind(folder(parent.number).join("fs")),
         ("overlayfs", parents) => Expected::Overlay {
             lower: parents.iter().map(|parent| folder(parent.number).join("fs")).collect(),
-            upper: (!layout.is_view).then(|| folder(layout.own.number).join("fs")),
+            upper: (layout.kind != Kind::View).then(|| folder(layout.own.number).join("fs")),
         },
         _ => Expected::Opaque,
     }
@@ -86,7 +86,7 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
 
 /// Whether `found` is the folder `expected`: the same path, its end (containerd shortens a long list of lower folders, and works in the folder above
 /// them, `compactLowerdirOption`), or the same folder under another path.
-fn is_same(expected: &Path, found: &Path) -> bool {
+pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);
     }
@@ -99,9 +99,9 @@ mod tests {
     use super::*;
     use crate::lineage::containerd::layout::Folder;
 
-    fn layout(is_view: bool, own: u64, parents: &[u64]) -> Layout {
+    fn layout(kind: Kind, own: u64, parents: &[u64]) -> Layout {
         let folder = |number: &u64| Folder { number: *number, key: String::new(), namespace: String::new(), is_remote: false };
-        Layout { own: folder(&own), is_view, parents: parents.iter().map(folder).collect() }
+        Layout { own: folder(&own), kind, parents: parents.iter().map(folder).collect() }
     }
 
     fn folders(numbers: &[&str]) -> Vec<PathBuf> {
@@ -113,15 +113,15 @@ mod tests {
         for (snapshotter, layout, mount) in [
             (
                 "overlayfs",
-                layout(false, 9, &[3, 2]),
+                layout(Kind::Active, 9, &[3, 2]),
                 Expected::Overlay { lower: folders(&["3/fs", "2/fs"]), upper: Some("/s/snapshots/9/fs".into()) },
             ),
-            ("overlayfs", layout(true, 9, &[3, 2]), Expected::Overlay { lower: folders(&["3/fs", "2/fs"]), upper: None }),
-            ("overlayfs", layout(true, 9, &[3]), Expected::Bind("/s/snapshots/3/fs".into())),
-            ("overlayfs", layout(false, 9, &[]), Expected::Bind("/s/snapshots/9/fs".into())),
-            ("native", layout(false, 9, &[3, 2]), Expected::Bind("/s/snapshots/9".into())),
-            ("native", layout(true, 9, &[3, 2]), Expected::Bind("/s/snapshots/3".into())),
-            ("erofs", layout(false, 9, &[3, 2]), Expected::Opaque),
+            ("overlayfs", layout(Kind::View, 9, &[3, 2]), Expected::Overlay { lower: folders(&["3/fs", "2/fs"]), upper: None }),
+            ("overlayfs", layout(Kind::View, 9, &[3]), Expected::Bind("/s/snapshots/3/fs".into())),
+            ("overlayfs", layout(Kind::Active, 9, &[]), Expected::Bind("/s/snapshots/9/fs".into())),
+            ("native", layout(Kind::Active, 9, &[3, 2]), Expected::Bind("/s/snapshots/9".into())),
+            ("native", layout(Kind::View, 9, &[3, 2]), Expected::Bind("/s/snapshots/3".into())),
+            ("erofs", layout(Kind::Active, 9, &[3, 2]), Expected::Opaque),
         ] {
             assert_eq!(expected(snapshotter, Path::new("/s"), &layout), mount);
         }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_overlay_must_have_exactly_the_folders_of_the_record() {
-        let wanted = expected("overlayfs", Path::new("/s"), &layout(false, 9, &[3, 2]));
+        let wanted = expected("overlayfs", Path::new("/s"), &layout(Kind::Active, 9, &[3, 2]));
         let mount = |lower: &[&str], upper: &str| RootMount {
             fs_type: "overlay".into(),
             root: "/".into(),

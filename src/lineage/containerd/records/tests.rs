@@ -1,1 +1,124 @@
+use std::time::Duration;
+
 use super::*;
+
+const APP: &str = "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132";
+const CRI_CONTAINER_ID: &str = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
+const PAUSE_ID: &str = "b5c39cab991a05e4c0d5204cc17d6e1fa5bc43240dce9b28346b72521372dd5b";
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+fn metadata() -> Metadata {
+    Metadata::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6")).unwrap()
+}
+
+fn found(namespace: &str, id: &str) -> Facts {
+    metadata().facts(namespace, Wanted::Container(id), soon()).unwrap().unwrap()
+}
+
+#[test]
+fn a_container_leads_to_the_chain_id_below_its_snapshot() {
+    let remapped = format!("{APP}-100000-100000");
+    for (namespace, id, image, snapshotter, keys) in [
+        ("default", "c1", "localhost/app:1", "overlayfs", vec!["c1", APP]),
+        ("default", "n1", "localhost/app:1", "native", vec!["n1", APP]),
+        ("default", "u1", "localhost/app:1", "overlayfs", vec!["u1", &remapped, APP]),
+        ("default", "t1", "localhost/retagged:1", "overlayfs", vec!["t1", APP]),
+        ("default", "e1", "localhost/empty:1", "overlayfs", vec!["e1"]),
+        ("default", "r1", "", "", vec![]),
+        ("k8s.io", CRI_CONTAINER_ID, "localhost/app:1", "overlayfs", vec![CRI_CONTAINER_ID, APP]),
+    ] {
+        let facts = found(namespace, id);
+        assert_eq!((facts.container.image.as_str(), facts.container.snapshotter.as_str()), (image, snapshotter), "{id}");
+        assert_eq!(facts.snapshots.iter().map(|snapshot| snapshot.key.as_str()).collect::<Vec<_>>(), keys, "{id}");
+        assert_eq!(facts.top().map(|top| top.to_string()).as_deref(), keys.last().copied().filter(|key| *key == APP), "{id}");
+        assert!(!facts.has_remote());
+    }
+}
+
+#[test]
+fn the_cri_plugin_records_the_image_id_of_a_container_and_not_of_a_pause_container() {
+    let image_id = "sha256:a4d0b405a4ad61e3e319e7e1132e04ed68695034af56fd193148b724345e32d0";
+    assert_eq!(found("k8s.io", CRI_CONTAINER_ID).container.image_id, ImageId::parse(image_id).ok());
+    assert_eq!(found("k8s.io", PAUSE_ID).container.image_id, None);
+    assert_eq!(found("k8s.io", PAUSE_ID).container.image, "localhost/other:1");
+    for json in ["", "[]", "{}", r#"{"Metadata":{}}"#, r#"{"Metadata":{"ImageRef":"busybox"}}"#, r#"{"Metadata":null}"#] {
+        assert_eq!(cri_image_id(json.as_bytes()), None, "{json}");
+    }
+}
+
+#[test]
+fn a_name_stands_for_what_it_was_moved_to() {
+    let base = "sha256:a1ddc14215ca549a7aefcbc36ec0489885e3aedec8a761c125af623685cad029";
+    assert_eq!(found("default", "t1").target.map(|digest| digest.to_string()).as_deref(), Some(base));
+    assert_eq!(found("default", "x1").target, None, "its image was removed");
+    assert_eq!(metadata().target("default", "localhost/base:1", soon()).unwrap(), Digest::parse(base).ok());
+}
+
+#[test]
+fn what_is_not_recorded_is_not_there() {
+    let metadata = metadata();
+    for (namespace, wanted) in [
+        ("default", Wanted::Container("c2")),
+        ("default", Wanted::Container("")),
+        ("", Wanted::Container("c1")),
+        ("k8s.io", Wanted::Container("c1")),
+        ("default", Wanted::Snapshot("overlayfs", "c2")),
+        ("default", Wanted::Snapshot("native", "c1")),
+        ("default", Wanted::Snapshot("none", "c1")),
+    ] {
+        assert_eq!(metadata.facts(namespace, wanted, soon()).unwrap(), None, "{namespace} {wanted:?}");
+    }
+    assert!(metadata.facts("default", Wanted::Snapshot("overlayfs", "c1"), soon()).unwrap().is_some());
+}
+
+#[test]
+fn a_chain_id_leads_to_the_configs_that_were_unpacked_and_to_the_names_below() {
+    let (metadata, top) = (metadata(), ChainId::parse(APP).unwrap());
+    let configs = metadata.configs_of("default", "overlayfs", top, soon()).unwrap();
+    assert_eq!(
+        configs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["sha256:a4d0b405a4ad61e3e319e7e1132e04ed68695034af56fd193148b724345e32d0"]
+    );
+    let names = metadata.chain_names("default", "overlayfs", top, soon()).unwrap().unwrap();
+    assert_eq!(
+        names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "sha256:49fa5f4a230d072340aea36a0c5d250ba1bf07a620683971a7450e3cb1ad1a44",
+            "sha256:f640d538da43927deb6e46f920d051482874eb78731fe15d4b79f5055f36a1b4",
+            APP
+        ]
+    );
+    let none = ChainId(Digest::of(b"none"));
+    assert_eq!(metadata.configs_of("default", "overlayfs", none, soon()).unwrap(), []);
+    assert_eq!(metadata.chain_names("default", "overlayfs", none, soon()).unwrap(), None);
+    assert_eq!(metadata.keys(&[b"v1"], soon()).unwrap(), ["default", "k8s.io"]);
+}
+
+#[test]
+fn what_is_no_database_is_named_with_its_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("meta.db");
+    let ask = |path: &Path| {
+        Metadata::open_file(path.to_owned()).and_then(|metadata| metadata.facts("default", Wanted::Container("c1"), soon())).unwrap_err()
+    };
+    assert!(matches!(ask(&path), LineageError::Unknown(Unknown::File(error)) if error.is_absent()));
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(ask(&path).to_string(), format!("cannot read {path:?}: not a regular file"));
+    std::fs::remove_file(&path).unwrap();
+    let real = folder.path().join("real");
+    for (bytes, fault) in [
+        (Vec::new(), "it is no bbolt database of version 2"),
+        (b"{\"v1\":{}}".repeat(2000), "it is no bbolt database of version 2"),
+        (file::read(metadata().path(), 1 << 20, Guard::Any).unwrap()[..3 * 4096].to_vec(), "lies past the end of the file"),
+    ] {
+        std::io::Write::write_all(&mut std::fs::OpenOptions::new().create(true).truncate(true).write(true).open(&real).unwrap(), &bytes)
+            .unwrap();
+        let error = ask(&real);
+        assert!(matches!(error, LineageError::Corrupt(_)) && error.to_string().ends_with(fault), "{error}");
+    }
+    std::os::unix::fs::symlink(&real, &path).unwrap();
+    assert_eq!(ask(&path).to_string(), format!("cannot read {path:?}"));
+}
