@@ -66,7 +66,7 @@ impl Kind {
     #[must_use]
     pub fn grammars(self) -> Option<Grammars> {
         match self {
-            Self::Runc => Some(Grammars::only(Grammar::Runc).or(Grammars::only(Grammar::RuncNext))),
+            Self::Runc => Some(Grammars::only(Grammar::Runc).or(Grammars::only(Grammar::RuncEarly)).or(Grammars::only(Grammar::RuncNext))),
             Self::Crun => Some(Grammars::only(Grammar::Crun)),
             Self::Youki => Some(Grammars::only(Grammar::Youki)),
             Self::Other => None,

@@ -1,9 +1,10 @@
 //! How does runc read its command line?
 //!
 //! Up to 1.5 with urfave/cli v1 over Go's `flag`: long names with one dash or two, no prefixes, no joined short flags; flags stop at the first word
-//! that is none. Behind the command the words are put in order first, flags before the rest, by rules of their own (`reorderArgs`), so that
-//! `create c1 --bundle X` works and `create --no-pivot c1 --bundle X` does not. The main branch uses urfave/cli v3, which takes flags anywhere,
-//! global ones included, and cuts white space off the words (`command_parse.go`, v3.10.1).
+//! that is none. Behind the command the words are put in order first, flags before the rest, so that `create c1 --bundle X` works and `create
+//! --no-pivot c1 --bundle X` does not. The rules of that order changed: [`early`] up to cli v1.22.5, which runc 1.0 and 1.1 are built with, [`late`]
+//! since, which distributions build them with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli v3, which takes flags anywhere, global ones
+//! included, and cuts white space off the words (`command_parse.go`, v3.10.1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,16 +12,30 @@ use std::os::unix::ffi::OsStrExt;
 use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
+/// What runc 1.0 and 1.1 make of the words.
+pub(super) fn read_early<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+    read_ordered(words, guesses, Grammar::RuncEarly, |words, _| early(words))
+}
+
 /// What runc up to 1.5 makes of the words.
 pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+    read_ordered(words, guesses, Grammar::Runc, |words, table| late(words, table, guesses))
+}
+
+fn read_ordered<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+    grammar: Grammar,
+    order: impl Fn(&[&'a OsStr], &Table) -> Vec<&'a OsStr>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     let mut found = Found::default();
     let start = parse(words, flags::RUNC.global, guesses, &mut found)?;
     let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else { return Ok(Outcome::Shows) };
     let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
     let table = flags::RUNC.of(command);
-    let rest = reorder(rest, table, guesses);
+    let rest = order(rest, table);
     let end = parse(&rest, table, guesses, &mut found)?;
-    found.reading(command, rest.get(end..).unwrap_or_default(), Grammar::Runc)
+    found.reading(command, rest.get(end..).unwrap_or_default(), grammar)
 }
 
 /// Go's `flag`: takes flags from the front and tells where they end.
@@ -48,8 +63,9 @@ fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &
     Ok(at)
 }
 
-/// urfave/cli v1's `reorderArgs`: flags, and a word behind each, to the front; a `--` and what follows it stay where they are.
-fn reorder<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
+/// `reorderArgs` of urfave/cli v1.22.1: to the front go all words with a dash, and behind one without `=` a word without; a `--` and what follows
+/// it stay where they are.
+fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
     let mut may_be_value = false;
     for (at, &word) in words.iter().enumerate() {
@@ -57,12 +73,32 @@ fn reorder<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec
         if bytes == b"--" {
             back.extend_from_slice(&words[at..]);
             break;
-        } else if may_be_value && !bytes.starts_with(b"-") {
-            may_be_value = false;
-            front.push(word);
-        } else if is_flag(bytes, table, guesses) {
+        }
+        let is_flag = bytes != b"-" && bytes.starts_with(b"-");
+        let is_value = may_be_value && !bytes.starts_with(b"-");
+        may_be_value = is_flag && !bytes.contains(&b'=');
+        if is_flag || is_value { front.push(word) } else { back.push(word) }
+    }
+    front.append(&mut back);
+    front
+}
+
+/// `reorderArgs` of urfave/cli v1.22.6 and later: to the front go the command's own flags, and behind one without `=` any word that is no such
+/// flag, `--` included; any other `--` comes before all that stays.
+fn late<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
+    let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
+    let mut may_be_value = false;
+    for (at, &word) in words.iter().enumerate() {
+        let bytes = word.as_bytes();
+        if is_flag(bytes, table, guesses) {
             may_be_value = !bytes.contains(&b'=');
             front.push(word);
+        } else if std::mem::take(&mut may_be_value) {
+            front.push(word);
+        } else if bytes == b"--" {
+            front.push(word);
+            back.extend_from_slice(&words[at + 1..]);
+            break;
         } else {
             back.push(word);
         }
@@ -73,7 +109,7 @@ fn reorder<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec
 
 /// urfave/cli v1's `argIsFlag`.
 fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
-    if word == b"-" || !word.starts_with(b"-") {
+    if word == b"-" || word == b"--" || !word.starts_with(b"-") {
         return false;
     }
     let name = undashed(word);

@@ -4,8 +4,8 @@
 //! make of them: the command, found by its position and never by searching for a word, and with it the bundle, the spec file, the container ID and
 //! the places for state and log. Pure: nothing is read from the machine, nothing is copied out of the words, nothing panics.
 //!
-//! Four grammars are spoken, each as its runtime speaks it: [`Grammar`]. They differ where it matters (`-b=X` is the bundle `X` to runc and `=X` to
-//! crun), so the words are scanned by all four, and every reading in which a container starts is handed on. A flag that none of them knows may be
+//! Five grammars are spoken, each as its runtime speaks it: [`Grammar`]. They differ where it matters (`-b=X` is the bundle `X` to runc and `=X` to
+//! crun), so the words are scanned by all of them, and every reading in which a container starts is handed on. A flag that none of them knows may be
 //! one of tomorrow's: the words are then scanned as if it took a value and as if it took none. Not checked: whether the bundle is there, and
 //! whether a value (`--log-format`, `--preserve-fds`) makes sense, because a runtime that dislikes it starts nothing.
 
@@ -28,8 +28,10 @@ const MOST_GUESSES: usize = 5;
 /// A runtime's way of reading its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grammar {
-    /// runc up to 1.5: urfave/cli v1 over Go's `flag` (seen on 1.1.5 and 1.3.6).
+    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen on Debian's 1.1.5 and on 1.3.6).
     Runc,
+    /// runc 1.0 and 1.1 as their own project builds them: urfave/cli v1.22.1.
+    RuncEarly,
     /// runc's main branch: urfave/cli v3 (v3.10.1: `command_parse.go`).
     RuncNext,
     /// crun: glibc's argp, in order (seen on 1.8.1; src/crun.c at 1.29).
@@ -40,7 +42,7 @@ pub enum Grammar {
 
 impl Grammar {
     /// Every grammar, the most common first.
-    pub const ALL: [Self; 4] = [Self::Runc, Self::RuncNext, Self::Crun, Self::Youki];
+    pub const ALL: [Self; 5] = [Self::Runc, Self::RuncEarly, Self::RuncNext, Self::Crun, Self::Youki];
 
     const fn bit(self) -> u8 {
         match self {
@@ -48,6 +50,7 @@ impl Grammar {
             Self::RuncNext => 2,
             Self::Crun => 4,
             Self::Youki => 8,
+            Self::RuncEarly => 16,
         }
     }
 }
@@ -260,6 +263,7 @@ fn guess<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &mut Guesses<'a>, s
 fn read<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
     let outcome = match grammar {
         Grammar::Runc => go::read(words, guesses),
+        Grammar::RuncEarly => go::read_early(words, guesses),
         Grammar::RuncNext => go::read_next(words, guesses),
         Grammar::Crun => argp::read(words, guesses),
         Grammar::Youki => clap::read(words, guesses),
