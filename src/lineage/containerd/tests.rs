@@ -1,1 +1,103 @@
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
 use super::*;
+use crate::container::ContainerId;
+
+/// A bundle of `id` in a state folder, whose containerd's root is the fixture, with this `root.path`.
+fn bundle(folder: &Path, id: &str, root: &Path) -> Bundle {
+    let path = folder.join("io.containerd.runtime.v2.task/default").join(id);
+    std::fs::create_dir_all(path.join("rootfs")).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
+    symlink(fixture.join("io.containerd.runtime.v2.task/default").join(id), path.join("work")).unwrap();
+    Bundle { root: path.join(root), path, id: ContainerId::parse(id).unwrap() }
+}
+
+fn resolved(folder: &Path, bundle: &Bundle) -> Result<Origin, LineageError> {
+    resolve(bundle, folder, "default", &Paths::below(folder), Instant::now() + Duration::from_secs(20))
+}
+
+#[test]
+fn a_container_whose_snapshot_is_not_mounted_at_its_root_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (id, root, fault) in [
+        ("c1", "rootfs", "nothing is mounted there"),
+        ("n1", "rootfs", "nothing is mounted there"),
+        ("e1", "rootfs", "nothing is mounted there"),
+        ("d1", "/srv", "the container has a snapshot, and its root is elsewhere"),
+    ] {
+        let bundle = bundle(folder.path(), id, Path::new(root));
+        let error = resolved(folder.path(), &bundle).unwrap_err();
+        assert!(matches!(error, LineageError::Corrupt(_)), "{id}: {error}");
+        assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {fault}", bundle.root));
+    }
+}
+
+#[test]
+fn a_container_that_containerd_does_not_know_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = bundle(folder.path(), "c1", Path::new("rootfs"));
+    let unknown = bundle(folder.path(), "c2", Path::new("rootfs"));
+    let error = resolved(folder.path(), &unknown).unwrap_err();
+    assert!(error.to_string().starts_with("cannot find the container's record in "), "{error}");
+    std::fs::remove_file(known.path.join("work")).unwrap();
+    assert!(matches!(resolved(folder.path(), &known), Err(LineageError::Unknown(Unknown::NoRecord(..)))), "no link, no record");
+}
+
+#[test]
+fn a_root_that_an_engine_keeps_is_never_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("srv");
+    let layer = folder.path().join("docker/overlay2/abc/merged");
+    std::fs::create_dir_all(&plain).unwrap();
+    std::fs::create_dir_all(&layer).unwrap();
+    let hidden = folder.path().join("link");
+    symlink(&layer, &hidden).unwrap();
+    let mut bundle = bundle(folder.path(), "r1", &plain);
+    assert_eq!(resolved(folder.path(), &bundle).unwrap(), Origin::NoImage);
+    for root in [layer, hidden] {
+        bundle.root = root;
+        assert!(matches!(resolved(folder.path(), &bundle), Err(LineageError::Unknown(Unknown::Engine(_)))), "{:?}", bundle.root);
+    }
+}
+
+#[test]
+fn folders_of_stores_are_recognised_by_their_shape() {
+    for (path, is_one) in [
+        ("/var/lib/docker/overlay2/abc/merged", true),
+        ("/var/lib/docker/overlay2/l/ABCDEF", true),
+        ("/var/lib/containers/storage/overlay/abc/diff", true),
+        ("/var/lib/docker/vfs/dir/abc", true),
+        ("/d/btrfs/subvolumes/abc", true),
+        ("/d/zfs/graph/abc", true),
+        ("/var/lib/docker/rootfs/overlayfs/abc", true),
+        ("/var/lib/containerd/io.containerd.snapshotter.v1.native/snapshots/4", true),
+        ("/srv/overlay/site/html", false),
+        ("/srv/rootfs", false),
+        ("/home/rootfs/mine/dir", false),
+        ("/", false),
+    ] {
+        assert_eq!(is_in_a_store(Path::new(path)), is_one, "{path}");
+    }
+}
+
+#[test]
+fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
+    let folder = |key: &str| layout::Folder { number: 1, key: key.to_owned(), namespace: "default".into(), is_remote: false };
+    let chain =
+        Chain::from_diff_ids([b"a", b"b"].map(|text| super::super::digest::DiffId(super::super::digest::Digest::of(text))).to_vec())
+            .unwrap();
+    let [low, high] = [chain.chain_ids()[0].to_string(), chain.top().to_string()];
+    for (parents, is_tied) in [
+        (vec![&high, &low], true),
+        (vec![&"c1-init".to_owned(), &high, &low], true),
+        (vec![&low, &high], false),
+        (vec![&high], false),
+        (vec![&high, &"x".to_owned(), &low], false),
+        (vec![], false),
+    ] {
+        let parents = parents.iter().map(|key| folder(key)).collect();
+        let layout = Layout { own: folder("c1"), kind: layout::Kind::Active, parents };
+        assert_eq!(tie(&layout, &chain).is_ok(), is_tied, "{layout:?}");
+    }
+}
