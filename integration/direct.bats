@@ -321,3 +321,16 @@ payload() {
   [ "$status" -ne 0 ]
   [[ $output != *panicked* ]]
 }
+
+@test "while lists are installed every call sees a whole one" {
+  local n
+  installing() {
+    for n in $(seq 30); do publish || return 1; done
+  }
+  installing &
+  local installer=$!
+  for n in $(seq 100); do
+    refuses --root "$STATES" create --bundle "$B" "$ID"
+  done
+  wait "$installer"
+}

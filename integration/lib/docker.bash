@@ -4,12 +4,14 @@
 #   userns-remap          overlay2 under a remapped root
 #   containerd            the containerd image store (Docker 28 and newer)
 #
-# DOCKER_CONTAINERD=own puts a containerd of our own under the daemon instead of the one it supervises.
+# DOCKER_ROOT is its data root where that is not the usual one. DOCKER_CONTAINERD=own puts a containerd of our own under the daemon instead of the one it supervises.
 
 DOCKER_STORE=${DOCKER_STORE:-overlay2}
+[ -z "${DOCKER_ROOT:-}" ] || STORE_FLAGS=(--docker-root "$DOCKER_ROOT")
 
 docker_settings() {
   local settings='{"default-runtime": "embargo", "runtimes": {"embargo": {"path": "'$RUNTIME'"}}'
+  [ -z "${DOCKER_ROOT:-}" ] || settings+=', "data-root": "'$DOCKER_ROOT'"'
   case $DOCKER_STORE in
     overlay2 | vfs) settings+=', "storage-driver": "'$DOCKER_STORE'"' ;;
     userns-remap) settings+=', "storage-driver": "overlay2", "userns-remap": "remapped"' ;;

@@ -2,6 +2,7 @@
 
 AUTHOR=$ROOM/author
 STORE=
+STORE_FLAGS=()
 ORIGIN=bans.example/integration
 mkdir -p "$AUTHOR"
 
@@ -34,12 +35,13 @@ new_source() {
   : >"$AUTHOR/bans.toml"
 }
 
-# ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image in the store that a test file sets as STORE.
+# ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image in the store
+# that a test file sets as STORE (and, where it stands in an unusual place, STORE_FLAGS).
 ban() {
   local image=$STORE$1
   shift
   "$EMBARGOCTL" ban --source "$AUTHOR/bans.toml" --id BAN-2026-0007 --reason "remote code execution" --severity critical \
-    --advisory CVE-2026-1234 --successor registry.example/base:2 "$@" "$image" >/dev/null
+    --advisory CVE-2026-1234 --successor registry.example/base:2 "${STORE_FLAGS[@]}" "$@" "$image" >/dev/null
 }
 
 # publish [ARGUMENT…]: builds, signs and installs what stands in the source, as the next version.
