@@ -170,6 +170,20 @@ fn a_container_is_resolved_however_podman_started_it() {
 }
 
 #[test]
+fn of_a_root_mounted_for_reading_only_the_containers_layer_is_the_topmost() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let mut call = copy.call("run");
+    let mount = call.mount.as_mut().unwrap();
+    let upper = mount.upperdir.take().unwrap();
+    let error = call.container(&copy.store(), "overlay").unwrap_err();
+    let fault = format!("it is not the layer {RUN_OWN} of the container's record");
+    assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {fault}", call.bundle.root));
+    call.mount.as_mut().unwrap().lowerdirs.insert(0, upper);
+    let found = image(call.container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
+}
+
+#[test]
 fn a_container_of_an_image_without_layers_has_none() {
     let copy = Copy::of("podman-4.3-overlay");
     let origin = copy.call("no-layers").container(&copy.store(), "overlay").unwrap();
