@@ -82,14 +82,15 @@ impl Error for UsageError {}
 #[derive(Debug)]
 enum CheckError {
     Settings(SettingsError),
-    Find(FindError),
+    /// Nothing was found, and what could not be read on the way.
+    Find(FindError, Vec<String>),
 }
 
 impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(error) => error.fmt(f),
-            Self::Find(error) => error.fmt(f),
+            Self::Find(error, _) => error.fmt(f),
         }
     }
 }
@@ -98,7 +99,7 @@ impl Error for CheckError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Settings(error) => error.source(),
-            Self::Find(error) => error.source(),
+            Self::Find(error, _) => error.source(),
         }
     }
 }
@@ -117,14 +118,21 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
     };
     match answer(&word, sought, paths, &usual_places(), Timestamp::now()) {
         Ok(answer) => {
-            answer.faults.iter().for_each(|fault| report::warning("embargo check", fault));
+            warn(&answer.faults);
             printed(&if json { answer.json() } else { answer.text() }, answer.outcome.exit())
         }
         Err(error) => {
+            if let CheckError::Find(_, faults) = &error {
+                warn(faults);
+            }
             report::failure("embargo check", &error);
             Exit::Failed
         }
     }
+}
+
+fn warn(faults: &[String]) {
+    faults.iter().for_each(|fault| report::warning("embargo check", fault));
 }
 
 fn printed(text: &str, exit: Exit) -> Exit {
@@ -174,13 +182,17 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let (running, unread) = running_containers(&places);
     let node = Node { paths, stores: &stores, running: &running };
     let mut faults = Vec::new();
-    let subjects = node.find(word, sought, &mut faults).map_err(CheckError::Find)?;
+    let subjects = node.find(word, sought, &mut faults);
+    let faults: Vec<_> = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
+    let subjects = match subjects {
+        Ok(subjects) => subjects,
+        Err(error) => return Err(CheckError::Find(error, faults)),
+    };
     let judge = Judge { paths, settings: &settings, glass: break_glass::load(paths), now };
     let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
     let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
     let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, armed)).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
-    let faults = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
     Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults })
 }
 

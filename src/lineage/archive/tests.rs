@@ -122,6 +122,19 @@ fn every_platform_of_an_index_is_found_whatever_wrote_it() {
 }
 
 #[test]
+fn an_attestation_beside_an_image_is_no_image() {
+    for (form, before) in [(Form::DockerArchive, ["tiny:1,", "tinyapp:1,"]), (Form::OciArchive, ["", ""])] {
+        let archive = Archive::open(form, &fixture("docker-28.5-save-containerd-store"), None).unwrap();
+        let expected = [
+            format!("{}docker.io/library/tiny:1,1 linux/amd64 53ca2c6b d93322d5 0 d83d5218", before[0]),
+            format!("{}docker.io/library/tinyapp:1,1 linux/amd64 95c54a9a 92b4015f 1 d83d5218 742463ca", before[1]),
+        ];
+        assert_eq!(told(&archive), expected);
+        archive.verify_layers().unwrap();
+    }
+}
+
+#[test]
 fn a_platform_that_was_never_fetched_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let packed = flate2::read::GzDecoder::new(File::open(fixture("buildah-1.28-two-platforms")).unwrap());

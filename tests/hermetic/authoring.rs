@@ -1,0 +1,128 @@
+//! From an image to a ban to a verdict, by the real programs: what `embargoctl` writes is what `embargo check` goes by.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::room::Room;
+
+/// The chain ID of the fixture's image `base:1`, and the image ID of `app:1`, which is built on it.
+const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
+const APP: &str = "sha256:4448f3d13a0677195694f44f664e86406aea51b99a178ffc41a37dae540cc32d";
+
+/// A room with an author's desk, and Docker's store in it.
+struct Desk(Room);
+
+impl Desk {
+    fn new() -> Self {
+        let room = Room::armed("");
+        let store = room.path("docker");
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"), &store);
+        // The author's, and trusted by the node's user when the author is root.
+        fs::remove_file(room.path("node/etc/embargo/config.toml")).unwrap();
+        fs::write(room.path("node/etc/embargo/config.toml"), format!("[engines]\ndocker = [{store:?}]\n")).unwrap();
+        Self(room)
+    }
+
+    /// Runs `embargoctl` with the room's node as its root.
+    fn embargoctl(&self, words: &str, input: &[u8]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
+        command.env_clear().current_dir(self.0.path(".")).arg("--root").arg(self.0.path("node")).args(words.split(' '));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that does not read its input closes it.
+        drop(child.stdin.take().unwrap().write_all(input));
+        child.wait_with_output().unwrap()
+    }
+
+    /// What `embargoctl` prints when it succeeds.
+    fn done(&self, words: &str) -> String {
+        let output = self.embargoctl(words, b"");
+        assert!(output.status.success(), "{words}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Signs the source as this version and installs it.
+    fn publish(&self, version: u32) {
+        self.done(&format!("list build --origin bans.example.com/test --version {version} --out list.lst"));
+        self.done("list sign --key author.pem list.lst");
+        self.done("install list.lst");
+    }
+
+    /// The exit status and the output of `embargo check`.
+    fn check(&self, words: &str) -> (Option<i32>, String) {
+        let output = self.0.embargo().arg("check").args(words.split(' ')).output().unwrap();
+        (output.status.code(), text(&output.stderr) + &text(&output.stdout))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to): (PathBuf, PathBuf) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            copy(&from, &to);
+        } else if kind.is_file() {
+            // Readable, whatever the mode of the original.
+            fs::write(&to, fs::read(&from).unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_an_author_bans_is_banned_on_the_node_until_it_is_excepted() {
+    let desk = Desk::new();
+    desk.done("keygen --out author.pem");
+    desk.done("keyset new --origin bans.example.com/test --list-key author.pem.pub --out node/etc/embargo/keyset");
+    let said =
+        desk.done("ban --id BAN-2026-0007 --reason backdoor --severity critical --effective 2026-11-20 --successor base:2 docker:base:1");
+    assert_eq!(said, format!("added BAN-2026-0007 to bans.toml, effective 2026-11-20T00:00:00Z:\n  base {BASE} (linux/amd64)\n"));
+    desk.publish(1);
+    let (status, said) = desk.check("web-1");
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2\n"), "{said}");
+    assert_eq!(desk.check("--json app:1").0, Some(2));
+    assert_eq!(desk.check("empty-1").0, Some(0));
+
+    let said = desk.done("except --ban BAN-2026-0007 --until 7d --reason moving --ticket OPS-4711 app:1");
+    assert!(said.ends_with(&format!("\n  image {APP}\n")), "{said}");
+    desk.publish(2);
+    let (status, said) = desk.check("web-1");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("excepted by OPS-4711 until "), "{said}");
+    assert_eq!(desk.check("base:1").0, Some(2));
+}
+
+#[test]
+fn check_says_what_it_cannot_tell_and_what_it_cannot_understand() {
+    let desk = Desk::new();
+    let (status, said) = desk.check("web-1");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("\nverdict   unknown: it would not start\n") && said.contains("\nlist      none (cannot read "), "{said}");
+    let (status, said) = desk.check("nothing-of-that-name");
+    assert_eq!(status, Some(1));
+    assert!(said.ends_with("embargo check: cannot find a container or an image \"nothing-of-that-name\" on this node\n"), "{said}");
+    let misunderstood = "embargo check: cannot understand \"--no-such-flag\"\nhint: embargo check --help\n".to_owned();
+    assert_eq!(desk.check("--no-such-flag web-1"), (Some(64), misunderstood));
+    let (status, help) = desk.check("--help");
+    assert_eq!(status, Some(0));
+    assert!(help.contains("Exit status: 0 clear, 2 banned, 1 could not tell"), "{help}");
+}
+
+#[test]
+fn a_config_on_standard_input_has_the_lineage_that_its_engine_would_give_it() {
+    let desk = Desk::new();
+    let config = fs::read(desk.0.path("docker/image/overlay2/imagedb/content/sha256").join(&APP[7..])).unwrap();
+    let piped = desk.embargoctl("lineage --json -", &config);
+    let stored = desk.done("lineage --json docker:app:1");
+    let layers = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap()["images"][0]["layers"].clone();
+    assert_eq!(layers(&text(&piped.stdout)), layers(&stored));
+    let refused = desk.embargoctl("lineage -", b"[]");
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(text(&refused.stderr), "embargoctl: cannot read standard input as an image config: it is no JSON object\n");
+}
