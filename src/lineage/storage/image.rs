@@ -68,7 +68,8 @@ fn listed_config(stores: &Stores, root: &Path, image: Digest) -> Result<Option<F
     Ok(None)
 }
 
-/// The digests of an image's manifests, by the names of its items. What cannot be listed has none: they only add to what is known.
+/// The digests of an image's manifests, by the names of its items: of its platform's and of the index that it came by (seen with skopeo 1.9). What
+/// cannot be listed has none: they only add to what is known.
 fn manifests(folder: &Path) -> Vec<Digest> {
     let Ok(items) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut digests: Vec<_> = items.take(MAX_ITEMS).flatten().filter_map(|item| big_data::manifest(item.file_name().to_str()?)).collect();

@@ -36,6 +36,11 @@ impl Store {
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no store.
     pub fn open(graph_root: &Path, run_root: &Path) -> Result<Self, LineageError> {
+        Self::open_with(graph_root, run_root, SETTINGS.map(PathBuf::from).to_vec())
+    }
+
+    /// The same, with these files in place of the node's `storage.conf`.
+    pub(super) fn open_with(graph_root: &Path, run_root: &Path, settings: Vec<PathBuf>) -> Result<Self, LineageError> {
         let holds = |driver: &&str| {
             let folder = |kind| graph_root.join(format!("{driver}-{kind}"));
             ["images", "containers"].into_iter().any(|kind| folder(kind).metadata().is_ok_and(|facts| facts.is_dir()))
@@ -44,7 +49,6 @@ impl Store {
         if drivers.is_empty() {
             return Err(Unknown::NoRecord("a store of images", graph_root.to_owned()).into());
         }
-        let settings = SETTINGS.map(PathBuf::from).to_vec();
         Ok(Self { graph_root: graph_root.to_owned(), run_root: run_root.to_owned(), drivers, settings })
     }
 

@@ -348,7 +348,7 @@ fn nothing_is_looked_up_after_the_deadline() {
 #[test]
 fn people_see_the_store_as_podman_does() {
     let copy = Copy::of("podman-4.3-overlay");
-    let store = Store::open(&copy.store(), &copy.folder.path().join("run")).unwrap();
+    let store = Store::open_with(&copy.store(), &copy.folder.path().join("run"), Vec::new()).unwrap();
     let containers = store.containers().unwrap();
     assert_eq!(containers.len(), 11);
     let run = containers.iter().find(|container| container.names == ["run"]).unwrap();
