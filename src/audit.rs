@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn every_field_stands_in_the_manual() {
+        const PAGE: &str = include_str!("../packaging/man/embargo.8");
+        let event = Event { days_left: Some(1), ..refused() };
+        for (name, _) in fields(&event) {
+            assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+        }
+    }
+
+    #[test]
     fn a_long_name_is_cut_and_nobody_listening_is_fine() {
         let mut event = refused();
         event.subject.container = "x".repeat(100_000);
