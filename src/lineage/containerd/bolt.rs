@@ -13,7 +13,7 @@
 mod node;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -97,7 +97,7 @@ pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
     deadline: Instant,
-    seen: RefCell<HashMap<u64, Rc<Node>>>,
+    seen: RefCell<BTreeMap<u64, Rc<Node>>>,
     visits: RefCell<usize>,
 }
 

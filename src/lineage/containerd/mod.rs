@@ -159,7 +159,7 @@ impl Site<'_> {
 
     fn describe(&self, bundle: &Bundle, facts: &Facts, source: Source, docker: Option<&DockerContainer>) -> Result<Origin, LineageError> {
         let content = self.root.as_deref().map(Content::of);
-        let (metadata, client) = match source {
+        let (metadata, mut client) = match source {
             Source::Database(metadata) => (Some(metadata), None),
             Source::Service(client) => (None, Some(client)),
         };
@@ -182,9 +182,10 @@ impl Site<'_> {
             self.evidence(bundle, facts, client, None)?;
             return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(super::ImageFacts { name, ..image })));
         };
-        let names = || match metadata.as_ref() {
-            Some(metadata) => metadata.chain_names(self.namespace, &container.snapshotter, top, self.deadline),
-            None => Ok(None),
+        let names = || match (&metadata, &mut client) {
+            (Some(metadata), _) => metadata.chain_names(self.namespace, &container.snapshotter, top, self.deadline),
+            (None, Some(client)) => client.chain_names(&container.snapshotter, top),
+            (None, None) => Ok(None),
         };
         let (chain, image) = expand::expand(top, &hints, &stores, names)?;
         let evidence = self.evidence(bundle, facts, client, Some(&chain))?;

@@ -13,9 +13,10 @@ use super::mounted::Expected;
 use super::protobuf::{bytes_field, message, repeated, text_field};
 use super::records::{CRI_CONTAINER, Container, Facts, REMOTE_LABEL, Snapshot, Wanted, cri_image_id};
 use crate::lineage::chain::MAX_LAYERS;
-use crate::lineage::digest::Digest;
+use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{LineageError, Unknown};
 
+const STAT: &str = "/containerd.services.snapshots.v1.Snapshots/Stat";
 /// The gRPC status for what is not there.
 const NOT_FOUND: u8 = 5;
 
@@ -55,7 +56,7 @@ impl Client {
         let mut key = found.container.snapshot_key.clone();
         while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
             let question = [(1, found.container.snapshotter.as_str()), (2, key.as_str())];
-            let Some(answer) = self.ask("/containerd.services.snapshots.v1.Snapshots/Stat", &question)? else { return Ok(None) };
+            let Some(answer) = self.ask(STAT, &question)? else { return Ok(None) };
             let snapshot = snapshot(&key, &answer);
             key.clone_from(&snapshot.parent);
             found.snapshots.push(snapshot);
@@ -65,6 +66,23 @@ impl Client {
             found.target = answer.as_deref().and_then(target);
         }
         Ok(Some(found))
+    }
+
+    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise. One call each.
+    ///
+    /// # Errors
+    /// [`Unknown::NoAnswer`].
+    pub fn chain_names(&mut self, snapshotter: &str, top: ChainId) -> Result<Option<Vec<ChainId>>, LineageError> {
+        let mut names = Vec::new();
+        let mut key = top.to_string();
+        while !key.is_empty() && names.len() <= MAX_LAYERS {
+            let Ok(name) = ChainId::parse(&key) else { return Ok(None) };
+            let Some(answer) = self.ask(STAT, &[(1, snapshotter), (2, &key)])? else { return Ok(None) };
+            names.push(name);
+            key = snapshot(&key, &answer).parent;
+        }
+        names.reverse();
+        Ok(key.is_empty().then_some(names))
     }
 
     /// The mount that a snapshot must have; `None` when there is no such snapshot.
