@@ -11,6 +11,15 @@ cargo_as_builder() {
   fi
 }
 
+# fuzz_as_builder SECONDS: every fuzz target, each so long.
+fuzz_as_builder() {
+  if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
+    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec tests/fuzz/run "$@"' fuzz "$@"
+  else
+    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH tests/fuzz/run "$@"
+  fi
+}
+
 has_musl() {
   [ -e "$(cargo_as_builder rustc -q --print sysroot 2>/dev/null || rustc --print sysroot)/lib/rustlib/$TARGET" ] ||
     PATH=$HOME/.cargo/bin:$PATH rustup target add $TARGET
