@@ -1,10 +1,10 @@
 //! What was meant, and does it start a container?
 //!
-//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own two commands, a call that starts nothing and is handed on, or
+//! In: the words of the command line (hostile). Out: a [`Call`]: Embargo's own command, `check`, a call that starts nothing and is handed on, or
 //! every way in which the words start a container. Pure. Not checked: whether the bundle is there or the container ID legal.
 //!
-//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has a command of their names; so no container,
-//! folder or flag value can be mistaken for one, and every other word belongs to the runtime.
+//! `check` is recognised in one place only, the very first word, and no runtime has a command of that name; so no container, folder or flag value
+//! can be mistaken for it, and every other word belongs to the runtime.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn embargos_own_commands_are_the_first_word_and_no_other() {
+    fn embargos_own_command_is_the_first_word_and_no_other() {
         assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
         for text in [
             "--debug check web-1",
