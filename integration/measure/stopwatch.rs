@@ -4,7 +4,13 @@
 //! treats them alike; a tenth of the runs comes first and is not counted. Before each run FILE is removed. Prints one line a command: median, smallest and
 //! 99th percentile in microseconds from spawn to exit, and the peak resident memory in KiB; the children's output is thrown away. It is kept small, because
 //! a child's peak memory starts with that of the process it was made from (Linux, fs/exec.c: `exec_mmap` keeps the old peak).
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::panic, clippy::unwrap_used, reason = "a measuring tool that runs programs and prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a measuring tool that runs programs and prints"
+)]
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -48,7 +54,8 @@ fn main() {
 fn time(command: &[OsString]) -> (f64, i64) {
     let start = Instant::now();
     #[allow(clippy::zombie_processes, reason = "wait4 below reaps it")]
-    let child = Command::new(&command[0]).args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child =
+        Command::new(&command[0]).args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
     let pid = i32::try_from(child.id()).unwrap();
     #[allow(unsafe_code, reason = "std does not tell a child's peak memory; wait4 fills both out parameters")]
