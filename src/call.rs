@@ -89,17 +89,9 @@ mod tests {
     #[test]
     fn embargos_own_command_is_the_first_word_and_no_other() {
         assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
-        for text in [
-            "--debug check web-1",
-            "-- check",
-            "--root check list",
-            "check-all",
-            "start check",
-            "features",
-            "--version",
-            "help create",
-            "",
-        ] {
+        for text in
+            ["--debug check web-1", "-- check", "--root check list", "check-all", "start check", "features", "--version", "help create", ""]
+        {
             assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
         }
         let typed = words("create --bundle /b check");
