@@ -134,7 +134,8 @@ impl LayerRoot {
 /// data root: `<data root>/<driver>/…` and `<data root>/rootfs/<snapshotter>/<container>`.
 #[must_use]
 pub fn called(bundle: &Bundle) -> Option<String> {
-    let data_root = LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned))?;
+    let data_root =
+        LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned))?;
     ContainerRecord::load(&data_root, &bundle.id).ok()?.name
 }
 

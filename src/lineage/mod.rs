@@ -218,7 +218,10 @@ impl std::error::Error for LineageError {
             Self::Unknown(Unknown::File(error)) => error.source(),
             Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
             Self::Unknown(Unknown::Bundle(error)) => error.source(),
-            Self::Unknown(Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline | Unknown::Id(_) | Unknown::Call) | Self::Corrupt(_) => None,
+            Self::Unknown(
+                Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline | Unknown::Id(_) | Unknown::Call,
+            )
+            | Self::Corrupt(_) => None,
         }
     }
 }
