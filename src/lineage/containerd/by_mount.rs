@@ -132,12 +132,15 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     Some(Folders { root: root.to_owned(), upper, lower: lower? })
 }
 
-/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, which is mounted at or above some folder that the
-/// bundle stands in.
+/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that the bundle
+/// stands in, must lead to the very same folder.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
-    let within = mount.root.strip_prefix("/").ok()?;
     numbered(&mount.root)?;
-    let folder = bundle.ancestors().map(|above| above.join(within)).find(|folder| is_same(folder, root))?;
+    let mut names = mount.root.components();
+    let folder = std::iter::from_fn(|| names.next().map(|_| names.as_path().to_owned()))
+        // The snapshotter's own name, `snapshots`, the number and `fs`.
+        .take_while(|end| end.components().count() >= 4)
+        .find_map(|end| bundle.ancestors().map(|above| above.join(&end)).find(|folder| is_same(folder, root)))?;
     let (root, number) = numbered(&folder)?;
     Some(Folders { root: root.to_owned(), upper: None, lower: vec![number] })
 }
@@ -161,6 +164,32 @@ fn numbered(folder: &Path) -> Option<(&Path, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_mounted_as_it_is_is_found_beside_the_bundle() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs");
+        let bundle = top.path().join("docker/buildkit/executor/b1");
+        let other = top.path().join("other");
+        for path in [&folder, &bundle, &other] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        let root = bundle.join("rootfs");
+        std::os::unix::fs::symlink(&folder, &root).unwrap();
+        let found = Some(Folders {
+            root: folder.parent().and_then(Path::parent).and_then(Path::parent).unwrap().to_owned(),
+            upper: None,
+            lower: vec![9],
+        });
+        let end = "docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs";
+        for within in [format!("/{end}"), format!("/elsewhere/on/its/disk/{end}"), folder.to_str().unwrap().to_owned()] {
+            let mount = RootMount { fs_type: "ext4".into(), root: PathBuf::from(&within), ..RootMount::default() };
+            assert_eq!(bound(&mount, &root, &bundle), found, "{within}");
+            assert_eq!(bound(&mount, &other, &bundle), None, "another folder is mounted");
+        }
+        let plain = RootMount { fs_type: "ext4".into(), root: "/srv/root".into(), ..RootMount::default() };
+        assert_eq!(bound(&plain, &root, &bundle), None);
+    }
 
     #[test]
     fn the_folders_of_a_snapshotter_are_recognised_wherever_they_stand() {
