@@ -69,7 +69,7 @@ fn exit_status_and_death_by_signal_are_the_runtimes() {
         room.behave(&format!("exit {status}\n"));
         assert_eq!(room.run(["start", "c1"]).status.code(), Some(status));
     }
-    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGPIPE, Signal::SIGHUP] {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGPIPE, Signal::SIGUSR2] {
         room.behave(&format!("kill {}\n", signal as i32));
         assert_eq!(room.run(["start", "c1"]).status.signal(), Some(signal as i32));
     }
