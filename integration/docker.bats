@@ -195,7 +195,13 @@ bundle_of() {
   works_under_both docker run --rm classic-other:1 echo classic runs
   refused_only_by_embargo 125 docker run --rm classic-base:1 true
   use embargo
-  printf 'FROM other:1\nRUN touch /three\nRUN touch /four\n' | DOCKER_BUILDKIT=0 docker build -
+  local kit
+  for kit in 0 1; do
+    printf 'FROM classic-other:1\nRUN touch /three\nRUN touch /four\n' | DOCKER_BUILDKIT=$kit docker build -
+    run env DOCKER_BUILDKIT=$kit BUILDKIT_PROGRESS=plain docker build - <<<$'FROM classic-base:1\nRUN touch /three\n'
+    [ "$status" -eq 1 ]
+    is_refusal "$output"
+  done
 }
 
 refuse_and_remove() {

@@ -2,27 +2,26 @@
 
 TARGET=x86_64-unknown-linux-musl
 
-# cargo_as_builder ARGUMENT…
-cargo_as_builder() {
+# as_builder PROGRAM ARGUMENT…
+as_builder() {
   if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
-    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec cargo "$@"' cargo "$@"
+    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec "$@"' sh "$@"
   else
-    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH cargo "$@"
+    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH "$@"
   fi
+}
+
+cargo_as_builder() {
+  as_builder cargo "$@"
 }
 
 # fuzz_as_builder SECONDS: every fuzz target, each so long.
 fuzz_as_builder() {
-  if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
-    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec tests/fuzz/run "$@"' fuzz "$@"
-  else
-    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH tests/fuzz/run "$@"
-  fi
+  as_builder tests/fuzz/run "$@"
 }
 
 has_musl() {
-  [ -e "$(cargo_as_builder rustc -q --print sysroot 2>/dev/null || rustc --print sysroot)/lib/rustlib/$TARGET" ] ||
-    PATH=$HOME/.cargo/bin:$PATH rustup target add $TARGET
+  [ -e "$(as_builder rustc --print sysroot)/lib/rustlib/$TARGET" ] || as_builder rustup target add $TARGET
 }
 
 target_folder() {
