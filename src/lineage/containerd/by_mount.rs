@@ -71,7 +71,10 @@ fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline
     let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Origin::NoImage) };
     let namespace = &lowest.namespace;
     let stores = Stores { metadata: metadata.as_ref(), content: content.as_ref(), namespace, snapshotter: &snapshotter, paths, deadline };
-    let (chain, facts) = expand::expand(top, &expand::Hints::default(), &stores, || Ok(Some(names.clone())))?;
+    let (chain, facts) = match expand::by_documents(top, &expand::Hints::default(), &stores)? {
+        Some(found) => found,
+        None => expand::by_names(top, Some(names.clone()), &stores)?,
+    };
     if chain.chain_ids() != names {
         return Err(Corrupt::File(root.join("metadata.db"), "its snapshots are not named as their layers hash".into()).into());
     }

@@ -38,16 +38,11 @@ pub struct Hints {
     pub targets: Vec<Digest>,
 }
 
-/// The chain that ends in `top`, and what else is known of the image. `names` gives the chain IDs that the snapshots from `top` down are named after, lowest first.
+/// The chain that ends in `top`, and what else is known of the image, by documents alone: `None` when none is found whose layers hash to it.
 ///
 /// # Errors
-/// [`LineageError`]: a blob is not what it is called, the time is over, or no way leads to the chain.
-pub fn expand(
-    top: ChainId,
-    hints: &Hints,
-    stores: &Stores<'_>,
-    names: impl FnOnce() -> Result<Option<Vec<ChainId>>, LineageError>,
-) -> Result<(Chain, ImageFacts), LineageError> {
+/// [`LineageError`]: a blob is not what it is called, or the time is over.
+pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<Option<(Chain, ImageFacts)>, LineageError> {
     let known = cache::load(stores.paths, &top);
     let sought = known.as_ref().map_or(Sought::Top(top), Sought::Known);
     let mut found = by_hints(hints, stores, sought)?;
@@ -55,23 +50,28 @@ pub fn expand(
         found = by_label(top, stores, sought)?;
     }
     let (chain, facts) = found.map_or_else(|| (None, ImageFacts::default()), |found| (found.chain, found.facts));
-    match (known, chain) {
-        (Some(chain), _) => Ok((chain, facts)),
-        (None, Some(chain)) => {
-            cache::store(stores.paths, &chain);
-            Ok((chain, facts))
-        }
-        (None, None) => {
-            let names = names()?.filter(|names| names.last() == Some(&top)).and_then(Chain::from_chain_ids);
-            names.map(|chain| (chain, facts)).ok_or_else(|| Unknown::NoRecord("the layers of the container's image", place(stores)).into())
-        }
+    if let (None, Some(chain)) = (&known, &chain) {
+        cache::store(stores.paths, chain);
     }
+    Ok(known.or(chain).map(|chain| (chain, facts)))
+}
+
+/// The chain of these names, lowest first, which must end in `top`: all that an engine has kept.
+///
+/// # Errors
+/// [`Unknown::NoRecord`] when it has not even kept them.
+pub fn by_names(top: ChainId, names: Option<Vec<ChainId>>, stores: &Stores<'_>) -> Result<(Chain, ImageFacts), LineageError> {
+    let chain = names.filter(|names| names.last() == Some(&top)).and_then(Chain::from_chain_ids);
+    let place = || stores.metadata.map_or_else(|| stores.namespace.into(), |metadata| metadata.path().to_owned());
+    chain
+        .map(|chain| (chain, ImageFacts::default()))
+        .ok_or_else(|| Unknown::NoRecord("the layers of the container's image", place()).into())
 }
 
 /// The image without a layer that the hints lead to.
 ///
 /// # Errors
-/// As [`expand`].
+/// As [`by_documents`].
 pub fn without_layers(hints: &Hints, stores: &Stores<'_>) -> Result<Option<ImageFacts>, LineageError> {
     Ok(by_hints(hints, stores, Sought::NoLayers)?.map(|found| found.facts))
 }
@@ -99,8 +99,4 @@ fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>) -> Result<Opt
         };
     }
     Ok(found)
-}
-
-fn place(stores: &Stores<'_>) -> std::path::PathBuf {
-    stores.metadata.map_or_else(|| stores.namespace.into(), |metadata| metadata.path().to_owned())
 }

@@ -35,6 +35,7 @@ pub mod layout;
 pub mod mounted;
 pub mod protobuf;
 pub mod records;
+pub mod remap;
 pub mod services;
 pub mod store;
 
@@ -50,7 +51,8 @@ use records::{Facts, Metadata, Wanted};
 use services::Client;
 
 use super::chain::Chain;
-use super::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unknown};
+use super::digest::ChainId;
+use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::paths::Paths;
@@ -175,21 +177,16 @@ impl Site<'_> {
         let targets = docker.map_or_else(|| facts.target.into_iter().collect(), |docker| docker.targets.clone());
         let hints = Hints { image_id: container.image_id, targets };
         let name = Some(docker.map_or(&container.image, |docker| &docker.name).clone()).filter(|name| !name.is_empty());
-        let Some(top) = facts.top() else {
+        if facts.top().is_none() {
             let own = |key: &str| key == container.snapshot_key || key.strip_suffix("-init") == Some(&container.snapshot_key);
             let image =
                 if facts.snapshots.iter().all(|snapshot| own(&snapshot.key)) { expand::without_layers(&hints, &stores)? } else { None };
             self.evidence(bundle, facts, client, None)?;
-            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(super::ImageFacts { name, ..image })));
-        };
-        let names = || match (&metadata, &mut client) {
-            (Some(metadata), _) => metadata.chain_names(self.namespace, &container.snapshotter, top, self.deadline),
-            (None, Some(client)) => client.chain_names(&container.snapshotter, top),
-            (None, None) => Ok(None),
-        };
-        let (chain, image) = expand::expand(top, &hints, &stores, names)?;
+            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(ImageFacts { name, ..image })));
+        }
+        let (chain, image) = lineage(facts, Some(bundle.id.as_str()), &hints, &stores, client.as_mut())?;
         let evidence = self.evidence(bundle, facts, client, Some(&chain))?;
-        Ok(Origin::Image(ImageLineage { chain, facts: super::ImageFacts { name, ..image }, evidence }))
+        Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))
     }
 
     /// Compares the records with the mount, and says how much is known.
@@ -230,6 +227,35 @@ impl Site<'_> {
         }
         Ok(Expected::Opaque)
     }
+}
+
+/// The chain that the last of these snapshots is named after. A name that no image leads to may be that of a copy of the image's snapshot for the user namespace of
+/// the container `id`; else the names below it are all there is, from the database or from `client`.
+fn lineage(
+    facts: &Facts,
+    id: Option<&str>,
+    hints: &Hints,
+    stores: &Stores<'_>,
+    client: Option<&mut Client>,
+) -> Result<(Chain, ImageFacts), LineageError> {
+    let no_record = || Unknown::NoRecord("the layers of the container's image", stores.namespace.into());
+    let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else { return Err(no_record().into()) };
+    if let Some(found) = expand::by_documents(top, hints, stores)? {
+        return Ok(found);
+    }
+    if let (Some(metadata), Some(id)) = (stores.metadata, id)
+        && let Some(original) = remap::original(metadata, stores.namespace, id, stores.snapshotter, last, stores.deadline)?
+        && let Ok(top) = ChainId::parse(&original.key)
+    {
+        let names = metadata.chain_names(stores.namespace, stores.snapshotter, top, stores.deadline)?;
+        return expand::by_documents(top, hints, stores)?.map_or_else(|| expand::by_names(top, names, stores), Ok);
+    }
+    let names = match (stores.metadata, client) {
+        (Some(metadata), _) => metadata.chain_names(stores.namespace, stores.snapshotter, top, stores.deadline)?,
+        (None, Some(client)) => client.chain_names(stores.snapshotter, top)?,
+        (None, None) => None,
+    };
+    expand::by_names(top, names, stores)
 }
 
 /// The lowest folders must be those of the chain's layers, each under its own name; what is above them are the container's own.

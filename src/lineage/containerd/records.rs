@@ -200,6 +200,28 @@ impl Metadata {
         self.view(deadline, |view| target(view, namespace, name))
     }
 
+    /// A container's runtime spec as it is recorded; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn spec(&self, namespace: &str, id: &str, deadline: Instant) -> Result<Option<Vec<u8>>, LineageError> {
+        self.view(deadline, |view| {
+            let record = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
+            Ok(record.map_or(Ok(None), |record| record.get(b"spec"))?.map(|spec| spec.to_vec()))
+        })
+    }
+
+    /// The record of a snapshot; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, deadline: Instant) -> Result<Option<Snapshot>, LineageError> {
+        self.view(deadline, |view| {
+            let bucket = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])?;
+            bucket.map_or(Ok(None), |bucket| snapshot(&bucket, key))
+        })
+    }
+
     fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
         self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
     }

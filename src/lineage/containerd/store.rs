@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::EAGER;
 use super::content::{Content, Found, Sought};
 use super::expand::{self, Hints, Stores};
 use super::records::{Facts, Metadata, Wanted};
 use super::services::Client;
+use super::{EAGER, lineage};
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
@@ -81,7 +81,11 @@ impl Store {
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
     pub fn container(&self, namespace: &str, id: &str) -> Result<Origin, LineageError> {
         let facts = self.facts(namespace, Wanted::Container(id))?;
-        if facts.container.snapshot_key.is_empty() { Ok(Origin::NoImage) } else { self.origin(namespace, &facts, Hints::default()) }
+        if facts.container.snapshot_key.is_empty() {
+            Ok(Origin::NoImage)
+        } else {
+            self.origin(namespace, &facts, Some(id), Hints::default())
+        }
     }
 
     /// The origin of a snapshot: of a container whose engine keeps the container's record itself, as Docker does (its ID is the key), with the digests
@@ -91,7 +95,7 @@ impl Store {
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
     pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, targets: &[Digest]) -> Result<Origin, LineageError> {
         let facts = self.facts(namespace, Wanted::Snapshot(snapshotter, key))?;
-        self.origin(namespace, &facts, Hints { image_id: None, targets: targets.to_vec() })
+        self.origin(namespace, &facts, None, Hints { image_id: None, targets: targets.to_vec() })
     }
 
     /// The names of a namespace's images, in order.
@@ -148,7 +152,7 @@ impl Store {
         answer.ok_or_else(|| Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into())
     }
 
-    fn origin(&self, namespace: &str, facts: &Facts, mut hints: Hints) -> Result<Origin, LineageError> {
+    fn origin(&self, namespace: &str, facts: &Facts, id: Option<&str>, mut hints: Hints) -> Result<Origin, LineageError> {
         let container = &facts.container;
         let stores = Stores {
             metadata: Some(&self.metadata),
@@ -161,12 +165,11 @@ impl Store {
         hints.image_id = hints.image_id.or(container.image_id);
         hints.targets.extend(facts.target);
         let name = Some(container.image.clone()).filter(|name| !name.is_empty());
-        let Some(top) = facts.top() else {
+        if facts.top().is_none() {
             let image = expand::without_layers(&hints, &stores)?;
             return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(ImageFacts { name, ..image })));
-        };
-        let names = || self.metadata.chain_names(namespace, &container.snapshotter, top, deadline());
-        let (chain, image) = expand::expand(top, &hints, &stores, names)?;
+        }
+        let (chain, image) = lineage(facts, id, &hints, &stores, None)?;
         let is_claimed = facts.has_remote() || !EAGER.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();
         let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Metadata };
         Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))

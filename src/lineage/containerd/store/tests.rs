@@ -104,3 +104,14 @@ fn the_store_lists_what_is_in_it() {
     assert!(store.images("default").unwrap().contains(&"localhost/retagged:1".to_owned()));
     assert_eq!(store.images("none").unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn a_copy_for_a_user_namespace_is_no_layer() {
+    let cache = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1");
+    let store = Store::open(&root, None, &Paths::below(cache.path())).unwrap();
+    for id in ["c1", "u1", "u2", "v1", "n1"] {
+        assert_eq!(summary(&store.container("default", id).unwrap()), (APP.to_owned(), Some(APP_IMAGE.to_owned()), 1, "metadata"), "{id}");
+    }
+    assert_eq!(store.container("default", "r1").unwrap(), Origin::NoImage);
+}
