@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Judged;
 use super::subject::{Kind, Subject};
 use crate::banlist::store::{Bans, Slot};
+use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::report::Exit;
@@ -161,7 +162,8 @@ struct MadeOf {
 /// One layer.
 #[derive(Debug, Serialize)]
 struct Layer {
-    diff_id: String,
+    /// Unknown where an engine kept the names of the stacks alone.
+    diff_id: Option<String>,
     chain_id: String,
 }
 
@@ -271,8 +273,11 @@ impl MadeOf {
             Origin::NoImage => None,
             Origin::NoLayers(facts) => Some(of(facts, Vec::new(), None)),
             Origin::Image(image) => {
-                let pairs = image.chain.diff_ids().iter().zip(image.chain.chain_ids());
-                let layers = pairs.map(|(diff_id, chain_id)| Layer { diff_id: diff_id.to_string(), chain_id: chain_id.to_string() });
+                let of_layer = |(diff_id, chain_id): (Option<DiffId>, ChainId)| Layer {
+                    diff_id: diff_id.map(|id| id.to_string()),
+                    chain_id: chain_id.to_string(),
+                };
+                let layers = image.chain.layers().map(of_layer);
                 Some(of(&image.facts, layers.collect(), Some(image.evidence.word())))
             }
         }
@@ -358,4 +363,24 @@ fn span(seconds: u64) -> String {
         86_400.. => (seconds / 86_400, "day"),
     };
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineage::ImageLineage;
+    use crate::lineage::chain::Chain;
+    use crate::lineage::digest::Digest;
+
+    #[test]
+    fn a_container_whose_image_is_gone_has_the_layers_that_its_engine_kept_the_names_of() {
+        let (base, top) = (ChainId(Digest::of(b"base")), ChainId(Digest::of(b"top")));
+        let chain = Chain::from_chain_ids(vec![base, top]).unwrap();
+        let origin = Origin::Image(ImageLineage { chain, facts: ImageFacts::default(), evidence: Evidence::Claimed });
+        let made_of = MadeOf::new(&origin, &SourceLabels::default()).unwrap();
+        let layers: Vec<_> = made_of.layers.iter().map(|layer| (layer.diff_id.clone(), layer.chain_id.clone())).collect();
+        assert_eq!(layers, [(None, base.to_string()), (None, top.to_string())]);
+        let expected = format!("          2 layers, top chain ID {top}, by evidence of {}", Evidence::Claimed.word());
+        assert_eq!(made_of.lines(), ["made of   an image".to_owned(), expected]);
+    }
 }

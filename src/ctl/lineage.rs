@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CtlError;
 use super::image::{FoundImage, ImageArgs, Images};
+use crate::lineage::chain::Chain;
 use crate::paths::Paths;
 use crate::report::line;
 
@@ -50,10 +51,11 @@ fn paragraph(image: &FoundImage) -> String {
     match &image.chain {
         None => lines.push("layers      none: nothing can be built on it".to_owned()),
         Some(chain) => {
-            let count = chain.diff_ids().len();
+            let count = chain.layers().len();
             lines.push(format!("layers      {count}, lowest first, as {}", image.evidence.word()));
-            for (at, (diff_id, chain_id)) in chain.diff_ids().iter().zip(chain.chain_ids()).enumerate() {
+            for (at, (diff_id, chain_id)) in chain.layers().enumerate() {
                 let top = if at + 1 == count { "  <- top: what a ban as a base bans" } else { "" };
+                let diff_id = diff_id.map_or_else(|| "not known".to_owned(), |id| id.to_string());
                 lines.push(format!("{:>9}   diff ID   {diff_id}", at + 1));
                 lines.push(format!("            chain ID  {chain_id}{top}"));
             }
@@ -90,7 +92,8 @@ struct DigestReport {
 
 #[derive(Serialize)]
 struct LayerReport {
-    diff_id: String,
+    /// Unknown where an engine kept the names of the stacks alone.
+    diff_id: Option<String>,
     chain_id: String,
 }
 
@@ -102,7 +105,7 @@ fn json(found: &Images) -> String {
 
 impl<'a> ImageReport<'a> {
     fn new(image: &'a FoundImage) -> Self {
-        let pairs = image.chain.iter().flat_map(|chain| chain.diff_ids().iter().zip(chain.chain_ids()));
+        let layers = image.chain.iter().flat_map(Chain::layers);
         Self {
             names: &image.names,
             places: &image.places,
@@ -113,7 +116,9 @@ impl<'a> ImageReport<'a> {
                 .iter()
                 .map(|(role, digest)| DigestReport { role: role.word(), digest: digest.to_string() })
                 .collect(),
-            layers: pairs.map(|(diff_id, chain_id)| LayerReport { diff_id: diff_id.to_string(), chain_id: chain_id.to_string() }).collect(),
+            layers: layers
+                .map(|(diff_id, chain_id)| LayerReport { diff_id: diff_id.map(|id| id.to_string()), chain_id: chain_id.to_string() })
+                .collect(),
             top_chain_id: image.chain.as_ref().map(|chain| chain.top().to_string()),
             evidence: image.evidence.word(),
         }
@@ -124,8 +129,7 @@ impl<'a> ImageReport<'a> {
 mod tests {
     use super::*;
     use crate::ctl::image::{Role, Sureness};
-    use crate::lineage::chain::Chain;
-    use crate::lineage::digest::{DiffId, Digest, ImageId};
+    use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
     use crate::lineage::image::Platform;
 
     fn found() -> Images {
@@ -170,6 +174,19 @@ not here    linux/s390x
             id("index")
         );
         assert_eq!(text(&found()), expected);
+    }
+
+    #[test]
+    fn a_layer_of_which_the_stacks_name_is_all_that_is_known_is_shown_by_it() {
+        let id = ChainId(Digest::of(b"top"));
+        let image = FoundImage { chain: Chain::from_chain_ids(vec![id]), ..found().images.remove(0) };
+        let shown = paragraph(&image);
+        let expected = format!(
+            "layers      1, lowest first, as recorded\n        1   diff ID   not known\n            chain ID  {id}  <- top: what a ban as a base bans\n"
+        );
+        assert!(shown.ends_with(&expected), "{shown}");
+        let report = serde_json::to_value(ImageReport::new(&image)).unwrap();
+        assert_eq!(report["layers"], serde_json::json!([{ "diff_id": null, "chain_id": id.to_string() }]));
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Chain {
         &self.chain_ids
     }
 
+    /// Each layer, lowest first: its diff ID, unless the names of the stacks are all that is known, and the chain ID of the stack that it is the top of.
+    pub fn layers(&self) -> impl ExactSizeIterator<Item = (Option<DiffId>, ChainId)> + '_ {
+        self.chain_ids.iter().enumerate().map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
+    }
+
     /// The chain ID of the whole image.
     #[must_use]
     #[expect(clippy::expect_used, reason = "nothing makes an empty chain")]
@@ -85,6 +90,15 @@ mod tests {
         let third = Digest::of(format!("{second} {}", diff_ids[2]).as_bytes());
         assert_eq!(chain.chain_ids(), [ChainId(diff_ids[0].0), ChainId(second), ChainId(third)]);
         assert_eq!(chain.top(), ChainId(third));
+    }
+
+    #[test]
+    fn a_chain_of_names_alone_has_its_layers_all_the_same() {
+        let (one, two) = (ChainId(Digest::of(b"a")), ChainId(Digest::of(b"b")));
+        let chain = Chain::from_chain_ids(vec![one, two]).unwrap();
+        assert_eq!(chain.layers().collect::<Vec<_>>(), [(None, one), (None, two)]);
+        let whole = Chain::from_diff_ids(vec![DiffId(Digest::of(b"a"))]).unwrap();
+        assert_eq!(whole.layers().collect::<Vec<_>>(), [(Some(DiffId(Digest::of(b"a"))), one)]);
     }
 
     #[test]
