@@ -2,8 +2,8 @@
 //!
 //! In: the bundle's link `work`, the environment and the parent's command line, as containerd's shim leaves them. Out: containerd's root folder and
 //! its socket. Nobody but the engine writes the bundle. A privileged caller who makes up the environment could as well start the runtime without
-//! Embargo; even so `grpc` believes a socket only when root or the caller listens on it. Not used: the shim's own socket, which the files `address` and
-//! `bootstrap.json` in the bundle name, and the working directory, which in a pod is another container's.
+//! Embargo; even so `grpc` believes a socket only when root or the caller listens on it. Not used: the shim's own socket, which the files `address`
+//! and `bootstrap.json` in the bundle name, and the working directory, which in a pod is another container's.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -38,8 +38,8 @@ pub fn socket() -> Option<PathBuf> {
     socket_of(std::env::var_os("GRPC_ADDRESS"), std::env::var_os("TTRPC_ADDRESS"), &command.unwrap_or_default())
 }
 
-/// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc` (1.5 and later), or the word after `-address` in the
-/// command line of a shim, words ended by zero bytes.
+/// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc` (1.5 and later), or the word after `-address` in
+/// the command line of a shim, words ended by zero bytes.
 #[must_use]
 pub fn socket_of(grpc: Option<OsString>, ttrpc: Option<OsString>, command: &[u8]) -> Option<PathBuf> {
     let from_ttrpc = || Some(OsStr::from_bytes(ttrpc.as_ref()?.as_bytes().strip_suffix(b".ttrpc")?).to_owned());

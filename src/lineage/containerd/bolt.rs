@@ -6,8 +6,8 @@
 //! freed by N+1 are handed out again by N+2 at the earliest; bbolt db.go `freePages`, freelist `release`). So when the newest valid meta page is the
 //! same before and after, everything in between was read from one version. Any answer, "not there" and "damaged" included, counts only then.
 //!
-//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as far
-//! as a power cut or a broken disk can make it so: every number is checked before it is used, depth and pages per look are bounded. Not checked:
+//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as
+//! far as a power cut or a broken disk can make it so: every number is checked before it is used, depth and pages per look are bounded. Not checked:
 //! checksums of pages, which the format has only for its two meta pages.
 
 mod node;

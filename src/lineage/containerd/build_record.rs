@@ -1,9 +1,9 @@
 //! Which layer has a step of an earlier build become?
 //!
-//! An image that BuildKit built stands, for the next build, on the snapshots of its own steps, which have names of their own. In: `metadata_v2.db` of BuildKit's
-//! worker, a bbolt database that it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value` (buildkit cache/metadata.go;
-//! seen with Docker 28.5.2). Hostile as far as a power cut can make it so. Out: the chain ID that a snapshot's layer got when its image was exported, if it was, and
-//! only if it is the hash of the chain ID below and the recorded diff ID.
+//! An image that BuildKit built stands, for the next build, on the snapshots of its own steps, which have names of their own. In: `metadata_v2.db` of
+//! BuildKit's worker, a bbolt database that it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value`
+//! (buildkit cache/metadata.go; seen with Docker 28.5.2). Hostile as far as a power cut can make it so. Out: the chain ID that a snapshot's layer got
+//! when its image was exported, if it was, and only if it is the hash of the chain ID below and the recorded diff ID.
 
 use std::path::Path;
 use std::time::Instant;

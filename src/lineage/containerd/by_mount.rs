@@ -1,9 +1,9 @@
 //! Which image is mounted, when the engine keeps no record of the container?
 //!
-//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the mount at the root, from the kernel,
-//! whose folders are `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the [`Origin`], from the names of just these folders. An
-//! image's snapshots are named after chain IDs, or, when BuildKit built it here, are steps that its own records know the chain ID of; steps above those
-//! belong to the build that is running. Not checked: whether such a step repeats layers of an image.
+//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the mount at the root, from
+//! the kernel, whose folders are `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the [`Origin`], from the names of
+//! just these folders. An image's snapshots are named after chain IDs, or, when BuildKit built it here, are steps that its own records know the chain
+//! ID of; steps above those belong to the build that is running. Not checked: whether such a step repeats layers of an image.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -109,7 +109,8 @@ fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     root.map(|root| below(root).to_vec()).unwrap_or_default()
 }
 
-/// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
+/// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit that keeps its own
+/// (`<root>/runc-<snapshotter>/snapshots`).
 fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
     let name = root.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let Some(above) = root.parent() else { return (None, None, String::new()) };
@@ -135,8 +136,8 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     Some(Folders { root: root.to_owned(), upper, lower: lower? })
 }
 
-/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that the bundle
-/// stands in, must lead to the very same folder.
+/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that
+/// the bundle stands in, must lead to the very same folder.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
     numbered(&mount.root)?;
     let mut names = mount.root.components();

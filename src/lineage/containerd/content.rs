@@ -1,9 +1,9 @@
 //! Which diff IDs does a chain ID stand for?
 //!
-//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In: containerd's content store, one file per blob, called by its digest, and
-//! hints where to look: a config's digest, or that of a manifest or an index, from records that may be out of date and names that may have been moved.
-//! The documents are their authors' (hostile). Out: the chain and the image's digests, when a config is found whose diff IDs hash to just this chain ID.
-//! A wrong hint finds nothing; it cannot find something wrong.
+//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In: containerd's content store, one file per blob, called by its
+//! digest, and hints where to look: a config's digest, or that of a manifest or an index, from records that may be out of date and names that may
+//! have been moved. The documents are their authors' (hostile). Out: the chain and the image's digests, when a config is found whose diff IDs hash to
+//! just this chain ID. A wrong hint finds nothing; it cannot find something wrong.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,8 +1,8 @@
 //! What does Docker itself record of a container whose image is in containerd's image store?
 //!
 //! In: `<data root>/containers/<id>/config.v2.json`, and the root's path, `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go;
-//! Docker 24 to 29). containerd's own record of such a container names no snapshot, and an image that is looked up by its name again at every start, so it
-//! is not used. Out: the snapshotter, and digests at which to look for the image; they prove nothing by themselves.
+//! Docker 24 to 29). containerd's own record of such a container names no snapshot, and an image that is looked up by its name again at every start,
+//! so it is not used. Out: the snapshotter, and digests at which to look for the image; they prove nothing by themselves.
 
 use std::path::{Path, PathBuf};
 

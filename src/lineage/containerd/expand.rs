@@ -1,8 +1,9 @@
 //! Which layers and digests belong to a chain ID?
 //!
-//! In: a chain ID that the engine records for a container, and hints where its image may be. Out: the chain, by the first way that leads to it: the chains
-//! resolved before, the hints, the configs that the engine unpacked to this very chain ID, and at last the names of the snapshots below. The first three are hashed
-//! and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads nowhere is no fault: tags move, blobs are collected.
+//! In: a chain ID that the engine records for a container, and hints where its image may be. Out: the chain, by the first way that leads to it: the
+//! chains resolved before, the hints, the configs that the engine unpacked to this very chain ID, and at last the names of the snapshots below. The
+//! first three are hashed and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads nowhere is no
+//! fault: tags move, blobs are collected.
 
 use std::time::Instant;
 

@@ -1,9 +1,10 @@
 //! How is containerd asked a question without a library?
 //!
-//! One unary gRPC call after the other over a Unix socket (gRPC over HTTP/2, PROTOCOL-HTTP2.md; RFC 9113; RFC 7541), blocking, every read and write with
-//! the time that is left. Headers are sent as literals, without Huffman codes and without a table, and the peer is told to keep none, so that of its headers
-//! nothing but the status has to be found. In: answers from whoever listens (hostile; one message of at most 16 MiB, a bounded number of frames). Out: the
-//! message's bytes. The peer must run as root or as the caller, by the kernel's word (`SO_PEERCRED`), wherever the address came from.
+//! One unary gRPC call after the other over a Unix socket (gRPC over HTTP/2, PROTOCOL-HTTP2.md; RFC 9113; RFC 7541), blocking, every read and write
+//! with the time that is left. Headers are sent as literals, without Huffman codes and without a table, and the peer is told to keep none, so that of
+//! its headers nothing but the status has to be found. In: answers from whoever listens (hostile; one message of at most 16 MiB, a bounded number of
+//! frames). Out: the message's bytes. The peer must run as root or as the caller, by the kernel's word (`SO_PEERCRED`), wherever the address came
+//! from.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -293,7 +294,8 @@ fn content(flags: u8, payload: &[u8]) -> Result<&[u8], CallError> {
 
 /// `grpc-status` in a header block; `None` when it is not there or the block is not understood.
 ///
-/// Strings are compared as they are coded: plain, or the one Huffman code of the name. The status itself is one or two digits, for which a Huffman code is no shorter.
+/// Strings are compared as they are coded: plain, or the one Huffman code of the name. The status itself is one or two digits, for which a Huffman
+/// code is no shorter.
 fn status(mut block: &[u8]) -> Option<u8> {
     const CODED_NAME: &[u8] = &[0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f];
     while let Some(&first) = block.first() {

@@ -1,27 +1,29 @@
 //! What is a container made of that containerd runs?
 //!
-//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the bundle,
-//! and containerd's own records, which say on which snapshot the container stands; a snapshot is named after the chain ID of the layers in it. Out: an
-//! [`Origin`], compared with what is mounted. Never decided by: the container's image name, which may mean another image by now, or annotations.
+//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the
+//! bundle, and containerd's own records, which say on which snapshot the container stands; a snapshot is named after the chain ID of the layers in
+//! it. Out: an [`Origin`], compared with what is mounted. Never decided by: the container's image name, which may mean another image by now, or
+//! annotations.
 //!
 //! ```text
 //! bundle ─▶ records or services ─▶ expand ─▶ layout ─▶ mounted
 //!           container, snapshots   diff IDs  folders   the same as the mount?
 //! ```
 //!
-//! Three ways to the records were measured, each as the first thing that a new process does, taking turns, 300 times each: the container's record and the
-//! chain ID below its snapshot, from containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on tokio, one thread):
+//! Three ways to the records were measured, each as the first thing that a new process does, taking turns, 300 times each: the container's record and
+//! the chain ID below its snapshot, from containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on tokio, one
+//! thread):
 //!
 //! | way | median | 90 % | 99 % | brings along |
 //! |---|---|---|---|---|
-//! | reading pages of the metadata database (`bolt`) | 78 | 93 | 212 | 350 lines |
-//! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 450 lines |
+//! | reading pages of the metadata database (`bolt`) | 78 | 93 | 212 | 460 lines |
+//! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 600 lines |
 //! | a gRPC library | 1 114 | 1 603 | 7 828 | 76 crates, an async runtime |
 //!
-//! Most of a call is containerd waking up, which no client can spare, and a quarter of a millisecond a call does not fit into 0.8 for the whole gate. So the
-//! database is read first, and the client asks containerd when the database cannot be read, has another format, or has no such record. While two writers made and
-//! deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of databases gave no wrong answer; 708 were repeated because the version had
-//! changed, 23 of which would have been wrong.
+//! Most of a call is containerd waking up, which no client can spare, and 0.4 ms a call do not fit into 0.8 ms for the whole gate. So the database
+//! is read first, and the client asks containerd when the database cannot be read, has another format, or has no such record. While two writers made
+//! and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of databases gave no wrong answer. Of the 171 772 for a
+//! container's record 708 were repeated because the version had changed meanwhile, and 23 of these would have been wrong.
 
 pub mod address;
 pub mod bolt;
@@ -95,7 +97,8 @@ pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, de
     }
 }
 
-/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when its root is no overlay of a snapshotter's folders.
+/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when its root is no overlay of a snapshotter's
+/// folders.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -109,8 +112,8 @@ fn is_own_root(bundle: &Bundle) -> bool {
     bundle.root == own || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
 }
 
-/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there, none when
-/// the root is no part of any engine's store.
+/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there,
+/// none when the root is no part of any engine's store.
 fn without_snapshot(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
     if let Some(origin) = by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
         return Ok(origin);
@@ -229,8 +232,8 @@ impl Site<'_> {
     }
 }
 
-/// The chain that the last of these snapshots is named after. A name that no image leads to may be that of a copy of the image's snapshot for the user namespace of
-/// the container `id`; else the names below it are all there is, from the database or from `client`.
+/// The chain that the last of these snapshots is named after. A name that no image leads to may be that of a copy of the image's snapshot for the
+/// user namespace of the container `id`; else the names below it are all there is, from the database or from `client`.
 fn lineage(
     facts: &Facts,
     id: Option<&str>,

@@ -1,8 +1,9 @@
 //! Is what is mounted what the records say?
 //!
-//! In: the folders that a snapshot's mount must have, from the snapshotter's database or from containerd's answer, and the mount at the container's root,
-//! from the kernel. Out: [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form that cannot be compared, an error
-//! when they contradict each other. A client of containerd may hand a task any list of mounts; this is what notices. Not checked: what is in the folders.
+//! In: the folders that a snapshot's mount must have, from the snapshotter's database or from containerd's answer, and the mount at the container's
+//! root, from the kernel. Out: [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form that cannot be
+//! compared, an error when they contradict each other. A client of containerd may hand a task any list of mounts; this is what notices. Not checked:
+//! what is in the folders.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
         (Some(expected), Some(found)) if is_same(expected, found) => {}
         (expected, found) => return Err(format!("the upper folder {found:?} instead of {expected:?}")),
     }
-    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the folders' mounts, which are gone once it is made: core/mount/mount_linux.go.
+    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the folders' mounts, which are gone once it is made:
+    // core/mount/mount_linux.go.
     if mount.lowerdirs.iter().any(|folder| folder.iter().any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))) {
         return Ok(Evidence::Metadata);
     }

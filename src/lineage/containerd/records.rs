@@ -1,9 +1,9 @@
 //! What does containerd's metadata database say?
 //!
 //! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through
-//! [`bolt`](super::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down to
-//! the first that is named after a chain ID, all from one committed version of the database. Not checked: whether the names are true; `content` hashes
-//! them, `mounted` compares them with what is mounted.
+//! [`bolt`](super::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down
+//! to the first that is named after a chain ID, all from one committed version of the database. Not checked: whether the names are true; `content`
+//! hashes them, `mounted` compares them with what is mounted.
 
 use std::fs::File;
 use std::ops::ControlFlow;

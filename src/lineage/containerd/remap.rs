@@ -1,10 +1,10 @@
 //! Is a snapshot no layer, but a copy of all of them for a user namespace?
 //!
-//! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed owners and puts the copy under the container's own. Before
-//! 2.1 its name is the chain ID with the owners behind, which is no chain ID; since then it is the SHA-256 of a few words of JSON and looks like one (client/snapshotter_opts_unix.go,
-//! `remappedSnapshot.ID`; seen with 2.1.9). In: the container's runtime spec, from containerd's own record (users' text in it, but the maps are the engine's). Out:
-//! the snapshot below, when the name is just the hash of that snapshot's name and of the container's maps. A layer cannot be taken for a copy: its chain ID is the
-//! hash of something else.
+//! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed owners and puts the copy under the container's own.
+//! Before 2.1 its name is the chain ID with the owners behind, which is no chain ID; since then it is the SHA-256 of a few words of JSON and looks
+//! like one (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In: the container's runtime spec, from containerd's own record
+//! (users' text in it, but the maps are the engine's). Out: the snapshot below, when the name is just the hash of that snapshot's name and of the
+//! container's maps. A layer cannot be taken for a copy: its chain ID is the hash of something else.
 
 use std::time::Instant;
 

@@ -1,9 +1,9 @@
 //! What does containerd answer?
 //!
-//! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one question at a time (containerd api/services/{containers,snapshots,images}/v1),
-//! and the mounts that a snapshot must have. The messages are hostile as far as the peer is, which must be root. None of these calls waits for
-//! the lock under which a container is created: they are read transactions (containerd core/metadata, `View`). A snapshotter that runs as a process of its own
-//! is asked by containerd in turn, and can hang; the deadline ends that.
+//! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one question at a time (containerd
+//! api/services/{containers,snapshots,images}/v1), and the mounts that a snapshot must have. The messages are hostile as far as the peer is, which
+//! must be root. None of these calls waits for the lock under which a container is created: they are read transactions (containerd core/metadata,
+//! `View`). A snapshotter that runs as a process of its own is asked by containerd in turn, and can hang; the deadline ends that.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -68,7 +68,8 @@ impl Client {
         Ok(Some(found))
     }
 
-    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise. One call each.
+    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise. One call
+    /// each.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].

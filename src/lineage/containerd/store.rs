@@ -88,8 +88,8 @@ impl Store {
         }
     }
 
-    /// The origin of a snapshot: of a container whose engine keeps the container's record itself, as Docker does (its ID is the key), with the digests
-    /// that this record names.
+    /// The origin of a snapshot: of a container whose engine keeps the container's record itself, as Docker does (its ID is the key), with the
+    /// digests that this record names.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
@@ -106,9 +106,9 @@ impl Store {
         self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], deadline())
     }
 
-    /// The origin of an image, by its name as it stands there, its short name (`debian` for `docker.io/library/debian:latest`), the digest of its index,
-    /// manifest or config, or the start of one of these digests, at least four digits, when only one image has it. Of several platforms, the one of this
-    /// machine, else the first that is here.
+    /// The origin of an image, by its name as it stands there, its short name (`debian` for `docker.io/library/debian:latest`), the digest of its
+    /// index, manifest or config, or the start of one of these digests, at least four digits, when only one image has it. Of several platforms, the
+    /// one of this machine, else the first that is here.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such image, or several.

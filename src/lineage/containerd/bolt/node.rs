@@ -1,7 +1,8 @@
 //! What stands in one node of a bbolt tree?
 //!
-//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand in its parent's value (hostile). Out: keys, values and children, each
-//! offset checked against the bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one, which refuses.
+//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand in its parent's value (hostile). Out: keys, values
+//! and children, each offset checked against the bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one, which
+//! refuses.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
