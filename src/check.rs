@@ -2,7 +2,8 @@
 //!
 //! `embargo check`: the gate's verdict for what is there already, given by the gate's own evaluator. In: the words behind `check`, and the node as it
 //! is: settings, list, engines' stores, runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 1 could not
-//! tell. Nothing is started, stopped, asked or written. A user who is not root sees his own stores beside those that root lets him read.
+//! tell. Nothing is started or stopped. As for a start, a chain that was resolved is kept for the next time, where the caller may write there, and
+//! containerd is asked what its database does not tell. A user who is not root sees his own stores beside those that root lets him read.
 
 pub mod answer;
 pub mod stores;
