@@ -106,8 +106,8 @@ pub enum OnOverdueList {
     Refuse,
 }
 
-/// Where engines keep their stores and runtimes their state, beside the usual places: for `embargo check` and `embargo exec-patch`, which start
-/// from no bundle.
+/// Where engines keep their stores and runtimes their state, beside the usual places: for `embargo check`, which starts from no
+/// bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engines {
     /// Docker's data roots.
