@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Every outcome of the verdict (DESIGN §2, "What each outcome does") as a user of Docker sees it, with real lists and settings.
+# Every outcome of the verdict (embargo(8), "OUTCOMES") as a user of Docker sees it, with real lists and settings.
 
 load lib/room
 load lib/node
@@ -73,7 +73,7 @@ refused() {
   heard_nothing
 }
 
-@test "a ban in effect: refused, in the words of the design" {
+@test "a ban in effect: refused, in the words of the manual" {
   write_ban
   publish
   refused app:1

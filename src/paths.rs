@@ -1,6 +1,6 @@
 //! Where does everything stand on a node?
 //!
-//! The paths are fixed (DESIGN: "On a node"). An unprivileged caller may put a folder before them all with `EMBARGO_ROOT`, for trying things out
+//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a folder before them all with `EMBARGO_ROOT`, for trying things out
 //! and for tests; for a privileged caller the environment changes nothing, or whoever sets a variable for an engine could lift every ban.
 
 use std::ffi::OsStr;

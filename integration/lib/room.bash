@@ -112,7 +112,7 @@ refused_only_by_embargo() {
   is_refusal "$seen"
 }
 
-# is_refusal TEXT: holds the one line of DESIGN §2 with what matched, the ban, its reasons and the list.
+# is_refusal TEXT: holds the one line of embargo(8), "A REFUSAL", with what matched, the ban, its reasons and the list.
 is_refusal() {
   local line='embargo: refused [^ ]+: (built on|is) [^ ]+, banned by BAN-2026-0007 \(critical, CVE-2026-1234\) since [0-9-]{10}; use registry\.example/base:2 ?; list [0-9]+'
   [[ $1 =~ $line ]] || fail "no refusal in:" "$1" || return 1

@@ -1,7 +1,7 @@
 //! What follows?
 //!
 //! The one evaluator, for the gate, `embargo check` and everything later. Pure: lineage, look-ups, settings and time in; admit or refuse out, with
-//! the evidence. The rules are the table of DESIGN §2, one test a row. Everything that goes in has been checked where it was read; names and
+//! the evidence. The rules are those of embargo(8), OUTCOMES, one test or more for each. Everything that goes in has been checked where it was read; names and
 //! labels are hostile text all the same and leave here quoted. Not judged here: whether a list is authentic, and whether a lineage is true.
 //!
 //! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real runtime: to skip the check does not compile.

@@ -1,4 +1,4 @@
-//! The table of DESIGN §2, row by row, with the time as an input.
+//! The outcomes of embargo(8), OUTCOMES, one by one, with the time as an input.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::sys::file::FileError;
 
 const NAME: &str = "docker.io/library/debian:12.4";
 const NEXT: &str = "docker.io/library/debian:12.5@sha256:cafe";
-/// The line of DESIGN §2 for the ban of [`hit`].
+/// The line of embargo(8), A REFUSAL, for the ban of [`hit`].
 const LINE: &str = "embargo: refused web-1: built on docker.io/library/debian:12.4, banned by BAN-2026-0007 (critical, CVE-2026-1234) since 2026-11-20; \
      use docker.io/library/debian:12.5@sha256:cafe ; list 412";
 
@@ -205,7 +205,7 @@ fn every_digest_of_the_container_is_looked_up_as_what_it_is() {
 // Row: a ban in effect matches.
 
 #[test]
-fn a_ban_in_effect_refuses_with_the_line_of_the_design() {
+fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
     Given::hits(vec![hit()]).refuses(Grounds::Banned, LINE, &[]);
     // From its first second on.
     Given::hits(vec![hit_by(|ban| ban.effective = at("2026-11-21T10:00:00Z"))]).refuses(

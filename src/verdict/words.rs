@@ -1,7 +1,7 @@
 //! How is a verdict said?
 //!
 //! In: what was found (names and labels are others' and hostile). Out: one line, the most important words first, every name quoted unless it is
-//! made of harmless characters. The form is that of DESIGN §2; tests hold it word by word.
+//! made of harmless characters. The form is that of embargo(8), A REFUSAL; tests hold it word by word.
 
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};

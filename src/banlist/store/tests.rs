@@ -1,4 +1,4 @@
-//! A node's list under attack: each test names the row of the attack table that it stands for.
+//! A node's list under attack: each test is named for what holds against one attack.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
@@ -112,7 +112,7 @@ fn an_empty_list_bans_nothing() {
 }
 
 #[test]
-fn row_1_a_list_needs_enough_signatures_by_keys_of_the_keyset() {
+fn a_list_needs_enough_signatures_by_keys_of_the_keyset() {
     let node = Node::new(2);
     let text = |good, bad, unknown| {
         format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {good} of 2 trusted signatures ({bad} bad, {unknown} by unknown keys)")
@@ -137,7 +137,7 @@ fn row_1_a_list_needs_enough_signatures_by_keys_of_the_keyset() {
 }
 
 #[test]
-fn row_3_a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
+fn a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
     let node = Node::new(1);
     let mut bytes = list(&banned(&[1]), &terms(1), &[1]);
     let mut claim = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap();
@@ -165,7 +165,7 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
 }
 
 #[test]
-fn row_5_an_older_list_is_refused() {
+fn an_older_list_is_refused() {
     let node = Node::new(1);
     let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
     node.floor(412, &head_text(&new), None);
@@ -182,7 +182,7 @@ fn row_5_an_older_list_is_refused() {
 }
 
 #[test]
-fn row_6_another_list_of_the_same_version_is_refused() {
+fn another_list_of_the_same_version_is_refused() {
     let node = Node::new(1);
     let (first, second) = (list(&banned(&[1]), &terms(412), &[1]), list(&banned(&[2]), &terms(412), &[1]));
     node.floor(412, &head_text(&first), None);
@@ -205,7 +205,7 @@ fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
 }
 
 #[test]
-fn row_11_the_tree_of_another_version_is_refused() {
+fn the_tree_of_another_version_is_refused() {
     let node = Node::new(1);
     let (one, two) = (list(&banned(&[1, 2]), &terms(1), &[1]), list(&banned(&[3, 4]), &terms(2), &[1]));
     assert_eq!(one.len(), two.len());
@@ -214,7 +214,7 @@ fn row_11_the_tree_of_another_version_is_refused() {
 }
 
 #[test]
-fn row_16_a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
+fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
     // Names of their own, so that the records need several blocks, and a line lies across two.
     let matches = |number| format!("[[ban.match]]\nbase = \"{}\"\nname = \"{}\"\n", digest(number), "n".repeat(50 + number as usize));
     let ban = "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n";
@@ -248,7 +248,7 @@ fn row_16_a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
 }
 
 #[test]
-fn row_17_every_truncation_and_every_addition_is_an_error() {
+fn every_truncation_and_every_addition_is_an_error() {
     let bytes = list(&banned(&[1, 2, 3]), &terms(1), &[1]);
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
     let size = |bytes: &[u8]| {
@@ -268,7 +268,7 @@ fn row_17_every_truncation_and_every_addition_is_an_error() {
 }
 
 #[test]
-fn row_17_a_file_that_shrinks_after_it_was_measured_is_an_error() {
+fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
     let bytes = list(&banned(&[1]), &terms(1), &[1]);
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
     let folder = tempfile::tempdir().unwrap();
@@ -283,7 +283,7 @@ fn row_17_a_file_that_shrinks_after_it_was_measured_is_an_error() {
 }
 
 #[test]
-fn row_17_a_writer_in_place_never_makes_a_reader_wrong() {
+fn a_writer_in_place_never_makes_a_reader_wrong() {
     let (one, two) = (list(&banned(&[1, 2]), &terms(1), &[1]), list(&banned(&[3, 4]), &terms(1), &[1]));
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +315,7 @@ fn row_17_a_writer_in_place_never_makes_a_reader_wrong() {
 }
 
 #[test]
-fn row_23_only_a_regular_file_is_a_list() {
+fn only_a_regular_file_is_a_list() {
     let node = Node::new(1);
     let bytes = list(&banned(&[1]), &terms(1), &[1]);
     let elsewhere = node.paths.state.join("elsewhere");

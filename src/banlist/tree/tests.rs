@@ -58,7 +58,7 @@ fn a_tree_of_so_many_entries_has_one_shape() {
     assert_eq!(largest.nodes[largest.levels - 1], 1);
 }
 
-/// Test 18 of the attack table: with shortened fences the second of two digests that share a long prefix across the edge of a node is missed.
+/// With shortened fences the second of two digests that share a long prefix across the edge of a node is missed.
 #[test]
 fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
     let near = |last: u8| {

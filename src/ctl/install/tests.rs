@@ -168,7 +168,7 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn row_23_only_a_regular_file_is_installed() {
+fn only_a_regular_file_is_installed() {
     let node = Node::new();
     let real = node.staged(&version(1));
     let path = node.folder.path().join("other");
@@ -182,7 +182,7 @@ fn row_23_only_a_regular_file_is_installed() {
 }
 
 #[test]
-fn row_21_an_installation_cut_short_is_finished_by_the_next() {
+fn an_installation_cut_short_is_finished_by_the_next() {
     let (first, second) = (version(1), version(2));
     // Cut after each step of installing the second list over the first.
     for step in 1..=3 {
@@ -240,7 +240,7 @@ fn bad_signatures_and_an_expiry_are_told() {
 }
 
 #[test]
-fn row_9_a_clock_that_was_never_set_judges_nothing() {
+fn a_clock_that_was_never_set_judges_nothing() {
     let node = Node::new();
     let staged = node.staged(&version(1));
     for now in [Timestamp::from_seconds(0), Timestamp::parse("2026-10-31").unwrap()] {
