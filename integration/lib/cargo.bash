@@ -5,9 +5,9 @@ TARGET=x86_64-unknown-linux-musl
 # as_builder PROGRAM ARGUMENT…
 as_builder() {
   if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
-    runuser -u "$SUDO_USER" -- sh -c 'PATH="$HOME/.cargo/bin:$PATH"; exec "$@"' sh "$@"
+    runuser -u "$SUDO_USER" -- sh -c 'PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"; exec "$@"' sh "$@"
   else
-    PATH=$HOME/.cargo/bin:/root/.cargo/bin:$PATH "$@"
+    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:/root/.cargo/bin:$PATH "$@"
   fi
 }
 
@@ -20,34 +20,40 @@ fuzz_as_builder() {
   as_builder tests/fuzz/run "$@"
 }
 
+# has_musl: the toolchain has the target, if need be from now on. Only the builder may have a toolchain, so nothing here runs as root.
 has_musl() {
   [ -e "$(as_builder rustc --print sysroot)/lib/rustlib/$TARGET" ] || as_builder rustup target add $TARGET
 }
 
+# Where cargo puts what it makes.
 target_folder() {
   cargo_as_builder metadata --no-deps --format-version 1 | jq -r .target_directory
 }
 
-# build_release: `embargo` statically, against musl or, where that target cannot be had, static glibc; `embargoctl` for the machine.
+# build_release: `embargo` statically, against musl or, where that target cannot be had, static glibc; `embargoctl` for the machine. Puts the two just
+# built side by side, never one of an earlier build.
 build_release() {
+  local target embargo
+  target=$(target_folder) || return 1
   if has_musl; then
-    cargo_as_builder build --release --target $TARGET --no-default-features --bin embargo
+    embargo=$target/$TARGET/release/embargo
+    cargo_as_builder build --release --target $TARGET --no-default-features --bin embargo || return 1
   else
     echo "no $TARGET here: linking against static glibc"
-    RUSTFLAGS='-C target-feature=+crt-static' cargo_as_builder build --release --target x86_64-unknown-linux-gnu --no-default-features --bin embargo
-  fi && cargo_as_builder build --release --bin embargoctl
+    embargo=$target/x86_64-unknown-linux-gnu/release/embargo
+    RUSTFLAGS='-C target-feature=+crt-static' \
+      cargo_as_builder build --release --target x86_64-unknown-linux-gnu --no-default-features --bin embargo || return 1
+  fi
+  cargo_as_builder build --release --bin embargoctl && put "$embargo" "$target/integration" && put "$target/release/embargoctl" "$target/integration"
 }
 
-# release_binaries: prints a folder with what build_release made.
+# put FILE FOLDER: a copy under the same name, replaced at once: a room may be running the one before. All of it stays the builder's.
+put() {
+  local new=$2/${1##*/}.new
+  as_builder install -D -m 0755 "$1" "$new" && as_builder mv "$new" "$2/${1##*/}"
+}
+
+# release_binaries: prints the folder with what build_release made.
 release_binaries() {
-  local target folder built
-  target=$(target_folder)
-  folder=$target/integration
-  mkdir -p "$folder"
-  for built in "$target/$TARGET/release/embargo" "$target/x86_64-unknown-linux-gnu/release/embargo"; do
-    [ ! -e "$built" ] || { cp "$built" "$folder/embargo.new" && mv "$folder/embargo.new" "$folder/embargo"; break; }
-  done
-  cp "$target/release/embargoctl" "$folder/embargoctl.new"
-  mv "$folder/embargoctl.new" "$folder/embargoctl"
-  printf '%s\n' "$folder"
+  printf '%s/integration\n' "$(target_folder)"
 }
