@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
 
 /// A line of a text that is not what its grammar asks for.
@@ -74,6 +75,8 @@ pub enum ListError {
     Record(PathBuf, u64),
     /// The head counts other entries than the tree has.
     Counts(PathBuf),
+    /// The list bans a digest that was asked for, and what it says of it, or of the others, cannot be read: the digest, and why.
+    Unread(Digest, Box<ListError>),
 }
 
 /// How many signatures a note has, by what became of them.
@@ -117,6 +120,7 @@ impl ListError {
             | Self::Block(path, _)
             | Self::Record(path, _)
             | Self::Counts(path) => path,
+            Self::Unread(_, fault) => fault.path(),
         }
     }
 
@@ -124,6 +128,33 @@ impl ListError {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::File(error) if error.is_absent())
+    }
+
+    /// Whether the operating system failed at reading the file, which says nothing of what is in it: `EMFILE` and `EIO`, and not that it is missing,
+    /// a link or cut short.
+    #[must_use]
+    pub fn is_of_the_system(&self) -> bool {
+        match self {
+            Self::File(FileError::Io(_, error)) => !self.is_absent() && error.raw_os_error() != Some(libc::ELOOP),
+            Self::Read(_, error) => error.kind() != io::ErrorKind::UnexpectedEof,
+            Self::File(FileError::NotRegular(_) | FileError::TooLarge(..) | FileError::Unguarded(_) | FileError::NotText(_))
+            | Self::Keyset(..)
+            | Self::Floor(..)
+            | Self::Head(..)
+            | Self::Origin(..)
+            | Self::NewerKeyset(..)
+            | Self::Signatures(..)
+            | Self::Size(..)
+            | Self::Rollback(..)
+            | Self::Equivocation(..)
+            | Self::TooOld(..)
+            | Self::Node(..)
+            | Self::Table(_)
+            | Self::Block(..)
+            | Self::Record(..)
+            | Self::Counts(_)
+            | Self::Unread(..) => false,
+        }
     }
 }
 
@@ -155,6 +186,7 @@ impl fmt::Display for ListError {
             Self::Block(path, block) => write!(f, "cannot trust list {path:?}: block {block} of its records is corrupt"),
             Self::Record(path, offset) => write!(f, "cannot trust list {path:?}: the record at {offset} is malformed"),
             Self::Counts(path) => write!(f, "cannot trust list {path:?}: its head counts other entries than it has"),
+            Self::Unread(digest, fault) => write!(f, "cannot read the ban of {digest}: {fault}"),
         }
     }
 }
@@ -164,6 +196,7 @@ impl std::error::Error for ListError {
         match self {
             Self::File(error) => error.source(),
             Self::Read(_, error) => Some(error),
+            Self::Unread(_, fault) => fault.source(),
             Self::Keyset(..)
             | Self::Floor(..)
             | Self::Head(..)

@@ -20,7 +20,7 @@ use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
 use super::record::{Hit, Match, MatchKind};
 use super::section::Section;
-use super::tree;
+use super::tree::{self, Leaf};
 
 /// One digest to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +105,9 @@ pub struct Authentic {
 
 /// Asks the current list for every query, or the previous one when the current one cannot be trusted.
 ///
+/// The previous list may lack what the current one bans. So it is not asked when the current list proves a ban that cannot be read in full, nor when
+/// the operating system failed at reading: neither says that the current list is no list.
+///
 /// The keyset is read first, then the floor, then the list: a list installed in between is newer than the floor, which is as it should be.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -114,6 +117,8 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     };
     let fault = match ask(&paths.list, &trust, Slot::Current, queries) {
         Ok(known) => return Bans::Known(known),
+        Err(fault @ ListError::Unread(..)) => return Bans::Missing(fault),
+        Err(fault) if fault.is_of_the_system() => return Bans::Missing(fault),
         Err(fault) => fault,
     };
     match ask(&paths.previous, &trust, Slot::Previous, queries) {
@@ -228,23 +233,27 @@ fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Know
 /// Every match of `queries` in a list whose head is authentic, in the order of the queries. Kinds that the list does not ban are not looked up.
 ///
 /// # Errors
-/// [`ListError`] for the first piece on the way that is not what it must be.
+/// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`] when a query is known to be banned by then.
 pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Query]) -> Result<Vec<Hit>, ListError> {
     let mut wanted: Vec<_> = queries.iter().filter(|query| head.entries.of(query.kind) > 0).map(|query| query.digest).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let leaves = tree::look_up(list, head, &wanted)?;
-    let mut section = None;
+    let mut leaves = vec![None; wanted.len()];
+    let looked_up = tree::look_up(list, head, &wanted, &mut leaves);
+    let leaf_of = |query: &Query| {
+        let leaf = wanted.binary_search(&query.digest).ok().and_then(|at| leaves[at]);
+        leaf.filter(|leaf| leaf.kinds.has(query.kind))
+    };
+    let banned: Vec<_> = queries.iter().filter_map(|query| Some((query, leaf_of(query)?))).collect();
+    let Some((first, _)) = banned.first() else { return looked_up.map(|()| Vec::new()) };
+    looked_up.and_then(|()| read(list, head, &banned)).map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
+}
+
+/// What the list says of the queries that it bans, each with its leaf.
+fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query, Leaf)]) -> Result<Vec<Hit>, ListError> {
+    let mut section = Section::open(list, head)?;
     let mut hits = Vec::new();
-    for query in queries {
-        let Some(leaf) = wanted.binary_search(&query.digest).ok().and_then(|at| leaves[at]).filter(|leaf| leaf.kinds.has(query.kind))
-        else {
-            continue;
-        };
-        let section = match &mut section {
-            Some(section) => section,
-            none => none.insert(Section::open(list, head)?),
-        };
+    for (query, leaf) in banned {
         let before = hits.len();
         for found in section.entry(leaf.offset)?.matches.into_iter().filter(|found| found.kind == query.kind) {
             let Match { kind, name, platform, ban } = found;

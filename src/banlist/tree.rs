@@ -210,17 +210,23 @@ struct Visit {
     wanted: Range<usize>,
 }
 
-/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one. The answer has the length of `wanted`.
+/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one, in its place in `found`, which is as long. A node that is
+/// no good hides only what is below it: all that is found elsewhere is authentic.
 ///
 /// # Errors
-/// [`ListError::Node`] for a node that is not what its parent says, [`ListError::Read`] when one cannot be read.
-pub fn look_up<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, wanted: &[Digest]) -> Result<Vec<Option<Leaf>>, ListError> {
+/// The first fault: [`ListError::Node`] for a node that is not what its parent says, [`ListError::Read`] when one cannot be read.
+pub fn look_up<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    wanted: &[Digest],
+    found: &mut [Option<Leaf>],
+) -> Result<(), ListError> {
     let shape = head.shape();
-    let mut found = vec![None; wanted.len()];
     let mut visits = vec![Visit { index: 0, hash: head.tree_root, from: None, to: None, wanted: 0..wanted.len() }];
     if wanted.is_empty() {
-        return Ok(found);
+        return Ok(());
     }
+    let mut fault = None;
     for level in (0..shape.levels).rev() {
         if visits.len() > 1 {
             visits.iter().for_each(|visit| list.bytes.expect(shape.offset(level, visit.index), NODE_SIZE as u64));
@@ -228,13 +234,14 @@ pub fn look_up<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, wanted: &[
         let mut below = Vec::with_capacity(visits.len());
         for visit in &visits {
             let mut bytes = [0; NODE_SIZE];
-            list.read_into(&mut bytes, shape.offset(level, visit.index))?;
-            enter(&bytes, &shape, level, visit, wanted, &mut below, &mut found)
-                .ok_or_else(|| ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index))?;
+            let corrupt = || ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index);
+            let read = list.read_into(&mut bytes, shape.offset(level, visit.index));
+            let entered = read.and_then(|()| enter(&bytes, &shape, level, visit, wanted, &mut below, found).ok_or_else(corrupt));
+            fault = fault.or(entered.err());
         }
         visits = below;
     }
-    Ok(found)
+    fault.map_or(Ok(()), Err)
 }
 
 /// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it is a leaf. `None` when it is not what it must be.

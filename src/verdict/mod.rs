@@ -17,9 +17,10 @@ mod tests;
 
 use std::path::Path;
 
+use crate::banlist::error::ListError;
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Query};
-use crate::call::{Call, Starts};
+use crate::call::{PassOn, Starts};
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::report::line;
 use crate::settings::{Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
@@ -168,14 +169,10 @@ impl Grounds {
     }
 }
 
-/// Leave for a call that starts no container: none of its readings does. `None` for every other call.
+/// Leave for a call that starts no container: none of its readings does, or there would be no [`PassOn`].
 #[must_use]
-pub const fn nothing_starts(call: &Call<'_>) -> Option<Admission> {
-    match call {
-        Call::PassOn(_) => Some(Admission(())),
-        Call::Starts(starts) => no_start(starts),
-        Call::Check(_) => None,
-    }
+pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
+    Admission(())
 }
 
 /// Leave for a call of which no reading is left that could start a container.
@@ -238,6 +235,10 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
     }
     if let Err(error @ LineageError::Corrupt(_)) = case.origin {
         return refusal(Grounds::CorruptStore, format!("cannot trust its engine's store: {}", line::causes(error)));
+    }
+    // The settings say what follows without a list, and not what follows from a ban.
+    if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
+        return Some(Refusal::new(Grounds::Banned, case.called(), &words::unread(error, case.labels)));
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) = (case.bans, case.settings.on_missing_list) {
         return Some(Refusal::new(Grounds::MissingList, case.called(), &words::no_list(error, case.labels)));

@@ -6,6 +6,7 @@ use super::*;
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Action, Ban, Exception, Hit, Severity};
 use crate::banlist::store::{Known, Slot};
+use crate::call::Call;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest, ImageId};
 use crate::lineage::{Corrupt, ImageFacts, ImageLineage, Unknown};
@@ -525,6 +526,17 @@ fn without_a_list_it_is_the_operators_choice() {
     assert!(matches!(unknown.verdict, Verdict::Refuse(refusal) if refusal.grounds() == Grounds::UnknownImage));
 }
 
+#[test]
+fn a_ban_that_cannot_be_read_refuses_whatever_is_said_of_a_missing_list() {
+    let digest = Digest::of(b"x");
+    let unread = Given::bans(Bans::Missing(ListError::Unread(digest, Box::new(no_list()))));
+    let line = format!(
+        "embargo: refused web-1: it is banned, and no more can be told: cannot read the ban of {digest}: \
+         cannot trust list \"/var/lib/embargo/banlist.lst\": block 7 of its records is corrupt"
+    );
+    unread.set("on_missing_list = 'admit'\n").refuses(Grounds::Banned, &line, &[]);
+}
+
 // Time: now is the latest of the system clock, the head's issue time and the floor's.
 
 #[test]
@@ -641,7 +653,11 @@ fn a_malformed_break_glass_file_opens_nothing() {
 fn only_calls_that_start_nothing_get_leave_without_a_judgement() {
     let leave = |text: &str| {
         let words: Vec<_> = text.split_ascii_whitespace().map(std::ffi::OsStr::new).collect();
-        nothing_starts(&crate::call::read(&words)).is_some()
+        match crate::call::read(&words) {
+            Call::PassOn(call) => matches!(nothing_starts(&call), Admission(())),
+            Call::Starts(starts) => no_start(&starts).is_some(),
+            Call::Check(_) => false,
+        }
     };
     for (text, free) in [
         ("kill create 9", true),

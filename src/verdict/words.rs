@@ -84,6 +84,11 @@ pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
 }
 
+/// That it is banned, and why no more can be said, and the labels: `it is banned, and no more can be told: …`.
+pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
+    format!("it is banned, and no more can be told: {}{}", causes(error), labels(labelled))
+}
+
 /// Why there is no list to go by, and the labels: `there is no ban list to go by: …`.
 pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
     format!("there is no ban list to go by: {}{}", causes(error), labels(labelled))

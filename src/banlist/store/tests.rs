@@ -9,6 +9,7 @@ use super::super::error::Edition;
 use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
 use super::super::whole;
 use super::*;
+use crate::sys::file::FileError;
 use crate::sys::replace::replace;
 
 /// A node below a folder of its own.
@@ -379,6 +380,66 @@ fn the_previous_list_stands_in_only_when_it_is_the_one_that_was_kept() {
     // A current list that is sound is never passed over.
     node.list(&new);
     assert_eq!(known(node.ask(1)).slot, Slot::Current);
+}
+
+#[test]
+fn a_ban_that_the_current_list_proves_is_not_looked_up_in_the_previous_one() {
+    let node = Node::new(1);
+    let all: Vec<_> = (0..60).collect();
+    let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&all), &terms(412), &[1]));
+    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
+    node.put(&node.paths.previous, &old);
+    let head = Claim::parse(new[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
+    let break_at = |at: u64| {
+        let mut broken = new.clone();
+        broken[usize::try_from(at).unwrap()] ^= 1;
+        node.list(&broken);
+    };
+    let mut digests: Vec<_> = all.iter().map(|number| base(*number)).collect();
+    digests.sort_unstable();
+    let (first, last) = (digests[0], digests[59]);
+    for (at, asked, banned, fault) in [
+        (head.records_at(), vec![first], first, "block 0 of its records is corrupt"),
+        (head.table_at(), vec![first], first, "its block table is corrupt"),
+        // A leaf where something else is looked up that is asked beside it.
+        (HEAD_SIZE as u64 + 30, vec![first, last], last, "node 0/0 of its tree is corrupt"),
+        (HEAD_SIZE as u64 + 2 * 1_024 + 30, vec![first, last], first, "node 0/2 of its tree is corrupt"),
+    ] {
+        break_at(at);
+        let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else { panic!("{fault}") };
+        let list = "cannot trust list \"/var/lib/embargo/banlist.lst\"";
+        assert_eq!(node.without_folder(&error), format!("cannot read the ban of {}: {list}: {fault}", banned.digest));
+    }
+    // What is not banned is not asked for in the records.
+    break_at(head.table_at());
+    assert_eq!(known(node.ask(1_000)).slot, Slot::Current);
+}
+
+#[test]
+fn a_list_that_the_system_cannot_read_is_not_passed_over() {
+    let io = |code| std::io::Error::from_raw_os_error(code);
+    let opening = |code| ListError::File(FileError::Io("/list".into(), io(code)));
+    for (fault, is_of_the_system) in [
+        (opening(libc::EMFILE), true),
+        (opening(libc::EACCES), true),
+        (ListError::Read("/list".into(), io(libc::EIO)), true),
+        (opening(libc::ENOENT), false),
+        (opening(libc::ENOTDIR), false),
+        (opening(libc::ELOOP), false),
+        (ListError::Read("/list".into(), std::io::ErrorKind::UnexpectedEof.into()), false),
+        (ListError::File(FileError::NotRegular("/list".into())), false),
+        (ListError::Counts("/list".into()), false),
+    ] {
+        assert_eq!(fault.is_of_the_system(), is_of_the_system, "{fault:?}");
+    }
+    let node = Node::new(1);
+    let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
+    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
+    node.put(&node.paths.previous, &old);
+    // Too long a name is no answer about the list either.
+    let paths = Paths { list: node.paths.state.join("x".repeat(300)), ..node.paths.clone() };
+    let answer = look_up(&paths, &Rules::default(), &[base(1)]);
+    assert!(matches!(&answer, Bans::Missing(fault) if fault.is_of_the_system()), "{answer:?}");
 }
 
 #[test]

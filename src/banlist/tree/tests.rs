@@ -22,7 +22,8 @@ fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
 
 fn found(head: &Head, bytes: &[u8], wanted: &[Digest]) -> Result<Vec<bool>, String> {
     let list = Reader { path: Path::new("list"), bytes };
-    let leaves = look_up(&list, head, wanted).map_err(|error| error.to_string())?;
+    let mut leaves = vec![None; wanted.len()];
+    look_up(&list, head, wanted, &mut leaves).map_err(|error| error.to_string())?;
     Ok(leaves.iter().zip(wanted).map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted)).collect())
 }
 
