@@ -16,10 +16,24 @@ use crate::argv::{self, Globals, Grammars, Named, Reading};
 pub enum Call<'a> {
     /// `embargo check`, and the words behind it.
     Check(&'a [&'a OsStr]),
-    /// It starts no container: the runtime gets it at once. With it the container it is about, if it names one.
-    PassOn(Option<Named<'a>>),
+    /// It starts no container: the runtime gets it at once.
+    PassOn(PassOn<'a>),
     /// It may start a container.
     Starts(Starts<'a>),
+}
+
+/// A call that starts no container in any reading. Made by [`read`] alone, so that to have one is to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassOn<'a> {
+    named: Option<Named<'a>>,
+}
+
+impl<'a> PassOn<'a> {
+    /// The container it is about, if it names one.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Named<'a>> {
+        self.named.as_ref()
+    }
 }
 
 /// The ways in which a call may start a container.
@@ -27,9 +41,6 @@ pub enum Call<'a> {
 pub struct Starts<'a> {
     /// Each reading, all different; nearly always one. None only when the call cannot be read to its end.
     pub readings: Vec<Reading<'a>>,
-    /// Whether there is one reading and no doubt. Where there is doubt, a reading whose bundle holds no spec file is not what was meant, and when no
-    /// reading is left the call starts nothing; without doubt it is the runtime that says so.
-    pub certain: bool,
     /// Whether readings may be missing because there are too many unknown flags to guess at: then it cannot be told what starts.
     pub cut_short: bool,
 }
@@ -71,10 +82,9 @@ pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
     let scan = argv::scan(words);
     let cut_short = scan.cut_short && words.iter().any(|word| argv::Command::named(word).is_some());
     if scan.readings.is_empty() && !cut_short {
-        return Call::PassOn(scan.named);
+        return Call::PassOn(PassOn { named: scan.named });
     }
-    let certain = scan.readings.len() == 1 && !scan.may_start_nothing && !cut_short;
-    Call::Starts(Starts { readings: scan.readings, certain, cut_short })
+    Call::Starts(Starts { readings: scan.readings, cut_short })
 }
 
 #[cfg(test)]
@@ -95,7 +105,7 @@ mod tests {
             assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
         }
         let typed = words("create --bundle /b check");
-        assert!(matches!(read(&typed), Call::Starts(Starts { certain: true, .. })));
+        assert!(matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1));
     }
 
     #[test]
@@ -108,10 +118,10 @@ mod tests {
             ("state -- web-1", "web-1", None),
         ] {
             let named = Named { id: OsStr::new(id), root: root.map(OsStr::new) };
-            assert_eq!(read(&words(text)), Call::PassOn(Some(named)), "{text}");
+            assert_eq!(read(&words(text)), Call::PassOn(PassOn { named: Some(named) }), "{text}");
         }
         for text in ["list", "--root /r features", "spec web-1", "kill --all", "help start"] {
-            assert_eq!(read(&words(text)), Call::PassOn(None), "{text}");
+            assert_eq!(read(&words(text)), Call::PassOn(PassOn { named: None }), "{text}");
         }
     }
 
@@ -119,7 +129,6 @@ mod tests {
     fn doubt_is_told_and_settled_by_the_runtimes_own_grammar() {
         let typed = words("create -b=/x web-1");
         let Call::Starts(mut starts) = read(&typed) else { panic!("it starts") };
-        assert!(!starts.certain);
         assert_eq!(
             starts.readings.iter().map(|reading| reading.bundle).collect::<Vec<_>>(),
             [Some(OsStr::new("/x")), Some(OsStr::new("=/x"))]
@@ -133,7 +142,7 @@ mod tests {
     fn a_call_with_too_many_unknown_flags_cannot_be_told() {
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
         let Call::Starts(starts) = read(&typed) else { panic!("it may start") };
-        assert!(starts.cut_short && !starts.certain);
+        assert!(starts.cut_short);
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
         assert!(matches!(read(&typed), Call::PassOn(_)));
     }

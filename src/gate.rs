@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::argv::{Named, Reading};
+use crate::argv::Reading;
 use crate::banlist::store;
-use crate::call::{self, Call, LogTarget, Starts};
+use crate::call::{self, Call, LogTarget, PassOn, Starts};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine;
@@ -21,7 +21,7 @@ use crate::settings::{self, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::process::{self, Given};
-use crate::verdict::{self, Admission, Case, Judgement, Labels, Verdict, break_glass};
+use crate::verdict::{self, Case, Judgement, Labels, Verdict, break_glass};
 use crate::{audit, check};
 
 /// Runs one call and returns its exit status; does not return when it becomes the real runtime.
@@ -29,22 +29,20 @@ use crate::{audit, check};
 pub fn run(given: &Given<'_>) -> u8 {
     let paths = Paths::for_caller(given.variable("EMBARGO_ROOT"), process::is_privileged());
     let words = given.words();
-    let call = call::read(&words);
-    let exit = match (verdict::nothing_starts(&call), call) {
-        (_, Call::Check(words)) => check::run(words, &paths),
-        (Some(admission), Call::PassOn(named)) => pass_on(admission, named.as_ref(), &paths, given),
-        (_, Call::Starts(starts)) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
-        (None, Call::PassOn(_)) => Exit::Failed,
+    let exit = match call::read(&words) {
+        Call::Check(words) => check::run(words, &paths),
+        Call::PassOn(call) => pass_on(&call, &paths, given),
+        Call::Starts(starts) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
     };
     exit.code()
 }
 
 /// Hands over a call that starts no container, to the runtime that made the container it is about.
-fn pass_on(admission: Admission, named: Option<&Named<'_>>, paths: &Paths, given: &Given<'_>) -> Exit {
+fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     let error = match delegate::find(settings::runtime_line(paths), given) {
         Ok(runtime) => {
-            let former = named.and_then(|named| delegate::former(&runtime, named, paths, given));
-            delegate::become_runtime(admission, &former.unwrap_or(runtime), given)
+            let former = call.named().and_then(|named| delegate::former(&runtime, named, paths, given));
+            delegate::become_runtime(verdict::nothing_starts(call), &former.unwrap_or(runtime), given)
         }
         Err(error) => error,
     };
@@ -195,6 +193,7 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
 }
 
 /// Whether the file is there that says what to start. Where it is not, the runtime starts nothing, and says so in its own words.
+/// A file that appears after this look is no way round: who can write into the bundle can call the real runtime himself.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = reading.spec_file.map_or_else(|| bundle.join("config.json"), PathBuf::from);

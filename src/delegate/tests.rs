@@ -1,8 +1,10 @@
+//! Which runtime is found, how a former one is, and what is said of one that cannot be executed.
+
 use std::ffi::CStr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::verdict;
 
 /// A folder with files of these names and modes.
@@ -74,7 +76,8 @@ fn what_is_wrong_with_a_runtime_is_said() {
         std::io::Read::bytes(std::fs::File::open("/proc/self/exe").unwrap()).take(4096).collect::<Result<Vec<_>, _>>().unwrap();
     foreign[18] ^= 0x55;
     let elsewhere = folder(&[("foreign", &foreign, 0o755)]);
-    let admission = || verdict::nothing_starts(&Call::PassOn(None)).unwrap();
+    let Call::PassOn(call) = call::read(&[]) else { panic!("no words start nothing") };
+    let admission = || verdict::nothing_starts(&call);
     let said = |path: PathBuf| become_runtime(admission(), &find(Some(path), &with(&[])).unwrap(), &with(&[])).to_string();
     for (path, end) in [
         (place.path().join("none"), ": the file is missing"),
