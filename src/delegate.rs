@@ -15,6 +15,7 @@ use nix::errno::Errno;
 
 use crate::argv::{Grammar, Grammars, Named};
 use crate::container::ContainerId;
+use crate::container::running::RuntimeKind;
 use crate::paths::Paths;
 use crate::settings;
 use crate::sys::process::{self, Given, Identity};
@@ -70,6 +71,15 @@ impl Kind {
             Self::Crun => Some(Grammars::only(Grammar::Crun)),
             Self::Youki => Some(Grammars::only(Grammar::Youki)),
             Self::Other => None,
+        }
+    }
+}
+
+impl From<RuntimeKind> for Kind {
+    fn from(kind: RuntimeKind) -> Self {
+        match kind {
+            RuntimeKind::Runc => Self::Runc,
+            RuntimeKind::Crun => Self::Crun,
         }
     }
 }
@@ -187,7 +197,8 @@ pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntim
     }
     match (process::identity(&path), itself) {
         (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
-        _ => Ok(RealRuntime { path, depth }),
+        // What is wrong with one that cannot be looked at shows when it is executed.
+        (Ok(_) | Err(_), Some(_) | None) => Ok(RealRuntime { path, depth }),
     }
 }
 
@@ -215,48 +226,32 @@ fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<P
 #[must_use]
 pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &Given<'_>) -> Option<RealRuntime> {
     let (own, other) = match current.kind() {
-        Kind::Runc => (RUNC_STATE, CRUN_STATE),
-        Kind::Crun => (CRUN_STATE, RUNC_STATE),
+        Kind::Runc => (RuntimeKind::Runc, RuntimeKind::Crun),
+        Kind::Crun => (RuntimeKind::Crun, RuntimeKind::Runc),
         Kind::Youki | Kind::Other => return None,
     };
     let id = ContainerId::parse(named.id.to_str()?)?;
-    if own.exists(&id, named.root, given) || !other.exists(&id, named.root, given) {
+    if has_state(own, &id, named.root, given) || !has_state(other, &id, named.root, given) {
         return None;
     }
     let itself = process::own_identity();
     let configured = settings::load(paths).ok().flatten().map(|settings| settings.former_runtimes).unwrap_or_default();
     let real = |path: &PathBuf| {
         let identity = process::identity(path);
-        Kind::of(path) == other.kind && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
+        Kind::of(path) == Kind::from(other) && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
     };
-    let path = configured.into_iter().find(real).or_else(|| look_up(other.name, given, itself.as_ref()))?;
+    let path = configured.into_iter().find(real).or_else(|| look_up(other.word(), given, itself.as_ref()))?;
     Some(RealRuntime { path, depth: current.depth })
 }
 
-/// How a kind of runtime keeps its containers.
-#[derive(Clone, Copy)]
-struct State {
-    kind: Kind,
-    /// Its program, and the folder under `/run` and `$XDG_RUNTIME_DIR` where its containers are without `--root`.
-    name: &'static str,
-    /// The file in a container's folder that only this kind writes.
-    file: &'static str,
-}
-
-/// runc: `libcontainer/factory_linux.go`, `stateFilename`.
-const RUNC_STATE: State = State { kind: Kind::Runc, name: "runc", file: "state.json" };
-/// crun: `src/libcrun/status.c`.
-const CRUN_STATE: State = State { kind: Kind::Crun, name: "crun", file: "status" };
-
-impl State {
-    fn exists(self, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
-        let is_in = |root: &Path| process::identity(&root.join(id.as_str()).join(self.file)).is_ok();
-        if let Some(root) = root {
-            return is_in(Path::new(root));
-        }
-        let of_user = given.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-        of_user.is_some_and(|folder| is_in(&Path::new(folder).join(self.name))) || is_in(&Path::new("/run").join(self.name))
+/// Whether a runtime of this kind has state of the container: below `root`, else in the folders of its own name under `$XDG_RUNTIME_DIR` and `/run`.
+fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
+    let is_in = |root: &Path| process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok();
+    if let Some(root) = root {
+        return is_in(Path::new(root));
     }
+    let of_user = given.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+    of_user.is_some_and(|folder| is_in(&Path::new(folder).join(kind.word()))) || is_in(&Path::new("/run").join(kind.word()))
 }
 
 /// Becomes the real runtime: the same process, with argv (its first element aside, which becomes the runtime's path), environment (the counter

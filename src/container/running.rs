@@ -62,6 +62,27 @@ pub enum RuntimeKind {
     Crun,
 }
 
+impl RuntimeKind {
+    /// The file in a container's folder that only this kind writes (runc: `libcontainer/factory_linux.go`, `stateFilename`; crun:
+    /// `src/libcrun/status.c`).
+    #[must_use]
+    pub const fn state_file(self) -> &'static str {
+        match self {
+            Self::Runc => "state.json",
+            Self::Crun => "status",
+        }
+    }
+
+    /// Its program's name, which is also that of the folder where its containers are without `--root`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Runc => "runc",
+            Self::Crun => "crun",
+        }
+    }
+}
+
 /// Why a container's state could not be told.
 #[derive(Debug)]
 pub enum StateError {
@@ -162,8 +183,8 @@ fn folders(folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>)
 
 /// Adds the container whose state lies in `folder`; `false` when there is none.
 fn container(root: &Path, folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
-    for (kind, name) in [(RuntimeKind::Runc, "state.json"), (RuntimeKind::Crun, "status")] {
-        let path = folder.join(name);
+    for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
+        let path = folder.join(kind.state_file());
         match state(root, folder, &path, kind) {
             Err(StateError::File(error)) if error.is_absent() => {}
             state => {
