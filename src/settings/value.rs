@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::banlist::text::is_origin;
+use crate::sys::clock;
+
 /// The most entries of any list in the settings.
 const MOST_ENTRIES: usize = 64;
 /// The longest grace: ten years, in milliseconds.
@@ -42,7 +45,7 @@ impl TryFrom<String> for Grace {
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |length: &u64| *length <= LONGEST_GRACE && length.is_multiple_of(1_000);
-        let length = milliseconds(&text).filter(fits);
+        let length = clock::milliseconds(&text).filter(fits);
         length.map(|length| Self(length / 1_000)).ok_or_else(|| format!("expected a time such as \"30d\", at most \"3650d\", not {text:?}"))
     }
 }
@@ -56,7 +59,7 @@ impl TryFrom<String> for Wait {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let length = milliseconds(&text).filter(|length| (1..=LONGEST_WAIT).contains(length));
+        let length = clock::milliseconds(&text).filter(|length| (1..=LONGEST_WAIT).contains(length));
         let wait = length.map(|length| Self(Duration::from_millis(length)));
         wait.ok_or_else(|| format!("expected a time such as \"250ms\", at least \"1ms\" and at most \"10s\", not {text:?}"))
     }
@@ -71,11 +74,7 @@ impl TryFrom<String> for OriginName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(text))
-        } else {
-            Err(format!("expected an origin such as \"bans.example.com/prod\", not {text:?}"))
-        }
+        if is_origin(&text) { Ok(Self(text)) } else { Err(format!("expected an origin such as \"bans.example.com/prod\", not {text:?}")) }
     }
 }
 
@@ -95,54 +94,17 @@ impl<T> TryFrom<Vec<T>> for Few<T> {
     }
 }
 
-/// Milliseconds of a whole number and its unit: `ms`, `s`, `m`, `h`, `d` or `w`.
-fn milliseconds(text: &str) -> Option<u64> {
-    let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let unit: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "w" => 604_800_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_a_whole_number_and_a_unit() {
-        for (text, length) in [
-            ("250ms", Some(250)),
-            ("0s", Some(0)),
-            ("2m", Some(120_000)),
-            ("1h", Some(3_600_000)),
-            ("30d", Some(2_592_000_000)),
-            ("2w", Some(1_209_600_000)),
-            ("", None),
-            ("30", None),
-            ("d", None),
-            ("-1d", None),
-            ("1.5d", None),
-            ("1 d", None),
-            ("1D", None),
-            ("99999999999999999999d", None),
-            ("9999999999999999w", None),
-        ] {
-            assert_eq!(milliseconds(text), length, "{text}");
-        }
-    }
 
     #[test]
     fn values_have_bounds() {
         assert_eq!(Grace::try_from("3650d".to_owned()), Ok(Grace(315_360_000)));
         assert_eq!(Grace::try_from("3651d".to_owned()).unwrap_err(), "expected a time such as \"30d\", at most \"3650d\", not \"3651d\"");
         assert!(Grace::try_from("10ms".to_owned()).is_err());
+        assert_eq!(Grace::try_from("2w".to_owned()), Ok(Grace(1_209_600)));
+        assert_eq!(Wait::try_from("250ms".to_owned()), Ok(Wait(Duration::from_millis(250))));
         assert_eq!(Wait::try_from("10s".to_owned()), Ok(Wait(Duration::from_secs(10))));
         assert!(Wait::try_from("0ms".to_owned()).is_err());
         assert!(Wait::try_from("11s".to_owned()).is_err());
@@ -151,6 +113,9 @@ mod tests {
         }
         assert!(OriginName::try_from("a b".to_owned()).is_err());
         assert!(OriginName::try_from(String::new()).is_err());
+        // No longer than the head of a list may have it, or the node would wait for a list that cannot be.
+        assert!(OriginName::try_from("o".repeat(128)).is_ok());
+        assert!(OriginName::try_from("o".repeat(129)).is_err());
         assert!(Few::try_from(vec![0; 64]).is_ok());
         assert_eq!(Few::try_from(vec![0; 65]).unwrap_err(), "expected at most 64 entries, not 65");
     }

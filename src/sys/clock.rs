@@ -97,21 +97,31 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Reads a span of time as people write it: a whole number and one of `s`, `m`, `h`, `d`, as in `90s`, `15m`, `6h`, `14d`. Out: seconds. `None` for
-/// anything else, more than a hundred years included.
+/// The longest span that is read: a hundred years, in milliseconds.
+const LONGEST: u64 = 36_525 * 86_400_000;
+
+/// Reads a span of time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`, `w`, as in `250ms`, `90s`, `15m`, `14d`. Out:
+/// milliseconds. `None` for anything else, more than a hundred years included.
 #[must_use]
-pub fn duration(text: &str) -> Option<u64> {
-    let unit = text.chars().next_back()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let unit: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
         _ => return None,
     };
-    let digits = text.strip_suffix(unit)?;
-    let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    all.then(|| digits.parse::<u64>().ok()?.checked_mul(seconds)).flatten().filter(|span| *span <= 36_525 * 86_400)
+    number.parse::<u64>().ok()?.checked_mul(unit).filter(|span| *span <= LONGEST)
+}
+
+/// As [`milliseconds`], in whole seconds; `None` for a span that is none.
+#[must_use]
+pub fn duration(text: &str) -> Option<u64> {
+    milliseconds(text).filter(|span| span.is_multiple_of(1_000)).map(|span| span / 1_000)
 }
 
 /// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
@@ -166,11 +176,38 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_number_and_its_unit() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("15m", 900), ("6h", 21_600), ("14d", 1_209_600), ("36525d", 3_155_760_000)] {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("90s", 90),
+            ("15m", 900),
+            ("6h", 21_600),
+            ("14d", 1_209_600),
+            ("2w", 1_209_600),
+            ("2000ms", 2),
+            ("36525d", 3_155_760_000),
+        ] {
             assert_eq!(super::duration(text), Some(seconds), "{text}");
+            assert_eq!(super::milliseconds(text), Some(seconds * 1_000), "{text}");
         }
-        for text in ["", "s", "90", "1.5h", "-1s", "+1s", " 1s", "1 s", "1w", "36526d", "99999999999999999999d", "1\u{b5}"] {
-            assert_eq!(super::duration(text), None, "{text}");
+        assert_eq!((super::milliseconds("250ms"), super::duration("250ms")), (Some(250), None));
+        for text in [
+            "",
+            "s",
+            "90",
+            "1.5h",
+            "-1s",
+            "+1s",
+            " 1s",
+            "1 s",
+            "1D",
+            "d",
+            "30",
+            "36526d",
+            "99999999999999999999d",
+            "9999999999999999w",
+            "1\u{b5}",
+        ] {
+            assert_eq!((super::milliseconds(text), super::duration(text)), (None, None), "{text}");
         }
     }
 
