@@ -48,6 +48,8 @@ pub enum BanError {
     NoLayers(String),
     /// All of its layers are empty ones: half of all images have such a layer.
     EmptyLayer(String),
+    /// Its engine kept the names of its stacks, and no diff ID.
+    NoDiffId(String),
     /// No digest of that kind is known for it.
     NoDigest(String),
 }
@@ -59,6 +61,7 @@ impl fmt::Display for BanError {
             Self::Source(error) => error.fmt(f),
             Self::NoLayers(image) => write!(f, "cannot name {image:?} as a base or a layer: it has no layers"),
             Self::EmptyLayer(image) => write!(f, "cannot name {image:?} by the empty layer: countless images have it"),
+            Self::NoDiffId(image) => write!(f, "cannot name {image:?} as a layer: its engine does not tell its diff IDs"),
             Self::NoDigest(image) => write!(f, "cannot name {image:?} as an image: its engine does not tell its image ID"),
         }
     }
@@ -69,7 +72,7 @@ impl std::error::Error for BanError {
         match self {
             Self::Edit(_, error) => error.source(),
             Self::Source(error) => error.source(),
-            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDigest(_) => None,
+            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) => None,
         }
     }
 }
@@ -152,7 +155,7 @@ fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest
         |digest: Digest| if digest.to_string() == EMPTY_LAYER { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
     match kind {
         MatchKind::Base => solid(chain?.top().0),
-        MatchKind::Layer => solid(chain?.diff_ids().last().map_or_else(|| Digest::of(b""), |id| id.0)),
+        MatchKind::Layer => solid(chain?.diff_ids().last().ok_or_else(|| BanError::NoDiffId(word.to_owned()))?.0),
         MatchKind::Image => {
             let all: Vec<_> = image.image_id.map(|id| id.0).into_iter().chain(image.manifests.iter().map(|(_, digest)| *digest)).collect();
             if all.is_empty() { Err(BanError::NoDigest(word.to_owned())) } else { Ok(all) }

@@ -243,7 +243,7 @@ impl ImageArgs {
         let is = |image: &FoundImage, wanted: &String| told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"));
         if let Some(missing) = self.platform.iter().find(|wanted| !found.images.iter().any(|image| is(image, wanted))) {
             let there: BTreeSet<_> = found.images.iter().map(told).collect();
-            return Err(ImageError::Platform(missing.clone(), there.into_iter().collect()).into());
+            return Err(ImageError::Platform(self.image.clone(), missing.clone(), there.into_iter().collect()).into());
         }
         found.images.retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
         found.absent.clear();

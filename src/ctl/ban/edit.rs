@@ -45,14 +45,14 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Toml(error) => {
-                let fault = error.message().lines().next().unwrap_or("it is no TOML");
-                write!(f, "cannot read it as TOML: {fault}")
+                let fault = error.message().lines().next().unwrap_or("nobody knows why");
+                write!(f, "it is no TOML: {fault}")
             }
-            Self::NotEntries => f.write_str("cannot add to \"ban\": it is not made of [[ban]] entries"),
-            Self::Taken(id) => write!(f, "cannot add the ban {id:?}: there is one already"),
-            Self::NoBan(id) => write!(f, "cannot find the ban {id:?}"),
-            Self::NotList(id) => write!(f, "cannot add to \"except\" of the ban {id:?}: it is not a list"),
-            Self::Excepted(id, digest) => write!(f, "cannot add an exception to the ban {id:?}: it has one for {digest} already"),
+            Self::NotEntries => f.write_str("its \"ban\" is not made of [[ban]] entries"),
+            Self::Taken(id) => write!(f, "it has a ban {id:?} already"),
+            Self::NoBan(id) => write!(f, "it has no ban {id:?}"),
+            Self::NotList(id) => write!(f, "\"except\" of its ban {id:?} is not a list"),
+            Self::Excepted(id, digest) => write!(f, "its ban {id:?} has an exception for {digest} already"),
         }
     }
 }

@@ -41,12 +41,11 @@ impl Desk {
 
     /// The words that every call has, the image's archive from the fixtures.
     fn words(&self, words: &[&str], image: &str) -> Vec<String> {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/archive/");
         let source = self.path().to_str().unwrap().to_owned();
         let none = self.folder.path().join("no engine").to_str().unwrap().to_owned();
         let mut all: Vec<_> = ["x", "--source", &source, "--docker-root", &none].map(str::to_owned).to_vec();
         all.extend(words.iter().map(|word| (*word).to_owned()));
-        all.push(image.replace("FIXTURES/", fixtures));
+        all.push(image.replace("FIXTURES/", FIXTURES));
         all
     }
 
@@ -74,6 +73,8 @@ impl Desk {
     }
 }
 
+/// What stands for `FIXTURES/` in the words below.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/archive/");
 const APP_IMAGE: &str = "docker-archive:FIXTURES/docker-20.10-save.tar.gz:app:1";
 const BOTH: &str = "oci-archive:FIXTURES/buildah-1.28-two-platforms.tar.gz";
 
@@ -137,7 +138,8 @@ fn every_platform_is_banned_unless_one_is_chosen() {
     let platforms: Vec<_> = source.matches.iter().map(|found| (found.ban, found.platform.as_deref().unwrap())).collect();
     assert_eq!(platforms, [(0, "linux/amd64"), (0, "linux/arm64"), (1, "linux/arm64")]);
     let error = desk.ban(&["--id", "BAN-3", "--reason", "x", "--platform", "linux/s390x"], BOTH).unwrap_err();
-    assert_eq!(error, "cannot find it for linux/s390x, but for linux/amd64, linux/arm64");
+    let image = format!("{:?}", BOTH.replace("FIXTURES/", FIXTURES));
+    assert_eq!(error, format!("cannot find {image} for linux/s390x: it is here for linux/amd64, linux/arm64"));
 }
 
 #[test]
@@ -199,10 +201,7 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
     // An empty line and [[ban]] stand between.
     let last = before.lines().count() + 3;
     for (result, expected) in [
-        (
-            desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE),
-            format!(r#"cannot use {path}: cannot add the ban "BAN-1": there is one already"#),
-        ),
+        (desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE), format!(r#"cannot use {path}: it has a ban "BAN-1" already"#)),
         (
             desk.ban(&["--id", "BAN 2", "--reason", "x"], APP_IMAGE),
             format!(r#"cannot use {path}: line {last}: id: expected a word of 1 to 64 legal characters, found "BAN 2""#),
@@ -213,7 +212,7 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
         ),
         (
             desk.except(&["--ban", "BAN-7", "--until", "2026-12-24", "--reason", "x"], APP_IMAGE),
-            format!(r#"cannot use {path}: cannot find the ban "BAN-7""#),
+            format!(r#"cannot use {path}: it has no ban "BAN-7""#),
         ),
     ] {
         assert_eq!(result.unwrap_err(), expected);
@@ -221,7 +220,7 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
     }
     desk.put("[[ban]]\nid = \"BAN-1\"\nno such key = 1\n");
     let error = desk.ban(&["--id", "BAN-2", "--reason", "x"], APP_IMAGE).unwrap_err();
-    assert!(error.starts_with(&format!("cannot use {path}: cannot read it as TOML: ")), "{error}");
+    assert!(error.starts_with(&format!("cannot use {path}: it is no TOML: ")), "{error}");
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub enum ImageError {
     Nowhere(String, Vec<String>),
     /// It means different layers to different engines: the reference, and what it means where.
     Ambiguous(String, Vec<String>),
-    /// It is not there for this platform: the platforms that are.
-    Platform(String, Vec<String>),
+    /// It is not there for a platform: the image, that platform, and the platforms it is there for.
+    Platform(String, String, Vec<String>),
     /// A word that names an engine and no image.
     Word(String, &'static str),
     /// Layers can be hashed in archives only.
@@ -39,7 +39,7 @@ impl fmt::Display for ImageError {
             Self::Ambiguous(image, meanings) => {
                 write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
             }
-            Self::Platform(wanted, found) => write!(f, "cannot find it for {wanted}, but for {}", found.join(", ")),
+            Self::Platform(image, wanted, found) => write!(f, "cannot find {image:?} for {wanted}: it is here for {}", found.join(", ")),
             Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
             Self::NoLayers(image) => write!(f, "cannot hash the layers of {image:?}: only an archive has them at hand"),
         }
