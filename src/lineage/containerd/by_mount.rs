@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::build_record;
 use super::content::Content;
+use super::docker_store::is_init;
 use super::expand::{self, Stores};
 use super::layout::{Folder, Kind, Layout, Snapshotter};
 use super::mounted::is_same;
@@ -85,7 +86,7 @@ fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline
 /// The chain IDs of the layers, lowest first, as far up as they have any.
 fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Vec<ChainId>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
-    for folder in layers.iter().rev() {
+    for folder in layers.iter().rev().filter(|folder| !is_init(&folder.key)) {
         let mut name = ChainId::parse(&folder.key).ok();
         for database in records {
             if name.is_some() {

@@ -73,6 +73,14 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
     Ok(Some(DockerContainer { snapshotter, targets, name }))
 }
 
+/// Whether a snapshot is one that Docker puts below each container's own, `<container ID>-init`, and so no layer. What `docker commit` and Docker's
+/// classic builder make of a container stands on it, so that it is found between layers, too (seen with 28.5.2).
+#[must_use]
+pub fn is_init(key: &str) -> bool {
+    let id = key.strip_suffix("-init").unwrap_or_default();
+    id.len() == 64 && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The data root and the snapshotter in `<data root>/rootfs/<snapshotter>/<id>`.
 fn shape(root: &Path, id: &str) -> Option<(PathBuf, String)> {
     let snapshotter = root.parent().filter(|_| root.file_name().is_some_and(|name| name == id))?;

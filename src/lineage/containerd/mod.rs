@@ -45,11 +45,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use content::Content;
-use docker_store::DockerContainer;
+use docker_store::{DockerContainer, is_init};
 use expand::{Hints, Stores};
 use layout::{Layout, Snapshotter};
 use mounted::Expected;
-use records::{Facts, Metadata, Wanted};
+use records::{Facts, Metadata, Snapshot, Wanted, chain_names};
 use services::Client;
 
 use super::chain::Chain;
@@ -61,6 +61,8 @@ use crate::paths::Paths;
 
 /// Snapshotters that unpack every layer before they use it, and compare it with its diff ID. Of any other, layers are taken for claimed.
 const EAGER: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
+
+const NOT_ITS_LAYERS: &str = "its snapshots are not those of the image's layers";
 
 /// One containerd, and one call's limits.
 struct Site<'a> {
@@ -250,23 +252,27 @@ fn lineage(
         && let Some(original) = remap::original(metadata, stores.namespace, id, stores.snapshotter, last, stores.deadline)?
         && let Ok(top) = ChainId::parse(&original.key)
     {
-        let names = metadata.chain_names(stores.namespace, stores.snapshotter, top, stores.deadline)?;
-        return expand::by_documents(top, hints, stores)?.map_or_else(|| expand::by_names(top, names, stores), Ok);
+        let below = metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?;
+        return expand::by_documents(top, hints, stores)?.map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
     }
-    let names = match (stores.metadata, client) {
-        (Some(metadata), _) => metadata.chain_names(stores.namespace, stores.snapshotter, top, stores.deadline)?,
-        (None, Some(client)) => client.chain_names(stores.snapshotter, top)?,
+    let below = match (stores.metadata, client) {
+        (Some(metadata), _) => metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?,
+        (None, Some(client)) => client.below(stores.snapshotter, top)?,
         (None, None) => None,
     };
-    expand::by_names(top, names, stores)
+    expand::by_names(top, chain_names_of(below), stores)
 }
 
-/// The lowest folders must be those of the chain's layers, each under its own name; what is above them are the container's own.
+fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
+    snapshots.and_then(|snapshots| chain_names(&snapshots))
+}
+
+/// The lowest folders must be those of the chain's layers, each under its own name, with none between but Docker's own; what is above them are the
+/// container's own.
 fn tie(layout: &Layout, chain: &Chain) -> Result<(), String> {
-    let names = layout.parents.iter().rev().map(|folder| folder.key.as_str());
-    let chain_ids = chain.chain_ids();
-    let tied = names.zip(chain_ids).filter(|(name, chain_id)| *name == chain_id.to_string()).count();
-    if tied == chain_ids.len() { Ok(()) } else { Err("its snapshots are not those of the image's layers".into()) }
+    let mut names = layout.parents.iter().rev().map(|folder| folder.key.as_str()).filter(|key| !is_init(key));
+    let is_tied = chain.chain_ids().iter().all(|chain_id| names.next().is_some_and(|name| name == chain_id.to_string()));
+    if is_tied { Ok(()) } else { Err(NOT_ITS_LAYERS.into()) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::bolt::{BoltError, Bucket, Database, View};
+use super::docker_store::is_init;
 use super::protobuf;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
@@ -123,28 +124,27 @@ impl Metadata {
         self.view(deadline, |view| facts(view, namespace, wanted))
     }
 
-    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise.
+    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or there are too many.
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn chain_names(
+    pub fn below(
         &self,
         namespace: &str,
         snapshotter: &str,
         top: ChainId,
         deadline: Instant,
-    ) -> Result<Option<Vec<ChainId>>, LineageError> {
+    ) -> Result<Option<Vec<Snapshot>>, LineageError> {
         self.view(deadline, |view| {
             let Some(bucket) = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])? else { return Ok(None) };
-            let mut names = Vec::new();
+            let mut found = Vec::new();
             let mut key = top.to_string();
-            while !key.is_empty() && names.len() <= MAX_LAYERS {
-                let (Ok(name), Some(found)) = (ChainId::parse(&key), snapshot(&bucket, &key)?) else { return Ok(None) };
-                names.push(name);
-                key = found.parent;
+            while !key.is_empty() && found.len() <= MAX_LAYERS {
+                let Some(snapshot) = snapshot(&bucket, &key)? else { return Ok(None) };
+                key.clone_from(&snapshot.parent);
+                found.push(snapshot);
             }
-            names.reverse();
-            Ok(key.is_empty().then_some(names))
+            Ok(key.is_empty().then_some(found))
         })
     }
 
@@ -225,6 +225,13 @@ impl Metadata {
     fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
         self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
     }
+}
+
+/// The chain IDs that these snapshots, topmost first, are named after, lowest first; `None` when one is named otherwise.
+#[must_use]
+pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
+    let layers = snapshots.iter().rev().filter(|snapshot| !is_init(&snapshot.key));
+    layers.map(|snapshot| ChainId::parse(&snapshot.key).ok()).collect()
 }
 
 /// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`], damaged is [`Corrupt`].

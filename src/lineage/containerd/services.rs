@@ -5,6 +5,7 @@
 //! must be root. None of these calls waits for the lock under which a container is created: they are read transactions (containerd core/metadata,
 //! `View`). A snapshotter that runs as a process of its own is asked by containerd in turn, and can hang; the deadline ends that.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -45,19 +46,17 @@ impl Client {
     pub fn facts(&mut self, wanted: Wanted<'_>) -> Result<Option<Facts>, LineageError> {
         let container = match wanted {
             Wanted::Container(id) => {
-                self.ask("/containerd.services.containers.v1.Containers/Get", &[(1, id)])?.map(|answer| container(&answer))
+                let Some(answer) = self.ask("/containerd.services.containers.v1.Containers/Get", &[(1, id)])? else { return Ok(None) };
+                container(id, &answer).ok_or_else(|| self.no_such_answer())?
             }
             Wanted::Snapshot(snapshotter, key) => {
-                Some(Container { snapshotter: snapshotter.to_owned(), snapshot_key: key.to_owned(), ..Container::default() })
+                Container { snapshotter: snapshotter.to_owned(), snapshot_key: key.to_owned(), ..Container::default() }
             }
         };
-        let Some(container) = container else { return Ok(None) };
         let mut found = Facts { container, ..Facts::default() };
         let mut key = found.container.snapshot_key.clone();
         while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
-            let question = [(1, found.container.snapshotter.as_str()), (2, key.as_str())];
-            let Some(answer) = self.ask(STAT, &question)? else { return Ok(None) };
-            let snapshot = snapshot(&key, &answer);
+            let Some(snapshot) = self.snapshot(&found.container.snapshotter, &key)? else { return Ok(None) };
             key.clone_from(&snapshot.parent);
             found.snapshots.push(snapshot);
         }
@@ -68,22 +67,25 @@ impl Client {
         Ok(Some(found))
     }
 
-    /// The chain IDs that the snapshots from `top` down are named after, lowest first; `None` when one is missing or is named otherwise. One call
-    /// each.
+    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or there are too many. One call each.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn chain_names(&mut self, snapshotter: &str, top: ChainId) -> Result<Option<Vec<ChainId>>, LineageError> {
-        let mut names = Vec::new();
+    pub fn below(&mut self, snapshotter: &str, top: ChainId) -> Result<Option<Vec<Snapshot>>, LineageError> {
+        let mut found = Vec::new();
         let mut key = top.to_string();
-        while !key.is_empty() && names.len() <= MAX_LAYERS {
-            let Ok(name) = ChainId::parse(&key) else { return Ok(None) };
-            let Some(answer) = self.ask(STAT, &[(1, snapshotter), (2, &key)])? else { return Ok(None) };
-            names.push(name);
-            key = snapshot(&key, &answer).parent;
+        while !key.is_empty() && found.len() <= MAX_LAYERS {
+            let Some(snapshot) = self.snapshot(snapshotter, &key)? else { return Ok(None) };
+            key.clone_from(&snapshot.parent);
+            found.push(snapshot);
         }
-        names.reverse();
-        Ok(key.is_empty().then_some(names))
+        Ok(key.is_empty().then_some(found))
+    }
+
+    /// The record of a snapshot; `None` when there is none.
+    fn snapshot(&mut self, snapshotter: &str, key: &str) -> Result<Option<Snapshot>, LineageError> {
+        let Some(answer) = self.ask(STAT, &[(1, snapshotter), (2, key)])? else { return Ok(None) };
+        snapshot(key, &answer).map(Some).ok_or_else(|| self.no_such_answer())
     }
 
     /// The mount that a snapshot must have; `None` when there is no such snapshot.
@@ -93,6 +95,16 @@ impl Client {
     pub fn mount(&mut self, snapshotter: &str, key: &str) -> Result<Option<Expected>, LineageError> {
         let answer = self.ask("/containerd.services.snapshots.v1.Snapshots/Mounts", &[(1, snapshotter), (2, key)])?;
         Ok(answer.map(|answer| mount(&answer)))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &Path {
+        &self.address
+    }
+
+    fn no_such_answer(&self) -> LineageError {
+        Unknown::NoAnswer(self.address.clone(), io::Error::new(io::ErrorKind::InvalidData, "an answer to another question")).into()
     }
 
     /// One call; `None` for what is not there.
@@ -105,29 +117,36 @@ impl Client {
     }
 }
 
+/// A field that is left out means the same as an empty one, so an answer tells that something has no snapshot, or none below, only when it names what
+/// was asked for.
+fn names(record: &[u8], asked: &str) -> bool {
+    bytes_field(record, 1) == Some(asked.as_bytes())
+}
+
 fn no_answer(address: &Path, error: CallError) -> LineageError {
     Unknown::NoAnswer(address.to_owned(), error.into()).into()
 }
 
-/// `GetContainerResponse`: container = 1 { image = 3, snapshotter = 6, snapshot_key = 7, extensions = 10 (a map to `Any`) }.
+/// `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key = 7, extensions = 10 (a map to `Any`) }; `None` when it is
+/// not about `id`.
 #[must_use]
-pub fn container(answer: &[u8]) -> Container {
-    let record = bytes_field(answer, 1).unwrap_or_default();
+pub fn container(id: &str, answer: &[u8]) -> Option<Container> {
+    let record = bytes_field(answer, 1).filter(|record| names(record, id))?;
     let cri = repeated(record, 10).find(|entry| bytes_field(entry, 1) == Some(CRI_CONTAINER.as_bytes()));
-    Container {
+    Some(Container {
         image: text_field(record, 3),
         snapshotter: text_field(record, 6),
         snapshot_key: text_field(record, 7),
         image_id: cri.and_then(|entry| cri_image_id(bytes_field(bytes_field(entry, 2)?, 2)?)),
-    }
+    })
 }
 
-/// `StatSnapshotResponse`: info = 1 { parent = 2, labels = 6 }.
+/// `StatSnapshotResponse`: info = 1 { name = 1, parent = 2, labels = 6 }; `None` when it is not about `key`.
 #[must_use]
-pub fn snapshot(key: &str, answer: &[u8]) -> Snapshot {
-    let info = bytes_field(answer, 1).unwrap_or_default();
+pub fn snapshot(key: &str, answer: &[u8]) -> Option<Snapshot> {
+    let info = bytes_field(answer, 1).filter(|info| names(info, key))?;
     let is_remote = repeated(info, 6).any(|label| bytes_field(label, 1) == Some(REMOTE_LABEL));
-    Snapshot { key: key.to_owned(), name: String::new(), parent: text_field(info, 2), is_remote }
+    Some(Snapshot { key: key.to_owned(), name: String::new(), parent: text_field(info, 2), is_remote })
 }
 
 /// `GetImageResponse`: image = 1 { target = 3 { digest = 2 } }.

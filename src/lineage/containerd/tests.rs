@@ -1,3 +1,5 @@
+//! A containerd container from bundle to origin: what is believed, and what is not.
+
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -88,9 +90,15 @@ fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
         Chain::from_diff_ids([b"a", b"b"].map(|text| super::super::digest::DiffId(super::super::digest::Digest::of(text))).to_vec())
             .unwrap();
     let [low, high] = [chain.chain_ids()[0].to_string(), chain.top().to_string()];
+    let [own_init, committed_init] = [b"own", b"com"].map(|text| format!("{}-init", super::super::digest::Digest::of(text).hex()));
     for (parents, is_tied) in [
         (vec![&high, &low], true),
         (vec![&"c1-init".to_owned(), &high, &low], true),
+        // Docker's own snapshot below a container that was committed, or was a step of the classic builder.
+        (vec![&own_init, &high, &committed_init, &low], true),
+        (vec![&high, &low, &committed_init], true),
+        (vec![&own_init, &low, &committed_init, &high], false),
+        (vec![&high, &committed_init], false),
         (vec![&low, &high], false),
         (vec![&high], false),
         (vec![&high, &"x".to_owned(), &low], false),

@@ -1,3 +1,5 @@
+//! What the records of a real database say of containers, snapshots and images.
+
 use std::time::Duration;
 
 use super::*;
@@ -82,7 +84,7 @@ fn a_chain_id_leads_to_the_configs_that_were_unpacked_and_to_the_names_below() {
         configs.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["sha256:a4d0b405a4ad61e3e319e7e1132e04ed68695034af56fd193148b724345e32d0"]
     );
-    let names = metadata.chain_names("default", "overlayfs", top, soon()).unwrap().unwrap();
+    let names = chain_names(&metadata.below("default", "overlayfs", top, soon()).unwrap().unwrap()).unwrap();
     assert_eq!(
         names.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
@@ -93,7 +95,7 @@ fn a_chain_id_leads_to_the_configs_that_were_unpacked_and_to_the_names_below() {
     );
     let none = ChainId(Digest::of(b"none"));
     assert_eq!(metadata.configs_of("default", "overlayfs", none, soon()).unwrap(), []);
-    assert_eq!(metadata.chain_names("default", "overlayfs", none, soon()).unwrap(), None);
+    assert_eq!(metadata.below("default", "overlayfs", none, soon()).unwrap(), None);
     assert_eq!(metadata.keys(&[b"v1"], soon()).unwrap(), ["default", "k8s.io"]);
 }
 
@@ -121,4 +123,20 @@ fn what_is_no_database_is_named_with_its_fault() {
     }
     std::os::unix::fs::symlink(&real, &path).unwrap();
     assert_eq!(ask(&path).to_string(), format!("cannot read {path:?}"));
+}
+
+#[test]
+fn a_snapshot_that_docker_puts_below_a_container_is_no_layer() {
+    let [low, high] = [Digest::of(b"low"), Digest::of(b"high")].map(ChainId);
+    let init = format!("{}-init", Digest::of(b"c").hex());
+    let names = |keys: &[&str]| {
+        let snapshot = |key: &&str| Snapshot { key: (*key).to_owned(), ..Snapshot::default() };
+        chain_names(&keys.iter().map(snapshot).collect::<Vec<_>>())
+    };
+    let [below, above] = [low.to_string(), high.to_string()];
+    assert_eq!(names(&[&above, &init, &below]), Some(vec![low, high]));
+    assert_eq!(names(&[&above, &below, &init]), Some(vec![low, high]), "committed from a container without a layer");
+    for other in ["c1-init", "x", "", &init[1..], &init.to_uppercase(), &format!("{init}-init"), &init[..64]] {
+        assert_eq!(names(&[&above, other, &below]), None, "{other}");
+    }
 }

@@ -1,3 +1,5 @@
+//! What containerd's services answered, held against what its database says.
+
 use super::*;
 use crate::lineage::containerd::grpc::parse_answer;
 use crate::sys::file::{self, Guard};
@@ -16,9 +18,9 @@ fn containerd_answers_what_its_database_says() {
         metadata.facts(namespace, Wanted::Container(id), soon).unwrap().unwrap()
     };
     let id = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
-    assert_eq!(container(&answer("container")), ask("k8s.io", id).container);
+    assert_eq!(container(id, &answer("container")), Some(ask("k8s.io", id).container));
     let recorded = ask("default", "c1");
-    assert_eq!(snapshot("c1", &answer("snapshot")), Snapshot { name: String::new(), ..recorded.snapshots[0].clone() });
+    assert_eq!(snapshot("c1", &answer("snapshot")), Some(Snapshot { name: String::new(), ..recorded.snapshots[0].clone() }));
     assert_eq!(target(&answer("image")), recorded.target);
 }
 
@@ -44,7 +46,21 @@ fn a_mount_that_is_not_understood_is_opaque() {
 #[test]
 fn a_snapshot_that_is_labelled_as_remote_is_known_as_such() {
     let label = message(&[(1, "containerd.io/snapshot/remote"), (2, "remote")]);
-    let info = [message(&[(2, "sha256:x")]), [&[0x32, label.len() as u8][..], &label].concat()].concat();
-    let found = snapshot("k", &[&[0x0a, info.len() as u8][..], &info].concat());
+    let info = [message(&[(1, "k"), (2, "sha256:x")]), [&[0x32, label.len() as u8][..], &label].concat()].concat();
+    let found = snapshot("k", &[&[0x0a, info.len() as u8][..], &info].concat()).unwrap();
     assert_eq!((found.parent.as_str(), found.is_remote), ("sha256:x", true));
+}
+
+#[test]
+fn an_answer_about_something_else_says_nothing() {
+    let about = |name: &str| {
+        let record = message(&[(1, name)]);
+        [&[0x0a, record.len() as u8][..], &record].concat()
+    };
+    assert_eq!(container("c1", &about("c1")).unwrap().snapshot_key, "", "made without a snapshot");
+    assert_eq!(snapshot("c1", &about("c1")).unwrap().parent, "", "the lowest one");
+    for answer in [vec![], vec![0x0a, 0], about(""), about("c2"), answer("container")] {
+        assert_eq!(container("c1", &answer), None, "{answer:?}");
+        assert_eq!(snapshot("c1", &answer), None, "{answer:?}");
+    }
 }
