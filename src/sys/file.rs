@@ -136,6 +136,13 @@ pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileEr
     String::from_utf8(read(path, limit, guard)?).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
+/// Whether two paths lead to one folder.
+#[must_use]
+pub fn is_same_folder(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_dir).map(|facts| (facts.dev(), facts.ino()));
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
 /// Makes an empty file that marks something as done, and its folder if that is missing. True when nobody had made it before, or nobody can.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
@@ -150,6 +157,21 @@ pub fn mark(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_itself_by_whatever_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link, other) = (folder.path().join("real"), folder.path().join("link"), folder.path().join("other"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(mark(&folder.path().join("file")));
+        for (path, is_same) in [("real", true), ("link", true), ("link/../real", true), ("other", false), ("file", false), ("none", false)] {
+            assert_eq!(is_same_folder(&real, &folder.path().join(path)), is_same, "{path}");
+        }
+        assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
+        assert!(!is_same_folder(&folder.path().join("file"), &folder.path().join("file")));
+    }
 
     #[test]
     fn only_a_regular_file_within_the_limit_is_read() {

@@ -5,12 +5,12 @@
 //! compared, an error when they contradict each other. A client of containerd may hand a task any list of mounts; this is what notices. Not checked:
 //! what is in the folders.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::layout::{Kind, Layout};
 use crate::container::mount::RootMount;
 use crate::lineage::{Corrupt, Evidence};
+use crate::sys::file;
 
 /// The mount that a snapshot's root must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +92,7 @@ pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);
     }
-    let identity = |folder: &Path| folder.metadata().map(|facts| (facts.dev(), facts.ino()));
-    expected == found || matches!((identity(expected), identity(found)), (Ok(one), Ok(other)) if one == other)
+    expected == found || file::is_same_folder(expected, found)
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@
 //! a folder that no layer refers to. So the topmost folder that is an image layer gives the chain, and the folders below it must agree where they are
 //! layers at all. Drivers that copy show no folders; there BuildKit's record alone tells what the copy was made from.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,6 +19,7 @@ use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::chain::Chain;
 use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::sys::file;
 
 /// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing of a graph driver is mounted at the step's root.
 ///
@@ -51,7 +50,7 @@ pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline
 /// A step on a folder of the driver itself: one that copies, or the first step on nothing.
 fn copied_step(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
     let Some((driver, layer, path)) = mounted_folder(&mount.root) else { return Ok(None) };
-    let Some(data_root) = root.parent().filter(|data_root| is_same(step, &data_root.join(path))) else { return Ok(None) };
+    let Some(data_root) = root.parent().filter(|data_root| file::is_same_folder(step, &data_root.join(path))) else { return Ok(None) };
     Ok(Some(match snapshots::base_of(root, &layer, deadline)? {
         Base::Nothing => Origin::NoImage,
         Base::Chain(top) => image(LayerStore::of(data_root, driver).chain(top, deadline)?, Evidence::Metadata),
@@ -72,10 +71,6 @@ fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
         None => return None,
     };
     Some((driver, layer, [first, middle, last].iter().collect()))
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((fs::metadata(one), fs::metadata(other)), (Ok(one), Ok(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// The driver's folder that the mount's folders are in; relative ones belong to the data root that BuildKit's folder is in.

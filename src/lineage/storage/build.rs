@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::layer_id::LayerId;
-use super::seen::{is_same_folder, upper_layer};
+use super::seen::upper_layer;
 use super::stores::{self, StorageSettings};
 use crate::container::mount::RootMount;
 use crate::sys::file::{self, Guard};
@@ -41,7 +41,7 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
         }
         fuse if fuse.starts_with("fuse") => {
             let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
-            fuse_mounts(&table).find(|place| is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
+            fuse_mounts(&table).find(|place| file::is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
         }
         _other => bound_folder(root, mount, settings),
     }
@@ -61,7 +61,7 @@ fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<
     let (driver, (prefix, own)) = ["vfs", "btrfs"].into_iter().find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
     let set = StorageSettings::load(settings).graph_root;
     let mut graph_roots = [prefix].into_iter().chain(set).chain([PathBuf::from(GRAPH_ROOT)]);
-    let graph_root = graph_roots.find(|graph_root| is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
+    let graph_root = graph_roots.find(|graph_root| file::is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
     Some(BuildPlace { graph_root, driver: driver.to_owned(), own })
 }
 

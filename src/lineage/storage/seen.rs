@@ -3,7 +3,6 @@
 //! In: the mount there and the container's own layer, as its record names it. Out: the layers under it, from the mount, else from what the driver
 //! noted; or that they do not show (drivers that copy or clone their layers). A mount that is not of the container's own layer is a contradiction.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::container::read_list;
@@ -12,6 +11,7 @@ use super::lower::{self, Lower, Stack};
 use super::stores::{self, Stores};
 use crate::container::mount::RootMount;
 use crate::lineage::{Corrupt, Evidence, LineageError};
+use crate::sys::file;
 
 /// What a container's root file system stands on, as far as that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores)
     if let Some(other) = layers.into_iter().flatten().find(|layer| *layer != own) {
         return Some(format!("it is the layer {other}, the container's record says {own}"));
     }
-    let shown = layers != [None, None] || is_same_folder(&stores::shown_at(stores.first(), stores.driver(), own), root);
+    let shown = layers != [None, None] || file::is_same_folder(&stores::shown_at(stores.first(), stores.driver(), own), root);
     (!shown).then(|| format!("it is not the layer {own} of the container's record"))
 }
 
@@ -91,10 +91,4 @@ pub fn noted(own: LayerId, stores: &mut Stores) -> Result<Seen, LineageError> {
     let text = std::str::from_utf8(&folders).map_err(|_| corrupt("it is not UTF-8"))?;
     let stack = Stack::read(text.trim_ascii().split(':'), stores).map_err(|_| corrupt("it names a folder of no layer"))?;
     Ok(if stack.hidden { Seen::Hidden } else { Seen::Layers(stack.layers, Evidence::Metadata) })
-}
-
-/// Whether two paths lead to one folder.
-pub fn is_same_folder(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_dir).map(|facts| (facts.dev(), facts.ino()));
-    identity(one).is_some_and(|one| identity(other) == Some(one))
 }
