@@ -73,7 +73,7 @@ impl Records for Namespace {
         if self.is_dockers {
             return Ok(Vec::new());
         }
-        let stored = |container: containerd::StoredContainer| {
+        let stored = |container: containerd::Recorded| {
             let image = Some(container.image).filter(|image| !image.is_empty());
             Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image })
         };

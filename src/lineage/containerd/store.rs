@@ -30,7 +30,7 @@ pub struct Store {
 
 /// A container that containerd has a record of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredContainer {
+pub struct Recorded {
     /// Its ID.
     pub id: String,
     /// Its namespace.
@@ -64,13 +64,13 @@ impl Store {
     ///
     /// # Errors
     /// As [`fault`](super::records::fault).
-    pub fn containers(&self, namespace: &str) -> Result<Vec<StoredContainer>, LineageError> {
+    pub fn containers(&self, namespace: &str) -> Result<Vec<Recorded>, LineageError> {
         let mut containers = Vec::new();
         for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], deadline())? {
             // One that has gone meanwhile is left out.
             let Some(facts) = self.metadata.facts(namespace, Wanted::Container(&id), deadline())? else { continue };
             let has_snapshot = !facts.container.snapshot_key.is_empty();
-            containers.push(StoredContainer { id, namespace: namespace.to_owned(), image: facts.container.image, has_snapshot });
+            containers.push(Recorded { id, namespace: namespace.to_owned(), image: facts.container.image, has_snapshot });
         }
         Ok(containers)
     }
