@@ -10,6 +10,7 @@ pub mod stores;
 pub mod subject;
 
 #[cfg(test)]
+#[cfg(feature = "ctl")]
 mod tests;
 
 use std::error::Error;

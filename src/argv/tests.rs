@@ -1,3 +1,5 @@
+//! What each runtime's grammar makes of command lines: those of engines, those seen to be read so by the runtimes, and hostile ones.
+
 use super::*;
 
 /// The words of a line; `''` is an empty word.

@@ -1,3 +1,5 @@
+//! What settings may say, what is refused with which line, and that the sample and the manual say the same.
+
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 

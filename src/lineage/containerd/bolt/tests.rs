@@ -1,3 +1,5 @@
+//! Databases that containerd wrote are read whole, and broken or moving ones never as something else.
+
 use std::cell::Cell;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Which image a hint leads to in a real content store, and which blobs are corrupt.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Answers that containerd gave, whole, in pieces, cut and flipped.
+
 use std::os::unix::net::UnixListener;
 
 use super::*;

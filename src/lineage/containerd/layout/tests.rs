@@ -1,3 +1,5 @@
+//! Which folders a snapshot of a real store is mounted from.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What people see of a real store: containers and images, by every name.
+
 use super::*;
 use crate::lineage::digest::ChainId;
 
