@@ -69,7 +69,7 @@ refuses() {
   [ "$status" -eq 1 ] || fail "exit status $status: $*" "$(cat "$BATS_TEST_TMPDIR/err")" || return 1
   [ -z "$out" ] || fail "on standard output: $out" || return 1
   is_refusal "$(cat "$BATS_TEST_TMPDIR/err")" || fail "called with: $*" || return 1
-  [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ] || fail "more than a line: $*" "$(cat "$BATS_TEST_TMPDIR/err")" || return 1
   [ -z "$(ls "$STATES")" ] || fail "state left by: $*" || return 1
 }
 

@@ -46,7 +46,7 @@ ban() {
 
 # publish [ARGUMENT…]: builds, signs and installs what stands in the source, as the next version.
 publish() {
-  new_list "$@"
+  new_list "$@" || return 1
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst" >/dev/null
 }
 
@@ -55,7 +55,7 @@ new_list() {
   local version
   version=$(($(cat "$AUTHOR/version" 2>/dev/null || echo 0) + 1))
   echo "$version" >"$AUTHOR/version"
-  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version "$version" "$@" --out "$AUTHOR/banlist.lst" >/dev/null
+  "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version "$version" "$@" --out "$AUTHOR/banlist.lst" >/dev/null || return 1
   "$EMBARGOCTL" list sign --key "$AUTHOR/key" "$AUTHOR/banlist.lst" >/dev/null
 }
 
@@ -64,6 +64,15 @@ ban_and_publish() {
   new_source
   ban "$@"
   publish
+}
+
+# checked STATUS WORD…: `embargo check` with these words ends with 2 and the ban, or with 0.
+checked() {
+  local wanted=$1
+  shift
+  run "$EMBARGO" check "$@"
+  [ "$status" -eq "$wanted" ] || fail "exit status $status instead of $wanted: embargo check $*" "$output" || return 1
+  [ "$wanted" -eq 0 ] || [[ $output == *BAN-2026-0007* ]] || fail "no ban: embargo check $*" "$output" || return 1
 }
 
 # ban_nothing: an authentic list without a ban.

@@ -24,7 +24,7 @@ use() {
   case $1 in
     plain) target=$PLAIN ;;
     embargo) target=$EMBARGO ;;
-    *) fail "unknown runtime $1" ;;
+    *) fail "unknown runtime $1" || return 1 ;;
   esac
   [ -x "$target" ] || fail "$target is not there: build it first (integration/test does)" || return 1
   ln -sfn "$target" "$RUNTIME.new"
@@ -86,16 +86,16 @@ transcript() {
 # same_under_both SCENARIO…: embargo must not be noticeable. Leaves the transcript in $seen.
 same_under_both() {
   local plain
-  use plain
+  use plain || return 1
   plain=$(transcript "$@")
-  use embargo
+  use embargo || return 1
   seen=$(transcript "$@")
   [ "$seen" = "$plain" ] || fail "differs under embargo: $*" "--- plain" "$plain" "--- embargo" "$seen" || return 1
 }
 
 # works_under_both SCENARIO…: the same, and it must also succeed.
 works_under_both() {
-  same_under_both "$@"
+  same_under_both "$@" || return 1
   [[ $seen == "exit status 0"* ]] || fail "fails under both: $*" "$seen" || return 1
 }
 
@@ -104,9 +104,9 @@ works_under_both() {
 refused_only_by_embargo() {
   local wanted=$1 status=0
   shift
-  use plain
+  use plain || return 1
   seen=$("$@" 2>&1) || fail "fails under the plain runtime: $*" "$seen" || return 1
-  use embargo
+  use embargo || return 1
   seen=$("$@" 2>&1) || status=$?
   [ "$status" -eq "$wanted" ] || fail "exit status $status instead of $wanted: $*" "$seen" || return 1
   is_refusal "$seen"
@@ -135,7 +135,7 @@ leftovers() {
 leaves_nothing() {
   local before after attempt
   before=$(leftovers)
-  "$@"
+  "$@" || fail "did not end as it should: $*" || return 1
   for attempt in $(seq 50); do
     after=$(leftovers)
     [ "$after" != "$before" ] || return 0
