@@ -171,3 +171,35 @@ create() {
   [ "$status" -eq 1 ]
   is_refusal "$output"
 }
+
+@test "embargo check tells of containers and images: 2 banned, 0 clear" {
+  ban_and_publish "$(image base:1)"
+  use plain
+  local name
+  for name in app other; do
+    create "$(image $name:1)" "running-$name" sleep 1000
+    ctr task start --null-io -d "running-$name"
+    create "$(image $name:1)" "created-$name" sleep 1000
+  done
+  for name in running created; do
+    checked 2 "$name-app"
+    checked 0 "$name-other"
+  done
+  checked 2 "$(image app:1)"
+  checked 0 "$(image other:1)"
+}
+
+@test "embargo check tells of containers whose image was deleted altogether" {
+  ban_nothing
+  use plain
+  ctr image tag "$(image deep:1)" gone.example/deep:1
+  create gone.example/deep:1 running sleep 1000
+  ctr task start --null-io -d running
+  create gone.example/deep:1 created sleep 1000
+  ctr image rm --sync gone.example/deep:1 "$(image deep:1)"
+  ban_and_publish "$(image base:1)"
+  local status_of_test=0
+  { checked 2 running && checked 2 created; } || status_of_test=1
+  import_images default
+  [ "$status_of_test" -eq 0 ]
+}

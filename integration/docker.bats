@@ -80,6 +80,20 @@ bundle_of() {
   [ "$(docker inspect -f '{{.State.Running}}' web-1)" = false ]
 }
 
+@test "a refusal calls the container as docker does, by the name it was given or got" {
+  ban_and_publish base:1
+  use embargo
+  run docker run --name web-1 app:1
+  [[ $output == *"embargo: refused web-1: built on "* ]] || fail "$output"
+  local id
+  id=$(docker create app:1)
+  run docker start "$id"
+  [[ $output == *"embargo: refused $(docker inspect -f '{{.Name}}' "$id" | tr -d /): built on "* ]] || fail "$output"
+  docker rename web-1 web-2
+  run docker start web-2
+  [[ $output == *"embargo: refused web-2: built on "* ]] || fail "$output"
+}
+
 @test "a refused container that restarts always does not loop" {
   ban_and_publish base:1
   use embargo
@@ -206,7 +220,7 @@ bundle_of() {
 
 refuse_and_remove() {
   run docker run --name web-1 app:1
-  [ "$status" -eq 125 ]
+  [ "$status" -eq 125 ] || return 1
   docker rm web-1
 }
 

@@ -81,7 +81,7 @@ teardown() {
   podman untag localhost/app:1 localhost/innocent:9
 }
 
-@test "a deleted tag does not hide the base" {
+@test "a tag that points elsewhere at start does not hide the base" {
   ban_and_publish localhost/base:1
   use embargo
   podman tag deep:1 localhost/moving:1
@@ -91,6 +91,50 @@ teardown() {
   podman untag localhost/other:1 localhost/moving:1
   [ "$status" -eq 125 ]
   is_refusal "$output"
+}
+
+@test "a deleted tag does not hide the base" {
+  ban_and_publish localhost/base:1
+  use plain
+  podman build -q -t localhost/only:1 --no-cache --build-arg BASE=localhost/app:1 -f "$BUILD/deep.dockerfile" "$BUILD"
+  podman create --name web-1 only:1 true
+  podman untag localhost/only:1
+  ! podman image exists localhost/only:1 || fail "the tag is still there"
+  use embargo
+  run podman start web-1
+  [ "$status" -eq 125 ]
+  is_refusal "$output"
+}
+
+@test "a refusal calls the container as podman does, by the name it was given or got" {
+  ban_and_publish localhost/base:1
+  use embargo
+  run podman run --name web-1 app:1
+  [[ $output == *"embargo: refused web-1: built on "* ]] || fail "$output"
+  local id
+  id=$(podman create app:1)
+  run podman start "$id"
+  [[ $output == *"embargo: refused $(podman inspect -f '{{.Name}}' "$id"): built on "* ]] || fail "$output"
+}
+
+@test "embargo check tells of running and stopped containers and of images: 2 banned, 0 clear" {
+  ban_and_publish localhost/base:1
+  use plain
+  local name
+  for name in app other; do
+    podman run -d --name "running-$name" "$name:1" sleep 1000
+    podman run --name "stopped-$name" "$name:1" true
+    podman create --name "created-$name" "$name:1" true
+  done
+  for name in running stopped created; do
+    checked 2 "$name-app"
+    checked 0 "$name-other"
+    checked 2 "$(podman inspect -f '{{.Id}}' "$name-app")"
+    checked 0 "$(podman inspect -f '{{.Id}}' "$name-other")"
+  done
+  checked 2 localhost/app:1
+  checked 0 localhost/other:1
+  checked 2 --image "$(podman image inspect -f '{{.Id}}' deep:1)"
 }
 
 @test "annotations of the user and of the image's author do not hide the base" {
@@ -147,7 +191,7 @@ teardown() {
 
 refuse_and_remove() {
   run podman run --name web-1 app:1
-  [ "$status" -eq 126 ]
+  [ "$status" -eq 126 ] || return 1
   podman rm web-1
 }
 
@@ -188,7 +232,7 @@ refuse_and_remove() {
   }
   refuse_build
   remove_containers
-  leaves_nothing eval 'refuse_build; remove_containers'
+  leaves_nothing eval 'refuse_build && remove_containers'
 }
 
 @test "a payload's signals, descriptors, limits and environment are those of a direct run" {

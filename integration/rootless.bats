@@ -84,7 +84,8 @@ ban_chain_of() {
   mkdir -p "$ROOM/elsewhere"
   chmod 0755 "$ROOM/elsewhere"
   run tenant env EMBARGO_ROOT="$ROOM/elsewhere" podman run --rm --network none app:1
-  [ "$status" -ne 0 ]
+  [ "$status" -eq 126 ]
+  is_refusal "$output"
 }
 
 @test "exec, kill, stop and rm work as under the plain runtime" {
