@@ -5,10 +5,12 @@
 //! labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like any other. Not checked: everything else in it, which is the
 //! runtime's work, and whether the folders exist.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, de};
 
 use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
@@ -28,14 +30,87 @@ pub struct Bundle {
 }
 
 /// The part of a runtime spec that Embargo reads.
-#[derive(Deserialize)]
 struct RuntimeSpec {
     root: Option<Root>,
 }
 
-#[derive(Deserialize)]
 struct Root {
     path: PathBuf,
+}
+
+/// What a key of a runtime spec is.
+enum Key {
+    /// The one that is read.
+    Wanted,
+    /// The same in other letters. runc takes it for the same, as Go's encoding/json does, and the last of both counts; crun passes over it.
+    Lookalike,
+    /// Another.
+    Other,
+}
+
+/// Tells what a key is. For the letters of `root` and `path` there are no others than ASCII's that Go folds to them.
+struct KeyOf(&'static str);
+
+impl<'de> DeserializeSeed<'de> for KeyOf {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for KeyOf {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+        Ok(match key {
+            key if key == self.0 => Key::Wanted,
+            key if key.eq_ignore_ascii_case(self.0) => Key::Lookalike,
+            _other => Key::Other,
+        })
+    }
+}
+
+/// What the key `name` of an object holds, which must be there at most once and in no other letters.
+struct Only<T>(&'static str, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key_seed(KeyOf(self.0))? {
+            match key {
+                Key::Wanted if found.is_some() => return Err(de::Error::duplicate_field(self.0)),
+                Key::Wanted => found = Some(map.next_value()?),
+                Key::Lookalike => return Err(de::Error::custom(format_args!("`{}` in other letters", self.0))),
+                Key::Other => map.next_value::<IgnoredAny>().map(|_| ())?,
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<'de> Deserialize<'de> for RuntimeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let root = deserializer.deserialize_map(Only::<Option<Root>>("root", PhantomData))?;
+        Ok(Self { root: root.flatten() })
+    }
+}
+
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = deserializer.deserialize_map(Only("path", PhantomData))?;
+        Ok(Self { path: path.ok_or_else(|| de::Error::missing_field("path"))? })
+    }
 }
 
 /// Why a bundle could not be read.
@@ -96,7 +171,7 @@ impl Bundle {
 /// The `root.path` of a runtime spec, as it is written; `None` when there is none or it is empty.
 ///
 /// # Errors
-/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands there twice.
+/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands there twice or in other letters.
 pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     let spec: RuntimeSpec = serde_json::from_slice(json)?;
     Ok(spec.root.map(|root| root.path).filter(|path| !path.as_os_str().is_empty()))
@@ -169,12 +244,24 @@ mod tests {
             (b"{\"root\":{\"path\":\"/a", "cannot parse the runtime spec", Some("EOF while parsing a string at line 1 column 19")),
             (b"{\"root\":{\"path\":\"/a\"}} x", "cannot parse the runtime spec", Some("trailing characters at line 1 column 24")),
             (b"{\"root\":{\"path\":\"\xff\"}}", "cannot parse the runtime spec", Some("invalid unicode code point at line 1 column 18")),
-            (b"{\"root\":{}}", "cannot parse the runtime spec", Some("missing field `path` at line 1 column 10")),
+            (b"{\"root\":{}}", "cannot parse the runtime spec", Some("missing field `path` at line 1 column 11")),
             (
                 b"{\"root\":{\"path\":\"/a\"},\"root\":{\"path\":\"/b\"}}",
                 "cannot parse the runtime spec",
                 Some("duplicate field `root` at line 1 column 28"),
             ),
+            (
+                br#"{"root":{"path":"rootfs"},"Root":{"path":"OTHER"}}"#,
+                "cannot parse the runtime spec",
+                Some("`root` in other letters at line 1 column 32"),
+            ),
+            (br#"{"\u0052OOT":{"path":"OTHER"}}"#, "cannot parse the runtime spec", Some("`root` in other letters at line 1 column 12")),
+            (
+                br#"{"root":{"path":"rootfs","PATH":"OTHER"}}"#,
+                "cannot parse the runtime spec",
+                Some("`path` in other letters at line 1 column 31"),
+            ),
+            (b"[null]", "cannot parse the runtime spec", Some("invalid type: sequence, expected an object at line 1 column 0")),
             (b"{}", "cannot find root.path in the runtime spec", None),
         ] {
             let folder = folder_with(spec);
