@@ -94,6 +94,26 @@ pub fn place_of(path: &Path, id: &ContainerId) -> Place {
     Place::Elsewhere
 }
 
+/// Snapshotters below whose names containerd's root file systems stand in Docker: `<data root>/rootfs/<snapshotter>/<container>`.
+const SNAPSHOTTERS: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
+
+/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files. A relative one has: engines mount layers so
+/// when they are many.
+#[must_use]
+pub fn is_in_a_store(path: &Path) -> bool {
+    let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap_or_default()).collect();
+    let of_layer = |name: &str| name.starts_with("diff") || ["merged", "empty", "mapped", "composefs-layers"].contains(&name);
+    let layer = |names: &[&str]| match names {
+        ["overlay2" | "overlay" | "fuse-overlayfs", "l", _] => true,
+        ["overlay2" | "overlay" | "fuse-overlayfs", _, name] => of_layer(name),
+        ["vfs", "dir", _] | ["btrfs", "subvolumes", _] | ["zfs", "graph", _] => true,
+        [_, "rootfs", snapshotter] => SNAPSHOTTERS.contains(snapshotter),
+        _other => false,
+    };
+    let is_relative = path.is_relative() && !names.is_empty();
+    is_relative || names.windows(3).any(layer) || names.iter().any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+}
+
 /// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not UTF-8.
 fn split(path: &Path) -> Option<(&Path, &str)> {
     Some((path.parent()?, path.file_name()?.to_str()?))
@@ -165,6 +185,39 @@ mod tests {
             ("/var/tmp/buildah1".into(), "buildah1"),
         ] {
             assert_eq!(of(&path, id), Place::Elsewhere, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_layers_folder_is_known_by_its_shape() {
+        for path in [
+            "/var/lib/containers/storage/overlay/efcf/merged",
+            "/var/lib/containers/storage/overlay/efcf/diff",
+            "/var/lib/containers/storage/overlay/efcf/diff1/etc",
+            "/var/lib/containers/storage/overlay/efcf/mapped/0/l/x",
+            "/srv/overlay/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ",
+            "/srv/docker/overlay2/efcf/merged",
+            "/srv/vfs/dir/efcf",
+            "/srv/btrfs/subvolumes/efcf",
+            "/srv/zfs/graph/efcf",
+            "/var/lib/docker/rootfs/overlayfs/c1",
+            "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/3/fs",
+            "l/NLQPOFIRU6GGFWCCOJHKDGUMCJ",
+            "3/fs",
+        ] {
+            assert!(is_in_a_store(Path::new(path)), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/srv/root",
+            "/srv/bundle/rootfs",
+            "/srv/overlay/root",
+            "/srv/run/overlay-containers/c1/rootfs/upper",
+            "/srv/run/overlay-containers/c1/rootfs/merge",
+            "/srv/vfs/directory/x",
+        ] {
+            assert!(!is_in_a_store(Path::new(path)), "{path}");
         }
     }
 

@@ -47,6 +47,7 @@ use stores::{SETTINGS, Stores};
 use super::digest::Digest;
 use super::{Corrupt, Evidence, LineageError, Origin, Unknown};
 use crate::container::bundle::Bundle;
+use crate::container::engine;
 use crate::container::mount::{self, RootMount};
 
 /// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O, and Podman in transient mode) of a store with
@@ -98,7 +99,7 @@ impl Sight<'_> {
         let (record, list) = container::find(self.bundle.id.as_str(), driver, &[store, &graph_root])?;
         let mut stores = Stores::new(driver, &graph_root, self.settings);
         if record.image.is_empty() {
-            return Ok(self.without_image(&mut stores)?.unwrap_or(Origin::NoImage));
+            return self.without_image(&mut stores);
         }
         let own = own_layer(&record, &list)?;
         let seen = Seen::at(root, self.mount, own, &mut stores)?;
@@ -124,31 +125,44 @@ impl Sight<'_> {
         Ok(named(case.settle(stores)?, record.image_name()))
     }
 
-    /// What a container without an image runs on, when an image's layers are mounted there all the same (`--rootfs` of a mounted image, with or without
-    /// `:O`). `None` when what is mounted is of no store that can be read.
-    fn without_image(self, stores: &mut Stores) -> Result<Option<Origin>, LineageError> {
-        let Some(mount) = self.mount.filter(|mount| mount.fs_type == "overlay") else { return Ok(None) };
-        let (seen, top) = match mount.lowerdirs.as_slice() {
-            [merged] if let Some((graph_root, top)) = stores::shown_in(merged, stores.driver()) => {
-                stores.learn(&graph_root);
-                (Seen::Hidden, top)
-            }
-            folders => match Stack::read(folders, stores) {
-                Ok(Stack { layers, hidden: false }) if let Some(top) = layers.last().copied() => {
-                    (Seen::Layers(layers, Evidence::Mount), top)
+    /// What a container without an image runs on: an image all the same when one's layers show (`--rootfs` of a mounted image, with or without `:O`),
+    /// and none only when nothing of what shows has the shape of an engine's store.
+    fn without_image(self, stores: &mut Stores) -> Result<Origin, LineageError> {
+        let real = self.bundle.root.canonicalize().unwrap_or_default();
+        if let Some((seen, layer)) = self.layer_of_image(&real, stores) {
+            // It is an image's, or another container's own, which has no diff ID.
+            for top in [Top::Is(Some(layer)), Top::Below(layer)] {
+                let case = Case { place: &self.bundle.root, image: None, seen: seen.clone(), top, deadline: self.deadline };
+                match case.settle(stores) {
+                    Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+                    answer => return answer,
                 }
-                Ok(_) | Err(_) => return Ok(None),
-            },
-        };
-        // The mounted layer is an image's, or another container's own, which has no diff ID.
-        for top in [Top::Is(Some(top)), Top::Below(top)] {
-            let case = Case { place: &self.bundle.root, image: None, seen: seen.clone(), top, deadline: self.deadline };
-            match case.settle(stores) {
-                Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
-                answer => return answer.map(Some),
             }
         }
-        Ok(None)
+        let mounted = self.mount.into_iter().flat_map(|mount| [&mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir));
+        let mut folders = [&self.bundle.root, &real].into_iter().chain(mounted);
+        if folders.any(|folder| engine::is_in_a_store(folder)) {
+            return Err(Unknown::Mount(self.bundle.root.clone()).into());
+        }
+        Ok(Origin::NoImage)
+    }
+
+    /// The topmost layer that shows at the root, which leads to `real`, and what shows of those below it. Stores that show are learnt.
+    fn layer_of_image(self, real: &Path, stores: &mut Stores) -> Option<(Seen, LayerId)> {
+        let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
+        let folders = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
+            Some([merged]) => vec![merged.as_path()],
+            Some(_) => Vec::new(),
+            None => [self.bundle.root.as_path(), real].into_iter().chain(self.mount.map(|mount| mount.root.as_path())).collect(),
+        };
+        if let Some((graph_root, layer)) = folders.into_iter().find_map(|folder| stores::shown_in(folder, stores.driver())) {
+            stores.learn(&graph_root);
+            return Some((Seen::Hidden, layer));
+        }
+        match Stack::read(&overlay?.lowerdirs, stores) {
+            Ok(Stack { layers, hidden: false }) => layers.last().copied().map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
+            Ok(Stack { hidden: true, .. }) | Err(_) => None,
+        }
     }
 }
 

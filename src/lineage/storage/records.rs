@@ -50,8 +50,8 @@ pub struct ContainerRecord {
     /// Names for people.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of its image; empty when it was made from a folder.
-    #[serde(default, deserialize_with = "or_empty")]
+    /// The ID of its image; empty when it was made from a folder. It is always written (containers/storage: containers.go): a record without it is of
+    /// a form that is not known.
     pub image: String,
     /// The ID of its own layer.
     #[serde(default, deserialize_with = "or_empty")]
@@ -273,6 +273,18 @@ mod tests {
         // Something that begins like the record, inside another one, makes two of it.
         let list = br#"[{"id":"a","flags":{"x":{"id":"b","image":"evil"}}},{"id":"b","image":"good"}]"#;
         assert_eq!(seek::<ContainerRecord>(list, "b"), Err(BadList::new("it has two records of \"b\"")));
+    }
+
+    #[test]
+    fn only_an_empty_name_of_an_image_says_that_there_is_none() {
+        assert_eq!(seek::<ContainerRecord>(br#"[{"id":"a","image":""}]"#, "a").unwrap().unwrap().image, "");
+        for (list, fault) in [
+            (&br#"[{"id":"a"}]"#[..], "missing field `image` at line 1 column 10"),
+            (br#"[{"id":"a","Image":"x"}]"#, "missing field `image` at line 1 column 22"),
+            (br#"[{"id":"a","image":null}]"#, "invalid type: null, expected a string at line 1 column 22"),
+        ] {
+            assert_eq!(seek::<ContainerRecord>(list, "a"), Err(BadList::new(fault)));
+        }
     }
 
     #[test]

@@ -207,6 +207,50 @@ fn a_mounted_image_given_as_a_folder_is_still_that_image() {
 }
 
 #[test]
+fn a_folder_of_a_store_is_never_no_image() {
+    let copy = Copy::of("podman-4.3-overlay");
+    let layer = copy.file(&format!("overlay/{APP_TOP}"));
+    let lower = |folders: &[&Path]| {
+        let mut call = copy.call("rootfs-overlay");
+        call.mount.as_mut().unwrap().lowerdirs = folders.iter().map(|folder| folder.to_path_buf()).collect();
+        call
+    };
+    let root = |root: PathBuf| {
+        let mut call = copy.call("rootfs");
+        call.bundle.root = root;
+        call
+    };
+    let link = copy.folder.path().join("link");
+    symlink(&layer, &link).unwrap();
+    fs::create_dir_all(layer.join("diff")).unwrap();
+    let unlisted = copy.file(&format!("overlay/{}/merged", "f".repeat(64)));
+    for call in [
+        lower(&[&layer.join("mapped/0/diff")]),
+        lower(&[&layer.join("diff"), Path::new("/srv/root")]),
+        lower(&[&unlisted]),
+        root(layer.join("diff")),
+        root(link.join("diff")),
+        root(unlisted.clone()),
+    ] {
+        let error = call.container(&copy.store(), "overlay").unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", call.bundle.root));
+        assert!(matches!(error, LineageError::Unknown(_)));
+    }
+}
+
+#[test]
+fn a_whole_copy_given_as_a_folder_is_still_that_image() {
+    let copy = Copy::of("podman-4.3-vfs");
+    let run = copy.call("run");
+    let list = text_of(&copy.file("vfs-containers/containers.json"));
+    let records: Vec<ContainerRecord> = records::all(list.as_bytes()).unwrap();
+    let image = records.into_iter().find(|record| record.id == run.bundle.id.as_str()).unwrap().image;
+    copy.edit("vfs-containers/containers.json", &format!("\"image\":\"{image}\""), "\"image\":\"\"");
+    let found = self::image(run.container(&copy.store(), "vfs").unwrap());
+    assert_eq!((found.chain.diff_ids().len(), found.evidence), (3, Evidence::Metadata));
+}
+
+#[test]
 fn a_build_step_is_resolved_by_its_mount() {
     let copy = Copy::of("podman-4.3-overlay");
     let second_layer = "sha256:2816980b221e7506babb566caf9678f1791ca75d78bfacdac65eaa800aabf08a";

@@ -59,7 +59,10 @@ fn a_broken_list_of_containers_is_named() {
         (b"[\xff]", "it is not UTF-8"),
         (format!("[{{\"id\":\"{id}\",\"image\":\"]").as_bytes(), "EOF while parsing a string at line 1 column 83"),
         (format!("[{{\"id\":\"{id}\",\"image\":{{}}}}]").as_bytes(), "invalid type: map, expected a string at line 1 column 81"),
-        (format!("[{{\"id\":\"{id}\"}},{{\"id\":\"{id}\"}}]").as_bytes(), &format!("it has two records of \"{id}\"")),
+        (
+            format!("[{{\"id\":\"{id}\",\"image\":\"\"}},{{\"id\":\"{id}\",\"image\":\"\"}}]").as_bytes(),
+            &format!("it has two records of \"{id}\""),
+        ),
         (format!("[{{\"id\":\"{id}\",\"id\":\"x\"}}]").as_bytes(), "duplicate field `id` at line 1 column 77"),
         (b"[1]", "invalid type: integer `1`, expected an object at line 1 column 2"),
         (b"[{\"names\":[\"x\"]}]", "missing field `id` at line 1 column 16"),
@@ -75,7 +78,7 @@ fn a_broken_list_of_containers_is_named() {
     ] {
         expect(|copy| replace_by(copy, LIST, what), U, message);
     }
-    for bytes in [&b""[..], b"[]", b"null", b" [ ] \n", b"[{\"id\":\"x\"}]"] {
+    for bytes in [&b""[..], b"[]", b"null", b" [ ] \n", b"[{\"id\":\"x\",\"image\":\"\"}]"] {
         expect(|copy| copy.put(LIST, bytes), U, "cannot find the container's record in \"{store}/overlay-containers\"");
     }
     expect(|copy| fs::remove_file(copy.file(LIST)).unwrap(), U, "cannot find the container's record in \"{store}/overlay-containers\"");
