@@ -216,7 +216,6 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
         (WEB_1, mount_file(WEB_1, "parent"), b"\xff\xfe", "it is not UTF-8".into()),
         (WEB_1, mount_file(WEB_1, "parent"), &[b'a'; 257], "it is larger than 256 bytes".into()),
         (WEB_1, mount_file(WEB_1, "parent"), BASE.as_bytes(), format!("it names {BASE}, and the container's image has {APP}")),
-        (EMPTY_1, mount_file(EMPTY_1, "parent"), BASE.as_bytes(), format!("it names {BASE}, and the container's image has no layers")),
         (WEB_1, layer_file(middle, "cache-id"), b"", "it is empty".into()),
         (WEB_1, record(WEB_1), b"", "EOF while parsing a value at line 1 column 0".into()),
         (WEB_1, record(WEB_1), b"{\"Image\":\"app:1\"}", "\"app:1\" is no image ID".into()),
@@ -234,6 +233,24 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
         assert_eq!(error.to_string(), format!("cannot believe {:?}: {fault}", copy.path(&file)));
         assert!(matches!(error, LineageError::Corrupt(_)), "{error:?}");
     }
+}
+
+#[test]
+fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
+    let copy = Copy::of("docker-20.10-overlay2");
+    let expected = lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain;
+    let config = String::from_utf8(copy.read(&format!("image/overlay2/imagedb/content/sha256/{}", &APP_IMAGE[7..]))).unwrap();
+    let config = config.replace("\"rootfs\"", "\"RootFS\"");
+    let id = Digest::of(config.as_bytes()).to_string();
+    copy.write(&format!("image/overlay2/imagedb/content/sha256/{}", &id[7..]), config.as_bytes());
+    let record = format!("containers/{WEB_1}/config.v2.json");
+    copy.write(&record, String::from_utf8(copy.read(&record)).unwrap().replace(APP_IMAGE, &id).as_bytes());
+    assert_eq!(lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain, expected);
+    // A record of layers under a container that stands on none.
+    copy.write(&mount_file(EMPTY_1, "parent"), BASE.as_bytes());
+    let error = start(&copy, EMPTY_1, |_| ()).unwrap_err();
+    assert!(error.to_string().ends_with("it has 1 lower folders, for 1 layers and one more"), "{error}");
+    assert!(matches!(error, LineageError::Corrupt(_)), "{error:?}");
 }
 
 #[test]
