@@ -10,6 +10,7 @@ pub mod image;
 #[cfg(feature = "ctl")]
 pub mod archive;
 pub mod cache;
+pub mod bolt;
 pub mod docker;
 pub mod containerd;
 pub mod storage;

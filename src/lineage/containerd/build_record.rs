@@ -10,8 +10,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::bolt::{BoltError, Bucket, Database, View};
-use super::records::fault;
+use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::extend;
 use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::{LineageError, Unknown};

@@ -1,7 +1,7 @@
 //! In which folders does a snapshotter keep the layers of a snapshot?
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket `v1/snapshots/<name>`, used alike by overlayfs, native,
-//! btrfs, devmapper, blockfile, erofs and zfs), through [`bolt`](super::bolt); hostile as far as a power cut can make it so. Out: a [`Layout`]: the
+//! btrfs, devmapper, blockfile, erofs and zfs), through [`bolt`](crate::lineage::bolt); hostile as far as a power cut can make it so. Out: a [`Layout`]: the
 //! folder numbers of a snapshot and of all below it, with their names. A name is `<namespace>/<number>/<key>`, and a folder is called by its number.
 
 use std::fs::File;
@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::bolt::{BoltError, Bucket, Database, View};
-use super::records::{REMOTE_LABEL, fault};
+use super::records::REMOTE_LABEL;
+use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::{LineageError, Unknown};
 use crate::sys::file::{self, Guard};

@@ -26,7 +26,6 @@
 //! container's record 708 were repeated because the version had changed meanwhile, and 23 of these would have been wrong.
 
 pub mod address;
-pub mod bolt;
 pub mod build_record;
 pub mod by_mount;
 pub mod content;

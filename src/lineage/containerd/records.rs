@@ -1,7 +1,7 @@
 //! What does containerd's metadata database say?
 //!
 //! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through
-//! [`bolt`](super::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down
+//! [`bolt`](crate::lineage::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down
 //! to the first that is named after a chain ID, all from one committed version of the database. Not checked: whether the names are true; `content`
 //! hashes them, `mounted` compares them with what is mounted.
 
@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::bolt::{BoltError, Bucket, Database, View};
 use super::docker_store::is_init;
 use super::protobuf;
+use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::{Corrupt, LineageError, Unknown};
-use crate::sys::file::{self, FileError, Guard};
+use crate::lineage::{LineageError, Unknown};
+use crate::sys::file::{self, Guard};
 
 /// The label of a snapshot whose content was never unpacked here, only claimed (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
 pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
@@ -232,17 +232,6 @@ impl Metadata {
 pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
     let layers = snapshots.iter().rev().filter(|snapshot| !is_init(&snapshot.key));
     layers.map(|snapshot| ChainId::parse(&snapshot.key).ok()).collect()
-}
-
-/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`], damaged is [`Corrupt`].
-#[must_use]
-pub fn fault(path: &Path, error: BoltError) -> LineageError {
-    match error {
-        BoltError::Io(error) => Unknown::File(FileError::Io(path.to_owned(), error)).into(),
-        BoltError::Deadline => Unknown::Deadline.into(),
-        BoltError::Foreign => Corrupt::File(path.to_owned(), "it is no bbolt database of version 2".into()).into(),
-        BoltError::Damaged(page, fault) => Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into(),
-    }
 }
 
 /// What `view` says about `wanted`; `None` when there is no such record.

@@ -41,7 +41,7 @@ struct Map {
 /// The snapshot below `snapshot`, when that is a copy for the user namespace of the container `id`.
 ///
 /// # Errors
-/// As [`fault`](super::records::fault).
+/// As [`fault`](crate::lineage::bolt::fault).
 pub fn original(
     metadata: &Metadata,
     namespace: &str,

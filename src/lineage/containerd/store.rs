@@ -55,7 +55,7 @@ impl Store {
     /// The namespaces, in order.
     ///
     /// # Errors
-    /// As [`fault`](super::records::fault).
+    /// As [`fault`](crate::lineage::bolt::fault).
     pub fn namespaces(&self) -> Result<Vec<String>, LineageError> {
         self.metadata.keys(&[b"v1"], deadline())
     }
@@ -63,7 +63,7 @@ impl Store {
     /// The containers of a namespace, in the order of their IDs.
     ///
     /// # Errors
-    /// As [`fault`](super::records::fault).
+    /// As [`fault`](crate::lineage::bolt::fault).
     pub fn containers(&self, namespace: &str) -> Result<Vec<Recorded>, LineageError> {
         let mut containers = Vec::new();
         for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], deadline())? {
@@ -101,7 +101,7 @@ impl Store {
     /// The names of a namespace's images, in order.
     ///
     /// # Errors
-    /// As [`fault`](super::records::fault).
+    /// As [`fault`](crate::lineage::bolt::fault).
     pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
         self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], deadline())
     }

@@ -8,9 +8,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
-use crate::lineage::containerd::bolt::{BoltError, Bucket, Database, View};
-use crate::lineage::containerd::records::fault;
 use crate::lineage::digest::ChainId;
 use crate::lineage::{LineageError, Unknown};
 use crate::sys::file::{self, Guard};

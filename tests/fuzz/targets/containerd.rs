@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use embargo::lineage::containerd::bolt::Database;
+use embargo::lineage::bolt::Database;
 use embargo::lineage::containerd::records::{self, Wanted};
 use embargo::lineage::containerd::{address, grpc, layout, protobuf, services};
 use libfuzzer_sys::fuzz_target;

@@ -18,12 +18,16 @@ use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 pub use node::Value;
 use node::{Node, PAGE_HEADER, u32_at, u64_at};
+
+use super::{Corrupt, LineageError, Unknown};
+use crate::sys::file::FileError;
 
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
@@ -70,6 +74,17 @@ pub enum BoltError {
     Damaged(u64, &'static str),
     /// The deadline passed, be it because the database never stood still or because it is too large.
     Deadline,
+}
+
+/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`], damaged is [`Corrupt`].
+#[must_use]
+pub fn fault(path: &Path, error: BoltError) -> LineageError {
+    match error {
+        BoltError::Io(error) => Unknown::File(FileError::Io(path.to_owned(), error)).into(),
+        BoltError::Deadline => Unknown::Deadline.into(),
+        BoltError::Foreign => Corrupt::File(path.to_owned(), "it is no bbolt database of version 2".into()).into(),
+        BoltError::Damaged(page, fault) => Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into(),
+    }
 }
 
 /// A database that may change at any moment.
