@@ -166,7 +166,8 @@ mod tests {
         std::fs::create_dir(&other).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert!(mark(&folder.path().join("file")));
-        for (path, is_same) in [("real", true), ("link", true), ("link/../real", true), ("other", false), ("file", false), ("none", false)] {
+        for (path, is_same) in [("real", true), ("link", true), ("link/../real", true), ("other", false), ("file", false), ("none", false)]
+        {
             assert_eq!(is_same_folder(&real, &folder.path().join(path)), is_same, "{path}");
         }
         assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
