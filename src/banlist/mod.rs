@@ -14,23 +14,23 @@
 //! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf, and on a hit the table and the blocks of the
 //! records it needs; each piece is hashed before a byte of it is interpreted.
 
+pub mod record;
+pub mod error;
 pub mod base64;
 pub mod bytes;
-#[cfg(feature = "ctl")]
-pub mod compile;
-pub mod error;
-pub mod floor;
-pub mod head;
+pub mod text;
 pub mod key;
-pub mod keyset;
 pub mod note;
-pub mod record;
+pub mod keyset;
+pub mod head;
+pub mod tree;
 pub mod section;
+pub mod floor;
+pub mod store;
 #[cfg(feature = "ctl")]
 pub mod source;
-pub mod store;
-pub mod text;
-pub mod tree;
+#[cfg(feature = "ctl")]
+pub mod compile;
 #[cfg(feature = "ctl")]
 pub mod whole;
 
