@@ -17,19 +17,19 @@
 //! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs, `--rm`, `--uidmap`, `--rootfs`, additional and split image
 //! stores, transient mode, rootless, `podman build`; Buildah 1.28.2 and 1.43.2. From source alone: CRI-O, btrfs, zfs, composefs, lazily pulled layers.
 
-pub mod big_data;
-pub mod build;
-pub mod container;
-pub mod image;
 pub mod layer_id;
-pub mod layers;
-pub mod lower;
 pub mod records;
 pub mod reference;
+pub mod big_data;
+pub mod stores;
+pub mod container;
+pub mod lower;
+pub mod layers;
+pub mod image;
 pub mod seen;
 pub mod settle;
+pub mod build;
 pub mod store;
-pub mod stores;
 
 pub use store::Store;
 
