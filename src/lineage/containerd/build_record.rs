@@ -3,7 +3,8 @@
 //! An image that BuildKit built stands, for the next build, on the snapshots of its own steps, which have names of their own. In: `metadata_v2.db` of
 //! BuildKit's worker, a bbolt database that it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value`
 //! (buildkit cache/metadata.go; seen with Docker 28.5.2). Hostile as far as a power cut can make it so. Out: the chain ID that a snapshot's layer got
-//! when its image was exported, if it was, and only if it is the hash of the chain ID below and the recorded diff ID.
+//! when its image was exported, if it was, and only if it is the hash of the chain ID below and the recorded diff ID; or that it was not. A merge
+//! (`COPY --link`) that was exported has a chain ID without a diff ID, and is neither.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,30 +17,51 @@ use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::{LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The chain ID of the snapshot `key`, which stands on the layers of `below`; `None` when the step was never exported.
+/// What a snapshot of BuildKit's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A layer that was exported as part of an image, with this chain ID.
+    Layer(ChainId),
+    /// A step that no image was exported from.
+    Step,
+}
+
+/// What the snapshot `key` is, which stands on the layers of `below`; `None` when there is no record of it, or one that does not fit.
 ///
 /// # Errors
 /// As [`fault`]; [`Unknown::File`] when there is no such database.
-pub fn chain_id(database: &Path, key: &str, below: Option<ChainId>, deadline: Instant) -> Result<Option<ChainId>, LineageError> {
+pub fn snapshot(database: &Path, key: &str, below: Option<ChainId>, deadline: Instant) -> Result<Option<Recorded>, LineageError> {
     let (file, _) = file::open(database, Guard::NoLink).map_err(Unknown::File)?;
     let look = |view: &View<'_>| {
         let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else { return Ok(None) };
-        Ok(Some([value(&record, b"cache.snapshot")?, value(&record, b"cache.chainID")?, value(&record, b"cache.diffID")?]))
+        let value = |name: &[u8]| value(&record, name);
+        Ok(Some([value(b"cache.snapshot")?, value(b"cache.chainID")?, value(b"cache.diffID")?, value(b"cache.blob")?]))
     };
     let record = Database::new(file).view(deadline, look).map_err(|error| fault(database, error))?;
-    let Some([Some(snapshot), Some(chain_id), Some(diff_id)]) = record else { return Ok(None) };
-    let (Ok(chain_id), Ok(diff_id)) = (ChainId::parse(&chain_id), DiffId::parse(&diff_id)) else { return Ok(None) };
-    let hashed = below.map_or(ChainId(diff_id.0), |below| extend(below, diff_id));
-    Ok((snapshot == key && hashed == chain_id).then_some(chain_id))
+    Ok(match record {
+        Some([Some(snapshot), None, None, None]) if snapshot == key => Some(Recorded::Step),
+        Some([Some(snapshot), Some(chain_id), Some(diff_id), _]) if snapshot == key => {
+            layer(&chain_id, &diff_id, below).map(Recorded::Layer)
+        }
+        Some(_) | None => None,
+    })
 }
 
+/// The recorded chain ID, when it is the hash of what is below and the recorded diff ID.
+fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainId> {
+    let (chain_id, diff_id) = (ChainId::parse(chain_id).ok()?, DiffId::parse(diff_id).ok()?);
+    let hashed = below.map_or(ChainId(diff_id.0), |below| extend(below, diff_id));
+    (hashed == chain_id).then_some(chain_id)
+}
+
+/// The value of `key`; what is there and cannot be understood is empty, which fits nothing.
 fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     #[derive(Deserialize)]
     struct Entry {
         value: String,
     }
     let json = record.get(key)?;
-    Ok(json.and_then(|json| serde_json::from_slice::<Entry>(&json).ok()).map(|entry| entry.value))
+    Ok(json.map(|json| serde_json::from_slice::<Entry>(&json).map(|entry| entry.value).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -52,6 +74,7 @@ mod tests {
     const BASE: &str = "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
     const ABOVE: &str = "sha256:e5e980fc888588eb4b6d4a44f6e89fb6041efd474174bd2c5d442e4546579969";
     const TOP: &str = "sha256:506a8e18a024dd3c8060c457e206b90c837c4856b0db4c28494e400a97ce2b94";
+    const STEP: &str = "rjgx6o5p8tqcb6gztzy5wrt9x";
     const COPIED: &str = "sha256:55d5301a1ee43c68ca88fa5bce30b6273195f46d3f286bd03529f1aaba54148a";
 
     #[test]
@@ -65,20 +88,23 @@ mod tests {
             // Not on what it was built on, so not the layer that it was exported as.
             ("95yfn1x2exkngbzfnvkz3lpbd", Some(BASE), None),
             ("i5q2o4ecalg13m0g48dn9jek1", None, None),
-            // Never exported; called otherwise than its snapshot; not there.
-            ("rjgx6o5p8tqcb6gztzy5wrt9x", None, None),
+            // Called otherwise than its snapshot; not there.
             ("mfppkujznhlexq6dmbtyxui1m", None, None),
             ("nothing", None, None),
         ] {
-            let answer = chain_id(&database, key, below.map(id), Instant::now() + Duration::from_secs(9)).unwrap();
-            assert_eq!(answer, found.map(id), "{key} on {below:?}");
+            let answer = snapshot(&database, key, below.map(id), Instant::now() + Duration::from_secs(9)).unwrap();
+            assert_eq!(answer, found.map(id).map(Recorded::Layer), "{key} on {below:?}");
+        }
+        for below in [None, Some(id(BASE))] {
+            let answer = snapshot(&database, STEP, below, Instant::now() + Duration::from_secs(9)).unwrap();
+            assert_eq!(answer, Some(Recorded::Step), "never exported");
         }
     }
 
     #[test]
     fn without_the_database_nothing_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        let answer = chain_id(&folder.path().join("none"), "x", None, Instant::now() + Duration::from_secs(9));
+        let answer = snapshot(&folder.path().join("none"), "x", None, Instant::now() + Duration::from_secs(9));
         assert!(matches!(answer, Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent()));
     }
 }

@@ -3,12 +3,13 @@
 //! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the mount at the root, from
 //! the kernel, whose folders are `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the [`Origin`], from the names of
 //! just these folders. An image's snapshots are named after chain IDs, or, when BuildKit built it here, are steps that its own records know the chain
-//! ID of; steps above those belong to the build that is running. Not checked: whether such a step repeats layers of an image.
+//! ID of; steps above those belong to the build that is running, and its records must say so. Not checked: whether such a step repeats layers of an
+//! image.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::build_record;
+use super::build_record::{self, Recorded};
 use super::content::Content;
 use super::docker_store::is_init;
 use super::expand::{self, Stores};
@@ -56,7 +57,8 @@ pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: Instant) -> 
         let difference = format!("the folders {:?} instead of {recorded:?}", folders.lower);
         return Err(Corrupt::Mount(root.to_owned(), difference).into());
     }
-    origin(&folders.root, &layers, bundle, paths, deadline).map(Some)
+    let origin = origin(&folders.root, &layers, bundle, paths, deadline)?;
+    origin.map(Some).ok_or_else(|| Unknown::Mount(root.to_owned()).into())
 }
 
 /// The folders that are layers, topmost first: not that of the container itself.
@@ -65,11 +67,11 @@ fn layers(layout: Layout) -> Vec<Folder> {
     own.into_iter().chain(layout.parents).collect()
 }
 
-/// The origin of a root that shows these layers, topmost first.
-fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+/// The origin of a root that shows these layers, topmost first; `None` when it cannot be told what one of them is.
+fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
     let (metadata, content, snapshotter) = stores(root);
-    let names = names(layers, &build_records(bundle, &snapshotter), deadline)?;
-    let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Origin::NoImage) };
+    let Some(names) = names(layers, &build_records(bundle, &snapshotter), deadline)? else { return Ok(None) };
+    let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Some(Origin::NoImage)) };
     let namespace = &lowest.namespace;
     let stores = Stores { metadata: metadata.as_ref(), content: content.as_ref(), namespace, snapshotter: &snapshotter, paths, deadline };
     let (chain, facts) = match expand::by_documents(top, &expand::Hints::default(), &stores)? {
@@ -80,27 +82,39 @@ fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline
         return Err(Corrupt::File(root.join("metadata.db"), "its snapshots are not named as their layers hash".into()).into());
     }
     let is_claimed = layers.iter().any(|folder| folder.is_remote) || chain.diff_ids().is_empty();
-    Ok(Origin::Image(ImageLineage { chain, facts, evidence: if is_claimed { Evidence::Claimed } else { Evidence::Mount } }))
+    let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Mount };
+    Ok(Some(Origin::Image(ImageLineage { chain, facts, evidence })))
 }
 
-/// The chain IDs of the layers, lowest first, as far up as they have any.
-fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Vec<ChainId>, LineageError> {
+/// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a build. `None` when one is neither, so that nothing
+/// tells which layers are in it.
+fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Option<Vec<ChainId>>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
+    let mut has_step = false;
     for folder in layers.iter().rev().filter(|folder| !is_init(&folder.key)) {
-        let mut name = ChainId::parse(&folder.key).ok();
-        for database in records {
-            if name.is_some() {
-                break;
-            }
-            name = match build_record::chain_id(database, &folder.key, names.last().copied(), deadline) {
-                Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => None,
-                answer => answer?,
-            };
+        let found = match ChainId::parse(&folder.key) {
+            Ok(name) => Some(Recorded::Layer(name)),
+            Err(_) => recorded(records, &folder.key, names.last().copied(), deadline)?,
+        };
+        match found {
+            Some(Recorded::Layer(name)) if !has_step => names.push(name),
+            Some(Recorded::Step) => has_step = true,
+            Some(Recorded::Layer(_)) | None => return Ok(None),
         }
-        let Some(name) = name else { break };
-        names.push(name);
     }
-    Ok(names)
+    Ok(Some(names))
+}
+
+/// What the first of these databases that knows the snapshot says of it.
+fn recorded(records: &[PathBuf], key: &str, below: Option<ChainId>, deadline: Instant) -> Result<Option<Recorded>, LineageError> {
+    for database in records {
+        match build_record::snapshot(database, key, below, deadline) {
+            Ok(None) => {}
+            Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => {}
+            answer => return answer,
+        }
+    }
+    Ok(None)
 }
 
 /// Where BuildKit keeps its records, when the bundle is `<root>/executor/<id>`: in Docker below the root, elsewhere in it.
