@@ -38,6 +38,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_NODE: u64 = 16 << 20;
 /// The most nodes one look may visit. A database of a node with a thousand images has about ten thousand.
 const MAX_VISITS: usize = 1 << 20;
+/// The most nodes that are kept for the rest of a look: those on the way to a few records. A walk through all of them reads the others once anyway.
+const MAX_KEPT: usize = 256;
 
 /// Where pages come from: a file, or bytes in memory (tests, fuzzing).
 pub trait Pages {
@@ -220,7 +222,10 @@ impl<'a> View<'a> {
             return Ok(Rc::clone(node));
         }
         let node = Rc::new(self.read(id)?);
-        self.seen.borrow_mut().insert(id, Rc::clone(&node));
+        let mut seen = self.seen.borrow_mut();
+        if seen.len() < MAX_KEPT {
+            seen.insert(id, Rc::clone(&node));
+        }
         Ok(node)
     }
 
@@ -265,6 +270,12 @@ impl<'a> Bucket<'a> {
     /// [`BoltError`] as far as the pages on the way are concerned.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, BoltError> {
         Ok(self.find(key)?.and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
+    }
+
+    /// A fault of the page that this bucket begins in: something must stand there and does not.
+    #[must_use]
+    pub fn fault(&self, what: &'static str) -> BoltError {
+        BoltError::Damaged(self.root.id, what)
     }
 
     /// The bucket reached from this one by `path`; `None` when a step is missing, or is a value.

@@ -5,6 +5,7 @@
 //! first three are hashed and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads nowhere is no
 //! fault: tags move, blobs are collected.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::content::{Content, Found, Sought};
@@ -30,6 +31,14 @@ pub struct Stores<'a> {
     pub deadline: Instant,
 }
 
+impl Stores<'_> {
+    /// What people are told was looked into.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        self.metadata.map_or_else(|| self.namespace.into(), |metadata| metadata.path().to_owned())
+    }
+}
+
 /// What may lead to the image. None of it is believed.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
@@ -44,17 +53,37 @@ pub struct Hints {
 /// # Errors
 /// [`LineageError`]: a blob is not what it is called, or the time is over.
 pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<Option<(Chain, ImageFacts)>, LineageError> {
-    let known = cache::load(stores.paths, &top);
-    let sought = known.as_ref().map_or(Sought::Top(top), Sought::Known);
-    let mut found = by_hints(hints, stores, sought)?;
-    if found.is_none() {
-        found = by_label(top, stores, sought)?;
+    if let Some(chain) = cache::load(stores.paths, &top) {
+        let facts = facts_of(&chain, hints, stores)?;
+        return Ok(Some((chain, facts)));
     }
-    let (chain, facts) = found.map_or_else(|| (None, ImageFacts::default()), |found| (found.chain, found.facts));
-    if let (None, Some(chain)) = (&known, &chain) {
+    let found = match by_hints(hints, stores, Sought::Top(top))? {
+        None => by_label(top, stores, Sought::Top(top), stores.deadline)?,
+        found => found,
+    };
+    let found = found.and_then(|found| Some((found.chain?, found.facts)));
+    if let Some((chain, _)) = &found {
         cache::store(stores.paths, chain);
     }
-    Ok(known.or(chain).map(|chain| (chain, facts)))
+    Ok(found)
+}
+
+/// What else is known of an image whose layers are known already. Other images may stand behind hints and labels by now, so faults there are theirs,
+/// and a walk through all labels gets a quarter of the time; only the config that the engine ties to the container must be what it is called.
+fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFacts, LineageError> {
+    let sought = Sought::Known(chain);
+    let by_targets = Hints { image_id: None, ..hints.clone() };
+    let matches = |found: &Found| hints.image_id.is_none() || found.facts.image_id == hints.image_id;
+    let mut found = by_hints(&by_targets, stores, sought).ok().flatten().filter(matches);
+    if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
+        found = content.by_config(image_id, sought)?;
+    }
+    if found.is_none() {
+        let now = Instant::now();
+        let soon = now + stores.deadline.saturating_duration_since(now) / 4;
+        found = by_label(chain.top(), stores, sought, soon).ok().flatten();
+    }
+    Ok(found.map(|found| found.facts).unwrap_or_default())
 }
 
 /// The chain of these names, lowest first, which must end in `top`: all that an engine has kept.
@@ -63,10 +92,9 @@ pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<
 /// [`Unknown::NoRecord`] when it has not even kept them.
 pub fn by_names(top: ChainId, names: Option<Vec<ChainId>>, stores: &Stores<'_>) -> Result<(Chain, ImageFacts), LineageError> {
     let chain = names.filter(|names| names.last() == Some(&top)).and_then(Chain::from_chain_ids);
-    let place = || stores.metadata.map_or_else(|| stores.namespace.into(), |metadata| metadata.path().to_owned());
     chain
         .map(|chain| (chain, ImageFacts::default()))
-        .ok_or_else(|| Unknown::NoRecord("the layers of the container's image", place()).into())
+        .ok_or_else(|| Unknown::NoRecord("the layers of the container's image", stores.place()).into())
 }
 
 /// The image without a layer that the hints lead to.
@@ -89,10 +117,10 @@ fn by_hints(hints: &Hints, stores: &Stores<'_>, sought: Sought<'_>) -> Result<Op
 }
 
 /// The images that were unpacked to `top`. Several may share their layers; which of them the container was made from is then not known.
-fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>) -> Result<Option<Found>, LineageError> {
+fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: Instant) -> Result<Option<Found>, LineageError> {
     let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else { return Ok(None) };
     let mut found = None;
-    for image_id in metadata.configs_of(stores.namespace, stores.snapshotter, top, stores.deadline)? {
+    for image_id in metadata.configs_of(stores.namespace, stores.snapshotter, top, deadline)? {
         let Some(image) = content.by_config(image_id, sought)? else { continue };
         found = match found {
             None => Some(image),

@@ -26,6 +26,14 @@ pub struct Layout {
     pub parents: Vec<Folder>,
 }
 
+impl Layout {
+    /// Whether any of the folders was never unpacked here.
+    #[must_use]
+    pub fn has_remote(&self) -> bool {
+        self.own.is_remote || self.parents.iter().any(|folder| folder.is_remote)
+    }
+}
+
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -40,13 +40,14 @@ pub mod remap;
 pub mod services;
 pub mod store;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use content::Content;
 use docker_store::{DockerContainer, is_init};
 use expand::{Hints, Stores};
-use layout::{Layout, Snapshotter};
+use layout::Snapshotter;
 use mounted::Expected;
 use records::{Facts, Metadata, Snapshot, Wanted, chain_names};
 use services::Client;
@@ -60,8 +61,6 @@ use crate::paths::Paths;
 
 /// Snapshotters that unpack every layer before they use it, and compare it with its diff ID. Of any other, layers are taken for claimed.
 const EAGER: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
-
-const NOT_ITS_LAYERS: &str = "its snapshots are not those of the image's layers";
 
 /// One containerd, and one call's limits.
 struct Site<'a> {
@@ -90,7 +89,7 @@ pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, de
     let wanted = docker.as_ref().map_or(Wanted::Container(id), |docker| Wanted::Snapshot(&docker.snapshotter, id));
     let (facts, source) = site.gather(wanted)?;
     match (&docker, facts.container.snapshot_key.as_str()) {
-        (None, "") => without_snapshot(bundle, paths, deadline),
+        (None, "") => without_snapshot(bundle, namespace, paths, deadline),
         (None, _) if !is_own_root(bundle) => {
             Err(Corrupt::Mount(bundle.root.clone(), "the container has a snapshot, and its root is elsewhere".into()).into())
         }
@@ -114,15 +113,27 @@ fn is_own_root(bundle: &Bundle) -> bool {
 }
 
 /// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there,
-/// none when the root is no part of any engine's store.
-fn without_snapshot(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
-    if let Some(origin) = by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
-        return Ok(origin);
+/// none when the root is no part of any engine's store and the container is not Docker's.
+fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+    match by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
+        Some(Origin::NoImage) | None if is_dockers(bundle, namespace) => return Err(Unknown::Engine(bundle.path.clone()).into()),
+        Some(origin) => return Ok(origin),
+        None => {}
     }
     let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?.unwrap_or_default();
     let real = bundle.root.canonicalize().unwrap_or_default();
     let folders = [&bundle.root, &real, &mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir);
     if folders.map(PathBuf::as_path).any(is_in_a_store) { Err(Unknown::Engine(bundle.path.clone()).into()) } else { Ok(Origin::NoImage) }
+}
+
+/// Whether Docker made this container, and so from an image, wherever it keeps that (aufs, devicemapper, a graph driver's plugin).
+fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
+    let record = Path::new("containers").join(bundle.id.as_str()).join("config.v2.json");
+    let may_be_there = |path: PathBuf| match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    namespace == "moby" || namespace.starts_with("moby-") || bundle.root.ancestors().any(|above| may_be_there(above.join(&record)))
 }
 
 /// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files.
@@ -182,11 +193,8 @@ impl Site<'_> {
         let hints = Hints { image_id: container.image_id, targets };
         let name = Some(docker.map_or(&container.image, |docker| &docker.name).clone()).filter(|name| !name.is_empty());
         if facts.top().is_none() {
-            let own = |key: &str| key == container.snapshot_key || key.strip_suffix("-init") == Some(&container.snapshot_key);
-            let image =
-                if facts.snapshots.iter().all(|snapshot| own(&snapshot.key)) { expand::without_layers(&hints, &stores)? } else { None };
-            self.evidence(bundle, facts, client, None)?;
-            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(ImageFacts { name, ..image })));
+            let evidence = self.evidence(bundle, facts, client, None)?;
+            return without_chain(facts, &hints, name, &stores, evidence);
         }
         let (chain, image) = lineage(facts, Some(bundle.id.as_str()), &hints, &stores, client.as_mut())?;
         let evidence = self.evidence(bundle, facts, client, Some(&chain))?;
@@ -197,23 +205,24 @@ impl Site<'_> {
     fn evidence(&self, bundle: &Bundle, facts: &Facts, client: Option<Client>, chain: Option<&Chain>) -> Result<Evidence, LineageError> {
         let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
         let snapshotter = facts.container.snapshotter.as_str();
-        let expected = match client {
-            Some(mut client) => client.mount(snapshotter, &facts.container.snapshot_key)?.unwrap_or(Expected::Opaque),
+        let (expected, has_remote) = match client {
+            Some(mut client) => served_mount(&mut client, facts, chain)?,
             None => self.recorded_mount(snapshotter, facts, mount.as_ref(), chain)?,
         };
         let compared = mounted::compare(&expected, &bundle.root, mount.as_ref())?;
-        let is_claimed = facts.has_remote() || !EAGER.contains(&snapshotter) || chain.is_some_and(|chain| chain.diff_ids().is_empty());
+        let is_claimed =
+            has_remote || facts.has_remote() || !EAGER.contains(&snapshotter) || chain.is_some_and(|chain| chain.diff_ids().is_empty());
         Ok(if is_claimed { Evidence::Claimed } else { compared })
     }
 
-    /// The mount that the snapshotter's own database leads to.
+    /// The mount that the snapshotter's own database leads to, and whether any folder in it was never unpacked here.
     fn recorded_mount(
         &self,
         name: &str,
         facts: &Facts,
         mount: Option<&RootMount>,
         chain: Option<&Chain>,
-    ) -> Result<Expected, LineageError> {
+    ) -> Result<(Expected, bool), LineageError> {
         let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
         let mounted = mount.and_then(by_mount::folders).map(|folders| folders.root);
         for root in [usual, mounted].into_iter().flatten() {
@@ -225,11 +234,11 @@ impl Site<'_> {
             let layout = snapshotter.layout(own, self.deadline)?;
             let layout = layout.ok_or_else(|| Unknown::NoRecord("the container's snapshot", snapshotter.path().to_owned()))?;
             if let Some(chain) = chain {
-                tie(&layout, chain).map_err(|fault| Corrupt::File(snapshotter.path().to_owned(), fault))?;
+                tie(layout.parents.iter().map(|folder| folder.key.as_str()), chain, snapshotter.path())?;
             }
-            return Ok(mounted::expected(name, &root, &layout));
+            return Ok((mounted::expected(name, &root, &layout), layout.has_remote()));
         }
-        Ok(Expected::Opaque)
+        Ok((Expected::Opaque, false))
     }
 }
 
@@ -266,12 +275,50 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
 }
 
-/// The lowest folders must be those of the chain's layers, each under its own name, with none between but Docker's own; what is above them are the
-/// container's own.
-fn tie(layout: &Layout, chain: &Chain) -> Result<(), String> {
-    let mut names = layout.parents.iter().rev().map(|folder| folder.key.as_str()).filter(|key| !is_init(key));
+/// The mount that containerd wants for the container, and whether any snapshot below was never unpacked here.
+fn served_mount(client: &mut Client, facts: &Facts, chain: Option<&Chain>) -> Result<(Expected, bool), LineageError> {
+    let (snapshotter, address) = (facts.container.snapshotter.as_str(), client.address().to_owned());
+    let no_record = |what| Unknown::NoRecord(what, address.clone());
+    let below = match chain {
+        Some(chain) => {
+            let below = client.below(snapshotter, chain.top())?.ok_or_else(|| no_record("the layers of the container's image"))?;
+            tie(below.iter().map(|snapshot| snapshot.key.as_str()), chain, &address)?;
+            below
+        }
+        None => Vec::new(),
+    };
+    let mount = client.mount(snapshotter, &facts.container.snapshot_key)?;
+    let mount = mount.ok_or_else(|| no_record("the container's snapshot"))?;
+    Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
+}
+
+/// The lowest snapshots, of these that `place` tells topmost first, must be those of the chain's layers, each under its own name, with none between
+/// but Docker's own; what is above them are the container's own.
+fn tie<'a>(keys: impl DoubleEndedIterator<Item = &'a str>, chain: &Chain, place: &Path) -> Result<(), Corrupt> {
+    let mut names = keys.rev().filter(|key| !is_init(key));
     let is_tied = chain.chain_ids().iter().all(|chain_id| names.next().is_some_and(|name| name == chain_id.to_string()));
-    if is_tied { Ok(()) } else { Err(NOT_ITS_LAYERS.into()) }
+    if is_tied { Ok(()) } else { Err(Corrupt::File(place.to_owned(), "its snapshots are not those of the image's layers".into())) }
+}
+
+/// The origin of a container below which no snapshot is named after a chain ID. There may be none but its own: what is in any other cannot be told.
+/// An image that is recorded and not found is one without a layer only when the mount shows that.
+fn without_chain(
+    facts: &Facts,
+    hints: &Hints,
+    name: Option<String>,
+    stores: &Stores<'_>,
+    evidence: Evidence,
+) -> Result<Origin, LineageError> {
+    if !facts.stands_alone() {
+        return Err(Unknown::NoRecord("the chain ID of the container's snapshot", stores.place()).into());
+    }
+    let has_image = name.is_some() || hints.image_id.is_some() || !hints.targets.is_empty();
+    match (expand::without_layers(hints, stores)?, evidence) {
+        (Some(image), _) => Ok(Origin::NoLayers(ImageFacts { name, ..image })),
+        (None, _) if !has_image => Ok(Origin::NoImage),
+        (None, Evidence::Mount) => Ok(Origin::NoLayers(ImageFacts { name, ..ImageFacts::default() })),
+        (None, Evidence::Metadata | Evidence::Claimed) => Err(Unknown::NoRecord("the container's image", stores.place()).into()),
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,15 @@ impl Facts {
         self.snapshots.last().and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
     }
 
+    /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and that which Docker puts below.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        let own = self.container.snapshot_key.as_str();
+        let is_own = |key: &str| key == own || key.strip_suffix("-init") == Some(own);
+        let ends = self.snapshots.last().is_some_and(|snapshot| snapshot.parent.is_empty());
+        ends && self.snapshots.iter().all(|snapshot| is_own(&snapshot.key))
+    }
+
     /// Whether any of the snapshots was never unpacked here.
     #[must_use]
     pub fn has_remote(&self) -> bool {
@@ -263,6 +272,10 @@ pub fn facts(view: &View<'_>, namespace: &str, wanted: Wanted<'_>) -> Result<Opt
 
 fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Container>, BoltError> {
     let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])? else { return Ok(None) };
+    // containerd writes it always, empty when there is no snapshot (core/metadata/containers.go, `writeContainer`).
+    if record.get(b"snapshotKey")?.is_none() {
+        return Err(record.fault("holds a container without a snapshot key"));
+    }
     let extensions = record.bucket(b"extensions")?;
     let cri = extensions.map_or(Ok(None), |extensions| extensions.get(CRI_CONTAINER.as_bytes()))?;
     Ok(Some(Container {

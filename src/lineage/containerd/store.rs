@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::content::{Content, Found, Sought};
-use super::expand::{self, Hints, Stores};
+use super::expand::{Hints, Stores};
 use super::records::{Facts, Metadata, Wanted};
 use super::services::Client;
-use super::{EAGER, lineage};
+use super::{EAGER, lineage, without_chain};
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
@@ -166,8 +166,7 @@ impl Store {
         hints.targets.extend(facts.target);
         let name = Some(container.image.clone()).filter(|name| !name.is_empty());
         if facts.top().is_none() {
-            let image = expand::without_layers(&hints, &stores)?;
-            return Ok(image.map_or(Origin::NoImage, |image| Origin::NoLayers(ImageFacts { name, ..image })));
+            return without_chain(facts, &hints, name, &stores, Evidence::Metadata);
         }
         let (chain, image) = lineage(facts, id, &hints, &stores, None)?;
         let is_claimed = facts.has_remote() || !EAGER.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();

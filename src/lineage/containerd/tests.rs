@@ -85,7 +85,6 @@ fn folders_of_stores_are_recognised_by_their_shape() {
 
 #[test]
 fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
-    let folder = |key: &str| layout::Folder { number: 1, key: key.to_owned(), namespace: "default".into(), is_remote: false };
     let chain =
         Chain::from_diff_ids([b"a", b"b"].map(|text| super::super::digest::DiffId(super::super::digest::Digest::of(text))).to_vec())
             .unwrap();
@@ -104,8 +103,7 @@ fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
         (vec![&high, &"x".to_owned(), &low], false),
         (vec![], false),
     ] {
-        let parents = parents.iter().map(|key| folder(key)).collect();
-        let layout = Layout { own: folder("c1"), kind: layout::Kind::Active, parents };
-        assert_eq!(tie(&layout, &chain).is_ok(), is_tied, "{layout:?}");
+        let tied = tie(parents.iter().map(|key| key.as_str()), &chain, Path::new("/db"));
+        assert_eq!(tied.is_ok(), is_tied, "{parents:?}");
     }
 }
