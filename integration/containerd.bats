@@ -42,13 +42,16 @@ launch() {
   ctr run --rm --snapshotter "$SNAPSHOTTER" --runc-binary "$RUNTIME" --runtime io.containerd.runc.v2 "$@"
 }
 
+# ctr 2.1 was seen to lose the output of a container that ends at once, with no embargo near: those that speak stay a moment.
+SAYS='echo "$0"; sleep 0.3'
+
 image() {
   printf 'docker.io/library/%s\n' "$1"
 }
 
 @test "a container of an image that is not banned runs as under the plain runtime" {
   ban_and_publish "$(image base:1)"
-  works_under_both launch "$(image other:1)" one echo other runs
+  works_under_both launch "$(image other:1)" one sh -c "$SAYS" "other runs"
 }
 
 @test "ctr run shows the refusal when the base is banned" {
@@ -62,7 +65,7 @@ image() {
   ban_and_publish "$(image base:1)"
   local id
   for id in create run restore start delete state kill exec; do
-    works_under_both launch "$(image other:1)" "$id" echo other runs
+    works_under_both launch "$(image other:1)" "$id" sh -c "$SAYS" "other runs"
     refused_only_by_embargo 1 launch "$(image app:1)" "$id" true
   done
 }
@@ -113,7 +116,7 @@ create() {
 
 @test "a root file system that is no image is admitted, or refused where the operator says so" {
   ban_and_publish "$(image base:1)"
-  works_under_both launch --rootfs "$ROOM/root-base" one /bin/echo root runs
+  works_under_both launch --rootfs "$ROOM/root-base" one /bin/sh -c "$SAYS" "root runs"
   heard EMBARGO_EVENT=no-image EMBARGO_CONTAINER=one
   settings 'on_no_image = "refuse"'
   use embargo
