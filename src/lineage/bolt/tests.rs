@@ -288,3 +288,16 @@ fn a_database_that_never_stands_still_is_given_up_at_the_deadline() {
     let found = Database::new(pages).view(Instant::now() + Duration::from_millis(5), |_| Ok(()));
     assert!(matches!(found, Err(BoltError::Deadline)));
 }
+
+#[test]
+fn of_many_pages_only_some_are_kept() {
+    let pages: Vec<Vec<u8>> = (2..402).map(|id| node(id, LEAF_FLAG, 0, 0, &[])).collect();
+    let bytes = database(&pages);
+    let kept = Database::new(bytes.as_slice()).view(soon(), |view| {
+        for id in 2..402 {
+            view.node(id)?;
+        }
+        Ok(view.seen.borrow().len())
+    });
+    assert_eq!(kept.unwrap(), MAX_KEPT);
+}

@@ -235,4 +235,36 @@ mod tests {
             assert_eq!(folders(&mount), folders_found, "{mount:?}");
         }
     }
+
+    #[test]
+    fn a_folder_that_no_record_calls_a_step_is_not_taken_for_one() {
+        const BASE: &str = "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
+        const ABOVE: &str = "sha256:e5e980fc888588eb4b6d4a44f6e89fb6041efd474174bd2c5d442e4546579969";
+        const EXPORTED: &str = "i5q2o4ecalg13m0g48dn9jek1";
+        const STEP: &str = "rjgx6o5p8tqcb6gztzy5wrt9x";
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-28.5-buildkit/metadata_v2.db");
+        let (here, absent) = (vec![PathBuf::from("/none/metadata_v2.db"), fixture], vec![PathBuf::from("/none/metadata_v2.db")]);
+        let init = format!("{}-init", crate::lineage::digest::Digest::of(b"c").hex());
+        for (records, keys, expected) in [
+            (&here, &[][..], Some(&[][..])),
+            (&here, &[STEP, EXPORTED, BASE], Some(&[BASE, ABOVE])),
+            (&here, &[STEP], Some(&[])),
+            (&here, &[EXPORTED, &init, BASE], Some(&[BASE, ABOVE])),
+            (&here, &["unheard-of", BASE], None),
+            (&here, &["unheard-of"], None),
+            // Exported, and on something else.
+            (&here, &[EXPORTED], None),
+            // Layers above a step, whose names would be lost.
+            (&here, &[ABOVE, STEP, BASE], None),
+            (&absent, &[STEP, BASE], None),
+            (&absent, &[STEP], None),
+            (&absent, &[ABOVE, BASE], Some(&[BASE, ABOVE])),
+        ] {
+            let folder = |key: &&str| Folder { number: 1, key: (*key).to_owned(), namespace: "n".into(), is_remote: false };
+            let layers: Vec<Folder> = keys.iter().map(folder).collect();
+            let found = names(&layers, records, Instant::now() + std::time::Duration::from_secs(20)).unwrap();
+            let expected = expected.map(|names| names.iter().map(|name| ChainId::parse(name).unwrap()).collect());
+            assert_eq!(found, expected, "{keys:?}");
+        }
+    }
 }

@@ -72,9 +72,8 @@ pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<
 /// and a walk through all labels gets a quarter of the time; only the config that the engine ties to the container must be what it is called.
 fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFacts, LineageError> {
     let sought = Sought::Known(chain);
-    let by_targets = Hints { image_id: None, ..hints.clone() };
-    let matches = |found: &Found| hints.image_id.is_none() || found.facts.image_id == hints.image_id;
-    let mut found = by_hints(&by_targets, stores, sought).ok().flatten().filter(matches);
+    let by_target = |content: &Content, target| content.by_target(target, hints.image_id, sought, stores.deadline).ok().flatten();
+    let mut found = stores.content.and_then(|content| hints.targets.iter().find_map(|target| by_target(content, *target)));
     if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
         found = content.by_config(image_id, sought)?;
     }
@@ -129,3 +128,6 @@ fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: Ins
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,54 @@ fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
         assert_eq!(tied.is_ok(), is_tied, "{parents:?}");
     }
 }
+
+#[test]
+fn a_container_of_docker_is_never_one_without_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("docker/devicemapper/mnt/abc/rootfs");
+    std::fs::create_dir_all(&root).unwrap();
+    let bundle = bundle(folder.path(), "r1", &root);
+    let ask = |namespace| without_snapshot(&bundle, namespace, &Paths::below(folder.path()), Instant::now() + Duration::from_secs(20));
+    assert_eq!(ask("default").unwrap(), Origin::NoImage);
+    for namespace in ["moby", "moby-100000.100000"] {
+        assert!(matches!(ask(namespace), Err(LineageError::Unknown(Unknown::Engine(_)))), "{namespace}");
+    }
+    std::fs::create_dir_all(folder.path().join("docker/containers/r1/config.v2.json")).unwrap();
+    assert!(matches!(ask("default"), Err(LineageError::Unknown(Unknown::Engine(_)))), "by its record");
+}
+
+#[test]
+fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::below(folder.path());
+    let stores = Stores {
+        metadata: None,
+        content: None,
+        namespace: "default",
+        snapshotter: "overlayfs",
+        paths: &paths,
+        deadline: Instant::now() + Duration::from_secs(20),
+    };
+    let ask = |keys: &[&str], image: Option<&str>, targets: usize, evidence| {
+        let parent = |at: usize| keys.get(at + 1).copied().unwrap_or_default().to_owned();
+        let snapshot = |(at, key): (usize, &&str)| Snapshot { key: (*key).to_owned(), parent: parent(at), ..Snapshot::default() };
+        let container = records::Container { snapshot_key: "c1".into(), ..Default::default() };
+        let facts = Facts { container, snapshots: keys.iter().enumerate().map(snapshot).collect(), target: None };
+        let hints = Hints { image_id: None, targets: vec![super::super::digest::Digest::of(b"gone"); targets] };
+        without_chain(&facts, &hints, image.map(str::to_owned), &stores, evidence).map_err(|error| error.to_string())
+    };
+    let named = |name: Option<&str>| Origin::NoLayers(ImageFacts { name: name.map(str::to_owned), ..ImageFacts::default() });
+    let missing = |what: &str| Err(format!("cannot find {what} in \"default\""));
+    for (keys, image, targets, evidence, expected) in [
+        (&["c1"][..], None, 0, Evidence::Mount, Ok(Origin::NoImage)),
+        (&["c1", "c1-init"], None, 0, Evidence::Metadata, Ok(Origin::NoImage)),
+        (&["c1"], Some("empty:1"), 0, Evidence::Mount, Ok(named(Some("empty:1")))),
+        (&["c1", "c1-init"], None, 1, Evidence::Mount, Ok(named(None))),
+        (&["c1"], Some("empty:1"), 0, Evidence::Metadata, missing("the container's image")),
+        (&["c1"], None, 1, Evidence::Claimed, missing("the container's image")),
+        (&["c1", "other"], None, 0, Evidence::Mount, missing("the chain ID of the container's snapshot")),
+        (&["c1", "other"], Some("empty:1"), 1, Evidence::Mount, missing("the chain ID of the container's snapshot")),
+    ] {
+        assert_eq!(ask(keys, image, targets, evidence), expected, "{keys:?} {image:?} {targets} {evidence:?}");
+    }
+}

@@ -86,3 +86,11 @@ fn the_key_of_a_name_may_have_slashes() {
         assert_eq!(split_name(name), parts);
     }
 }
+
+#[test]
+fn one_folder_that_was_never_unpacked_is_enough() {
+    let mut layout = snapshotter("overlayfs").layout(&name_of("c1"), soon()).unwrap().unwrap();
+    assert!(!layout.has_remote());
+    layout.parents.last_mut().unwrap().is_remote = true;
+    assert!(layout.has_remote());
+}

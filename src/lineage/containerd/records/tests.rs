@@ -140,3 +140,33 @@ fn a_snapshot_that_docker_puts_below_a_container_is_no_layer() {
         assert_eq!(names(&[&above, other, &below]), None, "{other}");
     }
 }
+
+#[test]
+fn a_container_without_a_snapshot_key_is_a_fault_and_with_an_empty_one_has_no_snapshot() {
+    let mut bytes = file::read(metadata().path(), 1 << 20, Guard::Any).unwrap();
+    assert_eq!(found("default", "r1").container.snapshot_key, "");
+    while let Some(at) = bytes.windows(11).position(|bytes| bytes == b"snapshotKey") {
+        bytes[at + 10] = b'x';
+    }
+    for id in ["c1", "r1"] {
+        let answer = Database::new(bytes.as_slice()).view(soon(), |view| facts(view, "default", Wanted::Container(id)));
+        assert!(matches!(answer, Err(BoltError::Damaged(_, "holds a container without a snapshot key"))), "{id}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_container_stands_alone_when_nothing_but_its_own_snapshots_is_below_it() {
+    for (snapshots, alone) in [
+        (vec![("c1", "")], true),
+        (vec![("c1", "c1-init"), ("c1-init", "")], true),
+        (vec![("c1", "x")], false),
+        (vec![("c1", "x"), ("x", "")], false),
+        (vec![("c1", "c2-init"), ("c2-init", "")], false),
+        (vec![], false),
+    ] {
+        let snapshot = |(key, parent): &(&str, &str)| Snapshot { key: (*key).into(), parent: (*parent).into(), ..Snapshot::default() };
+        let container = Container { snapshot_key: "c1".into(), ..Container::default() };
+        let facts = Facts { container, snapshots: snapshots.iter().map(snapshot).collect(), target: None };
+        assert_eq!(facts.stands_alone(), alone, "{snapshots:?}");
+    }
+}
