@@ -83,14 +83,22 @@ transcript() {
   printf 'exit status %s\n%s\n' "$status" "$text" | normalised
 }
 
-# same_under_both SCENARIO…: embargo must not be noticeable. Leaves the transcript in $seen.
+# same_under_both SCENARIO…: embargo must not be noticeable. Leaves the transcript in $seen. A scenario that differs from itself under the plain
+# runtime (ctr can lose the last words of a container that ends at once) shows nothing and is tried again, three times in all.
 same_under_both() {
-  local plain
-  use plain || return 1
-  plain=$(transcript "$@")
-  use embargo || return 1
-  seen=$(transcript "$@")
-  [ "$seen" = "$plain" ] || fail "differs under embargo: $*" "--- plain" "$plain" "--- embargo" "$seen" || return 1
+  local plain again attempt
+  for attempt in 1 2 3; do
+    use plain || return 1
+    plain=$(transcript "$@")
+    use embargo || return 1
+    seen=$(transcript "$@")
+    [ "$seen" != "$plain" ] || return 0
+    use plain || return 1
+    again=$(transcript "$@")
+    use embargo || return 1
+    [ "$again" != "$plain" ] || break
+  done
+  fail "differs under embargo: $*" "--- plain" "$plain" "--- embargo" "$seen" || return 1
 }
 
 # works_under_both SCENARIO…: the same, and it must also succeed.
