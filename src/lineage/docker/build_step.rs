@@ -42,9 +42,16 @@ pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline
         return Ok(None);
     }
     let folders: Option<Vec<_>> = mount.lowerdirs.iter().map(|lower| layer_behind(&home, lower)).collect();
-    let folders = folders.ok_or_else(|| Unknown::Mount(step.to_owned()))?;
-    let chain = chain_under(step, &folders, &layers, deadline)?;
-    Ok(Some(chain.map_or(Origin::NoImage, |chain| image(chain, Evidence::Mount))))
+    // Folders of another form are another store's.
+    let Some(folders) = folders else { return Ok(None) };
+    if let Some(chain) = chain_under(step, &folders, &layers, deadline)? {
+        return Ok(Some(image(chain, Evidence::Mount)));
+    }
+    let own = mount.upperdir.as_deref().and_then(|upper| layer_behind(&home, upper));
+    match snapshots::base_of(root, &own.ok_or_else(|| Unknown::Mount(step.to_owned()))?, deadline)? {
+        Base::Nothing => Ok(Some(Origin::NoImage)),
+        Base::Chain(top) => Err(Corrupt::Mount(step.to_owned(), format!("none of its lower folders is a layer of {top}")).into()),
+    }
 }
 
 /// A step on a folder of the driver itself: one that copies, or the first step on nothing.
@@ -73,9 +80,10 @@ fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
     Some((driver, layer, [first, middle, last].iter().collect()))
 }
 
-/// The driver's folder that the mount's folders are in; relative ones belong to the data root that BuildKit's folder is in.
+/// The driver's folder that the mount's folders are in; relative ones belong to the data root that BuildKit's folder is in. The step's own tells,
+/// which containerd's snapshotter writes in full while the lower ones are relative (`3/fs`).
 fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
-    let folder = mount.lowerdirs.first().or(mount.upperdir.as_ref())?;
+    let folder = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
     if folder.is_absolute() { home_of(folder) } else { Some(root.parent()?.join(Driver::Overlay2.word())) }
 }
 

@@ -351,8 +351,20 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     let step = lineage(resolve(&|_| ()).unwrap().unwrap());
     assert_eq!((step.chain.chain_ids().len(), step.chain.top().to_string().as_str()), (1, BASE));
     assert_eq!((step.evidence, step.facts), (Evidence::Mount, ImageFacts::default()));
-    let scratch = resolve(&|mount| drop(mount.lowerdirs.pop())).unwrap();
-    assert_eq!(scratch, Some(Origin::NoImage));
+    // BuildKit's own record knows of a base that no folder shows: a layer whose cache-id is lost, say.
+    let lost = resolve(&|mount| drop(mount.lowerdirs.pop())).unwrap_err();
+    assert_eq!(lost.to_string(), format!("cannot believe the mount at \"/step\": none of its lower folders is a layer of {BASE}"));
+    let unrecorded = resolve(&|mount| {
+        mount.lowerdirs.pop();
+        mount.upperdir = Some(copy.path("overlay2/0000000000000000000000000/diff"));
+    });
+    assert!(unrecorded.unwrap_err().to_string().starts_with("cannot find the snapshot of the build step in "));
+    // containerd's snapshotter, with the layers of the graph driver still there.
+    let moved = resolve(&|mount| {
+        mount.upperdir = Some(copy.path("containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"));
+        mount.lowerdirs = vec!["3/fs".into(), "1/fs".into()];
+    });
+    assert_eq!(moved.unwrap(), None);
     let relative = resolve(&|mount| mount.lowerdirs = vec!["l/5L5BEC7W72S2YPCVK3BHJVHPJ7".into()]).unwrap();
     assert_eq!(lineage(relative.unwrap()).chain.top().to_string(), BASE);
     // The middle layer of an image stands in for the base: its own base is missing below it.
