@@ -145,6 +145,8 @@ pub struct StoragePlace {
 pub enum SettingsError {
     /// The file cannot be read, or not as text.
     File(FileError),
+    /// There is no file, because this symbolic link on the way to it leads nowhere.
+    Link(PathBuf),
     /// The file is there and has no byte, as after a crash in the middle of its installation.
     Empty(PathBuf),
     /// The line (counted from 1) on which a value begins that does not say what a setting must, and what is wrong with it.
@@ -152,12 +154,12 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// The settings file.
+    /// The settings file, or the link that should lead to it.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
             Self::File(error) => error.path(),
-            Self::Empty(path) | Self::Line(path, ..) => path,
+            Self::Link(path) | Self::Empty(path) | Self::Line(path, ..) => path,
         }
     }
 }
@@ -166,6 +168,7 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(error) => error.fmt(f),
+            Self::Link(path) => write!(f, "cannot find the settings: the link {path:?} leads nowhere"),
             Self::Empty(path) => write!(f, "cannot use settings {path:?}: the file is empty"),
             Self::Line(path, number, fault) => write!(f, "cannot use settings {path:?}, line {number}: {fault}"),
         }
@@ -176,22 +179,31 @@ impl std::error::Error for SettingsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File(error) => error.source(),
-            Self::Empty(_) | Self::Line(..) => None,
+            Self::Link(_) | Self::Empty(_) | Self::Line(..) => None,
         }
     }
 }
 
 /// Reads the node's settings. `None` when there is no settings file at all: the node is not armed. Anything else that keeps the file from being
-/// read is an error, so that nobody disarms a node by making the file unreadable.
+/// read is an error, so that nobody disarms a node by making the file unreadable, and no folder that is linked there and missing does.
 ///
 /// # Errors
 /// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write and one of more than 64 KiB included.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
     match file::read_text(&paths.settings, LARGEST, Guard::Owned) {
         Ok(text) => parse(&text, &paths.settings).map(Some),
-        Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => match broken_link(&paths.settings) {
+            Some(link) => Err(SettingsError::Link(link)),
+            None => Ok(None),
+        },
         Err(error) => Err(SettingsError::File(error)),
     }
+}
+
+/// The symbolic link on the way to a missing file that leads nowhere, if that is why it is missing.
+fn broken_link(missing: &Path) -> Option<PathBuf> {
+    let nearest = missing.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    nearest.metadata().is_err().then(|| nearest.to_owned())
 }
 
 /// The settings in `text`; `path` is what an error names.

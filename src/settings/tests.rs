@@ -144,6 +144,18 @@ fn only_a_missing_file_leaves_a_node_unarmed() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_does_not_disarm_a_node() {
+    let (root, paths) = node(b"mode = 'audit'\n");
+    let folder = paths.settings.parent().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    std::os::unix::fs::symlink(root.path().join("none"), folder).unwrap();
+    let error = load(&paths).unwrap_err();
+    assert_eq!((error.to_string(), error.path()), (format!("cannot find the settings: the link {folder:?} leads nowhere"), folder));
+    std::fs::create_dir(root.path().join("none")).unwrap();
+    assert!(load(&paths).unwrap().is_none(), "the folder that it leads to has no settings");
+}
+
+#[test]
 fn settings_cut_short_or_of_no_text_or_far_too_large_are_errors() {
     for (bytes, fault) in [
         (&b""[..], "the file is empty"),
