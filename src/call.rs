@@ -80,7 +80,7 @@ pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
         Some(_) | None => {}
     }
     let scan = argv::scan(words);
-    let cut_short = scan.cut_short && words.iter().any(|word| argv::Command::named(word).is_some());
+    let cut_short = scan.cut_short && words.iter().any(|word| argv::Command::perhaps(word).is_some());
     if scan.readings.is_empty() && !cut_short {
         return Call::PassOn(PassOn { named: scan.named });
     }
@@ -143,6 +143,12 @@ mod tests {
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
         let Call::Starts(starts) = read(&typed) else { panic!("it may start") };
         assert!(starts.cut_short);
+        let spaced = ["--f1", "--f2", "--f3", "--f4", "--f5", "--f6", " run\n", "--bundle", "/b", "web-1"].map(OsStr::new);
+        assert!(matches!(read(&spaced), Call::Starts(Starts { cut_short: true, .. })));
+        // With its value attached, a flag leaves nothing to guess at.
+        let typed = words("--f1=a --f2=b --f3=c --f4=d --f5=e --f6=f create --f7=g --bundle /b web-1");
+        let Call::Starts(starts) = read(&typed) else { panic!("it starts") };
+        assert_eq!((starts.cut_short, starts.readings.len(), starts.readings[0].id), (false, 1, OsStr::new("web-1")));
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
         assert!(matches!(read(&typed), Call::PassOn(_)));
     }

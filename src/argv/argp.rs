@@ -20,6 +20,8 @@ pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Out
     let positional = rest.get(end..).unwrap_or_default();
     // `restore` lets one more word stand behind the ID (src/restore.c, `crun_assert_n_args`).
     let most = if command == Command::Restore && positional.len() == 2 { 1 } else { positional.len() };
+    // This very word is no name of a file to crun: it reads the bundle's then (src/create.c, src/run.c).
+    found.spec_file = found.spec_file.filter(|file| *file != "config.json");
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
@@ -54,7 +56,7 @@ fn take_long<'a>(
 ) -> Result<bool, Stop<'a>> {
     let mut halves = word.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-    let flag = long(table, guesses, name)?;
+    let flag = long(table, guesses, name, value)?;
     match (flag.takes, value) {
         (Takes::Nothing | Takes::NextWord, Some(_)) => Err(Stop::Rejected),
         (Takes::Nothing, None) | (Takes::Attached, _) | (Takes::Value, Some(_)) => found.note(flag.means, value).map(|()| false),
@@ -64,10 +66,11 @@ fn take_long<'a>(
 
 /// The flag of this name, else the first of those that begin so. crun rejects a beginning of several flags, save that 1.8.1 takes `--roo` for
 /// `--root` though it has `--rootless`; where it does reject, nothing starts, whatever is read here.
-fn long<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8]) -> Result<Flag, Stop<'a>> {
+fn long<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8], value: Option<&[u8]>) -> Result<Flag, Stop<'a>> {
     let exact = flags::all(table).find(|flag| flag.long.as_bytes() == name);
     let beginning = || flags::all(table).find(|flag| flag.long.as_bytes().starts_with(name));
-    exact.or_else(|| flags::assumed(guesses, name)).or_else(beginning).ok_or(Stop::Unknown(name))
+    let guessed = || flags::assumed(guesses, name, None);
+    exact.or_else(guessed).or_else(beginning).or_else(|| flags::assumed(guesses, name, value)).ok_or(Stop::Unknown(name))
 }
 
 /// Takes letters joined behind one dash; tells whether the next word is the value of the last.
@@ -80,7 +83,7 @@ fn take_letters<'a>(
 ) -> Result<bool, Stop<'a>> {
     for (at, letter) in letters.iter().enumerate() {
         let name = std::slice::from_ref(letter);
-        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name));
+        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name, None));
         let flag = flag.ok_or(Stop::Unknown(name))?;
         let attached = &letters[at + 1..];
         match flag.takes {

@@ -66,7 +66,7 @@ fn take_long<'a>(
 ) -> Result<bool, Stop<'a>> {
     let mut halves = word.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-    let flag = flags::all(table).find(|flag| flag.long.as_bytes() == name).or_else(|| flags::assumed(guesses, name));
+    let flag = flags::all(table).find(|flag| flag.long.as_bytes() == name).or_else(|| flags::assumed(guesses, name, value));
     take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
 }
 
@@ -80,7 +80,7 @@ fn take_letters<'a>(
 ) -> Result<bool, Stop<'a>> {
     for (at, letter) in letters.iter().enumerate() {
         let name = std::slice::from_ref(letter);
-        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name));
+        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name, None));
         let flag = flag.ok_or(Stop::Unknown(name))?;
         let attached = &letters[at + 1..];
         if flag.takes == Takes::Nothing && !attached.starts_with(b"=") {

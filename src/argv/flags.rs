@@ -219,8 +219,9 @@ pub(super) fn all(table: &Table) -> impl Iterator<Item = Flag> {
     table.iter().flat_map(|part| part.iter().copied())
 }
 
-/// What is assumed of a flag that no table has.
-pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8]) -> Option<Flag> {
-    let &(_, takes) = guesses.iter().find(|(guessed, _)| *guessed == name)?;
-    Some(flag("", 0, takes, Means::Other))
+/// What is assumed of a flag that no table has. One that comes with its value attached takes one, and there is nothing to guess.
+pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
+    let guessed = guesses.made.iter().find(|(guessed, _)| *guessed == name).map(|&(_, takes)| takes);
+    let attached = value.filter(|_| guesses.attached).map(|_| Takes::Value);
+    Some(flag("", 0, guessed.or(attached)?, Means::Other))
 }

@@ -53,7 +53,7 @@ fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &
         if matches!(name.first(), None | Some(b'-')) {
             return Err(Stop::Rejected);
         }
-        let flag = known(table, guesses, name)?;
+        let flag = known(table, guesses, name, value)?;
         if value.is_none() && flag.takes != Takes::Nothing {
             value = Some(words.get(at).ok_or(Stop::Rejected)?.as_bytes());
             at += 1;
@@ -113,8 +113,8 @@ fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
         return false;
     }
     let name = undashed(word);
-    let (name, _) = split(name.strip_prefix(b"-").unwrap_or(name));
-    known(table, guesses, name).is_ok()
+    let (name, value) = split(name.strip_prefix(b"-").unwrap_or(name));
+    known(table, guesses, name, value).is_ok()
 }
 
 /// What runc's main branch makes of the words.
@@ -182,7 +182,7 @@ fn take_next<'a>(
     found: &mut Found<'a>,
 ) -> Result<usize, Stop<'a>> {
     let (name, value) = split(undashed(word));
-    let flag = known(table, guesses, name)?;
+    let flag = known(table, guesses, name, value)?;
     if value.is_some() || flag.takes == Takes::Nothing {
         found.note(flag.means, value)?;
         return Ok(at);
@@ -192,8 +192,8 @@ fn take_next<'a>(
     Ok(at + 1)
 }
 
-fn known<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8]) -> Result<Flag, Stop<'a>> {
-    flags::find(table, name).or_else(|| flags::assumed(guesses, name)).ok_or(Stop::Unknown(name))
+fn known<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8], value: Option<&[u8]>) -> Result<Flag, Stop<'a>> {
+    flags::find(table, name).or_else(|| flags::assumed(guesses, name, value)).ok_or(Stop::Unknown(name))
 }
 
 /// A flag without its one or two dashes.
@@ -210,7 +210,7 @@ fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Go's `strings.TrimSpace`: white space of Unicode off both ends; a byte that is not UTF-8 is none.
-fn trim(word: &[u8]) -> &[u8] {
+pub(super) fn trim(word: &[u8]) -> &[u8] {
     let front = word.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len() - chunk.valid().trim_start().len());
     let word = &word[front..];
     let back = word.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty());

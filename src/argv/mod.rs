@@ -91,6 +91,12 @@ pub enum Command {
 }
 
 impl Command {
+    /// The command that some grammar reads in this word: runc's main branch cuts white space off it.
+    #[must_use]
+    pub fn perhaps(word: &OsStr) -> Option<Self> {
+        Self::named(OsStr::from_bytes(go::trim(word.as_bytes())))
+    }
+
     /// The command of just this word.
     #[must_use]
     pub fn named(word: &OsStr) -> Option<Self> {
@@ -217,8 +223,14 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Flags that no grammar knows, and what is assumed of each.
-type Guesses<'a> = Vec<(&'a [u8], Takes)>;
+/// What is assumed of flags that no grammar knows.
+#[derive(Clone, Debug, Default)]
+struct Guesses<'a> {
+    /// Of each that comes without a value attached.
+    made: Vec<(&'a [u8], Takes)>,
+    /// Whether one with its value attached is taken for what it seems.
+    attached: bool,
+}
 
 /// Scans `words`, which are argv without its first element.
 #[must_use]
@@ -227,7 +239,7 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     let mut understood = false;
     let mut puzzled = [false; Grammar::ALL.len()];
     for (grammar, puzzled) in Grammar::ALL.into_iter().zip(&mut puzzled) {
-        match read(grammar, words, &Vec::new()) {
+        match read(grammar, words, &Guesses::default()) {
             Ok(outcome) => {
                 understood = true;
                 scan.add(outcome);
@@ -238,7 +250,7 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     }
     if !understood {
         for (grammar, _) in Grammar::ALL.into_iter().zip(puzzled).filter(|(_, puzzled)| *puzzled) {
-            guess(grammar, words, &mut Vec::new(), &mut scan);
+            guess(grammar, words, &mut Guesses { attached: true, made: Vec::new() }, &mut scan);
         }
     }
     scan
@@ -248,12 +260,12 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
 fn guess<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &mut Guesses<'a>, scan: &mut Scan<'a>) {
     match read(grammar, words, guesses) {
         Ok(outcome) => scan.add(outcome),
-        Err(Stop::Unknown(_)) if guesses.len() == MOST_GUESSES => scan.cut_short = true,
+        Err(Stop::Unknown(_)) if guesses.made.len() == MOST_GUESSES => scan.cut_short = true,
         Err(Stop::Unknown(name)) => {
             for takes in [Takes::Nothing, Takes::Value] {
-                guesses.push((name, takes));
+                guesses.made.push((name, takes));
                 guess(grammar, words, guesses, scan);
-                guesses.pop();
+                guesses.made.pop();
             }
         }
         Err(Stop::Rejected | Stop::Shows) => {}

@@ -9,7 +9,7 @@ fn words(line: &str) -> Vec<&OsStr> {
 
 /// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` for what starts nothing.
 fn told(grammar: Grammar, line: &str) -> String {
-    match read(grammar, &words(line), &Vec::new()) {
+    match read(grammar, &words(line), &Guesses::default()) {
         Ok(Outcome::Starts(reading)) => {
             let bundle = reading.bundle.map_or("-".into(), OsStr::to_string_lossy);
             format!("{} {} {bundle}", reading.command.word(), reading.id.display())
@@ -173,6 +173,15 @@ fn crun_replaces_the_spec_file() {
         let scan = scan(&typed);
         assert_eq!(scan.readings.len(), 1, "{line}");
         assert_eq!(scan.readings[0].spec_file, Some(OsStr::new("other.json")), "{line}");
+    }
+    // The bundle's own, wherever the caller stands; any other form of the name is a file of the working directory.
+    for (line, spec_file) in [
+        ("create --config config.json c1", None),
+        ("run -fconfig.json c1", None),
+        ("create --config other.json --config config.json c1", None),
+        ("create --config ./config.json c1", Some(OsStr::new("./config.json"))),
+    ] {
+        assert_eq!(scan(&words(line)).readings[0].spec_file, spec_file, "{line}");
     }
 }
 
