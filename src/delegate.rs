@@ -1,7 +1,7 @@
 //! Which is the real runtime, and how does Embargo become it?
 //!
-//! In: the setting (absolute, trusted), else `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without
-//! Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
+//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of dpkg keeps it beside, under a longer name), else
+//! `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
 //! with it. Embargo never becomes itself: by device and inode where that shows, and by a counter in the environment where it does not (a copy, a
 //! script in between). A container that another kind of runtime made, before the node changed from runc to crun, say, is handed to that one, or
 //! it could be neither killed nor deleted. Not checked: whether the runtime is a good one.
@@ -32,6 +32,9 @@ const DEEPEST: u32 = 8;
 
 /// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and `delete` come without).
 const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// What a diversion adds to a runtime's path: by our manual, and by dpkg-divert's own default.
+const DIVERTED: [&str; 2] = [".real", ".distrib"];
 
 /// A family of runtimes, told by the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +101,14 @@ impl RealRuntime {
         &self.path
     }
 
-    /// Its kind, by its name.
+    /// Its kind, by its name and that of the file that a link of this name leads to: when they differ, nobody knows.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        Kind::of(&self.path)
+        let kind = Kind::of(&self.path);
+        match self.path.canonicalize() {
+            Ok(file) if Kind::of(&file) != kind => Kind::Other,
+            Ok(_) | Err(_) => kind,
+        }
     }
 }
 
@@ -178,7 +185,8 @@ impl DelegateError {
     }
 }
 
-/// The real runtime: the one `configured`, else the first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo itself.
+/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else the first of `runc` and `crun` in `PATH` and the usual
+/// folders that is not Embargo itself.
 ///
 /// # Errors
 /// [`DelegateError`]; whether a configured runtime can be executed shows only when it is.
@@ -189,7 +197,8 @@ pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntim
     }
     let itself = process::own_identity();
     let Some(path) = configured else {
-        let found = ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref()));
+        let diverted = process::executed_path().and_then(|own| diverted(own, itself.as_ref()));
+        let found = diverted.or_else(|| ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref())));
         return found.map(|path| RealRuntime { path, depth }).ok_or(DelegateError::None);
     };
     if !path.is_absolute() {
@@ -207,6 +216,17 @@ fn depth(given: &Given<'_>) -> u32 {
     given.variable(DEPTH).and_then(OsStr::to_str).and_then(|depth| depth.parse().ok()).unwrap_or(0)
 }
 
+/// The runtime that stood at this path before Embargo took it: only a diversion gives it such a name.
+fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf> {
+    let beside = |suffix: &&str| PathBuf::from([own.as_os_str(), OsStr::new(suffix)].into_iter().collect::<std::ffi::OsString>());
+    DIVERTED.iter().map(beside).find(|path| path.is_absolute() && is_real(path, itself))
+}
+
+/// Whether there is a program at this path that is not Embargo.
+fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
+    process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
+}
+
 /// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders named relative to the working directory do not
 /// count: it is often a container's bundle.
 fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
@@ -214,9 +234,7 @@ fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<P
     let folders = path.split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
     folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).filter(|folder| folder.is_absolute()).find_map(|folder| {
         let candidate = folder.join(name);
-        let identity = process::identity(&candidate).ok()?;
-        let real = identity.is_program() && !itself.is_some_and(|itself| identity.is(itself));
-        real.then_some(candidate)
+        is_real(&candidate, itself).then_some(candidate)
     })
 }
 

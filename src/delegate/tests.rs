@@ -129,6 +129,25 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
 }
 
 #[test]
+fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
+    let programs = folder(&[("crun", b"", 0o755), ("crun-1.14", b"", 0o755), ("wrapper", b"", 0o755)]);
+    let at = |name: &str| programs.path().join(name);
+    for (file, link) in [("crun", "runc"), ("crun-1.14", "krun"), ("wrapper", "youki"), ("none", "runc-1.1")] {
+        std::os::unix::fs::symlink(at(file), at(link)).unwrap();
+    }
+    for (name, kind) in [
+        ("crun", Kind::Crun),
+        ("runc", Kind::Other),
+        ("krun", Kind::Crun),
+        ("youki", Kind::Other),
+        ("runc-1.1", Kind::Runc),
+        ("wrapper", Kind::Other),
+    ] {
+        assert_eq!(RealRuntime { path: at(name), depth: 0 }.kind(), kind, "{name}");
+    }
+}
+
+#[test]
 fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
     let user = folder(&[("runc/web-1/state.json", b"", 0o600)]);
     let programs = folder(&[("runc", b"", 0o755)]);
