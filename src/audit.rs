@@ -4,6 +4,8 @@
 //! asked "who was refused by this ban, from which source revision?". Never waits long, never prints, and a machine without a system log is no
 //! fault: an admission must look as if embargo were not there. Not kept here: any record of its own.
 
+use nix::errno::Errno;
+
 use crate::report::line;
 use crate::sys::system_log::{self, DAEMON, Record, Sockets};
 use crate::verdict::event::Event;
@@ -18,12 +20,17 @@ pub fn send(events: &[Event]) {
     }
 }
 
-/// Tells the system log that listens on these sockets.
+/// Tells the system log that listens on these sockets. It is waited for once, however many events there are: a full queue ends it.
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
+    let until = system_log::soon();
     for event in events {
         let (facility, priority, message) = (DAEMON, event.kind.priority(), event.message.as_str());
         // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
-        system_log::record(sockets, &Record { identifier: "embargo", facility, priority, message, fields: fields(event) }).ok();
+        let record = Record { identifier: "embargo", facility, priority, message, fields: fields(event) };
+        match system_log::record(sockets, &record, until) {
+            Err(Errno::EAGAIN) => return,
+            Ok(()) | Err(_) => {}
+        }
     }
 }
 
@@ -133,6 +140,21 @@ mod tests {
             "[embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" embargo_container=\"\" embargo_engine=\"\"]";
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
+    }
+
+    #[test]
+    fn a_log_that_does_not_read_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let deaf = UnixDatagram::bind(&sockets.journal).unwrap();
+        let never_asked = UnixDatagram::bind(&sockets.syslog).unwrap();
+        never_asked.set_nonblocking(true).unwrap();
+        let events = vec![refused(); 10_000];
+        let start = std::time::Instant::now();
+        send_to(&sockets, &events);
+        assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(never_asked.recv(&mut [0; 16]).is_err());
+        drop(deaf);
     }
 
     #[test]

@@ -61,10 +61,12 @@ fn write_log(sockets: &Sockets, log: &LogTarget<'_>, dialect: LogDialect, line: 
     let record = |identifier, fields| Record { identifier, facility: system_log::USER, priority: 3, message: text.as_str(), fields };
     match destination(log.target, dialect) {
         Destination::File(path) => append(path, &text),
-        Destination::Journal(id) => Ok(system_log::journal(&sockets.journal, &record("embargo", vec![("ID", id.to_owned())]))?),
+        Destination::Journal(id) => {
+            Ok(system_log::journal(&sockets.journal, &record("embargo", vec![("ID", id.to_owned())]), system_log::soon())?)
+        }
         Destination::Syslog(id) => {
             let identifier = if id.is_empty() { "embargo" } else { id };
-            Ok(system_log::syslog(&sockets.syslog, &record(identifier, vec![]))?)
+            Ok(system_log::syslog(&sockets.syslog, &record(identifier, vec![]), system_log::soon())?)
         }
         Destination::Nowhere => Ok(()),
     }

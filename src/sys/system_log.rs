@@ -1,19 +1,20 @@
 //! How does a record reach the system log?
 //!
 //! In: a record: priority, message, fields. Out: one datagram in journald's native protocol (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of
-//! syslog(3) where no journald listens, its fields behind the message. Never waits longer than [`PATIENCE`] and never prints. Nobody listening is an
+//! syslog(3) where no journald listens, its fields behind the message. Never waits longer than it is told and never prints. Nobody listening is an
 //! error that callers may ignore. The `syslog` crate would do the second half only, blocking, for ten more crates in front of every container.
 
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
 
-/// How long a full queue of the system log is waited for, in milliseconds; a container's start must not hang on it.
-const PATIENCE: u8 = 20;
+/// How long a full queue of the system log is waited for; a container's start must not hang on it.
+pub const PATIENCE: Duration = Duration::from_millis(40);
 
 /// Facility `daemon` (RFC 5424, table 1).
 pub const DAEMON: u8 = 3;
@@ -52,19 +53,28 @@ pub struct Record<'a> {
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// Sends to journald, or else to syslog.
+/// When [`PATIENCE`] ends that begins now.
+#[must_use]
+pub fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Sends to journald, or else to syslog; a full queue is waited for until `until`.
 ///
 /// # Errors
-/// What the operating system says of the second when neither listens.
-pub fn record(sockets: &Sockets, record: &Record<'_>) -> nix::Result<()> {
-    journal(&sockets.journal, record).or_else(|_| syslog(&sockets.syslog, record))
+/// What the operating system says of the second when neither listens; `EAGAIN` when a queue stays full.
+pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Result<()> {
+    match journal(&sockets.journal, record, until) {
+        Err(errno) if errno != Errno::EAGAIN => syslog(&sockets.syslog, record, until),
+        result @ (Ok(()) | Err(_)) => result,
+    }
 }
 
 /// Sends to journald's own socket.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn journal(path: &Path, record: &Record<'_>) -> nix::Result<()> {
+pub fn journal(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     let mut bytes = Vec::with_capacity(1_024);
     field(&mut bytes, "MESSAGE", record.message);
     field(&mut bytes, "PRIORITY", &record.priority.to_string());
@@ -73,7 +83,7 @@ pub fn journal(path: &Path, record: &Record<'_>) -> nix::Result<()> {
     for (name, value) in &record.fields {
         field(&mut bytes, name, value);
     }
-    deliver(path, SockType::Datagram, &bytes)
+    deliver(path, SockType::Datagram, &bytes, until)
 }
 
 /// `NAME=value`, or with a line feed in the value `NAME`, the value's length in eight bytes (little endian), and the value.
@@ -93,12 +103,12 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn syslog(path: &Path, record: &Record<'_>) -> nix::Result<()> {
+pub fn syslog(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     let mut text = syslog_text(record, std::process::id());
-    match deliver(path, SockType::Datagram, text.as_bytes()) {
+    match deliver(path, SockType::Datagram, text.as_bytes(), until) {
         Err(Errno::EPROTOTYPE) => {
             text.push('\0');
-            deliver(path, SockType::Stream, text.as_bytes())
+            deliver(path, SockType::Stream, text.as_bytes(), until)
         }
         result @ (Ok(()) | Err(_)) => result,
     }
@@ -122,12 +132,13 @@ fn syslog_text(record: &Record<'_>, process: u32) -> String {
     text
 }
 
-fn deliver(path: &Path, kind: SockType, bytes: &[u8]) -> nix::Result<()> {
+fn deliver(path: &Path, kind: SockType, bytes: &[u8], until: Instant) -> nix::Result<()> {
     let socket = socket(AddressFamily::Unix, kind, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     let sent = match send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
         Err(Errno::EAGAIN) => {
-            poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], PATIENCE)?;
+            let left = u8::try_from(until.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u8::MAX);
+            poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], left)?;
             send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)
         }
         result @ (Ok(_) | Err(_)) => result,
@@ -140,7 +151,6 @@ mod tests {
     use super::*;
     use std::io::Read;
     use std::os::unix::net::{UnixDatagram, UnixListener};
-    use std::time::{Duration, Instant};
 
     fn sample() -> Record<'static> {
         let fields = vec![("EMBARGO_BAN", "BAN-1".to_owned()), ("EMBARGO_IMAGE", "a\"]\\".to_owned())];
@@ -164,13 +174,13 @@ mod tests {
         let sockets = sockets(folder.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let _unused = UnixDatagram::bind(&sockets.syslog).unwrap();
-        record(&sockets, &sample()).unwrap();
+        record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(
             received(&journald),
             "MESSAGE=embargo: refused web-1\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_BAN=BAN-1\nEMBARGO_IMAGE=a\"]\\\n"
         );
         let two_lines = Record { message: "a\nb", fields: vec![], ..sample() };
-        journal(&sockets.journal, &two_lines).unwrap();
+        journal(&sockets.journal, &two_lines, soon()).unwrap();
         assert!(received(&journald).starts_with("MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\nPRIORITY=4\n"));
     }
 
@@ -181,11 +191,11 @@ mod tests {
         let daemon = UnixDatagram::bind(&sockets.syslog).unwrap();
         let expected =
             format!("<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]", std::process::id());
-        record(&sockets, &sample()).unwrap();
+        record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
         // A socket that is left over from a journald that is gone.
         drop(UnixDatagram::bind(&sockets.journal).unwrap());
-        record(&sockets, &sample()).unwrap();
+        record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
     }
 
@@ -194,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let daemon = UnixListener::bind(&path).unwrap();
-        syslog(&path, &Record { fields: vec![], ..sample() }).unwrap();
+        syslog(&path, &Record { fields: vec![], ..sample() }, soon()).unwrap();
         let mut text = String::new();
         daemon.accept().unwrap().0.read_to_string(&mut text).unwrap();
         assert_eq!(text, format!("<28>embargo[{}]: embargo: refused web-1\0", std::process::id()));
@@ -204,11 +214,17 @@ mod tests {
     fn nobody_listening_and_nobody_reading_end_soon() {
         let folder = tempfile::tempdir().unwrap();
         let sockets = sockets(folder.path());
-        assert_eq!(record(&sockets, &sample()), Err(Errno::ENOENT));
+        assert_eq!(record(&sockets, &sample(), soon()), Err(Errno::ENOENT));
         let _deaf = UnixDatagram::bind(&sockets.syslog).unwrap();
         let start = Instant::now();
-        let outcome = (0..10_000).map(|_| record(&sockets, &sample())).find(Result::is_err);
+        let until = start + Duration::from_millis(200);
+        let outcome = (0..10_000).map(|_| record(&sockets, &sample(), until)).find(Result::is_err);
         assert_eq!(outcome, Some(Err(Errno::EAGAIN)));
+        assert!(start.elapsed() >= Duration::from_millis(190), "{:?}", start.elapsed());
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        // The time is over for whatever comes behind.
+        let start = Instant::now();
+        (0..100).for_each(|_| assert_eq!(record(&sockets, &sample(), until), Err(Errno::EAGAIN)));
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     }
 }
