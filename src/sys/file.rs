@@ -5,9 +5,9 @@
 //! unless the caller asks with [`Guard`].
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What else must hold for a file, beside its size.
@@ -94,6 +94,10 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if guard != Guard::Any {
         flags |= libc::O_NOFOLLOW;
     }
+    // To open a device may be enough to make it do something, and a link may lead to one.
+    if guard == Guard::Any && !std::fs::metadata(path).map_err(io_error)?.is_file() {
+        return Err(FileError::NotRegular(path.to_owned()));
+    }
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io_error)?;
     let facts = file.metadata().map_err(io_error)?;
     if !facts.is_file() {
@@ -148,7 +152,10 @@ pub fn is_same_folder(one: &Path, other: &Path) -> bool {
 pub fn mark(path: &Path) -> bool {
     let make = || OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
     let made = match (make(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir(folder).and_then(|()| make()),
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            // Whatever the caller's mask, nobody else may write there.
+            DirBuilder::new().mode(0o755).create(folder).and_then(|()| make())
+        }
         (made, _) => made,
     };
     !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists)
@@ -166,6 +173,9 @@ mod tests {
         std::fs::create_dir(&other).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert!(mark(&folder.path().join("file")));
+        assert!(mark(&folder.path().join("made/file")));
+        let mode = std::fs::metadata(folder.path().join("made")).unwrap().mode();
+        assert_eq!(mode & 0o7022, 0, "{mode:o}");
         for (path, is_same) in [("real", true), ("link", true), ("link/../real", true), ("other", false), ("file", false), ("none", false)]
         {
             assert_eq!(is_same_folder(&real, &folder.path().join(path)), is_same, "{path}");
@@ -189,6 +199,15 @@ mod tests {
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(read(&fifo, 5, Guard::Any), Err(FileError::NotRegular(_))));
+        let device = folder.path().join("device");
+        // No such device is there: to open it would be another error.
+        let number = nix::sys::stat::makedev(511, 0);
+        let made = nix::sys::stat::mknod(&device, nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::S_IRWXU, number);
+        let to_device = folder.path().join("to-device");
+        std::os::unix::fs::symlink(&device, &to_device).unwrap();
+        if made.is_ok() {
+            assert!(matches!(read(&to_device, 5, Guard::Any), Err(FileError::NotRegular(_))));
+        }
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(read(&link, 5, Guard::Any).is_ok());

@@ -100,7 +100,7 @@ pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     loop {
         match statmount(id, MNT_ROOT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE, &mut answer) {
             Err(error) if error.raw_os_error() == Some(libc::EOVERFLOW) && answer.len() < LARGEST_ANSWER => {
-                answer.resize(answer.len() * 4, 0)
+                answer.resize((answer.len() * 4).min(LARGEST_ANSWER), 0)
             }
             Err(error) => return Err(error),
             Ok(()) => return Ok(parse(&answer)),
