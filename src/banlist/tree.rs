@@ -244,6 +244,18 @@ pub fn look_up<R: ReadAt + ?Sized>(
     fault.map_or(Ok(()), Err)
 }
 
+/// The node that `visit` is of: with the hash that its parent has for it, well formed, and between the fences. `None` when it is not.
+fn authentic<'a>(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, visit: &Visit) -> Option<Node<'a>> {
+    if Digest::of(bytes) != visit.hash {
+        return None;
+    }
+    let node = Node::parse(bytes, shape, level, visit.index)?;
+    let count = node.count();
+    let begins = visit.from.is_none_or(|from| count > 0 && node.key(0) == from);
+    let ends = visit.to.is_none_or(|to| count > 0 && node.key(count - 1) < to.as_slice());
+    (begins && ends).then_some(node)
+}
+
 /// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it is a leaf. `None` when it is not what it must be.
 fn enter(
     bytes: &[u8; NODE_SIZE],
@@ -254,15 +266,8 @@ fn enter(
     below: &mut Vec<Visit>,
     found: &mut [Option<Leaf>],
 ) -> Option<()> {
-    if Digest::of(bytes) != visit.hash {
-        return None;
-    }
-    let node = Node::parse(bytes, shape, level, visit.index)?;
+    let node = authentic(bytes, shape, level, visit)?;
     let count = node.count();
-    let within = |fence: &[u8; 32]| count > 0 && node.key(count - 1) < fence.as_slice();
-    if visit.from.is_some_and(|from| count == 0 || node.key(0) != from) || visit.to.as_ref().is_some_and(|to| !within(to)) {
-        return None;
-    }
     let mut next = visit.wanted.start;
     while next < visit.wanted.end {
         let slot = node.up_to(&wanted[next]);
