@@ -7,6 +7,8 @@ use clap::Parser;
 use super::words::When;
 use super::*;
 use crate::banlist::record::{Action, Patch, Severity};
+use crate::ctl::image::Sureness;
+use crate::lineage::chain::Chain;
 use crate::lineage::digest::ChainId;
 
 const BASE: &str = "sha256:c9f0ede05a46ccb285bd43d0e2849a1f6961d902d2091b9fd96a806b5bf3210c";
@@ -269,4 +271,21 @@ fn a_time_is_a_date_or_a_span_from_now() {
     assert_eq!(When::parse("2026-11-21").unwrap().from(now), now.plus(86_400));
     assert_eq!(When::parse("36h").unwrap().from(now), now.plus(36 * 3_600));
     assert_eq!(When::parse("soon").unwrap_err(), "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d");
+}
+
+#[test]
+fn an_image_whose_engine_tells_no_diff_ids_can_be_banned_as_a_base_and_not_as_a_layer() {
+    let top = ChainId(Digest::of(b"top"));
+    let image = FoundImage {
+        names: Vec::new(),
+        places: Vec::new(),
+        platform: None,
+        image_id: None,
+        manifests: Vec::new(),
+        chain: Chain::from_chain_ids(vec![top]),
+        evidence: Sureness::Recorded,
+    };
+    assert_eq!(digests(&image, MatchKind::Base, "app:1").unwrap(), [top.0]);
+    let error = digests(&image, MatchKind::Layer, "app:1").unwrap_err();
+    assert_eq!(error.to_string(), r#"cannot name "app:1" as a layer: its engine does not tell its diff IDs"#);
 }
