@@ -158,10 +158,7 @@ fn parse_next<'a>(
                 break;
             }
             [b'-', b'-', ..] => at = take_next(word, words, at, table, guesses, found)?,
-            // A letter of Latin-1, which is how Go's `unicode.IsLetter` is asked.
-            [b'-', b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8.., ..] => {
-                at = take_next(word, words, at, table, guesses, found)?;
-            }
+            [b'-', letter, ..] if is_letter(*letter) => at = take_next(word, words, at, table, guesses, found)?,
             [b'-', ..] => {
                 positional.extend_from_slice(&words[at - 1..]);
                 break;
@@ -170,6 +167,11 @@ fn parse_next<'a>(
         }
     }
     Ok((positional, at))
+}
+
+/// Whether a byte is a letter of Latin-1, which is how Go's `unicode.IsLetter` is asked.
+const fn is_letter(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..)
 }
 
 /// Takes the flag `word` and, where it needs one, its value at `at`; tells where to go on.
