@@ -5,6 +5,7 @@
 //! one, and in transient mode that lies in the run root, and so does the bundle (Podman 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::records::{self, ContainerRecord};
 use crate::lineage::{Corrupt, LineageError, Unknown};
@@ -16,17 +17,18 @@ pub const LARGEST_LIST: u64 = 64 << 20;
 /// The record of the container `id` and the list that has it, of the stores at `roots`.
 ///
 /// # Errors
-/// [`Unknown::NoRecord`] when no list has it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is broken.
-pub fn find(id: &str, driver: &str, roots: &[&Path]) -> Result<(ContainerRecord, PathBuf), LineageError> {
+/// [`Unknown::Deadline`] when the time is over after a list, [`Unknown::NoRecord`] when no list has it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is broken.
+pub fn find(id: &str, driver: &str, roots: &[&Path], deadline: Instant) -> Result<(ContainerRecord, PathBuf), LineageError> {
     let folder = |root: &Path| root.join(format!("{driver}-containers"));
     let paths = roots.iter().flat_map(|root| [folder(root).join("containers.json"), folder(root).join("volatile-containers.json")]);
     let mut lists = Vec::new();
-    if let Some(found) = seek(id, paths, &mut lists)? {
+    if let Some(found) = seek(id, paths, &mut lists, deadline)? {
         return Ok(found);
     }
     // No record begins as the engines write it. Whether that is so because it is not there or because a list is broken, only reading them all tells.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
+        in_time(deadline)?;
         if let Some(record) = records.into_iter().find(|record| record.id == id) {
             return Ok((record, path));
         }
@@ -39,12 +41,14 @@ fn seek(
     id: &str,
     paths: impl Iterator<Item = PathBuf>,
     passed: &mut Vec<(PathBuf, Vec<u8>)>,
+    deadline: Instant,
 ) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     for path in paths {
         if passed.iter().any(|(known, _)| *known == path) {
             continue;
         }
         let Some(list) = read_list(&path)? else { continue };
+        in_time(deadline)?;
         match records::seek(&list, id).map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))? {
             Some(record) => return Ok(Some((record, path))),
             None => passed.push((path, list)),
@@ -57,8 +61,10 @@ fn seek(
 ///
 /// # Errors
 /// As [`find`], a missing record aside.
-pub fn of_layer(layer: &str, driver: &str, root: &Path) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
-    Ok(every(driver, &[root])?.into_iter().find(|(record, _)| record.layer == layer))
+pub fn of_layer(layer: &str, driver: &str, root: &Path, deadline: Instant) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
+    let containers = every(driver, &[root])?;
+    in_time(deadline)?;
+    Ok(containers.into_iter().find(|(record, _)| record.layer == layer))
 }
 
 /// All containers of the stores at `roots`, each once, with the list that has it.
@@ -79,6 +85,14 @@ pub fn every(driver: &str, roots: &[&Path]) -> Result<Vec<(ContainerRecord, Path
         }
     }
     Ok(containers)
+}
+
+/// Whether there is time left.
+///
+/// # Errors
+/// [`Unknown::Deadline`] when there is none.
+pub fn in_time(deadline: Instant) -> Result<(), LineageError> {
+    if Instant::now() < deadline { Ok(()) } else { Err(Unknown::Deadline.into()) }
 }
 
 /// The bytes of a list; `None` when it is not there.

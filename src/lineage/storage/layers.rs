@@ -7,8 +7,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::container::read_list;
+use super::container::{in_time, read_list};
 use super::layer_id::LayerId;
 use super::records::{self, Field, LayerRecord};
 use super::stores::Stores;
@@ -47,19 +48,21 @@ impl Layers {
     /// Reads the lists of these stores, those first in order counting first.
     ///
     /// # Errors
-    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers. A list that is not there is empty.
-    pub fn load(driver: &str, roots: &[PathBuf]) -> Result<Self, LineageError> {
+    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers, [`Unknown::Deadline`] when the time is over after
+    /// one. A list that is not there is empty.
+    pub fn load(driver: &str, roots: &[PathBuf], deadline: Instant) -> Result<Self, LineageError> {
         let mut layers = Self::default();
-        roots.iter().try_for_each(|root| layers.add(driver, root))?;
+        roots.iter().try_for_each(|root| layers.add(driver, root, deadline))?;
         Ok(layers)
     }
 
-    fn add(&mut self, driver: &str, root: &Path) -> Result<(), LineageError> {
+    fn add(&mut self, driver: &str, root: &Path, deadline: Instant) -> Result<(), LineageError> {
         for name in ["layers.json", "volatile-layers.json"] {
             let path = root.join(format!("{driver}-layers")).join(name);
             let Some(list) = read_list(&path)? else { continue };
             let records = records::all(&list).map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?;
             self.take(path, records);
+            in_time(deadline)?;
         }
         Ok(())
     }
@@ -138,10 +141,10 @@ impl Layers {
 ///
 /// # Errors
 /// As [`Layers::up_to`].
-pub fn ask<T>(stores: &mut Stores, question: impl Fn(&Layers) -> Result<T, LineageError>) -> Result<T, LineageError> {
-    let answer = question(&Layers::load(stores.driver(), stores.roots())?);
+pub fn ask<T>(stores: &mut Stores, deadline: Instant, question: impl Fn(&Layers) -> Result<T, LineageError>) -> Result<T, LineageError> {
+    let answer = question(&Layers::load(stores.driver(), stores.roots(), deadline)?);
     if matches!(answer, Err(LineageError::Unknown(Unknown::NoRecord(..)))) && stores.read_settings() {
-        return question(&Layers::load(stores.driver(), stores.roots())?);
+        return question(&Layers::load(stores.driver(), stores.roots(), deadline)?);
     }
     answer
 }

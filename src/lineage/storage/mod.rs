@@ -34,7 +34,7 @@ pub mod store;
 pub use store::Store;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use build::BuildPlace;
 use layer_id::LayerId;
@@ -61,10 +61,13 @@ pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: Instant) -
     Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.container(store, driver)
 }
 
+/// How long a name for people is looked for.
+const NAME_PATIENCE: Duration = Duration::from_millis(100);
+
 /// What Podman or CRI-O calls the container: the first of its names.
 #[must_use]
 pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Option<String> {
-    let (record, _) = container::find(bundle.id.as_str(), driver, &[store]).ok()?;
+    let (record, _) = container::find(bundle.id.as_str(), driver, &[store], Instant::now() + NAME_PATIENCE).ok()?;
     record.names.into_iter().next()
 }
 
@@ -96,7 +99,7 @@ impl Sight<'_> {
         let root = &self.bundle.root;
         let shown = stores::shown_in(root, driver).or_else(|| upper_layer(self.mount?));
         let graph_root = shown.map_or_else(|| store.to_owned(), |(graph_root, _)| graph_root);
-        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[store, &graph_root])?;
+        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[store, &graph_root], self.deadline)?;
         let mut stores = Stores::new(driver, &graph_root, self.settings);
         if record.image.is_empty() {
             return self.without_image(&mut stores);
@@ -112,7 +115,7 @@ impl Sight<'_> {
         let BuildPlace { graph_root, driver, own } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
         let mut stores = Stores::new(&driver, &graph_root, self.settings);
         let seen = Seen::at(root, self.mount, own, &mut stores)?;
-        match container::of_layer(&own.to_string(), &driver, &graph_root)? {
+        match container::of_layer(&own.to_string(), &driver, &graph_root, self.deadline)? {
             Some((record, list)) if !record.image.is_empty() => self.settle(&record, &list, seen, own, &mut stores),
             // `FROM scratch`, or a build whose record is gone: the mount alone tells.
             Some(_) | None => Case { place: root, image: None, seen, top: Top::Below(own), deadline: self.deadline }.settle(&mut stores),

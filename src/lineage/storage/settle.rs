@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::container::in_time;
 use super::image::{self, FoundImage};
 use super::layer_id::{self, LayerId};
 use super::layers::{self, Layer};
@@ -46,12 +47,12 @@ impl Case<'_> {
     /// # Errors
     /// [`Corrupt`] when they do not, [`Unknown`] when too little is there to tell.
     pub fn settle(&self, stores: &mut Stores) -> Result<Origin, LineageError> {
-        self.in_time()?;
+        in_time(self.deadline)?;
         let image = self.image.map_or_else(|| Ok(FoundImage::default()), |image| image::find(image, stores))?;
         if let (Some(diff_ids), Some(evidence)) = (&image.diff_ids, self.shows(image.diff_ids.as_deref())) {
             return self.origin(diff_ids.clone(), image.facts, evidence, stores);
         }
-        self.in_time()?;
+        in_time(self.deadline)?;
         let listed = match self.listed(stores) {
             Err(LineageError::Unknown(Unknown::NoRecord(..))) if image.diff_ids.is_some() && matches!(self.seen, Seen::Layers(..)) => {
                 let fault = "its layers are neither those of its image config nor in the list of a store";
@@ -61,10 +62,6 @@ impl Case<'_> {
         };
         let (diff_ids, evidence) = self.agreed(&listed, image.diff_ids.as_deref())?;
         self.origin(diff_ids, image.facts, evidence, stores)
-    }
-
-    fn in_time(&self) -> Result<(), LineageError> {
-        if Instant::now() < self.deadline { Ok(()) } else { Err(Unknown::Deadline.into()) }
     }
 
     /// How well the layers of these diff IDs are seen to be those of the container; `None` when others show, or none.
@@ -79,7 +76,7 @@ impl Case<'_> {
 
     /// What the store's list has in place of the layers that show, which must be the same.
     fn listed(&self, stores: &mut Stores) -> Result<Vec<Layer>, LineageError> {
-        layers::ask(stores, |layers| {
+        layers::ask(stores, self.deadline, |layers| {
             let top = match (&self.seen, self.top) {
                 (Seen::Layers(seen, _), _) => seen.last().copied(),
                 (Seen::Hidden, Top::Is(top)) => top,

@@ -84,7 +84,7 @@ impl Store {
     }
 
     fn container_of(&self, id: &ContainerId, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
-        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root])?;
+        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root], deadline)?;
         if record.image.is_empty() {
             return Ok(Origin::NoImage);
         }

@@ -5,7 +5,6 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
 use super::*;
 use crate::container::ContainerId;
@@ -387,6 +386,12 @@ fn nothing_is_looked_up_after_the_deadline() {
     let call = copy.call("run");
     let late = Sight { deadline: Instant::now(), ..call.sight(&[]) };
     assert!(matches!(late.container(&copy.store(), "overlay"), Err(LineageError::Unknown(Unknown::Deadline))));
+    let find = |id: &str| container::find(id, "overlay", &[&copy.store()], Instant::now()).map(drop);
+    for id in [call.bundle.id.as_str(), "nowhere"] {
+        assert!(matches!(find(id), Err(LineageError::Unknown(Unknown::Deadline))), "{id}");
+    }
+    let layers = layers::Layers::load("overlay", &[copy.store()], Instant::now());
+    assert!(matches!(layers, Err(LineageError::Unknown(Unknown::Deadline))));
 }
 
 #[test]
