@@ -96,15 +96,21 @@ pub fn is_privileged() -> bool {
 
 /// Which file this process runs: the path that the kernel was given, else what `/proc` knows, which takes ten times as long.
 #[must_use]
-#[allow(unsafe_code)]
 pub fn own_identity() -> Option<Identity> {
+    let by_path = executed_path().and_then(|path| identity(path).ok());
+    by_path.or_else(|| identity(Path::new("/proc/self/exe")).ok())
+}
+
+/// The path by which this process was executed, links not followed.
+#[must_use]
+#[allow(unsafe_code)]
+pub fn executed_path() -> Option<&'static Path> {
     // SAFETY: the kernel's answer is null or a string that lasts as long as the process (getauxval(3), AT_EXECFN).
     let path = unsafe {
         let path = libc::getauxval(libc::AT_EXECFN) as *const std::ffi::c_char;
         (!path.is_null()).then(|| CStr::from_ptr(path))
     };
-    let by_path = path.and_then(|path| identity(Path::new(OsStr::from_bytes(path.to_bytes()))).ok());
-    by_path.or_else(|| identity(Path::new("/proc/self/exe")).ok())
+    path.map(|path| Path::new(OsStr::from_bytes(path.to_bytes())))
 }
 
 /// A file, whatever paths lead to it.

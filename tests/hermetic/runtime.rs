@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use crate::room::{LENIENT, Room, copy_program, write_program};
 
@@ -49,6 +50,34 @@ fn embargo_is_passed_over_when_a_runtime_is_looked_up() {
     command.env("PATH", format!("relative::{}:{}", room.path("bin").display(), room.path("later").display()));
     assert!(command.args(["start", "c1"]).status().unwrap().success());
     assert!(fs::symlink_metadata(room.path("later/record")).is_ok());
+}
+
+#[test]
+fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
+    let room = Room::unarmed("crun");
+    let own = room.path("bin/runc");
+    copy_program(Room::program(), &own);
+    room.give(&own);
+    let answer = |path: &Path, word: &str| {
+        let output = room.embargo_at(path).args(["state", "c1"]).output().unwrap();
+        assert_eq!((String::from_utf8(output.stdout).unwrap(), output.status.code()), (format!("{word} state c1\n"), Some(0)));
+    };
+    let speaks = |name: &str| write_program(&room.path("bin").join(name), format!("#!/bin/sh\necho {name} \"$@\"\n").as_bytes());
+    speaks("runc.distrib");
+    answer(&own, "runc.distrib");
+    // Neither a folder nor Embargo itself is one.
+    fs::create_dir(room.path("bin/runc.real")).unwrap();
+    answer(&own, "runc.distrib");
+    fs::remove_dir(room.path("bin/runc.real")).unwrap();
+    fs::hard_link(&own, room.path("bin/runc.real")).unwrap();
+    answer(&own, "runc.distrib");
+    fs::remove_file(room.path("bin/runc.real")).unwrap();
+    speaks("runc.real");
+    answer(&own, "runc.real");
+    // Beside an Embargo of another name there is none.
+    fs::remove_file(&own).unwrap();
+    speaks("runc");
+    answer(Room::program(), "runc");
 }
 
 #[test]
