@@ -27,9 +27,8 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
         let (facility, priority, message) = (DAEMON, event.kind.priority(), event.message.as_str());
         // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
         let record = Record { identifier: "embargo", facility, priority, message, fields: fields(event) };
-        match system_log::record(sockets, &record, until) {
-            Err(Errno::EAGAIN) => return,
-            Ok(()) | Err(_) => {}
+        if system_log::record(sockets, &record, until) == Err(Errno::EAGAIN) {
+            return;
         }
     }
 }
