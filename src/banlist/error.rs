@@ -34,7 +34,7 @@ pub struct Edition {
 
 impl fmt::Display for Edition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.keyset, self.version)
+        write!(f, "version {} (keyset {})", self.version, self.keyset)
     }
 }
 
@@ -49,6 +49,8 @@ pub enum ListError {
     Keyset(PathBuf, Malformed),
     /// The floor is not in its grammar.
     Floor(PathBuf, Malformed),
+    /// It is no list at all: it has no head.
+    NoHead(PathBuf),
     /// The head is not in its grammar.
     Head(PathBuf, Malformed),
     /// The list is for another origin: found, wanted.
@@ -92,8 +94,20 @@ pub struct Tally {
     pub unknown: usize,
 }
 
+impl Tally {
+    /// Whether nobody signed at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.good == 0 && self.bad == 0 && self.unknown == 0
+    }
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            let plural = if self.wanted == 1 { "" } else { "s" };
+            return write!(f, "not signed, and {} trusted signature{plural} needed", self.wanted);
+        }
         write!(f, "{} of {} trusted signatures ({} bad, {} by unknown keys)", self.good, self.wanted, self.bad, self.unknown)
     }
 }
@@ -107,6 +121,7 @@ impl ListError {
             Self::Read(path, _)
             | Self::Keyset(path, _)
             | Self::Floor(path, _)
+            | Self::NoHead(path)
             | Self::Head(path, _)
             | Self::Origin(path, ..)
             | Self::NewerKeyset(path, ..)
@@ -140,6 +155,7 @@ impl ListError {
             Self::File(FileError::NotRegular(_) | FileError::TooLarge(..) | FileError::Unguarded(_) | FileError::NotText(_))
             | Self::Keyset(..)
             | Self::Floor(..)
+            | Self::NoHead(_)
             | Self::Head(..)
             | Self::Origin(..)
             | Self::NewerKeyset(..)
@@ -171,6 +187,7 @@ impl fmt::Display for ListError {
             Self::Read(path, _) => write!(f, "cannot read {path:?}"),
             Self::Keyset(path, fault) => write!(f, "cannot use keyset {path:?}: {fault}"),
             Self::Floor(path, fault) => write!(f, "cannot use floor {path:?}: {fault}"),
+            Self::NoHead(path) => write!(f, "cannot use {path:?}: not a ban list: it has no head"),
             Self::Head(path, fault) => write!(f, "cannot use list {path:?}: head {fault}"),
             Self::Origin(path, found, wanted) => write!(f, "cannot use list {path:?}: it is for {found:?}, not for {wanted:?}"),
             Self::NewerKeyset(path, wanted, ours) => {
@@ -178,7 +195,7 @@ impl fmt::Display for ListError {
             }
             Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
             Self::Size(path, found, wanted) => write!(f, "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"),
-            Self::Rollback(path, found, floor) => write!(f, "cannot go back to list {found} in {path:?}: this node had {floor}"),
+            Self::Rollback(path, found, floor) => write!(f, "cannot go back to {found} of the list, in {path:?}: this node had {floor}"),
             Self::Equivocation(path, edition) => write!(f, "cannot trust list {path:?}: {edition} was installed with other content"),
             Self::TooOld(path, found, wanted) => write!(f, "cannot use list {path:?}: version {found} is below min_version {wanted}"),
             Self::Node(path, level, index) => write!(f, "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"),
@@ -199,6 +216,7 @@ impl std::error::Error for ListError {
             Self::Unread(_, fault) => fault.source(),
             Self::Keyset(..)
             | Self::Floor(..)
+            | Self::NoHead(_)
             | Self::Head(..)
             | Self::Origin(..)
             | Self::NewerKeyset(..)

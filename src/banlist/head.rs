@@ -47,6 +47,12 @@ pub const MAX_ENTRIES: u64 = 1 << 32;
 
 const FORMAT: &str = "embargo/banlist-head/v1";
 
+/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and the format's line is the first.
+#[must_use]
+pub fn is_begun(block: &[u8]) -> bool {
+    block.len() == HEAD_SIZE && block.strip_prefix(FORMAT.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n"))
+}
+
 /// What the signers of a list vouch for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {

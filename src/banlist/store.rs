@@ -15,7 +15,7 @@ use crate::sys::file::{self, Guard};
 use super::bytes::{ReadAt, Reader};
 use super::error::{ListError, Tally};
 use super::floor::{Floor, MAX_FLOOR};
-use super::head::{Claim, HEAD_SIZE, Head};
+use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
 use super::record::{Hit, Match, MatchKind};
@@ -208,13 +208,16 @@ pub fn keyset(path: &Path, guard: Guard) -> Result<SignedKeyset, ListError> {
 /// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
 ///
 /// # Errors
-/// [`ListError::Size`] when it is shorter than a head, [`ListError::Read`] and [`ListError::Head`].
+/// [`ListError::NoHead`] when it does not begin as a list, [`ListError::Read`] and [`ListError::Head`].
 pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
     if size < HEAD_SIZE as u64 {
-        return Err(ListError::Size(list.path.to_owned(), size, HEAD_SIZE as u64));
+        return Err(ListError::NoHead(list.path.to_owned()));
     }
     let mut block = [0; HEAD_SIZE];
     list.read_into(&mut block, 0)?;
+    if !head::is_begun(&block) {
+        return Err(ListError::NoHead(list.path.to_owned()));
+    }
     Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
 }
 

@@ -99,7 +99,7 @@ struct Plan {
 pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    install(&args.file, args.dry_run, paths, &rules, Timestamp::now())
+    install(&args.file, args.dry_run, paths, &rules, Timestamp::now()).map_err(CtlError::for_root)
 }
 
 /// Installs the list `staged` at the time `now`, or says what would be done.
@@ -142,6 +142,12 @@ fn load(paths: &Paths, rules: &Rules) -> Result<Trust, CtlError> {
 
 /// A list's fault, with what to do about it.
 fn explained(error: ListError) -> CtlError {
+    if let ListError::Signatures(path, tally) = &error
+        && tally.is_empty()
+    {
+        let hint = super::list::signing(path);
+        return CtlError::with_hint(error, hint);
+    }
     let hint = if matches!(error, ListError::Rollback(..) | ListError::TooOld(..)) {
         "build the list again with a higher --version"
     } else if matches!(error, ListError::Equivocation(..)) {

@@ -212,6 +212,16 @@ fn new(args: &NewArgs) -> Result<String, CtlError> {
     if !text::is_origin(&keyset.origin) {
         return Err(KeyError::Keyset(format!("an origin has 1 to 128 visible characters, not {:?}", keyset.origin)).into());
     }
+    for (option, threshold, keys) in [
+        ("threshold", keyset.list_threshold, args.list_keys.len()),
+        ("lift-threshold", keyset.lift_threshold, args.list_keys.len()),
+        ("root-threshold", keyset.root_threshold, args.root_keys.len()),
+    ] {
+        if threshold > keys {
+            let are = if keys == 1 { "is" } else { "are" };
+            return Err(KeyError::Keyset(format!("--{option} {threshold} needs {threshold} keys, there {are} {keys}")).into());
+        }
+    }
     if let Err(fault) = Keyset::parse(&text) {
         return Err(KeyError::Keyset(fault.to_string()).into());
     }

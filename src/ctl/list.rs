@@ -21,6 +21,7 @@ use crate::banlist::head::Claim;
 use crate::banlist::source::SourceError;
 use crate::banlist::store;
 use crate::paths::Paths;
+use crate::report::line;
 use crate::sys::file::{self, Guard};
 
 /// Commands on lists.
@@ -91,6 +92,11 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<String, CtlError> {
         ListCommand::Verify(args) => show::verify(args, paths),
         ListCommand::Show(args) => show::show(args),
     }
+}
+
+/// The command that signs a list.
+pub(super) fn signing(path: &Path) -> String {
+    format!("embargoctl list sign --key KEY {}", line::name(&path.to_string_lossy()))
 }
 
 /// Opens a list and takes its head apart. Nothing of it is trusted.

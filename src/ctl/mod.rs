@@ -15,8 +15,8 @@ mod manual;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use clap::{Parser, Subcommand};
 
@@ -65,13 +65,29 @@ enum Command {
 #[derive(Debug)]
 pub struct CtlError {
     cause: Box<dyn Error + Send + Sync>,
+    details: Vec<String>,
     hint: Option<String>,
 }
 
 impl CtlError {
+    /// The same with lines that say more about it.
+    fn detailed(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
+
+    /// The same with a hint to become root, when this caller is not and access was denied.
+    fn for_root(self) -> Self {
+        let (mut cause, mut is_denied) = (self.source(), false);
+        while let Some(error) = cause {
+            is_denied |= error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+            cause = error.source();
+        }
+        if is_denied && !process::is_privileged() { Self { hint: Some("run as root".to_owned()), ..self } } else { self }
+    }
+
     /// The failure `cause`, with what to do about it.
     pub fn with_hint(cause: impl Error + Send + Sync + 'static, hint: impl Into<String>) -> Self {
-        Self { cause: Box::new(cause), hint: Some(hint.into()) }
+        Self { cause: Box::new(cause), details: Vec::new(), hint: Some(hint.into()) }
     }
 
     /// What to do about it, where something can be said.
@@ -98,7 +114,7 @@ macro_rules! plain_errors {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for CtlError {
             fn from(cause: $error) -> Self {
-                Self { cause: Box::new(cause), hint: None }
+                Self { cause: Box::new(cause), details: Vec::new(), hint: None }
             }
         }
     )+};
@@ -130,7 +146,7 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
     match cli.run() {
         Ok(text) => match report::document(text.as_bytes()) {
             Ok(()) => Exit::Clear,
-            Err(error) => fail(&CtlError { cause: Box::new(WriteError::new(Path::new("/dev/stdout"), error)), hint: None }),
+            Err(error) => fail(&WriteError::new(Path::new("/dev/stdout"), error).into()),
         },
         Err(error) => fail(&error),
     }
@@ -144,6 +160,7 @@ fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> Stri
 
 fn fail(error: &CtlError) -> Exit {
     report::failure("embargoctl", error);
+    error.details.iter().for_each(|detail| report::remark(detail));
     error.hint().into_iter().for_each(report::hint);
     Exit::Failed
 }

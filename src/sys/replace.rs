@@ -25,6 +25,12 @@ impl WriteError {
         Self { path: path.to_owned(), cause }
     }
 
+    /// The folder that it should stand in, when that is what is missing.
+    fn missing_folder(&self) -> Option<&Path> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+        (self.cause.kind() == io::ErrorKind::NotFound && !folder.exists()).then_some(folder)
+    }
+
     /// Whether there is such a file already, and it was not to be replaced.
     #[must_use]
     pub fn is_there(&self) -> bool {
@@ -34,13 +40,16 @@ impl WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot write {:?}", self.path)
+        match self.missing_folder() {
+            None => write!(f, "cannot write {:?}", self.path),
+            Some(folder) => write!(f, "cannot write {:?}: the folder {folder:?} is missing", self.path),
+        }
     }
 }
 
 impl std::error::Error for WriteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
+        if self.missing_folder().is_some() { None } else { Some(&self.cause) }
     }
 }
 
@@ -224,7 +233,7 @@ mod tests {
         assert_eq!(names(), ["file", "second"]);
         assert_eq!(
             replace(&folder.path().join("none/file"), 0o600, b"").unwrap_err().to_string(),
-            format!("cannot write {:?}", folder.path().join("none/file"))
+            format!("cannot write {:?}: the folder {:?} is missing", folder.path().join("none/file"), folder.path().join("none"))
         );
     }
 }

@@ -119,7 +119,7 @@ fn a_list_needs_enough_signatures_by_keys_of_the_keyset() {
         format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {good} of 2 trusted signatures ({bad} bad, {unknown} by unknown keys)")
     };
     for (signers, fault) in [
-        (&[][..], Some(text(0, 0, 0))),
+        (&[][..], Some("cannot trust list \"/var/lib/embargo/banlist.lst\": not signed, and 2 trusted signatures needed".to_owned())),
         (&[1], Some(text(1, 0, 0))),
         (&[1, 9], Some(text(1, 0, 1))),
         (&[8, 9], Some(text(0, 0, 2))),
@@ -173,7 +173,10 @@ fn an_older_list_is_refused() {
     node.list(&new);
     assert_eq!(known(node.ask(1)).floor_issued, Some(ISSUED));
     node.list(&old);
-    assert_eq!(node.fault(), "cannot go back to list 1.411 in \"/var/lib/embargo/banlist.lst\": this node had 1.412");
+    assert_eq!(
+        node.fault(),
+        "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)"
+    );
     // A newer list than the floor: the installer was cut short before it raised the floor.
     node.list(&list(&banned(&[1]), &terms(413), &[1]));
     assert_eq!(known(node.ask(1)).version, 413);
@@ -188,7 +191,7 @@ fn another_list_of_the_same_version_is_refused() {
     let (first, second) = (list(&banned(&[1]), &terms(412), &[1]), list(&banned(&[2]), &terms(412), &[1]));
     node.floor(412, &head_text(&first), None);
     node.list(&second);
-    assert_eq!(node.fault(), "cannot trust list \"/var/lib/embargo/banlist.lst\": 1.412 was installed with other content");
+    assert_eq!(node.fault(), "cannot trust list \"/var/lib/embargo/banlist.lst\": version 412 (keyset 1) was installed with other content");
     // More signatures on the same text are the same list.
     node.list(&list(&banned(&[1]), &terms(412), &[2, 1]));
     assert_eq!(known(node.ask(1)).hits.len(), 1);
@@ -258,8 +261,11 @@ fn every_truncation_and_every_addition_is_an_error() {
     };
     assert_eq!(size(&bytes), Ok(()));
     for end in 0..bytes.len() {
-        let wanted = if end < HEAD_SIZE { HEAD_SIZE } else { bytes.len() };
-        assert_eq!(size(&bytes[..end]), Err(format!("cannot use list \"list\": it has {end} bytes, its head says {wanted}")));
+        let fault = match end {
+            0..HEAD_SIZE => "cannot use \"list\": not a ban list: it has no head".to_owned(),
+            HEAD_SIZE.. => format!("cannot use list \"list\": it has {end} bytes, its head says {}", bytes.len()),
+        };
+        assert_eq!(size(&bytes[..end]), Err(fault));
     }
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(size(&longer).is_err());
@@ -361,7 +367,7 @@ fn the_previous_list_stands_in_only_when_it_is_the_one_that_was_kept() {
         (list(&banned(&[1]), &terms(410), &[1]), list(&banned(&[1]), &terms(411), &[1]), list(&banned(&[1, 2]), &terms(412), &[1]));
     node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
     node.put(&node.paths.previous, &old);
-    let fault = "cannot use list \"/var/lib/embargo/banlist.lst\": head line 1: expected a line feed at the end";
+    let fault = "cannot use \"/var/lib/embargo/banlist.lst\": not a ban list: it has no head";
     node.list(&[0; HEAD_SIZE]);
     let stand_in = known(node.ask(1));
     assert_eq!((stand_in.slot, stand_in.version, stand_in.hits.len()), (Slot::Previous, 411, 1));

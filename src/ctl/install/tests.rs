@@ -140,10 +140,13 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
     let bans = source(&[("base", digest(1))]);
     let same = list(&bans, &terms(5), &[1]);
     for (bytes, fault) in [
-        (version(4), "cannot go back to list 1.4 in \"/staged.lst\": this node had 1.5 / build the list again with a higher --version"),
+        (
+            version(4),
+            "cannot go back to version 4 (keyset 1) of the list, in \"/staged.lst\": this node had version 5 (keyset 1) / build the list again with a higher --version",
+        ),
         (
             same,
-            "cannot trust list \"/staged.lst\": 1.5 was installed with other content / each list that is published needs a version of its own",
+            "cannot trust list \"/staged.lst\": version 5 (keyset 1) was installed with other content / each list that is published needs a version of its own",
         ),
         (
             signed(6, &[9]),
@@ -156,12 +159,20 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
         ),
         (flipped, "cannot trust list \"/staged.lst\": its block table is corrupt"),
         (version(6)[..5_000].to_vec(), "cannot use list \"/staged.lst\": it has 5000 bytes, its head says 5330"),
-        (Vec::new(), "cannot use list \"/staged.lst\": it has 0 bytes, its head says 4096"),
+        (Vec::new(), "cannot use \"/staged.lst\": not a ban list: it has no head"),
+        (version(6)[..4_000].to_vec(), "cannot use \"/staged.lst\": not a ban list: it has no head"),
+        (vec![b'{'; 5_000], "cannot use \"/staged.lst\": not a ban list: it has no head"),
     ] {
         assert_eq!(node.install(&bytes).unwrap_err(), fault);
         assert_eq!(node.names(), [".lock", "banlist.lst", "floor"], "{fault}");
         assert_eq!(node.known().version, 5);
     }
+    let fault = node.install(&signed(6, &[])).unwrap_err();
+    assert!(
+        fault.starts_with(
+            "cannot trust list \"/staged.lst\": not signed, and 1 trusted signature needed / embargoctl list sign --key KEY /"
+        )
+    );
     node.rules.min_version = 9;
     let fault = "cannot use list \"/staged.lst\": version 8 is below min_version 9 / build the list again with a higher --version";
     assert_eq!(node.install(&version(8)).unwrap_err(), fault);

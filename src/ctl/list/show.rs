@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::super::{CtlError, amount};
-use super::open;
+use super::{open, signing};
 use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Head};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::{Enough, Form, Signature};
@@ -52,13 +53,22 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
     let (file, size, claim) = open(&args.list)?;
     let list = Reader { path: &args.list, bytes: &file };
     let trust = Trust { keyset: keyset.keyset, floor: None, rules: Rules::default() };
-    let found = trust.authenticate(&list, size, Slot::Current, Enough::All)?;
-    let bans = whole::check(&list, &found.head, |_, _| {})?;
+    let signatures: Vec<_> =
+        claim.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(&trust.keyset, &claim, signature))).collect();
+    let explained = |error: ListError| match &error {
+        ListError::Signatures(path, tally) if tally.is_empty() => {
+            let hint = signing(path);
+            CtlError::with_hint(error, hint)
+        }
+        _ => CtlError::from(error).detailed(signatures.clone()),
+    };
+    let found = trust.authenticate(&list, size, Slot::Current, Enough::All).map_err(explained)?;
+    let bans = whole::check(&list, &found.head, |_, _| {}).map_err(explained)?;
     let mut text = title(&args.list, &found.head);
     text += &format!("every byte is what the head says: {}\n", contents(&found.head, bans.len()));
     text += &format!("signatures: {} good, {} needed\n", found.tally.good, found.tally.wanted);
-    let each = claim.signatures.iter().map(|signature| format!("  {}: {}\n", signature.name, verdict(&trust.keyset, &claim, signature)));
-    Ok(text + &each.collect::<String>())
+    text.extend(signatures.iter().map(|signature| format!("{signature}\n")));
+    Ok(text)
 }
 
 fn title(path: &Path, head: &Head) -> String {
