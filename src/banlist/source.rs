@@ -52,6 +52,7 @@ use crate::sys::file::{self, FileError, Guard};
 
 use super::record::{Ban, MatchKind};
 use written::{Document, Fault, Target};
+pub use written::{MAX_REASON, is_id, is_reason};
 
 /// The largest `bans.toml`, in bytes.
 pub const MAX_SOURCE: u64 = 64 << 20;

@@ -29,6 +29,7 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use edit::{EditError, NewMatch};
+use words::When;
 pub use words::{BanArgs, ExceptArgs};
 
 /// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
@@ -52,6 +53,8 @@ pub enum BanError {
     NoDiffId(String),
     /// No digest of that kind is known for it.
     NoDigest(String),
+    /// An option names an end that is past: the option, that time.
+    Past(&'static str, Timestamp),
 }
 
 impl fmt::Display for BanError {
@@ -62,6 +65,7 @@ impl fmt::Display for BanError {
             Self::NoLayers(image) => write!(f, "cannot name {image:?} as a base or a layer: it has no layers"),
             Self::EmptyLayer(image) => write!(f, "cannot name {image:?} by the empty layer: countless images have it"),
             Self::NoDiffId(image) => write!(f, "cannot name {image:?} as a layer: its engine does not tell its diff IDs"),
+            Self::Past(option, time) => write!(f, "cannot end at {option} {time}: it is past"),
             Self::NoDigest(image) => write!(f, "cannot name {image:?} as an image: its engine does not tell its image ID"),
         }
     }
@@ -72,7 +76,7 @@ impl std::error::Error for BanError {
         match self {
             Self::Edit(_, error) => error.source(),
             Self::Source(error) => error.source(),
-            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) => None,
+            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) | Self::Past(..) => None,
         }
     }
 }
@@ -82,9 +86,11 @@ impl std::error::Error for BanError {
 /// # Errors
 /// [`CtlError`]; the source is then as it was.
 pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
+    let now = Timestamp::now();
+    args.lapses.map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
     let found = args.image.find(paths)?;
     let matches = matches(&found, args.kind.kind(), args.image.word())?;
-    let ban = args.ban(Timestamp::now());
+    let ban = args.ban(now);
     let before = Text::load(&args.source)?;
     let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
@@ -115,14 +121,16 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
 /// # Errors
 /// [`CtlError`]; the source is then as it was.
 pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> {
+    let now = Timestamp::now();
+    to_come("--until", args.until, now)?;
     let found = args.image.find(paths)?;
-    let exceptions = exceptions(args, &found)?;
+    let exceptions = exceptions(args, &found, now)?;
     let before = Text::load(&args.source)?;
     let after = edit::add_exceptions(&before.text, &args.ban, &exceptions).map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
     warn_of_absent(&found);
     let lines: Vec<_> = exceptions.iter().map(|exception| format!("  {} {}", exception.kind.word(), exception.digest)).collect();
-    let until = args.until.from(Timestamp::now());
+    let until = args.until.from(now);
     Ok(format!(
         "excepted from {} in {} until {until}:\n{}\n",
         line::name(&args.ban),
@@ -163,7 +171,13 @@ fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest
     }
 }
 
-fn exceptions(args: &ExceptArgs, found: &Images) -> Result<Vec<Exception>, BanError> {
+/// Refuses an end that is past: what ends then would never hold.
+fn to_come(option: &'static str, end: When, now: Timestamp) -> Result<(), BanError> {
+    let end = end.from(now);
+    if end > now { Ok(()) } else { Err(BanError::Past(option, end)) }
+}
+
+fn exceptions(args: &ExceptArgs, found: &Images, now: Timestamp) -> Result<Vec<Exception>, BanError> {
     let (kind, word) = (args.kind.kind(), args.image.word());
     let mut named = BTreeSet::new();
     for image in &found.images {
@@ -173,7 +187,7 @@ fn exceptions(args: &ExceptArgs, found: &Images) -> Result<Vec<Exception>, BanEr
             MatchKind::Base | MatchKind::Layer => digests(image, kind, word)?.into_iter().fold(false, |_, digest| named.insert(digest)),
         };
     }
-    let (until, reason, ticket) = (args.until.from(Timestamp::now()), &args.reason, &args.ticket);
+    let (until, reason, ticket) = (args.until.from(now), &args.reason, &args.ticket);
     let exception = |digest| Exception { kind, digest, until, reason: reason.clone(), ticket: ticket.clone() };
     Ok(named.into_iter().map(exception).collect())
 }

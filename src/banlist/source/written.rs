@@ -140,8 +140,8 @@ impl WrittenBan {
             return Err(Fault::new(&self.id, "the ban has no [[ban.match]], so it bans nothing"));
         }
         Ok(Ban {
-            id: word(&self.id, "id", 64, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))?,
-            reason: phrase(&self.reason, "reason", 200)?,
+            id: word(&self.id, "id", MAX_ID, is_of_id)?,
+            reason: phrase(&self.reason, "reason", MAX_REASON)?,
             advisories: self.advisories.iter().map(|text| word(text, "an advisory", 64, |_| true)).collect::<Result<_, _>>()?,
             severity: self.severity,
             action: self.action.unwrap_or(Action::Refuse),
@@ -230,11 +230,40 @@ fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
     Digest::parse(text.get_ref()).map_err(|_| Fault::new(text, format!("expected sha256:DIGEST, found {:?}", text.get_ref())))
 }
 
+/// The most characters of a ban's ID.
+const MAX_ID: usize = 64;
+
+/// The most characters of a ban's reason.
+pub const MAX_REASON: usize = 200;
+
+/// Whether `text` can be the ID of a ban.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    is_word(text, MAX_ID, is_of_id)
+}
+
+/// Whether `text` can be the reason of a ban.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    is_phrase(text, MAX_REASON)
+}
+
+fn is_of_id(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+fn is_word(text: &str, most: usize, legal: impl Fn(u8) -> bool) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && legal(byte))
+}
+
+fn is_phrase(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control)
+}
+
 /// A word of visible ASCII characters.
 fn word(text: &Spanned<String>, key: &str, most: usize, legal: impl Fn(u8) -> bool) -> Result<String, Fault> {
     let found = text.get_ref();
-    let fits = (1..=most).contains(&found.len()) && found.bytes().all(|byte| byte.is_ascii_graphic() && legal(byte));
-    if fits {
+    if is_word(found, most, legal) {
         Ok(found.clone())
     } else {
         Err(Fault::new(text, format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}")))
@@ -244,8 +273,7 @@ fn word(text: &Spanned<String>, key: &str, most: usize, legal: impl Fn(u8) -> bo
 /// A phrase on one line.
 fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, Fault> {
     let found = text.get_ref();
-    let fits = (1..=most).contains(&found.chars().count()) && found.trim() == found && !found.chars().any(char::is_control);
-    if fits {
+    if is_phrase(found, most) {
         Ok(found.clone())
     } else {
         Err(Fault::new(text, format!("{key}: expected one line of 1 to {most} characters, found {found:?}")))

@@ -157,7 +157,7 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
         "--effective",
         "2026-11-20T14:00:00Z",
         "--lapses",
-        "2027-01-01",
+        "2999-01-01",
         "--successor",
         "app:2",
         "--patch-run",
@@ -175,7 +175,7 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
     let patch = Patch { check: Some(shell("test -e /x")), run: shell("apk upgrade && true"), timeout: 90, user: "1:2".to_owned() };
     assert_eq!(ban.patch, Some(patch));
     assert_eq!((ban.action, ban.successor.as_deref()), (Action::Warn, Some("app:2")));
-    assert_eq!((ban.effective.to_string(), ban.lapses.unwrap().date()), ("2026-11-20T14:00:00Z".to_owned(), "2027-01-01".to_owned()));
+    assert_eq!((ban.effective.to_string(), ban.lapses.unwrap().date()), ("2026-11-20T14:00:00Z".to_owned(), "2999-01-01".to_owned()));
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn an_exception_names_the_image_by_its_id_for_each_platform() {
     let desk = Desk::new();
     desk.put("# reviewed by the platform team\n");
     desk.ban(&["--id", "BAN-1", "--reason", "x"], BOTH).unwrap();
-    let said = desk.except(&["--ban", "BAN-1", "--until", "2026-12-24", "--reason", "release 7", "--ticket", "OPS-1"], APP_IMAGE).unwrap();
-    assert_eq!(said, format!("excepted from BAN-1 in {} until 2026-12-24T00:00:00Z:\n  image {APP}\n", desk.path().display()));
+    let said = desk.except(&["--ban", "BAN-1", "--until", "2999-12-24", "--reason", "release 7", "--ticket", "OPS-1"], APP_IMAGE).unwrap();
+    assert_eq!(said, format!("excepted from BAN-1 in {} until 2999-12-24T00:00:00Z:\n  image {APP}\n", desk.path().display()));
     desk.except(&["--ban", "BAN-1", "--until", "14d", "--reason", "x", "--as", "base"], BOTH).unwrap();
     let except = desk.source().bans.remove(0).except;
     let kinds: Vec<_> = except.iter().map(|exception| exception.kind).collect();
@@ -205,15 +205,19 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
     for (result, expected) in [
         (desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE), format!(r#"cannot use {path}: it has a ban "BAN-1" already"#)),
         (
-            desk.ban(&["--id", "BAN 2", "--reason", "x"], APP_IMAGE),
-            format!(r#"cannot use {path}: line {last}: id: expected a word of 1 to 64 legal characters, found "BAN 2""#),
+            desk.ban(&["--id", "BAN-2", "--reason", "x", "--successor", "a b"], APP_IMAGE),
+            format!(r#"cannot use {path}: line {}: successor: expected a word of 1 to 512 legal characters, found "a b""#, last + 5),
         ),
         (
-            desk.ban(&["--id", "BAN-2", "--reason", "x\ny"], APP_IMAGE),
-            format!(r#"cannot use {path}: line {}: reason: expected one line of 1 to 200 characters, found "x\ny""#, last + 1),
+            desk.ban(&["--id", "BAN-2", "--reason", "x", "--lapses", "2020-01-01"], APP_IMAGE),
+            "cannot end at --lapses 2020-01-01T00:00:00Z: it is past".to_owned(),
         ),
         (
-            desk.except(&["--ban", "BAN-7", "--until", "2026-12-24", "--reason", "x"], APP_IMAGE),
+            desk.except(&["--ban", "BAN-1", "--until", "2020-01-01", "--reason", "x"], APP_IMAGE),
+            "cannot end at --until 2020-01-01T00:00:00Z: it is past".to_owned(),
+        ),
+        (
+            desk.except(&["--ban", "BAN-7", "--until", "2999-12-24", "--reason", "x"], APP_IMAGE),
             format!(r#"cannot use {path}: it has no ban "BAN-7""#),
         ),
     ] {
@@ -223,6 +227,23 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
     desk.put("[[ban]]\nid = \"BAN-1\"\nno such key = 1\n");
     let error = desk.ban(&["--id", "BAN-2", "--reason", "x"], APP_IMAGE).unwrap_err();
     assert!(error.starts_with(&format!("cannot use {path}: it is no TOML: ")), "{error}");
+}
+
+#[test]
+fn an_option_that_the_source_would_not_take_is_named_with_what_it_takes() {
+    let desk = Desk::new();
+    let id = "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -";
+    let reason = "expected one line of 1 to 200 characters, without spaces around it";
+    for (words, option, expected) in [
+        (["--id", "BAN 2", "--reason", "x"], "--id <ID>", id),
+        (["--id", "", "--reason", "x"], "--id <ID>", id),
+        (["--id", "BAN-2", "--reason", "x\ny"], "--reason <TEXT>", reason),
+        (["--id", "BAN-2", "--reason", ""], "--reason <TEXT>", reason),
+    ] {
+        let error = desk.ban(&words, APP_IMAGE).unwrap_err();
+        assert!(error.contains(&format!("for '{option}': {expected}")), "{error}");
+    }
+    assert!(desk.except(&["--ban", "BAN-1", "--until", "14d", "--reason", " x"], APP_IMAGE).unwrap_err().contains(reason));
 }
 
 #[test]

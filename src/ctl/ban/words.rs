@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::image::ImageArgs;
 use crate::banlist::record::{Action, Ban, MatchKind, Patch, Severity};
+use crate::banlist::source;
 use crate::sys::clock::{self, Timestamp};
 
 /// `embargoctl ban`.
@@ -17,10 +18,10 @@ pub struct BanArgs {
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     pub(super) source: PathBuf,
     /// The ban's name, as people will cite it.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(super) id: String,
     /// Why, in a few words.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
     /// How bad it is.
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "high")]
@@ -72,7 +73,7 @@ pub struct ExceptArgs {
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) until: When,
     /// Why.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
     /// Where it was agreed.
     #[arg(long, value_name = "ID")]
@@ -125,6 +126,17 @@ impl When {
             Self::In(seconds) => now.plus(seconds),
         }
     }
+}
+
+/// A ban's name as the source takes it.
+fn id(text: &str) -> Result<String, String> {
+    source::is_id(text).then(|| text.to_owned()).ok_or_else(|| "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -".to_owned())
+}
+
+/// A reason as the source takes it.
+fn reason(text: &str) -> Result<String, String> {
+    let expected = || format!("expected one line of 1 to {} characters, without spaces around it", source::MAX_REASON);
+    source::is_reason(text).then(|| text.to_owned()).ok_or_else(expected)
 }
 
 fn span(text: &str) -> Result<u64, String> {
