@@ -92,7 +92,29 @@ impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(error) => error.fmt(f),
-            Self::Find(error, _) => error.fmt(f),
+            Self::Find(error, faults) => {
+                error.fmt(f)?;
+                match faults.len() {
+                    0 => Ok(()),
+                    1 => f.write_str("; one place could not be read"),
+                    count => write!(f, "; {count} places could not be read"),
+                }
+            }
+        }
+    }
+}
+
+impl CheckError {
+    /// What to do about it, where something can be said.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Find(_, faults) if !faults.is_empty() && !process::is_privileged() => {
+                Some("run as root, who may read every engine's store")
+            }
+            Self::Find(FindError::Nothing(_, Sought::Either | Sought::Image, _), _) => {
+                Some("an image is named with its tag, such as app:1")
+            }
+            Self::Find(FindError::Nothing(_, Sought::Container, _) | FindError::Several(..), _) | Self::Settings(_) => None,
         }
     }
 }
@@ -128,9 +150,21 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
                 warn(faults);
             }
             report::failure("embargo check", &error);
-            Exit::Failed
+            error.hint().into_iter().for_each(report::hint);
+            if json { printed(&no_answer(&word, &error), Exit::Failed) } else { Exit::Failed }
         }
     }
+}
+
+/// The one JSON object where there is no answer.
+fn no_answer(word: &str, error: &CheckError) -> String {
+    let faults: &[String] = match error {
+        CheckError::Settings(_) => &[],
+        CheckError::Find(_, faults) => faults,
+    };
+    let object = serde_json::json!({ "asked": word, "outcome": Outcome::Unknown, "message": line::causes(error), "faults": faults });
+    // Strings and a list of them: nothing that could fail to be written.
+    serde_json::to_string_pretty(&object).unwrap_or_default()
 }
 
 fn warn(faults: &[String]) {
@@ -193,9 +227,10 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let judge = Judge { paths, settings: &settings, glass: break_glass::load(paths), now };
     let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
     let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
+    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), armed, judge.glass.as_ref(), now);
     let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, armed)).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
-    Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults })
+    Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults, notes })
 }
 
 /// The containers that runtimes have state of, and a line for each whose state cannot be read.

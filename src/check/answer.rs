@@ -14,6 +14,7 @@ use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
 use crate::sys::clock::Timestamp;
+use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::{Finding, Judgement, Verdict};
 
 /// Whether something is banned.
@@ -83,7 +84,32 @@ pub struct Answer {
     pub found: Vec<Found>,
     /// What could not be read on the way, one line each.
     pub faults: Vec<String>,
+    /// What on this node lets start what is banned, or fails to, for people.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
+
+/// What on this node lets start what is banned, or was meant to and does not.
+pub fn notes<'a>(judgements: impl Iterator<Item = &'a Judgement>, armed: bool, glass: Option<&BreakGlass>, now: Timestamp) -> Vec<String> {
+    if !armed {
+        return vec!["this node is not armed: it has no settings, and whatever is banned starts".to_owned()];
+    }
+    let withheld = judgements.filter(|judgement| judgement.withheld.is_some()).count() > 0;
+    match glass {
+        Some(BreakGlass::Given { reason, until }) if withheld && now < *until => {
+            vec![format!("break-glass is open until {until} ({}): it would start all the same", name(reason))]
+        }
+        Some(BreakGlass::Given { until, .. }) if now >= *until => vec![format!("break-glass ended at {until}: it opens nothing")],
+        Some(BreakGlass::Unusable(fault)) => {
+            let audit = withheld.then(|| AUDIT.to_owned());
+            vec![format!("break-glass opens nothing: {fault}")].into_iter().chain(audit).collect()
+        }
+        Some(BreakGlass::Given { .. }) | None => withheld.then(|| AUDIT.to_owned()).into_iter().collect(),
+    }
+}
+
+/// What is said of an admission that the mode gives.
+const AUDIT: &str = "the settings say mode = \"audit\": it would start all the same";
 
 /// The list that was asked.
 #[derive(Clone, Debug, Serialize)]
@@ -205,8 +231,15 @@ impl Found {
             Verdict::Refuse(refusal) => Some(refusal),
             Verdict::Admit(_) => judgement.withheld.as_ref(),
         };
-        let said = judgement.events.iter().map(|event| event.message.clone());
-        let mut messages: Vec<_> = refusal.map(|refusal| refusal.line().to_owned()).into_iter().chain(said).collect();
+        let mut messages: Vec<_> = match (armed, bans) {
+            // Nothing is refused on such a node.
+            (false, Bans::Known(_)) => Vec::new(),
+            (false, Bans::Missing(_)) => vec!["only a ban list can tell whether it is banned, and this node has none".to_owned()],
+            (true, Bans::Known(_) | Bans::Missing(_)) => {
+                let said = judgement.events.iter().map(|event| event.message.clone());
+                refusal.map(|refusal| refusal.line().to_owned()).into_iter().chain(said).collect()
+            }
+        };
         messages.dedup();
         Self {
             kind,
@@ -335,9 +368,7 @@ impl Answer {
         let list = self.list.as_ref().map_or_else(|| "none".to_owned(), List::text);
         let fault = self.list_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
         lines.push(line("list", &format!("{list}{fault}")));
-        if !self.armed {
-            lines.push(line("note", "this node is not armed: it has no settings, and whatever is banned starts"));
-        }
+        lines.extend(self.notes.iter().map(|note| line("note", note)));
         lines.join("\n")
     }
 

@@ -61,11 +61,21 @@ pub enum Sought {
     Image,
 }
 
+impl Sought {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Either => "a container or an image",
+            Self::Container => "a container",
+            Self::Image => "an image",
+        }
+    }
+}
+
 /// Why no subject was found.
 #[derive(Debug)]
 pub enum FindError {
-    /// Nothing is called so.
-    Nothing(String, Sought),
+    /// Nothing is called so: the word, what it was to be, the stores that were looked at.
+    Nothing(String, Sought, Vec<String>),
     /// The IDs of several containers begin so.
     Several(String, Vec<ContainerId>),
 }
@@ -73,9 +83,10 @@ pub enum FindError {
 impl fmt::Display for FindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing(word, Sought::Either) => write!(f, "cannot find a container or an image {word:?} on this node"),
-            Self::Nothing(word, Sought::Container) => write!(f, "cannot find a container {word:?} on this node"),
-            Self::Nothing(word, Sought::Image) => write!(f, "cannot find an image {word:?} on this node"),
+            Self::Nothing(word, sought, places) => {
+                write!(f, "cannot find {} {word:?} on this node", sought.words())?;
+                if places.is_empty() { f.write_str(": no engine's store can be read here") } else { write!(f, " ({})", places.join("; ")) }
+            }
             Self::Several(word, ids) => {
                 write!(f, "cannot tell which container {word:?} means:")?;
                 ids.iter().try_for_each(|id| write!(f, " {id}"))
@@ -128,7 +139,7 @@ impl Node<'_> {
         }
         let begun: Vec<_> = containers.iter().filter(|known| !word.is_empty() && known.id.as_str().starts_with(word)).collect();
         match begun[..] {
-            [] => Err(FindError::Nothing(word.to_owned(), sought)),
+            [] => Err(FindError::Nothing(word.to_owned(), sought, self.stores.open.iter().map(ToString::to_string).collect())),
             [known] => Ok(vec![self.container(known)]),
             [..] => Err(FindError::Several(word.to_owned(), begun.iter().map(|known| known.id.clone()).collect())),
         }

@@ -129,10 +129,23 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
     let ban = Place::new().ban_of_base();
     let audit = Place::new().with_settings("mode = \"audit\"\n").with_list(&ban);
     assert_eq!(outcome(&audit.answer("web-1")), (Outcome::Banned, 2));
-    assert!(audit.text("web-1").contains("\nverdict   BANNED\n"));
+    let text = audit.text("web-1");
+    assert!(text.contains("\nverdict   BANNED\n"), "{text}");
+    assert!(text.ends_with("\nnote      the settings say mode = \"audit\": it would start all the same"), "{text}");
     let glass = Place::new().with_settings("#\n").with_list(&ban);
     glass.put(&glass.paths.break_glass, b"reason = 'INC-1'\nuntil = '2026-11-21'\n");
     assert_eq!(outcome(&glass.answer("web-1")), (Outcome::Banned, 2));
+    let open = "\nnote      break-glass is open until 2026-11-21T00:00:00Z (INC-1): it would start all the same";
+    assert!(glass.text("web-1").ends_with(open), "{}", glass.text("web-1"));
+    for (file, note) in [
+        ("reason = 'INC-1'\nuntil = '2026-11-19'\n", "break-glass ended at 2026-11-19T00:00:00Z: it opens nothing"),
+        ("until = '2026-11-21'\n", "break-glass opens nothing: cannot use "),
+    ] {
+        let shut = Place::new().with_settings("#\n").with_list(&ban);
+        shut.put(&shut.paths.break_glass, file.as_bytes());
+        let text = shut.text("web-1");
+        assert!(text.contains("BANNED: it would not start\n") && text.contains(&format!("\nnote      {note}")), "{text}");
+    }
     let unarmed = Place::new().with_list(&ban);
     assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Banned, 2));
     assert!(unarmed.text("web-1").ends_with("\nnote      this node is not armed: it has no settings, and whatever is banned starts"));
@@ -172,6 +185,12 @@ fn without_a_list_or_a_lineage_it_cannot_be_told() {
     assert_eq!(outcome(&lenient.answer("web-1")), (Outcome::Unknown, 1));
     assert!(lenient.text("web-1").contains("\nverdict   unknown\n"));
 
+    let unarmed = Place::new();
+    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Unknown, 1));
+    let text = unarmed.text("web-1");
+    let said = "\nverdict   unknown\n          only a ban list can tell whether it is banned, and this node has none\n";
+    assert!(text.contains(said) && !text.contains("refused"), "{text}");
+
     let nothing = list(&source(&[("base", digest(1))]), &terms(1), &[1]);
     let forged = Place::new().with_settings("#\n");
     forged.put(&forged.paths.keyset, keyset(&[2], 1).text().as_bytes());
@@ -205,9 +224,24 @@ fn answer_of_both(place: &Place, name: &str) -> usize {
 #[test]
 fn what_is_not_here_or_not_unique_is_said_in_one_line() {
     let place = Place::new().with_settings("#\n");
-    assert_eq!(place.fault("nothing", Sought::Either), r#"cannot find a container or an image "nothing" on this node"#);
-    assert_eq!(place.fault("app:1", Sought::Container), r#"cannot find a container "app:1" on this node"#);
-    assert_eq!(place.fault("web-1", Sought::Image), r#"cannot find an image "web-1" on this node"#);
+    for (word, sought, line) in [
+        ("nothing", Sought::Either, r#"cannot find a container or an image "nothing" on this node (docker in "#),
+        ("app:1", Sought::Container, r#"cannot find a container "app:1" on this node (docker in "#),
+        ("web-1", Sought::Image, r#"cannot find an image "web-1" on this node (docker in "#),
+    ] {
+        let fault = place.fault(word, sought);
+        assert!(fault.starts_with(line) && fault.contains("; containers-storage in "), "{fault}");
+    }
+    let error = answer("app", Sought::Either, &place.paths, &place.engines, ISSUED).unwrap_err();
+    assert_eq!(error.hint(), Some("an image is named with its tag, such as app:1"));
+    let object: serde_json::Value = serde_json::from_str(&no_answer("app", &error)).unwrap();
+    assert_eq!(
+        (&object["outcome"], &object["asked"], &object["message"]),
+        (&"unknown".into(), &"app".into(), &line::causes(&error).into())
+    );
+    let unread = CheckError::Find(FindError::Nothing("x".to_owned(), Sought::Image, Vec::new()), vec!["cannot read it".to_owned()]);
+    let said = r#"cannot find an image "x" on this node: no engine's store can be read here; one place could not be read"#;
+    assert_eq!(unread.to_string(), said);
     let several = place.fault("1", Sought::Container);
     assert!(several.starts_with(r#"cannot tell which container "1" means: 1"#), "{several}");
     let broken = Place::new().with_settings("mode = 7\n");

@@ -26,6 +26,7 @@ use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, U
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
+use crate::sys::process;
 
 /// How long reading one image of an engine may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -328,7 +329,7 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
                 found.extend(image);
             }
             Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
-            Err(error) => return Err(ImageError::Store(reference.to_owned(), error).into()),
+            Err(error) => return Err(CtlError::from(ImageError::Store(reference.to_owned(), error)).for_root()),
         }
     }
     let chains: BTreeSet<_> = found.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect();
@@ -339,8 +340,13 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
         return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), hint));
     }
     if found.is_empty() {
-        let hint = "nothing is fetched: pull it, or save it and name the archive";
-        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places), hint));
+        let unread = stores.faults.len();
+        let hint = if unread > 0 && !process::is_privileged() {
+            "run as root, who may read every engine's store"
+        } else {
+            "an image is named with its tag, such as app:1; nothing is fetched: pull it, or save it and name the archive"
+        };
+        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places, unread), hint));
     }
     found.extend(others);
     Ok(Images { images: merged(found), absent })

@@ -16,8 +16,8 @@ pub enum ImageError {
     Archive(ArchiveError),
     /// An engine's store cannot be read: of which image.
     Store(String, LineageError),
-    /// No engine here has it: the reference, and where it was looked for.
-    Nowhere(String, Vec<String>),
+    /// No engine here has it: the reference, where it was looked for, and how many stores could not be read.
+    Nowhere(String, Vec<String>, usize),
     /// It means different layers to different engines: the reference, and what it means where.
     Ambiguous(String, Vec<String>),
     /// It is not there for a platform: the image, that platform, and the platforms it is there for.
@@ -34,8 +34,16 @@ impl fmt::Display for ImageError {
             Self::Input(_) => f.write_str("cannot read standard input"),
             Self::Archive(error) => error.fmt(f),
             Self::Store(image, error) => write!(f, "cannot read the image {image:?}: {error}"),
-            Self::Nowhere(image, places) if places.is_empty() => write!(f, "cannot find the image {image:?}: no engine's store is here"),
-            Self::Nowhere(image, places) => write!(f, "cannot find the image {image:?} ({})", places.join(", ")),
+            Self::Nowhere(image, places, unread) => {
+                write!(f, "cannot find the image {image:?}")?;
+                match (places.as_slice(), unread) {
+                    ([], 0) => f.write_str(": no engine's store is here"),
+                    ([], _) => f.write_str(": no engine's store can be read here"),
+                    (_, 0) => write!(f, " ({})", places.join(", ")),
+                    (_, 1) => write!(f, " ({}; one store could not be read)", places.join(", ")),
+                    (_, _) => write!(f, " ({}; {unread} stores could not be read)", places.join(", ")),
+                }
+            }
             Self::Ambiguous(image, meanings) => {
                 write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
             }
