@@ -26,7 +26,6 @@ use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, U
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
-use crate::sys::process;
 
 /// How long reading one image of an engine may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -341,12 +340,7 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
     }
     if found.is_empty() {
         let unread = stores.faults.len();
-        let hint = if unread > 0 && !process::is_privileged() {
-            "run as root, who may read every engine's store"
-        } else {
-            "an image is named with its tag, such as app:1; nothing is fetched: pull it, or save it and name the archive"
-        };
-        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places, unread), hint));
+        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places, unread), error::where_else(unread)));
     }
     found.extend(others);
     Ok(Images { images: merged(found), absent })

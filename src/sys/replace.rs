@@ -28,7 +28,8 @@ impl WriteError {
     /// The folder that it should stand in, when that is what is missing.
     fn missing_folder(&self) -> Option<&Path> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
-        (self.cause.kind() == io::ErrorKind::NotFound && !folder.exists()).then_some(folder)
+        let is_missing = || fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(folder)
     }
 
     /// Whether there is such a file already, and it was not to be replaced.

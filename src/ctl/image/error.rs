@@ -6,6 +6,7 @@ use std::{fmt, io};
 
 use crate::lineage::LineageError;
 use crate::lineage::archive::ArchiveError;
+use crate::sys::process;
 
 /// Why an image could not be found.
 #[derive(Debug)]
@@ -26,6 +27,15 @@ pub enum ImageError {
     Word(String, &'static str),
     /// Layers can be hashed in archives only.
     NoLayers(String),
+}
+
+/// What to do about an image that is nowhere, when so many stores could not be read.
+pub(super) fn where_else(unread: usize) -> &'static str {
+    if unread > 0 && !process::is_privileged() {
+        "run as root, who may read every engine's store"
+    } else {
+        "an image is named with its tag, such as app:1; nothing is fetched: pull it, or save it and name the archive"
+    }
 }
 
 impl fmt::Display for ImageError {

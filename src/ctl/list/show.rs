@@ -55,12 +55,11 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
     let trust = Trust { keyset: keyset.keyset, floor: None, rules: Rules::default() };
     let signatures: Vec<_> =
         claim.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(&trust.keyset, &claim, signature))).collect();
-    let explained = |error: ListError| match &error {
-        ListError::Signatures(path, tally) if tally.is_empty() => {
-            let hint = signing(path);
-            CtlError::with_hint(error, hint)
+    let explained = |error: ListError| {
+        if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
+            return CtlError::with_hint(error, signing(&args.list));
         }
-        _ => CtlError::from(error).detailed(signatures.clone()),
+        CtlError::from(error).detailed(signatures.clone())
     };
     let found = trust.authenticate(&list, size, Slot::Current, Enough::All).map_err(explained)?;
     let bans = whole::check(&list, &found.head, |_, _| {}).map_err(explained)?;
