@@ -9,7 +9,7 @@ mod records;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::{fmt, fs};
+use std::{fmt, fs, io};
 
 use crate::lineage::containerd::store as containerd;
 use crate::lineage::docker::GraphStore;
@@ -17,6 +17,7 @@ use crate::lineage::{LineageError, Unknown, storage};
 use crate::paths::Paths;
 use crate::report::line::name;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+use crate::sys::file::FileError;
 pub use records::Records;
 use records::{Docker, Namespace};
 
@@ -67,6 +68,12 @@ impl Stores {
             stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers });
         }
         for place in &places.storage {
+            if let Err(error) = fs::metadata(place.root.join("."))
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                stores.faults.push(Unknown::File(FileError::Io(place.root.clone(), error)).into());
+                continue;
+            }
             let opened = storage::Store::open(&place.root, place.run_root.as_deref().unwrap_or(&place.root));
             if let Some(store) = stores.there(opened) {
                 stores.add("containers-storage", place.root.clone(), None, store);

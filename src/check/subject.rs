@@ -85,7 +85,7 @@ impl fmt::Display for FindError {
         match self {
             Self::Nothing(word, sought, places) => {
                 write!(f, "cannot find {} {word:?} on this node", sought.words())?;
-                if places.is_empty() { f.write_str(": no engine's store can be read here") } else { write!(f, " ({})", places.join("; ")) }
+                if places.is_empty() { f.write_str(": no engine's store was found") } else { write!(f, " ({})", places.join("; ")) }
             }
             Self::Several(word, ids) => {
                 write!(f, "cannot tell which container {word:?} means:")?;

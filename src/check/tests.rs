@@ -240,7 +240,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
         (&"unknown".into(), &"app".into(), &line::causes(&error).into())
     );
     let unread = CheckError::Find(FindError::Nothing("x".to_owned(), Sought::Image, Vec::new()), vec!["cannot read it".to_owned()]);
-    let said = r#"cannot find an image "x" on this node: no engine's store can be read here; one place could not be read"#;
+    let said = r#"cannot find an image "x" on this node: no engine's store was found; one place could not be read"#;
     assert_eq!(unread.to_string(), said);
     let several = place.fault("1", Sought::Container);
     assert!(several.starts_with(r#"cannot tell which container "1" means: 1"#), "{several}");
