@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -96,6 +97,20 @@ fn what_an_author_bans_is_banned_on_the_node_until_it_is_excepted() {
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("excepted by OPS-4711 until "), "{said}");
     assert_eq!(desk.check("base:1").0, Some(2));
+}
+
+#[test]
+fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
+    let desk = Desk::new();
+    let closed = desk.0.path("closed");
+    fs::create_dir(&closed).unwrap();
+    desk.0.set(&format!("[engines]\nstorage = [{{ root = {closed:?} }}]\n"));
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    let (status, said) = desk.check("app:1");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(status, Some(1));
+    assert!(said.contains(&format!("warning: cannot read {closed:?}: access refused\n")), "{said}");
+    assert!(said.ends_with("could not be read\nhint: run as root, who may read every engine's store\n"), "{said}");
 }
 
 #[test]
