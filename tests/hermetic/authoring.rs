@@ -105,7 +105,7 @@ fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
     let closed = desk.0.path("closed");
     fs::create_dir(&closed).unwrap();
     desk.0.set(&format!("[engines]\nstorage = [{{ root = {closed:?} }}]\n"));
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let (status, said) = desk.check("app:1");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(status, Some(1));
