@@ -260,6 +260,10 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
+            // Its chain IDs can be looked up, and a banned base is found by them; a banned layer cannot be.
+            Evidence::Claimed if image.chain.diff_ids().is_empty() => {
+                Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
+            }
             Evidence::Claimed => Some("cannot tell what it is made of: its layers are only claimed by the image's author".to_owned()),
             Evidence::Metadata | Evidence::Mount => None,
         },

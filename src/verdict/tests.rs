@@ -470,6 +470,17 @@ fn claimed_layers_are_refused_on_a_match_and_unknown_otherwise() {
     claimed(vec![hit_by(permitted)]).set(admit).refuses(Grounds::Banned, LINE, &[]);
 }
 
+#[test]
+fn a_chain_of_which_only_names_are_left_is_refused_on_a_match_and_unknown_otherwise() {
+    let named = || {
+        let chain = Chain::from_chain_ids(chain().chain_ids().to_vec()).unwrap();
+        Ok(Origin::Image(ImageLineage { chain, facts: facts(), evidence: Evidence::Claimed }))
+    };
+    Given { origin: named(), ..Given::hits(vec![hit()]) }.refuses(Grounds::Banned, LINE, &[]);
+    let line = "embargo: refused web-1: cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left; list 412";
+    Given { origin: named(), ..Given::hits(vec![]) }.refuses(Grounds::UnknownImage, line, &[]);
+}
+
 // Row: list past `expires`.
 
 #[test]
