@@ -101,15 +101,14 @@ impl Gate<'_> {
             return Verdict::Admit(admission);
         }
         let unread = starts.cut_short.then(|| Start::unread(starts));
-        let mut verdicts = starts.readings.iter().map(Start::of).chain(unread).map(|start| self.judge(settings, start));
-        let mut verdict = verdicts.next();
-        while let Some(Verdict::Admit(_)) = verdict {
-            match verdicts.next() {
-                Some(next) => verdict = Some(next),
-                None => break,
+        let mut admitted = None;
+        for start in starts.readings.iter().map(Start::of).chain(unread) {
+            match self.judge(settings, start) {
+                Verdict::Admit(admission) => admitted = Some(admission),
+                refused @ Verdict::Refuse(_) => return refused,
             }
         }
-        verdict.unwrap_or_else(|| self.judge(settings, Start::unread(starts)))
+        admitted.map_or_else(|| self.judge(settings, Start::unread(starts)), Verdict::Admit)
     }
 
     /// The verdict on one start; the system log gets to know what it must.
