@@ -12,7 +12,7 @@ const PAGE: usize = 4096;
 
 fuzz_target!(|bytes: &[u8]| {
     _ = grpc::parse_answer(1, bytes);
-    _ = services::container(bytes);
+    _ = services::container("web-1", bytes);
     _ = services::snapshot("key", bytes);
     _ = services::mount(bytes);
     protobuf::repeated(bytes, 1).for_each(drop);
