@@ -19,6 +19,8 @@
 
 #[cfg(feature = "ctl")]
 pub mod build;
+#[cfg(feature = "ctl")]
+pub mod leaves;
 
 use std::ops::Range;
 

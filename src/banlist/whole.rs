@@ -1,8 +1,9 @@
 //! Is every byte of this list what it must be?
 //!
 //! In: a list whose head is authentic. Out: its bans with the number of digests of each, or the first fault. The gate checks only what it reads; this
-//! reads everything once: every node rebuilt from the leaves, every block hashed, every line parsed, every offset followed, every count compared.
-//! It catches what a signature cannot: a list that was signed by mistake.
+//! reads everything once: every node of the tree, every block hashed, every line parsed, every offset followed, every count compared. It catches what
+//! a signature cannot: a list that was signed by mistake. Who wants the digests too takes them one by one; what the line of a digest says is told by
+//! [`Whole::finish`] alone, so that nothing follows from a list of which the rest is no good.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +14,8 @@ use super::error::ListError;
 use super::head::{Entries, Head};
 use super::record::{self, Ban, Entry, Match, MatchKind};
 use super::section;
-use super::tree::{Kinds, build};
+use super::tree::Kinds;
+use super::tree::leaves::Leaves;
 
 /// A ban of a list, and how many digests it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,25 +31,122 @@ pub struct Counted {
 /// The most names that are kept of a ban.
 pub const MAX_NAMES: usize = 16;
 
-/// An entry line as it is checked.
-struct Line {
-    kinds: Kinds,
-    /// The place of each ban, once, and as what it bans.
-    bans: Vec<(usize, Kinds)>,
-    used: bool,
+/// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however many names it has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// As what, by all of them together.
+    pub kinds: Kinds,
+    /// The place of each ban among the list's, ascending, and as what it bans.
+    pub bans: Vec<(usize, Kinds)>,
 }
 
 impl Line {
-    /// The line of these matches: a digest counts once for a ban, however many names it has there.
     fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
         matches.sort_unstable();
         let together = |found: &[(usize, MatchKind)]| found.iter().fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
         let bans = matches.chunk_by(|one, other| one.0 == other.0).map(|found| (found[0].0, together(found))).collect();
-        Self { kinds: together(&matches), bans, used: false }
+        Self { kinds: together(&matches), bans }
     }
 }
 
-/// Checks a whole list and hands each digest to `each`, ascending, with the offset of its entry. Returns its bans in the order of the source.
+/// What is known of a list that was checked to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Its bans in the order of the source.
+    pub bans: Vec<Counted>,
+    /// Its entry lines, by the number that [`Whole::next`] gives them.
+    pub lines: Vec<Line>,
+}
+
+/// A list while it is checked.
+pub struct Whole<'a, R: ReadAt + ?Sized> {
+    list: &'a Reader<'a, R>,
+    head: &'a Head,
+    leaves: Leaves<'a, R>,
+    records: Records,
+    /// The line of the leaf before: long lists have few, and the next is mostly the same.
+    last: (u64, usize),
+}
+
+/// The records of a list.
+#[derive(Default)]
+struct Records {
+    bans: Vec<Counted>,
+    lines: Vec<Line>,
+    /// The number of the line that starts at an offset.
+    numbers: HashMap<u64, usize>,
+    /// How many leaves each line has.
+    uses: Vec<u64>,
+}
+
+impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
+    /// Checks the records of a list.
+    ///
+    /// # Errors
+    /// [`ListError`] for the first thing of them that is not what it must be.
+    pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
+        let records = records(list, head)?;
+        // No line starts there: the lines are fewer than so many bytes.
+        Ok(Self { list, head, leaves: Leaves::of(list, head), records, last: (u64::MAX, 0) })
+    }
+
+    /// The next digest, ascending, and the number of its entry line; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`ListError`] for the first thing that is not what it must be.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator of results could be collected up to its first error and taken for the whole"
+    )]
+    pub fn next(&mut self) -> Result<Option<(Digest, usize)>, ListError> {
+        let Some(leaf) = self.leaves.next()? else { return Ok(None) };
+        if self.last.0 != leaf.offset {
+            let number = self.records.numbers.get(&leaf.offset).ok_or_else(|| self.malformed(leaf.offset))?;
+            self.last = (leaf.offset, *number);
+        }
+        let number = self.last.1;
+        if self.records.lines[number].kinds != leaf.kinds {
+            return Err(self.malformed(leaf.offset));
+        }
+        self.records.uses[number] += 1;
+        Ok(Some((leaf.digest, number)))
+    }
+
+    /// Reads what is left of the list, compares the counts, and says what the lines mean.
+    ///
+    /// # Errors
+    /// [`ListError`] for the first thing that is not what it must be.
+    pub fn finish(mut self) -> Result<Checked, ListError> {
+        while self.next()?.is_some() {}
+        if let Some(unused) = self.records.uses.iter().position(|uses| *uses == 0) {
+            let offset = self.records.numbers.iter().find(|(_, number)| **number == unused).map_or(0, |(offset, _)| *offset);
+            return Err(self.malformed(offset));
+        }
+        let Records { mut bans, lines, uses, .. } = self.records;
+        let mut entries = Entries::default();
+        for (line, uses) in lines.iter().zip(uses) {
+            entries.add(line.kinds, uses);
+            line.bans.iter().for_each(|(ban, kinds)| bans[*ban].entries.add(*kinds, uses));
+        }
+        if entries == self.head.entries { Ok(Checked { bans, lines }) } else { Err(ListError::Counts(self.list.path.to_owned())) }
+    }
+
+    fn malformed(&self, offset: u64) -> ListError {
+        ListError::Record(self.list.path.to_owned(), offset)
+    }
+}
+
+impl Entries {
+    /// Counts `number` more digests, each of these kinds.
+    pub fn add(&mut self, kinds: Kinds, number: u64) {
+        self.all += number;
+        self.base += if kinds.has(MatchKind::Base) { number } else { 0 };
+        self.image += if kinds.has(MatchKind::Image) { number } else { 0 };
+        self.layer += if kinds.has(MatchKind::Layer) { number } else { 0 };
+    }
+}
+
+/// Checks a whole list and hands each digest to `each`, ascending, with the kinds that it is banned as. Returns its bans in the order of the source.
 ///
 /// # Errors
 /// [`ListError`] for the first thing that is not what it must be.
@@ -56,36 +155,16 @@ pub fn check<R: ReadAt + ?Sized>(
     head: &Head,
     mut each: impl FnMut(Digest, Kinds),
 ) -> Result<Vec<Counted>, ListError> {
-    let (mut bans, mut lines) = records(list, head)?;
-    let malformed = |offset| ListError::Record(list.path.to_owned(), offset);
-    let mut entries = Entries::default();
-    build::check(list, head, |leaf| {
-        let line = lines.get_mut(&leaf.offset).filter(|line| line.kinds == leaf.kinds).ok_or_else(|| malformed(leaf.offset))?;
-        line.used = true;
-        count(&mut entries, leaf.kinds);
-        line.bans.iter().for_each(|(ban, kinds)| count(&mut bans[*ban].entries, *kinds));
-        each(leaf.digest, leaf.kinds);
-        Ok(())
-    })?;
-    if let Some(unused) = lines.iter().filter(|(_, line)| !line.used).map(|(offset, _)| *offset).min() {
-        return Err(malformed(unused));
+    let mut whole = Whole::open(list, head)?;
+    while let Some((digest, line)) = whole.next()? {
+        each(digest, whole.records.lines[line].kinds);
     }
-    if entries != head.entries {
-        return Err(ListError::Counts(list.path.to_owned()));
-    }
-    Ok(bans)
+    Ok(whole.finish()?.bans)
 }
 
-fn count(entries: &mut Entries, kinds: Kinds) {
-    entries.all += 1;
-    entries.base += u64::from(kinds.has(MatchKind::Base));
-    entries.image += u64::from(kinds.has(MatchKind::Image));
-    entries.layer += u64::from(kinds.has(MatchKind::Layer));
-}
-
-/// The bans, and the entry lines by their offset.
-fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<(Vec<Counted>, HashMap<u64, Line>), ListError> {
-    let (mut bans, mut lines): (Vec<Counted>, _) = (Vec::new(), HashMap::new());
+/// The bans, and the entry lines in their order.
+fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Records, ListError> {
+    let mut records = Records::default();
     let (mut places, mut ids) = (HashMap::new(), HashSet::new());
     section::each_line(list, head, |offset, bytes| {
         let malformed = || ListError::Record(list.path.to_owned(), offset);
@@ -93,8 +172,8 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<(Vec
             if !ids.insert(ban.id.clone()) {
                 return Err(malformed());
             }
-            places.insert(offset, bans.len());
-            bans.push(Counted { ban, entries: Entries::default(), names: Vec::new() });
+            places.insert(offset, records.bans.len());
+            records.bans.push(Counted { ban, entries: Entries::default(), names: Vec::new() });
             return Ok(());
         }
         let entry: Entry = record::parse(bytes).filter(|entry: &Entry| !entry.matches.is_empty()).ok_or_else(malformed)?;
@@ -103,11 +182,13 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<(Vec
             // Ban lines come first, so the one meant is known.
             let place = *places.get(&ban).ok_or_else(malformed)?;
             found.push((place, kind));
-            let names = &mut bans[place].names;
+            let names = &mut records.bans[place].names;
             names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
         }
-        lines.insert(offset, Line::of(found));
+        records.numbers.insert(offset, records.lines.len());
+        records.lines.push(Line::of(found));
+        records.uses.push(0);
         Ok(())
     })?;
-    Ok((bans, lines))
+    Ok(records)
 }

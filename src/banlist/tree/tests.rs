@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::bytes::Reader;
 use super::super::testing::{digest, terms};
 use super::super::{compile, head::Head, testing};
+use super::leaves::Leaves;
 use super::*;
 
 /// A list file with these leaves: the head's place, and the tree.
@@ -27,6 +28,18 @@ fn found(head: &Head, bytes: &[u8], wanted: &[Digest]) -> Result<Vec<bool>, Stri
     Ok(leaves.iter().zip(wanted).map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted)).collect())
 }
 
+/// Every leaf's digest, or the first fault.
+fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
+    let list = Reader { path: Path::new("list"), bytes };
+    let (mut leaves, mut seen) = (Leaves::of(&list, head), Vec::new());
+    while let Some(leaf) = leaves.next().map_err(|error| error.to_string())? {
+        seen.push(leaf.digest);
+    }
+    // The end stays the end.
+    assert_eq!(leaves.next().unwrap(), None);
+    Ok(seen)
+}
+
 #[test]
 fn every_digest_is_found_and_no_other_in_trees_of_every_shape() {
     for size in [0, 1, 2, 24, 25, 26, 50, 374, 375, 376, 400, 5_624, 5_625, 5_626, 20_000] {
@@ -40,14 +53,7 @@ fn every_digest_is_found_and_no_other_in_trees_of_every_shape() {
         for (at, digest) in all.iter().enumerate().step_by(97) {
             assert_eq!(found(&head, &bytes, &[*digest]).unwrap(), [at % 2 == 1]);
         }
-        let mut seen = Vec::new();
-        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
-        build::check(&list, &head, |leaf| {
-            seen.push(leaf.digest);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(seen, listed);
+        assert_eq!(all_leaves(&head, &bytes).unwrap(), listed, "{size}");
     }
 }
 
@@ -120,17 +126,15 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
         let hash = Digest::of(&bytes[node(which)..node(which + 1)]);
         bytes[node(3) + HEADER + which * INNER_RECORD..][..32].copy_from_slice(hash.as_bytes());
         head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
-        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
-        assert!(build::check(&list, &head, |_| Ok(())).is_err(), "{case}");
         let fault = format!("cannot trust list \"list\": node 0/{which} of its tree is corrupt");
+        assert_eq!(all_leaves(&head, &bytes).unwrap_err(), fault, "{case}");
         assert_eq!(found(&head, &bytes, &listed).unwrap_err(), fault, "{case}");
     }
     // Padding is nobody's to use; look-ups do not read it, the whole check does.
     let (mut head, mut bytes) = (good, bytes);
     bytes[node(4) - 1] = 1;
     head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
-    let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
-    assert!(build::check(&list, &head, |_| Ok(())).is_err());
+    assert_eq!(all_leaves(&head, &bytes).unwrap_err(), "cannot trust list \"list\": node 1/0 of its tree is corrupt");
 }
 
 #[test]
@@ -141,4 +145,29 @@ fn nodes_that_change_places_are_refused() {
     let (first, second) = bytes[HEAD_SIZE..HEAD_SIZE + 2 * NODE_SIZE].split_at_mut(NODE_SIZE);
     first.swap_with_slice(second);
     assert_eq!(found(&head, &bytes, &listed[..1]).unwrap_err(), "cannot trust list \"list\": node 0/0 of its tree is corrupt");
+}
+
+/// No leaf of a node that is not whole gets out, and none of those before it was wrong.
+#[test]
+fn a_leaf_that_is_handed_out_is_proven_already() {
+    let mut listed: Vec<_> = (0..1_000).map(digest).collect();
+    listed.sort_unstable();
+    let (head, good) = tree(&listed);
+    let nodes = (good.len() - HEAD_SIZE) / NODE_SIZE;
+    for node in 0..nodes {
+        let mut bytes = good.clone();
+        bytes[HEAD_SIZE + node * NODE_SIZE + 500] ^= 4;
+        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+        let (mut leaves, mut seen) = (Leaves::of(&list, &head), Vec::new());
+        let fault = loop {
+            match leaves.next() {
+                Ok(Some(leaf)) => seen.push(leaf.digest),
+                Ok(None) => panic!("node {node} was not missed"),
+                Err(fault) => break fault.to_string(),
+            }
+        };
+        assert!(fault.ends_with("of its tree is corrupt"), "{fault}");
+        assert_eq!(seen, listed[..seen.len()]);
+        assert!(seen.len() % 25 == 0 && seen.len() <= node * 25, "node {node}: {}", seen.len());
+    }
 }
