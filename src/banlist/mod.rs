@@ -28,6 +28,8 @@ pub mod section;
 pub mod floor;
 pub mod store;
 #[cfg(feature = "ctl")]
+pub mod watch;
+#[cfg(feature = "ctl")]
 pub mod source;
 #[cfg(feature = "ctl")]
 pub mod compile;

@@ -10,6 +10,7 @@ pub mod install;
 pub mod keys;
 pub mod lineage;
 pub mod list;
+pub mod progress;
 #[cfg(test)]
 mod manual;
 
