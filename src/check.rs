@@ -16,12 +16,13 @@ mod tests;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
 use self::answer::{Answer, Found, List, Outcome};
 use self::stores::Stores;
 use self::subject::{FindError, Node, Sought, Subject};
 use crate::banlist::store::{self, Bans};
-use crate::container::running::{self, RunningContainer};
+use crate::container::running::{self, RunningContainer, Whose};
 use crate::lineage::Origin;
 use crate::lineage::image::{self, SourceLabels};
 use crate::paths::Paths;
@@ -47,9 +48,6 @@ An image is named by a reference or an image ID, in any engine's store on this n
   -h, --help       Print this help
 
 Exit status: 0 clear, 2 banned, 1 could not tell, 64 wrong usage.";
-
-/// Settings that say nothing, for a node that has none: everything as it is unless said otherwise.
-const DEFAULTS: &str = "#\n";
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,13 +207,10 @@ pub fn usual_places() -> Engines {
 fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Timestamp) -> Result<Answer, CheckError> {
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
     let armed = stored.is_some();
-    let settings = match stored {
-        Some(settings) => settings,
-        None => settings::parse(DEFAULTS, &paths.settings).map_err(CheckError::Settings)?,
-    };
+    let settings = stored.unwrap_or_else(Settings::unset);
     let places = stores::joined(usual.clone(), &settings.engines);
     let stores = Stores::open(&places, paths);
-    let (running, unread) = running_containers(&places);
+    let (running, unread) = running_containers(Path::new("/"), Whose::Everybodys, &places);
     let node = Node { paths, stores: &stores, running: &running };
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
@@ -233,10 +228,11 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults, notes })
 }
 
-/// The containers that runtimes have state of, and a line for each whose state cannot be read.
-fn running_containers(places: &Engines) -> (Vec<RunningContainer>, Vec<String>) {
+/// The containers that runtimes have state of on the node whose root folder is `node`, and a line for each whose state cannot be read.
+#[must_use]
+pub fn running_containers(node: &Path, whose: Whose, places: &Engines) -> (Vec<RunningContainer>, Vec<String>) {
     let (mut running, mut faults) = (Vec::new(), Vec::new());
-    for found in running::containers(&running::roots(&places.runtime_roots)) {
+    for found in running::containers(&running::roots(node, whose, &places.runtime_roots)) {
         match found {
             Ok(container) => running.push(container),
             Err(fault) => faults.push(line::causes(&fault)),
@@ -246,6 +242,7 @@ fn running_containers(places: &Engines) -> (Vec<RunningContainer>, Vec<String>) 
 }
 
 /// A subject's judgement, and what it was judged by.
+#[derive(Debug)]
 pub struct Judged {
     /// What the list answered.
     pub bans: Bans,

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// The files and folders of a node, all absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
+    /// The folder that all of this is below: `/`.
+    pub root: PathBuf,
     /// Settings: `/etc/embargo/config.toml`.
     pub settings: PathBuf,
     /// Trust: `/etc/embargo/keyset`.
@@ -35,6 +37,7 @@ impl Paths {
     pub fn below(root: &Path) -> Self {
         let (etc, state) = (root.join("etc/embargo"), root.join("var/lib/embargo"));
         Self {
+            root: root.to_owned(),
             settings: etc.join("config.toml"),
             keyset: etc.join("keyset"),
             break_glass: etc.join("break-glass"),
@@ -45,6 +48,12 @@ impl Paths {
             not_armed: root.join("run/embargo/not-armed"),
             state,
         }
+    }
+
+    /// A path as this node's own files write it: below the root, unless it is written so already.
+    #[must_use]
+    pub fn of_node(&self, path: &Path) -> PathBuf {
+        if path.starts_with(&self.root) { path.to_owned() } else { self.root.join(path.strip_prefix("/").unwrap_or(path)) }
     }
 
     /// The paths for this caller: `root` (the value of `EMBARGO_ROOT`) counts only when `privileged` is false and it is absolute.
@@ -60,6 +69,15 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_node_elsewhere_calls_its_own_is_below_its_root() {
+        for (root, path, found) in
+            [("/", "/var/lib/x", "/var/lib/x"), ("/mnt", "/var/lib/x", "/mnt/var/lib/x"), ("/mnt", "/mnt/x", "/mnt/x")]
+        {
+            assert_eq!(Paths::below(Path::new(root)).of_node(Path::new(path)), Path::new(found));
+        }
+    }
 
     #[test]
     fn the_environment_moves_nothing_for_a_privileged_caller() {

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{fmt, fs, io};
 
+use crate::container::engine::{self, Place};
+use crate::container::running::RunningContainer;
 use crate::lineage::containerd::store as containerd;
 use crate::lineage::docker::GraphStore;
 use crate::lineage::{LineageError, Unknown, storage};
@@ -31,6 +33,20 @@ pub struct Store {
     pub namespace: Option<String>,
     /// What it answers.
     pub records: Box<dyn Records>,
+}
+
+impl Store {
+    /// Whether a container with this bundle can be this store's, by the shape of the bundle's path: IDs that people choose, as with ctr, stand in
+    /// more than one namespace.
+    #[must_use]
+    pub fn may_have(&self, running: &RunningContainer) -> bool {
+        let is_storage = self.engine == "containers-storage";
+        match engine::place_of(&running.bundle, &running.id) {
+            Place::Task { namespace, .. } => !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace),
+            Place::Storage { .. } => is_storage,
+            Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => true,
+        }
+    }
 }
 
 impl fmt::Display for Store {

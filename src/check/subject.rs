@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use super::stores::{Store, Stores};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine;
+use crate::container::engine::{self, Place};
 use crate::container::running::RunningContainer;
-use crate::lineage::{self, LineageError, Origin, Unknown};
+use crate::lineage::{self, LineageError, Origin, Unknown, storage};
 use crate::paths::Paths;
 
 /// How long one lineage may take. Nobody's container start waits for it, so it may take longer than at the gate.
@@ -108,12 +108,17 @@ pub struct Node<'a> {
 }
 
 /// A container by all that is known of it.
-struct Known<'a> {
-    id: ContainerId,
-    names: Vec<String>,
-    asked: Option<String>,
-    store: Option<&'a Store>,
-    running: Option<&'a RunningContainer>,
+pub struct Known<'a> {
+    /// Its ID.
+    pub id: ContainerId,
+    /// Its names.
+    pub names: Vec<String>,
+    /// What its maker asked for.
+    pub asked: Option<String>,
+    /// The store that has a record of it.
+    pub store: Option<&'a Store>,
+    /// What a runtime has of it; its process may have ended.
+    pub running: Option<&'a RunningContainer>,
 }
 
 impl Node<'_> {
@@ -145,14 +150,14 @@ impl Node<'_> {
         }
     }
 
-    /// Every container, known to a store, to a runtime, or to both.
-    fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
-        let mut containers = Vec::new();
+    /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be read.
+    pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
+        let mut containers: Vec<Known<'_>> = Vec::new();
         for store in &self.stores.open {
             match store.records.containers() {
                 Err(fault) => faults.push(fault),
                 Ok(stored) => containers.extend(stored.into_iter().map(|stored| Known {
-                    running: self.running.iter().find(|running| running.id == stored.id),
+                    running: self.running.iter().find(|running| running.id == stored.id && store.may_have(running)),
                     id: stored.id,
                     names: stored.names,
                     asked: stored.image,
@@ -160,7 +165,8 @@ impl Node<'_> {
                 })),
             }
         }
-        let strangers: Vec<_> = self.running.iter().filter(|running| containers.iter().all(|known| known.id != running.id)).collect();
+        let is_known = |one: &RunningContainer| containers.iter().any(|known| known.running.is_some_and(|other| std::ptr::eq(one, other)));
+        let strangers: Vec<_> = self.running.iter().filter(|running| !is_known(running)).collect();
         containers.extend(strangers.into_iter().map(|running| Known {
             id: running.id.clone(),
             names: Vec::new(),
@@ -171,12 +177,18 @@ impl Node<'_> {
         containers
     }
 
-    fn container(&self, known: &Known<'_>) -> Subject {
+    /// What a container is made of: from its bundle while it runs, as at its start; from its engine's record otherwise.
+    #[must_use]
+    pub fn container(&self, known: &Known<'_>) -> Subject {
         let deadline = Instant::now() + PATIENCE;
         let living = known.running.filter(|running| running.process.is_alive());
         let bundle = living.map(|running| Bundle::load(&running.bundle, &running.id, None));
         let (engine, origin) = match (bundle, known.store) {
-            (Some(Ok(bundle)), _) => (engine::place(&bundle).word(), lineage::resolve(&bundle, self.paths, deadline)),
+            (Some(Ok(bundle)), store) => {
+                let place = engine::place(&bundle);
+                let recorded = living.filter(|running| !running.is_trusted()).and_then(|_| of_user(&bundle, &place, store, deadline));
+                (place.word(), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
+            }
             (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
             (Some(Err(fault)), None) => ("unknown", Err(Unknown::Bundle(Box::new(fault)).into())),
             (None, None) => ("unknown", Err(Unknown::NoRecord("the process of the container", known.place()).into())),
@@ -198,6 +210,17 @@ impl Node<'_> {
             }
         }
         images
+    }
+}
+
+/// What a user's container is made of, by the record in his store: what he mounted is in a mount namespace of his own and cannot be seen from here.
+fn of_user(bundle: &Bundle, place: &Place, store: Option<&Store>, deadline: Instant) -> Option<Result<Origin, LineageError>> {
+    match (store, place) {
+        (Some(store), _) => Some(store.records.container(&bundle.id, deadline)),
+        (None, Place::Storage { store, .. }) => {
+            Some(storage::Store::open(store, store).and_then(|store| store.container(&bundle.id, deadline)))
+        }
+        (None, Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere) => None,
     }
 }
 

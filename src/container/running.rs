@@ -27,6 +27,15 @@ const ROOTS: [&str; 4] = ["/run/docker/runtime-runc", "/run/containerd/runc", "/
 /// The same, below each user's runtime folder.
 const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
 
+/// Whose containers to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The caller's own: the system's where root asks.
+    Own,
+    /// The users' as well, whose folders hold what they like.
+    Everybodys,
+}
+
 /// A container that a runtime has state of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningContainer {
@@ -114,15 +123,36 @@ impl std::error::Error for StateError {
     }
 }
 
-/// The folders below which runtimes keep state on this node: the usual ones, each user's, and `more`, the settings' `runtime_roots`.
+/// The folders below which runtimes keep state on the node whose root folder is `node`: the usual ones, the users', and `more`, the settings'
+/// `runtime_roots`.
 #[must_use]
-pub fn roots(more: &[PathBuf]) -> Vec<PathBuf> {
-    let mut roots: Vec<_> = ROOTS.iter().map(PathBuf::from).collect();
-    let mut users: Vec<_> = fs::read_dir("/run/user").into_iter().flatten().flatten().map(|user| user.path()).collect();
-    users.sort();
-    roots.extend(users.iter().flat_map(|user| USER_ROOTS.map(|root| user.join(root))));
+pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
+    let mut roots: Vec<_> = ROOTS.iter().map(|root| node.join(root.trim_start_matches('/'))).collect();
+    roots.extend(user_folders(node, whose).iter().flat_map(|user| USER_ROOTS.map(|root| user.join(root))));
     roots.extend(more.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
     roots
+}
+
+/// The runtime folders of the users on the node whose root folder is `node`, in order.
+#[must_use]
+pub fn user_folders(node: &Path, whose: Whose) -> Vec<PathBuf> {
+    let folder = node.join("run/user");
+    match whose {
+        Whose::Own => vec![folder.join(nix::unistd::geteuid().to_string())],
+        Whose::Everybodys => {
+            let mut users: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|user| user.path()).collect();
+            users.sort();
+            users
+        }
+    }
+}
+
+impl RunningContainer {
+    /// Whether root or the caller wrote the state; what stands in any other is its user's word.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.owner == 0 || self.owner == nix::unistd::geteuid().as_raw()
+    }
 }
 
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A root holds containers, or one folder of them
@@ -377,9 +407,21 @@ mod tests {
 
     #[test]
     fn the_settings_roots_come_after_the_usual_ones_once() {
-        let roots = roots(&[PathBuf::from("/run/runc"), PathBuf::from("/srv/runc")]);
+        let roots = roots(Path::new("/"), Whose::Everybodys, &[PathBuf::from("/run/runc"), PathBuf::from("/srv/runc")]);
         assert_eq!(roots[..4], ROOTS.map(PathBuf::from));
         assert_eq!(roots.iter().filter(|root| root.ends_with("run/runc")).count(), 1);
         assert_eq!(roots.last().unwrap(), Path::new("/srv/runc"));
+    }
+
+    #[test]
+    fn the_users_folders_are_looked_at_only_when_everybodys_containers_are_wanted() {
+        let node = tempfile::tempdir().unwrap();
+        fs::create_dir_all(node.path().join("run/user/70000")).unwrap();
+        let own = user_folders(node.path(), Whose::Own);
+        assert_eq!(own, [node.path().join("run/user").join(nix::unistd::geteuid().to_string())]);
+        assert_eq!(user_folders(node.path(), Whose::Everybodys), [node.path().join("run/user/70000")]);
+        let theirs = node.path().join("run/user/70000/crun");
+        assert!(roots(node.path(), Whose::Everybodys, &[]).contains(&theirs));
+        assert!(!roots(node.path(), Whose::Own, &[]).contains(&theirs));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod ban;
 pub mod image;
+pub mod impact;
 pub mod install;
 pub mod keys;
 pub mod lineage;
@@ -128,6 +129,7 @@ plain_errors!(
     SettingsError,
     ban::BanError,
     image::ImageError,
+    impact::ImpactError,
     install::InstallError,
     keys::KeyError,
     list::AuthoringError,

@@ -22,10 +22,13 @@ use crate::banlist::store::Rules;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
-use value::{AbsolutePath, Few, Grace, OriginName, Wait};
+use value::{AbsolutePath, Few, Grace, OriginName, Share, Wait};
 
 /// The largest settings file that makes sense, in bytes.
 const LARGEST: u64 = 65_536;
+
+/// How many of the running containers a list may newly refuse where no settings say so, in percent.
+pub const MAX_IMPACT: u8 = 50;
 
 /// What the operator decided; defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub struct Settings {
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
     pub origin: Option<String>,
+    /// How many of the running containers a list may newly refuse before it is not installed, in percent. Default: [`MAX_IMPACT`].
+    pub max_impact: u8,
     /// How long resolving a lineage may take. Default: 250 ms.
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, beside the usual places.
@@ -223,6 +228,12 @@ pub fn parse(text: &str, path: &Path) -> Result<Settings, SettingsError> {
 }
 
 impl Settings {
+    /// What holds on a node that has no settings: every default.
+    #[must_use]
+    pub fn unset() -> Self {
+        Written::default().filled_in()
+    }
+
     /// What the settings say about the list.
     #[must_use]
     pub fn rules(&self) -> Rules {
@@ -231,7 +242,7 @@ impl Settings {
 }
 
 /// The file as it is written; the same names as in [`Settings`].
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     mode: Option<Mode>,
@@ -244,6 +255,7 @@ struct Written {
     grace: Option<Grace>,
     min_version: Option<u64>,
     origin: Option<OriginName>,
+    max_impact: Option<Share>,
     resolve_timeout: Option<Wait>,
     engines: Option<WrittenEngines>,
 }
@@ -289,6 +301,7 @@ impl Written {
             grace: self.grace.map_or(30 * 86_400, |grace| grace.0),
             min_version: self.min_version.unwrap_or(0),
             origin: self.origin.map(|origin| origin.0),
+            max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
             resolve_timeout: self.resolve_timeout.map_or(Duration::from_millis(250), |wait| wait.0),
             engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
         }

@@ -1,6 +1,6 @@
 //! How are single values of the settings written?
 //!
-//! In: strings of the settings file. Out: absolute paths, times and origins within their bounds, or one sentence on what was expected, to which the
+//! In: strings of the settings file. Out: absolute paths, times, shares and origins within their bounds, or one sentence on what was expected, to which the
 //! reader of the file adds the line.
 
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ use crate::sys::clock;
 const MOST_ENTRIES: usize = 64;
 /// The longest grace: ten years, in milliseconds.
 const LONGEST_GRACE: u64 = 3_650 * 86_400_000;
+/// The whole, in percent.
+const ALL: u8 = 100;
 /// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up later than that.
 const LONGEST_WAIT: u64 = 10_000;
 
@@ -65,6 +67,21 @@ impl TryFrom<String> for Wait {
     }
 }
 
+/// A share of a node's containers, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Share(pub(super) u8);
+
+impl TryFrom<String> for Share {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let share = digits.and_then(|digits| digits.parse().ok()).filter(|share| *share <= ALL);
+        share.map(Self).ok_or_else(|| format!("expected a share such as \"50%\", at most \"100%\", not {text:?}"))
+    }
+}
+
 /// The name of the list's publisher, as the list's head and the keyset write it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -108,6 +125,13 @@ mod tests {
         assert_eq!(Wait::try_from("10s".to_owned()), Ok(Wait(Duration::from_secs(10))));
         assert!(Wait::try_from("0ms".to_owned()).is_err());
         assert!(Wait::try_from("11s".to_owned()).is_err());
+        assert_eq!(["0%", "50%", "100%"].map(|text| Share::try_from(text.to_owned())), [Ok(Share(0)), Ok(Share(50)), Ok(Share(100))]);
+        for share in ["", "%", "50", "101%", "-1%", "+5%", "50.5%", "50 %", "256%"] {
+            assert_eq!(
+                Share::try_from(share.to_owned()).unwrap_err(),
+                format!("expected a share such as \"50%\", at most \"100%\", not {share:?}")
+            );
+        }
         for path in ["runc", "", "./runc", "/a\0b"] {
             assert_eq!(AbsolutePath::try_from(path.to_owned()).unwrap_err(), format!("expected an absolute path, not {path:?}"));
         }

@@ -1,0 +1,146 @@
+//! What would a list do to what runs on this node?
+//!
+//! In: a list that is not in force yet, and the node as it is. Out: a [`Survey`] of the running containers: what each is made of, by the gate's own
+//! way, and what the verdict would be if it were started again now, by the draft and by the list in force, in `enforce` mode whatever the settings say.
+//! From it follows whether an installation should stop ([`Survey::objection`]). A list stops no container, but a node that restarts starts them all
+//! again: one wrong ban takes a fleet down at its next reboot.
+//!
+//! Hostile: users' containers, whose state, bundles and stores say what their users like. An installation does not look at them, so that no user can
+//! keep a ban out with a thousand made-up containers, nor make it wait. Root's containers are believed as the gate believes them. One that cannot be
+//! understood counts as running, and stops nothing. Not checked: the draft's signatures; that is the caller's work.
+
+pub mod lists;
+pub mod objection;
+mod pause;
+pub mod site;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Head;
+use crate::check::Judged;
+use crate::check::subject::{Kind, Known, Node, Subject};
+use crate::container::bundle::Bundle;
+use crate::container::running::{RunningContainer, Whose};
+use crate::lineage;
+use crate::paths::Paths;
+use crate::settings::Settings;
+use crate::sys::clock::Timestamp;
+use crate::verdict::{Grounds, Judgement, Verdict};
+use lists::Lists;
+pub use objection::ImpactError;
+use site::Site;
+
+/// The running containers of a node, and what becomes of each at its next start.
+#[derive(Debug)]
+pub struct Survey {
+    /// The draft's file, for messages.
+    pub draft: PathBuf,
+    /// The containers that run.
+    pub running: Vec<Surveyed>,
+    /// What could not be read on the way, one line each.
+    pub faults: Vec<String>,
+}
+
+/// A container or an image, judged by both lists.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// What it is, and what it is made of.
+    pub subject: Subject,
+    /// What the draft would do to it.
+    pub draft: Judged,
+    /// What the list in force does to it.
+    pub in_force: Judgement,
+    /// Whether a running pod hangs on it.
+    pub is_pause: bool,
+    /// Whether it is root's or the caller's own. A user's is shown and counts for nothing.
+    pub is_trusted: bool,
+}
+
+impl Surveyed {
+    /// Whether the draft itself refuses it.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        refused_by_list(&self.draft.judgement).is_some()
+    }
+
+    /// Whether the draft refuses it and the list in force does not ban it.
+    #[must_use]
+    pub fn is_newly_refused(&self) -> bool {
+        let (draft, in_force) = (refused_by_list(&self.draft.judgement), refused_by_list(&self.in_force));
+        // A node whose list is overdue may refuse everything today. That makes no ban an old one.
+        draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
+    }
+
+    /// What people call it: its first name, else its ID, else nothing.
+    #[must_use]
+    pub fn called(&self) -> Option<&str> {
+        match &self.subject.kind {
+            Kind::Container { id, names, .. } => Some(names.first().map_or(id.as_str(), |name| name.trim_start_matches('/'))),
+            Kind::Image => None,
+        }
+    }
+}
+
+/// The grounds of a refusal that a list gives; none for one that no list changes, or that only another list's absence gives.
+fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
+    match &judgement.verdict {
+        Verdict::Admit(_) => None,
+        Verdict::Refuse(refusal) => match refusal.grounds() {
+            grounds @ (Grounds::Banned | Grounds::OverdueList) => Some(grounds),
+            Grounds::CorruptStore | Grounds::MissingList | Grounds::UnknownImage | Grounds::NoImage | Grounds::Settings => None,
+        },
+    }
+}
+
+/// Surveys root's containers, or the caller's, for an installation of `draft`, whose head is `head`. On a node that is not this one (`paths` below another
+/// root), the containers whose state lies below that root.
+///
+/// # Errors
+/// [`ListError`] when the draft cannot be read; a container that cannot be understood is no error.
+pub fn survey(
+    draft: &Reader<'_, File>,
+    head: &Head,
+    paths: &Paths,
+    settings: Option<&Settings>,
+    now: Timestamp,
+) -> Result<Survey, ListError> {
+    let site = Site::running(paths, settings, Whose::Own);
+    let node = site.node();
+    let living = living(&node.containers(&mut Vec::new()), &node);
+    let lists = Lists::ask(draft, head, &site, living.iter().map(|(_, subject)| subject), now)?;
+    let mut running = judged(living, &lists);
+    running.iter_mut().filter(|one| one.is_refused()).for_each(|one| name(one, &site.running));
+    Ok(Survey { draft: draft.path.to_owned(), running, faults: site.faults })
+}
+
+/// The containers that run, each with what it is made of.
+pub(super) fn living<'a>(known: &[Known<'a>], node: &Node<'a>) -> Vec<(&'a RunningContainer, Subject)> {
+    let alive = |known: &Known<'a>| {
+        let running = known.running.filter(|running| running.process.is_alive())?;
+        let subject = node.container(known);
+        // It may have ended meanwhile.
+        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some((running, subject))
+    };
+    known.iter().filter_map(alive).collect()
+}
+
+/// The running containers, judged.
+pub(super) fn judged(living: Vec<(&RunningContainer, Subject)>, lists: &Lists<'_>) -> Vec<Surveyed> {
+    let pauses = pause::among(&living.iter().map(|(running, _)| *running).collect::<Vec<_>>());
+    let surveyed = |((running, subject), is_pause): ((&RunningContainer, Subject), bool)| {
+        let (draft, in_force) = lists.judge(&subject);
+        Surveyed { subject, draft, in_force, is_pause, is_trusted: running.is_trusted() }
+    };
+    living.into_iter().zip(pauses).map(surveyed).collect()
+}
+
+/// Adds what its engine calls a container.
+fn name(one: &mut Surveyed, running: &[RunningContainer]) {
+    let Kind::Container { id, names, .. } = &mut one.subject.kind else { return };
+    let running = running.iter().find(|running| running.id == *id && running.bundle == one.subject.place);
+    let bundle = running.and_then(|running| Bundle::load(&running.bundle, &running.id, None).ok());
+    names.extend(bundle.as_ref().and_then(lineage::called));
+}

@@ -1,0 +1,134 @@
+//! What do a draft and the list in force say of all that is on a node?
+//!
+//! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out: for each, both judgements, by the one evaluator and
+//! in `enforce` mode. Each list is opened and asked once, for every digest together; what is judged apart is given its own answers. Each piece
+//! of either list is hashed before it is believed; whether the draft is signed is not asked here.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use super::site::Site;
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Head;
+use crate::banlist::record::Hit;
+use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
+use crate::check::Judged;
+use crate::check::subject::{Kind, Subject};
+use crate::lineage::image::SourceLabels;
+use crate::sys::clock::Timestamp;
+use crate::verdict::{self, Case, Judgement, Labels};
+
+/// A list's answers to every query, by query.
+type Answers = HashMap<Query, Vec<Hit>>;
+
+/// Both lists, asked.
+pub struct Lists<'a> {
+    site: &'a Site<'a>,
+    now: Timestamp,
+    draft: Known,
+    in_force: Bans,
+    draft_answers: Answers,
+    in_force_answers: Answers,
+}
+
+impl<'a> Lists<'a> {
+    /// Asks both lists about all `subjects`.
+    ///
+    /// # Errors
+    /// [`ListError`] when the draft cannot be read. A list in force that is missing or broken is an answer.
+    pub fn ask<'s>(
+        draft: &Reader<'_, File>,
+        head: &Head,
+        site: &'a Site<'a>,
+        subjects: impl Iterator<Item = &'s Subject>,
+        now: Timestamp,
+    ) -> Result<Self, ListError> {
+        let mut queries: Vec<Query> = subjects.filter_map(|subject| subject.origin.as_ref().ok()).flat_map(verdict::queries).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let rules = site.settings.rules();
+        let floor = Trust::load(site.paths, &rules).ok().and_then(|trust| trust.floor);
+        let in_force = store::look_up(site.paths, &rules, &queries);
+        let in_force_answers = match &in_force {
+            Bans::Known(known) => by_query(&known.hits),
+            Bans::Missing(_) => Answers::new(),
+        };
+        let draft = Known {
+            keyset: head.edition.keyset,
+            version: head.edition.version,
+            issued: head.issued,
+            expires: head.expires,
+            floor_issued: floor.map(|floor| floor.issued),
+            hits: store::hits(draft, head, &queries)?,
+            slot: Slot::Current,
+            fault: None,
+            bad_signatures: 0,
+        };
+        Ok(Self { site, now, draft_answers: by_query(&draft.hits), draft, in_force, in_force_answers })
+    }
+
+    /// The list in force, as it answered to everything.
+    #[must_use]
+    pub const fn in_force(&self) -> &Bans {
+        &self.in_force
+    }
+
+    /// What the draft says of one subject, and what the list in force does.
+    #[must_use]
+    pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
+        let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
+        let in_force = match &self.in_force {
+            Bans::Known(known) => self.verdict(subject, &Bans::Known(answered(known, &self.in_force_answers, &queries))),
+            // Something is banned and its record cannot be read. That says nothing of anything else.
+            Bans::Missing(ListError::Unread(..)) => {
+                self.verdict(subject, &store::look_up(self.site.paths, &self.site.settings.rules(), &queries))
+            }
+            missing @ Bans::Missing(_) => self.verdict(subject, missing),
+        };
+        let bans = Bans::Known(answered(&self.draft, &self.draft_answers, &queries));
+        let judgement = self.verdict(subject, &bans);
+        (Judged { bans, judgement, labels: SourceLabels::default() }, in_force)
+    }
+
+    fn verdict(&self, subject: &Subject, bans: &Bans) -> Judgement {
+        let (container, name) = match &subject.kind {
+            Kind::Container { id, names, .. } => (id.as_str(), names.first().map(|name| name.trim_start_matches('/'))),
+            Kind::Image => ("image", None),
+        };
+        verdict::judge(&Case {
+            container,
+            name,
+            engine: subject.engine,
+            origin: subject.origin.as_ref(),
+            labels: Labels::default(),
+            bans,
+            settings: &self.site.settings,
+            break_glass: None,
+            now: self.now,
+        })
+    }
+}
+
+fn by_query(hits: &[Hit]) -> Answers {
+    let mut answers = Answers::new();
+    for hit in hits {
+        answers.entry(Query { digest: hit.digest, kind: hit.kind }).or_default().push(hit.clone());
+    }
+    answers
+}
+
+/// What a list would have answered to these queries alone.
+fn answered(list: &Known, answers: &Answers, queries: &[Query]) -> Known {
+    Known {
+        keyset: list.keyset,
+        version: list.version,
+        issued: list.issued,
+        expires: list.expires,
+        floor_issued: list.floor_issued,
+        hits: queries.iter().filter_map(|query| answers.get(query)).flatten().cloned().collect(),
+        slot: list.slot,
+        fault: None,
+        bad_signatures: list.bad_signatures,
+    }
+}

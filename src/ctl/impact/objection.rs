@@ -1,0 +1,126 @@
+//! Should a list be kept out of a node for what it would do to the containers there?
+//!
+//! In: a survey, the node's limit, and whether the list's signers know what it does. Out: nothing, or why not. Pure. One container may always be refused:
+//! a ban that hits a single container is what lists are for. A pause container may not, whoever acknowledges it: no pod of the node would start.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::{Survey, Surveyed};
+use crate::banlist::head::Impact;
+use crate::report::line;
+
+/// The most containers that a message names.
+const MOST_NAMED: usize = 3;
+
+/// Why a list must not be put in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImpactError {
+    /// It would newly refuse too many of the running containers.
+    Share {
+        /// The list.
+        list: PathBuf,
+        /// How many it would refuse beyond those that the list in force bans.
+        refused: usize,
+        /// How many run.
+        running: usize,
+        /// The node's limit, in percent.
+        limit: u8,
+        /// What people call the first few.
+        called: Vec<String>,
+    },
+    /// It refuses the pause container of a running pod.
+    Pause {
+        /// The list.
+        list: PathBuf,
+        /// The pause container.
+        called: String,
+        /// What was found: `is …, banned by …`.
+        because: String,
+    },
+}
+
+impl ImpactError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let preview = |list: &PathBuf| format!("embargoctl list preview {}", line::name(&list.to_string_lossy()));
+        match self {
+            Self::Share { list, .. } => {
+                format!("{} shows them; if it is meant, build it with --acknowledge-impact, or raise max_impact", preview(list))
+            }
+            Self::Pause { list, .. } => {
+                format!("{} shows it; except that image from the ban, or change the engine's pause image", preview(list))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ImpactError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share { list, refused, running, limit, called } => {
+                write!(f, "cannot install {list:?}: {refused} of the {running} running containers would not start again (")?;
+                f.write_str(&called.iter().map(|called| line::name(called)).collect::<Vec<_>>().join(", "))?;
+                let more = refused.saturating_sub(called.len());
+                if more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                write!(f, "), which is more than max_impact = \"{limit}%\"")
+            }
+            Self::Pause { list, called, because } => {
+                write!(f, "cannot install {list:?}: no pod could start: the pause container {} {because}", line::name(called))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ImpactError {}
+
+impl Survey {
+    /// Why the draft should not be installed: a pause container, or more than `limit` percent of the running containers newly refused, unless its signers
+    /// have acknowledged it.
+    #[must_use]
+    pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
+        let list = self.draft.clone();
+        if let Some(pause) = self.counted().find(|one| one.is_pause && one.is_refused()) {
+            return Some(ImpactError::Pause { list, called: called(pause), because: because(pause) });
+        }
+        let newly: Vec<_> = self.newly_refused().collect();
+        let (refused, running) = (newly.len(), self.counted().count());
+        let is_above = refused > 1 && refused * 100 > running * usize::from(limit);
+        match acknowledged {
+            Impact::Guarded if is_above => {
+                Some(ImpactError::Share { list, refused, running, limit, called: newly.into_iter().take(MOST_NAMED).map(called).collect() })
+            }
+            Impact::Guarded | Impact::Acknowledged => None,
+        }
+    }
+
+    /// The containers that count: those of which no user has the say.
+    pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
+        self.running.iter().filter(|one| one.is_trusted)
+    }
+
+    /// Those of them that the draft would refuse and the list in force does not ban.
+    pub fn newly_refused(&self) -> impl Iterator<Item = &Surveyed> {
+        self.counted().filter(|one| one.is_newly_refused())
+    }
+}
+
+/// What people call it; an ID by its first 12 digits.
+fn called(one: &Surveyed) -> String {
+    let called = one.called().unwrap_or_default();
+    let is_id = called.len() == 64 && called.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { called[..12].to_owned() } else { called.to_owned() }
+}
+
+/// Why it is refused.
+fn because(one: &Surveyed) -> String {
+    let findings = &one.draft.judgement.findings;
+    let finding = findings.iter().find(|finding| finding.standing.is_in_effect());
+    finding.map_or_else(
+        || "would be refused, because the list is overdue".to_owned(),
+        |finding| finding.sentence(one.subject.origin.as_ref().ok()),
+    )
+}
