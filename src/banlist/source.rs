@@ -36,6 +36,7 @@
 //!
 //! A file of digests stands beside `bans.toml` or below its folder: one `sha256:…` a line, empty lines and lines that start with `#` aside.
 
+pub mod draft;
 mod written;
 
 #[cfg(test)]
@@ -143,11 +144,12 @@ impl Source {
         let mut source = Self { bans: Vec::new(), matches: Vec::new(), digest: Digest::of(b""), size: text.len() as u64 };
         let mut ids = HashSet::new();
         for (ban, written) in document.bans.iter().enumerate() {
-            source.bans.push(written.ban().map_err(at)?);
-            if !ids.insert(written.id.get_ref().as_str()) {
-                return Err(at(Fault::new(&written.id, format!("{:?} stands here for the second time", written.id.get_ref()))));
+            let read = written.get_ref().ban(written.span().start).map_err(at)?;
+            if let Some(id) = written.get_ref().id.as_ref().filter(|id| !ids.insert(id.get_ref().as_str())) {
+                return Err(at(Fault::new(id, format!("{:?} stands here for the second time", id.get_ref()))));
             }
-            for found in &written.matches {
+            source.bans.push(read);
+            for found in &written.get_ref().matches {
                 let found = found.checked().map_err(at)?;
                 let digests = match found.target {
                     Target::Digest(digest) => vec![digest],

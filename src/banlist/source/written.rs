@@ -24,6 +24,12 @@ impl Fault {
     pub(super) fn new<T>(place: &Spanned<T>, what: impl fmt::Display) -> Self {
         Self { at: place.span().start, what: what.to_string() }
     }
+
+    /// What the reader of TOML says, on one line.
+    pub(super) fn of_toml(error: &toml::de::Error) -> Self {
+        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        Self { at: error.span().map_or(0, |span: Range<usize>| span.start), what }
+    }
 }
 
 /// The whole file.
@@ -31,41 +37,39 @@ impl Fault {
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     #[serde(default, rename = "ban")]
-    pub(super) bans: Vec<WrittenBan>,
+    pub(super) bans: Vec<Spanned<WrittenBan>>,
 }
 
 impl Document {
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            Fault { at: error.span().map_or(0, |span: Range<usize>| span.start), what: message }
-        })
+        toml::from_str(text).map_err(|error| Fault::of_toml(&error))
     }
 }
 
+/// Every key may be missing here, so that one that is leaves the others readable; [`required`] asks for those that must not be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBan {
-    pub(super) id: Spanned<String>,
-    reason: Spanned<String>,
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) reason: Option<Spanned<String>>,
     #[serde(default)]
-    advisories: Vec<Spanned<String>>,
-    severity: Severity,
-    action: Option<Action>,
-    effective: Spanned<Moment>,
-    lapses: Option<Spanned<Moment>>,
-    successor: Option<Spanned<String>>,
+    pub(super) advisories: Vec<Spanned<String>>,
+    pub(super) severity: Option<Severity>,
+    pub(super) action: Option<Action>,
+    pub(super) effective: Option<Spanned<Moment>>,
+    pub(super) lapses: Option<Spanned<Moment>>,
+    pub(super) successor: Option<Spanned<String>>,
     #[serde(default)]
-    cure: Vec<Spanned<String>>,
+    pub(super) cure: Vec<Spanned<String>>,
     #[serde(default, rename = "match")]
     pub(super) matches: Vec<WrittenMatch>,
     #[serde(default)]
-    except: Vec<WrittenException>,
-    patch: Option<WrittenPatch>,
+    except: Vec<Spanned<WrittenException>>,
+    patch: Option<Spanned<WrittenPatch>>,
 }
 
 /// A time, as a TOML date or as text.
-struct Moment(Timestamp);
+pub(super) struct Moment(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -88,33 +92,35 @@ pub(super) struct WrittenMatch {
     base_file: Option<Spanned<String>>,
     image_file: Option<Spanned<String>>,
     layer_file: Option<Spanned<String>>,
-    name: Option<Spanned<String>>,
-    platform: Option<Spanned<String>>,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) platform: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenException {
+pub(super) struct WrittenException {
     base: Option<Spanned<String>>,
     image: Option<Spanned<String>>,
     layer: Option<Spanned<String>>,
-    until: Moment,
-    reason: Spanned<String>,
+    pub(super) until: Option<Spanned<Moment>>,
+    pub(super) reason: Option<Spanned<String>>,
     ticket: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenPatch {
+pub(super) struct WrittenPatch {
     check: Option<Spanned<Vec<String>>>,
-    run: Spanned<Vec<String>>,
-    timeout: Option<Spanned<String>>,
+    pub(super) run: Option<Spanned<Vec<String>>>,
+    pub(super) timeout: Option<Spanned<String>>,
     user: Option<Spanned<String>>,
 }
 
 /// A match, checked.
 pub(super) struct Found<'a> {
     pub(super) kind: MatchKind,
+    /// Where its digest, or the name of its file, stands.
+    pub(super) at: usize,
     pub(super) target: Target<'a>,
     pub(super) name: Option<String>,
     pub(super) platform: Option<String>,
@@ -128,29 +134,30 @@ pub(super) enum Target<'a> {
 }
 
 impl WrittenBan {
-    /// The ban, without what it matches.
-    pub(super) fn ban(&self) -> Result<Ban, Fault> {
-        let (effective, lapses) = (self.effective.get_ref().0, self.lapses.as_ref().map(|lapses| lapses.get_ref().0));
-        if let (Some(place), Some(lapses)) = (&self.lapses, lapses)
-            && lapses <= effective
-        {
-            return Err(Fault::new(place, "lapses is not later than effective"));
+    /// The ban, without what it matches. `at` is where its table starts.
+    pub(super) fn ban(&self, at: usize) -> Result<Ban, Fault> {
+        let id = required(self.id.as_ref(), "id", at)?;
+        let effective = required(self.effective.as_ref(), "effective", at)?.get_ref().0;
+        if let Some(lapses) = self.lapses.as_ref().filter(|lapses| lapses.get_ref().0 <= effective) {
+            return Err(Fault::new(lapses, "lapses is not later than effective"));
         }
         if self.matches.is_empty() {
-            return Err(Fault::new(&self.id, "the ban has no [[ban.match]], so it bans nothing"));
+            return Err(Fault::new(id, "the ban has no [[ban.match]], so it bans nothing"));
         }
+        let except = |written: &Spanned<WrittenException>| written.get_ref().checked(written.span().start);
+        let patch = |written: &Spanned<WrittenPatch>| written.get_ref().checked(written.span().start);
         Ok(Ban {
-            id: word(&self.id, "id", MAX_ID, is_of_id)?,
-            reason: phrase(&self.reason, "reason", MAX_REASON)?,
-            advisories: self.advisories.iter().map(|text| word(text, "an advisory", 64, |_| true)).collect::<Result<_, _>>()?,
-            severity: self.severity,
+            id: id_of_ban(id)?,
+            reason: reason(required(self.reason.as_ref(), "reason", at)?)?,
+            advisories: self.advisories.iter().map(advisory).collect::<Result<_, _>>()?,
+            severity: required(self.severity, "severity", at)?,
             action: self.action.unwrap_or(Action::Refuse),
             effective,
-            lapses,
-            successor: optional(self.successor.as_ref(), |text| word(text, "successor", 512, |_| true))?,
-            except: self.except.iter().map(WrittenException::checked).collect::<Result<_, _>>()?,
+            lapses: self.lapses.as_ref().map(|lapses| lapses.get_ref().0),
+            successor: optional(self.successor.as_ref(), successor)?,
+            except: self.except.iter().map(except).collect::<Result<_, _>>()?,
             cure: self.cure.iter().map(digest).collect::<Result<_, _>>()?,
-            patch: optional(self.patch.as_ref(), WrittenPatch::checked)?,
+            patch: optional(self.patch.as_ref(), patch)?,
         })
     }
 }
@@ -176,9 +183,10 @@ impl WrittenMatch {
         }
         let at = self.name.as_ref().or(self.platform.as_ref()).map_or(0, |text| text.span().start);
         let what = "a match needs base, image, layer, base_file, image_file or layer_file".to_owned();
-        let (kind, _, target) = named.pop().ok_or(Fault { at, what })?;
+        let (kind, place, target) = named.pop().ok_or(Fault { at, what })?;
         Ok(Found {
             kind,
+            at: place.span().start,
             target,
             name: optional(self.name.as_ref(), |text| phrase(text, "name", 512))?,
             platform: optional(self.platform.as_ref(), platform)?,
@@ -187,38 +195,78 @@ impl WrittenMatch {
 }
 
 impl WrittenException {
-    fn checked(&self) -> Result<Exception, Fault> {
+    /// The exception. `at` is where its table starts.
+    pub(super) fn checked(&self, at: usize) -> Result<Exception, Fault> {
+        let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
+        let (kind, digest, _) = self.named(at)?;
+        Ok(Exception { kind, digest, until, reason: self.reason(at)?, ticket: self.ticket()? })
+    }
+
+    /// What is excepted, and where that stands.
+    pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), Fault> {
         let kinds = [(MatchKind::Base, &self.base), (MatchKind::Image, &self.image), (MatchKind::Layer, &self.layer)];
         let mut named = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
-        let (kind, text) = named.next().ok_or_else(|| Fault::new(&self.reason, "an exception needs base, image or layer"))?;
-        if let Some((_, second)) = named.next() {
-            return Err(Fault::new(second, "an exception names one thing; write a second [[ban.except]]"));
+        let needed = || Fault { at, what: "an exception needs base, image or layer".to_owned() };
+        let (kind, text) = named.next().ok_or_else(needed)?;
+        match named.next() {
+            Some((_, second)) => Err(Fault::new(second, "an exception names one thing; write a second [[ban.except]]")),
+            None => Ok((kind, digest(text)?, text.span().start)),
         }
-        Ok(Exception {
-            kind,
-            digest: digest(text)?,
-            until: self.until.0,
-            reason: phrase(&self.reason, "reason", 200)?,
-            ticket: optional(self.ticket.as_ref(), |text| word(text, "ticket", 200, |_| true))?,
-        })
+    }
+
+    pub(super) fn reason(&self, at: usize) -> Result<String, Fault> {
+        reason(required(self.reason.as_ref(), "reason", at)?)
+    }
+
+    pub(super) fn ticket(&self) -> Result<Option<String>, Fault> {
+        optional(self.ticket.as_ref(), |text| word(text, "ticket", 200, |_| true))
     }
 }
 
 impl WrittenPatch {
-    fn checked(&self) -> Result<Patch, Fault> {
-        let timeout = match &self.timeout {
-            None => 600,
-            Some(text) => clock::duration(text.get_ref())
-                .filter(|seconds| (1..=86_400).contains(seconds))
-                .ok_or_else(|| Fault::new(text, "timeout: expected a duration from \"1s\" to \"24h\""))?,
-        };
-        Ok(Patch {
-            check: optional(self.check.as_ref(), |words| command(words, "check"))?,
-            run: command(&self.run, "run")?,
-            timeout,
-            user: optional(self.user.as_ref(), user)?.unwrap_or_else(|| "0:0".to_owned()),
-        })
+    /// The patch. `at` is where its table starts.
+    pub(super) fn checked(&self, at: usize) -> Result<Patch, Fault> {
+        Ok(Patch { check: self.check()?, run: self.run(at)?, timeout: self.timeout()?, user: self.user()? })
     }
+
+    pub(super) fn check(&self) -> Result<Option<Vec<String>>, Fault> {
+        optional(self.check.as_ref(), |words| command(words, "check"))
+    }
+
+    pub(super) fn run(&self, at: usize) -> Result<Vec<String>, Fault> {
+        command(required(self.run.as_ref(), "run", at)?, "run")
+    }
+
+    pub(super) fn timeout(&self) -> Result<u64, Fault> {
+        let Some(text) = &self.timeout else { return Ok(600) };
+        let seconds = clock::duration(text.get_ref()).filter(|seconds| (1..=86_400).contains(seconds));
+        seconds.ok_or_else(|| Fault::new(text, "timeout: expected a duration from \"1s\" to \"24h\""))
+    }
+
+    pub(super) fn user(&self) -> Result<String, Fault> {
+        Ok(optional(self.user.as_ref(), user)?.unwrap_or_else(|| "0:0".to_owned()))
+    }
+}
+
+/// The value of a key that must not be missing; `at` is where its table starts.
+fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, Fault> {
+    value.ok_or_else(|| Fault { at, what: format!("missing field `{key}`") })
+}
+
+pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, Fault> {
+    word(text, "id", MAX_ID, is_of_id)
+}
+
+pub(super) fn reason(text: &Spanned<String>) -> Result<String, Fault> {
+    phrase(text, "reason", MAX_REASON)
+}
+
+pub(super) fn advisory(text: &Spanned<String>) -> Result<String, Fault> {
+    word(text, "an advisory", 64, |_| true)
+}
+
+pub(super) fn successor(text: &Spanned<String>) -> Result<String, Fault> {
+    word(text, "successor", 512, |_| true)
 }
 
 /// The checked value of something that may be left out.
@@ -226,7 +274,7 @@ fn optional<T, U>(value: Option<&T>, check: impl FnOnce(&T) -> Result<U, Fault>)
     value.map(check).transpose()
 }
 
-fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
+pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
     Digest::parse(text.get_ref()).map_err(|_| Fault::new(text, format!("expected sha256:DIGEST, found {:?}", text.get_ref())))
 }
 
