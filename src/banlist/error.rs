@@ -8,6 +8,8 @@ use std::{fmt, io};
 use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
 
+use super::floor::MAX_JUMP;
+
 /// A line of a text that is not what its grammar asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
@@ -59,10 +61,14 @@ pub enum ListError {
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed it.
     Signatures(PathBuf, Tally),
+    /// It did not come through an installation, and too few trusted keys signed it for one that may lift bans.
+    NotInstalled(PathBuf, Tally),
     /// The file is not as long as its head says: found, wanted, in bytes.
     Size(PathBuf, u64, u64),
     /// The list is older than one that this node had: found, the floor.
     Rollback(PathBuf, Edition, Edition),
+    /// The list's version is further above the floor's than a list may go at once: found, the floor.
+    Jump(PathBuf, Edition, Edition),
     /// The list has the version of the floor and other content.
     Equivocation(PathBuf, Edition),
     /// The list is older than the settings' `min_version`: found, wanted.
@@ -126,8 +132,10 @@ impl ListError {
             | Self::Origin(path, ..)
             | Self::NewerKeyset(path, ..)
             | Self::Signatures(path, _)
+            | Self::NotInstalled(path, _)
             | Self::Size(path, ..)
             | Self::Rollback(path, ..)
+            | Self::Jump(path, ..)
             | Self::Equivocation(path, _)
             | Self::TooOld(path, ..)
             | Self::Node(path, ..)
@@ -160,8 +168,10 @@ impl ListError {
             | Self::Origin(..)
             | Self::NewerKeyset(..)
             | Self::Signatures(..)
+            | Self::NotInstalled(..)
             | Self::Size(..)
             | Self::Rollback(..)
+            | Self::Jump(..)
             | Self::Equivocation(..)
             | Self::TooOld(..)
             | Self::Node(..)
@@ -194,8 +204,17 @@ impl fmt::Display for ListError {
                 write!(f, "cannot use list {path:?}: it needs keyset {wanted}, this node has keyset {ours}")
             }
             Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
+            Self::NotInstalled(path, tally) => {
+                write!(f, "cannot trust list {path:?}: it was not installed, so it must be signed like one that lifts bans: {tally}")
+            }
             Self::Size(path, found, wanted) => write!(f, "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"),
             Self::Rollback(path, found, floor) => write!(f, "cannot go back to {found} of the list, in {path:?}: this node had {floor}"),
+            Self::Jump(path, found, floor) => {
+                write!(
+                    f,
+                    "cannot go to {found} of the list, in {path:?}: more than {MAX_JUMP} above {floor}, the highest that this node had"
+                )
+            }
             Self::Equivocation(path, edition) => write!(f, "cannot trust list {path:?}: {edition} was installed with other content"),
             Self::TooOld(path, found, wanted) => write!(f, "cannot use list {path:?}: version {found} is below min_version {wanted}"),
             Self::Node(path, level, index) => write!(f, "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"),
@@ -221,8 +240,10 @@ impl std::error::Error for ListError {
             | Self::Origin(..)
             | Self::NewerKeyset(..)
             | Self::Signatures(..)
+            | Self::NotInstalled(..)
             | Self::Size(..)
             | Self::Rollback(..)
+            | Self::Jump(..)
             | Self::Equivocation(..)
             | Self::TooOld(..)
             | Self::Node(..)

@@ -2,7 +2,8 @@
 //!
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in place, never before. Out: [`Floor`]. A list below
 //! it is a rollback, another list of the same edition an equivocation. It also names the one older list that may stand in while the current one is
-//! broken.
+//! broken, and, while an installation is under way, the list that it is about to put in place: a list that none of these names did not come through
+//! an installation.
 //!
 //! ```text
 //! keyset 1
@@ -10,6 +11,7 @@
 //! head sha256:…
 //! issued 2026-11-20T14:00:00Z
 //! previous sha256:…            (absent after the first installation)
+//! next sha256:…                (while an installation is under way)
 //! ```
 
 use crate::lineage::digest::Digest;
@@ -20,6 +22,10 @@ use super::text::{self, Lines};
 
 /// The most bytes of a floor.
 pub const MAX_FLOOR: u64 = 512;
+
+/// How far above the floor a list's version may be. Whoever steals list keys could otherwise sign the highest version there is, and no list of the
+/// rightful signers would ever be newer.
+pub const MAX_JUMP: u64 = 1 << 20;
 
 /// The newest list that this node ever had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +38,18 @@ pub struct Floor {
     pub issued: Timestamp,
     /// SHA-256 of the head's text of the list kept beside it.
     pub previous: Option<Digest>,
+    /// SHA-256 of the head's text of the list that an installation is about to put in place.
+    pub next: Option<Digest>,
 }
 
 impl Floor {
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { edition: Edition { keyset, version }, head, issued, previous } = self;
+        let Self { edition: Edition { keyset, version }, head, issued, previous, next } = self;
         let previous = previous.map(|digest| format!("previous {digest}\n")).unwrap_or_default();
-        format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{previous}")
+        let next = next.map(|digest| format!("next {digest}\n")).unwrap_or_default();
+        format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{previous}{next}")
     }
 
     /// Reads the file's text.
@@ -53,14 +62,22 @@ impl Floor {
         let version = lines.value("version ", "\"version NUMBER\"", text::number)?;
         let head = lines.value("head ", "\"head sha256:DIGEST\"", text::digest)?;
         let issued = lines.value("issued ", "\"issued YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let expected = "\"previous sha256:DIGEST\"";
-        let previous = match lines.optional("previous ") {
-            Some(digest) => Some(text::digest(digest).ok_or_else(|| lines.fault(expected))?),
-            None => None,
-        };
+        let previous = digest_after(&mut lines, "previous ", "\"previous sha256:DIGEST\"")?;
+        let next = digest_after(&mut lines, "next ", "\"next sha256:DIGEST\"")?;
         lines.end("no more lines")?;
-        Ok(Self { edition: Edition { keyset, version }, head, issued, previous })
+        Ok(Self { edition: Edition { keyset, version }, head, issued, previous, next })
     }
+
+    /// Whether the list of this head came to the node through an installation, one that is under way included.
+    #[must_use]
+    pub fn knows(&self, head: Digest) -> bool {
+        self.head == head || self.next == Some(head) || self.previous == Some(head)
+    }
+}
+
+/// The digest of a line that may be absent.
+fn digest_after(lines: &mut Lines<'_>, key: &str, expected: &'static str) -> Result<Option<Digest>, Malformed> {
+    lines.optional(key).map(|digest| text::digest(digest).ok_or_else(|| lines.fault(expected))).transpose()
 }
 
 #[cfg(test)]
@@ -74,9 +91,16 @@ mod tests {
             head: Digest::of(b"head"),
             issued: Timestamp::from_seconds(1_795_183_200),
             previous: None,
+            next: None,
         };
         assert_eq!(Floor::parse(&floor.text()), Ok(floor));
+        floor.next = Some(Digest::of(b"after"));
+        assert_eq!(Floor::parse(&floor.text()), Ok(floor));
         floor.previous = Some(Digest::of(b"before"));
+        assert_eq!(Floor::parse(&floor.text()), Ok(floor));
+        assert_eq!([&b"head"[..], b"before", b"after", b"other"].map(|text| floor.knows(Digest::of(text))), [true, true, true, false]);
+        floor.next = None;
+        assert!(!floor.knows(Digest::of(b"after")));
         let text = floor.text();
         assert_eq!(Floor::parse(&text), Ok(floor));
         for (broken, fault) in [
@@ -88,6 +112,8 @@ mod tests {
             (text.replace("T14", " 14"), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
             (text.replace("previous ", "preceding "), "line 5: expected no more lines"),
             (text.replace("previous sha256:", "previous "), "line 5: expected \"previous sha256:DIGEST\""),
+            (format!("{text}next sha256:0\n"), "line 6: expected \"next sha256:DIGEST\""),
+            (format!("{text}{}", text.lines().last().unwrap()), "line 6: expected no more lines"),
             (text.trim_end().to_owned(), "line 5: expected no more lines"),
             (text.replace('\n', "\r\n"), "line 1: expected \"keyset NUMBER\""),
             (format!("{text}\n"), "line 6: expected no more lines"),

@@ -14,7 +14,7 @@ use crate::sys::file::{self, Guard};
 
 use super::bytes::{ReadAt, Reader};
 use super::error::{ListError, Tally};
-use super::floor::{Floor, MAX_FLOOR};
+use super::floor::{Floor, MAX_FLOOR, MAX_JUMP};
 use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
@@ -81,6 +81,26 @@ pub enum Slot {
     Previous,
 }
 
+/// Where a list stands that is to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In force.
+    Current,
+    /// Kept, to stand in for the one in force.
+    Previous,
+    /// Nowhere yet: an installation, or a person, asks. Who installs it compares it with the list in force and may ask for more signatures.
+    Staged,
+}
+
+impl From<Slot> for Standing {
+    fn from(slot: Slot) -> Self {
+        match slot {
+            Slot::Current => Self::Current,
+            Slot::Previous => Self::Previous,
+        }
+    }
+}
+
 /// What a list must satisfy on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
@@ -143,8 +163,11 @@ impl Trust {
         Ok(Self { keyset, floor, rules: rules.clone() })
     }
 
-    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of at least the list threshold, its length, and that
-    /// it is not older than this node allows.
+    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of at least the list threshold, its length, that it is
+    /// neither older nor very much newer than this node allows, and that it came through an installation.
+    ///
+    /// A list that is in force and did not come through one was compared with none before it. Whoever can write that one file and has stolen one list
+    /// key could lift a ban with it: it needs the signatures of the lift threshold. A node without a floor never had a list to compare with.
     ///
     /// # Errors
     /// [`ListError`] for the first of these that fails.
@@ -152,7 +175,7 @@ impl Trust {
         &self,
         list: &Reader<'_, R>,
         size: u64,
-        slot: Slot,
+        standing: Standing,
         enough: Enough,
     ) -> Result<Authentic, ListError> {
         let path = || list.path.to_owned();
@@ -165,32 +188,41 @@ impl Trust {
         if head.edition.keyset > self.keyset.number {
             return Err(ListError::NewerKeyset(path(), head.edition.keyset, self.keyset.number));
         }
-        let tally = self.keyset.tally(&claim.text, &claim.signatures, self.keyset.list_threshold, enough);
-        if tally.good < tally.wanted {
-            return Err(ListError::Signatures(path(), tally));
+        let Keyset { list_threshold, lift_threshold, .. } = self.keyset;
+        let digest = claim.digest();
+        let is_installed = standing == Standing::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
+        let wanted = if is_installed { list_threshold } else { lift_threshold };
+        let tally = self.keyset.tally(&claim.text, &claim.signatures, wanted, enough);
+        if tally.good < list_threshold {
+            return Err(ListError::Signatures(path(), Tally { wanted: list_threshold, ..tally }));
         }
         if size != head.file_size() {
             return Err(ListError::Size(path(), size, head.file_size()));
         }
-        let digest = claim.digest();
-        self.not_older(list.path, head, digest, slot)?;
+        self.fits_floor(list.path, head, digest, standing)?;
+        if tally.good < wanted {
+            return Err(ListError::NotInstalled(path(), tally));
+        }
         Ok(Authentic { head: claim.head, digest, tally })
     }
 
     /// Compares a list with the floor and with the settings' lowest version. The previous list may be below the floor when it is the very one that
-    /// was kept when the floor was set: any other older list, however authentic, is a rollback.
-    fn not_older(&self, path: &Path, head: &Head, digest: Digest, slot: Slot) -> Result<(), ListError> {
+    /// was kept when the floor was set: any other older list, however authentic, is a rollback. With a higher keyset versions may start again.
+    fn fits_floor(&self, path: &Path, head: &Head, digest: Digest, standing: Standing) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {
             return Err(ListError::TooOld(path.to_owned(), edition.version, self.rules.min_version));
         }
         let Some(floor) = self.floor else { return Ok(()) };
-        if slot == Slot::Previous && floor.previous == Some(digest) {
+        if standing == Standing::Previous && floor.previous == Some(digest) {
             return Ok(());
         }
         match edition.cmp(&floor.edition) {
             Ordering::Less => Err(ListError::Rollback(path.to_owned(), edition, floor.edition)),
             Ordering::Equal if digest != floor.head => Err(ListError::Equivocation(path.to_owned(), edition)),
+            Ordering::Greater if edition.version > floor.edition.version.saturating_add(MAX_JUMP) => {
+                Err(ListError::Jump(path.to_owned(), edition, floor.edition))
+            }
             Ordering::Equal | Ordering::Greater => Ok(()),
         }
     }
@@ -225,7 +257,7 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
 fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Known, ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
-    let Authentic { head, tally, .. } = trust.authenticate(&list, size, slot, Enough::Threshold)?;
+    let Authentic { head, tally, .. } = trust.authenticate(&list, size, slot.into(), Enough::Threshold)?;
     let hits = hits(&list, &head, queries)?;
     let Head { edition, issued, expires, .. } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);

@@ -22,7 +22,7 @@ use crate::banlist::error::{Edition, ListError};
 use crate::banlist::floor::Floor;
 use crate::banlist::head::HEAD_SIZE;
 use crate::banlist::note::Enough;
-use crate::banlist::store::{Authentic, Rules, Slot, Trust};
+use crate::banlist::store::{Authentic, Rules, Standing, Trust};
 use crate::banlist::whole::{self, Counted};
 use crate::paths::Paths;
 use crate::report::line;
@@ -112,14 +112,14 @@ pub fn install(staged: &Path, dry_run: bool, paths: &Paths, rules: &Rules, now: 
     let (file, size) = file::open(staged, Guard::NoLink)?;
     let list = Reader { path: staged, bytes: &file };
     // The head first: what is not signed is not copied.
-    let claimed = trust.authenticate(&list, size, Slot::Current, Enough::All).map_err(explained)?;
+    let claimed = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
     not_ahead(staged, &claimed, &trust, now)?;
     let draft = match &lock {
         Some(_) => Some(copy(&file, claimed.head.file_size(), paths)?),
         None => None,
     };
     let list = Reader { path: staged, bytes: draft.as_ref().map_or(&file, Draft::file) };
-    let found = trust.authenticate(&list, size, Slot::Current, Enough::All).map_err(explained)?;
+    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
     let bans = whole::check(&list, &found.head, |_, _| {})?;
     let plan = plan(&list, &found, paths, &trust)?;
     if let Some(draft) = draft {
@@ -211,7 +211,7 @@ fn plan(new: &Reader<'_, File>, found: &Authentic, paths: &Paths, trust: &Trust)
     };
     let list = Reader { path: &paths.list, bytes: &file };
     // A broken list is not worth keeping, and must not take the place of a previous one that is whole.
-    let in_force = trust.authenticate(&list, size, Slot::Current, Enough::Threshold).and_then(|in_force| {
+    let in_force = trust.authenticate(&list, size, Standing::Current, Enough::Threshold).and_then(|in_force| {
         whole::check(&list, &in_force.head, |_, _| {})?;
         Ok(in_force)
     });
@@ -241,6 +241,7 @@ fn carry_out(plan: Plan, draft: Draft, found: &Authentic, paths: &Paths, trust: 
         head: found.digest,
         issued: trust.floor.map_or(found.head.issued, |floor| floor.issued.max(found.head.issued)),
         previous: previous(paths, trust, found),
+        next: None,
     };
     if trust.floor != Some(floor) {
         replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?;
@@ -253,7 +254,7 @@ fn carry_out(plan: Plan, draft: Draft, found: &Authentic, paths: &Paths, trust: 
 fn previous(paths: &Paths, trust: &Trust, found: &Authentic) -> Option<crate::lineage::digest::Digest> {
     let (file, size) = file::open(&paths.previous, Guard::NoLink).ok()?;
     let list = Reader { path: &paths.previous, bytes: &file };
-    let digest = trust.authenticate(&list, size, Slot::Previous, Enough::Threshold).ok()?.digest;
+    let digest = trust.authenticate(&list, size, Standing::Previous, Enough::Threshold).ok()?.digest;
     (digest != found.digest).then_some(digest)
 }
 

@@ -40,7 +40,8 @@ impl Node {
     }
 
     fn floor(&self, version: u64, text: &str, previous: Option<Digest>) {
-        let floor = Floor { edition: Edition { keyset: 1, version }, head: Digest::of(text.as_bytes()), issued: ISSUED, previous };
+        let floor =
+            Floor { edition: Edition { keyset: 1, version }, head: Digest::of(text.as_bytes()), issued: ISSUED, previous, next: None };
         self.put(&self.paths.floor, floor.text().as_bytes());
     }
 
@@ -197,6 +198,111 @@ fn another_list_of_the_same_version_is_refused() {
     assert_eq!(known(node.ask(1)).hits.len(), 1);
 }
 
+/// A keyset of keys 1, 2 and 3: one signs a list, two sign one that lifts a ban.
+fn two_lift() -> Keyset {
+    Keyset { lift_threshold: 2, ..keyset(&[1, 2, 3], 1) }
+}
+
+#[test]
+fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
+    let node = Node::new(1);
+    node.put(&node.paths.keyset, two_lift().text().as_bytes());
+    // A node that never had a list has none that it could lift a ban of.
+    let (kept, installed) = (list(&banned(&[1]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
+    node.list(&installed);
+    assert_eq!(known(node.ask(1)).version, 412);
+    // Through an installation it needs the list threshold, before its last step as well as after.
+    let floor = |next| {
+        let (head, previous) = (Digest::of(head_text(&installed).as_bytes()), Some(Digest::of(head_text(&kept).as_bytes())));
+        let floor = Floor { edition: Edition { keyset: 1, version: 412 }, head, issued: ISSUED, previous, next };
+        node.put(&node.paths.floor, floor.text().as_bytes());
+    };
+    floor(None);
+    assert_eq!(known(node.ask(1)).version, 412);
+    let (stolen, vetted) = (list(&banned(&[2]), &terms(413), &[1]), list(&banned(&[2]), &terms(413), &[1, 3]));
+    node.list(&stolen);
+    let fault = "cannot trust list \"/var/lib/embargo/banlist.lst\": it was not installed, so it must be signed like one that lifts bans: \
+                 1 of 2 trusted signatures (0 bad, 0 by unknown keys)";
+    assert_eq!(node.fault(), fault);
+    node.list(&vetted);
+    assert_eq!(known(node.ask(1)).version, 413);
+    floor(Some(Digest::of(head_text(&stolen).as_bytes())));
+    node.list(&stolen);
+    assert_eq!(known(node.ask(1)).version, 413);
+    // The place of the previous list is no way around it, and the previous list itself needs no more than it did.
+    floor(None);
+    node.put(&node.paths.previous, &stolen);
+    assert_eq!(node.fault(), fault);
+    node.put(&node.paths.previous, &kept);
+    let stand_in = known(node.ask(1));
+    assert_eq!((stand_in.version, stand_in.slot, node.without_folder(&stand_in.fault.unwrap())), (411, Slot::Previous, fault.to_owned()));
+    // In the place of the current one it is a rollback; with too few signatures even to add a ban that is what is said.
+    node.put(&node.paths.list, &kept);
+    fs::remove_file(&node.paths.previous).unwrap();
+    assert!(node.fault().starts_with("cannot go back to version 411"));
+    node.list(&list(&banned(&[2]), &terms(413), &[9]));
+    assert!(node.fault().ends_with(": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"), "{}", node.fault());
+}
+
+#[test]
+fn ff_then_rotate_recovers() {
+    let node = Node::new(1);
+    let edition = |keyset, version| super::super::compile::Terms { edition: Edition { keyset, version }, ..terms(1) };
+    let had = list(&banned(&[1]), &terms(412), &[1]);
+    node.floor(412, &head_text(&had), None);
+    let jump = "in \"/var/lib/embargo/banlist.lst\": more than 1048576 above version 412 (keyset 1), the highest that this node had";
+    // The row of the table, and the highest version that whoever stole a key can reach at once.
+    for (version, fault) in [(u64::MAX, true), (412 + MAX_JUMP + 1, true), (412 + MAX_JUMP, false)] {
+        node.list(&list(&banned(&[1]), &terms(version), &[1]));
+        match fault {
+            true => assert_eq!(node.fault(), format!("cannot go to version {version} (keyset 1) of the list, {jump}")),
+            false => assert_eq!(known(node.ask(1)).version, version),
+        }
+    }
+    // A floor that is as high as it goes takes no newer list of this keyset; the next keyset starts again, and may not jump either.
+    node.floor(u64::MAX, "head\n", None);
+    node.list(&list(&banned(&[1]), &terms(u64::MAX - 1), &[1]));
+    assert!(node.fault().starts_with("cannot go back to "));
+    node.put(&node.paths.keyset, Keyset { number: 2, ..keyset(&[2, 3], 1) }.text().as_bytes());
+    node.list(&list(&banned(&[1]), &edition(2, 1), &[2]));
+    assert_eq!((known(node.ask(1)).keyset, known(node.ask(1)).version), (2, 1));
+    node.floor(412, &head_text(&had), None);
+    node.list(&list(&banned(&[1]), &edition(2, u64::MAX), &[2]));
+    assert_eq!(node.fault(), format!("cannot go to version {} (keyset 2) of the list, {jump}", u64::MAX));
+    // A node that never had a list takes the version that there is.
+    fs::remove_file(&node.paths.floor).unwrap();
+    assert_eq!(known(node.ask(1)).version, u64::MAX);
+}
+
+#[test]
+fn older_keyset() {
+    let node = Node::new(1);
+    let edition = |keyset, version| super::super::compile::Terms { edition: Edition { keyset, version }, ..terms(1) };
+    let newer = Keyset { number: 2, ..keyset(&[1, 2, 3], 1) };
+    node.put(&node.paths.keyset, newer.text().as_bytes());
+    let had = list(&banned(&[1]), &edition(2, 3), &[1]);
+    let floor = Floor {
+        edition: Edition { keyset: 2, version: 3 },
+        head: Digest::of(head_text(&had).as_bytes()),
+        issued: ISSUED,
+        previous: None,
+        next: None,
+    };
+    node.put(&node.paths.floor, floor.text().as_bytes());
+    node.list(&had);
+    assert_eq!(known(node.ask(1)).version, 3);
+    // A higher version under an older keyset is older.
+    node.list(&list(&banned(&[1]), &edition(1, 500), &[1]));
+    let fault =
+        "cannot go back to version 500 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 3 (keyset 2)";
+    assert_eq!(node.fault(), fault);
+    // An older keyset put back by hand does not make it newer, and cannot check the list that the node had.
+    node.put(&node.paths.keyset, keyset(&[1, 2, 3], 1).text().as_bytes());
+    assert_eq!(node.fault(), fault);
+    node.list(&had);
+    assert_eq!(node.fault(), "cannot use list \"/var/lib/embargo/banlist.lst\": it needs keyset 2, this node has keyset 1");
+}
+
 #[test]
 fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
     let node = Node::new(1);
@@ -226,7 +332,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
     let trust = Trust { keyset: keyset(&[1, 2], 1), floor: None, rules: Rules::default() };
     let queries: Vec<_> = (0..80).map(base).collect();
     let reader = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
-    let authentic = trust.authenticate(&reader, bytes.len() as u64, Slot::Current, Enough::All).unwrap();
+    let authentic = trust.authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All).unwrap();
     let head = &authentic.head;
     assert!(head.blocks() > 1);
     let truth = hits(&reader, head, &queries).unwrap();
@@ -239,7 +345,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
         let list = Reader { path: Path::new("list"), bytes: changed.as_slice() };
         if at < HEAD_SIZE {
             // A signature may break beside a good one; what was signed stays the same.
-            let found = trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::Threshold);
+            let found = trust.authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::Threshold);
             assert!(found.is_err() || found.is_ok_and(|found| (found.head, found.digest) == (head.clone(), authentic.digest)), "byte {at}");
         } else {
             let found = hits(&list, head, &queries);
@@ -257,7 +363,7 @@ fn every_truncation_and_every_addition_is_an_error() {
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
     let size = |bytes: &[u8]| {
         let list = Reader { path: Path::new("list"), bytes };
-        trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::All).map(|_| ()).map_err(|fault| fault.to_string())
+        trust.authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::All).map(|_| ()).map_err(|fault| fault.to_string())
     };
     assert_eq!(size(&bytes), Ok(()));
     for end in 0..bytes.len() {
@@ -283,7 +389,7 @@ fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
     replace(&path, 0o644, &bytes).unwrap();
     let (file, size) = file::open(&path, Guard::NoLink).unwrap();
     let list = Reader { path: &path, bytes: &file };
-    let head = trust.authenticate(&list, size, Slot::Current, Enough::All).unwrap().head;
+    let head = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap().head;
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(HEAD_SIZE as u64).unwrap();
     let fault = hits(&list, &head, &[base(1)]).unwrap_err();
     assert_eq!(fault.to_string(), format!("cannot read {path:?}"));
@@ -310,7 +416,7 @@ fn a_writer_in_place_never_makes_a_reader_wrong() {
         let list = Reader { path: &path, bytes: &file };
         for _ in 0..2_000 {
             let answer = trust
-                .authenticate(&list, size, Slot::Current, Enough::Threshold)
+                .authenticate(&list, size, Standing::Staged, Enough::Threshold)
                 .and_then(|found| hits(&list, &found.head, &[base(1), base(2), base(3), base(4)]));
             if let Ok(hits) = answer {
                 let found: Vec<_> = hits.iter().map(|hit| hit.digest).collect();
@@ -477,7 +583,7 @@ fn the_digests_of_a_file_share_one_entry() {
     assert!(bytes.len() < 4_500_000, "{}", bytes.len());
     let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
-    let head = trust.authenticate(&list, bytes.len() as u64, Slot::Current, Enough::All).unwrap().head;
+    let head = trust.authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::All).unwrap().head;
     let queries = [3, 2_000_000].map(|number| Query { digest: digest(number), kind: MatchKind::Image });
     assert_eq!(hits(&list, &head, &queries).unwrap().len(), 1);
     // A kind that the list does not have is not looked up at all.

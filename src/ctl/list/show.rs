@@ -15,7 +15,7 @@ use crate::banlist::head::{Claim, Head};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::{Enough, Form, Signature};
 use crate::banlist::record::{Action, Ban, Severity};
-use crate::banlist::store::{Rules, Slot, Trust, keyset};
+use crate::banlist::store::{Rules, Standing, Trust, keyset};
 use crate::banlist::whole::{self, Counted};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
@@ -61,7 +61,7 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
         }
         CtlError::from(error).detailed(signatures.clone())
     };
-    let found = trust.authenticate(&list, size, Slot::Current, Enough::All).map_err(explained)?;
+    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
     let bans = whole::check(&list, &found.head, |_, _| {}).map_err(explained)?;
     let mut text = title(&args.list, &found.head);
     text += &format!("every byte is what the head says: {}\n", contents(&found.head, bans.len()));
