@@ -6,17 +6,11 @@
 //! done and does the rest. Nothing here arms a node: without settings the gate goes on passing everything.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-
-use super::{CtlError, amount};
+use super::{CtlError, amount, lock};
 use crate::banlist::bytes::{ReadAt, Reader};
 use crate::banlist::error::{Edition, ListError};
 use crate::banlist::floor::Floor;
@@ -47,35 +41,19 @@ pub struct Args {
 /// Why a list was not installed, beside its own faults.
 #[derive(Debug)]
 pub enum InstallError {
-    /// Another installation holds the lock.
-    Busy(PathBuf),
     /// It says that it is issued in the future.
     Future(PathBuf, Timestamp),
-    /// The list in force could not be looked at.
-    State(PathBuf, io::Error),
 }
 
 impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy(lock) => write!(f, "cannot install: another installation holds {lock:?}"),
             Self::Future(path, issued) => write!(f, "cannot install {path:?}: it is issued at {issued}, more than a day from now"),
-            Self::State(path, _) => write!(f, "cannot use {path:?}"),
         }
     }
 }
 
-impl std::error::Error for InstallError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::State(_, error) => Some(error),
-            Self::Busy(_) | Self::Future(..) => None,
-        }
-    }
-}
-
-/// How long to wait for another installation.
-const PATIENCE: Duration = Duration::from_secs(30);
+impl std::error::Error for InstallError {}
 
 /// A day: how far a list may be ahead of the clock.
 const AHEAD: u64 = 86_400;
@@ -107,7 +85,7 @@ pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
 /// # Errors
 /// As [`run`].
 pub fn install(staged: &Path, dry_run: bool, paths: &Paths, rules: &Rules, now: Timestamp) -> Result<String, CtlError> {
-    let lock = if dry_run { None } else { Some(lock(&paths.state)?) };
+    let lock = if dry_run { None } else { Some(lock::take(&paths.state)?) };
     let trust = load(paths, rules)?;
     let (file, size) = file::open(staged, Guard::NoLink)?;
     let list = Reader { path: staged, bytes: &file };
@@ -169,26 +147,6 @@ fn not_ahead(path: &Path, found: &Authentic, trust: &Trust, now: Timestamp) -> R
         return Ok(());
     }
     Err(CtlError::with_hint(InstallError::Future(path.to_owned(), found.head.issued), format!("this node's clock says {now}")))
-}
-
-/// Takes the lock that all installations take, and makes the folder where there is none.
-fn lock(state: &Path) -> Result<Flock<File>, CtlError> {
-    let fault = |error| InstallError::State(state.to_owned(), error);
-    DirBuilder::new().recursive(true).mode(0o755).create(state).map_err(fault)?;
-    let path = state.join(".lock");
-    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path);
-    let mut file = open.map_err(fault)?;
-    let pause = Duration::from_millis(100);
-    for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((again, Errno::EWOULDBLOCK | Errno::EINTR)) => file = again,
-            Err((_, errno)) => return Err(fault(errno.into()).into()),
-        }
-        thread::sleep(pause);
-    }
-    Err(CtlError::with_hint(InstallError::Busy(path), "try again"))
 }
 
 /// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away what killed installations left.

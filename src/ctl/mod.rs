@@ -11,6 +11,7 @@ pub mod install;
 pub mod keys;
 pub mod lineage;
 pub mod list;
+pub mod lock;
 pub mod progress;
 #[cfg(test)]
 mod manual;
@@ -133,6 +134,7 @@ plain_errors!(
     install::InstallError,
     keys::KeyError,
     list::AuthoringError,
+    lock::LockError,
 );
 
 /// Runs the command that `words` (the program's name first) ask for.
