@@ -35,6 +35,8 @@ pub mod source;
 pub mod compile;
 #[cfg(feature = "ctl")]
 pub mod whole;
+#[cfg(feature = "ctl")]
+pub mod change;
 
 #[cfg(test)]
 #[cfg(feature = "ctl")]

@@ -59,6 +59,9 @@ pub struct Leaf {
 pub struct Kinds(u8);
 
 impl Kinds {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
     /// This set and `kind`.
     #[must_use]
     pub const fn with(self, kind: MatchKind) -> Self {
@@ -69,6 +72,13 @@ impl Kinds {
     #[must_use]
     pub const fn has(self, kind: MatchKind) -> bool {
         self.0 & Self::bit(kind) != 0
+    }
+
+    /// The kinds in it that pass.
+    #[must_use]
+    pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
+        let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
+        kinds.into_iter().filter(|kind| self.has(*kind) && passes(*kind)).fold(Self::NONE, Self::with)
     }
 
     const fn bit(kind: MatchKind) -> u8 {

@@ -137,9 +137,9 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
 }
 
 impl Entries {
-    /// Counts `number` more digests, each of these kinds.
+    /// Counts `number` more digests, each of these kinds; those of no kind are none.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
-        self.all += number;
+        self.all += if kinds == Kinds::NONE { 0 } else { number };
         self.base += if kinds.has(MatchKind::Base) { number } else { 0 };
         self.image += if kinds.has(MatchKind::Image) { number } else { 0 };
         self.layer += if kinds.has(MatchKind::Layer) { number } else { 0 };

@@ -1,0 +1,308 @@
+//! What does a new list ban that the old one does not, and what does it let go?
+//!
+//! In: two lists whose heads are known, and the time from which on it matters. Out: [`Change`], by ban and with the number of digests. Both lists are
+//! checked to their last byte while they are compared, in one pass over each. What is compared is what the gate would do with a digest, not how the
+//! bans are called: a (digest, kind) of the old list is *kept* when some ban of the new one holds for it at least as strictly, whatever its name, and
+//! *lifted* otherwise. A digest that two new bans hold for only together, one after the other, counts as lifted: the safe side.
+//!
+//! A new ban is as strict as an old one when, from `at` on, it refuses if that one does, holds no later and no shorter, and admits by exception or
+//! cure nothing that the old one would not have. Reason, severity, advisories, successor, names and patch refuse and admit nothing.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
+
+use super::bytes::ReadAt;
+use super::error::ListError;
+use super::head::Entries;
+use super::record::{Action, Ban, Exception};
+use super::tree::Kinds;
+use super::whole::{Checked, Counted, Line, Whole};
+use crate::sys::clock::Timestamp;
+
+mod alteration;
+
+pub use alteration::{Alteration, How};
+
+/// What is different between two lists. A ban stands in one of the three at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Bans that lift: some digest that they banned is not banned as strictly any more. In the order of the old list.
+    pub lifted: Vec<BanChange>,
+    /// Bans that are new, in the order of the new list.
+    pub added: Vec<BanChange>,
+    /// Other bans that are different or gone, in the order of the old list.
+    pub changed: Vec<BanChange>,
+    /// Digests of which something is lifted.
+    pub digests_lifted: u64,
+    /// Digests that are banned as something that they were not banned as.
+    pub digests_added: u64,
+    /// The new list's bans.
+    pub bans: Vec<Counted>,
+}
+
+impl Change {
+    /// Whether it takes the lift threshold.
+    #[must_use]
+    pub const fn is_lift(&self) -> bool {
+        !self.lifted.is_empty()
+    }
+}
+
+/// What became of a ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanChange {
+    /// The ban; of one that is gone, as it was.
+    pub ban: Ban,
+    /// Whether it came, went or stayed.
+    pub fate: Fate,
+    /// What its record says differently.
+    pub alterations: Vec<Alteration>,
+    /// Digests that it did not ban.
+    pub added: Entries,
+    /// Digests that it bans no more.
+    pub dropped: Entries,
+    /// Digests that it banned, and that no ban bans as strictly any more.
+    pub lifted: Entries,
+    /// Bans that ban in its place what it dropped, by ID.
+    pub heirs: Vec<String>,
+}
+
+/// Whether a ban came, went or stayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Only the new list has it.
+    Added,
+    /// Both have it.
+    Kept,
+    /// Only the old list has it.
+    Removed,
+    /// Only the old list has it, and it had lapsed.
+    Expired,
+}
+
+/// Whether a ban is past its end at `at`, so that nothing can be lifted of it.
+#[must_use]
+pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
+    ban.lapses.is_some_and(|lapses| lapses <= at)
+}
+
+/// Whether `new` holds at least as strictly as `old` from `at` on, for a digest that both ban as the same kind.
+#[must_use]
+pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
+    acts_as_hard(new, old)
+        && begins_as_early(new, old, at)
+        && ends_as_late(new, old)
+        && new.except.iter().all(|except| is_covered(except, old, at))
+        && new.cure.iter().all(|layer| old.cure.contains(layer))
+}
+
+fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
+    new.action == Action::Refuse || old.action == Action::Warn
+}
+
+/// What is past by `at` is over for both: no gate takes an earlier time for now than the newest list's.
+fn begins_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
+    new.effective.max(at) <= old.effective.max(at)
+}
+
+fn ends_as_late(new: &Ban, old: &Ban) -> bool {
+    new.lapses.is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
+}
+
+/// Whether an exception permits nothing that the old ban's do not permit, or nothing any more.
+fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
+    let covers = |known: &Exception| (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until;
+    except.until <= at || old.except.iter().any(covers)
+}
+
+/// Compares two lists, both checked whole. `at` is the earliest time that can be now.
+///
+/// # Errors
+/// [`ListError`] for the first thing in either list that is not what it must be.
+pub fn compare<A, B>(mut old: Whole<'_, A>, mut new: Whole<'_, B>, at: Timestamp) -> Result<Change, ListError>
+where
+    A: ReadAt + ?Sized,
+    B: ReadAt + ?Sized,
+{
+    let pairs = pairs(&mut old, &mut new)?;
+    let (old, new) = (old.finish()?, new.finish()?);
+    let mut comparison = Comparison::new(&old, &new, at);
+    for ((from, to), number) in pairs {
+        comparison.count(from, to, number);
+    }
+    let (lifted, added, changed) = comparison.sorted();
+    let Comparison { digests_lifted, digests_added, .. } = comparison;
+    Ok(Change { lifted, added, changed, digests_lifted, digests_added, bans: new.bans })
+}
+
+/// The entry lines of a digest in the old list and in the new one.
+type Pair = (Option<usize>, Option<usize>);
+
+/// How many digests have each pair of lines: what follows for a digest follows from them, and of ten million digests there are a few pairs.
+fn pairs<A, B>(old: &mut Whole<'_, A>, new: &mut Whole<'_, B>) -> Result<HashMap<Pair, u64>, ListError>
+where
+    A: ReadAt + ?Sized,
+    B: ReadAt + ?Sized,
+{
+    let mut pairs = HashMap::new();
+    let (mut run, mut length) = ((None, None), 0);
+    let (mut left, mut right) = (old.next()?, new.next()?);
+    loop {
+        let order = match (left, right) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => one.cmp(&other),
+        };
+        let mut pair = (None, None);
+        if order.is_le() {
+            pair.0 = left.map(|(_, line)| line);
+            left = old.next()?;
+        }
+        if order.is_ge() {
+            pair.1 = right.map(|(_, line)| line);
+            right = new.next()?;
+        }
+        // Neighbours mostly have the same.
+        if pair != run {
+            *pairs.entry(run).or_default() += length;
+            (run, length) = (pair, 0);
+        }
+        length += 1;
+    }
+    *pairs.entry(run).or_default() += length;
+    pairs.remove(&(None, None));
+    Ok(pairs)
+}
+
+/// What is known of two checked lists so far.
+struct Comparison<'a> {
+    old: &'a Checked,
+    new: &'a Checked,
+    at: Timestamp,
+    /// The place of each old ban in the new list, and of each new one in the old.
+    stayed: Vec<Option<usize>>,
+    came_from: Vec<Option<usize>>,
+    /// Whether a new ban is as strict as an old one: old, new.
+    strict: HashMap<(usize, usize), bool>,
+    losses: Vec<Loss>,
+    gains: Vec<Entries>,
+    digests_lifted: u64,
+    digests_added: u64,
+}
+
+/// What an old ban loses.
+#[derive(Clone, Default)]
+struct Loss {
+    dropped: Entries,
+    lifted: Entries,
+    heirs: BTreeSet<usize>,
+}
+
+const NOTHING: &Line = &Line { kinds: Kinds::NONE, bans: Vec::new() };
+
+impl<'a> Comparison<'a> {
+    fn new(old: &'a Checked, new: &'a Checked, at: Timestamp) -> Self {
+        let places = |among: &'a [Counted], bans: &'a [Counted]| {
+            let places: HashMap<_, _> = among.iter().enumerate().map(|(place, counted)| (counted.ban.id.as_str(), place)).collect();
+            bans.iter().map(|counted| places.get(counted.ban.id.as_str()).copied()).collect::<Vec<_>>()
+        };
+        Self {
+            old,
+            new,
+            at,
+            stayed: places(&new.bans, &old.bans),
+            came_from: places(&old.bans, &new.bans),
+            strict: HashMap::new(),
+            losses: vec![Loss::default(); old.bans.len()],
+            gains: vec![Entries::default(); new.bans.len()],
+            digests_lifted: 0,
+            digests_added: 0,
+        }
+    }
+
+    /// Counts `number` digests that have the line `from` in the old list and `to` in the new.
+    fn count(&mut self, from: Option<usize>, to: Option<usize>, number: u64) {
+        let (from, to) = (from.map_or(NOTHING, |line| &self.old.lines[line]), to.map_or(NOTHING, |line| &self.new.lines[line]));
+        let mut is_lifted = false;
+        for (ban, kinds) in &from.bans {
+            let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
+            let dropped = kinds.filter(|kind| !same.has(kind));
+            let strict: Vec<_> = to.bans.iter().filter(|(new, _)| self.is_strict(*ban, *new)).collect();
+            // A ban that is over bans nothing, whoever lets it go.
+            let is_over = has_lapsed(&self.old.bans[*ban].ban, self.at);
+            let lifted = kinds.filter(|kind| !is_over && !strict.iter().any(|(_, as_what)| as_what.has(kind)));
+            let loss = &mut self.losses[*ban];
+            loss.dropped.add(dropped, number);
+            loss.lifted.add(lifted, number);
+            loss.heirs.extend(
+                strict.iter().filter(|(_, as_what)| as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE).map(|(heir, _)| *heir),
+            );
+            is_lifted |= lifted != Kinds::NONE;
+        }
+        for (ban, kinds) in &to.bans {
+            let before = self.came_from[*ban].map_or(Kinds::NONE, |ban| kinds_of(from, ban));
+            self.gains[*ban].add(kinds.filter(|kind| !before.has(kind)), number);
+        }
+        self.digests_lifted += if is_lifted { number } else { 0 };
+        self.digests_added += if to.kinds.filter(|kind| !from.kinds.has(kind)) == Kinds::NONE { 0 } else { number };
+    }
+
+    /// Whether the new ban is as strict as the old one, by their places.
+    fn is_strict(&mut self, old: usize, new: usize) -> bool {
+        let (bans, others, at) = (&self.old.bans, &self.new.bans, self.at);
+        *self.strict.entry((old, new)).or_insert_with(|| is_as_strict(&others[new].ban, &bans[old].ban, at))
+    }
+
+    /// The bans that lift, those that are new, and the others that are different.
+    fn sorted(&self) -> (Vec<BanChange>, Vec<BanChange>, Vec<BanChange>) {
+        let (mut lifted, mut changed) = (Vec::new(), Vec::new());
+        for (place, Counted { ban, .. }) in self.old.bans.iter().enumerate() {
+            let change = self.of_old(place, ban);
+            if change.lifted.all > 0 {
+                lifted.push(change);
+            } else if change.fate != Fate::Kept || !change.alterations.is_empty() || change.added.all > 0 || change.dropped.all > 0 {
+                changed.push(change);
+            }
+        }
+        let new = self.new.bans.iter().zip(&self.gains).zip(&self.came_from).filter(|(_, came_from)| came_from.is_none());
+        let added = new.map(|((Counted { ban, .. }, gain), _)| BanChange {
+            ban: ban.clone(),
+            fate: Fate::Added,
+            alterations: Vec::new(),
+            added: *gain,
+            dropped: Entries::default(),
+            lifted: Entries::default(),
+            heirs: Vec::new(),
+        });
+        (lifted, added.collect(), changed)
+    }
+
+    /// What became of a ban of the old list.
+    fn of_old(&self, place: usize, ban: &Ban) -> BanChange {
+        let Loss { dropped, lifted, heirs } = self.losses[place].clone();
+        let stayed = self.stayed[place].map(|place| (&self.new.bans[place], self.gains[place]));
+        let fate = match stayed {
+            Some(_) => Fate::Kept,
+            None if has_lapsed(ban, self.at) => Fate::Expired,
+            None => Fate::Removed,
+        };
+        BanChange {
+            ban: stayed.map_or(ban, |(new, _)| &new.ban).clone(),
+            fate,
+            alterations: stayed.map_or_else(Vec::new, |(new, _)| alteration::between(&self.old.bans[place], new, self.at)),
+            added: stayed.map_or_else(Entries::default, |(_, gain)| gain),
+            dropped,
+            lifted,
+            heirs: heirs.into_iter().map(|heir| self.new.bans[heir].ban.id.clone()).collect(),
+        }
+    }
+}
+
+/// As what a line's digests are banned by one ban.
+fn kinds_of(line: &Line, ban: usize) -> Kinds {
+    line.bans.binary_search_by_key(&ban, |(ban, _)| *ban).map_or(Kinds::NONE, |at| line.bans[at].1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What does a ban's record say differently now?
+//!
+//! In: two records of one ban. Out: one [`Alteration`] for each thing that differs, in words, and whether it weakens the ban: by the same comparisons
+//! that decide whether something is lifted. Strings of the records are others' and quoted.
+
+use std::fmt;
+
+use crate::banlist::record::{Ban, Exception, MatchKind};
+use crate::banlist::whole::Counted;
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+
+use super::{acts_as_hard, begins_as_early, ends_as_late, is_covered};
+
+/// One thing that a ban's record says differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alteration {
+    /// What is different: `action`, `exception for image sha256:…`.
+    pub what: String,
+    /// In which way.
+    pub how: How,
+    /// Whether the ban holds less strictly by it.
+    pub weakens: bool,
+}
+
+/// In which way something is different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It was not there.
+    Added,
+    /// It is not there any more.
+    Dropped,
+    /// It was the first and is the second.
+    Moved(String, String),
+    /// It is too long to be shown.
+    Rewritten,
+}
+
+impl fmt::Display for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = &self.what;
+        match &self.how {
+            How::Added => write!(f, "{what} added"),
+            How::Dropped => write!(f, "{what} dropped"),
+            How::Moved(from, to) => write!(f, "{what} {from} -> {to}"),
+            How::Rewritten => write!(f, "{what} changed"),
+        }
+    }
+}
+
+/// What is different between two records of one ban; from `at` on it weakens.
+pub(super) fn between(old: &Counted, new: &Counted, at: Timestamp) -> Vec<Alteration> {
+    let (old_names, new_names) = (&old.names, &new.names);
+    let (old, new) = (&old.ban, &new.ban);
+    let mut found = Vec::new();
+    let moved = |found: &mut Vec<Alteration>, what: &str, from: String, to: String, weakens: bool| {
+        if from != to {
+            found.push(Alteration { what: what.to_owned(), how: How::Moved(from, to), weakens });
+        }
+    };
+    moved(&mut found, "action", old.action.word().to_owned(), new.action.word().to_owned(), !acts_as_hard(new, old));
+    moved(&mut found, "effective", old.effective.to_string(), new.effective.to_string(), !begins_as_early(new, old, at));
+    moved(&mut found, "lapses", end(old.lapses), end(new.lapses), !ends_as_late(new, old));
+    exceptions(old, new, at, &mut found);
+    cures(old, new, &mut found);
+    moved(&mut found, "severity", old.severity.word().to_owned(), new.severity.word().to_owned(), false);
+    moved(&mut found, "reason", format!("{:?}", old.reason), format!("{:?}", new.reason), false);
+    moved(&mut found, "advisories", listed(&old.advisories), listed(&new.advisories), false);
+    let successor = |ban: &Ban| ban.successor.as_ref().map_or_else(|| "none".to_owned(), |successor| format!("{successor:?}"));
+    moved(&mut found, "successor", successor(old), successor(new), false);
+    let rewritten = [("names", old_names != new_names), ("patch", old.patch != new.patch)];
+    let rewritten = rewritten.into_iter().filter(|(_, differs)| *differs);
+    found.extend(rewritten.map(|(what, _)| Alteration { what: what.to_owned(), how: How::Rewritten, weakens: false }));
+    found
+}
+
+fn end(lapses: Option<Timestamp>) -> String {
+    lapses.map_or_else(|| "never".to_owned(), |lapses| lapses.to_string())
+}
+
+fn listed(words: &[String]) -> String {
+    if words.is_empty() { "none".to_owned() } else { format!("{:?}", words.join(", ")) }
+}
+
+/// The exceptions of a ban, one for each thing excepted: the one that runs longest.
+fn longest(ban: &Ban) -> Vec<&Exception> {
+    let mut longest: Vec<&Exception> = Vec::new();
+    for except in &ban.except {
+        match longest.iter_mut().find(|known| is_same(known, except)) {
+            Some(known) if known.until < except.until => *known = except,
+            Some(_) => {}
+            None => longest.push(except),
+        }
+    }
+    longest
+}
+
+fn is_same(one: &Exception, other: &Exception) -> bool {
+    (one.kind, one.digest) == (other.kind, other.digest)
+}
+
+fn exceptions(old: &Ban, new: &Ban, at: Timestamp, found: &mut Vec<Alteration>) {
+    let (before, after) = (longest(old), longest(new));
+    for except in &after {
+        let what = excepted(except.kind, except.digest);
+        let weakens = !is_covered(except, old, at);
+        match before.iter().find(|known| is_same(known, except)) {
+            None => found.push(Alteration { what: format!("{what} until {}", except.until), how: How::Added, weakens }),
+            Some(known) if known.until != except.until => {
+                let how = How::Moved(known.until.to_string(), except.until.to_string());
+                found.push(Alteration { what: format!("{what} until"), how, weakens });
+            }
+            Some(known) if known != except => {
+                found.push(Alteration { what: format!("words of the {what}"), how: How::Rewritten, weakens });
+            }
+            Some(_) => {}
+        }
+    }
+    let dropped = before.iter().filter(|known| !after.iter().any(|except| is_same(known, except)));
+    found.extend(dropped.map(|known| Alteration { what: excepted(known.kind, known.digest), how: How::Dropped, weakens: false }));
+}
+
+fn excepted(kind: MatchKind, digest: Digest) -> String {
+    format!("exception for {} {digest}", kind.word())
+}
+
+fn cures(old: &Ban, new: &Ban, found: &mut Vec<Alteration>) {
+    let only = |ban: &Ban, other: &Ban| ban.cure.iter().filter(|layer| !other.cure.contains(layer)).copied().collect::<Vec<_>>();
+    let altered = |layer: Digest, how, weakens| Alteration { what: format!("cure {layer}"), how, weakens };
+    found.extend(only(new, old).into_iter().map(|layer| altered(layer, How::Added, true)));
+    found.extend(only(old, new).into_iter().map(|layer| altered(layer, How::Dropped, false)));
+}
