@@ -5,7 +5,7 @@
 
 use super::base64;
 use super::error::{Malformed, Tally};
-use super::key::PublicKey;
+use super::key::{Identity, PublicKey};
 
 /// The most signature lines of a note; the specification asks for at least 16, and each may cost a verification.
 pub const MAX_SIGNATURES: usize = 16;
@@ -42,7 +42,7 @@ pub enum Form {
     EcdsaDer,
     /// An SSHSIG blob (OpenSSH: PROTOCOL.sshsig).
     Sshsig,
-    /// minisign's: `ED`, key number, signature.
+    /// minisign's or signify's: `ED` or `Ed`, key number, signature.
     Minisign,
     /// None of these.
     Other,
@@ -55,7 +55,7 @@ impl Signature {
         match self.bytes.as_slice() {
             bytes if bytes.len() == 64 => Form::Ed25519,
             [b'S', b'S', b'H', b'S', b'I', b'G', ..] => Form::Sshsig,
-            bytes @ [b'E', b'D' | b'd', ..] if bytes.len() >= 74 => Form::Minisign,
+            bytes @ [b'E', b'D' | b'd', ..] if bytes.len() == 74 => Form::Minisign,
             bytes @ [0x30, length, 0x02, ..] if bytes.len() == usize::from(*length) + 2 && bytes.len() <= 72 => Form::EcdsaDer,
             _ => Form::Other,
         }
@@ -129,25 +129,25 @@ fn signature(line: &str) -> Option<Signature> {
     (is_name(name) && !bytes.is_empty()).then(|| Signature { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
 }
 
-/// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature is skipped and counted, so that one broken
-/// signer cannot stop a fleet's list; one of a kind that is not checked counts as unknown; a key counts once, by its public key, however often it signs or is named. With `enough` the counting stops
-/// as soon as the threshold is met.
+/// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature is skipped and counted, so that one broken signer
+/// cannot stop a fleet's list. A key counts once, by its identity, however often it signs, is named or is written in another tool's form. With
+/// [`Enough::Threshold`] the counting stops as soon as the threshold is met.
 #[must_use]
 pub fn tally(text: &str, signatures: &[Signature], keys: &[(&str, &PublicKey)], wanted: usize, enough: Enough) -> Tally {
-    let mut good: Vec<&PublicKey> = Vec::new();
+    let mut good: Vec<Identity<'_>> = Vec::new();
     let mut tally = Tally { wanted, ..Tally::default() };
     for signature in signatures {
         if enough == Enough::Threshold && good.len() >= wanted {
             break;
         }
-        let mut named = keys.iter().filter(|(name, key)| key.is_checked() && key.id(name) == signature.id).peekable();
+        let mut named = keys.iter().filter(|(name, key)| key.id(name) == signature.id).peekable();
         if named.peek().is_none() {
             tally.unknown += 1;
             continue;
         }
         match named.find(|(_, key)| key.verifies(text.as_bytes(), &signature.bytes)) {
-            Some((_, key)) if good.contains(key) => {}
-            Some((_, key)) => good.push(key),
+            Some((_, key)) if good.contains(&key.identity()) => {}
+            Some((_, key)) => good.push(key.identity()),
             None => tally.bad += 1,
         }
     }

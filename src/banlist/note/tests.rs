@@ -1,6 +1,7 @@
 //! Notes, and whose signature counts.
 
 use super::super::key::Algorithm;
+use super::super::key::testing::{Sealed, TestSsh};
 use super::super::testing::{TestKey, key};
 use super::*;
 
@@ -51,6 +52,7 @@ fn a_signature_is_told_by_its_form() {
     assert_eq!(form(&[0x30, 6, 2, 1, 1, 2, 1, 1]), Form::EcdsaDer);
     assert_eq!(form(b"SSHSIG\0\0\0\x01"), Form::Sshsig);
     assert_eq!(form(&[b"ED".as_slice(), &[0; 72]].concat()), Form::Minisign);
+    assert_eq!(form(&[b"Ed".as_slice(), &[0; 72]].concat()), Form::Minisign);
     assert_eq!(form(b"?"), Form::Other);
 }
 
@@ -99,10 +101,17 @@ fn two_keys_with_one_id_are_both_tried() {
 }
 
 #[test]
-fn a_signature_of_a_kind_that_is_not_checked_is_skipped_as_unknown() {
-    let phone = PublicKey::new(Algorithm::Sshsig, vec![7; 51]).unwrap();
-    let signature = Signature { name: "phone".to_owned(), id: phone.id("phone"), bytes: b"SSHSIG\0\0\0\x01".to_vec() };
-    assert_eq!(tally(TEXT, &[signature], &[("phone", &phone)], 1, Enough::All), Tally { wanted: 1, good: 0, bad: 0, unknown: 1 });
+fn one_key_counts_once_in_whatever_form_it_signs() {
+    let (plain, ssh) = (key(1), TestSsh::ed25519(1));
+    let public = [plain.public(), PublicKey::new(Algorithm::Sshsig, ssh.blob()).unwrap(), key(2).public()];
+    let keys = [("key-1", &public[0]), ("laptop", &public[1]), ("key-2", &public[2])];
+    let sealed = ssh.seal(TEXT.as_bytes(), &Sealed::default());
+    let by_ssh = Signature { name: "laptop".to_owned(), id: public[1].id("laptop"), bytes: sealed };
+    let mut signatures = vec![plain.signature(TEXT), by_ssh];
+    assert_eq!(tally(TEXT, &signatures, &keys, 2, Enough::Threshold), Tally { wanted: 2, good: 1, bad: 0, unknown: 0 });
+    signatures.push(key(2).signature(TEXT));
+    assert_eq!(tally(TEXT, &signatures, &keys, 2, Enough::Threshold), Tally { wanted: 2, good: 2, bad: 0, unknown: 0 });
+    assert_eq!(tally(TEXT, &signatures[1..2], &keys, 1, Enough::All), Tally { wanted: 1, good: 1, bad: 0, unknown: 0 });
 }
 
 #[test]

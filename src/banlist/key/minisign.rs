@@ -1,0 +1,55 @@
+//! What did minisign or signify sign, and with which key?
+//!
+//! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a signature (hostile). Out: yes, or what is wrong.
+//! minisign's format stands at <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, the first form alone.
+//!
+//! ```text
+//! key        "Ed" ‖ key number (8 bytes) ‖ point (32 bytes)
+//! signature  "Ed" ‖ key number ‖ Ed25519 signature of the text         signify, and `minisign -l`
+//!            "ED" ‖ key number ‖ … of BLAKE2b-512(text)                minisign
+//! ```
+//!
+//! A trusted comment and the signature over it are no part of this: nothing reads the comment, so nobody has to trust it.
+
+use blake2::{Blake2b512, Digest as _};
+
+use super::{Curve, Mismatch};
+
+/// The key number of a public key or a signature, which stand at the same place.
+#[must_use]
+pub fn number(bytes: &[u8]) -> Option<[u8; 8]> {
+    bytes.get(2..10)?.try_into().ok()
+}
+
+/// The point of a public key; `None` when it has not the form.
+#[must_use]
+pub fn point(key: &[u8]) -> Option<&[u8]> {
+    let (numbered, point) = key.split_at_checked(10)?;
+    (numbered.starts_with(b"Ed") && point.len() == 32).then_some(point)
+}
+
+/// Whether `signature` is that of `key` over `text`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(key: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
+    let point = point(key).ok_or(Mismatch::Form)?;
+    let (numbered, made) = signature.split_at_checked(10).filter(|(_, made)| made.len() == 64).ok_or(Mismatch::Form)?;
+    let hashed;
+    let signed = match numbered {
+        [b'E', b'd', ..] => text,
+        [b'E', b'D', ..] => {
+            hashed = Blake2b512::digest(text);
+            &hashed[..]
+        }
+        _ => return Err(Mismatch::Form),
+    };
+    if number(numbered) != number(key) {
+        return Err(Mismatch::OtherKey);
+    }
+    if Curve::Ed25519.verifies(point, signed, made) { Ok(()) } else { Err(Mismatch::Bytes) }
+}
+
+#[cfg(test)]
+#[cfg(feature = "ctl")]
+mod tests;

@@ -1,0 +1,176 @@
+//! What did `ssh-keygen -Y sign` sign, and with what kind of key?
+//!
+//! In: the blob of an SSH public key (from a keyset, trusted), a text and an SSHSIG blob without its armor (hostile). Out: yes, or what is wrong.
+//! OpenSSH's documents are PROTOCOL.sshsig for the envelope and PROTOCOL.u2f for keys on a FIDO token; `string` is a length of four bytes, big endian,
+//! and so many bytes.
+//!
+//! ```text
+//! key        string kind ┐ Ed25519: string point
+//!                        │ P-256:   string "nistp256", string 0x04 ‖ x ‖ y
+//!                        └ on a token, behind that: string application
+//! signature  "SSHSIG" ‖ 1 (four bytes) ‖ string key ‖ string namespace ‖ string "" ‖ string hash ‖ string made
+//!     made   string kind, string: Ed25519 64 bytes; P-256 string r, string s; on a token, behind that: flags (a byte) ‖ counter (four)
+//! signed     "SSHSIG" ‖ string namespace ‖ string "" ‖ string hash ‖ string HASH(text)
+//!            on a token: SHA-256(application) ‖ flags ‖ counter ‖ SHA-256(signed)
+//! ```
+//!
+//! The namespace keeps a signature for another purpose, a login or a commit, from counting here. A token must have felt a touch. Its counter is not
+//! looked at, as OpenSSH does not either, nor whether it asked for a PIN.
+
+use ring::digest::{SHA512, digest};
+
+use super::{Curve, Mismatch};
+use crate::lineage::digest::Digest;
+
+/// The namespace of signatures over lists and keysets: `ssh-keygen -Y sign -n banlist.v1`.
+pub const NAMESPACE: &str = "banlist.v1";
+
+const MAGIC: &[u8] = b"SSHSIG";
+
+/// The flag that says that somebody touched the token (PROTOCOL.u2f, "SSH_SK_USER_PRESENCE_REQD").
+const TOUCHED: u8 = 0x01;
+
+/// The blob of an SSH public key, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key<'a> {
+    kind: &'a [u8],
+    /// The curve on which it signs.
+    pub curve: Curve,
+    /// The key itself: 32 bytes, or an uncompressed point.
+    pub raw: &'a [u8],
+    /// What a key on a token was made for, mostly `ssh:`.
+    application: Option<&'a [u8]>,
+}
+
+impl<'a> Key<'a> {
+    /// Takes a blob apart; `None` for every kind but Ed25519 and P-256, on a token or not.
+    #[must_use]
+    pub fn parse(blob: &'a [u8]) -> Option<Self> {
+        let mut rest = blob;
+        let kind = string(&mut rest)?;
+        let (curve, is_on_token) = match kind {
+            b"ssh-ed25519" => (Curve::Ed25519, false),
+            b"ecdsa-sha2-nistp256" => (Curve::P256, false),
+            b"sk-ssh-ed25519@openssh.com" => (Curve::Ed25519, true),
+            b"sk-ecdsa-sha2-nistp256@openssh.com" => (Curve::P256, true),
+            _ => return None,
+        };
+        if curve == Curve::P256 && string(&mut rest)? != b"nistp256" {
+            return None;
+        }
+        let raw = string(&mut rest)?;
+        let application = if is_on_token { Some(string(&mut rest)?) } else { None };
+        rest.is_empty().then_some(Self { kind, curve, raw, application })
+    }
+}
+
+/// An SSHSIG blob, taken apart; nothing of it is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The blob of the key that it says made it.
+    pub key: &'a [u8],
+    /// What it was made for.
+    pub namespace: &'a [u8],
+    hash: &'a [u8],
+    made: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none and verifies over none.
+    #[must_use]
+    pub fn parse(blob: &'a [u8]) -> Option<Self> {
+        let mut rest = blob.strip_prefix(MAGIC)?.strip_prefix(&[0, 0, 0, 1])?;
+        let (key, namespace, reserved) = (string(&mut rest)?, string(&mut rest)?, string(&mut rest)?);
+        let (hash, made) = (string(&mut rest)?, string(&mut rest)?);
+        (reserved.is_empty() && rest.is_empty()).then_some(Self { key, namespace, hash, made })
+    }
+
+    /// What the key signed, when it is not on a token.
+    fn signed(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let hashed = match self.hash {
+            b"sha256" => Digest::of(text).as_bytes().to_vec(),
+            b"sha512" => digest(&SHA512, text).as_ref().to_vec(),
+            _ => return None,
+        };
+        let mut signed = MAGIC.to_vec();
+        for field in [self.namespace, b"", self.hash, &hashed] {
+            signed.extend(u32::try_from(field.len()).ok()?.to_be_bytes());
+            signed.extend(field);
+        }
+        Some(signed)
+    }
+}
+
+/// Whether `signature` is that of the key with this blob over `text`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
+    let envelope = Envelope::parse(signature).ok_or(Mismatch::Form)?;
+    let key = Key::parse(blob).ok_or(Mismatch::Form)?;
+    if envelope.key != blob {
+        return Err(Mismatch::OtherKey);
+    }
+    if envelope.namespace != NAMESPACE.as_bytes() {
+        return Err(Mismatch::Namespace(String::from_utf8_lossy(envelope.namespace).into_owned()));
+    }
+    let mut signed = envelope.signed(text).ok_or(Mismatch::Form)?;
+    let Made { raw, token } = Made::parse(&key, envelope.made).ok_or(Mismatch::Form)?;
+    if let (Some(application), Some(token)) = (key.application, token) {
+        if token[0] & TOUCHED == 0 {
+            return Err(Mismatch::Untouched);
+        }
+        signed = [Digest::of(application).as_bytes(), &token[..], Digest::of(&signed).as_bytes()].concat();
+    }
+    if key.curve.verifies(key.raw, &signed, &raw) { Ok(()) } else { Err(Mismatch::Bytes) }
+}
+
+/// What the key made: 64 bytes, for P-256 the two numbers; from a token also its flags and its counter.
+struct Made {
+    raw: [u8; 64],
+    token: Option<[u8; 5]>,
+}
+
+impl Made {
+    fn parse(key: &Key<'_>, blob: &[u8]) -> Option<Self> {
+        let mut rest = blob;
+        if string(&mut rest)? != key.kind {
+            return None;
+        }
+        let mut made = string(&mut rest)?;
+        let raw = match key.curve {
+            Curve::Ed25519 => made.try_into().ok()?,
+            Curve::P256 => {
+                let (r, s) = (scalar(string(&mut made)?)?, scalar(string(&mut made)?)?);
+                made.is_empty().then(|| [r, s].concat().try_into().ok())??
+            }
+        };
+        let token = match key.application {
+            Some(_) => Some(rest.split_off(..5)?.try_into().ok()?),
+            None => None,
+        };
+        rest.is_empty().then_some(Self { raw, token })
+    }
+}
+
+/// A `string` from the front of `rest` (RFC 4251, section 5).
+fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = rest.split_off(..4)?;
+    rest.split_off(..usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
+}
+
+/// A positive `mpint` of at most 256 bits, in its one shortest form (RFC 4251, section 5), filled up to 32 bytes.
+fn scalar(mpint: &[u8]) -> Option<[u8; 32]> {
+    let digits = match mpint {
+        [0, 0x80..=0xff, ..] => &mpint[1..],
+        [1..0x80, ..] => mpint,
+        _ => return None,
+    };
+    let mut filled = [0; 32];
+    filled[32_usize.checked_sub(digits.len())?..].copy_from_slice(digits);
+    Some(filled)
+}
+
+#[cfg(test)]
+#[cfg(feature = "ctl")]
+mod tests;
