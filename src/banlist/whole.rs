@@ -16,6 +16,7 @@ use super::record::{self, Ban, Entry, Match, MatchKind};
 use super::section;
 use super::tree::Kinds;
 use super::tree::leaves::Leaves;
+use super::watch::Watch;
 
 /// A ban of a list, and how many digests it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,13 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
         let records = records(list, head)?;
         // No line starts there: the lines are fewer than so many bytes.
         Ok(Self { list, head, leaves: Leaves::of(list, head), records, last: (u64::MAX, 0) })
+    }
+
+    /// The same, and `watch` is told of the bytes of the tree that are read.
+    #[must_use]
+    pub fn watched(mut self, watch: &'a dyn Watch) -> Self {
+        self.leaves = self.leaves.watched(watch);
+        self
     }
 
     /// The next digest, ascending, and the number of its entry line; `None` behind the last.

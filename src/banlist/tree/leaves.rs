@@ -9,6 +9,7 @@
 use super::super::bytes::{ReadAt, Reader};
 use super::super::error::ListError;
 use super::super::head::Head;
+use super::super::watch::Watch;
 use super::{HEADER, Leaf, NODE_SIZE, Node, PER_INNER, Shape, Visit, authentic, record_size};
 use crate::lineage::digest::Digest;
 
@@ -22,6 +23,7 @@ pub struct Leaves<'a, R: ReadAt + ?Sized> {
     root: Digest,
     /// The node of each level on the way to the next leaf, the leaf's first. Empty before the first leaf.
     way: Vec<Step>,
+    watch: &'a dyn Watch,
 }
 
 /// A node on the way.
@@ -49,7 +51,13 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
     /// All leaves of a list.
     #[must_use]
     pub const fn of(list: &'a Reader<'a, R>, head: &Head) -> Self {
-        Self { list, shape: head.shape(), root: head.tree_root, way: Vec::new() }
+        Self { list, shape: head.shape(), root: head.tree_root, way: Vec::new(), watch: &() }
+    }
+
+    /// The same, and `watch` is told of the bytes that are read.
+    #[must_use]
+    pub fn watched(self, watch: &'a dyn Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// The next leaf; `None` behind the last.
@@ -114,6 +122,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
             let nodes = PIECE.min(self.shape.nodes[level] - visit.index);
             step.piece.resize(usize::try_from(nodes).unwrap_or(0) * NODE_SIZE, 0);
             self.list.read_into(&mut step.piece, self.shape.offset(level, visit.index))?;
+            self.watch.advance(step.piece.len() as u64);
         }
         step.start = usize::try_from(at).unwrap_or(0) * NODE_SIZE;
         let bytes = step.piece[step.start..].first_chunk::<NODE_SIZE>();

@@ -1,0 +1,126 @@
+//! What a reviewer is told of a draft.
+
+use super::*;
+use crate::banlist::testing::{digest, keyset, list, parse, terms};
+use crate::sys::replace::replace;
+
+const OLD: &str = "\
+[[ban]]
+id = \"BAN-1\"
+reason = \"why\"
+severity = \"high\"
+effective = 2026-11-20
+[[ban.match]]
+base = \"@1\"
+[[ban.match]]
+base = \"@2\"
+
+[[ban]]
+id = \"BAN-2\"
+reason = \"why\"
+severity = \"low\"
+effective = 2026-11-20
+[[ban.match]]
+image = \"@3\"
+[[ban.match]]
+layer = \"@3\"
+
+[[ban]]
+id = \"BAN-3\"
+reason = \"why\"
+severity = \"low\"
+effective = 2026-11-20
+[[ban.match]]
+base = \"@4\"
+";
+
+fn source(text: &str) -> crate::banlist::source::Source {
+    parse(&(1..9).rev().fold(text.to_owned(), |text, number| text.replace(&format!("@{number}\""), &format!("{}\"", digest(number)))))
+}
+
+/// A desk with two lists, the second one signed by key 1, and a keyset of three keys of which two lift.
+fn desk(new: &str) -> (tempfile::TempDir, Paths) {
+    let desk = tempfile::tempdir().unwrap();
+    let paths = Paths::below(desk.path());
+    replace(&desk.path().join("old"), 0o644, &list(&source(OLD), &terms(411), &[])).unwrap();
+    replace(&desk.path().join("new"), 0o644, &list(&source(new), &terms(412), &[1, 9])).unwrap();
+    let mut keyset = keyset(&[1, 2, 3], 1);
+    keyset.lift_threshold = 2;
+    replace(&desk.path().join("keyset"), 0o644, keyset.text().as_bytes()).unwrap();
+    (desk, paths)
+}
+
+fn compared(new: &str, keyset: bool, json: bool) -> String {
+    let (desk, paths) = desk(new);
+    let path = |name: &str| desk.path().join(name);
+    let args = Args { json, keyset: keyset.then(|| path("keyset")), old: path("old"), new: path("new") };
+    run(&args, &paths).unwrap()
+}
+
+#[test]
+fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
+    assert_eq!(
+        compared(OLD, true, false),
+        "version 411 (keyset 1) -> version 412 of bans.example.com/prod (keyset 1)\n\
+         0 digests added, 0 lifted\n\
+         lifts nothing: 1 signature of keyset 1 needed, 1 there\n"
+    );
+    let new = OLD.replace("BAN-3", "BAN-4").replace("severity = \"high\"", "severity = \"critical\"\naction = \"warn\"");
+    let new = new.replace("[[ban.match]]\nlayer = \"@3\"\n", "") + "[[ban.match]]\nlayer = \"@5\"\n";
+    let words = "version 411 (keyset 1) -> version 412 of bans.example.com/prod (keyset 1)\n\
+         lifts BAN-1 (critical): 2 digests\n  \
+           weaker: action refuse -> warn\n  \
+           severity high -> critical\n\
+         lifts BAN-2 (low): 1 digest (1 layer)\n  \
+           1 digest (1 layer) removed\n\
+         adds BAN-4 (low): refuses 2 digests (1 base, 1 layer) from 2026-11-20T00:00:00Z\n\
+         changes BAN-3 (low)\n  \
+           removed: banned by BAN-4\n\
+         1 digest added, 3 lifted\n";
+    assert_eq!(compared(&new, true, false), format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n"));
+    // Nobody said which keys count.
+    assert_eq!(compared(&new, false, false), format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n"));
+    let json: serde_json::Value = serde_json::from_str(&compared(&new, true, true)).unwrap();
+    assert_eq!(json["needed"], serde_json::json!({ "keyset": 1, "needed": 2, "good": 1 }));
+    assert_eq!((&json["lifts"], &json["digests"]), (&true.into(), &serde_json::json!({ "added": 1, "lifted": 3 })));
+    assert_eq!(
+        json["lifted"][0],
+        serde_json::json!({
+            "id": "BAN-1",
+            "fate": "kept",
+            "digests": { "added": 0, "removed": 0, "lifted": 2 },
+            "banned_by": [],
+            "alterations": [
+                { "what": "action", "how": "moved", "from": "refuse", "to": "warn", "weakens": true },
+                { "what": "severity", "how": "moved", "from": "high", "to": "critical", "weakens": false },
+            ],
+        })
+    );
+    assert_eq!((&json["changed"][0]["fate"], &json["changed"][0]["banned_by"][0]), (&"removed".into(), &"BAN-4".into()));
+}
+
+#[test]
+fn a_list_with_a_wrong_byte_is_not_compared() {
+    let (desk, paths) = desk(OLD);
+    let mut bytes = list(&source(OLD), &terms(411), &[]);
+    *bytes.last_mut().unwrap() ^= 1;
+    let old = desk.path().join("old");
+    replace(&old, 0o644, &bytes).unwrap();
+    let args = Args { json: false, keyset: None, old: old.clone(), new: desk.path().join("new") };
+    assert_eq!(run(&args, &paths).unwrap_err().to_string(), format!("cannot trust list {old:?}: its block table is corrupt"));
+}
+
+#[test]
+fn a_keyset_for_other_lists_counts_no_signatures() {
+    let (desk, paths) = desk(OLD);
+    let path = |name: &str| desk.path().join(name);
+    let mut other = keyset(&[1], 1);
+    other.origin = "other".to_owned();
+    std::fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
+    replace(&paths.keyset, 0o644, other.text().as_bytes()).unwrap();
+    let mut args = Args { json: false, keyset: None, old: path("old"), new: path("new") };
+    assert!(run(&args, &paths).unwrap().ends_with("lifts nothing: it takes the list threshold of keyset 1\n"));
+    args.keyset = Some(paths.keyset.clone());
+    let fault = format!("cannot use list {:?}: it is for \"bans.example.com/prod\", not for \"other\"", path("new"));
+    assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
+}
