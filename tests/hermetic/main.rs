@@ -8,6 +8,8 @@
 
 // Only where embargoctl is built.
 #[cfg(feature = "ctl")]
+mod attacks;
+#[cfg(feature = "ctl")]
 mod authoring;
 mod parsing;
 mod refusal;

@@ -46,7 +46,7 @@ fn programs() -> &'static Programs {
 }
 
 /// A temporary folder that everybody may read.
-fn open_folder() -> tempfile::TempDir {
+pub(crate) fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder

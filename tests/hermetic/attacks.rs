@@ -1,0 +1,55 @@
+//! Does each attack on the list end as it must?
+//!
+//! One module per attack or fault, named for it; its tests are named for the ways in which it is tried. They run the real programs: `embargoctl` builds
+//! and installs lists on a node of its own, `embargo create` in front of the fake runtime is asked. What the gate answers is what counts: banned
+//! (by which list), admitted, or refused because there is no list to go by.
+//!
+//! | # | attack or fault | what holds | tests |
+//! |---|---|---|---|
+//! | 1 | forged list | enough distinct trusted keys over the head | `wrong_key`, `no_sig`, `one_of_two`, `stolen_signature`, `root_key` |
+//! | 2 | one key twice | keys are counted by the public key | `dup_sig`, `dup_keyid`, `dup_key_material` |
+//! | 3 | bad signature beside enough good ones | skipped and counted | `invalid_sig_in_valid_head` |
+//! | 5 | rollback | (keyset, version) never below the floor | `older_head`, `older_keyset` |
+//! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
+//! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
+//! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix` |
+//! | 10 | endless data, slow loris, redirects | limits of the fetcher | with the fetcher: no program here has a network |
+//! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
+//! | 12 | lying mirror | the highest valid version of several | with the fetcher |
+//! | 13 | staging's list on production | the origin | `other_origin` |
+//! | 16 | bit flip anywhere | each piece is hashed before it is read | `flip_through_the_gate`; each bit: `corruption` |
+//! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |
+//! | 18 | prefix collision at a leaf's edge | fences of 32 bytes | `keys_sharing_31_bytes_around_a_boundary` |
+//! | 20 | unsorted tree signed by mistake | checked whole at installation | `malformed_builder_outputs` |
+//! | 21 | crash during installation | the order of the steps | `integration/crash.bats` |
+//! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
+//! | 23 | link, FIFO, folder, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
+//! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
+//! | 26 | restored snapshot | `min_version` | `restored_folder_with_min_version_set` |
+//! | 27 | newer runtime-spec | only what is needed is read | `unknown_cap_ns_seccomp_rlimit_top_level` |
+//! | 28 | registry token on a redirect | none is sent | with the fetcher |
+//! | 29 | wrong delta | the rebuilt root is the signed one | with the fetcher |
+//! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
+
+mod clock;
+mod craft;
+mod node;
+mod row_01_forged_list;
+mod row_02_one_key_counts_once;
+mod row_03_bad_signature_beside_good_ones;
+mod row_05_rollback;
+mod row_06_equivocation;
+mod row_08_freeze;
+mod row_09_clock;
+mod row_11_mix_and_match;
+mod row_13_wrong_list;
+mod row_16_bit_flip;
+mod row_17_torn_write;
+mod row_18_prefix_collision;
+mod row_20_signed_by_mistake;
+mod row_23_staging;
+mod row_24_parser_abuse;
+mod row_26_snapshot_restore;
+mod row_27_newer_runtime_spec;
+mod row_30_key_id_collision;
+mod signer;

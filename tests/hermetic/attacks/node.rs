@@ -1,0 +1,306 @@
+//! What does the gate answer on a node whose list is attacked?
+//!
+//! A node in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be mounted) with a container built on `base:1`. Lists are
+//! built and installed by the real `embargoctl`, and signed here; the gate is asked by `embargo create` in front of the fake runtime.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use embargo::banlist::head::HEAD_SIZE;
+use embargo::sys::clock::Timestamp;
+
+use super::clock;
+use super::signer::signer;
+use crate::authoring::copy;
+use crate::room::Room;
+
+/// The origin that the node's keyset is for.
+pub(super) const ORIGIN: &str = "bans.example.com/prod";
+/// The chain ID of the fixture's image `base:1`, on which the container is built.
+pub(super) const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
+/// A digest that no container has.
+pub(super) const OTHER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
+
+const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
+const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
+const BUNDLE: &str = "state/io.containerd.runtime.v2.task/moby";
+
+/// What the gate made of the container's `create`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It reached the runtime, and not a byte was said.
+    Admitted,
+    /// It is banned, by the list of this version.
+    Banned(u64),
+    /// It is banned, by the list that was kept, of this version, because the one in force is no good.
+    BannedBefore(u64),
+    /// It is refused because there is no authentic list: why the one in force is none, with the node's folder cut out.
+    NoList(String),
+    /// It is refused for another reason: the line behind the container's name.
+    Refused(String),
+}
+
+/// A node with a container that is about to start.
+pub(super) struct Node {
+    pub(super) room: Room,
+}
+
+/// The text of keyset 1 with these list keys.
+pub(super) fn keyset(list_keys: &[u8], threshold: usize) -> String {
+    let keys: String = list_keys.iter().map(|seed| signer(*seed).key_line("list")).collect();
+    keyset_of(1, &format!("root=0 list={threshold} lift={threshold}"), &keys)
+}
+
+/// The text of a keyset of this number with these thresholds and lines of keys.
+pub(super) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
+    let times = "issued: 2026-11-01T00:00:00Z\nexpires: 2028-11-01T00:00:00Z";
+    format!("embargo/banlist-keyset/v1\norigin: {ORIGIN}\nkeyset: {number}\n{times}\nthreshold: {thresholds}\n{keys}")
+}
+
+impl Node {
+    /// A node that trusts this keyset and was never given a list.
+    pub(super) fn trusting(keyset: &str) -> Self {
+        let node = Self { room: Room::armed("") };
+        copy(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-vfs"), &node.room.path("docker"));
+        fs::create_dir_all(node.room.path(BUNDLE).join(CONTAINER)).unwrap();
+        let spec = serde_json::json!({ "ociVersion": "1.0.2", "root": { "path": node.spec_root() } });
+        node.spec(&spec.to_string());
+        fs::write(node.room.path("node/etc/embargo/keyset"), keyset).unwrap();
+        node.set("");
+        node
+    }
+
+    /// A node with this list installed, which key 1 alone signs.
+    pub(super) fn with_list(version: u64) -> Self {
+        let node = Self::trusting(&keyset(&[1], 1));
+        node.install(&node.list(version).by(&[1])).unwrap();
+        node
+    }
+
+    /// Writes settings, of the user whom both programs trust.
+    pub(super) fn set(&self, settings: &str) {
+        let path = self.room.path("node/etc/embargo/config.toml");
+        fs::remove_file(&path).unwrap();
+        let docker = self.room.path("docker");
+        fs::write(&path, format!("runtime = {:?}\n{settings}\n[engines]\ndocker = [{docker:?}]\n", self.room.runtime)).unwrap();
+    }
+
+    /// The `root.path` of the container.
+    pub(super) fn spec_root(&self) -> PathBuf {
+        self.room.path("docker/vfs/dir").join(LAYER)
+    }
+
+    /// Writes the container's `config.json`.
+    pub(super) fn spec(&self, json: &str) {
+        fs::write(self.room.path(BUNDLE).join(CONTAINER).join("config.json"), json).unwrap();
+    }
+
+    /// The path of `banlist.lst` and the like.
+    pub(super) fn state(&self, name: &str) -> PathBuf {
+        self.room.path("node/var/lib/embargo").join(name)
+    }
+
+    /// The names of the files beside the list.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(self.state("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Puts a list in place as an attacker would who may write the folder, past any installation.
+    pub(super) fn put(&self, list: &[u8]) {
+        let path = self.state("banlist.lst");
+        // A list just installed may belong to another user.
+        fs::remove_file(&path).ok();
+        fs::write(&path, list).unwrap();
+    }
+
+    /// A list of this version, to be filled and signed.
+    pub(super) const fn list(&self, version: u64) -> List<'_> {
+        List { node: self, version, keyset: 1, origin: ORIGIN, times: Vec::new(), source: String::new() }
+    }
+
+    /// `embargoctl` with the node as its root.
+    pub(super) fn ctl(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
+        command.env_clear().current_dir(self.room.path(".")).arg("--root").arg(self.room.path("node")).args(words);
+        command
+    }
+
+    /// What `embargoctl` prints, or its first line of error with the room's folder cut out.
+    pub(super) fn run(&self, words: &[&str]) -> Result<String, String> {
+        self.done(&mut self.ctl(words))
+    }
+
+    /// What this call of `embargoctl` prints, or its first line of error.
+    fn done(&self, command: &mut Command) -> Result<String, String> {
+        let output: Output = command.output().unwrap();
+        let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(self.room.path("").to_str().unwrap(), "/");
+        match output.status.code() {
+            Some(0) => Ok(said(&output.stdout)),
+            Some(1) => Err(said(&output.stderr).lines().next().unwrap().strip_prefix("embargoctl: ").unwrap().to_owned()),
+            other => panic!("{command:?}: {other:?}: {}", said(&output.stderr)),
+        }
+    }
+
+    /// Installs a list.
+    pub(super) fn install(&self, list: &[u8]) -> Result<String, String> {
+        fs::write(self.room.path("staged.lst"), list).unwrap();
+        self.run(&["install", "staged.lst"])
+    }
+
+    /// Installs a list when the clock says this.
+    pub(super) fn install_at(&self, time: Timestamp, list: &[u8]) -> Result<String, String> {
+        fs::write(self.room.path("staged.lst"), list).unwrap();
+        self.done(clock::at(time, &mut self.ctl(&["install", "staged.lst"])))
+    }
+
+    /// Asserts that a list is not installed, that nothing changes, and returns why.
+    pub(super) fn refuses(&self, list: &[u8]) -> String {
+        let before = self.everything();
+        let fault = self.install(list).unwrap_err();
+        assert!(self.everything() == before, "changed by: {fault}");
+        fault
+    }
+
+    /// Puts a list in place past any installation, and asserts that it is no list to the gate, which has no other. Returns why.
+    pub(super) fn distrusts(&self, list: &[u8]) -> String {
+        self.put(list);
+        match self.gate() {
+            Answer::NoList(fault) => fault,
+            other @ (Answer::Admitted | Answer::Banned(_) | Answer::BannedBefore(_) | Answer::Refused(_)) => panic!("{other:?}"),
+        }
+    }
+
+    /// The names and bytes of all files beside the list, the lock aside.
+    pub(super) fn everything(&self) -> Vec<(String, Vec<u8>)> {
+        let names = self.names().into_iter().filter(|name| name != ".lock");
+        names.map(|name| (name.clone(), fs::read(self.state(&name)).unwrap())).collect()
+    }
+
+    /// The `create` of the container.
+    pub(super) fn create(&self) -> Command {
+        let mut command = self.room.embargo();
+        command.args(["create", "--bundle"]).arg(self.room.path(BUNDLE).join(CONTAINER)).arg(CONTAINER);
+        command
+    }
+
+    /// What the gate answers.
+    pub(super) fn gate(&self) -> Answer {
+        self.answer(&mut self.create())
+    }
+
+    /// What the gate answers to this `create`.
+    pub(super) fn answer(&self, create: &mut Command) -> Answer {
+        let output = create.output().unwrap();
+        let line = String::from_utf8(output.stderr).unwrap();
+        if self.room.record().is_some() {
+            assert_eq!((output.status.code(), output.stdout.len(), line.as_str()), (Some(0), 0, ""));
+            return Answer::Admitted;
+        }
+        assert_eq!((output.status.code(), output.stdout.len(), line.matches('\n').count()), (Some(1), 0, 1), "{line}");
+        let because = line.trim_end().strip_prefix("embargo: refused ").and_then(|line| line.split_once(": ")).unwrap().1;
+        let because = because.replace(self.room.path("node").to_str().unwrap(), "");
+        if let Some(fault) = because.strip_prefix("there is no ban list to go by: ") {
+            return Answer::NoList(fault.to_owned());
+        }
+        let Some((_, banned)) = because.split_once(", banned by BAN-1 ") else { return Answer::Refused(because) };
+        match banned.rsplit_once("; ").and_then(|(_, list)| list.rsplit_once(' ')) {
+            Some(("list", version)) => Answer::Banned(version.parse().unwrap()),
+            Some(("previous list", version)) => Answer::BannedBefore(version.parse().unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What `embargo check` tells of the list's age when the clock says this, in a word.
+    pub(super) fn age_at(&self, time: Timestamp) -> &'static str {
+        let output = clock::at(time, self.room.embargo().args(["check", "--json", CONTAINER])).output().unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let told = answer["found"][0]["messages"].to_string();
+        let words = [("is not judged", "untold"), ("past its grace, and is still enforced", "overdue"), ("and is still enforced", "stale")];
+        words.into_iter().find(|(said, _)| told.contains(said)).map_or("fresh", |(_, word)| word)
+    }
+}
+
+/// A list in the making. It bans what the container is built on, unless it is said otherwise.
+pub(super) struct List<'a> {
+    node: &'a Node,
+    version: u64,
+    keyset: u64,
+    origin: &'a str,
+    times: Vec<String>,
+    source: String,
+}
+
+impl<'a> List<'a> {
+    /// For another keyset than the first.
+    pub(super) fn keyset(self, keyset: u64) -> Self {
+        Self { keyset, ..self }
+    }
+
+    /// For another origin than the node's.
+    pub(super) fn origin(self, origin: &'a str) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// With these times.
+    pub(super) fn times(self, issued: Timestamp, expires: Timestamp) -> Self {
+        Self { times: vec![format!("--issued={issued}"), format!("--expires={expires}")], ..self }
+    }
+
+    /// With one ban of these digests, `BAN-1`, instead of that of the base.
+    pub(super) fn banning(self, kind: &str, digests: &[&str]) -> Self {
+        let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
+        let matches: String = digests.iter().map(|digest| format!("[[ban.match]]\n{kind} = \"{digest}\"\n")).collect();
+        self.source(ban.to_owned() + &matches)
+    }
+
+    /// With this source.
+    pub(super) fn source(self, source: String) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The list without a signature.
+    pub(super) fn unsigned(self) -> Vec<u8> {
+        if self.source.is_empty() {
+            return self.banning("base", &[BASE]).unsigned();
+        }
+        let Self { node, version, keyset, origin, times, source } = self;
+        fs::write(node.room.path("bans.toml"), source).unwrap();
+        let (version, keyset) = (version.to_string(), keyset.to_string());
+        let mut words = vec!["list", "build", "--origin", origin, "--version", &version, "--keyset", &keyset, "--out", "built.lst"];
+        words.extend(times.iter().map(String::as_str));
+        node.run(&words).unwrap();
+        fs::read(node.room.path("built.lst")).unwrap()
+    }
+
+    /// The list signed by the keys of these seeds.
+    pub(super) fn by(self, seeds: &[u8]) -> Vec<u8> {
+        let list = self.unsigned();
+        let text = text(&list);
+        let lines: Vec<_> = seeds.iter().map(|seed| signer(*seed).sign(&text)).collect();
+        signed(&list, &lines)
+    }
+}
+
+/// The text of a list's head, which signatures cover.
+pub(super) fn text(list: &[u8]) -> String {
+    let head = String::from_utf8(list[..HEAD_SIZE].to_vec()).unwrap();
+    let text = head.trim_end_matches('\0');
+    text.split_once("\n\n").map_or(text.to_owned(), |(text, _)| format!("{text}\n"))
+}
+
+/// The list with these signature lines, and no others.
+pub(super) fn signed(list: &[u8], lines: &[String]) -> Vec<u8> {
+    with_head(list, &format!("{}\n{}", text(list), lines.concat()))
+}
+
+/// The list with these bytes at the place of its head.
+pub(super) fn with_head(list: &[u8], head: &str) -> Vec<u8> {
+    let mut changed = list.to_vec();
+    changed[..HEAD_SIZE].fill(0);
+    changed[..head.len()].copy_from_slice(head.as_bytes());
+    changed
+}

@@ -1,0 +1,32 @@
+//! A bad signature beside enough good ones: one broken signer must not hold up a fleet's list.
+
+use super::node::{Answer, Node, keyset, signed, text};
+use super::signer::signer;
+
+#[test]
+fn invalid_sig_in_valid_head() {
+    let node = Node::trusting(&keyset(&[1, 2, 3], 2));
+    for (version, bytes) in [(1, vec![7; 64]), (2, vec![0; 1]), (3, vec![0xff; 100]), (4, signer(2).raw(b"another text\n"))] {
+        let list = node.list(version).unsigned();
+        let text = text(&list);
+        // Before, between and behind the good ones.
+        for at in 0..3 {
+            let mut lines = vec![signer(1).sign(&text), signer(3).sign(&text)];
+            lines.insert(at, signer(2).line(&bytes));
+            let said = node.install(&signed(&list, &lines)).unwrap();
+            assert!(said.contains("beside 2 good signatures 1 do"), "{said}");
+            assert_eq!(node.gate(), Answer::Banned(version));
+        }
+    }
+}
+
+/// The bad one is not made up for by being skipped.
+#[test]
+fn invalid_sig_in_the_place_of_a_good_one() {
+    let node = Node::trusting(&keyset(&[1, 2, 3], 2));
+    let list = node.list(1).unsigned();
+    let list = signed(&list, &[signer(1).sign(&text(&list)), signer(2).line(&[7; 64])]);
+    let fault = "1 of 2 trusted signatures (1 bad, 0 by unknown keys)";
+    assert_eq!(node.refuses(&list), format!("cannot trust list \"staged.lst\": {fault}"));
+    assert_eq!(node.distrusts(&list), format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}"));
+}

@@ -1,0 +1,28 @@
+//! Two lists of one version, shown to different nodes, or to one node after the other.
+
+use std::fs;
+
+use super::node::{Answer, Node, OTHER, signed, text};
+use super::signer::signer;
+
+#[test]
+fn equivocation() {
+    let node = Node::with_list(412);
+    let other = node.list(412).banning("base", &[OTHER]).by(&[1]);
+    assert_eq!(node.refuses(&other), "cannot trust list \"staged.lst\": version 412 (keyset 1) was installed with other content");
+    assert_eq!(
+        node.distrusts(&other),
+        "cannot trust list \"/var/lib/embargo/banlist.lst\": version 412 (keyset 1) was installed with other content"
+    );
+}
+
+/// More signatures on the same text are the same list.
+#[test]
+fn the_same_text_with_other_signatures_is_no_equivocation() {
+    let node = Node::with_list(412);
+    let list = fs::read(node.state("banlist.lst")).unwrap();
+    let text = text(&list);
+    node.install(&signed(&list, &[signer(9).sign(&text), signer(1).sign(&text)])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(412));
+    assert_eq!(node.names(), [".lock", "banlist.lst", "floor"]);
+}

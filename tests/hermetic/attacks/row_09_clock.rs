@@ -1,0 +1,83 @@
+//! A clock that was never set, or is far off. It lifts no ban, makes no list young, and alone stops nothing.
+
+use embargo::sys::clock::Timestamp;
+
+use super::clock::{DAY, at};
+use super::node::{Answer, BASE, Node, OTHER, keyset};
+
+const ISSUED: &str = "2026-11-20T14:00:00Z";
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// Clocks, and what they make of the list's age.
+const CLOCKS: [(&str, &str); 10] = [
+    ("1970-01-01T00:00:00Z", "untold"),
+    ("1970-01-01T00:00:01Z", "untold"),
+    ("2000-01-01T00:00:00Z", "untold"),
+    ("2026-11-19T13:59:59Z", "untold"),
+    ("2026-11-19T14:00:00Z", "fresh"),
+    ("2026-12-04T13:59:59Z", "fresh"),
+    ("2026-12-04T14:00:00Z", "stale"),
+    ("2038-01-19T03:14:08Z", "overdue"),
+    ("2099-12-31T23:59:59Z", "overdue"),
+    ("2106-02-07T06:28:16Z", "overdue"),
+];
+
+#[test]
+fn clock_matrix() {
+    for (banned, answer) in [(BASE, Answer::Banned(412)), (OTHER, Answer::Admitted)] {
+        let node = Node::trusting(&keyset(&[1], 1));
+        let issued = time(ISSUED);
+        node.put(&node.list(412).times(issued, issued.plus(14 * DAY)).banning("base", &[banned]).by(&[1]));
+        for (clock, age) in CLOCKS {
+            assert_eq!(node.answer(at(time(clock), &mut node.create())), answer, "{clock}");
+            assert_eq!(node.age_at(time(clock)), age, "{clock}");
+        }
+    }
+}
+
+/// Bans and exceptions hold by the latest time that anything signed vouches for: a clock turned back to before a ban does not lift it, one turned back
+/// to before the end of an exception does not renew it.
+#[test]
+fn a_clock_turned_back_lifts_no_ban_and_renews_no_exception() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let ban = format!(
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n[[ban.match]]\nbase = \"{BASE}\"\n\
+         [[ban.except]]\nbase = \"{BASE}\"\nuntil = 2026-11-10\nreason = \"moving\"\n"
+    );
+    let issued = time(ISSUED);
+    node.put(&node.list(412).times(issued, issued.plus(14 * DAY)).source(ban).by(&[1]));
+    for clock in ["1970-01-01T00:00:00Z", "2026-10-01T00:00:00Z", "2026-11-09T00:00:00Z", ISSUED] {
+        assert_eq!(node.answer(at(time(clock), &mut node.create())), Answer::Banned(412), "{clock}");
+    }
+}
+
+/// The floor remembers the newest list's issue, so that an older list that stands in cannot take the node back in time.
+#[test]
+fn the_floor_is_a_time_floor() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let ban = format!(
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-15\n[[ban.match]]\nbase = \"{BASE}\"\n"
+    );
+    let (early, late) = (time("2026-11-10T00:00:00Z"), time(ISSUED));
+    for (version, issued) in [(411, early), (412, late)] {
+        node.install(&node.list(version).times(issued, issued.plus(14 * DAY)).source(ban.clone()).by(&[1])).unwrap();
+    }
+    node.put(b"torn");
+    assert_eq!(node.answer(at(time("1970-01-01T00:00:00Z"), &mut node.create())), Answer::BannedBefore(411));
+}
+
+/// A list from the future would move the node's idea of the time for good. A clock that was never set does not judge it.
+#[test]
+fn a_list_from_the_future_is_not_installed_by_a_clock_that_was_set() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let issued = time("2099-01-01T00:00:00Z");
+    let list = node.list(1).times(issued, issued.plus(14 * DAY)).by(&[1]);
+    for clock in ["2026-11-20T14:00:00Z", "2098-12-30T23:59:59Z"] {
+        let fault = node.install_at(time(clock), &list).unwrap_err();
+        assert_eq!(fault, "cannot install \"staged.lst\": it is issued at 2099-01-01T00:00:00Z, more than a day from now");
+    }
+    node.install_at(time("2098-12-31T00:00:00Z"), &list).unwrap();
+}

@@ -1,0 +1,106 @@
+//! A tree that is not sorted, overlaps or lies about itself, and is signed all the same: by a builder with a mistake, or with a stolen key.
+
+use super::craft::{HEADER, INNER, LEAF, NODE, Parts};
+use super::node::{Answer, BASE, Node, keyset, signed, text};
+use super::signer::signer;
+
+/// What is wrong with the list: the parts, and the place of the container's digest in them.
+type Mistake = (&'static str, fn(&mut Parts, (usize, usize)));
+
+/// The record at a place.
+fn record(parts: &mut Parts, (leaf, at): (usize, usize)) -> &mut [u8] {
+    &mut parts.levels[0][leaf][HEADER + at * LEAF..][..LEAF]
+}
+
+/// The fence of a leaf in the root above it.
+fn fence(parts: &mut Parts, leaf: usize) -> &mut [u8] {
+    &mut parts.levels[1][0][HEADER + leaf * INNER + 32..][..32]
+}
+
+const MISTAKES: [Mistake; 18] = [
+    ("two records exchanged", |parts, (leaf, at)| parts.levels[0][leaf][HEADER + (at - 1) * LEAF..][..2 * LEAF].rotate_left(LEAF)),
+    ("a record twice", |parts, (leaf, at)| {
+        let before = record(parts, (leaf, at - 1)).to_vec();
+        record(parts, (leaf, at)).copy_from_slice(&before);
+    }),
+    ("a leaf whose order is turned", |parts, (leaf, _)| {
+        let mut records: Vec<_> = parts.levels[0][leaf][HEADER..][..25 * LEAF].as_chunks::<LEAF>().0.to_vec();
+        records.reverse();
+        parts.levels[0][leaf][HEADER..][..25 * LEAF].copy_from_slice(&records.concat());
+    }),
+    ("two leaves exchanged", |parts, (leaf, _)| parts.levels[0].swap(leaf, leaf - 1)),
+    ("a leaf twice", |parts, (leaf, _)| parts.levels[0][leaf - 1] = parts.levels[0][leaf]),
+    ("a leaf in the place of another", |parts, (leaf, _)| parts.levels[0][leaf] = parts.levels[0][leaf - 1]),
+    ("a digest beyond the next fence", |parts, (leaf, _)| record(parts, (leaf - 1, 24))[..32].fill(0xff)),
+    ("a fence above its leaf's first digest", |parts, (leaf, _)| fence(parts, leaf)[31] ^= 1),
+    ("a fence that hides the rest of a leaf", |parts, (leaf, at)| {
+        let digest = record(parts, (leaf, at))[..32].to_vec();
+        fence(parts, leaf + 1).copy_from_slice(&digest);
+    }),
+    ("fences that do not ascend", |parts, (leaf, _)| fence(parts, leaf + 1).fill(0)),
+    ("a leaf that says it is empty", |parts, (leaf, _)| parts.levels[0][leaf][6..8].fill(0)),
+    ("a leaf that says it is longer", |parts, (leaf, _)| parts.levels[0][leaf][6] = 26),
+    ("a leaf that says it is an inner node", |parts, (leaf, _)| parts.levels[0][leaf][4] = 1),
+    ("a leaf with the index of another", |parts, (leaf, _)| parts.levels[0][leaf][8] ^= 1),
+    ("a digest banned as nothing", |parts, place| record(parts, place)[32] = 0),
+    ("a digest banned as another kind than its entry says", |parts, place| record(parts, place)[32] = 4),
+    ("an entry in the middle of a line", |parts, place| record(parts, place)[34] += 1),
+    ("an entry behind the last", |parts, place| record(parts, place)[34..40].fill(0xff)),
+];
+
+#[test]
+fn malformed_builder_outputs() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let digests = digests();
+    let sound = node.list(1).banning("base", &digests).by(&[1]);
+    let parts = Parts::of(&sound);
+    let place = parts.place_of(BASE);
+    assert!(parts.levels.len() == 2 && place.0 > 0 && place.1 > 0 && place.0 + 1 < parts.levels[0].len(), "{place:?}");
+    // What is put right without a mistake is the very list.
+    assert!(sign(&parts.clone().sealed()) == sound);
+    for (mistake, make) in MISTAKES {
+        let mut wrong = parts.clone();
+        make(&mut wrong, place);
+        let list = sign(&wrong.sealed());
+        assert!(node.refuses(&list).starts_with("cannot trust list \"staged.lst\": "), "{mistake}");
+        node.put(&list);
+        let answer = node.gate();
+        // Passed over as a whole, or refused for what it says; its ban is never lost.
+        assert!(matches!(answer, Answer::NoList(_) | Answer::Refused(_) | Answer::Banned(1)), "{mistake}: {answer:?}");
+        std::fs::remove_file(node.state("banlist.lst")).unwrap();
+    }
+}
+
+/// What no look-up reads is checked at installation all the same: it is nobody's to use.
+#[test]
+fn padding_counts_and_records_nobody_reads() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let parts = Parts::of(&node.list(1).banning("base", &digests()).by(&[1]));
+    type Change = (&'static str, fn(&mut Parts));
+    let changes: [Change; 5] = [
+        ("padding of a leaf", |parts| parts.levels[0][0][NODE - 1] = 1),
+        ("padding of the root", |parts| parts.levels[1][0][NODE - 1] = 1),
+        ("other counts", |parts| parts.set("entries: ", "120 base=120 image=1 layer=0")),
+        ("a record that is no JSON", |parts| *parts.records.first_mut().unwrap() = b'?'),
+        ("a line that no digest uses", |parts| {
+            let at = parts.records[..parts.records.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+            let last = parts.records[at + 1..].to_vec();
+            parts.records.extend(last);
+        }),
+    ];
+    for (case, change) in changes {
+        let mut wrong = parts.clone();
+        change(&mut wrong);
+        assert!(node.refuses(&sign(&wrong.sealed())).starts_with("cannot trust list \"staged.lst\": "), "{case}");
+    }
+}
+
+/// Digests around the container's, so that it stands inside a leaf that is neither the first nor the last.
+fn digests() -> Vec<&'static str> {
+    let spread = (0..119_u32).map(|number| &*format!("sha256:{:08x}{:056x}", number.wrapping_mul(36_000_001), number).leak());
+    spread.chain([BASE]).collect()
+}
+
+fn sign(list: &[u8]) -> Vec<u8> {
+    signed(list, &[signer(1).sign(&text(list))])
+}

@@ -1,0 +1,71 @@
+//! Who signs in an attack, and what exactly?
+//!
+//! Keys from fixed seeds, and signature lines written here from the formats' own documents, so that a mistake in the program's reader is not
+//! repeated in what it reads.
+
+use embargo::banlist::base64;
+use embargo::lineage::digest::Digest;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+/// What begins a signature line (C2SP signed-note).
+const DASH: &str = "\u{2014} ";
+
+/// An Ed25519 key with a name.
+pub(super) struct Signer {
+    /// Its name in keysets and signature lines.
+    pub(super) name: String,
+    pair: Ed25519KeyPair,
+}
+
+/// The key of this seed, called `key-SEED`.
+pub(super) fn signer(seed: u8) -> Signer {
+    called(&format!("key-{seed}"), seed)
+}
+
+/// The key of this seed under another name.
+pub(super) fn called(name: &str, seed: u8) -> Signer {
+    Signer { name: name.to_owned(), pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap() }
+}
+
+impl Signer {
+    /// The 32 bytes of its public key.
+    pub(super) fn public(&self) -> &[u8] {
+        self.pair.public_key().as_ref()
+    }
+
+    /// The signature over these bytes, as they stand.
+    pub(super) fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        self.pair.sign(bytes).as_ref().to_vec()
+    }
+
+    /// Its line in a keyset.
+    pub(super) fn key_line(&self, role: &str) -> String {
+        format!("key {role} {} ed25519 {}\n", self.name, base64::encode(self.public()))
+    }
+
+    /// Its signature line over a text.
+    pub(super) fn sign(&self, text: &str) -> String {
+        self.line(&self.raw(text.as_bytes()))
+    }
+
+    /// A signature line in its name, with these bytes as the signature.
+    pub(super) fn line(&self, signature: &[u8]) -> String {
+        line(&self.name, self.id(), signature)
+    }
+
+    /// The ID that a verifier looks its key up by (C2SP signed-note, type 0x01).
+    pub(super) fn id(&self) -> [u8; 4] {
+        id(&self.name, &[&[0x01], self.public()].concat())
+    }
+}
+
+/// A signature line.
+pub(super) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
+    format!("{DASH}{name} {}\n", base64::encode(&[&id[..], signature].concat()))
+}
+
+/// The first four bytes of SHA-256 over the name, a line feed, the type and the key.
+pub(super) fn id(name: &str, type_and_key: &[u8]) -> [u8; 4] {
+    let digest = Digest::of(&[name.as_bytes(), b"\n", type_and_key].concat());
+    digest.as_bytes()[..4].try_into().unwrap()
+}
