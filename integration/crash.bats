@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# What a node is left with when `embargoctl` is killed, or the disk fails it, at any of its system calls. What the gate answers then is what counts: by the
+# list before or by the new one, whole; and the next run puts right whatever is left.
+
+load lib/room
+load lib/node
+
+STATE=/var/lib/embargo
+# What is admitted ends well at once.
+PLAIN=/bin/true
+TASKS=$ROOM/tasks/io.containerd.runtime.v2.task/moby
+# Two containers: every list bans what the first is made of, only the second list what the second is.
+OLD=$(printf 'a%.0s' {1..64})
+NEW=$(printf 'b%.0s' {1..64})
+
+setup_file() {
+  trust_an_author
+  settings
+  container "$OLD"
+  container "$NEW"
+  mkdir -p "$ROOM/before/none" "$ROOM/before/first"
+  forget_lists
+  list first "$OLD"
+  list second "$OLD" "$NEW"
+  "$EMBARGOCTL" install "$ROOM/first.lst"
+  cp -a "$STATE/." "$ROOM/before/first"
+}
+
+# container ID: a container of Docker's vfs store that is about to start, made of one layer, whose diff ID is sha256:ID.
+container() {
+  local layers=/var/lib/docker/image/vfs/layerdb
+  mkdir -p "$layers/mounts/$1" "$layers/sha256/$1" "/var/lib/docker/vfs/dir/$1" "/var/lib/docker/containers/$1" "$TASKS/$1"
+  printf %s "$1" >"$layers/mounts/$1/mount-id"
+  printf 'sha256:%s' "$1" | tee "$layers/mounts/$1/parent" >"$layers/sha256/$1/diff"
+  printf '{"ID":"%s","Driver":"vfs","Image":"sha256:%s","Config":{"Image":"made-here"},"Name":"/made-here"}' "$1" "$1" \
+    >"/var/lib/docker/containers/$1/config.v2.json"
+  printf '{"ociVersion":"1.0.2","root":{"path":"/var/lib/docker/vfs/dir/%s"}}' "$1" >"$TASKS/$1/config.json"
+}
+
+# list NAME ID…: the next version, which bans these layers, in ROOM/NAME.lst.
+list() {
+  local name=$1 id
+  shift
+  printf '%s\n' '[[ban]]' 'id = "BAN-1"' 'reason = "why"' 'severity = "high"' 'effective = 2026-01-01' >"$AUTHOR/bans.toml"
+  for id in "$@"; do
+    printf '[[ban.match]]\nlayer = "sha256:%s"\n' "$id" >>"$AUTHOR/bans.toml"
+  done
+  new_list
+  mv "$AUTHOR/banlist.lst" "$ROOM/$name.lst"
+}
+
+# gate ID: prints `list N` when the container is banned by list N, `admitted`, or whatever else the gate says.
+gate() {
+  local said
+  if said=$("$EMBARGO" create --bundle "$TASKS/$1" "$1" 2>&1); then
+    printf '%s\n' "${said:-admitted}"
+  elif [[ $said == *", banned by BAN-1 (high) since 2026-01-01; "* ]]; then
+    printf '%s\n' "${said##*; }"
+  else
+    printf '%s\n' "$said"
+  fi
+}
+
+# answers: what the gate makes of both containers, in one line.
+answers() {
+  printf '%s, %s\n' "$(gate "$OLD")" "$(gate "$NEW")"
+}
+
+# restore NAME: the node's folder as it was when it was saved under this name.
+restore() {
+  rm -rf "$STATE"
+  cp -a "$ROOM/before/$1" "$STATE"
+}
+
+# calls COMMAND…: runs it and prints its system calls in order: `NAME N ARGUMENTS`, the Nth call of this name. Without the first, execve, which strace
+# itself makes.
+calls() {
+  strace -f -qq -e signal=none -o "$ROOM/trace" "$@" >/dev/null || return 1
+  [ "$(cut -d' ' -f1 "$ROOM/trace" | sort -u | wc -l)" -eq 1 ] || fail "more than one thread: counts would not tell which call is meant" || return 1
+  sed -nE 's/^[0-9]+ +([a-z0-9_]+)\((.*)$/\1 \2/p' "$ROOM/trace" | awk 'NR > 1 { name = $1; $1 = ""; print name, ++count[name] $0 }'
+}
+
+# names: the files beside the list.
+names() {
+  find "$STATE" -mindepth 1 -printf '%f\n' | sort | paste -sd' '
+}
+
+# is_one_of TEXT WANTED…
+is_one_of() {
+  local text=$1 wanted
+  shift
+  for wanted in "$@"; do
+    [ "$text" != "$wanted" ] || return 0
+  done
+  return 1
+}
+
+# settles WHERE NAMES ANSWERS COMMAND…: run again in peace it ends well, leaves these files and these answers.
+settles() {
+  local where=$1 wanted=$2 answers=$3 said
+  shift 3
+  said=$("$@" 2>&1) || fail "$where: the next run fails:" "$said" || return 1
+  [ "$(names)" = "$wanted" ] || fail "$where: the next run leaves $(names)" || return 1
+  [ "$(answers)" = "$answers" ] || fail "$where: after the next run the gate says: $(answers)" || return 1
+  ! grep -q '^next ' "$STATE/floor" || fail "$where: the next run leaves the floor open:" "$(cat "$STATE/floor")" || return 1
+}
+
+# killed_at_each BEFORE PART OF NAMES FINAL ALLOWED… -- COMMAND…: restores BEFORE and kills the command at each of its system calls, of which
+# this is the PARTth part OF so many. After each the gate's answers are one of ALLOWED or FINAL, and the next run leaves NAMES and FINAL.
+killed_at_each() {
+  local before=$1 part=$2 of=$3 names=$4 final=$5 allowed=() all name number rest at=0 killed=0 status said
+  shift 5
+  while [ "$1" != -- ]; do
+    allowed+=("$1")
+    shift
+  done
+  shift
+  restore "$before"
+  all=$(calls "$@") || return 1
+  [ "$(answers)" = "$final" ] || fail "undisturbed, the gate says: $(answers)" || return 1
+  while read -r name number rest; do
+    at=$((at + 1))
+    [ $((at % of)) -eq "$part" ] || continue
+    restore "$before"
+    status=0
+    # The shell's own word about the signal is nobody's concern.
+    { strace -f -qq -o /dev/null -e inject="$name:signal=KILL:when=$number" "$@" >/dev/null 2>&1; } 2>/dev/null || status=$?
+    [ "$status" -eq 137 ] || fail "call $at, $name($rest: exit status $status, not killed" || return 1
+    killed=$((killed + 1))
+    said=$(answers)
+    is_one_of "$said" "${allowed[@]}" "$final" || fail "killed at call $at, $name($rest: the gate says: $said" || return 1
+    settles "killed at call $at, $name($rest" "$names" "$final" "$@" || return 1
+  done <<<"$all"
+  # A program that does its work makes more calls than this.
+  [ "$killed" -ge 20 ] || fail "only $killed calls"
+}
+
+# fails_at_each ERROR NAME PATTERN COMMAND…: the command, which replaces the first list by the second, gets this error from each of its calls of this name
+# whose arguments match. It says so in a line and leaves no file of its own; until the new list has its name nothing else changes.
+fails_at_each() {
+  local error=$1 wanted=$2 pattern=$3 all name number rest in_place= failed=0 status said where
+  shift 3
+  restore first
+  all=$(calls "$@") || return 1
+  while read -r name number rest; do
+    if [ "$name" = "$wanted" ] && [[ $rest =~ $pattern ]]; then
+      where="$error at $name($rest"
+      restore first
+      status=0
+      said=$(strace -f -qq -o /dev/null -e inject="$name:error=$error:when=$number" "$@" 2>&1) || status=$?
+      failed=$((failed + 1))
+      [ "$status" -eq 1 ] || fail "$where: exit status $status" "$said" || return 1
+      [[ $said =~ ^embargoctl:\ cannot\ [^$'\n']+$ ]] || fail "$where: said is not one line:" "$said" || return 1
+      [[ $(names) != *draft* ]] || fail "$where: left $(names)" || return 1
+      if [ -n "$in_place" ]; then
+        [ "$(answers)" = "list 2, list 2" ] || fail "$where: with the new list in place the gate says: $(answers)" || return 1
+      else
+        [ "$(answers)" = "list 1, admitted" ] || fail "$where: the gate says: $(answers)" || return 1
+        [ "$(grep -v '^next ' "$STATE/floor")" = "$(cat "$ROOM/before/first/floor")" ] || fail "$where: the floor has changed" || return 1
+      fi
+      settles "$where" ".lock banlist.lst banlist.previous.lst floor" "list 2, list 2" "$@" || return 1
+    fi
+    [[ "$name $rest" != rename*'/banlist.lst")'* ]] || in_place=yes
+  done <<<"$all"
+  [ -n "$in_place" ] || fail "the new list is never renamed" || return 1
+  [ "$failed" -ge 1 ] || fail "no call of $wanted matches $pattern"
+}
+
+NO_LIST="there is no ban list to go by"
+
+# installing_first PART OF
+installing_first() {
+  local missing
+  restore none
+  missing=$(answers)
+  [[ $missing == *"$NO_LIST"*"$NO_LIST"* ]]
+  killed_at_each none "$1" "$2" ".lock banlist.lst floor" "list 1, admitted" "$missing" -- "$EMBARGOCTL" install "$ROOM/first.lst"
+}
+
+# installing_second PART OF
+installing_second() {
+  killed_at_each first "$1" "$2" ".lock banlist.lst banlist.previous.lst floor" "list 2, list 2" "list 1, admitted" \
+    -- "$EMBARGOCTL" install "$ROOM/second.lst"
+}
+
+@test "the first installation, killed at each of its system calls: no list, or the new one; 1 of 2" {
+  installing_first 0 2
+}
+
+@test "the first installation, killed at each of its system calls: no list, or the new one; 2 of 2" {
+  installing_first 1 2
+}
+
+@test "another installation, killed at each of its system calls: the list before, or the new one; 1 of 2" {
+  installing_second 0 2
+}
+
+@test "another installation, killed at each of its system calls: the list before, or the new one; 2 of 2" {
+  installing_second 1 2
+}
+
+@test "each fsync fails: said in a line, and nothing is changed before the new list is in place" {
+  fails_at_each EIO fsync '' "$EMBARGOCTL" install "$ROOM/second.lst"
+}
+
+@test "the disk is full at each write, copy, new file, link and rename" {
+  local call
+  for call in 'write ^[3-9]' 'copy_file_range ' 'openat O_CREAT\|O_EXCL' 'linkat ' 'rename '; do
+    fails_at_each ENOSPC "${call%% *}" "${call#* }" "$EMBARGOCTL" install "$ROOM/second.lst" || return 1
+  done
+}
+
+@test "a disk that is really full: the list before goes on, and there is room again" {
+  restore first
+  mkdir "$ROOM/saved"
+  cp -a "$STATE/." "$ROOM/saved"
+  mount -t tmpfs -o size=12k,mode=0755 tmpfs "$STATE"
+  cp -a "$ROOM/saved/." "$STATE"
+  run "$EMBARGOCTL" install "$ROOM/second.lst"
+  local said=$output failed=$status answers names
+  answers=$(answers)
+  names=$(names)
+  umount "$STATE"
+  [ "$failed" -eq 1 ]
+  [[ $said == "embargoctl: cannot write \"$STATE/banlist.lst\": the disk is full"* ]] || fail "$said"
+  [ "$answers" = "list 1, admitted" ] || fail "$answers"
+  [ "$names" = ".lock banlist.lst floor" ] || fail "$names"
+}
