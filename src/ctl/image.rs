@@ -5,6 +5,7 @@
 //! input. A bare reference that means different layers to different engines is refused, because the wrong one would be banned.
 
 mod error;
+mod found;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 pub use error::ImageError;
+pub use found::{FoundImage, Images, Role, Sureness};
 
 use super::CtlError;
 use crate::check::stores::{self, Store, Stores};
 use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
 use crate::lineage::chain::Chain;
-use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
@@ -43,6 +44,16 @@ pub struct ImageArgs {
     /// Only this platform, such as linux/arm64; may be given more than once.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Vec<String>,
+    #[command(flatten)]
+    engines: EngineArgs,
+    /// Hash every layer of an archive, too.
+    #[arg(long)]
+    verify_layers: bool,
+}
+
+/// Where the engines' stores are.
+#[derive(Clone, Debug, Args)]
+pub struct EngineArgs {
     /// Docker's data root.
     #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
     docker_root: Vec<PathBuf>,
@@ -58,98 +69,6 @@ pub struct ImageArgs {
     /// containerd's socket.
     #[arg(long, value_name = "SOCKET", requires = "containerd_root", help_heading = "Where engines are")]
     containerd_address: Option<PathBuf>,
-    /// Hash every layer of an archive, too.
-    #[arg(long)]
-    verify_layers: bool,
-}
-
-/// An image of one platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundImage {
-    /// Its names, for people.
-    pub names: Vec<String>,
-    /// Where it was found, for people.
-    pub places: Vec<String>,
-    /// Where it runs, when its config is at hand.
-    pub platform: Option<Platform>,
-    /// The digest of its config.
-    pub image_id: Option<ImageId>,
-    /// Digests of its manifest and of indexes that lead to it, each with its role.
-    pub manifests: Vec<(Role, Digest)>,
-    /// Its layers; `None` when it has none.
-    pub chain: Option<Chain>,
-    /// How sure the layers are.
-    pub evidence: Sureness,
-}
-
-/// What a digest beside the image ID stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The image's manifest.
-    Manifest,
-    /// An index of several platforms.
-    Index,
-    /// One of the two; the engine does not say which.
-    Either,
-}
-
-impl Role {
-    /// The word in reports.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Manifest => "manifest",
-            Self::Index => "index",
-            Self::Either => "digest",
-        }
-    }
-}
-
-/// How sure it is that an image has just these layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sureness {
-    /// An engine's own records say so.
-    Recorded,
-    /// Every layer was hashed.
-    Hashed,
-    /// The image config says so.
-    Claimed,
-}
-
-impl Sureness {
-    /// The word in reports.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Hashed => "hashed",
-            Self::Claimed => "claimed",
-        }
-    }
-}
-
-/// What was found under one name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Images {
-    /// The image, once for each platform.
-    pub images: Vec<FoundImage>,
-    /// Platforms that its index names and that are not there.
-    pub absent: Vec<String>,
-}
-
-impl FoundImage {
-    /// Takes over what is new in the same image found elsewhere.
-    fn learn(&mut self, image: Self) {
-        let new: Vec<_> = image.places.into_iter().filter(|place| !self.places.contains(place)).collect();
-        self.places.extend(new);
-        for (role, digest) in image.manifests {
-            match self.manifests.iter_mut().find(|(_, known)| *known == digest) {
-                None => self.manifests.push((role, digest)),
-                Some((known, _)) if *known == Role::Either => *known = role,
-                Some(_) => {}
-            }
-        }
-    }
 }
 
 /// Where a word says that its image is.
@@ -181,20 +100,86 @@ impl ImageArgs {
             Place::Archive { form, path, reference } => self.archive(form, &path, reference)?,
             Place::Config => Images { images: vec![config(input)?], absent: Vec::new() },
             Place::Engine { .. } | Place::Anywhere(_) if self.verify_layers => return Err(ImageError::NoLayers(self.image.clone()).into()),
-            Place::Engine { engine, namespace, reference } => {
-                // Docker's namespace in containerd may be named either way.
-                let here = |store: &Store| match namespace {
-                    None => store.engine == engine,
-                    Some(_) => store.namespace.as_deref() == namespace,
-                };
-                engines(&self.stores(paths), reference, here)?
-            }
+            Place::Engine { engine, namespace, reference } => of_engine(&self.stores(paths), engine, namespace, reference)?,
             Place::Anywhere(reference) => engines(&self.stores(paths), reference, |_| true)?,
         };
         self.of_platform(found)
     }
 
     /// The engines' stores on this machine.
+    #[must_use]
+    pub fn stores(&self, paths: &Paths) -> Stores {
+        self.engines.stores(paths)
+    }
+
+    fn archive(&self, form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
+        let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
+        let mut evidence = Sureness::Claimed;
+        if self.verify_layers {
+            archive.verify_layers().map_err(ImageError::Archive)?;
+            evidence = Sureness::Hashed;
+        }
+        Ok(all_of(archive, path, evidence))
+    }
+
+    fn of_platform(&self, mut found: Images) -> Result<Images, CtlError> {
+        if self.platform.is_empty() {
+            return Ok(found);
+        }
+        let told = |image: &FoundImage| image.platform.as_ref().map_or_else(|| "an unknown platform".to_owned(), ToString::to_string);
+        let is = |image: &FoundImage, wanted: &String| told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"));
+        if let Some(missing) = self.platform.iter().find(|wanted| !found.images.iter().any(|image| is(image, wanted))) {
+            let there: BTreeSet<_> = found.images.iter().map(told).collect();
+            return Err(ImageError::Platform(self.image.clone(), missing.clone(), there.into_iter().collect()).into());
+        }
+        found.images.retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
+        found.absent.clear();
+        Ok(found)
+    }
+}
+
+/// Finds the image that a word names, of every platform, in these stores or where the word says.
+///
+/// # Errors
+/// [`ImageError`], with a hint where one helps.
+pub fn find(word: &str, stores: &Stores) -> Result<Images, CtlError> {
+    match place(word)? {
+        Place::Archive { form, path, reference } => {
+            Ok(all_of(Archive::open(form, &path, reference).map_err(ImageError::Archive)?, &path, Sureness::Claimed))
+        }
+        Place::Config => Ok(Images { images: vec![config(&mut io::stdin().lock())?], absent: Vec::new() }),
+        Place::Engine { engine, namespace, reference } => of_engine(stores, engine, namespace, reference),
+        Place::Anywhere(reference) => engines(stores, reference, |_| true),
+    }
+}
+
+/// Finds what one store calls `reference`.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_in(store: &Store, stores: &Stores, reference: &str) -> Result<Images, CtlError> {
+    engines(stores, reference, |other| std::ptr::eq(store, other))
+}
+
+/// The image in the stores of one engine.
+fn of_engine(stores: &Stores, engine: &str, namespace: Option<&str>, reference: &str) -> Result<Images, CtlError> {
+    // Docker's namespace in containerd may be named either way.
+    let here = |store: &Store| match namespace {
+        None => store.engine == engine,
+        Some(_) => store.namespace.as_deref() == namespace,
+    };
+    engines(stores, reference, here)
+}
+
+/// The images of an archive.
+fn all_of(archive: Archive, path: &Path, evidence: Sureness) -> Images {
+    let places = vec![line::name(&path.to_string_lossy())];
+    let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, places.clone()) }).collect();
+    Images { images, absent: archive.absent }
+}
+
+impl EngineArgs {
+    /// The engines' stores on this machine; warnings about those that cannot be read go to standard error.
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
         let stores = Stores::open(&self.places(paths), paths);
@@ -221,33 +206,6 @@ impl ImageArgs {
         let usual = if *paths == Paths::below(Path::new("/")) { crate::check::usual_places() } else { Engines::default() };
         let settings = settings::load(paths).ok().flatten();
         stores::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default())
-    }
-
-    fn archive(&self, form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
-        let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
-        let mut evidence = Sureness::Claimed;
-        if self.verify_layers {
-            archive.verify_layers().map_err(ImageError::Archive)?;
-            evidence = Sureness::Hashed;
-        }
-        let places = vec![line::name(&path.to_string_lossy())];
-        let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, places.clone()) }).collect();
-        Ok(Images { images, absent: archive.absent })
-    }
-
-    fn of_platform(&self, mut found: Images) -> Result<Images, CtlError> {
-        if self.platform.is_empty() {
-            return Ok(found);
-        }
-        let told = |image: &FoundImage| image.platform.as_ref().map_or_else(|| "an unknown platform".to_owned(), ToString::to_string);
-        let is = |image: &FoundImage, wanted: &String| told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"));
-        if let Some(missing) = self.platform.iter().find(|wanted| !found.images.iter().any(|image| is(image, wanted))) {
-            let there: BTreeSet<_> = found.images.iter().map(told).collect();
-            return Err(ImageError::Platform(self.image.clone(), missing.clone(), there.into_iter().collect()).into());
-        }
-        found.images.retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
-        found.absent.clear();
-        Ok(found)
     }
 }
 

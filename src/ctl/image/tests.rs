@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::lineage::digest::{Digest, ImageId};
 
 const APP: &str = "sha256:4448f3d13a0677195694f44f664e86406aea51b99a178ffc41a37dae540cc32d";
 
