@@ -36,6 +36,7 @@
 //!
 //! A file of digests stands beside `bans.toml` or below its folder: one `sha256:…` a line, empty lines and lines that start with `#` aside.
 
+mod digests;
 pub mod draft;
 mod written;
 
@@ -44,6 +45,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -52,6 +54,8 @@ use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
 use super::record::{Ban, MatchKind};
+use super::watch::Watch;
+use digests::Unread;
 use written::{Document, Fault, Target};
 pub use written::{MAX_REASON, is_id, is_reason};
 
@@ -61,6 +65,9 @@ pub const MAX_SOURCE: u64 = 64 << 20;
 /// The largest file of digests, in bytes: ten million of them.
 pub const MAX_DIGESTS: u64 = 1 << 30;
 
+/// The most places that are told of a digest.
+pub const MAX_PLACES: usize = 4;
+
 /// What the authors wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -68,7 +75,9 @@ pub struct Source {
     pub bans: Vec<Ban>,
     /// What they hold for, in the order of the source.
     pub matches: Vec<Banned>,
-    /// SHA-256 of `bans.toml` and then of each file of digests, in the order in which they are named.
+    /// `bans.toml` and then each file of digests, in the order in which they are named.
+    pub files: Vec<PathBuf>,
+    /// SHA-256 of all of them, one behind the other.
     pub digest: Digest,
     /// Bytes of all of them.
     pub size: u64,
@@ -116,6 +125,17 @@ impl std::error::Error for SourceError {
     }
 }
 
+impl SourceError {
+    /// What became of a file of digests.
+    fn of_file(file: &Path, fault: Unread) -> Self {
+        match fault {
+            Unread::Io(error) => Self::File(FileError::Io(file.to_owned(), error)),
+            Unread::TooLarge(limit) => Self::File(FileError::TooLarge(file.to_owned(), limit)),
+            Unread::Line(line, fault) => Self::Line(file.to_owned(), line, fault),
+        }
+    }
+}
+
 impl From<FileError> for SourceError {
     fn from(error: FileError) -> Self {
         Self::File(error)
@@ -128,9 +148,22 @@ impl Source {
     /// # Errors
     /// [`SourceError`] for the first fault.
     pub fn load(path: &Path) -> Result<Self, SourceError> {
+        Self::load_watched(path, &())
+    }
+
+    /// The same, and tells `watch` how far it is.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn load_watched(path: &Path, watch: &dyn Watch) -> Result<Self, SourceError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(path, &text, |name| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any))
+        let open = |name: &Path| {
+            let (file, size) = file::open(&folder.join(name), Guard::Any)?;
+            watch.expect(size);
+            Ok(file)
+        };
+        Self::read(path, &text, open, watch)
     }
 
     /// Reads the text of a `bans.toml`, which errors call `path`; `open` reads the files of digests that it names.
@@ -138,10 +171,33 @@ impl Source {
     /// # Errors
     /// [`SourceError`] for the first fault.
     pub fn parse(path: &Path, text: &str, open: impl Fn(&Path) -> Result<Vec<u8>, FileError>) -> Result<Self, SourceError> {
+        Self::read(path, text, |name| open(name).map(Cursor::new), &())
+    }
+
+    /// Where a digest stands in the files, each with its line, at most [`MAX_PLACES`] of them: for whoever has to correct it. A file that cannot be read
+    /// any more has none.
+    #[must_use]
+    pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
+        let hex = digest.hex();
+        let lines = self.files.iter().filter_map(|path| Some((path, file::open(path, Guard::Any).ok()?.0))).flat_map(|(path, file)| {
+            let lines = BufReader::new(file.take(MAX_DIGESTS)).split(b'\n').map_while(Result::ok);
+            lines.zip(1..).map(move |(text, line)| (path.as_path(), line, text))
+        });
+        let found = lines.filter(|(_, _, text)| str::from_utf8(text).is_ok_and(|text| text.contains(&hex)));
+        found.map(|(path, line, _)| (path, line)).take(MAX_PLACES).collect()
+    }
+
+    fn read<R: Read>(
+        path: &Path,
+        text: &str,
+        open: impl Fn(&Path) -> Result<R, FileError>,
+        watch: &dyn Watch,
+    ) -> Result<Self, SourceError> {
         let at = |fault: Fault| SourceError::Line(path.to_owned(), line_of(text, fault.at), fault.what);
         let document = Document::parse(text).map_err(at)?;
         let mut hasher = Sha256::new_with_prefix(text);
-        let mut source = Self { bans: Vec::new(), matches: Vec::new(), digest: Digest::of(b""), size: text.len() as u64 };
+        let files = vec![path.to_owned()];
+        let mut source = Self { bans: Vec::new(), matches: Vec::new(), files, digest: Digest::of(b""), size: text.len() as u64 };
         let mut ids = HashSet::new();
         for (ban, written) in document.bans.iter().enumerate() {
             let read = written.get_ref().ban(written.span().start).map_err(at)?;
@@ -156,11 +212,12 @@ impl Source {
                     Target::File(name, place) => {
                         let name =
                             beside(name).ok_or_else(|| at(Fault { at: place, what: format!("{name:?} is not a file beside this one") }))?;
-                        let bytes = open(name)?;
-                        hasher.update(&bytes);
-                        source.size += bytes.len() as u64;
-                        digests(&bytes)
-                            .map_err(|line| SourceError::Line(path.with_file_name(name), line, "expected sha256:DIGEST".to_owned()))?
+                        let file = path.with_file_name(name);
+                        let read = digests::read(open(name)?, MAX_DIGESTS, &mut hasher, watch);
+                        let (digests, size) = read.map_err(|fault| SourceError::of_file(&file, fault))?;
+                        source.size += size;
+                        source.files.push(file);
+                        digests
                     }
                 };
                 source.matches.push(Banned { ban, kind: found.kind, name: found.name, platform: found.platform, digests });
@@ -176,17 +233,6 @@ fn beside(name: &str) -> Option<&Path> {
     let path = Path::new(name);
     let inside = path.components().all(|component| matches!(component, Component::Normal(_)));
     (inside && !name.is_empty()).then_some(path)
-}
-
-/// The digests of a file; the number of the first line that is none.
-fn digests(bytes: &[u8]) -> Result<Vec<Digest>, usize> {
-    let mut digests = Vec::with_capacity(bytes.len() / 72);
-    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        if !line.is_empty() && line[0] != b'#' {
-            digests.push(std::str::from_utf8(line).ok().and_then(|line| Digest::parse(line).ok()).ok_or(at + 1)?);
-        }
-    }
-    Ok(digests)
 }
 
 /// The line, counted from 1, in which the byte at `at` stands.

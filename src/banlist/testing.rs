@@ -2,8 +2,8 @@
 //!
 //! Keys from fixed seeds, so that the bytes never change, and lists made from a source in a few words.
 
-use std::io::Cursor;
 use std::path::Path;
+use std::sync::Mutex;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -75,11 +75,11 @@ pub(crate) fn parse(text: &str) -> Source {
 
 /// The list that a source makes, signed by the keys of these seeds.
 pub(crate) fn list(source: &Source, terms: &Terms, seeds: &[u8]) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    let head = compile::write(source, terms, &mut bytes).unwrap();
+    let bytes = Mutex::new(Vec::new());
+    let head = compile::write(source, terms, &bytes).unwrap();
     let text = head.text();
     let signatures = seeds.iter().map(|seed| key(*seed).signature(&text)).collect();
-    let mut bytes = bytes.into_inner();
+    let mut bytes = bytes.into_inner().unwrap();
     bytes[..HEAD_SIZE].copy_from_slice(&Claim { head, text, signatures }.block().unwrap());
     bytes
 }

@@ -11,3 +11,5 @@ pub mod process;
 pub mod replace;
 pub mod statmount;
 pub mod system_log;
+#[cfg(feature = "ctl")]
+pub mod threads;

@@ -7,8 +7,8 @@
 use libfuzzer_sys as _;
 
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use embargo::banlist::compile::{self, Terms};
 use embargo::banlist::error::Edition;
@@ -150,9 +150,9 @@ fn list() -> Vec<Vec<u8>> {
         expires: issued.plus(86_400),
         impact: Impact::Guarded,
     };
-    let mut list = Cursor::new(Vec::new());
-    let head = compile::write(&source, &terms, &mut list).unwrap();
-    let mut seeds = vec![text.into_bytes(), list.into_inner(), head.text().into_bytes()];
+    let list = Mutex::new(Vec::new());
+    let head = compile::write(&source, &terms, &list).unwrap();
+    let mut seeds = vec![text.into_bytes(), list.into_inner().unwrap(), head.text().into_bytes()];
     seeds.extend(texts([
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
         "embargo/floor/v1\nedition: 1 1\nhead: DIGEST\nissued: 2026-11-20T14:00:00Z\n",

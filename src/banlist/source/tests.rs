@@ -135,9 +135,24 @@ fn each_fault_is_one_line_with_file_and_line() {
 
 #[test]
 fn a_file_of_digests_holds_digests() {
-    for digests in [format!("sha256:{HEX}\nsha256:{HEX} # why\n"), format!("sha256:{HEX}\r\n"), format!("sha256:{HEX}\n\u{feff}\n")] {
+    let digest = format!("sha256:{HEX}");
+    for (digests, line, expected) in [
+        (format!("{digest}\n{digest} # why\n"), 2, format!(", found \"{digest} # why\"")),
+        (format!("{digest}\r\n"), 1, ": the line ends with a carriage return: save the file with the line ends of Unix".to_owned()),
+        (
+            format!("# from Windows\r\n{digest}\n\r\n"),
+            3,
+            ": the line ends with a carriage return: save the file with the line ends of Unix".to_owned(),
+        ),
+        (format!("\u{feff}{digest}\n"), 1, ": a byte order mark: save the file as UTF-8 without one".to_owned()),
+        (format!("{digest}\n\u{feff}\n"), 2, ": a byte order mark: save the file as UTF-8 without one".to_owned()),
+        ("s\0h\0a\0".to_owned(), 1, ": a NUL byte: save the file as UTF-8, not UTF-16".to_owned()),
+        (format!("{digest}\n sha256:{HEX}"), 2, ": a space before or behind it".to_owned()),
+        (format!("sha256:{}", HEX.to_uppercase()), 1, ": upper-case letters: digests are written in lower case".to_owned()),
+        (HEX.to_owned(), 1, format!(", found {HEX:?}")),
+        (format!("sha256:{HEX}0"), 1, format!(", found \"{digest}0\"")),
+    ] {
         let fault = parse(&full(), &digests).unwrap_err().to_string();
-        let line = if digests.contains('\r') { 1 } else { 2 };
-        assert_eq!(fault, format!("cannot use \"bans/lists/bad.txt\": line {line}: expected sha256:DIGEST"));
+        assert_eq!(fault, format!("cannot use \"bans/lists/bad.txt\": line {line}: expected sha256:DIGEST{expected}"));
     }
 }

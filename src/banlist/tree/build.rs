@@ -1,71 +1,121 @@
 //! Which tree do these entries make?
 //!
-//! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same wherever it is built.
+//! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same wherever it is built, and by however many threads.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
 
+use super::super::watch::Watch;
+use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, NODE_SIZE, PER_INNER, PER_LEAF, Shape, header};
 use crate::lineage::digest::Digest;
+use crate::sys::threads;
 
-use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, NODE_SIZE, PER_INNER, PER_LEAF, header};
+/// Something that can be written at any place, by several threads at once: a file, bytes in memory, or nothing where only hashes are wanted.
+pub trait WriteAt: Sync {
+    /// Writes all of `bytes` from `offset` on.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+}
+
+impl WriteAt for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+}
+
+impl WriteAt for Mutex<Vec<u8>> {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut all = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = all.len().max(start + bytes.len());
+        all.resize(end, 0);
+        all[start..start + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl WriteAt for io::Sink {
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What an inner record holds of a child: its hash and its first digest.
 type Child = [u8; INNER_RECORD];
 
-/// Writes the tree of `leaves` (ascending, no two digests alike) and returns its root's hash.
+/// Nodes that are made and written at once.
+const PIECE: u64 = 1_024;
+
+/// Writes the tree of `entries` leaves, of which `leaf` knows each by its number (ascending, no two digests alike), to its place in a list. Returns its
+/// root's hash.
 ///
 /// # Errors
 /// Those of `out`, and `InvalidInput` when the leaves do not ascend or an offset has more than 48 bits.
-pub fn write<W: Write>(leaves: &[Leaf], out: &mut W) -> io::Result<Digest> {
-    let mut children = Vec::new();
-    let mut before = None;
-    for (index, group) in groups(leaves, PER_LEAF).enumerate() {
-        for leaf in group {
+pub fn write(entries: u64, leaf: impl Fn(u64) -> Leaf + Sync, out: &impl WriteAt, watch: &dyn Watch) -> io::Result<Digest> {
+    let shape = Shape::of(entries);
+    watch.expect(shape.bytes());
+    let mut children = level(&shape, 0, out, watch, |index, count, node| {
+        let first = index * PER_LEAF;
+        // Over the edge between two nodes, too.
+        let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
+        for (at, record) in (first..).zip(node[HEADER..].as_chunks_mut::<LEAF_RECORD>().0.iter_mut().take(count)) {
+            let leaf = leaf(at);
             if before.replace(leaf.digest).is_some_and(|before| before >= leaf.digest) {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "digests do not ascend"));
             }
+            leaf_record(&leaf, record).ok_or(io::ErrorKind::InvalidInput)?;
         }
-        let node = leaf_node(group, index as u64).ok_or(io::ErrorKind::InvalidInput)?;
-        children.push(child(&node));
-        out.write_all(&node)?;
-    }
-    let mut level = 0;
-    while children.len() > 1 {
-        level += 1;
-        let mut above = Vec::with_capacity(children.len().div_ceil(15));
-        for (index, group) in groups(&children, PER_INNER).enumerate() {
-            let node = inner_node(group, level, index as u64).ok_or(io::ErrorKind::InvalidInput)?;
-            above.push(child(&node));
-            out.write_all(&node)?;
-        }
-        children = above;
+        Ok(())
+    })?;
+    for above in 1..shape.levels {
+        children = level(&shape, above, out, watch, |index, count, node| {
+            let first = usize::try_from(index * PER_INNER).map_err(|_| io::ErrorKind::InvalidInput)?;
+            node[HEADER..HEADER + count * INNER_RECORD].copy_from_slice(children[first..first + count].as_flattened());
+            Ok(())
+        })?;
     }
     let root = children.first().and_then(|child| child.first_chunk()).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Digest::from_bytes(*root))
 }
 
-/// Groups of `size`; one empty group when there is nothing.
-fn groups<T>(items: &[T], size: u64) -> impl Iterator<Item = &[T]> {
-    let empty = items.is_empty().then_some(items);
-    items.chunks(usize::try_from(size).unwrap_or(1)).chain(empty)
+/// Writes the nodes of a level and returns what the level above holds of them. `fill` writes the records of a node, given its index and their number.
+fn level(
+    shape: &Shape,
+    level: usize,
+    out: &impl WriteAt,
+    watch: &dyn Watch,
+    fill: impl Fn(u64, usize, &mut [u8; NODE_SIZE]) -> io::Result<()> + Sync,
+) -> io::Result<Vec<Child>> {
+    let nodes = shape.nodes[level];
+    let pieces: Vec<_> = (0..nodes.div_ceil(PIECE)).map(|piece| piece * PIECE..nodes.min((piece + 1) * PIECE)).collect();
+    let made = threads::share(pieces, |piece: Range<u64>| {
+        let offset = shape.offset(level, piece.start);
+        let mut bytes = vec![0; usize::try_from(piece.end - piece.start).map_err(|_| io::ErrorKind::InvalidInput)? * NODE_SIZE];
+        let mut children = Vec::with_capacity(bytes.len() / NODE_SIZE);
+        for (index, node) in piece.zip(bytes.as_chunks_mut::<NODE_SIZE>().0) {
+            let count = usize::try_from(shape.count(level, index)).map_err(|_| io::ErrorKind::InvalidInput)?;
+            node[..HEADER].copy_from_slice(&header(level, count, index).ok_or(io::ErrorKind::InvalidInput)?);
+            fill(index, count, node)?;
+            children.push(child(node));
+        }
+        out.write_at(&bytes, offset)?;
+        watch.advance(bytes.len() as u64);
+        Ok(children)
+    });
+    made.into_iter().collect::<io::Result<Vec<_>>>().map(|pieces| pieces.concat())
 }
 
-fn leaf_node(leaves: &[Leaf], index: u64) -> Option<[u8; NODE_SIZE]> {
-    let mut node = [0; NODE_SIZE];
-    node[..HEADER].copy_from_slice(&header(0, leaves.len(), index)?);
-    for (record, leaf) in node[HEADER..].as_chunks_mut::<LEAF_RECORD>().0.iter_mut().zip(leaves) {
-        let [offset @ .., 0, 0] = leaf.offset.to_le_bytes() else { return None };
-        record[..32].copy_from_slice(leaf.digest.as_bytes());
-        record[32] = leaf.kinds.0;
-        record[34..].copy_from_slice(&offset);
-    }
-    Some(node)
-}
-
-fn inner_node(children: &[Child], level: usize, index: u64) -> Option<[u8; NODE_SIZE]> {
-    let mut node = [0; NODE_SIZE];
-    node[..HEADER].copy_from_slice(&header(level, children.len(), index)?);
-    node[HEADER..].as_chunks_mut::<INNER_RECORD>().0.iter_mut().zip(children).for_each(|(record, child)| *record = *child);
-    Some(node)
+fn leaf_record(leaf: &Leaf, record: &mut [u8; LEAF_RECORD]) -> Option<()> {
+    let [offset @ .., 0, 0] = leaf.offset.to_le_bytes() else { return None };
+    record[..32].copy_from_slice(leaf.digest.as_bytes());
+    record[32] = leaf.kinds.0;
+    record[34..].copy_from_slice(&offset);
+    Some(())
 }
 
 /// What a parent holds of this node.

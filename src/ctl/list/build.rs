@@ -3,17 +3,18 @@
 //! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an unsigned list, in place of any older one of that name. The
 //! same source and terms give the same bytes; only the times default to the clock.
 
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::keys::{span, time};
+use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::AuthoringError;
-use crate::banlist::compile::{self, CompileError, Terms};
+use crate::banlist::compile::{CompileError, Compiled, Terms};
 use crate::banlist::error::Edition;
 use crate::banlist::head::{Entries, Impact};
 use crate::banlist::source::Source;
 use crate::banlist::text;
+use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
 use crate::sys::replace::Draft;
@@ -58,12 +59,10 @@ pub struct Args {
 /// [`AuthoringError`] and errors in writing the list.
 pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     let terms = terms(args)?;
-    let source = Source::load(&args.source).map_err(AuthoringError::Source)?;
+    let (source, compiled) = compile(&args.source)?;
     let draft = Draft::open(&args.out, 0o644)?;
-    let mut out = BufWriter::with_capacity(1 << 20, draft.file());
-    let head = compile::write(&source, &terms, &mut out).map_err(AuthoringError::Compile)?;
-    out.flush().map_err(|error| AuthoringError::Compile(CompileError::Write(error)))?;
-    drop(out);
+    let writing = compiled.write(&terms, draft.file(), &Progress::start("writing", 0));
+    let head = writing.map_err(AuthoringError::Compile)?;
     draft.replace()?;
     let Entries { all, base, image, layer } = head.entries;
     let (list, bans, all) = (line::name(&args.out.to_string_lossy()), amount(source.bans.len(), "ban"), amount(all, "digest"));
@@ -72,6 +71,27 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
         "{list}: version {} for {}: {counts}\nissued {}, expires {}\nnot signed yet: embargoctl list sign --key KEY {list}\n",
         head.edition.version, head.origin, head.issued, head.expires
     ))
+}
+
+/// Reads a source and compiles it.
+///
+/// # Errors
+/// [`AuthoringError`].
+pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
+    let source = Source::load_watched(path, &Progress::start("reading", 0)).map_err(AuthoringError::Source)?;
+    let compiled = Compiled::of(&source).map_err(|error| match error {
+        CompileError::Twice(digest, _) => CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)),
+        CompileError::TooLong(_) | CompileError::TooManyRecords | CompileError::TooManyEntries | CompileError::Write(_) => {
+            AuthoringError::Compile(error).into()
+        }
+    })?;
+    Ok((source, compiled))
+}
+
+/// Where a digest stands, a line for each.
+fn places(source: &Source, digest: &Digest) -> Vec<String> {
+    let place = |(file, number): (&Path, usize)| format!("  {} line {number}", line::name(&file.to_string_lossy()));
+    source.places(digest).into_iter().map(place).collect()
 }
 
 fn terms(args: &Args) -> Result<Terms, AuthoringError> {

@@ -1,0 +1,60 @@
+//! The compiler against a plain map.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::super::testing::{digest, list, parse, source, terms};
+use super::super::{head::HEAD_SIZE, record::MatchKind};
+use super::*;
+
+#[test]
+fn every_digest_stands_in_the_list_once_with_all_its_kinds() {
+    let kinds = [("base", MatchKind::Base), ("image", MatchKind::Image), ("layer", MatchKind::Layer)];
+    // Most digests once, some as two kinds; and some that differ in their last byte alone.
+    let near = |number: u64| Digest::from_bytes(std::array::from_fn(|at| if at == 31 { number.to_le_bytes()[0] } else { 7 }));
+    let any = |number: u64| if number.is_multiple_of(4) { near(number) } else { digest(number) };
+    let mut expected: BTreeMap<Digest, Kinds> = BTreeMap::new();
+    let mut matches = Vec::new();
+    for (number, (word, kind)) in (0..1_500).zip(kinds.into_iter().cycle()) {
+        for digest in [any(number % 1_000), digest(number + 10_000)] {
+            let before = expected.entry(digest).or_default();
+            if !before.has(kind) {
+                *before = before.with(kind);
+                matches.push((word, digest));
+            }
+        }
+    }
+    let compiled = Compiled::of(&source(&matches)).unwrap();
+    assert_eq!(compiled.digests().collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_same_source_and_terms_make_the_same_bytes() {
+    let source = source(&[("base", digest(1)), ("layer", digest(2))]);
+    assert_eq!(list(&source, &terms(1), &[]), list(&source, &terms(1), &[]));
+    // Other terms change the head alone.
+    let (one, other) = (list(&source, &terms(1), &[]), list(&source, &terms(2), &[]));
+    assert!(one[..HEAD_SIZE] != other[..HEAD_SIZE] && one[HEAD_SIZE..] == other[HEAD_SIZE..]);
+    // Where nothing is kept, the head is the same.
+    let (kept, head) = (Mutex::new(Vec::new()), write(&source, &terms(1), &io::sink()).unwrap());
+    assert_eq!(write(&source, &terms(1), &kept).unwrap(), head);
+    assert_eq!(kept.into_inner().unwrap().len() as u64, head.file_size());
+}
+
+#[test]
+fn what_cannot_be_a_list_is_told_with_its_ban() {
+    let ban = |id: &str, more: &str| format!("[[ban]]\nid = \"{id}\"\nreason = \"r\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}");
+    let matched = |name: &str| format!("[[ban.match]]\nbase = \"{}\"\nname = \"{name}\"\n", digest(1));
+    let advisories = format!("advisories = [{}]\n", "\"CVE-2026-123456\",".repeat(20_000));
+    for (text, expected) in [
+        (ban("A", &(matched("n") + &matched("n"))), format!("cannot compile A: {} stands in it twice", digest(1))),
+        (
+            ban("A", &matched("n")) + &ban("B", &(advisories + &matched("n"))),
+            "cannot compile B: its record has more than 262144 bytes".to_owned(),
+        ),
+    ] {
+        assert_eq!(Compiled::of(&parse(&text)).unwrap_err().to_string(), expected);
+    }
+    // Another name, or another ban, is another reason.
+    assert!(Compiled::of(&parse(&(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n"))))).is_ok());
+}

@@ -1,0 +1,48 @@
+//! How do all processors share one long piece of work?
+//!
+//! In: its parts, and what to do with one. Out: what came of each, in the order of the parts, whoever did them. Threads are a matter of speed alone:
+//! where none can be had the caller does everything.
+
+use std::num::NonZero;
+use std::panic;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Does `work` with each of `parts`, on as many threads as this process may use processors, and returns what came of them in the order of the parts.
+///
+/// # Panics
+/// Only when `work` does.
+pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(parts.len());
+    let waiting = Mutex::new(parts.into_iter().enumerate());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let some = || {
+        let mut done = Vec::new();
+        while let Some((place, part)) = next() {
+            done.push((place, work(part)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, some).ok()).collect();
+        let mut done = some();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|fault| panic::resume_unwind(fault)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_of_each_part_stands_in_its_place() {
+        assert!(share(Vec::<u64>::new(), |part| part).is_empty());
+        let expected: Vec<_> = (0..1_000).map(|part| part * part).collect();
+        assert_eq!(share((0..1_000).collect(), |part: u64| part * part), expected);
+    }
+}
