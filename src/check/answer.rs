@@ -146,7 +146,9 @@ impl List {
         }
     }
 
-    fn text(&self) -> String {
+    /// The list in a few words, for people.
+    #[must_use]
+    pub fn text(&self) -> String {
         let expired = if self.expired { ", EXPIRED" } else { "" };
         let slot = if self.slot == "previous" { ", the one before the current one" } else { "" };
         format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
@@ -195,10 +197,13 @@ struct Layer {
 
 /// One match in the list.
 #[derive(Debug, Serialize)]
-struct BanFound {
-    id: String,
-    standing: &'static str,
-    severity: &'static str,
+pub struct BanFound {
+    /// The ban's name.
+    pub id: String,
+    /// Whether it holds: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
+    pub standing: &'static str,
+    /// How bad it is.
+    pub severity: &'static str,
     action: &'static str,
     reason: String,
     advisories: Vec<String>,
@@ -208,9 +213,11 @@ struct BanFound {
     effective: String,
     lapses: Option<String>,
     days_left: Option<u64>,
-    successor: Option<String>,
+    /// What to use instead.
+    pub successor: Option<String>,
+    /// The whole of it, as a refusal says it; escaped.
     #[serde(skip)]
-    sentence: String,
+    pub sentence: String,
 }
 
 impl Found {
@@ -335,7 +342,9 @@ impl MadeOf {
 }
 
 impl BanFound {
-    fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
+    /// What is said of a match that is a container's or an image's made of `origin`.
+    #[must_use]
+    pub fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
         let (hit, ban) = (&finding.hit, &finding.hit.ban);
         Self {
             id: ban.id.clone(),

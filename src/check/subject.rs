@@ -121,7 +121,7 @@ pub struct Known<'a> {
     pub running: Option<&'a RunningContainer>,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
     /// What `word` means, and what went wrong on the way.
     ///
     /// # Errors
@@ -151,8 +151,8 @@ impl Node<'_> {
     }
 
     /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be read.
-    pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
-        let mut containers: Vec<Known<'_>> = Vec::new();
+    pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'a>> {
+        let mut containers: Vec<Known<'a>> = Vec::new();
         for store in &self.stores.open {
             match store.records.containers() {
                 Err(fault) => faults.push(fault),

@@ -24,8 +24,9 @@ use crate::check::Judged;
 use crate::check::subject::{Kind, Known, Node, Subject};
 use crate::container::bundle::Bundle;
 use crate::container::running::{RunningContainer, Whose};
-use crate::lineage;
+use crate::lineage::{self, Evidence, Origin};
 use crate::paths::Paths;
+use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::{Grounds, Judgement, Verdict};
@@ -72,6 +73,26 @@ impl Surveyed {
         let (draft, in_force) = (refused_by_list(&self.draft.judgement), refused_by_list(&self.in_force));
         // A node whose list is overdue may refuse everything today. That makes no ban an old one.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
+    }
+
+    /// Whether it can be told what it is made of.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match &self.subject.origin {
+            Ok(Origin::Image(image)) => image.evidence != Evidence::Claimed,
+            Ok(Origin::NoLayers(_) | Origin::NoImage) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// The line of its refusal, whoever is to blame, or why it cannot be told what it is made of.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match (&self.draft.judgement.verdict, &self.subject.origin) {
+            (_, Err(fault)) => Some(line::causes(fault)),
+            (Verdict::Refuse(refusal), Ok(_)) => Some(refusal.line().to_owned()),
+            (Verdict::Admit(_), Ok(_)) => None,
+        }
     }
 
     /// What people call it: its first name, else its ID, else nothing.
@@ -130,9 +151,10 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &Node<'a>) -> Vec<(&'a Runni
 /// The running containers, judged.
 pub(super) fn judged(living: Vec<(&RunningContainer, Subject)>, lists: &Lists<'_>) -> Vec<Surveyed> {
     let pauses = pause::among(&living.iter().map(|(running, _)| *running).collect::<Vec<_>>());
-    let surveyed = |((running, subject), is_pause): ((&RunningContainer, Subject), bool)| {
-        let (draft, in_force) = lists.judge(&subject);
-        Surveyed { subject, draft, in_force, is_pause, is_trusted: running.is_trusted() }
+    let surveyed = |((running, subject), is_pause): ((&RunningContainer, Subject), bool)| Surveyed {
+        is_pause,
+        is_trusted: running.is_trusted(),
+        ..lists.surveyed(subject)
     };
     living.into_iter().zip(pauses).map(surveyed).collect()
 }

@@ -1,9 +1,11 @@
 //! How is a list made, signed and read?
 //!
 //! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every byte and every signature, `show` says what a list
-//! bans. The list is one file; signing rewrites its head and copies the rest. Lists are hostile until they are verified; `show` says so.
+//! bans, `preview` what it would do on this node. The list is one file; signing rewrites its head and copies the rest. Lists are hostile until they
+//! are verified; `show` says so.
 
 mod build;
+mod preview;
 mod show;
 mod sign;
 
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::CtlError;
+use super::{CtlError, Told};
 use crate::banlist::bytes::Reader;
 use crate::banlist::compile::CompileError;
 use crate::banlist::error::ListError;
@@ -34,6 +36,7 @@ pub enum ListCommand {
     Attach(sign::AttachArgs),
     Verify(show::VerifyArgs),
     Show(show::ShowArgs),
+    Preview(preview::Args),
 }
 
 /// Why a list could not be made or signed.
@@ -83,15 +86,17 @@ impl std::error::Error for AuthoringError {
 ///
 /// # Errors
 /// [`AuthoringError`], [`ListError`] and errors in reading and writing files.
-pub fn run(command: &ListCommand, paths: &Paths) -> Result<String, CtlError> {
-    match command {
+pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
+    let text = match command {
         ListCommand::Build(args) => build::run(args),
         ListCommand::Sign(args) => sign::sign(args),
         ListCommand::Head(args) => sign::head(args),
         ListCommand::Attach(args) => sign::attach(args),
         ListCommand::Verify(args) => show::verify(args, paths),
         ListCommand::Show(args) => show::show(args),
-    }
+        ListCommand::Preview(args) => return preview::run(args, paths),
+    };
+    text.map(Told::from)
 }
 
 /// The command that signs a list.

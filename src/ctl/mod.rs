@@ -137,6 +137,21 @@ plain_errors!(
     lock::LockError,
 );
 
+/// What a command that did not fail has to say.
+#[derive(Debug)]
+pub struct Told {
+    /// The text to print.
+    text: String,
+    /// How it ends: [`Exit::Clear`], or [`Exit::Banned`] where a script should know what was found.
+    exit: Exit,
+}
+
+impl From<String> for Told {
+    fn from(text: String) -> Self {
+        Self { text, exit: Exit::Clear }
+    }
+}
+
 /// Runs the command that `words` (the program's name first) ask for.
 pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
@@ -149,8 +164,8 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     match cli.run() {
-        Ok(text) => match report::document(text.as_bytes()) {
-            Ok(()) => Exit::Clear,
+        Ok(Told { text, exit }) => match report::document(text.as_bytes()) {
+            Ok(()) => exit,
             Err(error) => fail(&WriteError::new(Path::new("/dev/stdout"), error).into()),
         },
         Err(error) => fail(&error),
@@ -179,18 +194,19 @@ impl Cli {
         }
     }
 
-    /// The text to print.
-    fn run(&self) -> Result<String, CtlError> {
+    /// What is to be printed.
+    fn run(&self) -> Result<Told, CtlError> {
         let paths = self.paths();
-        match &self.command {
+        let text = match &self.command {
             Command::Keygen(args) => keys::keygen(args),
             Command::Keyset(command) => keys::run(command, &paths),
-            Command::List(command) => list::run(command, &paths),
+            Command::List(command) => return list::run(command, &paths),
             Command::Lineage(args) => lineage::run(args, &paths),
             Command::Ban(args) => ban::run(args, &paths),
             Command::Except(args) => ban::run_except(args, &paths),
             Command::Install(args) => install::run(args, &paths),
-        }
+        };
+        text.map(Told::from)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 
+use super::Surveyed;
 use super::site::Site;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
@@ -89,6 +90,13 @@ impl<'a> Lists<'a> {
         let bans = Bans::Known(answered(&self.draft, &self.draft_answers, &queries));
         let judgement = self.verdict(subject, &bans);
         (Judged { bans, judgement, labels: SourceLabels::default() }, in_force)
+    }
+
+    /// One subject, judged by both; no pause container, and whoever has the say of it.
+    #[must_use]
+    pub fn surveyed(&self, subject: Subject) -> Surveyed {
+        let (draft, in_force) = self.judge(&subject);
+        Surveyed { subject, draft, in_force, is_pause: false, is_trusted: true }
     }
 
     fn verdict(&self, subject: &Subject, bans: &Bans) -> Judgement {

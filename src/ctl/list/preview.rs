@@ -1,0 +1,132 @@
+//! `embargoctl list preview`: what would this draft do on this node?
+//!
+//! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list in force. Out: what the draft would refuse, as a
+//! table or as one JSON document, and whether an installation would stop at it. Every look-up in the draft is hashed up to its head; who signed the head
+//! is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without root's rights it says what it could not see.
+//! Not looked at: images without a name, and whether Podman starts a container again by itself (libpod's database knows; its records do not).
+
+mod report;
+mod restart;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::super::impact::lists::Lists;
+use super::super::impact::site::Site;
+use super::super::impact::{self, Survey, Surveyed};
+use super::super::{CtlError, Told};
+use super::open;
+use crate::banlist::bytes::{ReadAt, Reader};
+use crate::banlist::note::Enough;
+use crate::banlist::store::{Rules, Standing, Trust};
+use crate::check::stores::Store;
+use crate::check::subject::{Kind, Subject};
+use crate::lineage::digest::ImageId;
+use crate::lineage::{LineageError, Origin, Unknown};
+use crate::paths::Paths;
+use crate::report::{Exit, line, warning};
+use crate::settings::{self, MAX_IMPACT, Settings};
+use crate::sys::clock::Timestamp;
+use report::{Report, Signed};
+
+/// Show what a draft would refuse on this node: running containers, stopped ones, images.
+///
+/// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list says; it would not start again. Exit status 0 when the
+/// draft would refuse nothing here, 2 when it would refuse something, 1 when that cannot be told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+    /// The list.
+    #[arg(value_name = "DRAFT")]
+    draft: PathBuf,
+}
+
+/// How long the store of an engine may take for one image.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything on the node, judged.
+struct Preview {
+    survey: Survey,
+    stopped: Vec<Surveyed>,
+    images: Vec<Image>,
+}
+
+/// An image, with all the names that it has in one store.
+struct Image {
+    names: Vec<String>,
+    judged: Surveyed,
+}
+
+/// The text to print, and the exit status.
+pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
+    let (file, size, claim) = open(&args.draft)?;
+    let draft = Reader { path: &args.draft, bytes: &file };
+    let settings = settings::load(paths)?;
+    let now = Timestamp::now();
+    let site = Site::whole(paths, settings.as_ref());
+    let mut faults = Vec::new();
+    let known = site.node().containers(&mut faults);
+    let living = impact::living(&known, &site.node());
+    let stopped: Vec<_> =
+        known.iter().filter(|known| known.store.is_some()).map(|known| site.node().container(known)).filter(is_stopped).collect();
+    let images: Vec<_> = site.stores.open.iter().flat_map(|store| images(store, &mut faults)).collect();
+    let all = living.iter().map(|(_, subject)| subject).chain(&stopped).chain(images.iter().map(|(_, subject)| subject));
+    let lists = Lists::ask(&draft, &claim.head, &site, all, now)?;
+    let faults: Vec<_> = site.faults.iter().cloned().chain(faults.iter().map(|fault| line::causes(fault))).collect();
+    let preview = Preview {
+        survey: Survey { draft: args.draft.clone(), running: impact::judged(living, &lists), faults },
+        stopped: stopped.into_iter().map(|subject| lists.surveyed(subject)).collect(),
+        images: images.into_iter().map(|(names, subject)| Image { names, judged: lists.surveyed(subject) }).collect(),
+    };
+    let limit = settings.as_ref().map_or(MAX_IMPACT, |settings| settings.max_impact);
+    let signed = signed(&draft, size, paths, settings.as_ref().map(Settings::rules).unwrap_or_default());
+    let report = Report::new(&preview, &claim.head, &lists, signed, (limit, settings.is_some()), now);
+    preview.survey.faults.iter().for_each(|fault| warning("embargoctl", fault));
+    let exit = if report.refuses() { Exit::Banned } else { Exit::Clear };
+    Ok(Told { text: if args.json { report.json() } else { report.text() }, exit })
+}
+
+fn is_stopped(subject: &Subject) -> bool {
+    matches!(subject.kind, Kind::Container { runs: false, .. })
+}
+
+/// Who signed the draft, as this node sees it. Whatever an installation would find wrong with the head is told here.
+fn signed<R: ReadAt + ?Sized>(draft: &Reader<'_, R>, size: u64, paths: &Paths, rules: Rules) -> Signed {
+    let authentic = Trust::load(paths, &rules).and_then(|trust| trust.authenticate(draft, size, Standing::Staged, Enough::All));
+    match authentic {
+        Ok(found) => Signed { good: Some(found.tally.good), needed: Some(found.tally.wanted), fault: None },
+        Err(fault) => Signed { good: None, needed: None, fault: Some(line::causes(&fault)) },
+    }
+}
+
+/// The images of a store that have names, once each. One that is gone meanwhile is none.
+fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Subject)> {
+    let names = store.records.image_names().unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    let mut images: Vec<(Vec<String>, Subject)> = Vec::new();
+    for name in names {
+        let origin = store.records.image(&name, Instant::now() + PATIENCE);
+        if matches!(origin, Err(LineageError::Unknown(Unknown::NoRecord(..)))) {
+            continue;
+        }
+        let same =
+            images.iter_mut().find(|(_, known)| matches!((id(&known.origin), id(&origin)), (Some(known), Some(new)) if known == new));
+        match same {
+            Some((names, _)) => names.push(name),
+            None => images.push((vec![name], Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin })),
+        }
+    }
+    images
+}
+
+/// The digest of an image's config.
+fn id(origin: &Result<Origin, LineageError>) -> Option<ImageId> {
+    origin.as_ref().ok()?.facts()?.image_id
+}
+
+#[cfg(test)]
+mod tests;

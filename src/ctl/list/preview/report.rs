@@ -1,0 +1,374 @@
+//! How is a preview said?
+//!
+//! In: everything on the node, judged; names, reasons and paths in it are others' and hostile. Out: aligned tables for people, or one JSON document for
+//! programs, whose fields stay. What is not remarkable is counted only. Every cell is escaped, and JSON escapes its own.
+
+use serde::Serialize;
+
+use super::super::super::amount;
+use super::super::super::impact::lists::Lists;
+use super::super::super::impact::{ImpactError, Surveyed};
+use super::{Image, Preview, restart};
+use crate::banlist::head::{Head, Impact};
+use crate::check::answer::{BanFound, List};
+use crate::check::subject::Kind;
+use crate::lineage::Origin;
+use crate::report::line::{causes, name, one_line};
+use crate::sys::clock::Timestamp;
+
+/// The whole of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    draft: Draft,
+    /// The list in force; `None` when there is no authentic one.
+    in_force: Option<List>,
+    in_force_fault: Option<String>,
+    armed: bool,
+    counts: Counts,
+    running: Vec<Row>,
+    stopped: Vec<Row>,
+    images: Vec<Row>,
+    installation: Installation,
+    faults: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Draft {
+    path: String,
+    origin: String,
+    keyset: u64,
+    version: u64,
+    issued: String,
+    expires: String,
+    impact: &'static str,
+    #[serde(flatten)]
+    signed: Signed,
+}
+
+/// Whether the draft is signed enough for this node.
+#[derive(Debug, Serialize)]
+pub(super) struct Signed {
+    /// Good signatures; unknown when there is a fault.
+    #[serde(rename = "good_signatures")]
+    pub(super) good: Option<usize>,
+    /// Signatures needed; unknown when there is a fault.
+    #[serde(rename = "needed_signatures")]
+    pub(super) needed: Option<usize>,
+    /// Why this node would not take the draft as it is.
+    #[serde(rename = "head_fault")]
+    pub(super) fault: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    running: Count,
+    stopped: Count,
+    images: Count,
+}
+
+#[derive(Debug, Serialize)]
+struct Count {
+    all: usize,
+    refused: usize,
+    newly_refused: usize,
+    unknown: usize,
+}
+
+/// Whether an installation would go on, as far as the containers that run are concerned.
+#[derive(Debug, Serialize)]
+struct Installation {
+    objection: Option<&'static str>,
+    message: Option<String>,
+    counted: usize,
+    newly_refused: usize,
+    max_impact_percent: u8,
+}
+
+/// What a draft means for one container or image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Fate {
+    /// Nothing of the draft holds against it.
+    Starts,
+    /// The draft refuses it.
+    Refused,
+    /// It cannot be told what it is made of.
+    Unknown,
+}
+
+/// One remarkable container or image.
+#[derive(Debug, Serialize)]
+struct Row {
+    fate: Fate,
+    /// Whether the list in force bans it, too.
+    refused_already: bool,
+    engine: &'static str,
+    place: String,
+    id: Option<String>,
+    names: Vec<String>,
+    image: Option<String>,
+    image_id: Option<String>,
+    pause: bool,
+    /// Whether it is a user's, and so does not count.
+    of_user: bool,
+    restart: Option<&'static str>,
+    message: Option<String>,
+    bans: Vec<BanFound>,
+}
+
+impl Report {
+    pub(super) fn new(
+        preview: &Preview,
+        head: &Head,
+        lists: &Lists<'_>,
+        signed: Signed,
+        (limit, armed): (u8, bool),
+        now: Timestamp,
+    ) -> Self {
+        let (in_force, in_force_fault) = List::of(lists.in_force(), now);
+        let running: Vec<_> = preview.survey.running.iter().map(Row::of_container).collect();
+        let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
+        let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
+        Self {
+            draft: Draft::new(preview, head, signed),
+            in_force,
+            in_force_fault,
+            armed,
+            counts: Counts { running: Count::of(&running), stopped: Count::of(&stopped), images: Count::of(&images) },
+            installation: Installation::new(preview, limit, head.impact),
+            running: remarkable(running),
+            stopped: remarkable(stopped),
+            images: remarkable(images),
+            faults: preview.survey.faults.clone(),
+        }
+    }
+
+    /// Whether the draft would refuse anything here.
+    pub(super) const fn refuses(&self) -> bool {
+        self.counts.running.refused + self.counts.stopped.refused + self.counts.images.refused > 0
+    }
+
+    /// For programs: one JSON object and a line end.
+    pub(super) fn json(&self) -> String {
+        // Strings, numbers, booleans and lists of them: nothing that could fail to be written.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let Draft { path, origin, version, signed, .. } = &self.draft;
+        let in_force = self.in_force.as_ref().map_or_else(|| "none".to_owned(), List::text);
+        let why = self.in_force_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
+        let mut lines = vec![
+            head("draft", &format!("{}: version {version} for {}", name(path), name(origin))),
+            head("signed", &signed.text()),
+            head("in force", &format!("{in_force}{why}")),
+        ];
+        lines.extend((!self.armed).then(|| head("note", "this node is not armed: it has no settings, and whatever is banned starts")));
+        let sections = [
+            (self.counts.running.title("running container", "would not start again"), "CONTAINER", &self.running),
+            (self.counts.stopped.title("stopped container", "would not start"), "CONTAINER", &self.stopped),
+            (self.counts.images.title("image", "would not start"), "IMAGE", &self.images),
+        ];
+        for (title, first, rows) in sections {
+            let refused: Vec<_> = rows.iter().filter(|row| row.fate == Fate::Refused).map(Row::cells).collect();
+            lines.extend(title.map(|title| format!("\n{title}")));
+            if !refused.is_empty() {
+                let heads = [first, "ENGINE", "MADE FROM", "BAN", "SEVERITY", "USE INSTEAD", ""].map(str::to_owned);
+                lines.extend(table(&[vec![heads], refused].concat()));
+            }
+        }
+        lines.extend(self.others());
+        lines.push(String::new());
+        lines.push(head("install", &self.installation.text()));
+        lines.join("\n") + "\n"
+    }
+
+    /// What the draft says of those that would start, and those that cannot be told.
+    fn others(&self) -> Vec<String> {
+        let all = || self.running.iter().chain(&self.stopped).chain(&self.images);
+        let says = |row: &Row| row.bans.iter().map(|ban| [row.called(), ban.sentence.clone()]).collect::<Vec<_>>();
+        let starting: Vec<_> = all().filter(|row| row.fate == Fate::Starts).flat_map(says).collect();
+        let unknown: Vec<_> =
+            all().filter(|row| row.fate == Fate::Unknown).map(|row| [row.called(), row.message.clone().unwrap_or_default()]).collect();
+        let section = |title: &str, rows: &[[String; 2]]| {
+            let lines = if rows.is_empty() { Vec::new() } else { table(rows) };
+            lines.into_iter().enumerate().flat_map(|(at, line)| (at == 0).then(|| format!("\n{title}")).into_iter().chain([line])).collect()
+        };
+        let starting: Vec<String> = section("would start, although the draft speaks of it", &starting);
+        let unknown: Vec<String> = section("cannot be told", &unknown);
+        [starting, unknown].concat()
+    }
+}
+
+impl Draft {
+    fn new(preview: &Preview, head: &Head, signed: Signed) -> Self {
+        Self {
+            path: preview.survey.draft.to_string_lossy().into_owned(),
+            origin: head.origin.clone(),
+            keyset: head.edition.keyset,
+            version: head.edition.version,
+            issued: head.issued.to_string(),
+            expires: head.expires.to_string(),
+            impact: head.impact.word(),
+            signed,
+        }
+    }
+}
+
+impl Signed {
+    fn text(&self) -> String {
+        match (&self.fault, self.good, self.needed) {
+            (None, Some(good), Some(needed)) => format!("enough for this node: {}, {needed} needed", amount(good, "good signature")),
+            (Some(fault), _, _) => format!("not so that this node takes it: {fault}"),
+            (None, _, _) => "not looked at".to_owned(),
+        }
+    }
+}
+
+impl Count {
+    fn of(rows: &[Row]) -> Self {
+        let count = |fate| rows.iter().filter(|row| row.fate == fate).count();
+        let newly_refused = rows.iter().filter(|row| row.fate == Fate::Refused && !row.refused_already).count();
+        Self { all: rows.len(), refused: count(Fate::Refused), newly_refused, unknown: count(Fate::Unknown) }
+    }
+
+    /// The line above a table; `None` where there is nothing of the kind on the node.
+    fn title(&self, thing: &str, fate: &str) -> Option<String> {
+        let Self { all, refused, newly_refused, .. } = self;
+        let already = match refused - newly_refused {
+            0 => String::new(),
+            already => format!(", {already} of them banned already"),
+        };
+        match (all, refused) {
+            (0, _) => None,
+            (_, 0) => Some(format!("{}: none would be refused", amount(*all, thing))),
+            (..) => Some(format!("{}: {refused} {fate}{already}", amount(*all, thing))),
+        }
+    }
+}
+
+impl Installation {
+    fn new(preview: &Preview, limit: u8, impact: Impact) -> Self {
+        let objection = preview.survey.objection(limit, impact);
+        Self {
+            objection: objection.as_ref().map(|objection| match objection {
+                ImpactError::Share { .. } => "share",
+                ImpactError::Pause { .. } => "pause",
+            }),
+            message: objection.as_ref().map(|objection| causes(objection)),
+            counted: preview.survey.counted().count(),
+            newly_refused: preview.survey.newly_refused().count(),
+            max_impact_percent: limit,
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { counted, newly_refused, max_impact_percent, .. } = self;
+        match &self.message {
+            Some(message) => format!("would stop: {message}"),
+            None => {
+                let running = amount(*counted, "running container");
+                format!("no objection: {newly_refused} of {running} newly refused, max_impact = \"{max_impact_percent}%\"")
+            }
+        }
+    }
+}
+
+impl Row {
+    fn of_container(one: &Surveyed) -> Self {
+        let row = Self::new(one);
+        match &one.subject.kind {
+            Kind::Container { id, names, asked, runs } => Self {
+                id: Some(id.to_string()),
+                names: names.iter().map(|name| name.trim_start_matches('/').to_owned()).collect(),
+                image: row.image.clone().or_else(|| asked.clone()),
+                restart: if *runs { None } else { restart::policy(&one.subject) },
+                ..row
+            },
+            Kind::Image => row,
+        }
+    }
+
+    fn of_image(image: &Image) -> Self {
+        Self { names: image.names.clone(), ..Self::new(&image.judged) }
+    }
+
+    fn new(one: &Surveyed) -> Self {
+        let origin = one.subject.origin.as_ref().ok();
+        let facts = origin.and_then(Origin::facts);
+        let fate = match (one.is_refused(), one.is_known()) {
+            (true, _) => Fate::Refused,
+            (false, false) => Fate::Unknown,
+            (false, true) => Fate::Starts,
+        };
+        Self {
+            fate,
+            refused_already: one.is_refused() && !one.is_newly_refused(),
+            engine: one.subject.engine,
+            place: one.subject.place.to_string_lossy().into_owned(),
+            id: None,
+            names: Vec::new(),
+            image: facts.and_then(|facts| facts.name.clone()),
+            image_id: facts.and_then(|facts| facts.image_id).map(|id| id.to_string()),
+            pause: one.is_pause,
+            of_user: !one.is_trusted,
+            restart: None,
+            message: one.message(),
+            bans: one.draft.judgement.findings.iter().map(|finding| BanFound::new(finding, origin)).collect(),
+        }
+    }
+
+    fn called(&self) -> String {
+        let id = self.id.as_ref().map(|id| id.chars().take(12).collect::<String>());
+        self.names.first().cloned().or(id).map_or_else(|| "(no name)".to_owned(), |called| name(&called))
+    }
+
+    /// The cells of its line in a table.
+    fn cells(&self) -> [String; 7] {
+        let none = || "-".to_owned();
+        let ban = self.bans.iter().find(|ban| ban.standing == "in-effect");
+        let remarks: Vec<_> = [
+            self.refused_already.then(|| "banned already".to_owned()),
+            self.pause.then(|| "PAUSE CONTAINER".to_owned()),
+            self.of_user.then(|| "a user's".to_owned()),
+            self.restart.map(|policy| format!("restarts: {policy}")),
+            ban.is_none().then(|| "list overdue".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        // An image is called by its name already.
+        let image = self
+            .id
+            .as_ref()
+            .map_or_else(|| self.image_id.as_ref().map(|id| id.chars().take(19).collect()), |_| self.image.as_deref().map(name));
+        [
+            self.called(),
+            self.engine.to_owned(),
+            image.unwrap_or_else(none),
+            ban.map_or_else(none, |ban| name(&ban.id)),
+            ban.map_or_else(none, |ban| ban.severity.to_owned()),
+            ban.and_then(|ban| ban.successor.as_deref()).map_or_else(none, name),
+            remarks.join(", "),
+        ]
+    }
+}
+
+/// Those of which there is something to say.
+fn remarkable(rows: Vec<Row>) -> Vec<Row> {
+    let is_remarkable = |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
+    rows.into_iter().filter(is_remarkable).collect()
+}
+
+fn head(word: &str, rest: &str) -> String {
+    format!("{word:<9} {}", one_line(rest))
+}
+
+/// Lines with aligned columns, two spaces apart; the last column is as long as it is.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| std::array::from_fn(|column| one_line(&row[column]))).collect();
+    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let line = |row: &[String; N]| row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect::<String>();
+    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
+}

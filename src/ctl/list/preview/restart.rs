@@ -1,0 +1,62 @@
+//! Does an engine start this container again by itself?
+//!
+//! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json` (moby: container/container.go), users' words throughout.
+//! Out: the word of its restart policy, one of the three that start anything. Podman keeps its in a database of its own; that is not read.
+
+use serde::Deserialize;
+
+use crate::check::subject::{Kind, Subject};
+use crate::sys::file::{self, Guard};
+
+/// The largest record that is read, in bytes.
+const LARGEST_RECORD: u64 = 16 << 20;
+
+/// The policies that start a container again (moby: api/types/container, `RestartPolicyMode`).
+const POLICIES: [&str; 3] = ["always", "unless-stopped", "on-failure"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostRecord {
+    #[serde(default)]
+    restart_policy: Option<Policy>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    #[serde(default)]
+    name: String,
+}
+
+/// The restart policy of a container of Docker's; `None` when it has none or it cannot be told.
+pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
+    let Kind::Container { id, .. } = &subject.kind else { return None };
+    let path = subject.place.join("containers").join(id.as_str()).join("hostconfig.json");
+    let json = file::read(&path, LARGEST_RECORD, Guard::NoLink).ok().filter(|_| subject.engine == "docker")?;
+    word(&json)
+}
+
+fn word(json: &[u8]) -> Option<&'static str> {
+    let name = serde_json::from_slice::<HostRecord>(json).ok()?.restart_policy?.name;
+    POLICIES.into_iter().find(|policy| *policy == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_policy_that_starts_something_counts() {
+        for (json, policy) in [
+            (r#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0},"Binds":null}"#, Some("always")),
+            (r#"{"RestartPolicy":{"Name":"unless-stopped"}}"#, Some("unless-stopped")),
+            (r#"{"RestartPolicy":{"Name":"no"}}"#, None),
+            (r#"{"RestartPolicy":{"Name":"\u001b[2J"}}"#, None),
+            (r#"{"RestartPolicy":null}"#, None),
+            ("{}", None),
+            ("", None),
+        ] {
+            assert_eq!(word(json.as_bytes()), policy, "{json}");
+        }
+    }
+}
