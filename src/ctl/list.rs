@@ -1,10 +1,11 @@
 //! How is a list made, signed and read?
 //!
 //! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every byte and every signature, `show` says what a list
-//! bans, `preview` what it would do on this node. The list is one file; signing rewrites its head and copies the rest. Lists are hostile until they
-//! are verified; `show` says so.
+//! bans, `lint` what is wrong with a source, `preview` what a list would do on this node. The list is one file; signing rewrites its head and copies
+//! the rest. Lists are hostile until they are verified; `show` says so.
 
 mod build;
+pub mod lint;
 mod preview;
 mod show;
 mod sign;
@@ -36,6 +37,7 @@ pub enum ListCommand {
     Attach(sign::AttachArgs),
     Verify(show::VerifyArgs),
     Show(show::ShowArgs),
+    Lint(lint::Args),
     Preview(preview::Args),
 }
 
@@ -94,6 +96,7 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
         ListCommand::Attach(args) => sign::attach(args),
         ListCommand::Verify(args) => show::verify(args, paths),
         ListCommand::Show(args) => show::show(args),
+        ListCommand::Lint(args) => return lint::run(args, paths),
         ListCommand::Preview(args) => return preview::run(args, paths),
     };
     text.map(Told::from)

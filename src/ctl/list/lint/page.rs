@@ -1,0 +1,94 @@
+//! How are findings told?
+//!
+//! In: findings; the texts of some hold names that others wrote. Out: for people, one line for each, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, which editors know
+//! from compilers, a line with a hint after it, and a line that counts them; for programs, one JSON object.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::finding::{Finding, Level};
+use crate::ctl::amount;
+use crate::report::line;
+
+/// How many findings there are of each level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Counts {
+    pub(super) errors: usize,
+    pub(super) warnings: usize,
+    pub(super) notes: usize,
+}
+
+impl Counts {
+    pub(super) fn of(findings: &[Finding]) -> Self {
+        let count = |level| findings.iter().filter(|finding| finding.code.level() == level).count();
+        Self { errors: count(Level::Error), warnings: count(Level::Warning), notes: count(Level::Note) }
+    }
+}
+
+/// For people.
+pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
+    let name = |path: &Path| line::name(&path.to_string_lossy());
+    let mut page = String::new();
+    for Finding { code, file, line, ban, text, hint } in findings {
+        let ban = ban.as_ref().map(|id| format!("{}: ", line::name(id))).unwrap_or_default();
+        let told = format!("{}:{line}: {}: {ban}{text} [{}]", name(file), code.level().word(), code.word());
+        page += &format!("{}\n", line::one_line(&told));
+        page.extend(hint.iter().map(|hint| format!("    hint: {}\n", line::one_line(hint))));
+    }
+    let Counts { errors, warnings, notes } = Counts::of(findings);
+    let mut counts = vec![amount(bans, "ban")];
+    counts.extend(
+        [(errors, "error"), (warnings, "warning"), (notes, "note")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| amount(count, what)),
+    );
+    if errors + warnings == 0 {
+        counts.push("nothing wrong was found".to_owned());
+    }
+    page + &format!("{}: {}\n", name(source), counts.join(", "))
+}
+
+/// The whole, for programs. Its fields stay.
+#[derive(Serialize)]
+struct Report<'a> {
+    source: String,
+    bans: usize,
+    #[serde(flatten)]
+    counts: Counts,
+    findings: Vec<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'static str,
+    level: &'static str,
+    file: String,
+    line: usize,
+    ban: Option<&'a str>,
+    text: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            code: finding.code.word(),
+            level: finding.code.level().word(),
+            file: finding.file.to_string_lossy().into_owned(),
+            line: finding.line,
+            ban: finding.ban.as_deref(),
+            text: &finding.text,
+            hint: finding.hint.as_deref(),
+        }
+    }
+}
+
+/// For programs.
+pub(super) fn json(source: &Path, bans: usize, findings: &[Finding]) -> String {
+    let told = findings.iter().map(Told::of).collect();
+    let report = Report { source: source.to_string_lossy().into_owned(), bans, counts: Counts::of(findings), findings: told };
+    // Strings and numbers: nothing that could fail to be written.
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
