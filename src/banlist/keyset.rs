@@ -1,7 +1,7 @@
 //! Whose signature counts?
 //!
 //! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management: trusted as it stands there, its grammar all the same
-//! strict. Out: [`Keyset`]. The file may carry signatures of root keys; they are kept, and who relies on them checks them.
+//! strict. Out: [`Keyset`]. The file may carry signatures of root keys; they are kept, and `rotation` checks them.
 //!
 //! ```text
 //! embargo/banlist-keyset/v1
@@ -14,12 +14,11 @@
 //! key list kms-1 p256 <base64 of the SubjectPublicKeyInfo>
 //! ```
 
-use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
 use super::error::Malformed;
 use super::key::{Algorithm, PublicKey};
-use super::note::{self, Enough, Note, Signature};
+use super::note::{self, Enough, MAX_SIGNATURES, Note, Signature};
 use super::text::{self, Lines};
 use super::{base64, error::Tally};
 
@@ -99,13 +98,13 @@ impl Role {
     }
 }
 
-/// A keyset file taken apart: the keyset, and the signatures that rotation will ask for.
+/// A keyset file taken apart: the keyset, and the signatures that a rotation asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedKeyset {
     /// What it says.
     pub keyset: Keyset,
-    /// SHA-256 of the text that the signatures cover.
-    pub digest: Digest,
+    /// The text that the signatures cover, as it was read.
+    pub text: String,
     /// The signatures; not checked.
     pub signatures: Vec<Signature>,
 }
@@ -118,7 +117,14 @@ impl SignedKeyset {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let note = Note::parse(bytes)?;
         let keyset = Keyset::parse(note.text)?;
-        Ok(Self { keyset, digest: Digest::of(note.text.as_bytes()), signatures: note.signatures()? })
+        Ok(Self { keyset, text: note.text.to_owned(), signatures: note.signatures()? })
+    }
+
+    /// The file's bytes: the text, an empty line and the signatures, as it was read.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let lines: String = self.signatures.iter().map(Signature::line).collect();
+        if lines.is_empty() { self.text.clone() } else { format!("{}\n{lines}", self.text) }
     }
 }
 
@@ -137,7 +143,8 @@ impl Keyset {
     /// Reads the text of a keyset.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in one role, and a threshold that cannot be met.
+    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in one role, in whatever form, and a threshold that
+    /// cannot be met.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
         lines.value("", "\"embargo/banlist-keyset/v1\"", |line| (line == FORMAT).then_some(()))?;
@@ -152,7 +159,10 @@ impl Keyset {
         let mut keys: Vec<Key> = Vec::new();
         while let Some(rest) = lines.optional("key ") {
             let key = Key::parse(&format!("key {rest}")).ok_or_else(|| lines.fault("\"key ROLE NAME ALGORITHM BASE64\""))?;
-            if keys.iter().any(|known| known.role == key.role && (known.public == key.public || known.name == key.name)) {
+            if keys
+                .iter()
+                .any(|known| known.role == key.role && (known.public.identity() == key.public.identity() || known.name == key.name))
+            {
                 return Err(lines.fault("a key and a name that no line above has"));
             }
             keys.push(key);
@@ -163,19 +173,27 @@ impl Keyset {
         if keyset.can_be_met() { Ok(keyset) } else { Err(unmet) }
     }
 
-    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as adding; root keys only with a threshold, and the other
-    /// way round (a keyset without root keys is rotated by hand).
+    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as adding, no more than a note has room for; root keys only
+    /// with a threshold, and the other way round (a keyset without root keys is replaced by hand).
     fn can_be_met(&self) -> bool {
-        let count = |role| self.keys.iter().filter(|key| key.role == role).count();
-        let (roots, lists) = (count(Role::Root), count(Role::List));
+        let (roots, lists) = (self.keys_of(Role::Root).count(), self.keys_of(Role::List).count());
         let root_fits = self.root_threshold <= roots && (self.root_threshold == 0) == (roots == 0);
-        root_fits && self.list_threshold >= 1 && self.list_threshold <= self.lift_threshold && self.lift_threshold <= lists
+        root_fits
+            && self.list_threshold >= 1
+            && self.list_threshold <= self.lift_threshold
+            && self.lift_threshold <= lists
+            && self.root_threshold.max(self.lift_threshold) <= MAX_SIGNATURES
+    }
+
+    /// The keys of a role.
+    pub fn keys_of(&self, role: Role) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.role == role)
     }
 
     /// Counts the list keys that signed `text`.
     #[must_use]
     pub fn tally(&self, text: &str, signatures: &[Signature], wanted: usize, enough: Enough) -> Tally {
-        let keys: Vec<_> = self.keys.iter().filter(|key| key.role == Role::List).map(|key| (key.name.as_str(), &key.public)).collect();
+        let keys: Vec<_> = self.keys_of(Role::List).map(|key| (key.name.as_str(), &key.public)).collect();
         note::tally(text, signatures, &keys, wanted, enough)
     }
 }

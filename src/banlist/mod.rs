@@ -22,6 +22,8 @@ pub mod text;
 pub mod key;
 pub mod note;
 pub mod keyset;
+#[cfg(feature = "ctl")]
+pub mod rotation;
 pub mod head;
 pub mod tree;
 pub mod section;

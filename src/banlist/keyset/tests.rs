@@ -26,8 +26,8 @@ fn a_keyset_is_read_as_it_was_written() {
     // Signatures of root keys are kept for whoever checks them.
     let note = format!("{text}\n{}", key(9).signature(&text).line());
     let signed = SignedKeyset::parse(note.as_bytes()).unwrap();
-    assert_eq!((signed.keyset, signed.signatures), (keyset, vec![key(9).signature(&text)]));
-    assert_eq!(signed.digest, Digest::of(text.as_bytes()));
+    assert_eq!((&signed.keyset, &signed.signatures), (&keyset, &vec![key(9).signature(&text)]));
+    assert_eq!((&signed.text, signed.note()), (&text, note));
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! May this keyset take the place of that one?
+//!
+//! In: the keyset that is trusted, and the bytes of one that says it is the next (hostile: whoever carried it here may have made it). Out: the next
+//! keyset, or why it is not. The rules are TUF's for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one higher,
+//! and as many root keys as it takes have signed it, both of the old keyset's and of its own. A bad signature beside enough good ones is passed over,
+//! and a key counts once, by its identity. Not judged: the time. An expired keyset can still be followed, or a node that was away too long could
+//! never come back (TUF, `test_expiration`).
+
+use std::fmt;
+
+use super::error::{Malformed, Tally};
+use super::keyset::{Keyset, Role, SignedKeyset};
+use super::note::{self, Enough, Signature};
+
+/// Why a keyset does not follow another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RotationError {
+    /// It is not in a keyset's grammar.
+    Malformed(Malformed),
+    /// It is for another origin: found, wanted.
+    Origin(String, String),
+    /// The old keyset, of this number, names no root key that could sign it.
+    ByHand(u64),
+    /// Its number is not the next one: found, the old one.
+    Number(u64, u64),
+    /// Too few root keys of the old keyset, of this number, signed it.
+    Old(u64, Tally),
+    /// Too few root keys of its own, of this number, signed it.
+    New(u64, Tally),
+}
+
+impl fmt::Display for RotationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::Origin(found, wanted) => write!(f, "it is for {found:?}, not for {wanted:?}"),
+            Self::ByHand(old) => write!(f, "keyset {old} has no root keys, so it can only be replaced by hand"),
+            Self::Number(found, old) => write!(f, "keyset {found} does not follow keyset {old}"),
+            Self::Old(old, tally) => write!(f, "by root keys of keyset {old}: {tally}"),
+            Self::New(new, tally) => write!(f, "by its own root keys, those of keyset {new}: {tally}"),
+        }
+    }
+}
+
+impl std::error::Error for RotationError {}
+
+/// Who signed a keyset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signers {
+    /// Of the root keys of the keyset before it.
+    pub old: Tally,
+    /// Of its own root keys.
+    pub new: Tally,
+    /// Signatures that name a root key of either and do not verify.
+    pub bad: usize,
+}
+
+impl Signers {
+    /// Counts who signed `new`, with every signature looked at.
+    #[must_use]
+    pub fn of(old: &Keyset, new: &SignedKeyset) -> Self {
+        let is_bad =
+            |signature: &&Signature| [old, &new.keyset].iter().any(|keyset| tally(keyset, new, std::slice::from_ref(*signature)).bad == 1);
+        let count = |keyset| tally(keyset, new, &new.signatures);
+        Self { old: count(old), new: count(&new.keyset), bad: new.signatures.iter().filter(is_bad).count() }
+    }
+}
+
+/// Counts the root keys of `keyset` that made one of these signatures over the text of `signed`.
+#[must_use]
+pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> Tally {
+    let keys: Vec<_> = keyset.keys_of(Role::Root).map(|key| (key.name.as_str(), &key.public)).collect();
+    note::tally(&signed.text, signatures, &keys, keyset.root_threshold, Enough::All)
+}
+
+/// The keyset in `bytes`, when it may take the place of `old`.
+///
+/// # Errors
+/// [`RotationError`] for the first rule that it breaks.
+pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
+    let new = SignedKeyset::parse(bytes).map_err(RotationError::Malformed)?;
+    let Keyset { origin, number, .. } = &new.keyset;
+    if *origin != old.origin {
+        return Err(RotationError::Origin(origin.clone(), old.origin.clone()));
+    }
+    if old.root_threshold == 0 {
+        return Err(RotationError::ByHand(old.number));
+    }
+    if old.number.checked_add(1) != Some(*number) {
+        return Err(RotationError::Number(*number, old.number));
+    }
+    let by_old = tally(old, &new, &new.signatures);
+    if by_old.good < by_old.wanted {
+        return Err(RotationError::Old(old.number, by_old));
+    }
+    vouched(new)
+}
+
+/// The keyset in `bytes`, when enough of its own root keys signed it: all that can be said of the first.
+///
+/// # Errors
+/// [`RotationError::Malformed`] and [`RotationError::New`].
+pub fn first(bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
+    vouched(SignedKeyset::parse(bytes).map_err(RotationError::Malformed)?)
+}
+
+fn vouched(signed: SignedKeyset) -> Result<SignedKeyset, RotationError> {
+    let own = tally(&signed.keyset, &signed, &signed.signatures);
+    if own.good < own.wanted { Err(RotationError::New(signed.keyset.number, own)) } else { Ok(signed) }
+}
+
+#[cfg(test)]
+#[cfg(feature = "ctl")]
+mod tests;
