@@ -103,7 +103,7 @@ kept_out() {
   before=$(sha256sum </var/lib/embargo/banlist.lst)
   run "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
   [ "$status" -eq 1 ] || fail "it was installed" "$output" || return 1
-  [ "$(grep -vc '^hint: ' <<<"$output")" -eq 1 ] || fail "more than one line" "$output" || return 1
+  [ "$(grep -c "^embargoctl: " <<<"$output")" -eq 1 ] || fail "more than one line" "$output" || return 1
   for word in "$@"; do
     [[ $output == *"$word"* ]] || fail "without $word:" "$output" || return 1
   done

@@ -14,6 +14,9 @@ pub mod objection;
 mod pause;
 pub mod site;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::path::PathBuf;
 

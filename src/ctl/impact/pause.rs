@@ -96,3 +96,83 @@ fn marks(bundle: &Path) -> Marks {
     let json = file::read(&bundle.join("config.json"), LARGEST_SPEC, Guard::Any).unwrap_or_default();
     serde_json::from_slice::<Spec>(&json).ok().and_then(|spec| spec.annotations).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::ContainerId;
+    use crate::container::running::{InitProcess, RuntimeKind};
+    use std::fs;
+    use std::io::Write;
+
+    /// A container with this bundle and these annotations.
+    fn container(bundle: &Path, id: &str, annotations: &[(&str, &str)]) -> RunningContainer {
+        let annotations: serde_json::Map<_, _> = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        fs::create_dir_all(bundle).unwrap();
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).open(bundle.join("config.json")).unwrap();
+        write!(file, "{}", serde_json::json!({ "annotations": annotations, "root": { "path": "rootfs" } })).unwrap();
+        RunningContainer {
+            id: ContainerId::parse(id).unwrap(),
+            kind: RuntimeKind::Runc,
+            root: "/run/runc".into(),
+            bundle: bundle.to_owned(),
+            process: InitProcess { pid: 1, started: None },
+            owner: 0,
+        }
+    }
+
+    #[test]
+    fn a_pod_of_the_cri_is_held_by_the_sandbox_that_is_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let marks = |kind, sandbox| [("io.kubernetes.cri.container-type", kind), ("io.kubernetes.cri.sandbox-id", sandbox)];
+        for (at, (namespace, kind, sandbox, is_pause)) in [
+            ("k8s.io", "sandbox", "p1", true),
+            ("k8s.io", "container", "p1", false),
+            ("k8s.io", "sandbox", "p2", false),
+            ("k8s.io", "sandbox", "", false),
+            ("moby", "sandbox", "p1", false),
+            ("default", "sandbox", "p1", false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let bundle = folder.path().join(at.to_string()).join("io.containerd.runtime.v2.task").join(namespace).join("p1");
+            let one = container(&bundle, "p1", &marks(kind, sandbox));
+            assert_eq!(among(&[&one]), [is_pause], "{namespace} {kind} {sandbox}");
+            let of_user = RunningContainer { owner: 4_242_424, ..one };
+            assert_eq!(among(&[&of_user]), [false]);
+        }
+    }
+
+    #[test]
+    fn a_pod_of_podmans_is_held_by_the_container_that_its_others_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = |store: &str, id: &str| folder.path().join(store).join("overlay-containers").join(id).join("userdata");
+        fs::create_dir_all(folder.path().join("graph/overlay-layers")).unwrap();
+        let sandbox = |id| [("io.kubernetes.cri-o.SandboxID", id)];
+        let infra = container(&bundle("graph", "infra"), "infra", &[]);
+        let one = container(&bundle("graph", "one"), "one", &sandbox("infra"));
+        let two = container(&bundle("graph", "two"), "two", &sandbox("infra"));
+        // An image's author may set annotations (Podman 4.3.1), and knows no ID.
+        let author = [("io.kubernetes.cri-o.ContainerType", "sandbox"), ("io.kubernetes.cri-o.SandboxID", "x")];
+        let forged = container(&bundle("graph", "forged"), "forged", &author);
+        assert_eq!(among(&[&infra, &one, &two, &forged]), [true, false, false, false]);
+        assert_eq!(among(&[&infra, &forged]), [false, false]);
+        let elsewhere = container(&bundle("other", "three"), "three", &sandbox("infra"));
+        assert_eq!(among(&[&infra, &elsewhere]), [false, false]);
+        let of_user = RunningContainer { owner: 4_242_424, ..one };
+        assert_eq!(among(&[&infra, &of_user]), [false, false]);
+    }
+
+    #[test]
+    fn a_pod_of_cri_os_is_held_by_the_sandbox_that_is_itself_and_by_no_other_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = |id: &str| folder.path().join("run/overlay-containers").join(id).join("userdata");
+        let marks = |kind, sandbox| [("io.kubernetes.cri-o.ContainerType", kind), ("io.kubernetes.cri-o.SandboxID", sandbox)];
+        let pause = container(&bundle("pod"), "pod", &marks("sandbox", "pod"));
+        let app = container(&bundle("app"), "app", &marks("container", "pod"));
+        // The annotations of a pod reach its sandbox: its author names another container, whose ID he can know by now.
+        let forged = container(&bundle("forged"), "forged", &marks("sandbox", "app"));
+        assert_eq!(among(&[&pause, &app, &forged]), [true, false, false]);
+    }
+}
