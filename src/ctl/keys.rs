@@ -1,10 +1,12 @@
 //! Who may sign, and how are keys and keysets made?
 //!
 //! `keygen` makes a key pair, `keyset new` names the keys that count, `keyset show` says who they are. Private keys are PKCS#8 PEM files as OpenSSL
-//! writes and reads them, mode 0600, never overwritten. Public keys are a `FILE.pub` with one line, as a keyset has it, or a PEM file of a public
-//! key. Not done here: keys in key services and on tokens sign with their own tools; `list attach` takes their signatures.
+//! writes and reads them, mode 0600, never overwritten. A public key is read as the tool that made it writes it (`public`). Not done here: keys in key
+//! services and on tokens sign with their own tools; `list attach` takes their signatures.
 
+pub mod outside;
 pub mod pem;
+pub mod public;
 pub mod signer;
 
 use std::fmt;
@@ -18,8 +20,10 @@ use crate::banlist::{note, store, text};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::clock::{self, Timestamp};
-use crate::sys::file::{self, Guard};
+use crate::sys::file::Guard;
 use crate::sys::replace;
+pub(super) use public::public_key;
+use public::NoKey;
 use signer::Signer;
 
 /// What is wrong with a key or a keyset.
@@ -27,8 +31,8 @@ use signer::Signer;
 pub enum KeyError {
     /// Not a private key that can be used, and why.
     Private(PathBuf, &'static str),
-    /// Not a public key.
-    Public(PathBuf),
+    /// Not a public key, and what it is instead.
+    Public(PathBuf, NoKey),
     /// A name that cannot name a key.
     Name(String),
     /// There is such a file already.
@@ -43,7 +47,7 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Private(path, fault) => write!(f, "cannot sign with {path:?}: {fault}"),
-            Self::Public(path) => write!(f, "cannot read {path:?} as a public key"),
+            Self::Public(path, fault) => write!(f, "cannot read {path:?} as a public key: {fault}"),
             Self::Name(name) => write!(f, "cannot name a key {name:?}"),
             Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
             Self::Keyset(fault) => write!(f, "cannot make the keyset: {fault}"),
@@ -100,7 +104,7 @@ pub struct NewArgs {
     /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is refused.
     #[arg(long, value_name = "NAME")]
     origin: String,
-    /// A key that signs lists: a FILE.pub, or a public key in PEM. Repeat it for more keys.
+    /// A key that signs lists: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM. Repeat it for more keys.
     #[arg(long = "list-key", value_name = "PUB", required = true)]
     list_keys: Vec<PathBuf>,
     /// A key that signs the next keyset. Repeat it for more keys; without any the keyset is replaced by hand.
@@ -234,25 +238,6 @@ fn new(args: &NewArgs) -> Result<String, CtlError> {
         false => error.into(),
     })?;
     Ok(format!("keyset {}: {}\n", keyset.number, line::one_line(&out.to_string_lossy())))
-}
-
-/// Reads a public key: a key line, or a PEM file, whose name is then the key's.
-///
-/// # Errors
-/// [`KeyError::Public`] and errors in reading the file.
-pub(super) fn public_key(path: &Path) -> Result<Key, CtlError> {
-    let text = file::read_text(path, MAX_KEYSET, Guard::Any)?;
-    if let Some(key) = text.strip_suffix('\n').and_then(Key::parse) {
-        return Ok(key);
-    }
-    let der = pem::decode(&text, "PUBLIC KEY");
-    match der.and_then(|der| crate::banlist::key::PublicKey::from_spki(&der)) {
-        Some(public) => Ok(Key { role: Role::List, name: name_of(None, path)?, public }),
-        None => Err(CtlError::with_hint(
-            KeyError::Public(path.to_owned()),
-            "use the FILE.pub of keygen, or an Ed25519 or P-256 public key in PEM (openssl pkey -in KEY -pubout)",
-        )),
-    }
 }
 
 fn show(path: &Path) -> Result<String, CtlError> {

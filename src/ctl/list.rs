@@ -12,7 +12,7 @@ mod sign;
 
 use std::fmt;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Subcommand;
 
@@ -52,12 +52,6 @@ pub enum AuthoringError {
     Expires,
     /// The origin is not one.
     Origin(String),
-    /// The key has signed this list already: the key's name, the list.
-    SignedAlready(String, PathBuf),
-    /// There is no room for another signature.
-    Full(PathBuf),
-    /// The signature is not the key's over this head: the file, the key's name.
-    Signature(PathBuf, String),
 }
 
 impl fmt::Display for AuthoringError {
@@ -67,9 +61,6 @@ impl fmt::Display for AuthoringError {
             Self::Compile(error) => error.fmt(f),
             Self::Expires => f.write_str("cannot build the list: it would expire before it is issued"),
             Self::Origin(origin) => write!(f, "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"),
-            Self::SignedAlready(name, list) => write!(f, "cannot sign {list:?} again: {name} has signed it"),
-            Self::Full(list) => write!(f, "cannot sign {list:?}: its head has no room for another signature"),
-            Self::Signature(file, name) => write!(f, "cannot attach {file:?}: it is not the signature of {name} over this list's head"),
         }
     }
 }
@@ -79,7 +70,7 @@ impl std::error::Error for AuthoringError {
         match self {
             Self::Source(error) => error.source(),
             Self::Compile(error) => error.source(),
-            Self::Expires | Self::Origin(_) | Self::SignedAlready(..) | Self::Full(_) | Self::Signature(..) => None,
+            Self::Expires | Self::Origin(_) => None,
         }
     }
 }

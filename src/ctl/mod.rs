@@ -13,8 +13,11 @@ pub mod lineage;
 pub mod list;
 pub mod lock;
 pub mod progress;
+pub mod signing;
 #[cfg(test)]
 mod manual;
+#[cfg(test)]
+mod testing;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -134,6 +137,7 @@ plain_errors!(
     install::InstallError,
     keys::KeyError,
     list::AuthoringError,
+    signing::SigningError,
     lock::LockError,
 );
 

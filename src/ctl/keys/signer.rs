@@ -69,7 +69,9 @@ impl Signer {
         } else if text.contains("BEGIN EC PRIVATE KEY") {
             ("it is not in PKCS#8", "convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW")
         } else if text.contains("BEGIN OPENSSH PRIVATE KEY") {
-            ("it is an SSH key", "make a key with embargoctl keygen")
+            ("it is an SSH key", "sign with its own tool: list head LIST > head; ssh-keygen -Y sign -n banlist.v1 -f KEY head; list attach")
+        } else if text.starts_with("untrusted comment:") {
+            ("it is a key of minisign or signify", "sign with its own tool: list head LIST > head; minisign -S -s KEY -m head; list attach")
         } else {
             ("it is not an Ed25519 or P-256 key in PKCS#8 PEM", "make one with embargoctl keygen, or openssl genpkey -algorithm ed25519")
         };

@@ -4,61 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use clap::Parser;
-
-use super::super::Cli;
+use super::super::testing::Desk;
 use crate::sys::file::{self, Guard};
-use crate::sys::replace;
-
-/// A folder in which commands are run.
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        let digest = crate::banlist::testing::digest(1);
-        let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n[[ban.match]]\n";
-        desk.write("bans.toml", format!("{ban}base = \"{digest}\"\nname = \"debian:12.4\"\n").as_bytes());
-        desk
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        replace::replace(Path::new(&self.path(name)), 0o644, bytes).unwrap();
-    }
-
-    fn text(&self, name: &str) -> String {
-        file::read_text(Path::new(&self.path(name)), 1 << 20, Guard::Any).unwrap()
-    }
-
-    /// Runs `embargoctl` with these words, in which `@` stands for the folder. Out: what it prints, or its line and hint, without the folder.
-    fn run(&self, words: &str) -> Result<String, String> {
-        let folder = self.path("");
-        let words = words.split(' ').map(|word| word.replace('@', &folder));
-        let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(words)).map_err(|refusal| refusal.to_string())?;
-        match cli.run() {
-            Ok(text) => Ok(text.replace(&folder, "")),
-            Err(error) => {
-                let more = error.details.iter().map(String::as_str).chain(error.hint());
-                Err(more.fold(error.to_string(), |text, more| format!("{text} / {more}")).replace(&folder, ""))
-            }
-        }
-    }
-
-    /// Runs OpenSSL in the folder.
-    #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
-    fn openssl(&self, words: &str) {
-        let output = std::process::Command::new("openssl").args(words.split(' ')).current_dir(self.0.path()).output().unwrap();
-        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn build(&self) {
-        self.run("list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --out @l").unwrap();
-    }
-}
 
 #[test]
 fn a_key_is_made_once_with_its_public_half_beside_it() {
@@ -202,7 +149,10 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
             "list build --source @bans.toml --origin \u{e9} --version 1 --out @l",
             "cannot build a list for \"\u{e9}\": an origin has 1 to 128 visible characters",
         ),
-        ("keyset new --origin o --list-key @ops.pem", "cannot read \"ops.pem\" as a public key / use the FILE.pub of keygen, "),
+        (
+            "keyset new --origin o --list-key @ops.pem",
+            "cannot read \"ops.pem\" as a public key: it is a private key / use its public half: ",
+        ),
         ("keyset new --origin o --list-key @ops.pem.pub --threshold 2", "cannot make the keyset: --threshold 2 needs 2 keys, there is 1"),
         (
             "keyset new --origin o --list-key @ops.pem.pub --list-key @ops.pem.pub",

@@ -1,0 +1,209 @@
+//! Which public key is in this file?
+//!
+//! In: a file with one public key as the tool that made it writes it: the line of `keygen`; a `SubjectPublicKeyInfo` in PEM, in Base 64 or as it is
+//! (OpenSSL, key services, cosign); the line of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one line that
+//! says what is there instead. The file is bounded, and whose key it is nobody can tell from it: that is for whoever names it in a keyset.
+
+use std::fmt;
+use std::path::Path;
+
+use super::super::CtlError;
+use super::{KeyError, name_of, pem};
+use crate::banlist::base64;
+use crate::banlist::key::{Algorithm, PublicKey};
+use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
+use crate::banlist::note;
+use crate::sys::file::{self, Guard};
+
+/// Why a file has no public key that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoKey {
+    /// A private key.
+    Private,
+    /// A signature.
+    Signature,
+    /// A certificate of X.509.
+    Certificate,
+    /// A certificate of OpenSSH.
+    SshCertificate,
+    /// A key of OpenSSH in RFC 4716's form.
+    Ssh2,
+    /// A line of `authorized_keys`, `allowed_signers` or `known_hosts`, with more than the key.
+    SshLine,
+    /// More than one key.
+    Several,
+    /// A key of another kind, by its name.
+    Kind(&'static str),
+    /// A key whose bytes are not what its kind asks for, or under which anybody could sign.
+    Damaged,
+    /// None of these.
+    Unknown,
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Private => f.write_str("it is a private key"),
+            Self::Signature => f.write_str("it is a signature"),
+            Self::Certificate | Self::SshCertificate => f.write_str("it is a certificate"),
+            Self::Ssh2 => f.write_str("it is in the form of RFC 4716"),
+            Self::SshLine => f.write_str("its line does not start with the key"),
+            Self::Several => f.write_str("it has more than one key"),
+            Self::Kind(kind) => write!(f, "it is {kind} key"),
+            Self::Damaged => f.write_str("it is damaged"),
+            Self::Unknown => f.write_str("it has none"),
+        }
+    }
+}
+
+impl NoKey {
+    /// What to do about it.
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Private => "use its public half: FILE.pub, or openssl pkey -in KEY -pubout",
+            Self::Certificate => "take the key out of it: openssl x509 -in FILE -noout -pubkey",
+            Self::SshCertificate => "use the .pub that was certified",
+            Self::Ssh2 => "convert it: ssh-keygen -i -f FILE",
+            Self::SshLine => "use the .pub that ssh-keygen wrote",
+            Self::Several => "put each into a file of its own",
+            Self::Signature | Self::Kind(_) | Self::Damaged | Self::Unknown => {
+                "use an Ed25519 or P-256 key: FILE.pub of keygen, of ssh-keygen, minisign or signify, or openssl pkey -in KEY -pubout"
+            }
+        }
+    }
+}
+
+/// Reads a public key. Its name is that in a line of `keygen`, else that of the file without its extension; for a file that has the name that
+/// ssh-keygen gives everybody's (`id_ed25519.pub`) it is the key's comment.
+///
+/// # Errors
+/// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.
+pub(in crate::ctl) fn public_key(path: &Path) -> Result<Key, CtlError> {
+    let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
+    if let Some(key) = std::str::from_utf8(&bytes).ok().and_then(|text| Key::parse(text.trim_end())) {
+        return Ok(key);
+    }
+    match parse(&bytes) {
+        Ok((public, comment)) => {
+            let by_comment = comment.filter(|name| note::is_name(name) && file_name(path).starts_with("id_"));
+            Ok(Key { role: Role::List, name: name_of(by_comment, path)?, public })
+        }
+        Err(fault) => Err(CtlError::with_hint(KeyError::Public(path.to_owned(), fault), fault.hint())),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The key in a file, and its comment where OpenSSH keeps one.
+///
+/// # Errors
+/// [`NoKey`].
+pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return spki(bytes).map(|key| (key, None)) };
+    let text = text.trim();
+    if text.contains("-----BEGIN ") {
+        return from_pem(text).map(|key| (key, None));
+    }
+    if text.starts_with("---- BEGIN SSH2 PUBLIC KEY") {
+        return Err(NoKey::Ssh2);
+    }
+    if text.starts_with("untrusted comment:") {
+        return minisign(text).map(|key| (key, None));
+    }
+    let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (Some(line), more) = (lines.next(), lines.next()) else { return Err(NoKey::Unknown) };
+    if line.contains(' ') {
+        return if more.is_some() { Err(NoKey::Several) } else { ssh(line) };
+    }
+    // Without a word about what it is: what minisign prints beside its file, and what `aws kms get-public-key` does.
+    let decoded = base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
+    match PublicKey::new(Algorithm::Minisign, decoded.clone()) {
+        Some(key) => Ok((key, None)),
+        None => spki(&decoded).map(|key| (key, None)),
+    }
+}
+
+/// The key of a PEM file.
+fn from_pem(text: &str) -> Result<PublicKey, NoKey> {
+    if text.contains("PRIVATE KEY-----") {
+        return Err(NoKey::Private);
+    }
+    if text.matches("-----BEGIN ").count() > 1 && !text.contains("BEGIN CERTIFICATE") {
+        return Err(NoKey::Several);
+    }
+    match pem::decode(text, "PUBLIC KEY") {
+        Some(der) => spki(&der),
+        None if text.contains("-----BEGIN CERTIFICATE-----") => Err(NoKey::Certificate),
+        None if text.contains("-----BEGIN RSA PUBLIC KEY-----") => Err(NoKey::Kind("an RSA")),
+        None if text.contains("-----BEGIN SSH SIGNATURE-----") => Err(NoKey::Signature),
+        None if text.contains("-----BEGIN PGP") => Err(NoKey::Kind("an OpenPGP")),
+        None => Err(NoKey::Damaged),
+    }
+}
+
+/// The kinds that are told apart in a `SubjectPublicKeyInfo`, by the object identifier of the algorithm or of the curve.
+const KINDS: [(&[u8], &str); 8] = [
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01], "an RSA"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x22], "a P-384"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x23], "a P-521"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "a secp256k1"),
+    (&[0x06, 0x03, 0x2b, 0x65, 0x6e], "an X25519"),
+    (&[0x06, 0x03, 0x2b, 0x65, 0x71], "an Ed448"),
+    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03], "an ML-DSA"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01], "a DSA"),
+];
+
+/// The key of a `SubjectPublicKeyInfo`.
+fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
+    let other = || {
+        let start = der.get(..40).unwrap_or(der);
+        let kind = KINDS.iter().find(|(identifier, _)| start.windows(identifier.len()).any(|window| window == *identifier));
+        let is_der = der.first() == Some(&0x30);
+        kind.map_or(if is_der { NoKey::Damaged } else { NoKey::Unknown }, |(_, kind)| NoKey::Kind(kind))
+    };
+    PublicKey::from_spki(der).ok_or_else(other)
+}
+
+/// The key of a file of minisign or signify: a comment, and a line.
+fn minisign(text: &str) -> Result<PublicKey, NoKey> {
+    let mut lines = text.lines();
+    let (comment, encoded) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let bytes = base64::decode(encoded.trim_end()).unwrap_or_default();
+    if bytes.len() == 74 {
+        return Err(NoKey::Signature);
+    }
+    if comment.contains("secret key") {
+        return Err(NoKey::Private);
+    }
+    if lines.any(|line| line.starts_with("untrusted comment:")) {
+        return Err(NoKey::Several);
+    }
+    PublicKey::new(Algorithm::Minisign, bytes).ok_or(NoKey::Damaged)
+}
+
+/// The kinds of OpenSSH that are taken, in the order of its manual.
+const SSH_KINDS: [&str; 4] = ["ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "sk-ecdsa-sha2-nistp256@openssh.com"];
+
+/// The key of an OpenSSH line, `KIND BASE64 COMMENT`.
+fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
+    let (kind, rest) = line.split_once(' ').ok_or(NoKey::Unknown)?;
+    let (encoded, comment) = rest.split_once(' ').map_or((rest, None), |(encoded, comment)| (encoded, Some(comment)));
+    match kind {
+        kind if SSH_KINDS.contains(&kind) => {}
+        "ssh-rsa" => return Err(NoKey::Kind("an RSA")),
+        "ssh-dss" => return Err(NoKey::Kind("a DSA")),
+        "ecdsa-sha2-nistp384" => return Err(NoKey::Kind("a P-384")),
+        "ecdsa-sha2-nistp521" => return Err(NoKey::Kind("a P-521")),
+        kind if kind.ends_with("-cert-v01@openssh.com") => return Err(NoKey::SshCertificate),
+        _ if rest.contains("ssh-") || rest.contains("ecdsa-sha2-") => return Err(NoKey::SshLine),
+        _ => return Err(NoKey::Unknown),
+    }
+    let blob = base64::decode(encoded).filter(|blob| blob.get(4..).is_some_and(|named| named.starts_with(kind.as_bytes())));
+    let key = blob.and_then(|blob| PublicKey::new(Algorithm::Sshsig, blob)).ok_or(NoKey::Damaged)?;
+    Ok((key, comment))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Who signs a list or a keyset, and how does a signature made elsewhere get into it?
+//!
+//! In: the text of a signed note, and a private key in a file, or a public key and what some other tool wrote when it signed that text. Out: one more
+//! signature, checked: one that does not verify is never attached, and what is wrong with it is said as exactly as can be told. Lists and keysets
+//! share this; where they keep the signature is their own.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::CtlError;
+use super::keys::outside::{self, MAX_SIGNATURE, NoSignature};
+use super::keys::signer::Signer;
+use super::keys::{self, name_of};
+use crate::banlist::base64;
+use crate::banlist::key::sshsig::{Envelope, NAMESPACE};
+use crate::banlist::key::{Algorithm, Mismatch, PublicKey, minisign};
+use crate::banlist::keyset::{Key, Role};
+use crate::banlist::note::Signature;
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::file::{self, Guard};
+
+/// A private key in a file.
+#[derive(Debug, Args)]
+pub struct PrivateKey {
+    /// The private key.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The key's name in the keyset; that in FILE.pub, or of FILE without its extension, when left out.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// A signature that was made elsewhere.
+#[derive(Debug, Args)]
+pub struct OutsideSignature {
+    /// The public key: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM.
+    #[arg(long, value_name = "PUB")]
+    key: PathBuf,
+    /// The key's name in the keyset; that in PUB, or of PUB without its extension, when left out.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The signature, in the form in which the tool wrote it.
+    #[arg(long, value_name = "FILE")]
+    signature: PathBuf,
+}
+
+/// What is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The head of a list.
+    List,
+    /// A keyset.
+    Keyset,
+}
+
+impl What {
+    /// The text, for people.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::List => "this list's head",
+            Self::Keyset => "this keyset",
+        }
+    }
+
+    /// The command that writes it.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::List => "embargoctl list head",
+            Self::Keyset => "embargoctl keyset head",
+        }
+    }
+}
+
+/// A note that gets a signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What it is.
+    pub what: What,
+    /// Its file.
+    pub file: &'a Path,
+    /// The text that is signed.
+    pub text: &'a str,
+    /// The signatures that it has.
+    pub signatures: &'a [Signature],
+}
+
+/// Why a list or a keyset was not signed.
+#[derive(Debug)]
+pub enum SigningError {
+    /// The key has signed it already: the key's name, the file.
+    Already(String, PathBuf),
+    /// There is no room for another signature.
+    Full(PathBuf),
+    /// The file holds no signature that can be used.
+    Unusable(PathBuf, NoSignature),
+    /// It has not the form of a signature by such a key: the file, the key's name and algorithm.
+    Form(PathBuf, String, Algorithm),
+    /// It says that another key made it: the file, that key, the one that was expected.
+    OtherKey(PathBuf, String, String),
+    /// An SSH signature for something else: the file, what it was made for.
+    Namespace(PathBuf, String),
+    /// A signature of a token that nobody touched.
+    Untouched(PathBuf),
+    /// The key signed something like the text: the file, the key's name, the text, how what was signed differs from it.
+    Altered(PathBuf, String, What, &'static str),
+    /// It is not the key's over the text: the file, the key's name, the text.
+    Foreign(PathBuf, String, What),
+}
+
+impl fmt::Display for SigningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Already(name, file) => write!(f, "cannot sign {file:?} again: {name} has signed it"),
+            Self::Full(file) => write!(f, "cannot sign {file:?}: it has no room for another signature"),
+            Self::Unusable(file, fault) => write!(f, "cannot attach {file:?}: {fault}"),
+            Self::Form(file, name, algorithm) => {
+                write!(
+                    f,
+                    "cannot attach {file:?}: it has not the form of a signature by {name}, which is a key of kind {}",
+                    algorithm.word()
+                )
+            }
+            Self::OtherKey(file, other, wanted) => write!(f, "cannot attach {file:?}: {other} made it, not {wanted}"),
+            Self::Namespace(file, namespace) => {
+                write!(f, "cannot attach {file:?}: it was made for the namespace {namespace:?}, not {NAMESPACE}")
+            }
+            Self::Untouched(file) => write!(f, "cannot attach {file:?}: nobody touched the token when it signed"),
+            Self::Altered(file, name, what, how) => write!(f, "cannot attach {file:?}: {name} signed {} {how}", what.text()),
+            Self::Foreign(file, name, what) => write!(f, "cannot attach {file:?}: it is not the signature of {name} over {}", what.text()),
+        }
+    }
+}
+
+impl std::error::Error for SigningError {}
+
+/// Signs with a private key in a file.
+///
+/// # Errors
+/// [`SigningError::Already`], [`keys::KeyError`] and errors in reading the key.
+pub fn sign(with: &PrivateKey, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+    let signer = Signer::load(&with.key)?;
+    let name = match &with.name {
+        Some(name) => name_of(Some(name), &with.key)?,
+        None => name_beside(&with.key, signer.public()).map_or_else(|| name_of(None, &with.key), Ok)?,
+    };
+    let bytes = signer.sign(subject.text.as_bytes())?;
+    first(Key { role: Role::List, name, public: signer.public().clone() }, bytes, subject)
+}
+
+/// The name in the `.pub` file beside a private key, when that is really its public key.
+fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
+    let key = keys::public_key(&keys::with_suffix(private, ".pub")).ok()?;
+    (key.public == *public).then_some(key.name)
+}
+
+/// Takes a signature that was made elsewhere.
+///
+/// # Errors
+/// [`SigningError`], [`keys::KeyError`] and errors in reading the files.
+pub fn attach(made: &OutsideSignature, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+    let mut key = keys::public_key(&made.key)?;
+    if let Some(name) = &made.name {
+        key.name = name_of(Some(name), &made.key)?;
+    }
+    let bytes = outside_signature(&key, subject, &made.signature)?;
+    first(key, bytes, subject)
+}
+
+/// The signature, unless the key has signed already.
+fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+    let signature = Signature { id: key.public.id(&key.name), name: key.name.clone(), bytes };
+    let by_this_key = |known: &Signature| known.id == signature.id && key.public.verifies(subject.text.as_bytes(), &known.bytes);
+    if subject.signatures.iter().any(by_this_key) {
+        return Err(SigningError::Already(key.name, subject.file.to_owned()).into());
+    }
+    Ok((key, signature))
+}
+
+/// What to print when a note has one more signature; `on` says what it is: `version 412`.
+#[must_use]
+pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
+    let (file, count) = (line::name(&file.to_string_lossy()), super::amount(count, "signature"));
+    format!("{file}: signed by {} ({}); {count} on {on}\n", key.name, key.public.algorithm().word())
+}
+
+/// Reads what a tool wrote when it signed the text, and finds the signature of `key` in it.
+fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Vec<u8>, CtlError> {
+    let raw = file::read(path, MAX_SIGNATURE, Guard::Any)?;
+    let outside =
+        outside::parse(&raw).map_err(|fault| CtlError::with_hint(SigningError::Unusable(path.to_owned(), fault), fault.hint()))?;
+    let algorithm = key.public.algorithm();
+    let mut found = SigningError::Form(path.to_owned(), key.name.clone(), algorithm);
+    for bytes in outside.of(algorithm) {
+        match key.public.check(subject.text.as_bytes(), &bytes) {
+            Ok(()) => return Ok(bytes),
+            Err(mismatch) => found = fault(key, subject, path, &bytes, mismatch),
+        }
+    }
+    let hint = hint(&found, algorithm, subject.what);
+    Err(CtlError::with_hint(found, hint))
+}
+
+/// What is wrong with a signature that does not verify.
+fn fault(key: &Key, subject: &Subject<'_>, path: &Path, bytes: &[u8], mismatch: Mismatch) -> SigningError {
+    let (file, name) = (path.to_owned(), key.name.clone());
+    match mismatch {
+        Mismatch::Form => SigningError::Form(file, name, key.public.algorithm()),
+        Mismatch::Namespace(namespace) => SigningError::Namespace(file, namespace),
+        Mismatch::Untouched => SigningError::Untouched(file),
+        Mismatch::OtherKey => {
+            let own = format!("{name} ({})", label(key.public.algorithm(), key.public.as_bytes()));
+            let other = match key.public.algorithm() {
+                Algorithm::Sshsig => Envelope::parse(bytes).map_or(&[][..], |envelope| envelope.key),
+                Algorithm::Minisign | Algorithm::Ed25519 | Algorithm::P256 => bytes,
+            };
+            SigningError::OtherKey(file, format!("the key {}", label(key.public.algorithm(), other)), own)
+        }
+        Mismatch::Bytes => match altered(&key.public, subject.text, bytes) {
+            Some(how) => SigningError::Altered(file, name, subject.what, how),
+            None => SigningError::Foreign(file, name, subject.what),
+        },
+    }
+}
+
+/// How its own tool names a key: OpenSSH by a fingerprint, minisign by its number.
+fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
+    match algorithm {
+        Algorithm::Sshsig => format!("SHA256:{}", base64::encode(Digest::of(bytes).as_bytes()).trim_end_matches('=')),
+        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| format!("{:016X}", u64::from_le_bytes(number))),
+        Algorithm::Ed25519 | Algorithm::P256 => algorithm.word().to_owned(),
+    }
+}
+
+/// How what was signed differs from `text`, when it is one of the things that happen on the way.
+fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str> {
+    let hash = Digest::of(text.as_bytes());
+    let ways: [(Vec<u8>, &'static str); 5] = [
+        (text.trim_end_matches('\n').into(), "without its last line feed"),
+        (format!("{text}\n").into(), "with one more line feed"),
+        (text.replace('\n', "\r\n").into(), "with CRLF for its line feeds"),
+        (hash.as_bytes().to_vec(), "hashed once too often: the tool wants the text itself"),
+        (hash.hex().into(), "as a hexadecimal digest: the tool wants the text itself"),
+    ];
+    ways.into_iter().find_map(|(bytes, how)| key.verifies(&bytes, signature).then_some(how))
+}
+
+/// What to do about a signature that cannot be attached.
+fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
+    let head = what.command();
+    match error {
+        SigningError::Namespace(..) => format!("sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY head"),
+        SigningError::Untouched(_) => "use a key that was made without -O no-touch-required".to_owned(),
+        SigningError::OtherKey(..) => "name that key's public half with --key".to_owned(),
+        SigningError::Form(..) => format!("expected {}", form(algorithm)),
+        SigningError::Already(..)
+        | SigningError::Full(_)
+        | SigningError::Unusable(..)
+        | SigningError::Altered(..)
+        | SigningError::Foreign(..) => match algorithm {
+            Algorithm::Ed25519 => format!("sign the bytes of `{head}` as they are, without a digest"),
+            Algorithm::P256 => format!("sign the bytes of `{head}` as they are, with SHA-256"),
+            Algorithm::Sshsig | Algorithm::Minisign => format!("sign the bytes of `{head}` as they are"),
+        },
+    }
+}
+
+/// What a signature by such a key looks like.
+const fn form(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Ed25519 => "64 bytes, or Base 64 of them",
+        Algorithm::P256 => "DER or 64 bytes, or Base 64 of either",
+        Algorithm::Sshsig => "the head.sig of ssh-keygen -Y sign",
+        Algorithm::Minisign => "the head.minisig of minisign, or the head.sig of signify",
+    }
+}
+
+#[cfg(test)]
+mod tests;
