@@ -20,6 +20,7 @@
 //! | 16 | bit flip anywhere | each piece is hashed before it is read | `flip_through_the_gate`; each bit: `corruption` |
 //! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |
 //! | 18 | prefix collision at a leaf's edge | fences of 32 bytes | `keys_sharing_31_bytes_around_a_boundary` |
+//! | 19 | grinding digests into one bucket | a packed tree | `a_million_keys_with_equal_24_bit_prefix` |
 //! | 20 | unsorted tree signed by mistake | checked whole at installation | `malformed_builder_outputs` |
 //! | 21 | crash during installation | the order of the steps | `integration/crash.bats` |
 //! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
@@ -32,6 +33,7 @@
 //! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
 
 mod clock;
+mod corruption;
 mod craft;
 mod node;
 mod row_01_forged_list;
@@ -46,6 +48,7 @@ mod row_13_wrong_list;
 mod row_16_bit_flip;
 mod row_17_torn_write;
 mod row_18_prefix_collision;
+mod row_19_grinding;
 mod row_20_signed_by_mistake;
 mod row_23_staging;
 mod row_24_parser_abuse;

@@ -48,6 +48,40 @@ impl Parts {
         }
     }
 
+    /// The same list with these digests, which ascend, in place of its own: all stand for what its first digest stands for. Levels, fences and counts
+    /// are as many digests make them.
+    pub(super) fn filled(mut self, digests: &[[u8; 32]]) -> Self {
+        let first = self.levels[0][0][HEADER + 32..HEADER + LEAF].to_vec();
+        let leaves = digests.chunks(PER_LEAF).enumerate();
+        let leaf = |(index, digests): (usize, &[[u8; 32]])| {
+            let mut node = header(0, digests.len(), index);
+            for (record, digest) in node[HEADER..].as_chunks_mut::<LEAF>().0.iter_mut().zip(digests) {
+                record[..32].copy_from_slice(digest);
+                record[32..].copy_from_slice(&first);
+            }
+            node
+        };
+        self.levels = vec![leaves.map(leaf).collect()];
+        while self.levels.last().unwrap().len() > 1 {
+            let (level, below) = (self.levels.len(), self.levels.last().unwrap());
+            let inner = |(index, children): (usize, &[[u8; NODE]])| {
+                let mut node = header(level, children.len(), index);
+                for (record, child) in node[HEADER..].as_chunks_mut::<INNER>().0.iter_mut().zip(children) {
+                    let key = if level == 1 { HEADER } else { HEADER + 32 };
+                    record[32..].copy_from_slice(&child[key..key + 32]);
+                }
+                node
+            };
+            self.levels.push(below.chunks(PER_INNER).enumerate().map(inner).collect());
+        }
+        let kinds = field(&self.text, "entries: ").split_once(' ').unwrap().1.to_owned();
+        let counts: Vec<_> = kinds.split(' ').map(|kind| (kind.split_once('=').unwrap().0, !kind.ends_with("=0"))).collect();
+        let counts: String = counts.iter().map(|(kind, any)| format!(" {kind}={}", if *any { digests.len() } else { 0 })).collect();
+        self.set("entries: ", &format!("{}{counts}", digests.len()));
+        self.set("tree-size: ", &(self.levels.iter().map(Vec::len).sum::<usize>() * NODE).to_string());
+        self
+    }
+
     /// Replaces a line of the head.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         let line = format!("{name}{}\n", field(&self.text, name));
@@ -78,6 +112,16 @@ impl Parts {
         let body = [self.levels.concat().concat(), self.records, table].concat();
         with_head(&[vec![0; HEAD_SIZE], body].concat(), &self.text)
     }
+}
+
+/// A node that holds nothing yet.
+fn header(level: usize, count: usize, index: usize) -> [u8; NODE] {
+    let mut node = [0; NODE];
+    node[..4].copy_from_slice(b"EBLN");
+    node[4] = u8::try_from(level).unwrap();
+    node[6..8].copy_from_slice(&u16::try_from(count).unwrap().to_le_bytes());
+    node[8..16].copy_from_slice(&(index as u64).to_le_bytes());
+    node
 }
 
 /// The value of a line of the head.

@@ -1,0 +1,80 @@
+//! A million digests ground until they share a prefix, to overfill one bucket of a list. A packed tree has no buckets: it is as high, and a look-up reads
+//! as much, as with any other million.
+
+use std::cell::Cell;
+use std::io;
+use std::path::Path;
+
+use embargo::banlist::bytes::{ReadAt, Reader};
+use embargo::banlist::head::{Claim, HEAD_SIZE};
+use embargo::banlist::record::MatchKind;
+use embargo::banlist::store::{self, Query};
+use embargo::lineage::digest::Digest;
+
+use super::craft::Parts;
+use super::node::{Node, keyset};
+
+const MANY: u64 = 1_000_000;
+
+/// Bytes that count how often they are read.
+struct Counted<'a> {
+    bytes: &'a [u8],
+    reads: Cell<usize>,
+}
+
+impl ReadAt for Counted<'_> {
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.reads.set(self.reads.get() + 1);
+        self.bytes.read_into(buffer, offset)
+    }
+}
+
+#[test]
+fn a_million_keys_with_equal_24_bit_prefix() {
+    // 24 bits alike and then counted up; or spread over everything.
+    let ground = |number: u64| digest(0xabcd_ef00_0000_0000 + number, number);
+    let spread = |number: u64| digest(number * (u64::MAX / MANY), number);
+    let ground: Vec<_> = (0..MANY).map(ground).collect();
+    assert!(ground.iter().all(|digest| digest.starts_with(&[0xab, 0xcd, 0xef])));
+    let spread: Vec<_> = (0..MANY).map(spread).collect();
+    let node = Node::trusting(&keyset(&[1], 1));
+    let parts = Parts::of(&node.list(1).by(&[1]));
+    let costs = [ground, spread].map(|digests| {
+        let list = parts.clone().filled(&digests).sealed();
+        (list.len(), cost(&list, &digests))
+    });
+    assert_eq!(costs[0], costs[1]);
+    // The root and four levels below it, and on a hit the table and one block.
+    assert_eq!(costs[0].1, (5, 7));
+}
+
+/// How many reads the costliest look-up takes of a digest that is not listed, and of one that is.
+fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
+    let head = Claim::parse(list[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
+    let bytes = Counted { bytes: list, reads: Cell::new(0) };
+    let reader = Reader { path: Path::new("list"), bytes: &bytes };
+    let reads = |digest: [u8; 32]| {
+        bytes.reads.set(0);
+        let query = Query { digest: Digest::from_bytes(digest), kind: MatchKind::Base };
+        let hits = store::hits(&reader, &head, &[query]).unwrap();
+        (hits.len(), bytes.reads.get())
+    };
+    let mut costs = (0, 0);
+    for digest in digests.iter().step_by(1_009) {
+        let (found, listed) = reads(*digest);
+        let mut other = *digest;
+        other[31] ^= 1;
+        let (not_found, absent) = reads(other);
+        assert_eq!((found, not_found), (1, 0));
+        costs = (absent.max(costs.0), listed.max(costs.1));
+    }
+    costs
+}
+
+/// The digest that begins with the first number and ends with the second.
+fn digest(begins: u64, ends: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&begins.to_be_bytes());
+    digest[16..24].copy_from_slice(&ends.to_be_bytes());
+    digest
+}
