@@ -19,6 +19,35 @@ use embargo::sys::clock::Timestamp;
 
 const DIGEST: &str = "sha256:3f39089e90831c3ef411fc78853180417a4e2624a2fe58c3a8f7ee5f2d0d2d5e";
 
+/// A source that says everything that one can say.
+const SOURCE: &str = r#"[[ban]]
+id = "BAN-1"
+reason = "why"
+advisories = ["CVE-2026-1234"]
+severity = "critical"
+action = "warn"
+effective = 2026-11-20
+lapses = "2027-11-20T06:00:00Z"
+successor = "docker.io/library/debian:12.5@DIGEST"
+cure = ["DIGEST"]
+[[ban.match]]
+base = "DIGEST"
+name = "docker.io/library/debian:12.4"
+platform = "linux/arm/v7"
+[[ban.match]]
+image_file = "bad.txt"
+[[ban.except]]
+layer = "DIGEST"
+until = 2026-12-24T12:00:00Z
+reason = "until then"
+ticket = "OPS-4711"
+[ban.patch]
+check = ["true"]
+run = ["apt-get", "install"]
+timeout = "5m"
+user = "0:0"
+"#;
+
 fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("seeds FOLDER"));
     let all = [
@@ -157,6 +186,7 @@ fn list() -> Vec<Vec<u8>> {
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
         "embargo/floor/v1\nedition: 1 1\nhead: DIGEST\nissued: 2026-11-20T14:00:00Z\n",
         "bans.example.com/prod\ntext\n\n\u{2014} key-1 AAAAAAAA\n",
+        SOURCE,
     ]));
     seeds
 }

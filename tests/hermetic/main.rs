@@ -11,6 +11,8 @@
 mod attacks;
 #[cfg(feature = "ctl")]
 mod authoring;
+#[cfg(feature = "ctl")]
+mod linting;
 mod parsing;
 mod refusal;
 mod room;

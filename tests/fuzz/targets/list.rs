@@ -1,4 +1,4 @@
-//! Can a list, a keyset, a floor or a source make a reader panic?
+//! Can a list, a keyset, a floor or a source make a reader panic, and does the linter pass what no list is built of?
 //!
 //! A list whose head no key has signed is not read any further, so the parts behind the head are given heads that fit them.
 #![no_main]
@@ -12,9 +12,12 @@ use embargo::banlist::keyset::{Keyset, SignedKeyset};
 use embargo::banlist::note::Note;
 use embargo::banlist::record::{self, Ban, Entry, MatchKind};
 use embargo::banlist::source::Source;
+use embargo::banlist::source::draft::Draft;
 use embargo::banlist::store::{self, Query};
 use embargo::banlist::{base64, whole};
+use embargo::ctl::list::lint::{self, Known, Level};
 use embargo::lineage::digest::Digest;
+use embargo::sys::clock::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -36,8 +39,27 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(decoded) = base64::decode(text) {
         assert_eq!(base64::encode(&decoded), text);
     }
-    _ = Source::parse(Path::new("bans.toml"), text, |_| Ok(bytes.to_vec()));
+    source(text, bytes);
 });
+
+/// What the strict reading refuses is an error of the linter's, and what it takes is read alike.
+fn source(text: &str, bytes: &[u8]) {
+    let path = Path::new("bans.toml");
+    let open = |_: &Path| Ok(bytes.to_vec());
+    let strict = Source::parse(path, text, open);
+    let draft = Draft::parse(path, text, open);
+    let now = Timestamp::from_seconds(1_795_183_200);
+    let found = lint::findings(&draft, &Known::default(), None, now);
+    let is_wrong = found.iter().any(|finding| finding.code.level() == Level::Error);
+    match strict {
+        Err(_) => assert!(is_wrong),
+        Ok(source) => {
+            assert!(draft.faults.is_empty());
+            assert_eq!(draft.bans.len(), source.bans.len());
+            assert_eq!(draft.bans.iter().map(|ban| ban.matches.len()).sum::<usize>(), source.matches.len());
+        }
+    }
+}
 
 fn whole_list(bytes: &[u8]) {
     let list = Reader { path: Path::new("banlist.lst"), bytes };

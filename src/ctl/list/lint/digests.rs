@@ -2,7 +2,7 @@
 //!
 //! Digests that countless images have, that stand twice, or that stand as two things. In: the source; what is known of images only to say more. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::alone::at;
@@ -19,8 +19,8 @@ const EMPTY_ARCHIVES: [usize; 2] = [1_024, 10_240];
 /// How many empty layers may lie on each other, without anything else, to be known by their chain ID.
 const EMPTY_STACK: usize = 16;
 
-/// Layer digests of an empty layer, compressed: no diff IDs, but what registries and manifests show (moby: distribution/xfer and registry tests,
-/// `EmptyLayer`; BuildKit's). The test decompresses them.
+/// Layer digests of an empty layer, compressed: no diff IDs, but what manifests show (distribution: manifest/schema1/config_builder.go,
+/// `digestSHA256GzippedEmptyTar`; BuildKit: `emptyGZLayer`). A test decompresses them.
 const EMPTY_BLOBS: [&str; 2] = [
     "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
     "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
@@ -38,7 +38,7 @@ pub(super) struct Use<'a> {
 }
 
 /// The uses of the digests that matter: those that are known, and those that stand in the source itself.
-pub(super) struct Uses<'a>(HashMap<Digest, Vec<Use<'a>>>);
+pub(super) struct Uses<'a>(BTreeMap<Digest, Vec<Use<'a>>>);
 
 impl<'a> Uses<'a> {
     /// Looks through the whole source once.
@@ -51,7 +51,7 @@ impl<'a> Uses<'a> {
             wanted.extend(ban.except.iter().map(|except| except.digest));
             wanted.extend(ban.cure.iter().map(|cure| cure.value));
         }
-        let mut uses: HashMap<_, Vec<_>> = HashMap::new();
+        let mut uses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (number, ban) in draft.bans.iter().enumerate() {
             for found in &ban.matches {
                 for (digest, line) in found.digests.iter().filter(|(digest, _)| wanted.contains(digest)) {

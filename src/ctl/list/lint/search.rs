@@ -54,21 +54,40 @@ impl Known {
 
 /// An image that was asked for: `IMAGE`, or `NAME=IMAGE` where the source calls it by another name.
 fn asked(known: &mut Known, word: &str, names: &BTreeSet<&str>, stores: &Stores) -> Result<(), CtlError> {
-    let (name, word) = match word.split_once('=') {
-        Some((name, image)) if names.contains(name) => (Some(name), image),
-        Some(_) | None => (None, word),
-    };
-    let group = known.add(word, image::find(word, stores)?);
-    if let Some(name) = name {
-        known.meanings.insert(name.to_owned(), group);
-        return Ok(());
+    match word.split_once('=') {
+        Some((name, image)) if names.contains(name) => {
+            let group = known.add(image, image::find(image, stores)?);
+            known.meanings.insert(name.to_owned(), group);
+        }
+        Some(_) | None => {
+            for (word, images) in by_name(word, image::find(word, stores)?) {
+                let called = [Some(word.as_str()), images.images.first().and_then(|image| image.names.first()).map(String::as_str)];
+                let called = called.map(|name| name.and_then(Reference::parse));
+                let group = known.add(&word, images);
+                let means = |name: &&&str| Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)));
+                let meant: Vec<_> = names.iter().filter(means).map(|name| ((*name).to_owned(), group)).collect();
+                known.meanings.extend(meant);
+            }
+        }
     }
-    let called = known.groups[group].images.iter().flat_map(|image| &image.names).map(String::as_str).chain([word]);
-    let called: Vec<_> = called.filter_map(Reference::parse).collect();
-    let means = |name: &&&str| Reference::parse(name).is_some_and(|reference| called.contains(&reference));
-    let meant: Vec<_> = names.iter().filter(means).map(|name| ((*name).to_owned(), group)).collect();
-    known.meanings.extend(meant);
     Ok(())
+}
+
+/// The images of an archive apart, by their first names: it may hold several.
+fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
+    let mut groups: Vec<(String, Images)> = Vec::new();
+    for image in found.images {
+        let name = image.names.first().map_or(word, String::as_str).to_owned();
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.images.push(image),
+            None => groups.push((name, Images { images: vec![image], absent: Vec::new() })),
+        }
+    }
+    // Of which image a platform is missing is known only where there is one.
+    if let [(_, group)] = &mut groups[..] {
+        group.absent = found.absent;
+    }
+    groups
 }
 
 /// An image that the source names.
