@@ -4,6 +4,9 @@
 //! asked "who was refused by this ban, from which source revision?". Never waits long, never prints, and a machine without a system log is no
 //! fault: an admission must look as if embargo were not there. Not kept here: any record of its own.
 
+#[cfg(feature = "ctl")]
+pub mod rotation;
+
 use nix::errno::Errno;
 
 use crate::report::line;

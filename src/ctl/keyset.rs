@@ -1,0 +1,154 @@
+//! Whose signatures count, and how does that change?
+//!
+//! `new` and `next` make keysets, `sign`, `head` and `attach` put root keys' signatures on them, `verify` and `show` say what they are worth, and `rotate`
+//! brings a node from its keyset to a later one. A keyset that stands on a node is trusted there; every other is hostile until it was shown to follow
+//! from one that is trusted. Not done here: how a keyset travels.
+
+pub mod draft;
+pub mod next;
+pub mod rotate;
+pub mod show;
+pub mod sign;
+pub mod verify;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{CtlError, amount};
+use crate::banlist::error::ListError;
+use crate::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
+use crate::banlist::rotation::{self, RotationError};
+use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
+use crate::sys::system_log::Sockets;
+
+/// How long before a keyset expires its end is announced, in seconds: 90 days.
+const NOTICE: u64 = 90 * 86_400;
+
+/// Commands on keysets.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "each shows the text of its `Args`, which is longer")]
+pub enum KeysetCommand {
+    New(Box<draft::NewArgs>),
+    Next(Box<next::NextArgs>),
+    Sign(sign::SignArgs),
+    Head(sign::HeadArgs),
+    Attach(sign::AttachArgs),
+    Verify(verify::VerifyArgs),
+    Show(show::ShowArgs),
+    Rotate(rotate::RotateArgs),
+}
+
+/// Why a keyset is not made, or not followed.
+#[derive(Debug)]
+pub enum KeysetError {
+    /// The keys and thresholds make no keyset: what is wrong with them.
+    Terms(String),
+    /// There is such a file already.
+    Exists(PathBuf),
+    /// It does not follow the keyset before it.
+    Follow(PathBuf, RotationError),
+    /// It is the first of its kind here and too few of its own root keys signed it.
+    Unsigned(PathBuf, RotationError),
+    /// Another keyset of the same number is this node's: the file, the number.
+    Other(PathBuf, u64),
+    /// The list in force would no longer be trusted: the file, why.
+    Stranded(PathBuf, ListError),
+    /// More of them than a rotation takes at once.
+    TooMany(usize),
+}
+
+impl fmt::Display for KeysetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Terms(fault) => write!(f, "cannot make the keyset: {fault}"),
+            Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
+            Self::Follow(path, fault) => write!(f, "cannot trust keyset {path:?}: {fault}"),
+            Self::Unsigned(path, fault) => write!(f, "cannot vouch for keyset {path:?}: {fault}"),
+            Self::Other(path, number) => write!(f, "cannot trust keyset {path:?}: this node has another keyset {number}"),
+            Self::Stranded(path, _) => write!(f, "cannot rotate to {path:?}: the list in force would no longer be trusted"),
+            Self::TooMany(files) => write!(f, "cannot rotate through {files} keysets at once: at most {}", rotate::MAX_HOPS),
+        }
+    }
+}
+
+impl std::error::Error for KeysetError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Stranded(_, fault) => Some(fault),
+            Self::Terms(_) | Self::Exists(_) | Self::Follow(..) | Self::Unsigned(..) | Self::Other(..) | Self::TooMany(_) => None,
+        }
+    }
+}
+
+/// Runs a keyset command.
+///
+/// # Errors
+/// [`KeysetError`] and errors in reading and writing the files.
+pub fn run(command: &KeysetCommand, paths: &Paths) -> Result<String, CtlError> {
+    let now = Timestamp::now();
+    match command {
+        KeysetCommand::New(args) => draft::new(args, now),
+        KeysetCommand::Next(args) => next::run(args, now),
+        KeysetCommand::Sign(args) => sign::sign(args),
+        KeysetCommand::Head(args) => sign::head(args),
+        KeysetCommand::Attach(args) => sign::attach(args),
+        KeysetCommand::Verify(args) => verify::run(args),
+        KeysetCommand::Show(args) => show::run(args, paths, now),
+        KeysetCommand::Rotate(args) => rotate::run(args, paths, now, &Sockets::system()),
+    }
+}
+
+/// What is to be said about a keyset that expires soon, or has: a line for people. It stays in force either way.
+#[must_use]
+pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
+    let Keyset { number, expires, .. } = keyset;
+    let what = "it stays in force; make the next one: embargoctl keyset next";
+    if now >= *expires {
+        return Some(format!("keyset {number} expired at {expires}, {} ago: {what}\n", amount(now.since(*expires) / 86_400, "day")));
+    }
+    let left = expires.since(now);
+    (left <= NOTICE).then(|| format!("keyset {number} expires at {expires}, in {}: {what}\n", amount(left / 86_400, "day")))
+}
+
+/// What a keyset says otherwise than the one before it, a few words for each key and threshold.
+#[must_use]
+fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
+    let mut changes = Vec::new();
+    for role in [Role::Root, Role::List] {
+        let mut lacking = |verb, here: &Keyset, there: &Keyset| {
+            let is_there = |key: &Key| there.keys_of(role).any(|other| other.public.identity() == key.public.identity());
+            changes.extend(here.keys_of(role).filter(|key| !is_there(key)).map(|key| format!("{verb} {} key {}", role.word(), key.name)));
+        };
+        lacking("removes", old, new);
+        lacking("adds", new, old);
+    }
+    for (word, old, new) in [
+        ("root", old.root_threshold, new.root_threshold),
+        ("list", old.list_threshold, new.list_threshold),
+        ("lift", old.lift_threshold, new.lift_threshold),
+    ] {
+        if old != new {
+            changes.push(format!("{word} threshold {new} instead of {old}"));
+        }
+    }
+    changes
+}
+
+/// The names of the keys whose signatures are good and are root keys of one of `keysets`, each once.
+#[must_use]
+fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for signature in &signed.signatures {
+        let is_good = keysets.iter().any(|keyset| rotation::tally(keyset, signed, std::slice::from_ref(signature)).good == 1);
+        if is_good && !names.contains(&signature.name) {
+            names.push(signature.name.clone());
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests;

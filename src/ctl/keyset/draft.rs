@@ -1,0 +1,151 @@
+//! `embargoctl keyset new`: which keys and thresholds make the first keyset?
+//!
+//! In: public keys of people and machines, and thresholds. Out: a keyset that nobody has signed yet, or what is wrong with its terms, in the words of the
+//! command line. `next` makes its keyset of the one before and ends here as well.
+
+use std::path::{Path, PathBuf};
+
+use super::super::CtlError;
+use super::super::keys::{public_key, span, time};
+use super::KeysetError;
+use crate::banlist::keyset::{Key, Keyset, MAX_KEYSET, Role};
+use crate::banlist::note::MAX_SIGNATURES;
+use crate::banlist::text;
+use crate::report::line;
+use crate::sys::clock::Timestamp;
+use crate::sys::replace;
+
+/// Make a keyset from public keys.
+///
+/// The keyset goes to /etc/embargo/keyset on every node. A list is in force there when as many of its list keys signed it as the threshold says.
+#[derive(Debug, clap::Args)]
+pub struct NewArgs {
+    /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is refused.
+    #[arg(long, value_name = "NAME")]
+    origin: String,
+    /// A key that signs lists: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM. Repeat it for more keys.
+    #[arg(long = "list-key", value_name = "PUB", required = true)]
+    list_keys: Vec<PathBuf>,
+    /// A key that signs the next keyset. Repeat it for more keys; without any the keyset is replaced by hand.
+    #[arg(long = "root-key", value_name = "PUB")]
+    root_keys: Vec<PathBuf>,
+    /// How many list keys sign a list.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threshold: usize,
+    /// How many list keys sign a list that lifts a ban; as many as `--threshold` when left out.
+    #[arg(long, value_name = "N")]
+    lift_threshold: Option<usize>,
+    /// How many root keys sign the next keyset; 1 when there are root keys, and this is left out.
+    #[arg(long, value_name = "N")]
+    root_threshold: Option<usize>,
+    /// The keyset's number; every rotation counts one up.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    number: u64,
+    /// When it is issued, YYYY-MM-DDThh:mm:ssZ; now when left out.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    issued: Option<Timestamp>,
+    /// How long until a newer one should come.
+    #[arg(long, value_name = "SPAN", default_value = "730d", value_parser = span)]
+    valid: u64,
+    /// Where it goes; standard output when left out.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Makes a keyset.
+pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
+    let mut keys = read(Role::Root, &args.root_keys)?;
+    keys.extend(read(Role::List, &args.list_keys)?);
+    let issued = args.issued.unwrap_or(now);
+    let keyset = Keyset {
+        origin: args.origin.clone(),
+        number: args.number,
+        issued,
+        expires: issued.plus(args.valid),
+        root_threshold: args.root_threshold.unwrap_or(usize::from(!args.root_keys.is_empty())),
+        list_threshold: args.threshold,
+        lift_threshold: args.lift_threshold.unwrap_or(args.threshold),
+        keys,
+    };
+    let text = text(&keyset)?;
+    let Some(out) = &args.out else { return Ok(text) };
+    write(out, &text)?;
+    Ok(format!("keyset {}: {}\n", keyset.number, line::one_line(&out.to_string_lossy())))
+}
+
+/// Reads public keys for a role.
+pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> {
+    paths.iter().map(|path| Ok(Key { role, ..public_key(path)? })).collect()
+}
+
+/// The text of a keyset that can be read again.
+///
+/// # Errors
+/// [`KeysetError::Terms`] for what could not.
+pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
+    if !text::is_origin(&keyset.origin) {
+        return Err(KeysetError::Terms(format!("an origin has 1 to 128 visible characters, not {:?}", keyset.origin)));
+    }
+    thresholds(keyset)?;
+    twins(keyset)?;
+    let text = keyset.text();
+    if let Err(fault) = Keyset::parse(&text) {
+        return Err(KeysetError::Terms(fault.to_string()));
+    }
+    if text.len() as u64 > MAX_KEYSET {
+        return Err(KeysetError::Terms(format!("it has more than {MAX_KEYSET} bytes")));
+    }
+    Ok(text)
+}
+
+/// That each threshold can be met.
+fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
+    let Keyset { root_threshold, list_threshold, lift_threshold, .. } = *keyset;
+    let (roots, lists) = (keyset.keys_of(Role::Root).count(), keyset.keys_of(Role::List).count());
+    for (option, threshold, keys) in
+        [("threshold", list_threshold, lists), ("lift-threshold", lift_threshold, lists), ("root-threshold", root_threshold, roots)]
+    {
+        let fault = if threshold > keys {
+            let are = if keys == 1 { "is" } else { "are" };
+            format!("--{option} {threshold} needs {threshold} keys, there {are} {keys}")
+        } else if threshold > MAX_SIGNATURES {
+            format!("--{option} {threshold}: nothing carries more than {MAX_SIGNATURES} signatures")
+        } else if threshold == 0 && keys > 0 {
+            format!("--{option} 0 would need no signature at all")
+        } else {
+            continue;
+        };
+        return Err(KeysetError::Terms(fault));
+    }
+    if lift_threshold < list_threshold {
+        let fault =
+            format!("--lift-threshold {lift_threshold} is less than --threshold {list_threshold}: to lift a ban must not be easier");
+        return Err(KeysetError::Terms(fault));
+    }
+    Ok(())
+}
+
+/// That no key and no name stands twice in a role.
+fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
+    for (at, key) in keyset.keys.iter().enumerate() {
+        for other in keyset.keys[..at].iter().filter(|other| other.role == key.role) {
+            let role = key.role.word();
+            if other.public.identity() == key.public.identity() {
+                let fault = format!("the {role} keys {} and {} are one key, which counts once", other.name, key.name);
+                return Err(KeysetError::Terms(fault));
+            }
+            if other.name == key.name {
+                return Err(KeysetError::Terms(format!("two {role} keys are called {}", key.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a new keyset, never over another file.
+pub(super) fn write(out: &Path, text: &str) -> Result<(), CtlError> {
+    replace::create(out, 0o644, text.as_bytes()).map_err(|error| match error.is_there() {
+        true => CtlError::with_hint(KeysetError::Exists(out.to_owned()), "choose another --out, then put it in place of the old one"),
+        false => error.into(),
+    })
+}

@@ -1,0 +1,161 @@
+//! `embargoctl keyset rotate`: may this node follow a later keyset?
+//!
+//! In: keysets that were carried here (hostile), in the order of their numbers. Out: the node's keyset replaced by each in turn, as far as each follows
+//! from the one before (TUF 1.0.34, section 5.3): a step is on the disk before the next file is looked at, so that whatever ends the command leaves the
+//! old keyset or a later one, whole. A second run passes over what is done. Not followed is a keyset under which the list in force would no longer be
+//! trusted: the node would have none. The keyset that stands on the node is trusted as it stands, however it came there.
+
+use std::path::{Path, PathBuf};
+
+use super::super::{CtlError, amount, lock};
+use super::{KeysetError, changes, renewal, signers, verify};
+use crate::audit::rotation::{Ending, Step, send};
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
+use crate::banlist::note::Enough;
+use crate::banlist::rotation::{self, RotationError, Signers};
+use crate::banlist::store::{Standing, Trust};
+use crate::paths::Paths;
+use crate::report::line;
+use crate::settings::{self, Settings};
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, Guard};
+use crate::sys::replace;
+use crate::sys::system_log::Sockets;
+
+/// The most keysets that one command goes through (TUF, section 5.3.3, "e.g. 2^10").
+pub const MAX_HOPS: usize = 1_024;
+
+/// Bring this node from its keyset to a later one.
+///
+/// Each keyset must have the next number and be signed by root keys of the one before and by its own, as many as each asks for. Those that the node has, or
+/// is past, are passed over. Exit status 0 when the last one is in force, 1 when it is not.
+#[derive(Debug, clap::Args)]
+pub struct RotateArgs {
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Rotate even when the list in force would no longer be trusted. Until the next list is installed the node has none.
+    #[arg(long)]
+    without_list: bool,
+    /// The keysets, in the order of their numbers.
+    #[arg(required = true, value_name = "KEYSET")]
+    files: Vec<PathBuf>,
+}
+
+/// Rotates, and tells the system log on these sockets when it is this machine's own.
+pub(super) fn run(args: &RotateArgs, paths: &Paths, now: Timestamp, sockets: &Sockets) -> Result<String, CtlError> {
+    let mut steps = Vec::new();
+    let said = rotate(args, paths, now, &mut steps);
+    if !args.dry_run && paths.root == Path::new("/") {
+        send(sockets, &steps);
+    }
+    said.map_err(CtlError::for_root)
+}
+
+/// Rotates; `steps` gets what was done, and what was refused.
+pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &mut Vec<Step>) -> Result<String, CtlError> {
+    if args.files.len() > MAX_HOPS {
+        return Err(KeysetError::TooMany(args.files.len()).into());
+    }
+    let _lock = if args.dry_run { None } else { Some(lock::take(&paths.state)?) };
+    if !args.dry_run {
+        replace::sweep(&paths.keyset)?;
+    }
+    let mut trust = load(paths)?;
+    let mut said = String::new();
+    for path in &args.files {
+        match hop(path, &trust, paths, args) {
+            Ok(None) => {}
+            Ok(Some(new)) => {
+                let (title, rest) = told(&trust.keyset, &new, args.dry_run);
+                said += &format!("{title}\n{}", rest.iter().map(|words| format!("  {words}\n")).collect::<String>());
+                let (signers, message) = (signers(&[&trust.keyset, &new.keyset], &new), [&[title], rest.as_slice()].concat().join("; "));
+                steps.push(Step { ending: Ending::Rotated, keyset: new.keyset.number, signers, message });
+                trust.keyset = new.keyset;
+            }
+            Err(error) => {
+                let message = line::causes(&error);
+                steps.push(Step { ending: Ending::Refused, keyset: trust.keyset.number, signers: Vec::new(), message });
+                let done = said.lines().map(str::to_owned);
+                return Err(CtlError { details: done.chain(error.details).collect(), ..error });
+            }
+        }
+    }
+    if said.is_empty() {
+        said = format!("already in force: keyset {} of {}\n", trust.keyset.number, line::name(&trust.keyset.origin));
+    }
+    Ok(said + &renewal(&trust.keyset, now).unwrap_or_default())
+}
+
+fn load(paths: &Paths) -> Result<Trust, CtlError> {
+    let rules = settings::load(paths)?.as_ref().map(Settings::rules).unwrap_or_default();
+    Trust::load(paths, &rules).map_err(|error| match error.is_absent() {
+        true => CtlError::with_hint(error, "the first keyset is put there by hand"),
+        false => error.into(),
+    })
+}
+
+/// Takes one step, unless the node is there or past it already: the keyset in `path` becomes the node's.
+fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<Option<SignedKeyset>, CtlError> {
+    let bytes = file::read(path, MAX_KEYSET, Guard::NoLink)?;
+    let claimed = SignedKeyset::parse(&bytes).map_err(|fault| KeysetError::Follow(path.to_owned(), RotationError::Malformed(fault)))?;
+    let ours = &trust.keyset;
+    if claimed.keyset.origin == ours.origin && claimed.keyset.number <= ours.number {
+        return match claimed.keyset.number == ours.number && claimed.keyset != *ours {
+            true => Err(KeysetError::Other(path.to_owned(), ours.number).into()),
+            false => Ok(None),
+        };
+    }
+    let new = rotation::next(ours, &bytes).map_err(|fault| verify::explained(path, Some(ours), &bytes, fault))?;
+    if !args.without_list {
+        keeps_list(path, trust, &new.keyset, paths)?;
+    }
+    if !args.dry_run {
+        replace::replace(&paths.keyset, 0o644, &bytes)?;
+    }
+    Ok(Some(new))
+}
+
+/// That the list which answers on this node now would be trusted under the new keyset, too. Without one there is nothing to lose.
+fn keeps_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result<(), CtlError> {
+    let after = Trust { keyset: new.clone(), ..trust.clone() };
+    for (list, standing) in [(&paths.list, Standing::Current), (&paths.previous, Standing::Previous)] {
+        match is_trusted(trust, list, standing) {
+            Ok(()) => return is_trusted(&after, list, standing).map_err(|fault| stranded(path, new.number, fault)),
+            Err(fault) if fault.is_of_the_system() => return Err(fault.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_trusted(trust: &Trust, path: &Path, standing: Standing) -> Result<(), ListError> {
+    let (file, size) = file::open(path, Guard::NoLink)?;
+    trust.authenticate(&Reader { path, bytes: &file }, size, standing, Enough::Threshold).map(|_| ())
+}
+
+fn stranded(path: &Path, number: u64, fault: ListError) -> CtlError {
+    let hint = format!(
+        "sign the list in force with keys of keyset {number}, too, and install it first; or rotate --without-list and install the next list at once"
+    );
+    CtlError::with_hint(KeysetError::Stranded(path.to_owned(), fault), hint)
+}
+
+/// What was done, and what that changes.
+fn told(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>) {
+    let by = signers(&[old, &new.keyset], new).join(", ");
+    let number = new.keyset.number;
+    let title = if dry_run {
+        format!("would follow keyset {number}, signed by {by}")
+    } else {
+        format!("keyset {number} is in force, signed by {by}")
+    };
+    let mut rest = changes(old, &new.keyset);
+    let Signers { bad, .. } = Signers::of(old, new);
+    if bad > 0 {
+        rest.push(format!("{} passed over: embargoctl keyset verify says which", amount(bad, "bad signature")));
+    }
+    (title, rest)
+}

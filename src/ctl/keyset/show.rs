@@ -1,0 +1,47 @@
+//! `embargoctl keyset show`: whose signatures count, and until when?
+//!
+//! In: a keyset, this node's by default. Out: its keys and thresholds, and which of its own root keys signed it. Whether it follows another is `verify`'s.
+
+use std::path::PathBuf;
+
+use super::super::{CtlError, amount};
+use super::{renewal, signers};
+use crate::banlist::keyset::{Key, Keyset, SignedKeyset};
+use crate::banlist::store;
+use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::Guard;
+
+/// Show the keys and thresholds of a keyset.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The keyset; this node's when left out.
+    file: Option<PathBuf>,
+}
+
+/// Shows a keyset.
+pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<String, CtlError> {
+    let signed = store::keyset(args.file.as_ref().unwrap_or(&paths.keyset), Guard::Any)?;
+    let Keyset { origin, number, issued, expires, root_threshold, list_threshold, lift_threshold, keys } = &signed.keyset;
+    let mut text = format!("keyset {number} of {origin}, issued {issued}, to be renewed by {expires}\n");
+    let (list_keys, root_keys) = (amount(*list_threshold, "list key"), amount(*root_threshold, "root key"));
+    text += &format!("a list needs {list_keys}, one that lifts a ban {lift_threshold}, the next keyset {root_keys}\n");
+    for Key { role, name, public } in keys {
+        text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
+    }
+    text += &signatures(&signed);
+    text += &renewal(&signed.keyset, now).unwrap_or_default();
+    Ok(text)
+}
+
+/// Which of its own root keys signed it; the others may be those of the keyset before.
+fn signatures(signed: &SignedKeyset) -> String {
+    let own = signers(&[&signed.keyset], signed);
+    let others = signed.signatures.iter().filter(|signature| !own.contains(&signature.name)).count();
+    match (own.as_slice(), others) {
+        ([], 0) => String::new(),
+        ([], _) => format!("{}, none by its own root keys\n", amount(others, "signature")),
+        (own, 0) => format!("signed by {}\n", own.join(", ")),
+        (own, _) => format!("signed by {}; {} by none of its own root keys\n", own.join(", "), amount(others, "signature")),
+    }
+}

@@ -1,0 +1,81 @@
+//! `embargoctl keyset sign`, `head` and `attach`: whose signature does the keyset carry?
+//!
+//! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes. Out: the same keyset with one more signature line. A
+//! signature that does not verify is never attached. The keyset is not judged: a root key of the one before it may sign, which is not known here.
+
+use std::path::{Path, PathBuf};
+
+use super::super::CtlError;
+use super::super::signing::{self, OutsideSignature, PrivateKey, SigningError, Subject, What};
+use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
+use crate::banlist::note::{MAX_SIGNATURES, Signature};
+use crate::banlist::store;
+use crate::sys::file::Guard;
+use crate::sys::replace;
+
+/// Sign a keyset with a private key in a file.
+///
+/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM): a root key of the keyset, or of the one before it.
+#[derive(Debug, clap::Args)]
+pub struct SignArgs {
+    #[command(flatten)]
+    with: PrivateKey,
+    /// The keyset.
+    keyset: PathBuf,
+}
+
+/// Write the exact bytes of a keyset to sign, for keys that live elsewhere.
+///
+/// Sign them as those of `list head`, then put the signature into the keyset with `keyset attach`.
+#[derive(Debug, clap::Args)]
+pub struct HeadArgs {
+    /// The keyset.
+    keyset: PathBuf,
+}
+
+/// Add a signature that was made elsewhere over the bytes of `keyset head`.
+///
+/// Taken in the forms that `list attach` takes.
+#[derive(Debug, clap::Args)]
+pub struct AttachArgs {
+    #[command(flatten)]
+    made: OutsideSignature,
+    /// The keyset.
+    keyset: PathBuf,
+}
+
+/// Signs the keyset with a key in a file.
+pub(super) fn sign(args: &SignArgs) -> Result<String, CtlError> {
+    add(&args.keyset, |subject| signing::sign(&args.with, subject))
+}
+
+/// The bytes to sign.
+pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
+    Ok(store::keyset(&args.keyset, Guard::Any)?.text)
+}
+
+/// Adds a signature made elsewhere.
+pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
+    add(&args.keyset, |subject| signing::attach(&args.made, subject))
+}
+
+/// Rewrites the keyset with the signature that `sign` makes.
+fn add(path: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Signature), CtlError>) -> Result<String, CtlError> {
+    let mut signed = store::keyset(path, Guard::Any)?;
+    let (key, signature) = sign(&Subject { what: What::Keyset, file: path, text: &signed.text, signatures: &signed.signatures })?;
+    signed.signatures.push(signature);
+    let (note, count) = (signed.note(), signed.signatures.len());
+    if count > MAX_SIGNATURES || note.len() as u64 > MAX_KEYSET {
+        return Err(SigningError::Full(path.to_owned()).into());
+    }
+    replace::replace(path, 0o644, note.as_bytes())?;
+    let number = signed.keyset.number;
+    let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
+    // A key's ID is made of its name: under another name the signature would not be found.
+    match signed.keyset.keys_of(Role::Root).find(|root| root.public.identity() == key.public.identity()) {
+        Some(root) if root.public.id(&root.name) == key.public.id(&key.name) => {}
+        Some(root) => said += &format!("keyset {number} calls this key {}: sign again with --name {0}\n", root.name),
+        None => said += &format!("{} is no root key of keyset {number}: it counts if it is one of the keyset before\n", key.name),
+    }
+    Ok(said)
+}

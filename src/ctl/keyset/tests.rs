@@ -1,0 +1,456 @@
+//! A keyset's life, from the first to one that a node follows, and everything that must not happen on the way.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use clap::Parser;
+
+use super::*;
+use crate::audit::rotation::{Ending, Step};
+use crate::banlist::error::Edition;
+use crate::banlist::floor::Floor;
+use crate::banlist::head::{Claim, HEAD_SIZE};
+use crate::banlist::record::MatchKind;
+use crate::banlist::store::{Bans, Query, Rules, look_up};
+use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
+use crate::sys::file::{self, Guard};
+use crate::sys::replace::replace;
+
+#[derive(clap::Parser)]
+struct Words {
+    #[command(subcommand)]
+    command: KeysetCommand,
+}
+
+/// A desk with keys 1 to 9, whose private keys stay in memory, and a node below it.
+struct Desk {
+    folder: tempfile::TempDir,
+    paths: Paths,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(&folder.path().join("node"));
+        fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
+        fs::create_dir_all(&paths.state).unwrap();
+        let desk = Self { folder, paths };
+        for seed in 1..=9 {
+            let key = Key { role: Role::List, name: key(seed).name, public: key(seed).public() };
+            desk.put(&format!("{}.pub", key.name), format!("{}\n", key.line()).as_bytes());
+        }
+        desk
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        replace(&self.folder.path().join(name), 0o644, bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        file::read_text(&self.folder.path().join(name), 1 << 20, Guard::Any).unwrap()
+    }
+
+    fn command(&self, words: &str) -> KeysetCommand {
+        let folder = self.folder.path().to_str().unwrap();
+        let words: Vec<_> = words
+            .split(' ')
+            .map(|word| word.strip_prefix("./").map_or_else(|| word.to_owned(), |name| format!("{folder}/{name}")))
+            .collect();
+        Words::try_parse_from([&["embargoctl".to_owned()], words.as_slice()].concat()).unwrap_or_else(|error| panic!("{error}")).command
+    }
+
+    /// What a command says, or the failure with its details and its hint; the folder is cut out.
+    fn run(&self, words: &str) -> Result<String, String> {
+        let folder = format!("{}/", self.folder.path().to_str().unwrap());
+        self.tell(run(&self.command(words), &self.paths)).map_err(|text| text.replace(&folder, "")).map(|text| text.replace(&folder, ""))
+    }
+
+    fn tell(&self, said: Result<String, CtlError>) -> Result<String, String> {
+        let folder = format!("{}/", self.folder.path().to_str().unwrap());
+        said.map_err(|error| {
+            let details: String = error.details.iter().map(|detail| format!("\n{detail}")).collect();
+            let hint = error.hint().map(|hint| format!(" / {hint}")).unwrap_or_default();
+            format!("{}{details}{hint}", crate::report::line::causes(&error)).replace(&folder, "")
+        })
+    }
+
+    fn done(&self, words: &str) -> String {
+        self.run(words).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Rotates at the time of the tests, with the steps that the system log would get to know.
+    fn rotate(&self, words: &str) -> (Result<String, String>, Vec<Step>) {
+        let KeysetCommand::Rotate(args) = self.command(&format!("rotate {words}")) else { panic!("{words}") };
+        let mut steps = Vec::new();
+        let said = self.tell(rotate::rotate(&args, &self.paths, ISSUED, &mut steps));
+        (said, steps)
+    }
+
+    /// Makes keyset `number` of these root keys and list keys, signed by these.
+    fn keyset(&self, number: u64, roots: &[u8], threshold: usize, lists: &[u8], signers: &[u8]) -> Keyset {
+        let root = |seed: &u8| Key { role: Role::Root, name: key(*seed).name, public: key(*seed).public() };
+        let base = keyset(lists, 1);
+        let keyset = Keyset { number, root_threshold: threshold, keys: roots.iter().map(root).chain(base.keys.clone()).collect(), ..base };
+        self.write(&keyset, signers);
+        keyset
+    }
+
+    fn write(&self, keyset: &Keyset, signers: &[u8]) {
+        let text = keyset.text();
+        let signatures = signers.iter().map(|seed| key(*seed).signature(&text)).collect();
+        self.put(&format!("k{}", keyset.number), SignedKeyset { keyset: keyset.clone(), text, signatures }.note().as_bytes());
+    }
+
+    /// Puts `k1` on the node by hand, and a list signed by these in force there.
+    fn arm(&self, signers: &[u8]) {
+        self.put("node/etc/embargo/keyset", self.read("k1").as_bytes());
+        let bytes = list(&source(&[("base", digest(1))]), &terms(412), signers);
+        self.put("node/var/lib/embargo/banlist.lst", &bytes);
+        let head = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().digest();
+        let floor = Floor { edition: Edition { keyset: 1, version: 412 }, head, issued: ISSUED, previous: None, next: None };
+        self.put("node/var/lib/embargo/floor", floor.text().as_bytes());
+    }
+
+    fn on_node(&self) -> String {
+        self.read("node/etc/embargo/keyset")
+    }
+}
+
+#[test]
+fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
+    let desk = Desk::new();
+    let new = "new --origin bans.example.com/prod --root-key ./key-1.pub --root-key ./key-2.pub --list-key ./key-3.pub --list-key ./key-4.pub \
+               --lift-threshold 2 --issued 2026-11-20 --out ./k1";
+    assert_eq!(desk.done(new), "keyset 1: k1\n");
+    assert_eq!(
+        desk.done("next ./k1 --remove-list-key key-3 --add-list-key ./key-5.pub --add-root-key ./key-6.pub --root-threshold 2 --issued 2026-11-21 --out ./k2"),
+        "keyset 2: k2\n  adds root key key-6\n  removes list key key-3\n  adds list key key-5\n  root threshold 2 instead of 1\n\
+         needs 1 signature of key-1, key-2 (keyset 1) and 2 signatures of key-1, key-2, key-6 (keyset 2)\n"
+    );
+    let next = Keyset::parse(&desk.read("k2")).unwrap();
+    let keys: Vec<_> = next.keys.iter().map(|key| format!("{} {}", key.role.word(), key.name)).collect();
+    assert_eq!(keys, ["root key-1", "root key-2", "root key-6", "list key-4", "list key-5"]);
+    assert_eq!((next.number, next.root_threshold, next.list_threshold, next.lift_threshold), (2, 2, 1, 2));
+    assert_eq!(next.expires, next.issued.plus(730 * 86_400));
+    // A key may change under its old name, and a keyset may be renewed as it is.
+    desk.put("key-3.pub", desk.read("key-7.pub").replace("key-7", "key-3").as_bytes());
+    let said = desk.done("next ./k1 --remove-list-key key-3 --add-list-key ./key-3.pub --out ./other");
+    assert!(said.starts_with("keyset 2: other\n  removes list key key-3\n  adds list key key-3\nneeds "), "{said}");
+    assert_eq!(desk.done("next ./k1 --issued 2026-11-21").lines().nth(2), Some("keyset: 2"));
+    // The first root keys come by hand, the last go by signature.
+    assert_eq!(
+        desk.done("next ./k1 --remove-root-key key-1 --remove-root-key key-2 --out ./last").lines().last(),
+        Some("needs 1 signature of key-1, key-2 (keyset 1); it has no root keys, so the one after it is put in place by hand")
+    );
+    assert_eq!(
+        desk.done("next ./last --add-root-key ./key-1.pub --out ./again"),
+        "keyset 3: again\n  adds root key key-1\n  root threshold 1 instead of 0\nkeyset 2 has no root keys: put this one in place of it by hand, on every node\n"
+    );
+}
+
+#[test]
+fn terms_that_make_no_keyset_are_told_in_the_words_of_the_command_line() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[2, 3], &[]);
+    desk.put("alias.pub", desk.read("key-2.pub").replace("key-2", "alias").as_bytes());
+    for (words, fault) in [
+        ("--remove-list-key key-9", "cannot make the keyset: keyset 1 has no list key called \"key-9\" / its list keys: key-2, key-3"),
+        ("--remove-root-key key-2", "cannot make the keyset: keyset 1 has no root key called \"key-2\" / its root keys: key-1"),
+        ("--threshold 3", "cannot make the keyset: --threshold 3 needs 3 keys, there are 2"),
+        ("--threshold 0", "cannot make the keyset: --threshold 0 would need no signature at all"),
+        ("--root-threshold 2", "cannot make the keyset: --root-threshold 2 needs 2 keys, there is 1"),
+        ("--root-threshold 0", "cannot make the keyset: --root-threshold 0 would need no signature at all"),
+        (
+            "--threshold 2 --lift-threshold 1",
+            "cannot make the keyset: --lift-threshold 1 is less than --threshold 2: to lift a ban must not be easier",
+        ),
+        ("--remove-list-key key-2 --remove-list-key key-3", "cannot make the keyset: --threshold 1 needs 1 keys, there are 0"),
+        ("--add-list-key ./alias.pub", "cannot make the keyset: the list keys key-2 and alias are one key, which counts once"),
+        ("--add-root-key ./key-1.pub", "cannot make the keyset: the root keys key-1 and key-1 are one key, which counts once"),
+        ("--out ./k1", "cannot overwrite \"k1\": it exists / choose another --out, then put it in place of the old one"),
+    ] {
+        assert_eq!(desk.run(&format!("next ./k1 {words}")), Err(fault.to_owned()), "{words}");
+    }
+}
+
+#[test]
+fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
+    let desk = Desk::new();
+    let (signer, pem) = crate::ctl::keys::signer::Signer::generate(crate::ctl::keys::NewAlgorithm::Ed25519).unwrap();
+    let root = Key { role: Role::Root, name: "root".to_owned(), public: signer.public().clone() };
+    desk.put("root", pem.as_bytes());
+    desk.put("root.pub", format!("{}\n", root.line()).as_bytes());
+    let base = desk.keyset(1, &[1], 1, &[2], &[]);
+    desk.write(&Keyset { keys: [&[root], base.keys.as_slice()].concat(), root_threshold: 2, ..base }, &[]);
+    assert_eq!(desk.done("head ./k1"), desk.read("k1"));
+    let text = desk.read("k1");
+    assert_eq!(desk.done("sign ./k1 --key ./root"), "k1: signed by root (ed25519); 1 signature on keyset 1\n");
+    assert_eq!(desk.run("sign ./k1 --key ./root").unwrap_err(), "cannot sign \"k1\" again: root has signed it");
+    desk.put("signature", &key(1).signature(&text).bytes);
+    assert_eq!(
+        desk.done("attach ./k1 --key ./key-1.pub --signature ./signature"),
+        "k1: signed by key-1 (ed25519); 2 signatures on keyset 1\n"
+    );
+    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; whom it follows is not checked\n");
+    assert_eq!(desk.done("head ./k1"), text);
+    // A key of another keyset may be one of the keyset before; one under a name that is not the keyset's is told.
+    desk.put("signature", &key(9).signature(&text).bytes);
+    assert_eq!(
+        desk.done("attach ./k1 --key ./key-9.pub --signature ./signature"),
+        "k1: signed by key-9 (ed25519); 3 signatures on keyset 1\nkey-9 is no root key of keyset 1: it counts if it is one of the keyset before\n"
+    );
+    assert_eq!(
+        desk.done("sign ./k1 --key ./root --name toor"),
+        "k1: signed by toor (ed25519); 4 signatures on keyset 1\nkeyset 1 calls this key root: sign again with --name root\n"
+    );
+    let shown = desk.done("show ./k1");
+    assert!(shown.ends_with("\nsigned by root, key-1; 2 signatures by none of its own root keys\n"), "{shown}");
+    // A signature of something else is not attached, and no more fit than a note may have.
+    desk.put("signature", &key(2).signature("else\n").bytes);
+    let fault = desk.run("attach ./k1 --key ./key-2.pub --signature ./signature").unwrap_err();
+    assert!(fault.starts_with("cannot attach \"signature\": it is not the signature of key-2 over this keyset / "), "{fault}");
+    desk.write(&Keyset::parse(&text).unwrap(), &(10..26).collect::<Vec<_>>());
+    assert_eq!(desk.run("sign ./k1 --key ./root").unwrap_err(), "cannot sign \"k1\": it has no room for another signature");
+}
+
+#[test]
+fn keysets_that_follow_one_another_are_verified_in_a_row() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1, 2], 2, &[5], &[1, 2]);
+    desk.keyset(2, &[2, 3], 1, &[5, 6], &[1, 2]);
+    desk.keyset(3, &[3], 1, &[6], &[3]);
+    let second = "k2: keyset 2 of bans.example.com/prod follows keyset 1, signed by key-1, key-2\n  removes root key key-1\n  adds root key key-3\n  \
+                  adds list key key-6\n  root threshold 1 instead of 2\n";
+    let third =
+        "k3: keyset 3 of bans.example.com/prod follows keyset 2, signed by key-3\n  removes root key key-2\n  removes list key key-5\n";
+    assert_eq!(desk.done("verify --after ./k1 ./k2 ./k3"), format!("{second}{third}"));
+    assert!(desk.done("verify ./k1 ./k2 ./k3").ends_with(&format!("not checked\n{second}{third}")));
+    // Each signature is told when they are too few, and when one beside them is bad.
+    desk.keyset(2, &[2, 3], 1, &[5, 6], &[2, 3, 7]);
+    assert_eq!(
+        desk.run("verify --after ./k1 ./k2").unwrap_err(),
+        "cannot trust keyset \"k2\": by root keys of keyset 1: 1 of 2 trusted signatures (0 bad, 2 by unknown keys)\n  \
+         key-2: good (keyset 1, keyset 2)\n  key-3: good (keyset 2)\n  key-7: by no root key of these keysets / embargoctl keyset sign --key KEY KEYSET"
+    );
+    let mut signed = SignedKeyset::parse(&{
+        desk.keyset(2, &[2, 3], 1, &[5, 6], &[3, 1, 2]);
+        desk.read("k2").into_bytes()
+    })
+    .unwrap();
+    signed.signatures[0].bytes[7] ^= 1;
+    desk.put("k2", signed.note().as_bytes());
+    assert!(
+        desk.done("verify --after ./k1 ./k2").ends_with("\n  key-3: bad\n  key-1: good (keyset 1)\n  key-2: good (keyset 1, keyset 2)\n")
+    );
+    let fault =
+        "cannot trust keyset \"k3\": keyset 3 does not follow keyset 1 / name every keyset in between, in the order of their numbers";
+    assert_eq!(desk.run("verify --after ./k1 ./k3").unwrap_err(), fault);
+    desk.keyset(1, &[1, 2], 2, &[5], &[]);
+    assert_eq!(
+        desk.run("verify ./k1").unwrap_err(),
+        "cannot vouch for keyset \"k1\": by its own root keys, those of keyset 1: not signed, and 2 trusted signatures needed / embargoctl keyset sign --key KEY KEYSET"
+    );
+    desk.put("k1", keyset(&[5], 1).text().as_bytes());
+    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, it has no root keys; whom it follows is not checked\n");
+    let by_hand = "cannot trust keyset \"k2\": keyset 1 has no root keys, so it can only be replaced by hand / put it in place of the old one by hand, on every node";
+    assert_eq!(desk.run("verify --after ./k1 ./k2").unwrap_err(), by_hand);
+}
+
+#[test]
+fn rotate_and_a_lost_key_signs_no_more() {
+    let desk = Desk::new();
+    // Key 5 is lost; the list in force is signed by key 6 as well.
+    desk.keyset(1, &[1, 2], 1, &[5, 6], &[]);
+    desk.keyset(2, &[1, 2], 1, &[6, 7], &[1]);
+    desk.keyset(3, &[2], 1, &[6, 7], &[2]);
+    desk.arm(&[5, 6]);
+    let (said, steps) = desk.rotate("--dry-run ./k2 ./k3");
+    let told = |verb: &str, is: &str| {
+        format!(
+            "{verb} keyset 2{is}, signed by key-1\n  removes list key key-5\n  adds list key key-7\n{verb} keyset 3{is}, signed by key-2\n  removes root key key-1\n"
+        )
+    };
+    assert_eq!(said.unwrap(), told("would follow", ""));
+    assert_eq!((steps.len(), desk.on_node()), (2, desk.read("k1")));
+    let (said, steps) = desk.rotate("./k2 ./k3");
+    assert_eq!(said.unwrap(), told("", " is in force").replace("\n keyset", "\nkeyset").trim_start());
+    // What was served is what stands there now.
+    assert_eq!(desk.on_node(), desk.read("k3"));
+    let step = |keyset, signer: &str, message: &str| Step {
+        ending: Ending::Rotated,
+        keyset,
+        signers: vec![signer.to_owned()],
+        message: message.to_owned(),
+    };
+    assert_eq!(
+        steps,
+        [
+            step(2, "key-1", "keyset 2 is in force, signed by key-1; removes list key key-5; adds list key key-7"),
+            step(3, "key-2", "keyset 3 is in force, signed by key-2; removes root key key-1"),
+        ]
+    );
+    // A second run finds it done, those that the node is past included, and writes nothing.
+    let inode = || fs::metadata(&desk.paths.keyset).unwrap().ino();
+    let before = inode();
+    for again in ["./k3", "./k2 ./k3", "./k1 ./k2 ./k3", "./k2"] {
+        assert_eq!(desk.rotate(again), (Ok("already in force: keyset 3 of bans.example.com/prod\n".to_owned()), Vec::new()), "{again}");
+    }
+    assert_eq!(inode(), before);
+    // The list that was in force still is.
+    let query = Query { digest: digest(1), kind: MatchKind::Base };
+    assert!(matches!(look_up(&desk.paths, &Rules::default(), &[query]), Bans::Known(known) if known.hits.len() == 1));
+}
+
+#[test]
+fn a_step_is_on_the_disk_before_the_next_is_looked_at() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.keyset(2, &[2], 1, &[5], &[1, 2]);
+    desk.keyset(3, &[3], 1, &[5], &[3]);
+    desk.arm(&[5]);
+    replace(&desk.paths.keyset.with_file_name(".keyset.draft-77"), 0o600, b"half").unwrap();
+    let (said, steps) = desk.rotate("./k2 ./k3");
+    let fault = "cannot trust keyset \"k3\": by root keys of keyset 2: 0 of 1 trusted signatures (0 bad, 1 by unknown keys)";
+    assert_eq!(
+        said.unwrap_err(),
+        format!(
+            "{fault}\nkeyset 2 is in force, signed by key-1, key-2\n  removes root key key-1\n  adds root key key-2\n  key-3: good (keyset 3) / embargoctl keyset sign --key KEY KEYSET"
+        )
+    );
+    assert_eq!(desk.on_node(), desk.read("k2"));
+    let folder = desk.folder.path().to_str().unwrap();
+    let refused =
+        Step { ending: Ending::Refused, keyset: 2, signers: vec![], message: fault.replace("\"k3\"", &format!("\"{folder}/k3\"")) };
+    assert_eq!((steps.len(), &steps[1]), (2, &refused));
+    // What a killed command left is gone.
+    assert_eq!(fs::read_dir(desk.paths.keyset.parent().unwrap()).unwrap().count(), 1);
+    // The rest is done by the next run.
+    desk.keyset(3, &[3], 1, &[5], &[2, 3]);
+    assert!(desk.rotate("./k2 ./k3").0.unwrap().starts_with("keyset 3 is in force"));
+}
+
+#[test]
+fn what_does_not_follow_changes_nothing() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.keyset(2, &[1], 1, &[5], &[1]);
+    desk.keyset(3, &[1], 1, &[5], &[1]);
+    desk.arm(&[5]);
+    let before = desk.on_node();
+    desk.put("large", &[b'x'; 20_000]);
+    desk.put("garbage", b"{}\n");
+    symlink(desk.folder.path().join("k2"), desk.folder.path().join("link")).unwrap();
+    nix::unistd::mkfifo(&desk.folder.path().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    desk.put("other", keyset(&[6], 1).text().as_bytes());
+    desk.put("staging", desk.read("k2").replace("/prod", "/staging").as_bytes());
+    for (words, fault) in [
+        // The order is that of the numbers, and none may be left out.
+        (
+            "./k3 ./k2",
+            "cannot trust keyset \"k3\": keyset 3 does not follow keyset 1 / name every keyset in between, in the order of their numbers",
+        ),
+        ("./other", "cannot trust keyset \"other\": this node has another keyset 1"),
+        ("./staging", "cannot trust keyset \"staging\": it is for \"bans.example.com/staging\", not for \"bans.example.com/prod\""),
+        ("./garbage", "cannot trust keyset \"garbage\": line 1: expected \"embargo/banlist-keyset/v1\""),
+        ("./large", "cannot read \"large\": larger than 16384 bytes"),
+        ("./fifo", "cannot read \"fifo\": not a regular file"),
+        ("./node", "cannot read \"node\": not a regular file"),
+        ("./none", "cannot read \"none\": it is missing"),
+    ] {
+        let (said, steps) = desk.rotate(words);
+        assert_eq!(said.unwrap_err(), fault, "{words}");
+        assert_eq!((steps.len(), steps[0].ending, steps[0].keyset), (1, Ending::Refused, 1));
+        assert_eq!(desk.on_node(), before, "{words}");
+    }
+    assert!(desk.rotate("./link").0.unwrap_err().starts_with("cannot read \"link\": "));
+    let many = "./k2 ".repeat(1_025);
+    assert_eq!(desk.rotate(many.trim_end()).0.unwrap_err(), "cannot rotate through 1025 keysets at once: at most 1024");
+    fs::remove_file(&desk.paths.keyset).unwrap();
+    assert_eq!(
+        desk.rotate("./k2").0.unwrap_err(),
+        "cannot read \"node/etc/embargo/keyset\": it is missing / the first keyset is put there by hand"
+    );
+}
+
+#[test]
+fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.keyset(2, &[1], 1, &[6], &[1]);
+    desk.arm(&[5]);
+    let fault = "cannot rotate to \"k2\": the list in force would no longer be trusted: cannot trust list \"node/var/lib/embargo/banlist.lst\": \
+                 0 of 1 trusted signatures (0 bad, 1 by unknown keys) / sign the list in force with keys of keyset 2, too, and install it first; \
+                 or rotate --without-list and install the next list at once";
+    assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
+    assert_eq!(desk.rotate("--dry-run ./k2").0.unwrap_err(), fault);
+    assert_eq!(desk.on_node(), desk.read("k1"));
+    // Whoever says so may.
+    assert!(desk.rotate("--dry-run --without-list ./k2").0.is_ok());
+    // The same list with the signature of a key that stays.
+    desk.arm(&[5, 6]);
+    assert!(desk.rotate("./k2").0.unwrap().starts_with("keyset 2 is in force"));
+    // Where the previous list stands in, that is the one that counts.
+    desk.arm(&[5]);
+    let bytes = file::read(&desk.paths.list, 1 << 20, Guard::Owned).unwrap();
+    desk.put("node/var/lib/embargo/banlist.previous.lst", &bytes);
+    desk.put("node/var/lib/embargo/banlist.lst", b"broken");
+    assert!(desk.rotate("./k2").0.unwrap_err().contains("banlist.previous.lst"));
+    // Without any authentic list there is nothing to lose.
+    fs::remove_file(&desk.paths.previous).unwrap();
+    assert!(desk.rotate("./k2").0.is_ok());
+    desk.arm(&[5]);
+    assert!(desk.rotate("--without-list ./k2").0.is_ok());
+    assert_eq!(desk.on_node(), desk.read("k2"));
+}
+
+#[test]
+fn an_end_is_announced_ninety_days_ahead_and_disables_nothing() {
+    let keyset = keyset(&[1], 1);
+    let said =
+        |seconds_left: i64| renewal(&keyset, Timestamp::from_seconds(keyset.expires.seconds().checked_add_signed(-seconds_left).unwrap()));
+    let what = "it stays in force; make the next one: embargoctl keyset next\n";
+    for (left, expected) in [
+        (91 * 86_400, None),
+        (90 * 86_400 + 1, None),
+        (90 * 86_400, Some("expires at 2028-11-19T14:00:00Z, in 90 days")),
+        (2 * 86_400 - 1, Some("expires at 2028-11-19T14:00:00Z, in 1 day")),
+        (1, Some("expires at 2028-11-19T14:00:00Z, in 0 days")),
+        (0, Some("expired at 2028-11-19T14:00:00Z, 0 days ago")),
+        (-86_400, Some("expired at 2028-11-19T14:00:00Z, 1 day ago")),
+    ] {
+        assert_eq!(said(left), expected.map(|expected| format!("keyset 1 {expected}: {what}")), "{left}");
+    }
+    let desk = Desk::new();
+    let old = desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.write(&Keyset { expires: ISSUED, ..old }, &[]);
+    desk.arm(&[5]);
+    assert!(desk.done("show").ends_with(&what));
+    desk.keyset(2, &[1], 1, &[5], &[1]);
+    let next = Keyset::parse(&desk.read("k2").split("\n\n").next().map(|text| format!("{text}\n")).unwrap()).unwrap();
+    desk.write(&Keyset { expires: ISSUED.plus(86_400), ..next }, &[1]);
+    assert_eq!(
+        desk.rotate("./k2").0.unwrap(),
+        format!("keyset 2 is in force, signed by key-1\nkeyset 2 expires at 2026-11-21T14:00:00Z, in 1 day: {what}")
+    );
+}
+
+#[test]
+fn one_command_at_a_time_changes_a_node() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.keyset(2, &[1], 1, &[5], &[1]);
+    desk.arm(&[5]);
+    let held = crate::ctl::lock::take(&desk.paths.state).unwrap();
+    // A dry run needs no lock; the other waits until it is free.
+    assert!(desk.rotate("--dry-run ./k2").0.is_ok());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| desk.rotate("./k2").0);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(desk.on_node(), desk.read("k1"));
+        drop(held);
+        assert!(waiting.join().unwrap().is_ok());
+    });
+    assert_eq!(desk.on_node(), desk.read("k2"));
+    assert!(Path::new(&desk.paths.state.join(".lock")).is_file());
+}
