@@ -5,8 +5,10 @@
 //! the rest. Lists are hostile until they are verified; `show` says so.
 
 mod build;
+pub(super) mod diff;
 pub mod lint;
 mod preview;
+mod rebuild;
 mod show;
 mod sign;
 
@@ -27,6 +29,8 @@ use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 
+pub use rebuild::RebuildError;
+
 /// Commands on lists.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "each shows the text of its `Args`, which is longer")]
@@ -37,6 +41,7 @@ pub enum ListCommand {
     Attach(sign::AttachArgs),
     Verify(show::VerifyArgs),
     Show(show::ShowArgs),
+    Diff(diff::Args),
     Lint(lint::Args),
     Preview(preview::Args),
 }
@@ -87,6 +92,7 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
         ListCommand::Attach(args) => sign::attach(args),
         ListCommand::Verify(args) => show::verify(args, paths),
         ListCommand::Show(args) => show::show(args),
+        ListCommand::Diff(args) => diff::run(args, paths),
         ListCommand::Lint(args) => return lint::run(args, paths),
         ListCommand::Preview(args) => return preview::run(args, paths),
     };

@@ -107,3 +107,6 @@ fn terms(args: &Args) -> Result<Terms, AuthoringError> {
     let edition = Edition { keyset: args.keyset, version: args.version };
     Ok(Terms { origin: args.origin.clone(), edition, issued, expires, impact })
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ fn digests_added(change: &Change) -> String {
 }
 
 /// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`.
-fn sentence(change: &Change, keyset: u64, needed: Option<Needed>) -> String {
+pub(in crate::ctl) fn sentence(change: &Change, keyset: u64, needed: Option<Needed>) -> String {
     let lifts = if change.is_lift() { format!("lifts {}", amount(change.lifted.len(), "ban")) } else { "lifts nothing".to_owned() };
     match needed {
         Some(Needed { keyset, needed, good }) => {
@@ -130,7 +130,7 @@ fn sentence(change: &Change, keyset: u64, needed: Option<Needed>) -> String {
 }
 
 /// What became of each ban: a line, and lines that say more, indented.
-fn lines(change: &Change) -> Vec<String> {
+pub(super) fn lines(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in change.lifted.iter().chain(&change.added).chain(&change.changed) {
         lines.push(headline(change));

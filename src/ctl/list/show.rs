@@ -1,34 +1,42 @@
 //! `embargoctl list verify` and `list show`: what does this list say, and is it true?
 //!
-//! In: a list (hostile). `verify` checks its signatures against a keyset and then every byte; `show` checks every byte against the head and says that the
+//! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and where it is to come from a source, that; `show` checks every byte against the head and says that the
 //! signatures were not checked. Out: a few lines for people, or JSON.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::super::progress::Progress;
 use super::super::{CtlError, amount};
-use super::{open, signing};
+use super::{open, rebuild, signing};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Head};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::{Enough, Form, Signature};
 use crate::banlist::record::{Action, Ban, Severity};
-use crate::banlist::store::{Rules, Standing, Trust, keyset};
-use crate::banlist::whole::{self, Counted};
+use crate::banlist::store::{self, Rules, Standing, Trust};
+use crate::banlist::whole::{Counted, Whole};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 
-/// Check every byte and every signature of a list.
+/// Check every byte and every signature of a list, or whether it was made from a source.
+///
+/// With --source the source is compiled once more, with what the list's head says of origin, edition, times and impact, and must make the same list, signed
+/// or not. The signatures are then checked only where --keyset names the keys.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The keyset to check against; this node's when left out.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
+    /// The source that the list must have been made from: its bans.toml.
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
     /// The list.
     list: PathBuf,
 }
@@ -43,31 +51,64 @@ pub struct ShowArgs {
     list: PathBuf,
 }
 
-/// Checks a list against a keyset.
+/// Checks a list against a keyset, a source, or both.
 pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlError> {
-    let path = args.keyset.as_deref().unwrap_or(&paths.keyset);
-    let keyset = keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
+    let keyset = match (&args.keyset, &args.source) {
+        (None, Some(_)) => None,
+        (Some(path), _) => Some(keyset(path)?),
+        (None, None) => Some(keyset(&paths.keyset)?),
+    };
+    let (file, size, claim) = open(&args.list)?;
+    let list = Reader { path: &args.list, bytes: &file };
+    let signatures = match keyset {
+        Some(keyset) => signatures(keyset, &list, size, &claim)?,
+        None => unchecked(&claim),
+    };
+    let bans = check(&list, &claim.head, size)?;
+    let mut text = title(&args.list, &claim.head);
+    text += &format!("every byte is what the head says: {}\n", contents(&claim.head, bans.len()));
+    if let Some(source) = &args.source {
+        text += &rebuild::compare(source, &list, &claim.head)?;
+    }
+    Ok(text + &signatures)
+}
+
+/// Checks every byte behind the head.
+fn check(list: &Reader<'_, File>, head: &Head, size: u64) -> Result<Vec<Counted>, CtlError> {
+    let progress = Progress::start("checking", size);
+    Ok(Whole::open(list, head)?.watched(&progress).finish()?.bans)
+}
+
+fn keyset(path: &Path) -> Result<Keyset, CtlError> {
+    let found = store::keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
         true => CtlError::with_hint(error, "name a keyset with --keyset, or put one there: embargoctl keyset new"),
         false => error.into(),
     })?;
-    let (file, size, claim) = open(&args.list)?;
-    let list = Reader { path: &args.list, bytes: &file };
-    let trust = Trust { keyset: keyset.keyset, floor: None, rules: Rules::default() };
+    Ok(found.keyset)
+}
+
+/// Checks the signatures against a keyset, and says what became of each.
+fn signatures(keyset: Keyset, list: &Reader<'_, File>, size: u64, claim: &Claim) -> Result<String, CtlError> {
+    let trust = Trust { keyset, floor: None, rules: Rules::default() };
     let signatures: Vec<_> =
-        claim.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(&trust.keyset, &claim, signature))).collect();
-    let explained = |error: ListError| {
+        claim.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(&trust.keyset, claim, signature))).collect();
+    let found = trust.authenticate(list, size, Standing::Staged, Enough::All).map_err(|error| {
         if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
-            return CtlError::with_hint(error, signing(&args.list));
+            return CtlError::with_hint(error, signing(list.path));
         }
         CtlError::from(error).detailed(signatures.clone())
-    };
-    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
-    let bans = whole::check(&list, &found.head, |_, _| {}).map_err(explained)?;
-    let mut text = title(&args.list, &found.head);
-    text += &format!("every byte is what the head says: {}\n", contents(&found.head, bans.len()));
-    text += &format!("signatures: {} good, {} needed\n", found.tally.good, found.tally.wanted);
-    text.extend(signatures.iter().map(|signature| format!("{signature}\n")));
-    Ok(text)
+    })?;
+    let lines: String = signatures.iter().map(|signature| format!("{signature}\n")).collect();
+    Ok(format!("signatures: {} good, {} needed\n{lines}", found.tally.good, found.tally.wanted))
+}
+
+/// Who signed a list, or says so.
+fn unchecked(claim: &Claim) -> String {
+    let names: Vec<_> = claim.signatures.iter().map(|signature| format!("{} ({})", signature.name, form(signature.form()))).collect();
+    match names.as_slice() {
+        [] => "not signed\n".to_owned(),
+        names => format!("signatures, not checked here: {}\n", names.join(", ")),
+    }
 }
 
 fn title(path: &Path, head: &Head) -> String {
@@ -155,18 +196,14 @@ impl From<crate::banlist::head::Entries> for Counts {
 
 /// Shows a list.
 pub(super) fn show(args: &ShowArgs) -> Result<String, CtlError> {
-    let (file, _, claim) = open(&args.list)?;
-    let bans = whole::check(&Reader { path: &args.list, bytes: &file }, &claim.head, |_, _| {})?;
+    let (file, size, claim) = open(&args.list)?;
+    let bans = check(&Reader { path: &args.list, bytes: &file }, &claim.head, size)?;
     if args.json {
         let text = serde_json::to_string_pretty(&as_json(&claim, &bans)).unwrap_or_default();
         return Ok(text + "\n");
     }
     let mut text = title(&args.list, &claim.head) + &contents(&claim.head, bans.len()) + "\n";
-    let names: Vec<_> = claim.signatures.iter().map(|signature| format!("{} ({})", signature.name, form(signature.form()))).collect();
-    text += &match names.as_slice() {
-        [] => "not signed\n".to_owned(),
-        names => format!("signatures, not checked here: {}\n", names.join(", ")),
-    };
+    text += &unchecked(&claim);
     text.extend(bans.iter().map(describe));
     Ok(text)
 }

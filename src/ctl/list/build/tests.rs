@@ -1,0 +1,56 @@
+//! What a source becomes, and what its author is told when it becomes nothing.
+
+use std::path::Path;
+
+use crate::banlist::testing::digest;
+use crate::ctl::testing::Desk;
+use crate::sys::file::{self, Guard};
+
+const HEAD: &str = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+const BUILD: &str = "list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --out @l";
+
+fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
+    file::read(Path::new(&desk.path(name)), 1 << 20, Guard::Any).unwrap()
+}
+
+/// The names of all files in the folder.
+fn names(desk: &Desk) -> Vec<String> {
+    let entries = std::fs::read_dir(desk.path("")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_digest_that_stands_twice_is_told_with_its_places() {
+    let desk = Desk::new();
+    let files = "[[ban.match]]\nbase_file = \"one.txt\"\n[[ban.match]]\nbase_file = \"two.txt\"\n";
+    desk.write("bans.toml", format!("{HEAD}{files}[[ban.match]]\nbase = \"{}\"\n", digest(9)).as_bytes());
+    let (first, second) = (digest(1), digest(2));
+    for (one, two, places) in [
+        (format!("{first}\n\n{first}\n"), format!("{second}\n"), "one.txt line 1 /   one.txt line 3"),
+        (format!("{second}\n{first}\n"), format!("# again\n{first}\n"), "one.txt line 2 /   two.txt line 2"),
+    ] {
+        desk.write("one.txt", one.as_bytes());
+        desk.write("two.txt", two.as_bytes());
+        assert_eq!(desk.run(BUILD).unwrap_err(), format!("cannot compile BAN-1: {first} stands in it twice /   {places}"));
+    }
+    desk.write("two.txt", format!("{second}\n{}\n", digest(9)).as_bytes());
+    desk.write("one.txt", format!("{first}\n").as_bytes());
+    let fault = desk.run(BUILD).unwrap_err();
+    assert_eq!(fault, format!("cannot compile BAN-1: {} stands in it twice /   bans.toml line 11 /   two.txt line 2", digest(9)));
+}
+
+#[test]
+fn a_source_that_makes_no_list_leaves_the_old_list_and_no_draft() {
+    let desk = Desk::new();
+    desk.run(BUILD).unwrap();
+    let before = bytes(&desk, "l");
+    desk.write("bans.toml", format!("{HEAD}[[ban.match]]\nbase_file = \"many.txt\"\n").as_bytes());
+    let lines: String = (0..2_000).map(|number| format!("{}\n", digest(number))).collect();
+    desk.write("many.txt", (lines + "sha256:0\n").as_bytes());
+    let fault = desk.run(BUILD).unwrap_err();
+    assert_eq!(fault, "cannot use \"many.txt\": line 2001: expected sha256:DIGEST, found \"sha256:0\"");
+    assert_eq!(bytes(&desk, "l"), before);
+    assert_eq!(names(&desk), ["bans.toml", "l", "many.txt"]);
+}
