@@ -16,6 +16,7 @@ use crate::banlist::record::Hit;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
 use crate::check::subject::{Kind, Subject};
+use crate::lineage::Origin;
 use crate::lineage::image::SourceLabels;
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Case, Judgement, Labels};
@@ -102,7 +103,9 @@ impl<'a> Lists<'a> {
     fn verdict(&self, subject: &Subject, bans: &Bans) -> Judgement {
         let (container, name) = match &subject.kind {
             Kind::Container { id, names, .. } => (id.as_str(), names.first().map(|name| name.trim_start_matches('/'))),
-            Kind::Image => ("image", None),
+            Kind::Image => {
+                (subject.origin.as_ref().ok().and_then(Origin::facts).and_then(|facts| facts.name.as_deref()).unwrap_or("an image"), None)
+            }
         };
         verdict::judge(&Case {
             container,

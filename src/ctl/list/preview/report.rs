@@ -166,15 +166,15 @@ impl Report {
         ];
         lines.extend((!self.armed).then(|| head("note", "this node is not armed: it has no settings, and whatever is banned starts")));
         let sections = [
-            (self.counts.running.title("running container", "would not start again"), "CONTAINER", &self.running),
-            (self.counts.stopped.title("stopped container", "would not start"), "CONTAINER", &self.stopped),
-            (self.counts.images.title("image", "would not start"), "IMAGE", &self.images),
+            (self.counts.running.title("running container", "would not start again"), ["CONTAINER", "MADE FROM"], &self.running),
+            (self.counts.stopped.title("stopped container", "would not start"), ["CONTAINER", "MADE FROM"], &self.stopped),
+            (self.counts.images.title("image", "would not start"), ["IMAGE", "IMAGE ID"], &self.images),
         ];
-        for (title, first, rows) in sections {
+        for (title, [called, made_from], rows) in sections {
             let refused: Vec<_> = rows.iter().filter(|row| row.fate == Fate::Refused).map(Row::cells).collect();
             lines.extend(title.map(|title| format!("\n{title}")));
             if !refused.is_empty() {
-                let heads = [first, "ENGINE", "MADE FROM", "BAN", "SEVERITY", "USE INSTEAD", ""].map(str::to_owned);
+                let heads = [called, "ENGINE", made_from, "BAN", "SEVERITY", "USE INSTEAD", ""].map(str::to_owned);
                 lines.extend(table(&[vec![heads], refused].concat()));
             }
         }
@@ -355,10 +355,12 @@ impl Row {
     }
 }
 
-/// Those of which there is something to say.
+/// Those of which there is something to say, by name.
 fn remarkable(rows: Vec<Row>) -> Vec<Row> {
     let is_remarkable = |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
-    rows.into_iter().filter(is_remarkable).collect()
+    let mut rows: Vec<Row> = rows.into_iter().filter(is_remarkable).collect();
+    rows.sort_by_key(Row::called);
+    rows
 }
 
 fn head(word: &str, rest: &str) -> String {

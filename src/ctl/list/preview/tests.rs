@@ -8,6 +8,8 @@ use super::report::table;
 use super::*;
 use crate::banlist::testing::{keyset, list, parse, terms};
 
+const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e892";
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -58,8 +60,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
             copy(&entry.path(), &to);
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
         } else {
             fs::copy(entry.path(), to).unwrap();
         }
@@ -69,5 +74,87 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn columns_are_aligned_and_hostile_cells_stay_on_their_line() {
     let rows = [["NAME", "BAN", "NOTE"], ["web-1", "B", ""], ["a\nb\u{202e}", "BAN-1", "new"]].map(|row| row.map(str::to_owned));
-    assert_eq!(table(&rows), ["NAME              BAN    NOTE", "web-1             B", "a\\u{a}b\\u{202e}  BAN-1  new"]);
+    assert_eq!(table(&rows), ["NAME             BAN    NOTE", "web-1            B", "a\\u{a}b\\u{202e}  BAN-1  new"]);
+}
+
+const TEXT: &str = r#"draft     …/draft.lst: version 413 for bans.example.com/prod
+signed    enough for this node: 1 good signature, 1 needed
+in force  none (cannot read "…/var/lib/embargo/banlist.lst": it is missing)
+note      this node is not armed: it has no settings, and whatever is banned starts
+
+4 stopped containers: 3 would not start
+CONTAINER  ENGINE  MADE FROM                    BAN            SEVERITY  USE INSTEAD
+gone-1     docker  gone:1                       BAN-2026-0007  critical  base:2
+pulled-1   docker  localhost:5081/team/multi:1  BAN-2026-0007  critical  base:2
+web-1      docker  app:1                        BAN-2026-0007  critical  base:2       restarts: always
+
+4 images: 3 would not start
+IMAGE                        ENGINE  IMAGE ID             BAN            SEVERITY  USE INSTEAD
+app:1                        docker  sha256:4448f3d13a06  BAN-2026-0007  critical  base:2
+base:1                       docker  sha256:52bc9a2da0fb  BAN-2026-0007  critical  base:2
+localhost:5081/team/multi:1  docker  sha256:e56b16a6e5c5  BAN-2026-0007  critical  base:2
+
+install   no objection: 0 of 0 running containers newly refused, max_impact = "50%"
+"#;
+
+#[test]
+fn people_see_what_would_not_start_and_why() {
+    let place = Place::new();
+    place.put(&place.paths.keyset, keyset(&[1], 1).text().as_bytes());
+    let web = place.root.path().join("var/lib/docker/containers").join(WEB).join("hostconfig.json");
+    place.put(&web, br#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0}}"#);
+    assert_eq!(place.preview(&place.ban_of_base(), false), (TEXT.to_owned(), Exit::Banned));
+}
+
+#[test]
+fn programs_get_one_object_whose_fields_stay() {
+    let place = Place::new();
+    let report = place.json(&place.ban_of_base());
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&report), "armed counts draft faults images in_force in_force_fault installation running stopped");
+    assert_eq!(keys(&report["draft"]), "expires good_signatures head_fault impact issued keyset needed_signatures origin path version");
+    assert_eq!(keys(&report["counts"]["running"]), "all newly_refused refused unknown");
+    assert_eq!(keys(&report["installation"]), "counted max_impact_percent message newly_refused objection");
+    let row = &report["stopped"][0];
+    assert_eq!(keys(row), "bans engine fate id image image_id message names of_user pause place refused_already restart");
+    assert_eq!((&row["fate"], &row["refused_already"], &row["names"][0]), (&"refused".into(), &false.into(), &"gone-1".into()));
+    let ban = "action advisories days_left digest effective id lapses matched name reason severity standing successor";
+    assert_eq!(keys(&row["bans"][0]), ban);
+    let refusal = "embargo: refused app:1: built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2 ; list 413";
+    assert_eq!(report["images"][0]["message"], refusal);
+    // No keyset: nothing could be trusted, and all is shown all the same.
+    assert!(report["draft"]["head_fault"].as_str().unwrap().starts_with("cannot read "));
+}
+
+#[test]
+fn a_list_in_force_that_bans_it_already_is_told() {
+    let place = Place::new();
+    let bans = place.ban_of_base();
+    place.put(&place.paths.keyset, keyset(&[1], 1).text().as_bytes());
+    place.put(&place.paths.list, &list(&parse(&bans), &terms(412), &[1]));
+    place.put(&place.paths.settings, b"mode = 'audit'\n");
+    let (text, exit) = place.preview(&bans, false);
+    assert_eq!(exit, Exit::Banned);
+    assert!(text.contains("\n4 stopped containers: 3 would not start, 3 of them banned already\n"), "{text}");
+    assert!(text.contains(" base:2       banned already\n") && !text.contains("not armed"), "{text}");
+    assert!(text.contains("\nin force  412, issued 2026-11-20T14:00:00Z ("), "{text}");
+}
+
+#[test]
+fn what_would_start_all_the_same_is_told_apart() {
+    let place = Place::new();
+    let bans = place.ban_of_base();
+    for (from, to, said) in [
+        ("effective = 2026-11-20", "effective = 2126-11-20", "banned by BAN-2026-0007 (critical) from 2126-11-20, "),
+        ("severity", "action = \"warn\"\nseverity", "is base:1, warned of by BAN-2026-0007 (critical) since 2026-11-20; use base:2"),
+    ] {
+        let (text, exit) = place.preview(&bans.replace(from, to), false);
+        assert_eq!(exit, Exit::Clear);
+        assert!(text.contains("\n4 stopped containers: none would be refused\n\n4 images: none would be refused\n"), "{text}");
+        let told = text.split_once("\nwould start, although the draft speaks of it\n").unwrap().1;
+        assert!(told.contains(said), "{told}");
+    }
+    let (text, exit) = place.preview("", false);
+    assert_eq!(exit, Exit::Clear);
+    assert!(!text.contains("speaks of it"), "{text}");
 }
