@@ -9,6 +9,7 @@ pub mod image;
 pub mod impact;
 pub mod install;
 pub mod keys;
+pub mod keyset;
 pub mod lineage;
 pub mod list;
 pub mod lock;
@@ -52,9 +53,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(keys::KeygenArgs),
-    /// Make or show a keyset: whose signatures count, and how many of them.
+    /// Make, sign, check and rotate keysets: whose signatures count, and how many of them.
     #[command(subcommand)]
-    Keyset(keys::KeysetCommand),
+    Keyset(keyset::KeysetCommand),
     /// Build, sign, check and show lists.
     #[command(subcommand)]
     List(list::ListCommand),
@@ -136,6 +137,7 @@ plain_errors!(
     impact::ImpactError,
     install::InstallError,
     keys::KeyError,
+    keyset::KeysetError,
     list::AuthoringError,
     list::RebuildError,
     signing::SigningError,
@@ -204,7 +206,7 @@ impl Cli {
         let paths = self.paths();
         let text = match &self.command {
             Command::Keygen(args) => keys::keygen(args),
-            Command::Keyset(command) => keys::run(command, &paths),
+            Command::Keyset(command) => keyset::run(command, &paths),
             Command::List(command) => return list::run(command, &paths),
             Command::Lineage(args) => lineage::run(args, &paths),
             Command::Ban(args) => ban::run(args, &paths),
