@@ -12,6 +12,7 @@ use std::path::Path;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::error::ListError;
+use crate::sys::file;
 
 /// Something that can be read at any place: a file, or bytes in memory.
 pub trait ReadAt {
@@ -21,9 +22,9 @@ pub trait ReadAt {
     /// Those of the operating system; `UnexpectedEof` when it ends before.
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Says that `length` bytes from `offset` on are read soon. May do nothing.
-    fn expect(&self, offset: u64, length: u64) {
-        let _ = (offset, length);
+    /// Fills `buffer` from `offset` on where no disk has to be waited for. Otherwise says that these bytes are read soon, and is false.
+    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
+        self.read_into(buffer, offset).is_ok()
     }
 }
 
@@ -32,11 +33,15 @@ impl ReadAt for File {
         self.read_exact_at(buffer, offset)
     }
 
-    fn expect(&self, offset: u64, length: u64) {
-        if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) {
+    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
+        if file::read_cached(self, buffer, offset) {
+            return true;
+        }
+        if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(buffer.len())) {
             // Advice only: a file system that does not take it reads all the same.
             posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED).ok();
         }
+        false
     }
 }
 

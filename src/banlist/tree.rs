@@ -13,9 +13,9 @@
 //! file             leaves, then each inner level, the root last; an empty list has one empty leaf
 //! ```
 //!
-//! A look-up of many digests goes level by level in the order of the file: each node is read and hashed once, and the reads of a level are announced
-//! together (`POSIX_FADV_WILLNEED`). Of a list of ten million, 32 digests took 6.1 ms without and 2.0 ms with that when nothing was cached, and the
-//! announcement costs a tenth of the time when everything is.
+//! A look-up of many digests goes level by level, and each node is read and hashed once. What the page cache has of a level is read first; the rest is
+//! announced meanwhile (`POSIX_FADV_WILLNEED`), and then waited for. Of a list of ten million, 32 digests took 6.1 ms without and 2.0 ms with announcing
+//! when nothing was cached; to announce what is cached already took a tenth of the gate's time.
 
 #[cfg(feature = "ctl")]
 pub mod build;
@@ -156,7 +156,8 @@ impl<'a> Node<'a> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];
         let node = Self { level, records };
-        (bytes[..HEADER] == header(level, count, index)? && (1..count).all(|at| node.key(at - 1) < node.key(at))).then_some(node)
+        (bytes[..HEADER] == header(level, count, index)? && (1..count).all(|at| rank(node.key(at - 1)) < rank(node.key(at))))
+            .then_some(node)
     }
 
     fn count(&self) -> usize {
@@ -198,6 +199,11 @@ impl<'a> Node<'a> {
     }
 }
 
+/// What a key is ordered by. Random digests differ in their first eight bytes, and to compare these takes no call.
+fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
+    (key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)), key)
+}
+
 const fn record_size(level: usize) -> usize {
     if level == 0 { LEAF_RECORD } else { INNER_RECORD }
 }
@@ -234,24 +240,31 @@ pub fn look_up<R: ReadAt + ?Sized>(
     found: &mut [Option<Leaf>],
 ) -> Result<(), ListError> {
     let shape = head.shape();
-    let mut visits = vec![Visit { index: 0, hash: head.tree_root, from: None, to: None, wanted: 0..wanted.len() }];
     if wanted.is_empty() {
         return Ok(());
     }
+    let (mut visits, mut below) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+    visits.push(Visit { index: 0, hash: head.tree_root, from: None, to: None, wanted: 0..wanted.len() });
+    let mut bytes = [0; NODE_SIZE];
     let mut fault = None;
     for level in (0..shape.levels).rev() {
-        if visits.len() > 1 {
-            visits.iter().for_each(|visit| list.bytes.expect(shape.offset(level, visit.index), NODE_SIZE as u64));
-        }
-        let mut below = Vec::with_capacity(visits.len());
-        for visit in &visits {
-            let mut bytes = [0; NODE_SIZE];
+        let mut follow = |visit: &Visit, bytes: &[u8; NODE_SIZE]| {
             let corrupt = || ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index);
-            let read = list.read_into(&mut bytes, shape.offset(level, visit.index));
-            let entered = read.and_then(|()| enter(&bytes, &shape, level, visit, wanted, &mut below, found).ok_or_else(corrupt));
-            fault = fault.or(entered.err());
+            enter(bytes, &shape, level, visit, wanted, &mut below, found).ok_or_else(corrupt)
+        };
+        let mut awaited = Vec::new();
+        for visit in visits.drain(..) {
+            if list.bytes.read_cached(&mut bytes, shape.offset(level, visit.index)) {
+                fault = fault.or(follow(&visit, &bytes).err());
+            } else {
+                awaited.push(visit);
+            }
         }
-        visits = below;
+        for visit in &awaited {
+            let read = list.read_into(&mut bytes, shape.offset(level, visit.index));
+            fault = fault.or(read.and_then(|()| follow(visit, &bytes)).err());
+        }
+        std::mem::swap(&mut visits, &mut below);
     }
     fault.map_or(Ok(()), Err)
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -140,6 +141,18 @@ pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileEr
     String::from_utf8(read(path, limit, guard)?).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
+/// Fills `buffer` from `offset` on with what the page cache has: true when it has all of it. Never waits for a disk; false where the file system or the
+/// kernel cannot tell (Linux before 4.14).
+#[must_use]
+#[allow(unsafe_code)]
+pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
+    let Ok(offset) = libc::off_t::try_from(offset) else { return false };
+    let piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: the only piece is `buffer`, which nobody else has while it is written.
+    let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const piece, 1, offset, libc::RWF_NOWAIT) };
+    usize::try_from(count) == Ok(buffer.len())
+}
+
 /// Whether two paths lead to one folder.
 #[must_use]
 pub fn is_same_folder(one: &Path, other: &Path) -> bool {
@@ -182,6 +195,20 @@ mod tests {
         }
         assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
         assert!(!is_same_folder(&folder.path().join("file"), &folder.path().join("file")));
+    }
+
+    #[test]
+    fn what_was_just_written_is_cached_and_what_is_not_there_is_not() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, b"0123456789").unwrap();
+        let mut buffer = [0; 4];
+        // A file system that cannot tell says that nothing is.
+        if read_cached(&file, &mut buffer, 3) {
+            assert_eq!(&buffer, b"3456");
+        }
+        for offset in [7, 10, u64::MAX] {
+            assert!(!read_cached(&file, &mut buffer, offset), "{offset}");
+        }
     }
 
     #[test]

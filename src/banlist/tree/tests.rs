@@ -175,3 +175,37 @@ fn a_leaf_that_is_handed_out_is_proven_already() {
         assert!(seen.len() % 25 == 0 && seen.len() <= node * 25, "node {node}: {}", seen.len());
     }
 }
+
+/// A file of which every third node is not in the page cache.
+struct Cold<'a>(&'a [u8], std::cell::RefCell<Vec<u64>>);
+
+impl ReadAt for Cold<'_> {
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.1.borrow_mut().push(offset);
+        self.0.read_into(buffer, offset)
+    }
+
+    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
+        // What a read that was broken off leaves behind means nothing.
+        buffer.fill(0xff);
+        !(offset / NODE_SIZE as u64).is_multiple_of(3) && self.0.read_cached(buffer, offset)
+    }
+}
+
+#[test]
+fn nodes_that_a_disk_must_be_waited_for_are_read_after_the_others_and_once() {
+    let mut all: Vec<_> = (0..10_000).map(digest).collect();
+    all.sort_unstable();
+    let (head, bytes) = tree(&all[1..]);
+    let cold = Cold(&bytes, std::cell::RefCell::default());
+    let list = Reader { path: Path::new("list"), bytes: &cold };
+    let mut leaves = vec![None; all.len()];
+    look_up(&list, &head, &all, &mut leaves).unwrap();
+    assert_eq!(leaves.iter().position(Option::is_some), Some(1));
+    assert!(leaves[1..].iter().zip(&all[1..]).all(|(leaf, digest)| leaf.is_some_and(|leaf| leaf.digest == *digest)));
+    let nodes = (HEAD_SIZE..bytes.len()).step_by(NODE_SIZE).map(|at| at as u64);
+    let awaited: Vec<_> = nodes.filter(|at| (at / NODE_SIZE as u64).is_multiple_of(3)).collect();
+    let mut read = cold.1.into_inner();
+    read.sort_unstable();
+    assert_eq!(read, awaited);
+}
