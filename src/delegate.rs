@@ -105,7 +105,8 @@ impl RealRuntime {
     #[must_use]
     pub fn kind(&self) -> Kind {
         let kind = Kind::of(&self.path);
-        match self.path.canonicalize() {
+        // Links among its folders change nothing about its name, and to follow them all takes longer than it takes to read the settings.
+        match self.path.read_link().and_then(|_| self.path.canonicalize()) {
             Ok(file) if Kind::of(&file) != kind => Kind::Other,
             Ok(_) | Err(_) => kind,
         }

@@ -12,7 +12,7 @@ use crate::call::{self, Call, LogTarget, PassOn, Starts};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine;
-use crate::delegate::{self, DelegateError, Kind};
+use crate::delegate::{self, DelegateError, Kind, RealRuntime};
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
 use crate::paths::Paths;
 use crate::refusal::{self, LogDialect};
@@ -62,11 +62,12 @@ impl Gate<'_> {
     fn pass(&self, mut starts: Starts<'_>) -> Exit {
         let settings = settings::load(self.paths);
         let runtime = delegate::find(self.configured_runtime(&settings), self.given);
-        let dialect = runtime.as_ref().map_or(LogDialect::Path, |runtime| match runtime.kind() {
+        let kind = runtime.as_ref().map_or(Kind::Other, RealRuntime::kind);
+        let dialect = match kind {
             Kind::Crun => LogDialect::Crun,
             Kind::Runc | Kind::Youki | Kind::Other => LogDialect::Path,
-        });
-        if let Some(spoken) = runtime.as_ref().ok().and_then(|runtime| runtime.kind().grammars()) {
+        };
+        if let Some(spoken) = kind.grammars() {
             starts.settle(spoken);
         }
         let log = starts.readings.first().and_then(|reading| LogTarget::of(&reading.globals));
