@@ -9,6 +9,7 @@
 //! | 1 | forged list | enough distinct trusted keys over the head | `wrong_key`, `no_sig`, `one_of_two`, `stolen_signature`, `root_key` |
 //! | 2 | one key twice | keys are counted by the public key | `dup_sig`, `dup_keyid`, `dup_key_material` |
 //! | 3 | bad signature beside enough good ones | skipped and counted | `invalid_sig_in_valid_head` |
+//! | 4 | signature made for something else | context line, origin, SSH namespace | `cross_protocol_sshsig_ns`, `…_note`, `…_dsse`, `…_minisign` |
 //! | 5 | rollback | (keyset, version) never below the floor | `older_head`, `older_keyset` |
 //! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
 //! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
@@ -39,6 +40,7 @@ mod node;
 mod row_01_forged_list;
 mod row_02_one_key_counts_once;
 mod row_03_bad_signature_beside_good_ones;
+mod row_04_cross_protocol;
 mod row_05_rollback;
 mod row_06_equivocation;
 mod row_08_freeze;
@@ -56,3 +58,4 @@ mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;
 mod signer;
+mod ssh;

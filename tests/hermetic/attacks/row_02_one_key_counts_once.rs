@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use embargo::banlist::base64;
+
 use super::node::{Node, keyset, keyset_of, signed, text};
 use super::signer::{called, line, signer};
+use super::ssh::ssh_key;
 
 #[test]
 fn dup_sig() {
@@ -41,7 +44,9 @@ fn dup_keyid() {
 #[test]
 fn dup_key_material() {
     let one = signer(1);
-    for again in [called("alias", 1).key_line("list"), one.key_line("list")] {
+    let ssh = format!("key list alias sshsig {}\n", base64::encode(&ssh_key(&one)));
+    let minisign = format!("key list alias minisign {}\n", base64::encode(&[&b"Ed"[..], &[7; 8], one.public()].concat()));
+    for again in [called("alias", 1).key_line("list"), ssh, minisign] {
         let node = Node::trusting(&keyset(&[1, 2], 2));
         let list = node.list(1).by(&[1, 2]);
         let keyset = keyset_of(1, "root=0 list=2 lift=2", &(one.key_line("list") + &again));
