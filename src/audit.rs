@@ -5,6 +5,8 @@
 //! fault: an admission must look as if embargo were not there. Not kept here: any record of its own.
 
 #[cfg(feature = "ctl")]
+pub mod installation;
+#[cfg(feature = "ctl")]
 pub mod rotation;
 
 use nix::errno::Errno;

@@ -1,59 +1,63 @@
 //! `embargoctl install`: is this list fit to be in force on this node, and how does it get there?
 //!
 //! In: a staged file (hostile: it may be forged, cut, swapped while it is read, a link or a FIFO). It is copied first, and the copy is checked, so that
-//! what was checked is what is installed. Then, each step whole before the next: the list in force becomes the previous one, the new one takes its
-//! place, and only then the floor rises; the other way round a crash would leave a node that refuses the only list it has. A second run finds what is
-//! done and does the rest. Nothing here arms a node: without settings the gate goes on passing everything.
+//! what was checked is what is installed; that is also why a second name of the file in somebody's hands, a hard link, does no harm. Then a plan is drawn
+//! (`plan`): every byte is checked, the list is compared with the one in force, and what it would do to the running containers is looked at. Then the
+//! plan is carried out (`carry_out`), or printed. A second run finds what is done and does the rest. Nothing here arms a node: without settings the gate
+//! goes on passing everything.
 
-use std::fmt;
+mod carry_out;
+mod error;
+mod outcome;
+mod plan;
+
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{CtlError, amount, lock};
-use crate::banlist::bytes::{ReadAt, Reader};
-use crate::banlist::error::{Edition, ListError};
-use crate::banlist::floor::Floor;
-use crate::banlist::head::HEAD_SIZE;
-use crate::banlist::note::Enough;
-use crate::banlist::store::{Authentic, Rules, Standing, Trust};
-use crate::banlist::whole::{self, Counted};
+use super::impact::{self, Survey};
+use super::progress::Progress;
+use super::{CtlError, lock};
+use crate::audit::installation::{self, Ending, Installation};
+use crate::banlist::bytes::Reader;
+use crate::banlist::keyset::{Key, Keyset, Role};
+use crate::banlist::note::{self, Enough};
+use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
 use crate::paths::Paths;
 use crate::report::line;
-use crate::settings::{self, Settings};
+use crate::settings::{self, MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
-use crate::sys::replace::{self, Draft, WriteError};
+use crate::sys::system_log::Sockets;
+pub use error::InstallError;
+use plan::{New, Plan};
 
 /// Check a list and put it in force on this node.
 ///
-/// Every byte and every signature is checked against the node's keyset, settings and floor. Readers see the old list or the new one, whole; the old one is
-/// kept and stands in if the new one breaks. Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when it is not.
+/// Every byte and every signature is checked against the node's keyset, settings and floor. A list that lifts a ban needs the signatures of the keyset's
+/// lift threshold; one that would keep too many of the running containers from starting again is refused, unless it was built with
+/// --acknowledge-impact. Readers see the old list or the new one, whole; the old one is kept and stands in if the new one breaks. Installing the same
+/// list again changes nothing. Exit status 0 when the list is in force, 1 when it is not.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only say what would be done.
+    /// Check everything and print what would be done, step by step; do nothing.
     #[arg(long)]
     dry_run: bool,
     /// The list.
     file: PathBuf,
 }
 
-/// Why a list was not installed, beside its own faults.
-#[derive(Debug)]
-pub enum InstallError {
-    /// It says that it is issued in the future.
-    Future(PathBuf, Timestamp),
+/// The node that a list is installed on.
+#[derive(Clone, Debug)]
+pub struct Node<'a> {
+    /// Its files.
+    pub paths: &'a Paths,
+    /// What its operator decided, where anything.
+    pub settings: Option<&'a Settings>,
+    /// What the settings say about the list.
+    pub rules: Rules,
+    /// The time.
+    pub now: Timestamp,
 }
-
-impl fmt::Display for InstallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Future(path, issued) => write!(f, "cannot install {path:?}: it is issued at {issued}, more than a day from now"),
-        }
-    }
-}
-
-impl std::error::Error for InstallError {}
 
 /// A day: how far a list may be ahead of the clock.
 const AHEAD: u64 = 86_400;
@@ -61,83 +65,124 @@ const AHEAD: u64 = 86_400;
 /// 2026-11-01: a clock before it was never set, and nothing is judged by it.
 const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
-    /// Whether the list in force becomes the previous one; otherwise the previous one stays.
-    keep: bool,
-    /// Whether the new list is put in place; otherwise it is there already, byte for byte.
-    put: bool,
-}
-
-/// Installs a list.
+/// Installs a list, and tells the system log of it, or of why not.
 ///
 /// # Errors
 /// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in writing.
 pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    install(&args.file, args.dry_run, paths, &rules, Timestamp::now()).map_err(CtlError::for_root)
+    let node = Node { paths, settings: settings.as_ref(), rules, now: Timestamp::now() };
+    // The system log of this machine hears of this machine's list.
+    let sockets = (paths.root == Path::new("/")).then(Sockets::system);
+    let done = if args.dry_run { dry_run(&args.file, &node) } else { install(&args.file, &node, sockets.as_ref()) };
+    done.map_err(CtlError::for_root)
 }
 
-/// Installs the list `staged` at the time `now`, or says what would be done.
+/// Installs the list `staged`, tells the system log that listens on `sockets`, and returns what to print.
 ///
 /// # Errors
 /// As [`run`].
-pub fn install(staged: &Path, dry_run: bool, paths: &Paths, rules: &Rules, now: Timestamp) -> Result<String, CtlError> {
-    let lock = if dry_run { None } else { Some(lock::take(&paths.state)?) };
-    let trust = load(paths, rules)?;
-    let (file, size) = file::open(staged, Guard::NoLink)?;
-    let list = Reader { path: staged, bytes: &file };
-    // The head first: what is not signed is not copied.
-    let claimed = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
-    not_ahead(staged, &claimed, &trust, now)?;
-    let draft = match &lock {
-        Some(_) => Some(copy(&file, claimed.head.file_size(), paths)?),
-        None => None,
-    };
-    let list = Reader { path: staged, bytes: draft.as_ref().map_or(&file, Draft::file) };
-    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(explained)?;
-    let bans = whole::check(&list, &found.head, |_, _| {})?;
-    let plan = plan(&list, &found, paths, &trust)?;
-    if let Some(draft) = draft {
-        carry_out(plan, draft, &found, paths, &trust)?;
-    }
-    Ok(outcome(plan, dry_run, &found, &bans, &trust, now))
-}
-
-fn load(paths: &Paths, rules: &Rules) -> Result<Trust, CtlError> {
-    Trust::load(paths, rules).map_err(|error| {
-        if error.is_absent() {
-            CtlError::with_hint(error, "put the keyset of your list there: embargoctl keyset new")
-        } else if matches!(error, ListError::Floor(..)) {
-            CtlError::with_hint(error, "remove it only if you know which list this node had last")
-        } else {
-            error.into()
+pub fn install(staged: &Path, node: &Node<'_>, sockets: Option<&Sockets>) -> Result<String, CtlError> {
+    // Whoever may not take the lock installs nothing, and is no event.
+    let _lock = lock::take(&node.paths.state)?;
+    let mut event = Installation::default();
+    let done = put_in_force(staged, node, &mut event);
+    if let Some(sockets) = sockets {
+        match &done {
+            Ok(outcome) if outcome.is_new => installation::send(sockets, Ending::Installed, &event, &outcome.title),
+            // The same list once more, as configuration management does it every hour.
+            Ok(_) => {}
+            Err(fault) => installation::send(sockets, Ending::Refused, &event, &line::causes(fault)),
         }
-    })
+    }
+    done.map(|outcome| outcome.text)
 }
 
-/// A list's fault, with what to do about it.
-fn explained(error: ListError) -> CtlError {
-    if let ListError::Signatures(path, tally) = &error
-        && tally.is_empty()
-    {
-        let hint = super::list::signing(path);
-        return CtlError::with_hint(error, hint);
+/// What an installation has to say.
+struct Outcome {
+    /// The first line.
+    title: String,
+    /// All of it.
+    text: String,
+    /// Whether anything was done.
+    is_new: bool,
+}
+
+fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Result<Outcome, CtlError> {
+    let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
+    let (file, size) = open(staged)?;
+    // The head first: what is not signed is not copied.
+    let claimed = authenticate(staged, &file, size, node, &trust)?;
+    let size = claimed.head.file_size();
+    let draft = carry_out::copy(&file, size, node.paths)?;
+    let list = Reader { path: staged, bytes: draft.file() };
+    let found = authenticate(staged, draft.file(), size, node, &trust)?;
+    event.edition = Some(found.head.edition);
+    event.head = Some(found.digest);
+    event.digests = Some(found.head.entries.all);
+    event.impact = Some(found.head.impact);
+    event.signers = signers(&list, size, &trust.keyset)?;
+    let judged = judge(New { list: &list, found: &found }, node, &trust, event)?;
+    carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
+    let words = outcome::installed(&found, &judged, &trust, node);
+    let is_new = !judged.plan.steps.is_empty();
+    Ok(Outcome { title: words.first().cloned().unwrap_or_default(), text: words.join("\n") + "\n", is_new })
+}
+
+/// Checks everything, as an installation would, and says what it would do. Reads the staged file itself, and takes no lock: nothing is made anywhere.
+///
+/// # Errors
+/// As [`run`].
+pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<String, CtlError> {
+    let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
+    let (file, size) = open(staged)?;
+    let found = authenticate(staged, &file, size, node, &trust)?;
+    let list = Reader { path: staged, bytes: &file };
+    let judged = judge(New { list: &list, found: &found }, node, &trust, &mut Installation::default())?;
+    Ok(outcome::planned(&found, &judged, &trust, node).join("\n") + "\n")
+}
+
+/// A plan, and what it would do to the running containers where the list is new here.
+struct Judged {
+    plan: Plan,
+    survey: Option<Survey>,
+}
+
+/// Draws the plan, and refuses one that too many running containers would not survive.
+fn judge(new: New<'_>, node: &Node<'_>, trust: &Trust, event: &mut Installation) -> Result<Judged, CtlError> {
+    let head = &new.found.head;
+    let progress = Progress::start("checking", head.shape().bytes());
+    let drawn = plan::draw(new, node, trust, &progress, &mut event.lifted);
+    drop(progress);
+    let plan = drawn?;
+    event.bans = Some(plan.bans.len());
+    // A list that is put back, or gets another signature, changes nothing for anybody.
+    if plan.is_known || !plan.puts() {
+        return Ok(Judged { plan, survey: None });
     }
-    let hint = if matches!(error, ListError::Rollback(..) | ListError::TooOld(..)) {
-        "build the list again with a higher --version"
-    } else if matches!(error, ListError::Equivocation(..)) {
-        "each list that is published needs a version of its own"
-    } else if matches!(error, ListError::Signatures(..)) {
-        "embargoctl list verify shows what became of each signature"
-    } else if matches!(error, ListError::NewerKeyset(..)) {
-        "bring the newer keyset to this node first"
-    } else {
-        return error.into();
-    };
-    CtlError::with_hint(error, hint)
+    let survey = impact::survey(new.list, head, node.paths, node.settings, node.now).map_err(error::of_list)?;
+    event.newly_refused = Some(survey.newly_refused().count());
+    event.running = Some(survey.counted().count());
+    let limit = node.settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
+    match survey.objection(limit, head.impact) {
+        Some(objection) => Err(error::of_impact(objection, &survey)),
+        None => Ok(Judged { plan, survey: Some(survey) }),
+    }
+}
+
+/// Opens a staged list: a regular file and no link, or nothing. A FIFO is not waited for. A hard link passes: the file is copied before it is checked, so
+/// whoever has it under another name can change it no more.
+fn open(staged: &Path) -> Result<(File, u64), CtlError> {
+    Ok(file::open(staged, Guard::NoLink)?)
+}
+
+/// Checks the head of the new list.
+fn authenticate(staged: &Path, file: &File, size: u64, node: &Node<'_>, trust: &Trust) -> Result<Authentic, CtlError> {
+    let list = Reader { path: staged, bytes: file };
+    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(error::of_list)?;
+    not_ahead(staged, &found, trust, node.now)?;
+    Ok(found)
 }
 
 /// Refuses a list from the future: it would move the node's idea of the time. Not judged by a clock that was never set, or is behind the floor.
@@ -149,96 +194,11 @@ fn not_ahead(path: &Path, found: &Authentic, trust: &Trust, now: Timestamp) -> R
     Err(CtlError::with_hint(InstallError::Future(path.to_owned(), found.head.issued), format!("this node's clock says {now}")))
 }
 
-/// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away what killed installations left.
-fn copy(mut staged: &File, size: u64, paths: &Paths) -> Result<Draft, WriteError> {
-    for path in [&paths.list, &paths.previous, &paths.floor] {
-        replace::sweep(path)?;
-    }
-    let draft = Draft::open(&paths.list, 0o644)?;
-    let copied = staged.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
-    copied.map_err(|error| WriteError::new(&paths.list, error))?;
-    Ok(draft)
-}
-
-/// What is to be done: compares the new list with the one in force.
-fn plan(new: &Reader<'_, File>, found: &Authentic, paths: &Paths, trust: &Trust) -> Result<Plan, CtlError> {
-    let (file, size) = match file::open(&paths.list, Guard::NoLink) {
-        Ok(opened) => opened,
-        Err(error) if error.is_absent() => return Ok(Plan { keep: false, put: true }),
-        Err(error) => return Err(CtlError::with_hint(error, "remove it: the list in force is a regular file")),
-    };
-    let list = Reader { path: &paths.list, bytes: &file };
-    // A broken list is not worth keeping, and must not take the place of a previous one that is whole.
-    let in_force = trust.authenticate(&list, size, Standing::Current, Enough::Threshold).and_then(|in_force| {
-        whole::check(&list, &in_force.head, |_, _| {})?;
-        Ok(in_force)
-    });
-    let Ok(in_force) = in_force else { return Ok(Plan { keep: false, put: true }) };
-    if in_force.digest != found.digest {
-        return Ok(Plan { keep: true, put: true });
-    }
-    // The same list; it may have other signatures.
-    Ok(Plan { keep: false, put: head_block(&list)? != head_block(new)? })
-}
-
-fn head_block<R: ReadAt>(list: &Reader<'_, R>) -> Result<[u8; HEAD_SIZE], ListError> {
-    let mut block = [0; HEAD_SIZE];
-    list.read_into(&mut block, 0)?;
-    Ok(block)
-}
-
-fn carry_out(plan: Plan, draft: Draft, found: &Authentic, paths: &Paths, trust: &Trust) -> Result<(), CtlError> {
-    if plan.keep {
-        replace::link(&paths.list, &paths.previous)?;
-    }
-    if plan.put {
-        draft.replace()?;
-    }
-    let floor = Floor {
-        edition: found.head.edition,
-        head: found.digest,
-        issued: trust.floor.map_or(found.head.issued, |floor| floor.issued.max(found.head.issued)),
-        previous: previous(paths, trust, found),
-        next: None,
-    };
-    if trust.floor != Some(floor) {
-        replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?;
-    }
-    Ok(())
-}
-
-/// The digest of the previous list's head, when there is one that this node may fall back to: judged by the floor before this installation, so that
-/// the list that was in force until now passes, and so does the one that an installation cut short has already kept.
-fn previous(paths: &Paths, trust: &Trust, found: &Authentic) -> Option<crate::lineage::digest::Digest> {
-    let (file, size) = file::open(&paths.previous, Guard::NoLink).ok()?;
-    let list = Reader { path: &paths.previous, bytes: &file };
-    let digest = trust.authenticate(&list, size, Standing::Previous, Enough::Threshold).ok()?.digest;
-    (digest != found.digest).then_some(digest)
-}
-
-fn outcome(plan: Plan, dry_run: bool, found: &Authentic, bans: &[Counted], trust: &Trust, now: Timestamp) -> String {
-    let head = &found.head;
-    let Edition { version, .. } = head.edition;
-    let said = match (plan.put, dry_run) {
-        (true, false) => "installed",
-        (true, true) => "would install",
-        (false, _) => "already in force:",
-    };
-    let origin = line::name(&head.origin);
-    let mut text =
-        format!("{said} version {version} for {origin}: {}, {}\n", amount(bans.len(), "ban"), amount(head.entries.all, "digest"));
-    if let (true, Some(floor)) = (plan.keep, trust.floor) {
-        let keeps = if dry_run { "would keep" } else { "kept" };
-        text += &format!("{keeps} version {} as the previous list\n", floor.edition.version);
-    }
-    if found.tally.bad > 0 {
-        text +=
-            &format!("beside {} good signatures {} do not verify: embargoctl list verify says which\n", found.tally.good, found.tally.bad);
-    }
-    if head.expires <= now && now >= CLOCK_SET {
-        text += &format!("it expired at {}: it is enforced all the same, and reported as stale\n", head.expires);
-    }
-    text
+/// The names that the keyset has for the keys that signed the list.
+fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
+    let claim = store::claim(list, size).map_err(error::of_list)?;
+    let signed = |key: &&Key| note::tally(&claim.text, &claim.signatures, &[(&key.name, &key.public)], 1, Enough::Threshold).good > 0;
+    Ok(keyset.keys.iter().filter(|key| key.role == Role::List).filter(signed).map(|key| key.name.clone()).collect())
 }
 
 #[cfg(test)]

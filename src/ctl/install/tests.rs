@@ -5,13 +5,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::banlist::compile::Terms;
-use crate::banlist::head::Claim;
+use crate::banlist::error::Edition;
+use crate::banlist::floor::Floor;
+use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Known, Query, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
-use crate::sys::replace::replace;
+use crate::sys::replace::{self, replace};
 
-/// A node with keys 1, 2 and 3, of which one signs.
+/// A node with keys 1, 2 and 3, of which one signs, and two sign what lifts a ban.
 struct Node {
     folder: tempfile::TempDir,
     paths: Paths,
@@ -23,7 +25,8 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(&folder.path().join("node"));
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
-        replace(&paths.keyset, 0o644, keyset(&[1, 2, 3], 1).text().as_bytes()).unwrap();
+        let keyset = Keyset { lift_threshold: 2, ..keyset(&[1, 2, 3], 1) };
+        replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
         Self { folder, paths, rules: Rules::default() }
     }
 
@@ -37,9 +40,15 @@ impl Node {
         self.attempt(&self.staged(bytes), false)
     }
 
+    fn at(&self, now: Timestamp) -> super::Node<'_> {
+        super::Node { paths: &self.paths, settings: None, rules: self.rules.clone(), now }
+    }
+
     /// The outcome; of a failure the line and the hint, with the folder cut out.
     fn attempt(&self, staged: &Path, dry_run: bool) -> Result<String, String> {
-        install(staged, dry_run, &self.paths, &self.rules, ISSUED.plus(60)).map_err(|error| {
+        let node = self.at(ISSUED.plus(60));
+        let done = if dry_run { super::dry_run(staged, &node) } else { install(staged, &node, None) };
+        done.map(|text| text.replace(self.folder.path().to_str().unwrap(), "")).map_err(|error| {
             let hint = error.hint().map(|hint| format!(" / {hint}")).unwrap_or_default();
             format!("{error}{hint}").replace(self.folder.path().to_str().unwrap(), "")
         })
@@ -65,13 +74,14 @@ impl Node {
     }
 }
 
-/// A list of this version that bans `digest(1)`, and one thing of its own.
+/// A list of this version that bans `digest(1)`, what those before it ban, and one thing more.
 fn version(version: u64) -> Vec<u8> {
     signed(version, &[1])
 }
 
 fn signed(version: u64, seeds: &[u8]) -> Vec<u8> {
-    list(&source(&[("base", digest(1)), ("image", digest(1_000 + version))]), &terms(version), seeds)
+    let images = (1..=version).map(|version| ("image", digest(1_000 + version)));
+    list(&source(&[("base", digest(1))].into_iter().chain(images).collect::<Vec<_>>()), &terms(version), seeds)
 }
 
 fn head_digest(bytes: &[u8]) -> crate::lineage::digest::Digest {
@@ -87,7 +97,7 @@ fn a_list_is_put_in_force_the_one_before_is_kept_and_the_floor_rises() {
     assert_eq!((node.known().version, node.known().floor_issued), (1, Some(ISSUED)));
     assert_eq!(
         node.install(&second).unwrap(),
-        "installed version 2 for bans.example.com/prod: 1 ban, 2 digests\nkept version 1 as the previous list\n"
+        "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\nkept version 1 as the previous list\n"
     );
     node.install(&third).unwrap();
     assert_eq!(node.names(), [".lock", "banlist.lst", "banlist.previous.lst", "floor"]);
@@ -105,7 +115,7 @@ fn the_same_list_again_changes_nothing() {
     node.install(&version(2)).unwrap();
     let inodes = || [&node.paths.list, &node.paths.previous, &node.paths.floor].map(|path| fs::metadata(path).unwrap().ino());
     let before = inodes();
-    assert_eq!(node.install(&version(2)).unwrap(), "already in force: version 2 for bans.example.com/prod: 1 ban, 2 digests\n");
+    assert_eq!(node.install(&version(2)).unwrap(), "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\n");
     assert_eq!(inodes(), before);
     // The same list with another signature is put in place; the previous one stays.
     assert!(node.install(&signed(2, &[1, 2])).unwrap().starts_with("installed version 2"));
@@ -114,18 +124,218 @@ fn the_same_list_again_changes_nothing() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
+fn a_dry_run_says_each_step_and_writes_nothing() {
     let node = Node::new();
     let staged = node.staged(&version(1));
-    assert_eq!(node.attempt(&staged, true).unwrap(), "would install version 1 for bans.example.com/prod: 1 ban, 2 digests\n");
+    let state = "/node/var/lib/embargo";
+    assert_eq!(
+        node.attempt(&staged, true).unwrap(),
+        format!(
+            "would install version 1 for bans.example.com/prod: 1 ban, 2 digests\n\
+             0 of 0 running containers would no longer start\n\
+             would put version 1 in force as {state}/banlist.lst\n\
+             would raise {state}/floor to version 1\n"
+        )
+    );
     assert!(fs::metadata(&node.paths.state).is_err());
     node.install(&version(1)).unwrap();
     let staged = node.staged(&version(2));
     assert_eq!(
         node.attempt(&staged, true).unwrap(),
-        "would install version 2 for bans.example.com/prod: 1 ban, 2 digests\nwould keep version 1 as the previous list\n"
+        format!(
+            "would install version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
+             changes BAN-1 (high)\n\
+             lifts nothing: 1 signature of keyset 1 needed, 1 there\n\
+             0 of 0 running containers would no longer start\n\
+             would note in {state}/floor that it is about to come\n\
+             would keep version 1 as {state}/banlist.previous.lst\n\
+             would put version 2 in force as {state}/banlist.lst\n\
+             would raise {state}/floor to version 2\n"
+        )
     );
-    assert_eq!(node.known().version, 1);
+    let before = (node.names(), node.floor());
+    assert_eq!((node.known().version, (node.names(), node.floor())), (1, before));
+    // What would be refused is refused now.
+    assert!(
+        node.attempt(&node.staged(&without_images(2, &[1])), true)
+            .unwrap_err()
+            .starts_with("cannot install \"/staged.lst\": it lifts BAN-1")
+    );
+    assert_eq!(
+        node.attempt(&node.staged(&version(1)), true).unwrap(),
+        "already in force: version 1 for bans.example.com/prod: 1 ban, 2 digests\nlifts nothing: 1 signature of keyset 1 needed, 1 there\n"
+    );
+}
+
+/// A list of this version that bans `digest(1)` alone.
+fn without_images(version: u64, seeds: &[u8]) -> Vec<u8> {
+    list(&source(&[("base", digest(1))]), &terms(version), seeds)
+}
+
+#[test]
+fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    let state = "/node/var/lib/embargo";
+    // The key that signs twice, a key that nobody knows, and a bad signature do not count.
+    for seeds in [&[1][..], &[1, 1], &[1, 9]] {
+        let fault = node.install(&without_images(2, seeds)).unwrap_err();
+        let (line, hint) = fault.split_once(" / ").unwrap();
+        assert_eq!(line, "cannot install \"/staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1");
+        assert!(hint.starts_with(&format!("embargoctl list diff {state}/banlist.lst /")), "{hint}");
+        assert_eq!((node.known().version, node.floor().next), (1, None));
+    }
+    assert_eq!(
+        node.install(&without_images(2, &[2, 3])).unwrap(),
+        "installed version 2 for bans.example.com/prod: 1 ban, 1 digest\nkept version 1 as the previous list\n\
+         lifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"
+    );
+    // And a ban that is only weakened.
+    let weaker = |seeds| {
+        let mut weaker = source(&[("base", digest(1))]);
+        weaker.bans[0].action = crate::banlist::record::Action::Warn;
+        list(&weaker, &terms(3), seeds)
+    };
+    assert!(node.install(&weaker(&[3])).unwrap_err().starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"));
+    node.install(&weaker(&[3, 1])).unwrap();
+}
+
+#[test]
+fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
+    let lost = || {
+        let node = Node::new();
+        node.install(&version(1)).unwrap();
+        node.install(&version(2)).unwrap();
+        fs::remove_file(&node.paths.list).unwrap();
+        replace(&node.paths.previous, 0o644, b"nothing").unwrap();
+        node
+    };
+    let node = lost();
+    let fault = node.install(&version(3)).unwrap_err();
+    let line = "cannot install \"/staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
+    assert_eq!(fault.split_once(" / ").unwrap().0, line);
+    // What it had comes back as it was.
+    assert_eq!(node.install(&version(2)).unwrap(), "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n");
+    node.install(&version(3)).unwrap();
+    // Enough signatures need no comparison.
+    lost().install(&signed(3, &[1, 2])).unwrap();
+}
+
+#[test]
+fn a_broken_list_in_force_is_compared_by_the_one_before_and_told() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    node.install(&version(2)).unwrap();
+    let mut broken = version(2);
+    broken[HEAD_SIZE + 100] ^= 1;
+    replace(&node.paths.list, 0o644, &broken).unwrap();
+    let fault = node.install(&without_images(3, &[1])).unwrap_err();
+    assert!(fault.starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"), "{fault}");
+    assert_eq!(
+        node.install(&version(3)).unwrap(),
+        "installed version 3 for bans.example.com/prod: 1 ban, 4 digests\n\
+         the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
+    );
+    assert_eq!(node.floor().previous, Some(head_digest(&version(1))));
+}
+
+#[test]
+fn nothing_is_installed_over_what_cannot_be_looked_at() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    fs::remove_file(&node.paths.list).unwrap();
+    let told = "cannot read \"/node/var/lib/embargo/banlist.lst\": not a regular file / remove it: the list in force is a regular file";
+    fs::create_dir(&node.paths.list).unwrap();
+    assert_eq!(node.install(&version(2)).unwrap_err(), told);
+    fs::remove_dir(&node.paths.list).unwrap();
+    nix::unistd::mkfifo(&node.paths.list, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(node.install(&version(2)).unwrap_err(), told);
+    fs::remove_file(&node.paths.list).unwrap();
+    symlink(node.staged(&version(1)), &node.paths.list).unwrap();
+    assert_eq!(node.install(&version(2)).unwrap_err(), told.replace(": not a regular file", ""));
+}
+
+/// Test 23: whoever has the staged file under another name changes nothing any more.
+#[test]
+fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
+    let node = Node::new();
+    let staged = node.staged(&version(1));
+    let other = node.folder.path().join("other");
+    fs::hard_link(&staged, &other).unwrap();
+    node.attempt(&other, false).unwrap();
+    assert_ne!(fs::metadata(&node.paths.list).unwrap().ino(), fs::metadata(&other).unwrap().ino());
+    fs::OpenOptions::new().write(true).open(&other).unwrap().set_len(0).unwrap();
+    assert_eq!(file::read(&node.paths.list, 1 << 20, Guard::Owned).unwrap(), version(1));
+}
+
+#[test]
+fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    // Put there by hand, with the signatures that this takes.
+    replace(&node.paths.list, 0o644, &signed(5, &[1, 2])).unwrap();
+    let fault = node.install(&version(4)).unwrap_err();
+    assert!(fault.starts_with("cannot go back to version 4 (keyset 1) of the list"), "{fault}");
+    let other = list(&source(&[("base", digest(1))]), &terms(5), &[1, 2]);
+    assert!(node.install(&other).unwrap_err().contains("version 5 (keyset 1) was installed with other content"));
+    assert_eq!(node.install(&version(6)).unwrap().lines().nth(1).unwrap(), "kept version 5 as the previous list");
+    assert_eq!(node.floor().previous, Some(head_digest(&version(5))));
+    fs::remove_file(&node.paths.list).unwrap();
+    assert_eq!(node.known().version, 5);
+}
+
+#[test]
+fn a_version_far_above_the_floor_is_refused() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    let far = Terms { edition: Edition { keyset: 1, version: 2 + (1 << 20) }, ..terms(2) };
+    let fault = node.install(&list(&source(&[("base", digest(1))]), &far, &[1, 2])).unwrap_err();
+    assert!(fault.starts_with("cannot go to version 1048578 (keyset 1) of the list"), "{fault}");
+    assert!(fault.ends_with("a newer keyset starts versions again"), "{fault}");
+}
+
+#[test]
+fn every_installation_and_every_refusal_is_told_to_the_system_log() {
+    let node = Node::new();
+    let sockets = Sockets { journal: node.folder.path().join("journal"), syslog: node.folder.path().join("log") };
+    let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
+    journald.set_nonblocking(true).unwrap();
+    let told = |bytes: &[u8]| {
+        _ = install(&node.staged(bytes), &node.at(ISSUED.plus(60)), Some(&sockets));
+        let mut record = [0; 8_192];
+        let length = journald.recv(&mut record).unwrap_or(0);
+        String::from_utf8(record[..length].to_vec()).unwrap()
+    };
+    let record = told(&version(1));
+    let words = "MESSAGE=embargo: installed version 1 for bans.example.com/prod: 1 ban, 2 digests; signed by key-1\nPRIORITY=5\n";
+    assert!(record.starts_with(words), "{record}");
+    assert!(record.contains("\nEMBARGO_EVENT=list-installed\nEMBARGO_LIST_VERSION=1\nEMBARGO_KEYSET=1\n"), "{record}");
+    let facts =
+        "\nEMBARGO_BANS=1\nEMBARGO_DIGESTS=2\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=0\nEMBARGO_RUNNING=0\nEMBARGO_SIGNER=key-1\n";
+    assert!(record.ends_with(facts), "{record}");
+    // Once more is nothing new.
+    assert_eq!(told(&version(1)), "");
+    let record = told(&without_images(2, &[3]));
+    assert!(record.starts_with("MESSAGE=embargo: cannot install "), "{record}");
+    assert!(record.contains("; lifts BAN-1; signed by key-3\nPRIORITY=4\n"), "{record}");
+    assert!(record.contains("\nEMBARGO_EVENT=list-refused\nEMBARGO_LIST_VERSION=2\n"), "{record}");
+    assert!(record.ends_with("\nEMBARGO_LIFTED=BAN-1\nEMBARGO_SIGNER=key-3\n"), "{record}");
+    // What nobody signed has no fields.
+    let record = told(&signed(3, &[]));
+    assert!(record.ends_with("EMBARGO_EVENT=list-refused\n"), "{record}");
+    assert!(told(&signed(3, &[1, 2])).contains("; signed by key-1, key-2\n"));
+}
+
+#[test]
+fn a_full_disk_is_told_with_what_is_needed() {
+    let fault = |errno| {
+        let cause = std::io::Error::from_raw_os_error(errno);
+        error::of_disk(replace::WriteError::new(Path::new("/var/lib/embargo/banlist.lst"), cause), 5 << 20)
+    };
+    let full = fault(libc::ENOSPC);
+    assert_eq!(line::causes(&full), "cannot write \"/var/lib/embargo/banlist.lst\": the disk is full");
+    assert_eq!(full.hint(), Some("the list needs 5 MiB there, beside the one in force, which stays"));
+    assert_eq!(fault(libc::EIO).hint(), None);
 }
 
 #[test]
@@ -194,27 +404,54 @@ fn only_a_regular_file_is_installed() {
 
 #[test]
 fn an_installation_cut_short_is_finished_by_the_next() {
-    let (first, second) = (version(1), version(2));
+    let (first, second, third) = (version(1), version(2), version(3));
     // Cut after each step of installing the second list over the first.
-    for step in 1..=3 {
-        let node = Node::new();
-        node.install(&first).unwrap();
-        replace(&node.paths.state.join(".banlist.lst.draft-77"), 0o600, b"half").unwrap();
-        if step >= 2 {
-            replace::link(&node.paths.list, &node.paths.previous).unwrap();
-        }
-        if step >= 3 {
-            replace(&node.paths.list, 0o644, &second).unwrap();
-        }
-        // Until then the node has the old list or the new one.
-        assert_eq!(node.known().version, if step >= 3 { 2 } else { 1 }, "step {step}");
+    for step in 1..=4 {
+        let cut_short = || {
+            let node = Node::new();
+            node.install(&first).unwrap();
+            replace(&node.paths.state.join(".banlist.lst.draft-77"), 0o600, b"half").unwrap();
+            if step >= 2 {
+                let announced = Floor { next: Some(head_digest(&second)), ..node.floor() };
+                replace(&node.paths.floor, 0o644, announced.text().as_bytes()).unwrap();
+            }
+            if step >= 3 {
+                replace::link(&node.paths.list, &node.paths.previous).unwrap();
+            }
+            if step >= 4 {
+                replace(&node.paths.list, 0o644, &second).unwrap();
+            }
+            // Until then the node has the old list or the new one.
+            assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
+            node
+        };
+        let node = cut_short();
         node.install(&second).unwrap();
         assert_eq!(node.names(), [".lock", "banlist.lst", "banlist.previous.lst", "floor"], "step {step}");
-        assert_eq!((node.known().version, node.floor().edition.version), (2, 2), "step {step}");
+        assert_eq!((node.known().version, node.floor().edition.version, node.floor().next), (2, 2, None), "step {step}");
         assert_eq!(node.floor().previous, Some(head_digest(&first)), "step {step}");
         // And the list kept stands in.
         fs::remove_file(&node.paths.list).unwrap();
         assert_eq!(node.known().version, 1, "step {step}");
+        // Or the next list is another one; cut short as well, at its announcement.
+        let node = cut_short();
+        let staged = node.staged(&third);
+        let trust = Trust::load(&node.paths, &node.rules).unwrap();
+        let (file, size) = file::open(&staged, Guard::NoLink).unwrap();
+        let (list, at) = (Reader { path: &staged, bytes: &file }, node.at(ISSUED.plus(60)));
+        let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap();
+        let plan = plan::draw(New { list: &list, found: &found }, &at, &trust, &(), &mut Vec::new()).unwrap();
+        let plan::Step::Announce(floor) = plan.steps[0] else { panic!("step {step}: {:?}", plan.steps) };
+        replace(&node.paths.floor, 0o644, floor.text().as_bytes()).unwrap();
+        assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
+        replace::link(&node.paths.list, &node.paths.previous).unwrap();
+        fs::remove_file(&node.paths.list).unwrap();
+        assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
+        replace(&node.paths.list, 0o644, &third).unwrap();
+        assert_eq!(node.known().version, 3, "step {step}");
+        assert!(node.install(&third).unwrap().starts_with("already in force: version 3"), "step {step}");
+        assert_eq!((node.floor().edition.version, node.floor().next), (3, None), "step {step}");
+        assert_eq!(node.floor().previous, Some(head_digest(if step >= 4 { &second } else { &first })), "step {step}");
     }
 }
 
@@ -226,7 +463,11 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
     let mut broken = version(2);
     broken[HEAD_SIZE + 100] ^= 1;
     replace(&node.paths.list, 0o644, &broken).unwrap();
-    assert_eq!(node.install(&version(2)).unwrap(), "installed version 2 for bans.example.com/prod: 1 ban, 2 digests\n");
+    assert_eq!(
+        node.install(&version(2)).unwrap(),
+        "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
+         the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
+    );
     assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
     replace(&node.paths.list, 0o644, &broken).unwrap();
     node.install(&version(3)).unwrap();
@@ -255,12 +496,12 @@ fn a_clock_that_was_never_set_judges_nothing() {
     let node = Node::new();
     let staged = node.staged(&version(1));
     for now in [Timestamp::from_seconds(0), Timestamp::parse("2026-10-31").unwrap()] {
-        install(&staged, true, &node.paths, &node.rules, now).unwrap();
+        super::dry_run(&staged, &node.at(now)).unwrap();
     }
     // A clock that was set and is behind a list installed before: the list knows better.
     node.install(&version(1)).unwrap();
     let staged = node.staged(&version(2));
-    install(&staged, true, &node.paths, &node.rules, Timestamp::parse("2026-11-02").unwrap()).unwrap();
+    super::dry_run(&staged, &node.at(Timestamp::parse("2026-11-02").unwrap())).unwrap();
 }
 
 #[test]

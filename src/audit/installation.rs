@@ -1,0 +1,172 @@
+//! Which list came into force on this node, or was kept out of it?
+//!
+//! In: what an installation found out. Out: one record in the system log, with a field for every fact, so that a fleet can be asked "which nodes lifted
+//! this ban, and who signed that?". Of a list that was refused only what was authentic has a field: the rest is whoever's who made it.
+
+use crate::banlist::error::Edition;
+use crate::banlist::head::Impact;
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::system_log::{self, DAEMON, Record, Sockets};
+
+use super::LONGEST_FIELD;
+
+/// The most bans, and the most signers, that have a field each.
+const MOST_FIELDS: usize = 16;
+
+/// What an installation found out, as far as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Installation {
+    /// The list's keyset and version.
+    pub edition: Option<Edition>,
+    /// SHA-256 of its head's text.
+    pub head: Option<Digest>,
+    /// How many bans it has.
+    pub bans: Option<usize>,
+    /// How many digests it has.
+    pub digests: Option<u64>,
+    /// The bans of the list in force that it lifts, by ID.
+    pub lifted: Vec<String>,
+    /// The keys that signed it, by their names in the keyset.
+    pub signers: Vec<String>,
+    /// Whether its signers say that they know what it refuses.
+    pub impact: Option<Impact>,
+    /// How many running containers would no longer start.
+    pub newly_refused: Option<usize>,
+    /// How many run.
+    pub running: Option<usize>,
+}
+
+/// How an installation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The list is in force.
+    Installed,
+    /// It is not.
+    Refused,
+}
+
+impl Ending {
+    /// The event's name, for `EMBARGO_EVENT`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Installed => "list-installed",
+            Self::Refused => "list-refused",
+        }
+    }
+
+    /// The priority (RFC 5424, table 2): 4 warning, 5 notice.
+    const fn priority(self) -> u8 {
+        match self {
+            Self::Refused => 4,
+            Self::Installed => 5,
+        }
+    }
+}
+
+/// Tells the system log that listens on these sockets. `message` says it all in words.
+pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
+    let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
+    let fields = fields(ending, installation);
+    let record = Record { identifier: "embargo", facility: DAEMON, priority: ending.priority(), message: &message, fields };
+    // Nobody listening has nobody to be told to; the person who installs is told on the terminal.
+    system_log::record(sockets, &record, system_log::soon()).ok();
+}
+
+/// What the message says besides: what is lifted, and who signed.
+fn besides(installation: &Installation) -> String {
+    let Installation { lifted, signers, .. } = installation;
+    let list = |ids: &[String]| {
+        let named: Vec<_> = ids.iter().take(MOST_FIELDS).map(|id| line::name(id)).collect();
+        let more = ids.len() - named.len();
+        named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    };
+    let lifted = if lifted.is_empty() { String::new() } else { format!("; lifts {}", list(lifted)) };
+    if signers.is_empty() { lifted } else { format!("{lifted}; signed by {}", list(signers)) }
+}
+
+/// The facts by name, those that are known.
+fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
+    let Installation { edition, head, bans, digests, lifted, signers, impact, newly_refused, running } = installation;
+    let facts = [
+        ("EMBARGO_EVENT", Some(ending.word().to_owned())),
+        ("EMBARGO_LIST_VERSION", edition.map(|edition| edition.version.to_string())),
+        ("EMBARGO_KEYSET", edition.map(|edition| edition.keyset.to_string())),
+        ("EMBARGO_HEAD", head.map(|head| head.to_string())),
+        ("EMBARGO_BANS", bans.map(|bans| bans.to_string())),
+        ("EMBARGO_DIGESTS", digests.map(|digests| digests.to_string())),
+        ("EMBARGO_IMPACT", impact.map(|impact| impact.word().to_owned())),
+        ("EMBARGO_NEWLY_REFUSED", newly_refused.map(|refused| refused.to_string())),
+        ("EMBARGO_RUNNING", running.map(|running| running.to_string())),
+    ];
+    let mut fields: Vec<_> = facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+    fields.extend(lifted.iter().take(MOST_FIELDS).map(|id| ("EMBARGO_LIFTED", id.clone())));
+    fields.extend(signers.iter().take(MOST_FIELDS).map(|name| ("EMBARGO_SIGNER", name.clone())));
+    for (_, value) in &mut fields {
+        *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    fn lifting() -> Installation {
+        Installation {
+            edition: Some(Edition { keyset: 3, version: 413 }),
+            head: Some(Digest::of(b"head")),
+            bans: Some(2),
+            digests: Some(120),
+            lifted: vec!["BAN-2026-0007".into()],
+            signers: vec!["alice".into(), "kms-1".into()],
+            impact: Some(Impact::Guarded),
+            newly_refused: Some(1),
+            running: Some(40),
+        }
+    }
+
+    #[test]
+    fn an_installation_is_told_with_what_it_lifts_and_who_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let journald = UnixDatagram::bind(&sockets.journal).unwrap();
+        send(&sockets, Ending::Installed, &lifting(), "installed version 413 for bans.example.com/prod: 2 bans, 120 digests");
+        let mut bytes = [0; 8_192];
+        let length = journald.recv(&mut bytes).unwrap();
+        let expected = format!(
+            "MESSAGE=embargo: installed version 413 for bans.example.com/prod: 2 bans, 120 digests; lifts BAN-2026-0007; signed by alice, kms-1\n\
+             PRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=list-installed\nEMBARGO_LIST_VERSION=413\nEMBARGO_KEYSET=3\n\
+             EMBARGO_HEAD={}\nEMBARGO_BANS=2\nEMBARGO_DIGESTS=120\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=1\nEMBARGO_RUNNING=40\n\
+             EMBARGO_LIFTED=BAN-2026-0007\nEMBARGO_SIGNER=alice\nEMBARGO_SIGNER=kms-1\n",
+            Digest::of(b"head")
+        );
+        assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
+        send(&sockets, Ending::Refused, &Installation::default(), "cannot use \"x\": not a ban list: it has no head");
+        let length = journald.recv(&mut bytes).unwrap();
+        let expected = "MESSAGE=embargo: cannot use \"x\": not a ban list: it has no head\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n\
+             EMBARGO_EVENT=list-refused\n";
+        assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
+    }
+
+    #[test]
+    fn a_thousand_lifted_bans_make_one_record() {
+        let many = Installation { lifted: (0..1_000).map(|number| format!("BAN-{number}")).collect(), ..lifting() };
+        let lifted = fields(Ending::Installed, &many).iter().filter(|(name, _)| *name == "EMBARGO_LIFTED").count();
+        assert_eq!(lifted, MOST_FIELDS);
+        assert!(besides(&many).contains("BAN-15 and 984 more; signed by "));
+    }
+
+    #[test]
+    fn every_field_and_event_stands_in_the_manual() {
+        const PAGE: &str = include_str!("../../packaging/man/embargo.8");
+        for ending in [Ending::Installed, Ending::Refused] {
+            assert!(PAGE.contains(ending.word()), "{}", ending.word());
+            for (name, _) in fields(ending, &lifting()) {
+                assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+            }
+        }
+    }
+}

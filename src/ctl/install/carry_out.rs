@@ -1,0 +1,49 @@
+//! How does a plan become true, so that a crash at any moment leaves the old list or the new one?
+//!
+//! In: a plan, and the copy of the new list that was checked. Out: the node's files, each replaced whole, in the order of the steps. The copy is brought
+//! to the disk before anything else is touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends it; nothing is tried
+//! twice, a second run begins again with a copy of its own and finds what is done.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::error;
+use super::plan::Step;
+use super::{CtlError, Node};
+use crate::paths::Paths;
+use crate::sys::replace::{self, Draft, WriteError};
+
+/// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away what killed installations left.
+///
+/// # Errors
+/// Errors in writing.
+pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
+    for path in [&paths.list, &paths.previous, &paths.floor] {
+        replace::sweep(path)?;
+    }
+    let draft = Draft::open(&paths.list, 0o644).map_err(|fault| error::of_disk(fault, size))?;
+    let mut staged = staged;
+    let copied = staged.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
+    copied.map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
+    Ok(draft)
+}
+
+/// Carries out the steps of a plan with the copy that was checked.
+///
+/// # Errors
+/// Errors in writing.
+pub(super) fn carry_out(steps: &[Step], draft: Draft, size: u64, node: &Node<'_>) -> Result<(), CtlError> {
+    let paths = node.paths;
+    if steps.iter().any(|step| matches!(step, Step::Put(_))) {
+        draft.file().sync_all().map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
+    }
+    let mut draft = Some(draft);
+    for step in steps {
+        match step {
+            Step::Announce(floor) | Step::Raise(floor) => replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?,
+            Step::Keep(_) => replace::link(&paths.list, &paths.previous)?,
+            Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
+        }
+    }
+    Ok(())
+}

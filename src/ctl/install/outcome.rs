@@ -1,0 +1,87 @@
+//! What is a person told of an installation, done or planned?
+//!
+//! In: the new list, the plan and the survey. Out: lines. Names in them are others' and quoted.
+
+use std::path::Path;
+
+use super::super::list::diff;
+use super::super::{amount, impact::Survey};
+use super::plan::{Plan, Step};
+use super::{CLOCK_SET, Judged, Node};
+use crate::banlist::change::Change;
+use crate::banlist::store::{Authentic, Trust};
+use crate::report::line;
+
+/// The most bans of which each has a line of its own.
+const MOST_LISTED: usize = 20;
+
+/// What was done.
+pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node: &Node<'_>) -> Vec<String> {
+    let plan = &judged.plan;
+    let mut lines = vec![title(if plan.puts() { "installed" } else { "already in force:" }, found, plan)];
+    lines.extend(plan.keeps().map(|edition| format!("kept version {} as the previous list", edition.version)));
+    lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(change, found, plan, trust)));
+    // Nothing to say where nothing is hit.
+    lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some()).map(hit));
+    lines.extend(remarks(found, plan, node));
+    lines
+}
+
+/// What would be done.
+pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &Node<'_>) -> Vec<String> {
+    let plan = &judged.plan;
+    let mut lines = vec![title(if plan.puts() { "would install" } else { "already in force:" }, found, plan)];
+    if let Some(change) = &plan.change {
+        let changes: Vec<_> = change.lifted.iter().chain(&change.added).chain(&change.changed).collect();
+        lines.extend(changes.iter().take(MOST_LISTED).map(|change| diff::headline(change)));
+        let more = changes.len() - changes.len().min(MOST_LISTED);
+        lines.extend((more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))));
+        lines.push(threshold(change, found, plan, trust));
+    }
+    lines.extend(judged.survey.as_ref().map(hit));
+    lines.extend(plan.steps.iter().map(|step| step_words(step, node)));
+    lines.extend(remarks(found, plan, node));
+    lines
+}
+
+fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
+    let head = &found.head;
+    let (bans, digests) = (amount(plan.bans.len(), "ban"), amount(head.entries.all, "digest"));
+    format!("{said} version {} for {}: {bans}, {digests}", head.edition.version, line::name(&head.origin))
+}
+
+fn threshold(change: &Change, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
+    let needed = diff::Needed { keyset: trust.keyset.number, needed: plan.needed, good: found.tally.good };
+    diff::sentence(change, trust.keyset.number, Some(needed))
+}
+
+/// What becomes of the running containers.
+fn hit(survey: &Survey) -> String {
+    let (newly, running) = (survey.newly_refused().count(), survey.counted().count());
+    format!("{newly} of {} would no longer start", amount(running, "running container"))
+}
+
+fn step_words(step: &Step, node: &Node<'_>) -> String {
+    let name = |path: &Path| line::name(&path.to_string_lossy());
+    let paths = node.paths;
+    match step {
+        Step::Announce(_) => format!("would note in {} that it is about to come", name(&paths.floor)),
+        Step::Keep(edition) => format!("would keep version {} as {}", edition.version, name(&paths.previous)),
+        Step::Put(edition) => format!("would put version {} in force as {}", edition.version, name(&paths.list)),
+        Step::Raise(floor) => format!("would raise {} to version {}", name(&paths.floor), floor.edition.version),
+    }
+}
+
+/// What else is worth knowing.
+fn remarks(found: &Authentic, plan: &Plan, node: &Node<'_>) -> Vec<String> {
+    let head = &found.head;
+    let mut lines: Vec<_> = plan.broken.iter().map(|fault| format!("the list in force was no good: {}", line::causes(fault))).collect();
+    if found.tally.bad > 0 {
+        let (good, bad) = (found.tally.good, found.tally.bad);
+        lines.push(format!("beside {good} good signatures {bad} do not verify: embargoctl list verify says which"));
+    }
+    if head.expires <= node.now && node.now >= CLOCK_SET {
+        lines.push(format!("it expired at {}: it is enforced all the same, and reported as stale", head.expires));
+    }
+    lines
+}
