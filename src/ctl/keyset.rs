@@ -107,10 +107,10 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     let Keyset { number, expires, .. } = keyset;
     let what = "it stays in force; make the next one: embargoctl keyset next";
     if now >= *expires {
-        return Some(format!("keyset {number} expired at {expires}, {} ago: {what}\n", amount(now.since(*expires) / 86_400, "day")));
+        return Some(format!("keyset {number} expired at {expires}, {} ago: {what}", amount(now.since(*expires) / 86_400, "day")));
     }
     let left = expires.since(now);
-    (left <= NOTICE).then(|| format!("keyset {number} expires at {expires}, in {}: {what}\n", amount(left / 86_400, "day")))
+    (left <= NOTICE).then(|| format!("keyset {number} expires at {expires}, in {}: {what}", amount(left / 86_400, "day")))
 }
 
 /// What a keyset says otherwise than the one before it, a few words for each key and threshold.

@@ -48,6 +48,11 @@ timeout = "5m"
 user = "0:0"
 "#;
 
+/// A keyset that follows the one of the target, as far as one can without its key.
+const KEYSET: &str = "embargo/banlist-keyset/v1\norigin: bans.example.com/prod\nkeyset: 2\nissued: 2026-11-20T14:00:00Z\nexpires: 2028-11-20T14:00:00Z\n\
+    threshold: root=1 list=1 lift=1\nkey root key-1 ed25519 AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n\
+    key list key-2 minisign RWQxMjM0NTY3OAUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF\n\n\u{2014} key-1 AAAAAAAA\n";
+
 fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("seeds FOLDER"));
     let all = [
@@ -184,7 +189,8 @@ fn list() -> Vec<Vec<u8>> {
     let mut seeds = vec![text.into_bytes(), list.into_inner().unwrap(), head.text().into_bytes()];
     seeds.extend(texts([
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
-        "embargo/floor/v1\nedition: 1 1\nhead: DIGEST\nissued: 2026-11-20T14:00:00Z\n",
+        "keyset 1\nversion 412\nhead DIGEST\nissued 2026-11-20T14:00:00Z\nprevious DIGEST\nnext DIGEST\n",
+        KEYSET,
         "bans.example.com/prod\ntext\n\n\u{2014} key-1 AAAAAAAA\n",
         SOURCE,
     ]));

@@ -86,7 +86,8 @@ pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &m
     if said.is_empty() {
         said = format!("already in force: keyset {} of {}\n", trust.keyset.number, line::name(&trust.keyset.origin));
     }
-    Ok(said + &renewal(&trust.keyset, now).unwrap_or_default())
+    said.extend(renewal(&trust.keyset, now).map(|words| words + "\n"));
+    Ok(said)
 }
 
 fn load(paths: &Paths) -> Result<Trust, CtlError> {

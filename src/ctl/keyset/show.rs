@@ -30,7 +30,7 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
         text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
     }
     text += &signatures(&signed);
-    text += &renewal(&signed.keyset, now).unwrap_or_default();
+    text.extend(renewal(&signed.keyset, now).map(|words| words + "\n"));
     Ok(text)
 }
 

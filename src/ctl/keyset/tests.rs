@@ -409,7 +409,7 @@ fn an_end_is_announced_ninety_days_ahead_and_disables_nothing() {
     let keyset = keyset(&[1], 1);
     let said =
         |seconds_left: i64| renewal(&keyset, Timestamp::from_seconds(keyset.expires.seconds().checked_add_signed(-seconds_left).unwrap()));
-    let what = "it stays in force; make the next one: embargoctl keyset next\n";
+    let what = "it stays in force; make the next one: embargoctl keyset next";
     for (left, expected) in [
         (91 * 86_400, None),
         (90 * 86_400 + 1, None),
@@ -425,13 +425,13 @@ fn an_end_is_announced_ninety_days_ahead_and_disables_nothing() {
     let old = desk.keyset(1, &[1], 1, &[5], &[]);
     desk.write(&Keyset { expires: ISSUED, ..old }, &[]);
     desk.arm(&[5]);
-    assert!(desk.done("show").ends_with(&what));
+    assert!(desk.done("show").ends_with(&format!("{what}\n")));
     desk.keyset(2, &[1], 1, &[5], &[1]);
     let next = Keyset::parse(&desk.read("k2").split("\n\n").next().map(|text| format!("{text}\n")).unwrap()).unwrap();
     desk.write(&Keyset { expires: ISSUED.plus(86_400), ..next }, &[1]);
     assert_eq!(
         desk.rotate("./k2").0.unwrap(),
-        format!("keyset 2 is in force, signed by key-1\nkeyset 2 expires at 2026-11-21T14:00:00Z, in 1 day: {what}")
+        format!("keyset 2 is in force, signed by key-1\nkeyset 2 expires at 2026-11-21T14:00:00Z, in 1 day: {what}\n")
     );
 }
 

@@ -8,9 +8,11 @@ use std::path::Path;
 use embargo::banlist::bytes::Reader;
 use embargo::banlist::floor::Floor;
 use embargo::banlist::head::Head;
-use embargo::banlist::keyset::{Keyset, SignedKeyset};
+use embargo::banlist::key::{Algorithm, PublicKey};
+use embargo::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use embargo::banlist::note::Note;
 use embargo::banlist::record::{self, Ban, Entry, MatchKind};
+use embargo::banlist::rotation;
 use embargo::banlist::source::Source;
 use embargo::banlist::source::draft::Draft;
 use embargo::banlist::store::{self, Query};
@@ -25,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(note) = Note::parse(bytes) {
         _ = note.signatures();
     }
-    _ = SignedKeyset::parse(bytes);
+    keyset(bytes);
     _ = record::parse::<Ban>(bytes);
     _ = record::parse::<Entry>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -35,12 +37,23 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(head) = Head::parse(text) {
         assert_eq!(Head::parse(&head.text()).ok(), Some(head));
     }
-    _ = Keyset::parse(text);
     if let Some(decoded) = base64::decode(text) {
         assert_eq!(base64::encode(&decoded), text);
     }
     source(text, bytes);
 });
+
+/// A keyset has one spelling, and none follows another that its key has not signed.
+fn keyset(bytes: &[u8]) {
+    let Ok(signed) = SignedKeyset::parse(bytes) else { return };
+    // The empty line may stand there before anybody has signed.
+    assert!(signed.signatures.is_empty() || signed.note().as_bytes() == bytes);
+    assert_eq!(signed.keyset.text(), signed.text);
+    let public = PublicKey::new(Algorithm::Ed25519, vec![3; 32]).expect("32 bytes, and of no small order");
+    let root = Key { role: Role::Root, name: "key-1".to_owned(), public };
+    let old = Keyset { number: signed.keyset.number.wrapping_sub(1), root_threshold: 1, keys: vec![root], ..signed.keyset };
+    assert!(rotation::next(&old, bytes).is_err());
+}
 
 /// What the strict reading refuses is an error of the linter's, and what it takes is read alike.
 fn source(text: &str, bytes: &[u8]) {
