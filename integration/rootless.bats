@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Podman of an unprivileged user: the store, the log and the runtime's state are the user's; the list and the settings are root's.
 
+bats_require_minimum_version 1.5.0
 load lib/room
 load lib/node
 load lib/images
@@ -115,4 +116,24 @@ ban_chain_of() {
 @test "a user's build step on a banned base is refused" {
   ban_chain_of localhost/base:1
   refused_only_by_embargo 1 podman build --no-cache --network host --isolation oci --runtime "$RUNTIME" --build-arg BASE=localhost/app:1 -f "$BUILD/deep.dockerfile" "$BUILD"
+}
+
+@test "a preview by root shows a user's containers and images, which count for nothing, and one by the user shows his own" {
+  podman run -d --name web-1 --network none app:1 sleep 1000 >/dev/null 3>&-
+  ban_nothing
+  rm -f "$ROOM/archive.tar"
+  podman save -q localhost/base:1 >"$ROOM/archive.tar"
+  new_source
+  ban "docker-archive:$ROOM/archive.tar"
+  new_list
+  run --separate-stderr "$EMBARGOCTL" list preview --json "$AUTHOR/banlist.lst"
+  [ "$status" -eq 2 ]
+  [ "$(jq -c '[.running[] | [.names[0], .fate, .of_user]]' <<<"$output")" = '[["web-1","refused",true]]' ]
+  [ "$(jq -c '[.counts.running.newly_refused, .installation.counted]' <<<"$output")" = '[1,0]' ]
+  [ "$(jq -c '[.images[] | select(.fate == "refused") | .names[0]] | sort' <<<"$output")" = '["localhost/app:1","localhost/base:1","localhost/cured:1","localhost/deep:1"]' ]
+  install -m 0644 "$AUTHOR/banlist.lst" /tmp/draft.lst
+  run --separate-stderr tenant "$EMBARGOCTL" list preview /tmp/draft.lst
+  [ "$status" -eq 2 ]
+  # What the user's engine mounted is in a mount namespace of its own, also for him.
+  grep -E '^web-1 +containers-storage +localhost/app:1 +BAN-2026-0007 ' <<<"$output"
 }

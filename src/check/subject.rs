@@ -186,7 +186,7 @@ impl<'a> Node<'a> {
         let (engine, origin) = match (bundle, known.store) {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);
-                let recorded = living.filter(|running| !running.is_trusted()).and_then(|_| of_user(&bundle, &place, store, deadline));
+                let recorded = living.filter(|running| running.owner != 0).and_then(|_| of_user(&bundle, &place, store, deadline));
                 (place.word(), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
             }
             (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
@@ -213,7 +213,8 @@ impl<'a> Node<'a> {
     }
 }
 
-/// What a user's container is made of, by the record in his store: what he mounted is in a mount namespace of his own and cannot be seen from here.
+/// What a user's container is made of, by the record in his store: a rootless engine mounts in a mount namespace of its own, which cannot be seen from
+/// here, be the caller root or the user himself.
 fn of_user(bundle: &Bundle, place: &Place, store: Option<&Store>, deadline: Instant) -> Option<Result<Origin, LineageError>> {
     match (store, place) {
         (Some(store), _) => Some(store.records.container(&bundle.id, deadline)),
