@@ -2,6 +2,7 @@
 # What a list would do to the containers that run here: `embargoctl list preview`, and the guard of `embargoctl install`. Docker, ctr, a pod of the
 # CRI and Podman run side by side, all of them under the plain runtime: nothing here is about a start.
 
+bats_require_minimum_version 1.5.0
 load lib/room
 load lib/node
 load lib/images
@@ -35,6 +36,7 @@ teardown_file() {
   podman rm -fa -t 0 >/dev/null
   clear_pods
   ctr -n default task kill -s KILL job-1
+  within 10 ctr -n default task delete job-1
   docker ps -aq | xargs -r docker rm -f >/dev/null
   stop_docker
 }
