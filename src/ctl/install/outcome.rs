@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::super::list::diff;
-use super::super::{amount, impact::Survey};
+use super::super::{amount, impact::Survey, keyset};
 use super::plan::{Plan, Step};
 use super::{CLOCK_SET, Judged, Node};
 use crate::banlist::change::Change;
@@ -20,10 +20,10 @@ pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node:
     let plan = &judged.plan;
     let mut lines = vec![title(if plan.puts() { "installed" } else { "already in force:" }, found, plan)];
     lines.extend(plan.keeps().map(|edition| format!("kept version {} as the previous list", edition.version)));
-    lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(change, found, plan, trust)));
+    lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
     // Nothing to say where nothing is hit.
     lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some()).map(hit));
-    lines.extend(remarks(found, plan, node));
+    lines.extend(remarks(found, plan, trust, node));
     lines
 }
 
@@ -36,11 +36,11 @@ pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &
         lines.extend(changes.iter().take(MOST_LISTED).map(|change| diff::headline(change)));
         let more = changes.len() - changes.len().min(MOST_LISTED);
         lines.extend((more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))));
-        lines.push(threshold(change, found, plan, trust));
     }
+    lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(judged.survey.as_ref().map(hit));
     lines.extend(plan.steps.iter().map(|step| step_words(step, node)));
-    lines.extend(remarks(found, plan, node));
+    lines.extend(remarks(found, plan, trust, node));
     lines
 }
 
@@ -50,7 +50,7 @@ fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
     format!("{said} version {} for {}: {bans}, {digests}", head.edition.version, line::name(&head.origin))
 }
 
-fn threshold(change: &Change, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
+fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
     let needed = diff::Needed { keyset: trust.keyset.number, needed: plan.needed, good: found.tally.good };
     diff::sentence(change, trust.keyset.number, Some(needed))
 }
@@ -58,7 +58,10 @@ fn threshold(change: &Change, found: &Authentic, plan: &Plan, trust: &Trust) -> 
 /// What becomes of the running containers.
 fn hit(survey: &Survey) -> String {
     let (newly, running) = (survey.newly_refused().count(), survey.counted().count());
-    format!("{newly} of {} would no longer start", amount(running, "running container"))
+    match running {
+        0 => "no containers run".to_owned(),
+        _ => format!("{newly} of {} would no longer start", amount(running, "running container")),
+    }
 }
 
 fn step_words(step: &Step, node: &Node<'_>) -> String {
@@ -73,7 +76,7 @@ fn step_words(step: &Step, node: &Node<'_>) -> String {
 }
 
 /// What else is worth knowing.
-fn remarks(found: &Authentic, plan: &Plan, node: &Node<'_>) -> Vec<String> {
+fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &Node<'_>) -> Vec<String> {
     let head = &found.head;
     let mut lines: Vec<_> = plan.broken.iter().map(|fault| format!("the list in force was no good: {}", line::causes(fault))).collect();
     if found.tally.bad > 0 {
@@ -83,5 +86,6 @@ fn remarks(found: &Authentic, plan: &Plan, node: &Node<'_>) -> Vec<String> {
     if head.expires <= node.now && node.now >= CLOCK_SET {
         lines.push(format!("it expired at {}: it is enforced all the same, and reported as stale", head.expires));
     }
+    lines.extend(keyset::renewal(&trust.keyset, node.now));
     lines
 }

@@ -233,7 +233,9 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, tru
         steps.extend(kept.map(|own| Step::Keep(own.found.head.edition)));
         steps.push(Step::Put(edition));
     }
-    let issued = floor.map_or(found.head.issued, |floor| floor.issued.max(found.head.issued));
+    // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead.
+    let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
+    let issued = same_keys.map_or(found.head.issued, |floor| floor.issued.max(found.head.issued));
     let previous = kept.map(|own| own.found.digest).or(previous);
     let raised = Floor { edition, head: found.digest, issued, previous, next: None };
     steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));

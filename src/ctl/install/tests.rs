@@ -132,7 +132,8 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
         node.attempt(&staged, true).unwrap(),
         format!(
             "would install version 1 for bans.example.com/prod: 1 ban, 2 digests\n\
-             0 of 0 running containers would no longer start\n\
+             no list to compare it with: 1 signature of keyset 1 needed, 1 there\n\
+             no containers run\n\
              would put version 1 in force as {state}/banlist.lst\n\
              would raise {state}/floor to version 1\n"
         )
@@ -146,7 +147,7 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
             "would install version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
              changes BAN-1 (high)\n\
              lifts nothing: 1 signature of keyset 1 needed, 1 there\n\
-             0 of 0 running containers would no longer start\n\
+             no containers run\n\
              would note in {state}/floor that it is about to come\n\
              would keep version 1 as {state}/banlist.previous.lst\n\
              would put version 2 in force as {state}/banlist.lst\n\
@@ -489,6 +490,34 @@ fn bad_signatures_and_an_expiry_are_told() {
          beside 1 good signatures 1 do not verify: embargoctl list verify says which\n\
          it expired at 1970-01-02T00:00:00Z: it is enforced all the same, and reported as stale\n"
     );
+}
+
+#[test]
+fn a_keyset_that_expires_soon_is_told_and_changes_nothing() {
+    let node = Node::new();
+    let old = Keyset { expires: ISSUED.plus(90 * 86_400), ..keyset(&[1, 2, 3], 1) };
+    replace(&node.paths.keyset, 0o644, old.text().as_bytes()).unwrap();
+    assert_eq!(
+        node.install(&version(1)).unwrap(),
+        "installed version 1 for bans.example.com/prod: 1 ban, 2 digests\n\
+         keyset 1 expires at 2027-02-18T14:00:00Z, in 89 days: it stays in force; make the next one: embargoctl keyset next\n"
+    );
+}
+
+#[test]
+fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
+    let node = Node::new();
+    let far = Terms { issued: Timestamp::parse("2099-01-01").unwrap(), expires: Timestamp::parse("2099-02-01").unwrap(), ..terms(900) };
+    let staged = node.staged(&list(&source(&[("base", digest(1))]), &far, &[1]));
+    // The clock was never set when a thief's list came.
+    install(&staged, &node.at(Timestamp::from_seconds(0)), None).unwrap();
+    node.install(&version(901)).unwrap();
+    assert_eq!(node.floor().issued, far.issued);
+    replace(&node.paths.keyset, 0o644, Keyset { number: 2, ..keyset(&[1, 2, 3], 1) }.text().as_bytes()).unwrap();
+    let images: Vec<_> = (1..=901).map(|version| ("image", digest(1_000 + version))).chain([("base", digest(1))]).collect();
+    let next = Terms { edition: Edition { keyset: 2, version: 1 }, ..terms(1) };
+    node.install(&list(&source(&images), &next, &[1])).unwrap();
+    assert_eq!((node.floor().edition, node.floor().issued), (next.edition, ISSUED));
 }
 
 #[test]
