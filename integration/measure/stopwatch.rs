@@ -1,9 +1,10 @@
 //! How long do commands take, side by side?
 //!
-//! `stopwatch RUNS [--unlink FILE] -- COMMAND… -- COMMAND…` runs the commands in turn, A B C A B C, so that a machine whose speed drifts
-//! treats them alike; a tenth of the runs comes first and is not counted. Before each run FILE is removed. Prints one line a command: median, smallest and
-//! 99th percentile in microseconds from spawn to exit, and the peak resident memory in KiB; the children's output is thrown away. It is kept small, because
-//! a child's peak memory starts with that of the process it was made from (Linux, fs/exec.c: `exec_mmap` keeps the old peak).
+//! `stopwatch RUNS [--unlink FILE | --drop-caches] -- COMMAND… -- COMMAND…` runs the commands in turn, A B C A B C, so that a machine whose speed drifts
+//! treats them alike; a tenth of the runs comes first and is not counted. Before each run FILE is removed, or the kernel drops what it keeps of files and
+//! folders, as root alone may ask. Prints one line a command: median, smallest and 99th percentile in microseconds from spawn to exit, and the peak
+//! resident memory in KiB; the children's output is thrown away. It is kept small, because a child's peak memory starts with that of the process it was
+//! made from (Linux, fs/exec.c: `exec_mmap` keeps the old peak).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -27,7 +28,9 @@ fn main() {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut parts = words.split(|word| word == "--");
     let head = parts.next().expect("split yields at least one part");
-    let runs: usize = head.first().and_then(|word| word.to_str()?.parse().ok()).expect("stopwatch RUNS [--unlink FILE] -- COMMAND…");
+    let runs: usize =
+        head.first().and_then(|word| word.to_str()?.parse().ok()).expect("stopwatch RUNS [--unlink FILE | --drop-caches] -- COMMAND…");
+    let drop_caches = head.get(1).is_some_and(|word| word == "--drop-caches");
     let unlink = (head.get(1).is_some_and(|word| word == "--unlink")).then(|| head[2].clone());
     let mut series: Vec<Series> = parts.map(|command| Series { command: command.to_vec(), micros: Vec::new(), peak_kib: 0 }).collect();
     let warm_up = runs.div_ceil(10);
@@ -35,6 +38,9 @@ fn main() {
         for one in &mut series {
             if let Some(file) = &unlink {
                 let _absent_is_fine = std::fs::remove_file(file);
+            }
+            if drop_caches {
+                std::fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
             }
             let (micros, peak_kib) = time(&one.command);
             if round >= warm_up {
