@@ -100,6 +100,47 @@ fn what_an_author_bans_is_banned_on_the_node_until_it_is_excepted() {
 }
 
 #[test]
+fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
+    let desk = Desk::new();
+    for key in ["alice", "bob"] {
+        desk.done(&format!("keygen --out {key}"));
+    }
+    let keys = "--list-key alice.pub --list-key bob.pub --lift-threshold 2";
+    desk.done(&format!("keyset new --origin bans.example.com/test {keys} --out node/etc/embargo/keyset"));
+    let build = |version: u32| desk.done(&format!("list build --origin bans.example.com/test --version {version} --out list.lst"));
+    desk.done("ban --id BAN-2026-0007 --reason backdoor --effective 2026-11-20 docker:base:1");
+    build(1);
+    desk.done("list sign --key alice list.lst");
+    assert_eq!(desk.done("install list.lst"), "installed version 1 for bans.example.com/test: 1 ban, 1 digest\n");
+    assert_eq!(desk.check("web-1").0, Some(2));
+
+    // An exception lifts the ban for what is built on its image, too.
+    desk.done("except --ban BAN-2026-0007 --until 7d --reason moving app:1");
+    build(2);
+    let said = desk.done("list diff node/var/lib/embargo/banlist.lst list.lst");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["version 1 (keyset 1) -> version 2 of bans.example.com/test (keyset 1)", "lifts BAN-2026-0007 (high): 1 digest"]
+    );
+    assert!(lines[2].starts_with(&format!("  weaker: exception for image {APP} until 20")), "{said}");
+    assert_eq!(lines[3..], ["0 digests added, 1 lifted", "lifts 1 ban: 2 signatures of keyset 1 needed, 0 there"]);
+    desk.done("list sign --key bob list.lst");
+    for words in ["install list.lst", "install --dry-run list.lst"] {
+        let refused = desk.embargoctl(words, b"");
+        assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), String::new()));
+        let line = "embargoctl: cannot install \"list.lst\": it lifts BAN-2026-0007, which takes 2 signatures of keyset 1; it has 1\n";
+        assert!(text(&refused.stderr).starts_with(line), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains("\nhint: embargoctl list diff "), "{}", text(&refused.stderr));
+    }
+    assert_eq!(desk.check("web-1").0, Some(2));
+    desk.done("list sign --key alice list.lst");
+    let said = desk.done("install list.lst");
+    assert!(said.ends_with("\nkept version 1 as the previous list\nlifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"), "{said}");
+    assert_eq!(desk.check("web-1").0, Some(0));
+}
+
+#[test]
 fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
     let desk = Desk::new();
     let closed = desk.0.path("closed");

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     let mut text = title(&old.head, &new.head);
     lines(&change).iter().for_each(|line| text.extend([line, "\n"]));
     text += &format!("{}, {} lifted\n", digests_added(&change), change.digests_lifted);
-    Ok(text + &sentence(&change, new.head.edition.keyset, needed) + "\n")
+    Ok(text + &sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
 }
 
 const fn reader<'a>(path: &'a Path, file: &'a File) -> Reader<'a, File> {
@@ -117,14 +117,19 @@ fn digests_added(change: &Change) -> String {
     format!("{} added", amount(change.digests_added, "digest"))
 }
 
-/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`.
-pub(in crate::ctl) fn sentence(change: &Change, keyset: u64, needed: Option<Needed>) -> String {
-    let lifts = if change.is_lift() { format!("lifts {}", amount(change.lifted.len(), "ban")) } else { "lifts nothing".to_owned() };
+/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`. `None` where there is nothing to compare with.
+pub(in crate::ctl) fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
+    let is_lift = change.is_some_and(Change::is_lift);
+    let lifts = match change {
+        Some(change) if is_lift => format!("lifts {}", amount(change.lifted.len(), "ban")),
+        Some(_) => "lifts nothing".to_owned(),
+        None => "no list to compare it with".to_owned(),
+    };
     match needed {
         Some(Needed { keyset, needed, good }) => {
             format!("{lifts}: {} of keyset {keyset} needed, {good} there", amount(needed, "signature"))
         }
-        None if change.is_lift() => format!("{lifts}: it takes the lift threshold of keyset {keyset}"),
+        None if is_lift => format!("{lifts}: it takes the lift threshold of keyset {keyset}"),
         None => format!("{lifts}: it takes the list threshold of keyset {keyset}"),
     }
 }
