@@ -1,0 +1,23 @@
+#!/usr/bin/env bats
+# Does the operator's walk in the README still happen as it is shown? Its commands are run as they are typed, on a real Docker, and what they print is
+# compared with what the README shows. `integration/walk` writes it anew.
+
+load lib/room
+load lib/images
+load lib/docker
+load lib/walk
+
+setup_file() {
+  prepare_walk
+}
+
+teardown_file() {
+  remove_containers
+  stop_docker
+}
+
+@test "the operator's walk in the README happens as it is shown" {
+  cd "$WALK"
+  run python3 "$LIB/walk.py" check "$ROOM/README.md" operator
+  [ "$status" -eq 0 ] || fail "$output"
+}
