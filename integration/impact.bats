@@ -168,7 +168,7 @@ kept_out() {
 @test "a list that would newly refuse more than max_impact is kept out, with one line" {
   settings 'max_impact = "40%"'
   draft base:1
-  kept_out '4 of the 8 running containers would not start again' 'max_impact = "40%"' 'hint: embargoctl list preview'
+  kept_out '4 of the 8 running containers would not start again' 'max_impact = "40%"' 'embargo: refused web-1: built on ' 'hint: embargoctl list preview'
   settings
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
 }
@@ -203,8 +203,8 @@ kept_out() {
   settings 'max_impact = "100%"'
   draft other:1 --acknowledge-impact
   preview --json
-  [ "$(jq -r '.running[] | select(.pause) | .names[0]' <<<"$output")" = "$(podman pod inspect duo | jq -r '.Id[:12]')-infra" ]
-  [ "$(refused running)" = "$(printf '%s\n' calm-1 solo "$(podman pod inspect duo | jq -r '.Id[:12]')-infra" | sort | paste -sd' ')" ]
+  [ "$(jq -r '.running[] | select(.pause) | .names[0]' <<<"$output")" = "$(podman pod inspect --format '{{.ID}}' duo | cut -c1-12)-infra" ]
+  [ "$(refused running)" = "$(printf '%s\n' calm-1 solo "$(podman pod inspect --format '{{.ID}}' duo | cut -c1-12)-infra" | sort | paste -sd' ')" ]
   kept_out 'no pod could start: the pause container ' -infra
 }
 

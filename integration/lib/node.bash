@@ -98,9 +98,9 @@ hear_system_log() {
   within 10 test -S /dev/log
 }
 
-# own_records: what embargo itself said; other programs repeat a refusal in their own.
+# own_records: what embargo itself said of containers; other programs repeat a refusal in their own, and each list that is installed is told, too.
 own_records() {
-  grep -E 'SYSLOG_IDENTIFIER=embargo|embargo(\[[0-9]+\])?:' "$LOGS/syslog" | grep -v conmon
+  grep -E 'SYSLOG_IDENTIFIER=embargo|embargo(\[[0-9]+\])?:' "$LOGS/syslog" | grep -v conmon | grep -v 'embargo: installed version '
 }
 
 # heard PATTERN…: embargo has told the system log one thing that matches all of them (extended expressions) since forget_system_log.
