@@ -14,6 +14,7 @@ use embargo::banlist::compile::{self, Terms};
 use embargo::banlist::error::Edition;
 use embargo::banlist::head::Impact;
 use embargo::banlist::source::Source;
+use embargo::ctl::keys::{outside, public};
 use embargo::lineage::digest::Digest;
 use embargo::sys::clock::Timestamp;
 
@@ -63,6 +64,7 @@ fn main() {
         ("docker", docker()),
         ("containerd", containerd()),
         ("list", list()),
+        ("signatures", signatures()),
         ("settings", settings()),
     ];
     for (target, seeds) in all {
@@ -194,6 +196,27 @@ fn list() -> Vec<Vec<u8>> {
         "bans.example.com/prod\ntext\n\n\u{2014} key-1 AAAAAAAA\n",
         SOURCE,
     ]));
+    seeds
+}
+
+/// What the tools wrote, and each signature behind its key as the gate has them.
+fn signatures() -> Vec<Vec<u8>> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/signatures"));
+    let mut seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+    seeds.sort();
+    for (key, signature) in [
+        ("openssh-9.2-ed25519.pub", "openssh-9.2-ed25519-sha512.sig"),
+        ("openssh-9.2-ecdsa.pub", "openssh-9.2-ecdsa-sha256.sig"),
+        ("minisign-0.11.pub", "minisign-0.11.minisig"),
+        ("signify-31.pub", "signify-31.sig"),
+    ] {
+        let read = |name| fs::read(folder.join(name)).unwrap();
+        let (key, _) = public::parse(&read(key)).unwrap();
+        let made = outside::parse(&read(signature)).unwrap().of(key.algorithm()).concat();
+        assert!(key.verifies(&read("head"), &made));
+        seeds.push([&[u8::try_from(key.as_bytes().len()).unwrap()], key.as_bytes(), &made].concat());
+    }
+    seeds.extend(texts([r#"{"messageSignature":{"signature":"MEQCIAh3"}}"#, r#"{"Signature":"MEQCIAh3"}"#]));
     seeds
 }
 

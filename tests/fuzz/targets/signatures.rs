@@ -1,0 +1,34 @@
+//! Can a public key, a signature or a file with either make a reader panic?
+//!
+//! A signature's forms are parsed in the gate, on every start of a container; the files are read by authors.
+#![no_main]
+
+use embargo::banlist::key::sshsig::{Envelope, Key};
+use embargo::banlist::key::{Algorithm, PublicKey, minisign};
+use embargo::ctl::keys::{outside, public};
+use libfuzzer_sys::fuzz_target;
+
+const ALL: [Algorithm; 4] = [Algorithm::Ed25519, Algorithm::P256, Algorithm::Sshsig, Algorithm::Minisign];
+const HEAD: &[u8] = include_bytes!("../../fixtures/signatures/head");
+
+fuzz_target!(|bytes: &[u8]| {
+    // The first byte is how long the key is that stands before the signature: keys and signatures have zero bytes of their own.
+    if let Some((length, rest)) = bytes.split_first() {
+        let (key, signature) = rest.split_at(usize::from(*length).min(rest.len()));
+        for algorithm in ALL {
+            if let Some(key) = PublicKey::new(algorithm, key.to_vec()) {
+                _ = key.check(HEAD, signature);
+                assert_eq!(key.identity(), key.clone().identity());
+            }
+        }
+    }
+    _ = (Key::parse(bytes), Envelope::parse(bytes), minisign::number(bytes), minisign::point(bytes));
+    if let Ok((key, _)) = public::parse(bytes) {
+        assert_eq!(PublicKey::new(key.algorithm(), key.as_bytes().to_vec()), Some(key));
+    }
+    for algorithm in ALL {
+        if let Ok(found) = outside::parse(bytes) {
+            _ = found.of(algorithm);
+        }
+    }
+});
