@@ -12,12 +12,15 @@
 //! | 4 | signature made for something else | context line, origin, SSH namespace | `cross_protocol_sshsig_ns`, `…_note`, `…_dsse`, `…_minisign` |
 //! | 5 | rollback | (keyset, version) never below the floor | `older_head`, `older_keyset` |
 //! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
+//! | 7 | fast-forward | a cap on one jump, versions start again with a keyset | `jump_cap`, `ff_then_rotate_recovers` |
 //! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
 //! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix` |
 //! | 10 | endless data, slow loris, redirects | limits of the fetcher | with the fetcher: no program here has a network |
 //! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
 //! | 12 | lying mirror | the highest valid version of several | with the fetcher |
 //! | 13 | staging's list on production | the origin | `other_origin` |
+//! | 14 | stolen list key | lifting takes more signatures; rotation | `lift_needs_two`, `rotate` |
+//! | 15 | fewer stolen root keys than it takes | thresholds of the old keyset and of the new | `rotation_cases` |
 //! | 16 | bit flip anywhere | each piece is hashed before it is read | `flip_through_the_gate`; each bit: `corruption` |
 //! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |
 //! | 18 | prefix collision at a leaf's edge | fences of 32 bytes | `keys_sharing_31_bytes_around_a_boundary` |
@@ -27,6 +30,7 @@
 //! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
 //! | 23 | link, FIFO, folder, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
 //! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
+//! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`; pods: `integration/impact.bats` |
 //! | 26 | restored snapshot | `min_version` | `restored_folder_with_min_version_set` |
 //! | 27 | newer runtime-spec | only what is needed is read | `unknown_cap_ns_seccomp_rlimit_top_level` |
 //! | 28 | registry token on a redirect | none is sent | with the fetcher |
@@ -43,10 +47,13 @@ mod row_03_bad_signature_beside_good_ones;
 mod row_04_cross_protocol;
 mod row_05_rollback;
 mod row_06_equivocation;
+mod row_07_fast_forward;
 mod row_08_freeze;
 mod row_09_clock;
 mod row_11_mix_and_match;
 mod row_13_wrong_list;
+mod row_14_list_key_compromise;
+mod row_15_root_key_compromise;
 mod row_16_bit_flip;
 mod row_17_torn_write;
 mod row_18_prefix_collision;
@@ -54,6 +61,7 @@ mod row_19_grinding;
 mod row_20_signed_by_mistake;
 mod row_23_staging;
 mod row_24_parser_abuse;
+mod row_25_false_mass_ban;
 mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;

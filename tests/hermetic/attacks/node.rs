@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use embargo::banlist::head::HEAD_SIZE;
 use embargo::sys::clock::Timestamp;
@@ -56,6 +56,12 @@ pub(super) fn keyset(list_keys: &[u8], threshold: usize) -> String {
 pub(super) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
     let times = "issued: 2026-11-01T00:00:00Z\nexpires: 2028-11-01T00:00:00Z";
     format!("embargo/banlist-keyset/v1\norigin: {ORIGIN}\nkeyset: {number}\n{times}\nthreshold: {thresholds}\n{keys}")
+}
+
+/// A keyset with the signatures of these keys.
+pub(super) fn rotated(text: &str, seeds: &[u8]) -> String {
+    let lines: String = seeds.iter().map(|seed| signer(*seed).sign(text)).collect();
+    if lines.is_empty() { text.to_owned() } else { format!("{text}\n{lines}") }
 }
 
 impl Node {
@@ -119,7 +125,7 @@ impl Node {
 
     /// A list of this version, to be filled and signed.
     pub(super) const fn list(&self, version: u64) -> List<'_> {
-        List { node: self, version, keyset: 1, origin: ORIGIN, times: Vec::new(), source: String::new() }
+        List { node: self, version, keyset: 1, origin: ORIGIN, options: Vec::new(), source: String::new() }
     }
 
     /// `embargoctl` with the node as its root.
@@ -149,6 +155,21 @@ impl Node {
     pub(super) fn install(&self, list: &[u8]) -> Result<String, String> {
         fs::write(self.room.path("staged.lst"), list).unwrap();
         self.run(&["install", "staged.lst"])
+    }
+
+    /// Brings the node to the last of these keysets.
+    pub(super) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
+        let names: Vec<_> = (0..keysets.len()).map(|at| format!("keyset-{at}")).collect();
+        for (name, keyset) in names.iter().zip(keysets) {
+            fs::write(self.room.path(name), keyset).unwrap();
+        }
+        self.run(&[&["keyset", "rotate"], options, &names.iter().map(String::as_str).collect::<Vec<_>>()].concat())
+    }
+
+    /// The number of the node's keyset.
+    pub(super) fn keyset_number(&self) -> u64 {
+        let keyset = fs::read_to_string(self.room.path("node/etc/embargo/keyset")).unwrap();
+        keyset.lines().nth(2).unwrap().strip_prefix("keyset: ").unwrap().parse().unwrap()
     }
 
     /// Installs a list when the clock says this.
@@ -224,13 +245,48 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Lets so many containers run that are made as the node's own is: a process each, and the state that crun would keep of it.
+    pub(super) fn running(&self, containers: usize) -> Running {
+        let docker = self.room.path("docker");
+        let start = |number: usize| {
+            let id = format!("{:064x}", number + 1);
+            for folder in ["containers", "image/vfs/layerdb/mounts"] {
+                copy(&docker.join(folder).join(CONTAINER), &docker.join(folder).join(&id));
+            }
+            let record = docker.join("containers").join(&id).join("config.v2.json");
+            fs::write(&record, fs::read_to_string(&record).unwrap().replace(CONTAINER, &id)).unwrap();
+            copy(&self.room.path(BUNDLE).join(CONTAINER), &self.room.path(BUNDLE).join(&id));
+            let process = Command::new("/bin/sleep").arg("600").spawn().unwrap();
+            let state = self.room.path("node/run/crun").join(&id);
+            fs::create_dir_all(&state).unwrap();
+            let status = serde_json::json!({ "pid": process.id(), "bundle": self.room.path(BUNDLE).join(&id) });
+            fs::write(state.join("status"), status.to_string()).unwrap();
+            process
+        };
+        Running((0..containers).map(start).collect())
+    }
+}
+
+/// Containers that run until this is dropped.
+pub(super) struct Running(Vec<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
 /// A list in the making. It bans what the container is built on, unless it is said otherwise.
 pub(super) struct List<'a> {
     node: &'a Node,
     version: u64,
     keyset: u64,
     origin: &'a str,
-    times: Vec<String>,
+    options: Vec<String>,
     source: String,
 }
 
@@ -245,9 +301,16 @@ impl<'a> List<'a> {
         Self { origin, ..self }
     }
 
+    /// Whose signers know what it refuses.
+    pub(super) fn acknowledged(mut self) -> Self {
+        self.options.push("--acknowledge-impact".to_owned());
+        self
+    }
+
     /// With these times.
-    pub(super) fn times(self, issued: Timestamp, expires: Timestamp) -> Self {
-        Self { times: vec![format!("--issued={issued}"), format!("--expires={expires}")], ..self }
+    pub(super) fn times(mut self, issued: Timestamp, expires: Timestamp) -> Self {
+        self.options.extend([format!("--issued={issued}"), format!("--expires={expires}")]);
+        self
     }
 
     /// With one ban of these digests, `BAN-1`, instead of that of the base.
@@ -267,11 +330,11 @@ impl<'a> List<'a> {
         if self.source.is_empty() {
             return self.banning("base", &[BASE]).unsigned();
         }
-        let Self { node, version, keyset, origin, times, source } = self;
+        let Self { node, version, keyset, origin, options, source } = self;
         fs::write(node.room.path("bans.toml"), source).unwrap();
         let (version, keyset) = (version.to_string(), keyset.to_string());
         let mut words = vec!["list", "build", "--origin", origin, "--version", &version, "--keyset", &keyset, "--out", "built.lst"];
-        words.extend(times.iter().map(String::as_str));
+        words.extend(options.iter().map(String::as_str));
         node.run(&words).unwrap();
         fs::read(node.room.path("built.lst")).unwrap()
     }

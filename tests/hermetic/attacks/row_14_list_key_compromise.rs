@@ -1,0 +1,110 @@
+//! One stolen list key, where adding a ban takes one and lifting one takes two. The thief may ban; he may not lift.
+
+use std::fs;
+
+use super::node::{Answer, BASE, Node, OTHER, keyset_of, rotated};
+use super::signer::signer;
+
+/// A node that trusts list keys 1, 2 and 3, two of which lift, and has list 412 in force.
+fn node() -> Node {
+    let keys: String = [1, 2, 3].map(|seed| signer(seed).key_line("list")).concat();
+    let node = Node::trusting(&keyset_of(1, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)));
+    node.install(&node.list(412).source(ban("")).by(&[1])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(412));
+    node
+}
+
+/// The ban of the base and one of another digest, with this behind the first.
+fn ban(more: &str) -> String {
+    let ban = |id: &str, digest: &str| {
+        format!(
+            "[[ban]]\nid = \"{id}\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n[[ban.match]]\nbase = \"{digest}\"\n"
+        )
+    };
+    ban("BAN-1", BASE) + more + &ban("BAN-9", OTHER)
+}
+
+/// Every way in which a list can let the container start again.
+fn lifts() -> Vec<(&'static str, String)> {
+    let first = ban("");
+    vec![
+        ("nothing is banned", "\n".to_owned()),
+        ("the ban is gone", first[first.rfind("[[ban]]").unwrap()..].to_owned()),
+        ("another digest", first.replacen(BASE, &BASE.replace("7a6b", "7a6c"), 1)),
+        ("another kind", first.replacen("base = ", "layer = ", 1).replace(BASE, &format!("{}0", &BASE[..BASE.len() - 1]))),
+        ("it warns", first.replacen("effective", "action = \"warn\"\neffective", 1)),
+        ("it comes later", first.replacen("2026-11-01", "2030-01-01", 1)),
+        ("it has lapsed", first.replacen("effective", "lapses = 2026-11-02\neffective", 1)),
+        ("it will lapse", first.replacen("effective", "lapses = 2030-01-01\neffective", 1)),
+        ("an exception", ban(&format!("[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2030-01-01\nreason = \"mine\"\n"))),
+        ("a cure that it carries already", first.replacen("effective", &format!("cure = [\"{BASE}\"]\neffective"), 1)),
+    ]
+}
+
+#[test]
+fn lift_needs_two() {
+    for (way, source) in lifts() {
+        let node = node();
+        let in_force = fs::read(node.state("banlist.lst")).unwrap();
+        let one = node.list(413).source(source.clone()).by(&[1]);
+        let needs = ", which takes 2 signatures of keyset 1; it has 1";
+        let fault = node.refuses(&one);
+        assert!(fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs), "{way}: {fault}");
+        // Past the installation, the gate asks for as many: the list was compared with none.
+        node.distrusts(&one);
+        node.put(&in_force);
+        // One key twice is one key; two are two.
+        assert!(node.install(&node.list(413).source(source.clone()).by(&[1, 1])).is_err(), "{way}");
+        node.install(&node.list(413).source(source).by(&[1, 3])).unwrap_or_else(|fault| panic!("{way}: {fault}"));
+        assert_ne!(node.gate(), Answer::Banned(412), "{way}");
+    }
+}
+
+/// To ban more, or the same for longer, takes one.
+#[test]
+fn add_needs_one() {
+    let node = node();
+    let more = "[[ban.match]]\nlayer = \"sha256:00000000000000000000000000000000000000000000000000000000000000aa\"\n";
+    node.install(&node.list(413).source(ban(more)).by(&[2])).unwrap();
+    node.install(&node.list(414).source(ban(more).replacen("2026-11-01", "2026-10-01", 1)).by(&[3])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(414));
+}
+
+/// Whoever makes the list in force unreadable must not get rid of what the next one is compared with.
+#[test]
+fn a_lost_list_does_not_make_lifting_cheaper() {
+    let (kept, lost) = (node(), node());
+    kept.install(&kept.list(413).source(ban("")).by(&[1])).unwrap();
+    for (node, version) in [(kept, 414), (lost, 413)] {
+        node.put(b"torn");
+        let lifting = node.list(version).banning("base", &[OTHER]).by(&[1]);
+        assert!(node.install(&lifting).is_err());
+        fs::remove_file(node.state("banlist.lst")).unwrap();
+        assert!(node.install(&lifting).is_err());
+        node.install(&node.list(version).banning("base", &[OTHER]).by(&[1, 2])).unwrap();
+        assert_eq!(node.gate(), Answer::Admitted);
+    }
+}
+
+/// The root keys take the stolen key away.
+#[test]
+fn rotate() {
+    let node = node();
+    // The list in force is signed by a key that stays, too, before the one that goes is taken away.
+    let list = node.list(413).source(ban("")).unsigned();
+    let text = super::node::text(&list);
+    node.install(&super::node::signed(&list, &[signer(1).sign(&text), signer(2).sign(&text)])).unwrap();
+    let keys: String = [2, 3, 4].map(|seed| signer(seed).key_line("list")).concat();
+    let next = rotated(&keyset_of(2, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)), &[5]);
+    // The list keys cannot do that, however many.
+    let by_list_keys = rotated(&keyset_of(2, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)), &[1, 2, 3]);
+    assert!(node.rotate(&[&by_list_keys], &[]).is_err());
+    node.rotate(&[&next], &[]).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(413));
+    for keyset in [1, 2] {
+        let stolen = node.list(414).keyset(keyset).by(&[1]);
+        assert_eq!(node.refuses(&stolen), "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)");
+    }
+    node.install(&node.list(1).keyset(2).source(ban("")).by(&[4])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(1));
+}
