@@ -2,7 +2,7 @@
 //!
 //! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in, `embargoctl except` an exception to one. In: an image as
 //! [`ImageArgs`] takes it, and the words of a person. Out: the source with one entry more, replaced whole; a summary of what was added. The new text is
-//! read back as `list build` reads it before it replaces the old. What a ban would hit beside its aim is warned of; it is the author's decision.
+//! read back as `list build` reads it before it replaces the old. What the linter finds in a new ban is warned of; it is the author's decision.
 
 mod edit;
 #[cfg(test)]
@@ -14,14 +14,12 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::CtlError;
 use super::image::{FoundImage, Images};
+use super::list::lint;
 use crate::banlist::record::{Exception, MatchKind};
 use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
-use crate::check::stores::Stores;
-use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::{self, line};
@@ -34,9 +32,6 @@ pub use words::{BanArgs, ExceptArgs};
 
 /// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
-
-/// How long the search for images with the same layers may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why an entry could not be made.
 #[derive(Debug)]
@@ -94,10 +89,11 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let before = Text::load(&args.source)?;
     let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
-    if args.kind.kind() == MatchKind::Base {
-        warn_of_twins(&found, &args.image.stores(paths));
-    }
     warn_of_absent(&found);
+    for finding in lint::of_ban(&args.source, &after, &ban.id, (args.image.word(), found), &args.image.stores(paths)) {
+        report::warning("embargoctl", &finding.text);
+        finding.hint.iter().for_each(|hint| report::hint(hint));
+    }
     let of = |found: &NewMatch| {
         format!(
             "  {} {}{}",
@@ -218,26 +214,6 @@ impl Text {
         let open = |name: &Path| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any);
         Source::parse(&self.path, text, open).map_err(BanError::Source)?;
         Ok(replace::replace(&self.path, self.mode, text.as_bytes())?)
-    }
-}
-
-/// Warns of named images in the engines here that have the same layers and would be banned, too: those whose config alone differs.
-fn warn_of_twins(found: &Images, stores: &Stores) {
-    let deadline = Instant::now() + PATIENCE;
-    let mut warned = BTreeSet::new();
-    for store in &stores.open {
-        let names = store.records.image_names().unwrap_or_default();
-        for name in names.into_iter().take_while(|_| Instant::now() < deadline) {
-            let Ok(Origin::Image(twin)) = store.records.image(&name, deadline) else { continue };
-            let is_twin = |image: &FoundImage| {
-                image.chain.as_ref().is_some_and(|chain| chain.top() == twin.chain.top()) && image.image_id != twin.facts.image_id
-            };
-            if found.images.iter().any(is_twin) && warned.insert(name.clone()) {
-                let text =
-                    format!("{} in {store} has the same layers, so it is banned, too: their image configs alone differ", line::name(&name));
-                report::warning("embargoctl", &text);
-            }
-        }
     }
 }
 

@@ -32,7 +32,7 @@ impl Desk {
 
     /// The exit status of `list lint` and what it prints, each stream.
     fn lint(&self, words: &str) -> (Option<i32>, String, String) {
-        let Output { status, stdout, stderr } = self.embargoctl(&format!("list lint {words}").trim_end().to_owned());
+        let Output { status, stdout, stderr } = self.embargoctl(format!("list lint {words}").trim_end());
         (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
     }
 }
@@ -204,6 +204,18 @@ fn an_archive_shows_which_platforms_are_left_out() {
                     hint: ban the image with all its platforms at hand: an OCI layout of `skopeo copy --all`\nbans.toml: 1 ban, 1 warning\n";
     assert_eq!(desk.lint("--image oci-archive:images.tar"), (Some(0), expected.to_owned(), String::new()));
     assert_eq!(desk.lint("--image oci-archive:images.tar --deny-warnings").0, Some(1));
+}
+
+#[test]
+fn a_ban_is_looked_at_as_it_is_added() {
+    let desk = Desk::new();
+    family(desk.path("layout"));
+    let words = "ban --id BAN-1 --reason r --severity critical --action warn --successor team/base:1 oci:layout:team/base:1";
+    let Output { status, stderr, .. } = desk.embargoctl(words);
+    let expected = "embargoctl: warning: the ban is critical and only warns: every container starts\nhint: action = \"refuse\", or a lower severity\n\
+                    embargoctl: warning: the successor team/base:1 is what this ban bans\n\
+                    hint: name the image that has the fix; a rebuilt one of the same name by its digest, NAME@sha256:DIGEST\n";
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), expected));
 }
 
 #[test]

@@ -25,7 +25,8 @@ use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::source::draft::Draft;
 use crate::banlist::whole;
-use crate::ctl::image::EngineArgs;
+use crate::check::stores::Stores;
+use crate::ctl::image::{EngineArgs, Images};
 use crate::ctl::{CtlError, Told};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
@@ -84,6 +85,17 @@ fn load(path: &Path) -> Result<Last, CtlError> {
     let bans = whole::check(&Reader { path, bytes: &file }, &claim.head, |_, _| {})?;
     let (version, issued) = (claim.head.edition.version, claim.head.issued);
     Ok(Last { version, issued, bans: bans.into_iter().map(|counted| counted.ban).collect() })
+}
+
+/// What is wrong with one ban of a source that makes a list, beside the platforms that it leaves out. Its image is `found`, by `word`.
+pub(in crate::ctl) fn of_ban(path: &Path, text: &str, id: &str, (word, found): (&str, Images), stores: &Stores) -> Vec<Finding> {
+    // Other bans, and whatever files they name, are not this one's concern.
+    let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
+    draft.bans.retain(|ban| ban.id.as_ref().is_some_and(|placed| placed.value == id));
+    let known = search::search_beside(&draft, word, found, stores);
+    let mut found = findings(&draft, &known, None, Timestamp::now());
+    found.retain(|finding| !matches!(finding.code, Code::NotChecked | Code::MissingPlatform));
+    found
 }
 
 /// Everything that is wrong with a source at this time, as far as the images show that are known, and the list before it.

@@ -122,7 +122,7 @@ impl<'k> Aim<'_, 'k> {
         let images: Vec<_> = group.images.iter().filter(is_asked).collect();
         let hits =
             |image: &&FoundImage| if found.kind == MatchKind::Base { top(image) == Some(digest) } else { has(image, (found.kind, digest)) };
-        if images.is_empty() || images.iter().any(|image| hits(image)) {
+        if images.is_empty() || images.iter().any(hits) {
             return;
         }
         let name = line::name(value);

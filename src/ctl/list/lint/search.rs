@@ -23,19 +23,31 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`ImageError`] when an image that was asked for cannot be found or read.
 pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result<Known, CtlError> {
-    let deadline = Instant::now() + PATIENCE;
     let names = names(draft);
     let mut known = Known::default();
     for word in words {
         asked(&mut known, word, &names, stores)?;
     }
-    for name in names {
+    Ok(search_on(draft, known, stores))
+}
+
+/// The same for an image that is found already, and that was asked for by this word.
+pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &Stores) -> Known {
+    let mut known = Known::default();
+    known.add_by_name(word, found, &names(draft));
+    search_on(draft, known, stores)
+}
+
+/// What else the source names, and what else is here.
+fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
+    let deadline = Instant::now() + PATIENCE;
+    for name in names(draft) {
         named(&mut known, name, stores, deadline);
     }
     if !draft.bans.is_empty() {
         others(&mut known, stores, deadline);
     }
-    Ok(known)
+    known
 }
 
 /// What the source calls images.
@@ -50,6 +62,18 @@ impl Known {
         self.groups.push(Group { word: word.to_owned(), images: images.images, absent: images.absent });
         self.groups.len() - 1
     }
+
+    /// Adds what was found for a word, and notes which of the source's names mean it.
+    fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
+        for (word, images) in by_name(word, found) {
+            let called = [Some(word.as_str()), images.images.first().and_then(|image| image.names.first()).map(String::as_str)];
+            let called = called.map(|name| name.and_then(Reference::parse));
+            let group = self.add(&word, images);
+            let means = |name: &&&str| Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)));
+            let meant: Vec<_> = names.iter().filter(means).map(|name| ((*name).to_owned(), group)).collect();
+            self.meanings.extend(meant);
+        }
+    }
 }
 
 /// An image that was asked for: `IMAGE`, or `NAME=IMAGE` where the source calls it by another name.
@@ -60,14 +84,7 @@ fn asked(known: &mut Known, word: &str, names: &BTreeSet<&str>, stores: &Stores)
             known.meanings.insert(name.to_owned(), group);
         }
         Some(_) | None => {
-            for (word, images) in by_name(word, image::find(word, stores)?) {
-                let called = [Some(word.as_str()), images.images.first().and_then(|image| image.names.first()).map(String::as_str)];
-                let called = called.map(|name| name.and_then(Reference::parse));
-                let group = known.add(&word, images);
-                let means = |name: &&&str| Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)));
-                let meant: Vec<_> = names.iter().filter(means).map(|name| ((*name).to_owned(), group)).collect();
-                known.meanings.extend(meant);
-            }
+            known.add_by_name(word, image::find(word, stores)?, names);
         }
     }
     Ok(())
