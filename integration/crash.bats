@@ -136,7 +136,7 @@ killed_at_each() {
 }
 
 # fails_at_each ERROR NAME PATTERN COMMAND…: the command, which replaces the first list by the second, gets this error from each of its calls of this name
-# whose arguments match. It says so in a line and leaves no file of its own; until the new list has its name nothing else changes.
+# whose arguments match. It says so in a line (and perhaps a hint) and leaves no file of its own; until the new list has its name nothing else changes.
 fails_at_each() {
   local error=$1 wanted=$2 pattern=$3 all name number rest in_place= failed=0 status said where
   shift 3
@@ -150,7 +150,7 @@ fails_at_each() {
       said=$(strace -f -qq -o /dev/null -e inject="$name:error=$error:when=$number" "$@" 2>&1) || status=$?
       failed=$((failed + 1))
       [ "$status" -eq 1 ] || fail "$where: exit status $status" "$said" || return 1
-      [[ $said =~ ^embargoctl:\ cannot\ [^$'\n']+$ ]] || fail "$where: said is not one line:" "$said" || return 1
+      [[ $said =~ ^embargoctl:\ cannot\ [^$'\n']+($'\n'hint:\ [^$'\n']+)?$ ]] || fail "$where: said is not one line:" "$said" || return 1
       [[ $(names) != *draft* ]] || fail "$where: left $(names)" || return 1
       if [ -n "$in_place" ]; then
         [ "$(answers)" = "list 2, list 2" ] || fail "$where: with the new list in place the gate says: $(answers)" || return 1
