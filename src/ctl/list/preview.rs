@@ -32,7 +32,7 @@ use report::{Report, Signed};
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
 ///
 /// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list says; it would not start again. Exit status 0 when the
-/// draft would refuse nothing here, 2 when it would refuse something, 1 when that cannot be told.
+/// draft would refuse nothing here, 2 when it would refuse something, 1 on a failure.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON document.
