@@ -156,7 +156,7 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
         ("keyset new --origin o --list-key @ops.pem.pub --threshold 2", "cannot make the keyset: --threshold 2 needs 2 keys, there is 1"),
         (
             "keyset new --origin o --list-key @ops.pem.pub --list-key @ops.pem.pub",
-            "cannot make the keyset: line 8: expected a key and a name that no line above has",
+            "cannot make the keyset: the list keys ops and ops are one key, which counts once",
         ),
         ("keygen --out @nodir/x", "cannot write \"nodir/x\": the folder \"nodir\" is missing"),
         ("list show @bans.toml", "cannot use \"bans.toml\": not a ban list: it has no head"),
