@@ -15,6 +15,7 @@ NEW=$(printf 'b%.0s' {1..64})
 
 setup_file() {
   trust_an_author
+  trust_two_and_a_root
   settings
   container "$OLD"
   container "$NEW"
@@ -24,6 +25,22 @@ setup_file() {
   list second "$OLD" "$NEW"
   "$EMBARGOCTL" install "$ROOM/first.lst"
   cp -a "$STATE/." "$ROOM/before/first"
+}
+
+# trust_two_and_a_root: a keyset under which lifting takes a second list key: a list that is in force and did not come through an installation needs
+# both, so that an installation cut short must leave its traces. And the two keysets that follow.
+trust_two_and_a_root() {
+  local name
+  for name in second root; do
+    "$EMBARGOCTL" keygen --out "$AUTHOR/$name" >/dev/null
+  done
+  "$EMBARGOCTL" keyset new --origin "$ORIGIN" --list-key "$AUTHOR/key.pub" --list-key "$AUTHOR/second.pub" --lift-threshold 2 \
+    --root-key "$AUTHOR/root.pub" >"$ROOM/keyset-1"
+  "$EMBARGOCTL" keyset next "$ROOM/keyset-1" --valid 100d --out "$ROOM/keyset-2"
+  "$EMBARGOCTL" keyset sign --key "$AUTHOR/root" "$ROOM/keyset-2"
+  "$EMBARGOCTL" keyset next "$ROOM/keyset-2" --valid 200d --out "$ROOM/keyset-3"
+  "$EMBARGOCTL" keyset sign --key "$AUTHOR/root" "$ROOM/keyset-3"
+  cp "$ROOM/keyset-1" /etc/embargo/keyset
 }
 
 # container ID: a container of Docker's vfs store that is about to start, made of one layer, whose diff ID is sha256:ID.
@@ -66,10 +83,11 @@ answers() {
   printf '%s, %s\n' "$(gate "$OLD")" "$(gate "$NEW")"
 }
 
-# restore NAME: the node's folder as it was when it was saved under this name.
+# restore NAME: the node's folder as it was when it was saved under this name, and the first keyset.
 restore() {
-  rm -rf "$STATE"
+  rm -rf "$STATE" /etc/embargo/.keyset*
   cp -a "$ROOM/before/$1" "$STATE"
+  cp "$ROOM/keyset-1" /etc/embargo/keyset
 }
 
 # calls COMMAND…: runs it and prints its system calls in order: `NAME N ARGUMENTS`, the Nth call of this name. Without the first, execve, which strace
@@ -83,6 +101,14 @@ calls() {
 # names: the files beside the list.
 names() {
   find "$STATE" -mindepth 1 -printf '%f\n' | sort | paste -sd' '
+}
+
+# keyset_number: which of the keysets the node has, byte for byte.
+keyset_number() {
+  local number
+  for number in 1 2 3; do
+    ! cmp -s "$ROOM/keyset-$number" /etc/embargo/keyset || echo "$number"
+  done
 }
 
 # is_one_of TEXT WANTED…
@@ -197,6 +223,27 @@ installing_second() {
 
 @test "another installation, killed at each of its system calls: the list before, or the new one; 2 of 2" {
   installing_second 1 2
+}
+
+@test "a rotation over two keysets, killed at each of its system calls: the keyset before, or a later one, and the list in force stays" {
+  local all name number rest status killed=0
+  restore first
+  all=$(calls "$EMBARGOCTL" keyset rotate "$ROOM/keyset-2" "$ROOM/keyset-3")
+  [ "$(keyset_number)" = 3 ]
+  while read -r name number rest; do
+    restore first
+    status=0
+    { strace -f -qq -o /dev/null -e inject="$name:signal=KILL:when=$number" \
+      "$EMBARGOCTL" keyset rotate "$ROOM/keyset-2" "$ROOM/keyset-3" >/dev/null 2>&1; } 2>/dev/null || status=$?
+    [ "$status" -eq 137 ] || fail "$name($rest: exit status $status, not killed" || return 1
+    killed=$((killed + 1))
+    [ -n "$(keyset_number)" ] || fail "killed at $name($rest: the keyset is none of the three" "$(cat /etc/embargo/keyset)" || return 1
+    [ "$(answers)" = "list 1, admitted" ] || fail "killed at $name($rest: the gate says: $(answers)" || return 1
+    "$EMBARGOCTL" keyset rotate "$ROOM/keyset-2" "$ROOM/keyset-3" || fail "killed at $name($rest: the next run fails" || return 1
+    [ "$(keyset_number)" = 3 ] || fail "killed at $name($rest: the next run leaves keyset $(keyset_number)" || return 1
+    [ "$(ls -A /etc/embargo)" = $'config.toml\nkeyset' ] || fail "killed at $name($rest: left" "$(ls -A /etc/embargo)" || return 1
+  done <<<"$all"
+  [ "$killed" -ge 20 ]
 }
 
 @test "each fsync fails: said in a line, and nothing is changed before the new list is in place" {
