@@ -2,14 +2,19 @@
 //!
 //! A new file beside it, written and brought to the disk, renamed over it, and then the folder brought to the disk: without the first a power cut
 //! leaves an empty file, without the second the old name. An `fsync` that failed is never tried again, because the kernel may have dropped what it
-//! could not write; the new file is removed instead. In: a path and what to write. Not checked: who may write the folder.
+//! could not write; the new file is removed instead. Where it can be had the new file has no name until it is whole (`O_TMPFILE`), so that an interrupted
+//! or killed writer leaves nothing. In: a path and what to write. Not checked: who may write the folder.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, process};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
 
 /// Why a file could not be written. The old one, if there was one, is as it was.
 #[derive(Debug)]
@@ -54,11 +59,13 @@ impl std::error::Error for WriteError {
     }
 }
 
-/// A new file that has not got its name yet. Dropped, it is gone.
+/// A new file that has not got its name yet. Dropped, it is gone; and where the file system has files without a name, it is gone too when its writer is
+/// interrupted or killed.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
     draft: PathBuf,
+    is_named: bool,
     path: PathBuf,
 }
 
@@ -70,6 +77,17 @@ fn prefix(path: &Path) -> OsString {
     name
 }
 
+/// Where a file stands that will be given the name `path`. Removes what a process of this ID that died here may have left.
+fn draft_of(path: &Path) -> io::Result<PathBuf> {
+    let mut name = prefix(path);
+    name.push(process::id().to_string());
+    let draft = path.with_file_name(name);
+    match fs::remove_file(&draft) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        Ok(()) | Err(_) => Ok(draft),
+    }
+}
+
 impl Draft {
     /// Opens a new, empty file beside `path` with this mode.
     ///
@@ -77,18 +95,14 @@ impl Draft {
     /// [`WriteError`].
     pub fn open(path: &Path, mode: u32) -> Result<Self, WriteError> {
         let fault = |cause| WriteError::new(path, cause);
-        let mut name = prefix(path);
-        name.push(process::id().to_string());
-        let draft = path.with_file_name(name);
-        // A process of this ID that died here may have left one.
-        match fs::remove_file(&draft) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(fault(cause)),
-            Ok(()) | Err(_) => {}
-        }
-        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let file =
-            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(&draft).map_err(fault)?;
-        let opened = Self { file, draft, path: path.to_owned() };
+        let draft = draft_of(path).map_err(fault)?;
+        let opened = match nameless(folder(path)) {
+            Some(file) => Self { file, draft, is_named: false, path: path.to_owned() },
+            None => {
+                let file = options().create_new(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&draft).map_err(fault)?;
+                Self { file, draft, is_named: true, path: path.to_owned() }
+            }
+        };
         // Past the umask, and before the file has its name.
         opened.file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fault)?;
         Ok(opened)
@@ -107,6 +121,9 @@ impl Draft {
     pub fn replace(self) -> Result<(), WriteError> {
         let fault = |cause| WriteError::new(&self.path, cause);
         self.file.sync_all().map_err(fault)?;
+        if !self.is_named {
+            self.name(&self.draft).map_err(fault)?;
+        }
         fs::rename(&self.draft, &self.path).map_err(fault)?;
         sync_folder(&self.path).map_err(fault)
     }
@@ -118,9 +135,34 @@ impl Draft {
     pub fn create(self) -> Result<(), WriteError> {
         let fault = |cause| WriteError::new(&self.path, cause);
         self.file.sync_all().map_err(fault)?;
-        fs::hard_link(&self.draft, &self.path).map_err(fault)?;
+        let named = if self.is_named { fs::hard_link(&self.draft, &self.path) } else { self.name(&self.path) };
+        named.map_err(fault)?;
         sync_folder(&self.path).map_err(fault)
     }
+
+    /// Gives the nameless file a name that no file has.
+    fn name(&self, name: &Path) -> io::Result<()> {
+        linkat(AT_FDCWD, &by_descriptor(&self.file), AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW)?;
+        // A file system may have put off what a file without a name needs to outlast a power cut (btrfs: `btrfs_log_inode_parent`).
+        self.file.sync_all()
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+/// A new file in this folder without a name, where there can be one and it can be given a name later.
+fn nameless(folder: &Path) -> Option<File> {
+    let file = options().custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC).open(folder).ok()?;
+    fs::metadata(by_descriptor(&file)).is_ok().then_some(file)
+}
+
+/// The name under which linkat(2) lets anybody link an open file.
+fn by_descriptor(file: &File) -> PathBuf {
+    Path::new("/proc/self/fd").join(file.as_raw_fd().to_string())
 }
 
 impl Drop for Draft {
@@ -156,13 +198,7 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 /// [`WriteError`].
 pub fn link(from: &Path, to: &Path) -> Result<(), WriteError> {
     let fault = |cause| WriteError::new(to, cause);
-    let mut name = prefix(to);
-    name.push(process::id().to_string());
-    let draft = to.with_file_name(name);
-    match fs::remove_file(&draft) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(fault(cause)),
-        Ok(()) | Err(_) => {}
-    }
+    let draft = draft_of(to).map_err(fault)?;
     fs::hard_link(from, &draft).map_err(fault)?;
     let renamed = fs::rename(&draft, to);
     // Renaming one name of a file to another of the same file leaves both (rename(2)).
@@ -211,6 +247,47 @@ fn folder(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_draft_has_no_name_until_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for contents in ["one", "another"] {
+            let draft = Draft::open(&path, 0o640).unwrap();
+            io::Write::write_all(&mut draft.file(), contents.as_bytes()).unwrap();
+            // Where the file system has no files without a name, the draft stands beside the file: nothing is promised there.
+            assert!(draft.is_named || !names(folder.path()).iter().any(|name| name.as_encoded_bytes().starts_with(b".")));
+            draft.replace().unwrap();
+            assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), contents.as_bytes());
+        }
+        assert_eq!(names(folder.path()), ["file"]);
+        drop(Draft::open(&path, 0o640).unwrap());
+        assert!(Draft::open(&path, 0o640).unwrap().create().unwrap_err().is_there());
+        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_draft_with_a_name_does_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let named = || {
+            let draft = draft_of(&path).unwrap();
+            let file = options().create_new(true).open(&draft).unwrap();
+            Draft { file, draft, is_named: true, path: path.clone() }
+        };
+        named().create().unwrap();
+        assert!(named().create().unwrap_err().is_there());
+        named().replace().unwrap();
+        drop(named());
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
     #[test]
     fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -223,11 +300,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
         link(&path, &folder.path().join("second")).unwrap();
         link(&path, &folder.path().join("second")).unwrap();
-        let names = || {
-            let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            names.sort();
-            names
-        };
+        let names = || names(folder.path());
         assert_eq!(names(), ["file", "second"]);
         create(&folder.path().join(".file.draft-1"), 0o600, b"left").unwrap();
         assert_eq!(sweep(&path).unwrap(), 1);
