@@ -12,6 +12,8 @@ mod attacks;
 #[cfg(feature = "ctl")]
 mod authoring;
 #[cfg(feature = "ctl")]
+mod building;
+#[cfg(feature = "ctl")]
 mod linting;
 mod parsing;
 mod refusal;

@@ -1,0 +1,143 @@
+//! Lists of many digests by the real `embargoctl`: the same bytes wherever they are built, a bar only where somebody sees it, nothing left of a build
+//! that is killed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::room::open_folder;
+
+const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
+const TERMS: &str = "--origin o --version 4 --issued 2026-11-20T14:00:00Z --out l";
+
+/// Digests that take about a second.
+const MANY: u64 = if cfg!(debug_assertions) { 300_000 } else { 6_000_000 };
+
+/// A source of three bans in a folder, with so many digests in two files.
+fn source(folder: &Path, digests: u64) {
+    let ban =
+        |id: &str, more: &str| format!("[[ban]]\nid = \"{id}\"\nreason = \"why\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}");
+    let files = "[[ban.match]]\nbase_file = \"first.txt\"\n[[ban.match]]\nlayer_file = \"lists/second.txt\"\nname = \"n\"\n";
+    let single = format!("[[ban.match]]\nimage = \"{}\"\n", digest(1));
+    fs::create_dir_all(folder.join("lists")).unwrap();
+    fs::write(folder.join("bans.toml"), ban("A", files) + &ban("B", &single) + &ban("C", "[[ban.match]]\nbase_file = \"first.txt\"\n"))
+        .unwrap();
+    let lines = |numbers: std::ops::Range<u64>| numbers.map(|number| digest(number) + "\n").collect::<String>();
+    fs::write(folder.join("first.txt"), "# from the scanner\n".to_owned() + &lines(0..digests / 2)).unwrap();
+    fs::write(folder.join("lists/second.txt"), lines(digests / 3..digests)).unwrap();
+}
+
+/// A digest that nothing has, in no order.
+fn digest(number: u64) -> String {
+    let mixed = |part: u64| (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(part * 2 + 0xbf58_476d_1ce4_e5b9);
+    format!("sha256:{:016x}{:016x}{:016x}{number:016x}", mixed(1), mixed(2), mixed(3))
+}
+
+/// A command line of `embargoctl` in a folder, by way of the shell.
+fn command(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).args(["-c", line]).stdin(Stdio::null());
+    command
+}
+
+fn done(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_same_source_makes_the_same_list_on_every_machine() {
+    let folder = open_folder();
+    let desks = ["here", "there/and elsewhere"].map(|name| folder.path().join(name));
+    desks.iter().for_each(|desk| source(desk, 30_000));
+    done(&mut command(&desks[0], &format!("exec {EMBARGOCTL} list build {TERMS}")));
+    let list = fs::read(desks[0].join("l")).unwrap();
+    for (line, variable, value) in [
+        (format!("umask 077; exec {EMBARGOCTL} list build {TERMS}"), "TZ", "Pacific/Kiritimati"),
+        // One processor.
+        (format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"), "LC_ALL", "tr_TR.UTF-8"),
+        (format!("exec {EMBARGOCTL} list build --source \"$HERE/bans.toml\" {TERMS}"), "HERE", "../and elsewhere/lists/.."),
+    ] {
+        done(command(&desks[1], &line).env(variable, value));
+        let built = desks[1].join("l");
+        assert_eq!(fs::metadata(&built).unwrap().permissions().mode() & 0o777, 0o644, "{line}");
+        assert!(fs::read(&built).unwrap() == list, "{line}");
+        // Either source vouches for either list.
+        done(&mut command(&desks[0], &format!("exec {EMBARGOCTL} list verify --source bans.toml '{}'", built.display())));
+        fs::remove_file(&built).unwrap();
+    }
+}
+
+/// Runs a command line at a terminal of this kind, and gives what that was sent.
+fn at_terminal(folder: &Path, kind: &str, line: &str) -> String {
+    let output = done(command(folder, &format!("exec script -q -e -c '{line}' /dev/null")).env("TERM", kind).env("NO_COLOR", "1"));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
+    let folder = open_folder();
+    source(folder.path(), MANY);
+    let line = format!("exec {EMBARGOCTL} list build {TERMS}");
+    let piped = done(&mut command(folder.path(), &line));
+    let result = String::from_utf8(piped.stdout).unwrap();
+    assert_eq!((result.lines().count(), piped.stderr), (3, Vec::new()));
+    let shown = at_terminal(folder.path(), "xterm", &line);
+    assert!(shown.contains("reading [") || shown.contains("writing ["), "{shown:?}");
+    // No colour, no hidden cursor; the last bar is wiped before the result.
+    assert!(!shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[3"), "{shown:?}");
+    let (_, last) = shown.rsplit_once("%").unwrap();
+    assert!(last.contains("\u{1b}[2K") && last.ends_with(&result.replace('\n', "\r\n")), "{last:?}");
+    assert_eq!(at_terminal(folder.path(), "dumb", &line), result.replace('\n', "\r\n"));
+}
+
+/// Waits until a build writes, and says where.
+fn draft_of(child: &Child, folder: &Path) -> Option<PathBuf> {
+    let fds = PathBuf::from(format!("/proc/{}/fd", child.id()));
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(60) {
+        let open = fs::read_dir(&fds).into_iter().flatten().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        let draft = |path: &PathBuf| path.parent() == Some(folder) && path.extension().is_none_or(|kind| kind != "txt" && kind != "toml");
+        if let Some(draft) = open.into_iter().find(draft) {
+            return Some(draft);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() {
+    let folder = open_folder();
+    let path = folder.path().canonicalize().unwrap();
+    source(&path, MANY);
+    fs::write(path.join("l"), "the list before").unwrap();
+    let before = names(&path);
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        // A build may be done before the signal comes.
+        let draft = (0..20).find_map(|_| {
+            fs::write(path.join("l"), "the list before").unwrap();
+            let mut child = command(&path, &format!("exec {EMBARGOCTL} list build {TERMS}")).stdout(Stdio::null()).spawn().unwrap();
+            let draft = draft_of(&child, &path);
+            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+            (child.wait().unwrap().signal() == Some(signal as i32)).then_some(draft?)
+        });
+        assert_eq!(fs::read(path.join("l")).unwrap(), b"the list before", "{signal}");
+        // Nothing is promised where the file system has no files without a name.
+        if draft.unwrap().to_string_lossy().ends_with(" (deleted)") {
+            assert_eq!(names(&path), before, "{signal}");
+        }
+    }
+}
