@@ -196,7 +196,7 @@ obeyed() {
   chmod 0600 both
   ssh-keygen -y -f both >both.pub
   run "$EMBARGOCTL" keyset new --origin "$ORIGIN" --list-key "$KEYS/ec.pub" --list-key both.pub --threshold 2
-  [ "$status" -eq 1 ] && [[ $output == *"cannot make the keyset: line 8: expected a key and a name that no line above has"* ]] || fail "$output"
+  [ "$status" -eq 1 ] && [[ $output == *"cannot make the keyset: the list keys ec and both are one key, which counts once"* ]] || fail "$output"
 }
 
 @test "what is no file is an error at once" {

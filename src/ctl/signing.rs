@@ -229,7 +229,7 @@ fn fault(key: &Key, subject: &Subject<'_>, path: &Path, bytes: &[u8], mismatch: 
 fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     match algorithm {
         Algorithm::Sshsig => format!("SHA256:{}", base64::encode(Digest::of(bytes).as_bytes()).trim_end_matches('=')),
-        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| format!("{:016X}", u64::from_le_bytes(number))),
+        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| format!("{:X}", u64::from_le_bytes(number))),
         Algorithm::Ed25519 | Algorithm::P256 => algorithm.word().to_owned(),
     }
 }
