@@ -2,7 +2,8 @@
 //!
 //! One module per attack or fault, named for it; its tests are named for the ways in which it is tried. They run the real programs: `embargoctl` builds
 //! and installs lists on a node of its own, `embargo create` in front of the fake runtime is asked. What the gate answers is what counts: banned
-//! (by which list), admitted, or refused because there is no list to go by.
+//! (by which list), admitted, or refused because there is no list to go by. Beside the table: `corruption`, every bit of a list and a writer in the very
+//! file that is read; `concurrency`, installations at once and containers that start meanwhile.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|
@@ -38,6 +39,7 @@
 //! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
 
 mod clock;
+mod concurrency;
 mod corruption;
 mod craft;
 mod node;
