@@ -189,6 +189,7 @@ fn list() -> Vec<Vec<u8>> {
     let list = Mutex::new(Vec::new());
     let head = compile::write(&source, &terms, &list).unwrap();
     let mut seeds = vec![text.into_bytes(), list.into_inner().unwrap(), head.text().into_bytes()];
+    seeds.extend(abused(&head.text()));
     seeds.extend(texts([
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
         "keyset 1\nversion 412\nhead DIGEST\nissued 2026-11-20T14:00:00Z\nprevious DIGEST\nnext DIGEST\n",
@@ -197,6 +198,24 @@ fn list() -> Vec<Vec<u8>> {
         SOURCE,
     ]));
     seeds
+}
+
+/// A head as nobody should write it: the search begins where a careless reader goes wrong.
+fn abused(head: &str) -> Vec<Vec<u8>> {
+    let signed = |lines: &str| format!("{head}\n{lines}");
+    let abused = [
+        head.replacen("entries: 2", "entries: 18446744073709551615", 1),
+        head.replacen("size=", "size=134217729", 1),
+        head.replacen("version: 1\n", "version: 1\nversion: 2\n", 1),
+        head.replacen(' ', "\0", 1),
+        head.replace('\n', "\r\n"),
+        format!("\u{feff}{head}"),
+        signed(&"\u{2014} key-1 AAAAAAE=\n".repeat(17)),
+        // The last letter before the padding carries bits that mean nothing.
+        signed("\u{2014} key-1 AAAAAAF=\n"),
+        signed("\u{2014} key-1 AAAA=AAA\n\n"),
+    ];
+    abused.map(String::into_bytes).into()
 }
 
 /// What the tools wrote, and each signature behind its key as the gate has them.
