@@ -33,10 +33,10 @@ fn lifts() -> Vec<(&'static str, String)> {
         ("another digest", first.replacen(BASE, &BASE.replace("7a6b", "7a6c"), 1)),
         ("another kind", first.replacen("base = ", "layer = ", 1).replace(BASE, &format!("{}0", &BASE[..BASE.len() - 1]))),
         ("it warns", first.replacen("effective", "action = \"warn\"\neffective", 1)),
-        ("it comes later", first.replacen("2026-11-01", "2030-01-01", 1)),
+        ("it comes later", first.replacen("2026-11-01", "2090-01-01", 1)),
         ("it has lapsed", first.replacen("effective", "lapses = 2026-11-02\neffective", 1)),
-        ("it will lapse", first.replacen("effective", "lapses = 2030-01-01\neffective", 1)),
-        ("an exception", ban(&format!("[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2030-01-01\nreason = \"mine\"\n"))),
+        ("it will lapse", first.replacen("effective", "lapses = 2090-01-01\neffective", 1)),
+        ("an exception", ban(&format!("[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2090-01-01\nreason = \"mine\"\n"))),
         ("a cure that it carries already", first.replacen("effective", &format!("cure = [\"{BASE}\"]\neffective"), 1)),
     ]
 }
