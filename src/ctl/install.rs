@@ -19,6 +19,9 @@ use super::progress::Progress;
 use super::{CtlError, lock};
 use crate::audit::installation::{self, Ending, Installation};
 use crate::banlist::bytes::Reader;
+use crate::banlist::change::Change;
+use crate::banlist::error::Tally;
+use crate::banlist::head::Claim;
 use crate::banlist::keyset::{Key, Keyset, Role};
 use crate::banlist::note::{self, Enough};
 use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
@@ -123,7 +126,7 @@ fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Res
     event.digests = Some(found.head.entries.all);
     event.impact = Some(found.head.impact);
     event.signers = signers(&list, size, &trust.keyset)?;
-    let judged = judge(New { list: &list, found: &found }, node, &trust, event)?;
+    let judged = judge(New::of(&list, &found), node, &trust, event)?;
     carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
     let words = outcome::installed(&found, &judged, &trust, node);
     let is_new = !judged.plan.steps.is_empty();
@@ -139,8 +142,31 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<String, CtlError> {
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
     let list = Reader { path: staged, bytes: &file };
-    let judged = judge(New { list: &list, found: &found }, node, &trust, &mut Installation::default())?;
+    let judged = judge(New::of(&list, &found), node, &trust, &mut Installation::default())?;
     Ok(outcome::planned(&found, &judged, &trust, node).join("\n") + "\n")
+}
+
+/// What a draft would change on a node.
+#[derive(Debug)]
+pub struct Prospect {
+    /// From the list in force, or the one before, to the draft; `None` where there is none to compare it with.
+    pub change: Option<Change>,
+    /// How many list keys have to sign it for that.
+    pub needed: usize,
+    /// How many have.
+    pub good: usize,
+}
+
+/// What an installation of the list `draft` would change, however few keys signed it. Every byte of it is checked; nothing is made anywhere.
+///
+/// # Errors
+/// As [`run`], but for signatures that are missing.
+pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust: &Trust) -> Result<Prospect, CtlError> {
+    let progress = Progress::start("checking", claim.head.shape().bytes());
+    let Tally { good, .. } = trust.keyset.tally(&claim.text, &claim.signatures, trust.keyset.lift_threshold, Enough::All);
+    let new = New { list: draft, head: &claim.head, digest: claim.digest(), good };
+    let Plan { change, needed, .. } = plan::sketch(new, node, trust, &progress)?;
+    Ok(Prospect { change, needed, good })
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.
@@ -151,7 +177,7 @@ struct Judged {
 
 /// Draws the plan, and refuses one that too many running containers would not survive.
 fn judge(new: New<'_>, node: &Node<'_>, trust: &Trust, event: &mut Installation) -> Result<Judged, CtlError> {
-    let head = &new.found.head;
+    let head = new.head;
     let progress = Progress::start("checking", head.shape().bytes());
     let drawn = plan::draw(new, node, trust, &progress, &mut event.lifted);
     drop(progress);

@@ -13,7 +13,7 @@ use crate::banlist::bytes::{ReadAt, Reader};
 use crate::banlist::change::{self, Change};
 use crate::banlist::error::{Edition, ListError};
 use crate::banlist::floor::Floor;
-use crate::banlist::head::HEAD_SIZE;
+use crate::banlist::head::{HEAD_SIZE, Head};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{Authentic, Standing, Trust};
 use crate::banlist::watch::Watch;
@@ -56,6 +56,11 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step, Step::Put(_)))
     }
 
+    /// The bans that the new list lifts, by ID.
+    pub(super) fn lifted(&self) -> Vec<String> {
+        self.change.iter().flat_map(|change| &change.lifted).map(|change| change.ban.id.clone()).collect()
+    }
+
     /// The list that is kept as the previous one.
     pub(super) fn keeps(&self) -> Option<Edition> {
         self.steps.iter().find_map(|step| match step {
@@ -84,11 +89,24 @@ impl<'a> Own<'a> {
     }
 }
 
-/// The new list, whose head is authentic.
+/// The new list: its head is authentic, or that of a draft that is only asked about.
 #[derive(Clone, Copy)]
 pub(super) struct New<'a> {
+    /// All of it.
     pub(super) list: &'a Reader<'a, File>,
-    pub(super) found: &'a Authentic,
+    /// Its head.
+    pub(super) head: &'a Head,
+    /// SHA-256 of the head's text.
+    pub(super) digest: Digest,
+    /// How many list keys signed it.
+    pub(super) good: usize,
+}
+
+impl<'a> New<'a> {
+    /// The list that was found authentic.
+    pub(super) const fn of(list: &'a Reader<'a, File>, found: &'a Authentic) -> Self {
+        Self { list, head: &found.head, digest: found.digest, good: found.tally.good }
+    }
 }
 
 /// The plan for a new list. The bans that it lifts are added to `lifted`, also when it may not lift them.
@@ -96,19 +114,28 @@ pub(super) struct New<'a> {
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be looked at; [`InstallError`] when too few keys signed it.
 pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch, lifted: &mut Vec<String>) -> Result<Plan, CtlError> {
-    let Compared { in_force, previous, change, bans, broken } = compare(new, node, trust, watch)?;
-    let is_known = trust.floor.is_some_and(|floor| floor.head == new.found.digest);
-    lifted.extend(change.iter().flat_map(|change| &change.lifted).map(|change| change.ban.id.clone()));
-    let lost = trust.floor.is_some() && change.is_none() && !is_known;
-    let needed = if lost || !lifted.is_empty() { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
-    let plan = Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known };
+    let plan = sketch(new, node, trust, watch)?;
+    lifted.extend(plan.lifted());
     enough(new, &plan, trust, lifted).map_err(|error| error.explained(&node.paths.list))?;
     Ok(plan)
 }
 
+/// The same, however few keys signed the list.
+///
+/// # Errors
+/// What is wrong with the new list, and with the place of the list in force when it cannot be looked at.
+pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
+    let Compared { in_force, previous, change, bans, broken } = compare(new, node, trust, watch)?;
+    let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
+    let lost = trust.floor.is_some() && change.is_none() && !is_known;
+    let needed =
+        if lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
+    Ok(Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known })
+}
+
 /// Whether as many keys signed it as its change takes.
 fn enough(new: New<'_>, plan: &Plan, trust: &Trust, lifted: &[String]) -> Result<(), InstallError> {
-    let (list, keyset, needed, good) = (new.list.path.to_owned(), trust.keyset.number, plan.needed, new.found.tally.good);
+    let (list, keyset, needed, good) = (new.list.path.to_owned(), trust.keyset.number, plan.needed, new.good);
     if good >= needed {
         return Ok(());
     }
@@ -144,7 +171,7 @@ fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) 
         }
     };
     let previous = Own::open(&paths.previous, trust, Standing::Previous).ok();
-    let digest = previous.as_ref().map(|own| own.found.digest).filter(|digest| *digest != new.found.digest);
+    let digest = previous.as_ref().map(|own| own.found.digest).filter(|digest| *digest != new.digest);
     if let Some(own) = in_force {
         not_behind(new, &own.found)?;
         match against(new, &own, node, watch) {
@@ -179,7 +206,7 @@ fn against_previous(
     trust: &Trust,
     watch: &dyn Watch,
 ) -> Result<Option<Change>, CtlError> {
-    let is_repair = trust.floor.is_some_and(|floor| floor.head == new.found.digest);
+    let is_repair = trust.floor.is_some_and(|floor| floor.head == new.digest);
     let Some(own) = previous.filter(|_| !is_repair) else { return Ok(None) };
     match against(new, &own, node, watch) {
         Ok(change) => Ok(Some(change)),
@@ -192,21 +219,21 @@ fn against_previous(
 fn against(new: New<'_>, own: &Own<'_>, node: &Node<'_>, watch: &dyn Watch) -> Result<Change, ListError> {
     let reader = own.reader();
     let old = Whole::open(&reader, &own.found.head)?;
-    change::compare(old, whole(new, watch)?, node.now.min(new.found.head.issued))
+    change::compare(old, whole(new, watch)?, node.now.min(new.head.issued))
 }
 
 fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, ListError> {
-    Ok(Whole::open(new.list, &new.found.head)?.watched(watch))
+    Ok(Whole::open(new.list, new.head)?.watched(watch))
 }
 
 /// Refuses a list that is older than the one in force, or another of its edition. The floor may be below the list in force when an installation was cut
 /// short, or when somebody put it there.
 fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
-    let (edition, floor, path) = (new.found.head.edition, in_force.head.edition, new.list.path.to_owned());
+    let (edition, floor, path) = (new.head.edition, in_force.head.edition, new.list.path.to_owned());
     if edition < floor {
         return Err(error::of_list(ListError::Rollback(path, edition, floor)));
     }
-    if edition == floor && new.found.digest != in_force.digest {
+    if edition == floor && new.digest != in_force.digest {
         return Err(error::of_list(ListError::Equivocation(path, edition)));
     }
     Ok(())
@@ -214,9 +241,9 @@ fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
 
 /// The steps that are left to do.
 fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, trust: &Trust) -> Result<Vec<Step>, ListError> {
-    let New { found, .. } = new;
-    let edition = found.head.edition;
-    let kept = in_force.filter(|own| own.found.digest != found.digest);
+    let New { head, digest, .. } = new;
+    let edition = head.edition;
+    let kept = in_force.filter(|own| own.found.digest != digest);
     let is_there = match in_force {
         // The same list may come with other signatures.
         Some(own) if kept.is_none() => head_block(&own.reader())? == head_block(new.list)?,
@@ -224,7 +251,7 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, tru
     };
     let mut steps = Vec::new();
     let mut floor = trust.floor;
-    let announced = trust.floor.filter(|floor| !is_there && floor.head != found.digest).map(|floor| announced(floor, new, kept, previous));
+    let announced = trust.floor.filter(|floor| !is_there && floor.head != digest).map(|floor| announced(floor, new, kept, previous));
     if announced.is_some() && announced != floor {
         steps.extend(announced.map(Step::Announce));
         floor = announced;
@@ -235,9 +262,9 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, tru
     }
     // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
-    let issued = same_keys.map_or(found.head.issued, |floor| floor.issued.max(found.head.issued));
+    let issued = same_keys.map_or(head.issued, |floor| floor.issued.max(head.issued));
     let previous = kept.map(|own| own.found.digest).or(previous);
-    let raised = Floor { edition, head: found.digest, issued, previous, next: None };
+    let raised = Floor { edition, head: digest, issued, previous, next: None };
     steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));
     Ok(steps)
 }
@@ -245,7 +272,7 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, tru
 /// The floor while the new list is put in place. Where the list in force is not the floor's, because an installation was cut short or somebody put it
 /// there, the floor is that list's from now on: it must not become one that nobody knows.
 fn announced(floor: Floor, new: New<'_>, kept: Option<&Own<'_>>, previous: Option<Digest>) -> Floor {
-    let next = Some(new.found.digest);
+    let next = Some(new.digest);
     match kept.map(|own| &own.found).filter(|found| found.head.edition > floor.edition) {
         Some(Authentic { head, digest, .. }) => {
             Floor { edition: head.edition, head: *digest, issued: floor.issued.max(head.issued), previous, next }

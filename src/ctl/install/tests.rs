@@ -441,7 +441,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
         let (file, size) = file::open(&staged, Guard::NoLink).unwrap();
         let (list, at) = (Reader { path: &staged, bytes: &file }, node.at(ISSUED.plus(60)));
         let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap();
-        let plan = plan::draw(New { list: &list, found: &found }, &at, &trust, &(), &mut Vec::new()).unwrap();
+        let plan = plan::draw(New::of(&list, &found), &at, &trust, &(), &mut Vec::new()).unwrap();
         let plan::Step::Announce(floor) = plan.steps[0] else { panic!("step {step}: {:?}", plan.steps) };
         replace(&node.paths.floor, 0o644, floor.text().as_bytes()).unwrap();
         assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
