@@ -9,6 +9,8 @@ pub mod installation;
 #[cfg(feature = "ctl")]
 pub mod rotation;
 
+use std::time::Instant;
+
 use nix::errno::Errno;
 
 use crate::report::line;
@@ -17,6 +19,27 @@ use crate::verdict::event::Event;
 
 /// The most characters of one field; a name that is longer is nobody's name.
 const LONGEST_FIELD: usize = 1_000;
+
+/// How what a person began ended.
+#[cfg(feature = "ctl")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is done.
+    Done,
+    /// It was refused.
+    Refused,
+}
+
+#[cfg(feature = "ctl")]
+impl Ending {
+    /// The priority (RFC 5424, table 2): 4 warning, 5 notice.
+    const fn priority(self) -> u8 {
+        match self {
+            Self::Refused => 4,
+            Self::Done => 5,
+        }
+    }
+}
 
 /// Tells the system log of every event, if it listens.
 pub fn send(events: &[Event]) {
@@ -29,13 +52,19 @@ pub fn send(events: &[Event]) {
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
     let until = system_log::soon();
     for event in events {
-        let (facility, priority, message) = (DAEMON, event.kind.priority(), event.message.as_str());
         // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
-        let record = Record { identifier: "embargo", facility, priority, message, fields: fields(event) };
-        if system_log::record(sockets, &record, until) == Err(Errno::EAGAIN) {
+        if record(sockets, event.kind.priority(), &event.message, fields(event), until) == Err(Errno::EAGAIN) {
             return;
         }
     }
+}
+
+/// Sends one record, its fields cut and fit for one line each; `message` is so already.
+fn record(sockets: &Sockets, priority: u8, message: &str, mut fields: Vec<(&'static str, String)>, until: Instant) -> nix::Result<()> {
+    for (_, value) in &mut fields {
+        *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
+    }
+    system_log::record(sockets, &Record { identifier: "embargo", facility: DAEMON, priority, message, fields }, until)
 }
 
 /// The event's facts by name, those that are known; each ban and each matched digest has a field of its own.
@@ -59,9 +88,6 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ("EMBARGO_REVISION", subject.revision.clone()),
     ];
     fields.extend(facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
-    for (_, value) in &mut fields {
-        *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
-    }
     fields
 }
 
@@ -174,7 +200,12 @@ mod tests {
     fn a_long_name_is_cut_and_nobody_listening_is_fine() {
         let mut event = refused();
         event.subject.container = "x".repeat(100_000);
-        let container = fields(&event).into_iter().find(|(name, _)| *name == "EMBARGO_CONTAINER").unwrap().1;
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let journald = UnixDatagram::bind(&sockets.journal).unwrap();
+        send_to(&sockets, &[event.clone()]);
+        let heard = heard(&journald);
+        let container = heard.lines().find_map(|line| line.strip_prefix("EMBARGO_CONTAINER=")).unwrap();
         assert_eq!(container.len(), LONGEST_FIELD);
         send_to(&Sockets { journal: Path::new("/nowhere").into(), syslog: Path::new("/nowhere").into() }, &[event]);
     }

@@ -7,9 +7,9 @@ use crate::banlist::error::Edition;
 use crate::banlist::head::Impact;
 use crate::lineage::digest::Digest;
 use crate::report::line;
-use crate::sys::system_log::{self, DAEMON, Record, Sockets};
+use crate::sys::system_log::{self, Sockets};
 
-use super::LONGEST_FIELD;
+use super::Ending;
 
 /// The most bans, and the most signers, that have a field each.
 const MOST_FIELDS: usize = 16;
@@ -37,41 +37,19 @@ pub struct Installation {
     pub running: Option<usize>,
 }
 
-/// How an installation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The list is in force.
-    Installed,
-    /// It is not.
-    Refused,
-}
-
-impl Ending {
-    /// The event's name, for `EMBARGO_EVENT`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Installed => "list-installed",
-            Self::Refused => "list-refused",
-        }
-    }
-
-    /// The priority (RFC 5424, table 2): 4 warning, 5 notice.
-    const fn priority(self) -> u8 {
-        match self {
-            Self::Refused => 4,
-            Self::Installed => 5,
-        }
+/// The event's name, for `EMBARGO_EVENT`.
+const fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "list-installed",
+        Ending::Refused => "list-refused",
     }
 }
 
 /// Tells the system log that listens on these sockets. `message` says it all in words.
 pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
     let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
-    let fields = fields(ending, installation);
-    let record = Record { identifier: "embargo", facility: DAEMON, priority: ending.priority(), message: &message, fields };
     // Nobody listening has nobody to be told to; the person who installs is told on the terminal.
-    system_log::record(sockets, &record, system_log::soon()).ok();
+    super::record(sockets, ending.priority(), &message, fields(ending, installation), system_log::soon()).ok();
 }
 
 /// What the message says besides: what is lifted, and who signed.
@@ -90,7 +68,7 @@ fn besides(installation: &Installation) -> String {
 fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
     let Installation { edition, head, bans, digests, lifted, signers, impact, newly_refused, running } = installation;
     let facts = [
-        ("EMBARGO_EVENT", Some(ending.word().to_owned())),
+        ("EMBARGO_EVENT", Some(word(ending).to_owned())),
         ("EMBARGO_LIST_VERSION", edition.map(|edition| edition.version.to_string())),
         ("EMBARGO_KEYSET", edition.map(|edition| edition.keyset.to_string())),
         ("EMBARGO_HEAD", head.map(|head| head.to_string())),
@@ -103,9 +81,6 @@ fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, Str
     let mut fields: Vec<_> = facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
     fields.extend(lifted.iter().take(MOST_FIELDS).map(|id| ("EMBARGO_LIFTED", id.clone())));
     fields.extend(signers.iter().take(MOST_FIELDS).map(|name| ("EMBARGO_SIGNER", name.clone())));
-    for (_, value) in &mut fields {
-        *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
-    }
     fields
 }
 
@@ -133,7 +108,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
-        send(&sockets, Ending::Installed, &lifting(), "installed version 413 for bans.example.com/prod: 2 bans, 120 digests");
+        send(&sockets, Ending::Done, &lifting(), "installed version 413 for bans.example.com/prod: 2 bans, 120 digests");
         let mut bytes = [0; 8_192];
         let length = journald.recv(&mut bytes).unwrap();
         let expected = format!(
@@ -154,7 +129,7 @@ mod tests {
     #[test]
     fn a_thousand_lifted_bans_make_one_record() {
         let many = Installation { lifted: (0..1_000).map(|number| format!("BAN-{number}")).collect(), ..lifting() };
-        let lifted = fields(Ending::Installed, &many).iter().filter(|(name, _)| *name == "EMBARGO_LIFTED").count();
+        let lifted = fields(Ending::Done, &many).iter().filter(|(name, _)| *name == "EMBARGO_LIFTED").count();
         assert_eq!(lifted, MOST_FIELDS);
         assert!(besides(&many).contains("BAN-15 and 984 more; signed by "));
     }
@@ -162,8 +137,8 @@ mod tests {
     #[test]
     fn every_field_and_event_stands_in_the_manual() {
         const PAGE: &str = include_str!("../../packaging/man/embargo.8");
-        for ending in [Ending::Installed, Ending::Refused] {
-            assert!(PAGE.contains(ending.word()), "{}", ending.word());
+        for ending in [Ending::Done, Ending::Refused] {
+            assert!(PAGE.contains(word(ending)), "{}", word(ending));
             for (name, _) in fields(ending, &lifting()) {
                 assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
             }

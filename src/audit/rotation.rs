@@ -4,35 +4,15 @@
 //! nodes follow keyset 3, and who signed that?".
 
 use crate::report::line;
-use crate::sys::system_log::{self, DAEMON, Record, Sockets};
+use crate::sys::system_log::{self, Sockets};
 
-use super::LONGEST_FIELD;
+use super::Ending;
 
-/// How a step of a rotation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The keyset is this node's.
-    Rotated,
-    /// It is not.
-    Refused,
-}
-
-impl Ending {
-    /// The event's name, for `EMBARGO_EVENT`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Rotated => "keyset-rotated",
-            Self::Refused => "keyset-refused",
-        }
-    }
-
-    /// The priority (RFC 5424, table 2): 4 warning, 5 notice.
-    const fn priority(self) -> u8 {
-        match self {
-            Self::Refused => 4,
-            Self::Rotated => 5,
-        }
+/// The event's name, for `EMBARGO_EVENT`.
+const fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "keyset-rotated",
+        Ending::Refused => "keyset-refused",
     }
 }
 
@@ -53,18 +33,16 @@ pub struct Step {
 pub fn send(sockets: &Sockets, steps: &[Step]) {
     let until = system_log::soon();
     for step in steps {
-        let (priority, message) = (step.ending.priority(), line::one_line(&format!("embargo: {}", step.message)));
-        let record = Record { identifier: "embargo", facility: DAEMON, priority, message: &message, fields: fields(step) };
+        let message = line::one_line(&format!("embargo: {}", step.message));
         // Nobody listening has nobody to be told to; the person who rotates is told on the terminal.
-        system_log::record(sockets, &record, until).ok();
+        super::record(sockets, step.ending.priority(), &message, fields(step), until).ok();
     }
 }
 
 /// The facts by name.
 fn fields(step: &Step) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("EMBARGO_EVENT", step.ending.word().to_owned()), ("EMBARGO_KEYSET", step.keyset.to_string())];
-    fields
-        .extend(step.signers.iter().map(|name| ("EMBARGO_SIGNER", line::one_line(&name.chars().take(LONGEST_FIELD).collect::<String>()))));
+    let mut fields = vec![("EMBARGO_EVENT", word(step.ending).to_owned()), ("EMBARGO_KEYSET", step.keyset.to_string())];
+    fields.extend(step.signers.iter().map(|name| ("EMBARGO_SIGNER", name.clone())));
     fields
 }
 
@@ -76,7 +54,7 @@ mod tests {
     fn steps() -> Vec<Step> {
         let signers = vec!["alice".into(), "bob".into()];
         let refused = Step { ending: Ending::Refused, keyset: 2, signers: vec![], message: "cannot rotate to \"3\u{1b}\"".into() };
-        vec![Step { ending: Ending::Rotated, keyset: 2, signers, message: "keyset 2 is in force".into() }, refused]
+        vec![Step { ending: Ending::Done, keyset: 2, signers, message: "keyset 2 is in force".into() }, refused]
     }
 
     #[test]
@@ -109,7 +87,7 @@ mod tests {
             for (name, _) in fields(&step) {
                 assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
             }
-            assert!(PAGE.lines().any(|line| line.starts_with(".Li ") && line.contains(step.ending.word())), "{}", step.ending.word());
+            assert!(PAGE.lines().any(|line| line.starts_with(".Li ") && line.contains(word(step.ending))), "{}", word(step.ending));
         }
     }
 }

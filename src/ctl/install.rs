@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use super::impact::{self, Survey};
 use super::progress::Progress;
 use super::{CtlError, lock};
-use crate::audit::installation::{self, Ending, Installation};
+use crate::audit::Ending;
+use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
-use crate::banlist::change::Change;
 use crate::banlist::error::Tally;
-use crate::banlist::head::Claim;
+use crate::banlist::head::{Claim, Head};
 use crate::banlist::keyset::{Key, Keyset, Role};
 use crate::banlist::note::{self, Enough};
 use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
@@ -93,7 +93,7 @@ pub fn install(staged: &Path, node: &Node<'_>, sockets: Option<&Sockets>) -> Res
     let done = put_in_force(staged, node, &mut event);
     if let Some(sockets) = sockets {
         match &done {
-            Ok(outcome) if outcome.is_new => installation::send(sockets, Ending::Installed, &event, &outcome.title),
+            Ok(outcome) if outcome.is_new => installation::send(sockets, Ending::Done, &event, &outcome.title),
             // The same list once more, as configuration management does it every hour.
             Ok(_) => {}
             Err(fault) => installation::send(sockets, Ending::Refused, &event, &line::causes(fault)),
@@ -146,27 +146,48 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<String, CtlError> {
     Ok(outcome::planned(&found, &judged, &trust, node).join("\n") + "\n")
 }
 
-/// What a draft would change on a node.
+/// What a draft takes on a node.
 #[derive(Debug)]
 pub struct Prospect {
-    /// From the list in force, or the one before, to the draft; `None` where there is none to compare it with.
-    pub change: Option<Change>,
+    /// What it lifts there.
+    pub lifts: Lifts,
     /// How many list keys have to sign it for that.
     pub needed: usize,
     /// How many have.
     pub good: usize,
+    /// What an installation says when they are too few.
+    pub too_few: Option<InstallError>,
 }
 
-/// What an installation of the list `draft` would change, however few keys signed it. Every byte of it is checked; nothing is made anywhere.
+/// What a list lifts on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lifts {
+    /// Nothing: it keeps every ban, or there never was one.
+    Nothing,
+    /// These bans, by ID.
+    Bans(Vec<String>),
+    /// The node had a list, and nothing is left to compare with.
+    Unknown,
+}
+
+/// What an installation of the list `draft` would lift, however few keys signed it. Every byte of it is checked; nothing is made anywhere.
 ///
 /// # Errors
 /// As [`run`], but for signatures that are missing.
 pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust: &Trust) -> Result<Prospect, CtlError> {
+    not_ahead(draft.path, &claim.head, trust, node.now)?;
     let progress = Progress::start("checking", claim.head.shape().bytes());
     let Tally { good, .. } = trust.keyset.tally(&claim.text, &claim.signatures, trust.keyset.lift_threshold, Enough::All);
     let new = New { list: draft, head: &claim.head, digest: claim.digest(), good };
-    let Plan { change, needed, .. } = plan::sketch(new, node, trust, &progress)?;
-    Ok(Prospect { change, needed, good })
+    let plan = plan::sketch(new, node, trust, &progress)?;
+    let lifted = plan.lifted();
+    let too_few = plan::enough(new, &plan, trust, &lifted).err();
+    let lifts = match &plan.change {
+        Some(change) if change.is_lift() => Lifts::Bans(lifted),
+        None if plan.is_lost => Lifts::Unknown,
+        Some(_) | None => Lifts::Nothing,
+    };
+    Ok(Prospect { lifts, needed: plan.needed, good, too_few })
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.
@@ -207,17 +228,17 @@ fn open(staged: &Path) -> Result<(File, u64), CtlError> {
 fn authenticate(staged: &Path, file: &File, size: u64, node: &Node<'_>, trust: &Trust) -> Result<Authentic, CtlError> {
     let list = Reader { path: staged, bytes: file };
     let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(error::of_list)?;
-    not_ahead(staged, &found, trust, node.now)?;
+    not_ahead(staged, &found.head, trust, node.now)?;
     Ok(found)
 }
 
 /// Refuses a list from the future: it would move the node's idea of the time. Not judged by a clock that was never set, or is behind the floor.
-fn not_ahead(path: &Path, found: &Authentic, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
+fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
     let behind = trust.floor.is_some_and(|floor| floor.issued > now.plus(AHEAD));
-    if behind || now < CLOCK_SET || found.head.issued <= now.plus(AHEAD) {
+    if behind || now < CLOCK_SET || head.issued <= now.plus(AHEAD) {
         return Ok(());
     }
-    Err(CtlError::with_hint(InstallError::Future(path.to_owned(), found.head.issued), format!("this node's clock says {now}")))
+    Err(CtlError::with_hint(InstallError::Future(path.to_owned(), head.issued), format!("this node's clock says {now}")))
 }
 
 /// The names that the keyset has for the keys that signed the list.

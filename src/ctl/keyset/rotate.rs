@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::{CtlError, amount, lock};
 use super::{KeysetError, changes, renewal, signers, verify};
-use crate::audit::rotation::{Ending, Step, send};
+use crate::audit::Ending;
+use crate::audit::rotation::{Step, send};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
@@ -72,7 +73,7 @@ pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &m
                 let (title, rest) = told(&trust.keyset, &new, args.dry_run);
                 said += &format!("{title}\n{}", rest.iter().map(|words| format!("  {words}\n")).collect::<String>());
                 let (signers, message) = (signers(&[&trust.keyset, &new.keyset], &new), [&[title], rest.as_slice()].concat().join("; "));
-                steps.push(Step { ending: Ending::Rotated, keyset: new.keyset.number, signers, message });
+                steps.push(Step { ending: Ending::Done, keyset: new.keyset.number, signers, message });
                 trust.keyset = new.keyset;
             }
             Err(error) => {

@@ -7,7 +7,8 @@ use std::path::Path;
 use clap::Parser;
 
 use super::*;
-use crate::audit::rotation::{Ending, Step};
+use crate::audit::Ending;
+use crate::audit::rotation::Step;
 use crate::banlist::error::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
@@ -278,7 +279,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
     // What was served is what stands there now.
     assert_eq!(desk.on_node(), desk.read("k3"));
     let step = |keyset, signer: &str, message: &str| Step {
-        ending: Ending::Rotated,
+        ending: Ending::Done,
         keyset,
         signers: vec![signer.to_owned()],
         message: message.to_owned(),
