@@ -118,11 +118,6 @@ impl Compiled {
         Ok(Self { digests, lines, records: bytes, entries, source: source.digest, source_size: source.size })
     }
 
-    /// Every digest with its kinds, ascending.
-    pub fn digests(&self) -> impl Iterator<Item = (Digest, Kinds)> {
-        self.digests.iter().map(|(digest, number)| (*digest, self.lines[*number as usize].1))
-    }
-
     /// Writes the unsigned list with these terms to `out`, and returns its head.
     ///
     /// # Errors
@@ -145,14 +140,6 @@ impl Compiled {
         out.write_at(&block.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?, 0)?;
         Ok(head)
     }
-}
-
-/// Writes the unsigned list that `source` makes with these terms to `out`, and returns its head.
-///
-/// # Errors
-/// [`CompileError`].
-pub fn write(source: &Source, terms: &Terms, out: &impl WriteAt) -> Result<Head, CompileError> {
-    Compiled::of(source)?.write(terms, out, &())
 }
 
 /// Every digest with the number of the reason why it is banned, ascending: first into one bucket for each first byte, then each bucket by itself, which

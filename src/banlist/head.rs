@@ -28,7 +28,7 @@ use super::error::{Edition, Malformed};
 use super::note::{Note, Signature};
 use super::record::MatchKind;
 use super::text::{self, Lines};
-use super::tree::{NODE_SIZE, Shape};
+use super::tree::{Kinds, NODE_SIZE, Shape};
 
 /// Bytes of the head's place in the file. Key services sign at most this much as it stands (AWS KMS, `Sign`, RAW).
 pub const HEAD_SIZE: usize = 4_096;
@@ -122,6 +122,14 @@ impl Entries {
             MatchKind::Image => self.image,
             MatchKind::Layer => self.layer,
         }
+    }
+
+    /// Counts `number` more digests, each of these kinds; those of no kind are none.
+    pub fn add(&mut self, kinds: Kinds, number: u64) {
+        self.all += if kinds == Kinds::NONE { 0 } else { number };
+        self.base += if kinds.has(MatchKind::Base) { number } else { 0 };
+        self.image += if kinds.has(MatchKind::Image) { number } else { 0 };
+        self.layer += if kinds.has(MatchKind::Layer) { number } else { 0 };
     }
 }
 

@@ -7,13 +7,14 @@ use std::sync::Mutex;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use super::compile::{self, Terms};
+use super::compile::{Compiled, Terms};
 use super::error::Edition;
-use super::head::{Claim, HEAD_SIZE, Impact};
+use super::head::{Claim, HEAD_SIZE, Head, Impact};
 use super::key::{Algorithm, PublicKey};
 use super::keyset::{Key, Keyset, Role};
 use super::note::Signature;
 use super::source::Source;
+use super::tree::build::WriteAt;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
@@ -73,10 +74,15 @@ pub(crate) fn parse(text: &str) -> Source {
     Source::parse(Path::new("bans.toml"), text, |path| panic!("no file {path:?}")).unwrap()
 }
 
+/// Writes the unsigned list that a source makes, and returns its head.
+pub(crate) fn written(source: &Source, terms: &Terms, out: &impl WriteAt) -> Head {
+    Compiled::of(source).unwrap().write(terms, out, &()).unwrap()
+}
+
 /// The list that a source makes, signed by the keys of these seeds.
 pub(crate) fn list(source: &Source, terms: &Terms, seeds: &[u8]) -> Vec<u8> {
     let bytes = Mutex::new(Vec::new());
-    let head = compile::write(source, terms, &bytes).unwrap();
+    let head = written(source, terms, &bytes);
     let text = head.text();
     let signatures = seeds.iter().map(|seed| key(*seed).signature(&text)).collect();
     let mut bytes = bytes.into_inner().unwrap();

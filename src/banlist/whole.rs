@@ -144,30 +144,12 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
     }
 }
 
-impl Entries {
-    /// Counts `number` more digests, each of these kinds; those of no kind are none.
-    pub fn add(&mut self, kinds: Kinds, number: u64) {
-        self.all += if kinds == Kinds::NONE { 0 } else { number };
-        self.base += if kinds.has(MatchKind::Base) { number } else { 0 };
-        self.image += if kinds.has(MatchKind::Image) { number } else { 0 };
-        self.layer += if kinds.has(MatchKind::Layer) { number } else { 0 };
-    }
-}
-
-/// Checks a whole list and hands each digest to `each`, ascending, with the kinds that it is banned as. Returns its bans in the order of the source.
+/// Checks a whole list, and returns its bans in the order of the source.
 ///
 /// # Errors
 /// [`ListError`] for the first thing that is not what it must be.
-pub fn check<R: ReadAt + ?Sized>(
-    list: &Reader<'_, R>,
-    head: &Head,
-    mut each: impl FnMut(Digest, Kinds),
-) -> Result<Vec<Counted>, ListError> {
-    let mut whole = Whole::open(list, head)?;
-    while let Some((digest, line)) = whole.next()? {
-        each(digest, whole.records.lines[line].kinds);
-    }
-    Ok(whole.finish()?.bans)
+pub fn check<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Vec<Counted>, ListError> {
+    Ok(Whole::open(list, head)?.finish()?.bans)
 }
 
 /// The bans, and the entry lines in their order.

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use embargo::banlist::compile::{self, Terms};
+use embargo::banlist::compile::{Compiled, Terms};
 use embargo::banlist::error::Edition;
 use embargo::banlist::head::Impact;
 use embargo::banlist::source::Source;
@@ -187,7 +187,7 @@ fn list() -> Vec<Vec<u8>> {
         impact: Impact::Guarded,
     };
     let list = Mutex::new(Vec::new());
-    let head = compile::write(&source, &terms, &list).unwrap();
+    let head = Compiled::of(&source).unwrap().write(&terms, &list, &()).unwrap();
     let mut seeds = vec![text.into_bytes(), list.into_inner().unwrap(), head.text().into_bytes()];
     seeds.extend(abused(&head.text()));
     seeds.extend(texts([

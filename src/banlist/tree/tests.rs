@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::super::bytes::Reader;
 use super::super::testing::{digest, terms};
-use super::super::{compile, head::Head, testing};
+use super::super::{head::Head, testing};
 use super::leaves::Leaves;
 use super::*;
 
@@ -15,7 +15,7 @@ fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
         digests.iter().map(|digest| Leaf { digest: *digest, kinds: Kinds::default().with(MatchKind::Base), offset: 7 }).collect();
     let bytes = Mutex::new(Vec::new());
     let root = write(&leaves, &bytes).unwrap();
-    let mut head = compile::write(&testing::parse(""), &terms(1), &std::io::sink()).unwrap();
+    let mut head = testing::written(&testing::parse(""), &terms(1), &std::io::sink());
     head.tree_root = root;
     head.entries.all = digests.len() as u64;
     (head, bytes.into_inner().unwrap())
@@ -85,7 +85,7 @@ fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
     assert_eq!(found(&head, &bytes, &all).unwrap(), expected);
 }
 
-/// Test 19: digests ground into one bucket make no tree higher.
+/// Digests ground into one bucket make no tree higher.
 #[test]
 fn digests_with_a_common_prefix_make_the_same_tree_as_any_others() {
     let ground: Vec<_> = (0..10_000_u64)
@@ -108,7 +108,7 @@ fn the_builder_refuses_digests_that_do_not_ascend() {
     }
 }
 
-/// Test 20: what a signer signed by mistake is found by the whole check, and by the look-up where it passes.
+/// What a signer signed by mistake is found by the whole check, and by the look-up where it passes.
 #[test]
 fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_are_right() {
     let mut listed: Vec<_> = (0..60).map(digest).collect();

@@ -256,7 +256,7 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
     assert_eq!(node.install(&version(2)).unwrap_err(), told.replace(": not a regular file", ""));
 }
 
-/// Test 23: whoever has the staged file under another name changes nothing any more.
+/// Whoever has the staged file under another name changes nothing any more.
 #[test]
 fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
     let node = Node::new();

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
 /// The list at `path`, every byte of it checked against its head; it is the author's own, so its signatures are not asked for.
 fn load(path: &Path) -> Result<Last, CtlError> {
     let (file, _, claim) = open(path)?;
-    let bans = whole::check(&Reader { path, bytes: &file }, &claim.head, |_, _| {})?;
+    let bans = whole::check(&Reader { path, bytes: &file }, &claim.head)?;
     let (version, issued) = (claim.head.edition.version, claim.head.issued);
     Ok(Last { version, issued, bans: bans.into_iter().map(|counted| counted.ban).collect() })
 }
