@@ -25,7 +25,8 @@ pub struct Arena {
     used: AtomicUsize,
 }
 
-// SAFETY: `used` alone says who has which bytes, and it changes in one step: no two callers are ever given the same.
+// SAFETY: `used` alone says who has which bytes, and it changes in one step: no two callers are ever given the same. Who gives bytes back
+// releases them and who takes them acquires them, so that what one thread did with a piece is over before another has it.
 #[allow(unsafe_code)]
 unsafe impl Sync for Arena {}
 
@@ -53,7 +54,7 @@ impl Arena {
         }
         let begin = |used: usize| used.next_multiple_of(layout.align());
         let take = |used| begin(used).checked_add(layout.size()).filter(|end| *end <= SIZE);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(begin)
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok().map(begin)
     }
 
     /// Where in the block a piece begins; `None` when it came from the C library.
@@ -64,7 +65,7 @@ impl Arena {
 
     /// Moves the end of what is given away from `from` to `to`, if it is there.
     fn move_end(&self, from: usize, to: usize) -> bool {
-        to <= SIZE && self.used.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        to <= SIZE && self.used.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
