@@ -120,10 +120,11 @@ kept_out() {
   [ "$(refused running)" = "$(printf '%s\n' web-1 job-1 one "$(short "$ROOM/main")" | sort | paste -sd' ')" ]
   [ "$(refused stopped)" = late-1 ]
   [ "$(jq -r '.stopped[] | select(.names[0] == "late-1") | .restart' <<<"$output")" = unless-stopped ]
+  [ "$(jq -c '[.running[] | select(.names[0] == "web-1" or .names[0] == "one") | .restart] | sort' <<<"$output")" = '[null,"always"]' ]
   [ "$(jq -c '[.counts.running.all, .counts.running.newly_refused, .counts.running.unknown]' <<<"$output")" = '[8,4,0]' ]
   [ "$(jq -r '.images[] | select(.fate == "refused") | .engine' <<<"$output" | sort -u | paste -sd' ')" = 'containerd containers-storage docker' ]
   [ "$(jq -r '.images[] | select(.engine == "docker" and .fate == "refused") | .names[]' <<<"$output" | sort | paste -sd' ')" = 'app:1 base:1 cured:1 deep:1' ]
-  [ "$(jq -c '[.installation.objection, .head_fault, .in_force.version != null]' <<<"$output")" = '[null,null,true]' ]
+  [ "$(jq -c '[.installation.objection, .draft.head_fault, .in_force.version != null]' <<<"$output")" = '[null,null,true]' ]
 }
 
 @test "preview tells people the same in aligned lines, and changes nothing" {
@@ -134,7 +135,7 @@ kept_out() {
   [ "$status" -eq 2 ]
   grep -E '^8 running containers: 4 would not start again$' <<<"$output"
   grep -E '^CONTAINER +ENGINE +MADE FROM +BAN +SEVERITY +USE INSTEAD$' <<<"$output"
-  grep -E '^web-1 +docker +app:1 +BAN-2026-0007 +critical +registry.example/base:2$' <<<"$output"
+  grep -E '^web-1 +docker +app:1 +BAN-2026-0007 +critical +registry.example/base:2 +restarts: always$' <<<"$output"
   grep -E '^job-1 +containerd +docker.io/library/app:1 +BAN-2026-0007 ' <<<"$output"
   grep -E '^one +containers-storage +localhost/deep:1 +BAN-2026-0007 ' <<<"$output"
   grep -E '^late-1 +docker +deep:1 .* restarts: unless-stopped$' <<<"$output"
@@ -153,7 +154,7 @@ kept_out() {
   "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version 1000 --out "$AUTHOR/banlist.lst" >/dev/null
   preview
   [ "$status" -eq 2 ]
-  [[ $output == *'signed    not so that this node takes it: '* ]]
+  [[ $output == *'signed    this node would not take it: '* ]]
 }
 
 @test "preview needs neither settings nor a list in force" {

@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) broken: Option<ListError>,
     /// Whether this very list was in force on this node before.
     pub(super) is_known: bool,
+    /// Whether this node had a list and has none left to compare with.
+    pub(super) is_lost: bool,
 }
 
 /// One step of an installation.
@@ -127,14 +129,17 @@ pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Wat
 pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
     let Compared { in_force, previous, change, bans, broken } = compare(new, node, trust, watch)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
-    let lost = trust.floor.is_some() && change.is_none() && !is_known;
+    let is_lost = trust.floor.is_some() && change.is_none() && !is_known;
     let needed =
-        if lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
-    Ok(Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known })
+        if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
+    Ok(Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known, is_lost })
 }
 
 /// Whether as many keys signed it as its change takes.
-fn enough(new: New<'_>, plan: &Plan, trust: &Trust, lifted: &[String]) -> Result<(), InstallError> {
+///
+/// # Errors
+/// [`InstallError`] when too few did.
+pub(super) fn enough(new: New<'_>, plan: &Plan, trust: &Trust, lifted: &[String]) -> Result<(), InstallError> {
     let (list, keyset, needed, good) = (new.list.path.to_owned(), trust.keyset.number, plan.needed, new.good);
     if good >= needed {
         return Ok(());

@@ -1,12 +1,13 @@
 //! `embargoctl list preview`: what would this draft do on this node?
 //!
 //! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list in force. Out: what the draft would refuse, as a
-//! table or as one JSON document, and whether an installation would stop at it. Every look-up in the draft is hashed up to its head; who signed the head
-//! is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without root's rights it says what it could not see.
+//! table or as one JSON document, and whether an installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft is
+//! checked against its head; who signed the head is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without root's rights it says what it could not see.
 //! Not looked at: images without a name, and whether Podman starts a container again by itself (libpod's database knows; its records do not).
 
 mod report;
 mod restart;
+mod signed;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,20 +15,20 @@ use std::time::{Duration, Instant};
 use super::super::impact::lists::Lists;
 use super::super::impact::site::Site;
 use super::super::impact::{self, Survey, Surveyed};
+use super::super::install::Node;
 use super::super::{CtlError, Told};
 use super::open;
-use crate::banlist::bytes::{ReadAt, Reader};
-use crate::banlist::note::Enough;
-use crate::banlist::store::{Rules, Standing, Trust};
+use crate::banlist::bytes::Reader;
 use crate::check::stores::Store;
 use crate::check::subject::{Kind, Subject};
 use crate::lineage::digest::ImageId;
 use crate::lineage::{LineageError, Origin, Unknown};
 use crate::paths::Paths;
 use crate::report::{Exit, line, warning};
-use crate::settings::{self, MAX_IMPACT, Settings};
+use crate::settings::{self, Settings};
 use crate::sys::clock::Timestamp;
-use report::{Report, Signed};
+use report::Report;
+use signed::Signed;
 
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
 ///
@@ -80,9 +81,9 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         stopped: stopped.into_iter().map(|subject| lists.surveyed(subject)).collect(),
         images: images.into_iter().map(|(names, subject)| Image { names, judged: lists.surveyed(subject) }).collect(),
     };
-    let limit = settings.as_ref().map_or(MAX_IMPACT, |settings| settings.max_impact);
-    let signed = signed(&draft, size, paths, settings.as_ref().map(Settings::rules).unwrap_or_default());
-    let report = Report::new(&preview, &claim.head, &lists, signed, (limit, settings.is_some()), now);
+    let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
+    let signed = Signed::ask(&draft, size, &claim, &Node { paths, settings: settings.as_ref(), rules, now });
+    let report = Report::new(&preview, &claim.head, &lists, signed, settings.as_ref(), now);
     preview.survey.faults.iter().for_each(|fault| warning("embargoctl", fault));
     let exit = if report.refuses() { Exit::Banned } else { Exit::Clear };
     Ok(Told { text: if args.json { report.json() } else { report.text() }, exit })
@@ -90,15 +91,6 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
 
 fn is_stopped(subject: &Subject) -> bool {
     matches!(subject.kind, Kind::Container { runs: false, .. })
-}
-
-/// Who signed the draft, as this node sees it. Whatever an installation would find wrong with the head is told here.
-fn signed<R: ReadAt + ?Sized>(draft: &Reader<'_, R>, size: u64, paths: &Paths, rules: Rules) -> Signed {
-    let authentic = Trust::load(paths, &rules).and_then(|trust| trust.authenticate(draft, size, Standing::Staged, Enough::All));
-    match authentic {
-        Ok(found) => Signed { good: Some(found.tally.good), needed: Some(found.tally.wanted), fault: None },
-        Err(fault) => Signed { good: None, needed: None, fault: Some(line::causes(&fault)) },
-    }
 }
 
 /// The images of a store that have names, once each. One that is gone meanwhile is none.

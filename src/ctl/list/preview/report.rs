@@ -8,12 +8,14 @@ use serde::Serialize;
 use super::super::super::amount;
 use super::super::super::impact::lists::Lists;
 use super::super::super::impact::{ImpactError, Surveyed};
+use super::signed::Signed;
 use super::{Image, Preview, restart};
 use crate::banlist::head::{Head, Impact};
 use crate::check::answer::{BanFound, List};
 use crate::check::subject::Kind;
 use crate::lineage::Origin;
 use crate::report::line::{causes, name, one_line};
+use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 
 /// The whole of it.
@@ -45,20 +47,6 @@ struct Draft {
     signed: Signed,
 }
 
-/// Whether the draft is signed enough for this node.
-#[derive(Debug, Serialize)]
-pub(super) struct Signed {
-    /// Good signatures; unknown when there is a fault.
-    #[serde(rename = "good_signatures")]
-    pub(super) good: Option<usize>,
-    /// Signatures needed; unknown when there is a fault.
-    #[serde(rename = "needed_signatures")]
-    pub(super) needed: Option<usize>,
-    /// Why this node would not take the draft as it is.
-    #[serde(rename = "head_fault")]
-    pub(super) fault: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 struct Counts {
     running: Count,
@@ -74,14 +62,28 @@ struct Count {
     unknown: usize,
 }
 
-/// Whether an installation would go on, as far as the containers that run are concerned.
+/// Whether an installation would go on: as far as the containers that run are concerned, and the draft's signatures.
 #[derive(Debug, Serialize)]
 struct Installation {
-    objection: Option<&'static str>,
+    objection: Option<Objection>,
     message: Option<String>,
     counted: usize,
     newly_refused: usize,
     max_impact_percent: u8,
+}
+
+/// What an installation would stop at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Objection {
+    /// Too many running containers would not start again.
+    Share,
+    /// A running pod could not.
+    Pause,
+    /// Too few signed it for what it lifts.
+    Lifts,
+    /// This node would not take it, whatever it lifts.
+    List,
 }
 
 /// What a draft means for one container or image.
@@ -111,6 +113,7 @@ struct Row {
     pause: bool,
     /// Whether it is a user's, and so does not count.
     of_user: bool,
+    /// The word for when its engine starts it again by itself.
     restart: Option<&'static str>,
     message: Option<String>,
     bans: Vec<BanFound>,
@@ -122,20 +125,21 @@ impl Report {
         head: &Head,
         lists: &Lists<'_>,
         signed: Signed,
-        (limit, armed): (u8, bool),
+        settings: Option<&Settings>,
         now: Timestamp,
     ) -> Self {
+        let limit = settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
         let (in_force, in_force_fault) = List::of(lists.in_force(), now);
         let running: Vec<_> = preview.survey.running.iter().map(Row::of_container).collect();
         let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
         let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
         Self {
+            installation: Installation::new(preview, &signed, limit, head.impact),
             draft: Draft::new(preview, head, signed),
             in_force,
             in_force_fault,
-            armed,
+            armed: settings.is_some(),
             counts: Counts { running: Count::of(&running), stopped: Count::of(&stopped), images: Count::of(&images) },
-            installation: Installation::new(preview, limit, head.impact),
             running: remarkable(running),
             stopped: remarkable(stopped),
             images: remarkable(images),
@@ -159,11 +163,10 @@ impl Report {
         let Draft { path, origin, version, signed, .. } = &self.draft;
         let in_force = self.in_force.as_ref().map_or_else(|| "none".to_owned(), List::text);
         let why = self.in_force_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
-        let mut lines = vec![
-            head("draft", &format!("{}: version {version} for {}", name(path), name(origin))),
-            head("signed", &signed.text()),
-            head("in force", &format!("{in_force}{why}")),
-        ];
+        let mut lines =
+            vec![head("draft", &format!("{}: version {version} for {}", name(path), name(origin))), head("signed", &signed.text())];
+        lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
+        lines.push(head("in force", &format!("{in_force}{why}")));
         lines.extend((!self.armed).then(|| head("note", "this node is not armed: it has no settings, and whatever is banned starts")));
         let sections = [
             (self.counts.running.title("running container", "would not start again"), ["CONTAINER", "MADE FROM"], &self.running),
@@ -216,16 +219,6 @@ impl Draft {
     }
 }
 
-impl Signed {
-    fn text(&self) -> String {
-        match (&self.fault, self.good, self.needed) {
-            (None, Some(good), Some(needed)) => format!("enough for this node: {}, {needed} needed", amount(good, "good signature")),
-            (Some(fault), _, _) => format!("not so that this node takes it: {fault}"),
-            (None, _, _) => "not looked at".to_owned(),
-        }
-    }
-}
-
 impl Count {
     fn of(rows: &[Row]) -> Self {
         let count = |fate| rows.iter().filter(|row| row.fate == fate).count();
@@ -249,14 +242,20 @@ impl Count {
 }
 
 impl Installation {
-    fn new(preview: &Preview, limit: u8, impact: Impact) -> Self {
-        let objection = preview.survey.objection(limit, impact);
+    fn new(preview: &Preview, signed: &Signed, limit: u8, impact: Impact) -> Self {
+        let of_containers = preview.survey.objection(limit, impact).map(|objection| {
+            let word = match objection {
+                ImpactError::Share { .. } => Objection::Share,
+                ImpactError::Pause { .. } => Objection::Pause,
+            };
+            (word, causes(&objection))
+        });
+        let too_few = signed.too_few.iter().map(|message| (Objection::Lifts, message.clone()));
+        let fault = signed.fault.iter().map(|message| (Objection::List, message.clone()));
+        let (objection, message) = of_containers.into_iter().chain(too_few).chain(fault).next().unzip();
         Self {
-            objection: objection.as_ref().map(|objection| match objection {
-                ImpactError::Share { .. } => "share",
-                ImpactError::Pause { .. } => "pause",
-            }),
-            message: objection.as_ref().map(|objection| causes(objection)),
+            objection,
+            message,
             counted: preview.survey.counted().count(),
             newly_refused: preview.survey.newly_refused().count(),
             max_impact_percent: limit,
@@ -265,12 +264,13 @@ impl Installation {
 
     fn text(&self) -> String {
         let Self { counted, newly_refused, max_impact_percent, .. } = self;
-        match &self.message {
-            Some(message) => format!("would stop: {message}"),
-            None => {
-                let running = amount(*counted, "running container");
-                format!("no objection: {newly_refused} of {running} newly refused, max_impact = \"{max_impact_percent}%\"")
-            }
+        let share =
+            format!("{newly_refused} of {} newly refused, max_impact = \"{max_impact_percent}%\"", amount(*counted, "running container"));
+        match (self.objection, &self.message) {
+            // The line above says why, and it may be signed yet.
+            (Some(Objection::List), _) => format!("would stop: this node would not take it as it is; {share}"),
+            (_, Some(message)) => format!("would stop: {message}"),
+            (_, None) => format!("no objection: {share}"),
         }
     }
 }
@@ -279,11 +279,11 @@ impl Row {
     fn of_container(one: &Surveyed) -> Self {
         let row = Self::new(one);
         match &one.subject.kind {
-            Kind::Container { id, names, asked, runs } => Self {
+            Kind::Container { id, names, asked, .. } => Self {
                 id: Some(id.to_string()),
                 names: names.iter().map(|name| name.trim_start_matches('/').to_owned()).collect(),
                 image: row.image.clone().or_else(|| asked.clone()),
-                restart: if *runs { None } else { restart::policy(&one.subject) },
+                restart: restart::policy(&one.subject),
                 ..row
             },
             Kind::Image => row,

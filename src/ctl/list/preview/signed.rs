@@ -1,0 +1,96 @@
+//! Would this node take the draft as it is signed?
+//!
+//! In: the draft (hostile), and the node's keyset, floor and lists. Out: what an installation would find wrong with the draft, which bans it lifts here,
+//! how many signatures that takes and how many it has, for people and for programs. The checks and the comparison are the installation's own. What the
+//! draft does to the containers is not asked here.
+
+use std::fs::File;
+
+use serde::Serialize;
+
+use super::super::super::amount;
+use super::super::super::install::{self, Lifts, Node, Prospect};
+use super::super::diff;
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Claim;
+use crate::banlist::note::Enough;
+use crate::banlist::store::{Standing, Trust};
+use crate::report::line::causes;
+
+/// Whether the draft is signed enough for this node, and for what.
+#[derive(Debug, Serialize)]
+pub(super) struct Signed {
+    /// Good signatures; unknown when a fault kept it from being looked at.
+    #[serde(rename = "good_signatures")]
+    good: Option<usize>,
+    /// Signatures needed for what it lifts; unknown as above.
+    #[serde(rename = "needed_signatures")]
+    needed: Option<usize>,
+    /// The bans that it lifts, by ID; unknown as above, or where this node has lost the list to compare it with.
+    lifts: Option<Vec<String>>,
+    /// Why this node would not take the draft, whatever it lifts.
+    #[serde(rename = "head_fault")]
+    pub(super) fault: Option<String>,
+    /// Why it would not take it for what it lifts.
+    #[serde(skip)]
+    pub(super) too_few: Option<String>,
+}
+
+impl Signed {
+    /// Asks as an installation of the draft would.
+    pub(super) fn ask(draft: &Reader<'_, File>, size: u64, claim: &Claim, node: &Node<'_>) -> Self {
+        let trust = match Trust::load(node.paths, &node.rules) {
+            Ok(trust) => trust,
+            Err(fault) => return Self::unknown(causes(&fault)),
+        };
+        let fault = match trust.authenticate(draft, size, Standing::Staged, Enough::All) {
+            Ok(_) => None,
+            // It may be signed later. What it will take then is worth knowing now.
+            Err(fault @ ListError::Signatures(..)) => Some(causes(&fault)),
+            Err(fault) => return Self::unknown(causes(&fault)),
+        };
+        match install::prospect(draft, claim, node, &trust) {
+            Ok(prospect) => Self::of(prospect, fault),
+            Err(other) => Self::unknown(fault.unwrap_or_else(|| causes(&other))),
+        }
+    }
+
+    const fn unknown(fault: String) -> Self {
+        Self { good: None, needed: None, lifts: None, fault: Some(fault), too_few: None }
+    }
+
+    fn of(prospect: Prospect, fault: Option<String>) -> Self {
+        let Prospect { lifts, needed, good, too_few } = prospect;
+        let lifts = match lifts {
+            Lifts::Nothing => Some(Vec::new()),
+            Lifts::Bans(bans) => Some(bans),
+            Lifts::Unknown => None,
+        };
+        // Too few for any list is the fault already.
+        let too_few = too_few.filter(|_| fault.is_none()).map(|error| causes(&error));
+        Self { good: Some(good), needed: Some(needed), lifts, fault, too_few }
+    }
+
+    /// Whether there are enough signatures.
+    pub(super) fn text(&self) -> String {
+        match (&self.fault, self.good, self.needed) {
+            (Some(fault), _, _) => format!("this node would not take it: {fault}"),
+            (None, Some(good), Some(needed)) => {
+                let are = if good < needed { "too few" } else { "enough" };
+                format!("{are} for this node: {}, {needed} needed", amount(good, "good signature"))
+            }
+            (None, _, _) => "not looked at".to_owned(),
+        }
+    }
+
+    /// What it lifts, where it lifts something or nobody can tell.
+    pub(super) fn lifts(&self) -> Option<String> {
+        let needed = amount(self.needed?, "signature");
+        match &self.lifts {
+            Some(bans) if bans.is_empty() => None,
+            Some(bans) => Some(format!("{}, which takes {needed}: {}", amount(bans.len(), "ban"), diff::named(bans))),
+            None => Some(format!("unknown, which takes {needed}: this node lost the list to compare it with")),
+        }
+    }
+}
