@@ -51,6 +51,8 @@ fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
 }
 
 fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
+    // That it lifts nothing of an older list is no comfort.
+    let change = change.filter(|change| change.is_lift() || !plan.is_lost);
     let needed = diff::Needed { keyset: trust.keyset.number, needed: plan.needed, good: found.tally.good };
     diff::sentence(change, trust.keyset.number, Some(needed))
 }

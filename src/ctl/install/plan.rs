@@ -2,7 +2,8 @@
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor. Out: a [`Plan`]: the steps, and what the new list changes.
 //! Every byte of the new list is checked on the way, and it is compared with the list in force, or with the one before where that one is broken: a list
-//! that lifts a ban takes more signatures than one that adds some. Nothing is written here.
+//! that lifts a ban takes more signatures than one that adds some, and so does any list where the newest that the node had is not there to compare with:
+//! the one before may lack the very ban that is lifted. Nothing is written here.
 
 use std::fs::File;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub(super) struct Plan {
     pub(super) broken: Option<ListError>,
     /// Whether this very list was in force on this node before.
     pub(super) is_known: bool,
-    /// Whether this node had a list and has none left to compare with.
+    /// Whether this node had a newer list than the one compared with, if any, so that nobody can tell what the new one lifts.
     pub(super) is_lost: bool,
 }
 
@@ -127,9 +128,9 @@ pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Wat
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be looked at.
 pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
-    let Compared { in_force, previous, change, bans, broken } = compare(new, node, trust, watch)?;
+    let Compared { in_force, previous, with, change, bans, broken } = compare(new, node, trust, watch)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
-    let is_lost = trust.floor.is_some() && change.is_none() && !is_known;
+    let is_lost = !is_known && trust.floor.is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
     let needed =
         if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
     Ok(Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known, is_lost })
@@ -144,10 +145,30 @@ pub(super) fn enough(new: New<'_>, plan: &Plan, trust: &Trust, lifted: &[String]
     if good >= needed {
         return Ok(());
     }
-    Err(match &plan.change {
-        Some(_) => InstallError::Lifts { list, lifted: lifted.to_vec(), keyset, needed, good },
-        None => InstallError::Uncompared { list, keyset, needed, good },
+    Err(if plan.is_lost {
+        InstallError::Uncompared { list, keyset, needed, good }
+    } else {
+        InstallError::Lifts { list, lifted: lifted.to_vec(), keyset, needed, good }
     })
+}
+
+/// One of the node's own lists, as the one that a new list was compared with.
+#[derive(Clone, Copy)]
+struct With {
+    digest: Digest,
+    edition: Edition,
+}
+
+impl With {
+    const fn of(own: &Own<'_>) -> Self {
+        Self { digest: own.found.digest, edition: own.found.head.edition }
+    }
+
+    /// Whether the node never had a newer one: it is the floor's, or came after it. Whoever can tear the list in force, and has stolen one list key,
+    /// would otherwise lift each ban that the list before did not have yet.
+    fn is_newest(&self, floor: &Floor) -> bool {
+        self.digest == floor.head || self.edition > floor.edition
+    }
 }
 
 /// The node's lists beside the new one.
@@ -156,6 +177,8 @@ struct Compared<'a> {
     in_force: Option<Own<'a>>,
     /// The digest of the previous list's head, when the node may fall back to that list.
     previous: Option<Digest>,
+    /// The one of them that the new list was compared with.
+    with: Option<With>,
     change: Option<Change>,
     bans: Vec<Counted>,
     broken: Option<ListError>,
@@ -182,19 +205,20 @@ fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) 
         match against(new, &own, node, watch) {
             Ok(mut change) => {
                 let bans = std::mem::take(&mut change.bans);
-                return Ok(Compared { in_force: Some(own), previous: digest, change: Some(change), bans, broken });
+                let with = Some(With::of(&own));
+                return Ok(Compared { in_force: Some(own), previous: digest, with, change: Some(change), bans, broken });
             }
             Err(fault) if is_of(new, &own, &fault) => return Err(error::of_list(fault)),
             Err(fault) if fault.is_of_the_system() => return Err(error::of_place(fault)),
             Err(fault) => broken = Some(fault),
         }
     }
-    let mut change = against_previous(new, previous, node, trust, watch)?;
+    let (with, mut change) = against_previous(new, previous, node, trust, watch)?.unzip();
     let bans = match &mut change {
         Some(change) => std::mem::take(&mut change.bans),
         None => whole(new, watch).and_then(Whole::finish).map_err(error::of_list)?.bans,
     };
-    Ok(Compared { in_force: None, previous: digest, change, bans, broken })
+    Ok(Compared { in_force: None, previous: digest, with, change, bans, broken })
 }
 
 /// Whether a fault of the comparison is the new list's.
@@ -210,11 +234,11 @@ fn against_previous(
     node: &Node<'_>,
     trust: &Trust,
     watch: &dyn Watch,
-) -> Result<Option<Change>, CtlError> {
+) -> Result<Option<(With, Change)>, CtlError> {
     let is_repair = trust.floor.is_some_and(|floor| floor.head == new.digest);
     let Some(own) = previous.filter(|_| !is_repair) else { return Ok(None) };
     match against(new, &own, node, watch) {
-        Ok(change) => Ok(Some(change)),
+        Ok(change) => Ok(Some((With::of(&own), change))),
         Err(fault) if is_of(new, &own, &fault) => Err(error::of_list(fault)),
         Err(_) => Ok(None),
     }

@@ -222,18 +222,61 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
     lost().install(&signed(3, &[1, 2])).unwrap();
 }
 
+/// The list before the one in force may lack the ban that a new one lifts: one stolen key and a torn file would be enough.
 #[test]
-fn a_broken_list_in_force_is_compared_by_the_one_before_and_told() {
+fn where_the_newest_list_is_no_good_the_one_before_is_no_measure() {
+    let mut corrupt = version(2);
+    corrupt[HEAD_SIZE + 100] ^= 1;
+    // As version 1, and more than it bans.
+    let images = [("base", digest(1)), ("image", digest(1_001)), ("image", digest(1_003))];
+    let as_the_first = |seeds: &[u8]| list(&source(&images), &terms(3), seeds);
+    for broken in [Some(&b"torn"[..]), Some(&corrupt), Some(&version(1)), None] {
+        let node = Node::new();
+        node.install(&version(1)).unwrap();
+        node.install(&version(2)).unwrap();
+        match broken {
+            Some(bytes) => replace(&node.paths.list, 0o644, bytes).unwrap(),
+            None => fs::remove_file(&node.paths.list).unwrap(),
+        }
+        let takes = "takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
+        let line = format!("cannot install \"/staged.lst\": this node lost the list to compare it with, so it {takes}");
+        for one in [as_the_first(&[1]), without_images(3, &[2]), version(3)] {
+            let fault = node.install(&one).unwrap_err();
+            let (said, hint) = fault.split_once(" / ").unwrap();
+            assert_eq!(said, line);
+            assert!(hint.starts_with("install the list that it had last first, or have another key sign: "), "{hint}");
+        }
+        let planned = node.attempt(&node.staged(&as_the_first(&[1, 3])), true).unwrap();
+        assert!(planned.contains("\nno list to compare it with: 2 signatures of keyset 1 needed, 2 there\n"), "{planned}");
+        // The list that it had comes back as it was, and is a measure again.
+        node.install(&version(2)).unwrap();
+        let fault = node.install(&as_the_first(&[1])).unwrap_err();
+        assert!(fault.starts_with("cannot install \"/staged.lst\": it lifts BAN-1, which takes 2 signatures"), "{fault}");
+        node.install(&version(3)).unwrap();
+    }
+}
+
+/// The previous list is the newest that the floor knows while an installation is under way, and a measure then.
+#[test]
+fn where_the_list_before_is_the_floors_own_it_is_a_measure() {
+    let node = Node::new();
+    node.install(&version(1)).unwrap();
+    replace::link(&node.paths.list, &node.paths.previous).unwrap();
+    fs::remove_file(&node.paths.list).unwrap();
+    assert!(node.install(&without_images(2, &[1])).unwrap_err().starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"));
+    node.install(&version(2)).unwrap();
+}
+
+#[test]
+fn a_broken_list_in_force_is_told() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     node.install(&version(2)).unwrap();
     let mut broken = version(2);
     broken[HEAD_SIZE + 100] ^= 1;
     replace(&node.paths.list, 0o644, &broken).unwrap();
-    let fault = node.install(&without_images(3, &[1])).unwrap_err();
-    assert!(fault.starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"), "{fault}");
     assert_eq!(
-        node.install(&version(3)).unwrap(),
+        node.install(&signed(3, &[1, 2])).unwrap(),
         "installed version 3 for bans.example.com/prod: 1 ban, 4 digests\n\
          the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
     );
@@ -471,7 +514,7 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
     );
     assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
     replace(&node.paths.list, 0o644, &broken).unwrap();
-    node.install(&version(3)).unwrap();
+    node.install(&signed(3, &[1, 2])).unwrap();
     assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
     assert_eq!((node.known().version, node.floor().previous), (3, Some(head_digest(&version(1)))));
 }

@@ -28,7 +28,7 @@ fn ban(more: &str) -> String {
 fn lifts() -> Vec<(&'static str, String)> {
     let first = ban("");
     vec![
-        ("nothing is banned", "\n".to_owned()),
+        ("nothing is banned", "# none\n".to_owned()),
         ("the ban is gone", first[first.rfind("[[ban]]").unwrap()..].to_owned()),
         ("another digest", first.replacen(BASE, &BASE.replace("7a6b", "7a6c"), 1)),
         ("another kind", first.replacen("base = ", "layer = ", 1).replace(BASE, &format!("{}0", &BASE[..BASE.len() - 1]))),
@@ -83,6 +83,33 @@ fn a_lost_list_does_not_make_lifting_cheaper() {
         assert!(node.install(&lifting).is_err());
         node.install(&node.list(version).banning("base", &[OTHER]).by(&[1, 2])).unwrap();
         assert_eq!(node.gate(), Answer::Admitted);
+    }
+}
+
+/// Nor of the newest list alone: the one before it lacks its latest ban, and would be no measure of what is lifted.
+#[test]
+fn a_list_before_the_lost_one_is_no_measure() {
+    let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
+    type Way = (&'static str, fn(&Node, &[u8]));
+    let ways: [Way; 3] = [
+        ("torn", |node, _| node.put(b"torn")),
+        ("removed", |node, _| fs::remove_file(node.state("banlist.lst")).unwrap()),
+        ("rolled back", |node, older| node.put(older)),
+    ];
+    for (way, lose) in ways {
+        let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &[1, 2, 3].map(|seed| signer(seed).key_line("list")).concat()));
+        let older = node.list(412).banning("base", &[OTHER]).by(&[1]);
+        node.install(&older).unwrap();
+        node.install(&node.list(413).source(ban("")).by(&[2])).unwrap();
+        assert_eq!(node.gate(), Answer::Banned(413), "{way}");
+        lose(&node, &older);
+        // It bans what the older one banned.
+        assert_eq!(node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])), fault, "{way}");
+        // The list that it had may be brought back by anybody, and is the measure again.
+        node.install(&node.list(413).source(ban("")).by(&[2])).unwrap();
+        let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
+        assert_eq!(lifting, "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1", "{way}");
+        assert_eq!(node.gate(), Answer::Banned(413), "{way}");
     }
 }
 
