@@ -19,7 +19,8 @@ use clap::Subcommand;
 use super::{CtlError, amount};
 use crate::banlist::error::ListError;
 use crate::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
-use crate::banlist::rotation::{self, RotationError};
+use crate::banlist::note::{self, Enough, Signature};
+use crate::banlist::rotation::RotationError;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::system_log::Sockets;
@@ -137,17 +138,34 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
-/// The names of the keys whose signatures are good and are root keys of one of `keysets`, each once.
+/// The names of the root keys of `keysets` that signed it, each once; where both have the key, by its name in the first.
 #[must_use]
 fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for signature in &signed.signatures {
-        let is_good = keysets.iter().any(|keyset| rotation::tally(keyset, signed, std::slice::from_ref(signature)).good == 1);
-        if is_good && !names.contains(&signature.name) {
-            names.push(signature.name.clone());
+        let key = keysets.iter().find_map(|keyset| signer(keyset, Role::Root, &signed.text, signature));
+        if let Some(key) = key.filter(|key| !names.contains(&key.name)) {
+            names.push(key.name.clone());
         }
     }
     names
+}
+
+/// The key of this role that made a signature. Its own name counts: the one in the signature line is not signed, and whoever carries the file may change
+/// it.
+#[must_use]
+pub fn signer<'a>(keyset: &'a Keyset, role: Role, text: &str, signature: &Signature) -> Option<&'a Key> {
+    let made = |key: &&Key| note::tally(text, std::slice::from_ref(signature), &[(&key.name, &key.public)], 1, Enough::Threshold).good > 0;
+    keyset.keys_of(role).find(made)
+}
+
+/// What became of a signature that `key` made, or nobody: a line. It goes by the key's name, and says so when the signature line has another.
+#[must_use]
+pub fn signature_line(signature: &Signature, key: Option<&Key>, verdict: &str) -> String {
+    match key.filter(|key| key.name != signature.name) {
+        Some(key) => format!("  {}: {verdict}; {} in the line is not the key's name", key.name, signature.name),
+        None => format!("  {}: {verdict}", signature.name),
+    }
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
     assert_eq!(desk.done("head ./k1"), desk.read("k1"));
     let text = desk.read("k1");
     assert_eq!(desk.done("sign ./k1 --key ./root"), "k1: signed by root (ed25519); 1 signature on keyset 1\n");
-    assert_eq!(desk.run("sign ./k1 --key ./root").unwrap_err(), "cannot sign \"k1\" again: root has signed it");
+    assert_eq!(desk.run("sign ./k1 --key ./root").unwrap(), "k1: already signed by root\n");
     desk.put("signature", &key(1).signature(&text).bytes);
     assert_eq!(
         desk.done("attach ./k1 --key ./key-1.pub --signature ./signature"),
@@ -256,6 +256,28 @@ fn keysets_that_follow_one_another_are_verified_in_a_row() {
     assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, it has no root keys; whom it follows is not checked\n");
     let by_hand = "cannot trust keyset \"k2\": keyset 1 has no root keys, so it can only be replaced by hand / put it in place of the old one by hand, on every node";
     assert_eq!(desk.run("verify --after ./k1 ./k2").unwrap_err(), by_hand);
+}
+
+#[test]
+fn whoever_carries_a_keyset_does_not_say_who_signed_it() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1, 2], 1, &[5], &[1]);
+    desk.keyset(2, &[1, 2], 2, &[5, 6], &[1, 2]);
+    desk.arm(&[5]);
+    for file in ["k1", "k2"] {
+        desk.put(file, desk.read(file).replace("\u{2014} key-1 ", "\u{2014} key-2 ").as_bytes());
+    }
+    assert!(desk.done("verify ./k1").contains(", signed by key-1; "));
+    assert!(desk.done("show ./k1").contains("\nsigned by key-1"));
+    assert!(desk.done("verify --after ./k1 ./k2").contains(" follows keyset 1, signed by key-1, key-2\n"));
+    let (said, steps) = desk.rotate("./k2");
+    assert!(said.unwrap().starts_with("keyset 2 is in force, signed by key-1, key-2\n"));
+    assert_eq!(steps[0].signers, ["key-1", "key-2"]);
+    // One that does not follow is told by the key's name, too.
+    desk.keyset(3, &[1, 2], 2, &[6], &[1]);
+    desk.put("k3", desk.read("k3").replace("\u{2014} key-1 ", "\u{2014} bob ").as_bytes());
+    let fault = desk.run("verify --after ./k2 ./k3").unwrap_err();
+    assert!(fault.contains("\n  key-1: good (keyset 2, keyset 3); bob in the line is not the key's name / "), "{fault}");
 }
 
 #[test]

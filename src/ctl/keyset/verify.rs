@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
-use super::{KeysetError, changes, signers};
-use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
+use super::{KeysetError, changes, signature_line, signer, signers};
+use crate::banlist::keyset::{Keyset, MAX_KEYSET, Role, SignedKeyset};
 use crate::banlist::rotation::{self, RotationError, Signers};
 use crate::banlist::store;
 use crate::report::line;
@@ -96,5 +96,6 @@ fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
             "by no root key of these keysets".to_owned()
         }
     };
-    new.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(signature))).collect()
+    let key = |signature| old.into_iter().chain([&new.keyset]).find_map(|keyset| signer(keyset, Role::Root, &new.text, signature));
+    new.signatures.iter().map(|signature| signature_line(signature, key(signature), &verdict(signature))).collect()
 }

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::super::keyset::{signature_line, signer};
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::{open, rebuild, signing};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Head};
-use crate::banlist::keyset::Keyset;
+use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::{Enough, Form, Signature};
 use crate::banlist::record::{Action, Ban, Severity};
 use crate::banlist::store::{self, Rules, Standing, Trust};
@@ -90,8 +91,11 @@ fn keyset(path: &Path) -> Result<Keyset, CtlError> {
 /// Checks the signatures against a keyset, and says what became of each.
 fn signatures(keyset: Keyset, list: &Reader<'_, File>, size: u64, claim: &Claim) -> Result<String, CtlError> {
     let trust = Trust { keyset, floor: None, rules: Rules::default() };
-    let signatures: Vec<_> =
-        claim.signatures.iter().map(|signature| format!("  {}: {}", signature.name, verdict(&trust.keyset, claim, signature))).collect();
+    let told = |signature: &Signature| {
+        let key = signer(&trust.keyset, Role::List, &claim.text, signature);
+        signature_line(signature, key, &verdict(&trust.keyset, claim, signature))
+    };
+    let signatures: Vec<_> = claim.signatures.iter().map(told).collect();
     let found = trust.authenticate(list, size, Standing::Staged, Enough::All).map_err(|error| {
         if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
             return CtlError::with_hint(error, signing(list.path));
