@@ -394,11 +394,23 @@ fn what_the_list_before_shows() {
         .map(|(id, date)| HEAD.replace("\"A\"", &format!("{id:?}")).replace("2026-11-20", date) + &BASE.replace("a b", id));
     let found = lint_with(&source.collect::<String>(), &Known::default(), Some(&last));
     let expected = [
-        "bans.toml:1: warning: GONE: GONE stands in version 7 and is gone: that lifts it [ban-gone]",
+        "bans.toml:1: warning: GONE: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]",
         "bans.toml:5: warning: A: the ban is to hold since 2026-11-01T00:00:00Z, and since 2026-11-05T00:00:00Z by version 7 [backdated]",
         "bans.toml:19: warning: NEW: the ban is to hold since 2026-11-09T00:00:00Z, before version 7 was issued, which does not have it [backdated]",
     ];
     assert_eq!(lines(&found), expected);
+}
+
+#[test]
+fn a_ban_that_only_has_another_id_is_not_set_back() {
+    let source = Source::parse(Path::new("bans.toml"), &full(&format!("{HEAD}{BASE}")), |_| Ok(Vec::new())).unwrap();
+    let old = crate::banlist::record::Ban { id: "OLD".to_owned(), ..source.bans[0].clone() };
+    let last = Last { version: 7, issued: old.effective.plus(86_400), bans: vec![old] };
+    let text =
+        "bans.toml:1: warning: OLD: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]";
+    assert_eq!(lines(&lint_with(&format!("{HEAD}{BASE}"), &Known::default(), Some(&last))), [text]);
+    let backdated = lint_with(&format!("{HEAD}{BASE}").replace("2026-11-20", "2026-11-19"), &Known::default(), Some(&last));
+    assert_eq!(backdated.iter().filter(|finding| finding.code == Code::Backdated).count(), 1);
 }
 
 #[test]
