@@ -6,6 +6,7 @@
 //! containerd is asked what its database does not tell. A user who is not root sees his own stores beside those that root lets him read.
 
 pub mod answer;
+pub mod listed;
 pub mod stores;
 pub mod subject;
 
@@ -18,7 +19,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-use self::answer::{Answer, Found, List, Outcome};
+use self::answer::{Answer, Found, Outcome};
+use self::listed::List;
 use self::stores::Stores;
 use self::subject::{FindError, Node, Sought, Subject};
 use crate::banlist::store::{self, Bans};
@@ -206,8 +208,8 @@ pub fn usual_places() -> Engines {
 /// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
 fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Timestamp) -> Result<Answer, CheckError> {
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
-    let armed = stored.is_some();
-    let settings = stored.unwrap_or_else(Settings::unset);
+    let unset = Settings::unset();
+    let settings = stored.as_ref().unwrap_or(&unset);
     let places = stores::joined(usual.clone(), &settings.engines);
     let stores = Stores::open(&places, paths);
     let (running, unread) = running_containers(Path::new("/"), Whose::Everybodys, &places);
@@ -219,13 +221,13 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
         Ok(subjects) => subjects,
         Err(error) => return Err(CheckError::Find(error, faults)),
     };
-    let judge = Judge { paths, settings: &settings, glass: break_glass::load(paths), now };
+    let judge = Judge { paths, settings, glass: break_glass::load(paths), now };
     let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
     let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
-    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), armed, judge.glass.as_ref(), now);
-    let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, armed)).collect();
+    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), judge.glass.as_ref(), now);
+    let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
-    Ok(Answer { asked: word.to_owned(), outcome, armed, list, list_fault, found, faults, notes })
+    Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
 }
 
 /// The containers that runtimes have state of on the node whose root folder is `node`, and a line for each whose state cannot be read.

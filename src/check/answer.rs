@@ -6,16 +6,18 @@
 use serde::Serialize;
 
 use super::Judged;
+use super::listed::{BanFound, List};
 use super::subject::{Kind, Subject};
-use crate::banlist::store::{Bans, Slot};
+use crate::banlist::store::Bans;
 use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
+use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
-use crate::verdict::{Finding, Judgement, Verdict};
+use crate::verdict::{Judgement, Verdict};
 
 /// Whether something is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -90,8 +92,13 @@ pub struct Answer {
 }
 
 /// What on this node lets start what is banned, or was meant to and does not.
-pub fn notes<'a>(judgements: impl Iterator<Item = &'a Judgement>, armed: bool, glass: Option<&BreakGlass>, now: Timestamp) -> Vec<String> {
-    if !armed {
+pub fn notes<'a>(
+    judgements: impl Iterator<Item = &'a Judgement>,
+    settings: Option<&Settings>,
+    glass: Option<&BreakGlass>,
+    now: Timestamp,
+) -> Vec<String> {
+    if settings.is_none() {
         return vec!["this node is not armed: it has no settings, and whatever is banned starts".to_owned()];
     }
     let withheld = judgements.filter(|judgement| judgement.withheld.is_some()).count() > 0;
@@ -110,50 +117,6 @@ pub fn notes<'a>(judgements: impl Iterator<Item = &'a Judgement>, armed: bool, g
 
 /// What is said of an admission that the mode gives.
 const AUDIT: &str = "the settings say mode = \"audit\": it would start all the same";
-
-/// The list that was asked.
-#[derive(Clone, Debug, Serialize)]
-pub struct List {
-    version: u64,
-    issued: String,
-    expires: String,
-    age_seconds: u64,
-    expired: bool,
-    slot: &'static str,
-}
-
-impl List {
-    /// The list behind `bans`, and what is wrong with it or with the one it stands in for.
-    #[must_use]
-    pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
-        match bans {
-            Bans::Missing(fault) => (None, Some(causes(fault))),
-            Bans::Known(known) => {
-                let slot = match known.slot {
-                    Slot::Current => "current",
-                    Slot::Previous => "previous",
-                };
-                let list = Self {
-                    version: known.version,
-                    issued: known.issued.to_string(),
-                    expires: known.expires.to_string(),
-                    age_seconds: now.since(known.issued),
-                    expired: now >= known.expires,
-                    slot,
-                };
-                (Some(list), known.fault.as_ref().map(|fault| causes(fault)))
-            }
-        }
-    }
-
-    /// The list in a few words, for people.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let expired = if self.expired { ", EXPIRED" } else { "" };
-        let slot = if self.slot == "previous" { ", the one before the current one" } else { "" };
-        format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
-    }
-}
 
 /// One container or image.
 #[derive(Debug, Serialize)]
@@ -195,35 +158,10 @@ struct Layer {
     chain_id: String,
 }
 
-/// One match in the list.
-#[derive(Debug, Serialize)]
-pub struct BanFound {
-    /// The ban's name.
-    pub id: String,
-    /// Whether it holds: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
-    pub standing: &'static str,
-    /// How bad it is.
-    pub severity: &'static str,
-    action: &'static str,
-    reason: String,
-    advisories: Vec<String>,
-    matched: &'static str,
-    digest: String,
-    name: Option<String>,
-    effective: String,
-    lapses: Option<String>,
-    days_left: Option<u64>,
-    /// What to use instead.
-    pub successor: Option<String>,
-    /// The whole of it, as a refusal says it; escaped.
-    #[serde(skip)]
-    pub sentence: String,
-}
-
 impl Found {
-    /// What is said of one subject; `armed` tells whether the gate does anything.
+    /// What is said of one subject. Without `settings` the gate does nothing on this node.
     #[must_use]
-    pub fn new(subject: &Subject, judged: &Judged, armed: bool) -> Self {
+    pub fn new(subject: &Subject, judged: &Judged, settings: Option<&Settings>) -> Self {
         let Judged { bans, judgement, labels } = judged;
         let origin = subject.origin.as_ref().ok();
         let (kind, id, names, asked_for, running) = match &subject.kind {
@@ -232,17 +170,17 @@ impl Found {
         };
         let starts = match judgement.verdict {
             Verdict::Admit(_) => true,
-            Verdict::Refuse(_) => !armed,
+            Verdict::Refuse(_) => settings.is_none(),
         };
         let refusal = match &judgement.verdict {
             Verdict::Refuse(refusal) => Some(refusal),
             Verdict::Admit(_) => judgement.withheld.as_ref(),
         };
-        let mut messages: Vec<_> = match (armed, bans) {
+        let mut messages: Vec<_> = match (settings, bans) {
             // Nothing is refused on such a node.
-            (false, Bans::Known(_)) => Vec::new(),
-            (false, Bans::Missing(_)) => vec!["only a ban list can tell whether it is banned, and this node has none".to_owned()],
-            (true, Bans::Known(_) | Bans::Missing(_)) => {
+            (None, Bans::Known(_)) => Vec::new(),
+            (None, Bans::Missing(_)) => vec!["only a ban list can tell whether it is banned, and this node has none".to_owned()],
+            (Some(_), Bans::Known(_) | Bans::Missing(_)) => {
                 let said = judgement.events.iter().map(|event| event.message.clone());
                 refusal.map(|refusal| refusal.line().to_owned()).into_iter().chain(said).collect()
             }
@@ -341,30 +279,6 @@ impl MadeOf {
     }
 }
 
-impl BanFound {
-    /// What is said of a match that is a container's or an image's made of `origin`.
-    #[must_use]
-    pub fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
-        let (hit, ban) = (&finding.hit, &finding.hit.ban);
-        Self {
-            id: ban.id.clone(),
-            standing: finding.standing.word(),
-            severity: ban.severity.word(),
-            action: ban.action.word(),
-            reason: ban.reason.clone(),
-            advisories: ban.advisories.clone(),
-            matched: hit.kind.word(),
-            digest: hit.digest.to_string(),
-            name: hit.name.clone(),
-            effective: ban.effective.to_string(),
-            lapses: ban.lapses.map(|lapses| lapses.to_string()),
-            days_left: finding.standing.days_left(),
-            successor: ban.successor.clone(),
-            sentence: finding.sentence(origin),
-        }
-    }
-}
-
 impl Answer {
     /// The answer for people: no line end after the last line.
     #[must_use]
@@ -392,17 +306,6 @@ impl Answer {
 /// One line: what it is about, and what is to be said, escaped.
 fn line(head: &str, rest: &str) -> String {
     format!("{head:<9} {}", one_line(rest))
-}
-
-/// A span of time as people say it, in its largest unit.
-fn span(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        86_400.. => (seconds / 86_400, "day"),
-    };
-    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list in force. Out: what the draft would refuse, as a
 //! table or as one JSON document, and whether an installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft is
-//! checked against its head; who signed the head is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without root's rights it says what it could not see.
-//! Not looked at: images without a name, and whether Podman starts a container again by itself (libpod's database knows; its records do not).
+//! checked against its head; who signed the head is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without
+//! root's rights it says what it could not see. Not looked at: images without a name, and whether Podman starts a container again by itself (libpod's
+//! database knows; its records do not).
 
 mod report;
 mod restart;

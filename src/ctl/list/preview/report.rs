@@ -11,7 +11,7 @@ use super::super::super::impact::{ImpactError, Surveyed};
 use super::signed::Signed;
 use super::{Image, Preview, restart};
 use crate::banlist::head::{Head, Impact};
-use crate::check::answer::{BanFound, List};
+use crate::check::listed::{BanFound, List};
 use crate::check::subject::Kind;
 use crate::lineage::Origin;
 use crate::report::line::{causes, name, one_line};
@@ -134,7 +134,7 @@ impl Report {
         let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
         let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
         Self {
-            installation: Installation::new(preview, &signed, limit, head.impact),
+            installation: Installation::new(preview, &signed, limit, signed.impact.unwrap_or(head.impact)),
             draft: Draft::new(preview, head, signed),
             in_force,
             in_force_fault,

@@ -1,0 +1,117 @@
+//! How is a list said that was asked, and what it holds against something?
+//!
+//! In: what a list answered; reasons and names in it are its authors'. Out: fields of a JSON object, which stay, and words for people: `embargo check` and
+//! `embargoctl list preview` share them. Nothing is escaped here but the whole sentence of a ban.
+
+use serde::Serialize;
+
+use crate::banlist::store::{Bans, Slot};
+use crate::lineage::Origin;
+use crate::report::line::causes;
+use crate::sys::clock::Timestamp;
+use crate::verdict::Finding;
+
+/// The list that was asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct List {
+    version: u64,
+    issued: String,
+    expires: String,
+    age_seconds: u64,
+    expired: bool,
+    slot: &'static str,
+}
+
+impl List {
+    /// The list behind `bans`, and what is wrong with it or with the one it stands in for.
+    #[must_use]
+    pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
+        match bans {
+            Bans::Missing(fault) => (None, Some(causes(fault))),
+            Bans::Known(known) => {
+                let slot = match known.slot {
+                    Slot::Current => "current",
+                    Slot::Previous => "previous",
+                };
+                let list = Self {
+                    version: known.version,
+                    issued: known.issued.to_string(),
+                    expires: known.expires.to_string(),
+                    age_seconds: now.since(known.issued),
+                    expired: now >= known.expires,
+                    slot,
+                };
+                (Some(list), known.fault.as_ref().map(|fault| causes(fault)))
+            }
+        }
+    }
+
+    /// The list in a few words, for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let expired = if self.expired { ", EXPIRED" } else { "" };
+        let slot = if self.slot == "previous" { ", the one before the current one" } else { "" };
+        format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
+    }
+}
+
+/// One match in the list.
+#[derive(Debug, Serialize)]
+pub struct BanFound {
+    /// The ban's name.
+    pub id: String,
+    /// Whether it holds: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
+    pub standing: &'static str,
+    /// How bad it is.
+    pub severity: &'static str,
+    action: &'static str,
+    /// Why.
+    pub reason: String,
+    advisories: Vec<String>,
+    matched: &'static str,
+    digest: String,
+    name: Option<String>,
+    effective: String,
+    lapses: Option<String>,
+    days_left: Option<u64>,
+    /// What to use instead.
+    pub successor: Option<String>,
+    /// The whole of it, as a refusal says it; escaped.
+    #[serde(skip)]
+    pub sentence: String,
+}
+
+impl BanFound {
+    /// What is said of a match that is a container's or an image's made of `origin`.
+    #[must_use]
+    pub fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
+        let (hit, ban) = (&finding.hit, &finding.hit.ban);
+        Self {
+            id: ban.id.clone(),
+            standing: finding.standing.word(),
+            severity: ban.severity.word(),
+            action: ban.action.word(),
+            reason: ban.reason.clone(),
+            advisories: ban.advisories.clone(),
+            matched: hit.kind.word(),
+            digest: hit.digest.to_string(),
+            name: hit.name.clone(),
+            effective: ban.effective.to_string(),
+            lapses: ban.lapses.map(|lapses| lapses.to_string()),
+            days_left: finding.standing.days_left(),
+            successor: ban.successor.clone(),
+            sentence: finding.sentence(origin),
+        }
+    }
+}
+
+/// A span of time as people say it, in its largest unit.
+fn span(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        86_400.. => (seconds / 86_400, "day"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
