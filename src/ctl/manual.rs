@@ -1,7 +1,7 @@
 //! Does the manual page tell every command and option of `embargoctl`, and none that is not there?
 //!
 //! In: the command line as clap knows it, and the text of `packaging/man/embargoctl.8`. Each command has a section of its own; the options that say which
-//! image is meant stand once for all commands that take them. Not checked: whether what the page says of them is true.
+//! image is meant stand once for all commands that take them. No section has an option twice. Not checked: whether what the page says of them is true.
 
 use clap::{Arg, Command, CommandFactory};
 
@@ -71,7 +71,7 @@ fn every_command_and_option_stands_in_the_manual() {
 }
 
 #[test]
-fn no_option_stands_in_the_manual_that_is_not_there() {
+fn no_option_stands_in_the_manual_that_is_not_there_or_stands_there_twice() {
     let flags = |lines: Vec<&'static str>| {
         let all = lines.into_iter().filter_map(|line| line.strip_prefix(".It Fl -"));
         all.map(|rest| rest.split(' ').next().unwrap_or_default()).collect::<Vec<_>>()
@@ -81,6 +81,10 @@ fn no_option_stands_in_the_manual_that_is_not_there() {
         for flag in flags(section(words)) {
             assert!(options(command).any(|(long, _)| long == flag), "{words} has no --{flag}");
         }
+        let mut own = flags(section(words));
+        own.sort_unstable();
+        let twice: Vec<_> = own.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        assert!(twice.is_empty(), "{words} has these twice: {twice:?}");
     }
     for flag in flags(section(SHARED)) {
         assert!(commands.iter().any(|(_, command)| options(command).any(|(long, _)| long == flag)), "no command has --{flag}");
