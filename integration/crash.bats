@@ -43,17 +43,6 @@ trust_two_and_a_root() {
   cp "$ROOM/keyset-1" /etc/embargo/keyset
 }
 
-# container ID: a container of Docker's vfs store that is about to start, made of one layer, whose diff ID is sha256:ID.
-container() {
-  local layers=/var/lib/docker/image/vfs/layerdb
-  mkdir -p "$layers/mounts/$1" "$layers/sha256/$1" "/var/lib/docker/vfs/dir/$1" "/var/lib/docker/containers/$1" "$TASKS/$1"
-  printf %s "$1" >"$layers/mounts/$1/mount-id"
-  printf 'sha256:%s' "$1" | tee "$layers/mounts/$1/parent" >"$layers/sha256/$1/diff"
-  printf '{"ID":"%s","Driver":"vfs","Image":"sha256:%s","Config":{"Image":"made-here"},"Name":"/made-here"}' "$1" "$1" \
-    >"/var/lib/docker/containers/$1/config.v2.json"
-  printf '{"ociVersion":"1.0.2","root":{"path":"/var/lib/docker/vfs/dir/%s"}}' "$1" >"$TASKS/$1/config.json"
-}
-
 # list NAME ID…: the next version, which bans these layers, in ROOM/NAME.lst.
 list() {
   local name=$1 id

@@ -31,14 +31,6 @@ teardown() {
   clear_pods
 }
 
-clear_pods() {
-  local id
-  for id in $(cri pods); do
-    cri stop-pod "$id"
-    cri remove-pod "$id"
-  done
-}
-
 image() {
   printf 'docker.io/library/%s\n' "$1"
 }

@@ -41,14 +41,6 @@ teardown_file() {
   stop_docker
 }
 
-clear_pods() {
-  local id
-  for id in $(cri pods); do
-    cri stop-pod "$id"
-    cri remove-pod "$id"
-  done
-}
-
 setup() {
   settings
   forget_lists

@@ -27,17 +27,6 @@ setup() {
   cd "$BATS_TEST_TMPDIR"
 }
 
-# container ID: a container of Docker's vfs store that is about to start, made of one layer, whose diff ID is sha256:ID.
-container() {
-  local layers=/var/lib/docker/image/vfs/layerdb
-  mkdir -p "$layers/mounts/$1" "$layers/sha256/$1" "/var/lib/docker/vfs/dir/$1" "/var/lib/docker/containers/$1" "$TASKS/$1"
-  printf %s "$1" >"$layers/mounts/$1/mount-id"
-  printf 'sha256:%s' "$1" | tee "$layers/mounts/$1/parent" >"$layers/sha256/$1/diff"
-  printf '{"ID":"%s","Driver":"vfs","Image":"sha256:%s","Config":{"Image":"made-here"},"Name":"/made-here"}' "$1" "$1" \
-    >"/var/lib/docker/containers/$1/config.v2.json"
-  printf '{"ociVersion":"1.0.2","root":{"path":"/var/lib/docker/vfs/dir/%s"}}' "$1" >"$TASKS/$1/config.json"
-}
-
 # make_keys: a key of each tool, with its public half in KEYS/TOOL.pub as the tool writes it.
 make_keys() {
   cd "$KEYS" || return 1

@@ -52,3 +52,12 @@ stop_containerd() {
 cri() {
   /usr/bin/python3 "$LIB/cri.py" "$SOCKET" "$@"
 }
+
+# clear_pods: stops and removes every pod.
+clear_pods() {
+  local id
+  for id in $(cri pods); do
+    cri stop-pod "$id"
+    cri remove-pod "$id"
+  done
+}
