@@ -66,8 +66,8 @@ impl fmt::Display for KeysetError {
         match self {
             Self::Terms(fault) => write!(f, "cannot make the keyset: {fault}"),
             Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
-            Self::Follow(path, fault) => write!(f, "cannot trust keyset {path:?}: {fault}"),
-            Self::Unsigned(path, fault) => write!(f, "cannot vouch for keyset {path:?}: {fault}"),
+            Self::Follow(path, _) => write!(f, "cannot trust keyset {path:?}"),
+            Self::Unsigned(path, _) => write!(f, "cannot vouch for keyset {path:?}"),
             Self::Other(path, number) => write!(f, "cannot trust keyset {path:?}: this node has another keyset {number}"),
             Self::Stranded(path, _) => write!(f, "cannot rotate to {path:?}: the list in force would no longer be trusted"),
             Self::TooMany(files) => write!(f, "cannot rotate through {files} keysets at once: at most {}", rotate::MAX_HOPS),
@@ -78,8 +78,9 @@ impl fmt::Display for KeysetError {
 impl std::error::Error for KeysetError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Follow(_, fault) | Self::Unsigned(_, fault) => Some(fault),
             Self::Stranded(_, fault) => Some(fault),
-            Self::Terms(_) | Self::Exists(_) | Self::Follow(..) | Self::Unsigned(..) | Self::Other(..) | Self::TooMany(_) => None,
+            Self::Terms(_) | Self::Exists(_) | Self::Other(..) | Self::TooMany(_) => None,
         }
     }
 }

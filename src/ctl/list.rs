@@ -57,6 +57,8 @@ pub enum AuthoringError {
     Expires,
     /// The origin is not one.
     Origin(String),
+    /// Nobody can say that it was made from a source.
+    Rebuild(RebuildError),
 }
 
 impl fmt::Display for AuthoringError {
@@ -64,6 +66,7 @@ impl fmt::Display for AuthoringError {
         match self {
             Self::Source(error) => error.fmt(f),
             Self::Compile(error) => error.fmt(f),
+            Self::Rebuild(error) => error.fmt(f),
             Self::Expires => f.write_str("cannot build the list: it would expire before it is issued"),
             Self::Origin(origin) => write!(f, "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"),
         }
@@ -75,6 +78,7 @@ impl std::error::Error for AuthoringError {
         match self {
             Self::Source(error) => error.source(),
             Self::Compile(error) => error.source(),
+            Self::Rebuild(error) => error.source(),
             Self::Expires | Self::Origin(_) => None,
         }
     }

@@ -139,7 +139,6 @@ plain_errors!(
     keys::KeyError,
     keyset::KeysetError,
     list::AuthoringError,
-    list::RebuildError,
     signing::SigningError,
     lock::LockError,
 );

@@ -193,7 +193,7 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         desk.done("attach ./k1 --key ./key-1.pub --signature ./signature"),
         "k1: signed by key-1 (ed25519); 2 signatures on keyset 1\n"
     );
-    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; whom it follows is not checked\n");
+    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; what it follows was not checked\n");
     assert_eq!(desk.done("head ./k1"), text);
     // A key of another keyset may be one of the keyset before; one under a name that is not the keyset's is told.
     desk.put("signature", &key(9).signature(&text).bytes);
@@ -253,7 +253,7 @@ fn keysets_that_follow_one_another_are_verified_in_a_row() {
         "cannot vouch for keyset \"k1\": by its own root keys, those of keyset 1: not signed, and 2 trusted signatures needed / embargoctl keyset sign --key KEY KEYSET"
     );
     desk.put("k1", keyset(&[5], 1).text().as_bytes());
-    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, it has no root keys; whom it follows is not checked\n");
+    assert_eq!(desk.done("verify ./k1"), "k1: keyset 1 of bans.example.com/prod, it has no root keys; what it follows was not checked\n");
     let by_hand = "cannot trust keyset \"k2\": keyset 1 has no root keys, so it can only be replaced by hand / put it in place of the old one by hand, on every node";
     assert_eq!(desk.run("verify --after ./k1 ./k2").unwrap_err(), by_hand);
 }

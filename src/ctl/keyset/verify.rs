@@ -49,7 +49,7 @@ fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     let Some(old) = old else {
         let by = signers(&[keyset], new);
         let by = if by.is_empty() { "it has no root keys".to_owned() } else { format!("signed by {}", by.join(", ")) };
-        return format!("{title}, {by}; whom it follows is not checked\n");
+        return format!("{title}, {by}; what it follows was not checked\n");
     };
     let mut said = format!("{title} follows keyset {}, signed by {}\n", old.number, signers(&[old, keyset], new).join(", "));
     said.extend(changes(old, keyset).iter().map(|change| format!("  {change}\n")));

@@ -51,7 +51,7 @@ impl std::error::Error for RebuildError {}
 /// Says that the list whose head is `head` was made from the source at `path`.
 ///
 /// # Errors
-/// [`RebuildError`], and what keeps the source from being compiled.
+/// [`AuthoringError::Rebuild`], and what keeps the source from being compiled.
 pub(super) fn compare(path: &Path, list: &Reader<'_, File>, head: &Head) -> Result<String, CtlError> {
     let (source, compiled) = build::compile(path)?;
     let made = compiled.write(&terms(head), &io::sink(), &Progress::start("comparing", 0)).map_err(AuthoringError::Compile)?;
@@ -66,7 +66,7 @@ pub(super) fn compare(path: &Path, list: &Reader<'_, File>, head: &Head) -> Resu
     } else {
         RebuildError::Source(list_path, path)
     };
-    Err(CtlError::from(error).detailed(details(list, head, &source, &compiled)?))
+    Err(CtlError::from(AuthoringError::Rebuild(error)).detailed(details(list, head, &source, &compiled)?))
 }
 
 /// What a head says beside its source.
