@@ -10,11 +10,13 @@ mod carry_out;
 mod error;
 mod outcome;
 mod plan;
+mod united;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::impact::{self, Survey};
+use super::keyset::signer;
 use super::progress::Progress;
 use super::{CtlError, lock};
 use crate::audit::Ending;
@@ -22,8 +24,8 @@ use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::Tally;
 use crate::banlist::head::{Claim, Head};
-use crate::banlist::keyset::{Key, Keyset, Role};
-use crate::banlist::note::{self, Enough};
+use crate::banlist::keyset::{Keyset, Role};
+use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
 use crate::paths::Paths;
 use crate::report::line;
@@ -127,6 +129,9 @@ fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Res
     event.impact = Some(found.head.impact);
     event.signers = signers(&list, size, &trust.keyset)?;
     let judged = judge(New::of(&list, &found), node, &trust, event)?;
+    if let Some(head) = &judged.plan.head {
+        carry_out::sign(&draft, head, node.paths)?;
+    }
     carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
     let words = outcome::installed(&found, &judged, &trust, node);
     let is_new = !judged.plan.steps.is_empty();
@@ -184,7 +189,7 @@ pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust:
     let too_few = plan::enough(new, &plan, trust, &lifted).err();
     let lifts = match &plan.change {
         Some(change) if change.is_lift() => Lifts::Bans(lifted),
-        None if plan.is_lost => Lifts::Unknown,
+        Some(_) | None if plan.is_lost => Lifts::Unknown,
         Some(_) | None => Lifts::Nothing,
     };
     Ok(Prospect { lifts, needed: plan.needed, good, too_few })
@@ -232,20 +237,27 @@ fn authenticate(staged: &Path, file: &File, size: u64, node: &Node<'_>, trust: &
     Ok(found)
 }
 
-/// Refuses a list from the future: it would move the node's idea of the time. Not judged by a clock that was never set, or is behind the floor.
+/// Refuses a list from the future: it would move the node's idea of the time. A clock that was never set, or is behind the floor, judges nothing: there
+/// a list may be as new as the keyset may be old, which no list key has the say of.
 fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
-    let behind = trust.floor.is_some_and(|floor| floor.issued > now.plus(AHEAD));
-    if behind || now < CLOCK_SET || head.issued <= now.plus(AHEAD) {
+    let floor = trust.floor.map_or(Timestamp::from_seconds(0), |floor| floor.issued);
+    let is_set = now >= CLOCK_SET && floor <= now.plus(AHEAD);
+    let latest = if is_set { now.plus(AHEAD) } else { floor.max(trust.keyset.expires) };
+    if head.issued <= latest {
         return Ok(());
     }
-    Err(CtlError::with_hint(InstallError::Future(path.to_owned(), head.issued), format!("this node's clock says {now}")))
+    let (path, clock) = (path.to_owned(), format!("this node's clock says {now}"));
+    Err(match is_set {
+        true => CtlError::with_hint(InstallError::Future(path, head.issued), clock),
+        false => CtlError::with_hint(InstallError::Clock(path, head.issued), format!("{clock}: set it")),
+    })
 }
 
 /// The names that the keyset has for the keys that signed the list.
 fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
     let claim = store::claim(list, size).map_err(error::of_list)?;
-    let signed = |key: &&Key| note::tally(&claim.text, &claim.signatures, &[(&key.name, &key.public)], 1, Enough::Threshold).good > 0;
-    Ok(keyset.keys.iter().filter(|key| key.role == Role::List).filter(signed).map(|key| key.name.clone()).collect())
+    let behind: Vec<_> = claim.signatures.iter().filter_map(|signature| signer(keyset, Role::List, &claim.text, signature)).collect();
+    Ok(keyset.keys_of(Role::List).filter(|key| behind.contains(key)).map(|key| key.name.clone()).collect())
 }
 
 #[cfg(test)]

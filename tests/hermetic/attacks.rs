@@ -3,7 +3,8 @@
 //! One module per attack or fault, named for it; its tests are named for the ways in which it is tried. They run the real programs: `embargoctl` builds
 //! and installs lists on a node of its own, `embargo create` in front of the fake runtime is asked. What the gate answers is what counts: banned
 //! (by which list), admitted, or refused because there is no list to go by. Beside the table: `corruption`, every bit of a list and a writer in the very
-//! file that is read; `concurrency`, installations at once and containers that start meanwhile.
+//! file that is read; `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a node that was away while the
+//! keyset changed; `shared_folder`, a list and a floor in a folder that others may write.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|
@@ -15,7 +16,7 @@
 //! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
 //! | 7 | fast-forward | a cap on one jump, versions start again with a keyset | `jump_cap`, `ff_then_rotate_recovers` |
 //! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
-//! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix` |
+//! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix`, `no_list_takes_the_time_floor_away` |
 //! | 10 | endless data, slow loris, redirects | limits of the fetcher | with the fetcher: no program here has a network |
 //! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
 //! | 12 | lying mirror | the highest valid version of several | with the fetcher |
@@ -31,7 +32,7 @@
 //! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
 //! | 23 | link, FIFO, folder, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
 //! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
-//! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`; pods: `integration/impact.bats` |
+//! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`, `one_key_acknowledges_nothing`; pods: `integration/impact.bats` |
 //! | 26 | restored snapshot | `min_version` | `restored_folder_with_min_version_set` |
 //! | 27 | newer runtime-spec | only what is needed is read | `unknown_cap_ns_seccomp_rlimit_top_level` |
 //! | 28 | registry token on a redirect | none is sent | with the fetcher |
@@ -43,6 +44,7 @@ mod concurrency;
 mod corruption;
 mod craft;
 mod node;
+mod rotation_behind;
 mod row_01_forged_list;
 mod row_02_one_key_counts_once;
 mod row_03_bad_signature_beside_good_ones;
@@ -67,5 +69,6 @@ mod row_25_false_mass_ban;
 mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;
+mod shared_folder;
 mod signer;
 mod ssh;

@@ -6,10 +6,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 use super::error;
 use super::plan::Step;
 use super::{CtlError, Node};
+use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
 
@@ -26,6 +28,14 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
     let copied = staged.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
     copied.map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
     Ok(draft)
+}
+
+/// Gives the copy another head block: the same text, with more signatures.
+///
+/// # Errors
+/// Errors in writing.
+pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Result<(), CtlError> {
+    draft.file().write_all_at(head, 0).map_err(|fault| WriteError::new(&paths.list, fault).into())
 }
 
 /// Carries out the steps of a plan with the copy that was checked.

@@ -20,6 +20,8 @@ use crate::sys::replace::WriteError;
 pub enum InstallError {
     /// It says that it is issued in the future.
     Future(PathBuf, Timestamp),
+    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock is no judge.
+    Clock(PathBuf, Timestamp),
     /// It lifts bans, and too few signed it for that.
     Lifts {
         /// The list.
@@ -50,6 +52,12 @@ impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Future(path, issued) => write!(f, "cannot install {path:?}: it is issued at {issued}, more than a day from now"),
+            Self::Clock(path, issued) => {
+                write!(
+                    f,
+                    "cannot install {path:?}: it is issued at {issued}, after the keyset expires, and the clock of this node cannot be trusted"
+                )
+            }
             Self::Lifts { list, lifted, keyset, needed, good } => {
                 let (lifted, needed) = (list::diff::named(lifted), amount(*needed, "signature"));
                 write!(f, "cannot install {list:?}: it lifts {lifted}, which takes {needed} of keyset {keyset}; it has {good}")
@@ -73,7 +81,7 @@ impl InstallError {
     pub(super) fn explained(self, in_force: &Path) -> CtlError {
         let word = |path: &Path| line::name(&path.to_string_lossy());
         let hint = match &self {
-            Self::Future(..) => return self.into(),
+            Self::Future(..) | Self::Clock(..) => return self.into(),
             Self::Lifts { list, .. } => {
                 let diff = format!("embargoctl list diff {} {}", word(in_force), word(list));
                 format!("{diff} shows what; if it is meant, another key has to sign: {}", list::signing(list))

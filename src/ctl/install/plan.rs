@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::{self, InstallError};
+use super::united::united;
 use super::{CtlError, Node};
 use crate::banlist::bytes::{ReadAt, Reader};
 use crate::banlist::change::{self, Change};
@@ -16,7 +17,7 @@ use crate::banlist::error::{Edition, ListError};
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{HEAD_SIZE, Head};
 use crate::banlist::note::Enough;
-use crate::banlist::store::{Authentic, Standing, Trust};
+use crate::banlist::store::{self, Authentic, Standing, Trust};
 use crate::banlist::watch::Watch;
 use crate::banlist::whole::{Counted, Whole};
 use crate::lineage::digest::Digest;
@@ -26,6 +27,8 @@ use crate::sys::file::{self, FileError, Guard};
 pub(super) struct Plan {
     /// The steps, in their order: after each of them the node has the old list or the new one, whole.
     pub(super) steps: Vec<Step>,
+    /// The head block that the new list gets, where it is in force already and is put there with more signatures.
+    pub(super) head: Option<Box<[u8; HEAD_SIZE]>>,
     /// What the new list changes; `None` where there is no list to compare it with.
     pub(super) change: Option<Change>,
     /// The new list's bans.
@@ -129,11 +132,17 @@ pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Wat
 /// What is wrong with the new list, and with the place of the list in force when it cannot be looked at.
 pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
     let Compared { in_force, previous, with, change, bans, broken } = compare(new, node, trust, watch)?;
+    let again = again(new, in_force.as_ref(), trust).map_err(error::of_list)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
     let is_lost = !is_known && trust.floor.is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
     let needed =
         if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
-    Ok(Plan { steps: steps(new, in_force.as_ref(), previous, trust)?, change, bans, needed, broken, is_known, is_lost })
+    let steps = steps(new, in_force.as_ref(), previous, trust, again == Again::Stays);
+    let head = match again {
+        Again::Signed(head) => Some(head),
+        Again::No | Again::Stays => None,
+    };
+    Ok(Plan { steps, head, change, bans, needed, broken, is_known, is_lost })
 }
 
 /// Whether as many keys signed it as its change takes.
@@ -268,16 +277,33 @@ fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
     Ok(())
 }
 
-/// The steps that are left to do.
-fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, trust: &Trust) -> Result<Vec<Step>, ListError> {
+/// Whether the new list is the one in force once more.
+#[derive(PartialEq, Eq)]
+enum Again {
+    /// It is another.
+    No,
+    /// It is, and brings no signature that the file in force lacks.
+    Stays,
+    /// It is, and with this head block it has the signatures of both.
+    Signed(Box<[u8; HEAD_SIZE]>),
+}
+
+fn again(new: New<'_>, in_force: Option<&Own<'_>>, trust: &Trust) -> Result<Again, ListError> {
+    let Some(own) = in_force.filter(|own| own.found.digest == new.digest) else { return Ok(Again::No) };
+    let here = head_block(&own.reader())?;
+    if here == head_block(new.list)? {
+        return Ok(Again::Stays);
+    }
+    let size = new.head.file_size();
+    let both = united(&store::claim(&own.reader(), size)?, &store::claim(new.list, size)?, &trust.keyset);
+    Ok(both.filter(|both| *both != here).map_or(Again::Stays, |both| Again::Signed(Box::new(both))))
+}
+
+/// The steps that are left to do; `is_there` when the file in force stays.
+fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, trust: &Trust, is_there: bool) -> Vec<Step> {
     let New { head, digest, .. } = new;
     let edition = head.edition;
     let kept = in_force.filter(|own| own.found.digest != digest);
-    let is_there = match in_force {
-        // The same list may come with other signatures.
-        Some(own) if kept.is_none() => head_block(&own.reader())? == head_block(new.list)?,
-        Some(_) | None => false,
-    };
     let mut steps = Vec::new();
     let mut floor = trust.floor;
     let announced = trust.floor.filter(|floor| !is_there && floor.head != digest).map(|floor| announced(floor, new, kept, previous));
@@ -289,13 +315,14 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, tru
         steps.extend(kept.map(|own| Step::Keep(own.found.head.edition)));
         steps.push(Step::Put(edition));
     }
-    // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead.
+    // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead. The time starts again
+    // with the keyset's own, which no list key has the say of.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
-    let issued = same_keys.map_or(head.issued, |floor| floor.issued.max(head.issued));
+    let issued = same_keys.map_or(trust.keyset.issued, |floor| floor.issued).max(head.issued);
     let previous = kept.map(|own| own.found.digest).or(previous);
     let raised = Floor { edition, head: digest, issued, previous, next: None };
     steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));
-    Ok(steps)
+    steps
 }
 
 /// The floor while the new list is put in place. Where the list in force is not the floor's, because an installation was cut short or somebody put it

@@ -8,6 +8,7 @@ use crate::banlist::compile::Terms;
 use crate::banlist::error::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
+use crate::banlist::note::Signature;
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Known, Query, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
@@ -552,8 +553,8 @@ fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
     let node = Node::new();
     let far = Terms { issued: Timestamp::parse("2099-01-01").unwrap(), expires: Timestamp::parse("2099-02-01").unwrap(), ..terms(900) };
     let staged = node.staged(&list(&source(&[("base", digest(1))]), &far, &[1]));
-    // The clock was never set when a thief's list came.
-    install(&staged, &node.at(Timestamp::from_seconds(0)), None).unwrap();
+    // The clock was far ahead when a thief's list came.
+    install(&staged, &node.at(far.issued), None).unwrap();
     node.install(&version(901)).unwrap();
     assert_eq!(node.floor().issued, far.issued);
     replace(&node.paths.keyset, 0o644, Keyset { number: 2, ..keyset(&[1, 2, 3], 1) }.text().as_bytes()).unwrap();
@@ -574,6 +575,68 @@ fn a_clock_that_was_never_set_judges_nothing() {
     node.install(&version(1)).unwrap();
     let staged = node.staged(&version(2));
     super::dry_run(&staged, &node.at(Timestamp::parse("2026-11-02").unwrap())).unwrap();
+    // But no list is newer than its keyset is ever old.
+    let expires = keyset(&[1], 1).expires;
+    let fault = "cannot install \"/staged.lst\": it is issued at 2028-11-19T14:00:01Z, after the keyset expires, and the clock of this node cannot be trusted";
+    for clock in ["1970-01-01", "2026-11-02"] {
+        let clock = Timestamp::parse(clock).unwrap();
+        let told = |seconds| {
+            let issued = expires.plus(seconds);
+            let terms = Terms { issued, expires: issued.plus(60), ..terms(2) };
+            let staged = node.staged(&list(&source(&[("base", digest(1)), ("image", digest(1_001))]), &terms, &[1]));
+            super::dry_run(&staged, &node.at(clock))
+                .map_err(|error| (error.to_string().replace(node.folder.path().to_str().unwrap(), ""), error.hint().map(str::to_owned)))
+        };
+        told(0).unwrap();
+        assert_eq!(told(1).unwrap_err(), (fault.to_owned(), Some(format!("this node's clock says {clock}: set it"))));
+    }
+}
+
+#[test]
+fn the_time_floor_starts_no_earlier_than_the_keyset() {
+    let node = Node::new();
+    let old = Terms { issued: Timestamp::from_seconds(0), ..terms(1) };
+    node.install(&list(&source(&[("base", digest(1))]), &old, &[1])).unwrap();
+    assert_eq!(node.floor().issued, keyset(&[1], 1).issued);
+}
+
+#[test]
+fn a_list_in_force_that_comes_again_loses_no_signature() {
+    let node = Node::new();
+    let with = |signatures: &[Signature]| {
+        let mut bytes = version(1);
+        let claim = Claim { signatures: signatures.to_vec(), ..Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap() };
+        bytes[..HEAD_SIZE].copy_from_slice(&claim.block().unwrap());
+        bytes
+    };
+    let in_force = || Claim::parse(file::read(&node.paths.list, 1 << 20, Guard::Owned).unwrap()[..HEAD_SIZE].try_into().unwrap()).unwrap();
+    let text = Claim::parse(version(1)[..HEAD_SIZE].try_into().unwrap()).unwrap().text;
+    let [one, two, three, nine] = [1, 2, 3, 9].map(|seed| key(seed).signature(&text));
+    node.install(&with(&[one.clone(), two.clone()])).unwrap();
+    let inode = || fs::metadata(&node.paths.list).unwrap().ino();
+    let before = inode();
+    for fewer in [
+        &[two.clone()][..],
+        &[one.clone()],
+        &[two.clone(), one.clone()],
+        &[two.clone(), Signature { name: "bob".to_owned(), ..one.clone() }],
+    ] {
+        assert!(node.install(&with(fewer)).unwrap().starts_with("already in force: version 1 "));
+        assert_eq!((inode(), in_force().signatures), (before, vec![one.clone(), two.clone()]));
+    }
+    // More come to those that are there; also by a key of which this node does not know yet.
+    assert!(node.install(&with(&[three.clone()])).unwrap().starts_with("installed version 1 "));
+    assert_eq!(in_force().signatures, [one.clone(), two.clone(), three.clone()]);
+    node.install(&with(&[nine.clone(), one.clone()])).unwrap();
+    assert_eq!(in_force().signatures, [one.clone(), two.clone(), three.clone(), nine.clone()]);
+    // As many made-up ones as there is room for keep neither kind out.
+    let made_up = |at: u8| Signature { name: "x".to_owned(), id: [0, 0, 0, at], bytes: vec![0; 64] };
+    let crowd: Vec<_> = (0..15).map(made_up).chain([one.clone()]).collect();
+    node.install(&with(&crowd)).unwrap();
+    assert_eq!(in_force().signatures[..4], [one.clone(), two.clone(), three.clone(), made_up(0)]);
+    node.install(&with(&[nine.clone(), one.clone()])).unwrap();
+    assert_eq!(in_force().signatures[..4], [one, two, three, nine]);
+    assert_eq!((in_force().signatures.len(), node.known().version), (16, 1));
 }
 
 #[test]

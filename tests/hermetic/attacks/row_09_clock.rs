@@ -3,7 +3,8 @@
 use embargo::sys::clock::Timestamp;
 
 use super::clock::{DAY, at};
-use super::node::{Answer, BASE, Node, OTHER, keyset};
+use super::node::{Answer, BASE, Node, OTHER, keyset, keyset_of, rotated};
+use super::signer::signer;
 
 const ISSUED: &str = "2026-11-20T14:00:00Z";
 
@@ -80,4 +81,40 @@ fn a_list_from_the_future_is_not_installed_by_a_clock_that_was_set() {
         assert_eq!(fault, "cannot install \"staged.lst\": it is issued at 2099-01-01T00:00:00Z, more than a day from now");
     }
     node.install_at(time("2098-12-31T00:00:00Z"), &list).unwrap();
+}
+
+/// A stolen list key must not take a node whose clock was never set to the end of time: each ban that lapses, and each exception, would be over for good.
+#[test]
+fn a_clock_that_was_never_set_lets_no_list_in_that_its_keyset_does_not_outlast() {
+    let node = Node::with_list(412);
+    let ban = format!(
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\nlapses = 2029-01-01\n\
+         [[ban.match]]\nbase = \"{BASE}\"\n"
+    );
+    for issued in ["2028-11-01T00:00:01Z", "9999-01-01T00:00:00Z"] {
+        let list = node.list(413).times(time(issued), time(issued).plus(14 * DAY)).source(ban.clone()).by(&[1]);
+        let fault = node.install_at(time("1970-01-01T00:01:00Z"), &list).unwrap_err();
+        let said = "after the keyset expires, and the clock of this node cannot be trusted";
+        assert_eq!(fault, format!("cannot install \"staged.lst\": it is issued at {issued}, {said}"));
+    }
+    assert_eq!(node.gate(), Answer::Banned(412));
+}
+
+/// The first list, and the first of a later keyset, starts the time floor: with what the root keys signed at least, whatever a list key says.
+#[test]
+fn no_list_takes_the_time_floor_away() {
+    let ban = format!(
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-10-15\n[[ban.match]]\nbase = \"{BASE}\"\n"
+    );
+    let keys = |seeds: &[u8]| seeds.iter().map(|seed| signer(*seed).key_line("list")).collect::<String>();
+    let root = signer(5).key_line("root");
+    let node = Node::trusting(&keyset_of(1, "root=1 list=1 lift=1", &(root.clone() + &keys(&[1, 2]))));
+    let (boot, zero) = (time("1970-01-01T00:01:00Z"), time("1970-01-01T00:00:00Z"));
+    let early = |version| node.list(version).times(zero, zero.plus(14 * DAY)).source(ban.clone());
+    node.install(&early(1).by(&[2])).unwrap();
+    assert_eq!(node.answer(at(boot, &mut node.create())), Answer::Banned(1));
+    let next = rotated(&keyset_of(2, "root=1 list=1 lift=1", &(root + &keys(&[2, 3]))), &[5]);
+    node.rotate(&[&next], &[]).unwrap();
+    node.install(&early(1).keyset(2).by(&[3])).unwrap();
+    assert_eq!(node.answer(at(boot, &mut node.create())), Answer::Banned(1));
 }
