@@ -17,6 +17,7 @@
 use crate::sys::clock::Timestamp;
 
 use super::error::Malformed;
+use super::head::{self, HEAD_SIZE};
 use super::key::{Algorithm, PublicKey};
 use super::note::{self, Enough, MAX_SIGNATURES, Note, Signature};
 use super::text::{self, Lines};
@@ -115,6 +116,12 @@ impl SignedKeyset {
     /// # Errors
     /// [`Malformed`] when they are not in the grammar above.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.is_empty() {
+            return Err(Malformed { line: 1, expected: "a keyset: it is empty" });
+        }
+        if bytes.first_chunk().is_some_and(|block: &[u8; HEAD_SIZE]| head::is_begun(block)) {
+            return Err(Malformed { line: 1, expected: "a keyset: it is a list" });
+        }
         let note = Note::parse(bytes)?;
         let keyset = Keyset::parse(note.text)?;
         Ok(Self { keyset, text: note.text.to_owned(), signatures: note.signatures()? })

@@ -83,7 +83,9 @@ impl<'a> Note<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let line_of = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         if let Some(at) = bytes.iter().position(|byte| *byte < 0x20 && *byte != b'\n' || *byte == 0x7f) {
-            return Err(Malformed { line: line_of(at), expected: "text without control characters" });
+            let expected =
+                if bytes[at..].starts_with(b"\r\n") { "line ends of Unix, not CR LF" } else { "text without control characters" };
+            return Err(Malformed { line: line_of(at), expected });
         }
         let whole = std::str::from_utf8(bytes).map_err(|error| Malformed { line: line_of(error.valid_up_to()), expected: "UTF-8" })?;
         if !whole.ends_with('\n') {

@@ -149,12 +149,13 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
 }
 
 impl Trust {
-    /// Reads keyset and floor.
+    /// Reads keyset and floor. Who may write the floor's folder could take the floor away, so that folder must be as well kept as the files.
     ///
     /// # Errors
     /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one that is absent is that of a node without a list.
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
         let keyset = keyset(&paths.keyset, Guard::Owned)?.keyset;
+        file::owned_folder(&paths.state)?;
         let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
             Ok(text) => Some(Floor::parse(&text).map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?),
             Err(error) if error.is_absent() => None,

@@ -6,6 +6,7 @@
 
 pub mod draft;
 pub mod next;
+pub mod place;
 pub mod rotate;
 pub mod show;
 pub mod sign;

@@ -5,7 +5,7 @@
 //! unless the caller asks with [`Guard`].
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -104,16 +104,35 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if !facts.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
+    if guard == Guard::Owned && !is_owned(&facts) {
+        return Err(FileError::Unguarded(path.to_owned()));
+    }
+    Ok((file, facts.len()))
+}
+
+/// What [`Guard::Owned`] asks of an owner and a mode.
+fn is_owned(facts: &Metadata) -> bool {
     let trusted_owner = match facts.uid() {
         0 => true,
         uid if uid == nix::unistd::geteuid().as_raw() => true,
         UNMAPPED => in_user_namespace(),
         _ => false,
     };
-    if guard == Guard::Owned && (!trusted_owner || facts.mode() & 0o022 != 0) {
-        return Err(FileError::Unguarded(path.to_owned()));
+    trusted_owner && facts.mode() & 0o022 == 0
+}
+
+/// That nobody else can take a file out of this folder or put one into it: the rule of [`Guard::Owned`]. The sticky bit is no help, since what is
+/// missing can be put there. A folder that is not there has nothing in it.
+///
+/// # Errors
+/// [`FileError::Unguarded`], and [`FileError::Io`] when nothing can be told of it.
+pub fn owned_folder(path: &Path) -> Result<(), FileError> {
+    match std::fs::metadata(path).map_err(|error| FileError::Io(path.to_owned(), error)) {
+        Ok(facts) if is_owned(&facts) => Ok(()),
+        Ok(_) => Err(FileError::Unguarded(path.to_owned())),
+        Err(error) if error.is_absent() => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok((file, facts.len()))
 }
 
 /// The bytes of a regular file of at most `limit` bytes.
@@ -195,6 +214,19 @@ mod tests {
         }
         assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
         assert!(!is_same_folder(&folder.path().join("file"), &folder.path().join("file")));
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_vouches_for_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        assert!(owned_folder(&path).is_ok(), "it is not there");
+        std::fs::create_dir(&path).unwrap();
+        for (mode, is_owned) in [(0o755, true), (0o700, true), (0o555, true), (0o775, false), (0o757, false), (0o1777, false)] {
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            assert_eq!(owned_folder(&path).is_ok(), is_owned, "{mode:o}");
+        }
+        assert_eq!(owned_folder(&path).unwrap_err().to_string(), format!("cannot trust {path:?}: owned or writable by another user"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ impl Desk {
     fn new() -> Self {
         let room = Room::armed("");
         let store = room.path("docker");
+        room.keep(0o755);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"), &store);
         // The author's, and trusted by the node's user when the author is root.
         fs::remove_file(room.path("node/etc/embargo/config.toml")).unwrap();

@@ -27,7 +27,8 @@ fn what_is_no_note_is_refused_with_its_line() {
     for (bytes, expected) in [
         (&b""[..], "line 1: expected a line feed at the end"),
         (b"a", "line 1: expected a line feed at the end"),
-        (b"a\r\n", "line 1: expected text without control characters"),
+        (b"a\r\n", "line 1: expected line ends of Unix, not CR LF"),
+        (b"a\rb\n", "line 1: expected text without control characters"),
         (b"a\nb\0\n", "line 2: expected text without control characters"),
         (b"a\nb\x7f\n", "line 2: expected text without control characters"),
         (b"a\n\xff\n", "line 2: expected UTF-8"),

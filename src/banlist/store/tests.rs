@@ -1,7 +1,7 @@
 //! A node's list under attack: each test is named for what holds against one attack.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::super::bytes::ReadAt;
@@ -25,6 +25,7 @@ impl Node {
         let paths = Paths::below(folder.path());
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
+        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
         let node = Self { folder, paths };
         node.put(&node.paths.keyset, keyset(&[1, 2, 3], threshold).text().as_bytes());
         node
@@ -595,4 +596,21 @@ fn the_digests_of_a_file_share_one_entry() {
     }
     let unread = Reader { path: Path::new("list"), bytes: &Unread };
     assert_eq!(hits(&unread, &head, &[base(3)]).unwrap(), []);
+}
+
+#[test]
+fn a_folder_that_others_may_write_holds_no_list() {
+    let node = Node::new(1);
+    node.list(&list(&source(&[("base", digest(1))]), &terms(412), &[1]));
+    let mode = |mode| fs::set_permissions(&node.paths.state, fs::Permissions::from_mode(mode)).unwrap();
+    for (bits, is_trusted) in [(0o755, true), (0o777, false), (0o1777, false), (0o775, false), (0o700, true)] {
+        mode(bits);
+        match look_up(&node.paths, &Rules::default(), &[]) {
+            Bans::Known(_) => assert!(is_trusted, "{bits:o}"),
+            Bans::Missing(fault) => {
+                assert!(!is_trusted && !fault.is_of_the_system(), "{bits:o}");
+                assert_eq!(fault.to_string(), format!("cannot trust {:?}: owned or writable by another user", node.paths.state));
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::impact::{ImpactError, Survey};
+use super::super::keyset::place;
 use super::super::{CtlError, amount, list};
 use crate::banlist::error::ListError;
 use crate::report::line;
@@ -100,6 +101,8 @@ pub(super) fn of_trust(error: ListError) -> CtlError {
         CtlError::with_hint(error, "put the keyset of your list there: embargoctl keyset new")
     } else if matches!(error, ListError::Floor(..)) {
         CtlError::with_hint(error, "remove it only if you know which list this node had last")
+    } else if let Some(remedy) = place::remedy_of(&error) {
+        CtlError::with_hint(error, remedy)
     } else {
         error.into()
     }
@@ -122,7 +125,7 @@ pub(super) fn of_list(error: ListError) -> CtlError {
     } else if matches!(error, ListError::Signatures(..)) {
         "embargoctl list verify shows what became of each signature"
     } else if matches!(error, ListError::NewerKeyset(..)) {
-        "bring the newer keyset to this node first"
+        "bring the newer keyset to this node first: embargoctl keyset rotate; a node that was away: embargo-banlist(5), ROTATION"
     } else {
         return error.into();
     };

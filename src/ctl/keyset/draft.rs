@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::CtlError;
 use super::super::keys::{public_key, span, time};
+use super::super::{CtlError, amount};
 use super::KeysetError;
 use crate::banlist::keyset::{Key, Keyset, MAX_KEYSET, Role};
 use crate::banlist::note::MAX_SIGNATURES;
 use crate::banlist::text;
-use crate::report::line;
+use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::replace;
 
@@ -39,7 +39,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "N")]
     root_threshold: Option<usize>,
     /// The keyset's number; every rotation counts one up.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     number: u64,
     /// When it is issued, YYYY-MM-DDThh:mm:ssZ; now when left out.
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -68,6 +68,7 @@ pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
         keys,
     };
     let text = text(&keyset)?;
+    both(&keyset).iter().for_each(|doubt| report::warning("embargoctl", doubt));
     let Some(out) = &args.out else { return Ok(text) };
     write(out, &text)?;
     Ok(format!("keyset {}: {}\n", keyset.number, line::one_line(&out.to_string_lossy())))
@@ -102,12 +103,15 @@ pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
 fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     let Keyset { root_threshold, list_threshold, lift_threshold, .. } = *keyset;
     let (roots, lists) = (keyset.keys_of(Role::Root).count(), keyset.keys_of(Role::List).count());
-    for (option, threshold, keys) in
-        [("threshold", list_threshold, lists), ("lift-threshold", lift_threshold, lists), ("root-threshold", root_threshold, roots)]
-    {
+    for (option, role, threshold, keys) in [
+        ("threshold", "list", list_threshold, lists),
+        ("lift-threshold", "list", lift_threshold, lists),
+        ("root-threshold", "root", root_threshold, roots),
+    ] {
         let fault = if threshold > keys {
-            let are = if keys == 1 { "is" } else { "are" };
-            format!("--{option} {threshold} needs {threshold} keys, there {are} {keys}")
+            // The option may never have been typed: a keyset hands its thresholds on.
+            let (are, needed) = (if keys == 1 { "is" } else { "are" }, amount(threshold, &format!("{role} key")));
+            format!("the {} of {threshold} needs {needed}, there {are} {keys}: --{option} sets it", option.replace('-', " "))
         } else if threshold > MAX_SIGNATURES {
             format!("--{option} {threshold}: nothing carries more than {MAX_SIGNATURES} signatures")
         } else if threshold == 0 && keys > 0 {
@@ -140,6 +144,13 @@ fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
         }
     }
     Ok(())
+}
+
+/// What is doubtful about a keyset that can be made: whoever steals a key that is in both roles bans, and names the keys that may lift.
+pub(super) fn both(keyset: &Keyset) -> Vec<String> {
+    let roots: Vec<_> = keyset.keys_of(Role::Root).collect();
+    let in_both = keyset.keys_of(Role::List).filter(|key| roots.iter().any(|root| root.public.identity() == key.public.identity()));
+    in_both.map(|key| format!("{} is both a root key and a list key: whoever steals it signs lists and replaces keys", key.name)).collect()
 }
 
 /// Writes a new keyset, never over another file.

@@ -10,7 +10,7 @@ use super::super::{CtlError, amount};
 use super::{KeysetError, changes, draft};
 use crate::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use crate::banlist::store;
-use crate::report::line;
+use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 
@@ -59,6 +59,7 @@ pub(super) fn run(args: &NextArgs, now: Timestamp) -> Result<String, CtlError> {
     let SignedKeyset { keyset: old, .. } = store::keyset(&args.old, Guard::Any)?;
     let new = keyset(args, &old, now)?;
     let text = draft::text(&new)?;
+    doubts(&old, &new).iter().for_each(|doubt| report::warning("embargoctl", doubt));
     let Some(out) = &args.out else { return Ok(text) };
     draft::write(out, &text)?;
     let mut said = format!("keyset {}: {}\n", new.number, line::one_line(&out.to_string_lossy()));
@@ -96,6 +97,18 @@ fn keys(old: &Keyset, role: Role, removed: &[String], added: &[PathBuf]) -> Resu
     let mut keys: Vec<_> = old.keys_of(role).filter(|key| !removed.contains(&key.name)).cloned().collect();
     keys.extend(draft::read(role, added)?);
     Ok(keys)
+}
+
+/// What is doubtful about the new keyset.
+fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
+    let mut doubts = draft::both(new);
+    if old.root_threshold > 0 && new.root_threshold == 0 {
+        doubts.push(format!(
+            "keyset {} has no root keys: no keyset follows it by signature, each later one goes to every node by hand",
+            new.number
+        ));
+    }
+    doubts
 }
 
 /// Whose signatures the new keyset needs.

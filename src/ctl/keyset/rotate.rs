@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::{CtlError, amount, lock};
-use super::{KeysetError, changes, renewal, signers, verify};
+use super::{KeysetError, changes, place, renewal, signers, verify};
 use crate::audit::Ending;
 use crate::audit::rotation::{Step, send};
 use crate::banlist::bytes::Reader;
@@ -37,7 +37,8 @@ pub struct RotateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Rotate even when the list in force would no longer be trusted. Until the next list is installed the node has none.
+    /// Rotate even when the list in force would no longer be trusted. Until the next list is installed the node has none, and that list needs as many
+    /// signatures as one that lifts a ban.
     #[arg(long)]
     without_list: bool,
     /// The keysets, in the order of their numbers.
@@ -69,8 +70,9 @@ pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &m
     for path in &args.files {
         match hop(path, &trust, paths, args) {
             Ok(None) => {}
-            Ok(Some(new)) => {
-                let (title, rest) = told(&trust.keyset, &new, args.dry_run);
+            Ok(Some(Hop { new, is_stranded })) => {
+                let (title, mut rest) = told(&trust.keyset, &new, args.dry_run);
+                rest.extend(is_stranded.then(|| without_list(&trust, &new.keyset, args.dry_run)));
                 said += &format!("{title}\n{}", rest.iter().map(|words| format!("  {words}\n")).collect::<String>());
                 let (signers, message) = (signers(&[&trust.keyset, &new.keyset], &new), [&[title], rest.as_slice()].concat().join("; "));
                 steps.push(Step { ending: Ending::Done, keyset: new.keyset.number, signers, message });
@@ -93,14 +95,22 @@ pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &m
 
 fn load(paths: &Paths) -> Result<Trust, CtlError> {
     let rules = settings::load(paths)?.as_ref().map(Settings::rules).unwrap_or_default();
-    Trust::load(paths, &rules).map_err(|error| match error.is_absent() {
-        true => CtlError::with_hint(error, "the first keyset is put there by hand"),
-        false => error.into(),
+    Trust::load(paths, &rules).map_err(|error| match place::remedy_of(&error) {
+        _ if error.is_absent() => CtlError::with_hint(error, "the first keyset is put there by hand"),
+        Some(remedy) => CtlError::with_hint(error, remedy),
+        None => error.into(),
     })
 }
 
+/// A step that was taken.
+struct Hop {
+    new: SignedKeyset,
+    /// Whether it left the node without a list.
+    is_stranded: bool,
+}
+
 /// Takes one step, unless the node is there or past it already: the keyset in `path` becomes the node's.
-fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<Option<SignedKeyset>, CtlError> {
+fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<Option<Hop>, CtlError> {
     let bytes = file::read(path, MAX_KEYSET, Guard::NoLink)?;
     let claimed = SignedKeyset::parse(&bytes).map_err(|fault| KeysetError::Follow(path.to_owned(), RotationError::Malformed(fault)))?;
     let ours = &trust.keyset;
@@ -111,26 +121,28 @@ fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<O
         };
     }
     let new = rotation::next(ours, &bytes).map_err(|fault| verify::explained(path, Some(ours), &bytes, fault))?;
-    if !args.without_list {
-        keeps_list(path, trust, &new.keyset, paths)?;
+    let stranded = loses_list(path, trust, &new.keyset, paths)?;
+    let is_stranded = stranded.is_some();
+    if let Some(refusal) = stranded.filter(|_| !args.without_list) {
+        return Err(refusal);
     }
     if !args.dry_run {
         replace::replace(&paths.keyset, 0o644, &bytes)?;
     }
-    Ok(Some(new))
+    Ok(Some(Hop { new, is_stranded }))
 }
 
-/// That the list which answers on this node now would be trusted under the new keyset, too. Without one there is nothing to lose.
-fn keeps_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result<(), CtlError> {
+/// Why the list which answers on this node now would not be trusted under the new keyset, if so. Without a list there is nothing to lose.
+fn loses_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result<Option<CtlError>, CtlError> {
     let after = Trust { keyset: new.clone(), ..trust.clone() };
     for (list, standing) in [(&paths.list, Standing::Current), (&paths.previous, Standing::Previous)] {
         match is_trusted(trust, list, standing) {
-            Ok(()) => return is_trusted(&after, list, standing).map_err(|fault| stranded(path, new.number, fault)),
+            Ok(()) => return Ok(is_trusted(&after, list, standing).err().map(|fault| stranded(path, new.number, list, standing, fault))),
             Err(fault) if fault.is_of_the_system() => return Err(fault.into()),
             Err(_) => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn is_trusted(trust: &Trust, path: &Path, standing: Standing) -> Result<(), ListError> {
@@ -138,11 +150,33 @@ fn is_trusted(trust: &Trust, path: &Path, standing: Standing) -> Result<(), List
     trust.authenticate(&Reader { path, bytes: &file }, size, standing, Enough::Threshold).map(|_| ())
 }
 
-fn stranded(path: &Path, number: u64, fault: ListError) -> CtlError {
-    let hint = format!(
-        "sign the list in force with keys of keyset {number}, too, and install it first; or rotate --without-list and install the next list at once"
-    );
+/// Why the keyset is not followed yet, and the way on: the same list may be installed again with more signatures, one that was passed over may not.
+fn stranded(path: &Path, number: u64, list: &Path, standing: Standing, fault: ListError) -> CtlError {
+    let way = match standing {
+        Standing::Current => format!(
+            "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst",
+            line::name(&list.to_string_lossy())
+        ),
+        Standing::Previous | Standing::Staged => {
+            format!("install the next list first, signed by keys of this keyset and of keyset {number}")
+        }
+    };
+    let hint = format!("{way}; then rotate; a node that was away: embargo-banlist(5), ROTATION");
     CtlError::with_hint(KeysetError::Stranded(path.to_owned(), fault), hint)
+}
+
+/// What follows from a step that leaves the node without a list.
+fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
+    // Where there is a floor and no list to compare with, an installation asks for what lifting asks for.
+    let needs = match trust.floor {
+        Some(_) => format!("{} (the lift threshold)", amount(new.lift_threshold, "signature")),
+        None => amount(new.list_threshold, "signature"),
+    };
+    let is = if dry_run { "would be trusted then" } else { "is trusted now" };
+    format!(
+        "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs {needs} of keyset {}",
+        new.number
+    )
 }
 
 /// What was done, and what that changes.

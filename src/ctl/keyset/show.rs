@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 
 use super::super::{CtlError, amount};
-use super::{renewal, signers};
+use super::{place, renewal, signers};
 use crate::banlist::keyset::{Key, Keyset, SignedKeyset};
 use crate::banlist::store;
 use crate::paths::Paths;
+use crate::report::line::causes;
 use crate::sys::clock::Timestamp;
-use crate::sys::file::Guard;
+use crate::sys::file::{self, Guard};
 
 /// Show the keys and thresholds of a keyset.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,12 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     }
     text += &signatures(&signed);
     text.extend(renewal(&signed.keyset, now).map(|words| words + "\n"));
+    if args.file.is_none()
+        && let Err(fault) = file::open(&paths.keyset, Guard::Owned)
+    {
+        let remedy = place::remedy(&fault).map(|words| format!("; {words}")).unwrap_or_default();
+        text += &format!("no start takes it: {}{remedy}\n", causes(&fault));
+    }
     Ok(text)
 }
 

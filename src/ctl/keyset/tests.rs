@@ -1,7 +1,7 @@
 //! A keyset's life, from the first to one that a node follows, and everything that must not happen on the way.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use clap::Parser;
@@ -36,6 +36,7 @@ impl Desk {
         let paths = Paths::below(&folder.path().join("node"));
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
+        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
         let desk = Self { folder, paths };
         for seed in 1..=9 {
             let key = Key { role: Role::List, name: key(seed).name, public: key(seed).public() };
@@ -158,21 +159,101 @@ fn terms_that_make_no_keyset_are_told_in_the_words_of_the_command_line() {
     for (words, fault) in [
         ("--remove-list-key key-9", "cannot make the keyset: keyset 1 has no list key called \"key-9\" / its list keys: key-2, key-3"),
         ("--remove-root-key key-2", "cannot make the keyset: keyset 1 has no root key called \"key-2\" / its root keys: key-1"),
-        ("--threshold 3", "cannot make the keyset: --threshold 3 needs 3 keys, there are 2"),
+        ("--threshold 3", "cannot make the keyset: the threshold of 3 needs 3 list keys, there are 2: --threshold sets it"),
+        (
+            "--remove-list-key key-3 --lift-threshold 2",
+            "cannot make the keyset: the lift threshold of 2 needs 2 list keys, there is 1: --lift-threshold sets it",
+        ),
         ("--threshold 0", "cannot make the keyset: --threshold 0 would need no signature at all"),
-        ("--root-threshold 2", "cannot make the keyset: --root-threshold 2 needs 2 keys, there is 1"),
+        ("--root-threshold 2", "cannot make the keyset: the root threshold of 2 needs 2 root keys, there is 1: --root-threshold sets it"),
         ("--root-threshold 0", "cannot make the keyset: --root-threshold 0 would need no signature at all"),
         (
             "--threshold 2 --lift-threshold 1",
             "cannot make the keyset: --lift-threshold 1 is less than --threshold 2: to lift a ban must not be easier",
         ),
-        ("--remove-list-key key-2 --remove-list-key key-3", "cannot make the keyset: --threshold 1 needs 1 keys, there are 0"),
+        (
+            "--remove-list-key key-2 --remove-list-key key-3",
+            "cannot make the keyset: the threshold of 1 needs 1 list key, there are 0: --threshold sets it",
+        ),
         ("--add-list-key ./alias.pub", "cannot make the keyset: the list keys key-2 and alias are one key, which counts once"),
         ("--add-root-key ./key-1.pub", "cannot make the keyset: the root keys key-1 and key-1 are one key, which counts once"),
         ("--out ./k1", "cannot overwrite \"k1\": it exists / choose another --out, then put it in place of the old one"),
     ] {
         assert_eq!(desk.run(&format!("next ./k1 {words}")), Err(fault.to_owned()), "{words}");
     }
+    // Numbers count from 1.
+    let words = ["embargoctl", "new", "--origin", "o", "--list-key", "k", "--number"];
+    for (number, is_one) in [("0", false), ("1", true)] {
+        assert_eq!(Words::try_parse_from([words.as_slice(), &[number]].concat()).is_ok(), is_one, "{number}");
+    }
+}
+
+#[test]
+fn a_key_in_both_roles_is_doubted() {
+    let desk = Desk::new();
+    assert_eq!(draft::both(&desk.keyset(1, &[1, 2], 1, &[3], &[])), [""; 0]);
+    assert_eq!(
+        draft::both(&desk.keyset(1, &[1, 2], 1, &[2, 3], &[])),
+        ["key-2 is both a root key and a list key: whoever steals it signs lists and replaces keys"]
+    );
+}
+
+#[test]
+fn a_keyset_that_was_changed_after_it_was_signed_is_not_to_be_signed() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1, 2], 2, &[5], &[]);
+    desk.keyset(2, &[1, 2], 2, &[5], &[1, 2]);
+    desk.arm(&[5]);
+    desk.put("k2", desk.read("k2").replace("root=2", "root=1").as_bytes());
+    let fault = "cannot trust keyset \"k2\": by root keys of keyset 1: 0 of 2 trusted signatures (2 bad, 0 by unknown keys)\n  key-1: bad\n  key-2: bad \
+                 / it was changed after it was signed: do not sign it, get it anew";
+    assert_eq!(desk.run("verify --after ./k1 ./k2").unwrap_err(), fault);
+    assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
+}
+
+#[test]
+fn what_is_no_keyset_is_called_what_it_is() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.arm(&[5]);
+    desk.put("empty", b"");
+    desk.put("windows", desk.read("k1").replace('\n', "\r\n").as_bytes());
+    for (file, fault) in [
+        ("node/var/lib/embargo/banlist.lst", "line 1: expected a keyset: it is a list"),
+        ("empty", "line 1: expected a keyset: it is empty"),
+        ("windows", "line 1: expected line ends of Unix, not CR LF"),
+    ] {
+        assert_eq!(desk.run(&format!("show ./{file}")).unwrap_err(), format!("cannot use keyset \"{file}\": {fault}"));
+        assert_eq!(desk.rotate(&format!("./{file}")).0.unwrap_err(), format!("cannot trust keyset \"{file}\": {fault}"));
+    }
+}
+
+#[test]
+fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
+    let desk = Desk::new();
+    desk.keyset(1, &[1], 1, &[5], &[]);
+    desk.keyset(2, &[1], 1, &[5], &[1]);
+    desk.arm(&[5]);
+    let put = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let remedy = |path: &str| format!("see what others may have changed there, then: chown root {path} && chmod go-w {path}");
+    // The folder of floor and list.
+    put(&desk.paths.state, 0o1777);
+    let state = "node/var/lib/embargo";
+    let untrusted = |path: &str| format!("cannot trust \"{path}\": owned or writable by another user");
+    assert_eq!(desk.rotate("./k2").0.unwrap_err(), format!("{} / {}", untrusted(state), remedy(state)));
+    put(&desk.paths.state, 0o755);
+    // The keyset's mode, and a link.
+    assert!(!desk.done("show").contains("no start takes it"));
+    put(&desk.paths.keyset, 0o666);
+    let keyset = "node/etc/embargo/keyset";
+    assert!(desk.done("show").ends_with(&format!("\nno start takes it: {}; {}\n", untrusted(keyset), remedy(keyset))));
+    assert!(!desk.done("show ./k1").contains("no start takes it"));
+    assert_eq!(desk.rotate("./k2").0.unwrap_err(), format!("{} / {}", untrusted(keyset), remedy(keyset)));
+    fs::remove_file(&desk.paths.keyset).unwrap();
+    symlink(desk.folder.path().join("k1"), &desk.paths.keyset).unwrap();
+    let link = format!("cannot read \"{keyset}\": it is a symbolic link");
+    assert!(desk.done("show").ends_with(&format!("\nno start takes it: {link}; put the file itself there, not a link to it\n")));
+    assert_eq!(desk.rotate("./k2").0.unwrap_err(), format!("{link} / put the file itself there, not a link to it"));
 }
 
 #[test]
@@ -403,13 +484,21 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
     desk.keyset(2, &[1], 1, &[6], &[1]);
     desk.arm(&[5]);
     let fault = "cannot rotate to \"k2\": the list in force would no longer be trusted: cannot trust list \"node/var/lib/embargo/banlist.lst\": \
-                 0 of 1 trusted signatures (0 bad, 1 by unknown keys) / sign the list in force with keys of keyset 2, too, and install it first; \
-                 or rotate --without-list and install the next list at once";
+                 0 of 1 trusted signatures (0 bad, 1 by unknown keys) / with keys of keyset 2: cp node/var/lib/embargo/banlist.lst signed.lst && \
+                 embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; then rotate; \
+                 a node that was away: embargo-banlist(5), ROTATION";
     assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
     assert_eq!(desk.rotate("--dry-run ./k2").0.unwrap_err(), fault);
     assert_eq!(desk.on_node(), desk.read("k1"));
     // Whoever says so may.
-    assert!(desk.rotate("--dry-run --without-list ./k2").0.is_ok());
+    let without = |is: &str| {
+        format!(
+            "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature (the lift threshold) of keyset 2"
+        )
+    };
+    let (said, steps) = desk.rotate("--dry-run --without-list ./k2");
+    assert!(said.unwrap().ends_with(&format!("\n  {}\n", without("would be trusted then"))));
+    assert!(steps[0].message.ends_with(&without("would be trusted then")));
     // The same list with the signature of a key that stays.
     desk.arm(&[5, 6]);
     assert!(desk.rotate("./k2").0.unwrap().starts_with("keyset 2 is in force"));
@@ -418,12 +507,15 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
     let bytes = file::read(&desk.paths.list, 1 << 20, Guard::Owned).unwrap();
     desk.put("node/var/lib/embargo/banlist.previous.lst", &bytes);
     desk.put("node/var/lib/embargo/banlist.lst", b"broken");
-    assert!(desk.rotate("./k2").0.unwrap_err().contains("banlist.previous.lst"));
+    let fault = desk.rotate("./k2").0.unwrap_err();
+    let way = "install the next list first, signed by keys of this keyset and of keyset 2; then rotate; ";
+    assert!(fault.contains("banlist.previous.lst") && fault.contains(way), "{fault}");
     // Without any authentic list there is nothing to lose.
     fs::remove_file(&desk.paths.previous).unwrap();
+    assert!(!desk.rotate("--without-list --dry-run ./k2").0.unwrap().contains("no list"));
     assert!(desk.rotate("./k2").0.is_ok());
     desk.arm(&[5]);
-    assert!(desk.rotate("--without-list ./k2").0.is_ok());
+    assert!(desk.rotate("--without-list ./k2").0.unwrap().ends_with(&format!("\n  {}\n", without("is trusted now"))));
     assert_eq!(desk.on_node(), desk.read("k2"));
 }
 

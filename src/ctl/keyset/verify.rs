@@ -66,8 +66,12 @@ pub(super) fn explained(path: &Path, old: Option<&Keyset>, bytes: &[u8], fault: 
         RotationError::Malformed(_) | RotationError::Origin(..) => (None, None),
         RotationError::ByHand(_) => (Some("put it in place of the old one by hand, on every node"), None),
         RotationError::Number(..) => (Some("name every keyset in between, in the order of their numbers"), None),
-        RotationError::Old(..) | RotationError::New(..) => {
-            (Some("embargoctl keyset sign --key KEY KEYSET"), SignedKeyset::parse(bytes).ok())
+        RotationError::Old(_, tally) | RotationError::New(_, tally) => {
+            let hint = match tally.bad {
+                0 => "embargoctl keyset sign --key KEY KEYSET",
+                _ => "it was changed after it was signed: do not sign it, get it anew",
+            };
+            (Some(hint), SignedKeyset::parse(bytes).ok())
         }
     };
     let verdicts = signed.map(|signed| verdicts(old, &signed)).unwrap_or_default();

@@ -72,6 +72,7 @@ impl Node {
         fs::create_dir_all(node.room.path(BUNDLE).join(CONTAINER)).unwrap();
         let spec = serde_json::json!({ "ociVersion": "1.0.2", "root": { "path": node.spec_root() } });
         node.spec(&spec.to_string());
+        node.room.keep(0o755);
         fs::write(node.room.path("node/etc/embargo/keyset"), keyset).unwrap();
         node.set("");
         node

@@ -26,7 +26,7 @@ const HEADS: [(&str, &str, &str); 22] = [
     ("version: 1\n", "version: 1\nversion: 2\n", "line 5: expected \"issued: "),
     ("origin: bans", "origin: bans.example.com/prod\norigin: bans", "line 3: expected \"keyset: "),
     ("version: 1\n", "version: 1 \n", "line 4: expected \"version: "),
-    ("version: 1\n", "version: 1\r\n", "line 4: expected text without control characters"),
+    ("version: 1\n", "version: 1\r\n", "line 4: expected line ends of Unix, not CR LF"),
     ("version: 1\n", "version: \u{1}1\n", "line 4: expected text without control characters"),
     ("version: 1\n", "version: 1\u{85}\n", "line 4: expected "),
     ("embargo/", "\u{feff}embargo/", ""),
