@@ -76,6 +76,7 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
     let facts = [
         ("EMBARGO_GROUNDS", event.grounds.map(|grounds| grounds.word().to_owned())),
         ("EMBARGO_DAYS_LEFT", event.days_left.map(|days| days.to_string())),
+        ("EMBARGO_BAD_SIGNATURES", event.bad_signatures.map(|bad| bad.to_string())),
         ("EMBARGO_CONTAINER", Some(subject.container.clone())),
         ("EMBARGO_NAME", subject.name.clone()),
         ("EMBARGO_IMAGE", subject.image.clone()),
@@ -120,6 +121,7 @@ mod tests {
             bans: vec!["BAN-2026-0007".into(), "BAN-2026-0009".into()],
             matched: vec![Digest::of(b"base"), Digest::of(b"layer")],
             days_left: None,
+            bad_signatures: None,
             message: "embargo: refused web-1: …".into(),
         }
     }
@@ -162,6 +164,7 @@ mod tests {
             bans: vec!["BAN-1".into()],
             matched: vec![],
             days_left,
+            bad_signatures: None,
             message: "m".into(),
         };
         send_to(&sockets, &[event.clone(), event]);
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn every_field_stands_in_the_manual() {
         const PAGE: &str = include_str!("../packaging/man/embargo.8");
-        let event = Event { days_left: Some(1), ..refused() };
+        let event = Event { days_left: Some(1), bad_signatures: Some(1), ..refused() };
         for (name, _) in fields(&event) {
             assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
         }

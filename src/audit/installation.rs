@@ -29,6 +29,8 @@ pub struct Installation {
     pub lifted: Vec<String>,
     /// The keys that signed it, by their names in the keyset.
     pub signers: Vec<String>,
+    /// How many signatures of trusted keys do not verify, beside enough good ones.
+    pub bad_signatures: usize,
     /// Whether its signers say that they know what it refuses.
     pub impact: Option<Impact>,
     /// How many running containers would no longer start.
@@ -66,7 +68,7 @@ fn besides(installation: &Installation) -> String {
 
 /// The facts by name, those that are known.
 fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
-    let Installation { edition, head, bans, digests, lifted, signers, impact, newly_refused, running } = installation;
+    let Installation { edition, head, bans, digests, lifted, signers, bad_signatures, impact, newly_refused, running } = installation;
     let facts = [
         ("EMBARGO_EVENT", Some(word(ending).to_owned())),
         ("EMBARGO_LIST_VERSION", edition.map(|edition| edition.version.to_string())),
@@ -77,6 +79,7 @@ fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, Str
         ("EMBARGO_IMPACT", impact.map(|impact| impact.word().to_owned())),
         ("EMBARGO_NEWLY_REFUSED", newly_refused.map(|refused| refused.to_string())),
         ("EMBARGO_RUNNING", running.map(|running| running.to_string())),
+        ("EMBARGO_BAD_SIGNATURES", Some(*bad_signatures).filter(|bad| *bad > 0).map(|bad| bad.to_string())),
     ];
     let mut fields: Vec<_> = facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
     fields.extend(lifted.iter().take(MOST_FIELDS).map(|id| ("EMBARGO_LIFTED", id.clone())));
@@ -97,6 +100,7 @@ mod tests {
             digests: Some(120),
             lifted: vec!["BAN-2026-0007".into()],
             signers: vec!["alice".into(), "kms-1".into()],
+            bad_signatures: 1,
             impact: Some(Impact::Guarded),
             newly_refused: Some(1),
             running: Some(40),
@@ -114,7 +118,7 @@ mod tests {
         let expected = format!(
             "MESSAGE=embargo: installed version 413 for bans.example.com/prod: 2 bans, 120 digests; lifts BAN-2026-0007; signed by alice, kms-1\n\
              PRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=list-installed\nEMBARGO_LIST_VERSION=413\nEMBARGO_KEYSET=3\n\
-             EMBARGO_HEAD={}\nEMBARGO_BANS=2\nEMBARGO_DIGESTS=120\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=1\nEMBARGO_RUNNING=40\n\
+             EMBARGO_HEAD={}\nEMBARGO_BANS=2\nEMBARGO_DIGESTS=120\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=1\nEMBARGO_RUNNING=40\nEMBARGO_BAD_SIGNATURES=1\n\
              EMBARGO_LIFTED=BAN-2026-0007\nEMBARGO_SIGNER=alice\nEMBARGO_SIGNER=kms-1\n",
             Digest::of(b"head")
         );

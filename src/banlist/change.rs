@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::bytes::ReadAt;
 use super::error::ListError;
-use super::head::Entries;
+use super::head::{Entries, Head};
 use super::record::{Action, Ban, Exception};
 use super::tree::Kinds;
 use super::whole::{Checked, Counted, Line, Whole};
@@ -113,6 +113,13 @@ fn ends_as_late(new: &Ban, old: &Ban) -> bool {
 fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     let covers = |known: &Exception| (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until;
     except.until <= at || old.except.iter().any(covers)
+}
+
+/// The time by which a new list is compared with the one whose place it takes: the clock's, unless that is ahead of the new list. A clock that runs
+/// ahead must not let bans lapse that still hold.
+#[must_use]
+pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
+    clock.min(new.issued)
 }
 
 /// Compares two lists, both checked whole. `at` is the earliest time that can be now.

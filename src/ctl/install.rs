@@ -23,7 +23,7 @@ use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::Tally;
-use crate::banlist::head::{Claim, Head};
+use crate::banlist::head::{Claim, Head, Impact};
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
@@ -40,7 +40,7 @@ use plan::{New, Plan};
 ///
 /// Every byte and every signature is checked against the node's keyset, settings and floor. A list that lifts a ban needs the signatures of the keyset's
 /// lift threshold; one that would keep too many of the running containers from starting again is refused, unless it was built with
-/// --acknowledge-impact. Readers see the old list or the new one, whole; the old one is kept and stands in if the new one breaks. Installing the same
+/// --acknowledge-impact and has as many. Readers see the old list or the new one, whole; the old one is kept and stands in if the new one breaks. Installing the same
 /// list again changes nothing. Exit status 0 when the list is in force, 1 when it is not.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -128,6 +128,7 @@ fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Res
     event.digests = Some(found.head.entries.all);
     event.impact = Some(found.head.impact);
     event.signers = signers(&list, size, &trust.keyset)?;
+    event.bad_signatures = found.tally.bad;
     let judged = judge(New::of(&list, &found), node, &trust, event)?;
     if let Some(head) = &judged.plan.head {
         carry_out::sign(&draft, head, node.paths)?;
@@ -162,6 +163,8 @@ pub struct Prospect {
     pub good: usize,
     /// What an installation says when they are too few.
     pub too_few: Option<InstallError>,
+    /// Whether the signers know what it refuses, for as many as they are.
+    pub impact: Impact,
 }
 
 /// What a list lifts on a node.
@@ -171,7 +174,7 @@ pub enum Lifts {
     Nothing,
     /// These bans, by ID.
     Bans(Vec<String>),
-    /// The node had a list, and nothing is left to compare with.
+    /// The newest list that the node had is not there to compare with.
     Unknown,
 }
 
@@ -192,7 +195,7 @@ pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust:
         Some(_) | None if plan.is_lost => Lifts::Unknown,
         Some(_) | None => Lifts::Nothing,
     };
-    Ok(Prospect { lifts, needed: plan.needed, good, too_few })
+    Ok(Prospect { lifts, needed: plan.needed, good, too_few, impact: acknowledged(new, trust) })
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.
@@ -217,10 +220,16 @@ fn judge(new: New<'_>, node: &Node<'_>, trust: &Trust, event: &mut Installation)
     event.newly_refused = Some(survey.newly_refused().count());
     event.running = Some(survey.counted().count());
     let limit = node.settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
-    match survey.objection(limit, head.impact) {
+    match survey.objection(limit, acknowledged(new, trust)) {
         Some(objection) => Err(error::of_impact(objection, &survey)),
         None => Ok(Judged { plan, survey: Some(survey) }),
     }
+}
+
+/// What the signers say of the list's impact. That they know it takes as many of them as lifting a ban: with one stolen key alone nobody keeps all of a
+/// fleet's containers from starting again.
+fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
+    if new.good >= trust.keyset.lift_threshold { new.head.impact } else { Impact::Guarded }
 }
 
 /// Opens a staged list: a regular file and no link, or nothing. A FIFO is not waited for. A hard link passes: the file is copied before it is checked, so

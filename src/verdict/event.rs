@@ -26,6 +26,8 @@ pub struct Event {
     pub matched: Vec<Digest>,
     /// Days until the ban takes effect, begun ones included.
     pub days_left: Option<u64>,
+    /// Signatures of the list that do not verify.
+    pub bad_signatures: Option<usize>,
     /// The whole of it for people, on one line.
     pub message: String,
 }
@@ -55,6 +57,8 @@ pub enum EventKind {
     NoImage,
     /// A container started whose lineage cannot be told.
     UnknownImage,
+    /// The list has a bad signature beside enough good ones.
+    ListBadSignature,
     /// The list is past its expiry.
     ListStale,
     /// The list is past its grace.
@@ -85,6 +89,7 @@ impl EventKind {
             Self::Cured => "cured",
             Self::NoImage => "no-image",
             Self::UnknownImage => "unknown-image",
+            Self::ListBadSignature => "list-bad-signature",
             Self::ListStale => "list-stale",
             Self::ListOverdue => "list-overdue",
             Self::PreviousList => "previous-list",
@@ -105,6 +110,7 @@ impl EventKind {
             | Self::BreakGlassIgnored
             | Self::Warned
             | Self::UnknownImage
+            | Self::ListBadSignature
             | Self::ListStale
             | Self::ClockUntrusted
             | Self::NotArmed => 4,
@@ -188,6 +194,7 @@ impl Event {
             bans,
             matched,
             days_left: findings.iter().find_map(|finding| finding.standing.days_left()),
+            bad_signatures: None,
             message: line::one_line(message),
         }
     }

@@ -63,7 +63,7 @@ impl Moment {
 /// What is remarkable about the list, whatever becomes of the container.
 pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec<Event> {
     let Bans::Known(known) = case.bans else { return Vec::new() };
-    let mut events = Vec::new();
+    let mut events: Vec<_> = bad_signatures(known, subject).into_iter().collect();
     let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
     match known.slot {
         Slot::Current => {}
@@ -89,6 +89,14 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
         }
     }
     events
+}
+
+/// That signatures of the list do not verify, where any came before enough good ones: one broken signer stops nothing, and somebody has to see to him.
+fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
+    let Known { version, bad_signatures: bad, .. } = known;
+    let message = || format!("embargo: list {version} has enough good signatures, and {bad} beside them that do not verify");
+    let event = |message: String| Event::new(EventKind::ListBadSignature, subject, &[], &message);
+    (*bad > 0).then(|| Event { bad_signatures: Some(*bad), ..event(message()) })
 }
 
 /// Why the list before the current one is in use.

@@ -524,6 +524,16 @@ fn the_previous_list_is_enforced_loudly() {
 }
 
 #[test]
+fn a_bad_signature_beside_enough_good_ones_is_told() {
+    let bans = |hits| Bans::Known(Known { bad_signatures: 2, ..list(hits) });
+    let message = "embargo: list 412 has enough good signatures, and 2 beside them that do not verify";
+    Given::bans(bans(vec![])).admits(&[(EventKind::ListBadSignature, message)]);
+    let event = &Given::bans(bans(vec![])).judged().events[0];
+    assert_eq!((event.kind.priority(), event.bad_signatures), (4, Some(2)));
+    Given::bans(bans(vec![hit()])).refuses(Grounds::Banned, LINE, &[EventKind::ListBadSignature]);
+}
+
+#[test]
 fn without_a_list_it_is_the_operators_choice() {
     let line = "embargo: refused web-1: there is no ban list to go by: cannot trust list \"/var/lib/embargo/banlist.lst\": \
                 block 7 of its records is corrupt";

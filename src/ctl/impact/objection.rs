@@ -47,7 +47,8 @@ impl ImpactError {
         let preview = |list: &PathBuf| format!("embargoctl list preview {}", line::name(&list.to_string_lossy()));
         match self {
             Self::Share { list, .. } => {
-                format!("{} shows them; if it is meant, build it with --acknowledge-impact, or raise max_impact", preview(list))
+                let acknowledge = "build it with --acknowledge-impact and have as many keys sign it as lift a ban";
+                format!("{} shows them; if it is meant, {acknowledge}, or raise max_impact", preview(list))
             }
             Self::Pause { list, .. } => {
                 format!("{} shows it; except that image from the ban, or change the engine's pause image", preview(list))
@@ -79,7 +80,7 @@ impl std::error::Error for ImpactError {}
 
 impl Survey {
     /// Why the draft should not be installed: a pause container, or more than `limit` percent of the running containers newly refused, unless its signers
-    /// have acknowledged it.
+    /// have acknowledged it: `acknowledged` is what they say, where enough of them signed it.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();

@@ -141,7 +141,8 @@ fn the_objection_says_how_many_and_which() {
     let said = "cannot install \"/tmp/draft.lst\": 5 of the 8 running containers would not start again (web-0, web-1, web-2 and 2 more), \
                 which is more than max_impact = \"50%\"";
     assert_eq!(objection.to_string(), said);
-    let hint = "embargoctl list preview /tmp/draft.lst shows them; if it is meant, build it with --acknowledge-impact, or raise max_impact";
+    let hint = "embargoctl list preview /tmp/draft.lst shows them; if it is meant, build it with --acknowledge-impact \
+                and have as many keys sign it as lift a ban, or raise max_impact";
     assert_eq!(objection.hint(), hint);
     let two = node(2, 2).objection(0, Impact::Guarded).unwrap();
     assert!(two.to_string().contains("(web-0, web-1), which"), "{two}");

@@ -257,7 +257,7 @@ fn against_previous(
 fn against(new: New<'_>, own: &Own<'_>, node: &Node<'_>, watch: &dyn Watch) -> Result<Change, ListError> {
     let reader = own.reader();
     let old = Whole::open(&reader, &own.found.head)?;
-    change::compare(old, whole(new, watch)?, node.now.min(new.head.issued))
+    change::compare(old, whole(new, watch)?, change::moment(new.head, node.now))
 }
 
 fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, ListError> {

@@ -66,13 +66,19 @@ impl Needed {
 
 /// Compares two lists.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+    told(args, paths, Timestamp::now())
+}
+
+/// What there is to say by this clock: what an installation says that lets the new list take the place of the old one now.
+fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
     let (old_file, old_size, old) = open(&args.old)?;
     let (new_file, new_size, new) = open(&args.new)?;
     let keyset = keyset(args, paths, &new.head)?;
     let progress = Progress::start("comparing", old_size + new_size);
     let (one, other) = (reader(&args.old, &old_file), reader(&args.new, &new_file));
     let whole = Whole::open(&one, &old.head)?.watched(&progress);
-    let change = change::compare(whole, Whole::open(&other, &new.head)?.watched(&progress), new.head.issued)?;
+    let moment = change::moment(&new.head, clock);
+    let change = change::compare(whole, Whole::open(&other, &new.head)?.watched(&progress), moment)?;
     drop(progress);
     let needed = keyset.map(|keyset| Needed::of(&keyset, &new, &change));
     if args.json {

@@ -236,6 +236,13 @@ impl Node {
         }
     }
 
+    /// What `embargo check` tells beside its verdict, as JSON.
+    pub(super) fn messages(&self) -> String {
+        let output = self.room.embargo().args(["check", "--json", CONTAINER]).output().unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["found"][0]["messages"].to_string()
+    }
+
     /// What `embargo check` tells of the list's age when the clock says this, in a word.
     pub(super) fn age_at(&self, time: Timestamp) -> &'static str {
         let output = clock::at(time, self.room.embargo().args(["check", "--json", CONTAINER])).output().unwrap();

@@ -6,7 +6,9 @@ use super::signer::signer;
 #[test]
 fn invalid_sig_in_valid_head() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
-    for (version, bytes) in [(1, vec![7; 64]), (2, vec![0; 1]), (3, vec![0xff; 100]), (4, signer(2).raw(b"another text\n"))] {
+    node.install(&node.list(1).by(&[1, 3])).unwrap();
+    assert!(!node.messages().contains("do not verify"), "{}", node.messages());
+    for (version, bytes) in [(2, vec![7; 64]), (3, vec![0; 1]), (4, vec![0xff; 100]), (5, signer(2).raw(b"another text\n"))] {
         let list = node.list(version).unsigned();
         let text = text(&list);
         // Before, between and behind the good ones.
@@ -16,6 +18,9 @@ fn invalid_sig_in_valid_head() {
             let said = node.install(&signed(&list, &lines)).unwrap();
             assert!(said.contains("beside 2 good signatures 1 do"), "{said}");
             assert_eq!(node.gate(), Answer::Banned(version));
+            // The gate tells of it, too, unless it had enough good ones by then; so does `check`.
+            let message = format!("list {version} has enough good signatures, and 1 beside them that do not verify");
+            assert_eq!(node.messages().contains(&message), at < 2, "{}", node.messages());
         }
     }
 }

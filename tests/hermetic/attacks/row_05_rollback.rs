@@ -15,7 +15,11 @@ fn older_head() {
     assert_eq!(node.gate(), Answer::Banned(412));
     let fault = "this node had version 412 (keyset 1)";
     assert_eq!(node.refuses(&older), format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}"));
-    // Put in place by force, it is passed over; and the list that was kept is the very same, which stands in, loudly, while there is no other.
+    // Put in place by force, it is passed over. The list that was kept, the very same, stands in while there is no other, and the gate says so.
+    node.put(&older);
+    assert_eq!(node.gate(), Answer::Admitted);
+    let told = node.messages();
+    assert!(told.contains("previous list 411 is in use: cannot go back to version 411 (keyset 1) of the list, in "), "{told}");
     fs::remove_file(node.state("banlist.previous.lst")).unwrap();
     let path = "/var/lib/embargo/banlist.lst";
     assert_eq!(node.distrusts(&older), format!("cannot go back to version 411 (keyset 1) of the list, in {path:?}: {fault}"));

@@ -1,7 +1,8 @@
 //! A list that would take a fleet down at its next restart: it is stopped at the installation, where somebody still reads the message. Pause containers
 //! of running pods, with the engines that make them: `integration/impact.bats`.
 
-use super::node::{Answer, Node, OTHER, keyset};
+use super::node::{Answer, BASE, Node, OTHER, keyset, keyset_of};
+use super::signer::signer;
 
 #[test]
 fn mass_ban() {
@@ -22,4 +23,20 @@ fn mass_ban() {
     drop(running);
     node.install(&node.list(4).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(4));
+}
+
+/// That the signers know what they do takes as many of them as lifting a ban: a thief of one key must not take the fleet down with a word of his own.
+#[test]
+fn one_key_acknowledges_nothing() {
+    let keys = [1, 2].map(|seed| signer(seed).key_line("list")).concat();
+    let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &keys));
+    node.install(&node.list(1).banning("base", &[OTHER]).by(&[1])).unwrap();
+    let _running = node.running(4);
+    let refused = node.refuses(&node.list(2).banning("base", &[OTHER, BASE]).by(&[1]));
+    assert!(refused.starts_with("cannot install \"staged.lst\": 4 of the 4 running containers would not start again ("), "{refused}");
+    for thief in [&[1][..], &[1, 1], &[2]] {
+        assert_eq!(node.refuses(&node.list(2).banning("base", &[OTHER, BASE]).acknowledged().by(thief)), refused);
+    }
+    node.install(&node.list(2).banning("base", &[OTHER, BASE]).acknowledged().by(&[1, 2])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(2));
 }

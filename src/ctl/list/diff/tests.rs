@@ -1,7 +1,7 @@
 //! What a reviewer is told of a draft.
 
 use super::*;
-use crate::banlist::testing::{digest, keyset, list, parse, terms};
+use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
 use crate::sys::replace::replace;
 
 const OLD: &str = "\
@@ -54,7 +54,7 @@ fn compared(new: &str, keyset: bool, json: bool) -> String {
     let (desk, paths) = desk(new);
     let path = |name: &str| desk.path().join(name);
     let args = Args { json, keyset: keyset.then(|| path("keyset")), old: path("old"), new: path("new") };
-    run(&args, &paths).unwrap()
+    told(&args, &paths, ISSUED.plus(60)).unwrap()
 }
 
 #[test]
@@ -123,4 +123,27 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     args.keyset = Some(paths.keyset.clone());
     let fault = format!("cannot use list {:?}: it is for \"bans.example.com/prod\", not for \"other\"", path("new"));
     assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
+}
+
+/// As an installation does: a list may be issued a little ahead of the clock, and no ban has lapsed by then that still holds.
+#[test]
+fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
+    let ban = |lapses: &str| OLD.replacen("effective = 2026-11-20\n", &format!("effective = 2026-11-20\nlapses = {lapses}\n"), 1);
+    let without = &OLD[OLD.find("\n\n").unwrap() + 2..];
+    let (desk, paths) = desk(without);
+    let args = Args { json: false, keyset: None, old: desk.path().join("old"), new: desk.path().join("new") };
+    let before = |seconds: u64| {
+        Timestamp::parse("2026-11-20T14:00:00Z")
+            .map(|issued| Timestamp::from_seconds(issued.since(Timestamp::from_seconds(0)) - seconds))
+            .unwrap()
+    };
+    for (lapses, clock, lifts) in [
+        ("2026-11-20T13:00:00Z", before(7_200), true),
+        ("2026-11-20T13:00:00Z", before(1_800), false),
+        ("2026-11-20T15:00:00Z", ISSUED.plus(7_200), true),
+    ] {
+        replace(&args.old, 0o644, &list(&source(&ban(lapses)), &terms(411), &[])).unwrap();
+        let said = told(&args, &paths, clock).unwrap();
+        assert_eq!(said.contains("\nlifts 1 ban: "), lifts, "{lapses} {clock}: {said}");
+    }
 }

@@ -134,7 +134,7 @@ impl Report {
         let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
         let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
         Self {
-            installation: Installation::new(preview, &signed, limit, head.impact),
+            installation: Installation::new(preview, &signed, limit, signed.impact.unwrap_or(head.impact)),
             draft: Draft::new(preview, head, signed),
             in_force,
             in_force_fault,

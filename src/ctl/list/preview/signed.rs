@@ -13,7 +13,7 @@ use super::super::super::install::{self, Lifts, Node, Prospect};
 use super::super::diff;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
-use crate::banlist::head::Claim;
+use crate::banlist::head::{Claim, Impact};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{Standing, Trust};
 use crate::report::line::causes;
@@ -35,6 +35,9 @@ pub(super) struct Signed {
     /// Why it would not take it for what it lifts.
     #[serde(skip)]
     pub(super) too_few: Option<String>,
+    /// Whether its signers know what it refuses, for as many as they are; `None` while they are too few for any list.
+    #[serde(skip)]
+    pub(super) impact: Option<Impact>,
 }
 
 impl Signed {
@@ -57,11 +60,11 @@ impl Signed {
     }
 
     const fn unknown(fault: String) -> Self {
-        Self { good: None, needed: None, lifts: None, fault: Some(fault), too_few: None }
+        Self { good: None, needed: None, lifts: None, fault: Some(fault), too_few: None, impact: None }
     }
 
     fn of(prospect: Prospect, fault: Option<String>) -> Self {
-        let Prospect { lifts, needed, good, too_few } = prospect;
+        let Prospect { lifts, needed, good, too_few, impact } = prospect;
         let lifts = match lifts {
             Lifts::Nothing => Some(Vec::new()),
             Lifts::Bans(bans) => Some(bans),
@@ -69,7 +72,8 @@ impl Signed {
         };
         // Too few for any list is the fault already.
         let too_few = too_few.filter(|_| fault.is_none()).map(|error| causes(&error));
-        Self { good: Some(good), needed: Some(needed), lifts, fault, too_few }
+        let impact = fault.is_none().then_some(impact);
+        Self { good: Some(good), needed: Some(needed), lifts, fault, too_few, impact }
     }
 
     /// Whether there are enough signatures.
