@@ -14,7 +14,7 @@ use crate::sys::threads;
 
 use super::error::Edition;
 use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
-use super::record::{Entry, MAX_LINE, Match};
+use super::record::{Entry, MAX_LINE, MAX_MATCHES, Match};
 use super::section;
 use super::source::Source;
 use super::tree::build::{self, WriteAt};
@@ -41,6 +41,8 @@ pub struct Terms {
 pub enum CompileError {
     /// A digest stands twice in one ban, as the same kind and under the same name: the digest, the ban.
     Twice(Digest, String),
+    /// A digest stands in the source more often than an entry can say: the digest, the ban that has it first.
+    TooOften(Digest, String),
     /// A ban's line, or that of an entry of it, is longer than a list can hold: the ban.
     TooLong(String),
     /// There are more records than a list can hold.
@@ -55,6 +57,9 @@ impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice(digest, ban) => write!(f, "cannot compile {ban}: {digest} stands in it twice"),
+            Self::TooOften(digest, ban) => {
+                write!(f, "cannot compile {ban}: {digest} stands in it and in other bans under more than {MAX_MATCHES} names")
+            }
             Self::TooLong(ban) => write!(f, "cannot compile {ban}: its record has more than {MAX_LINE} bytes"),
             Self::TooManyRecords => write!(f, "cannot compile the source: its records have more than {MAX_RECORDS} bytes"),
             Self::TooManyEntries => write!(f, "cannot compile the source: it has more than {MAX_ENTRIES} digests"),
@@ -67,7 +72,7 @@ impl std::error::Error for CompileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Write(error) => Some(error),
-            Self::Twice(..) | Self::TooLong(_) | Self::TooManyRecords | Self::TooManyEntries => None,
+            Self::Twice(..) | Self::TooOften(..) | Self::TooLong(_) | Self::TooManyRecords | Self::TooManyEntries => None,
         }
     }
 }
@@ -226,6 +231,9 @@ impl<'a> Records<'a> {
         }
         if let Some(twice) = group.windows(2).find(|pair| pair[0].1 == pair[1].1) {
             return Err(CompileError::Twice(twice[0].0, self.ban_id(twice[0].1).to_owned()));
+        }
+        if group.len() > MAX_MATCHES {
+            return Err(CompileError::TooOften(group[0].0, self.ban_id(group[0].1).to_owned()));
         }
         let reasons: Vec<u32> = group.iter().map(|(_, reason)| *reason).collect();
         let matches: Vec<_> = reasons.iter().map(|reason| self.said[*reason as usize].clone()).collect();

@@ -11,6 +11,8 @@
 //!
 //! A leaf of the tree points at an entry, an entry at its bans, each by the offset of the line. Digests banned alike share one entry line.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::digest::Digest;
@@ -165,19 +167,30 @@ pub struct Hit {
     pub name: Option<String>,
     /// The banned thing's platform, `os/architecture[/variant]`, for people. Never matched.
     pub platform: Option<String>,
-    /// The ban.
-    pub ban: Ban,
+    /// The ban, which other matches may share.
+    pub ban: Arc<Ban>,
 }
 
 /// The longest line of the records section, its line feed included, in bytes.
 pub const MAX_LINE: usize = 256 << 10;
 
+/// The most matches of an entry line: who reads one reads all of its bans, and a container that starts waits for it.
+pub const MAX_MATCHES: usize = 64;
+
 /// What a digest of the list is banned as, and by which bans.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// One for each kind and ban.
+    /// One for each kind, ban and name, at most [`MAX_MATCHES`].
     pub matches: Vec<Match>,
+}
+
+impl Entry {
+    /// Reads an entry line; `None` when it is none, or has no matches or too many.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        parse(line).filter(|entry: &Self| (1..=MAX_MATCHES).contains(&entry.matches.len()))
+    }
 }
 
 /// One reason why a digest stands in the list.

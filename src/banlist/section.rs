@@ -43,7 +43,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// # Errors
     /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when there is no such line, [`ListError::Read`].
     pub fn entry(&mut self, offset: u64) -> Result<Entry, ListError> {
-        record::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+        Entry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
 
     /// The ban whose line starts at `offset`.

@@ -5,7 +5,10 @@
 //! signatures and, piece by piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges from the times returned.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
@@ -18,7 +21,7 @@ use super::floor::{Floor, MAX_FLOOR, MAX_JUMP};
 use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
-use super::record::{Hit, Match, MatchKind};
+use super::record::{Ban, Hit, Match, MatchKind};
 use super::section::Section;
 use super::tree::{self, Leaf};
 
@@ -62,7 +65,7 @@ pub struct Known {
     pub expires: Timestamp,
     /// When the newest list that this node ever had was issued: no earlier time can be now.
     pub floor_issued: Option<Timestamp>,
-    /// Every match, in the order of the queries.
+    /// Every match, in the order of the queries: one for each ban, under its first name.
     pub hits: Vec<Hit>,
     /// Which file answered.
     pub slot: Slot,
@@ -128,14 +131,26 @@ pub struct Authentic {
 /// The previous list may lack what the current one bans. So it is not asked when the current list proves a ban that cannot be read in full, nor when
 /// the operating system failed at reading: neither says that the current list is no list.
 ///
-/// The keyset is read first, then the floor, then the list: a list installed in between is newer than the floor, which is as it should be.
+/// The keyset is read first, then the floor, then the list. A list that was installed in between may not fit them; then all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
-    let trust = match Trust::load(paths, rules) {
-        Ok(trust) => trust,
-        Err(fault) => return Bans::Missing(fault),
-    };
-    let fault = match ask(&paths.list, &trust, Slot::Current, queries) {
+    match Trust::load(paths, rules) {
+        Ok(trust) => look_up_by(trust, paths, queries),
+        Err(fault) => Bans::Missing(fault),
+    }
+}
+
+/// The same, with keyset and floor as they were a moment ago.
+fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query]) -> Bans {
+    let mut answer = ask(&paths.list, &trust, Slot::Current, queries);
+    if answer.as_ref().is_err_and(may_have_been_installed) {
+        trust = match Trust::load(paths, &trust.rules) {
+            Ok(trust) => trust,
+            Err(fault) => return Bans::Missing(fault),
+        };
+        answer = ask(&paths.list, &trust, Slot::Current, queries);
+    }
+    let fault = match answer {
         Ok(known) => return Bans::Known(known),
         Err(fault @ ListError::Unread(..)) => return Bans::Missing(fault),
         Err(fault) if fault.is_of_the_system() => return Bans::Missing(fault),
@@ -146,6 +161,11 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
         // What is wrong with the current list is what has to be put right.
         Err(_) => Bans::Missing(fault),
     }
+}
+
+/// Whether that is what is found of a list that was installed after keyset and floor were read, and before it was itself.
+const fn may_have_been_installed(fault: &ListError) -> bool {
+    matches!(fault, ListError::NotInstalled(..) | ListError::Rollback(..) | ListError::Equivocation(..) | ListError::NewerKeyset(..))
 }
 
 impl Trust {
@@ -266,7 +286,7 @@ fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Know
     Ok(Known { keyset, version, issued, expires, floor_issued, hits, slot, fault: None, bad_signatures: tally.bad })
 }
 
-/// Every match of `queries` in a list whose head is authentic, in the order of the queries. Kinds that the list does not ban are not looked up.
+/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Kinds that the list does not ban are not looked up.
 ///
 /// # Errors
 /// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`] when a query is known to be banned by then.
@@ -288,12 +308,21 @@ pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Qu
 /// What the list says of the queries that it bans, each with its leaf.
 fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query, Leaf)]) -> Result<Vec<Hit>, ListError> {
     let mut section = Section::open(list, head)?;
-    let mut hits = Vec::new();
+    // By the offset of its line: one ban may have many names, and many of the digests.
+    let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
+    let mut hits: Vec<Hit> = Vec::new();
     for (query, leaf) in banned {
         let before = hits.len();
         for found in section.entry(leaf.offset)?.matches.into_iter().filter(|found| found.kind == query.kind) {
             let Match { kind, name, platform, ban } = found;
-            hits.push(Hit { digest: query.digest, kind, name, platform, ban: section.ban(ban)? });
+            let ban = match bans.entry(ban) {
+                MapEntry::Occupied(read) => read.into_mut(),
+                MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
+            };
+            // Under whichever other names it bans the digest too: the first will do.
+            if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
+                hits.push(Hit { digest: query.digest, kind, name, platform, ban: Arc::clone(ban) });
+            }
         }
         if hits.len() == before {
             // The leaf says that it is banned as such, the entry does not: that must not pass for an admission.

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
 
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
@@ -98,6 +99,12 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
         self
     }
 
+    /// When the list was issued.
+    #[must_use]
+    pub const fn issued(&self) -> Timestamp {
+        self.head.issued
+    }
+
     /// The next digest, ascending, and the number of its entry line; `None` behind the last.
     ///
     /// # Errors
@@ -166,7 +173,7 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             records.bans.push(Counted { ban, entries: Entries::default(), names: Vec::new() });
             return Ok(());
         }
-        let entry: Entry = record::parse(bytes).filter(|entry: &Entry| !entry.matches.is_empty()).ok_or_else(malformed)?;
+        let entry = Entry::parse(bytes).ok_or_else(malformed)?;
         let mut found = Vec::with_capacity(entry.matches.len());
         for Match { kind, name, ban, .. } in entry.matches {
             // Ban lines come first, so the one meant is known.

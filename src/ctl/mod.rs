@@ -148,7 +148,7 @@ plain_errors!(
 pub struct Told {
     /// The text to print.
     text: String,
-    /// How it ends: [`Exit::Clear`], or [`Exit::Banned`] where a script should know what was found.
+    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`] of a preview and [`Exit::Failed`] of a linter.
     exit: Exit,
 }
 

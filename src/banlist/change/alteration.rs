@@ -10,7 +10,7 @@ use crate::banlist::whole::Counted;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::{acts_as_hard, begins_as_early, ends_as_late, is_covered};
+use super::{Times, acts_as_hard, begins_as_early, ends_as_late, ends_early, is_covered};
 
 /// One thing that a ban's record says differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum How {
     Moved(String, String),
     /// It is too long to be shown.
     Rewritten,
+    /// It comes by the issue of the new list, before its time.
+    Early,
 }
 
 impl fmt::Display for Alteration {
@@ -44,12 +46,14 @@ impl fmt::Display for Alteration {
             How::Dropped => write!(f, "{what} dropped"),
             How::Moved(from, to) => write!(f, "{what} {from} -> {to}"),
             How::Rewritten => write!(f, "{what} changed"),
+            How::Early => write!(f, "{what} early: the list is issued after it lapses"),
         }
     }
 }
 
-/// What is different between two records of one ban; from `at` on it weakens.
-pub(super) fn between(old: &Counted, new: &Counted, at: Timestamp) -> Vec<Alteration> {
+/// What is different between two records of one ban; from `times.at` on it weakens.
+pub(super) fn between(old: &Counted, new: &Counted, times: Times) -> Vec<Alteration> {
+    let at = times.at;
     let (old_names, new_names) = (&old.names, &new.names);
     let (old, new) = (&old.ban, &new.ban);
     let mut found = Vec::new();
@@ -61,6 +65,9 @@ pub(super) fn between(old: &Counted, new: &Counted, at: Timestamp) -> Vec<Altera
     moved(&mut found, "action", old.action.word().to_owned(), new.action.word().to_owned(), !acts_as_hard(new, old));
     moved(&mut found, "effective", old.effective.to_string(), new.effective.to_string(), !begins_as_early(new, old, at));
     moved(&mut found, "lapses", end(old.lapses), end(new.lapses), !ends_as_late(new, old));
+    if ends_early(new, old, times) {
+        found.push(Alteration { what: "ends".to_owned(), how: How::Early, weakens: true });
+    }
     exceptions(old, new, at, &mut found);
     cures(old, new, &mut found);
     moved(&mut found, "severity", old.severity.word().to_owned(), new.severity.word().to_owned(), false);

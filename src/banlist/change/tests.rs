@@ -247,6 +247,36 @@ fn a_ban_that_has_lapsed_may_go() {
     assert!(between(&(ends_later + &ban("BAN-2", "", &[2])), &ban("BAN-2", "", &[2])).is_lift());
 }
 
+/// The new list's issue is the earliest time that can be now wherever the list is.
+#[test]
+fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
+    let hour = 3_600;
+    let lapsing = |id: &str, hours: u64| ban(id, &format!("lapses = {}", AT.plus(hours * hour)), &[1]);
+    let issued = |source: &str, hours: u64| {
+        let issued = AT.plus(hours * hour);
+        list(&parse(source), &crate::banlist::compile::Terms { issued, expires: issued.plus(86_400), ..terms(2) }, &[])
+    };
+    let old = issued(&lapsing("BAN-1", 20), 0);
+    for (new, hours, lifts) in [
+        (lapsing("BAN-1", 20), 19, false),
+        (lapsing("BAN-1", 20), 20, true),
+        (lapsing("BAN-1", 20), 23, true),
+        (lapsing("BAN-1", 22), 23, true),
+        (lapsing("BAN-1", 24), 23, false),
+        (ban("BAN-1", "", &[1]), 23, false),
+        (lapsing("BAN-2", 20), 23, true),
+        (lapsing("BAN-1", 20) + &ban("BAN-2", "", &[1]), 23, false),
+    ] {
+        let change = compared(&old, &issued(&new, hours), AT).unwrap();
+        assert_eq!(change.is_lift(), lifts, "{hours}: {new}");
+    }
+    let change = compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT).unwrap();
+    let words: Vec<_> = change.lifted[0].alterations.iter().map(|one| (one.to_string(), one.weakens)).collect();
+    assert_eq!(words, [("ends early: the list is issued after it lapses".to_owned(), true)]);
+    // What had lapsed by the clock was over anyway.
+    assert!(!compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT.plus(20 * hour)).unwrap().is_lift());
+}
+
 /// Against a comparison digest by digest, without lines, pairs or a memory.
 #[test]
 fn any_two_lists_differ_as_their_digests_do_one_by_one() {

@@ -56,6 +56,10 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
     ] {
         assert_eq!(Compiled::of(&parse(&text)).unwrap_err().to_string(), expected);
     }
+    let often = |names: usize| ban("A", "") + &(0..names).map(|name| matched(&name.to_string())).collect::<String>();
+    let error = Compiled::of(&parse(&often(65))).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot compile A: {} stands in it and in other bans under more than 64 names", digest(1)));
+    assert!(Compiled::of(&parse(&often(64))).is_ok());
     // Another name, or another ban, is another reason.
     assert!(Compiled::of(&parse(&(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n"))))).is_ok());
 }

@@ -245,6 +245,54 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     assert!(node.fault().ends_with(": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"), "{}", node.fault());
 }
 
+/// Keyset and floor were read before an installation, the list after it.
+#[test]
+fn a_list_that_is_installed_during_the_look_up_is_trusted() {
+    let node = Node::new(1);
+    node.put(&node.paths.keyset, two_lift().text().as_bytes());
+    let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
+    let texts = [0, 1].map(|number| head_text(&lists[number]));
+    let kept = Some(Digest::of(texts[0].as_bytes()));
+    // NotInstalled, and as after a snapshot put back Rollback and Equivocation.
+    for (version, text) in [(412, &*texts[0]), (414, "another\n"), (413, "another\n")] {
+        node.floor(version, text, None);
+        let before = Trust::load(&node.paths, &Rules::default()).unwrap();
+        node.put(&node.paths.previous, &lists[0]);
+        node.list(&lists[1]);
+        node.floor(413, &texts[1], kept);
+        let found = known(look_up_by(before, &node.paths, &[base(2)]));
+        assert_eq!((found.slot, found.version, found.hits.len(), found.fault.is_none()), (Slot::Current, 413, 1, true), "{version}");
+    }
+    // A keyset that came with it.
+    let before = Trust::load(&node.paths, &Rules::default()).unwrap();
+    node.put(&node.paths.keyset, Keyset { number: 2, ..two_lift() }.text().as_bytes());
+    let edition = Edition { keyset: 2, version: 1 };
+    let newer = list(&banned(&[2]), &super::super::compile::Terms { edition, ..terms(1) }, &[1, 2]);
+    node.list(&newer);
+    assert_eq!(known(look_up_by(before, &node.paths, &[base(2)])).version, 1);
+}
+
+#[test]
+fn the_bans_of_a_digest_are_told_once_each_whatever_their_names() {
+    let matched = |name: usize| format!("[[ban.match]]\nbase = \"{}\"\nname = \"n{name:02}\"\n", digest(1));
+    let ban = |id| format!("[[ban]]\nid = \"{id}\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n");
+    let names: String = (0..40).map(matched).collect();
+    let bytes = list(&parse(&(ban("A") + &names + &ban("B") + &matched(0))), &terms(1), &[1]);
+    let node = Node::new(1);
+    node.list(&bytes);
+    let hits = known(node.ask(1)).hits;
+    let told: Vec<_> = hits.iter().map(|hit| (hit.ban.id.as_str(), hit.name.as_deref())).collect();
+    assert_eq!(told, [("A", Some("n00")), ("B", Some("n00"))]);
+}
+
+#[test]
+fn an_entry_with_more_matches_than_can_be_is_malformed() {
+    let entry = |matches: usize| format!("{{\"matches\":[{}]}}", vec![r#"{"kind":"base","ban":0}"#; matches].join(","));
+    for (matches, is_entry) in [(0, false), (1, true), (64, true), (65, false), (4_001, false)] {
+        assert_eq!(super::super::record::Entry::parse(entry(matches).as_bytes()).is_some(), is_entry, "{matches}");
+    }
+}
+
 #[test]
 fn ff_then_rotate_recovers() {
     let node = Node::new(1);

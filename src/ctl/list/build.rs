@@ -81,9 +81,11 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
     let source = Source::load_watched(path, &Progress::start("reading", 0)).map_err(AuthoringError::Source)?;
     let compiled = Compiled::of(&source).map_err(|error| match error {
         CompileError::Twice(digest, _) => CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)),
-        CompileError::TooLong(_) | CompileError::TooManyRecords | CompileError::TooManyEntries | CompileError::Write(_) => {
-            AuthoringError::Compile(error).into()
-        }
+        CompileError::TooOften(..)
+        | CompileError::TooLong(_)
+        | CompileError::TooManyRecords
+        | CompileError::TooManyEntries
+        | CompileError::Write(_) => AuthoringError::Compile(error).into(),
     })?;
     Ok((source, compiled))
 }

@@ -1,7 +1,7 @@
 //! `embargoctl list verify` and `list show`: what does this list say, and is it true?
 //!
-//! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and where it is to come from a source, that; `show` checks every byte against the head and says that the
-//! signatures were not checked. Out: a few lines for people, or JSON.
+//! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and with `--source` that the list was made from it; `show`
+//! checks every byte against the head and says that the signatures were not checked. Out: a few lines for people, or JSON.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

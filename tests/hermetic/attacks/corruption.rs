@@ -59,7 +59,7 @@ fn authenticate<R: ReadAt + ?Sized>(list: &R, size: usize) -> Result<Head, ListE
 
 fn look_up<R: ReadAt + ?Sized>(list: &R, head: &Head, queries: &[Query]) -> Result<Found, ListError> {
     let hits = store::hits(&Reader { path: Path::new("list"), bytes: list }, head, queries)?;
-    Ok(hits.into_iter().map(|hit| (hit.digest, hit.kind, hit.ban.id)).collect())
+    Ok(hits.into_iter().map(|hit| (hit.digest, hit.kind, hit.ban.id.clone())).collect())
 }
 
 /// A small list with all that a list can have: two bans, all kinds, names, exceptions, a digest that both ban, an entry that many digests share. Its tree
