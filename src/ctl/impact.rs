@@ -35,7 +35,7 @@ use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
-use crate::verdict::{Grounds, Judgement, Verdict};
+use crate::verdict::{Finding, Grounds, Judgement, Verdict};
 use lists::Lists;
 pub use objection::ImpactError;
 use site::Site;
@@ -79,6 +79,21 @@ impl Surveyed {
         let (draft, in_force) = (refused_by_list(&self.draft.judgement), refused_by_list(&self.in_force));
         // A node whose list is overdue may refuse everything today. That makes no ban an old one.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
+    }
+
+    /// Whether the draft refuses it, or will once a ban takes effect or an exception ends, and the list in force does not, or later.
+    #[must_use]
+    pub fn is_to_be_refused(&self) -> bool {
+        let from = |judgement: &Judgement| {
+            let origin = self.subject.origin.as_ref().ok()?;
+            let from = |finding: &Finding| match finding.standing.is_in_effect() {
+                true => Some(Timestamp::from_seconds(0)),
+                false => finding.refuses_from(origin),
+            };
+            judgement.findings.iter().filter_map(from).min()
+        };
+        let is_ahead = from(&self.draft.judgement).is_some_and(|draft| from(&self.in_force).is_none_or(|in_force| draft < in_force));
+        self.is_newly_refused() || is_ahead
     }
 
     /// Whether it can be told what it is made of.

@@ -49,6 +49,17 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// From when on the ban refuses a container made of `origin`, by its own times and those of its exceptions; `None` when it never will.
+    #[must_use]
+    pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
+        let ban = &self.hit.ban;
+        let times = ban.except.iter().map(|exception| exception.until).chain([ban.effective]);
+        let is_refused = |time: &Timestamp| self.standing != Standing::Lapsed && standing(&self.hit, origin, *time).is_in_effect();
+        times.filter(is_refused).min()
+    }
+}
+
 impl Standing {
     /// Whether the ban refuses the container.
     #[must_use]

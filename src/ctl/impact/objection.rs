@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::{Survey, Surveyed};
 use crate::banlist::head::Impact;
 use crate::report::line;
+use crate::verdict::Finding;
 
 /// The most containers that a message names.
 const MOST_NAMED: usize = 3;
@@ -51,7 +52,7 @@ impl ImpactError {
                 format!("{} shows them; if it is meant, {acknowledge}, or raise max_impact", preview(list))
             }
             Self::Pause { list, .. } => {
-                format!("{} shows it; except that image from the ban, or change the engine's pause image", preview(list))
+                format!("{} shows it; take that image out of the ban, or change the engine's pause image", preview(list))
             }
         }
     }
@@ -79,12 +80,12 @@ impl fmt::Display for ImpactError {
 impl std::error::Error for ImpactError {}
 
 impl Survey {
-    /// Why the draft should not be installed: a pause container, or more than `limit` percent of the running containers newly refused, unless its signers
+    /// Why the draft should not be installed: a pause container that it newly refuses, today or on a later day, or more than `limit` percent of the running containers newly refused, unless its signers
     /// have acknowledged it: `acknowledged` is what they say, where enough of them signed it.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
-        if let Some(pause) = self.counted().find(|one| one.is_pause && one.is_refused()) {
+        if let Some(pause) = self.counted().find(|one| one.is_pause && one.is_to_be_refused()) {
             return Some(ImpactError::Pause { list, called: called(pause), because: because(pause) });
         }
         let newly: Vec<_> = self.newly_refused().collect();
@@ -119,9 +120,10 @@ fn called(one: &Surveyed) -> String {
 /// Why it is refused.
 fn because(one: &Surveyed) -> String {
     let findings = &one.draft.judgement.findings;
-    let finding = findings.iter().find(|finding| finding.standing.is_in_effect());
-    finding.map_or_else(
-        || "would be refused, because the list is overdue".to_owned(),
-        |finding| finding.sentence(one.subject.origin.as_ref().ok()),
-    )
+    let origin = one.subject.origin.as_ref().ok();
+    let will = |finding: &&Finding| origin.is_some_and(|origin| finding.refuses_from(origin).is_some());
+    let overdue = one.is_refused();
+    let finding =
+        findings.iter().find(|finding| finding.standing.is_in_effect()).or_else(|| findings.iter().find(will).filter(|_| !overdue));
+    finding.map_or_else(|| "would be refused, because the list is overdue".to_owned(), |finding| finding.sentence(origin))
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::banlist::head::{Claim, HEAD_SIZE, Impact};
@@ -13,7 +14,7 @@ use crate::container::ContainerId;
 use crate::lineage::digest::DiffId;
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{ImageFacts, ImageLineage, chain::Chain};
-use crate::verdict::{self, Case, Labels};
+use crate::verdict::{self, Case, Labels, Standing};
 
 /// What the two lists say of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ fn bans(said: Said) -> Bans {
         cure: Vec::new(),
         patch: None,
     };
-    let hit = Hit { digest: digest(1), kind: MatchKind::Base, name: Some("base:1".to_owned()), platform: None, ban };
+    let hit = Hit { digest: digest(1), kind: MatchKind::Base, name: Some("base:1".to_owned()), platform: None, ban: Arc::new(ban) };
     let expires = if said == Said::Overdue { Timestamp::from_seconds(1) } else { ISSUED.plus(86_400) };
     match said {
         Said::Missing => Bans::Missing(ListError::NoHead("/var/lib/embargo/banlist.lst".into())),
@@ -170,7 +171,7 @@ fn only_what_the_draft_adds_counts() {
 
 #[test]
 fn nothing_overrides_a_pause_container() {
-    let pause = |draft| Surveyed { is_pause: true, ..container("pause", draft, Said::Ban) };
+    let pause = |draft| Surveyed { is_pause: true, ..container("pause", draft, Said::Nothing) };
     let mut survey = node(0, 9);
     survey.running.push(pause(Said::Ban));
     for impact in [Impact::Guarded, Impact::Acknowledged] {
@@ -183,6 +184,25 @@ fn nothing_overrides_a_pause_container() {
     survey.running.pop();
     survey.running.push(pause(Said::Nothing));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
+    // One that the list in force bans already keeps no later list out.
+    survey.running.push(Surveyed { is_pause: true, ..container("pause", Said::Ban, Said::Ban) });
+    assert_eq!(survey.objection(0, Impact::Guarded), None);
+    // One that is only refused from another day on does, unless the list in force refuses it as early.
+    let day = ISSUED.plus(86_400);
+    let ahead = |at: usize| Finding { standing: Standing::Ahead { days: 1 }, ..at_most(day.plus(at as u64)) };
+    for (draft, in_force, is_kept_out) in [(1, None, true), (1, Some(1), false), (1, Some(2), true), (2, Some(1), false)] {
+        let mut one = pause(Said::Nothing);
+        one.draft.judgement.findings = vec![ahead(draft)];
+        one.in_force.findings = in_force.map(ahead).into_iter().collect();
+        assert_eq!(survey_of(vec![one]).objection(0, Impact::Acknowledged).is_some(), is_kept_out, "{draft} {in_force:?}");
+    }
+}
+
+/// What the draft finds in a container whose ban takes effect then.
+fn at_most(effective: Timestamp) -> Finding {
+    let finding = judgement(Said::Ban, Ok(&origin())).findings.remove(0);
+    let ban = Ban { effective, ..Ban::clone(&finding.hit.ban) };
+    Finding { hit: Hit { ban: ban.into(), ..finding.hit }, ..finding }
 }
 
 #[test]
