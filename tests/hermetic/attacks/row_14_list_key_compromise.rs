@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use embargo::sys::clock::Timestamp;
+
+use super::clock::DAY;
 use super::node::{Answer, BASE, Node, OTHER, keyset_of, rotated};
 use super::signer::signer;
 
@@ -100,13 +103,14 @@ fn a_list_before_the_lost_one_is_no_measure() {
         let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &[1, 2, 3].map(|seed| signer(seed).key_line("list")).concat()));
         let older = node.list(412).banning("base", &[OTHER]).by(&[1]);
         node.install(&older).unwrap();
-        node.install(&node.list(413).source(ban("")).by(&[2])).unwrap();
+        let newest = node.list(413).source(ban("")).by(&[2]);
+        node.install(&newest).unwrap();
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
         lose(&node, &older);
         // It bans what the older one banned.
         assert_eq!(node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])), fault, "{way}");
         // The list that it had may be brought back by anybody, and is the measure again.
-        node.install(&node.list(413).source(ban("")).by(&[2])).unwrap();
+        node.install(&newest).unwrap();
         let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
         assert_eq!(lifting, "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1", "{way}");
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
@@ -136,4 +140,20 @@ fn rotate() {
     }
     node.install(&node.list(1).keyset(2).source(ban("")).by(&[4])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(1));
+}
+
+/// A list that is issued ahead moves every gate's clock: the same bans then end before their time, though their lines say the same.
+#[test]
+fn a_list_issued_ahead_ends_no_ban_early() {
+    let now = Timestamp::now();
+    let source = ban("").replacen("effective", &format!("lapses = {}\neffective", now.plus(20 * 3_600)), 1);
+    let (node, issued) = (node(), now.plus(23 * 3_600));
+    node.install(&node.list(413).source(source.clone()).by(&[1, 2])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(413));
+    let ahead = || node.list(414).times(issued, issued.plus(14 * DAY)).source(source.clone());
+    let lifting = "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1";
+    assert_eq!(node.refuses(&ahead().by(&[1])), lifting);
+    assert_eq!(node.gate(), Answer::Banned(413));
+    node.install(&ahead().by(&[1, 2])).unwrap();
+    assert_eq!(node.gate(), Answer::Admitted);
 }
