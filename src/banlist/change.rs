@@ -6,7 +6,8 @@
 //! *lifted* otherwise. A digest that two new bans hold for only together, one after the other, counts as lifted: the safe side.
 //!
 //! A new ban is as strict as an old one when, from `at` on, it refuses if that one does, holds no later and no shorter, and admits by exception or
-//! cure nothing that the old one would not have. Reason, severity, advisories, successor, names and patch refuse and admit nothing.
+//! cure nothing that the old one would not have. The new list's issue moves every gate's clock: a new ban that is over by then ends early, and is as
+//! strict as none. Reason, severity, advisories, successor, names and patch refuse and admit nothing.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -132,8 +133,9 @@ where
     B: ReadAt + ?Sized,
 {
     let pairs = pairs(&mut old, &mut new)?;
+    let issued = new.issued();
     let (old, new) = (old.finish()?, new.finish()?);
-    let mut comparison = Comparison::new(&old, &new, at);
+    let mut comparison = Comparison::new(&old, &new, Times { at, issued });
     for ((from, to), number) in pairs {
         comparison.count(from, to, number);
     }
@@ -182,21 +184,38 @@ where
     Ok(pairs)
 }
 
+/// The times that a comparison depends on.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// The earliest that can be now.
+    at: Timestamp,
+    /// When the new list is issued: no gate that has it takes an earlier time for now.
+    issued: Timestamp,
+}
+
+/// Whether the new list's issue ends its ban, while the old one still holds.
+fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
+    has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
+}
+
 /// What is known of two checked lists so far.
 struct Comparison<'a> {
     old: &'a Checked,
     new: &'a Checked,
-    at: Timestamp,
+    times: Times,
     /// The place of each old ban in the new list, and of each new one in the old.
     stayed: Vec<Option<usize>>,
     came_from: Vec<Option<usize>>,
-    /// Whether a new ban is as strict as an old one: old, new.
+    /// Whether a new ban is as strict as an old one: old, new; of [`MAX_REMEMBERED`] pairs.
     strict: HashMap<(usize, usize), bool>,
     losses: Vec<Loss>,
     gains: Vec<Entries>,
     digests_lifted: u64,
     digests_added: u64,
 }
+
+/// The most pairs of bans of which it is kept which is as strict: more are compared again.
+const MAX_REMEMBERED: usize = 1 << 20;
 
 /// What an old ban loses.
 #[derive(Clone, Default)]
@@ -209,7 +228,7 @@ struct Loss {
 const NOTHING: &Line = &Line { kinds: Kinds::NONE, bans: Vec::new() };
 
 impl<'a> Comparison<'a> {
-    fn new(old: &'a Checked, new: &'a Checked, at: Timestamp) -> Self {
+    fn new(old: &'a Checked, new: &'a Checked, times: Times) -> Self {
         let places = |among: &'a [Counted], bans: &'a [Counted]| {
             let places: HashMap<_, _> = among.iter().enumerate().map(|(place, counted)| (counted.ban.id.as_str(), place)).collect();
             bans.iter().map(|counted| places.get(counted.ban.id.as_str()).copied()).collect::<Vec<_>>()
@@ -217,7 +236,7 @@ impl<'a> Comparison<'a> {
         Self {
             old,
             new,
-            at,
+            times,
             stayed: places(&new.bans, &old.bans),
             came_from: places(&old.bans, &new.bans),
             strict: HashMap::new(),
@@ -235,16 +254,15 @@ impl<'a> Comparison<'a> {
         for (ban, kinds) in &from.bans {
             let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
             let dropped = kinds.filter(|kind| !same.has(kind));
-            let strict: Vec<_> = to.bans.iter().filter(|(new, _)| self.is_strict(*ban, *new)).collect();
+            let (heirs, lost) = self.heirs(*ban, *kinds, to);
             // A ban that is over bans nothing, whoever lets it go.
-            let is_over = has_lapsed(&self.old.bans[*ban].ban, self.at);
-            let lifted = kinds.filter(|kind| !is_over && !strict.iter().any(|(_, as_what)| as_what.has(kind)));
+            let is_over = has_lapsed(&self.old.bans[*ban].ban, self.times.at);
+            let lifted = if is_over { Kinds::NONE } else { lost };
             let loss = &mut self.losses[*ban];
             loss.dropped.add(dropped, number);
             loss.lifted.add(lifted, number);
-            loss.heirs.extend(
-                strict.iter().filter(|(_, as_what)| as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE).map(|(heir, _)| *heir),
-            );
+            let takes_over = |(_, as_what): &(usize, Kinds)| as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE;
+            loss.heirs.extend(heirs.into_iter().filter(takes_over).map(|(heir, _)| heir));
             is_lifted |= lifted != Kinds::NONE;
         }
         for (ban, kinds) in &to.bans {
@@ -255,10 +273,35 @@ impl<'a> Comparison<'a> {
         self.digests_added += if to.kinds.filter(|kind| !from.kinds.has(kind)) == Kinds::NONE { 0 } else { number };
     }
 
+    /// Who bans as strictly in a new line what an old ban banned as these kinds, each with what it takes over, and what nobody does. The ban of the
+    /// same name is asked first, and nobody once all is taken over.
+    fn heirs(&mut self, old: usize, kinds: Kinds, to: &Line) -> (Vec<(usize, Kinds)>, Kinds) {
+        let (mut heirs, mut lost) = (Vec::new(), kinds);
+        let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
+        for (new, as_what) in same.into_iter().chain(to.bans.iter().copied()) {
+            if lost == Kinds::NONE {
+                break;
+            }
+            let taken = as_what.filter(|kind| lost.has(kind));
+            if taken != Kinds::NONE && self.is_strict(old, new) {
+                heirs.push((new, taken));
+                lost = lost.filter(|kind| !taken.has(kind));
+            }
+        }
+        (heirs, lost)
+    }
+
     /// Whether the new ban is as strict as the old one, by their places.
     fn is_strict(&mut self, old: usize, new: usize) -> bool {
-        let (bans, others, at) = (&self.old.bans, &self.new.bans, self.at);
-        *self.strict.entry((old, new)).or_insert_with(|| is_as_strict(&others[new].ban, &bans[old].ban, at))
+        if let Some(known) = self.strict.get(&(old, new)) {
+            return *known;
+        }
+        let (one, other) = (&self.old.bans[old].ban, &self.new.bans[new].ban);
+        let is_strict = is_as_strict(other, one, self.times.at) && !ends_early(other, one, self.times);
+        if self.strict.len() < MAX_REMEMBERED {
+            self.strict.insert((old, new), is_strict);
+        }
+        is_strict
     }
 
     /// The bans that lift, those that are new, and the others that are different.
@@ -291,13 +334,13 @@ impl<'a> Comparison<'a> {
         let stayed = self.stayed[place].map(|place| (&self.new.bans[place], self.gains[place]));
         let fate = match stayed {
             Some(_) => Fate::Kept,
-            None if has_lapsed(ban, self.at) => Fate::Expired,
+            None if has_lapsed(ban, self.times.at) => Fate::Expired,
             None => Fate::Removed,
         };
         BanChange {
             ban: stayed.map_or(ban, |(new, _)| &new.ban).clone(),
             fate,
-            alterations: stayed.map_or_else(Vec::new, |(new, _)| alteration::between(&self.old.bans[place], new, self.at)),
+            alterations: stayed.map_or_else(Vec::new, |(new, _)| alteration::between(&self.old.bans[place], new, self.times)),
             added: stayed.map_or_else(Entries::default, |(_, gain)| gain),
             dropped,
             lifted,

@@ -1,6 +1,7 @@
 //! The outcomes of embargo(8), OUTCOMES, one by one, with the time as an input.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
 use crate::banlist::error::ListError;
@@ -64,13 +65,13 @@ fn hit() -> Hit {
         kind: MatchKind::Base,
         name: Some(NAME.into()),
         platform: Some("linux/amd64".into()),
-        ban: ban(),
+        ban: Arc::new(ban()),
     }
 }
 
 fn hit_by(change: impl FnOnce(&mut Ban)) -> Hit {
     let mut hit = hit();
-    change(&mut hit.ban);
+    change(Arc::make_mut(&mut hit.ban));
     hit
 }
 

@@ -296,6 +296,7 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
             How::Dropped => ("dropped", None, None),
             How::Moved(from, to) => ("moved", Some(from.as_str()), Some(to.as_str())),
             How::Rewritten => ("rewritten", None, None),
+            How::Early => ("early", None, None),
         };
         ShownAlteration { what, how, from, to, weakens: *weakens }
     }
