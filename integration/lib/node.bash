@@ -32,7 +32,7 @@ disarm() {
 
 # Opens a new source with nothing banned.
 new_source() {
-  : >"$AUTHOR/bans.toml"
+  echo "# Nothing is banned yet." >"$AUTHOR/bans.toml"
 }
 
 # ban IMAGE [ARGUMENT…]: adds the ban that refusals are compared with, by the chain ID of this image in the store

@@ -199,7 +199,7 @@ impl Text {
     /// The text of the source; empty when there is none.
     fn load(path: &Path) -> Result<Self, CtlError> {
         // What a link leads to is replaced, not the link.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = replace::target(path);
         let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
         match file::read_text(&path, MAX_SOURCE, Guard::Any) {
             Ok(text) => Ok(Self { path, mode, text }),

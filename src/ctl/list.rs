@@ -14,7 +14,7 @@ mod sign;
 
 use std::fmt;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -23,6 +23,8 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::compile::CompileError;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Claim;
+use crate::banlist::keyset::{Key, Keyset, Role};
+use crate::banlist::note::Signature;
 use crate::banlist::source::SourceError;
 use crate::banlist::store;
 use crate::paths::Paths;
@@ -59,6 +61,8 @@ pub enum AuthoringError {
     Origin(String),
     /// Nobody can say that it was made from a source.
     Rebuild(RebuildError),
+    /// What stands where the list is to go is no list.
+    Occupied(PathBuf),
 }
 
 impl fmt::Display for AuthoringError {
@@ -68,6 +72,7 @@ impl fmt::Display for AuthoringError {
             Self::Compile(error) => error.fmt(f),
             Self::Rebuild(error) => error.fmt(f),
             Self::Expires => f.write_str("cannot build the list: it would expire before it is issued"),
+            Self::Occupied(path) => write!(f, "cannot replace {path:?} by a list: it is something else"),
             Self::Origin(origin) => write!(f, "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"),
         }
     }
@@ -79,7 +84,7 @@ impl std::error::Error for AuthoringError {
             Self::Source(error) => error.source(),
             Self::Compile(error) => error.source(),
             Self::Rebuild(error) => error.source(),
-            Self::Expires | Self::Origin(_) => None,
+            Self::Expires | Self::Origin(_) | Self::Occupied(_) => None,
         }
     }
 }
@@ -91,9 +96,9 @@ impl std::error::Error for AuthoringError {
 pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
     let text = match command {
         ListCommand::Build(args) => build::run(args),
-        ListCommand::Sign(args) => sign::sign(args),
+        ListCommand::Sign(args) => sign::sign(args, paths),
         ListCommand::Head(args) => sign::head(args),
-        ListCommand::Attach(args) => sign::attach(args),
+        ListCommand::Attach(args) => sign::attach(args, paths),
         ListCommand::Verify(args) => show::verify(args, paths),
         ListCommand::Show(args) => show::show(args),
         ListCommand::Diff(args) => diff::run(args, paths),
@@ -106,6 +111,19 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
 /// The command that signs a list.
 pub(super) fn signing(path: &Path) -> String {
     format!("embargoctl list sign --key KEY {}", line::name(&path.to_string_lossy()))
+}
+
+/// The keys of a keyset that have yet to sign a list which too few signed, and how: a hint.
+pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
+    let (ListError::Signatures(path, tally) | ListError::NotInstalled(path, tally)) = error else { return None };
+    let (_, _, claim) = open(path).ok()?;
+    let has_signed = |key: &&Key| {
+        let by_it = |known: &Signature| known.id == key.public.id(&key.name) && key.public.verifies(claim.text.as_bytes(), &known.bytes);
+        claim.signatures.iter().any(by_it)
+    };
+    let names: Vec<_> = keyset.keys_of(Role::List).filter(|key| !has_signed(key)).map(|key| key.name.as_str()).collect();
+    let missing = tally.wanted.saturating_sub(tally.good);
+    (!names.is_empty()).then(|| format!("{missing} more of {} to sign: {}", names.join(", "), signing(path)))
 }
 
 /// Opens a list and takes its head apart. Nothing of it is trusted.

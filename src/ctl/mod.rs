@@ -37,8 +37,10 @@ use crate::sys::replace::WriteError;
 
 /// Author, sign and install the list of banned images.
 ///
-/// On a laptop: `keygen`, `keyset new`, `lineage`, `ban`, `list build`, `list sign`. On a node, as root: `list verify`, `install`. A list is a file; how it
-/// travels from one to the other does not matter, its signatures are checked on every container start.
+/// On a laptop: `keygen` and `keyset new`; `lineage` shows an image, `ban` and `except` write the source; `list lint` finds mistakes in it, `list build`
+/// compiles it, `list diff` shows what changes; `list sign` signs, `list attach` takes a signature made elsewhere. On a node, as root: `list verify`,
+/// `list preview`, `install`, `keyset rotate`. A list is a file; how it travels from one to the other does not matter, its signatures are checked on
+/// every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, disable_help_subcommand = true, max_term_width = 100)]
 struct Cli {

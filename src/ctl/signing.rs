@@ -5,6 +5,7 @@
 //! share this; where they keep the signature is their own.
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -21,6 +22,9 @@ use crate::banlist::note::Signature;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, Guard};
+
+/// What lists and keysets start with.
+const NOTE: &[u8] = b"embargo/banlist-";
 
 /// A private key in a file.
 #[derive(Debug, Args)]
@@ -90,12 +94,12 @@ pub struct Subject<'a> {
 /// Why a list or a keyset was not signed.
 #[derive(Debug)]
 pub enum SigningError {
-    /// The key has signed it already: the key's name, the file.
-    Already(String, PathBuf),
     /// There is no room for another signature.
     Full(PathBuf),
     /// The file holds no signature that can be used.
     Unusable(PathBuf, NoSignature),
+    /// It is a list or a keyset itself.
+    Note(PathBuf),
     /// It has not the form of a signature by such a key: the file, the key's name and algorithm.
     Form(PathBuf, String, Algorithm),
     /// It says that another key made it: the file, that key, the one that was expected.
@@ -113,9 +117,9 @@ pub enum SigningError {
 impl fmt::Display for SigningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Already(name, file) => write!(f, "cannot sign {file:?} again: {name} has signed it"),
             Self::Full(file) => write!(f, "cannot sign {file:?}: it has no room for another signature"),
             Self::Unusable(file, fault) => write!(f, "cannot attach {file:?}: {fault}"),
+            Self::Note(file) => write!(f, "cannot attach {file:?}: it is no signature, but what is signed"),
             Self::Form(file, name, algorithm) => {
                 write!(
                     f,
@@ -136,18 +140,18 @@ impl fmt::Display for SigningError {
 
 impl std::error::Error for SigningError {}
 
-/// Signs with a private key in a file.
+/// Signs with a private key in a file; no signature when the key has signed already.
 ///
 /// # Errors
-/// [`SigningError::Already`], [`keys::KeyError`] and errors in reading the key.
-pub fn sign(with: &PrivateKey, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+/// [`keys::KeyError`] and errors in reading the key.
+pub fn sign(with: &PrivateKey, subject: &Subject<'_>) -> Result<(Key, Option<Signature>), CtlError> {
     let signer = Signer::load(&with.key)?;
     let name = match &with.name {
         Some(name) => name_of(Some(name), &with.key)?,
         None => name_beside(&with.key, signer.public()).map_or_else(|| name_of(None, &with.key), Ok)?,
     };
     let bytes = signer.sign(subject.text.as_bytes())?;
-    first(Key { role: Role::List, name, public: signer.public().clone() }, bytes, subject)
+    Ok(first(Key { role: Role::List, name, public: signer.public().clone() }, bytes, subject))
 }
 
 /// The name in the `.pub` file beside a private key, when that is really its public key.
@@ -156,27 +160,25 @@ fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
     (key.public == *public).then_some(key.name)
 }
 
-/// Takes a signature that was made elsewhere.
+/// Takes a signature that was made elsewhere, unless the key has signed already.
 ///
 /// # Errors
 /// [`SigningError`], [`keys::KeyError`] and errors in reading the files.
-pub fn attach(made: &OutsideSignature, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+pub fn attach(made: &OutsideSignature, subject: &Subject<'_>) -> Result<(Key, Option<Signature>), CtlError> {
     let mut key = keys::public_key(&made.key)?;
     if let Some(name) = &made.name {
         key.name = name_of(Some(name), &made.key)?;
     }
     let bytes = outside_signature(&key, subject, &made.signature)?;
-    first(key, bytes, subject)
+    Ok(first(key, bytes, subject))
 }
 
 /// The signature, unless the key has signed already.
-fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> Result<(Key, Signature), CtlError> {
+fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signature>) {
     let signature = Signature { id: key.public.id(&key.name), name: key.name.clone(), bytes };
     let by_this_key = |known: &Signature| known.id == signature.id && key.public.verifies(subject.text.as_bytes(), &known.bytes);
-    if subject.signatures.iter().any(by_this_key) {
-        return Err(SigningError::Already(key.name, subject.file.to_owned()).into());
-    }
-    Ok((key, signature))
+    let has_signed = subject.signatures.iter().any(by_this_key);
+    (key, (!has_signed).then_some(signature))
 }
 
 /// What to print when a note has one more signature; `on` says what it is: `version 412`.
@@ -186,8 +188,18 @@ pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     format!("{file}: signed by {} ({}); {count} on {on}\n", key.name, key.public.algorithm().word())
 }
 
+/// What to print when the key had signed it before: a script that signs may run twice.
+#[must_use]
+pub fn already(file: &Path, key: &Key) -> String {
+    format!("{}: already signed by {}\n", line::name(&file.to_string_lossy()), key.name)
+}
+
 /// Reads what a tool wrote when it signed the text, and finds the signature of `key` in it.
 fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Vec<u8>, CtlError> {
+    if is_note(path) {
+        let hint = "pass one file on from signer to signer, or attach what each signer's tool wrote";
+        return Err(CtlError::with_hint(SigningError::Note(path.to_owned()), hint));
+    }
     let raw = file::read(path, MAX_SIGNATURE, Guard::Any)?;
     let outside =
         outside::parse(&raw).map_err(|fault| CtlError::with_hint(SigningError::Unusable(path.to_owned(), fault), fault.hint()))?;
@@ -201,6 +213,13 @@ fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Ve
     }
     let hint = hint(&found, algorithm, subject.what);
     Err(CtlError::with_hint(found, hint))
+}
+
+/// Whether it is a list or a keyset, perhaps a copy that somebody else signed.
+fn is_note(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = file::open(path, Guard::Any).map(|(file, _)| file.take(NOTE.len() as u64).read_to_end(&mut start));
+    matches!(read, Ok(Ok(_))) && start == NOTE
 }
 
 /// What is wrong with a signature that does not verify.
@@ -250,19 +269,22 @@ fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str
 /// What to do about a signature that cannot be attached.
 fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
     let head = what.command();
+    // Most tools replace an older signature, and ssh-keygen does not.
+    let is_foreign = matches!(error, SigningError::Foreign(..));
+    let stale = if is_foreign { "; it may be of an older head: write the head anew, remove the old signature, sign again" } else { "" };
     match error {
         SigningError::Namespace(..) => format!("sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY head"),
         SigningError::Untouched(_) => "use a key that was made without -O no-touch-required".to_owned(),
         SigningError::OtherKey(..) => "name that key's public half with --key".to_owned(),
         SigningError::Form(..) => format!("expected {}", form(algorithm)),
-        SigningError::Already(..)
-        | SigningError::Full(_)
+        SigningError::Full(_)
+        | SigningError::Note(_)
         | SigningError::Unusable(..)
         | SigningError::Altered(..)
         | SigningError::Foreign(..) => match algorithm {
-            Algorithm::Ed25519 => format!("sign the bytes of `{head}` as they are, without a digest"),
-            Algorithm::P256 => format!("sign the bytes of `{head}` as they are, with SHA-256"),
-            Algorithm::Sshsig | Algorithm::Minisign => format!("sign the bytes of `{head}` as they are"),
+            Algorithm::Ed25519 => format!("sign the bytes of `{head}` as they are, without a digest{stale}"),
+            Algorithm::P256 => format!("sign the bytes of `{head}` as they are, with SHA-256{stale}"),
+            Algorithm::Sshsig | Algorithm::Minisign => format!("sign the bytes of `{head}` as they are{stale}"),
         },
     }
 }

@@ -172,6 +172,12 @@ impl Drop for Draft {
     }
 }
 
+/// The file that is to be replaced by what is written to `path`: what a symbolic link leads to, not the link.
+#[must_use]
+pub fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Replaces `path` by a file of these bytes and this mode.
 ///
 /// # Errors

@@ -131,7 +131,7 @@ fn digest(line: &[u8]) -> Option<Digest> {
 }
 
 /// What is wrong with a line that is no digest.
-fn fault(line: &[u8]) -> String {
+pub(super) fn fault(line: &[u8]) -> String {
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let remedy = if line.starts_with(b"\xef\xbb\xbf") {
         "a byte order mark: save the file as UTF-8 without one"

@@ -137,7 +137,10 @@ impl Draft {
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Self::parse(path, &text, |name| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any)))
+        let mut draft = Self::parse(path, &text, |name| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any));
+        let fault = written::begun(&text).err();
+        draft.faults.extend(fault.map(|fault| Mistake { file: path.to_owned(), line: 1, what: fault.what }));
+        Ok(draft)
     }
 
     /// Reads the text of a `bans.toml` that is called `path`; `open` reads the files of digests that it names.
@@ -251,7 +254,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
                 digests.push((digest, line));
             } else if bad < MAX_FAULTS {
                 bad += 1;
-                self.faults.push(Mistake { file: file.clone(), line: line as usize, what: "expected sha256:DIGEST".to_owned() });
+                self.faults.push(Mistake { file: file.clone(), line: line as usize, what: super::digests::fault(text) });
             }
         }
         // A file of which nothing can be read is not one without digests.

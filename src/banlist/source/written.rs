@@ -32,6 +32,12 @@ impl Fault {
     }
 }
 
+/// Refuses a file in which nothing stands: a crash or a full disk leaves such files, and the list of one would lift every ban.
+pub(super) fn begun(text: &str) -> Result<(), Fault> {
+    let what = "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
+    if text.trim().is_empty() { Err(Fault { at: 0, what: what.to_owned() }) } else { Ok(()) }
+}
+
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

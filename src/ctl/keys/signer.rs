@@ -64,14 +64,19 @@ impl Signer {
         if let Some(signer) = pem::decode(&text, LABEL).and_then(|der| Self::from_der(&der)) {
             return Ok(signer);
         }
-        let (fault, hint) = if text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
-            ("it is encrypted", "sign with its own tool: list head LIST > head; openssl pkeyutl -sign -rawin …; list attach")
+        let (fault, hint) = if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+            (
+                "it is encrypted",
+                "sign with its own tool: list head LIST > head; openssl pkeyutl -sign -rawin -inkey KEY -in head -out sig; list attach",
+            )
         } else if text.contains("BEGIN EC PRIVATE KEY") {
             ("it is not in PKCS#8", "convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW")
         } else if text.contains("BEGIN OPENSSH PRIVATE KEY") {
             ("it is an SSH key", "sign with its own tool: list head LIST > head; ssh-keygen -Y sign -n banlist.v1 -f KEY head; list attach")
+        } else if text.starts_with("untrusted comment: minisign") {
+            ("it is a key of minisign", "sign with its own tool: list head LIST > head; minisign -S -s KEY -m head; list attach")
         } else if text.starts_with("untrusted comment:") {
-            ("it is a key of minisign or signify", "sign with its own tool: list head LIST > head; minisign -S -s KEY -m head; list attach")
+            ("it is a key of signify", "sign with its own tool: list head LIST > head; signify -S -s KEY -m head -x head.sig; list attach")
         } else {
             ("it is not an Ed25519 or P-256 key in PKCS#8 PEM", "make one with embargoctl keygen, or openssl genpkey -algorithm ed25519")
         };

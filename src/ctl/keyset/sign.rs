@@ -60,15 +60,16 @@ pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
 }
 
 /// Rewrites the keyset with the signature that `sign` makes.
-fn add(path: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Signature), CtlError>) -> Result<String, CtlError> {
+fn add(path: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>) -> Result<String, CtlError> {
     let mut signed = store::keyset(path, Guard::Any)?;
     let (key, signature) = sign(&Subject { what: What::Keyset, file: path, text: &signed.text, signatures: &signed.signatures })?;
+    let Some(signature) = signature else { return Ok(signing::already(path, &key)) };
     signed.signatures.push(signature);
     let (note, count) = (signed.note(), signed.signatures.len());
     if count > MAX_SIGNATURES || note.len() as u64 > MAX_KEYSET {
         return Err(SigningError::Full(path.to_owned()).into());
     }
-    replace::replace(path, 0o644, note.as_bytes())?;
+    replace::replace(&replace::target(path), 0o644, note.as_bytes())?;
     let number = signed.keyset.number;
     let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
     // A key's ID is made of its name: under another name the signature would not be found.

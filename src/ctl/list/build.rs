@@ -1,23 +1,28 @@
 //! `embargoctl list build`: which list does this source make?
 //!
-//! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an unsigned list, in place of any older one of that name. The
+//! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an unsigned list, in place of an older one of that name and of nothing else. The
 //! same source and terms give the same bytes; only the times default to the clock.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::keys::{span, time};
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
-use super::AuthoringError;
+use super::{AuthoringError, lint};
 use crate::banlist::compile::{CompileError, Compiled, Terms};
 use crate::banlist::error::Edition;
-use crate::banlist::head::{Entries, Impact};
-use crate::banlist::source::Source;
+use crate::banlist::head::{self, Entries, HEAD_SIZE, Impact};
+use crate::banlist::source::{self, MAX_SOURCE, Source, SourceError};
 use crate::banlist::text;
 use crate::lineage::digest::Digest;
-use crate::report::line;
+use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
-use crate::sys::replace::Draft;
+use crate::sys::file::{self, FileError, Guard};
+use crate::sys::replace::{self, Draft};
+
+/// The most bans of a source that is looked at for mistakes while the list is built.
+const MAX_LINTED: usize = 10_000;
 
 /// Compile a reviewed source (bans.toml) into an unsigned list.
 ///
@@ -59,8 +64,10 @@ pub struct Args {
 /// [`AuthoringError`] and errors in writing the list.
 pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     let terms = terms(args)?;
+    let out = vacant(&args.out)?;
     let (source, compiled) = compile(&args.source)?;
-    let draft = Draft::open(&args.out, 0o644)?;
+    warn(args, &source, &terms);
+    let draft = Draft::open(&out, 0o644)?;
     let writing = compiled.write(&terms, draft.file(), &Progress::start("writing", 0));
     let head = writing.map_err(AuthoringError::Compile)?;
     draft.replace()?;
@@ -73,12 +80,51 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     ))
 }
 
+/// The file that the list will be: none yet, an empty one or an older list. Nothing else is replaced: `--out` is easily given the name of a source, of
+/// a private key or of a device.
+fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
+    let occupied = || CtlError::with_hint(AuthoringError::Occupied(out.to_owned()), "choose another --out, or remove it");
+    let (file, size) = match file::open(out, Guard::Any) {
+        Ok(opened) => opened,
+        Err(error) if error.is_absent() => return Ok(replace::target(out)),
+        Err(FileError::NotRegular(_)) => return Err(occupied()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut block = Vec::with_capacity(HEAD_SIZE);
+    file.take(HEAD_SIZE as u64).read_to_end(&mut block).map_err(|error| FileError::Io(out.to_owned(), error))?;
+    // Of a list that was cut short, too, the first line tells what it was.
+    block.resize(HEAD_SIZE, 0);
+    if size == 0 || head::is_begun(&block) { Ok(replace::target(out)) } else { Err(occupied()) }
+}
+
+/// Says what is strange about a list that can be built all the same.
+fn warn(args: &Args, source: &Source, terms: &Terms) {
+    let now = Timestamp::now();
+    if terms.expires <= now {
+        report::warning("embargoctl", &format!("the list expired already, at {}", terms.expires));
+    }
+    let errors = if source.bans.len() <= MAX_LINTED { faults(&args.source, now) } else { 0 };
+    if errors > 0 {
+        let (errors, source) = (amount(errors, "error"), line::name(&args.source.to_string_lossy()));
+        report::warning("embargoctl", &format!("embargoctl list lint --source {source} finds {errors} in this source"));
+    }
+}
+
+/// How many errors the linter finds in the bans that name no file of digests; such files are not read again.
+fn faults(path: &Path, now: Timestamp) -> usize {
+    let Ok(text) = file::read_text(path, MAX_SOURCE, Guard::Any) else { return 0 };
+    let mut draft = source::draft::Draft::parse(path, &text, |_| Ok(Vec::new()));
+    draft.bans.retain(|ban| ban.matches.iter().all(|found| found.file.is_none()));
+    let found = lint::findings(&draft, &lint::Known::default(), None, now);
+    found.iter().filter(|finding| finding.code.level() == lint::Level::Error).count()
+}
+
 /// Reads a source and compiles it.
 ///
 /// # Errors
 /// [`AuthoringError`].
 pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
-    let source = Source::load_watched(path, &Progress::start("reading", 0)).map_err(AuthoringError::Source)?;
+    let source = Source::load_watched(path, &Progress::start("reading", 0)).map_err(|error| unread(path, error))?;
     let compiled = Compiled::of(&source).map_err(|error| match error {
         CompileError::Twice(digest, _) => CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)),
         CompileError::TooOften(..)
@@ -88,6 +134,15 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
         | CompileError::Write(_) => AuthoringError::Compile(error).into(),
     })?;
     Ok((source, compiled))
+}
+
+/// Why the source cannot be used; of a mistake in it, there may be more.
+fn unread(path: &Path, error: SourceError) -> CtlError {
+    let hint = match &error {
+        SourceError::Line(..) => format!("embargoctl list lint --source {} tells all faults at once", line::name(&path.to_string_lossy())),
+        SourceError::File(_) => return AuthoringError::Source(error).into(),
+    };
+    CtlError::with_hint(AuthoringError::Source(error), hint)
 }
 
 /// Where a digest stands, a line for each.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::super::keyset::{signature_line, signer};
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
-use super::{open, rebuild, signing};
+use super::{open, rebuild, signing, wanting};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Head};
@@ -29,7 +29,7 @@ use crate::sys::file::Guard;
 /// Check every byte and every signature of a list, or whether it was made from a source.
 ///
 /// With --source the source is compiled once more, with what the list's head says of origin, edition, times and impact, and must make the same list, signed
-/// or not. The signatures are then checked only where --keyset names the keys.
+/// or not. The signatures are then checked where --keyset names the keys, or this node has a keyset.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The keyset to check against; this node's when left out.
@@ -55,9 +55,11 @@ pub struct ShowArgs {
 /// Checks a list against a keyset, a source, or both.
 pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlError> {
     let keyset = match (&args.keyset, &args.source) {
-        (None, Some(_)) => None,
         (Some(path), _) => Some(keyset(path)?),
         (None, None) => Some(keyset(&paths.keyset)?),
+        // Whoever compares a draft with its source may do so anywhere, and before anybody signs.
+        (None, Some(_)) if open(&args.list)?.2.signatures.is_empty() => None,
+        (None, Some(_)) => paths.keyset.exists().then(|| keyset(&paths.keyset)).transpose()?,
     };
     let (file, size, claim) = open(&args.list)?;
     let list = Reader { path: &args.list, bytes: &file };
@@ -100,7 +102,9 @@ fn signatures(keyset: Keyset, list: &Reader<'_, File>, size: u64, claim: &Claim)
         if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
             return CtlError::with_hint(error, signing(list.path));
         }
-        CtlError::from(error).detailed(signatures.clone())
+        let title = title(list.path, &claim.head).trim_end().to_owned();
+        let hint = wanting(&trust.keyset, &error);
+        CtlError { hint, ..error.into() }.detailed([vec![title], signatures.clone()].concat())
     })?;
     let lines: String = signatures.iter().map(|signature| format!("{signature}\n")).collect();
     Ok(format!("signatures: {} good, {} needed\n{lines}", found.tally.good, found.tally.wanted))

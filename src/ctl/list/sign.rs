@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use super::super::CtlError;
 use super::super::signing::{self, OutsideSignature, PrivateKey, SigningError, Subject, What};
 use super::open;
-use crate::banlist::head::HEAD_SIZE;
-use crate::banlist::keyset::Key;
+use crate::banlist::head::{HEAD_SIZE, Head};
+use crate::banlist::keyset::{Key, Keyset, Role};
 use crate::banlist::note::Signature;
-use crate::sys::replace::{Draft, WriteError};
+use crate::banlist::store;
+use crate::paths::Paths;
+use crate::report;
+use crate::sys::file::Guard;
+use crate::sys::replace::{self, Draft, WriteError};
 
 /// Sign a list with a private key in a file.
 ///
@@ -21,6 +25,9 @@ use crate::sys::replace::{Draft, WriteError};
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
+    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it is for this list.
+    #[arg(long, value_name = "FILE")]
+    keyset: Option<PathBuf>,
     /// The list.
     list: PathBuf,
 }
@@ -48,13 +55,16 @@ pub struct HeadArgs {
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
+    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it is for this list.
+    #[arg(long, value_name = "FILE")]
+    keyset: Option<PathBuf>,
     /// The list.
     list: PathBuf,
 }
 
 /// Signs the list with a key in a file.
-pub(super) fn sign(args: &SignArgs) -> Result<String, CtlError> {
-    add(&args.list, |subject| signing::sign(&args.with, subject))
+pub(super) fn sign(args: &SignArgs, paths: &Paths) -> Result<String, CtlError> {
+    add(&args.list, (args.keyset.as_deref(), paths), |subject| signing::sign(&args.with, subject))
 }
 
 /// The bytes to sign.
@@ -63,18 +73,49 @@ pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
 }
 
 /// Adds a signature made elsewhere.
-pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
-    add(&args.list, |subject| signing::attach(&args.made, subject))
+pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlError> {
+    add(&args.list, (args.keyset.as_deref(), paths), |subject| signing::attach(&args.made, subject))
 }
 
-/// Rewrites the list with the signature that `sign` makes.
-fn add(list: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Signature), CtlError>) -> Result<String, CtlError> {
+/// Rewrites the list with the signature that `sign` makes; one by a key that the nodes do not trust is warned of.
+fn add(
+    list: &Path,
+    (keyset, paths): (Option<&Path>, &Paths),
+    sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>,
+) -> Result<String, CtlError> {
     let (file, _, mut claim) = open(list)?;
+    let keyset = match keyset {
+        Some(path) => Some(store::keyset(path, Guard::Any)?.keyset),
+        None => store::keyset(&paths.keyset, Guard::Any).ok().map(|found| found.keyset).filter(|keyset| is_for(keyset, &claim.head)),
+    };
     let (key, signature) = sign(&Subject { what: What::List, file: list, text: &claim.text, signatures: &claim.signatures })?;
+    if let Some(warning) = keyset.and_then(|keyset| stranger(&keyset, &key)) {
+        report::warning("embargoctl", &warning);
+    }
+    let Some(signature) = signature else { return Ok(signing::already(list, &key)) };
     claim.signatures.push(signature);
     let block = claim.block().ok_or_else(|| SigningError::Full(list.to_owned()))?;
-    rewrite(list, file, &block)?;
+    rewrite(&replace::target(list), file, &block)?;
     Ok(signing::signed(list, &key, claim.signatures.len(), &format!("version {}", claim.head.edition.version)))
+}
+
+/// Whether the list was made for this keyset.
+fn is_for(keyset: &Keyset, head: &Head) -> bool {
+    keyset.origin == head.origin && keyset.number == head.edition.keyset
+}
+
+/// Why no node that has this keyset counts the key's signature.
+pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
+    let (name, number) = (&key.name, keyset.number);
+    match keyset.keys_of(Role::List).find(|known| known.public.identity() == key.public.identity()) {
+        Some(known) if known.public.id(&known.name) == key.public.id(name) => None,
+        // A key's ID is made of its name and form: under others the signature is not found.
+        Some(known) if known.name != *name => Some(format!("keyset {number} calls this key {}: sign again with --name {0}", known.name)),
+        Some(known) => {
+            Some(format!("keyset {number} has {name} as a key of kind {}: sign with that tool", known.public.algorithm().word()))
+        }
+        None => Some(format!("{name} is no list key of keyset {number}")),
+    }
 }
 
 /// Replaces the list by one with another head block and the same rest.

@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::super::testing::Desk;
+use super::sign;
+use crate::banlist::keyset::{Key, Role};
+use crate::banlist::testing::{key, keyset};
 use crate::sys::file::{self, Guard};
 
 #[test]
@@ -52,7 +55,12 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
     desk.openssl("dgst -sha256 -sign ec.pem -out ec.raw head");
     desk.openssl("base64 -A -in ec.raw -out ec.sig");
     let fault = desk.run("list verify --keyset @keyset @l").unwrap_err();
-    assert_eq!(fault, "cannot trust list \"l\": 1 of 3 trusted signatures (0 bad, 0 by unknown keys) /   ops: good (ed25519)");
+    assert_eq!(
+        fault,
+        "cannot trust list \"l\": 1 of 3 trusted signatures (0 bad, 0 by unknown keys) / \
+         l: version 4 for o (keyset 1), issued 2026-11-20T14:00:00Z, expires 2026-12-04T14:00:00Z /   ops: good (ed25519) / \
+         2 more of ed, ec to sign: embargoctl list sign --key KEY l"
+    );
     desk.run("list attach --key @ed.pub --signature @ed.sig @l").unwrap();
     assert_eq!(
         desk.run("list attach --key @ec.pub --signature @ec.sig @l").unwrap(),
@@ -175,4 +183,36 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
         assert!(found.starts_with(fault), "{words}: {found}");
     }
     assert!(desk.run("list build --origin o --version 1 --valid soon").unwrap_err().contains("expected a span such as 12h or 14d"));
+}
+
+#[test]
+fn what_a_link_leads_to_is_signed_and_the_link_stays() {
+    let desk = Desk::new();
+    desk.run("keygen --out @ops.pem").unwrap();
+    desk.build();
+    std::os::unix::fs::symlink("l", desk.path("link")).unwrap();
+    desk.run("list sign --key @ops.pem @link").unwrap();
+    assert!(std::fs::symlink_metadata(desk.path("link")).unwrap().is_symlink());
+    assert!(desk.run("list show @l").unwrap().contains("signatures, not checked here: ops (ed25519)\n"));
+}
+
+#[test]
+fn a_copy_that_somebody_else_signed_is_no_signature() {
+    let desk = Desk::new();
+    desk.run("keygen --out @ops.pem").unwrap();
+    desk.build();
+    assert_eq!(
+        desk.run("list attach --key @ops.pem.pub --signature @l @l").unwrap_err(),
+        "cannot attach \"l\": it is no signature, but what is signed / \
+         pass one file on from signer to signer, or attach what each signer's tool wrote"
+    );
+}
+
+#[test]
+fn a_key_that_no_node_counts_is_told_why() {
+    let named = |seed, name: &str| Key { role: Role::List, name: name.to_owned(), public: key(seed).public() };
+    let of = |key: &Key| sign::stranger(&keyset(&[1], 1), key);
+    assert_eq!(of(&named(1, "key-1")), None);
+    assert_eq!(of(&named(2, "mini")), Some("mini is no list key of keyset 1".to_owned()));
+    assert_eq!(of(&named(1, "mini")), Some("keyset 1 calls this key key-1: sign again with --name key-1".to_owned()));
 }

@@ -61,8 +61,8 @@ id = "C"
     let mut found = faults(&text);
     found.sort();
     let mut expected = [
-        "bans/bad.txt:2: expected sha256:DIGEST",
-        "bans/bad.txt:3: expected sha256:DIGEST",
+        "bans/bad.txt:2: expected sha256:DIGEST, found \"sha512:1\"",
+        "bans/bad.txt:3: expected sha256:DIGEST, found \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
         "bans/bans.toml:1: missing field `severity`",
         "bans/bans.toml:2: id: expected a word of 1 to 64 legal characters, found \"BAN 7\"",
         "bans/bans.toml:4: unknown field `sevreity`, expected one of `id`, `reason`, `advisories`, `severity`, `action`, `effective`, `lapses`, `successor`, `cure`, `match`, `except`, `patch`",

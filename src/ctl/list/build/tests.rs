@@ -50,7 +50,64 @@ fn a_source_that_makes_no_list_leaves_the_old_list_and_no_draft() {
     let lines: String = (0..2_000).map(|number| format!("{}\n", digest(number))).collect();
     desk.write("many.txt", (lines + "sha256:0\n").as_bytes());
     let fault = desk.run(BUILD).unwrap_err();
-    assert_eq!(fault, "cannot use \"many.txt\": line 2001: expected sha256:DIGEST, found \"sha256:0\"");
+    assert_eq!(
+        fault,
+        "cannot use \"many.txt\": line 2001: expected sha256:DIGEST, found \"sha256:0\" / embargoctl list lint --source bans.toml tells all faults at once"
+    );
     assert_eq!(bytes(&desk, "l"), before);
     assert_eq!(names(&desk), ["bans.toml", "l", "many.txt"]);
+}
+
+#[test]
+fn nothing_but_a_list_is_replaced_by_a_list() {
+    let desk = Desk::new();
+    desk.tool("mkfifo", "fifo", None);
+    desk.write("key.pem", b"-----BEGIN PRIVATE KEY-----\n");
+    desk.write("empty", b"");
+    for (out, name) in [("@bans.toml", "bans.toml"), ("@key.pem", "key.pem"), ("@fifo", "fifo"), ("/dev/full", "/dev/full"), ("@", "")] {
+        let fault = desk.run(&BUILD.replace("@l", out)).unwrap_err();
+        assert_eq!(fault, format!("cannot replace {name:?} by a list: it is something else / choose another --out, or remove it"));
+    }
+    assert_eq!(bytes(&desk, "key.pem"), b"-----BEGIN PRIVATE KEY-----\n");
+    assert!(desk.text("bans.toml").starts_with("[[ban]]"));
+    // An empty file, a list, what is left of one, and what a link leads to.
+    desk.run(&BUILD.replace("@l", "@empty")).unwrap();
+    desk.run(BUILD).unwrap();
+    let whole = bytes(&desk, "l");
+    desk.write("cut", &whole[..100]);
+    std::os::unix::fs::symlink("cut", desk.path("link")).unwrap();
+    desk.run(&BUILD.replace("@l", "@link")).unwrap();
+    assert!(std::fs::symlink_metadata(desk.path("link")).unwrap().is_symlink());
+    assert_eq!((bytes(&desk, "cut"), bytes(&desk, "empty")), (whole.clone(), whole));
+}
+
+#[test]
+fn an_empty_source_is_refused_and_a_comment_alone_bans_nothing() {
+    let desk = Desk::new();
+    for text in ["", "\n \n"] {
+        desk.write("bans.toml", text.as_bytes());
+        let what = "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
+        let fault = desk.run(BUILD).unwrap_err();
+        assert!(fault.starts_with(&format!("cannot use \"bans.toml\": line 1: {what} / ")), "{fault}");
+        let found = desk.run("list lint --source @bans.toml").unwrap();
+        assert!(found.contains(&format!("bans.toml:1: error: {what} [unreadable]")), "{found}");
+    }
+    desk.write("bans.toml", b"# Nothing is banned.\n");
+    assert!(desk.run(BUILD).unwrap().contains("version 4 for o: 0 bans, 0 digests"));
+}
+
+#[test]
+fn what_the_linter_would_say_of_a_source_is_counted() {
+    let desk = Desk::new();
+    let now = crate::sys::clock::Timestamp::now();
+    let count = |text: String| {
+        desk.write("bans.toml", text.as_bytes());
+        super::faults(Path::new(&desk.path("bans.toml")), now)
+    };
+    let found = format!("[[ban.match]]\nbase = \"{}\"\nname = \"debian:12\"\n", digest(1));
+    let successor = "successor = \"debian:12\"\n";
+    assert_eq!(count(format!("{HEAD}{found}")), 0);
+    assert_eq!(count(format!("{HEAD}{successor}{found}")), 1);
+    // Digests that were not read again are not judged.
+    assert_eq!(count(format!("{HEAD}[[ban.match]]\nbase_file = \"many.txt\"\n")), 0);
 }

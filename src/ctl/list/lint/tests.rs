@@ -133,7 +133,7 @@ fn what_the_source_alone_shows() {
             vec![
                 "bad.txt:2: error: A: <c a b> stands in this ban already, in line 1 [digest-twice]",
                 "bad.txt:3: error: A: <d > is the digest of no bytes at all: what should have been hashed was missing [empty-digest]",
-                "bad.txt:5: error: expected sha256:DIGEST [unreadable]",
+                "bad.txt:5: error: expected sha256:DIGEST, found \"sha256:1\" [unreadable]",
             ],
         ),
         (
