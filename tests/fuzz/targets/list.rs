@@ -80,5 +80,5 @@ fn whole_list(bytes: &[u8]) {
     let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
     let queries = kinds.map(|kind| Query { digest: Digest::of(b"banned"), kind });
     _ = store::hits(&list, &claim.head, &queries);
-    _ = whole::check(&list, &claim.head, |_, _| ());
+    _ = whole::check(&list, &claim.head);
 }
