@@ -170,7 +170,10 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
             "keyset new --origin o --list-key @ops.pem",
             "cannot read \"ops.pem\" as a public key: it is a private key / use its public half: ",
         ),
-        ("keyset new --origin o --list-key @ops.pem.pub --threshold 2", "cannot make the keyset: --threshold 2 needs 2 keys, there is 1"),
+        (
+            "keyset new --origin o --list-key @ops.pem.pub --threshold 2",
+            "cannot make the keyset: the threshold of 2 needs 2 list keys, there is 1: --threshold sets it",
+        ),
         (
             "keyset new --origin o --list-key @ops.pem.pub --list-key @ops.pem.pub",
             "cannot make the keyset: the list keys ops and ops are one key, which counts once",
