@@ -617,7 +617,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
     let before = inode();
     for fewer in [
         &[two.clone()][..],
-        &[one.clone()],
+        std::slice::from_ref(&one),
         &[two.clone(), one.clone()],
         &[two.clone(), Signature { name: "bob".to_owned(), ..one.clone() }],
     ] {
@@ -625,7 +625,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
         assert_eq!((inode(), in_force().signatures), (before, vec![one.clone(), two.clone()]));
     }
     // More come to those that are there; also by a key of which this node does not know yet.
-    assert!(node.install(&with(&[three.clone()])).unwrap().starts_with("installed version 1 "));
+    assert!(node.install(&with(std::slice::from_ref(&three))).unwrap().starts_with("installed version 1 "));
     assert_eq!(in_force().signatures, [one.clone(), two.clone(), three.clone()]);
     node.install(&with(&[nine.clone(), one.clone()])).unwrap();
     assert_eq!(in_force().signatures, [one.clone(), two.clone(), three.clone(), nine.clone()]);

@@ -59,7 +59,10 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
         (None, None) => Some(keyset(&paths.keyset)?),
         // Whoever compares a draft with its source may do so anywhere, and before anybody signs.
         (None, Some(_)) if open(&args.list)?.2.signatures.is_empty() => None,
-        (None, Some(_)) => paths.keyset.exists().then(|| keyset(&paths.keyset)).transpose()?,
+        (None, Some(_)) => match store::keyset(&paths.keyset, Guard::Any) {
+            Err(error) if error.is_absent() => None,
+            Ok(_) | Err(_) => Some(keyset(&paths.keyset)?),
+        },
     };
     let (file, size, claim) = open(&args.list)?;
     let list = Reader { path: &args.list, bytes: &file };
