@@ -104,11 +104,11 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     assert_eq!(at_terminal(folder.path(), "dumb", &line), result.replace('\n', "\r\n"));
 }
 
-/// Waits until a build writes, and says where.
-fn draft_of(child: &Child, folder: &Path) -> Option<PathBuf> {
+/// Waits until a build writes, and says where; `None` when it has ended.
+fn draft_of(child: &mut Child, folder: &Path) -> Option<PathBuf> {
     let fds = PathBuf::from(format!("/proc/{}/fd", child.id()));
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(60) {
+    while started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none() {
         let open = fs::read_dir(&fds).into_iter().flatten().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
         let draft = |path: &PathBuf| path.parent() == Some(folder) && path.extension().is_none_or(|kind| kind != "txt" && kind != "toml");
         if let Some(draft) = open.into_iter().find(draft) {
@@ -118,23 +118,26 @@ fn draft_of(child: &Child, folder: &Path) -> Option<PathBuf> {
     None
 }
 
+/// What stands for the list before: a build replaces nothing but lists.
+const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
+
 #[test]
 fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() {
     let folder = open_folder();
     let path = folder.path().canonicalize().unwrap();
     source(&path, MANY);
-    fs::write(path.join("l"), "the list before").unwrap();
+    fs::write(path.join("l"), OLD).unwrap();
     let before = names(&path);
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         // A build may be done before the signal comes, and it may come between the list's new name and the end.
         let draft = (0..20).find_map(|_| {
-            fs::write(path.join("l"), "the list before").unwrap();
+            fs::write(path.join("l"), OLD).unwrap();
             let mut child = command(&path, &format!("exec {EMBARGOCTL} list build {TERMS}")).stdout(Stdio::null()).spawn().unwrap();
-            let draft = draft_of(&child, &path);
+            let draft = draft_of(&mut child, &path);
             kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
             let is_cut_short = child.wait().unwrap().signal() == Some(signal as i32);
             let list = fs::read(path.join("l")).unwrap();
-            let is_old = list == b"the list before";
+            let is_old = list == OLD;
             assert!(is_old || list.starts_with(b"embargo/banlist-head/v1\n"), "{signal}: {} bytes", list.len());
             (is_cut_short && is_old).then_some(draft?)
         });
