@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::room::open_folder;
 
 const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
-const TERMS: &str = "--origin o --version 4 --issued 2026-11-20T14:00:00Z --out l";
+const TERMS: &str = "--origin o --version 4 --issued 2026-11-20T14:00:00Z --expires 2062-11-20 --out l";
 
 /// Digests that take about a second.
 const MANY: u64 = if cfg!(debug_assertions) { 300_000 } else { 6_000_000 };
