@@ -26,3 +26,5 @@ pub mod check;
 pub mod gate;
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "ctl")]
+pub mod exec_patch;

@@ -63,7 +63,8 @@ pub struct InitProcess {
 }
 
 /// Which runtime wrote the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RuntimeKind {
     /// runc, and whatever keeps its state as runc does.
     Runc,

@@ -1,0 +1,1 @@
+//! How is a command run in one container, and how did it end?

@@ -1,0 +1,1 @@
+//! What was done where, by whom, and how did it end?

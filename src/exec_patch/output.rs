@@ -1,0 +1,1 @@
+//! What did a patch print, and how much of it is kept?

@@ -1,0 +1,1 @@
+//! Which running containers is this about?

@@ -1,0 +1,1 @@
+//! Which processes did a patch start, and are they gone?
