@@ -1,0 +1,247 @@
+//! Tests of `pace`: whole runs, each as the outcomes that its containers would have.
+
+use super::*;
+use crate::exec_patch::outcome::Stage;
+
+const FAILED: Outcome = Outcome::Failed { stage: Stage::Command, status: 1 };
+
+/// One letter for each container of the queue: how it would end.
+fn outcome(letter: char) -> Outcome {
+    match letter {
+        '.' => Outcome::Patched,
+        'x' => FAILED,
+        't' => Outcome::TimedOut,
+        's' => Outcome::Survived { left: vec!["7 (sleep)".into()] },
+        'i' => Outcome::Interrupted,
+        'f' => Outcome::AlreadyFine,
+        'p' => Outcome::Paused,
+        'v' => Outcome::Vanished,
+        'c' => Outcome::CouldNotEnter { why: "it has no shell".into() },
+        other => panic!("{other} is no outcome"),
+    }
+}
+
+const fn limits(canary: usize, parallel: Share, max_failures: Share) -> Limits {
+    Limits { canary, parallel, max_failures }
+}
+
+/// Runs a queue; the one that has been under way longest ends next. Says who was under way together at most, who began, and how it ended.
+fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
+    let outcomes: Vec<_> = queue.chars().map(outcome).collect();
+    let mut pace = Pace::new(limits, outcomes.len());
+    pace.add(outcomes.len());
+    let mut under_way = std::collections::VecDeque::new();
+    let (mut most, mut begun) = (0, 0);
+    loop {
+        match pace.next() {
+            Step::Start(at) => {
+                assert_eq!(at, begun, "the queue is a queue");
+                begun += 1;
+                under_way.push_back(at);
+                most = most.max(under_way.len());
+            }
+            Step::Wait => pace.ended(&outcomes[under_way.pop_front().unwrap()]),
+            end @ (Step::Stop(_) | Step::Finished) => {
+                assert_eq!(pace.not_begun(), begun..outcomes.len());
+                return (most, begun, end);
+            }
+        }
+        assert_eq!(pace.under_way(), under_way.len());
+    }
+}
+
+const ANY: Share = Share::Percent(100);
+
+#[test]
+fn a_share_is_a_number_or_a_percentage() {
+    for (text, share) in [
+        ("0", Ok(Share::Number(0))),
+        ("12", Ok(Share::Number(12))),
+        ("0%", Ok(Share::Percent(0))),
+        ("100%", Ok(Share::Percent(100))),
+        ("101%", Err("a number, or 0% to 100%")),
+        ("256%", Err("a number, or 0% to 100%")),
+        ("", Err("a number, or 0% to 100%")),
+        ("%", Err("a number, or 0% to 100%")),
+        ("+1", Err("a number, or 0% to 100%")),
+        ("-1", Err("a number, or 0% to 100%")),
+        ("1.5%", Err("a number, or 0% to 100%")),
+        ("10 %", Err("a number, or 0% to 100%")),
+        ("99999999999999999999", Err("a number, or 0% to 100%")),
+    ] {
+        assert_eq!(text.parse(), share, "{text:?}");
+        if let Ok(share) = share {
+            assert_eq!(share.to_string(), text);
+        }
+    }
+}
+
+#[test]
+fn a_window_is_rounded_up_and_a_limit_down() {
+    for (share, matches, window, limit) in [
+        (Share::Number(4), 200, 4, 4),
+        (Share::Number(4), 1, 4, 4),
+        (Share::Number(0), 10, 1, 0),
+        (Share::Percent(0), 10, 1, 0),
+        (Share::Percent(10), 1, 1, 0),
+        (Share::Percent(10), 10, 1, 1),
+        (Share::Percent(10), 11, 2, 1),
+        (Share::Percent(25), 10, 3, 2),
+        (Share::Percent(99), 100, 99, 99),
+        (Share::Percent(99), 1, 1, 0),
+        (Share::Percent(100), 1, 1, 1),
+        (Share::Percent(100), 10, 10, 10),
+        (Share::Percent(100), 0, 1, 0),
+    ] {
+        assert_eq!((share.window(matches), share.limit(matches)), (window, limit), "{share} of {matches}");
+    }
+}
+
+#[test]
+fn the_window_slides_once_the_canaries_are_through() {
+    for (canary, parallel, queue, most) in [
+        (0, Share::Number(4), "..........", 4),
+        (0, Share::Number(4), "..", 2),
+        (1, Share::Number(4), "..........", 4),
+        (1, Share::Number(4), ".", 1),
+        (1, Share::Number(1), "...", 1),
+        (9, Share::Number(4), "..........", 1),
+        (10, Share::Number(4), "..........", 1),
+        (99, Share::Number(4), "..........", 1),
+        (8, Share::Number(4), "..........", 2),
+        (0, Share::Percent(50), "..........", 5),
+        (0, Share::Percent(1), "..........", 1),
+        (0, Share::Percent(100), "..........", 10),
+    ] {
+        let end = carried_out(limits(canary, parallel, ANY), queue);
+        assert_eq!(end, (most, queue.len(), Step::Finished), "canary {canary}, parallel {parallel}, {queue}");
+    }
+}
+
+#[test]
+fn nothing_to_do_is_finished_at_once() {
+    for canary in [0, 1, 7] {
+        assert_eq!(carried_out(limits(canary, Share::Percent(10), Share::Percent(0)), ""), (0, 0, Step::Finished));
+    }
+}
+
+#[test]
+fn a_canary_that_fails_after_running_stops_everything() {
+    for (canary, queue, begun, end) in [
+        (1, "x.....", 1, Step::Stop(Halt::Canary)),
+        (1, "t.....", 1, Step::Stop(Halt::Canary)),
+        (1, "s.....", 1, Step::Stop(Halt::Canary)),
+        (1, "i.....", 1, Step::Stop(Halt::Canary)),
+        (1, ".x....", 6, Step::Finished),
+        (2, ".x....", 2, Step::Stop(Halt::Canary)),
+        (3, ".x....", 2, Step::Stop(Halt::Canary)),
+        (0, "x.....", 6, Step::Finished),
+        (1, "x", 1, Step::Stop(Halt::Canary)),
+        (99, "..x...", 3, Step::Stop(Halt::Canary)),
+    ] {
+        let (_, began, ended) = carried_out(limits(canary, Share::Number(2), ANY), queue);
+        assert_eq!((began, ended), (begun, end), "canary {canary}, {queue}");
+    }
+}
+
+#[test]
+fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
+    for (queue, begun, end) in
+        [("pvcfx..", 5, Step::Stop(Halt::Canary)), ("pvcf.x.", 7, Step::Finished), ("pppp", 4, Step::Finished), ("cccc", 4, Step::Finished)]
+    {
+        let (most, began, ended) = carried_out(limits(1, Share::Number(7), ANY), queue);
+        assert_eq!((began, ended), (begun, end), "{queue}");
+        assert!(most == 1 || queue.contains('.'), "{queue}: {most} at once before any canary passed");
+    }
+}
+
+#[test]
+fn no_further_container_starts_once_more_than_the_limit_have_failed() {
+    let stop = |allowed| Step::Stop(Halt::Failures { allowed });
+    for (max_failures, queue, begun, end) in [
+        (Share::Number(0), "..........", 10, Step::Finished),
+        (Share::Number(0), "x.........", 1, stop(0)),
+        (Share::Number(0), ".........x", 10, stop(0)),
+        (Share::Number(1), "x.........", 10, Step::Finished),
+        (Share::Number(1), "xx........", 2, stop(1)),
+        (Share::Number(1), "c..i......", 4, stop(1)),
+        (Share::Number(1), "ppvvff....", 10, Step::Finished),
+        (Share::Number(99), "xxxxxxxxxx", 10, Step::Finished),
+        (Share::Percent(0), "x.........", 1, stop(0)),
+        (Share::Percent(0), "x", 1, stop(0)),
+        (Share::Percent(0), ".", 1, Step::Finished),
+        (Share::Percent(10), "x.........", 10, Step::Finished),
+        (Share::Percent(10), "x........x", 10, stop(1)),
+        (Share::Percent(10), "xx........", 2, stop(1)),
+        (Share::Percent(19), "xx........", 2, stop(1)),
+        (Share::Percent(99), "xxxxxxxxxx", 10, stop(9)),
+        (Share::Percent(99), "x", 1, stop(0)),
+        (Share::Percent(100), "xxxxxxxxxx", 10, Step::Finished),
+        (Share::Percent(100), "x", 1, Step::Finished),
+    ] {
+        let (_, began, ended) = carried_out(limits(0, Share::Number(1), max_failures), queue);
+        assert_eq!((began, ended), (begun, end), "at most {max_failures} failures, {queue}");
+    }
+}
+
+#[test]
+fn those_under_way_are_finished_and_may_fail_beyond_the_limit() {
+    let mut pace = Pace::new(limits(0, Share::Number(3), Share::Number(0)), 5);
+    pace.add(5);
+    assert_eq!([pace.next(), pace.next(), pace.next(), pace.next()], [Step::Start(0), Step::Start(1), Step::Start(2), Step::Wait]);
+    pace.ended(&FAILED);
+    assert_eq!((pace.next(), pace.under_way()), (Step::Wait, 2));
+    pace.ended(&FAILED);
+    pace.ended(&Outcome::Patched);
+    assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Failures { allowed: 0 }), 3..5));
+}
+
+#[test]
+fn what_a_rescan_finds_joins_the_queue_and_changes_no_share() {
+    let mut pace = Pace::new(limits(0, Share::Percent(50), Share::Percent(50)), 2);
+    pace.add(2);
+    assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Wait]);
+    pace.ended(&FAILED);
+    assert_eq!(pace.next(), Step::Start(1));
+    pace.ended(&Outcome::Patched);
+    assert_eq!(pace.next(), Step::Finished);
+    pace.add(20);
+    assert_eq!([pace.next(), pace.next()], [Step::Start(2), Step::Wait], "the window is half of two");
+    pace.ended(&FAILED);
+    assert_eq!(pace.next(), Step::Stop(Halt::Failures { allowed: 1 }), "and so is the limit");
+    assert_eq!(pace.not_begun(), 3..22);
+}
+
+#[test]
+fn a_canary_that_was_still_missing_may_come_with_a_rescan() {
+    let mut pace = Pace::new(limits(1, Share::Number(4), ANY), 1);
+    pace.add(1);
+    assert_eq!(pace.next(), Step::Start(0));
+    pace.ended(&Outcome::Paused);
+    assert_eq!(pace.next(), Step::Finished);
+    pace.add(2);
+    assert_eq!([pace.next(), pace.next()], [Step::Start(1), Step::Wait]);
+}
+
+#[test]
+fn a_run_that_is_resumed_needs_no_canary_twice() {
+    let mut pace = Pace::new(limits(1, Share::Number(2), ANY), 3);
+    pace.have_passed(2);
+    pace.add(3);
+    assert_eq!([pace.next(), pace.next(), pace.next()], [Step::Start(0), Step::Start(1), Step::Wait]);
+}
+
+#[test]
+fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
+    let mut pace = Pace::new(limits(0, Share::Number(2), Share::Number(0)), 4);
+    pace.add(4);
+    assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Start(1)]);
+    pace.stop();
+    assert_eq!(pace.next(), Step::Wait);
+    pace.ended(&FAILED);
+    assert_eq!(pace.next(), Step::Wait);
+    pace.ended(&Outcome::Patched);
+    assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Asked), 2..4));
+    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked].map(|halt| halt.to_string());
+    assert_eq!(reasons, ["the canary failed", "more than 3 failed", "it was told to stop"]);
+}
