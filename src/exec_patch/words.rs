@@ -1,1 +1,406 @@
 //! What was typed behind `exec-patch`?
+//!
+//! In: the words of a person, a fleet tool or the unit that runs after `install`. Out: [`Options`], whose parts fit together: what cannot be meant
+//! together is refused here, with the words that do not fit. What remains in a run's journal of it is the [`Order`], from which the run can be taken
+//! up again. Pure. Not checked: whether there is such a ban, image, file or run.
+
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use super::pace::{Limits, Share};
+use super::select::{Wanted, What};
+use crate::report::Exit;
+
+/// What the program is called in help texts and messages.
+pub const PROGRAM: &str = "embargo exec-patch";
+
+/// The user and group of a command whose user nobody named.
+pub const USUAL_USER: (u32, u32) = (0, 0);
+
+/// Seconds that a command has when nobody says.
+pub const USUAL_TIMEOUT: u64 = 600;
+
+/// The pace when nobody says.
+pub const USUAL_PACE: Limits = Limits { canary: 1, parallel: Share::Number(4), max_failures: Share::Percent(100) };
+
+/// The forms that a call has.
+const USAGE: &str = "\
+embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-- COMMAND...]
+       embargo exec-patch --resume RUN|--only-failed RUN|--history [RUN] [OPTIONS]";
+
+/// What stands below the options in the help text.
+const MORE: &str = "\
+The canaries go first, one by one: when one of them fails after its command ran, nothing else is started. One that is paused, gone or cannot be entered is \
+no canary, and the next container takes its place. Then the others follow in a window that slides: when one is through, the next one starts. The run starts \
+no further container once MORE than --max-failures have failed; a share is one of the matches of the first plan, rounded down, so of 9 matches 10% is 0, and \
+the first failure stops it. What is under way is finished. Failed is a command or check that failed, ran out of time, could not be started or whose end \
+nobody saw; a container that is paused or gone is none. Containers that start meanwhile are patched as well.
+
+Examples:
+  embargo exec-patch --ban BAN-2026-0007 --dry-run
+  embargo exec-patch --ban BAN-2026-0007
+  embargo exec-patch --base debian:12.4 --check 'dpkg --compare-versions \"$(dpkg-query -Wf \\${Version} libc6)\" ge 2.36-9+deb12u4' \\
+      -- apt-get install -y --only-upgrade libc6
+  embargo exec-patch --all-banned --script fix.sh --parallel 10% --max-failures 5
+  embargo exec-patch --image app:1 --bring ./busybox --engine podman -- rm -f /srv/app/plugin.so
+  embargo exec-patch --only-failed 20261120-141502-7f3a
+
+Exit status:
+  0   every match is patched, was fine, or was patched by an earlier run
+  3   at least one match is not, or it cannot be told whether a container matches
+  2   nothing matches
+  1   it could not be done
+  64  the command line makes no sense";
+
+/// Run a command in every running container that is built on a banned base, and tell for each how it ended.
+///
+/// Each container is entered through its own runtime, with its own confinement, whatever state its engine is in. With --ban and --all-banned, and no
+/// command, the ban's own signed patch is what runs. What was done is kept in /var/lib/embargo/patches.
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, bin_name = PROGRAM, version, max_term_width = 100, override_usage = USAGE, after_long_help = MORE)]
+#[command(group = ArgGroup::new("subject").required(true))]
+#[command(group = ArgGroup::new("order").multiple(true))]
+#[command(group = ArgGroup::new("work").multiple(true))]
+struct Args {
+    /// Containers to which this ban applies, in effect or still to come; those that are cured or excepted are left out. May be given more than once.
+    #[arg(long, value_name = "ID", group = "subject", value_parser = values::ban, help_heading = "Which containers")]
+    ban: Vec<String>,
+    /// Containers to which any ban in effect applies.
+    #[arg(long, group = "subject", help_heading = "Which containers")]
+    all_banned: bool,
+    /// Containers built on this image: a chain ID, or an image in any local engine, an OCI layout or an archive, as `embargoctl lineage` takes it.
+    #[arg(long, value_name = "IMAGE", group = "subject", help_heading = "Which containers")]
+    base: Option<String>,
+    /// Containers of this image itself: its name or ID, or the digest of its manifest or index.
+    #[arg(long, value_name = "IMAGE", group = "subject", help_heading = "Which containers")]
+    image: Option<String>,
+    /// Only those of this engine; may be given more than once.
+    #[arg(long, value_name = "NAME", value_enum, group = "order", help_heading = "Which containers")]
+    engine: Vec<EngineWord>,
+    /// Only those in this namespace of containerd; may be given more than once.
+    #[arg(long, value_name = "NAME", group = "order", help_heading = "Which containers")]
+    namespace: Vec<String>,
+    /// Only this one, by its ID, the beginning of its ID, or its name; may be given more than once.
+    #[arg(long, value_name = "CONTAINER", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
+    container: Vec<String>,
+
+    /// The command and its words, as they are: no shell reads them. Behind --script or --bring, the words for it.
+    #[arg(last = true, value_name = "COMMAND", groups = ["order", "work"])]
+    command: Vec<String>,
+    /// Run this script: by what its first line names, else by /bin/sh. A ban whose patch names a script runs it only when this is that file.
+    #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "bring", help_heading = "What runs")]
+    script: Option<PathBuf>,
+    /// Bring this program along and run it, for images without a shell: statically linked, for this machine.
+    #[arg(long, value_name = "FILE", groups = ["order", "work"], help_heading = "What runs")]
+    bring: Option<PathBuf>,
+    /// A shell command that exits 0 where nothing needs to be done. Before the command: the container is skipped. After it: otherwise it has failed.
+    #[arg(long, value_name = "COMMAND", group = "order", value_parser = values::not_empty, help_heading = "What runs")]
+    check: Option<String>,
+    /// As whom: numbers, as the container sees them. Without GID, the group has the same number. 0:0 unless said, or as the ban's patch says.
+    #[arg(long, value_name = "UID[:GID]", group = "order", value_parser = values::user, help_heading = "What runs")]
+    user: Option<(u32, u32)>,
+    /// A variable beside the container's own; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", group = "order", value_parser = values::variable, help_heading = "What runs")]
+    env: Vec<String>,
+    /// In which folder of the container, in place of its own.
+    #[arg(long, value_name = "DIR", group = "order", value_parser = values::folder, help_heading = "What runs")]
+    workdir: Option<String>,
+    /// How long it may take in one container, checks included. Then nothing of it is left running there, or the outcome says what is. 10m unless said,
+    /// or as the ban's patch says.
+    #[arg(long, value_name = "SPAN", group = "order", value_parser = values::timeout, help_heading = "What runs")]
+    timeout: Option<u64>,
+    /// Resume a paused container for it, and pause it again. Otherwise it is reported, and nothing runs in it.
+    #[arg(long, group = "order", help_heading = "What runs")]
+    thaw: bool,
+    /// Also where the same was done already, and the container has not been started anew since.
+    #[arg(long, group = "order", help_heading = "What runs")]
+    again: bool,
+
+    /// How many go first, one by one; when one of them fails after its command ran, nothing else is started. 1 unless said; 0 for none.
+    #[arg(long, value_name = "N", help_heading = "How fast")]
+    canary: Option<usize>,
+    /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4 unless said.
+    #[arg(long, value_name = "N|P%", value_parser = values::parallel, help_heading = "How fast")]
+    parallel: Option<Share>,
+    /// Start no further container once more than this many have failed: a number, or a share of the matches of the first plan, rounded down. 100%
+    /// unless said, so never; 0 stops at the first failure. What is under way is finished.
+    #[arg(long, value_name = "N|P%", value_parser = values::share, help_heading = "How fast")]
+    max_failures: Option<Share>,
+
+    /// Print what would run where, and why, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+    /// How much of each container's output is kept: bytes, or with K, M or G.
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = values::size)]
+    output_limit: u64,
+
+    /// Go on with a run that was killed: the same order, and no container twice.
+    #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
+    resume: Option<String>,
+    /// A new run of the same order, in those containers only that were not well at the end of that one.
+    #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
+    only_failed: Option<String>,
+    /// Show the runs of this node, or one of them with its containers.
+    #[arg(long, value_name = "RUN", group = "subject", num_args = 0..=1, value_parser = values::run, help_heading = "Earlier runs",
+        conflicts_with_all = ["order", "canary", "parallel", "max_failures", "dry_run"])]
+    history: Option<Option<String>>,
+    /// For the unit that runs after `install`: the signed patches of all bans in effect, if the settings say auto_patch = "on-install", else nothing.
+    #[arg(long, group = "subject", conflicts_with = "order")]
+    auto: bool,
+}
+
+/// Engines, as they are typed; the words of [`super::job::Container::engine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EngineWord {
+    Docker,
+    Containerd,
+    Podman,
+    #[value(name = "cri-o")]
+    CriO,
+    Buildkit,
+    Buildah,
+    Unknown,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What is to be done.
+    pub action: Action,
+    /// The pace that was typed.
+    pub pace: PaceWords,
+    /// Whether to print the plan alone.
+    pub dry_run: bool,
+    /// Whether machines read it.
+    pub json: bool,
+    /// How many bytes of each container's output are kept.
+    pub output_limit: u64,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A new run of what was typed.
+    Begin(Order),
+    /// A new run of all signed patches, if the settings allow it.
+    Auto,
+    /// Going on with this run.
+    Resume(String),
+    /// A new run of that run's order, where it did not end well.
+    OnlyFailed(String),
+    /// Showing the runs, or one of them.
+    History(Option<String>),
+}
+
+/// A pace, as far as it was typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaceWords {
+    canary: Option<usize>,
+    parallel: Option<Share>,
+    max_failures: Option<Share>,
+}
+
+/// What is to run, and where: all that another run of the same needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// In which containers.
+    pub wanted: Wanted,
+    /// What.
+    pub means: Means,
+    /// A shell command that exits 0 where nothing needs to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// As whom, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<(u32, u32)>,
+    /// Variables beside the container's own, `NAME=VALUE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
+    /// In which folder, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Seconds for one container, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// Whether a paused container is resumed for it.
+    #[serde(default)]
+    pub thaw: bool,
+    /// Whether it also runs where it ran well before.
+    #[serde(default)]
+    pub again: bool,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Means {
+    /// The signed patch of the ban that applies.
+    Signed,
+    /// A command and its words.
+    Command(Vec<String>),
+    /// A script, and words for it.
+    Script(Brought),
+    /// A program that is brought along, and words for it.
+    Program(Brought),
+}
+
+/// A file that goes into the container for the time of the command, and words for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// The file.
+    pub file: PathBuf,
+    /// The words behind it.
+    pub words: Vec<String>,
+}
+
+/// Reads the words behind `exec-patch`.
+///
+/// # Errors
+/// What clap has to say about them; asking for help or the version is one as well. [`refused`] tells it.
+pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
+    let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
+    Args::try_parse_from(named)?.checked()
+}
+
+/// Tells what clap has to say, and how that ends the program.
+#[must_use]
+pub fn refused(refusal: &clap::Error) -> Exit {
+    // Help into a closed pipe is nobody's failure.
+    drop(refusal.print());
+    if refusal.use_stderr() { Exit::Usage } else { Exit::Clear }
+}
+
+/// The command line, for those who compare it with the manual.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Args::command()
+}
+
+impl PaceWords {
+    /// The pace that follows, with `usual` for whatever was not typed.
+    #[must_use]
+    pub fn over(self, usual: Limits) -> Limits {
+        Limits {
+            canary: self.canary.unwrap_or(usual.canary),
+            parallel: self.parallel.unwrap_or(usual.parallel),
+            max_failures: self.max_failures.unwrap_or(usual.max_failures),
+        }
+    }
+}
+
+impl Order {
+    /// The order of `--auto`: all bans' own patches.
+    #[must_use]
+    pub const fn automatic() -> Self {
+        let wanted = Wanted { what: What::AllBanned, engines: Vec::new(), namespaces: Vec::new(), containers: Vec::new() };
+        Self {
+            wanted,
+            means: Means::Signed,
+            check: None,
+            user: None,
+            environment: Vec::new(),
+            folder: None,
+            timeout: None,
+            thaw: false,
+            again: false,
+        }
+    }
+}
+
+impl Args {
+    fn checked(self) -> Result<Options, clap::Error> {
+        let pace = PaceWords { canary: self.canary, parallel: self.parallel, max_failures: self.max_failures };
+        let (dry_run, json, output_limit) = (self.dry_run, self.json, self.output_limit);
+        Ok(Options { action: self.action()?, pace, dry_run, json, output_limit })
+    }
+
+    fn action(mut self) -> Result<Action, clap::Error> {
+        if let Some(run) = self.history.take() {
+            return Ok(Action::History(run));
+        }
+        if let Some(run) = self.resume.take() {
+            return Ok(Action::Resume(run));
+        }
+        if let Some(run) = self.only_failed.take() {
+            return Ok(Action::OnlyFailed(run));
+        }
+        if self.auto { Ok(Action::Auto) } else { self.order().map(Action::Begin) }
+    }
+
+    fn order(mut self) -> Result<Order, clap::Error> {
+        let means = self.means()?;
+        let wanted = self.wanted(&means)?;
+        Ok(Order {
+            wanted,
+            means,
+            check: self.check,
+            user: self.user,
+            environment: self.env,
+            folder: self.workdir,
+            timeout: self.timeout,
+            thaw: self.thaw,
+            again: self.again,
+        })
+    }
+
+    fn means(&mut self) -> Result<Means, clap::Error> {
+        let words = std::mem::take(&mut self.command);
+        if let Some(file) = self.script.take() {
+            return Ok(Means::Script(Brought { file, words }));
+        }
+        if let Some(file) = self.bring.take() {
+            return Ok(Means::Program(Brought { file, words }));
+        }
+        match words.first().map(String::is_empty) {
+            None => Ok(Means::Signed),
+            Some(false) => Ok(Means::Command(words)),
+            Some(true) => Err(unfit(ErrorKind::InvalidValue, "the command behind -- is an empty word")),
+        }
+    }
+
+    fn wanted(&mut self, means: &Means) -> Result<Wanted, clap::Error> {
+        let what = match (self.base.take(), self.image.take()) {
+            (Some(base), _) => What::Base(base),
+            (None, Some(image)) => What::Image(image),
+            (None, None) if self.all_banned => What::AllBanned,
+            (None, None) => What::Bans(std::mem::take(&mut self.ban)),
+        };
+        if matches!((&what, means), (What::Base(_) | What::Image(_), Means::Signed)) {
+            return Err(unfit(ErrorKind::MissingRequiredArgument, "what is to run is missing: -- COMMAND, --script FILE or --bring FILE"));
+        }
+        let engines = self.engine.iter().map(|engine| engine.word().to_owned()).collect();
+        let (namespaces, containers) = (std::mem::take(&mut self.namespace), std::mem::take(&mut self.container));
+        Ok(Wanted { what, engines, namespaces, containers })
+    }
+}
+
+/// What clap would say, had it a rule for this.
+fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
+    Args::command().error(kind, what)
+}
+
+impl EngineWord {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Podman => "podman",
+            Self::CriO => "cri-o",
+            Self::Buildkit => "buildkit",
+            Self::Buildah => "buildah",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Every word has one meaning, and what cannot be meant together is refused.
+
+use super::*;
+
+fn typed(text: &[&str]) -> Result<Options, String> {
+    read(text.iter().map(OsString::from)).map_err(|refusal| refusal.to_string())
+}
+
+fn order(text: &[&str]) -> Order {
+    match typed(text).unwrap().action {
+        Action::Begin(order) => order,
+        other @ (Action::Auto | Action::Resume(_) | Action::OnlyFailed(_) | Action::History(_)) => panic!("{other:?}"),
+    }
+}
+
+/// The first line of a refusal.
+fn refusal(text: &[&str]) -> String {
+    typed(text).unwrap_err().lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    command_line().debug_assert();
+}
+
+#[test]
+fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
+    let options = typed(&["--ban", "BAN-1"]).unwrap();
+    assert_eq!((options.dry_run, options.json, options.output_limit), (false, false, 1 << 20));
+    assert_eq!(options.pace.over(USUAL_PACE), USUAL_PACE);
+    let Action::Begin(order) = options.action else { panic!("{options:?}") };
+    assert_eq!(order.wanted.what, What::Bans(vec!["BAN-1".to_owned()]));
+    assert_eq!((order.means, order.user, order.timeout, order.thaw, order.again), (Means::Signed, None, None, false, false));
+}
+
+#[test]
+fn everything_that_is_typed_stands_in_the_order() {
+    let order = order(&[
+        "--base",
+        "debian:12.4",
+        "--engine",
+        "docker",
+        "--engine",
+        "cri-o",
+        "--namespace",
+        "k8s.io",
+        "--container",
+        "web-1",
+        "--check",
+        "test -e /fixed",
+        "--user",
+        "1000",
+        "--env",
+        "A=b=c",
+        "--env",
+        "B=",
+        "--workdir",
+        "/srv",
+        "--timeout",
+        "90s",
+        "--thaw",
+        "--again",
+        "--",
+        "sh",
+        "-c",
+        "--thing",
+        "--",
+    ]);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let wanted = Wanted {
+        what: What::Base("debian:12.4".to_owned()),
+        engines: words("docker cri-o"),
+        namespaces: words("k8s.io"),
+        containers: words("web-1"),
+    };
+    let expected = Order {
+        wanted,
+        means: Means::Command(words("sh -c --thing --")),
+        check: Some("test -e /fixed".to_owned()),
+        user: Some((1000, 1000)),
+        environment: words("A=b=c B="),
+        folder: Some("/srv".to_owned()),
+        timeout: Some(90),
+        thaw: true,
+        again: true,
+    };
+    assert_eq!(order, expected);
+    let kept = serde_json::to_string(&order).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&kept).unwrap(), expected);
+}
+
+#[test]
+fn a_script_and_a_program_take_the_words_behind_them() {
+    let brought = |file: &str, words: &[&str]| Brought { file: file.into(), words: words.iter().map(|&word| word.to_owned()).collect() };
+    assert_eq!(order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).means, Means::Script(brought("fix.sh", &["-x", "y"])));
+    assert_eq!(order(&["--all-banned", "--bring", "./busybox"]).means, Means::Program(brought("./busybox", &[])));
+}
+
+#[test]
+fn a_pace_is_what_was_typed_and_else_what_is_usual() {
+    let pace = |text: &[&str]| typed(&[&["--all-banned"], text].concat()).unwrap().pace.over(USUAL_PACE);
+    assert_eq!(
+        pace(&["--canary", "0", "--parallel", "10%", "--max-failures", "0"]),
+        Limits { canary: 0, parallel: Share::Percent(10), max_failures: Share::Number(0) }
+    );
+    assert_eq!(pace(&["--max-failures=0%"]), Limits { max_failures: Share::Percent(0), ..USUAL_PACE });
+}
+
+#[test]
+fn earlier_runs_bring_their_own_order() {
+    let action = |text: &[&str]| typed(text).unwrap().action;
+    let run = || "20261120-141502-7f3a".to_owned();
+    assert_eq!(action(&["--resume", &run()]), Action::Resume(run()));
+    assert_eq!(action(&["--resume", &run(), "--parallel", "8", "--json"]), Action::Resume(run()));
+    assert_eq!(action(&["--only-failed", &run(), "--dry-run"]), Action::OnlyFailed(run()));
+    assert_eq!(action(&["--history"]), Action::History(None));
+    assert_eq!(action(&["--history", &run(), "--json"]), Action::History(Some(run())));
+    assert_eq!(action(&["--auto", "--parallel", "8"]), Action::Auto);
+}
+
+#[test]
+fn what_cannot_be_meant_together_is_refused() {
+    for (text, expected) in [
+        (&[][..], "error: the following required arguments were not provided:"),
+        (&["--", "true"], "error: the following required arguments were not provided:"),
+        (&["--ban", "B", "--all-banned"], "error: the argument '--ban <ID>' cannot be used with '--all-banned'"),
+        (&["--base", "a", "--image", "b", "--", "x"], "error: the argument '--base <IMAGE>' cannot be used with '--image <IMAGE>'"),
+        (&["--base", "a"], "error: what is to run is missing: -- COMMAND, --script FILE or --bring FILE"),
+        (&["--base", "a", "--", ""], "error: the command behind -- is an empty word"),
+        (&["--ban", "B", "--script", "a", "--bring", "b"], "error: the argument '--script <FILE>' cannot be used with '--bring <FILE>'"),
+        (&["--ban", "B", "apt-get"], "error: unexpected argument 'apt-get' found"),
+        (&["--resume", "1", "--ban", "B"], "error: the argument '--resume <RUN>' cannot be used with '--ban <ID>'"),
+        (&["--resume", "1", "--thaw"], "error: the argument '--resume <RUN>' cannot be used with:"),
+        (&["--resume", "1", "--", "x"], "error: the argument '--resume <RUN>' cannot be used with:"),
+        (&["--only-failed", "1", "--container", "x"], "error: the argument '--only-failed <RUN>' cannot be used with:"),
+        (&["--auto", "--check", "x"], "error: the argument '--auto' cannot be used with:"),
+        (&["--history", "--dry-run"], "error: the argument '--history [<RUN>]' cannot be used with '--dry-run'"),
+        (&["--history", "--auto"], "error: the argument '--history [<RUN>]' cannot be used with '--auto'"),
+    ] {
+        assert_eq!(refusal(text), expected, "{text:?}");
+        assert!(read(text.iter().map(OsString::from)).is_err_and(|refusal| refusal.use_stderr()), "{text:?}");
+    }
+}
+
+#[test]
+fn values_have_bounds() {
+    for (flag, good, bad, expected) in [
+        (
+            "--user",
+            &["0", "1000", "0:0", "1:4294967294"][..],
+            &["", "root", "0:", ":0", "-1", "+1", "0:0:0", "4294967295", "1 "][..],
+            "expected numbers",
+        ),
+        ("--timeout", &["1s", "24h", "10m"], &["0s", "25h", "10", "500ms", "-1s"], "expected a span from 1s to 24h"),
+        ("--parallel", &["1", "400", "1%", "100%"], &["0", "0%", "101%", "", "%", "-1", "1.5"], "expected "),
+        ("--max-failures", &["0", "0%", "100%", "7"], &["101%", "", "%", "+1", "x"], "expected a number such as 5"),
+        (
+            "--output-limit",
+            &["0", "65536", "64K", "1M", "1G"],
+            &["", "K", "2G", "1k", "1T", "99999999999999999999"],
+            "expected a number of bytes",
+        ),
+        ("--env", &["A=", "A=b"], &["A", "=b", ""], "expected NAME=VALUE"),
+        ("--workdir", &["/"], &["", "srv"], "expected an absolute path"),
+        ("--container", &["a"], &[""], "expected at least one character"),
+        ("--check", &["true"], &[""], "expected at least one character"),
+    ] {
+        for value in good {
+            assert!(typed(&["--ban", "B", &format!("{flag}={value}")]).is_ok(), "{flag}={value}");
+        }
+        for value in bad {
+            let told = refusal(&["--ban", "B", &format!("{flag}={value}")]);
+            let refused =
+                told.contains(expected) || told.contains("nothing would ever run") || told.starts_with("error: a value is required");
+            assert!(refused, "{flag}={value}: {told}");
+        }
+    }
+    for run in ["../x", "", "a/b", "-x", "A", "."] {
+        assert!(refusal(&[&format!("--resume={run}")]).starts_with("error: "), "{run:?}");
+    }
+    for ban in ["", "a b", "../x"] {
+        assert!(typed(&["--ban", ban]).is_err(), "{ban:?}");
+    }
+}
+
+#[test]
+fn help_is_no_failure_and_tells_the_exit_statuses() {
+    for words in [["--help"], ["-h"], ["--version"]] {
+        assert!(read(words.map(OsString::from)).is_err_and(|told| !told.use_stderr()));
+    }
+    let help = typed(&["--help"]).unwrap_err();
+    for told in
+        ["Usage: embargo exec-patch", "once MORE than --max-failures have failed", "  3   at least one match is not", "--ban BAN-2026-0007"]
+    {
+        assert!(help.contains(told), "{told}\n{help}");
+    }
+}
+
+#[test]
+fn automatic_is_every_bans_own_patch() {
+    assert_eq!(order(&["--all-banned"]), Order::automatic());
+}
