@@ -87,6 +87,8 @@ pub struct Job {
     pub runtime: PathBuf,
     /// What runs.
     pub work: Work,
+    /// The most bytes of what it prints that the journal keeps.
+    pub output_limit: u64,
 }
 
 /// What a worker found.
