@@ -25,6 +25,10 @@ pub enum Exit {
     Failed,
     /// 2: `check` found a ban in effect.
     Banned,
+    /// 2: `exec-patch` found no container that it is about.
+    NothingMatched,
+    /// 3: at least one container that `exec-patch` is about is not as it should be.
+    NotAllWell,
     /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from [`Exit::Banned`].
     Usage,
 }
@@ -36,7 +40,8 @@ impl Exit {
         match self {
             Self::Clear => 0,
             Self::Failed => 1,
-            Self::Banned => 2,
+            Self::Banned | Self::NothingMatched => 2,
+            Self::NotAllWell => 3,
             Self::Usage => 64,
         }
     }
@@ -118,8 +123,8 @@ mod tests {
 
     #[test]
     fn exit_statuses_are_what_scripts_rely_on() {
-        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::Usage].map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 64]);
+        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::NothingMatched, Exit::NotAllWell, Exit::Usage].map(Exit::code);
+        assert_eq!(codes, [0, 1, 2, 2, 3, 64]);
     }
 
     #[test]
