@@ -27,8 +27,12 @@ pub struct Paths {
     pub floor: PathBuf,
     /// Chains already resolved: `/var/lib/embargo/lineage`.
     pub lineage: PathBuf,
+    /// What `exec-patch` did: `/var/lib/embargo/patches`.
+    pub patches: PathBuf,
     /// Made when the system log has been told that the node is not armed, gone with a restart: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
+    /// What `exec-patch` hands to runtimes while they run: `/run/embargo/entered`.
+    pub entered: PathBuf,
 }
 
 impl Paths {
@@ -45,7 +49,9 @@ impl Paths {
             previous: state.join("banlist.previous.lst"),
             floor: state.join("floor"),
             lineage: state.join("lineage"),
+            patches: state.join("patches"),
             not_armed: root.join("run/embargo/not-armed"),
+            entered: root.join("run/embargo/entered"),
             state,
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
 use crate::container::running::RuntimeKind;
+use crate::lineage::digest::Digest;
 
 /// A running container, one life of it: it is the same only while its first process is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,11 @@ pub struct Job {
     pub runtime: PathBuf,
     /// What runs.
     pub work: Work,
+    /// The digest of what runs.
+    pub digest: Digest,
+    /// The ban for which it runs, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<String>,
     /// The most bytes of what it prints that the journal keeps.
     pub output_limit: u64,
 }

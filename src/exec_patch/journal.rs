@@ -1,1 +1,297 @@
 //! What was done where, by whom, and how did it end?
+//!
+//! ```text
+//! /var/lib/embargo/patches/            0700, root's
+//! ├── .lock                            one run at a time; says who has it
+//! └── 20261120-221500-a1b2/            a run
+//!     ├── journal.jsonl                one line for each step: see `line`
+//!     ├── brought                      what it brings along, for whoever resumes it
+//!     └── output/3-4c1f09a2b7d3        what was printed in its third container
+//! ```
+//!
+//! In: what the one who paces and the workers know. Out: lines on the disk before anything is done that they promise, and an audit event for each begin, each
+//! end and each container. A journal that cannot be written is an error before anything enters a container. Only root writes here; names in the lines are
+//! others' and hostile. Not kept here: what is printed, beyond its place.
+
+mod append;
+pub mod error;
+pub mod line;
+pub mod lock;
+pub mod past;
+pub mod runs;
+pub mod who;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use self::append::Appender;
+use self::error::JournalError;
+use self::line::{
+    Begun, Brought, Carried, Ended, Finished, Header, Line, Named, Planned, Resumed, RunId, Settled, Stranger, Terms, VERSION, Worker,
+};
+use self::lock::{Holder, Lock};
+use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
+use self::who::Who;
+use super::job::{Container, Done, Job};
+use super::outcome::Outcome;
+use super::words::Order;
+use super::{payload, select};
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, Guard};
+use crate::sys::replace;
+
+/// The room that must be left on the disk before another container is begun, beside what is kept of its output, in bytes.
+const ROOM: u64 = 1 << 20;
+
+/// What a new run is.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// Who begins it.
+    pub by: Who,
+    /// The words that were typed, behind the program's own name.
+    pub argv: Vec<String>,
+    /// What is wanted where.
+    pub order: Order,
+    /// How it goes about it.
+    pub terms: Terms,
+    /// What runs, as far as it is known.
+    pub carried: Vec<Carried>,
+    /// What is brought along.
+    pub brought: Option<&'a payload::Brought>,
+    /// The run whose containers that were not well it is for.
+    pub only_failed: Option<RunId>,
+    /// The version of the list in force.
+    pub list_version: Option<u64>,
+}
+
+/// A run's journal, for writing.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    file: Appender,
+    header: Header,
+    boot: String,
+    /// The numbers that this process has begun.
+    begun: RefCell<HashSet<usize>>,
+}
+
+impl Journal {
+    /// Makes the folder of a new run, with its header and a copy of what it brings along. Nothing may enter a container before.
+    ///
+    /// # Errors
+    /// [`JournalError`] when any of it is not on the disk.
+    pub fn create(lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
+        let begun = Timestamp::now();
+        let (id, folder) = make(lock.folder(), begun)?;
+        let Draft { by, argv, order, terms, carried, brought, only_failed, list_version } = draft;
+        lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
+        let kept = |brought: &payload::Brought| {
+            replace::create(&folder.join(BROUGHT), 0o600, &brought.bytes)?;
+            Ok::<_, JournalError>(Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 })
+        };
+        let brought = brought.map(kept).transpose()?;
+        let boot = boot()?;
+        let header =
+            Header { version: VERSION, id, begun, boot: boot.clone(), by, argv, order, terms, carried, brought, only_failed, list_version };
+        let file = Appender::open(&folder.join(JOURNAL), true)?;
+        let journal = Self { folder, file, header, boot, begun: RefCell::default() };
+        journal.append(&Line::Run(Box::new(journal.header.clone())))?;
+        replace::sync_folder(journal.file.path()).map_err(|error| JournalError::Append(journal.file.path().to_owned(), error))?;
+        Ok(journal)
+    }
+
+    /// Goes on with a run that was killed or stopped.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that cannot be written down.
+    pub fn resume(lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>) -> Result<Self, JournalError> {
+        let (at, boot) = (Timestamp::now(), boot()?);
+        lock.note(&Holder { run: past.header.id.clone(), process: Worker::own()?, since: at, by: by.told() })?;
+        let file = Appender::open(&past.folder.join(JOURNAL), false)?;
+        let journal = Self { folder: past.folder.clone(), file, header: past.header.clone(), boot, begun: RefCell::default() };
+        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by, argv }))?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of the run in this folder, for a worker.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read or written.
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        let header = past::header(folder)?;
+        let file = Appender::open(&folder.join(JOURNAL), false)?;
+        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, begun: RefCell::default() })
+    }
+
+    /// The run's ID.
+    #[must_use]
+    pub const fn id(&self) -> &RunId {
+        &self.header.id
+    }
+
+    /// The run's folder, absolute.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// This start of the machine, for [`past::Life::of`].
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// The file for what is printed in a container.
+    #[must_use]
+    pub fn output(&self, job: &Job) -> PathBuf {
+        past::output(&self.folder, job.number, &job.container.id)
+    }
+
+    /// Says that this is used from now on, beside what the header has.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that cannot be written down; as everywhere below.
+    pub fn carried(&self, carried: Carried) -> Result<(), JournalError> {
+        self.append(&Line::Carried(carried))
+    }
+
+    /// Says which containers are to be entered: those of the first plan, and of each rescan the new ones.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn planned<'c>(&self, containers: impl IntoIterator<Item = &'c Container>) -> Result<(), JournalError> {
+        let containers = containers.into_iter().map(Named::of).collect();
+        self.append(&Line::Planned(Planned { at: Timestamp::now(), containers }))
+    }
+
+    /// Says that this process enters a container now.
+    ///
+    /// # Errors
+    /// [`JournalError`]: then it must not.
+    pub fn begun(&self, job: &Job) -> Result<(), JournalError> {
+        let Job { number, container, digest, ban, .. } = job;
+        let (number, digest, worker) = (*number, *digest, Worker::own()?);
+        let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
+        self.append(&Line::Begun(Box::new(Begun { number, at: Timestamp::now(), boot, digest, ban, container, worker })))?;
+        self.begun.borrow_mut().insert(number);
+        Ok(())
+    }
+
+    /// Says how it ended, whether this process began it or found that it must not.
+    ///
+    /// # Errors
+    /// [`JournalError`]; what happened has happened all the same.
+    pub fn ended(&self, job: &Job, done: &Done) -> Result<(), JournalError> {
+        if !self.begun.borrow().contains(&job.number) {
+            return self.settled(&job.container, Some(job.digest), job.ban.as_deref(), &done.outcome);
+        }
+        self.append(&Line::Ended(Ended { number: job.number, at: Timestamp::now(), done: done.clone() }))
+    }
+
+    /// Says that nothing enters a container, and why. `digest` is of what would have run.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn settled(&self, container: &Container, digest: Option<Digest>, ban: Option<&str>, outcome: &Outcome) -> Result<(), JournalError> {
+        let (boot, ban, container) = (self.boot.clone(), ban.map(str::to_owned), container.clone());
+        self.append(&Line::Settled(Box::new(Settled { at: Timestamp::now(), boot, digest, ban, container, outcome: outcome.clone() })))
+    }
+
+    /// Says that a container is not understood.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn stranger(&self, stranger: &select::Stranger) -> Result<(), JournalError> {
+        let select::Stranger { id, engine, namespace, name, place, why } = stranger.clone();
+        let place = place.to_string_lossy().into_owned();
+        self.append(&Line::Stranger(Stranger { at: Timestamp::now(), id, engine, namespace, name, place, why }))
+    }
+
+    /// What became of a container whose worker is gone without a word to the one who paces: what it wrote down, else that it was interrupted or, where it
+    /// had not begun, that it could not enter; and that is written down.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the journal cannot be read or written.
+    pub fn lost(&self, job: &Job) -> Result<Done, JournalError> {
+        let past = Past::read(&self.folder)?;
+        let state = past.entries.into_iter().map(|entry| entry.state).find(|state| match state {
+            State::Begun { number, .. } | State::Ended { number, .. } => *number == job.number,
+            State::Settled(_) => false,
+        });
+        let (took, written, tail, left) = Default::default();
+        match state {
+            Some(State::Ended { done, .. }) => return Ok(done),
+            Some(State::Begun { .. }) => _ = self.begun.borrow_mut().insert(job.number),
+            Some(State::Settled(_)) | None => {
+                let outcome = Outcome::CouldNotEnter { why: "the worker ended before it began".to_owned() };
+                let done = Done { outcome, took, written, tail, left };
+                return self.ended(job, &done).map(|()| done);
+            }
+        }
+        let done = Done { outcome: Outcome::Interrupted, took, written, tail, left };
+        self.ended(job, &done).map(|()| done)
+    }
+
+    /// Says that the run is over.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn finished(&self, finished: Finished) -> Result<(), JournalError> {
+        self.append(&Line::Finished(finished))
+    }
+
+    /// Whether what another container needs can be written down. To be asked before each is begun: where it cannot, none may be.
+    ///
+    /// # Errors
+    /// [`JournalError::NoRoom`] when the disk is full or has become read-only.
+    pub fn room(&self) -> Result<(), JournalError> {
+        let fault = |errno: nix::errno::Errno| JournalError::Append(self.file.path().to_owned(), errno.into());
+        let disk = statvfs(self.file.path()).map_err(fault)?;
+        let free = disk.blocks_free() * disk.fragment_size();
+        let is_fit = !disk.flags().contains(FsFlags::ST_RDONLY) && free >= ROOM;
+        if is_fit { Ok(()) } else { Err(JournalError::NoRoom(self.file.path().to_owned())) }
+    }
+
+    fn append(&self, line: &Line) -> Result<(), JournalError> {
+        let mut text = serde_json::to_vec(line).map_err(|error| JournalError::Append(self.file.path().to_owned(), error.into()))?;
+        text.push(b'\n');
+        self.file.append(&text)
+    }
+}
+
+/// This start of the machine.
+///
+/// # Errors
+/// [`JournalError::File`].
+pub fn boot() -> Result<String, JournalError> {
+    let text = file::read_text(Path::new("/proc/sys/kernel/random/boot_id"), 4_096, Guard::Any)?;
+    Ok(text.trim().to_owned())
+}
+
+/// Makes the folder of a new run, and that of its output.
+fn make(runs: &Path, begun: Timestamp) -> Result<(RunId, PathBuf), JournalError> {
+    loop {
+        let mut salt = [0; 2];
+        let fault = |error| JournalError::Folder(runs.to_owned(), error);
+        SystemRandom::new().fill(&mut salt).map_err(|_| fault(std::io::Error::other("the kernel has no random numbers")))?;
+        let id = RunId::new(begun, u16::from_be_bytes(salt));
+        let folder = runs.join(id.as_str());
+        let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        match make(&folder).and_then(|()| make(&folder.join(OUTPUT))) {
+            Ok(()) => return Ok((id, folder)),
+            // Another one of this second; one of 65,536.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(JournalError::Folder(folder, error)),
+        }
+    }
+}

@@ -237,7 +237,10 @@ pub fn sweep(path: &Path) -> Result<usize, WriteError> {
 }
 
 /// Brings the folder of `path` to the disk, so that a name in it lasts.
-fn sync_folder(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the operating system says.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(folder(path))?.sync_all() {
         // Some network file systems cannot; they have nothing to bring.
         Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),

@@ -1,0 +1,87 @@
+//! How do several processes write lines into one file, so that each line is there whole or not at all?
+//!
+//! Each line is one write at the file's end, under a lock for just that, and then brought to the disk; the lock is let go before, so that many lines
+//! share the wait for the disk. A writer that was killed, or a power cut, may leave a piece of a line at the end: the next one cuts it off. Nobody acted on
+//! it, because it never was on the disk whole. A line that does not fit on the disk is taken back. In: bytes with a line feed at their end. Not
+//! checked: what they say.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::JournalError;
+
+/// The longest line, in bytes: the words of a command are at most 6 MiB (Linux: fs/exec.c, `bprm_stack_limits`), and stand in the header twice.
+pub(super) const LONGEST_LINE: usize = 32 << 20;
+
+/// How far back the beginning of a piece of a line is looked for, at once.
+const STEP: u64 = 64 << 10;
+
+/// A file to append lines to.
+#[derive(Debug)]
+pub(super) struct Appender {
+    file: File,
+    path: PathBuf,
+}
+
+impl Appender {
+    /// Opens a file, which must be there unless `is_new`, and then must not.
+    pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, JournalError> {
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        let opened = OpenOptions::new().read(true).append(true).create_new(is_new).mode(0o600).custom_flags(flags).open(path);
+        opened.map(|file| Self { file, path: path.to_owned() }).map_err(|error| JournalError::Append(path.to_owned(), error))
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a line and brings it to the disk.
+    pub(super) fn append(&self, line: &[u8]) -> Result<(), JournalError> {
+        if line.len() > LONGEST_LINE {
+            return Err(JournalError::LongLine(self.path.clone(), line.len()));
+        }
+        let fault = |error| JournalError::Append(self.path.clone(), error);
+        self.file.lock().map_err(fault)?;
+        let written = self.write(line);
+        self.file.unlock().map_err(fault)?;
+        written.and_then(|()| self.file.sync_data()).map_err(fault)
+    }
+
+    /// Writes a line at the end of the whole lines.
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        let facts = self.file.metadata()?;
+        if facts.nlink() == 0 {
+            // Somebody removed the run; nobody would ever read this.
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        }
+        let end = self.whole(facts.len())?;
+        if end != facts.len() {
+            self.file.set_len(end)?;
+        }
+        match (&self.file).write(line) {
+            Ok(written) if written == line.len() => Ok(()),
+            outcome => {
+                self.file.set_len(end)?;
+                Err(outcome.err().unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOSPC)))
+            }
+        }
+    }
+
+    /// Where the whole lines of a file of this size end.
+    fn whole(&self, size: u64) -> io::Result<u64> {
+        let mut end = size;
+        while end > 0 {
+            let start = end.saturating_sub(STEP);
+            let mut piece = vec![0; usize::try_from(end - start).unwrap_or_default()];
+            self.file.read_exact_at(&mut piece, start)?;
+            if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(start + at as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,123 @@
+//! Why could a journal not be kept, or not be read?
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use super::line::{RunId, VERSION};
+use super::lock::Holder;
+use crate::report::line;
+use crate::sys::file::FileError;
+use crate::sys::replace::WriteError;
+
+/// Why a journal could not be kept, or not be read.
+#[derive(Debug)]
+pub enum JournalError {
+    /// The folder of the runs, or one in it, cannot be made or listed.
+    Folder(PathBuf, io::Error),
+    /// A file cannot be read or trusted.
+    File(FileError),
+    /// A copy cannot be written.
+    Write(WriteError),
+    /// A line cannot be appended.
+    Append(PathBuf, io::Error),
+    /// A line that would never be read again: it has so many bytes.
+    LongLine(PathBuf, usize),
+    /// The disk has no room for what a container needs to write down.
+    NoRoom(PathBuf),
+    /// A journal's line is not what this program writes.
+    Line(PathBuf, usize, String),
+    /// A journal of another version of this program.
+    Version(PathBuf, u32),
+    /// The copy of what a run brought along is not that any more.
+    Brought(PathBuf),
+    /// Another run is under way, or the workers of one are still at work.
+    Busy(Option<Holder>),
+    /// The one who waited for the workers of a killed run was told to stop, or they take too long.
+    Impatient(RunId),
+    /// There is no such run.
+    NoRun(String),
+    /// More than one run's ID begins so.
+    Ambiguous(String, RunId, RunId),
+    /// There is no run at all.
+    NoRuns(PathBuf),
+}
+
+impl JournalError {
+    /// What to do about it, where something can be said.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Folder(_, error) | Self::Append(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run as root".to_owned())
+            }
+            Self::Append(..) | Self::NoRoom(_) => Some("make room, then go on with the run: embargo exec-patch --resume last".to_owned()),
+            Self::Busy(Some(holder)) => Some(holder.hint()),
+            Self::Busy(None) | Self::Impatient(_) => Some("try again in a while".to_owned()),
+            Self::NoRun(_) | Self::Ambiguous(..) => Some("embargo exec-patch --history lists the runs".to_owned()),
+            Self::Version(..) => Some("read it with the embargo that wrote it, or remove its folder".to_owned()),
+            Self::Folder(..)
+            | Self::File(_)
+            | Self::Write(_)
+            | Self::LongLine(..)
+            | Self::Line(..)
+            | Self::Brought(_)
+            | Self::NoRuns(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path, _) => write!(f, "cannot use {path:?}"),
+            Self::File(error) => error.fmt(f),
+            Self::Write(error) => error.fmt(f),
+            Self::Append(path, _) => write!(f, "cannot write {path:?}"),
+            Self::LongLine(path, bytes) => write!(f, "cannot write {path:?}: a line of {bytes} bytes is too long"),
+            Self::NoRoom(path) => write!(f, "cannot write {path:?}: the disk is full or read-only"),
+            Self::Line(path, number, fault) => write!(f, "cannot read {path:?}, line {number}: {fault}"),
+            Self::Version(path, version) => write!(f, "cannot read {path:?}: it is of version {version}, not {VERSION}"),
+            Self::Brought(path) => write!(f, "cannot use {path:?}: it is not what the run brought along"),
+            Self::Busy(Some(holder)) => write!(f, "cannot begin: {holder}"),
+            Self::Busy(None) => write!(f, "cannot begin: another run is about to begin"),
+            Self::Impatient(run) => write!(f, "cannot go on with run {run}: its workers are still at work"),
+            Self::NoRun(word) => write!(f, "cannot find a run {}", line::name(word)),
+            Self::Ambiguous(word, one, other) => {
+                write!(f, "cannot tell which run {} is: {one} or {other}", line::name(word))
+            }
+            Self::NoRuns(path) => write!(f, "cannot find any run: there is none in {path:?}"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Folder(_, error) | Self::Append(_, error) => Some(error),
+            Self::File(error) => error.source(),
+            Self::Write(error) => error.source(),
+            Self::LongLine(..)
+            | Self::NoRoom(_)
+            | Self::Line(..)
+            | Self::Version(..)
+            | Self::Brought(_)
+            | Self::Busy(_)
+            | Self::Impatient(_)
+            | Self::NoRun(_)
+            | Self::Ambiguous(..)
+            | Self::NoRuns(_) => None,
+        }
+    }
+}
+
+impl From<FileError> for JournalError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<WriteError> for JournalError {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}

@@ -1,0 +1,178 @@
+//! Is another run under way?
+//!
+//! One run at a time on a node: two would patch the same containers at once. In: the folder of the runs. Out: a [`Lock`], which the run's workers inherit
+//! (`flock` belongs to the open file, so it is held until the last of them has ended), or who has it. A fresh run does not wait. A resumed one waits for
+//! the workers of the killed one, no longer than their deadlines take. The file says who took it; who did not live to say so is nobody in particular.
+//! Not covered: a file put in its place by root.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::JournalError;
+use super::line::{RunId, Worker};
+use super::past::Past;
+use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The most bytes of the file.
+const LARGEST_NOTE: u64 = 4_096;
+
+/// How often to look whether the lock is free.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What workers take beyond their deadlines to end what is left and to write it down.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The right to run, held until it is dropped and every worker that inherited it has ended.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    folder: PathBuf,
+}
+
+/// Who has the lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The run.
+    pub run: RunId,
+    /// The process that paces it.
+    pub process: Worker,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who began it, for people.
+    pub by: String,
+}
+
+impl Holder {
+    /// Whether the one who paces the run is alive; else only its workers are.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.process.is_alive()
+    }
+
+    /// What somebody who wants to run may do.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self.is_alive() {
+            true => "wait until it has ended, or end it".to_owned(),
+            false => format!("go on with that run: embargo exec-patch --resume {}", self.run),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, process, since, by } = self;
+        match self.is_alive() {
+            true => write!(f, "run {run} is under way since {since}, begun by {by} (process {})", process.pid),
+            false => write!(f, "run {run}, begun by {by}, was killed and its workers are still at work"),
+        }
+    }
+}
+
+/// Somebody waits for the workers of a killed run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// How long it takes at most from now on.
+    pub at_most: Duration,
+    /// Whether it is only just beginning.
+    pub is_first: bool,
+}
+
+impl Lock {
+    /// Takes the lock of a fresh run, which waits for nobody. Makes the folder of the runs where it is missing.
+    ///
+    /// # Errors
+    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] where others could write the folder.
+    pub fn take(paths: &Paths) -> Result<Self, JournalError> {
+        let file = open(paths)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { file, folder: paths.patches.clone() }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches))),
+            Err(TryLockError::Error(error)) => Err(JournalError::Folder(paths.patches.clone(), error)),
+        }
+    }
+
+    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was killed, are still at work, waits for them no longer than
+    /// their deadlines and half a minute take; `tell` hears of it every 200 ms, and may break it off.
+    ///
+    /// # Errors
+    /// [`JournalError::Busy`] at once when another run, or that one itself, is under way; [`JournalError::Impatient`].
+    pub fn wait(paths: &Paths, past: &Past, tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>) -> Result<Self, JournalError> {
+        let until = Instant::now() + past.longest_job() + GRACE;
+        let mut is_first = true;
+        loop {
+            let holder = match Self::take(paths) {
+                Err(JournalError::Busy(holder)) => holder,
+                taken => return taken,
+            };
+            if holder.as_ref().is_none_or(|holder| holder.run != past.header.id || holder.is_alive()) {
+                return Err(JournalError::Busy(holder));
+            }
+            let at_most = until.saturating_duration_since(Instant::now());
+            if at_most.is_zero() || tell(&Waiting { at_most, is_first }).is_break() {
+                return Err(JournalError::Impatient(past.header.id.clone()));
+            }
+            is_first = false;
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The folder of the runs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes into the file who has it.
+    pub(super) fn note(&mut self, holder: &Holder) -> Result<(), JournalError> {
+        let fault = |error| JournalError::Append(self.folder.join(NAME), error);
+        self.file.set_len(0).map_err(fault)?;
+        let text = serde_json::to_vec(holder).map_err(|error| fault(error.into()))?;
+        self.file.write_all(&text).map_err(fault)
+    }
+}
+
+impl AsFd for Lock {
+    /// The descriptor for workers to inherit. It closes with an exec, unless somebody takes care that it does not.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The lock's file, in the folder of the runs.
+const NAME: &str = ".lock";
+
+/// Opens the lock's file, in a folder that nobody else may write.
+fn open(paths: &Paths) -> Result<File, JournalError> {
+    let folder = &paths.patches;
+    let fault = |error| JournalError::Folder(folder.clone(), error);
+    DirBuilder::new().recursive(true).mode(0o755).create(&paths.state).map_err(fault)?;
+    file::owned_folder(&paths.state)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fault(error)),
+        Ok(()) | Err(_) => file::owned_folder(folder)?,
+    }
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    let opened = options.create(true).append(true).mode(0o600).custom_flags(flags).open(folder.join(NAME));
+    let file = opened.map_err(fault)?;
+    let is_file = file.metadata().map_err(fault)?.is_file();
+    if is_file { Ok(file) } else { Err(FileError::NotRegular(folder.join(NAME)).into()) }
+}
+
+/// Who has the lock, by the file.
+fn holder(folder: &Path) -> Option<Holder> {
+    let bytes = file::read(&folder.join(NAME), LARGEST_NOTE, Guard::Owned).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}

@@ -1,0 +1,434 @@
+//! What did a run do, by its journal?
+//!
+//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what became of each container that it entered or settled. A piece
+//! of a line at the end is one that was never finished, and is passed over; anything else that this program would not have written makes the journal
+//! unreadable, and the line says where. The last lines of output are not kept here: the files in `output` have more.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::append::LONGEST_LINE;
+use super::error::JournalError;
+use super::line::{Begun, Carried, Ended, Finished, Header, Line, Named, Resumed, Settled, Stranger, VERSION, Worker};
+use crate::exec_patch::job::{Container, Done};
+use crate::exec_patch::outcome::Outcome;
+use crate::lineage::digest::Digest;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The journal's name in the folder of its run.
+pub const JOURNAL: &str = "journal.jsonl";
+
+/// The name of the copy of what a run brought along.
+pub(super) const BROUGHT: &str = "brought";
+
+/// The folder of what was printed, in that of its run.
+pub(super) const OUTPUT: &str = "output";
+
+/// The largest journal that is read, in bytes: some ten thousand containers.
+const LARGEST: u64 = 256 << 20;
+
+/// The most bytes of what a run brings along.
+pub const LARGEST_BROUGHT: u64 = 1 << 30;
+
+/// One life of a container on this node: no two have the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Life {
+    /// The start of the machine.
+    pub boot: String,
+    /// The container's ID.
+    pub id: String,
+    /// Its first process.
+    pub pid: u32,
+    /// When that was started, in clock ticks since boot.
+    pub started: u64,
+}
+
+impl Life {
+    /// The life of this container, which was seen in this start of the machine.
+    #[must_use]
+    pub fn of(container: &Container, boot: &str) -> Self {
+        Self { boot: boot.to_owned(), id: container.id.clone(), pid: container.pid, started: container.started }
+    }
+}
+
+/// A run by its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// What it is.
+    pub header: Header,
+    /// What it carried into containers.
+    pub carried: Vec<Carried>,
+    /// What was to be entered.
+    pub planned: Vec<Named>,
+    /// Each entry into a container, and each container that nothing entered, in the order in which they were begun.
+    pub entries: Vec<Entry>,
+    /// The containers that were not understood.
+    pub strangers: Vec<Stranger>,
+    /// Who went on with it.
+    pub resumed: Vec<Resumed>,
+    /// How it ended; none of one that is under way, or was killed.
+    pub finished: Option<Finished>,
+}
+
+/// What became of a container in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was begun, or settled.
+    pub at: Timestamp,
+    /// The start of the machine.
+    pub boot: String,
+    /// The digest of what ran, or would have.
+    pub digest: Option<Digest>,
+    /// The ban for which it ran, or would have.
+    pub ban: Option<String>,
+    /// The container.
+    pub container: Container,
+    /// How far it came.
+    pub state: State,
+}
+
+/// How far it came in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It was entered, and nobody wrote down how that ended.
+    Begun {
+        /// With this number.
+        number: usize,
+        /// By whom.
+        worker: Worker,
+    },
+    /// It was entered, and ended so.
+    Ended {
+        /// With this number.
+        number: usize,
+        /// What became of it. `tail` is empty.
+        done: Done,
+    },
+    /// Nothing entered it, for this reason.
+    Settled(Outcome),
+}
+
+/// What a run knows of a life of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// Nothing, or that its turn never came.
+    New,
+    /// It was entered, and nobody knows how that ended.
+    Interrupted(&'a Entry),
+    /// This.
+    Over(&'a Outcome),
+}
+
+impl Entry {
+    /// How it ended. One that was begun and has no end is interrupted, once its worker is gone.
+    #[must_use]
+    pub const fn outcome(&self) -> &Outcome {
+        match &self.state {
+            State::Begun { .. } => &Outcome::Interrupted,
+            State::Ended { done, .. } => &done.outcome,
+            State::Settled(outcome) => outcome,
+        }
+    }
+
+    /// Which life of the container it was.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        Life::of(&self.container, &self.boot)
+    }
+
+    /// Whether its worker is at work, or can be: the machine has not been started again, and the process is there.
+    #[must_use]
+    pub fn is_under_way(&self, boot: &str) -> bool {
+        match self.state {
+            State::Begun { worker, .. } => self.boot == boot && worker.is_alive(),
+            State::Ended { .. } | State::Settled(_) => false,
+        }
+    }
+}
+
+impl Past {
+    /// Reads the journal in the folder of a run.
+    ///
+    /// # Errors
+    /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
+    pub fn read(folder: &Path) -> Result<Self, JournalError> {
+        let path = folder.join(JOURNAL);
+        let (file, size) = file::open(&path, Guard::Owned)?;
+        if size > LARGEST {
+            return Err(FileError::TooLarge(path, LARGEST).into());
+        }
+        let mut reading = Reading { folder, past: None, by_number: HashMap::new() };
+        let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
+        while let Some(line) = lines.next(&path)? {
+            reading.take(&line).map_err(|fault| fault.at(&path, lines.number))?;
+        }
+        reading.past.ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
+    }
+
+    /// What it knows of what has this digest in this life of a container: the last that it wrote down.
+    #[must_use]
+    pub fn standing(&self, digest: Digest, life: &Life) -> Standing<'_> {
+        let is_it = |entry: &&Entry| entry.digest == Some(digest) && entry.container.id == life.id && entry.life() == *life;
+        match self.entries.iter().rev().find(is_it) {
+            None => Standing::New,
+            Some(entry @ Entry { state: State::Begun { .. }, .. }) => Standing::Interrupted(entry),
+            Some(entry) if *entry.outcome() == Outcome::NotBegun => Standing::New,
+            Some(entry) => Standing::Over(entry.outcome()),
+        }
+    }
+
+    /// Each container that was to be entered: whether it is well, whichever its life, by the last word on each thing that ran there.
+    fn well(&self) -> HashMap<Named, bool> {
+        let last: HashMap<_, _> =
+            self.entries.iter().map(|entry| ((Named::of(&entry.container), entry.digest), entry.outcome().is_well())).collect();
+        let mut well = HashMap::new();
+        for ((named, _), is_well) in last {
+            *well.entry(named).or_insert(true) &= is_well;
+        }
+        self.planned.iter().for_each(|named| _ = well.entry(named.clone()).or_insert(false));
+        well
+    }
+
+    /// The containers that were to be entered and of which it knows nothing more.
+    #[must_use]
+    pub fn unbegun(&self) -> Vec<&Named> {
+        let known: HashSet<_> = self.entries.iter().map(|entry| Named::of(&entry.container)).collect();
+        self.planned.iter().filter(|named| !known.contains(named)).collect()
+    }
+
+    /// Which containers were not well, whatever their life by now: for `--only-failed`.
+    #[must_use]
+    pub fn not_well(&self) -> NotWell {
+        NotWell {
+            containers: self.well().into_iter().filter(|(_, is_well)| !is_well).map(|(named, _)| named).collect(),
+            strangers: self.strangers.iter().map(|stranger| stranger.id.clone()).filter(|id| !id.is_empty()).collect(),
+        }
+    }
+
+    /// How many containers are well, and how many are not.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let containers = self.well();
+        let well = containers.values().filter(|is_well| **is_well).count();
+        (well, containers.len() - well + self.strangers.len())
+    }
+
+    /// How long its workers take at most to reach their deadlines.
+    #[must_use]
+    pub fn longest_job(&self) -> Duration {
+        Duration::from_secs(self.carried.iter().map(|carried| carried.work.timeout).max().unwrap_or(0))
+    }
+
+    /// The first number that no entry has.
+    #[must_use]
+    pub fn next_number(&self) -> usize {
+        let number = |entry: &Entry| match entry.state {
+            State::Begun { number, .. } | State::Ended { number, .. } => number,
+            State::Settled(_) => 0,
+        };
+        self.entries.iter().map(number).max().unwrap_or(0) + 1
+    }
+
+    /// What it brought along, as it was.
+    ///
+    /// # Errors
+    /// [`JournalError::Brought`] when the copy is another by now, [`JournalError::File`] when it cannot be read.
+    pub fn brought(&self) -> Result<Option<Vec<u8>>, JournalError> {
+        let Some(brought) = &self.header.brought else { return Ok(None) };
+        let path = self.folder.join(BROUGHT);
+        let bytes = file::read(&path, brought.size.min(LARGEST_BROUGHT), Guard::Owned)?;
+        if Digest::of(&bytes) == brought.digest { Ok(Some(bytes)) } else { Err(JournalError::Brought(path)) }
+    }
+
+    /// The file that has what was printed in a container, whether or not there is one.
+    #[must_use]
+    pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
+        match entry.state {
+            State::Begun { number, .. } | State::Ended { number, .. } => Some(output(&self.folder, number, &entry.container.id)),
+            State::Settled(_) => None,
+        }
+    }
+}
+
+/// The containers of a run that were not well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotWell {
+    containers: HashSet<Named>,
+    strangers: HashSet<String>,
+}
+
+impl NotWell {
+    /// Whether this container is one of them.
+    #[must_use]
+    pub fn has(&self, container: &Container) -> bool {
+        self.containers.contains(&Named::of(container)) || self.strangers.contains(&container.id)
+    }
+
+    /// Whether one that is still not understood is one of them, by its ID.
+    #[must_use]
+    pub fn has_stranger(&self, id: &str) -> bool {
+        self.strangers.contains(id) || self.containers.iter().any(|named| named.id == id)
+    }
+}
+
+/// The file for what is printed in a container, in the folder of its run.
+pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
+    let fits = |letter: &char| letter.is_ascii_alphanumeric() || "_+.-".contains(*letter);
+    let short: String = id.chars().filter(fits).take(12).collect();
+    run.join(OUTPUT).join(format!("{number}-{short}"))
+}
+
+/// The header of the journal in this folder.
+pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
+    let path = folder.join(JOURNAL);
+    let (file, _) = file::open(&path, Guard::Owned)?;
+    let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
+    let line = lines.next(&path)?.unwrap_or_default();
+    begin(folder, &line).map(|past| past.header).map_err(|fault| fault.at(&path, 1))
+}
+
+/// A journal's lines, those that are whole.
+struct Lines {
+    reader: BufReader<std::io::Take<File>>,
+    number: usize,
+}
+
+impl Lines {
+    /// The next line, without its end; none behind the last that has one.
+    fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+        let mut line = Vec::new();
+        let limit = LONGEST_LINE as u64 + 1;
+        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut line);
+        read.map_err(|error| FileError::Io(path.to_owned(), error))?;
+        self.number += 1;
+        match line.pop() {
+            Some(b'\n') => Ok(Some(line)),
+            Some(_) if line.len() >= LONGEST_LINE => Err(JournalError::Line(path.to_owned(), self.number, "it is too long".to_owned())),
+            Some(_) | None => Ok(None),
+        }
+    }
+}
+
+/// What is amiss with a line.
+enum Fault {
+    /// It is of another version.
+    Version(u32),
+    /// This.
+    Text(String),
+}
+
+impl Fault {
+    fn at(self, path: &Path, number: usize) -> JournalError {
+        match self {
+            Self::Version(version) => JournalError::Version(path.to_owned(), version),
+            Self::Text(fault) => JournalError::Line(path.to_owned(), number, fault),
+        }
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// The one thing that every version's header has.
+#[derive(Deserialize)]
+struct AnyHeader {
+    run: AnyVersion,
+}
+
+#[derive(Deserialize)]
+struct AnyVersion {
+    version: u32,
+}
+
+/// A journal, as far as it has been read.
+struct Reading<'a> {
+    folder: &'a Path,
+    past: Option<Past>,
+    /// Where in the entries each number is.
+    by_number: HashMap<usize, usize>,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let Some(past) = &mut self.past else {
+            self.past = Some(begin(self.folder, line)?);
+            return Ok(());
+        };
+        match serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? {
+            Line::Run(_) => return Err("a second header".into()),
+            Line::Carried(carried) => past.carried.push(carried),
+            Line::Planned(planned) => past.planned.extend(planned.containers),
+            Line::Begun(begun) => {
+                if self.by_number.insert(begun.number, past.entries.len()).is_some() {
+                    return Err("its number was begun before".into());
+                }
+                past.entries.push((*begun).into());
+            }
+            Line::Ended(Ended { number, at: _, done }) => {
+                let entry = self.by_number.get(&number).and_then(|at| past.entries.get_mut(*at)).ok_or("its number was not begun")?;
+                match entry.state {
+                    State::Begun { .. } => entry.state = State::Ended { number, done: Done { tail: String::new(), ..done } },
+                    State::Ended { .. } | State::Settled(_) => return Err("its number has ended before".into()),
+                }
+            }
+            Line::Settled(settled) => past.entries.push((*settled).into()),
+            Line::Stranger(stranger) => past.strangers.push(stranger),
+            Line::Resumed(resumed) => {
+                past.resumed.push(resumed);
+                past.finished = None;
+            }
+            Line::Finished(finished) => past.finished = Some(finished),
+        }
+        Ok(())
+    }
+}
+
+/// What the first line says.
+fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
+    let AnyHeader { run: AnyVersion { version } } = serde_json::from_slice(line).map_err(|_| Fault::from("it is no header"))?;
+    if version != VERSION {
+        return Err(Fault::Version(version));
+    }
+    let Line::Run(header) = serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? else {
+        return Err("it is no header".into());
+    };
+    if folder.file_name() != Some(header.id.as_str().as_ref()) {
+        return Err(Fault::Text(format!("it is that of run {}", header.id)));
+    }
+    let (planned, entries, strangers, resumed) = Default::default();
+    Ok(Past {
+        folder: folder.to_owned(),
+        carried: header.carried.clone(),
+        header: *header,
+        planned,
+        entries,
+        strangers,
+        resumed,
+        finished: None,
+    })
+}
+
+impl From<Begun> for Entry {
+    fn from(begun: Begun) -> Self {
+        let Begun { number, at, boot, digest, ban, container, worker } = begun;
+        Self { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker } }
+    }
+}
+
+impl From<Settled> for Entry {
+    fn from(settled: Settled) -> Self {
+        let Settled { at, boot, digest, ban, container, outcome } = settled;
+        Self { at, boot, digest, ban, container, state: State::Settled(outcome) }
+    }
+}

@@ -1,0 +1,138 @@
+//! Which runs were there?
+//!
+//! In: the folder of the runs. Out: their IDs, newest first, by which each is found: the whole ID, a beginning of it that no other has, or `last`; and
+//! [`Prior`], what they patched. A journal that cannot be read costs its run one line and nothing else. Names in the folder that are no IDs are passed
+//! over.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::JournalError;
+use super::line::RunId;
+use super::past::{Life, Past, State};
+use crate::exec_patch::outcome::Outcome;
+use crate::lineage::digest::Digest;
+use crate::paths::Paths;
+use crate::sys::file;
+
+/// The word for the newest run.
+const LAST: &str = "last";
+
+/// The runs of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runs {
+    folder: PathBuf,
+    ids: Vec<RunId>,
+}
+
+/// What earlier runs patched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prior {
+    /// For each digest of what ran and each life: the run that patched it; none where the last that ran there did not.
+    patched: HashMap<(Digest, Life), Option<RunId>>,
+    /// The runs that could not be read, one line each.
+    pub faults: Vec<String>,
+}
+
+impl Runs {
+    /// Lists the runs; a node without the folder has none.
+    ///
+    /// # Errors
+    /// [`JournalError::Folder`], [`JournalError::File`] where others could write the folder.
+    pub fn load(paths: &Paths) -> Result<Self, JournalError> {
+        let folder = paths.patches.clone();
+        file::owned_folder(&folder)?;
+        let fault = |error| JournalError::Folder(folder.clone(), error);
+        let names = match fs::read_dir(&folder) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>().map_err(fault)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(fault(error)),
+        };
+        let mut ids: Vec<_> = names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect();
+        ids.sort_by(|one, other| other.cmp(one));
+        Ok(Self { folder, ids })
+    }
+
+    /// The IDs, newest first.
+    #[must_use]
+    pub fn ids(&self) -> &[RunId] {
+        &self.ids
+    }
+
+    /// The folder of the runs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The run that `word` means.
+    ///
+    /// # Errors
+    /// [`JournalError::NoRun`], [`JournalError::Ambiguous`], [`JournalError::NoRuns`].
+    pub fn find(&self, word: &str) -> Result<&RunId, JournalError> {
+        let newest = self.ids.first().ok_or_else(|| JournalError::NoRuns(self.folder.clone()))?;
+        if word == LAST {
+            return Ok(newest);
+        }
+        let mut found = self.ids.iter().filter(|id| !word.is_empty() && id.as_str().starts_with(word));
+        match (found.next(), found.next()) {
+            (None, _) => Err(JournalError::NoRun(word.to_owned())),
+            (Some(one), None) => Ok(one),
+            (Some(one), Some(other)) => Err(JournalError::Ambiguous(word.to_owned(), other.clone(), one.clone())),
+        }
+    }
+
+    /// Reads a run's journal.
+    ///
+    /// # Errors
+    /// As [`Past::read`].
+    pub fn read(&self, id: &RunId) -> Result<Past, JournalError> {
+        Past::read(&self.folder.join(id.as_str()))
+    }
+
+    /// What the runs of this start of the machine patched. A run that cannot be read is told, and what it patched will be patched again.
+    #[must_use]
+    pub fn prior(&self, boot: &str) -> Prior {
+        let mut prior = Prior::default();
+        for id in self.ids.iter().rev() {
+            match self.read(id) {
+                Ok(past) => prior.add(&past, boot),
+                Err(error) => prior.faults.push(crate::report::line::causes(&error)),
+            }
+        }
+        prior
+    }
+}
+
+impl Prior {
+    /// The run that patched this life of a container with what has this digest, if nothing that ran there later went wrong.
+    #[must_use]
+    pub fn patched(&self, digest: Digest, life: &Life) -> Option<&RunId> {
+        self.patched.get(&(digest, life.clone()))?.as_ref()
+    }
+
+    /// Adds a run that is later than those before.
+    fn add(&mut self, past: &Past, boot: &str) {
+        for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
+            let Some(digest) = entry.digest else { continue };
+            let run = match &entry.state {
+                State::Begun { .. } => None,
+                State::Ended { done, .. } => match &done.outcome {
+                    Outcome::Patched => Some(past.header.id.clone()),
+                    Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Survived { .. } | Outcome::Interrupted => None,
+                    // Nothing ran that could have changed what was so before.
+                    Outcome::AlreadyFine
+                    | Outcome::PatchedBefore { .. }
+                    | Outcome::Paused
+                    | Outcome::Vanished
+                    | Outcome::CouldNotEnter { .. }
+                    | Outcome::NotUnderstood { .. }
+                    | Outcome::NotBegun => continue,
+                },
+                State::Settled(_) => continue,
+            };
+            self.patched.insert((digest, entry.life()), run);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Are journals written and read as they should be?
