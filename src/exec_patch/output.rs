@@ -1,14 +1,70 @@
 //! What did a patch print, and how much of it is kept?
+//!
+//! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences, no UTF-8, no end. Out: a file with the first of it, both
+//! streams as they came, up to a limit and with a last line on what it does not have; how many bytes it was in all; and the last lines of each
+//! stream for people. Memory does not grow with what is printed, and the command never waits because nobody keeps it. A pipe is at its end when
+//! nobody holds it any more, and a child in the background may hold it for ever: so after a command's own end there is patience, and no more.
+//! Not checked: whether any of it is true.
 
-use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::iter::Peekable;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::str::Chars;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::report::line;
+
+/// What is kept of each stream's end, in bytes: some thirty lines.
+const LONGEST_TAIL: usize = 2 << 10;
+
+/// What is read at once: as much as a pipe holds.
+const CHUNK: usize = 64 << 10;
+
+/// How often [`Collector::take`] reads of each pipe: whoever prints without end must not keep the worker from its clock.
+const CHUNKS: usize = 16;
 
 /// What was printed in one container, by all commands of a job.
 #[derive(Debug)]
 pub struct Collector {
-    limit: u64,
+    file: Kept,
+    written: u64,
+    streams: [Stream; 2],
+    buffer: Vec<u8>,
+}
+
+/// The file with the first of what was printed.
+#[derive(Debug)]
+struct Kept {
+    file: File,
+    /// How many bytes more it may get.
+    room: u64,
+    /// How many it did not get.
+    missing: u64,
+    /// Whether its last byte ends a line.
+    ends_line: bool,
+    /// Its first fault; nothing is written after that.
+    fault: io::Result<()>,
+}
+
+/// Standard output or standard error.
+#[derive(Debug, Default)]
+struct Stream {
+    pipe: Option<File>,
+    tail: Tail,
+}
+
+/// The end of a stream.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: VecDeque<u8>,
+    is_cut: bool,
 }
 
 /// The ends into which a command prints: to be inherited by its runtime as standard output and standard error, and closed here right after.
@@ -25,18 +81,20 @@ pub struct Ends {
 pub struct Printed {
     /// How many bytes were printed, kept or not.
     pub written: u64,
-    /// The last lines, of both streams; not fit for a terminal ([`strip`]).
+    /// The last lines of standard output and then those of standard error; not fit for a terminal ([`strip`]).
     pub tail: String,
 }
 
 impl Collector {
-    /// Keeps up to `limit` bytes in a new file at `path`.
+    /// Keeps up to `limit` bytes in the file at `path`, behind what an interrupted run may have left there.
     ///
     /// # Errors
     /// When the file cannot be made.
     pub fn create(path: &Path, limit: u64) -> io::Result<Self> {
-        let _unused = path;
-        Ok(Self { limit })
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+        let file = Kept { file, room: limit, missing: 0, ends_line: true, fault: Ok(()) };
+        Ok(Self { file, written: 0, streams: <[Stream; 2]>::default(), buffer: vec![0; CHUNK] })
     }
 
     /// Two new pipes for the next command; those of the one before are read no more.
@@ -44,40 +102,194 @@ impl Collector {
     /// # Errors
     /// When there can be no more descriptors.
     pub fn open(&mut self) -> io::Result<Ends> {
-        Err(io::Error::from_raw_os_error(libc::ENOSYS))
+        let (from_output, output) = pipe()?;
+        let (from_error, error) = pipe()?;
+        for (stream, pipe) in self.streams.iter_mut().zip([from_output, from_error]) {
+            stream.pipe = Some(pipe);
+        }
+        Ok(Ends { output, error })
     }
 
-    /// The inodes of the pipes that are open, by which a process that holds them is known.
+    /// The inodes of the pipes that are open, by which a process that holds them is known; 0 for one that is not, which no pipe has.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
-        [0, 0]
+        [0, 1].map(|number: usize| self.streams[number].pipe.as_ref().and_then(|pipe| pipe.metadata().ok()).map_or(0, |facts| facts.ino()))
     }
 
     /// The descriptors to poll(2) for reading: at most two, none when both pipes are at their end.
     #[must_use]
     pub fn polled(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
+        self.streams.iter().filter_map(|stream| stream.pipe.as_ref()).map(AsFd::as_fd).collect()
     }
 
-    /// Takes what is there, some of it when it is much, and never waits.
-    pub fn take(&mut self) {}
+    /// Takes what is there, some of it when it is much, and never waits. A pipe at its end is closed.
+    pub fn take(&mut self) {
+        for number in 0..self.streams.len() {
+            for _ in 0..CHUNKS {
+                let Some(pipe) = &mut self.streams[number].pipe else { break };
+                match pipe.read(&mut self.buffer) {
+                    Ok(0) => self.streams[number].pipe = None,
+                    Ok(count) => self.keep(number, count),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => self.streams[number].pipe = None,
+                }
+            }
+        }
+    }
 
     /// The command has ended: takes what comes until both pipes are at their end, at most for `patience`, and closes them.
     pub fn close(&mut self, patience: Duration) {
-        let _unused = (self.limit, patience);
+        let end = Instant::now() + patience;
+        self.take();
+        while !self.polled().is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let mut polled: Vec<_> = self.polled().into_iter().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)).collect();
+            // A signal ends the waiting early, which is as good as something to read: the time is looked at again.
+            let _ready = poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+            self.take();
+        }
+        for stream in &mut self.streams {
+            stream.pipe = None;
+        }
     }
 
-    /// All commands have ended: closes the file, with a last line on what it does not have.
-    ///
-    /// # Errors
-    /// The first fault of writing the file; what was counted and the tail are right all the same.
-    pub fn finish(self) -> (Printed, io::Result<()>) {
-        (Printed { written: 0, tail: String::new() }, Ok(()))
+    /// All commands have ended: closes the file, with a last line on what it does not have. What was counted and the tail are right even where the
+    /// file could not be written: then its first fault stands beside them.
+    #[must_use]
+    pub fn finish(mut self) -> (Printed, io::Result<()>) {
+        self.file.close();
+        let tail = self.streams.iter().map(|stream| stream.tail.text()).collect();
+        (Printed { written: self.written, tail }, self.file.fault)
+    }
+
+    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, where there is room, in the file.
+    fn keep(&mut self, number: usize, count: usize) {
+        let piece = &self.buffer[..count];
+        self.written += count as u64;
+        self.streams[number].tail.push(piece);
+        self.file.push(piece);
     }
 }
 
-/// Text fit for a terminal: escape sequences and control characters other than line ends and tabs are taken out, bytes that are no UTF-8 replaced.
+/// A pipe: an end to read that never waits, and an end to write that does, as programs expect.
+fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&from, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((from.into(), to))
+}
+
+impl Kept {
+    fn push(&mut self, piece: &[u8]) {
+        let fits = piece.len().min(usize::try_from(self.room).unwrap_or(usize::MAX));
+        if self.fault.is_ok() && fits > 0 {
+            self.fault = self.file.write_all(&piece[..fits]);
+            self.ends_line = piece[fits - 1] == b'\n';
+        }
+        self.room -= fits as u64;
+        self.missing += (piece.len() - fits) as u64;
+    }
+
+    /// Writes the last line, where something is missing.
+    fn close(&mut self) {
+        if self.missing > 0 && self.fault.is_ok() {
+            let line_end = if self.ends_line { "" } else { "\n" };
+            let line = format!("{line_end}[embargo: {} more bytes were printed and are not kept]\n", self.missing);
+            self.fault = self.file.write_all(line.as_bytes());
+        }
+    }
+}
+
+impl Tail {
+    fn push(&mut self, piece: &[u8]) {
+        let start = piece.len().saturating_sub(LONGEST_TAIL);
+        let too_many = (self.bytes.len() + piece.len() - start).saturating_sub(LONGEST_TAIL);
+        self.is_cut |= start > 0 || too_many > 0;
+        self.bytes.drain(..too_many);
+        self.bytes.extend(&piece[start..]);
+    }
+
+    /// The whole lines of it, or as much as there is of a line that is longer than all of it.
+    fn text(&self) -> String {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        let first_line = bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1).filter(|start| *start < bytes.len());
+        let start = if self.is_cut { first_line.unwrap_or(0) } else { 0 };
+        let mut text = String::from_utf8_lossy(&bytes[start..]).into_owned();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Text fit for a terminal: escape sequences are taken out whole, and so are control characters, but for line ends and tabs; what turns the direction
+/// of writing or cannot be seen is shown as `\u{…}`, bytes that are no UTF-8 as U+FFFD. A bare carriage return ends a line, so that nothing hides what
+/// stood before it, and no unfinished sequence takes more than its line.
 #[must_use]
 pub fn strip(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    let text = String::from_utf8_lossy(bytes);
+    let mut letters = text.chars().peekable();
+    let mut fit = String::with_capacity(text.len());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1b}' => escape(&mut letters),
+            '\u{9b}' => control_sequence(&mut letters),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => control_string(&mut letters),
+            '\r' if letters.peek() == Some(&'\n') => {}
+            '\r' => fit.push('\n'),
+            '\n' | '\t' => fit.push(letter),
+            _ if letter.is_control() => {}
+            _ if line::is_unfit(letter) => fit.extend(letter.escape_unicode()),
+            _ => fit.push(letter),
+        }
+    }
+    fit
 }
+
+/// The letters of a text, of which an escape sequence takes some.
+type Letters<'a> = Peekable<Chars<'a>>;
+
+/// Takes what belongs to an ESC (ECMA-35, section 13; ECMA-48, section 5).
+fn escape(letters: &mut Letters<'_>) {
+    match letters.peek() {
+        Some('[') => {
+            letters.next();
+            control_sequence(letters);
+        }
+        // DCS, SOS, OSC, PM and APC.
+        Some('P' | 'X' | ']' | '^' | '_') => {
+            letters.next();
+            control_string(letters);
+        }
+        _ => {
+            while letters.next_if(|letter| matches!(letter, ' '..='/')).is_some() {}
+            letters.next_if(|letter| matches!(letter, '0'..='~'));
+        }
+    }
+}
+
+/// Takes the parameters and the final byte of a CSI (ECMA-48, section 5.4).
+fn control_sequence(letters: &mut Letters<'_>) {
+    while letters.next_if(|letter| matches!(letter, ' '..='?')).is_some() {}
+    letters.next_if(|letter| matches!(letter, '@'..='~'));
+}
+
+/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL in its place as xterm has it, or the end of the line.
+fn control_string(letters: &mut Letters<'_>) {
+    while let Some(letter) = letters.next_if(|letter| !matches!(letter, '\n' | '\r')) {
+        match letter {
+            '\u{7}' | '\u{9c}' | '\u{18}' | '\u{1a}' => return,
+            '\u{1b}' => {
+                letters.next_if_eq(&'\\');
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

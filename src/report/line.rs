@@ -47,7 +47,8 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Whether a character moves the cursor, ends a line, turns the direction of writing, or cannot be seen.
-fn is_unfit(letter: char) -> bool {
+#[must_use]
+pub fn is_unfit(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
