@@ -148,7 +148,10 @@ pub struct Patch {
     /// A command that exits 0 when nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
-    /// The command.
+    /// The digest of a script. It is not part of the list: the patch runs only where somebody gives a file with this digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Digest>,
+    /// The command; with a script the words for it, if any.
     pub run: Vec<String>,
     /// Seconds after which nothing of it may be left running.
     pub timeout: u64,

@@ -281,8 +281,9 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         };
         let Table { at, read, unread } = self.table::<WrittenPatch>(Spanned::new(span, table))?;
         let run = if unread.iter().any(|key| key == "run") { None } else { self.keep(read.run(at)) };
-        let (check, timeout, user) = (self.keep(read.check()), self.keep(read.timeout()), self.keep(read.user()));
-        let patch = Patch { check: check?, run: run?, timeout: timeout?, user: user? };
+        let (check, script) = (self.keep(read.check()), self.keep(read.script()));
+        let (timeout, user) = (self.keep(read.timeout()), self.keep(read.user()));
+        let patch = Patch { check: check?, script: script?, run: run?, timeout: timeout?, user: user? };
         let line_of = |place: Option<usize>| self.lines.of_byte(place.unwrap_or(at));
         let timeout_line = line_of(read.timeout.as_ref().map(|text| text.span().start));
         let run_line = line_of(read.run.as_ref().map(|words| words.span().start));

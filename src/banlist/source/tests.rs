@@ -70,6 +70,7 @@ fn everything_that_a_ban_can_say_is_read() {
         cure: vec![digest],
         patch: Some(Patch {
             check: Some(vec!["true".to_owned()]),
+            script: None,
             run: ["apt-get", "install", "libc6"].map(str::to_owned).to_vec(),
             timeout: 300,
             user: "0:0".to_owned(),

@@ -117,6 +117,7 @@ pub(super) struct WrittenException {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenPatch {
     check: Option<Spanned<Vec<String>>>,
+    script: Option<Spanned<String>>,
     pub(super) run: Option<Spanned<Vec<String>>>,
     pub(super) timeout: Option<Spanned<String>>,
     user: Option<Spanned<String>>,
@@ -232,15 +233,24 @@ impl WrittenException {
 impl WrittenPatch {
     /// The patch. `at` is where its table starts.
     pub(super) fn checked(&self, at: usize) -> Result<Patch, Fault> {
-        Ok(Patch { check: self.check()?, run: self.run(at)?, timeout: self.timeout()?, user: self.user()? })
+        Ok(Patch { check: self.check()?, script: self.script()?, run: self.run(at)?, timeout: self.timeout()?, user: self.user()? })
     }
 
     pub(super) fn check(&self) -> Result<Option<Vec<String>>, Fault> {
         optional(self.check.as_ref(), |words| command(words, "check"))
     }
 
+    pub(super) fn script(&self) -> Result<Option<Digest>, Fault> {
+        optional(self.script.as_ref(), digest)
+    }
+
+    /// The command, or the words for the script, which needs none.
     pub(super) fn run(&self, at: usize) -> Result<Vec<String>, Fault> {
-        command(required(self.run.as_ref(), "run", at)?, "run")
+        match (&self.script, &self.run) {
+            (None, run) => command(required(run.as_ref(), "run", at)?, "run"),
+            (Some(_), Some(words)) if !are_words(words.get_ref()) => Err(Fault::new(words, "run: expected words for the script")),
+            (Some(_), words) => Ok(words.as_ref().map(|words| words.get_ref().clone()).unwrap_or_default()),
+        }
     }
 
     pub(super) fn timeout(&self) -> Result<u64, Fault> {
@@ -345,8 +355,13 @@ fn platform(text: &Spanned<String>) -> Result<String, Fault> {
 /// A command: words without NUL, of which the first is not empty.
 fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault> {
     let found = words.get_ref();
-    let fits = found.first().is_some_and(|first| !first.is_empty()) && found.len() <= 256 && found.iter().all(|word| !word.contains('\0'));
+    let fits = found.first().is_some_and(|first| !first.is_empty()) && are_words(found);
     if fits { Ok(found.clone()) } else { Err(Fault::new(words, format!("{key}: expected a command and its words"))) }
+}
+
+/// Whether the kernel takes these words.
+fn are_words(words: &[String]) -> bool {
+    words.len() <= 256 && words.iter().all(|word| !word.contains('\0'))
 }
 
 fn user(text: &Spanned<String>) -> Result<String, Fault> {

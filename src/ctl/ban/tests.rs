@@ -172,7 +172,8 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
     desk.ban(&words, APP_IMAGE).unwrap();
     let ban = desk.source().bans.remove(0);
     let shell = |command: &str| ["sh", "-c", command].map(str::to_owned).to_vec();
-    let patch = Patch { check: Some(shell("test -e /x")), run: shell("apk upgrade && true"), timeout: 90, user: "1:2".to_owned() };
+    let patch =
+        Patch { check: Some(shell("test -e /x")), script: None, run: shell("apk upgrade && true"), timeout: 90, user: "1:2".to_owned() };
     assert_eq!(ban.patch, Some(patch));
     assert_eq!((ban.action, ban.successor.as_deref()), (Action::Warn, Some("app:2")));
     assert_eq!((ban.effective.to_string(), ban.lapses.unwrap().date()), ("2026-11-20T14:00:00Z".to_owned(), "2999-01-01".to_owned()));

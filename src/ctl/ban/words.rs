@@ -160,6 +160,7 @@ impl BanArgs {
             cure: Vec::new(),
             patch: self.patch_run.as_ref().map(|run| Patch {
                 check: self.patch_check.as_ref().map(shell),
+                script: None,
                 run: shell(run),
                 timeout: self.patch_timeout,
                 user: self.patch_user.clone(),

@@ -82,6 +82,7 @@ fn every_field_of_a_ban_is_read_back_as_it_was_given() {
         cure: vec![Digest::of(b"c")],
         patch: Some(Patch {
             check: Some(vec!["true".to_owned()]),
+            script: None,
             run: vec!["sh".to_owned(), "-c".to_owned(), "x\ny".to_owned()],
             timeout: 90,
             user: "1:2".to_owned(),
