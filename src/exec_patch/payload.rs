@@ -1,1 +1,367 @@
-//! What runs in each container?
+//! What is it that runs in a container?
+//!
+//! In: an order, the files it names, and the bans that apply to a container. Out: a [`Payload`] for each patch: words, check, user, the bytes that are
+//! brought along, and a digest by which a later run knows it again. A file is read once, whole and bounded; what each container gets is a sealed copy
+//! of its own in memory, so that no container reaches the host's file (CVE-2019-5736) or another container's copy. What stands in a ban was signed
+//! with the list; a script is not part of the list, so the file must have the digest that was signed. Not checked: whether the container has what
+//! the command needs.
+
+pub mod program;
+mod sealed;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use self::program::NotProgram;
+use super::job::{BROUGHT, Work};
+use super::words::{Means, Order, USUAL_TIMEOUT, USUAL_USER};
+use crate::banlist::record::{Ban, Patch};
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The largest script or program that is brought along, in bytes.
+pub const LARGEST: u64 = 64 << 20;
+
+/// The longest time that a ban's patch gets in one container, in seconds, whatever it says.
+const LONGEST: u64 = 86_400;
+
+/// Why nothing can run anywhere.
+#[derive(Debug)]
+pub enum PayloadError {
+    /// The file cannot be read.
+    File(FileError),
+    /// The script is none.
+    Script(PathBuf, NotScript),
+    /// The program is none, or would not run.
+    Program(PathBuf, NotProgram),
+}
+
+/// Why a file is no script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotScript {
+    /// There is nothing in it.
+    Empty,
+    /// It is a program.
+    Program,
+    /// Its first line ends as on Windows, and the kernel would look for an interpreter of that name.
+    CarriageReturn,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Script(path, NotScript::Empty) => write!(f, "cannot run {path:?}: it is empty"),
+            Self::Script(path, NotScript::Program) => write!(f, "cannot run {path:?}: it is a program, not a script"),
+            Self::Script(path, NotScript::CarriageReturn) => write!(f, "cannot run {path:?}: its first line ends with a carriage return"),
+            Self::Program(path, fault) => write!(f, "cannot bring {path:?} along: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for PayloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Script(..) | Self::Program(..) => None,
+        }
+    }
+}
+
+impl PayloadError {
+    /// What to do about it, where something can be said.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::File(FileError::TooLarge(..)) => Some("let the command fetch it instead"),
+            Self::File(_) => None,
+            Self::Script(_, NotScript::Empty) => Some("was it written by a command that failed?"),
+            Self::Script(_, NotScript::Program) => Some("--bring FILE runs a program"),
+            Self::Script(_, NotScript::CarriageReturn) => {
+                Some("dos2unix FILE, or write it with an editor that leaves the ends of lines alone")
+            }
+            Self::Program(_, fault) => Some(fault.hint()),
+        }
+    }
+}
+
+impl From<FileError> for PayloadError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Why nothing runs in one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPatch {
+    /// The ban says nothing of it.
+    None(String),
+    /// The ban's patch needs a script that nobody gave.
+    NeedsScript(String, Digest),
+    /// The script is another one than the ban's patch needs: the ban, what it needs, what it got.
+    OtherScript(String, Digest, Digest),
+    /// What the ban says cannot be run.
+    Unusable(String, &'static str),
+}
+
+impl fmt::Display for NoPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None(ban) => write!(f, "{} has no patch", line::name(ban)),
+            Self::NeedsScript(ban, digest) => {
+                write!(f, "the patch of {} is the script {digest}: give it with --script", line::name(ban))
+            }
+            Self::OtherScript(ban, needed, found) => {
+                write!(f, "the patch of {} is the script {needed}, and the one that was given is {found}", line::name(ban))
+            }
+            Self::Unusable(ban, why) => write!(f, "the patch of {} cannot be run: {why}", line::name(ban)),
+        }
+    }
+}
+
+/// A file that goes along.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// What it is called on this machine, for people.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+impl fmt::Debug for Brought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({})", self.name, self.digest)
+    }
+}
+
+/// What runs in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The work as a worker gets it.
+    pub work: Work,
+    /// What goes along, exactly when [`Work::brings`] says so.
+    pub brought: Option<Brought>,
+    /// By this a later run knows that the same was done: check, command, user, variables, folder, and the bytes that go along; not how long it may
+    /// take and whether it thaws.
+    pub digest: Digest,
+    /// The ban whose signed patch it is; `None` for what was typed.
+    pub ban: Option<String>,
+}
+
+/// An order and what its files hold.
+#[derive(Clone, Debug)]
+pub struct Kit {
+    order: Order,
+    brought: Option<Brought>,
+}
+
+impl Kit {
+    /// Reads the files that the order names.
+    ///
+    /// # Errors
+    /// [`PayloadError`].
+    pub fn load(order: Order) -> Result<Self, PayloadError> {
+        let brought = match &order.means {
+            Means::Signed | Means::Command(_) => None,
+            Means::Script(script) => {
+                let brought = Brought::load(&script.file)?;
+                is_script(&brought.bytes).map_err(|fault| PayloadError::Script(script.file.clone(), fault))?;
+                Some(brought)
+            }
+            Means::Program(program) => {
+                let brought = Brought::load(&program.file)?;
+                program::check(&brought.bytes).map_err(|fault| PayloadError::Program(program.file.clone(), fault))?;
+                Some(brought)
+            }
+        };
+        Ok(Self { order, brought })
+    }
+
+    /// The same for an earlier order, with the copy of what went along then.
+    #[must_use]
+    pub const fn again(order: Order, brought: Option<Brought>) -> Self {
+        Self { order, brought }
+    }
+
+    /// The order.
+    #[must_use]
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// What goes along, for the journal's copy.
+    #[must_use]
+    pub const fn brought(&self) -> Option<&Brought> {
+        self.brought.as_ref()
+    }
+
+    /// What runs in a container to which these bans apply: one payload for what was typed, else the patch of each ban, the most severe ban's first,
+    /// and the same patch once.
+    #[must_use]
+    pub fn payloads(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
+        let mut bans: Vec<_> = bans.iter().map(AsRef::as_ref).collect();
+        bans.sort_by(|one: &&Ban, other: &&Ban| other.severity.cmp(&one.severity).then_with(|| one.id.cmp(&other.id)));
+        let mut payloads: Vec<Result<Payload, NoPatch>> = Vec::new();
+        let mut seen = Vec::new();
+        let for_each: Vec<_> = bans.iter().filter_map(|ban| self.of_ban(ban)).collect();
+        let all = if for_each.is_empty() { vec![self.typed()] } else { for_each };
+        for payload in all {
+            let digest = payload.as_ref().map(|payload| payload.digest).ok();
+            if digest.is_none_or(|digest| !seen.contains(&digest)) {
+                seen.extend(digest);
+                payloads.push(payload);
+            }
+        }
+        payloads
+    }
+
+    /// What the ban has to say on it; `None` where what was typed counts.
+    fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
+        let needed = ban.patch.as_ref().and_then(|patch| patch.script);
+        match (&self.order.means, &ban.patch, needed, &self.brought) {
+            (Means::Command(_) | Means::Program(_), ..) | (Means::Script(_), _, None, _) => None,
+            (Means::Signed, None, ..) => Some(Err(NoPatch::None(ban.id.clone()))),
+            (Means::Signed, Some(_), Some(needed), _) => Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed))),
+            (Means::Signed, Some(patch), None, _) => Some(self.signed(ban, patch, patch.run.clone(), None)),
+            (Means::Script(script), Some(patch), Some(needed), Some(brought)) if needed == brought.digest => {
+                let words = if script.words.is_empty() { &patch.run } else { &script.words };
+                Some(self.signed(ban, patch, of_script(&brought.bytes, words), Some(brought)))
+            }
+            (Means::Script(_), _, Some(needed), brought) => {
+                let found = brought.as_ref().map_or_else(|| Digest::of(b""), |brought| brought.digest);
+                Some(Err(NoPatch::OtherScript(ban.id.clone(), needed, found)))
+            }
+        }
+    }
+
+    fn signed(&self, ban: &Ban, patch: &Patch, run: Vec<String>, brought: Option<&Brought>) -> Result<Payload, NoPatch> {
+        let unusable = |why| NoPatch::Unusable(ban.id.clone(), why);
+        let user = patch.user.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+        let user = user.ok_or_else(|| unusable("its user is not UID:GID in numbers"))?;
+        if run.first().is_none_or(String::is_empty) {
+            return Err(unusable("it has no command"));
+        }
+        let check = self.order.check.as_deref().map(shell).or_else(|| patch.check.clone());
+        if check.as_ref().is_some_and(|check| check.first().is_none_or(String::is_empty)) {
+            return Err(unusable("its check is no command"));
+        }
+        let timeout = self.order.timeout.unwrap_or(patch.timeout).clamp(1, LONGEST);
+        let work = self.work(check, run, self.order.user.unwrap_or(user), timeout, brought.is_some());
+        Ok(Payload::new(work, brought.cloned(), Some(ban.id.clone())))
+    }
+
+    /// What was typed.
+    fn typed(&self) -> Result<Payload, NoPatch> {
+        let brought = self.brought.as_ref();
+        let run = match (&self.order.means, brought) {
+            (Means::Command(words), _) => words.clone(),
+            (Means::Script(script), Some(brought)) => of_script(&brought.bytes, &script.words),
+            (Means::Program(program), Some(_)) => of_program(&program.words),
+            // A container to which no ban applies is no match where the bans' patches are to run.
+            (Means::Signed | Means::Script(_) | Means::Program(_), _) => return Err(NoPatch::None("no ban".to_owned())),
+        };
+        let (user, timeout) = (self.order.user.unwrap_or(USUAL_USER), self.order.timeout.unwrap_or(USUAL_TIMEOUT));
+        let work = self.work(self.order.check.as_deref().map(shell), run, user, timeout, brought.is_some());
+        Ok(Payload::new(work, brought.cloned(), None))
+    }
+
+    fn work(&self, check: Option<Vec<String>>, run: Vec<String>, user: (u32, u32), timeout: u64, brings: bool) -> Work {
+        let Order { environment, folder, thaw, .. } = &self.order;
+        Work { check, run, user, environment: environment.clone(), folder: folder.clone(), timeout, thaw: *thaw, brings }
+    }
+}
+
+impl Brought {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no regular file, or larger than [`LARGEST`].
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let bytes = file::read(path, LARGEST, Guard::Any)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, digest: Digest::of(&bytes), bytes: bytes.into() })
+    }
+}
+
+impl Payload {
+    /// This work, with what goes along.
+    #[must_use]
+    pub fn new(work: Work, brought: Option<Brought>, ban: Option<String>) -> Self {
+        let Work { check, run, user, environment, folder, timeout: _, thaw: _, brings: _ } = &work;
+        // As JSON, no word can run into the next one.
+        let said = serde_json::json!([check, run, user, environment, folder, brought.as_ref().map(|brought| brought.digest)]);
+        let digest = Digest::of(said.to_string().as_bytes());
+        Self { work, brought, digest, ban }
+    }
+
+    /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.
+    ///
+    /// # Errors
+    /// When there is no memory for it, or the kernel has no sealed files (before Linux 3.17).
+    pub fn copy(&self) -> Result<Option<OwnedFd>, Errno> {
+        self.brought.as_ref().map(|brought| sealed::file(&brought.bytes)).transpose()
+    }
+
+    /// The command as people read it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let place = place();
+        let words: Vec<_> = match &self.brought {
+            None => self.work.run.iter().map(|word| quoted(word)).collect(),
+            Some(brought) => {
+                let own = self.work.run.iter().skip_while(|word| **word != place).skip(1);
+                std::iter::once(quoted(&brought.name)).chain(own.map(|word| quoted(word))).collect()
+            }
+        };
+        words.join(" ")
+    }
+}
+
+/// A word as a shell takes it, for people who read it; control characters are escaped.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", line::one_line(word).replace('\'', r"'\''")) }
+}
+
+/// Where a container's process finds what is brought along.
+fn place() -> String {
+    format!("/proc/self/fd/{BROUGHT}")
+}
+
+fn shell(command: &str) -> Vec<String> {
+    ["sh", "-c", command].map(str::to_owned).to_vec()
+}
+
+fn of_program(words: &[String]) -> Vec<String> {
+    std::iter::once(place()).chain(words.iter().cloned()).collect()
+}
+
+/// The command of a script: the kernel starts what its first line names; without such a line it is the shell's.
+fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
+    let shell = if bytes.starts_with(b"#!") { None } else { Some("/bin/sh".to_owned()) };
+    shell.into_iter().chain(of_program(words)).collect()
+}
+
+fn is_script(bytes: &[u8]) -> Result<(), NotScript> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if bytes.trim_ascii().is_empty() {
+        Err(NotScript::Empty)
+    } else if bytes.starts_with(program::MAGIC) {
+        Err(NotScript::Program)
+    } else if first.starts_with(b"#!") && first.ends_with(b"\r") {
+        Err(NotScript::CarriageReturn)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

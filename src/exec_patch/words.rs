@@ -190,7 +190,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A new run of what was typed.
-    Begin(Order),
+    Begin(Box<Order>),
     /// A new run of all signed patches, if the settings allow it.
     Auto,
     /// Going on with this run.
@@ -333,7 +333,7 @@ impl Args {
         if let Some(run) = self.only_failed.take() {
             return Ok(Action::OnlyFailed(run));
         }
-        if self.auto { Ok(Action::Auto) } else { self.order().map(Action::Begin) }
+        if self.auto { Ok(Action::Auto) } else { self.order().map(Box::new).map(Action::Begin) }
     }
 
     fn order(mut self) -> Result<Order, clap::Error> {

@@ -8,7 +8,7 @@ fn typed(text: &[&str]) -> Result<Options, String> {
 
 fn order(text: &[&str]) -> Order {
     match typed(text).unwrap().action {
-        Action::Begin(order) => order,
+        Action::Begin(order) => *order,
         other @ (Action::Auto | Action::Resume(_) | Action::OnlyFailed(_) | Action::History(_)) => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,166 @@
+//! Would this program run in an image that has nothing but itself?
+//!
+//! In: the bytes of a file, anybody's. Out: nothing, or why it would not. The ELF header and the program headers are read, as the kernel reads them
+//! (elf(5); Linux fs/binfmt_elf.c): a program for this machine that asks for no interpreter is linked statically. Not checked: whether it does
+//! anything sensible.
+
+use std::fmt;
+
+/// What every program begins with.
+pub const MAGIC: &[u8] = b"\x7fELF";
+
+/// The number of this machine's instruction set (elf.h, `EM_…`); `None` for one whose number is not known here.
+const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
+    Some(62)
+} else if cfg!(target_arch = "aarch64") {
+    Some(183)
+} else if cfg!(target_arch = "riscv64") {
+    Some(243)
+} else if cfg!(target_arch = "powerpc64") {
+    Some(21)
+} else if cfg!(target_arch = "s390x") {
+    Some(22)
+} else {
+    None
+};
+
+/// The length of the header and of a program header (elf(5), `Elf64_Ehdr`, `Elf64_Phdr`).
+const HEADER: usize = 64;
+const PROGRAM_HEADER: usize = 56;
+
+/// `PT_INTERP`: the program is started by another one, which the image would have to have.
+const INTERPRETER: u32 = 3;
+
+/// Why it would not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotProgram {
+    /// It is a script.
+    Script,
+    /// It is something else.
+    NotElf,
+    /// It is for another machine.
+    Machine,
+    /// It is an object file, a core file, or damaged.
+    Form,
+    /// It needs the dynamic linker and libraries of the image.
+    Dynamic,
+}
+
+impl fmt::Display for NotProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Script => "it is a script",
+            Self::NotElf => "it is no program",
+            Self::Machine => "it is a program for another machine",
+            Self::Form => "it is a damaged program, or not one that can be started",
+            Self::Dynamic => "it is linked dynamically, and would look for its linker and libraries in the container",
+        })
+    }
+}
+
+impl NotProgram {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Script => "--script FILE runs a script",
+            Self::NotElf | Self::Form => "it takes a program in ELF form, linked statically",
+            Self::Machine => "build it for the machine that this runs on",
+            Self::Dynamic => "link it statically (cc -static, CGO_ENABLED=0, a musl target), or bring a static busybox",
+        }
+    }
+}
+
+/// That the kernel of this machine can start it with nothing else.
+///
+/// # Errors
+/// [`NotProgram`].
+pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(if bytes.starts_with(b"#!") { NotProgram::Script } else { NotProgram::NotElf });
+    }
+    let [class, order] = [bytes.get(4), bytes.get(5)].map(|byte| byte.copied().unwrap_or(0));
+    let own_order = if cfg!(target_endian = "little") { 1 } else { 2 };
+    if class != 2 || order != own_order || (MACHINE.is_some() && half(bytes, 18) != MACHINE) {
+        return Err(NotProgram::Machine);
+    }
+    // ET_EXEC, or ET_DYN of a program that can be loaded anywhere.
+    let kind = half(bytes, 16).filter(|kind| matches!(kind, 2 | 3));
+    let headers = kind.and_then(|_| kinds(bytes)).ok_or(NotProgram::Form)?;
+    if headers.contains(&INTERPRETER) { Err(NotProgram::Dynamic) } else { Ok(()) }
+}
+
+/// The kinds of the program headers; `None` when they are not all there, or nothing would be loaded. A shared library without an interpreter is told
+/// from a program by its entry point alone.
+fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
+    let entry = long(bytes, 24)?;
+    let start = usize::try_from(long(bytes, 32)?).ok()?;
+    let (size, number) = (usize::from(half(bytes, 54)?), usize::from(half(bytes, 56)?));
+    if entry == 0 || size != PROGRAM_HEADER || number == 0 || start < HEADER {
+        return None;
+    }
+    let table = bytes.get(start..start.checked_add(size.checked_mul(number)?)?)?;
+    table.chunks_exact(size).map(|header| header.first_chunk().copied().map(u32::from_ne_bytes)).collect()
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program with program headers of these kinds, for this machine.
+    fn program(kinds: &[u32]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, MAGIC);
+        put(4, &[2, if cfg!(target_endian = "little") { 1 } else { 2 }]);
+        put(16, &2_u16.to_ne_bytes());
+        put(18, &MACHINE.unwrap_or(0).to_ne_bytes());
+        put(24, &0x40_1000_u64.to_ne_bytes());
+        put(32, &64_u64.to_ne_bytes());
+        put(54, &56_u16.to_ne_bytes());
+        put(56, &u16::try_from(kinds.len()).unwrap().to_ne_bytes());
+        for kind in kinds {
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend([0; PROGRAM_HEADER - 4]);
+        }
+        bytes
+    }
+
+    fn with(at: usize, value: &[u8]) -> Vec<u8> {
+        let mut bytes = program(&[1, 2]);
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    }
+
+    #[test]
+    fn a_static_program_for_this_machine_passes_and_nothing_else() {
+        for (bytes, expected) in [
+            (program(&[1, 2, 1]), Ok(())),
+            (with(16, &3_u16.to_ne_bytes()), Ok(())),
+            (program(&[6, 3, 1]), Err(NotProgram::Dynamic)),
+            (program(&[]), Err(NotProgram::Form)),
+            (program(&[1, 2])[..170].to_vec(), Err(NotProgram::Form)),
+            (program(&[1])[..6].to_vec(), Err(NotProgram::Machine)),
+            (MAGIC.to_vec(), Err(NotProgram::Machine)),
+            (with(4, &[1]), Err(NotProgram::Machine)),
+            (with(18, &40_u16.to_ne_bytes()), Err(NotProgram::Machine)),
+            (with(16, &1_u16.to_ne_bytes()), Err(NotProgram::Form)),
+            (with(24, &[0; 8]), Err(NotProgram::Form)),
+            (with(32, &[0xff; 8]), Err(NotProgram::Form)),
+            (with(54, &[0xff; 4]), Err(NotProgram::Form)),
+            (b"#!/bin/sh\n".to_vec(), Err(NotProgram::Script)),
+            (b"echo".to_vec(), Err(NotProgram::NotElf)),
+            (Vec::new(), Err(NotProgram::NotElf)),
+        ] {
+            assert_eq!(check(&bytes), expected, "{bytes:x?}");
+        }
+    }
+}

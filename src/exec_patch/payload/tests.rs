@@ -1,0 +1,219 @@
+//! What runs is what was typed or signed, and what goes along is sealed.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+use super::super::select::{Wanted, What};
+use super::super::words::Brought as Named;
+use super::*;
+use crate::banlist::record::{Action, Severity};
+use crate::sys::clock::Timestamp;
+use crate::sys::replace;
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn order(means: Means) -> Order {
+    Order { wanted: Wanted { what: What::AllBanned, ..Order::automatic().wanted }, means, ..Order::automatic() }
+}
+
+fn kit(order: Order, script: Option<&str>) -> Kit {
+    let brought = script.map(|text| Brought { name: "fix.sh".into(), bytes: text.as_bytes().into(), digest: Digest::of(text.as_bytes()) });
+    Kit { order, brought }
+}
+
+fn script(words: &[&str]) -> Order {
+    order(Means::Script(Named { file: "/x/fix.sh".into(), words: words.iter().map(|&word| word.to_owned()).collect() }))
+}
+
+fn ban(id: &str, severity: Severity, patch: Option<Patch>) -> Arc<Ban> {
+    Arc::new(Ban {
+        id: id.to_owned(),
+        reason: "why".to_owned(),
+        advisories: Vec::new(),
+        severity,
+        action: Action::Refuse,
+        effective: Timestamp::from_seconds(0),
+        lapses: None,
+        successor: None,
+        except: Vec::new(),
+        cure: Vec::new(),
+        patch,
+    })
+}
+
+fn patch(run: &str) -> Patch {
+    Patch { check: Some(words("test -e /x")), script: None, run: words(run), timeout: 90, user: "1:2".to_owned() }
+}
+
+fn told(payloads: &[Result<Payload, NoPatch>]) -> Vec<String> {
+    let one = |payload: &Payload| format!("{}: {}", payload.ban.as_deref().unwrap_or("typed"), payload.told());
+    payloads.iter().map(|payload| payload.as_ref().map_or_else(ToString::to_string, one)).collect()
+}
+
+#[test]
+fn each_ban_has_its_own_patch_the_worst_first_and_none_twice() {
+    let bans = [
+        ban("BAN-3", Severity::Low, Some(patch("a b"))),
+        ban("BAN-2", Severity::Critical, Some(patch("c"))),
+        ban("BAN-1", Severity::Critical, None),
+        ban("BAN-4", Severity::Low, Some(Patch { timeout: 5, ..patch("c") })),
+    ];
+    let payloads = kit(order(Means::Signed), None).payloads(&bans);
+    assert_eq!(told(&payloads), ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]);
+    let work = &payloads[1].as_ref().unwrap().work;
+    assert_eq!((work.check.clone(), work.user, work.timeout, work.brings), (Some(words("test -e /x")), (1, 2), 90, false));
+}
+
+#[test]
+fn what_is_typed_beside_a_ban_counts() {
+    let bans = [ban("BAN-1", Severity::Low, Some(patch("a"))), ban("BAN-2", Severity::Low, None)];
+    let typed = Order { check: Some("c d".to_owned()), thaw: true, ..order(Means::Command(words("apt-get install"))) };
+    let payloads = kit(typed.clone(), None).payloads(&bans);
+    assert_eq!(told(&payloads), ["typed: apt-get install"]);
+    let expected = Work {
+        check: Some(vec!["sh".to_owned(), "-c".to_owned(), "c d".to_owned()]),
+        run: words("apt-get install"),
+        user: (0, 0),
+        environment: Vec::new(),
+        folder: None,
+        timeout: 600,
+        thaw: true,
+        brings: false,
+    };
+    assert_eq!(payloads[0].as_ref().unwrap().work, expected);
+    let signed = Order { means: Means::Signed, user: Some((7, 8)), timeout: Some(3), environment: words("A=b"), ..typed };
+    let payloads = kit(signed, None).payloads(&bans);
+    let work = &payloads[0].as_ref().unwrap().work;
+    assert_eq!((&work.check, work.user, work.timeout, &work.environment), (&expected.check, (7, 8), 3, &words("A=b")));
+    assert_eq!(told(&payloads[1..]), ["BAN-2 has no patch"]);
+}
+
+#[test]
+fn a_signed_script_is_that_file_and_no_other() {
+    let text = "#!/bin/sh\nexit 0\n";
+    let signed = |run: &str| Patch { script: Some(Digest::of(text.as_bytes())), ..patch(run) };
+    let bans = [ban("BAN-1", Severity::Low, Some(signed("-q now")))];
+    let digest = Digest::of(text.as_bytes());
+    assert_eq!(
+        told(&kit(order(Means::Signed), None).payloads(&bans)),
+        [format!("the patch of BAN-1 is the script {digest}: give it with --script")]
+    );
+    let payloads = kit(script(&[]), Some(text)).payloads(&bans);
+    assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
+    let payload = payloads[0].as_ref().unwrap();
+    assert_eq!((&payload.work.run, payload.work.user, payload.work.brings), (&words("/proc/self/fd/3 -q now"), (1, 2), true));
+    assert_eq!(told(&kit(script(&["-v"]), Some(text)).payloads(&bans)), ["BAN-1: fix.sh -v"]);
+    let other = Digest::of(b"rm -rf /");
+    assert_eq!(
+        told(&kit(script(&[]), Some("rm -rf /")).payloads(&bans)),
+        [format!("the patch of BAN-1 is the script {digest}, and the one that was given is {other}")]
+    );
+    // A ban that signs no script leaves what was typed.
+    let payloads = kit(script(&["a b"]), Some("echo it's")).payloads(&[ban("BAN-2", Severity::Low, Some(patch("a")))]);
+    assert_eq!(told(&payloads), ["typed: fix.sh 'a b'"]);
+    assert_eq!(payloads[0].as_ref().unwrap().work.run, ["/bin/sh", "/proc/self/fd/3", "a b"]);
+}
+
+#[test]
+fn a_patch_that_cannot_be_run_costs_its_containers_only() {
+    let bad = |id, patch| told(&kit(order(Means::Signed), None).payloads(&[ban(id, Severity::Low, Some(patch))]));
+    assert_eq!(
+        bad("B", Patch { user: "root".to_owned(), ..patch("a") }),
+        ["the patch of B cannot be run: its user is not UID:GID in numbers"]
+    );
+    assert_eq!(bad("B", patch("")), ["the patch of B cannot be run: it has no command"]);
+    assert_eq!(bad("B", Patch { check: Some(Vec::new()), ..patch("a") }), ["the patch of B cannot be run: its check is no command"]);
+    let forever = Patch { timeout: u64::MAX, ..patch("a") };
+    let payloads = kit(order(Means::Signed), None).payloads(&[ban("B", Severity::Low, Some(forever))]);
+    assert_eq!(payloads[0].as_ref().unwrap().work.timeout, 86_400);
+}
+
+#[test]
+fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
+    let digest = |change: &dyn Fn(&mut Work), bytes: Option<&[u8]>| {
+        let mut work = kit(order(Means::Command(words("a b"))), None).payloads(&[])[0].clone().unwrap().work;
+        change(&mut work);
+        let brought = bytes.map(|bytes| Brought { name: "x".to_owned(), bytes: bytes.into(), digest: Digest::of(bytes) });
+        Payload::new(work, brought, None).digest
+    };
+    let usual = digest(&|_| (), None);
+    let same: [&dyn Fn(&mut Work); 2] = [&|work| work.timeout = 1, &|work| work.thaw = true];
+    assert!(same.iter().all(|change| digest(*change, None) == usual));
+    let other: [&dyn Fn(&mut Work); 6] = [
+        &|work| work.run = words("ab"),
+        &|work| work.run = vec!["a b".to_owned()],
+        &|work| work.check = Some(words("a")),
+        &|work| work.user = (1, 0),
+        &|work| work.environment = words("A=b"),
+        &|work| work.folder = Some("/".to_owned()),
+    ];
+    let mut all: Vec<_> = other.iter().map(|change| digest(*change, None)).chain([usual]).collect();
+    all.extend([digest(&|_| (), Some(b"")), digest(&|_| (), Some(b"x"))]);
+    let number = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), number);
+}
+
+#[test]
+fn files_are_checked_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let load = |bytes: &[u8], is_script: bool| {
+        replace::replace(&path, 0o644, bytes).unwrap();
+        let named = Named { file: path.clone(), words: Vec::new() };
+        let means = if is_script { Means::Script(named) } else { Means::Program(named) };
+        let error = Kit::load(order(means)).err();
+        error.map(|error| (error.to_string().replace(&format!("{path:?}"), "F"), error.hint().unwrap_or_default().to_owned()))
+    };
+    assert_eq!(load(b"echo", true), None);
+    for (bytes, is_script, expected) in [
+        (&b" \n"[..], true, "cannot run F: it is empty"),
+        (b"\x7fELF", true, "cannot run F: it is a program, not a script"),
+        (b"#!/bin/sh\r\n", true, "cannot run F: its first line ends with a carriage return"),
+        (b"#!/bin/sh\n", false, "cannot bring F along: it is a script"),
+    ] {
+        let (message, hint) = load(bytes, is_script).unwrap();
+        assert_eq!(message, expected);
+        assert!(!hint.is_empty());
+    }
+    let nothing = Kit::load(order(Means::Script(Named { file: folder.path().join("no"), words: Vec::new() }))).unwrap_err();
+    assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let error = Kit::load(order(Means::Script(Named { file: fifo, words: Vec::new() }))).unwrap_err();
+    assert!(error.to_string().ends_with("not a regular file"), "{error}");
+}
+
+#[test]
+fn a_copy_is_sealed_and_nobody_elses() {
+    let payloads = kit(script(&[]), Some("#!/bin/sh\n")).payloads(&[]);
+    let payload = payloads[0].as_ref().unwrap();
+    let mut file = File::from(payload.copy().unwrap().unwrap());
+    let other = File::from(payload.copy().unwrap().unwrap());
+    let mut bytes = [0; 10];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"#!/bin/sh\n");
+    file.seek(SeekFrom::Start(0)).unwrap();
+    assert_eq!(file.write(b"x").unwrap_err().raw_os_error(), Some(libc::EPERM));
+    assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
+    assert_eq!(file.set_len(99).unwrap_err().raw_os_error(), Some(libc::EPERM));
+    let seals = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_ADD_SEALS(nix::fcntl::SealFlag::empty()));
+    assert_eq!(seals, Err(Errno::EPERM));
+    let facts = [&file, &other].map(|file| file.metadata().unwrap());
+    assert_eq!(facts[0].permissions().mode() & 0o777, 0o555);
+    assert!(std::os::unix::fs::MetadataExt::ino(&facts[0]) != std::os::unix::fs::MetadataExt::ino(&facts[1]));
+    assert!(kit(order(Means::Command(words("a"))), None).payloads(&[])[0].as_ref().unwrap().copy().unwrap().is_none());
+}
+
+#[test]
+fn words_are_told_as_a_shell_takes_them() {
+    for (word, expected) in
+        [("a-b_c=d/e:f", "a-b_c=d/e:f"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("\u{1b}[2J", r"'\u{1b}[2J'")]
+    {
+        assert_eq!(quoted(word), expected);
+    }
+}
