@@ -263,6 +263,26 @@ pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &G
     Some(RealRuntime { path, depth: current.depth })
 }
 
+/// The program of the runtime that made containers of this kind, for whoever runs it beside himself: the settings' runtime, else the first of their
+/// former runtimes of that kind, else the one in `PATH` and the usual folders, a diverted one before what stands in its place. Never one of
+/// `embargo`, which is the gate by whatever path.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn of_kind(kind: RuntimeKind, settings: Option<&settings::Settings>, path: &OsStr, embargo: &[Identity]) -> Option<PathBuf> {
+    let real = |path: &Path| {
+        let identity = process::identity(path);
+        path.is_absolute() && identity.is_ok_and(|identity| identity.is_program() && !embargo.iter().any(|gate| identity.is(gate)))
+    };
+    let configured = settings.into_iter().flat_map(|settings| settings.runtime.iter().chain(&settings.former_runtimes));
+    let mut configured = configured.filter(|path| Kind::of(path) == Kind::from(kind) && real(path));
+    configured.next().cloned().or_else(|| {
+        let folders = path.as_bytes().split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
+        let folders: Vec<_> = folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).collect();
+        let named = |suffix: &str| folders.iter().map(move |folder| folder.join(format!("{}{suffix}", kind.word()))).find(|path| real(path));
+        DIVERTED.iter().copied().chain([""]).find_map(named)
+    })
+}
+
 /// Whether a runtime of this kind has state of the container: below `root`, else in the folders of its own name under `$XDG_RUNTIME_DIR` and `/run`.
 fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
     let is_in = |root: &Path| process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok();

@@ -1,1 +1,201 @@
-//! How is a command run in one container, and how did it end?
+//! How does a worker patch one container?
+//!
+//! ```text
+//! job ─▶ pinned ─▶ (thaw) ─▶ check ─▶ command ─▶ check ─▶ (pause) ─▶ done
+//! stdin  this life  resume    0: fine   0: go on   0: patched          stdout, journal
+//! ```
+//!
+//! A worker is a process of its own, started by the one who paces (`embargoctl exec-patch-worker`): it gets a [`Job`] on its standard input, at descriptor
+//! 3 what is brought along, and answers with a [`Done`] on its standard output. What it is about to do is in the journal before it does it, and how
+//! it ended after, whatever has become of the one who started it. SIGTERM tells it that the time is up.
+//!
+//! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not checked: whether the container is one to be patched.
+
+pub mod entrance;
+pub mod freezer;
+pub mod owner;
+pub mod pinned;
+pub mod process;
+pub mod refusal;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use nix::sys::signalfd::SignalFd;
+
+use self::entrance::Entrance;
+use super::job::{Done, Job};
+use super::journal::Journal;
+use super::outcome::{Outcome, Stage};
+use crate::paths::Paths;
+use crate::report::{self, Exit, line};
+use crate::sys::{process as own_process, spawn};
+
+/// The program's name in what it says.
+const PROGRAM: &str = "embargo exec-patch";
+
+/// The largest job, in bytes: a command may be as long as the kernel lets it.
+const LARGEST_JOB: u64 = 8 << 20;
+
+/// Why a worker could not do anything at all.
+#[derive(Debug)]
+pub enum WorkerError {
+    /// It was started by hand.
+    Words,
+    /// Its job could not be read.
+    Job(io::Error),
+    /// It cannot watch over what it would start.
+    Parent(io::Error),
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words => f.write_str("cannot use exec-patch-worker by hand: it is how exec-patch starts its workers"),
+            Self::Job(_) => f.write_str("cannot read the worker's job"),
+            Self::Parent(_) => f.write_str("cannot watch over the runtime's processes"),
+        }
+    }
+}
+
+impl std::error::Error for WorkerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Words => None,
+            Self::Job(error) | Self::Parent(error) => Some(error),
+        }
+    }
+}
+
+/// A worker: reads its job, does it and says how it ended. `words` are those behind `exec-patch-worker`; there are none.
+#[must_use]
+pub fn main(words: &[OsString]) -> Exit {
+    match work(words) {
+        Ok(done) => {
+            // Whoever asked may be gone; the journal knows.
+            let said = serde_json::to_string(&done).map_err(io::Error::from).and_then(|done| report::result(&done));
+            drop(said);
+            Exit::Clear
+        }
+        Err(error) => {
+            report::failure(PROGRAM, &error);
+            if matches!(error, WorkerError::Words) { Exit::Usage } else { Exit::Failed }
+        }
+    }
+}
+
+fn work(words: &[OsString]) -> Result<Done, WorkerError> {
+    let began = Instant::now();
+    if !words.is_empty() {
+        return Err(WorkerError::Words);
+    }
+    let signals = spawn::become_parent().map_err(WorkerError::Parent)?;
+    let mut text = Vec::new();
+    io::stdin().lock().take(LARGEST_JOB).read_to_end(&mut text).map_err(WorkerError::Job)?;
+    let job: Job = serde_json::from_slice(&text).map_err(|error| WorkerError::Job(error.into()))?;
+    let journal = match Journal::open(&job.journal).and_then(|journal| journal.begun(&job).map(|()| journal)) {
+        Ok(journal) => journal,
+        // What cannot be written down is not done: nobody could tell later that it was.
+        Err(error) => return Ok(nothing_done(Outcome::CouldNotEnter { why: line::causes(&error) }, began)),
+    };
+    let done = enter(&job, &journal.output(&job), signals, began);
+    if let Err(error) = journal.ended(&job, &done) {
+        report::failure(PROGRAM, &error);
+    }
+    Ok(done)
+}
+
+/// That it ended so before anything ran.
+fn nothing_done(outcome: Outcome, began: Instant) -> Done {
+    Done { outcome, took: milliseconds(began), written: 0, tail: String::new(), left: Vec::new() }
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The folder below which each worker has one for what its runtime gets: `/run/embargo/entered`.
+fn folder() -> PathBuf {
+    let root = std::env::var_os("EMBARGO_ROOT");
+    Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
+}
+
+fn enter(job: &Job, output: &Path, signals: SignalFd, began: Instant) -> Done {
+    let deadline = began.checked_add(Duration::from_secs(job.work.timeout)).unwrap_or(began);
+    let mut entrance = match Entrance::open(job, &folder(), output, signals, deadline) {
+        Ok(entrance) => entrance,
+        Err(outcome) => return nothing_done(outcome, began),
+    };
+    let outcome = patch_awake(&mut entrance, job).unwrap_or_else(|outcome| outcome);
+    let (printed, kept, still) = entrance.close();
+    if let Err(error) = kept {
+        report::warning(PROGRAM, &format!("cannot keep all output of {}: {}", line::name(&job.container.id), line::causes(&error)));
+    }
+    // What is left of a patch that took too long is its outcome.
+    let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut) { Vec::new() } else { still };
+    Done { outcome, took: milliseconds(began), written: printed.written, tail: printed.tail, left }
+}
+
+/// Patches a container that runs, and one that is paused when the job says so: that is paused again, whatever happens.
+fn patch_awake(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
+    if !entrance.is_paused() {
+        return patch(entrance, job);
+    }
+    if !job.work.thaw {
+        return Err(Outcome::Paused);
+    }
+    entrance.freeze("resume").map_err(|why| Outcome::CouldNotEnter { why })?;
+    let outcome = patch(entrance, job);
+    if let Err(why) = entrance.freeze("pause") {
+        report::warning(PROGRAM, &format!("cannot pause {} again: {why}", line::name(&job.container.id)));
+    }
+    outcome
+}
+
+/// The check, the command and the check again.
+fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
+    let work = &job.work;
+    if let Some(check) = &work.check
+        && entrance.run(check, false)? == 0
+    {
+        return Ok(Outcome::AlreadyFine);
+    }
+    let status = entrance.run(&work.run, work.brings)?;
+    if status != 0 {
+        return Ok(Outcome::Failed { stage: Stage::Command, status });
+    }
+    match &work.check {
+        Some(check) => match entrance.run(check, false)? {
+            0 => Ok(Outcome::Patched),
+            status => Ok(Outcome::Failed { stage: Stage::CheckAfter, status }),
+        },
+        None => Ok(Outcome::Patched),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::super::job::Container;
+    use crate::container::running::RuntimeKind;
+
+    /// A container of this user, whose first process is this one.
+    pub(crate) fn container(owner: u32) -> Container {
+        Container {
+            id: "c1".into(),
+            engine: "unknown".into(),
+            namespace: None,
+            name: None,
+            image: None,
+            image_id: None,
+            kind: RuntimeKind::Runc,
+            root: "/run/runc".into(),
+            bundle: "/run/bundle".into(),
+            owner,
+            pid: std::process::id(),
+            started: 1,
+        }
+    }
+}

@@ -10,6 +10,8 @@ pub mod file;
 pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;
+#[cfg(feature = "ctl")]
+pub mod spawn;
 pub mod statmount;
 pub mod system_log;
 #[cfg(feature = "ctl")]

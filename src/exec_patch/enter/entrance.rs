@@ -1,0 +1,304 @@
+//! How does one command run in a container, and what if it does not end?
+//!
+//! One process, one loop: it waits with poll(2) for output, for children that end and for SIGTERM, never longer than to the deadline, and looks at what
+//! the command starts all the while. The runtime is called as engines call it, detached: it ends as soon as the command runs, which becomes this
+//! process's child by that (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is the command's own, and what the command leaves in the background
+//! holds nobody up (`runc exec` in the foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not end, as it does not in
+//! a container that is frozen meanwhile, is killed at the deadline like everything else.
+//!
+//! In: a job, the container's state and its owner. Out: an exit status, or the outcome that this is the end of. Hostile: what the command prints, the
+//! process ID that a user's runtime leaves.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+
+use super::freezer;
+use super::owner::Owner;
+use super::pinned::{Pinned, could_not_enter};
+use super::process::Asked;
+use super::refusal;
+use crate::container::running::InitProcess;
+use crate::exec_patch::job::{BROUGHT, Job};
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::output::{Collector, Printed};
+use crate::exec_patch::tree::{Patience, Tree};
+use crate::report::line;
+use crate::sys::file::{self, Guard};
+use crate::sys::spawn::{self, Program};
+
+/// How often what a command starts is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long output is taken from what goes on after a command has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a runtime may take to pause or resume; the kernel may retry a freeze for a while.
+const FREEZE: Duration = Duration::from_secs(20);
+
+/// The largest log of a runtime that is read, in bytes.
+const LARGEST_LOG: u64 = 256 << 10;
+
+/// Where runtimes look for programs of their own.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A container that is being patched.
+#[derive(Debug)]
+pub struct Entrance<'a> {
+    job: &'a Job,
+    owner: Owner,
+    namespace: Option<OwnedFd>,
+    pinned: Pinned,
+    deadline: Instant,
+    tree: Tree,
+    watch: Watch,
+    marker: String,
+    calls: usize,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+struct Watch {
+    signals: SignalFd,
+    collector: Collector,
+    /// The children that have ended, with their exit statuses.
+    ended: Vec<(u32, i32)>,
+    /// Whether SIGTERM said that the time is up.
+    is_stopped: bool,
+}
+
+impl Watch {
+    /// Waits at most this long for anything to happen, and takes it.
+    fn wait(&mut self, limit: Duration) {
+        let limit = PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
+        let polled = self.collector.polled();
+        let mut all: Vec<_> = polled.iter().map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN)).collect();
+        all.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
+        // A poll that a fault ends is one that ended early: everything is looked at anyway.
+        let _ready = poll(&mut all, limit);
+        self.collector.take();
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            self.is_stopped |= i32::try_from(signal.ssi_signo) == Ok(Signal::SIGTERM as i32);
+        }
+        self.ended.extend(spawn::ended_children());
+    }
+
+    /// The exit status of this child, when it has ended.
+    fn status(&self, pid: u32) -> Option<i32> {
+        self.ended.iter().find(|(ended, _)| *ended == pid).map(|(_, status)| *status)
+    }
+}
+
+impl<'a> Entrance<'a> {
+    /// Prepares everything for entering the container, up to the first call of its runtime: below `folder`, with what is printed going to `output`.
+    ///
+    /// # Errors
+    /// How it ends for the container, when it cannot be entered.
+    pub fn open(job: &'a Job, folder: &Path, output: &Path, signals: SignalFd, deadline: Instant) -> Result<Self, Outcome> {
+        let container = &job.container;
+        let owner = Owner::of(container).map_err(|error| could_not_enter(&error))?;
+        let name = format!("{}.{}", job.run, job.number);
+        let pinned = Pinned::make(container, owner, folder.join(format!("{name}.{}", std::process::id())))?;
+        let namespace = owner.namespace(container.pid, pinned.spec().makes_user_namespace).map_err(|error| could_not_enter(&error))?;
+        let collector = Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
+        let marker = format!("EMBARGO_PATCH={name}");
+        let tree = Tree::new(container, &marker);
+        let watch = Watch { signals, collector, ended: Vec::new(), is_stopped: false };
+        Ok(Self { job, owner, namespace, pinned, deadline, tree, watch, marker, calls: 0 })
+    }
+
+    /// Whether the container is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        freezer::is_paused(self.job.container.pid, Path::new("/sys/fs/cgroup"))
+    }
+
+    /// Whether this life of the container goes on.
+    fn is_alive(&self) -> bool {
+        let container = &self.job.container;
+        InitProcess { pid: container.pid, started: Some(container.started) }.is_alive()
+    }
+
+    /// Runs a command in the container and returns its exit status; `brings` hands it what is brought along.
+    ///
+    /// # Errors
+    /// How it ends for the container, when the command did not run, or not to its end, or the container ended with it.
+    pub fn run(&mut self, words: &[String], brings: bool) -> Result<i32, Outcome> {
+        self.watch.ended.clear();
+        let runtime = self.call_exec(words, brings).map_err(|error| could_not_enter(&error))?;
+        match self.wait_for(runtime)? {
+            0 => {}
+            status => return Err(self.refused(status)),
+        }
+        let payload = self.payload()?;
+        let status = self.wait_for(payload)?;
+        self.watch.collector.close(LAST_WORDS);
+        self.tree.look();
+        if status != 0 && !self.is_alive() { Err(Outcome::Vanished) } else { Ok(status) }
+    }
+
+    /// Starts the runtime, which is to start the command.
+    fn call_exec(&mut self, words: &[String], brings: bool) -> io::Result<u32> {
+        self.calls += 1;
+        let work = &self.job.work;
+        let (environment, folder) = (&work.environment, work.folder.as_deref());
+        let asked = Asked { words, user: work.user, environment, marker: &self.marker, folder };
+        let process = self.pinned.file("process", self.calls);
+        self.pinned.put(&process, self.pinned.spec().process(&asked).to_string().as_bytes(), self.owner)?;
+        let mut call: Vec<OsString> = vec!["exec".into(), "--detach".into(), "--process".into(), process.into()];
+        call.extend(["--pid-file".into(), self.pinned.file("pid", self.calls).into()]);
+        if brings {
+            call.extend(["--preserve-fds".into(), "1".into()]);
+        }
+        let ends = self.watch.collector.open()?;
+        let runtime = self.start(call, Some((ends.output, ends.error)), brings.then_some(BROUGHT))?;
+        self.tree.started(runtime, self.watch.collector.inodes());
+        Ok(runtime)
+    }
+
+    /// Starts the runtime as the container's owner, for this life of it.
+    fn start(&self, call: Vec<OsString>, prints: Option<(OwnedFd, OwnedFd)>, keeps: Option<i32>) -> io::Result<u32> {
+        let mut words: Vec<OsString> = vec!["--root".into(), self.pinned.root().into()];
+        words.extend(["--log".into(), self.pinned.file("log", self.calls).into(), "--log-format".into(), "json".into()]);
+        words.extend(call);
+        words.push(self.job.container.id.as_str().into());
+        let mut environment = vec![("PATH", OsString::from(PATH))];
+        if self.job.container.owner != 0 {
+            environment.push(("XDG_RUNTIME_DIR", format!("/run/user/{}", self.job.container.owner).into()));
+        }
+        let namespace = self.namespace.as_ref().map(AsFd::as_fd);
+        let (path, person) = (self.job.runtime.as_path(), self.owner.person());
+        spawn::start(Program { path, words: &words, environment: &environment, prints, keeps, person, namespace })
+    }
+
+    /// Waits for a child's end, and looks at what it starts meanwhile.
+    fn wait_for(&mut self, child: u32) -> Result<i32, Outcome> {
+        let mut looked = Instant::now();
+        loop {
+            if let Some(status) = self.watch.status(child) {
+                return Ok(status);
+            }
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if self.watch.is_stopped || left.is_zero() {
+                return Err(self.end());
+            }
+            self.watch.wait(left.min(LOOK));
+            if looked.elapsed() >= LOOK {
+                self.tree.look();
+                looked = Instant::now();
+            }
+        }
+    }
+
+    /// The command's process, which the runtime has started, and which is this process's child by now.
+    fn payload(&mut self) -> Result<u32, Outcome> {
+        let path = self.pinned.file("pid", self.calls);
+        let written = self.pinned.left(&path, 64, self.owner);
+        let pid = written.trim().parse().unwrap_or(0);
+        let is_living = children().contains(&pid);
+        if is_living {
+            self.watch.ended.retain(|(ended, _)| *ended != pid);
+            self.tree.started(pid, self.watch.collector.inodes());
+        }
+        // The runtime found the first process that the copied state names, and so it is still there: whatever was entered is this life.
+        if !self.is_alive() {
+            self.end_children();
+            return Err(Outcome::Vanished);
+        }
+        if !is_living && self.watch.status(pid).is_none() {
+            self.end_children();
+            return Err(Outcome::CouldNotEnter { why: format!("the runtime names no process that it started: {written:?}") });
+        }
+        Ok(pid)
+    }
+
+    /// The runtime did not start the command.
+    fn refused(&mut self, status: i32) -> Outcome {
+        self.watch.collector.close(Duration::ZERO);
+        let log = self.pinned.left(&self.pinned.file("log", self.calls), LARGEST_LOG, self.owner);
+        let why = refusal::reason(&log, "", status);
+        self.end_children();
+        if !self.is_alive() {
+            Outcome::Vanished
+        } else if refusal::is_paused(&why) {
+            Outcome::Paused
+        } else {
+            Outcome::CouldNotEnter { why }
+        }
+    }
+
+    /// The time is up: ends everything that was started.
+    fn end(&mut self) -> Outcome {
+        let watch = &mut self.watch;
+        let mut left: Vec<String> = self.tree.end(Patience::USUAL, |limit| watch.wait(limit)).iter().map(ToString::to_string).collect();
+        let stuck = self.end_children();
+        let unnamed = |pid: &u32| !left.iter().any(|named| named.split(' ').next() == Some(&pid.to_string()));
+        let stuck: Vec<String> =
+            stuck.iter().filter(|pid| unnamed(pid)).map(|pid| format!("{pid} {}", self.job.container.kind.word())).collect();
+        left.extend(stuck);
+        self.watch.collector.close(Duration::ZERO);
+        if left.is_empty() { Outcome::TimedOut } else { Outcome::Survived { left } }
+    }
+
+    /// Ends every child of this process: the runtime, and what it had started when it was ended. Returns what does not end, frozen perhaps.
+    fn end_children(&mut self) -> Vec<u32> {
+        let until = Instant::now() + Patience::USUAL.kill;
+        loop {
+            self.watch.wait(Duration::ZERO);
+            let left = children();
+            if left.is_empty() || Instant::now() >= until {
+                return left;
+            }
+            left.iter().for_each(|child| spawn::kill_child(*child));
+            self.watch.wait(LOOK);
+        }
+    }
+
+    /// Lets the runtime `resume` or `pause` the container, this life of it.
+    ///
+    /// # Errors
+    /// The runtime's reason why it could not.
+    pub fn freeze(&mut self, verb: &str) -> Result<(), String> {
+        self.calls += 1;
+        let failed = |error: io::Error| line::causes(&error);
+        let runtime = self.start(vec![verb.into()], None, None).map_err(failed)?;
+        let until = Instant::now() + FREEZE;
+        while self.watch.status(runtime).is_none() && Instant::now() < until {
+            self.watch.wait(LOOK);
+        }
+        match self.watch.status(runtime) {
+            Some(0) => Ok(()),
+            Some(status) => {
+                let log = self.pinned.left(&self.pinned.file("log", self.calls), LARGEST_LOG, self.owner);
+                Err(refusal::reason(&log, "", status))
+            }
+            None => {
+                spawn::kill_child(runtime);
+                Err(format!("{verb} took longer than {} s", FREEZE.as_secs()))
+            }
+        }
+    }
+
+    /// What was printed, and what still runs of what was started.
+    #[must_use]
+    pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>) {
+        let left = self.tree.alive().iter().map(ToString::to_string).collect();
+        let (printed, kept) = self.watch.collector.finish();
+        (printed, kept, left)
+    }
+}
+
+/// This process's children, ended ones that it has not yet waited for aside (proc(5), `/proc/pid/task/tid/children`).
+fn children() -> Vec<u32> {
+    let own = std::process::id();
+    let path = format!("/proc/{own}/task/{own}/children");
+    let listed = file::read_text(Path::new(&path), 1 << 20, Guard::Any).unwrap_or_default();
+    let is_living = |pid: &u32| InitProcess { pid: *pid, started: None }.is_alive();
+    listed.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_living).collect()
+}

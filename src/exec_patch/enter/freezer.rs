@@ -1,0 +1,72 @@
+//! Is a container paused?
+//!
+//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether its freezer holds it, whoever did that, the container itself or
+//! somebody above it. Cheap: two or three small files, where the runtime's own `state` is a process more. Where it cannot be told the answer is no, and
+//! the runtime, which looks as well, refuses to enter.
+
+use std::path::{Path, PathBuf};
+
+use crate::sys::file::{self, Guard};
+
+/// More than a process's cgroups ever are.
+const LARGEST: u64 = 64 << 10;
+
+/// Whether the process is in a frozen cgroup, by the files below `system`, the node's `/sys/fs/cgroup`.
+#[must_use]
+pub fn is_paused(pid: u32, system: &Path) -> bool {
+    let cgroups = file::read_text(&PathBuf::from(format!("/proc/{pid}/cgroup")), LARGEST, Guard::Any).unwrap_or_default();
+    cgroups.lines().any(|cgroup| is_frozen(cgroup, system))
+}
+
+/// The same for one line of a process's cgroups: `5:freezer:/docker/…`, or `0::/docker/…` for version 2, which is mounted in one of two places.
+fn is_frozen(cgroup: &str, system: &Path) -> bool {
+    let mut parts = cgroup.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return false };
+    let says = |hierarchy: &str, name: &str, word: &str| {
+        let path = system.join(hierarchy).join(path.trim_start_matches('/')).join(name);
+        file::read_text(&path, LARGEST, Guard::Any).is_ok_and(|text| text.lines().any(|line| line == word))
+    };
+    if controllers.split(',').any(|controller| controller == "freezer") {
+        return says("freezer", "freezer.state", "FROZEN") || says("freezer", "freezer.state", "FREEZING");
+    }
+    controllers.is_empty() && ["", "unified"].iter().any(|hierarchy| says(hierarchy, "cgroup.events", "frozen 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_version_of_cgroups_tells_what_is_frozen() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+            file.persist(path).unwrap();
+        };
+        put("freezer/docker/a/freezer.state", "FROZEN\n");
+        put("freezer/docker/b/freezer.state", "THAWED\n");
+        put("unified/docker/c/cgroup.events", "populated 1\nfrozen 1\n");
+        put("docker/d/cgroup.events", "populated 1\nfrozen 1\n");
+        put("docker/e/cgroup.events", "populated 1\nfrozen 0\n");
+        for (line, expected) in [
+            ("6:freezer:/docker/a", true),
+            ("6:cpu,freezer:/docker/a", true),
+            ("6:freezer:/docker/b", false),
+            ("6:freezer:/docker/none", false),
+            ("6:cpu:/docker/a", false),
+            ("0::/docker/c", true),
+            ("0::/docker/d", true),
+            ("0::/docker/e", false),
+            ("1:name=systemd:/docker/c", false),
+            ("0::", false),
+            ("6:freezer", false),
+            ("", false),
+        ] {
+            assert_eq!(is_frozen(line, folder.path()), expected, "{line}");
+        }
+        assert!(!is_paused(std::process::id(), folder.path()) && !is_paused(u32::MAX, folder.path()));
+    }
+}

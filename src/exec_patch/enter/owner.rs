@@ -1,0 +1,168 @@
+//! Whose container is it, and what may be done for it as that user?
+//!
+//! In: the user who owns the container's state, and its first process, both that user's word. Out: as whom its runtime runs, and in which user
+//! namespace. What a user says of his containers may lie about anything: any process, any path. So root reads his files and runs his runtime as he is
+//! himself, and joins no namespace but his own. Not checked: whether the container is one.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
+
+use crate::exec_patch::job::Container;
+use crate::sys::spawn::{self, Person};
+
+/// As whom a container's runtime runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// As this process.
+    Caller,
+    /// As another user, because this process is root's.
+    User(Person),
+}
+
+/// Why a container cannot be entered on its owner's behalf.
+#[derive(Debug)]
+pub enum OwnerError {
+    /// It is another user's, and the caller is not root.
+    Foreign(u32),
+    /// Its first process cannot be looked at.
+    Process(io::Error),
+    /// Its first process runs in a user namespace that is not its owner's.
+    Namespace,
+}
+
+impl fmt::Display for OwnerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(user) => write!(f, "cannot enter a container of user {user} without being root"),
+            Self::Process(_) => f.write_str("cannot tell the user namespace of its first process"),
+            Self::Namespace => f.write_str("cannot join the user namespace of its first process: it is not its owner's"),
+        }
+    }
+}
+
+impl std::error::Error for OwnerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Process(error) => Some(error),
+            Self::Foreign(_) | Self::Namespace => None,
+        }
+    }
+}
+
+/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian, Fedora: `nogroup`, `nobody`).
+const NOBODYS: u32 = 65_534;
+
+impl Owner {
+    /// The owner of this container.
+    ///
+    /// # Errors
+    /// [`OwnerError::Foreign`].
+    pub fn of(container: &Container) -> Result<Self, OwnerError> {
+        let caller = geteuid().as_raw();
+        if container.owner == caller {
+            return Ok(Self::Caller);
+        }
+        if caller != 0 {
+            return Err(OwnerError::Foreign(container.owner));
+        }
+        let known = nix::unistd::User::from_uid(Uid::from_raw(container.owner)).ok().flatten();
+        let group = known.map(|user| user.gid.as_raw()).filter(|group| *group != 0).unwrap_or(NOBODYS);
+        Ok(Self::User(Person { user: container.owner, group }))
+    }
+
+    /// The user whom a program must become, when it is not this process's own.
+    #[must_use]
+    pub const fn person(self) -> Option<Person> {
+        match self {
+            Self::Caller => None,
+            Self::User(person) => Some(person),
+        }
+    }
+
+    /// Does `work` with the owner's rights on files and no others, so that his paths lead nowhere he cannot go himself.
+    pub fn reading<T>(self, work: impl FnOnce() -> T) -> T {
+        let Self::User(Person { user, group }) = self else { return work() };
+        // With the file system's user the kernel takes root's rights on files away and gives them back (setfsuid(2), capabilities(7)).
+        let own_group = setfsgid(Gid::from_raw(group));
+        let own_user = setfsuid(Uid::from_raw(user));
+        let done = work();
+        setfsuid(own_user);
+        setfsgid(own_group);
+        done
+    }
+
+    /// The user namespace in which the owner's engine runs, for a container whose first process is `pid`; `None` where it is this process's own.
+    /// `made_by_runtime` says that the container's runtime made a user namespace for it, which is not the engine's then.
+    ///
+    /// # Errors
+    /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
+    pub fn namespace(self, pid: u32, made_by_runtime: bool) -> Result<Option<OwnedFd>, OwnerError> {
+        if geteuid().is_root() && self == Self::Caller {
+            return Ok(None);
+        }
+        let id = |file: &File| file.metadata().map(|facts| (facts.dev(), facts.ino()));
+        let own = File::open("/proc/self/ns/user").and_then(|file| id(&file)).map_err(OwnerError::Process)?;
+        let mut namespace = File::open(format!("/proc/{pid}/ns/user")).map_err(OwnerError::Process)?;
+        if id(&namespace).map_err(OwnerError::Process)? == own {
+            return Ok(None);
+        }
+        // The kernel lets them be nested 32 deep (user_namespaces(7)).
+        for depth in 0..=32 {
+            let parent = File::from(spawn::parent_namespace(&namespace).map_err(OwnerError::Process)?);
+            if id(&parent).map_err(OwnerError::Process)? == own {
+                let user = self.person().map_or_else(|| geteuid().as_raw(), |person| person.user);
+                if spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? != user {
+                    return Err(OwnerError::Namespace);
+                }
+                return Ok((depth > 0 || !made_by_runtime).then(|| namespace.into()));
+            }
+            namespace = parent;
+        }
+        Err(OwnerError::Namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec_patch::enter::testing::container;
+
+    #[test]
+    fn only_root_enters_the_containers_of_others() {
+        let own = geteuid().as_raw();
+        assert_eq!(Owner::of(&container(own)).unwrap(), Owner::Caller);
+        let other = Owner::of(&container(own + 70_000));
+        if own == 0 {
+            assert_eq!(other.unwrap(), Owner::User(Person { user: 70_000, group: NOBODYS }));
+        } else {
+            assert_eq!(other.unwrap_err().to_string(), format!("cannot enter a container of user {} without being root", own + 70_000));
+        }
+    }
+
+    #[test]
+    fn a_process_in_the_callers_own_user_namespace_needs_no_other() {
+        assert!(Owner::Caller.namespace(std::process::id(), false).unwrap().is_none());
+        let other = Owner::User(Person { user: 70_000, group: NOBODYS });
+        assert!(other.namespace(std::process::id(), true).unwrap().is_none());
+        assert_eq!(other.namespace(u32::MAX, true).unwrap_err().to_string(), "cannot tell the user namespace of its first process");
+    }
+
+    #[test]
+    fn what_is_done_for_a_user_is_done_with_his_rights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        drop(tempfile::NamedTempFile::new_in(folder.path()).unwrap().persist(&path).unwrap());
+        let owner = Owner::of(&container(geteuid().as_raw())).unwrap();
+        assert!(owner.reading(|| File::open(&path)).is_ok());
+        if geteuid().is_root() {
+            let user = Owner::User(Person { user: 70_000, group: NOBODYS });
+            assert!(user.reading(|| File::open(&path)).is_err());
+            assert!(File::open(&path).is_ok(), "and root is root again");
+        }
+    }
+}

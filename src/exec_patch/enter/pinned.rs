@@ -1,0 +1,200 @@
+//! How does a runtime enter this life of a container and never another?
+//!
+//! ```text
+//! /run/embargo/entered/<run>.<number>.<worker>/   0700, the owner's
+//!   root/<id>/state.json                          what `RUNTIME --root` gets: a copy of the container's state as it was checked
+//!   process-1.json, pid-1, log-1                  what each call of the runtime gets and leaves
+//! ```
+//!
+//! A container that its engine restarts has the same ID, the same state folder and often the same cgroup. A runtime compares its first process's ID
+//! and start time with the state (runc: libcontainer/container_linux.go, `currentStatus`; crun: src/libcrun/container.c,
+//! `libcrun_is_container_running`), so with a copy of the state of one life it enters that one or none. Seen with runc 1.1.5 and crun 1.8.1. All files
+//! are copied: crun keeps the seccomp filter beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
+//!
+//! In: a container as it was found; its state, its owner's word. Out: the folder, which goes with this value. Not checked: the state's other fields.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use super::owner::Owner;
+use super::process::RuntimeSpec;
+use crate::container::bundle::LARGEST_SPEC;
+use crate::container::running::{self, InitProcess, RuntimeKind};
+use crate::exec_patch::job::Container;
+use crate::exec_patch::outcome::Outcome;
+use crate::report::line;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The most files of a state folder that are copied; runc keeps one or two there, crun four.
+const MOST_FILES: usize = 32;
+
+/// The file that is there from a container's `create` to its `start`, for both runtimes.
+const NOT_STARTED: &str = "exec.fifo";
+
+/// A copy of the state of one life.
+#[derive(Debug)]
+pub struct Pinned {
+    folder: PathBuf,
+    spec: RuntimeSpec,
+}
+
+impl Pinned {
+    /// Copies the state of `container` into the new folder `folder`, when it is still that of this life.
+    ///
+    /// # Errors
+    /// How it ends for the container: it vanished, or cannot be entered.
+    pub fn make(container: &Container, owner: Owner, folder: PathBuf) -> Result<Self, Outcome> {
+        make_folder(&folder).map_err(|error| cannot(&folder, error))?;
+        let found = (|| {
+            let state = folder.join("root").join(&container.id);
+            DirBuilder::new().mode(0o700).recursive(true).create(&state).map_err(|error| cannot(&state, error))?;
+            copy(container, owner, &state)?;
+            check(container, &folder.join("root"))?;
+            read_spec(container, owner, &state)
+        })();
+        let made = found.and_then(|spec| hand_over(&folder, owner).map_err(|error| cannot(&folder, error)).map(|()| spec));
+        match made {
+            Ok(spec) => Ok(Self { folder, spec }),
+            Err(outcome) => {
+                remove(&folder);
+                Err(outcome)
+            }
+        }
+    }
+
+    /// The container's runtime spec.
+    #[must_use]
+    pub const fn spec(&self) -> &RuntimeSpec {
+        &self.spec
+    }
+
+    /// The state folder for the runtime's `--root`.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("root")
+    }
+
+    /// A file for the runtime, that one call of it reads or leaves.
+    #[must_use]
+    pub fn file(&self, name: &str, call: usize) -> PathBuf {
+        self.folder.join(format!("{name}-{call}"))
+    }
+
+    /// Puts a new file there.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn put(&self, path: &Path, bytes: &[u8], owner: Owner) -> io::Result<()> {
+        owner.reading(|| write_new(path, bytes))
+    }
+
+    /// What the runtime left in a file there, at most `limit` bytes; empty where it left none. The owner may have put anything in its place.
+    #[must_use]
+    pub fn left(&self, path: &Path, limit: u64, owner: Owner) -> String {
+        let bytes = owner.reading(|| file::read(path, limit, Guard::NoLink)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        remove(&self.folder);
+    }
+}
+
+/// What could not be done with a file of the worker's own.
+fn cannot(path: &Path, error: io::Error) -> Outcome {
+    could_not_enter(&crate::sys::replace::WriteError::new(path, error))
+}
+
+/// That nothing entered, and why.
+pub(super) fn could_not_enter(error: &(dyn std::error::Error + 'static)) -> Outcome {
+    Outcome::CouldNotEnter { why: line::causes(error) }
+}
+
+/// Removes a worker's folder. One that stays holds nothing that anybody but its container's owner can read.
+fn remove(folder: &Path) {
+    let removed = fs::remove_dir_all(folder);
+    drop(removed);
+}
+
+/// Makes the worker's folder, and the one of all workers where it is missing.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if let Some(all) = folder.parent() {
+        DirBuilder::new().mode(0o711).recursive(true).create(all)?;
+        file::owned_folder(all).map_err(io::Error::other)?;
+    }
+    DirBuilder::new().mode(0o700).create(folder)
+}
+
+/// Gives the folder, and what is in it, to the owner, the folder last.
+fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
+    let Some(person) = owner.person() else { return Ok(()) };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            hand_over(&entry.path(), owner)?;
+        } else {
+            chown(entry.path(), Some(person.user), Some(person.group))?;
+        }
+    }
+    chown(folder, Some(person.user), Some(person.group))
+}
+
+/// Copies the files of the container's state folder to `to`.
+fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
+    let from = container.root.join(&container.id);
+    let files = owner.reading(|| read_all(&from)).map_err(|error| match error {
+        FileError::Io(_, cause) if cause.kind() == io::ErrorKind::NotFound => Outcome::Vanished,
+        other => could_not_enter(&other),
+    })?;
+    if files.iter().any(|(name, _)| name == NOT_STARTED) {
+        return Err(Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
+    }
+    files.iter().try_for_each(|(name, bytes)| {
+        let path = to.join(name);
+        write_new(&path, bytes).map_err(|error| cannot(&path, error))
+    })
+}
+
+/// The regular files in a folder, and its FIFOs with nothing in them.
+fn read_all(folder: &Path) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
+    let failed = |error| FileError::Io(folder.to_owned(), error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)?.take(MOST_FILES) {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_file() {
+            files.push((entry.file_name(), file::read(&entry.path(), LARGEST_SPEC, Guard::NoLink)?));
+        } else if !kind.is_dir() && !kind.is_symlink() {
+            files.push((entry.file_name(), Vec::new()));
+        }
+    }
+    Ok(files)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+/// That the copied state is that of this life.
+fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
+    let Some(found) = running::containers(&[root.to_owned()]).into_iter().next() else { return Err(Outcome::Vanished) };
+    let state = found.map_err(|error| could_not_enter(&error))?;
+    let process = InitProcess { pid: container.pid, started: Some(container.started) };
+    let is_same = state.process.pid == process.pid && state.process.started.is_none_or(|started| Some(started) == process.started);
+    if is_same && state.kind == container.kind && process.is_alive() { Ok(()) } else { Err(Outcome::Vanished) }
+}
+
+/// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps none.
+fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
+    let bytes = match container.kind {
+        RuntimeKind::Runc => owner.reading(|| file::read(&container.bundle.join("config.json"), LARGEST_SPEC, Guard::Any)),
+        RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
+    };
+    let bytes = bytes.map_err(|error| could_not_enter(&error))?;
+    RuntimeSpec::parse(&bytes).map_err(|error| could_not_enter(&error))
+}

@@ -1,0 +1,207 @@
+//! What process does the runtime get to start?
+//!
+//! In: the container's runtime spec (its engine's file, or a user's: hostile) and what is asked for. Out: the `process` of `RUNTIME exec --process`
+//! (OCI runtime-spec, config.md "Process"): the container's own, so that the patch has no more than the container has, with other words, and with
+//! another user, environment and folder only as asked for. Pure. Not checked: values that only the runtime reads.
+//!
+//! Capabilities follow the user as the engines' own `exec` has it. For root in a container of another user they are the container's bounding set
+//! (Podman: libpod/oci_conmon_exec_common.go, `prepareProcessExec`; with Docker's `exec -u 0` the kernel gives the same when root executes a program,
+//! capabilities(7), "Capabilities and execution of programs by root"). A user who is neither root nor the container's own has none.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+/// What is asked for in place of the container's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The command.
+    pub words: &'a [String],
+    /// Numeric user and group.
+    pub user: (u32, u32),
+    /// Variables `NAME=VALUE`; each takes the place of the container's own of that name.
+    pub environment: &'a [String],
+    /// The same, by which the processes of a patch are known.
+    pub marker: &'a str,
+    /// The working folder.
+    pub folder: Option<&'a str>,
+}
+
+/// Why a runtime spec tells no process.
+#[derive(Debug)]
+pub enum SpecError {
+    /// It is no JSON.
+    Json(serde_json::Error),
+    /// It has no `process`, or one that is no object.
+    NoProcess,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(_) => f.write_str("cannot read the container's runtime spec"),
+            Self::NoProcess => f.write_str("cannot read the container's runtime spec: it has no process"),
+        }
+    }
+}
+
+impl std::error::Error for SpecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Json(error) => Some(error),
+            Self::NoProcess => None,
+        }
+    }
+}
+
+/// A runtime spec, the part of it that matters here.
+#[derive(Clone, Debug)]
+pub struct RuntimeSpec {
+    process: Map<String, Value>,
+    /// Whether the container got a user namespace of its own from its runtime.
+    pub makes_user_namespace: bool,
+}
+
+impl RuntimeSpec {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`SpecError`].
+    pub fn parse(json: &[u8]) -> Result<Self, SpecError> {
+        let mut spec: Value = serde_json::from_slice(json).map_err(SpecError::Json)?;
+        let namespaces = spec.pointer("/linux/namespaces").and_then(Value::as_array);
+        let is_new_user = |namespace: &Value| {
+            let path = namespace.get("path").and_then(Value::as_str).unwrap_or_default();
+            namespace.get("type").and_then(Value::as_str) == Some("user") && path.is_empty()
+        };
+        let makes_user_namespace = namespaces.is_some_and(|all| all.iter().any(is_new_user));
+        match spec.get_mut("process").map(Value::take) {
+            Some(Value::Object(process)) => Ok(Self { process, makes_user_namespace }),
+            Some(_) | None => Err(SpecError::NoProcess),
+        }
+    }
+
+    /// The process that does what is asked for, as JSON.
+    #[must_use]
+    pub fn process(&self, asked: &Asked<'_>) -> Value {
+        let mut process = self.process.clone();
+        process.remove("consoleSize");
+        process.insert("terminal".into(), json!(false));
+        process.insert("args".into(), json!(asked.words));
+        if let Some(folder) = asked.folder {
+            process.insert("cwd".into(), json!(folder));
+        }
+        let own = process.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+        process.insert("env".into(), environment(own, asked));
+        become_user(&mut process, asked.user);
+        Value::Object(process)
+    }
+}
+
+/// The container's own variables, without those that are asked for, and these behind them.
+fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
+    let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
+    let new: Vec<&str> = asked.environment.iter().map(String::as_str).chain([asked.marker]).collect();
+    let is_replaced = |variable: &Value| variable.as_str().is_some_and(|variable| new.iter().any(|new| name(new) == name(variable)));
+    own.into_iter().filter(|variable| !is_replaced(variable)).chain(new.iter().map(|new| json!(new))).collect()
+}
+
+/// Turns the container's user into the one who is asked for. His other groups are not known here, as the container's own files would say which.
+fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
+    let own = process.get("user").cloned().unwrap_or_default();
+    let number = |key: &str| own.get(key).and_then(Value::as_u64).unwrap_or(0);
+    if (number("uid"), number("gid")) == (u64::from(uid), u64::from(gid)) {
+        return;
+    }
+    let is_same_user = number("uid") == u64::from(uid);
+    let mut user = json!({ "uid": uid, "gid": gid });
+    if let (Some(umask), Some(user)) = (own.get("umask"), user.as_object_mut()) {
+        user.insert("umask".into(), umask.clone());
+    }
+    process.insert("user".into(), user);
+    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut).filter(|_| !is_same_user) else { return };
+    if uid == 0 {
+        let bounding = sets.get("bounding").cloned().unwrap_or_else(|| json!([]));
+        sets.insert("effective".into(), bounding.clone());
+        sets.insert("permitted".into(), bounding);
+    } else {
+        for set in ["effective", "permitted", "inheritable", "ambient"] {
+            sets.remove(set);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#"{ "ociVersion": "1.0.2", "process": { "terminal": true, "consoleSize": { "height": 1, "width": 2 },
+        "user": { "uid": 1000, "gid": 1001, "umask": 18, "additionalGids": [5, 6] }, "args": ["sleep", "9"], "cwd": "/srv",
+        "env": ["PATH=/bin", "A=1", "AB=2", "EMBARGO_PATCH=old"], "noNewPrivileges": true, "apparmorProfile": "docker-default",
+        "selinuxLabel": "l", "oomScoreAdj": 7, "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 18446744073709551615, "soft": 1024 }],
+        "capabilities": { "bounding": ["CAP_CHOWN", "CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"] } },
+        "linux": { "namespaces": [{ "type": "pid" }, { "type": "user", "path": "" }] } }"#;
+
+    fn made(user: (u32, u32), environment: &[&str], folder: Option<&str>) -> Value {
+        let environment: Vec<String> = environment.iter().map(|&variable| variable.to_owned()).collect();
+        let words = ["sh".to_owned(), "-c".to_owned()];
+        let asked = Asked { words: &words, user, environment: &environment, marker: "EMBARGO_PATCH=r.1", folder };
+        RuntimeSpec::parse(SPEC.as_bytes()).unwrap().process(&asked)
+    }
+
+    #[test]
+    fn nothing_but_what_is_asked_for_differs_from_the_containers_own() {
+        let mut expected: Value = serde_json::from_str::<Value>(SPEC).unwrap()["process"].take();
+        expected.as_object_mut().unwrap().remove("consoleSize");
+        expected["terminal"] = json!(false);
+        expected["args"] = json!(["sh", "-c"]);
+        expected["env"] = json!(["PATH=/bin", "A=1", "AB=2", "EMBARGO_PATCH=r.1"]);
+        assert_eq!(made((1000, 1001), &[], None), expected);
+        expected["cwd"] = json!("/tmp");
+        expected["env"] = json!(["PATH=/bin", "AB=2", "A=3", "NEW=a=b", "EMBARGO_PATCH=r.1"]);
+        assert_eq!(made((1000, 1001), &["A=3", "NEW=a=b"], Some("/tmp")), expected);
+    }
+
+    #[test]
+    fn root_in_a_container_of_another_user_has_what_the_container_may_have() {
+        let process = made((0, 0), &[], None);
+        assert_eq!(process["user"], json!({ "uid": 0, "gid": 0, "umask": 18 }));
+        let set = json!(["CAP_CHOWN", "CAP_KILL"]);
+        assert_eq!(
+            process["capabilities"],
+            json!({ "bounding": set, "effective": set, "permitted": set, "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"] })
+        );
+        assert_eq!(process["noNewPrivileges"], json!(true));
+    }
+
+    #[test]
+    fn a_user_who_is_neither_root_nor_the_containers_own_has_nothing() {
+        assert_eq!(made((7, 7), &[], None)["capabilities"], json!({ "bounding": ["CAP_CHOWN", "CAP_KILL"] }));
+        let own = made((1000, 5), &[], None);
+        assert_eq!(own["user"], json!({ "uid": 1000, "gid": 5, "umask": 18 }));
+        assert_eq!(own["capabilities"]["ambient"], json!(["CAP_KILL"]), "another group changes no capability");
+    }
+
+    #[test]
+    fn a_spec_tells_whether_its_runtime_makes_a_user_namespace() {
+        let namespaces = |text: &str| {
+            let spec = format!(r#"{{"process":{{}},"linux":{{"namespaces":[{text}]}}}}"#);
+            RuntimeSpec::parse(spec.as_bytes()).unwrap().makes_user_namespace
+        };
+        assert!(RuntimeSpec::parse(SPEC.as_bytes()).unwrap().makes_user_namespace);
+        assert!(namespaces(r#"{"type":"user"}"#));
+        assert!(!namespaces(r#"{"type":"user","path":"/proc/7/ns/user"},{"type":"pid"}"#));
+        assert!(!namespaces(""));
+    }
+
+    #[test]
+    fn a_spec_without_a_process_is_an_error() {
+        for (spec, message) in [
+            ("{}", "cannot read the container's runtime spec: it has no process"),
+            (r#"{"process":[]}"#, "cannot read the container's runtime spec: it has no process"),
+            ("", "cannot read the container's runtime spec"),
+        ] {
+            assert_eq!(RuntimeSpec::parse(spec.as_bytes()).unwrap_err().to_string(), message, "{spec}");
+        }
+    }
+}

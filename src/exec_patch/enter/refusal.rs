@@ -1,0 +1,81 @@
+//! Why did a runtime not enter?
+//!
+//! In: the log that it wrote (`--log-format json`: runc and crun alike write one object for each line), else what it printed; nothing of a container's
+//! is in either, since nothing ran in it, but the container's names are. Out: one clean line in the runtime's own words. Pure.
+
+use serde::Deserialize;
+
+use crate::report::line;
+
+/// The longest reason, in bytes: one that quotes a command of a hundred thousand letters helps nobody.
+const LONGEST: usize = 400;
+
+/// What both runtimes put before what matters.
+const PREFIXES: [&str; 2] = ["exec failed: ", "unable to start container process: "];
+
+#[derive(Deserialize)]
+struct Entry {
+    msg: String,
+    #[serde(default)]
+    level: String,
+}
+
+/// The reason: the last error of `log`, else the last line of `printed`, else the exit status.
+#[must_use]
+pub fn reason(log: &str, printed: &str, status: i32) -> String {
+    let entries: Vec<Entry> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let is_error = |entry: &&Entry| matches!(entry.level.as_str(), "error" | "fatal");
+    let logged = entries.iter().rev().find(is_error).or(entries.last()).map(|entry| entry.msg.as_str());
+    let said = logged.or_else(|| printed.lines().rev().find(|line| !line.trim().is_empty()));
+    let Some(said) = said else { return format!("the runtime ended with {status} and said nothing") };
+    let mut said = said.trim();
+    for prefix in PREFIXES {
+        said = said.strip_prefix(prefix).unwrap_or(said);
+    }
+    let mut reason = line::one_line(said);
+    if reason.len() > LONGEST {
+        reason.truncate(reason.floor_char_boundary(LONGEST - '…'.len_utf8()));
+        reason.push('…');
+    }
+    reason
+}
+
+/// Whether a runtime says with this reason that the container is paused (runc 1.1.5: `cannot exec in a paused container`; crun 1.8.1: ``the container
+/// `x` is paused``).
+#[must_use]
+pub fn is_paused(reason: &str) -> bool {
+    reason.starts_with("cannot exec in a paused container") || (reason.starts_with("the container `") && reason.ends_with("` is paused"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtimes_last_error_says_why() {
+        let runc = r#"{"level":"warning","msg":"cgroups","time":"2026-11-20T22:20:57Z"}
+{"level":"error","msg":"exec failed: unable to start container process: exec: \"sh\": executable file not found in $PATH","time":"2026-11-20T22:20:57Z"}
+"#;
+        let crun = r#"{"msg":"executable file `sh` not found in $PATH: No such file or directory","level":"error","time":"2026-11-20T22:20:57.1Z"}"#;
+        for (log, printed, reason_of) in [
+            (runc, "else", "exec: \"sh\": executable file not found in $PATH"),
+            (crun, "", "executable file `sh` not found in $PATH: No such file or directory"),
+            ("", "one\ntwo\u{1b}[2J\n\n", r"two\u{1b}[2J"),
+            ("no object\n", "said", "said"),
+            ("", "", "the runtime ended with 255 and said nothing"),
+            (r#"{"msg":"a\nb"}"#, "", r"a\u{a}b"),
+        ] {
+            assert_eq!(reason(log, printed, 255), reason_of);
+        }
+        let long = reason("", &"ä".repeat(LONGEST), 1);
+        assert!(long.len() <= LONGEST && long.ends_with("ä…"));
+    }
+
+    #[test]
+    fn a_paused_container_is_told_from_one_that_is_named_so() {
+        assert!(is_paused("cannot exec in a paused container (use --ignore-paused to override)"));
+        assert!(is_paused("the container `c1` is paused"));
+        assert!(!is_paused("exec: \"cannot exec in a paused container\": executable file not found in $PATH"));
+        assert!(!is_paused("the container `c1` is not running"));
+    }
+}
