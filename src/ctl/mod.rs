@@ -181,7 +181,7 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
 }
 
 /// A number of things: `1 ban`, `2 bans`.
-fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
+pub(crate) fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
     let plural = if number == 1.into() { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }

@@ -1,0 +1,117 @@
+//! A plan says what follows, for people and for machines.
+
+use std::path::PathBuf;
+
+use super::super::payload::{Brought, Kit};
+use super::super::words::{self, Means, Order};
+use super::*;
+use crate::container::running::RuntimeKind;
+
+fn container(id: &str, name: Option<&str>) -> Container {
+    Container {
+        id: id.to_owned(),
+        engine: "docker".to_owned(),
+        namespace: None,
+        name: name.map(str::to_owned),
+        image: Some("app:1".to_owned()),
+        image_id: None,
+        kind: RuntimeKind::Runc,
+        root: PathBuf::from("/run/docker/runtime-runc/moby"),
+        bundle: PathBuf::from("/b"),
+        owner: 0,
+        pid: 7,
+        started: 9,
+    }
+}
+
+fn found(container: Container) -> Match {
+    Match { container, reasons: vec!["built on debian:12.4".to_owned()], bans: Vec::new() }
+}
+
+fn selection() -> Selection {
+    let user = Container { owner: 1000, engine: "podman".to_owned(), ..container(&"a1".repeat(32), Some("we\u{1b}b")) };
+    Selection {
+        matches: vec![found(container("one", Some("one"))), found(user)],
+        strangers: vec![Stranger {
+            id: String::new(),
+            engine: "unknown".to_owned(),
+            namespace: None,
+            name: None,
+            place: PathBuf::from("/run/crun"),
+            why: "cannot list \"/run/crun\"".to_owned(),
+        }],
+        left_out: vec![LeftOut { container: container("two", None), reasons: vec!["cured by sha256:ab".to_owned()] }],
+        list_version: Some(412),
+        warnings: Vec::new(),
+    }
+}
+
+fn kit(means: Means) -> Kit {
+    let order = Order { means, check: Some("test -e /x".to_owned()), environment: vec!["A=b c".to_owned()], ..Order::automatic() };
+    Kit::again(order, None)
+}
+
+fn plan(before: Option<&str>) -> Plan {
+    let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
+    let was_before = |container: &Container, _: &Digest| before.filter(|_| container.id == "one").map(str::to_owned);
+    Plan::of(selection(), &kit(Means::Command(words)), was_before)
+}
+
+#[test]
+fn people_read_container_reason_and_command() {
+    let expected = "\
+one, docker, app:1
+  built on debian:12.4
+  nothing to do: patched by run 20261120-1
+\"we\\u{1b}b\" (a1a1a1a1a1a1), podman of user 1000, app:1
+  built on debian:12.4
+  would run: apt-get install 'a b'
+    as 0:0, within 600 seconds, with 'A=b c', checked by sh -c 'test -e /x'
+two, docker, app:1
+  left out: cured by sha256:ab
+/run/crun, unknown
+  not understood: cannot list \"/run/crun\"
+
+2 containers match: 1 to patch, 1 patched before, 1 left out, 1 not understood
+";
+    assert_eq!(plan(Some("20261120-1")).text(), expected);
+    assert_eq!(Plan::default().text(), "no container matches\n");
+}
+
+#[test]
+fn machines_read_one_object_a_line() {
+    let json = plan(Some("20261120-1")).json();
+    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["planned", "planned", "left-out", "stranger", "plan"]);
+    assert_eq!(lines[0]["patches"][0]["outcome"], "patched-before");
+    assert_eq!(lines[0]["patches"][0]["run"], "20261120-1");
+    let patch = &lines[1]["patches"][0];
+    assert_eq!((&patch["user"], &patch["timeout"], patch.get("outcome")), (&"0:0".into(), &600.into(), None));
+    assert_eq!(patch["command"], serde_json::json!(["apt-get", "install", "a b"]));
+    assert_eq!((&lines[1]["owner"], &lines[1]["pid"], &lines[1]["engine"]), (&1000.into(), &7.into(), &"podman".into()));
+    assert_eq!((&lines[3]["outcome"], &lines[3]["place"]), (&"not-understood".into(), &"/run/crun".into()));
+    assert_eq!((&lines[4]["matches"], &lines[4]["list_version"]), (&2.into(), &412.into()));
+}
+
+#[test]
+fn a_dry_run_ends_as_a_run_would_that_goes_well() {
+    assert_eq!(Plan::default().exit(), Exit::NothingMatched);
+    assert_eq!(plan(None).exit(), Exit::NotAllWell);
+    assert_eq!(Plan { strangers: Vec::new(), ..plan(None) }.exit(), Exit::Clear);
+    assert_eq!(Plan { planned: Vec::new(), ..plan(None) }.exit(), Exit::NotAllWell);
+    let nothing = Plan::of(Selection { strangers: Vec::new(), ..selection() }, &kit(Means::Signed), |_, _| None);
+    assert_eq!(nothing.exit(), Exit::NotAllWell);
+}
+
+#[test]
+fn again_asks_for_no_earlier_run_and_what_is_settled_is_told_from_what_runs() {
+    let script = words::Brought { file: "x".into(), words: Vec::new() };
+    let order = Order { means: Means::Script(script), again: true, ..Order::automatic() };
+    let brought = Brought { name: "x".to_owned(), bytes: b"a".as_slice().into(), digest: Digest::of(b"a") };
+    let plan_again = Plan::of(selection(), &Kit::again(order, Some(brought)), |_, _| panic!("it is not asked"));
+    assert!(matches!(plan_again.planned[0].steps[..], [Step::Run(_)]));
+    let [one, two] = <[Planned; 2]>::try_from(plan(Some("r")).planned).unwrap().map(Planned::split);
+    assert_eq!((one.0.len(), two.0.len(), two.1.len()), (0, 1, 0));
+    assert_eq!(one.1[0].1, Outcome::PatchedBefore { run: "r".to_owned() });
+}

@@ -1,0 +1,216 @@
+//! How does a plan read?
+//!
+//! In: a plan, with names and reasons of others. Out: lines for people, each escaped, and lines for machines, whose names and meanings embargo-exec-patch(8)
+//! gives.
+
+use serde::Serialize;
+
+use super::{ContainerFields, Plan, Planned, Step};
+use crate::ctl::amount;
+use crate::exec_patch::job::Container;
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::payload::{Payload, quoted};
+use crate::exec_patch::select::{LeftOut, Stranger};
+use crate::report::line;
+
+/// How much of an ID people need to tell one container from the next, as engines show it.
+const SHORT: usize = 12;
+
+/// A container as people call it: its name and the beginning of its ID.
+#[must_use]
+pub fn called(container: &Container) -> String {
+    let id = short(&container.id);
+    match &container.name {
+        Some(name) if *name != container.id => format!("{} ({})", line::name(name), line::name(id)),
+        Some(_) | None => line::name(id),
+    }
+}
+
+/// Whose it is: its engine, its namespace, and its user where that is not root.
+#[must_use]
+pub fn place(container: &Container) -> String {
+    let namespace = container.namespace.as_ref().map(|namespace| format!("/{}", line::name(namespace))).unwrap_or_default();
+    let user = if container.owner == 0 { String::new() } else { format!(" of user {}", container.owner) };
+    format!("{}{namespace}{user}", container.engine)
+}
+
+fn short(id: &str) -> &str {
+    let is_digest = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { &id[..SHORT] } else { id }
+}
+
+pub(super) fn text(plan: &Plan) -> String {
+    let mut lines: Vec<String> = plan.planned.iter().flat_map(planned).collect();
+    lines.extend(plan.left_out.iter().flat_map(left_out));
+    lines.extend(plan.strangers.iter().flat_map(stranger));
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines.push(summary(plan));
+    lines.iter().map(|text| line::one_line(text) + "\n").collect()
+}
+
+fn planned(planned: &Planned) -> Vec<String> {
+    let mut lines = vec![title(&planned.container)];
+    lines.extend(planned.reasons.iter().map(|reason| format!("  {reason}")));
+    lines.extend(planned.steps.iter().flat_map(step));
+    lines
+}
+
+fn title(container: &Container) -> String {
+    let image = container.image.as_deref().map(|image| format!(", {}", line::name(image))).unwrap_or_default();
+    format!("{}, {}{image}", called(container), place(container))
+}
+
+fn step(step: &Step) -> Vec<String> {
+    match step {
+        Step::Run(payload) => {
+            let ban = payload.ban.as_ref().map(|ban| format!(" of {}", line::name(ban))).unwrap_or_default();
+            let mut lines = vec![format!("  would run{ban}: {}", payload.told())];
+            lines.push(format!("    {}", terms(payload)));
+            lines
+        }
+        Step::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
+        Step::Cannot(why) => vec![format!("  could not be patched: {why}")],
+    }
+}
+
+/// How it would run: `as 0:0, within 600 seconds, unless and until sh -c 'test -e /x'`.
+fn terms(payload: &Payload) -> String {
+    let work = &payload.work;
+    let mut terms = vec![format!("as {}:{}", work.user.0, work.user.1), format!("within {}", amount(work.timeout, "second"))];
+    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", quoted(folder))));
+    terms.extend(work.environment.iter().map(|variable| format!("with {}", quoted(variable))));
+    terms.extend(payload.brought.as_ref().map(|brought| format!("brings {}", brought.digest)));
+    let words = |words: &Vec<String>| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+    terms.extend(work.check.as_ref().map(|check| format!("checked by {}", words(check))));
+    terms.join(", ")
+}
+
+fn left_out(left: &LeftOut) -> Vec<String> {
+    let reasons = left.reasons.iter().map(|reason| format!("  left out: {reason}"));
+    std::iter::once(title(&left.container)).chain(reasons).collect()
+}
+
+fn stranger(stranger: &Stranger) -> Vec<String> {
+    let name = stranger.name.as_deref().unwrap_or_else(|| short(&stranger.id));
+    let name = if name.is_empty() { line::name(&stranger.place.to_string_lossy()) } else { line::name(name) };
+    vec![format!("{name}, {}", stranger.engine), format!("  not understood: {}", stranger.why)]
+}
+
+fn summary(plan: &Plan) -> String {
+    let steps = || plan.planned.iter().flat_map(|planned| &planned.steps);
+    let number = |is: fn(&Step) -> bool| steps().filter(|step| is(step)).count();
+    let parts = [
+        (number(|step| matches!(step, Step::Run(_))), "to patch"),
+        (number(|step| matches!(step, Step::Before(..))), "patched before"),
+        (number(|step| matches!(step, Step::Cannot(_))), "could not be patched"),
+        (plan.left_out.len(), "left out"),
+        (plan.strangers.len(), "not understood"),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let found = match plan.planned.len() {
+        0 => "no container matches".to_owned(),
+        1 => "1 container matches".to_owned(),
+        number => format!("{number} containers match"),
+    };
+    if parts.is_empty() { found } else { format!("{found}: {}", parts.join(", ")) }
+}
+
+/// One line of a plan.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Planned {
+        #[serde(flatten)]
+        container: ContainerFields<'a>,
+        reasons: &'a [String],
+        patches: Vec<Patch<'a>>,
+    },
+    LeftOut {
+        #[serde(flatten)]
+        container: ContainerFields<'a>,
+        reasons: &'a [String],
+    },
+    Stranger {
+        #[serde(flatten)]
+        container: ContainerFields<'a>,
+        place: String,
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    Plan {
+        matches: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        list_version: Option<u64>,
+        warnings: &'a [String],
+    },
+}
+
+#[derive(Serialize)]
+struct Patch<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ban: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    brings: Option<String>,
+    /// What is known of the end already.
+    #[serde(flatten)]
+    settled: Option<Outcome>,
+}
+
+pub(super) fn json(plan: &Plan) -> String {
+    let planned = plan.planned.iter().map(|planned| Event::Planned {
+        container: ContainerFields::of(&planned.container),
+        reasons: &planned.reasons,
+        patches: planned.steps.iter().map(Patch::of).collect(),
+    });
+    let left = plan.left_out.iter().map(|left| Event::LeftOut { container: ContainerFields::of(&left.container), reasons: &left.reasons });
+    let strangers = plan.strangers.iter().map(|stranger| Event::Stranger {
+        container: ContainerFields::of_stranger(stranger),
+        place: stranger.place.to_string_lossy().into_owned(),
+        outcome: Outcome::NotUnderstood { why: stranger.why.clone() },
+    });
+    let whole = Event::Plan { matches: plan.planned.len(), list_version: plan.list_version, warnings: &plan.warnings };
+    // Strings and numbers: nothing that could fail to be written.
+    let line = |event: Event<'_>| serde_json::to_string(&event).unwrap_or_default() + "\n";
+    planned.chain(left).chain(strangers).chain([whole]).map(line).collect()
+}
+
+impl<'a> Patch<'a> {
+    fn of(step: &'a Step) -> Self {
+        let of_payload = |payload: &'a Payload, settled| Self {
+            ban: payload.ban.as_deref(),
+            digest: Some(payload.digest.to_string()),
+            command: Some(&payload.work.run),
+            check: payload.work.check.as_deref(),
+            user: Some(format!("{}:{}", payload.work.user.0, payload.work.user.1)),
+            timeout: Some(payload.work.timeout),
+            brings: payload.brought.as_ref().map(|brought| brought.digest.to_string()),
+            settled,
+        };
+        match step {
+            Step::Run(payload) => of_payload(payload, None),
+            Step::Before(payload, run) => of_payload(payload, Some(Outcome::PatchedBefore { run: run.clone() })),
+            Step::Cannot(why) => Self {
+                ban: None,
+                digest: None,
+                command: None,
+                check: None,
+                user: None,
+                timeout: None,
+                brings: None,
+                settled: Some(Outcome::CouldNotEnter { why: why.to_string() }),
+            },
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! How does a run read for people?
+//!
+//! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on standard error where there is a person at a terminal.
+
+use std::collections::VecDeque;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Tally;
+use crate::ctl::amount;
+use crate::exec_patch::job::{Container, Done};
+use crate::exec_patch::outcome::{Outcome, Stage};
+use crate::exec_patch::output;
+use crate::exec_patch::payload::Payload;
+use crate::exec_patch::plan::{Plan, called, place};
+use crate::exec_patch::select::Stranger;
+use crate::report::line;
+
+/// The last lines that are shown of what failed.
+const TAIL: usize = 12;
+
+/// The widest that a column gets.
+const WIDEST: usize = 48;
+
+/// The most names in the bar.
+const MOST_NAMED: usize = 4;
+
+/// The width of the column of outcomes.
+const OUTCOME: usize = 19;
+
+/// How wide the columns are.
+#[derive(Debug)]
+pub(super) struct Columns {
+    called: usize,
+    place: usize,
+    image: usize,
+}
+
+impl Columns {
+    /// Wide enough for what is planned.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let widest = |title: &str, told: &dyn Fn(&Container) -> String| {
+            let widths = plan.planned.iter().map(|planned| told(&planned.container).chars().count());
+            widths.chain([title.len()]).max().unwrap_or_default().min(WIDEST)
+        };
+        Self { called: widest("CONTAINER", &called), place: widest("ENGINE", &place), image: widest("IMAGE", &image) }
+    }
+
+    pub(super) fn head(&self) -> String {
+        self.line("OUTCOME", "CONTAINER", "ENGINE", "IMAGE", "TIME")
+    }
+
+    fn line(&self, outcome: &str, called: &str, place: &str, image: &str, time: &str) -> String {
+        let (a, b, c) = (self.called, self.place, self.image);
+        format!("{outcome:<OUTCOME$}  {called:<a$}  {place:<b$}  {image:<c$}  {time:>7}").trim_end().to_owned()
+    }
+
+    /// A container that is through, what more there is to say of it, and the last lines of what failed.
+    pub(super) fn row(&self, container: &Container, payload: Option<&Payload>, outcome: &Outcome, done: Option<&Done>) -> Vec<String> {
+        let time = done.map(|done| span(done.took)).unwrap_or_default();
+        let mut lines = vec![self.line(outcome.word(), &called(container), &place(container), &image(container), &time)];
+        let ban = payload.and_then(|payload| payload.ban.as_ref()).map(|ban| format!("patch of {}", line::name(ban)));
+        let said: Vec<_> = ban.into_iter().chain(detail(outcome)).collect();
+        if !said.is_empty() {
+            lines.push(format!("    {}", line::one_line(&said.join(": "))));
+        }
+        let Some(done) = done else { return lines };
+        if !done.left.is_empty() {
+            lines.push(format!("    left in the background: {}", line::one_line(&done.left.join(", "))));
+        }
+        if !outcome.is_well() {
+            lines.extend(tail(&done.tail));
+        }
+        lines
+    }
+
+    /// A container that is not understood.
+    pub(super) fn stranger(&self, stranger: &Stranger, outcome: &Outcome) -> Vec<String> {
+        let mut lines = vec![self.line(outcome.word(), &self::stranger(stranger), &stranger.engine, "", "")];
+        lines.push(format!("    {}", line::one_line(&stranger.why)));
+        lines
+    }
+}
+
+/// What a run begins with.
+pub(super) fn began(run: &str) -> String {
+    format!("run {run}")
+}
+
+/// A container in the list of those that are not well.
+pub(super) fn told(container: &Container) -> String {
+    format!("{}, {}", called(container), place(container))
+}
+
+/// What a container that is not understood is called.
+pub(super) fn stranger(stranger: &Stranger) -> String {
+    let id = if stranger.id.is_empty() { stranger.place.to_string_lossy() } else { stranger.id.as_str().into() };
+    line::name(stranger.name.as_deref().unwrap_or(&id))
+}
+
+fn image(container: &Container) -> String {
+    container.image.as_deref().or(container.image_id.as_deref()).map(line::name).unwrap_or_default()
+}
+
+/// What there is to say beside the outcome's word.
+fn detail(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::TimedOut
+        | Outcome::Paused
+        | Outcome::Vanished
+        | Outcome::NotBegun
+        | Outcome::Interrupted => None,
+        Outcome::PatchedBefore { run } => Some(format!("by run {run}")),
+        Outcome::Failed { stage, status } => Some(match stage {
+            Stage::CheckBefore => format!("the check before it ended with {status}"),
+            Stage::Command => format!("the command ended with {status}"),
+            Stage::CheckAfter => format!("the check after it ended with {status}"),
+        }),
+        Outcome::Survived { left } => Some(format!("still there: {}", left.join(", "))),
+        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+    }
+}
+
+/// The last lines of what a command printed, each marked as its word and not ours.
+fn tail(text: &str) -> Vec<String> {
+    let fit = output::strip(text.as_bytes());
+    let lines: Vec<_> = fit.lines().filter(|text| !text.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL)..].iter().map(|text| format!("    | {text}")).collect()
+}
+
+/// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
+fn span(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0..10 => format!("{seconds}.{}s", milliseconds % 1_000 / 100),
+        10..60 => format!("{seconds}s"),
+        60.. => format!("{}m{:02}s", seconds / 60, seconds % 60),
+    }
+}
+
+/// What a run ends with: why it stopped, those that are not well, and the numbers.
+pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<&str>) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    if !tally.unwell().is_empty() {
+        lines.push("not well:".to_owned());
+        lines.extend(tally.unwell().iter().map(|(told, word)| format!("  {word}: {told}")));
+    }
+    lines.extend(stopped.map(|why| format!("stopped: {}", line::one_line(why))));
+    let counts: Vec<_> = tally.counts().map(|(word, count)| format!("{count} {word}")).collect();
+    lines.push(match tally.total() {
+        0 => "no container matches".to_owned(),
+        total => format!("{}: {}; run {run}", amount(total, "outcome"), counts.join(", ")),
+    });
+    lines
+}
+
+/// A bar for a person at a terminal, with the containers that are under way.
+#[derive(Debug)]
+pub(super) struct Bar {
+    bar: ProgressBar,
+    under_way: VecDeque<String>,
+}
+
+impl Bar {
+    /// A bar of so many steps; hidden where nobody can see it.
+    pub(super) fn new(total: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
+        let style =
+            ProgressStyle::with_template("[{bar:30}] {pos}/{len} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: bar.with_style(style.progress_chars("=> ")), under_way: VecDeque::new() }
+    }
+
+    pub(super) fn more(&mut self, number: usize) {
+        self.bar.inc_length(number as u64);
+    }
+
+    pub(super) fn begun(&mut self, container: &Container) {
+        self.under_way.push_back(called(container));
+        self.show();
+    }
+
+    /// A container is through, which was under way or not.
+    pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
+        let called = called(container);
+        if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called) {
+            self.under_way.remove(at);
+        }
+        self.bar.inc(1);
+        self.show();
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.bar.tick();
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Does something that writes lines, with the bar out of the way.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    fn show(&self) {
+        let named: Vec<_> = self.under_way.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = self.under_way.len() - named.len();
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        self.bar.set_message(named.join(", ") + &more);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

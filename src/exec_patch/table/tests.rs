@@ -1,0 +1,142 @@
+//! What is told is whole, and fit for a terminal.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::container::running::RuntimeKind;
+use crate::exec_patch::outcome::Stage;
+use crate::exec_patch::payload::NoPatch;
+use crate::exec_patch::plan::{Planned, Step};
+
+fn container(name: &str) -> Container {
+    Container {
+        id: "5e".repeat(32),
+        engine: "containerd".to_owned(),
+        namespace: Some("k8s.io".to_owned()),
+        name: Some(name.to_owned()),
+        image: Some("docker.io/library/app:1".to_owned()),
+        image_id: None,
+        kind: RuntimeKind::Crun,
+        root: PathBuf::from("/r"),
+        bundle: PathBuf::from("/b"),
+        owner: 0,
+        pid: 7,
+        started: 9,
+    }
+}
+
+fn columns() -> Columns {
+    let step = Step::Cannot(NoPatch::None("B".to_owned()));
+    let planned = vec![Planned { container: container("web-1"), reasons: Vec::new(), steps: vec![step] }];
+    Columns::of(&Plan { planned, ..Plan::default() })
+}
+
+fn done(outcome: &Outcome, tail: &str) -> Done {
+    Done { outcome: outcome.clone(), took: 61_400, written: 9, tail: tail.to_owned(), left: Vec::new() }
+}
+
+#[test]
+fn a_row_stands_below_its_head() {
+    let columns = columns();
+    assert_eq!(columns.head(), "OUTCOME              CONTAINER             ENGINE             IMAGE                       TIME");
+    let done = Done { took: 400, left: vec!["12 sleep".to_owned()], ..done(&Outcome::Patched, "fine\n") };
+    assert_eq!(
+        columns.row(&container("web-1"), None, &Outcome::Patched, Some(&done)),
+        [
+            "patched              web-1 (5e5e5e5e5e5e)  containerd/k8s.io  docker.io/library/app:1     0.4s",
+            "    left in the background: 12 sleep",
+        ]
+    );
+}
+
+#[test]
+fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() {
+    let columns = columns();
+    let outcome = Outcome::Failed { stage: Stage::Command, status: 100 };
+    let text: String = (0..20).map(|number| format!("line {number}\u{1b}[31m\n\n")).collect();
+    let rows = columns.row(&container("x\n\u{1b}]0;y\u{7}"), None, &outcome, Some(&done(&outcome, &text)));
+    assert_eq!(rows.len(), 14);
+    assert_eq!(
+        (rows[1].as_str(), rows[2].as_str(), rows[13].as_str()),
+        ("    the command ended with 100", "    | line 8", "    | line 19")
+    );
+    assert!(rows[0].ends_with("1m01s") && !rows.concat().contains(['\u{1b}', '\n', '\u{7}']), "{rows:?}");
+    for (outcome, expected) in [
+        (Outcome::Survived { left: vec!["12 a\u{1b}".to_owned()] }, r"    still there: 12 a\u{1b}"),
+        (Outcome::CouldNotEnter { why: "no\nshell".to_owned() }, r"    no\u{a}shell"),
+        (Outcome::PatchedBefore { run: "r".to_owned() }, "    by run r"),
+        (Outcome::Failed { stage: Stage::CheckAfter, status: 1 }, "    the check after it ended with 1"),
+    ] {
+        assert_eq!(columns.row(&container("a"), None, &outcome, None)[1], expected);
+    }
+}
+
+#[test]
+fn the_end_counts_every_outcome_and_names_who_is_not_well() {
+    let mut tally = Tally::default();
+    assert_eq!(tally.exit(), Exit::NothingMatched);
+    tally.add("a".to_owned(), &Outcome::Patched);
+    tally.add("b".to_owned(), &Outcome::PatchedBefore { run: "r".to_owned() });
+    assert_eq!(tally.exit(), Exit::Clear);
+    tally.add("c, docker".to_owned(), &Outcome::Survived { left: Vec::new() });
+    tally.add("d".to_owned(), &Outcome::CouldNotEnter { why: "x".to_owned() });
+    tally.add("e".to_owned(), &Outcome::Patched);
+    assert_eq!(tally.exit(), Exit::NotAllWell);
+    let expected = [
+        "",
+        "not well:",
+        "  timed out, survived: c, docker",
+        "  could not enter: d",
+        "stopped: more than 1 failed",
+        "5 outcomes: 2 patched, 1 patched before, 1 timed out, survived, 1 could not enter; run R",
+    ];
+    assert_eq!(people::summary("R", &tally, Some("more than 1 failed")), expected);
+    let json = serde_json::to_string(&tally).unwrap();
+    assert_eq!(json, r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#);
+}
+
+#[test]
+fn the_words_of_the_summary_are_those_of_the_outcomes() {
+    let all = [
+        Outcome::Patched,
+        Outcome::AlreadyFine,
+        Outcome::PatchedBefore { run: String::new() },
+        Outcome::Failed { stage: Stage::Command, status: 1 },
+        Outcome::TimedOut,
+        Outcome::Survived { left: Vec::new() },
+        Outcome::Paused,
+        Outcome::Vanished,
+        Outcome::CouldNotEnter { why: String::new() },
+        Outcome::NotUnderstood { why: String::new() },
+        Outcome::NotBegun,
+        Outcome::Interrupted,
+    ];
+    let mut tally = Tally::default();
+    all.iter().for_each(|outcome| tally.add(String::new(), outcome));
+    assert_eq!((tally.total(), tally.unwell().len()), (12, 9));
+    let map = serde_json::to_value(&tally).unwrap();
+    for outcome in all {
+        let word = serde_json::to_value(&outcome).unwrap()["outcome"].as_str().unwrap().to_owned();
+        assert_eq!(map[&word], 1, "{word}");
+    }
+}
+
+#[test]
+fn a_line_for_machines_has_its_fields_at_one_level() {
+    let outcome = Outcome::Failed { stage: Stage::CheckBefore, status: 2 };
+    let (container, done) = (container("web-1"), done(&outcome, "a\u{1b}b"));
+    let event = Event::Ended {
+        container: ContainerFields::of(&container),
+        patch: PatchFields { ban: Some("BAN-1"), digest: None },
+        well: false,
+        outcome: &outcome,
+        done: Some(DoneFields { duration_ms: done.took, output_bytes: 9, output_tail: &done.tail, background: &[] }),
+    };
+    let id = "5e".repeat(32);
+    let expected = serde_json::json!({
+        "event": "ended", "container": id, "name": "web-1", "engine": "containerd", "namespace": "k8s.io", "image": "docker.io/library/app:1",
+        "owner": 0, "pid": 7, "ban": "BAN-1", "well": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400,
+        "output_bytes": 9, "output_tail": "a\u{1b}b",
+    });
+    assert_eq!(serde_json::to_value(&event).unwrap(), expected);
+}
