@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# What a patch may do in a container: what the container's own first process may, but for the user asked for, and no more. All of it is read from
+# outside, in /proc, from a payload that is running.
+
+bats_require_minimum_version 1.5.0
+load lib/room
+load lib/node
+load lib/images
+load lib/docker
+load lib/containerd
+load lib/podman
+load lib/patch
+
+STORE=docker:
+# What the payload is, and what an engine's own exec runs beside it to be compared with.
+PAYLOAD=(sleep 7777)
+OURS='sleep 7777'
+ENGINES='sleep 8888'
+
+setup_file() {
+  start_engines
+  settings "former_runtimes = [\"$CRUN\"]"
+}
+
+teardown_file() {
+  stop_engines
+}
+
+teardown() {
+  end_processes "$OURS"
+  [ -z "${patching:-}" ] || wait "$patching" || true
+  end_processes "$ENGINES"
+  remove_fleet
+  rm -rf "$PATCHES"
+}
+
+# end_processes ARGUMENTS: those of the room with exactly these.
+end_processes() {
+  local pid
+  for pid in $(pgrep -xf "$1"); do
+    kill -KILL "$pid"
+  done
+}
+
+# process NAME ARGUMENTS: the process in this container that was started so.
+process() {
+  ps -eo pidns=,pid=,args= | awk -v space="$(ps -o pidns= -p "$(pid_of "$1")" | tr -d ' ')" -v wanted="$2" \
+    '{ pid = $2; ours = $1 == space; $1 = $2 = ""; sub(/^ +/, "") } ours && $0 == wanted { print pid }' | head -1
+}
+
+runs_in() {
+  [ -n "$(process "$1" "$2")" ]
+}
+
+# facts PID: what it may do, and where it is. Some engines name a process's own group once more among its groups.
+facts() {
+  grep -E '^(Uid|Gid|Cap[A-Z][a-z]*|NoNewPrivs|Seccomp):' "/proc/$1/status"
+  awk '$1 == "Gid:" { own = $2 } $1 == "Groups:" { for (n = 2; n <= NF; n++) if ($n != own) print "group " $n }' "/proc/$1/status"
+  cat "/proc/$1/cgroup" "/proc/$1/uid_map" "/proc/$1/gid_map"
+  cat "/proc/$1/attr/current" 2>/dev/null || true
+  readlink "/proc/$1"/ns/{cgroup,ipc,mnt,net,pid,user,uts} "/proc/$1/cwd"
+}
+
+# more_facts PID: and what an engine's own command may have otherwise: environment and hard limits. runc 1.1.5 raises the soft limit of open files to
+# the hard one for a command (Go's own doing).
+more_facts() {
+  facts "$1"
+  cut -c 1-26,48- "/proc/$1/limits"
+  tr '\0' '\n' <"/proc/$1/environ" | grep -v '^EMBARGO_PATCH=' | sort
+}
+
+# enter_all WORD…: a run that is in every container of the fleet at once, and stays there.
+enter_all() {
+  "$EMBARGO" exec-patch --base docker:base:1 --canary 0 --parallel 100 "$@" -- "${PAYLOAD[@]}" >"$LOGS/run" 2>&1 3>&- &
+  patching=$!
+  local name
+  for name in $(names); do
+    within 30 runs_in "$name" "$OURS" || fail "$(cat "$LOGS/run")" || return 1
+  done
+}
+
+# like_first NAME: the payload there is as the container's first process.
+like_first() {
+  local differs
+  differs=$(diff <(more_facts "$(pid_of "$1")") <(more_facts "$(process "$1" "$OURS")")) ||
+    fail "$1: the first process (<) and the payload (>) differ" "$differs" || return 1
+}
+
+# like_engines NAME COMMAND…: it is as what the engine's own command runs there.
+like_engines() {
+  local name=$1 differs
+  shift
+  "$@" >"$LOGS/exec" 2>&1 3>&- &
+  within 20 runs_in "$name" "$ENGINES" || fail "$(cat "$LOGS/exec")" || return 1
+  differs=$(diff <(facts "$(process "$name" "$ENGINES")") <(facts "$(process "$name" "$OURS")")) ||
+    fail "$name: the engine's own (<) and the payload (>) differ" "$differs" || return 1
+}
+
+@test "in Docker's containers a payload is confined as their first process" {
+  in_docker usual app
+  in_docker dropped app --cap-drop ALL --cap-add CHOWN --cap-add FOWNER
+  in_docker no-new app --security-opt no-new-privileges
+  in_docker no-filter app --security-opt seccomp=unconfined
+  in_docker limited app --ulimit nofile=100:200 --oom-score-adj 300 --workdir /tmp -e COLOUR=blue
+  in_docker narrow app --memory 64m --cgroup-parent /elsewhere
+  enter_all
+  for name in $(names); do
+    like_first "$name"
+  done
+  [ "$(cat "/proc/$(process limited "$OURS")/oom_score_adj")" -eq 300 ]
+}
+
+@test "in containerd's containers a payload is confined as their first process" {
+  in_containerd default usual app
+  in_containerd batch usual deep
+  in_containerd default filtered app --seccomp
+  in_containerd default dropped app --cap-drop CAP_NET_RAW --cap-drop CAP_CHOWN
+  in_containerd default no-new app --no-pivot --env COLOUR=blue --cwd /tmp
+  enter_all
+  for name in $(names); do
+    like_first "$name"
+  done
+}
+
+@test "in Podman's containers a payload is confined as their first process" {
+  in_podman usual app
+  in_podman dropped app --cap-drop ALL --cap-add CHOWN
+  in_podman no-new app --security-opt no-new-privileges
+  in_podman no-filter app --security-opt seccomp=unconfined
+  in_podman mapped app --uidmap 0:300000:5000 --gidmap 0:300000:5000
+  in_podman limited app --workdir /tmp --env COLOUR=blue
+  PODMAN_FLAGS='--runtime runc' in_podman usual-runc app
+  PODMAN_FLAGS='--runtime runc' in_podman dropped-runc app --cap-drop ALL
+  PODMAN_FLAGS='--runtime runc' in_podman no-new-runc app --security-opt no-new-privileges
+  enter_all
+  for name in $(names); do
+    like_first "$name"
+  done
+}
+
+@test "as user 1000 in a container whose user is 1000, a payload is confined as its first process" {
+  in_docker of-a-user app --user 1000:1000
+  in_docker of-a-user-dropped app --user 1000:1000 --cap-drop ALL
+  in_docker of-a-user-no-new app --user 1000:1000 --security-opt no-new-privileges
+  in_containerd default of-a-user owned
+  in_podman of-a-user-too app --user 1000:1000
+  enter_all --user 1000:1000
+  for name in $(names); do
+    like_first "$name"
+  done
+}
+
+@test "as root in a container whose user is 1000, a payload may do what the engine's own exec as root may" {
+  in_docker of-a-user app --user 1000:1000
+  in_docker of-a-user-dropped app --user 1000:1000 --cap-drop ALL --cap-add CHOWN
+  in_docker of-a-user-no-new app --user 1000:1000 --security-opt no-new-privileges
+  in_podman of-a-user-too app --user 1000:1000
+  in_podman of-a-user-dropped-too app --user 1000:1000 --cap-drop ALL --cap-add CHOWN
+  enter_all
+  for name in of-a-user of-a-user-dropped of-a-user-no-new; do
+    like_engines "$name" docker exec -u 0:0 "$name" sleep 8888
+  done
+  for name in of-a-user-too of-a-user-dropped-too; do
+    like_engines "$name" podman exec -u 0:0 "$name" sleep 8888
+  done
+}
+
+@test "as another user in a container of root's, a payload may do what the engine's own exec as that user may" {
+  in_docker of-root app
+  in_podman of-root-too app
+  enter_all --user 1000:1000
+  like_engines of-root docker exec -u 1000:1000 of-root sleep 8888
+  like_engines of-root-too podman exec -u 1000:1000 of-root-too sleep 8888
+}
+
+@test "a payload holds no descriptor but its streams, and what is brought along" {
+  in_docker usual app
+  in_podman usual-too app
+  enter_all
+  for name in usual usual-too; do
+    [ "$(ls "/proc/$(process $name "$OURS")/fd" | xargs)" = '0 1 2' ] || fail "$(ls -l "/proc/$(process $name "$OURS")/fd")"
+    [ "$(readlink "/proc/$(process $name "$OURS")/fd/0")" = /dev/null ] || fail "$(ls -l "/proc/$(process $name "$OURS")/fd")"
+  done
+}

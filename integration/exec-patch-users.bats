@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# `embargo exec-patch` by root where root is not the host's: Docker under a remapped root, and containers of an unprivileged user's Podman, whose
+# state is that user's word and whose processes root must not touch for him by mistake.
+
+bats_require_minimum_version 1.5.0
+load lib/room
+load lib/node
+load lib/images
+load lib/docker
+load lib/containerd
+load lib/podman
+load lib/tenant
+load lib/patch
+
+STORE=docker:
+DOCKER_STORE=userns-remap
+
+setup_file() {
+  make_tenant
+  remapped_too
+  mkdir -p /etc/containers
+  fleet_podman_settings >/etc/containers/containers.conf
+  : >"$FLEET"
+  use plain
+  start_remapped_docker
+  docker_images
+  docker save -o "$ROOM/images.tar" base:1 app:1 other:1
+  chmod 0644 "$ROOM/images.tar"
+  chmod 0755 "$ROOM"
+  tenant podman load -q <"$ROOM/images.tar"
+  BASE=$(chain_id $(docker image inspect --format '{{range .RootFS.Layers}}{{.}} {{end}}' base:1))
+  echo "$BASE" >"$ROOM/base"
+}
+
+teardown_file() {
+  docker ps -aq | xargs -r docker rm -f >/dev/null
+  stop_docker
+}
+
+setup() {
+  settings "former_runtimes = [\"$CRUN\"]"
+  BASE=$(cat "$ROOM/base")
+}
+
+teardown() {
+  tenant podman rm -fa -t 0 >/dev/null
+  docker ps -aq | xargs -r docker rm -f >/dev/null
+  rm -rf /run/user/4321/runc/forged* /run/user/4321/crun/forged* "$PATCHES"
+  : >"$FLEET"
+}
+
+# Both need numbers of their own; docker.bash gives all of them to Docker's.
+remapped_too() {
+  useradd --system --no-create-home remapped
+  remapped_user() {
+    printf 'remapped:265536:65536\ntenant:100000:65536\n' | tee /etc/subuid >/etc/subgid
+  }
+}
+
+start_remapped_docker() {
+  start_docker
+}
+
+# of_tenant NAME IMAGE [FLAG…]: a container of the user's.
+of_tenant() {
+  local name=$1 image=$2 id
+  shift 2
+  id=$(tenant podman run -d --name "$name" --network none "$@" "localhost/$image:1" sleep 100000 3>&-) || return 1
+  echo "$name podman - $image $id $(tenant podman inspect -f '{{.State.Pid}}' "$id")" >>"$FLEET"
+}
+
+@test "Docker under a remapped root: patched as the root of its namespace, the others untouched" {
+  in_docker mapped app
+  in_docker mapped-other other
+  ends 0 --base "$BASE" -- sh -c 'echo patched >>/patched'
+  only_patched 1 mapped
+  [ "$(stat -c %u "$(inside mapped)/patched")" -eq 265536 ]
+}
+
+@test "a user's containers are patched by root, as the root of their namespace" {
+  of_tenant web-1 app
+  of_tenant web-2 app --userns keep-id
+  of_tenant calm-1 other
+  ends 0 --base "$BASE" -- sh -c 'echo patched >>/patched'
+  only_patched 1 web-1 web-2
+  [ "$(stat -c %u "$(inside web-1)/patched")" -eq 4321 ]
+}
+
+@test "a user's container is left as it is in every other way" {
+  local map
+  of_tenant web-1 app
+  map=$(cat "/proc/$(pid_of web-1)/uid_map")
+  ends 0 --base "$BASE" -- sh -c 'cat /proc/self/uid_map >/patched; grep -E "^(Cap|NoNewPrivs|Seccomp)" /proc/self/status >>/patched'
+  [ "$(head -n "$(wc -l <<<"$map")" "$(inside web-1)/patched")" = "$map" ]
+  [ "$(grep -E '^(Cap|NoNewPrivs|Seccomp)' "$(inside web-1)/patched")" = "$(grep -E '^(Cap|NoNewPrivs|Seccomp)' "/proc/$(pid_of web-1)/status")" ]
+}
+
+@test "a user's container that takes too long is ended as that user" {
+  of_tenant web-1 app
+  patch --base "$BASE" --timeout 2s -- sh -c 'trap "" TERM; (trap "" TERM; while :; do sleep 0.3; done) & while :; do sleep 0.3; done'
+  [ "$status" -eq 3 ] || fail "$(said)"
+  came_to web-1 'timed-out'
+  [ "$(ps -eo pidns= | grep -cx " *$(ps -o pidns= -p "$(pid_of web-1)" | tr -d ' ')")" -eq 1 ]
+}
+
+@test "a user who patches his own containers needs no root, or is told that he does" {
+  of_tenant web-1 app
+  run --separate-stderr tenant "$EMBARGO" exec-patch --base "$BASE" -- sh -c 'echo patched >>/patched'
+  [ "$status" -eq 0 ] || [ -n "$stderr" ]
+}
+
+@test "a state that a user made up leads to no process of another's" {
+  local canary folder
+  of_tenant web-1 app
+  in_docker victim app
+  # A state that says: this container's first process is one of root's.
+  sleep 4444 3>&- &
+  canary=$!
+  for folder in /run/user/4321/crun/forged-1 /run/user/4321/crun/forged-2; do
+    install -d -o tenant -m 0700 "$folder"
+    cp -r "/run/user/4321/crun/$(id_of web-1)/." "$folder"
+  done
+  jq --argjson pid "$canary" --argjson start "$(awk '{ print $22 }' "/proc/$canary/stat")" '.pid = $pid | ."process-start-time" = $start' \
+    "/run/user/4321/crun/forged-1/status" >"$ROOM/status"
+  cat "$ROOM/status" >/run/user/4321/crun/forged-1/status
+  jq --argjson pid "$(pid_of victim)" --argjson start "$(awk '{ print $22 }' "/proc/$(pid_of victim)/stat")" '.pid = $pid | ."process-start-time" = $start' \
+    "/run/user/4321/crun/forged-2/status" >"$ROOM/status"
+  cat "$ROOM/status" >/run/user/4321/crun/forged-2/status
+  chown -R tenant /run/user/4321/crun
+  patch --base "$BASE" --timeout 3s -- sh -c 'echo "$(id -u)" >>/patched; sleep 100'
+  [ "$status" -eq 3 ] || fail "$(said)"
+  kill -0 "$canary" || fail "it was ended" "$(said)"
+  kill -0 "$(pid_of victim)" || fail "it was ended" "$(said)"
+  kill "$canary"
+  [ ! -e /patched ]
+  [ "$(lines victim)" -le 1 ] || fail "$(said)"
+}
