@@ -7,6 +7,8 @@
 #[cfg(feature = "ctl")]
 pub mod installation;
 #[cfg(feature = "ctl")]
+pub mod patching;
+#[cfg(feature = "ctl")]
 pub mod rotation;
 
 use std::time::Instant;

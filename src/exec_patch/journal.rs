@@ -15,10 +15,13 @@
 
 mod append;
 pub mod error;
+pub mod history;
 pub mod line;
 pub mod lock;
 pub mod past;
 pub mod runs;
+mod summary;
+mod told;
 pub mod who;
 
 #[cfg(test)]
@@ -29,6 +32,7 @@ use std::collections::HashSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -40,6 +44,7 @@ use self::line::{
 };
 use self::lock::{Holder, Lock};
 use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
+use self::told::Fate;
 use self::who::Who;
 use super::job::{Container, Done, Job};
 use super::outcome::Outcome;
@@ -49,6 +54,7 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
+use crate::sys::system_log::Sockets;
 
 /// The room that must be left on the disk before another container is begun, beside what is kept of its output, in bytes.
 const ROOM: u64 = 1 << 20;
@@ -81,6 +87,7 @@ pub struct Journal {
     file: Appender,
     header: Header,
     boot: String,
+    log: Sockets,
     /// The numbers that this process has begun.
     begun: RefCell<HashSet<usize>>,
 }
@@ -91,6 +98,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when any of it is not on the disk.
     pub fn create(lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
+        Self::create_telling(Sockets::system(), lock, draft)
+    }
+
+    fn create_telling(log: Sockets, lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
         let begun = Timestamp::now();
         let (id, folder) = make(lock.folder(), begun)?;
         let Draft { by, argv, order, terms, carried, brought, only_failed, list_version } = draft;
@@ -104,9 +115,10 @@ impl Journal {
         let header =
             Header { version: VERSION, id, begun, boot: boot.clone(), by, argv, order, terms, carried, brought, only_failed, list_version };
         let file = Appender::open(&folder.join(JOURNAL), true)?;
-        let journal = Self { folder, file, header, boot, begun: RefCell::default() };
+        let journal = Self { folder, file, header, boot, log, begun: RefCell::default() };
         journal.append(&Line::Run(Box::new(journal.header.clone())))?;
         replace::sync_folder(journal.file.path()).map_err(|error| JournalError::Append(journal.file.path().to_owned(), error))?;
+        told::begun(&journal.log, &journal.header, &journal.header.by, "begun");
         Ok(journal)
     }
 
@@ -115,11 +127,23 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when that cannot be written down.
     pub fn resume(lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>) -> Result<Self, JournalError> {
+        Self::resume_telling(Sockets::system(), lock, past, by, argv)
+    }
+
+    fn resume_telling(log: Sockets, lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>) -> Result<Self, JournalError> {
         let (at, boot) = (Timestamp::now(), boot()?);
         lock.note(&Holder { run: past.header.id.clone(), process: Worker::own()?, since: at, by: by.told() })?;
         let file = Appender::open(&past.folder.join(JOURNAL), false)?;
-        let journal = Self { folder: past.folder.clone(), file, header: past.header.clone(), boot, begun: RefCell::default() };
-        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by, argv }))?;
+        let journal = Self {
+            folder: past.folder.clone(),
+            file,
+            header: past.header.clone(),
+            boot,
+            log: Sockets::system(),
+            begun: RefCell::default(),
+        };
+        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by: by.clone(), argv }))?;
+        told::begun(&journal.log, &journal.header, &by, "gone on with");
         Ok(journal)
     }
 
@@ -130,7 +154,7 @@ impl Journal {
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let header = past::header(folder)?;
         let file = Appender::open(&folder.join(JOURNAL), false)?;
-        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, begun: RefCell::default() })
+        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, log, begun: RefCell::default() })
     }
 
     /// The run's ID.
@@ -195,7 +219,11 @@ impl Journal {
         if !self.begun.borrow().contains(&job.number) {
             return self.settled(&job.container, Some(job.digest), job.ban.as_deref(), &done.outcome);
         }
-        self.append(&Line::Ended(Ended { number: job.number, at: Timestamp::now(), done: done.clone() }))
+        let written = self.append(&Line::Ended(Ended { number: job.number, at: Timestamp::now(), done: done.clone() }));
+        // The system log hears of it all the more when the disk is full.
+        let (digest, ban, took) = (Some(job.digest), job.ban.as_deref(), Some(Duration::from_millis(done.took)));
+        told::container(&self.log, &self.header, &job.container, &Fate { outcome: &done.outcome, digest, ban, took });
+        written
     }
 
     /// Says that nothing enters a container, and why. `digest` is of what would have run.
@@ -203,6 +231,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn settled(&self, container: &Container, digest: Option<Digest>, ban: Option<&str>, outcome: &Outcome) -> Result<(), JournalError> {
+        told::container(&self.log, &self.header, container, &Fate { outcome, digest, ban, took: None });
         let (boot, ban, container) = (self.boot.clone(), ban.map(str::to_owned), container.clone());
         self.append(&Line::Settled(Box::new(Settled { at: Timestamp::now(), boot, digest, ban, container, outcome: outcome.clone() })))
     }
@@ -212,6 +241,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn stranger(&self, stranger: &select::Stranger) -> Result<(), JournalError> {
+        told::stranger(&self.log, &self.header, stranger);
         let select::Stranger { id, engine, namespace, name, place, why } = stranger.clone();
         let place = place.to_string_lossy().into_owned();
         self.append(&Line::Stranger(Stranger { at: Timestamp::now(), id, engine, namespace, name, place, why }))
@@ -247,6 +277,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn finished(&self, finished: Finished) -> Result<(), JournalError> {
+        told::finished(&self.log, &self.header, &finished);
         self.append(&Line::Finished(finished))
     }
 

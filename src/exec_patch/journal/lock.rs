@@ -97,7 +97,11 @@ impl Lock {
     pub fn take(paths: &Paths) -> Result<Self, JournalError> {
         let file = open(paths)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, folder: paths.patches.clone() }),
+            Ok(()) => {
+                // Until it says who has it now, it must not say who had it before.
+                file.set_len(0).map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
+                Ok(Self { file, folder: paths.patches.clone() })
+            }
             Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches))),
             Err(TryLockError::Error(error)) => Err(JournalError::Folder(paths.patches.clone(), error)),
         }
@@ -172,7 +176,7 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
 }
 
 /// Who has the lock, by the file.
-fn holder(folder: &Path) -> Option<Holder> {
+pub(super) fn holder(folder: &Path) -> Option<Holder> {
     let bytes = file::read(&folder.join(NAME), LARGEST_NOTE, Guard::Owned).ok()?;
     serde_json::from_slice(&bytes).ok()
 }

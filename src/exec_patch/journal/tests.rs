@@ -1,1 +1,503 @@
-//! Are journals written and read as they should be?
+//! Are journals written and read as they should be, by many at once, and after somebody was killed?
+
+use std::ops::ControlFlow;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io::Write};
+
+use super::history;
+use super::line::*;
+use super::lock::*;
+use super::past::*;
+use super::runs::*;
+use super::who::*;
+use super::*;
+use crate::container::running::RuntimeKind;
+use crate::exec_patch::job::Work;
+use crate::exec_patch::select::{Wanted, What};
+use crate::exec_patch::words::Means;
+use crate::paths::Paths;
+use crate::report::line::causes;
+
+fn node() -> (tempfile::TempDir, Paths) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::below(folder.path());
+    (folder, paths)
+}
+
+fn nobody() -> Sockets {
+    Sockets { journal: "/nowhere".into(), syslog: "/nowhere".into() }
+}
+
+fn alice() -> Who {
+    let person = |uid, name: &str| Person { uid, name: Some(name.to_owned()) };
+    let (user, login, terminal, host) = (person(0, "root"), Some(person(1_000, "alice")), Some("/dev/pts/3".into()), "node-1".into());
+    Who { user, login, sudo: None, terminal, host }
+}
+
+fn order() -> Order {
+    let what = What::Bans(vec!["BAN-2026-0007".into()]);
+    let wanted = Wanted { what, engines: vec!["docker".into()], namespaces: vec![], containers: vec![] };
+    let means = Means::Command(vec!["sh".into(), "-c".into(), "apt-get upgrade".into()]);
+    let (environment, check, user, folder, timeout) = (vec![], None, None, None, None);
+    Order { wanted, means, check, user, environment, folder, timeout, thaw: false, again: false }
+}
+
+fn work() -> Work {
+    let run = vec!["sh".into(), "-c".into(), "apt-get upgrade".into()];
+    Work { check: None, run, user: (0, 0), environment: vec![], folder: None, timeout: 1, thaw: false, brings: false }
+}
+
+fn digest() -> Digest {
+    Digest::of(b"work")
+}
+
+fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
+    let carried = vec![Carried { digest: digest(), ban: None, told: "sh -c 'apt-get upgrade'".into(), work: work() }];
+    let terms = Terms { canary: 1, parallel: "4".into(), max_failures: "100%".into(), output_limit: 1 << 20 };
+    let (argv, only_failed) = (vec!["--ban".into(), "BAN-2026-0007".into()], None);
+    Draft { by: alice(), argv, order: order(), terms, carried, brought, only_failed, list_version: Some(412) }
+}
+
+fn container(id: &str, pid: u32) -> Container {
+    let (name, image, image_id) = (Some(format!("web-{pid}")), Some("acme/web:1".into()), None);
+    let (kind, root, bundle) = (RuntimeKind::Runc, "/run/docker/runtime-runc/moby".into(), "/b".into());
+    Container {
+        id: id.into(),
+        engine: "docker".into(),
+        namespace: None,
+        name,
+        image,
+        image_id,
+        kind,
+        root,
+        bundle,
+        owner: 0,
+        pid,
+        started: 7,
+    }
+}
+
+fn job(journal: &Journal, number: usize, container: Container) -> Job {
+    let (run, journal, runtime) = (journal.id().to_string(), journal.folder().to_owned(), "/usr/sbin/runc".into());
+    Job { run, journal, number, container, runtime, work: work(), digest: digest(), ban: None, output_limit: 1 }
+}
+
+fn done(outcome: Outcome) -> Done {
+    Done { outcome, took: 1_250, written: 3, tail: "ok\n".into(), left: vec![] }
+}
+
+/// A run under way in which nothing has happened yet.
+fn begun(paths: &Paths) -> (Lock, Journal) {
+    let mut lock = Lock::take(paths).unwrap();
+    let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
+    (lock, journal)
+}
+
+fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
+    let job = job(journal, number, container);
+    journal.begun(&job).unwrap();
+    journal.ended(&job, &done(outcome)).unwrap();
+}
+
+fn failed(status: i32) -> Outcome {
+    Outcome::Failed { stage: crate::exec_patch::outcome::Stage::Command, status }
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    fs::OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+#[test]
+fn a_run_is_read_as_it_was_written() {
+    let (_folder, paths) = node();
+    let (lock, journal) = begun(&paths);
+    let [one, two, three, four] = [("c1", 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
+    journal.planned([&one, &two, &three, &four]).unwrap();
+    treat(&journal, 1, one.clone(), Outcome::Patched);
+    treat(&journal, 2, two.clone(), failed(7));
+    journal.begun(&job(&journal, 3, three.clone())).unwrap();
+    journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::Paused).unwrap();
+    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
+    journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
+
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!((&past.header.id, &past.header.by, &past.header.order), (journal.id(), &alice(), &order()));
+    let life = |container: &Container| Life::of(container, journal.boot());
+    assert_eq!(past.standing(digest(), &life(&one)), Standing::Over(&Outcome::Patched));
+    assert_eq!(past.standing(digest(), &life(&two)), Standing::Over(&failed(7)));
+    assert!(matches!(past.standing(digest(), &life(&three)), Standing::Interrupted(entry) if entry.is_under_way(journal.boot())));
+    assert_eq!(past.standing(digest(), &life(&four)), Standing::New);
+    assert_eq!(past.standing(Digest::of(b"other"), &life(&one)), Standing::New);
+    assert_eq!(past.standing(digest(), &life(&Container { started: 8, ..one.clone() })), Standing::New);
+    assert_eq!(past.standing(digest(), &Life { boot: "another".into(), ..life(&one) }), Standing::New);
+    assert_eq!(past.unbegun(), [&Named::of(&four)]);
+    assert_eq!((past.counts(), past.next_number(), past.longest_job()), ((1, 5), 4, Duration::from_secs(1)));
+    let not_well = past.not_well();
+    assert_eq!([&one, &two, &three, &four].map(|container| not_well.has(container)), [false, true, true, true]);
+    assert!(not_well.has(&Container { pid: 99, started: 99, ..two }), "it was started again");
+    assert!(not_well.has_stranger("c5") && !not_well.has_stranger("c1"));
+    assert_eq!(past.finished, None);
+
+    let finished = Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 5, stopped: Some("the canary failed".into()) };
+    journal.finished(finished.clone()).unwrap();
+    assert_eq!(Past::read(journal.folder()).unwrap().finished, Some(finished));
+    for path in [paths.patches.clone(), journal.folder().to_owned(), journal.folder().join(JOURNAL), paths.patches.join(".lock")] {
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{path:?}");
+    }
+    drop(lock);
+}
+
+#[test]
+fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
+    let (_folder, paths) = node();
+    let (lock, journal) = begun(&paths);
+    treat(&journal, 1, container("c1", 11), Outcome::Patched);
+    journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 0, stopped: None }).unwrap();
+    drop((journal, lock));
+    let runs = Runs::load(&paths).unwrap();
+    let past = runs.read(runs.find("last").unwrap()).unwrap();
+    let mut lock = Lock::wait(&paths, &past, &mut |_| ControlFlow::Continue(())).unwrap();
+    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec!["--resume".into()]).unwrap();
+    treat(&journal, past.next_number(), container("c2", 12), Outcome::AlreadyFine);
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!((past.resumed.len(), past.entries.len(), past.next_number(), past.finished), (1, 2, 3, None));
+}
+
+#[test]
+fn what_is_brought_along_is_kept_and_is_what_it_was() {
+    let (_folder, paths) = node();
+    let mut lock = Lock::take(&paths).unwrap();
+    let brought = payload::Brought { name: "fix".into(), bytes: (*b"#!/bin/sh\n").into(), digest: Digest::of(b"#!/bin/sh\n") };
+    let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&brought))).unwrap();
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!(past.brought().unwrap().as_deref(), Some(&b"#!/bin/sh\n"[..]));
+    let copy = journal.folder().join("brought");
+    for (bytes, line) in [
+        (&b"#!/bin/zsh"[..], format!("cannot use {copy:?}: it is not what the run brought along")),
+        (b"#!/bin/sh\n#", format!("cannot read {copy:?}: larger than 10 bytes")),
+    ] {
+        replace::replace(&copy, 0o600, bytes).unwrap();
+        assert_eq!(past.brought().unwrap_err().to_string(), line);
+    }
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(causes(&past.brought().unwrap_err()), format!("cannot read {copy:?}: it is missing"));
+}
+
+#[test]
+fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    treat(&journal, 1, container("c1", 11), Outcome::Patched);
+    let path = journal.folder().join(JOURNAL);
+    let whole = file::read(&path, 1 << 20, Guard::Owned).unwrap();
+    for piece in [&b"{\"ended\":{\"number\":1"[..], b"\0\0\0\0", b"{", &vec![b'x'; 200_000]] {
+        append(&path, piece);
+        assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 1);
+        Appender::open(&path, false).unwrap().append(b"").unwrap();
+        assert_eq!(file::read(&path, 1 << 20, Guard::Owned).unwrap(), whole);
+    }
+    append(&path, b"{\"ended\":");
+    treat(&journal, 2, container("c2", 12), failed(1));
+    assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 2);
+}
+
+#[test]
+fn a_journal_that_is_not_ours_costs_its_run_one_line() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    treat(&journal, 1, container("c1", 11), Outcome::Patched);
+    let path = journal.folder().join(JOURNAL);
+    let whole = file::read_text(&path, 1 << 20, Guard::Owned).unwrap();
+    let (header, rest) = whole.split_once('\n').unwrap();
+    let (begun, ended) = rest.trim_end().split_once('\n').unwrap();
+    let other = "20000101-000000-0000";
+    for (text, fault) in [
+        (String::new(), ", line 1: it has no header".to_owned()),
+        (format!("{begun}\n"), ", line 1: it is no header".into()),
+        (format!("{header}\n{header}\n"), ", line 2: a second header".into()),
+        (format!("{header}\n{ended}\n"), ", line 2: its number was not begun".into()),
+        (format!("{header}\n{begun}\n{begun}\n"), ", line 3: its number was begun before".into()),
+        (format!("{header}\n{begun}\n{ended}\n{ended}\n"), ", line 4: its number has ended before".into()),
+        (format!("{header}\n\n{begun}\n"), ", line 2: EOF while parsing a value at line 1 column 0".into()),
+        (format!("{header}\n{{\"new\":1}}\n"), ", line 2: unknown variant `new`".into()),
+        (header.replace("\"version\":1", "\"version\":2") + "\n", ": it is of version 2, not 1".into()),
+        (header.replace("\"version\":1", "\"version\":2,\"more\":{}") + "\n", ": it is of version 2, not 1".into()),
+        (header.replace("\"argv\":", "\"words\":") + "\n", ", line 1: unknown field `words`".into()),
+        (header.replace(journal.id().as_str(), other) + "\n", format!(", line 1: it is that of run {other}")),
+        (header.replace(journal.id().as_str(), "../../etc") + "\n", ", line 1: invalid value: string \"../../etc\"".into()),
+    ] {
+        replace::replace(&path, 0o600, text.as_bytes()).unwrap();
+        let error = Past::read(journal.folder()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot read {path:?}{fault}")), "{error}");
+    }
+    let runs = Runs::load(&paths).unwrap();
+    let told = history::table(&runs);
+    assert!(told.starts_with(&format!("run {}: cannot read ", journal.id())), "{told}");
+    assert!(history::json(&runs).starts_with(&format!("{{\"run\":\"{}\",\"fault\":\"cannot read ", journal.id())));
+    assert_eq!(runs.prior(journal.boot()).faults.len(), 1);
+    let version = JournalError::Version("/x".into(), 2);
+    assert_eq!(version.hint().unwrap(), "read it with the embargo that wrote it, or remove its folder");
+}
+
+#[test]
+fn a_journal_that_is_a_link_a_fifo_or_others_to_write_is_not_read() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let path = journal.folder().join(JOURNAL);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(Past::read(journal.folder()).unwrap_err().to_string(), format!("cannot trust {path:?}: owned or writable by another user"));
+    fs::rename(&path, journal.folder().join("elsewhere")).unwrap();
+    symlink("elsewhere", &path).unwrap();
+    assert_eq!(causes(&Past::read(journal.folder()).unwrap_err()), format!("cannot read {path:?}: it is a symbolic link"));
+    assert!(Appender::open(&path, false).is_err());
+    fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(Past::read(journal.folder()).unwrap_err().to_string(), format!("cannot read {path:?}: not a regular file"));
+}
+
+#[test]
+fn nothing_is_written_into_a_folder_that_others_may_write() {
+    for shared in ["var/lib/embargo", "var/lib/embargo/patches"] {
+        let (folder, paths) = node();
+        fs::create_dir_all(&paths.patches).unwrap();
+        let path = folder.path().join(shared);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(Lock::take(&paths).unwrap_err().to_string(), format!("cannot trust {path:?}: owned or writable by another user"));
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_says_so_before_anything_is_entered() {
+    let (folder, paths) = node();
+    fs::create_dir(folder.path().join("var")).unwrap();
+    fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(folder.path().join("var/lib")).unwrap();
+    assert_eq!(causes(&Lock::take(&paths).unwrap_err()), format!("cannot use {:?}: a part of its path is no folder", paths.patches));
+}
+
+#[test]
+fn a_run_is_found_by_its_id_by_its_beginning_or_as_the_last() {
+    let (_folder, paths) = node();
+    let runs = Runs::load(&paths).unwrap();
+    assert_eq!(runs.find("last").unwrap_err().to_string(), format!("cannot find any run: there is none in {:?}", paths.patches));
+    assert_eq!((history::table(&runs).as_str(), history::json(&runs).as_str()), ("no run yet\n", ""));
+    for name in ["20261120-221500-a1b2", "20261120-221500-a1ff", "20261121-000000-0001", "notes", "20261121-000000-000G"] {
+        fs::create_dir_all(paths.patches.join(name)).unwrap();
+    }
+    let runs = Runs::load(&paths).unwrap();
+    let found = |word| runs.find(word).map(ToString::to_string).map_err(|error| error.to_string());
+    assert_eq!(runs.ids().len(), 3);
+    assert_eq!(found("last").unwrap(), "20261121-000000-0001");
+    assert_eq!(found("20261121").unwrap(), "20261121-000000-0001");
+    assert_eq!(found("20261120-221500-a1b2").unwrap(), "20261120-221500-a1b2");
+    assert_eq!(found("2026112").unwrap_err(), "cannot tell which run 2026112 is: 20261120-221500-a1ff or 20261121-000000-0001");
+    assert_eq!(found("../x y").unwrap_err(), "cannot find a run \"../x y\"");
+    assert_eq!(found("").unwrap_err(), "cannot find a run \"\"");
+}
+
+#[test]
+fn an_id_is_a_time_and_four_digits_and_never_a_path() {
+    let id = RunId::new(Timestamp::parse("2026-11-20T22:15:00Z").unwrap(), 0xa1b2);
+    assert_eq!(id.as_str(), "20261120-221500-a1b2");
+    assert_eq!(RunId::parse(id.as_str()), Some(id));
+    for text in [
+        "",
+        "last",
+        "20261120-221500-A1B2",
+        "20261120-221500-a1b2/",
+        "20261120/221500-a1b2",
+        "2026112-0221500-a1b2",
+        "..",
+        "٢0261120-221500-a1",
+    ] {
+        assert_eq!(RunId::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn patched_before_is_what_nothing_later_went_wrong_in() {
+    let (_folder, paths) = node();
+    let mut expected = Vec::new();
+    let cases: [(&str, &[Outcome]); 7] = [
+        ("patched", &[Outcome::Patched]),
+        ("fine since", &[Outcome::Patched, Outcome::AlreadyFine]),
+        ("paused since", &[Outcome::Patched, Outcome::Paused, Outcome::PatchedBefore { run: "r".into() }]),
+        ("failed since", &[Outcome::Patched, failed(1)]),
+        ("patched since", &[failed(1), Outcome::Patched]),
+        ("never ran", &[Outcome::AlreadyFine]),
+        ("hung", &[Outcome::TimedOut]),
+    ];
+    for round in 0..3 {
+        let (lock, journal) = begun(&paths);
+        for (number, (name, outcomes)) in cases.iter().enumerate() {
+            let Some(outcome) = outcomes.get(round) else { continue };
+            treat(&journal, number + 1, container(name, 11), outcome.clone());
+            if *outcome == Outcome::Patched {
+                expected.push((*name, journal.id().clone()));
+            }
+        }
+        drop((journal, lock));
+        // Runs of one second stand in no order.
+        std::thread::sleep(Duration::from_millis(1_100));
+    }
+    let boot = boot().unwrap();
+    let prior = Runs::load(&paths).unwrap().prior(&boot);
+    for (name, _) in cases {
+        let life = Life::of(&container(name, 11), &boot);
+        let run = expected.iter().find(|(patched, _)| *patched == name && !["failed since"].contains(&name)).map(|(_, id)| id);
+        assert_eq!(prior.patched(digest(), &life), run, "{name}");
+        assert_eq!(prior.patched(Digest::of(b"other"), &life), None, "{name}");
+        assert_eq!(prior.patched(digest(), &Life { started: 8, ..life }), None, "{name}");
+    }
+    assert_eq!(Runs::load(&paths).unwrap().prior("another").patched(digest(), &Life::of(&container("patched", 11), "another")), None);
+}
+
+#[test]
+fn a_second_run_is_told_who_runs() {
+    let (_folder, paths) = node();
+    let (lock, journal) = begun(&paths);
+    let error = Lock::take(&paths).unwrap_err();
+    let text = error.to_string();
+    let start = format!("cannot begin: run {} is under way since ", journal.id());
+    assert!(text.starts_with(&start) && text.ends_with(&format!(", begun by alice as root (process {})", std::process::id())), "{text}");
+    assert_eq!(error.hint().unwrap(), "wait until it has ended, or end it");
+    let past = Past::read(journal.folder()).unwrap();
+    let waited = Lock::wait(&paths, &past, &mut |_| panic!("nobody waits for a run that is under way"));
+    assert!(matches!(waited, Err(JournalError::Busy(Some(_)))));
+    drop(lock);
+    Lock::take(&paths).unwrap();
+}
+
+/// What the processes of the tests below do: `EMBARGO_TEST_WRITER` says what, `EMBARGO_TEST_RUN` in which run.
+#[test]
+#[ignore = "it is a process of other tests"]
+fn a_process() {
+    let (Some(part), Some(run)) = (std::env::var_os("EMBARGO_TEST_WRITER"), std::env::var_os("EMBARGO_TEST_RUN")) else { return };
+    let journal = Journal { log: nobody(), ..Journal::open(Path::new(&run)).unwrap() };
+    let part = part.into_string().unwrap();
+    let from: usize = part[1..].parse().unwrap();
+    match &part[..1] {
+        "w" => (from..from + 20).for_each(|number| treat(&journal, number, container(&format!("c{number}"), 11), Outcome::Patched)),
+        "b" => {
+            journal.begun(&job(&journal, from, container("c1", 11))).unwrap();
+            std::thread::sleep(Duration::from_millis(1_500));
+        }
+        "f" => {
+            let error = (from..).find_map(|number| journal.begun(&job(&journal, number, container("c", 11))).err());
+            assert!(matches!(error, Some(JournalError::Append(..))), "{error:?}");
+        }
+        _ => (from..).for_each(|number| journal.begun(&job(&journal, number, container("c", 11))).unwrap()),
+    }
+}
+
+/// Starts this program again as the process above.
+fn process(shell: &str, part: &str, run: &Path) -> Child {
+    #[allow(clippy::disallowed_methods)] // Whether several processes get along is what is tested.
+    let mut command = Command::new("/bin/sh");
+    let script = format!("{shell} exec \"$0\" --exact exec_patch::journal::tests::a_process --ignored");
+    command.args(["-c", &script]).arg(std::env::current_exe().unwrap()).env("EMBARGO_TEST_WRITER", part).env("EMBARGO_TEST_RUN", run);
+    command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap()
+}
+
+#[test]
+fn many_processes_write_at_once_and_every_line_is_there_once() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let writers: Vec<_> = (0..6).map(|writer| process("", &format!("w{}", writer * 100 + 1), journal.folder())).collect();
+    writers.into_iter().for_each(|mut writer| assert!(writer.wait().unwrap().success()));
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!((past.entries.len(), past.counts()), (120, (120, 0)));
+}
+
+#[test]
+fn writers_that_are_killed_leave_whole_lines() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    for round in 1..=4 {
+        let mut writers: Vec<_> =
+            (0..2).map(|writer| process("", &format!("k{}", round * 1_000_000 + writer * 100_000), journal.folder())).collect();
+        std::thread::sleep(Duration::from_millis(100 + round * 17));
+        writers.iter_mut().for_each(|writer| writer.kill().unwrap());
+        writers.into_iter().for_each(|mut writer| _ = writer.wait().unwrap());
+        treat(&journal, usize::try_from(round).unwrap(), container("own", 11), Outcome::Patched);
+    }
+    let past = Past::read(journal.folder()).unwrap();
+    let ended = past.entries.iter().filter(|entry| matches!(entry.state, State::Ended { .. })).count();
+    assert_eq!(ended, 4);
+    assert!(past.entries.len() > 4, "nobody wrote");
+}
+
+#[test]
+fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    // A limit of the file's size, in blocks of 512 bytes, stands for a full disk; the writes fail as there, halfway.
+    let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.folder());
+    assert!(writer.wait().unwrap().success());
+    let path = journal.folder().join(JOURNAL);
+    let text = file::read_text(&path, 1 << 20, Guard::Owned).unwrap();
+    assert!(text.ends_with("}\n") && text.len() > 8_000, "{}", text.len());
+    let count = Past::read(journal.folder()).unwrap().entries.len();
+    treat(&journal, count + 1, container("c", 11), Outcome::Patched);
+    assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), count + 1);
+}
+
+#[test]
+fn a_run_that_was_removed_is_written_no_more() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    fs::remove_dir_all(journal.folder()).unwrap();
+    let error = journal.begun(&job(&journal, 1, container("c", 11))).unwrap_err();
+    assert_eq!(causes(&error), format!("cannot write {:?}: it is missing", journal.folder().join(JOURNAL)));
+    assert!(journal.room().is_err());
+}
+
+#[test]
+fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
+    let (_folder, paths) = node();
+    let (lock, journal) = begun(&paths);
+    // The one who paced it is gone; its worker has the lock, as if it had inherited it.
+    let gone = Holder { process: Worker { pid: 1, started: u64::MAX }, ..holder(lock.folder()).unwrap() };
+    replace::replace(&paths.patches.join(".note"), 0o600, &serde_json::to_vec(&gone).unwrap()).unwrap();
+    let note = file::read(&paths.patches.join(".note"), 4_096, Guard::Owned).unwrap();
+    fs::OpenOptions::new().write(true).truncate(true).open(paths.patches.join(".lock")).unwrap().write_all(&note).unwrap();
+    let error = Lock::take(&paths).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot begin: run {}, begun by alice as root, was killed and its workers are still at work", journal.id())
+    );
+    assert_eq!(error.hint().unwrap(), format!("go on with that run: embargo exec-patch --resume {}", journal.id()));
+    let past = Past::read(journal.folder()).unwrap();
+    let mut told = Vec::new();
+    let mut lock = Some(lock);
+    let start = Instant::now();
+    let taken = Lock::wait(&paths, &past, &mut |waiting| {
+        told.push(waiting.is_first);
+        assert!(waiting.at_most <= Duration::from_secs(31) && waiting.at_most > Duration::from_secs(20));
+        // The worker ends.
+        if told.len() == 2 {
+            lock = None;
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(taken.is_ok() && start.elapsed() < Duration::from_secs(5));
+    assert_eq!(told, [true, false]);
+    drop(lock);
+}
+
+#[test]
+fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let [one, two, three] = [1, 2, 3].map(|number| job(&journal, number, container(&format!("c{number}"), 11)));
+    let worker = Journal { log: nobody(), ..Journal::open(journal.folder()).unwrap() };
+    worker.begun(&one).unwrap();
+    worker.ended(&one, &done(Outcome::Patched)).unwrap();
+    worker.begun(&two).unwrap();
+    assert_eq!(journal.lost(&one).unwrap().outcome, Outcome::Patched);
+    assert_eq!(journal.lost(&two).unwrap().outcome, Outcome::Interrupted);
+    assert_eq!(journal.lost(&three).unwrap().outcome, Outcome::CouldNotEnter { why: "the worker ended before it began".into() });
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!((past.entries.len(), past.counts()), (3, (1, 2)));
+}

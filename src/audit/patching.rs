@@ -1,0 +1,282 @@
+//! Who runs what in the running containers of this node, and how did it end in each?
+//!
+//! In: what a run's journal is told. Out: one record in the system log when a run begins, one for each container, and one when it ends, with a field for
+//! every fact, so that a fleet can be asked "which containers of this ban are not patched yet, and whose run was that?". Names of containers and images,
+//! and what a runtime says, are others' and hostile.
+
+use std::time::Duration;
+
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::system_log::{self, Sockets};
+
+use super::Ending;
+
+/// The most bans, and the most digests, that have a field each.
+const MOST_FIELDS: usize = 16;
+
+/// A run, and the person behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// Its ID.
+    pub id: &'a str,
+    /// Who began it, or goes on with it: a name, else a number.
+    pub user: &'a str,
+}
+
+/// What a run is about to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begin {
+    /// The bans that it is for.
+    pub bans: Vec<String>,
+    /// The digests of what runs, as far as they are known.
+    pub digests: Vec<Digest>,
+    /// The version of the list in force.
+    pub list_version: Option<u64>,
+    /// The whole of it for people.
+    pub message: String,
+}
+
+/// What became of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Treated<'a> {
+    /// The outcome in a word.
+    pub outcome: &'a str,
+    /// Whether the container is as it should be.
+    pub is_well: bool,
+    /// The command's exit status, where that is why it is not.
+    pub status: Option<i32>,
+    /// How long it took; none where nothing entered it.
+    pub took: Option<Duration>,
+    /// The ban for which it was.
+    pub ban: Option<&'a str>,
+    /// The digest of what ran, or would have.
+    pub digest: Option<Digest>,
+    /// Its ID; none where even that is not known.
+    pub container: Option<&'a str>,
+    /// What its engine calls it.
+    pub name: Option<&'a str>,
+    /// Its engine in a word.
+    pub engine: &'a str,
+    /// Its image's name.
+    pub image: Option<&'a str>,
+    /// The digest of its image config.
+    pub image_id: Option<&'a str>,
+    /// Why, where more can be said.
+    pub why: Option<&'a str>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End<'a> {
+    /// How many containers are well.
+    pub well: usize,
+    /// How many are not.
+    pub not_well: usize,
+    /// Its exit status.
+    pub exit: u8,
+    /// How long it took since it began.
+    pub took: Duration,
+    /// Why it stopped before all were through.
+    pub stopped: Option<&'a str>,
+}
+
+/// What there is to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A run begins, or is gone on with.
+    Begun(Begin),
+    /// A container is through.
+    Container(Treated<'a>),
+    /// The run is over.
+    Ended(End<'a>),
+}
+
+impl Event<'_> {
+    /// The event's name, for `EMBARGO_EVENT`.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Begun(_) => "patch-begun",
+            Self::Container(_) => "patch-container",
+            Self::Ended(_) => "patch-ended",
+        }
+    }
+
+    /// Whether it is good news.
+    const fn ending(&self) -> Ending {
+        let is_good = match self {
+            Self::Begun(_) => true,
+            Self::Container(treated) => treated.is_well,
+            Self::Ended(end) => end.not_well == 0 && end.stopped.is_none(),
+        };
+        if is_good { Ending::Done } else { Ending::Refused }
+    }
+}
+
+/// Tells the system log that listens on these sockets.
+pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
+    let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
+    // Nobody listening has nobody to be told to; the journal of the run has it all.
+    super::record(sockets, event.ending().priority(), &message, fields(run, event), system_log::soon()).ok();
+}
+
+/// What the message says behind the run's ID.
+fn message(event: &Event<'_>) -> String {
+    match event {
+        Event::Begun(begin) => format!(" {}", begin.message),
+        Event::Container(treated) => {
+            let called = treated.name.or(treated.container).map_or_else(|| "a container".to_owned(), line::name);
+            let ended = treated.status.map_or_else(String::new, |status| format!(" (status {status})"));
+            let took = treated.took.map_or_else(String::new, |took| format!(" after {:.1} s", took.as_secs_f64()));
+            let why = treated.why.map_or_else(String::new, |why| format!(": {why}"));
+            format!(": {called} ({}): {}{ended}{took}{why}", line::name(treated.engine), treated.outcome)
+        }
+        Event::Ended(End { well, not_well, stopped, .. }) => {
+            let stopped = stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
+            format!(" ended: {well} well, {not_well} not well{stopped}")
+        }
+    }
+}
+
+/// The facts by name, those that are known.
+fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
+    let mut fields =
+        vec![("EMBARGO_EVENT", event.word().to_owned()), ("EMBARGO_RUN", run.id.to_owned()), ("EMBARGO_USER", run.user.to_owned())];
+    match event {
+        Event::Begun(Begin { bans, digests, list_version, message: _ }) => {
+            fields.extend(bans.iter().take(MOST_FIELDS).map(|ban| ("EMBARGO_BAN", ban.clone())));
+            fields.extend(digests.iter().take(MOST_FIELDS).map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())));
+            fields.extend(list_version.map(|version| ("EMBARGO_LIST_VERSION", version.to_string())));
+        }
+        Event::Container(treated) => fields.extend(of_container(treated)),
+        Event::Ended(End { well, not_well, exit, took, stopped: _ }) => fields.extend([
+            ("EMBARGO_WELL", well.to_string()),
+            ("EMBARGO_NOT_WELL", not_well.to_string()),
+            ("EMBARGO_STATUS", exit.to_string()),
+            ("EMBARGO_DURATION", took.as_millis().to_string()),
+        ]),
+    }
+    fields
+}
+
+fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    let Treated { outcome, status, took, ban, digest, container, name, engine, image, image_id, is_well: _, why: _ } = treated;
+    let facts = [
+        ("EMBARGO_OUTCOME", Some((*outcome).to_owned())),
+        ("EMBARGO_STATUS", status.map(|status| status.to_string())),
+        ("EMBARGO_DURATION", took.map(|took| took.as_millis().to_string())),
+        ("EMBARGO_BAN", ban.map(str::to_owned)),
+        ("EMBARGO_COMMAND_DIGEST", digest.map(|digest| digest.to_string())),
+        ("EMBARGO_CONTAINER", container.map(str::to_owned)),
+        ("EMBARGO_NAME", name.map(str::to_owned)),
+        ("EMBARGO_ENGINE", Some((*engine).to_owned())),
+        ("EMBARGO_IMAGE", image.map(str::to_owned)),
+        ("EMBARGO_IMAGE_ID", image_id.map(str::to_owned)),
+    ];
+    facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    const RUN: Run<'_> = Run { id: "20261120-221500-a1b2", user: "alice" };
+
+    fn begin() -> Begin {
+        let message = "begun by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
+        Begin { bans: vec!["BAN-2026-0007".into()], digests: vec![Digest::of(b"work")], list_version: Some(412), message }
+    }
+
+    fn failed<'a>() -> Treated<'a> {
+        Treated {
+            outcome: "failed",
+            is_well: false,
+            status: Some(7),
+            took: Some(Duration::from_millis(1_250)),
+            ban: Some("BAN-2026-0007"),
+            digest: Some(Digest::of(b"work")),
+            container: Some("4c1f"),
+            name: Some("web-1\u{1b}[2J\nEMBARGO_BAN=none"),
+            engine: "docker",
+            image: Some("acme/web:1"),
+            image_id: Some("sha256:ab"),
+            why: None,
+        }
+    }
+
+    fn end<'a>() -> End<'a> {
+        End { well: 11, not_well: 1, exit: 3, took: Duration::from_secs(90), stopped: Some("more than 0 failed") }
+    }
+
+    #[test]
+    fn a_run_is_told_from_its_begin_to_its_end_with_each_container() {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let journald = UnixDatagram::bind(&sockets.journal).unwrap();
+        let digest = Digest::of(b"work");
+        let common = "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n";
+        let of_run = "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\n";
+        for (event, expected) in [
+            (
+                Event::Begun(begin()),
+                format!(
+                    "MESSAGE=embargo: run 20261120-221500-a1b2 begun by alice as root for BAN-2026-0007: apt-get upgrade\nPRIORITY=5\n{common}\
+                     EMBARGO_EVENT=patch-begun\n{of_run}EMBARGO_BAN=BAN-2026-0007\nEMBARGO_COMMAND_DIGEST={digest}\nEMBARGO_LIST_VERSION=412\n"
+                ),
+            ),
+            (
+                Event::Container(failed()),
+                format!(
+                    "MESSAGE=embargo: run 20261120-221500-a1b2: \"web-1\\u{{1b}}[2J\\nEMBARGO_BAN=none\" (docker): failed (status 7) after 1.2 s\nPRIORITY=4\n{common}\
+                     EMBARGO_EVENT=patch-container\n{of_run}EMBARGO_OUTCOME=failed\nEMBARGO_STATUS=7\nEMBARGO_DURATION=1250\nEMBARGO_BAN=BAN-2026-0007\n\
+                     EMBARGO_COMMAND_DIGEST={digest}\nEMBARGO_CONTAINER=4c1f\nEMBARGO_NAME=web-1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_ENGINE=docker\n\
+                     EMBARGO_IMAGE=acme/web:1\nEMBARGO_IMAGE_ID=sha256:ab\n"
+                ),
+            ),
+            (
+                Event::Ended(end()),
+                format!(
+                    "MESSAGE=embargo: run 20261120-221500-a1b2 ended: 11 well, 1 not well, stopped because more than 0 failed\nPRIORITY=4\n{common}\
+                     EMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_WELL=11\nEMBARGO_NOT_WELL=1\nEMBARGO_STATUS=3\nEMBARGO_DURATION=90000\n"
+                ),
+            ),
+        ] {
+            send(&sockets, RUN, &event);
+            let mut bytes = [0; 8_192];
+            let length = journald.recv(&mut bytes).unwrap();
+            assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
+        }
+    }
+
+    #[test]
+    fn good_news_is_no_warning() {
+        let patched = Treated { outcome: "patched", is_well: true, status: None, ..failed() };
+        for (event, ending) in [
+            (Event::Container(patched), Ending::Done),
+            (Event::Container(failed()), Ending::Refused),
+            (Event::Ended(End { not_well: 0, stopped: None, ..end() }), Ending::Done),
+            (Event::Ended(End { stopped: None, ..end() }), Ending::Refused),
+        ] {
+            assert_eq!(event.ending(), ending, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_for_a_thousand_bans_begins_with_one_record() {
+        let many = Begin { bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(), ..begin() };
+        let told = fields(RUN, &Event::Begun(many)).iter().filter(|(name, _)| *name == "EMBARGO_BAN").count();
+        assert_eq!(told, MOST_FIELDS);
+    }
+
+    #[test]
+    fn every_field_and_event_stands_in_the_manual() {
+        const PAGE: &str = include_str!("../../packaging/man/embargo.8");
+        for event in [Event::Begun(begin()), Event::Container(failed()), Event::Ended(end())] {
+            assert!(PAGE.contains(event.word()), "{}", event.word());
+            for (name, _) in fields(RUN, &event) {
+                assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+            }
+        }
+    }
+}

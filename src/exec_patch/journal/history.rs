@@ -1,0 +1,358 @@
+//! What did the runs of this node do?
+//!
+//! In: the runs, by their journals; names in them are others' and hostile. Out: text for `--history`: a table of all runs, or one run with each container, what
+//! became of it, how long that took and where its output is; or the same as JSON, one object for each run, whose fields stay. A journal that cannot be
+//! read is one line among the others. Each cell is escaped, and JSON escapes its own.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::error::JournalError;
+use super::line::{Carried, Named, Resumed, RunId, Stranger};
+use super::lock::Holder;
+use super::past::{Entry, Past, State};
+use super::runs::Runs;
+use super::who::Who;
+use super::{boot, lock};
+use crate::exec_patch::outcome::Outcome;
+use crate::lineage::digest::Digest;
+use crate::report::line::{causes, name, one_line};
+use crate::sys::clock::Timestamp;
+
+/// The most characters of a command in the table.
+const LONGEST_COMMAND: usize = 48;
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It is under way.
+    UnderWay,
+    /// Whoever paced it was killed; some of its workers are still at work.
+    Orphaned,
+    /// Whoever paced it was killed.
+    Killed,
+    /// It stopped before all were through.
+    Stopped,
+    /// All were through.
+    Finished,
+}
+
+impl Phase {
+    /// Where `past` is, by its journal and by who has the lock.
+    #[must_use]
+    pub fn of(past: &Past, holder: Option<&Holder>, boot: &str) -> Self {
+        match &past.finished {
+            Some(finished) if finished.stopped.is_some() => Self::Stopped,
+            Some(_) => Self::Finished,
+            None if holder.is_some_and(|holder| holder.run == past.header.id && holder.is_alive()) => Self::UnderWay,
+            None if past.entries.iter().any(|entry| entry.is_under_way(boot)) => Self::Orphaned,
+            None => Self::Killed,
+        }
+    }
+
+    /// The words for it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::UnderWay => "under way",
+            Self::Orphaned => "killed, workers still at work",
+            Self::Killed => "killed",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// All runs as a table, newest first.
+#[must_use]
+pub fn table(runs: &Runs) -> String {
+    let mut rows = vec![["RUN", "BEGUN", "BY", "FOR", "COMMAND", "WELL", "NOT WELL", "STATE"].map(str::to_owned)];
+    let mut faults = Vec::new();
+    let sight = Sight::of(runs);
+    for id in runs.ids() {
+        match runs.read(id) {
+            Ok(past) => rows.push(row(&past, &sight)),
+            Err(error) => faults.push(format!("run {id}: {}\n", causes(&error))),
+        }
+    }
+    let table = if rows.len() > 1 { aligned(&rows) } else { String::new() };
+    let text = table + &faults.concat();
+    if text.is_empty() { "no run yet\n".to_owned() } else { text }
+}
+
+/// All runs as JSON, a line for each, newest first.
+#[must_use]
+pub fn json(runs: &Runs) -> String {
+    let sight = Sight::of(runs);
+    let told = |id: &RunId| match runs.read(id) {
+        Ok(past) => text(&Summary::of(&past, &sight)),
+        Err(error) => text(&Unreadable { run: id, fault: causes(&error) }),
+    };
+    runs.ids().iter().map(|id| told(id) + "\n").collect()
+}
+
+/// One run for people.
+///
+/// # Errors
+/// [`JournalError`] when it cannot be read.
+pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
+    let past = runs.read(id)?;
+    Ok(heading(&past, &Sight::of(runs)) + &containers(&past) + &footing(&past))
+}
+
+/// One run as JSON, on one line.
+///
+/// # Errors
+/// [`JournalError`] when it cannot be read.
+pub fn run_json(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
+    let past = runs.read(id)?;
+    let containers = past.entries.iter().map(|entry| Treated::of(&past, entry)).collect();
+    let (strangers, not_begun, carried) = (&past.strangers, past.unbegun(), &past.carried);
+    let (argv, resumed) = (&past.header.argv, &past.resumed);
+    let whole = Whole { summary: Summary::of(&past, &Sight::of(runs)), argv, resumed, carried, containers, strangers, not_begun };
+    Ok(text(&whole) + "\n")
+}
+
+/// What is looked at once for all runs.
+struct Sight {
+    holder: Option<Holder>,
+    boot: String,
+}
+
+impl Sight {
+    fn of(runs: &Runs) -> Self {
+        Self { holder: lock::holder(runs.folder()), boot: boot().unwrap_or_default() }
+    }
+}
+
+fn row(past: &Past, sight: &Sight) -> [String; 8] {
+    let (header, (well, not_well)) = (&past.header, past.counts());
+    let command = header.command();
+    let command = match command.char_indices().nth(LONGEST_COMMAND) {
+        Some((end, _)) => format!("{}…", &command[..end]),
+        None => command,
+    };
+    let state = Phase::of(past, sight.holder.as_ref(), &sight.boot).words().to_owned();
+    [
+        header.id.to_string(),
+        header.begun.to_string(),
+        header.by.told(),
+        header.subject(),
+        command,
+        well.to_string(),
+        not_well.to_string(),
+        state,
+    ]
+}
+
+/// What a run is.
+fn heading(past: &Past, sight: &Sight) -> String {
+    let header = &past.header;
+    let from = |who: &Who| match &who.terminal {
+        Some(terminal) => format!("{} at {} ({})", who.told(), name(&who.host), name(terminal)),
+        None => format!("{} at {}", who.told(), name(&who.host)),
+    };
+    let phase = Phase::of(past, sight.holder.as_ref(), &sight.boot).words();
+    let mut lines = vec![format!("run {}: {phase}", header.id), format!("begun {} by {}", header.begun, from(&header.by))];
+    lines.extend(past.resumed.iter().map(|resumed| format!("gone on with {} by {}", resumed.at, from(&resumed.by))));
+    let list = header.list_version.map_or_else(String::new, |version| format!(", by list {version}"));
+    lines.push(format!("for {}{list}", header.subject()));
+    lines.extend(past.carried.iter().map(|Carried { digest, ban, told, .. }| {
+        let of = ban.as_ref().map_or_else(String::new, |ban| format!(" (of {})", name(ban)));
+        format!("runs {}{of}, {digest}", one_line(told))
+    }));
+    lines.iter().map(|line| one_line(line) + "\n").collect()
+}
+
+/// Each container, and what became of it.
+fn containers(past: &Past) -> String {
+    let mut rows = vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
+    rows.extend(past.entries.iter().map(|entry| {
+        let Treated { id, name: called, engine, image, took_ms, output, .. } = Treated::of(past, entry);
+        let short: String = id.chars().take(12).collect();
+        let called = called.map_or_else(|| name(&short), |called| format!("{} ({})", name(called), name(&short)));
+        let took = took_ms.map_or_else(|| "-".to_owned(), seconds);
+        let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
+        [called, name(engine), image.map_or_else(|| "-".to_owned(), name), sentence(entry.outcome()), took, output]
+    }));
+    let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(12).collect::<String>()) };
+    rows.extend(past.strangers.iter().map(|stranger| {
+        let Stranger { id, engine, place, why, .. } = stranger;
+        let outcome = format!("not understood: {}", one_line(why));
+        [or_id(id, place), name(engine), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
+    }));
+    rows.extend(past.unbegun().into_iter().map(|Named { engine, id, .. }| {
+        [or_id(id, ""), name(engine), "-".to_owned(), Outcome::NotBegun.word().to_owned(), "-".to_owned(), "-".to_owned()]
+    }));
+    if rows.len() > 1 { format!("\n{}\n", aligned(&rows)) } else { "\n".to_owned() }
+}
+
+/// How a run ended.
+fn footing(past: &Past) -> String {
+    let (well, not_well) = past.counts();
+    let end = match &past.finished {
+        Some(finished) => {
+            let stopped = finished.stopped.as_deref().map_or_else(String::new, |why| format!(", stopped because {}", one_line(why)));
+            format!("; ended {} with status {}{stopped}", finished.at, finished.exit)
+        }
+        None => String::new(),
+    };
+    format!("{well} well, {not_well} not well{end}\n")
+}
+
+/// An outcome in as many words as there is room for in a table.
+fn sentence(outcome: &Outcome) -> String {
+    let word = outcome.word();
+    match outcome {
+        Outcome::Failed { status, .. } => format!("{word} (status {status})"),
+        Outcome::PatchedBefore { run } => format!("{word} in {}", name(run)),
+        Outcome::Survived { left } => format!("{word}: {}", one_line(&left.join(", "))),
+        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => format!("{word}: {}", one_line(why)),
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::TimedOut
+        | Outcome::Paused
+        | Outcome::Vanished
+        | Outcome::NotBegun
+        | Outcome::Interrupted => word.to_owned(),
+    }
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
+}
+
+/// Lines with aligned columns, two spaces apart; the last column is as long as it is.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        format!("{}\n", cells.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn text(value: &impl Serialize) -> String {
+    // Nothing in these types can fail to become JSON: no map has keys that are no text.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A run that cannot be read.
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    run: &'a RunId,
+    fault: String,
+}
+
+/// A run in a line.
+#[derive(Serialize)]
+struct Summary<'a> {
+    run: &'a RunId,
+    begun: Timestamp,
+    by: &'a Who,
+    r#for: String,
+    command: String,
+    list_version: Option<u64>,
+    only_failed: Option<&'a RunId>,
+    state: Phase,
+    ended: Option<Timestamp>,
+    exit: Option<u8>,
+    stopped: Option<&'a str>,
+    well: usize,
+    not_well: usize,
+    folder: &'a PathBuf,
+}
+
+impl<'a> Summary<'a> {
+    fn of(past: &'a Past, sight: &Sight) -> Self {
+        let (header, finished, (well, not_well)) = (&past.header, past.finished.as_ref(), past.counts());
+        Self {
+            run: &header.id,
+            begun: header.begun,
+            by: &header.by,
+            r#for: header.subject(),
+            command: header.command(),
+            list_version: header.list_version,
+            only_failed: header.only_failed.as_ref(),
+            state: Phase::of(past, sight.holder.as_ref(), &sight.boot),
+            ended: finished.map(|finished| finished.at),
+            exit: finished.map(|finished| finished.exit),
+            stopped: finished.and_then(|finished| finished.stopped.as_deref()),
+            well,
+            not_well,
+            folder: &past.folder,
+        }
+    }
+}
+
+/// A run with everything in it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    summary: Summary<'a>,
+    argv: &'a [String],
+    resumed: &'a [Resumed],
+    carried: &'a [Carried],
+    containers: Vec<Treated<'a>>,
+    strangers: &'a [Stranger],
+    not_begun: Vec<&'a Named>,
+}
+
+/// A container, and what became of it.
+#[derive(Serialize)]
+struct Treated<'a> {
+    number: Option<usize>,
+    id: &'a str,
+    name: Option<&'a str>,
+    engine: &'a str,
+    namespace: Option<&'a str>,
+    image: Option<&'a str>,
+    image_id: Option<&'a str>,
+    pid: u32,
+    started: u64,
+    ban: Option<&'a str>,
+    digest: Option<Digest>,
+    begun: Timestamp,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    word: &'static str,
+    well: bool,
+    took_ms: Option<u64>,
+    written: Option<u64>,
+    left: &'a [String],
+    output: Option<PathBuf>,
+}
+
+impl<'a> Treated<'a> {
+    fn of(past: &Past, entry: &'a Entry) -> Self {
+        let Entry { at, digest, ban, container, state, .. } = entry;
+        let (number, done) = match state {
+            State::Begun { number, .. } => (Some(*number), None),
+            State::Ended { number, done } => (Some(*number), Some(done)),
+            State::Settled(_) => (None, None),
+        };
+        Self {
+            number,
+            id: &container.id,
+            name: container.name.as_deref(),
+            engine: &container.engine,
+            namespace: container.namespace.as_deref(),
+            image: container.image.as_deref(),
+            image_id: container.image_id.as_deref(),
+            pid: container.pid,
+            started: container.started,
+            ban: ban.as_deref(),
+            digest: *digest,
+            begun: *at,
+            outcome: entry.outcome(),
+            word: entry.outcome().word(),
+            well: entry.outcome().is_well(),
+            took_ms: done.map(|done| done.took),
+            written: done.map(|done| done.written),
+            left: done.map_or(&[], |done| &done.left),
+            output: past.output(entry).filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file())),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How is what the journal gets told to the system log?
+//!
+//! In: a run's header, and what is written down. Out: the event of it, sent. Nothing is kept here.
+
+use std::time::Duration;
+
+use super::line::{Finished, Header};
+use super::who::Who;
+use crate::audit::patching::{Begin, End, Event, Run, Treated, send};
+use crate::exec_patch::job::Container;
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::select::Stranger;
+use crate::lineage::digest::Digest;
+use crate::sys::system_log::Sockets;
+
+/// Tells that a run begins, or that somebody goes on with it: `verb` says which.
+pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
+    let message = format!("{verb} by {} for {}: {}", by.told(), header.subject(), header.command());
+    let digests = header.carried.iter().map(|carried| carried.digest).collect();
+    let begin = Begin { bans: header.bans(), digests, list_version: header.list_version, message };
+    send(log, Run { id: header.id.as_str(), user: &by.person().told() }, &Event::Begun(begin));
+}
+
+/// What became of a container, beside who it is.
+#[derive(Clone, Copy)]
+pub(super) struct Fate<'a> {
+    pub(super) outcome: &'a Outcome,
+    pub(super) digest: Option<Digest>,
+    pub(super) ban: Option<&'a str>,
+    pub(super) took: Option<Duration>,
+}
+
+/// Tells what became of a container.
+pub(super) fn container(log: &Sockets, header: &Header, container: &Container, fate: &Fate<'_>) {
+    let Container { id, name, engine, image, image_id, .. } = container;
+    let Fate { outcome, digest, ban, took } = *fate;
+    let why = why(outcome);
+    let treated = Treated {
+        outcome: outcome.word(),
+        is_well: outcome.is_well(),
+        status: status(outcome),
+        took,
+        ban,
+        digest,
+        container: Some(id),
+        name: name.as_deref(),
+        engine,
+        image: image.as_deref(),
+        image_id: image_id.as_deref(),
+        why: why.as_deref(),
+    };
+    send(log, run(header, &header.by.person().told()), &Event::Container(treated));
+}
+
+/// Tells of a container that is not understood.
+pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
+    let Stranger { id, engine, name, why, .. } = stranger;
+    let outcome = Outcome::NotUnderstood { why: String::new() };
+    let treated = Treated {
+        outcome: outcome.word(),
+        is_well: outcome.is_well(),
+        status: None,
+        took: None,
+        ban: None,
+        digest: None,
+        container: Some(id.as_str()).filter(|id| !id.is_empty()),
+        name: name.as_deref(),
+        engine,
+        image: None,
+        image_id: None,
+        why: Some(why),
+    };
+    send(log, run(header, &header.by.person().told()), &Event::Container(treated));
+}
+
+/// Tells that a run is over.
+pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
+    let Finished { at, exit, well, not_well, stopped } = finished;
+    let took = Duration::from_secs(at.since(header.begun));
+    let end = End { well: *well, not_well: *not_well, exit: *exit, took, stopped: stopped.as_deref() };
+    send(log, run(header, &header.by.person().told()), &Event::Ended(end));
+}
+
+fn run<'a>(header: &'a Header, user: &'a str) -> Run<'a> {
+    Run { id: header.id.as_str(), user }
+}
+
+/// The exit status of the command that failed.
+const fn status(outcome: &Outcome) -> Option<i32> {
+    match outcome {
+        Outcome::Failed { status, .. } => Some(*status),
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::PatchedBefore { .. }
+        | Outcome::TimedOut
+        | Outcome::Survived { .. }
+        | Outcome::Paused
+        | Outcome::Vanished
+        | Outcome::CouldNotEnter { .. }
+        | Outcome::NotUnderstood { .. }
+        | Outcome::NotBegun
+        | Outcome::Interrupted => None,
+    }
+}
+
+/// What more can be said of an outcome than its word.
+fn why(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+        Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
+        Outcome::Survived { left } => Some(left.join(", ")),
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::Failed { .. }
+        | Outcome::TimedOut
+        | Outcome::Paused
+        | Outcome::Vanished
+        | Outcome::NotBegun
+        | Outcome::Interrupted => None,
+    }
+}
