@@ -6,15 +6,18 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::ForkResult;
 
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
@@ -78,11 +81,17 @@ fn settle(keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) ->
     }
     SigSet::empty().thread_set_mask()?;
     nix::unistd::setsid()?;
-    let done = |result: i32| if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
     if let Some(descriptor) = keeps {
         // SAFETY: changes a flag of a descriptor of this process; one that is not open is an error.
-        done(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+        Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
     }
+    become_person(person, namespace)
+}
+
+/// Becomes this user and joins this user namespace, for good.
+#[allow(unsafe_code)]
+fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
+    let done = |result: i32| if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
     if let Some(Person { user, group }) = person {
         // The groups first: without root's rights nobody can change them.
         // SAFETY: no groups are read from the null pointer, and the other two take numbers.
@@ -97,6 +106,39 @@ fn settle(keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) ->
         done(unsafe { libc::setns(namespace, libc::CLONE_NEWUSER) })?;
     }
     Ok(())
+}
+
+/// What `read` returns when this user calls it in this user namespace, in a process of its own: his files may be readable there only. `None` when it
+/// returns nothing, or more than `limit` bytes.
+///
+/// # Errors
+/// What the operating system says of the process; not of what it does.
+#[allow(unsafe_code)]
+pub fn read_as(
+    person: Option<Person>,
+    namespace: BorrowedFd<'_>,
+    limit: u64,
+    read: impl FnOnce() -> Option<Vec<u8>>,
+) -> io::Result<Option<Vec<u8>>> {
+    let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy, and the copy leaves by `_exit` alone.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => {
+            let sent = become_person(person, Some(namespace.as_raw_fd())).is_ok()
+                && read().is_some_and(|bytes| File::from(sending).write_all(&bytes).is_ok());
+            // SAFETY: ends the copy, without anything that this process has left to do at its end.
+            unsafe { libc::_exit(i32::from(!sent)) }
+        }
+        ForkResult::Parent { child } => {
+            drop(sending);
+            let mut bytes = Vec::new();
+            let taken = File::from(receiving).take(limit + 1).read_to_end(&mut bytes);
+            let status = nix::sys::wait::waitpid(child, None)?;
+            taken?;
+            let is_whole = status == WaitStatus::Exited(child, 0) && bytes.len() as u64 <= limit;
+            Ok(is_whole.then_some(bytes))
+        }
+    }
 }
 
 /// Makes this process one that starts others and hears of them: their orphans become its children, what it inherited beside the standard streams is

@@ -103,6 +103,10 @@ impl<'a> Entrance<'a> {
     pub fn open(job: &'a Job, folder: &Path, output: &Path, signals: SignalFd, deadline: Instant) -> Result<Self, Outcome> {
         let container = &job.container;
         let owner = Owner::of(container).map_err(|error| could_not_enter(&error))?;
+        if owner.person().is_some() {
+            // What root's groups may read is not the user's; root needs none of them.
+            nix::unistd::setgroups(&[]).map_err(|error| could_not_enter(&error))?;
+        }
         let name = format!("{}.{}", job.run, job.number);
         let pinned = Pinned::make(container, owner, folder.join(format!("{name}.{}", std::process::id())))?;
         let namespace = owner.namespace(container.pid, pinned.spec().makes_user_namespace).map_err(|error| could_not_enter(&error))?;

@@ -7,12 +7,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
 
 use crate::exec_patch::job::Container;
+use crate::sys::file::{self, FileError, Guard};
 use crate::sys::spawn::{self, Person};
 
 /// As whom a container's runtime runs.
@@ -53,6 +55,9 @@ impl std::error::Error for OwnerError {
         }
     }
 }
+
+/// User namespaces are nested no deeper (user_namespaces(7)).
+const DEEPEST: u32 = 33;
 
 /// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian, Fedora: `nogroup`, `nobody`).
 const NOBODYS: u32 = 65_534;
@@ -102,6 +107,26 @@ impl Owner {
     /// # Errors
     /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
     pub fn namespace(self, pid: u32, made_by_runtime: bool) -> Result<Option<OwnedFd>, OwnerError> {
+        Ok(self.outermost(pid)?.filter(|(_, is_containers)| !(*is_containers && made_by_runtime)).map(|(namespace, _)| namespace))
+    }
+
+    /// What is in a file of the owner's, at most `limit` bytes: as he may read it, if need be in the user namespace in which he is root, which is that
+    /// of the container's first process `pid`, or holds it.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn read(self, pid: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+        let refused = match self.reading(|| file::read(path, limit, Guard::Any)) {
+            Err(FileError::Io(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => FileError::Io(path, error),
+            read => return read,
+        };
+        let Ok(Some((namespace, _))) = self.outermost(pid) else { return Err(refused) };
+        let read = || file::read(path, limit, Guard::Any).ok();
+        spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok().flatten().ok_or(refused)
+    }
+
+    /// The outermost user namespace around a process below this process's own, which must be the owner's, and whether it is the process's own.
+    fn outermost(self, pid: u32) -> Result<Option<(OwnedFd, bool)>, OwnerError> {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);
         }
@@ -111,15 +136,12 @@ impl Owner {
         if id(&namespace).map_err(OwnerError::Process)? == own {
             return Ok(None);
         }
-        // The kernel lets them be nested 32 deep (user_namespaces(7)).
-        for depth in 0..=32 {
+        for depth in 0..DEEPEST {
             let parent = File::from(spawn::parent_namespace(&namespace).map_err(OwnerError::Process)?);
             if id(&parent).map_err(OwnerError::Process)? == own {
                 let user = self.person().map_or_else(|| geteuid().as_raw(), |person| person.user);
-                if spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? != user {
-                    return Err(OwnerError::Namespace);
-                }
-                return Ok((depth > 0 || !made_by_runtime).then(|| namespace.into()));
+                let is_his = spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? == user;
+                return if is_his { Ok(Some((namespace.into(), depth == 0))) } else { Err(OwnerError::Namespace) };
             }
             namespace = parent;
         }

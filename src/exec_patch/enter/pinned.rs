@@ -124,7 +124,7 @@ fn remove(folder: &Path) {
 /// Makes the worker's folder, and the one of all workers where it is missing.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if let Some(all) = folder.parent() {
-        DirBuilder::new().mode(0o711).recursive(true).create(all)?;
+        DirBuilder::new().mode(0o755).recursive(true).create(all)?;
         file::owned_folder(all).map_err(io::Error::other)?;
     }
     DirBuilder::new().mode(0o700).create(folder)
@@ -192,7 +192,7 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
 /// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps none.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
     let bytes = match container.kind {
-        RuntimeKind::Runc => owner.reading(|| file::read(&container.bundle.join("config.json"), LARGEST_SPEC, Guard::Any)),
+        RuntimeKind::Runc => owner.read(container.pid, &container.bundle.join("config.json"), LARGEST_SPEC),
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
     let bytes = bytes.map_err(|error| could_not_enter(&error))?;
