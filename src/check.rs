@@ -24,7 +24,7 @@ use self::listed::List;
 use self::stores::Stores;
 use self::subject::{FindError, Node, Sought, Subject};
 use crate::banlist::store::{self, Bans};
-use crate::container::running::{self, RunningContainer, Whose};
+use crate::container::running::{self, RunningContainer, StateError, Whose};
 use crate::lineage::Origin;
 use crate::lineage::image::{self, SourceLabels};
 use crate::paths::Paths;
@@ -216,6 +216,7 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let node = Node { paths, stores: &stores, running: &running };
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
+    let unread = unread.iter().map(|fault| line::causes(fault));
     let faults: Vec<_> = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
     let subjects = match subjects {
         Ok(subjects) => subjects,
@@ -230,14 +231,14 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
 }
 
-/// The containers that runtimes have state of on the node whose root folder is `node`, and a line for each whose state cannot be read.
+/// The containers that runtimes have state of on the node whose root folder is `node`, and why others' state cannot be read.
 #[must_use]
-pub fn running_containers(node: &Path, whose: Whose, places: &Engines) -> (Vec<RunningContainer>, Vec<String>) {
+pub fn running_containers(node: &Path, whose: Whose, places: &Engines) -> (Vec<RunningContainer>, Vec<StateError>) {
     let (mut running, mut faults) = (Vec::new(), Vec::new());
     for found in running::containers(&running::roots(node, whose, &places.runtime_roots)) {
         match found {
             Ok(container) => running.push(container),
-            Err(fault) => faults.push(line::causes(&fault)),
+            Err(fault) => faults.push(fault),
         }
     }
     (running, faults)

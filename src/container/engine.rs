@@ -49,8 +49,7 @@ impl Place {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            // dockerd's namespace, with the mapped user behind it under userns-remap (moby: daemon/daemon.go, since v26).
-            Self::Task { namespace, .. } if namespace == "moby" || namespace.starts_with("moby-") => "docker",
+            Self::Task { namespace, .. } if is_dockers(namespace) => "docker",
             Self::Task { .. } => "containerd",
             Self::Storage { .. } => "containers-storage",
             Self::BuildKit { .. } => "buildkit",
@@ -58,14 +57,45 @@ impl Place {
             Self::Elsewhere => "unknown",
         }
     }
+
+    /// The word for people, who know Podman from CRI-O.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Storage { .. } if self.is_in_graph_root() => "podman",
+            Self::Storage { .. } => "cri-o",
+            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => self.word(),
+        }
+    }
+
+    /// Whether it stands where a store's layers are. Podman's bundles do, except in transient mode; CRI-O's stand in the run root.
+    #[must_use]
+    pub fn is_in_graph_root(&self) -> bool {
+        match self {
+            Self::Storage { store, driver } => store.join(format!("{driver}-layers")).is_dir(),
+            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => false,
+        }
+    }
+}
+
+/// Whether a namespace of containerd is dockerd's, with the mapped user behind it under userns-remap (moby: daemon/daemon.go, since v26).
+#[must_use]
+pub fn is_dockers(namespace: &str) -> bool {
+    namespace == "moby" || namespace.starts_with("moby-")
 }
 
 /// The place of a bundle, by its path as it was given, or else by where its links lead: the path of a state folder may be written with a link
 /// (`/var/run`), and the working directory may be it.
 #[must_use]
 pub fn place(bundle: &Bundle) -> Place {
-    match place_of(&bundle.path, &bundle.id) {
-        Place::Elsewhere => bundle.path.canonicalize().map_or(Place::Elsewhere, |path| place_of(&path, &bundle.id)),
+    place_at(&bundle.path, &bundle.id)
+}
+
+/// The same, of a bundle that is not read.
+#[must_use]
+pub fn place_at(path: &Path, id: &ContainerId) -> Place {
+    match place_of(path, id) {
+        Place::Elsewhere => path.canonicalize().map_or(Place::Elsewhere, |path| place_of(&path, id)),
         found @ (Place::Task { .. } | Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah) => found,
     }
 }
@@ -163,6 +193,18 @@ mod tests {
         ] {
             assert_eq!(of(&path, id), place, "{path}");
         }
+    }
+
+    #[test]
+    fn podman_is_known_from_cri_o_by_the_layers_beside_its_bundles() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("graph/overlay-layers")).unwrap();
+        for (store, engine) in [("graph", "podman"), ("run", "cri-o")] {
+            let place = Place::Storage { store: folder.path().join(store), driver: "overlay".into() };
+            assert_eq!((place.engine(), place.word()), (engine, "containers-storage"));
+        }
+        assert_eq!(task("/run/containerd", "moby").engine(), "docker");
+        assert_eq!(task("/run/containerd", "k8s.io").engine(), "containerd");
     }
 
     #[test]

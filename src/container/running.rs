@@ -104,6 +104,24 @@ pub enum StateError {
     State(PathBuf, String),
 }
 
+impl StateError {
+    /// The file or folder that could not be read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder(path, _) | Self::State(path, _) => path,
+            Self::File(error) => error.path(),
+        }
+    }
+
+    /// Whether it could not be read for want of rights.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        let cause = std::error::Error::source(self).and_then(|cause| cause.downcast_ref::<io::Error>());
+        cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -154,6 +172,13 @@ impl RunningContainer {
     pub fn is_trusted(&self) -> bool {
         self.owner == 0 || self.owner == nix::unistd::geteuid().as_raw()
     }
+
+    /// Whether it was created and waits to be started: its first process is still the runtime's own, and waits at a FIFO that goes away when it goes on
+    /// (runc 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c, `libcrun_status_has_read_exec_fifo`).
+    #[must_use]
+    pub fn waits_for_start(&self) -> bool {
+        self.root.join(self.id.as_str()).join("exec.fifo").symlink_metadata().is_ok()
+    }
 }
 
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A root holds containers, or one folder of them
@@ -177,20 +202,23 @@ impl InitProcess {
     /// Whether it still runs: there is such a process, it is no zombie, and it is not another one that got its ID.
     #[must_use]
     pub fn is_alive(self) -> bool {
-        let stat = PathBuf::from(format!("/proc/{}/stat", self.pid));
-        let Ok(bytes) = file::read(&stat, 4_096, Guard::Any) else { return false };
-        self.pid != 0 && is_it(&bytes, self.started)
+        self.begun().is_some()
+    }
+
+    /// When it began, in clock ticks since boot; `None` when it no longer runs. Of a process whose state does not tell, what the kernel says.
+    #[must_use]
+    pub fn begun(self) -> Option<u64> {
+        let stat = file::read(&PathBuf::from(format!("/proc/{}/stat", self.pid)), 4_096, Guard::Any).ok()?;
+        begun(&stat).filter(|begun| self.pid != 0 && self.started.is_none_or(|started| started == *begun))
     }
 }
 
-/// Whether a line of `/proc/pid/stat` is of a living process that began at `started`. The name in it may hold anything, brackets included, and ends
-/// with the last one.
-fn is_it(stat: &[u8], started: Option<u64>) -> bool {
-    let after_name = stat.iter().rposition(|byte| *byte == b')').and_then(|end| str::from_utf8(&stat[end + 1..]).ok());
-    let mut fields = after_name.unwrap_or_default().split_ascii_whitespace();
-    let Some(state) = fields.next() else { return false };
-    let begun = fields.nth(18).and_then(|field| field.parse().ok());
-    !matches!(state, "Z" | "X" | "x") && begun.is_some() && (started.is_none() || started == begun)
+/// When the living process began that a line of `/proc/pid/stat` is of. The name in it may hold anything, brackets included, and ends with the last one.
+fn begun(stat: &[u8]) -> Option<u64> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    fields.nth(18).and_then(|field| field.parse().ok()).filter(|_| !matches!(state, "Z" | "X" | "x"))
 }
 
 /// The folders in `folder`, sorted; links are not followed. A fault goes to `found`, a missing folder aside.
@@ -395,15 +423,27 @@ mod tests {
     #[test]
     fn a_process_is_alive_when_it_began_when_its_container_did() {
         let line = b"41 (a) Z (b) S 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332";
-        assert!(is_it(line, Some(188_572)));
-        assert!(is_it(line, None));
-        assert!(!is_it(line, Some(188_573)));
-        assert!(!is_it(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332", Some(188_572)));
-        assert!(!is_it(b"41 (b", None));
+        assert_eq!(begun(line), Some(188_572));
+        assert_eq!(begun(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332"), None);
+        assert_eq!(begun(b"41 (b"), None);
         let own = InitProcess { pid: std::process::id(), started: None };
         assert!(own.is_alive());
+        assert!(InitProcess { started: own.begun(), ..own }.is_alive());
         assert!(!InitProcess { started: Some(1), ..own }.is_alive());
         assert!(!InitProcess { pid: 0, started: None }.is_alive());
+    }
+
+    #[test]
+    fn a_container_waits_for_its_start_as_long_as_its_fifo_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["waits", "runs"] {
+            let text = format!(r#"{{"id":"{id}","init_process_pid":7,"config":{{"labels":["bundle=/b"]}}}}"#);
+            put(folder.path(), &format!("{id}/state.json"), text.as_bytes());
+        }
+        put(folder.path(), "waits/exec.fifo", b"");
+        let found = containers(&[folder.path().to_owned()]);
+        let told: Vec<_> = found.iter().flatten().map(|container| (container.id.as_str(), container.waits_for_start())).collect();
+        assert_eq!(told, [("runs", false), ("waits", true)]);
     }
 
     #[test]

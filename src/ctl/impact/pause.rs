@@ -11,7 +11,7 @@
 //! | Podman (bundle in the graph root) | a running container of the same store names it as its sandbox; its own bundle has no mark | 4.3.1, 5.8.6 |
 //! | Docker, users' engines | never | |
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -79,15 +79,8 @@ impl<'a> Member<'a> {
     /// Whether it is in a pod of Podman's that `other` holds together.
     fn hangs_on(&self, other: &Self) -> bool {
         let names_it = self.id != other.id && self.marks.storage_sandbox.as_deref() == Some(other.id);
-        self.is_trusted && names_it && self.place == other.place && self.podman_store().is_some()
-    }
-
-    /// The store of Podman that it is in: its bundles stand where the layers are. CRI-O's do not, and there a pod's author has a say in the annotation.
-    fn podman_store(&self) -> Option<PathBuf> {
-        match &self.place {
-            Place::Storage { store, driver } => Some(store.clone()).filter(|store| store.join(format!("{driver}-layers")).is_dir()),
-            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
-        }
+        // With CRI-O a pod's author has a say in the annotation.
+        self.is_trusted && names_it && self.place == other.place && self.place.is_in_graph_root()
     }
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::{Uid, User};
 use crate::check::stores::{self, Stores};
 use crate::check::subject::Node;
 use crate::check::{running_containers, usual_places};
-use crate::container::running::{RunningContainer, Whose, user_folders};
+use crate::container::running::{RunningContainer, StateError, Whose, user_folders};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::{ContainerdPlace, Engines, Mode, Settings, StoragePlace};
@@ -26,6 +26,10 @@ pub struct Site<'a> {
     pub stores: Stores,
     /// What runtimes have state of.
     pub running: Vec<RunningContainer>,
+    /// What runtimes have state of that cannot be read; in `faults`, too.
+    pub unread: Vec<StateError>,
+    /// Where its engines are.
+    pub places: Engines,
     /// What could not be read, one line each.
     pub faults: Vec<String>,
 }
@@ -36,18 +40,23 @@ impl<'a> Site<'a> {
     pub fn running(paths: &'a Paths, settings: Option<&Settings>, whose: Whose) -> Self {
         let settings = settings.cloned().unwrap_or_else(Settings::unset);
         let places = places(paths, &settings, whose);
-        let (running, faults) = running_containers(&paths.root, whose, &places);
-        Self { paths, settings: Settings { mode: Mode::Enforce, ..settings }, stores: Stores::default(), running, faults }
+        let (running, unread) = running_containers(&paths.root, whose, &places);
+        let faults = unread.iter().map(|fault| line::causes(fault)).collect();
+        Self { paths, settings: Settings { mode: Mode::Enforce, ..settings }, stores: Stores::default(), running, unread, places, faults }
     }
 
     /// The whole node: its runtimes and every engine's store.
     #[must_use]
     pub fn whole(paths: &'a Paths, settings: Option<&Settings>) -> Self {
-        let site = Self::running(paths, settings, Whose::Everybodys);
-        let stores = Stores::open(&places(paths, &site.settings, Whose::Everybodys), paths);
-        let unopened = stores.faults.iter().map(|fault| line::causes(fault));
-        let faults = site.faults.iter().cloned().chain(unopened).collect();
-        Self { stores, faults, ..site }
+        let mut site = Self::running(paths, settings, Whose::Everybodys);
+        site.open_stores();
+        site
+    }
+
+    /// Opens the engines' stores.
+    pub fn open_stores(&mut self) {
+        self.stores = Stores::open(&self.places, self.paths);
+        self.faults.extend(self.stores.faults.iter().map(|fault| line::causes(fault)));
     }
 
     /// It, for looking containers up.
@@ -58,7 +67,8 @@ impl<'a> Site<'a> {
 }
 
 /// The usual places and the settings', below the node's root.
-fn places(paths: &Paths, settings: &Settings, whose: Whose) -> Engines {
+#[must_use]
+pub fn places(paths: &Paths, settings: &Settings, whose: Whose) -> Engines {
     let is_here = paths.root == Path::new("/");
     let mut usual = if is_here { usual_places() } else { stores::usual(None, None) };
     if is_here && whose == Whose::Everybodys && process::is_privileged() {
