@@ -30,6 +30,8 @@ pub mod section;
 pub mod floor;
 pub mod store;
 #[cfg(feature = "ctl")]
+pub mod answers;
+#[cfg(feature = "ctl")]
 pub mod watch;
 #[cfg(feature = "ctl")]
 pub mod source;

@@ -4,6 +4,15 @@
 //! of which it cannot be told, and those that were left out although a ban names them. Names and everything that is a user's are hostile. A container
 //! that was created and never started, has ended, or is just coming or going is none of these. Not checked: whether it can be entered.
 
+mod census;
+mod error;
+mod foreign;
+mod listed;
+mod named;
+mod names;
+mod narrowing;
+mod said;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +20,19 @@ use serde::{Deserialize, Serialize};
 
 use super::job::Container;
 use crate::banlist::record::Ban;
+use crate::container::running::{Whose, user_folders};
+use crate::ctl::impact::site::{self, Site};
+use crate::lineage::Origin;
+use crate::paths::Paths;
+use crate::report::line;
+use crate::settings::Settings;
+use crate::sys::clock::Timestamp;
+use crate::sys::process;
+use census::{Living, Resolved};
+pub use error::SelectError;
+use listed::{Listed, Of};
+use named::{Base, Image};
+use said::Said;
 
 /// Which containers are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,4 +114,138 @@ pub struct LeftOut {
     pub container: Container,
     /// Why, one sentence for each finding: `built on debian:12.4, banned by …, excepted by OPS-1 until …`.
     pub reasons: Vec<String>,
+}
+
+impl Selection {
+    /// Adds a container of which that is said, unless nothing is: then it comes back.
+    fn add(&mut self, mut living: Living, origin: &Origin, said: Said) -> Option<Living> {
+        if said == Said::Nothing {
+            return Some(living);
+        }
+        census::name(&mut living);
+        match said {
+            Said::Matches { reasons, bans } => self.matches.push(Match { container: living.container(origin), reasons, bans }),
+            Said::LeftOut(reasons) => self.left_out.push(LeftOut { container: living.container(origin), reasons }),
+            Said::Unclear(why) => self.strangers.push(living.stranger(why)),
+            Said::Nothing => {}
+        }
+        None
+    }
+}
+
+/// What every container is compared with.
+#[derive(Clone, Debug)]
+enum Target {
+    Bans(Vec<String>),
+    AllBanned,
+    Base(Base),
+    Image(Image),
+}
+
+/// A container that runs, and what it is made of, or why that cannot be told.
+type Told = (Living, Result<Arc<Origin>, String>);
+
+/// Looks at a node as often as it is asked to. What was named is found once: a tag that moves meanwhile changes nothing.
+#[derive(Debug)]
+pub struct Scanner<'a> {
+    wanted: Wanted,
+    target: Target,
+    paths: &'a Paths,
+    settings: Settings,
+    resolved: Resolved,
+}
+
+/// Looks once.
+///
+/// # Errors
+/// As [`Scanner::new`] and [`Scanner::scan`].
+pub fn scan(wanted: &Wanted, paths: &Paths, settings: &Settings, now: Timestamp) -> Result<Selection, SelectError> {
+    Scanner::new(wanted, paths, settings)?.scan(now)
+}
+
+impl<'a> Scanner<'a> {
+    /// Finds what `wanted` names. `settings` are the node's, or [`Settings::unset`].
+    ///
+    /// # Errors
+    /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the image that was named.
+    pub fn new(wanted: &Wanted, paths: &'a Paths, settings: &Settings) -> Result<Self, SelectError> {
+        let target = match &wanted.what {
+            What::Bans(ids) => Target::Bans(ids.clone()),
+            What::AllBanned => Target::AllBanned,
+            What::Base(word) => Target::Base(Base::find(word, paths, settings)?),
+            What::Image(word) => Target::Image(Image::find(word, paths, settings)?),
+        };
+        Ok(Self { wanted: wanted.clone(), target, paths, settings: settings.clone(), resolved: Resolved::default() })
+    }
+
+    /// The containers that match now: root sees everybody's, a user their own. What was told of a container before is remembered.
+    ///
+    /// # Errors
+    /// [`SelectError::List`] when there is no list to ask, [`SelectError::NoBan`] when it has none of that ID.
+    pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
+        let whose = if process::is_privileged() { Whose::Everybodys } else { Whose::Own };
+        // Before any state is read: who has a folder by then has state, too.
+        let folders = foreign::folders(&site::places(self.paths, &self.settings, whose), &user_folders(&self.paths.root, whose));
+        let mut site = Site::running(self.paths, Some(&self.settings), whose);
+        let mut living = census::living(&site.running);
+        if !self.wanted.containers.is_empty() {
+            living.iter_mut().for_each(census::name);
+        }
+        let (wanted, mut others): (Vec<_>, Vec<_>) = living.into_iter().partition(|living| self.wanted.is_about(living));
+        let mut strangers = census::strangers(folders, &site);
+        strangers.retain(|stranger| self.wanted.may_be_about(stranger));
+        let mut selection = Selection { strangers, ..Selection::default() };
+        let told = census::resolve(wanted, &mut site, &mut self.resolved);
+        selection.warnings.extend(site.stores.faults.iter().map(|fault| line::causes(fault)));
+        others.extend(self.judge(told, now, &mut selection)?);
+        selection.warnings.extend(self.wanted.missed(&selection, others.iter()));
+        Ok(selection)
+    }
+
+    /// Compares every container with what is wanted; out are those that do not match.
+    fn judge(&self, mut told: Vec<Told>, now: Timestamp, selection: &mut Selection) -> Result<Vec<Living>, SelectError> {
+        told.sort_by(|(one, _), (other, _)| one.place.word().cmp(other.place.word()).then_with(|| one.id().cmp(other.id())));
+        let listed = match &self.target {
+            Target::Bans(_) | Target::AllBanned => {
+                let origins = told.iter().filter_map(|(_, origin)| origin.as_deref().ok());
+                Some(Listed::ask(origins, self.paths, &self.settings, now)?)
+            }
+            Target::Base(_) | Target::Image(_) => None,
+        };
+        let mut others = Vec::new();
+        for (living, origin) in told {
+            match origin {
+                Ok(origin) => {
+                    let said = self.says(listed.as_ref(), &origin);
+                    others.extend(selection.add(living, &origin, said));
+                }
+                Err(why) => selection.strangers.push(living.stranger(why)),
+            }
+        }
+        if let Some(listed) = listed {
+            self.heed(&listed, selection)?;
+        }
+        Ok(others)
+    }
+
+    fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> Said {
+        match (&self.target, listed) {
+            (Target::Bans(ids), Some(listed)) => listed.says(Of::Bans(ids), origin),
+            (Target::AllBanned, Some(listed)) => listed.says(Of::Effect, origin),
+            (Target::Base(base), _) => base.says(origin),
+            (Target::Image(image), _) => image.says(origin),
+            (Target::Bans(_) | Target::AllBanned, None) => Said::Nothing,
+        }
+    }
+
+    /// What the list itself has to say.
+    fn heed(&self, listed: &Listed<'_>, selection: &mut Selection) -> Result<(), SelectError> {
+        selection.list_version = listed.version();
+        selection.warnings.extend(listed.warnings());
+        let Target::Bans(ids) = &self.target else { return Ok(()) };
+        match listed.lacks(ids) {
+            Some((id, version)) => Err(SelectError::NoBan(id.clone(), version)),
+            None => Ok(()),
+        }
+    }
 }

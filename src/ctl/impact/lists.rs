@@ -4,15 +4,14 @@
 //! in `enforce` mode. Each list is opened and asked once, for every digest together; what is judged apart is given its own answers. Each piece
 //! of either list is hashed before it is believed; whether the draft is signed is not asked here.
 
-use std::collections::HashMap;
 use std::fs::File;
 
 use super::Surveyed;
 use super::site::Site;
+use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
-use crate::banlist::record::Hit;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
 use crate::check::subject::{Kind, Subject};
@@ -20,9 +19,6 @@ use crate::lineage::Origin;
 use crate::lineage::image::SourceLabels;
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Case, Judgement, Labels};
-
-/// A list's answers to every query, by query.
-type Answers = HashMap<Query, Vec<Hit>>;
 
 /// Both lists, asked.
 pub struct Lists<'a> {
@@ -53,8 +49,8 @@ impl<'a> Lists<'a> {
         let floor = Trust::load(site.paths, &rules).ok().and_then(|trust| trust.floor);
         let in_force = store::look_up(site.paths, &rules, &queries);
         let in_force_answers = match &in_force {
-            Bans::Known(known) => by_query(&known.hits),
-            Bans::Missing(_) => Answers::new(),
+            Bans::Known(known) => Answers::of(&known.hits),
+            Bans::Missing(_) => Answers::default(),
         };
         let draft = Known {
             keyset: head.edition.keyset,
@@ -67,7 +63,7 @@ impl<'a> Lists<'a> {
             fault: None,
             bad_signatures: 0,
         };
-        Ok(Self { site, now, draft_answers: by_query(&draft.hits), draft, in_force, in_force_answers })
+        Ok(Self { site, now, draft_answers: Answers::of(&draft.hits), draft, in_force, in_force_answers })
     }
 
     /// The list in force, as it answered to everything.
@@ -81,14 +77,14 @@ impl<'a> Lists<'a> {
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
         let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
         let in_force = match &self.in_force {
-            Bans::Known(known) => self.verdict(subject, &Bans::Known(answered(known, &self.in_force_answers, &queries))),
+            Bans::Known(known) => self.verdict(subject, &Bans::Known(self.in_force_answers.to(&queries, known))),
             // Something is banned and its record cannot be read. That says nothing of anything else.
             Bans::Missing(ListError::Unread(..)) => {
                 self.verdict(subject, &store::look_up(self.site.paths, &self.site.settings.rules(), &queries))
             }
             missing @ Bans::Missing(_) => self.verdict(subject, missing),
         };
-        let bans = Bans::Known(answered(&self.draft, &self.draft_answers, &queries));
+        let bans = Bans::Known(self.draft_answers.to(&queries, &self.draft));
         let judgement = self.verdict(subject, &bans);
         (Judged { bans, judgement, labels: SourceLabels::default() }, in_force)
     }
@@ -118,28 +114,5 @@ impl<'a> Lists<'a> {
             break_glass: None,
             now: self.now,
         })
-    }
-}
-
-fn by_query(hits: &[Hit]) -> Answers {
-    let mut answers = Answers::new();
-    for hit in hits {
-        answers.entry(Query { digest: hit.digest, kind: hit.kind }).or_default().push(hit.clone());
-    }
-    answers
-}
-
-/// What a list would have answered to these queries alone.
-fn answered(list: &Known, answers: &Answers, queries: &[Query]) -> Known {
-    Known {
-        keyset: list.keyset,
-        version: list.version,
-        issued: list.issued,
-        expires: list.expires,
-        floor_issued: list.floor_issued,
-        hits: queries.iter().filter_map(|query| answers.get(query)).flatten().cloned().collect(),
-        slot: list.slot,
-        fault: None,
-        bad_signatures: list.bad_signatures,
     }
 }

@@ -1,0 +1,69 @@
+//! Why can it not be told which containers match?
+//!
+//! Of all containers, that is: one that cannot be understood is a stranger, and no error.
+
+use std::fmt;
+
+use crate::banlist::error::ListError;
+use crate::ctl::CtlError;
+
+/// Why nothing could be selected.
+#[derive(Debug)]
+pub enum SelectError {
+    /// There is no list to ask.
+    List(ListError),
+    /// The list has no such ban: its ID, and the list's version.
+    NoBan(String, u64),
+    /// The image that was named cannot be found.
+    Image(CtlError),
+    /// The image that was named has no layers, so that nothing is built on it.
+    NoLayers(String),
+}
+
+impl SelectError {
+    /// What to do about it, where something can be said.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::List(_) => Some("embargoctl install puts a list in force; --base and --image need none"),
+            Self::NoBan(..) => {
+                Some("embargoctl list show /var/lib/embargo/banlist.lst shows the bans in force; one that was lifted is none of them")
+            }
+            Self::Image(error) => error.hint(),
+            Self::NoLayers(_) => Some("--image takes the containers of the image itself"),
+        }
+    }
+}
+
+impl fmt::Display for SelectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::List(error) => error.fmt(f),
+            Self::NoBan(id, version) => write!(f, "cannot find the ban {id:?} in list {version}, which is in force"),
+            Self::Image(error) => error.fmt(f),
+            Self::NoLayers(word) => write!(f, "cannot tell what is built on {word:?}: it has no layers"),
+        }
+    }
+}
+
+impl std::error::Error for SelectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::List(error) => error.source(),
+            Self::Image(error) => error.source(),
+            Self::NoBan(..) | Self::NoLayers(_) => None,
+        }
+    }
+}
+
+impl From<ListError> for SelectError {
+    fn from(cause: ListError) -> Self {
+        Self::List(cause)
+    }
+}
+
+impl From<CtlError> for SelectError {
+    fn from(cause: CtlError) -> Self {
+        Self::Image(cause)
+    }
+}

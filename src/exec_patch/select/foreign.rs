@@ -1,0 +1,146 @@
+//! Which containers run without a runtime's state that could be read?
+//!
+//! Engines run containers with other kinds of runtimes, too: virtual machines, sandboxes, runtimes with a form of state of their own. In: the folders in
+//! which containerd's shims and conmon keep one folder for each container. Out: the containers there that neither runc nor crun has state of and that run
+//! all the same. The folders are listed before any state is read: what comes later had state by then, or is found by the next look.
+//!
+//! | folder | it runs when |
+//! |---|---|
+//! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `init.pid` is a living process, or its shim is alive and not runc's (Kata: no `init.pid`) |
+//! | `<run root>/<driver>-containers/<id>/userdata` | `pidfile` is a living process in a cgroup that bears the container's ID |
+//!
+//! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known from its source alone (`src/runtime/pkg/containerd-shim-v2`). A
+//! user's folders hold what he likes, and cost him no more than lines.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Stranger;
+use crate::container::ContainerId;
+use crate::container::engine::{self, Place};
+use crate::container::running::InitProcess;
+use crate::ctl::impact::site::Site;
+use crate::settings::Engines;
+use crate::sys::file::{self, Guard};
+
+/// What a container says of itself that no state can be found of.
+const WHY: &str =
+    "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
+
+/// The most bytes of a small file of a shim's that are read.
+const SMALL: u64 = 4_096;
+
+/// A container's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    id: ContainerId,
+    path: PathBuf,
+    place: Place,
+}
+
+/// The folders of all containers, whatever runs them. `users` are the users' runtime folders.
+#[must_use]
+pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
+    let states = places.containerd.iter().filter_map(|place| place.state.clone());
+    let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
+    // dockerd's own containerd has its state one folder further down.
+    let tasks = states.flat_map(|state| [state.join("daemon"), state]).map(|state| state.join("io.containerd.runtime.v2.task"));
+    let run_roots = places.storage.iter().filter_map(|place| place.run_root.as_ref());
+    let mut found: Vec<Folder> = tasks.flat_map(|tasks| below(&tasks)).flat_map(|namespace| below(&namespace)).filter_map(of).collect();
+    let containers = run_roots.flat_map(|root| below(root)).filter(|path| path.to_string_lossy().ends_with("-containers"));
+    found.extend(containers.flat_map(|containers| below(&containers)).map(|path| path.join("userdata")).filter_map(of));
+    found
+}
+
+/// Those of the folders whose container runs and has no state on `site`.
+#[must_use]
+pub fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
+    let known: HashSet<(&str, Option<String>)> =
+        site.running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
+    let unread: HashSet<&str> = site.unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
+    let is_unknown =
+        |folder: &Folder| !known.contains(&(folder.id.as_str(), namespace(&folder.place))) && !unread.contains(folder.id.as_str());
+    let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let shims = foreign_shims();
+    unknown.into_iter().filter(|folder| folder.runs(&shims)).map(Folder::stranger).collect()
+}
+
+impl Folder {
+    fn runs(&self, shims: &HashSet<String>) -> bool {
+        match &self.place {
+            Place::Task { .. } => {
+                living(&self.path.join("init.pid")).is_some() || address(&self.path).is_some_and(|own| shims.contains(&own))
+            }
+            Place::Storage { .. } => living(&self.path.join("pidfile")).is_some_and(|pid| is_in_cgroup(pid, self.id.as_str())),
+            Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => false,
+        }
+    }
+
+    fn stranger(self) -> Stranger {
+        Stranger {
+            id: self.id.as_str().to_owned(),
+            engine: self.place.engine().to_owned(),
+            namespace: namespace(&self.place),
+            name: None,
+            place: self.path,
+            why: WHY.to_owned(),
+        }
+    }
+}
+
+/// containerd's namespace.
+#[must_use]
+pub fn namespace(place: &Place) -> Option<String> {
+    match place {
+        Place::Task { namespace, .. } => Some(namespace.clone()),
+        Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+    }
+}
+
+/// The folders in a folder; none in one that is not there or cannot be listed.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+fn of(path: PathBuf) -> Option<Folder> {
+    let name = if path.ends_with("userdata") { path.parent()?.file_name() } else { path.file_name() };
+    let id = ContainerId::parse(name?.to_str()?)?;
+    let place = engine::place_of(&path, &id);
+    Some(Folder { id, path, place })
+}
+
+/// The living process whose ID stands in a file.
+fn living(path: &Path) -> Option<u32> {
+    let pid = small(path)?.trim().parse().ok()?;
+    InitProcess { pid, started: None }.is_alive().then_some(pid)
+}
+
+/// Whether a cgroup of the process bears the ID: another process may have the number by now.
+fn is_in_cgroup(pid: u32, id: &str) -> bool {
+    small(Path::new(&format!("/proc/{pid}/cgroup"))).is_some_and(|cgroups| cgroups.contains(id))
+}
+
+/// Where the shim of a folder's container listens: one for all containers of a pod (containerd 1: `address`; since 1.7 also `bootstrap.json`).
+fn address(folder: &Path) -> Option<String> {
+    small(&folder.join("bootstrap.json")).or_else(|| small(&folder.join("address")))
+}
+
+/// Where those shims listen that are not runc's. A shim works in its first container's folder.
+fn foreign_shims() -> HashSet<String> {
+    let processes = below(Path::new("/proc")).into_iter();
+    let is_foreign = |process: &PathBuf| {
+        let words = small(&process.join("cmdline")).unwrap_or_default();
+        let program = Path::new(words.split('\0').next().unwrap_or_default()).file_name().map(|name| name.to_string_lossy().into_owned());
+        program.is_some_and(|name| name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-"))
+    };
+    processes.filter(is_foreign).filter_map(|process| address(&fs::read_link(process.join("cwd")).ok()?)).collect()
+}
+
+fn small(path: &Path) -> Option<String> {
+    file::read_text(path, SMALL, Guard::NoLink).ok().filter(|text| !text.is_empty())
+}

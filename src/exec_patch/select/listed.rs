@@ -1,0 +1,177 @@
+//! Which bans apply to each of these containers?
+//!
+//! In: what every container is made of, and the list in force. Out: for each, whether it matches, by the one evaluator. The list is opened and asked once,
+//! for every digest together. Mode and break-glass do not matter: they say what starts, and these containers run.
+
+use std::sync::Arc;
+
+use super::error::SelectError;
+use super::said::Said;
+use crate::banlist::answers::Answers;
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Head;
+use crate::banlist::record::{self, Ban};
+use crate::banlist::section;
+use crate::banlist::store::{self, Bans, Known, Query, Slot};
+use crate::lineage::{Evidence, Origin};
+use crate::paths::Paths;
+use crate::report::line;
+use crate::settings::Settings;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::{self, Guard};
+use crate::verdict::{self, Case, Finding, Labels, Standing};
+
+/// Which findings are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Those of these bans, unless the container is cured or excepted, or the ban has lapsed.
+    Bans(&'a [String]),
+    /// Those in effect.
+    Effect,
+}
+
+/// The list in force, asked about many containers.
+pub struct Listed<'a> {
+    paths: &'a Paths,
+    settings: &'a Settings,
+    now: Timestamp,
+    /// `None` when something of all that was asked is banned and its record cannot be read: then each container asks for itself.
+    known: Option<(Known, Answers)>,
+}
+
+impl<'a> Listed<'a> {
+    /// Asks the list in force about all `origins`.
+    ///
+    /// # Errors
+    /// [`SelectError::List`] when there is no list to ask.
+    pub fn ask<'o>(
+        origins: impl Iterator<Item = &'o Origin>,
+        paths: &'a Paths,
+        settings: &'a Settings,
+        now: Timestamp,
+    ) -> Result<Self, SelectError> {
+        let mut queries: Vec<Query> = origins.flat_map(verdict::queries).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let known = match store::look_up(paths, &settings.rules(), &queries) {
+            Bans::Known(known) => {
+                let answers = Answers::of(&known.hits);
+                Some((known, answers))
+            }
+            Bans::Missing(ListError::Unread(..)) => None,
+            Bans::Missing(fault) => return Err(fault.into()),
+        };
+        Ok(Self { paths, settings, now, known })
+    }
+
+    /// The list's version, where it could be read.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.known.as_ref().map(|(known, _)| known.version)
+    }
+
+    /// What a person should know of the list.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let Some((known, _)) = &self.known else { return Vec::new() };
+        let fault = known.fault.as_ref().map(|fault| format!("the previous list {} answers: {}", known.version, line::causes(fault)));
+        let expired = (known.expires <= self.now).then(|| format!("list {} expired on {}", known.version, known.expires.date()));
+        fault.into_iter().chain(expired).collect()
+    }
+
+    /// What the list says of one container.
+    #[must_use]
+    pub fn says(&self, of: Of<'_>, origin: &Origin) -> Said {
+        let queries = verdict::queries(origin);
+        let bans = match &self.known {
+            Some((known, answers)) => Bans::Known(answers.to(&queries, known)),
+            None => store::look_up(self.paths, &self.settings.rules(), &queries),
+        };
+        match &bans {
+            Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
+            Bans::Missing(fault) => Said::Unclear(format!("it is banned, and no more can be told: {}", line::causes(fault))),
+        }
+    }
+
+    /// Every match of a container in the list, the gravest first.
+    fn findings(&self, origin: &Origin, bans: &Bans) -> Vec<Finding> {
+        let case = Case {
+            container: "",
+            name: None,
+            engine: "",
+            origin: Ok(origin),
+            labels: Labels::default(),
+            bans,
+            settings: self.settings,
+            break_glass: None,
+            now: self.now,
+        };
+        verdict::judge(&case).findings
+    }
+
+    /// The first of these bans that the list does not have.
+    #[must_use]
+    pub fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
+        let (known, _) = self.known.as_ref()?;
+        let path = match known.slot {
+            Slot::Current => &self.paths.list,
+            Slot::Previous => &self.paths.previous,
+        };
+        // It was authenticated a moment ago, and this is no more than advice.
+        let has = ban_ids(path).ok()?;
+        ids.iter().find(|id| !has.contains(id)).map(|id| (id, known.version))
+    }
+}
+
+/// The IDs of a list's bans.
+fn ban_ids(path: &std::path::Path) -> Result<Vec<String>, ListError> {
+    let (file, size) = file::open(path, Guard::NoLink)?;
+    let list = Reader { path, bytes: &file };
+    let head: Head = store::claim(&list, size)?.head;
+    let mut ids = Vec::new();
+    section::each_line(&list, &head, |_, bytes| {
+        ids.extend(record::parse::<Ban>(bytes).map(|ban| ban.id));
+        Ok(())
+    })?;
+    Ok(ids)
+}
+
+/// What follows from the findings.
+fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
+    let concerned = findings.iter().filter(|finding| match of {
+        Of::Bans(ids) => ids.contains(&finding.hit.ban.id),
+        Of::Effect => true,
+    });
+    let (wanted, others): (Vec<_>, Vec<_>) = concerned.partition(|finding| is_wanted(of, &finding.standing));
+    let sentences = |findings: &[&Finding]| findings.iter().map(|finding| finding.sentence(Some(origin))).collect();
+    if !wanted.is_empty() {
+        return Said::Matches { reasons: sentences(&wanted), bans: bans(&wanted) };
+    }
+    match origin {
+        // A ban of a layer, or of one more below, would not be found.
+        Origin::Image(image) if image.evidence == Evidence::Claimed => Said::claimed(),
+        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => Said::Nothing,
+        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => Said::LeftOut(sentences(&others)),
+    }
+}
+
+/// Whether a finding is one to act on.
+const fn is_wanted(of: Of<'_>, standing: &Standing) -> bool {
+    match (of, standing) {
+        (Of::Bans(_) | Of::Effect, Standing::InEffect) | (Of::Bans(_), Standing::Ahead { .. } | Standing::Warns) => true,
+        (Of::Effect, Standing::Ahead { .. } | Standing::Warns)
+        | (Of::Bans(_) | Of::Effect, Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_)) => false,
+    }
+}
+
+/// The bans of the findings, each once.
+fn bans(findings: &[&Finding]) -> Vec<Arc<Ban>> {
+    let mut bans: Vec<Arc<Ban>> = Vec::new();
+    for finding in findings {
+        if !bans.iter().any(|ban| ban.id == finding.hit.ban.id) {
+            bans.push(Arc::clone(&finding.hit.ban));
+        }
+    }
+    bans
+}

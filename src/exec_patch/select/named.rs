@@ -1,0 +1,123 @@
+//! Is a container built on the image that was named?
+//!
+//! In: the word behind `--base` or `--image`, and what a container is made of. Out: the digests that the word means, found once, and for each container
+//! whether it has them. The word is looked up in root's stores and the caller's own alone: another user's could give any image that name. Containers are
+//! compared by digests, never by names.
+
+use std::collections::BTreeSet;
+
+use super::error::SelectError;
+use super::said::Said;
+use crate::check::stores::Stores;
+use crate::container::running::Whose;
+use crate::ctl::image::{self, FoundImage};
+use crate::ctl::impact::site;
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{ChainId, Digest};
+use crate::lineage::{Evidence, Origin};
+use crate::paths::Paths;
+use crate::report::line;
+use crate::settings::Settings;
+
+/// An image that containers are built on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// As it was typed.
+    word: String,
+    /// The chain ID of all its layers, for each platform.
+    tops: BTreeSet<ChainId>,
+}
+
+/// An image that containers are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// As it was typed.
+    word: String,
+    /// The digests of its configs, manifests and indexes.
+    digests: BTreeSet<Digest>,
+    /// The chain IDs of all its layers; none where only a digest is known.
+    tops: BTreeSet<ChainId>,
+}
+
+impl Base {
+    /// The base that a word means: a chain ID, else an image, of every platform.
+    ///
+    /// # Errors
+    /// [`SelectError`] when there is no such image here, or it has no layers.
+    pub fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+        let tops = match ChainId::parse(word) {
+            Ok(chain_id) => BTreeSet::from([chain_id]),
+            Err(_) => tops(&image::find(word, &stores(paths, settings))?.images),
+        };
+        if tops.is_empty() { Err(SelectError::NoLayers(word.to_owned())) } else { Ok(Self { word: word.to_owned(), tops }) }
+    }
+
+    /// What it says of a container made of `origin`.
+    #[must_use]
+    pub fn says(&self, origin: &Origin) -> Said {
+        let Origin::Image(lineage) = origin else { return Said::Nothing };
+        let chain = &lineage.chain;
+        match chain.chain_ids().iter().find(|chain_id| self.tops.contains(chain_id)) {
+            Some(found) => Said::matches(format!("{} {}", relation(chain, *found), line::name(&self.word))),
+            None if lineage.evidence == Evidence::Claimed => Said::claimed(),
+            None => Said::Nothing,
+        }
+    }
+}
+
+impl Image {
+    /// The image that a word means: one that is here, of every platform, or just that digest.
+    ///
+    /// # Errors
+    /// [`SelectError`] when the word is no digest and there is no such image here.
+    pub fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+        let digest = Digest::parse(word).ok();
+        let images = match (image::find(word, &stores(paths, settings)), digest) {
+            (Ok(found), _) => found.images,
+            // Its image may be gone, and the container runs all the same.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(error), None) => return Err(error.into()),
+        };
+        let ids = images.iter().filter_map(|image| image.image_id).map(|id| id.0);
+        let manifests = images.iter().flat_map(|image| &image.manifests).map(|(_, digest)| *digest);
+        let digests = digest.into_iter().chain(ids).chain(manifests).collect();
+        Ok(Self { word: word.to_owned(), digests, tops: tops(&images) })
+    }
+
+    /// What it says of a container made of `origin`.
+    #[must_use]
+    pub fn says(&self, origin: &Origin) -> Said {
+        let Some(facts) = origin.facts() else { return Said::Nothing };
+        let mut own = facts.image_id.map(|id| id.0).into_iter().chain(facts.manifests.iter().copied());
+        if own.any(|digest| self.digests.contains(&digest)) {
+            return Said::matches(format!("is {}", line::name(&self.word)));
+        }
+        if facts.image_id.is_some() || self.is_another(origin) {
+            return Said::Nothing;
+        }
+        Said::Unclear("cannot tell which image it is made of: its engine no longer knows its image ID".to_owned())
+    }
+
+    /// Whether its layers say that it is another image.
+    fn is_another(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Image(lineage) => !self.tops.is_empty() && !self.tops.contains(&lineage.chain.top()),
+            Origin::NoLayers(_) => !self.tops.is_empty(),
+            Origin::NoImage => true,
+        }
+    }
+}
+
+/// How a container with that chain stands to a base: as a refusal says it.
+fn relation(chain: &Chain, base: ChainId) -> &'static str {
+    if chain.top() == base { "is" } else { "built on" }
+}
+
+/// The chain ID of each image that has layers.
+fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
+    images.iter().filter_map(|image| image.chain.as_ref()).map(Chain::top).collect()
+}
+
+fn stores(paths: &Paths, settings: &Settings) -> Stores {
+    Stores::open(&site::places(paths, settings, Whose::Own), paths)
+}
