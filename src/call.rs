@@ -1,10 +1,10 @@
 //! What was meant, and does it start a container?
 //!
-//! In: the words of the command line (hostile). Out: a [`Call`]: Embargo's own command, `check`, a call that starts nothing and is handed on, or
-//! every way in which the words start a container. Pure. Not checked: whether the bundle is there or the container ID legal.
+//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own commands, `check` and `exec-patch`, a call that starts nothing and
+//! is handed on, or every way in which the words start a container. Pure. Not checked: whether the bundle is there or the container ID legal.
 //!
-//! `check` is recognised in one place only, the very first word, and no runtime has a command of that name; so no container, folder or flag value
-//! can be mistaken for it, and every other word belongs to the runtime.
+//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has a command of such a name; so no container, folder
+//! or flag value can be mistaken for one, and every other word belongs to the runtime.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +16,8 @@ use crate::argv::{self, Globals, Grammars, Named, Reading};
 pub enum Call<'a> {
     /// `embargo check`, and the words behind it.
     Check(&'a [&'a OsStr]),
+    /// `embargo exec-patch`: another program gets all words.
+    ExecPatch,
     /// It starts no container: the runtime gets it at once.
     PassOn(PassOn<'a>),
     /// It may start a container.
@@ -77,6 +79,7 @@ impl Starts<'_> {
 pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
     match words.split_first() {
         Some((word, rest)) if word.as_bytes() == b"check" => return Call::Check(rest),
+        Some((word, _)) if word.as_bytes() == b"exec-patch" => return Call::ExecPatch,
         Some(_) | None => {}
     }
     let scan = argv::scan(words);
@@ -97,15 +100,26 @@ mod tests {
     }
 
     #[test]
-    fn embargos_own_command_is_the_first_word_and_no_other() {
+    fn embargos_own_commands_are_the_first_word_and_no_other() {
         assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
+        for text in ["exec-patch", "exec-patch --ban BAN-1 -- create --bundle /b web-1", "exec-patch check"] {
+            assert_eq!(read(&words(text)), Call::ExecPatch, "{text}");
+        }
         for text in
             ["--debug check web-1", "-- check", "--root check list", "check-all", "start check", "features", "--version", "help create", ""]
         {
             assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
+            assert!(matches!(read(&words(&text.replace("check", "exec-patch"))), Call::PassOn(_)), "{text}");
         }
-        let typed = words("create --bundle /b check");
-        assert!(matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1));
+        for text in
+            ["kill exec-patch 9", "exec exec-patch exec-patch", "delete --force exec-patch", "--log exec-patch state c1", "exec-patches"]
+        {
+            assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
+        }
+        for text in ["create --bundle /b check", "create --bundle exec-patch exec-patch", "--root exec-patch run -b /b exec-patch"] {
+            let typed = words(text);
+            assert!(matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1), "{text}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ const DEPTH: &str = "EMBARGO_DEPTH";
 const DEEPEST: u32 = 8;
 
 /// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and `delete` come without).
-const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+pub(crate) const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// What a diversion adds to a runtime's path: by our manual, and by dpkg-divert's own default.
 const DIVERTED: [&str; 2] = [".real", ".distrib"];
@@ -215,6 +215,16 @@ pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntim
 /// How often Embargo became itself on the way here; what is no number counts as never.
 fn depth(given: &Given<'_>) -> u32 {
     given.variable(DEPTH).and_then(OsStr::to_str).and_then(|depth| depth.parse().ok()).unwrap_or(0)
+}
+
+/// The counter, one higher, for whoever becomes another program of Embargo's.
+///
+/// # Errors
+/// The counter, when it is too high for that.
+pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
+    let depth = depth(given);
+    let next = if depth < DEEPEST { CString::new(format!("{DEPTH}={}", depth + 1)).ok() } else { None };
+    next.ok_or(depth)
 }
 
 /// The runtime that stood at this path before Embargo took it: only a diversion gives it such a name.

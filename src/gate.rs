@@ -13,6 +13,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine;
 use crate::delegate::{self, DelegateError, Kind, RealRuntime};
+use crate::handover;
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
 use crate::paths::Paths;
 use crate::refusal::{self, LogDialect};
@@ -31,10 +32,19 @@ pub fn run(given: &Given<'_>) -> u8 {
     let words = given.words();
     let exit = match call::read(&words) {
         Call::Check(words) => check::run(words, &paths),
+        Call::ExecPatch => hand_over(given),
         Call::PassOn(call) => pass_on(&call, &paths, given),
         Call::Starts(starts) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
     };
     exit.code()
+}
+
+/// Hands over what is not the gate's work.
+fn hand_over(given: &Given<'_>) -> Exit {
+    let error = handover::become_embargoctl(given);
+    report::failure("embargo exec-patch", &error);
+    report::hint(error.hint());
+    Exit::Failed
 }
 
 /// Hands over a call that starts no container, to the runtime that made the container it is about.

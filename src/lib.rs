@@ -20,6 +20,7 @@ pub mod banlist;
 pub mod settings;
 pub mod verdict;
 pub mod delegate;
+pub mod handover;
 pub mod refusal;
 pub mod audit;
 pub mod check;

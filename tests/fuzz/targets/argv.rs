@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     match call::read(&words) {
         Call::Check(rest) => assert_eq!((words[0].as_bytes(), rest.len()), (&b"check"[..], words.len() - 1)),
+        Call::ExecPatch => assert_eq!(words[0].as_bytes(), b"exec-patch"),
         Call::PassOn(call) => assert!(scan.readings.is_empty() && call.named() == scan.named.as_ref()),
         Call::Starts(starts) => assert!(starts.cut_short || !starts.readings.is_empty()),
     }

@@ -1,0 +1,119 @@
+//! Who does what the gate hands over?
+//!
+//! `embargo exec-patch` needs a command line, threads and archives that must not stand in front of every container start, so another program of ours
+//! does it: `embargoctl`. In: the file that this process runs, and argv and environment as they came. Out: this process turned into the `embargoctl`
+//! beside that file, else in the usual folders; or one error. `PATH` does not count, whoever is called: what patches containers as root is not chosen by
+//! a variable. Not checked: whether that program is of the same version.
+
+use std::ffi::CString;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::delegate::{self, USUAL_FOLDERS};
+use crate::sys::process::{self, Given, Identity};
+
+/// The program that has the rest.
+const PROGRAM: &str = "embargoctl";
+
+/// Why nobody does it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HandoverError {
+    /// There is no such program; the folder where it should be, where that is known.
+    Missing(Option<PathBuf>),
+    /// The program is this one again and again.
+    Loop(u32),
+    /// It cannot be executed.
+    Exec(PathBuf, Errno),
+}
+
+impl fmt::Display for HandoverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(Some(folder)) => write!(f, "cannot find {PROGRAM}, neither in {folder:?} nor in the usual folders"),
+            Self::Missing(None) => write!(f, "cannot find {PROGRAM} in the usual folders"),
+            Self::Loop(depth) => write!(f, "cannot run {PROGRAM}: embargo has started itself {depth} times in a row"),
+            Self::Exec(path, _) => write!(f, "cannot run {path:?}"),
+        }
+    }
+}
+
+impl std::error::Error for HandoverError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Exec(_, errno) => Some(errno),
+            Self::Missing(_) | Self::Loop(_) => None,
+        }
+    }
+}
+
+impl HandoverError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "exec-patch is a part of embargoctl: install it beside embargo",
+            Self::Loop(_) | Self::Exec(..) => "install embargo and embargoctl anew, of one version",
+        }
+    }
+}
+
+/// Becomes `embargoctl`, with all words as they came. Returns only when that fails.
+#[must_use]
+pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
+    let depth = match delegate::next_depth(given) {
+        Ok(depth) => depth,
+        Err(depth) => return HandoverError::Loop(depth),
+    };
+    let itself = process::own_identity();
+    let folder = own_folder();
+    let usual = USUAL_FOLDERS.iter().map(Path::new);
+    let candidates = folder.as_deref().into_iter().chain(usual).map(|folder| folder.join(PROGRAM));
+    let Some(path) = first(candidates, itself.as_ref()) else { return HandoverError::Missing(folder) };
+    match CString::new(path.as_os_str().as_bytes()) {
+        Ok(program) => HandoverError::Exec(path, process::become_program(&program, given, &depth)),
+        Err(_) => HandoverError::Exec(path, Errno::EINVAL),
+    }
+}
+
+/// The folder of the file that this process runs, links followed.
+fn own_folder() -> Option<PathBuf> {
+    let own = std::fs::read_link("/proc/self/exe").ok().or_else(|| process::executed_path()?.canonicalize().ok())?;
+    own.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned)
+}
+
+/// The first program among these that is not this one.
+fn first(candidates: impl Iterator<Item = PathBuf>, itself: Option<&Identity>) -> Option<PathBuf> {
+    let other = |path: &PathBuf| {
+        process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
+    };
+    candidates.into_iter().find(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_program_and_never_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("/proc/self/exe", at("itself")).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", at("other")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        let found = |names: &[&str]| first(names.iter().map(|name| at(name)), process::own_identity().as_ref());
+        assert_eq!(found(&["no", "folder", "itself", "other"]), Some(at("other")));
+        assert_eq!(found(&["itself"]), None);
+        assert_eq!(own_folder().as_deref(), std::env::current_exe().unwrap().parent());
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_do() {
+        let missing = HandoverError::Missing(Some("/opt".into()));
+        assert_eq!(missing.to_string(), "cannot find embargoctl, neither in \"/opt\" nor in the usual folders");
+        assert_eq!(missing.hint(), "exec-patch is a part of embargoctl: install it beside embargo");
+        assert_eq!(HandoverError::Loop(8).to_string(), "cannot run embargoctl: embargo has started itself 8 times in a row");
+    }
+}
