@@ -3,9 +3,11 @@
 //! ```text
 //! /var/lib/embargo/patches/            0700, root's
 //! ├── .lock                            one run at a time; says who has it
+//! ├── .draft/                          a run that is just being made
 //! └── 20261120-221500-a1b2/            a run
 //!     ├── journal.jsonl                one line for each step: see `line`
 //!     ├── brought                      what it brings along, for whoever resumes it
+//!     ├── resumed-…                    that it was gone on with in that start of the machine
 //!     └── output/3-4c1f09a2b7d3        what was printed in its third container
 //! ```
 //!
@@ -19,6 +21,7 @@ pub mod history;
 pub mod line;
 pub mod lock;
 pub mod past;
+mod reading;
 pub mod runs;
 mod summary;
 mod told;
@@ -29,7 +32,8 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,21 +107,34 @@ impl Journal {
 
     fn create_telling(log: Sockets, lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
         let begun = Timestamp::now();
-        let (id, folder) = make(lock.folder(), begun)?;
+        let (runs, id) = (lock.folder().to_owned(), unused(lock.folder(), begun)?);
         let Draft { by, argv, order, terms, carried, brought, only_failed, list_version } = draft;
         lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
-        let kept = |brought: &payload::Brought| {
-            replace::create(&folder.join(BROUGHT), 0o600, &brought.bytes)?;
-            Ok::<_, JournalError>(Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 })
-        };
-        let brought = brought.map(kept).transpose()?;
         let boot = boot()?;
-        let header =
-            Header { version: VERSION, id, begun, boot: boot.clone(), by, argv, order, terms, carried, brought, only_failed, list_version };
-        let file = Appender::open(&folder.join(JOURNAL), true)?;
+        let kept = brought.map(|brought| Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 });
+        let header = Header {
+            version: VERSION,
+            id,
+            begun,
+            boot: boot.clone(),
+            by,
+            argv,
+            order,
+            terms,
+            carried,
+            brought: kept,
+            only_failed,
+            list_version,
+        };
+        let folder = runs.join(header.id.as_str());
+        let half = Half::make(&runs)?;
+        if let Some(brought) = brought {
+            replace::create(&half.folder.join(BROUGHT), 0o600, &brought.bytes)?;
+        }
+        let file = Appender::open(&half.folder.join(JOURNAL), true)?;
         let journal = Self { folder, file, header, boot, log, begun: RefCell::default() };
         journal.append(&Line::Run(Box::new(journal.header.clone())))?;
-        replace::sync_folder(journal.file.path()).map_err(|error| JournalError::Append(journal.file.path().to_owned(), error))?;
+        let journal = Self { file: journal.file.moved(&half.name(&journal.folder)?.join(JOURNAL)), ..journal };
         told::begun(&journal.log, &journal.header, &journal.header.by, "begun");
         Ok(journal)
     }
@@ -134,14 +151,7 @@ impl Journal {
         let (at, boot) = (Timestamp::now(), boot()?);
         lock.note(&Holder { run: past.header.id.clone(), process: Worker::own()?, since: at, by: by.told() })?;
         let file = Appender::open(&past.folder.join(JOURNAL), false)?;
-        let journal = Self {
-            folder: past.folder.clone(),
-            file,
-            header: past.header.clone(),
-            boot,
-            log: Sockets::system(),
-            begun: RefCell::default(),
-        };
+        let journal = Self { folder: past.folder.clone(), file, header: past.header.clone(), boot, log, begun: RefCell::default() };
         journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by: by.clone(), argv }))?;
         told::begun(&journal.log, &journal.header, &by, "gone on with");
         Ok(journal)
@@ -152,9 +162,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when it cannot be read or written.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let header = past::header(folder)?;
+        let header = reading::header(folder)?;
         let file = Appender::open(&folder.join(JOURNAL), false)?;
-        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, log, begun: RefCell::default() })
+        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, log: Sockets::system(), begun: RefCell::default() })
     }
 
     /// The run's ID.
@@ -309,20 +319,54 @@ pub fn boot() -> Result<String, JournalError> {
     Ok(text.trim().to_owned())
 }
 
-/// Makes the folder of a new run, and that of its output.
-fn make(runs: &Path, begun: Timestamp) -> Result<(RunId, PathBuf), JournalError> {
+/// An ID for a run that begins at `begun`, which no run has. Nobody else takes it meanwhile: whoever asks has the lock.
+fn unused(runs: &Path, begun: Timestamp) -> Result<RunId, JournalError> {
+    let fault = |error| JournalError::Folder(runs.to_owned(), error);
     loop {
         let mut salt = [0; 2];
-        let fault = |error| JournalError::Folder(runs.to_owned(), error);
-        SystemRandom::new().fill(&mut salt).map_err(|_| fault(std::io::Error::other("the kernel has no random numbers")))?;
+        SystemRandom::new().fill(&mut salt).map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
         let id = RunId::new(begun, u16::from_be_bytes(salt));
-        let folder = runs.join(id.as_str());
-        let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        match make(&folder).and_then(|()| make(&folder.join(OUTPUT))) {
-            Ok(()) => return Ok((id, folder)),
-            // Another one of this second; one of 65,536.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(JournalError::Folder(folder, error)),
+        match runs.join(id.as_str()).symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(id),
+            Err(error) => return Err(fault(error)),
+            // Another one of this second, one of 65,536.
+            Ok(_) => {}
         }
+    }
+}
+
+/// The folder of a run that is not whole yet, and is nobody's run until it is. Dropped before, it is gone.
+struct Half {
+    folder: PathBuf,
+}
+
+impl Half {
+    /// Makes it, in place of one that somebody left who was killed.
+    fn make(runs: &Path) -> Result<Self, JournalError> {
+        let folder = runs.join(".draft");
+        let fault = |error| JournalError::Folder(folder.clone(), error);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        make(&folder).and_then(|()| make(&folder.join(OUTPUT))).map_err(fault)?;
+        Ok(Self { folder })
+    }
+
+    /// Makes it the folder `run`, on the disk.
+    fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
+        let fault = |error| JournalError::Folder(run.to_owned(), error);
+        replace::sync_folder(&self.folder.join(JOURNAL)).map_err(fault)?;
+        fs::rename(&self.folder, run).map_err(fault)?;
+        replace::sync_folder(run).map_err(fault)?;
+        Ok(run.to_owned())
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        // Named, it is not there any more; and there is nobody left to tell.
+        drop(fs::remove_dir_all(&self.folder));
     }
 }

@@ -33,6 +33,11 @@ impl Appender {
         opened.map(|file| Self { file, path: path.to_owned() }).map_err(|error| JournalError::Append(path.to_owned(), error))
     }
 
+    /// The same file, which has this path by now.
+    pub(super) fn moved(self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
     /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -4,21 +4,22 @@
 //! became of it, how long that took and where its output is; or the same as JSON, one object for each run, whose fields stay. A journal that cannot be
 //! read is one line among the others. Each cell is escaped, and JSON escapes its own.
 
-use std::path::PathBuf;
+mod document;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
+use self::document::{Summary, Treated, Unreadable, Whole, text};
 use super::error::JournalError;
-use super::line::{Carried, Named, Resumed, RunId, Stranger};
+use super::line::{Carried, Named, RunId, Stranger};
 use super::lock::Holder;
-use super::past::{Entry, Past, State};
+use super::past::Past;
 use super::runs::Runs;
 use super::who::Who;
 use super::{boot, lock};
 use crate::exec_patch::outcome::Outcome;
-use crate::lineage::digest::Digest;
 use crate::report::line::{causes, name, one_line};
-use crate::sys::clock::Timestamp;
 
 /// The most characters of a command in the table.
 const LONGEST_COMMAND: usize = 48;
@@ -108,11 +109,7 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
 /// [`JournalError`] when it cannot be read.
 pub fn run_json(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    let containers = past.entries.iter().map(|entry| Treated::of(&past, entry)).collect();
-    let (strangers, not_begun, carried) = (&past.strangers, past.unbegun(), &past.carried);
-    let (argv, resumed) = (&past.header.argv, &past.resumed);
-    let whole = Whole { summary: Summary::of(&past, &Sight::of(runs)), argv, resumed, carried, containers, strangers, not_begun };
-    Ok(text(&whole) + "\n")
+    Ok(text(&Whole::of(&past, &Sight::of(runs))) + "\n")
 }
 
 /// What is looked at once for all runs.
@@ -232,127 +229,4 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
         format!("{}\n", cells.trim_end())
     };
     rows.iter().map(line).collect()
-}
-
-fn text(value: &impl Serialize) -> String {
-    // Nothing in these types can fail to become JSON: no map has keys that are no text.
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// A run that cannot be read.
-#[derive(Serialize)]
-struct Unreadable<'a> {
-    run: &'a RunId,
-    fault: String,
-}
-
-/// A run in a line.
-#[derive(Serialize)]
-struct Summary<'a> {
-    run: &'a RunId,
-    begun: Timestamp,
-    by: &'a Who,
-    r#for: String,
-    command: String,
-    list_version: Option<u64>,
-    only_failed: Option<&'a RunId>,
-    state: Phase,
-    ended: Option<Timestamp>,
-    exit: Option<u8>,
-    stopped: Option<&'a str>,
-    well: usize,
-    not_well: usize,
-    folder: &'a PathBuf,
-}
-
-impl<'a> Summary<'a> {
-    fn of(past: &'a Past, sight: &Sight) -> Self {
-        let (header, finished, (well, not_well)) = (&past.header, past.finished.as_ref(), past.counts());
-        Self {
-            run: &header.id,
-            begun: header.begun,
-            by: &header.by,
-            r#for: header.subject(),
-            command: header.command(),
-            list_version: header.list_version,
-            only_failed: header.only_failed.as_ref(),
-            state: Phase::of(past, sight.holder.as_ref(), &sight.boot),
-            ended: finished.map(|finished| finished.at),
-            exit: finished.map(|finished| finished.exit),
-            stopped: finished.and_then(|finished| finished.stopped.as_deref()),
-            well,
-            not_well,
-            folder: &past.folder,
-        }
-    }
-}
-
-/// A run with everything in it.
-#[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(flatten)]
-    summary: Summary<'a>,
-    argv: &'a [String],
-    resumed: &'a [Resumed],
-    carried: &'a [Carried],
-    containers: Vec<Treated<'a>>,
-    strangers: &'a [Stranger],
-    not_begun: Vec<&'a Named>,
-}
-
-/// A container, and what became of it.
-#[derive(Serialize)]
-struct Treated<'a> {
-    number: Option<usize>,
-    id: &'a str,
-    name: Option<&'a str>,
-    engine: &'a str,
-    namespace: Option<&'a str>,
-    image: Option<&'a str>,
-    image_id: Option<&'a str>,
-    pid: u32,
-    started: u64,
-    ban: Option<&'a str>,
-    digest: Option<Digest>,
-    begun: Timestamp,
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-    word: &'static str,
-    well: bool,
-    took_ms: Option<u64>,
-    written: Option<u64>,
-    left: &'a [String],
-    output: Option<PathBuf>,
-}
-
-impl<'a> Treated<'a> {
-    fn of(past: &Past, entry: &'a Entry) -> Self {
-        let Entry { at, digest, ban, container, state, .. } = entry;
-        let (number, done) = match state {
-            State::Begun { number, .. } => (Some(*number), None),
-            State::Ended { number, done } => (Some(*number), Some(done)),
-            State::Settled(_) => (None, None),
-        };
-        Self {
-            number,
-            id: &container.id,
-            name: container.name.as_deref(),
-            engine: &container.engine,
-            namespace: container.namespace.as_deref(),
-            image: container.image.as_deref(),
-            image_id: container.image_id.as_deref(),
-            pid: container.pid,
-            started: container.started,
-            ban: ban.as_deref(),
-            digest: *digest,
-            begun: *at,
-            outcome: entry.outcome(),
-            word: entry.outcome().word(),
-            well: entry.outcome().is_well(),
-            took_ms: done.map(|done| done.took),
-            written: done.map(|done| done.written),
-            left: done.map_or(&[], |done| &done.left),
-            output: past.output(entry).filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file())),
-        }
-    }
 }

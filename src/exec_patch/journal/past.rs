@@ -1,25 +1,21 @@
 //! What did a run do, by its journal?
 //!
-//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what became of each container that it entered or settled. A piece
-//! of a line at the end is one that was never finished, and is passed over; anything else that this program would not have written makes the journal
-//! unreadable, and the line says where. The last lines of output are not kept here: the files in `output` have more.
+//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what became of each container that it entered or settled, and the
+//! answers that follow from it: what is interrupted, what was not well, what was brought along. The last lines of output are not kept here: the files in
+//! `output` have more.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{Begun, Carried, Ended, Finished, Header, Line, Named, Resumed, Settled, Stranger, VERSION, Worker};
+use super::line::{Carried, Finished, Header, Named, Resumed, Stranger, Worker};
+use super::reading;
 use crate::exec_patch::job::{Container, Done};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
-use crate::sys::file::{self, FileError, Guard};
+use crate::sys::file::{self, Guard};
 
 /// The journal's name in the folder of its run.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -29,9 +25,6 @@ pub(super) const BROUGHT: &str = "brought";
 
 /// The folder of what was printed, in that of its run.
 pub(super) const OUTPUT: &str = "output";
-
-/// The largest journal that is read, in bytes: some ten thousand containers.
-const LARGEST: u64 = 256 << 20;
 
 /// The most bytes of what a run brings along.
 pub const LARGEST_BROUGHT: u64 = 1 << 30;
@@ -160,17 +153,7 @@ impl Past {
     /// # Errors
     /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
     pub fn read(folder: &Path) -> Result<Self, JournalError> {
-        let path = folder.join(JOURNAL);
-        let (file, size) = file::open(&path, Guard::Owned)?;
-        if size > LARGEST {
-            return Err(FileError::TooLarge(path, LARGEST).into());
-        }
-        let mut reading = Reading { folder, past: None, by_number: HashMap::new() };
-        let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
-        while let Some(line) = lines.next(&path)? {
-            reading.take(&line).map_err(|fault| fault.at(&path, lines.number))?;
-        }
-        reading.past.ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
+        reading::read(folder)
     }
 
     /// What it knows of what has this digest in this life of a container: the last that it wrote down.
@@ -183,6 +166,15 @@ impl Past {
             Some(entry) if *entry.outcome() == Outcome::NotBegun => Standing::New,
             Some(entry) => Standing::Over(entry.outcome()),
         }
+    }
+
+    /// Whether it can have entered a container in this start of the machine, without reading all of it.
+    ///
+    /// # Errors
+    /// As [`Past::read`].
+    pub(super) fn is_of(folder: &Path, boot: &str) -> Result<bool, JournalError> {
+        let is_resumed = folder.join(resumed(boot)).symlink_metadata().is_ok();
+        Ok(is_resumed || reading::header(folder)?.boot == boot)
     }
 
     /// Each container that was to be entered: whether it is well, whichever its life, by the last word on each thing that ran there.
@@ -279,156 +271,15 @@ impl NotWell {
     }
 }
 
+/// The name of the mark that a run was gone on with in this start of the machine.
+pub(super) fn resumed(boot: &str) -> String {
+    let fits = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
+    format!("resumed-{}", boot.chars().filter(fits).collect::<String>())
+}
+
 /// The file for what is printed in a container, in the folder of its run.
 pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || "_+.-".contains(*letter);
     let short: String = id.chars().filter(fits).take(12).collect();
     run.join(OUTPUT).join(format!("{number}-{short}"))
-}
-
-/// The header of the journal in this folder.
-pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
-    let path = folder.join(JOURNAL);
-    let (file, _) = file::open(&path, Guard::Owned)?;
-    let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
-    let line = lines.next(&path)?.unwrap_or_default();
-    begin(folder, &line).map(|past| past.header).map_err(|fault| fault.at(&path, 1))
-}
-
-/// A journal's lines, those that are whole.
-struct Lines {
-    reader: BufReader<std::io::Take<File>>,
-    number: usize,
-}
-
-impl Lines {
-    /// The next line, without its end; none behind the last that has one.
-    fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
-        let mut line = Vec::new();
-        let limit = LONGEST_LINE as u64 + 1;
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut line);
-        read.map_err(|error| FileError::Io(path.to_owned(), error))?;
-        self.number += 1;
-        match line.pop() {
-            Some(b'\n') => Ok(Some(line)),
-            Some(_) if line.len() >= LONGEST_LINE => Err(JournalError::Line(path.to_owned(), self.number, "it is too long".to_owned())),
-            Some(_) | None => Ok(None),
-        }
-    }
-}
-
-/// What is amiss with a line.
-enum Fault {
-    /// It is of another version.
-    Version(u32),
-    /// This.
-    Text(String),
-}
-
-impl Fault {
-    fn at(self, path: &Path, number: usize) -> JournalError {
-        match self {
-            Self::Version(version) => JournalError::Version(path.to_owned(), version),
-            Self::Text(fault) => JournalError::Line(path.to_owned(), number, fault),
-        }
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-/// The one thing that every version's header has.
-#[derive(Deserialize)]
-struct AnyHeader {
-    run: AnyVersion,
-}
-
-#[derive(Deserialize)]
-struct AnyVersion {
-    version: u32,
-}
-
-/// A journal, as far as it has been read.
-struct Reading<'a> {
-    folder: &'a Path,
-    past: Option<Past>,
-    /// Where in the entries each number is.
-    by_number: HashMap<usize, usize>,
-}
-
-impl Reading<'_> {
-    fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let Some(past) = &mut self.past else {
-            self.past = Some(begin(self.folder, line)?);
-            return Ok(());
-        };
-        match serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? {
-            Line::Run(_) => return Err("a second header".into()),
-            Line::Carried(carried) => past.carried.push(carried),
-            Line::Planned(planned) => past.planned.extend(planned.containers),
-            Line::Begun(begun) => {
-                if self.by_number.insert(begun.number, past.entries.len()).is_some() {
-                    return Err("its number was begun before".into());
-                }
-                past.entries.push((*begun).into());
-            }
-            Line::Ended(Ended { number, at: _, done }) => {
-                let entry = self.by_number.get(&number).and_then(|at| past.entries.get_mut(*at)).ok_or("its number was not begun")?;
-                match entry.state {
-                    State::Begun { .. } => entry.state = State::Ended { number, done: Done { tail: String::new(), ..done } },
-                    State::Ended { .. } | State::Settled(_) => return Err("its number has ended before".into()),
-                }
-            }
-            Line::Settled(settled) => past.entries.push((*settled).into()),
-            Line::Stranger(stranger) => past.strangers.push(stranger),
-            Line::Resumed(resumed) => {
-                past.resumed.push(resumed);
-                past.finished = None;
-            }
-            Line::Finished(finished) => past.finished = Some(finished),
-        }
-        Ok(())
-    }
-}
-
-/// What the first line says.
-fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
-    let AnyHeader { run: AnyVersion { version } } = serde_json::from_slice(line).map_err(|_| Fault::from("it is no header"))?;
-    if version != VERSION {
-        return Err(Fault::Version(version));
-    }
-    let Line::Run(header) = serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? else {
-        return Err("it is no header".into());
-    };
-    if folder.file_name() != Some(header.id.as_str().as_ref()) {
-        return Err(Fault::Text(format!("it is that of run {}", header.id)));
-    }
-    let (planned, entries, strangers, resumed) = Default::default();
-    Ok(Past {
-        folder: folder.to_owned(),
-        carried: header.carried.clone(),
-        header: *header,
-        planned,
-        entries,
-        strangers,
-        resumed,
-        finished: None,
-    })
-}
-
-impl From<Begun> for Entry {
-    fn from(begun: Begun) -> Self {
-        let Begun { number, at, boot, digest, ban, container, worker } = begun;
-        Self { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker } }
-    }
-}
-
-impl From<Settled> for Entry {
-    fn from(settled: Settled) -> Self {
-        let Settled { at, boot, digest, ban, container, outcome } = settled;
-        Self { at, boot, digest, ban, container, state: State::Settled(outcome) }
-    }
 }

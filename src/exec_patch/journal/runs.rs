@@ -96,8 +96,9 @@ impl Runs {
     pub fn prior(&self, boot: &str) -> Prior {
         let mut prior = Prior::default();
         for id in self.ids.iter().rev() {
-            match self.read(id) {
-                Ok(past) => prior.add(&past, boot),
+            let folder = self.folder.join(id.as_str());
+            match Past::is_of(&folder, boot).and_then(|is_of| is_of.then(|| Past::read(&folder)).transpose()) {
+                Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
                 Err(error) => prior.faults.push(crate::report::line::causes(&error)),
             }
         }

@@ -20,17 +20,17 @@ use crate::exec_patch::words::Means;
 use crate::paths::Paths;
 use crate::report::line::causes;
 
-fn node() -> (tempfile::TempDir, Paths) {
+pub(super) fn node() -> (tempfile::TempDir, Paths) {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::below(folder.path());
     (folder, paths)
 }
 
-fn nobody() -> Sockets {
+pub(super) fn nobody() -> Sockets {
     Sockets { journal: "/nowhere".into(), syslog: "/nowhere".into() }
 }
 
-fn alice() -> Who {
+pub(super) fn alice() -> Who {
     let person = |uid, name: &str| Person { uid, name: Some(name.to_owned()) };
     let (user, login, terminal, host) = (person(0, "root"), Some(person(1_000, "alice")), Some("/dev/pts/3".into()), "node-1".into());
     Who { user, login, sudo: None, terminal, host }
@@ -60,7 +60,7 @@ fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
     Draft { by: alice(), argv, order: order(), terms, carried, brought, only_failed, list_version: Some(412) }
 }
 
-fn container(id: &str, pid: u32) -> Container {
+pub(super) fn container(id: &str, pid: u32) -> Container {
     let (name, image, image_id) = (Some(format!("web-{pid}")), Some("acme/web:1".into()), None);
     let (kind, root, bundle) = (RuntimeKind::Runc, "/run/docker/runtime-runc/moby".into(), "/b".into());
     Container {
@@ -79,7 +79,7 @@ fn container(id: &str, pid: u32) -> Container {
     }
 }
 
-fn job(journal: &Journal, number: usize, container: Container) -> Job {
+pub(super) fn job(journal: &Journal, number: usize, container: Container) -> Job {
     let (run, journal, runtime) = (journal.id().to_string(), journal.folder().to_owned(), "/usr/sbin/runc".into());
     Job { run, journal, number, container, runtime, work: work(), digest: digest(), ban: None, output_limit: 1 }
 }
@@ -89,19 +89,19 @@ fn done(outcome: Outcome) -> Done {
 }
 
 /// A run under way in which nothing has happened yet.
-fn begun(paths: &Paths) -> (Lock, Journal) {
+pub(super) fn begun(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
     let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
     (lock, journal)
 }
 
-fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
+pub(super) fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
     let job = job(journal, number, container);
     journal.begun(&job).unwrap();
     journal.ended(&job, &done(outcome)).unwrap();
 }
 
-fn failed(status: i32) -> Outcome {
+pub(super) fn failed(status: i32) -> Outcome {
     Outcome::Failed { stage: crate::exec_patch::outcome::Stage::Command, status }
 }
 
@@ -500,4 +500,70 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
     assert_eq!(journal.lost(&three).unwrap().outcome, Outcome::CouldNotEnter { why: "the worker ended before it began".into() });
     let past = Past::read(journal.folder()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (3, (1, 2)));
+}
+
+#[test]
+fn the_system_log_hears_of_begin_containers_and_end() {
+    let (folder, paths) = node();
+    let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+    let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
+    journald.set_nonblocking(true).unwrap();
+    let mut lock = Lock::take(&paths).unwrap();
+    let journal = Journal::create_telling(sockets, &mut lock, draft(None)).unwrap();
+    treat(&journal, 1, container("c1", 11), Outcome::Patched);
+    let why = "no such thing".to_owned();
+    journal.settled(&container("c2", 12), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();
+    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
+    journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
+    journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 2, stopped: None }).unwrap();
+    let heard = || {
+        let mut bytes = [0; 8_192];
+        let length = journald.recv(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        text.lines().next().map(|message| message.replace(journal.id().as_str(), "R"))
+    };
+    for message in [
+        "begun by alice as root for BAN-2026-0007, engine docker: sh -c 'apt-get upgrade'",
+        ": web-11 (docker): patched after 1.2 s",
+        ": web-12 (docker): could not enter: no such thing",
+        ": a container (unknown): not understood: it is cut",
+        "ended: 1 well, 2 not well",
+    ] {
+        let space = if message.starts_with(':') { "" } else { " " };
+        assert_eq!(heard().unwrap(), format!("MESSAGE=embargo: run R{space}{message}"));
+    }
+    assert_eq!(heard(), None);
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_no_folder_and_one_half_made_is_removed() {
+    let (_folder, paths) = node();
+    let mut lock = Lock::take(&paths).unwrap();
+    fs::create_dir_all(paths.patches.join(".draft/output")).unwrap();
+    let long = Draft { argv: vec!["x".repeat(33 << 20)], ..draft(None) };
+    let error = Journal::create_telling(nobody(), &mut lock, long).unwrap_err();
+    assert!(matches!(error, JournalError::LongLine(..)), "{error}");
+    let names: Vec<_> = fs::read_dir(&paths.patches).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [".lock"]);
+    assert_eq!(Runs::load(&paths).unwrap().ids(), []);
+}
+
+#[test]
+fn the_person_is_who_logged_in_else_who_typed_sudo() {
+    let person = |uid, name: Option<&str>| Person { uid, name: name.map(str::to_owned) };
+    let root = Who { login: None, terminal: None, ..alice() };
+    for (who, told) in [
+        (alice(), "alice as root"),
+        (Who { sudo: Some(person(1_001, Some("bob"))), ..alice() }, "alice as root"),
+        (Who { sudo: Some(person(1_001, Some("b o\u{1b}"))), ..root.clone() }, "\"b o\\u{1b}\" as root"),
+        (Who { login: Some(person(70_000, None)), ..root.clone() }, "70000 as root"),
+        (root, "root"),
+    ] {
+        assert_eq!(who.told(), told);
+    }
+    let here =
+        Who::here(|name| [("SUDO_UID", "0"), ("SUDO_USER", "x")].iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()));
+    assert_eq!((here.user, here.sudo), (Person::of(nix::unistd::geteuid().as_raw()), Some(Person::of(0))));
+    assert!(!here.host.is_empty());
+    assert_eq!(Who::here(|_| None).sudo, None);
 }
