@@ -1,10 +1,60 @@
 //! Which processes did a patch start, and are they gone?
+//!
+//! In: a container, the runtime's processes that run commands in it, and the marker and the pipes that those give their commands. Out: what lives of
+//! the patch, and, when its time is up, its end, or honestly what is left. Everything in the container is hostile: it may name itself, clear its
+//! environment, close its pipes, become a daemon, fork as fast as it can, nest namespaces, or share the host's.
+//!
+//! A process is the patch's when it descends from the runtime's, seen while its parents lived, or when it is in the container, not older than the
+//! patch, and shows a trace: the *dye* (a timer slack of a few microseconds more than usual, which every descendant inherits whatever it does to its
+//! environment, session and descriptors, prctl(2)), the marker in the environment that it was started with, or one of the patch's pipes. Without any
+//! of them an orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody else's process takes on costs that
+//! process alone. [`table`] decides, [`facts`] and [`cgroup`] read.
+//!
+//! Signals go to holds, taken first and then compared with the start time, so that no other process with the same ID gets one. In a user's container
+//! only what is in that user's user namespace, or runs as that user, gets any.
+//!
+//! Not checked: what the patch asked others to start, such as a service manager in the container.
 
+mod cgroup;
+mod facts;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
+use self::cgroup::Cgroup;
+use self::table::{Kin, Known, Life, Seen, Trace};
 use super::job::Container;
 use crate::report::line;
+use crate::sys::pidfd::{self, Hold};
+
+/// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found in the next one.
+const MOST_DESCENDANTS: usize = 8_192;
+
+/// How many survivors are told.
+const MOST_TOLD: usize = 64;
+
+/// How often is looked while processes end.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How often is looked for more to stop, before what is stopped is killed.
+const MOST_STOPS: usize = 20;
+
+/// For how many rounds of SIGKILL the runtime's processes are spared.
+const ROUNDS_FOR_RUNTIMES: usize = 5;
+
+/// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
+const USUAL_SLACK: u64 = 50_000;
+
+/// How many dyes there are: at most ten microseconds more.
+const DYES: u64 = 9_999;
+
+/// The number of `CAP_AUDIT_CONTROL` (capabilities(7)).
+const AUDIT_CONTROL: u32 = 30;
 
 /// A process of a patch, or one that may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +67,12 @@ pub struct Process {
     pub name: String,
     /// Whether it is known to be the patch's; `false` for one that began meanwhile and of which that cannot be told.
     pub is_sure: bool,
+}
+
+impl Process {
+    const fn life(&self) -> Life {
+        (self.pid, self.started)
+    }
 }
 
 impl fmt::Display for Process {
@@ -44,39 +100,301 @@ impl Patience {
 /// The processes that a patch started in one container.
 #[derive(Debug)]
 pub struct Tree {
-    known: Vec<Process>,
+    place: Place,
+    marker: String,
+    /// The timer slack by which its processes are known; `None` where it could not be set.
+    dye: Option<u64>,
+    pipes: BTreeSet<u64>,
+    runtimes: BTreeSet<Life>,
+    /// Children that this process had before: none of the patch's.
+    strangers: BTreeSet<Life>,
+    known: Known,
+}
+
+/// Where a container's processes are found.
+#[derive(Debug)]
+struct Place {
+    init: Life,
+    owner: u32,
+    cgroup: Option<Cgroup>,
+    /// The first process's PID and mount namespace, where they are not the caller's.
+    namespaces: Vec<(&'static str, String)>,
+    /// Whether the kernel ends every process of the container with its first one (pid_namespaces(7)).
+    ends_with_init: bool,
+    /// The caller's audit session, where whoever runs in the container cannot leave it.
+    session: Option<u32>,
+}
+
+impl Place {
+    fn of(container: &Container) -> Self {
+        let init = (container.pid, container.started);
+        let other = |kind| facts::namespace(init.0, kind).filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref());
+        let namespaces = ["pid", "mnt"].into_iter().filter_map(|kind| Some((kind, other(kind)?))).collect();
+        let ids = facts::ids(init.0).unwrap_or_default();
+        let session = facts::session(std::process::id()).filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
+        let cgroup = Cgroup::of(&container.id, init);
+        Self { init, owner: container.owner, cgroup, namespaces, ends_with_init: ids.len() > 1 && ids.last() == Some(&1), session }
+    }
+
+    /// The processes among which those of the container are: its cgroup's, else all.
+    fn processes(&self) -> Vec<u32> {
+        match &self.cgroup {
+            _ if self.is_gone() => Vec::new(),
+            Some(cgroup) => cgroup.processes(),
+            None => facts::everybody(),
+        }
+    }
+
+    /// Whether nothing can be in it any more. Another life of the container may have the same cgroup.
+    fn is_gone(&self) -> bool {
+        self.ends_with_init && !lives(self.init)
+    }
+
+    /// Whether a process that its cgroup lists is in the container: where others are listed as well, by its namespaces.
+    fn has(&self, pid: u32) -> bool {
+        let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
+        is_own || self.namespaces.iter().any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
+    }
+
+    /// Whether a process gets no signal although it is the patch's: in a user's container one that is not in that user's power, since all that led
+    /// to it was that user's word.
+    fn protects(&self, pid: u32) -> bool {
+        if self.owner == 0 || !nix::unistd::geteuid().is_root() {
+            return false;
+        }
+        let is_theirs = |users: Vec<u32>| users.iter().take(3).all(|user| *user == self.owner);
+        let owned = pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner));
+        !owned && !facts::users(pid).is_some_and(is_theirs)
+    }
+}
+
+/// Whether this very process still runs.
+fn lives((pid, started): Life) -> bool {
+    facts::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
 }
 
 impl Tree {
     /// For a container in which nothing has been started yet. `marker` is the whole variable, `EMBARGO_PATCH=…`, that the payload's environment gets.
-    /// Call it in the thread that will start the runtime, before it does, and be a child subreaper by then.
+    /// Call it in the thread that will start the runtime, before it does, and be a child subreaper by then: the thread's timer slack is what dyes its
+    /// children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
-        let _unused = (container, marker);
-        Self { known: Vec::new() }
+        let place = Place::of(container);
+        let (marker, dye) = (marker.to_owned(), dye(marker));
+        Self { place, marker, dye, pipes: BTreeSet::new(), runtimes: BTreeSet::new(), strangers: BTreeSet::new(), known: Known::default() }
     }
 
-    /// The runtime's process has just been started, a child of this process that nobody else waits for, whose command writes to the pipes with these
+    /// The runtime's process has just been started, a child of this process that has not been waited for, whose command writes to the pipes with these
     /// inodes ([`super::output::Collector::inodes`]). Once for each command: checks count as well.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
-        let _unused = (runtime, pipes);
+        self.pipes.extend(pipes.into_iter().filter(|inode| *inode != 0));
+        let own = std::process::id();
+        // It is there, if only as a zombie. Were it not, all that began since this process did would be looked at.
+        let stat = facts::stat(runtime).or_else(|| facts::stat(own));
+        let Some(begun) = stat.map(|stat| stat.started) else { return };
+        if self.runtimes.is_empty() {
+            self.known.since = begun;
+            self.strangers = facts::children(own).into_iter().filter(|child| *child != runtime).filter_map(life).collect();
+        }
+        self.runtimes.insert((runtime, begun));
+        self.known.ours.insert((runtime, begun));
     }
 
     /// Learns what descends from the runtime's processes by now: call it every 50 to 100 ms while one runs, and once when it has ended. Cheap.
-    pub fn look(&mut self) {}
+    pub fn look(&mut self) {
+        self.descend();
+    }
 
     /// What lives of the patch for sure, the runtime's own processes aside.
     #[must_use]
     pub fn alive(&mut self) -> Vec<Process> {
-        self.look();
-        self.known.clone()
+        let mut alive = self.survey();
+        alive.retain(|process| process.is_sure && !self.is_runtime(process));
+        alive
     }
 
     /// Ends all of it: SIGTERM, and after the grace SIGKILL until two looks find nothing. `meanwhile` waits as long as it is told, or shorter, and does
     /// what else has to be done, such as taking output and waiting for the runtime's process. Returns what is left, or may be the patch's.
     #[must_use]
     pub fn end(&mut self, patience: Patience, mut meanwhile: impl FnMut(Duration)) -> Vec<Process> {
-        meanwhile(patience.grace);
-        self.alive()
+        if !self.terminate(patience.grace, &mut meanwhile) {
+            self.kill(patience.kill, &mut meanwhile);
+        }
+        let mut left = self.survey();
+        left.truncate(MOST_TOLD);
+        left
+    }
+
+    /// SIGTERM to each once, those that appear meanwhile included. The runtime's processes end with what they run; a runtime would pass the signal on
+    /// a second time. Returns whether all have ended in time.
+    fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
+        let end = Instant::now() + grace;
+        let mut told = BTreeSet::new();
+        let mut quiet = 0;
+        while quiet < 2 {
+            let alive: Vec<_> = self.survey().into_iter().filter(|process| process.is_sure).collect();
+            quiet = if alive.is_empty() { quiet + 1 } else { 0 };
+            for process in alive.iter().filter(|process| !self.is_runtime(process)) {
+                if told.insert(process.life()) {
+                    self.signal(process, Signal::SIGTERM);
+                }
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            meanwhile(BETWEEN_LOOKS.min(grace));
+        }
+        true
+    }
+
+    /// SIGKILL to all until two looks find none. Each is stopped first, until no new one appears: a stopped process forks no more, and keeps its
+    /// children, by which they are found. The runtime's processes get some time to say how their command ended.
+    fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
+        let end = Instant::now() + patience;
+        let (mut quiet, mut rounds) = (0, 0);
+        while quiet < 2 && Instant::now() < end {
+            let spared = if rounds < ROUNDS_FOR_RUNTIMES { self.runtimes.clone() } else { BTreeSet::new() };
+            let alive = self.stop(&spared, end);
+            quiet = if alive.is_empty() { quiet + 1 } else { 0 };
+            for process in alive.iter().filter(|process| !spared.contains(&process.life())) {
+                self.signal(process, Signal::SIGKILL);
+            }
+            meanwhile(BETWEEN_LOOKS.min(patience));
+            rounds += 1;
+        }
+    }
+
+    /// Stops all but the `spared` until no new one appears, or it is `end`. Returns what lives.
+    fn stop(&mut self, spared: &BTreeSet<Life>, end: Instant) -> Vec<Process> {
+        let mut stopped = spared.clone();
+        let mut alive = Vec::new();
+        for _ in 0..MOST_STOPS {
+            alive = self.survey();
+            alive.retain(|process| process.is_sure);
+            let new: Vec<_> = alive.iter().filter(|process| stopped.insert(process.life())).collect();
+            if new.is_empty() || Instant::now() >= end {
+                break;
+            }
+            for process in new {
+                self.signal(process, Signal::SIGSTOP);
+            }
+        }
+        alive
+    }
+
+    /// Sends a signal to a process of the patch, if it is still that process, and may get one.
+    fn signal(&self, process: &Process, signal: Signal) {
+        if self.place.protects(process.pid) {
+            return;
+        }
+        // What cannot be signalled is found alive by the next look, and told as left.
+        if let Ok(hold) = Hold::on(process.pid)
+            && lives(process.life())
+        {
+            let _told = hold.signal(signal);
+        }
+    }
+
+    fn is_runtime(&self, process: &Process) -> bool {
+        self.runtimes.contains(&process.life())
+    }
+
+    /// All that live of the patch, or may: what descends from it, and what its container has that is not older.
+    fn survey(&mut self) -> Vec<Process> {
+        let mut stats = self.descend();
+        for pid in self.place.processes() {
+            if let Some(stat) = facts::stat(pid) {
+                stats.entry(pid).or_insert(stat);
+            }
+        }
+        let seen: Vec<_> = stats.iter().map(|(pid, stat)| self.seen(*pid, stat)).collect();
+        let mut alive = Vec::new();
+        for (process, kin) in seen.iter().zip(table::judge(&seen, &self.known)) {
+            let is_sure = match kin {
+                Kin::Ours => true,
+                Kin::CannotBeTold => false,
+                Kin::Others => continue,
+            };
+            if is_sure {
+                self.known.ours.insert((process.pid, process.started));
+            }
+            let stat = &stats[&process.pid];
+            if stat.is_alive {
+                alive.push(Process { pid: process.pid, started: process.started, name: stat.name.clone(), is_sure });
+            }
+        }
+        alive
+    }
+
+    /// Follows the children of what is known to be the patch's, and of this process, which gets those that become orphans in its own PID namespace.
+    /// Forgets what is gone.
+    fn descend(&mut self) -> BTreeMap<u32, facts::Stat> {
+        let mut stats = BTreeMap::new();
+        self.known.ours.retain(|(pid, started)| match facts::stat(*pid) {
+            Some(stat) if stat.started == *started => stats.insert(*pid, stat).is_none(),
+            _ => false,
+        });
+        let mut parents: VecDeque<u32> = stats.keys().copied().collect();
+        if !self.runtimes.is_empty() && prctl::get_child_subreaper() == Ok(true) {
+            parents.push_back(std::process::id());
+        }
+        while let Some(parent) = parents.pop_front().filter(|_| stats.len() < MOST_DESCENDANTS) {
+            for child in facts::children(parent) {
+                let Some(stat) = facts::stat(child).filter(|stat| stat.parent == parent && stat.started >= self.known.since) else {
+                    continue;
+                };
+                let life = (child, stat.started);
+                if !self.strangers.contains(&life) && stats.insert(child, stat).is_none() {
+                    self.known.ours.insert(life);
+                    parents.push_back(child);
+                }
+            }
+        }
+        stats
+    }
+
+    /// What decides about one process; nothing is asked of one that is decided already.
+    fn seen(&self, pid: u32, stat: &facts::Stat) -> Seen {
+        let is_open = stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
+        let is_inside = is_open && self.place.has(pid);
+        let trace = if is_inside { self.trace(pid) } else { Trace::Nothing };
+        let is_orphan = is_inside && trace != Trace::Patch && may_be_orphan(pid, stat.parent);
+        Seen { pid, started: stat.started, parent: stat.parent, is_inside, trace, is_orphan }
+    }
+
+    fn trace(&self, pid: u32) -> Trace {
+        let is_dyed = self.dye.is_some() && facts::timer_slack(pid) == self.dye;
+        let pipes: Vec<u64> = self.pipes.iter().copied().collect();
+        if is_dyed || facts::has_variable(pid, &self.marker) || facts::holds_pipe(pid, &pipes) {
+            return Trace::Patch;
+        }
+        // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c, `audit_set_loginuid_perm`).
+        let is_other = self.place.session.is_some() && facts::session(pid) != self.place.session;
+        if is_other { Trace::Other } else { Trace::Nothing }
     }
 }
+
+fn life(pid: u32) -> Option<Life> {
+    Some((pid, facts::stat(pid)?.started))
+}
+
+/// Whether a process may have become its parent's child by the death of another one: its parent is the first process of its own PID namespace. In the
+/// caller's PID namespace orphans of the patch become the caller's own children.
+fn may_be_orphan(pid: u32, parent: u32) -> bool {
+    let Some(ids) = facts::ids(pid) else { return true };
+    let Some(parents) = facts::ids(parent) else { return true };
+    ids.len() > 1 && ids.len() == parents.len() && parents.last() == Some(&1)
+}
+
+/// Dyes what this thread starts from now on, with the marker's own colour, and returns that; `None` where the kernel does not take it, as for threads of
+/// a real-time class.
+fn dye(marker: &str) -> Option<u64> {
+    // FNV-1a: any spread will do.
+    let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let slack = USUAL_SLACK + 1 + spread % DYES;
+    prctl::set_timerslack(slack).ok()?;
+    (prctl::get_timerslack().map(i64::from) == Ok(i64::try_from(slack).ok()?)).then_some(slack)
+}
+
+#[cfg(test)]
+mod tests;

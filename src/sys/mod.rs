@@ -7,6 +7,10 @@ pub mod arena;
 pub mod clock;
 pub mod entry;
 pub mod file;
+#[cfg(feature = "ctl")]
+pub mod pidfd;
+#[cfg(feature = "ctl")]
+pub mod inherit;
 pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;

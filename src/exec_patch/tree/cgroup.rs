@@ -1,0 +1,182 @@
+//! Which processes are in a container's cgroup?
+//!
+//! In: a container's ID and first process. Out: the folder of its cgroup where the caller has the hierarchy mounted, v2, v1 or both, and whether that
+//! cgroup is the container's own: a rootless container on cgroup v1 shares its user's, which proves nothing about the processes in it. Names of
+//! cgroups are the engines' and, below a delegated one, a user's choice. From proc(5), cgroups(7) and the kernel's
+//! Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a process has just left.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::facts;
+use super::table::Life;
+
+/// The largest mount table and the largest list of processes that are read.
+const LARGEST_TABLE: u64 = 16 << 20;
+
+/// How many cgroups below the container's are looked into: nested containers have some each.
+const MOST_FOLDERS: usize = 1_024;
+
+/// How many processes are taken of them: more than that are taken in the next look.
+const MOST_PROCESSES: usize = 16_384;
+
+/// v1's controllers in the order in which they are asked: those that every engine makes a cgroup in come first.
+const CONTROLLERS: [&str; 6] = ["pids", "devices", "memory", "freezer", "cpu", "name=systemd"];
+
+/// A container's cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cgroup {
+    /// Its folder.
+    folder: PathBuf,
+    /// Whether it has no other processes than the container's.
+    pub(super) is_own: bool,
+}
+
+/// One line of `/proc/PID/cgroup`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    /// v1's controllers; empty for v2.
+    controllers: Vec<String>,
+    path: PathBuf,
+}
+
+/// One mounted hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hierarchy {
+    /// v1's controllers, as in [`Line`], among other options; empty for v2.
+    options: Vec<String>,
+    is_v2: bool,
+    /// What part of it is mounted.
+    root: PathBuf,
+    mount_point: PathBuf,
+}
+
+impl Cgroup {
+    /// The cgroup of the container whose first process is `init`; its own one where one hierarchy has it. `None` when none is mounted where the caller
+    /// sees it, or the process is gone.
+    pub(super) fn of(id: &str, init: Life) -> Option<Self> {
+        let lines = lines(&facts::read(format!("/proc/{}/cgroup", init.0), LARGEST_TABLE)?);
+        let mounted = hierarchies(&facts::read("/proc/self/mountinfo", LARGEST_TABLE)?);
+        let mut found = None;
+        for line in &lines {
+            let Some(cgroup) = folder(line, &mounted, id).map(|(folder, is_named)| Self { is_own: is_named, folder }) else { continue };
+            if !cgroup.folder.is_dir() {
+                continue;
+            }
+            if cgroup.is_own || line.path != Path::new("/") && cgroup.began_with(init) {
+                return Some(Self { is_own: true, ..cgroup });
+            }
+            found.get_or_insert(cgroup);
+        }
+        found
+    }
+
+    /// The processes in it and below it.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let mut processes = Vec::new();
+        let mut folders = vec![self.folder.clone()];
+        let mut looked = 0;
+        while let Some(folder) = folders.pop() {
+            let listed = facts::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
+            // 0 stands for a process outside the reader's PID namespace.
+            processes.extend(facts::numbers(&listed).into_iter().filter(|pid| *pid != 0));
+            looked += 1;
+            if looked + folders.len() < MOST_FOLDERS && processes.len() < MOST_PROCESSES {
+                let below = fs::read_dir(&folder).into_iter().flatten().flatten();
+                folders.extend(below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+            }
+        }
+        processes.truncate(MOST_PROCESSES);
+        processes
+    }
+
+    /// Whether no process in it is older than the container's first one: then it was made for that.
+    fn began_with(&self, init: Life) -> bool {
+        self.processes().iter().filter_map(|pid| facts::stat(*pid)).all(|stat| stat.started >= init.1)
+    }
+}
+
+/// The folder of a container's cgroup in the hierarchy that `line` is of, and whether its name is the container's.
+fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
+    let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
+        None => hierarchy.is_v2,
+        Some(controller) => !hierarchy.is_v2 && hierarchy.options.contains(controller),
+    };
+    let named = named(&line.path, id);
+    let path = named.as_deref().unwrap_or(&line.path);
+    // One hierarchy may be mounted in several places, each showing another part of it; what lies outside the caller's cgroup namespace has no folder.
+    let below =
+        mounted.iter().filter(is_it).find_map(|hierarchy| Some(hierarchy.mount_point.join(path.strip_prefix(&hierarchy.root).ok()?)))?;
+    let is_above = path.components().any(|part| part.as_os_str() == "..");
+    (!is_above).then_some((below, named.is_some()))
+}
+
+/// The part of a path up to the folder that is named for the container: `ID`, `docker-ID.scope`, `libpod-ID`. A container's processes may have been moved
+/// below it, as Docker in a container and systemd do.
+fn named(path: &Path, id: &str) -> Option<PathBuf> {
+    let is_named = |part: &OsStr| {
+        let name = part.to_str().unwrap_or_default();
+        let name = name.strip_suffix(".scope").unwrap_or(name);
+        name.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with('-'))
+    };
+    path.ancestors().filter(|folder| folder.file_name().is_some_and(is_named)).last().map(Path::to_owned)
+}
+
+/// The lines of `/proc/PID/cgroup`, the one most worth asking first: v2's, then v1's by [`CONTROLLERS`].
+fn lines(text: &[u8]) -> Vec<Line> {
+    let mut lines: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
+    let rank = |line: &Line| match line.controllers.first() {
+        None => 0,
+        Some(_) => {
+            CONTROLLERS.iter().position(|one| line.controllers.iter().any(|other| one == other)).map_or(usize::MAX, |place| place + 1)
+        }
+    };
+    lines.sort_by_key(rank);
+    lines
+}
+
+/// `4:memory:/a/b` or `0::/a/b`; the path may hold colons.
+fn line(text: &[u8]) -> Option<Line> {
+    let mut parts = text.splitn(3, |byte| *byte == b':').skip(1);
+    let controllers = str::from_utf8(parts.next()?).ok()?.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    Some(Line { controllers, path: PathBuf::from(OsStr::from_bytes(parts.next()?)) })
+}
+
+/// The hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`).
+fn hierarchies(table: &[u8]) -> Vec<Hierarchy> {
+    table.split(|byte| *byte == b'\n').filter_map(hierarchy).collect()
+}
+
+fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
+    let fields: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
+    let dash = fields.iter().position(|field| *field == b"-")?;
+    let is_v2 = match *fields.get(dash + 1)? {
+        b"cgroup" => false,
+        b"cgroup2" => true,
+        _ => return None,
+    };
+    let options = str::from_utf8(fields.get(dash + 3)?).ok()?.split(',').map(str::to_owned).collect();
+    Some(Hierarchy { options, is_v2, root: unescaped(fields.get(3)?), mount_point: unescaped(fields.get(4)?) })
+}
+
+/// A path in which spaces, tabs, line ends and backslashes stand as `\ooo`.
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut path = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, after)) = rest.split_first() {
+        let octal = if *byte == b'\\' { after.get(..3).and_then(|digits| str::from_utf8(digits).ok()) } else { None };
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(letter) => {
+                path.push(letter);
+                rest = &after[3..];
+            }
+            None => {
+                path.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(path))
+}

@@ -1,0 +1,247 @@
+#![allow(clippy::disallowed_methods, reason = "only real processes have descendants")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::*;
+use crate::container::running::RuntimeKind;
+
+const SOON: Patience = Patience { grace: Duration::from_millis(300), kill: Duration::from_secs(3) };
+
+/// A container as a user can make one: a first process in namespaces of its own, in a cgroup that is not.
+struct Room {
+    outside: Child,
+    container: Container,
+}
+
+impl Room {
+    fn new() -> Self {
+        // The first process says that it is there and starts nothing more; it does not wait for what becomes its child.
+        let script = "echo ready; exec sleep 1000";
+        let mut outside = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(outside.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        let pid = facts::children(outside.id())[0];
+        let container = container(pid);
+        Self { outside, container }
+    }
+
+    /// A process that enters it, as a runtime does.
+    fn enter(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        let target = self.container.pid.to_string();
+        command.args(["--target", &target, "--user", "--preserve-credentials", "--pid", "--mount", "sh", "-c", script]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.outside.kill().unwrap();
+        self.outside.wait().unwrap();
+    }
+}
+
+fn container(pid: u32) -> Container {
+    Container {
+        id: "no cgroup is named for it".to_owned(),
+        engine: "unknown".to_owned(),
+        namespace: None,
+        name: None,
+        image: None,
+        image_id: None,
+        kind: RuntimeKind::Runc,
+        root: "/run/runc".into(),
+        bundle: "/bundle".into(),
+        owner: nix::unistd::geteuid().as_raw(),
+        pid,
+        started: facts::stat(pid).unwrap().started,
+    }
+}
+
+/// Starts it, and lets it end unless it waits for something.
+fn start(tree: &mut Tree, mut command: Command) -> Runtime {
+    let child = command.spawn().unwrap();
+    tree.started(child.id(), [0, 0]);
+    Runtime(child)
+}
+
+/// A runtime's process, which does not outlive a test that fails.
+struct Runtime(Child);
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn names(processes: &[Process]) -> Vec<String> {
+    let mut names: Vec<_> = processes.iter().map(|process| format!("{} {}", process.name, process.is_sure)).collect();
+    names.sort();
+    names
+}
+
+/// Waits until `tree` sees these; names with whether they are sure.
+fn await_alive(tree: &mut Tree, expected: &[&str]) {
+    let mut seen = Vec::new();
+    for _ in 0..200 {
+        seen = names(&tree.alive());
+        if seen == expected {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{seen:?}");
+}
+
+fn end(tree: &mut Tree, runtime: &mut Runtime) -> Vec<Process> {
+    tree.end(SOON, |time| {
+        runtime.0.try_wait().unwrap();
+        thread::sleep(time);
+    })
+}
+
+#[test]
+fn what_descends_from_the_runtime_is_found_and_ended() {
+    let mut tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.1");
+    assert_eq!(tree.alive(), []);
+    let mut command = Command::new("sh");
+    command.args(["-c", "sleep 1000 & setsid sleep 1001 & sh -c 'sleep 1002; :' & wait"]);
+    let mut runtime = start(&mut tree, command);
+    await_alive(&mut tree, &["sh true", "sleep true", "sleep true", "sleep true"]);
+    let begun = Instant::now();
+    assert_eq!(end(&mut tree, &mut runtime), []);
+    assert!(begun.elapsed() < SOON.grace * 2, "SIGTERM is enough");
+    assert!(runtime.0.try_wait().unwrap().is_some());
+}
+
+#[test]
+fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
+    let mut tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.2");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' TERM; sleep 1000 & while :; do sleep 0.01; done"]);
+    let mut runtime = start(&mut tree, command);
+    tree.look();
+    let begun = Instant::now();
+    assert_eq!(end(&mut tree, &mut runtime), []);
+    assert!(begun.elapsed() >= SOON.grace);
+    assert_eq!(runtime.0.wait().unwrap().to_string(), "signal: 9 (SIGKILL)");
+}
+
+#[test]
+fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.3");
+    let mut runtime = start(&mut tree, room.enter("trap '' TERM; setsid env -i setsid sh -c 'sleep 1000 & sleep 1001 &' &"));
+    assert!(runtime.0.wait().unwrap().success());
+    // Nobody has looked while it had its parents.
+    await_alive(&mut tree, &["sleep true", "sleep true"]);
+    let begun = Instant::now();
+    assert_eq!(end(&mut tree, &mut runtime), []);
+    assert!(begun.elapsed() >= SOON.grace, "SIGTERM was ignored");
+    assert!(lives((room.container.pid, room.container.started)));
+}
+
+#[test]
+fn without_the_dye_the_marker_and_the_pipes_are_traces() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.4");
+    tree.dye = None;
+    let (held, holds) = std::io::pipe().unwrap();
+    let mut command = room.enter("sleep 1000 & env -i sleep 1001 >/dev/null &");
+    command.env("EMBARGO_PATCH", "test.4").stderr(holds);
+    let mut runtime = Runtime(command.spawn().unwrap());
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::File::from(std::os::fd::OwnedFd::from(held)).metadata().unwrap());
+    drop(command);
+    tree.started(runtime.0.id(), [0, inode]);
+    assert!(runtime.0.wait().unwrap().success());
+    await_alive(&mut tree, &["sleep true", "sleep true"]);
+    assert_eq!(end(&mut tree, &mut runtime), []);
+}
+
+#[test]
+fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.5");
+    let mut runtime = start(&mut tree, room.enter("exec sleep 1000"));
+    // Of a thread of its own, so that it is not dyed.
+    let other = |script: &str| {
+        let mut command = room.enter(script);
+        let undyed = || {
+            prctl::set_timerslack(USUAL_SLACK).unwrap();
+            command.spawn().unwrap()
+        };
+        thread::scope(|scope| scope.spawn(undyed).join().unwrap())
+    };
+    tree.place.session = None;
+    other("setsid sleep 1002 &").wait().unwrap();
+    let mut check = other("sleep 1003; :");
+    assert_ne!(facts::timer_slack(check.id()), tree.dye);
+    await_alive(&mut tree, &["sleep true"]);
+    let left = end(&mut tree, &mut runtime);
+    assert_eq!(names(&left), ["sleep false"]);
+    assert_eq!(left[0].to_string(), format!("{} sleep (may be its)", left[0].pid));
+    assert!(lives((left[0].pid, left[0].started)) && check.try_wait().unwrap().is_none());
+    check.kill().unwrap();
+    check.wait().unwrap();
+}
+
+#[test]
+fn when_the_container_is_gone_nothing_is_left() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.6");
+    let mut runtime = start(&mut tree, room.enter("trap '' TERM; sleep 1000 & sleep 1000"));
+    drop(room);
+    runtime.0.wait().unwrap();
+    await_alive(&mut tree, &[]);
+    assert_eq!(end(&mut tree, &mut runtime), []);
+}
+
+#[test]
+fn another_process_with_the_same_id_gets_no_signal() {
+    let tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.7");
+    let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
+    let (pid, started) = life(bystander.id()).unwrap();
+    let process = |started| Process { pid, started, name: "sleep".to_owned(), is_sure: true };
+    tree.signal(&process(started - 1), Signal::SIGKILL);
+    tree.signal(&process(started + 1), Signal::SIGKILL);
+    thread::sleep(Duration::from_millis(50));
+    assert!(bystander.try_wait().unwrap().is_none());
+    tree.signal(&process(started), Signal::SIGKILL);
+    bystander.wait().unwrap();
+}
+
+#[test]
+fn in_a_users_container_only_what_is_in_that_users_power_is_signalled() {
+    let room = Room::new();
+    let own = nix::unistd::geteuid().as_raw();
+    assert_eq!(pidfd::owners(room.container.pid).unwrap(), [own]);
+    assert!(pidfd::owners(std::process::id()).unwrap().is_empty());
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.8");
+    assert!(!tree.place.protects(room.container.pid) && !tree.place.protects(std::process::id()));
+    // To whoever is not root the kernel says the same.
+    tree.place.owner = 4_000_000;
+    assert_eq!(tree.place.protects(room.container.pid), nix::unistd::geteuid().is_root());
+}
+
+#[test]
+fn each_container_of_each_run_has_its_dye() {
+    thread::spawn(|| {
+        let dyes: BTreeSet<_> = (0..100).map(|number| dye(&format!("EMBARGO_PATCH=20261120-220000-ab12.{number}")).unwrap()).collect();
+        assert!(dyes.len() > 95, "{dyes:?}");
+        assert!(dyes.iter().all(|dye| (USUAL_SLACK + 1..=USUAL_SLACK + DYES).contains(dye)));
+        let child = Command::new("cat").arg("/proc/self/timerslack_ns").output().unwrap();
+        let last = dye("EMBARGO_PATCH=20261120-220000-ab12.99").unwrap();
+        assert_eq!(String::from_utf8(child.stdout).unwrap(), format!("{last}\n"));
+    })
+    .join()
+    .unwrap();
+}
