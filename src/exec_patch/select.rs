@@ -12,6 +12,8 @@ mod named;
 mod names;
 mod narrowing;
 mod said;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -25,15 +25,15 @@ use crate::report::line;
 
 /// A container that runs.
 #[derive(Clone, Debug)]
-pub struct Living {
+pub(super) struct Living {
     /// What its runtime has of it.
-    pub running: RunningContainer,
+    pub(super) running: RunningContainer,
     /// When its first process began, in clock ticks since boot.
-    pub begun: u64,
+    pub(super) begun: u64,
     /// Which engine made it.
-    pub place: Place,
+    pub(super) place: Place,
     /// What its engine calls it, once somebody has asked.
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 /// One life of a container.
@@ -41,24 +41,24 @@ type Life = (PathBuf, ContainerId, u32, u64);
 
 /// What containers are made of, by life.
 #[derive(Debug, Default)]
-pub struct Resolved(HashMap<Life, Arc<Origin>>);
+pub(super) struct Resolved(HashMap<Life, Arc<Origin>>);
 
 impl Living {
     /// containerd's namespace.
     #[must_use]
-    pub fn namespace(&self) -> Option<String> {
+    pub(super) fn namespace(&self) -> Option<String> {
         foreign::namespace(&self.place)
     }
 
     /// Its ID.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.running.id.as_str()
     }
 
     /// It, as the rest of a run knows it.
     #[must_use]
-    pub fn container(&self, origin: &Origin) -> Container {
+    pub(super) fn container(&self, origin: &Origin) -> Container {
         let facts = origin.facts();
         Container {
             id: self.id().to_owned(),
@@ -78,7 +78,7 @@ impl Living {
 
     /// It, where it cannot be told whether it matches.
     #[must_use]
-    pub fn stranger(&self, why: String) -> Stranger {
+    pub(super) fn stranger(&self, why: String) -> Stranger {
         Stranger {
             id: self.id().to_owned(),
             engine: self.place.engine().to_owned(),
@@ -96,7 +96,7 @@ impl Living {
 
 /// The containers that run, each once: neither those that have ended nor those that wait for their start.
 #[must_use]
-pub fn living(running: &[RunningContainer]) -> Vec<Living> {
+pub(super) fn living(running: &[RunningContainer]) -> Vec<Living> {
     let mut found: Vec<Living> = running.iter().filter_map(alive).collect();
     // Root's own first, and those whose state says when they began: what follows of the same process is not another container.
     found.sort_by_key(|living| (!living.running.is_trusted(), living.running.process.started.is_none()));
@@ -118,7 +118,7 @@ fn alive(running: &RunningContainer) -> Option<Living> {
 
 /// A container of which a runtime has state that cannot be read; `None` for what a caller who is not root need not see.
 #[must_use]
-pub fn unread(fault: &StateError) -> Option<Stranger> {
+pub(super) fn unread(fault: &StateError) -> Option<Stranger> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
     let (id, root) = match fault {
         StateError::Folder(root, _) => (String::new(), root.as_path()),
@@ -145,7 +145,7 @@ fn engine_of(root: &Path) -> (&'static str, Option<String>) {
 
 /// The containers that run on `site` and have no state there, of those whose folders were seen before its state was read.
 #[must_use]
-pub fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
+pub(super) fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
     let mut strangers: Vec<Stranger> = site.unread.iter().filter_map(unread).collect();
     strangers.extend(foreign::strangers(folders, site));
     strangers
@@ -173,7 +173,7 @@ impl<'a> UsersRecords<'a> {
 
 /// What each container is made of, or why that cannot be told; without those that ended meanwhile.
 #[must_use]
-pub fn resolve(living: Vec<Living>, site: &mut Site<'_>, resolved: &mut Resolved) -> Vec<(Living, Result<Arc<Origin>, String>)> {
+pub(super) fn resolve(living: Vec<Living>, site: &mut Site<'_>, resolved: &mut Resolved) -> Vec<(Living, Result<Arc<Origin>, String>)> {
     // A rootless engine's mounts cannot be seen from here; its records can.
     if living.iter().any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.life())) {
         site.open_stores();
@@ -208,7 +208,7 @@ pub fn resolve(living: Vec<Living>, site: &mut Site<'_>, resolved: &mut Resolved
 }
 
 /// Asks for a container's name, where it is not known.
-pub fn name(living: &mut Living) {
+pub(super) fn name(living: &mut Living) {
     if living.name.is_none() {
         living.name = names::called(&living.running);
     }

@@ -33,7 +33,7 @@ const SMALL: u64 = 4_096;
 
 /// A container's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub(super) struct Folder {
     id: ContainerId,
     path: PathBuf,
     place: Place,
@@ -41,7 +41,7 @@ pub struct Folder {
 
 /// The folders of all containers, whatever runs them. `users` are the users' runtime folders.
 #[must_use]
-pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
+pub(super) fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
     let states = places.containerd.iter().filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
     // dockerd's own containerd has its state one folder further down.
@@ -55,7 +55,7 @@ pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
 
 /// Those of the folders whose container runs and has no state on `site`.
 #[must_use]
-pub fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
+pub(super) fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
     let known: HashSet<(&str, Option<String>)> =
         site.running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
     let unread: HashSet<&str> = site.unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
@@ -94,7 +94,7 @@ impl Folder {
 
 /// containerd's namespace.
 #[must_use]
-pub fn namespace(place: &Place) -> Option<String> {
+pub(super) fn namespace(place: &Place) -> Option<String> {
     match place {
         Place::Task { namespace, .. } => Some(namespace.clone()),
         Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,

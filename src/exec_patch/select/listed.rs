@@ -24,7 +24,7 @@ use crate::verdict::{self, Case, Finding, Labels, Standing};
 
 /// Which findings are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of<'a> {
+pub(super) enum Of<'a> {
     /// Those of these bans, unless the container is cured or excepted, or the ban has lapsed.
     Bans(&'a [String]),
     /// Those in effect.
@@ -32,7 +32,7 @@ pub enum Of<'a> {
 }
 
 /// The list in force, asked about many containers.
-pub struct Listed<'a> {
+pub(super) struct Listed<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     now: Timestamp,
@@ -45,7 +45,7 @@ impl<'a> Listed<'a> {
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
-    pub fn ask<'o>(
+    pub(super) fn ask<'o>(
         origins: impl Iterator<Item = &'o Origin>,
         paths: &'a Paths,
         settings: &'a Settings,
@@ -67,13 +67,13 @@ impl<'a> Listed<'a> {
 
     /// The list's version, where it could be read.
     #[must_use]
-    pub fn version(&self) -> Option<u64> {
+    pub(super) fn version(&self) -> Option<u64> {
         self.known.as_ref().map(|(known, _)| known.version)
     }
 
     /// What a person should know of the list.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         let Some((known, _)) = &self.known else { return Vec::new() };
         let fault = known.fault.as_ref().map(|fault| format!("the previous list {} answers: {}", known.version, line::causes(fault)));
         let expired = (known.expires <= self.now).then(|| format!("list {} expired on {}", known.version, known.expires.date()));
@@ -82,7 +82,7 @@ impl<'a> Listed<'a> {
 
     /// What the list says of one container.
     #[must_use]
-    pub fn says(&self, of: Of<'_>, origin: &Origin) -> Said {
+    pub(super) fn says(&self, of: Of<'_>, origin: &Origin) -> Said {
         let queries = verdict::queries(origin);
         let bans = match &self.known {
             Some((known, answers)) => Bans::Known(answers.to(&queries, known)),
@@ -112,7 +112,7 @@ impl<'a> Listed<'a> {
 
     /// The first of these bans that the list does not have.
     #[must_use]
-    pub fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
+    pub(super) fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
         let (known, _) = self.known.as_ref()?;
         let path = match known.slot {
             Slot::Current => &self.paths.list,

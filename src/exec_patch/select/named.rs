@@ -21,7 +21,7 @@ use crate::settings::Settings;
 
 /// An image that containers are built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
+pub(super) struct Base {
     /// As it was typed.
     word: String,
     /// The chain ID of all its layers, for each platform.
@@ -30,7 +30,7 @@ pub struct Base {
 
 /// An image that containers are of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
+pub(super) struct Image {
     /// As it was typed.
     word: String,
     /// The digests of its configs, manifests and indexes.
@@ -44,7 +44,7 @@ impl Base {
     ///
     /// # Errors
     /// [`SelectError`] when there is no such image here, or it has no layers.
-    pub fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+    pub(super) fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
         let tops = match ChainId::parse(word) {
             Ok(chain_id) => BTreeSet::from([chain_id]),
             Err(_) => tops(&image::find(word, &stores(paths, settings))?.images),
@@ -54,7 +54,7 @@ impl Base {
 
     /// What it says of a container made of `origin`.
     #[must_use]
-    pub fn says(&self, origin: &Origin) -> Said {
+    pub(super) fn says(&self, origin: &Origin) -> Said {
         let Origin::Image(lineage) = origin else { return Said::Nothing };
         let chain = &lineage.chain;
         match chain.chain_ids().iter().find(|chain_id| self.tops.contains(chain_id)) {
@@ -70,7 +70,7 @@ impl Image {
     ///
     /// # Errors
     /// [`SelectError`] when the word is no digest and there is no such image here.
-    pub fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+    pub(super) fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
         let digest = Digest::parse(word).ok();
         let images = match (image::find(word, &stores(paths, settings)), digest) {
             (Ok(found), _) => found.images,
@@ -86,7 +86,7 @@ impl Image {
 
     /// What it says of a container made of `origin`.
     #[must_use]
-    pub fn says(&self, origin: &Origin) -> Said {
+    pub(super) fn says(&self, origin: &Origin) -> Said {
         let Some(facts) = origin.facts() else { return Said::Nothing };
         let mut own = facts.image_id.map(|id| id.0).into_iter().chain(facts.manifests.iter().copied());
         if own.any(|digest| self.digests.contains(&digest)) {

@@ -32,7 +32,7 @@ struct Annotations {
 
 /// What its engine calls a container.
 #[must_use]
-pub fn called(running: &RunningContainer) -> Option<String> {
+pub(super) fn called(running: &RunningContainer) -> Option<String> {
     let bundle = Bundle::load(&running.bundle, &running.id, None).ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
@@ -42,7 +42,7 @@ pub fn called(running: &RunningContainer) -> Option<String> {
 
 /// Whether that is the ID's beginning, or the name.
 #[must_use]
-pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
+pub(super) fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 

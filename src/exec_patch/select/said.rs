@@ -8,7 +8,7 @@ use crate::banlist::record::Ban;
 
 /// What the list, or an image that was named, says of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum Said {
     /// It matches.
     Matches {
         /// Why, one sentence for each finding.
@@ -27,13 +27,13 @@ pub enum Said {
 impl Said {
     /// That it matches, and no ban is concerned.
     #[must_use]
-    pub fn matches(reason: String) -> Self {
+    pub(super) fn matches(reason: String) -> Self {
         Self::Matches { reasons: vec![reason], bans: Vec::new() }
     }
 
     /// That nothing but its author's word tells what it is made of, which does not match.
     #[must_use]
-    pub fn claimed() -> Self {
+    pub(super) fn claimed() -> Self {
         Self::Unclear("cannot tell what it is made of: its layers are only claimed by the image's author".to_owned())
     }
 }
