@@ -151,7 +151,7 @@ fn hierarchies(table: &[u8]) -> Vec<Hierarchy> {
 
 fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
     let fields: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
-    let dash = fields.iter().position(|field| *field == b"-")?;
+    let dash = fields.iter().position(|field| *field == b"-").filter(|place| *place >= 6)?;
     let is_v2 = match *fields.get(dash + 1)? {
         b"cgroup" => false,
         b"cgroup2" => true,
@@ -179,4 +179,88 @@ fn unescaped(field: &[u8]) -> PathBuf {
         }
     }
     PathBuf::from(std::ffi::OsString::from_vec(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "c0ffee0123";
+
+    /// Fields of mount tables: a host with v1 and v2 beside each other, as systemd mounts them.
+    const HYBRID: &[u8] = b"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw,nsdelegate
+33 31 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
+34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+";
+
+    fn found(table: &[u8], lines_of: &str) -> Vec<(String, bool)> {
+        let mounted = hierarchies(table);
+        let folders = lines(lines_of.as_bytes()).into_iter().filter_map(|line| folder(&line, &mounted, ID));
+        folders.map(|(folder, is_named)| (folder.display().to_string(), is_named)).collect()
+    }
+
+    #[test]
+    fn the_containers_folder_is_found_in_every_kind_of_hierarchy() {
+        let v2 = b"30 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let scope = "/sys/fs/cgroup/system.slice/docker-c0ffee0123.scope";
+        let slice = "0::/system.slice/docker-c0ffee0123.scope";
+        assert_eq!(found(v2, &format!("{slice}\n")), [(scope.to_owned(), true)]);
+        assert_eq!(found(v2, &format!("{slice}/init\n")), [(scope.to_owned(), true)], "moved below it by what runs there");
+        let user = "/user.slice/user-1000.slice/session-3.scope";
+        assert_eq!(found(v2, &format!("0::{user}\n")), [(format!("/sys/fs/cgroup{user}"), false)]);
+        let hybrid = "5:pids:/docker/c0ffee0123\n4:cpuacct,cpu:/docker/c0ffee0123\n1:name=systemd:/x:y\n9:rdma:/\n0::/\n";
+        let expected = [
+            ("/sys/fs/cgroup/unified/", false),
+            ("/sys/fs/cgroup/pids/docker/c0ffee0123", true),
+            ("/sys/fs/cgroup/cpu,cpuacct/docker/c0ffee0123", true),
+            ("/sys/fs/cgroup/systemd/x:y", false),
+        ];
+        assert_eq!(found(HYBRID, hybrid), expected.map(|(folder, is_named)| (folder.to_owned(), is_named)));
+    }
+
+    #[test]
+    fn a_part_of_a_hierarchy_that_is_not_mounted_has_no_folder() {
+        let part = b"30 23 0:27 /kubepods /mnt/a\\040b rw - cgroup2 none rw\n";
+        assert_eq!(found(part, "0::/kubepods/pod7/c0ffee0123\n"), [("/mnt/a b/pod7/c0ffee0123".to_owned(), true)]);
+        for line in ["0::/docker/c0ffee0123\n", "3:pids:/kubepods/c0ffee0123\n", "0::/../../c0ffee0123\n", "0::\n", "0:\n", "", "\n\n"] {
+            assert_eq!(found(part, line), [], "{line}");
+        }
+        let outside = b"30 23 0:27 / /sys/fs/cgroup rw - cgroup2 none rw\n";
+        assert_eq!(found(outside, "0::/../../c0ffee0123\n"), [], "outside the caller's cgroup namespace");
+        for table in [&b""[..], b"30 23 0:27 / /sys/fs/cgroup rw - cgroup2", b"30 - cgroup2 none rw", b"30 23 0:27 / /x rw - ext4 none rw"]
+        {
+            assert_eq!(hierarchies(table), [], "{}", String::from_utf8_lossy(table));
+        }
+    }
+
+    #[test]
+    fn a_folder_is_the_containers_by_its_whole_name() {
+        for (path, folder) in [
+            ("/a/c0ffee0123", Some("/a/c0ffee0123")),
+            ("/a/c0ffee0123/b/c0ffee0123", Some("/a/c0ffee0123")),
+            ("/libpod_parent/libpod-c0ffee0123", Some("/libpod_parent/libpod-c0ffee0123")),
+            ("/machine.slice/libpod-c0ffee0123.scope/container", Some("/machine.slice/libpod-c0ffee0123.scope")),
+            ("/kubepods/cri-containerd-c0ffee0123.scope", Some("/kubepods/cri-containerd-c0ffee0123.scope")),
+            ("/a/xc0ffee0123", None),
+            ("/a/c0ffee01234", None),
+            ("/a/c0ffee012", None),
+            ("/", None),
+        ] {
+            assert_eq!(named(Path::new(path), ID).as_deref(), folder.map(Path::new), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_own_cgroup_has_the_own_process_and_is_shared_with_older_ones() {
+        let own = std::process::id();
+        let life = (own, facts::stat(own).unwrap().started);
+        // Where no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
+        if let Some(cgroup) = Cgroup::of(ID, life) {
+            assert!(cgroup.processes().contains(&own), "{cgroup:?}");
+            assert!(!cgroup.is_own, "{cgroup:?}");
+        }
+        assert_eq!(Cgroup::of(ID, (0, 0)), None);
+    }
 }
