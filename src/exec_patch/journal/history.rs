@@ -100,7 +100,8 @@ pub fn json(runs: &Runs) -> String {
 /// [`JournalError`] when it cannot be read.
 pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    Ok(heading(&past, &Sight::of(runs)) + &containers(&past) + &footing(&past))
+    let sight = Sight::of(runs);
+    Ok(heading(&past, &sight) + &containers(&past, &sight) + &footing(&past))
 }
 
 /// One run as JSON, on one line.
@@ -164,15 +165,16 @@ fn heading(past: &Past, sight: &Sight) -> String {
 }
 
 /// Each container, and what became of it.
-fn containers(past: &Past) -> String {
+fn containers(past: &Past, sight: &Sight) -> String {
     let mut rows = vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
     rows.extend(past.entries.iter().map(|entry| {
-        let Treated { id, name: called, engine, image, took_ms, output, .. } = Treated::of(past, entry);
+        let Treated { id, name: called, engine, image, took_ms, output, under_way, .. } = Treated::of(past, entry, sight);
+        let outcome = if under_way { "under way".to_owned() } else { sentence(entry.outcome()) };
         let short: String = id.chars().take(12).collect();
         let called = called.map_or_else(|| name(&short), |called| format!("{} ({})", name(called), name(&short)));
         let took = took_ms.map_or_else(|| "-".to_owned(), seconds);
         let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
-        [called, name(engine), image.map_or_else(|| "-".to_owned(), name), sentence(entry.outcome()), took, output]
+        [called, name(engine), image.map_or_else(|| "-".to_owned(), name), outcome, took, output]
     }));
     let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(12).collect::<String>()) };
     rows.extend(past.strangers.iter().map(|stranger| {

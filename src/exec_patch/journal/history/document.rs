@@ -87,7 +87,7 @@ impl<'a> Whole<'a> {
             argv: &past.header.argv,
             resumed: &past.resumed,
             carried: &past.carried,
-            containers: past.entries.iter().map(|entry| Treated::of(past, entry)).collect(),
+            containers: past.entries.iter().map(|entry| Treated::of(past, entry, sight)).collect(),
             strangers: &past.strangers,
             not_begun: past.unbegun(),
         }
@@ -109,6 +109,8 @@ pub(super) struct Treated<'a> {
     ban: Option<&'a str>,
     digest: Option<Digest>,
     begun: Timestamp,
+    /// Its worker is at work; the outcome is what it would be, were it gone.
+    pub(super) under_way: bool,
     #[serde(flatten)]
     outcome: &'a Outcome,
     word: &'static str,
@@ -120,7 +122,7 @@ pub(super) struct Treated<'a> {
 }
 
 impl<'a> Treated<'a> {
-    pub(super) fn of(past: &Past, entry: &'a Entry) -> Self {
+    pub(super) fn of(past: &Past, entry: &'a Entry, sight: &Sight) -> Self {
         let Entry { at, digest, ban, container, state, .. } = entry;
         let (number, done) = match state {
             State::Begun { number, .. } => (Some(*number), None),
@@ -140,6 +142,7 @@ impl<'a> Treated<'a> {
             ban: ban.as_deref(),
             digest: *digest,
             begun: *at,
+            under_way: entry.is_under_way(&sight.boot),
             outcome: entry.outcome(),
             word: entry.outcome().word(),
             well: entry.outcome().is_well(),

@@ -49,13 +49,13 @@ begun 2026-11-20T22:15:00Z by alice as root at node-1 (/dev/pts/3)
 for BAN-2026-0007, engine docker, by list 412
 runs sh -c 'apt-get upgrade', DIGEST
 
-CONTAINER              ENGINE   IMAGE       OUTCOME                                       TOOK   OUTPUT
-web-11 (4c1f09a2b7d3)  docker   acme/web:1  patched                                       1.2 s  -
-web-12 (c2)            docker   acme/web:1  failed (status 7)                             1.2 s  -
-web-13 (c3)            docker   acme/web:1  interrupted                                   -      PATCHES/20261120-221500-a1b2/output/3-c3
-web-15 (c5)            docker   acme/web:1  could not enter: no\\u{1b}[2J such\\u{a}thing   -      -
-\"/run/runc/x y\"        unknown  -           not understood: it is cut                     -      -
-c4                     docker   -           not begun                                     -      -
+CONTAINER              ENGINE   IMAGE       OUTCOME                                      TOOK   OUTPUT
+web-11 (4c1f09a2b7d3)  docker   acme/web:1  patched                                      1.2 s  -
+web-12 (c2)            docker   acme/web:1  failed (status 7)                            1.2 s  -
+web-13 (c3)            docker   acme/web:1  under way                                    -      PATCHES/20261120-221500-a1b2/output/3-c3
+web-15 (c5)            docker   acme/web:1  could not enter: no\\u{1b}[2J such\\u{a}thing  -      -
+\"/run/runc/x y\"        unknown  -           not understood: it is cut                    -      -
+c4                     docker   -           not begun                                    -      -
 
 1 well, 5 not well; ended 2026-11-20T22:15:00Z with status 3, stopped because the canary failed
 "
@@ -106,10 +106,11 @@ fn machines_get_an_object_for_each_run() {
     let survived = &whole["containers"][4];
     let of_container = serde_json::json!({
         "number": 4, "id": "c6", "name": "web-16", "engine": "docker", "namespace": null, "image": "acme/web:1", "image_id": null, "pid": 16, "started": 7,
-        "ban": null, "digest": journal.header.carried[0].digest, "begun": survived["begun"], "outcome": "survived", "left": ["41 sleep"],
+        "ban": null, "digest": journal.header.carried[0].digest, "begun": survived["begun"], "under_way": false, "outcome": "survived", "left": ["41 sleep"],
         "word": "timed out, survived", "well": false, "took_ms": 1250, "written": 3, "background": [], "output": null,
     });
     assert_eq!(*survived, of_container);
+    assert_eq!((&whole["containers"][2]["outcome"], &whole["containers"][2]["under_way"]), (&"interrupted".into(), &true.into()));
     assert_eq!(whole["containers"][3]["why"], "no\u{1b}[2J such\nthing");
 }
 
