@@ -1,7 +1,17 @@
-//! Which program is this? Keys, lists and a node's upkeep.
+//! Which program is this? Keys, lists and a node's upkeep; behind `embargo`, also the patching of running containers.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use embargo::exec_patch::run::worker::WORKER;
+use embargo::{ctl, exec_patch};
+
 fn main() -> ExitCode {
-    embargo::ctl::main(std::env::args_os()).into()
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let exit = match words.get(1).and_then(|word| word.to_str()) {
+        Some(exec_patch::COMMAND) => exec_patch::main(&words[2..]),
+        Some(WORKER) => exec_patch::enter::main(&words[2..]),
+        Some(_) | None => ctl::main(words.into_iter()),
+    };
+    exit.into()
 }

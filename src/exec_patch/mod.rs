@@ -10,19 +10,95 @@
 //!                                             └▶ journal, table
 //! ```
 //!
+//! `course` leads through all of it; `undertaking` and `outlook` are what it owes to earlier runs.
+//!
 //! One process plans and paces; each container gets a worker, a process of its own, which outlives the first one's end: it keeps the deadline and
 //! writes the outcome into the journal whatever becomes of the terminal. So nothing is run twice because somebody closed a window.
 
-pub mod enter;
-pub mod journal;
-pub mod job;
 pub mod outcome;
-pub mod output;
+pub mod job;
 pub mod pace;
+pub mod select;
+pub mod words;
 pub mod payload;
 pub mod plan;
-pub mod run;
-pub mod select;
 pub mod table;
+pub mod journal;
+pub mod output;
 pub mod tree;
-pub mod words;
+pub mod enter;
+pub mod runtimes;
+pub mod run;
+pub mod error;
+pub mod auto;
+pub mod undertaking;
+pub mod outlook;
+pub mod record;
+pub mod course;
+
+use std::ffi::OsString;
+
+use self::course::Course;
+use self::error::PatchError;
+use self::journal::history;
+use self::journal::runs::Runs;
+use self::undertaking::Undertaking;
+use self::words::{Action, Options, Order, PROGRAM};
+use crate::paths::Paths;
+use crate::report::{self, Exit};
+use crate::settings::{self, Settings};
+use crate::sys::process;
+
+/// The word by which this is called, the first one of a command line.
+pub const COMMAND: &str = "exec-patch";
+
+/// Does what the words behind `exec-patch` ask for.
+#[must_use]
+pub fn main(words: &[OsString]) -> Exit {
+    let options = match words::read(words.iter().cloned()) {
+        Ok(options) => options,
+        Err(refusal) => return words::refused(&refusal),
+    };
+    carried_out(options, words).unwrap_or_else(|error| {
+        report::failure(PROGRAM, &error);
+        error.hint().iter().for_each(|hint| report::hint(hint));
+        Exit::Failed
+    })
+}
+
+fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
+    let paths = Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged());
+    let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
+    let course = Course { paths: &paths, settings: &settings, argv, json: options.json };
+    let Options { action, pace, dry_run, json, output_limit } = options;
+    let undertaking = match action {
+        Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
+        Action::Begin(order) => Undertaking::typed(*order, pace, output_limit)?,
+        Action::OnlyFailed(run) => Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
+        Action::Auto => match auto::list(&paths, &settings)? {
+            None => return Ok(Exit::Clear),
+            list => Undertaking { list, ..Undertaking::typed(Order::automatic(), pace, output_limit)? },
+        },
+        Action::Resume(run) => {
+            let runs = Runs::load(&paths)?;
+            let past = runs.read(runs.find(&run)?)?;
+            if !dry_run {
+                return course.resume(&past, |past| Undertaking::resumed(past, pace));
+            }
+            Undertaking::resumed(past, pace)?
+        }
+    };
+    if dry_run { course.show(&undertaking, &Runs::load(&paths)?) } else { course.begin(&undertaking) }
+}
+
+/// Shows the runs, or one of them.
+fn history(run: Option<&str>, runs: &Runs, json: bool) -> Result<Exit, PatchError> {
+    let text = match (run, json) {
+        (None, false) => history::table(runs),
+        (None, true) => history::json(runs),
+        (Some(run), false) => history::run(runs, runs.find(run)?)?,
+        (Some(run), true) => history::run_json(runs, runs.find(run)?)?,
+    };
+    report::document(text.as_bytes()).map_err(PatchError::Print)?;
+    Ok(Exit::Clear)
+}

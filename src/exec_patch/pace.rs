@@ -85,6 +85,8 @@ pub enum Halt {
     },
     /// Somebody asked for it.
     Asked,
+    /// What is done cannot be written down.
+    Journal,
 }
 
 impl fmt::Display for Halt {
@@ -93,6 +95,7 @@ impl fmt::Display for Halt {
             Self::Canary => f.write_str("the canary failed"),
             Self::Failures { allowed } => write!(f, "more than {allowed} failed"),
             Self::Asked => f.write_str("it was told to stop"),
+            Self::Journal => f.write_str("the journal cannot be written"),
         }
     }
 }
@@ -191,9 +194,15 @@ impl Pace {
         }
     }
 
-    /// Nobody begins any more.
-    pub fn stop(&mut self) {
-        self.halt = self.halt.or(Some(Halt::Asked));
+    /// Nobody begins any more. The first reason stands.
+    pub fn stop(&mut self, reason: Halt) {
+        self.halt = self.halt.or(Some(reason));
+    }
+
+    /// Whether nobody begins any more.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        self.halt.is_some()
     }
 
     /// So many canaries have shown already that the command does its work: in the run that this one resumes.

@@ -1,1 +1,280 @@
 //! What happens in one run, from the plan to the exit status?
+//!
+//! In: whose turn it is to be, at which pace, and where more may come from. Out: a worker for each turn, and each outcome for whoever listens. One thread and
+//! one loop, which waits for workers, signals and nothing else: SIGINT and SIGTERM start nothing new and let those under way finish, a second one
+//! ends them before their time, SIGHUP does nothing. Names and what workers say of containers are hostile; here they are passed on and not read.
+//! Not kept here: anything, were this process killed; the journal is the workers' and the listener's.
+
+pub mod lives;
+pub mod worker;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::vec;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+
+use self::worker::{Ended, Worker};
+use super::job::{Container, Done, Job};
+use super::outcome::Outcome;
+use super::pace::{Halt, Pace, Step};
+use super::payload::Payload;
+use crate::report::line;
+use crate::sys::inherit;
+
+/// How long to wait at most before those who show how far it is are asked again, in milliseconds.
+const TICK: u8 = 100;
+
+/// A container whose turn comes, and what runs in it, one after the other.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The container.
+    pub container: Container,
+    /// The program of the runtime that owns it.
+    pub runtime: PathBuf,
+    /// What runs; never empty.
+    pub payloads: Vec<Payload>,
+}
+
+/// Whoever hears of a run as it goes.
+pub trait Listener {
+    /// A worker is about to enter the container.
+    fn begun(&mut self, container: &Container, payload: &Payload);
+    /// A worker has ended, and found this.
+    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done);
+    /// A worker is gone without an answer: what became of its job?
+    fn lost(&mut self, job: &Job) -> Done;
+    /// Whether what the next container needs can be written down.
+    fn is_ready(&mut self) -> bool;
+    /// Nothing entered the container, for this reason.
+    fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome);
+    /// Something that a person should know: one line, not escaped.
+    fn remark(&mut self, text: &str);
+    /// Time passes.
+    fn tick(&mut self);
+}
+
+/// What every worker of a run gets.
+#[derive(Debug)]
+pub struct Crew<'a> {
+    /// The program that a worker is.
+    pub program: &'a Path,
+    /// The run's lock.
+    pub lock: BorrowedFd<'a>,
+    /// The run's ID.
+    pub run: &'a str,
+    /// The run's folder.
+    pub journal: &'a Path,
+    /// The most bytes of each container's output that are kept.
+    pub output_limit: u64,
+    /// The number of the next container that is entered.
+    pub number: usize,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run<'a> {
+    crew: Crew<'a>,
+    pace: Pace,
+    signals: SignalFd,
+    /// How often somebody asked for its end.
+    asked: usize,
+    /// The queue, in the places that the pace names. Who has begun has left it.
+    queue: Vec<Option<Turn>>,
+    under_way: Vec<UnderWay>,
+}
+
+/// One container's worker.
+#[derive(Debug)]
+struct UnderWay {
+    worker: Worker,
+    job: Job,
+    payload: Payload,
+    later: vec::IntoIter<Payload>,
+    /// Whether another payload patched it before.
+    is_patched: bool,
+}
+
+impl<'a> Run<'a> {
+    /// A run that has not begun. From now on signals are heard by it alone.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn new(crew: Crew<'a>, pace: Pace) -> io::Result<Self> {
+        Ok(Self { crew, pace, signals: inherit::hear()?, asked: 0, queue: Vec::new(), under_way: Vec::new() })
+    }
+
+    /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were started meanwhile. Returns why it stopped, if it did before
+    /// all were through; then the rest has not begun.
+    ///
+    /// # Errors
+    /// Those of `more`; everything that had begun has ended by then.
+    pub fn carry_out<L: Listener, E>(
+        &mut self,
+        turns: Vec<Turn>,
+        listener: &mut L,
+        mut more: impl FnMut(&mut L) -> Result<Vec<Turn>, E>,
+    ) -> Result<Option<Halt>, E> {
+        let mut turns = turns;
+        loop {
+            self.pace.add(turns.len());
+            self.queue.extend(turns.into_iter().map(Some));
+            if let Some(halt) = self.go(listener) {
+                return Ok(Some(halt));
+            }
+            turns = more(listener)?;
+            if turns.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Until the queue is through, or nobody begins any more.
+    fn go(&mut self, listener: &mut impl Listener) -> Option<Halt> {
+        loop {
+            self.heed(listener);
+            if !listener.is_ready() {
+                self.pace.stop(Halt::Journal);
+            }
+            match self.pace.next() {
+                Step::Start(at) => self.start(at, listener),
+                Step::Wait => self.wait(listener),
+                Step::Stop(halt) => {
+                    self.leave(listener);
+                    return Some(halt);
+                }
+                Step::Finished => return None,
+            }
+        }
+    }
+
+    /// The turn of the container at this place.
+    fn start(&mut self, at: usize, listener: &mut impl Listener) {
+        let Some(Turn { container, runtime, payloads }) = self.queue.get_mut(at).and_then(Option::take) else { return };
+        self.enter(container, runtime, payloads.into_iter(), false, listener);
+    }
+
+    /// Starts a worker for the next payload. A container for which that is impossible has had its turn.
+    fn enter(
+        &mut self,
+        container: Container,
+        runtime: PathBuf,
+        mut later: vec::IntoIter<Payload>,
+        is_patched: bool,
+        listener: &mut impl Listener,
+    ) {
+        let Some(payload) = later.next() else { return };
+        let job = self.crew.job(&container, runtime, &payload);
+        match self.crew.send(&job, &payload) {
+            Ok(worker) => {
+                listener.begun(&container, &payload);
+                self.under_way.push(UnderWay { worker, job, payload, later, is_patched });
+            }
+            Err(error) => {
+                let why = format!("no worker could be started: {}", line::causes(&error));
+                let outcome = Outcome::CouldNotEnter { why };
+                listener.settled(&container, Some(&payload), &outcome);
+                later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
+                self.pace.ended(&outcome);
+            }
+        }
+    }
+
+    /// Waits for something to happen, no longer than a tick, and sees to it.
+    fn wait(&mut self, listener: &mut impl Listener) {
+        let heard = std::iter::once(self.signals.as_fd());
+        let said = self.under_way.iter().flat_map(|one| one.worker.polled());
+        let mut polled: Vec<_> = heard.chain(said).map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        if let Err(errno) = poll(&mut polled, PollTimeout::from(TICK))
+            && errno != Errno::EINTR
+        {
+            // No memory for it, at worst. Then the workers are looked at now and then.
+            std::thread::sleep(std::time::Duration::from_millis(TICK.into()));
+        }
+        let mut at = 0;
+        while let Some(one) = self.under_way.get_mut(at) {
+            one.worker.take();
+            match one.worker.ended() {
+                Some(ended) => {
+                    let one = self.under_way.remove(at);
+                    self.ended(one, ended, listener);
+                }
+                None => at += 1,
+            }
+        }
+        listener.tick();
+    }
+
+    /// One worker has ended: the container's next payload, where this one did well, else somebody else's turn.
+    fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
+        let UnderWay { worker: _, job, payload, later, mut is_patched } = one;
+        ended.remarks.iter().for_each(|remark| listener.remark(remark));
+        let done = ended.done.unwrap_or_else(|| listener.lost(&job));
+        listener.ended(&job.container, &payload, &done);
+        let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
+        is_patched |= *outcome == Outcome::Patched;
+        if later.len() > 0 && outcome.is_well() && !self.pace.is_stopped() {
+            return self.enter(container, runtime, later, is_patched, listener);
+        }
+        later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
+        self.pace.ended(if outcome.is_well() && is_patched { &Outcome::Patched } else { outcome });
+    }
+
+    /// Does what signals ask for.
+    fn heed(&mut self, listener: &mut impl Listener) {
+        while let Ok(Some(heard)) = self.signals.read_signal() {
+            let number = i32::try_from(heard.ssi_signo).unwrap_or_default();
+            if ![Signal::SIGINT as i32, Signal::SIGTERM as i32].contains(&number) {
+                continue;
+            }
+            self.asked += 1;
+            self.pace.stop(Halt::Asked);
+            if self.asked > 1 {
+                listener.remark("what is under way is ended now");
+                self.under_way.iter().for_each(|one| one.worker.stop());
+            } else if !self.under_way.is_empty() {
+                listener.remark("nothing more is begun, and what is under way is finished; once more to end it now");
+            }
+        }
+    }
+
+    /// Says of those whose turn never came that it did not.
+    fn leave(&mut self, listener: &mut impl Listener) {
+        for turn in self.queue.iter_mut().filter_map(Option::take) {
+            let payloads = turn.payloads.iter();
+            payloads.for_each(|payload| listener.settled(&turn.container, Some(payload), &Outcome::NotBegun));
+        }
+    }
+}
+
+impl Crew<'_> {
+    /// The next job.
+    fn job(&mut self, container: &Container, runtime: PathBuf, payload: &Payload) -> Job {
+        let number = self.number;
+        self.number += 1;
+        Job {
+            run: self.run.to_owned(),
+            journal: self.journal.to_owned(),
+            number,
+            container: container.clone(),
+            runtime,
+            work: payload.work.clone(),
+            digest: payload.digest,
+            ban: payload.ban.clone(),
+            output_limit: self.output_limit,
+        }
+    }
+
+    /// Sends a worker into a container.
+    fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
+        let brought = payload.copy()?;
+        Worker::start(self.program, job, brought.as_ref().map(AsFd::as_fd), self.lock)
+    }
+}
+
+#[cfg(test)]
+mod tests;

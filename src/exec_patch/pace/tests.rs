@@ -236,12 +236,13 @@ fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     let mut pace = Pace::new(limits(0, Share::Number(2), Share::Number(0)), 4);
     pace.add(4);
     assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Start(1)]);
-    pace.stop();
+    pace.stop(Halt::Asked);
+    pace.stop(Halt::Journal);
     assert_eq!(pace.next(), Step::Wait);
     pace.ended(&FAILED);
     assert_eq!(pace.next(), Step::Wait);
     pace.ended(&Outcome::Patched);
     assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Asked), 2..4));
-    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked].map(|halt| halt.to_string());
-    assert_eq!(reasons, ["the canary failed", "more than 3 failed", "it was told to stop"]);
+    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked, Halt::Journal].map(|halt| halt.to_string());
+    assert_eq!(reasons, ["the canary failed", "more than 3 failed", "it was told to stop", "the journal cannot be written"]);
 }

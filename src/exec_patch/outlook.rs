@@ -1,0 +1,86 @@
+//! What follows for the containers that match, by all that runs before did?
+//!
+//! In: the journals, read once, and what a scan finds. Out: plans, and for a run that is gone on with, what it knows of each container already. A life of a
+//! container counts, not its name: one that was started anew is another. Not checked: whether anything has been undone in a container since.
+
+use std::collections::BTreeMap;
+
+use super::error::PatchError;
+use super::job::Container;
+use super::journal;
+use super::journal::line::Named;
+use super::journal::past::{Entry, Life, NotWell, Past, Standing};
+use super::journal::runs::{Prior, Runs};
+use super::outcome::Outcome;
+use super::payload::Payload;
+use super::plan::Plan;
+use super::select::Selection;
+use super::undertaking::Undertaking;
+
+/// All that runs before did.
+#[derive(Debug)]
+pub struct Outlook {
+    prior: Prior,
+    boot: String,
+    past: Option<Past>,
+    /// Of a run that is gone on with and was for another one's failures: these.
+    not_well: Option<NotWell>,
+}
+
+impl Outlook {
+    /// Reads the journals.
+    ///
+    /// # Errors
+    /// [`PatchError::Journal`] when one that matters cannot be read; one that does not is a fault, which costs its containers a second patch.
+    pub fn new(runs: &Runs, undertaking: &Undertaking) -> Result<Self, PatchError> {
+        let boot = journal::boot()?;
+        let past = undertaking.past().cloned();
+        let of = past.as_ref().and_then(|past| past.header.only_failed.as_ref());
+        let not_well = of.map(|run| runs.read(run).map(|past| past.not_well())).transpose()?;
+        Ok(Self { prior: runs.prior(&boot), boot, past, not_well })
+    }
+
+    /// The journals that could not be read, one line each.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.prior.faults
+    }
+
+    /// The containers that the run that is gone on with was for, where that was another one's failures.
+    #[must_use]
+    pub const fn not_well(&self) -> Option<&NotWell> {
+        self.not_well.as_ref()
+    }
+
+    /// What follows for what a scan found.
+    #[must_use]
+    pub fn plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
+        // What the run itself patched before it was gone on with is no earlier run's.
+        let own = self.past.as_ref().map(|past| &past.header.id);
+        Plan::of(selection, &undertaking.kit, |container, digest| {
+            let run = self.prior.patched(*digest, &Life::of(container, &self.boot))?;
+            (Some(run) != own).then(|| run.to_string())
+        })
+    }
+
+    /// What the run that is gone on with knows of this already. One that was begun and has no end runs again only where a check says whether it must.
+    #[must_use]
+    pub fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
+        match self.past.as_ref()?.standing(payload.digest, &Life::of(container, &self.boot)) {
+            Standing::Over(outcome) => Some(outcome.clone()),
+            Standing::Interrupted(_) if payload.work.check.is_none() => Some(Outcome::Interrupted),
+            Standing::New | Standing::Interrupted(_) => None,
+        }
+    }
+
+    /// The containers of the run that is gone on with that no longer match, each with its last entry: they are gone, and that is the last word on them.
+    #[must_use]
+    pub fn bygone(&self, plan: &Plan) -> Vec<&Entry> {
+        let mut last: BTreeMap<Named, &Entry> = BTreeMap::new();
+        for entry in self.past.iter().flat_map(|past| &past.entries) {
+            last.insert(Named::of(&entry.container), entry);
+        }
+        plan.planned.iter().for_each(|planned| _ = last.remove(&Named::of(&planned.container)));
+        last.into_values().collect()
+    }
+}

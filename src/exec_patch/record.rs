@@ -1,0 +1,157 @@
+//! Who gets to know what happens in a run?
+//!
+//! The journal first, then whoever watches. In: what happens. Out: a line in the one and in the other, each once. What the workers write down themselves
+//! is not written again. A line that cannot be written is a fault that the run ends with; the next container is not begun then.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+
+use super::job::{Container, Done, Job};
+use super::journal::Journal;
+use super::journal::error::JournalError;
+use super::journal::line::Carried;
+use super::journal::past::Past;
+use super::outcome::Outcome;
+use super::outlook::Outlook;
+use super::payload::Payload;
+use super::plan::Plan;
+use super::run::Listener;
+use super::select::Stranger;
+use super::table::Watcher;
+use crate::lineage::digest::Digest;
+use crate::report::Exit;
+
+/// Journal and watcher of one run.
+#[derive(Debug)]
+pub struct Record<'a> {
+    journal: &'a Journal,
+    watcher: Watcher,
+    /// What the journal says is carried along.
+    carried: HashSet<Digest>,
+    /// Those that the journal and the watcher know: ID and place.
+    strangers: HashSet<(String, PathBuf)>,
+    /// Whether the first plan is through.
+    has_begun: bool,
+    fault: Option<JournalError>,
+}
+
+impl<'a> Record<'a> {
+    /// With a journal in which nothing stands but its header, or what `past` has of it.
+    #[must_use]
+    pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&Past>) -> Self {
+        let carried = past.into_iter().flat_map(|past| &past.carried).map(|carried| carried.digest).collect();
+        Self { journal, watcher, carried, strangers: HashSet::new(), has_begun: false, fault: None }
+    }
+
+    /// Writes down what is to be done.
+    ///
+    /// # Errors
+    /// When that is impossible: then it must not be done.
+    pub fn plan(&mut self, plan: &Plan, carried: &[Carried]) -> Result<(), JournalError> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        for carried in carried {
+            // The header of a new run has what its first plan carries.
+            if self.carried.insert(carried.digest) && !is_first {
+                self.journal.carried(carried.clone())?;
+            }
+        }
+        if !plan.planned.is_empty() {
+            self.journal.planned(plan.planned.iter().map(|planned| &planned.container))?;
+        }
+        for stranger in &plan.strangers {
+            self.journal.stranger(stranger)?;
+            self.strangers.insert((stranger.id.clone(), stranger.place.clone()));
+            if !is_first {
+                self.watcher.stranger(stranger);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is the first that is heard of it.
+    #[must_use]
+    pub fn is_new(&self, stranger: &Stranger) -> bool {
+        !self.strangers.contains(&(stranger.id.clone(), stranger.place.clone()))
+    }
+
+    /// So many more containers were found.
+    pub fn more(&mut self, number: usize) {
+        self.watcher.more(number);
+    }
+
+    /// Nothing enters the container, for this reason.
+    pub fn settle(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
+        let (digest, ban) = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.as_deref()));
+        let written = self.journal.settled(container, digest, ban, outcome);
+        self.note(written);
+        self.watcher.ended(container, payload, outcome, None);
+    }
+
+    /// The container was started anew once too often.
+    pub fn restless(&mut self, container: &Container) {
+        self.settle(container, None, &Outcome::Vanished);
+    }
+
+    /// The run knows already how that ended.
+    pub fn known(&mut self, container: &Container, outcome: &Outcome) {
+        self.watcher.ended(container, None, outcome, None);
+    }
+
+    /// Whether the run knows already how this ended in this container; then the watcher hears it again.
+    pub fn stands(&mut self, container: &Container, payload: &Payload, outlook: &Outlook) -> bool {
+        let known = outlook.known(container, payload);
+        known.iter().for_each(|outcome| self.watcher.ended(container, Some(payload), outcome, None));
+        known.is_some()
+    }
+
+    /// The run is over. Out: the exit status, the first fault of showing it, and the first of writing it down.
+    #[must_use]
+    pub fn finish(self, run: &str, stopped: Option<&str>) -> (Exit, Option<io::Error>, Option<JournalError>) {
+        let (exit, unprinted) = self.watcher.finished(run, stopped);
+        (exit, unprinted, self.fault)
+    }
+
+    fn note(&mut self, written: Result<(), JournalError>) {
+        if let Err(fault) = written {
+            self.fault.get_or_insert(fault);
+        }
+    }
+}
+
+impl Listener for Record<'_> {
+    fn begun(&mut self, container: &Container, payload: &Payload) {
+        self.watcher.begun(container, payload);
+    }
+
+    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done) {
+        self.watcher.ended(container, Some(payload), &done.outcome, Some(done));
+    }
+
+    fn lost(&mut self, job: &Job) -> Done {
+        self.journal.lost(job).unwrap_or_else(|fault| {
+            self.note(Err(fault));
+            Done { outcome: Outcome::Interrupted, took: 0, written: 0, tail: String::new(), left: Vec::new() }
+        })
+    }
+
+    fn is_ready(&mut self) -> bool {
+        if self.fault.is_none() {
+            let room = self.journal.room();
+            self.note(room);
+        }
+        self.fault.is_none()
+    }
+
+    fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
+        self.settle(container, payload, outcome);
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.watcher.warning(text);
+    }
+
+    fn tick(&mut self) {
+        self.watcher.tick();
+    }
+}

@@ -1,0 +1,91 @@
+//! Which of the containers that a scan finds are new to this run?
+//!
+//! Pure. In: the containers that each scan finds. Out: for each, whether its turn comes, whether this life of it had one already, or whether it has had
+//! enough: a container that its engine restarts again and again would keep a run going for ever.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::job::Container;
+
+/// In so many lives a container is entered in one run.
+pub const MOST: usize = 3;
+
+/// The lives that a run has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Lives {
+    /// By runtime root and ID, and then by process.
+    seen: HashMap<Name, HashSet<(u32, u64)>>,
+}
+
+/// What a container keeps when it is started again.
+type Name = (std::path::PathBuf, String);
+
+/// What a run makes of a container that a scan found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// Its turn comes.
+    New,
+    /// This life of it is known.
+    Known,
+    /// It is one life more than is entered; said once.
+    Restless,
+}
+
+impl Lives {
+    /// A scan found this container.
+    pub fn meet(&mut self, container: &Container) -> Novelty {
+        let lives = self.seen.entry((container.root.clone(), container.id.clone())).or_default();
+        let most = MOST + 1;
+        if lives.len() == most || !lives.insert((container.pid, container.started)) {
+            Novelty::Known
+        } else if lives.len() == most {
+            Novelty::Restless
+        } else {
+            Novelty::New
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::running::RuntimeKind;
+
+    fn life(root: &str, id: &str, pid: u32, started: u64) -> Container {
+        Container {
+            id: id.into(),
+            engine: "docker".into(),
+            namespace: None,
+            name: None,
+            image: None,
+            image_id: None,
+            kind: RuntimeKind::Runc,
+            root: root.into(),
+            bundle: "/b".into(),
+            owner: 0,
+            pid,
+            started,
+        }
+    }
+
+    #[test]
+    fn each_life_has_one_turn_and_a_container_three_lives() {
+        use Novelty::{Known, New, Restless};
+        let mut lives = Lives::default();
+        for (root, id, pid, started, novelty) in [
+            ("/r", "a", 7, 100, New),
+            ("/r", "a", 7, 100, Known),
+            ("/r", "b", 7, 100, New),
+            ("/other", "a", 7, 100, New),
+            ("/r", "a", 7, 200, New),
+            ("/r", "a", 8, 200, New),
+            ("/r", "a", 7, 100, Known),
+            ("/r", "a", 9, 300, Restless),
+            ("/r", "a", 9, 300, Known),
+            ("/r", "a", 10, 400, Known),
+            ("/r", "b", 8, 100, New),
+        ] {
+            assert_eq!(lives.meet(&life(root, id, pid, started)), novelty, "{root} {id} {pid} {started}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Tests of `run`: whole runs with workers that are shell scripts. What a worker finds is its container's ID.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::container::running::RuntimeKind;
+use crate::exec_patch::job::Work;
+use crate::exec_patch::outcome::Stage;
+use crate::exec_patch::pace::{Limits, Share};
+
+/// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched, later), `gone` (without an answer), or
+/// `endless`, until it is told that the time is up.
+const WORKER: &str = r#"#!/bin/sh
+job=$(cat)
+id=${job#*\"id\":\"}
+id=${id%%[-\"]*}
+say() { echo "{\"outcome\":{$1},\"took\":1,\"written\":0,\"tail\":\"\"}"; }
+case $id in
+    patched) say '"outcome":"patched"' ;;
+    slow) sleep 0.3; say '"outcome":"patched"' ;;
+    fine) say '"outcome":"already-fine"' ;;
+    failed) say '"outcome":"failed","stage":"command","status":1' ;;
+    paused) say '"outcome":"paused"' ;;
+    gone) exit 1 ;;
+    endless) trap 'say "\"outcome\":\"timed-out\""; exit' TERM; for turn in $(seq 200); do sleep 0.05; done ;;
+esac
+"#;
+
+/// Everything that was heard, one line each.
+#[derive(Default)]
+struct Heard {
+    lines: Vec<String>,
+    /// Called with the number of lines at each tick.
+    at_tick: Option<fn(usize)>,
+    most: usize,
+    now: usize,
+    /// From the second line on.
+    is_disk_full: bool,
+}
+
+fn named(container: &Container, payload: Option<&Payload>) -> String {
+    let run = payload.map(|payload| payload.work.run.join(" ")).unwrap_or_default();
+    format!("{} {run}", container.id)
+}
+
+impl Listener for Heard {
+    fn begun(&mut self, container: &Container, payload: &Payload) {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+        self.lines.push(format!("{}: begun", named(container, Some(payload))));
+    }
+
+    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done) {
+        self.now -= 1;
+        self.lines.push(format!("{}: {}", named(container, Some(payload)), done.outcome.word()));
+    }
+
+    fn lost(&mut self, _: &Job) -> Done {
+        Done { outcome: Outcome::Interrupted, took: 0, written: 0, tail: String::new(), left: Vec::new() }
+    }
+
+    fn is_ready(&mut self) -> bool {
+        !self.is_disk_full || self.lines.len() < 2
+    }
+
+    fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
+        self.lines.push(format!("{}: {}", named(container, payload), outcome.word()));
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.lines.push(text.to_owned());
+    }
+
+    fn tick(&mut self) {
+        if let Some(at_tick) = self.at_tick {
+            at_tick(self.lines.len());
+        }
+    }
+}
+
+fn turn(id: &str, payloads: &[&str]) -> Turn {
+    let container = Container {
+        id: id.into(),
+        engine: "docker".into(),
+        namespace: None,
+        name: None,
+        image: None,
+        image_id: None,
+        kind: RuntimeKind::Runc,
+        root: "/run/runc".into(),
+        bundle: "/b".into(),
+        owner: 0,
+        pid: 1,
+        started: 1,
+    };
+    let work = |word: &&str| Work {
+        check: None,
+        run: vec![(*word).to_owned()],
+        user: (0, 0),
+        environment: Vec::new(),
+        folder: None,
+        timeout: 1,
+        thaw: false,
+        brings: false,
+    };
+    let payloads = payloads.iter().map(|word| Payload::new(work(word), None, None)).collect();
+    Turn { container, runtime: "/usr/sbin/runc".into(), payloads }
+}
+
+fn turns(ids: &str) -> Vec<Turn> {
+    ids.split_ascii_whitespace().enumerate().map(|(at, id)| turn(&format!("{id}-{at}"), &["x"])).collect()
+}
+
+/// Carries out rounds of turns, one for each scan.
+fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Option<Halt> {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("worker");
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o755).open(&program).unwrap();
+    file.write_all(WORKER.as_bytes()).unwrap();
+    drop(file);
+    let lock = tempfile::tempfile().unwrap();
+    let crew = Crew { program: &program, lock: lock.as_fd(), run: "r", journal: folder.path(), output_limit: 1, number: 1 };
+    let limits = Limits { canary, parallel: Share::Number(2), max_failures: Share::Number(1) };
+    let mut rounds = rounds.into_iter();
+    let first = rounds.next().unwrap();
+    let mut run = Run::new(crew, Pace::new(limits, first.len())).unwrap();
+    let halt = run.carry_out(first, heard, |_| Ok::<_, ()>(rounds.next().unwrap_or_default()));
+    assert!(run.under_way.is_empty());
+    halt.unwrap()
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+#[test]
+fn every_turn_has_its_outcome_and_the_window_is_kept() {
+    let mut heard = Heard::default();
+    assert_eq!(carried_out(&mut heard, 1, vec![turns("patched fine paused slow slow gone")]), None);
+    let ended: Vec<_> = heard.lines.iter().filter(|line| !line.ends_with("begun")).cloned().collect();
+    assert_eq!(
+        sorted(ended),
+        [
+            "fine-1 x: already fine",
+            "gone-5 x: interrupted",
+            "patched-0 x: patched",
+            "paused-2 x: paused",
+            "slow-3 x: patched",
+            "slow-4 x: patched"
+        ]
+    );
+    assert_eq!(heard.most, 2);
+    assert_eq!(heard.lines[..2], ["patched-0 x: begun", "patched-0 x: patched"], "the canary goes alone");
+}
+
+#[test]
+fn what_is_found_meanwhile_has_its_turn_and_nothing_twice() {
+    let mut heard = Heard::default();
+    let rounds = vec![turns("patched"), vec![turn("fine-9", &["x"])], vec![turn("patched-10", &["x"])]];
+    assert_eq!(carried_out(&mut heard, 0, rounds), None);
+    assert_eq!(
+        heard.lines,
+        [
+            "patched-0 x: begun",
+            "patched-0 x: patched",
+            "fine-9 x: begun",
+            "fine-9 x: already fine",
+            "patched-10 x: begun",
+            "patched-10 x: patched"
+        ]
+    );
+}
+
+#[test]
+fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
+    let mut heard = Heard::default();
+    let halt = carried_out(&mut heard, 0, vec![turns("failed gone slow patched"), turns("patched")]);
+    assert_eq!(halt, Some(Halt::Failures { allowed: 1 }));
+    assert!(heard.lines.contains(&"patched-3 x: not begun".to_owned()), "{:?}", heard.lines);
+    let mut heard = Heard::default();
+    assert_eq!(carried_out(&mut heard, 1, vec![turns("failed patched")]), Some(Halt::Canary));
+    assert_eq!(heard.lines, ["failed-0 x: begun", "failed-0 x: failed", "patched-1 x: not begun"]);
+}
+
+#[test]
+fn nobody_begins_when_it_cannot_be_written_down() {
+    let mut heard = Heard { is_disk_full: true, ..Heard::default() };
+    assert_eq!(carried_out(&mut heard, 1, vec![turns("patched patched")]), Some(Halt::Journal));
+    assert_eq!(heard.lines, ["patched-0 x: begun", "patched-0 x: patched", "patched-1 x: not begun"]);
+}
+
+#[test]
+fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() {
+    let mut heard = Heard::default();
+    assert_eq!(carried_out(&mut heard, 0, vec![vec![turn("patched", &["a", "b"])]]), None);
+    assert_eq!(heard.lines, ["patched a: begun", "patched a: patched", "patched b: begun", "patched b: patched"]);
+    let mut heard = Heard::default();
+    assert_eq!(carried_out(&mut heard, 0, vec![vec![turn("failed", &["a", "b", "c"])]]), None);
+    assert_eq!(heard.lines, ["failed a: begun", "failed a: failed", "failed b: not begun", "failed c: not begun"]);
+    assert_eq!(Outcome::Failed { stage: Stage::Command, status: 1 }.word(), "failed");
+}
+
+#[test]
+fn a_container_that_no_worker_can_enter_has_had_its_turn() {
+    let mut heard = Heard::default();
+    let lock = tempfile::tempfile().unwrap();
+    let crew =
+        Crew { program: Path::new("/nowhere/worker"), lock: lock.as_fd(), run: "r", journal: Path::new("/"), output_limit: 1, number: 1 };
+    let limits = Limits { canary: 0, parallel: Share::Number(2), max_failures: Share::Number(0) };
+    let mut run = Run::new(crew, Pace::new(limits, 1)).unwrap();
+    let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| Ok::<_, ()>(Vec::new()));
+    assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
+    assert_eq!(heard.lines, ["a x: could not enter", "a y: not begun"]);
+}
+
+#[test]
+fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
+    /// To this thread alone, which is the one that listens.
+    fn signal_twice(lines: usize) {
+        if lines == 2 || lines == 3 {
+            nix::sys::signal::raise(Signal::SIGTERM).unwrap();
+        }
+    }
+    let mut heard = Heard { at_tick: Some(signal_twice), ..Heard::default() };
+    let begun = Instant::now();
+    let halt = carried_out(&mut heard, 0, vec![turns("endless endless patched")]);
+    assert_eq!(halt, Some(Halt::Asked));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(
+        sorted(heard.lines),
+        [
+            "endless-0 x: begun",
+            "endless-0 x: timed out",
+            "endless-1 x: begun",
+            "endless-1 x: timed out",
+            "nothing more is begun, and what is under way is finished; once more to end it now",
+            "patched-2 x: not begun",
+            "what is under way is ended now"
+        ]
+    );
+}

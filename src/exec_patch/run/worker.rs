@@ -1,0 +1,226 @@
+//! How is a worker started, and what does it answer?
+//!
+//! In: a [`Job`], what is brought along, and the run's lock. Out: its [`Done`], or that it is gone without one. The worker is this program again, in a
+//! session of its own, and outlives this process. What it says is read as it comes, bounded, and never waited for: that it has ended is what counts,
+//! not that its pipes are at their end. Its answer is believed: it is ours. Not checked: the journal, into which it writes itself.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::exec_patch::job::{Done, Job};
+use crate::sys::inherit;
+
+/// The first word of a worker.
+pub const WORKER: &str = "exec-patch-worker";
+
+/// The most bytes of a worker's answer, and of its remarks.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// A worker under way.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    answer: Stream,
+    remarks: Stream,
+}
+
+/// What came out of a pipe so far.
+#[derive(Debug)]
+struct Stream {
+    pipe: Option<File>,
+    bytes: Vec<u8>,
+}
+
+/// What became of a worker.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it found, and wrote down; none where it is gone without an answer.
+    pub done: Option<Done>,
+    /// What it had to say beside it, line by line.
+    pub remarks: Vec<String>,
+}
+
+impl Worker {
+    /// Starts `program` as the worker of a job.
+    ///
+    /// # Errors
+    /// What the operating system says; then nothing runs.
+    #[expect(clippy::disallowed_methods, reason = "exec-patch runs its workers in processes of their own")]
+    pub fn start(program: &Path, job: &Job, brought: Option<BorrowedFd<'_>>, lock: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg0("embargo").arg(WORKER).current_dir("/");
+        command.stdin(question(job)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = inherit::start(command, brought, lock)?;
+        let answer = Stream::of(child.stdout.take().map(Into::into))?;
+        let remarks = Stream::of(child.stderr.take().map(Into::into))?;
+        Ok(Self { child, answer, remarks })
+    }
+
+    /// The descriptors to poll(2) for reading.
+    pub fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [&self.answer, &self.remarks].into_iter().filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Takes what it has said by now.
+    pub fn take(&mut self) {
+        self.answer.take();
+        self.remarks.take();
+    }
+
+    /// What became of it, once it has ended.
+    pub fn ended(&mut self) -> Option<Ended> {
+        match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(_)) => {}
+            // Nobody else waits for it. Should the system say so all the same, the end of its answer is its end.
+            Err(_) if self.answer.pipe.is_some() => return None,
+            Err(_) => {}
+        }
+        self.take();
+        let done = serde_json::from_slice(&self.answer.bytes).ok();
+        let remarks = String::from_utf8_lossy(&self.remarks.bytes).lines().map(str::to_owned).collect();
+        Some(Ended { done, remarks })
+    }
+
+    /// Tells it that the time is up.
+    pub fn stop(&self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // It has not been waited for, so its ID is nobody else's; one that has ended hears nothing.
+            let _ended_already = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+}
+
+/// What a worker reads: a file in memory, which can be written whole before it runs, however long the job is.
+fn question(job: &Job) -> io::Result<Stdio> {
+    let mut file = File::from(memfd_create(c"job", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(job)?)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+impl Stream {
+    /// A pipe that is never waited for.
+    fn of(pipe: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(Self { pipe: pipe.map(File::from), bytes: Vec::new() })
+    }
+
+    /// Takes what is there, and closes the pipe at its end, or when there is too much.
+    fn take(&mut self) {
+        let mut piece = [0; 8 << 10];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut piece) {
+                Ok(read @ 1..) if self.bytes.len() + read <= LONGEST_ANSWER => self.bytes.extend_from_slice(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => self.pipe = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::container::running::RuntimeKind;
+    use crate::exec_patch::job::{Container, Work};
+    use crate::exec_patch::outcome::Outcome;
+    use crate::lineage::digest::Digest;
+
+    fn job() -> Job {
+        let container = Container {
+            id: "c1".into(),
+            engine: "docker".into(),
+            namespace: None,
+            name: None,
+            image: None,
+            image_id: None,
+            kind: RuntimeKind::Runc,
+            root: "/run/runc".into(),
+            bundle: "/b".into(),
+            owner: 0,
+            pid: 1,
+            started: 1,
+        };
+        let work = Work {
+            check: None,
+            run: vec!["x".repeat(200_000)],
+            user: (0, 0),
+            environment: Vec::new(),
+            folder: None,
+            timeout: 1,
+            thaw: false,
+            brings: false,
+        };
+        let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
+        let (run, journal, runtime) = ("r".into(), "/j".into(), "/usr/sbin/runc".into());
+        Job { run, journal, number: 1, container, runtime, work, digest, ban: None, output_limit: 1 }
+    }
+
+    /// What becomes of a worker that is this shell script.
+    fn ended(script: &str) -> (Ended, Duration) {
+        let folder = tempfile::tempdir().unwrap();
+        let program: PathBuf = folder.path().join("worker");
+        let mut options = std::fs::OpenOptions::new();
+        options
+            .create_new(true)
+            .write(true)
+            .mode(0o755)
+            .open(&program)
+            .unwrap()
+            .write_all(format!("#!/bin/sh\n{script}\n").as_bytes())
+            .unwrap();
+        let lock = tempfile::tempfile().unwrap();
+        let begun = Instant::now();
+        let mut worker = Worker::start(&program, &job(), None, lock.as_fd()).unwrap();
+        loop {
+            worker.take();
+            if let Some(ended) = worker.ended() {
+                return (ended, begun.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    const PATCHED: &str = r#"{"outcome":{"outcome":"patched"},"took":7,"written":3,"tail":"ok\n"}"#;
+
+    #[test]
+    fn a_worker_reads_its_job_and_its_answer_is_taken() {
+        let (ended, _) =
+            ended(&format!("[ \"$1\" = {WORKER} ] && [ $(wc -c) -gt 200000 ] && printf '%s' '{PATCHED}'; echo one >&2; echo two >&2"));
+        let done = ended.done.unwrap();
+        assert_eq!((done.outcome, done.took, ended.remarks), (Outcome::Patched, 7, vec!["one".to_owned(), "two".to_owned()]));
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_without_a_whole_answer_has_none() {
+        let half = &PATCHED[..30];
+        for script in ["exit 0", "kill -9 $$", &format!("printf '%s' '{half}'"), "head -c 3000000 /dev/zero"] {
+            let (ended, _) = ended(script);
+            assert_eq!(ended.done, None, "{script}");
+        }
+    }
+
+    #[test]
+    fn whoever_keeps_its_pipes_open_is_not_waited_for() {
+        let (ended, took) = ended(&format!("sleep 3 & printf '%s' '{PATCHED}'"));
+        assert_eq!(ended.done.unwrap().outcome, Outcome::Patched);
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}

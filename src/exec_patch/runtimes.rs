@@ -1,0 +1,56 @@
+//! Which program enters a container of this kind?
+//!
+//! In: the settings, `PATH` and the usual folders. Out: the program of each runtime, found once, or why there is none. Never the gate, under whichever name
+//! it stands there: it would pass the call on, and take its time. Not checked: the program's version.
+
+use std::path::{Path, PathBuf};
+
+use super::outcome::Outcome;
+use crate::container::running::RuntimeKind;
+use crate::delegate;
+use crate::settings::Settings;
+use crate::sys::process::{self, Identity};
+
+/// The gate's program, beside this one and in the usual folders.
+const GATE: &str = "embargo";
+
+/// Where a gate may stand beside its own folder.
+const USUAL_FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+
+/// The programs of the runtimes.
+#[derive(Debug)]
+pub struct Runtimes {
+    runc: Option<PathBuf>,
+    crun: Option<PathBuf>,
+}
+
+impl Runtimes {
+    /// Finds them.
+    #[must_use]
+    pub fn find(settings: &Settings) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let gates = gates();
+        let find = |kind| delegate::of_kind(kind, Some(settings), &path, &gates);
+        Self { runc: find(RuntimeKind::Runc), crun: find(RuntimeKind::Crun) }
+    }
+
+    /// The program for a container of this kind.
+    ///
+    /// # Errors
+    /// The container's outcome where there is none.
+    pub fn of(&self, kind: RuntimeKind) -> Result<&Path, Outcome> {
+        let found = match kind {
+            RuntimeKind::Runc => &self.runc,
+            RuntimeKind::Crun => &self.crun,
+        };
+        let why = || format!("{} made it, and is neither in PATH nor in the settings' runtime and former_runtimes", kind.word());
+        found.as_deref().ok_or_else(|| Outcome::CouldNotEnter { why: why() })
+    }
+}
+
+/// Every gate there is.
+fn gates() -> Vec<Identity> {
+    let own = std::fs::read_link("/proc/self/exe").ok().and_then(|path| path.parent().map(Path::to_owned));
+    let folders = own.into_iter().chain(USUAL_FOLDERS.map(PathBuf::from));
+    folders.filter_map(|folder| process::identity(&folder.join(GATE)).ok()).collect()
+}
