@@ -120,7 +120,7 @@ fn kit(past: &Past) -> Result<Kit, PatchError> {
     let bytes = past.brought()?;
     let name = past.header.brought.as_ref().map(|brought| brought.name.clone()).unwrap_or_default();
     let brought = bytes.map(|bytes| Brought { name, digest: Digest::of(&bytes), bytes: bytes.into() });
-    Ok(Kit::of(past.header.order.clone(), brought))
+    Ok(Kit::again(past.header.order.clone(), brought))
 }
 
 /// The pace of an earlier run; what this program does not understand of it is as usual.
