@@ -155,6 +155,8 @@ pub struct Scanner<'a> {
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
+    /// Whether the list was found to have the bans that were named. One that is lifted later has no more matches, and is no error.
+    has_bans: bool,
 }
 
 /// Looks once.
@@ -177,7 +179,7 @@ impl<'a> Scanner<'a> {
             What::Base(word) => Target::Base(Base::find(word, paths, settings)?),
             What::Image(word) => Target::Image(Image::find(word, paths, settings)?),
         };
-        Ok(Self { wanted: wanted.clone(), target, paths, settings: settings.clone(), resolved: Resolved::default() })
+        Ok(Self { wanted: wanted.clone(), target, paths, settings: settings.clone(), resolved: Resolved::default(), has_bans: false })
     }
 
     /// The containers that match now: root sees everybody's, a user their own. What was told of a container before is remembered.
@@ -200,6 +202,7 @@ impl<'a> Scanner<'a> {
         let told = census::resolve(wanted, &mut site, &mut self.resolved);
         selection.warnings.extend(site.stores.faults.iter().map(|fault| line::causes(fault)));
         others.extend(self.judge(told, now, &mut selection)?);
+        self.has_bans = true;
         selection.warnings.extend(self.wanted.missed(&selection, others.iter()));
         Ok(selection)
     }
@@ -225,7 +228,13 @@ impl<'a> Scanner<'a> {
             }
         }
         if let Some(listed) = listed {
-            self.heed(&listed, selection)?;
+            selection.list_version = listed.version();
+            selection.warnings.extend(listed.warnings());
+            if let (Target::Bans(ids), false) = (&self.target, self.has_bans)
+                && let Some((id, version)) = listed.lacks(ids)
+            {
+                return Err(SelectError::NoBan(id.clone(), version));
+            }
         }
         Ok(others)
     }
@@ -237,17 +246,6 @@ impl<'a> Scanner<'a> {
             (Target::Base(base), _) => base.says(origin),
             (Target::Image(image), _) => image.says(origin),
             (Target::Bans(_) | Target::AllBanned, None) => Said::Nothing,
-        }
-    }
-
-    /// What the list itself has to say.
-    fn heed(&self, listed: &Listed<'_>, selection: &mut Selection) -> Result<(), SelectError> {
-        selection.list_version = listed.version();
-        selection.warnings.extend(listed.warnings());
-        let Target::Bans(ids) = &self.target else { return Ok(()) };
-        match listed.lacks(ids) {
-            Some((id, version)) => Err(SelectError::NoBan(id.clone(), version)),
-            None => Ok(()),
         }
     }
 }

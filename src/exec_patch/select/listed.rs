@@ -3,6 +3,7 @@
 //! In: what every container is made of, and the list in force. Out: for each, whether it matches, by the one evaluator. The list is opened and asked once,
 //! for every digest together. Mode and break-glass do not matter: they say what starts, and these containers run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::SelectError;
@@ -10,7 +11,6 @@ use super::said::Said;
 use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
-use crate::banlist::head::Head;
 use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
 use crate::banlist::store::{self, Bans, Known, Query, Slot};
@@ -110,31 +110,42 @@ impl<'a> Listed<'a> {
         verdict::judge(&case).findings
     }
 
-    /// The first of these bans that the list does not have.
+    /// The first of these bans that the list does not have, and the list's version.
     #[must_use]
     pub(super) fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
         let (known, _) = self.known.as_ref()?;
+        let is_silent = |id: &&String| !known.hits.iter().any(|hit| hit.ban.id == **id);
+        let silent: Vec<_> = ids.iter().filter(is_silent).collect();
+        if silent.is_empty() {
+            return None;
+        }
         let path = match known.slot {
             Slot::Current => &self.paths.list,
             Slot::Previous => &self.paths.previous,
         };
         // It was authenticated a moment ago, and this is no more than advice.
         let has = ban_ids(path).ok()?;
-        ids.iter().find(|id| !has.contains(id)).map(|id| (id, known.version))
+        silent.into_iter().find(|id| !has.contains(id)).map(|id| (id, known.version))
     }
 }
 
-/// The IDs of a list's bans.
-fn ban_ids(path: &std::path::Path) -> Result<Vec<String>, ListError> {
+/// The IDs of a list's bans, whose lines come first.
+fn ban_ids(path: &Path) -> Result<Vec<String>, ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
-    let head: Head = store::claim(&list, size)?.head;
-    let mut ids = Vec::new();
-    section::each_line(&list, &head, |_, bytes| {
-        ids.extend(record::parse::<Ban>(bytes).map(|ban| ban.id));
-        Ok(())
-    })?;
-    Ok(ids)
+    let head = store::claim(&list, size)?.head;
+    let (mut ids, mut is_through) = (Vec::new(), false);
+    let read = section::each_line(&list, &head, |offset, bytes| match record::parse::<Ban>(bytes) {
+        Some(ban) => {
+            ids.push(ban.id);
+            Ok(())
+        }
+        None => {
+            is_through = true;
+            Err(ListError::Record(path.to_owned(), offset))
+        }
+    });
+    if is_through { Ok(ids) } else { read.map(|()| ids) }
 }
 
 /// What follows from the findings.

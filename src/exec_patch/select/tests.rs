@@ -337,6 +337,14 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
     node.ban(&ban("BAN-1", 1, "2026-11-20", ""));
     let error = node.scan(&by_ban("BAN-7")).unwrap_err();
     assert_eq!(error.to_string(), r#"cannot find the ban "BAN-7" in list 413, which is in force"#);
+    // A ban that is lifted while a run goes on has no more matches.
+    let settings = Settings::unset();
+    let both = wanted(What::Bans(strings(&["BAN-1", "BAN-2"])));
+    node.ban(&(ban("BAN-1", 1, "2026-11-20", "") + &ban("BAN-2", 2, "2026-11-20", "")));
+    let mut scanner = Scanner::new(&both, &node.paths, &settings).unwrap();
+    assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
+    node.ban(&ban("BAN-2", 2, "2026-11-20", ""));
+    assert_eq!(scanner.scan(ISSUED).unwrap(), Selection { list_version: Some(413), ..Selection::default() });
 }
 
 #[test]
