@@ -128,7 +128,8 @@ fn message(event: &Event<'_>) -> String {
             let called = treated.name.or(treated.container).map_or_else(|| "a container".to_owned(), line::name);
             let ended = treated.status.map_or_else(String::new, |status| format!(" (status {status})"));
             let took = treated.took.map_or_else(String::new, |took| format!(" after {:.1} s", took.as_secs_f64()));
-            let why = treated.why.map_or_else(String::new, |why| format!(": {why}"));
+            let why =
+                treated.why.map_or_else(String::new, |why| format!(": {}", why.chars().take(super::LONGEST_FIELD).collect::<String>()));
             format!(": {called} ({}): {}{ended}{took}{why}", line::name(treated.engine), treated.outcome)
         }
         Event::Ended(End { well, not_well, stopped, .. }) => {

@@ -59,11 +59,11 @@ pub struct Past {
     pub header: Header,
     /// What it carried into containers.
     pub carried: Vec<Carried>,
-    /// What was to be entered.
+    /// What was to be entered, each once.
     pub planned: Vec<Named>,
     /// Each entry into a container, and each container that nothing entered, in the order in which they were begun.
     pub entries: Vec<Entry>,
-    /// The containers that were not understood.
+    /// The containers that were not understood, each once.
     pub strangers: Vec<Stranger>,
     /// Who went on with it.
     pub resumed: Vec<Resumed>,

@@ -3,7 +3,7 @@
 //! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line that this program would not have written. What is behind
 //! the last line feed was never finished, and is passed over. The file is read line by line, and never more than [`LARGEST`] of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{Begun, Ended, Header, Line, Settled, VERSION};
+use super::line::{Begun, Ended, Header, Line, Named, Settled, VERSION};
 use super::past::{Entry, JOURNAL, Past, State};
 use crate::exec_patch::job::Done;
 use crate::sys::file::{self, FileError, Guard};
@@ -27,7 +27,7 @@ pub(super) fn read(folder: &Path) -> Result<Past, JournalError> {
     if size > LARGEST {
         return Err(FileError::TooLarge(path, LARGEST).into());
     }
-    let mut reading = Reading { folder, past: None, by_number: HashMap::new() };
+    let mut reading = Reading { folder, past: None, by_number: HashMap::new(), planned: HashSet::new() };
     let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
     while let Some(line) = lines.next(&path)? {
         reading.take(&line).map_err(|fault| fault.at(&path, lines.number))?;
@@ -106,6 +106,8 @@ struct Reading<'a> {
     past: Option<Past>,
     /// Where in the entries each number is.
     by_number: HashMap<usize, usize>,
+    /// What is planned; a run that is gone on with says it again.
+    planned: HashSet<Named>,
 }
 
 impl Reading<'_> {
@@ -117,7 +119,10 @@ impl Reading<'_> {
         match serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? {
             Line::Run(_) => return Err("a second header".into()),
             Line::Carried(carried) => past.carried.push(carried),
-            Line::Planned(planned) => past.planned.extend(planned.containers),
+            Line::Planned(planned) => {
+                let new = planned.containers.into_iter().filter(|named| self.planned.insert(named.clone()));
+                past.planned.extend(new);
+            }
             Line::Begun(begun) => {
                 if self.by_number.insert(begun.number, past.entries.len()).is_some() {
                     return Err("its number was begun before".into());
@@ -132,7 +137,11 @@ impl Reading<'_> {
                 }
             }
             Line::Settled(settled) => past.entries.push((*settled).into()),
-            Line::Stranger(stranger) => past.strangers.push(stranger),
+            Line::Stranger(stranger) => {
+                // Found again, it is the same one, for what may be another reason.
+                past.strangers.retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
+                past.strangers.push(stranger);
+            }
             Line::Resumed(resumed) => {
                 past.resumed.push(resumed);
                 past.finished = None;
