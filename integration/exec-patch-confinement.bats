@@ -156,11 +156,12 @@ like_engines() {
   in_docker of-a-user-no-new app --user 1000:1000 --security-opt no-new-privileges
   in_podman of-a-user-too app --user 1000:1000
   in_podman of-a-user-dropped-too app --user 1000:1000 --cap-drop ALL --cap-add CHOWN
+  in_podman of-a-user-no-new-too app --user 1000:1000 --security-opt no-new-privileges
   enter_all
   for name in of-a-user of-a-user-dropped of-a-user-no-new; do
     like_engines "$name" docker exec -u 0:0 "$name" sleep 8888
   done
-  for name in of-a-user-too of-a-user-dropped-too; do
+  for name in of-a-user-too of-a-user-dropped-too of-a-user-no-new-too; do
     like_engines "$name" podman exec -u 0:0 "$name" sleep 8888
   done
 }

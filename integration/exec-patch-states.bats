@@ -45,15 +45,14 @@ odd() {
   [ "$#" -lt 2 ] || printf '%s' "$2" >"$DOCKER_STATES/odd-$1/state.json"
 }
 
-@test "a container that was created and never started is not entered, and that is told" {
+@test "a container that was created and never started is none that runs, and is patched when it does" {
   podman create --name not-yet --network none localhost/app:1 sleep 100000
   podman init not-yet
   in_docker runs app
-  everywhere -- "${MARK[@]}"
-  [ "$status" -eq 3 ] || fail "$(said)"
+  ends 0 --base docker:base:1 -- "${MARK[@]}"
   only_patched 1 runs
   [ "$(podman inspect -f '{{.State.Status}}' not-yet)" = initialized ]
-  grep -E 'not-yet|'"$(podman inspect -f '{{.Id}}' not-yet | cut -c1-12)" <<<"$output" || fail "$(said)"
+  [ "$(outcomes | wc -l)" -eq 1 ] || fail "$(outcomes)"
   podman start not-yet
   ends 0 --base docker:base:1 -- "${MARK[@]}"
   [ "$(wc -l <"/proc/$(podman inspect -f '{{.State.Pid}}' not-yet)/root/patched")" -eq 1 ]

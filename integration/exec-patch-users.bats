@@ -100,7 +100,7 @@ of_tenant() {
   patch --base "$BASE" --timeout 2s -- sh -c 'trap "" TERM; (trap "" TERM; while :; do sleep 0.3; done) & while :; do sleep 0.3; done'
   [ "$status" -eq 3 ] || fail "$(said)"
   came_to web-1 'timed-out'
-  [ "$(ps -eo pidns= | grep -cx " *$(ps -o pidns= -p "$(pid_of web-1)" | tr -d ' ')")" -eq 1 ]
+  [ "$(ps -eo pidns=,stat= | awk -v space="$(ps -o pidns= -p "$(pid_of web-1)" | tr -d ' ')" '$1 == space && $2 !~ /^Z/' | wc -l)" -eq 1 ]
 }
 
 @test "a user who patches his own containers needs no root, or is told that he does" {

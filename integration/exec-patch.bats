@@ -26,7 +26,7 @@ teardown_file() {
 }
 
 setup() {
-  settings "former_runtimes = [\"$CRUN\"]"
+  settings "former_runtimes = [\"$CRUN\"]" 'max_impact = "100%"'
   forget_lists
   ban_nothing
   unmarked
@@ -147,7 +147,7 @@ others() {
   only_patched 1 default/app batch/app
   unmarked
   ends 0 --image localhost/app:1 -- "${MARK[@]}"
-  only_patched 1 podman-app
+  only_patched 1 $(names app)
 }
 
 @test "narrowed by engine, namespace, and container" {

@@ -215,9 +215,9 @@ ends() {
   [ "$status" -eq "$wanted" ] || fail "exit status $status instead of $wanted: exec-patch $*" "$(said)" || return 1
 }
 
-# last_run: the ID of the newest run.
+# last_run: the ID of the newest run. Two of one second are told apart by when they were last written to.
 last_run() {
-  find "$PATCHES" -mindepth 1 -maxdepth 1 -type d -name '2*' -printf '%f\n' | sort | tail -1
+  find "$PATCHES" -mindepth 2 -maxdepth 2 -name journal.jsonl -printf '%T@ %h\n' 2>/dev/null | sort -n | tail -1 | sed 's|.*/||'
 }
 
 # outcomes [RUN]: what the journal says of each container of a run, the newest one unless said: NAMESPACE ID WORD [DETAIL…], tab between them.
@@ -235,7 +235,7 @@ outcomes() {
 outcome() {
   local space
   space=$(of "$1" 3)
-  outcomes "${2:-}" | awk -F '\t' -v space="$space" -v id="$(id_of "$1")" '$1 == space && $2 == id' | cut -f3- | tr '\t' ' '
+  outcomes "${2:-}" | awk -F '\t' -v space="$space" -v id="$(id_of "$1")" '(space == "-" || $1 == space) && $2 == id' | cut -f3- | tr '\t' ' '
 }
 
 # came_to NAME PATTERN: that, as an extended expression for the whole of it.
