@@ -207,14 +207,17 @@ impl<'a> Entrance<'a> {
         let pid = written.trim().parse().unwrap_or(0);
         let is_living = children().contains(&pid);
         if is_living {
+            // What ended with this ID before was another one.
             self.watch.ended.retain(|(ended, _)| *ended != pid);
-            self.tree.started(pid, self.watch.collector.inodes());
         }
+        self.tree.look();
         // The runtime found the first process that the copied state names, and so it is still there: whatever was entered is this life.
         if !self.is_alive() {
             self.end_children();
             return Err(Outcome::Vanished);
         }
+        // One that ended at once may have done so after the last look.
+        self.watch.wait(Duration::ZERO);
         if !is_living && self.watch.status(pid).is_none() {
             self.end_children();
             return Err(Outcome::CouldNotEnter { why: format!("the runtime names no process that it started: {written:?}") });
@@ -242,10 +245,9 @@ impl<'a> Entrance<'a> {
         let watch = &mut self.watch;
         let mut left: Vec<String> = self.tree.end(Patience::USUAL, |limit| watch.wait(limit)).iter().map(ToString::to_string).collect();
         let stuck = self.end_children();
-        let unnamed = |pid: &u32| !left.iter().any(|named| named.split(' ').next() == Some(&pid.to_string()));
-        let stuck: Vec<String> =
-            stuck.iter().filter(|pid| unnamed(pid)).map(|pid| format!("{pid} {}", self.job.container.kind.word())).collect();
-        left.extend(stuck);
+        let is_new = |pid: &u32| !left.iter().any(|told| told.split(' ').next() == Some(&pid.to_string()));
+        let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(told).collect();
+        left.extend(unnamed);
         self.watch.collector.close(Duration::ZERO);
         if left.is_empty() { Outcome::TimedOut } else { Outcome::Survived { left } }
     }
@@ -290,12 +292,17 @@ impl<'a> Entrance<'a> {
     }
 
     /// What was printed, and what still runs of what was started.
-    #[must_use]
     pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>) {
         let left = self.tree.alive().iter().map(ToString::to_string).collect();
         let (printed, kept) = self.watch.collector.finish();
         (printed, kept, left)
     }
+}
+
+/// A process that is left, in the words of the others.
+fn told(pid: u32) -> String {
+    let name = file::read_text(Path::new(&format!("/proc/{pid}/comm")), 64, Guard::Any).unwrap_or_default();
+    format!("{pid} {}", line::name(name.trim_end_matches('\n')))
 }
 
 /// This process's children, ended ones that it has not yet waited for aside (proc(5), `/proc/pid/task/tid/children`).

@@ -147,10 +147,8 @@ fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
 /// Copies the files of the container's state folder to `to`.
 fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     let from = container.root.join(&container.id);
-    let files = owner.reading(|| read_all(&from)).map_err(|error| match error {
-        FileError::Io(_, cause) if cause.kind() == io::ErrorKind::NotFound => Outcome::Vanished,
-        other => could_not_enter(&other),
-    })?;
+    let files =
+        owner.reading(|| read_all(&from)).map_err(|error| if error.is_absent() { Outcome::Vanished } else { could_not_enter(&error) })?;
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
         return Err(Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
     }
@@ -197,4 +195,100 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Runtim
     };
     let bytes = bytes.map_err(|error| could_not_enter(&error))?;
     RuntimeSpec::parse(&bytes).map_err(|error| could_not_enter(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec_patch::enter::testing;
+
+    /// A container of this process, with state and bundle below a folder.
+    fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
+        let container = Container { kind, root: top.join("runs"), bundle: top.join("bundle"), ..testing::container(own()) };
+        let pid = container.pid;
+        let spec = r#"{"process":{"args":["sleep"]}}"#;
+        let state = match kind {
+            RuntimeKind::Runc => format!(
+                r#"{{"id":"c1","init_process_pid":{pid},"init_process_start":{started},"config":{{"labels":["bundle={}"]}}}}"#,
+                container.bundle.display()
+            ),
+            RuntimeKind::Crun => format!(r#"{{"pid":{pid},"process-start-time":{started},"bundle":"{}"}}"#, container.bundle.display()),
+        };
+        for (folder, name, text) in [
+            (top.join("runs/c1"), kind.state_file(), state.as_str()),
+            (top.join("runs/c1"), "seccomp.bpf", "filter"),
+            (if kind == RuntimeKind::Runc { top.join("bundle") } else { top.join("runs/c1") }, "config.json", spec),
+        ] {
+            fs::create_dir_all(&folder).unwrap();
+            write_new(&folder.join(name), text.as_bytes()).unwrap();
+        }
+        Container { started, ..container }
+    }
+
+    fn own() -> u32 {
+        nix::unistd::geteuid().as_raw()
+    }
+
+    /// When this process was started.
+    fn own_start() -> u64 {
+        let stat = file::read_text(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_runtime_gets_all_of_the_state_of_this_life_and_the_copy_goes_with_the_worker() {
+        for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
+            let top = tempfile::tempdir().unwrap();
+            let container = container(top.path(), kind, own_start());
+            let folder = top.path().join("entered/r.1.7");
+            let pinned = Pinned::make(&container, Owner::Caller, folder.clone()).unwrap();
+            let state = pinned.root().join("c1");
+            let kept = |name: &str| file::read(&state.join(name), 4_096, Guard::NoLink).unwrap();
+            assert_eq!(kept("seccomp.bpf"), b"filter", "crun would enter without it");
+            assert_eq!(kept(kind.state_file()), file::read(&container.root.join("c1").join(kind.state_file()), 4_096, Guard::Any).unwrap());
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&folder).unwrap().permissions()) & 0o777, 0o700);
+            pinned.put(&pinned.file("process", 1), b"{}", Owner::Caller).unwrap();
+            assert_eq!(pinned.left(&pinned.file("process", 1), 64, Owner::Caller), "{}");
+            assert_eq!(pinned.left(&pinned.file("pid", 1), 64, Owner::Caller), "");
+            drop(pinned);
+            assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
+        }
+    }
+
+    #[test]
+    fn another_life_of_a_container_is_not_entered() {
+        let top = tempfile::tempdir().unwrap();
+        let found = container(top.path(), RuntimeKind::Runc, own_start());
+        let folder = top.path().join("entered/r.1.7");
+        let made = |container: &Container| Pinned::make(container, Owner::Caller, folder.clone()).map(|_| ());
+        assert_eq!(made(&found), Ok(()));
+        for other in [
+            Container { started: found.started + 1, ..found.clone() },
+            Container { pid: found.pid + 1, ..found.clone() },
+            Container { kind: RuntimeKind::Crun, ..found.clone() },
+            Container { root: top.path().join("elsewhere"), ..found.clone() },
+        ] {
+            assert_eq!(made(&other), Err(Outcome::Vanished));
+            assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
+        }
+    }
+
+    #[test]
+    fn a_container_that_has_not_been_started_is_not_entered() {
+        let top = tempfile::tempdir().unwrap();
+        let container = container(top.path(), RuntimeKind::Runc, own_start());
+        nix::unistd::mkfifo(&top.path().join("runs/c1/exec.fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
+        assert_eq!(outcome, Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_read_is_named() {
+        let top = tempfile::tempdir().unwrap();
+        let container = container(top.path(), RuntimeKind::Runc, own_start());
+        let spec = top.path().join("bundle/config.json");
+        fs::remove_file(&spec).unwrap();
+        let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
+        assert_eq!(outcome, Outcome::CouldNotEnter { why: format!("cannot read {spec:?}: it is missing") });
+    }
 }
