@@ -19,7 +19,7 @@ use super::journal::lock::{Lock, Waiting};
 use super::journal::past::Past;
 use super::journal::runs::Runs;
 use super::journal::who::Who;
-use super::journal::{self, Draft, Journal};
+use super::journal::{Draft, Journal};
 use super::outlook::Outlook;
 use super::pace::{Halt, Pace};
 use super::plan::{Plan, Step};
