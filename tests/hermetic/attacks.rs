@@ -39,11 +39,11 @@
 //! | 29 | wrong delta | the rebuilt root is the signed one | with the fetcher |
 //! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
 
-mod clock;
+pub(crate) mod clock;
 mod concurrency;
 mod corruption;
 mod craft;
-mod node;
+pub(crate) mod node;
 mod rotation_behind;
 mod row_01_forged_list;
 mod row_02_one_key_counts_once;
@@ -70,5 +70,5 @@ mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;
 mod shared_folder;
-mod signer;
+pub(crate) mod signer;
 mod ssh;

@@ -14,7 +14,10 @@ mod authoring;
 #[cfg(feature = "ctl")]
 mod building;
 #[cfg(feature = "ctl")]
+mod exec_patch;
+#[cfg(feature = "ctl")]
 mod linting;
+mod handover;
 mod parsing;
 mod refusal;
 mod room;

@@ -38,6 +38,8 @@ fn programs() -> &'static Programs {
         let folder = open_folder();
         let (embargo, fake) = (folder.path().join("embargo"), folder.path().join("fake"));
         copy_program(Path::new(env!("CARGO_BIN_EXE_embargo")), &embargo);
+        #[cfg(feature = "ctl")]
+        copy_program(Path::new(env!("CARGO_BIN_EXE_embargoctl")), &folder.path().join("embargoctl"));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-runtime.c");
         let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).arg(&fake).arg(source).status().unwrap();
         assert!(built.success(), "cc builds the fake runtime");

@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 use embargo::sys::clock::Timestamp;
 
 /// A day in seconds.
-pub(super) const DAY: u64 = 86_400;
+pub(crate) const DAY: u64 = 86_400;
 
 /// Makes `command` run at this time.
-pub(super) fn at(time: Timestamp, command: &mut Command) -> &mut Command {
+pub(crate) fn at(time: Timestamp, command: &mut Command) -> &mut Command {
     command.env("LD_PRELOAD", library()).env("FAKE_CLOCK", time.seconds().to_string())
 }
 

@@ -16,11 +16,11 @@ use crate::authoring::copy;
 use crate::room::Room;
 
 /// The origin that the node's keyset is for.
-pub(super) const ORIGIN: &str = "bans.example.com/prod";
+pub(crate) const ORIGIN: &str = "bans.example.com/prod";
 /// The chain ID of the fixture's image `base:1`, on which the container is built.
-pub(super) const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
+pub(crate) const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 /// A digest that no container has.
-pub(super) const OTHER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
+pub(crate) const OTHER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
 
 const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
@@ -28,7 +28,7 @@ const BUNDLE: &str = "state/io.containerd.runtime.v2.task/moby";
 
 /// What the gate made of the container's `create`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It reached the runtime, and not a byte was said.
     Admitted,
     /// It is banned, by the list of this version.
@@ -42,31 +42,31 @@ pub(super) enum Answer {
 }
 
 /// A node with a container that is about to start.
-pub(super) struct Node {
-    pub(super) room: Room,
+pub(crate) struct Node {
+    pub(crate) room: Room,
 }
 
 /// The text of keyset 1 with these list keys.
-pub(super) fn keyset(list_keys: &[u8], threshold: usize) -> String {
+pub(crate) fn keyset(list_keys: &[u8], threshold: usize) -> String {
     let keys: String = list_keys.iter().map(|seed| signer(*seed).key_line("list")).collect();
     keyset_of(1, &format!("root=0 list={threshold} lift={threshold}"), &keys)
 }
 
 /// The text of a keyset of this number with these thresholds and lines of keys.
-pub(super) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
+pub(crate) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
     let times = "issued: 2026-11-01T00:00:00Z\nexpires: 2028-11-01T00:00:00Z";
     format!("embargo/banlist-keyset/v1\norigin: {ORIGIN}\nkeyset: {number}\n{times}\nthreshold: {thresholds}\n{keys}")
 }
 
 /// A keyset with the signatures of these keys.
-pub(super) fn rotated(text: &str, seeds: &[u8]) -> String {
+pub(crate) fn rotated(text: &str, seeds: &[u8]) -> String {
     let lines: String = seeds.iter().map(|seed| signer(*seed).sign(text)).collect();
     if lines.is_empty() { text.to_owned() } else { format!("{text}\n{lines}") }
 }
 
 impl Node {
     /// A node that trusts this keyset and was never given a list.
-    pub(super) fn trusting(keyset: &str) -> Self {
+    pub(crate) fn trusting(keyset: &str) -> Self {
         let node = Self { room: Room::armed("") };
         copy(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-vfs"), &node.room.path("docker"));
         fs::create_dir_all(node.room.path(BUNDLE).join(CONTAINER)).unwrap();
@@ -79,14 +79,14 @@ impl Node {
     }
 
     /// A node with this list installed, which key 1 alone signs.
-    pub(super) fn with_list(version: u64) -> Self {
+    pub(crate) fn with_list(version: u64) -> Self {
         let node = Self::trusting(&keyset(&[1], 1));
         node.install(&node.list(version).by(&[1])).unwrap();
         node
     }
 
     /// Writes settings, of the user whom both programs trust.
-    pub(super) fn set(&self, settings: &str) {
+    pub(crate) fn set(&self, settings: &str) {
         let path = self.room.path("node/etc/embargo/config.toml");
         fs::remove_file(&path).unwrap();
         let docker = self.room.path("docker");
@@ -94,22 +94,22 @@ impl Node {
     }
 
     /// The `root.path` of the container.
-    pub(super) fn spec_root(&self) -> PathBuf {
+    pub(crate) fn spec_root(&self) -> PathBuf {
         self.room.path("docker/vfs/dir").join(LAYER)
     }
 
     /// Writes the container's `config.json`.
-    pub(super) fn spec(&self, json: &str) {
+    pub(crate) fn spec(&self, json: &str) {
         fs::write(self.room.path(BUNDLE).join(CONTAINER).join("config.json"), json).unwrap();
     }
 
     /// The path of `banlist.lst` and the like.
-    pub(super) fn state(&self, name: &str) -> PathBuf {
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.room.path("node/var/lib/embargo").join(name)
     }
 
     /// The names of the files beside the list.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> =
             fs::read_dir(self.state("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// Puts a list in place as an attacker would who may write the folder, past any installation.
-    pub(super) fn put(&self, list: &[u8]) {
+    pub(crate) fn put(&self, list: &[u8]) {
         let path = self.state("banlist.lst");
         // A list just installed may belong to another user.
         fs::remove_file(&path).ok();
@@ -125,19 +125,19 @@ impl Node {
     }
 
     /// A list of this version, to be filled and signed.
-    pub(super) const fn list(&self, version: u64) -> List<'_> {
+    pub(crate) const fn list(&self, version: u64) -> List<'_> {
         List { node: self, version, keyset: 1, origin: ORIGIN, options: Vec::new(), source: String::new() }
     }
 
     /// `embargoctl` with the node as its root.
-    pub(super) fn ctl(&self, words: &[&str]) -> Command {
+    pub(crate) fn ctl(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
         command.env_clear().current_dir(self.room.path(".")).arg("--root").arg(self.room.path("node")).args(words);
         command
     }
 
     /// What `embargoctl` prints, or its first line of error with the room's folder cut out.
-    pub(super) fn run(&self, words: &[&str]) -> Result<String, String> {
+    pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
         self.done(&mut self.ctl(words))
     }
 
@@ -153,13 +153,13 @@ impl Node {
     }
 
     /// Installs a list.
-    pub(super) fn install(&self, list: &[u8]) -> Result<String, String> {
+    pub(crate) fn install(&self, list: &[u8]) -> Result<String, String> {
         fs::write(self.room.path("staged.lst"), list).unwrap();
         self.run(&["install", "staged.lst"])
     }
 
     /// Brings the node to the last of these keysets.
-    pub(super) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
+    pub(crate) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
         let names: Vec<_> = (0..keysets.len()).map(|at| format!("keyset-{at}")).collect();
         for (name, keyset) in names.iter().zip(keysets) {
             fs::write(self.room.path(name), keyset).unwrap();
@@ -168,19 +168,19 @@ impl Node {
     }
 
     /// The number of the node's keyset.
-    pub(super) fn keyset_number(&self) -> u64 {
+    pub(crate) fn keyset_number(&self) -> u64 {
         let keyset = fs::read_to_string(self.room.path("node/etc/embargo/keyset")).unwrap();
         keyset.lines().nth(2).unwrap().strip_prefix("keyset: ").unwrap().parse().unwrap()
     }
 
     /// Installs a list when the clock says this.
-    pub(super) fn install_at(&self, time: Timestamp, list: &[u8]) -> Result<String, String> {
+    pub(crate) fn install_at(&self, time: Timestamp, list: &[u8]) -> Result<String, String> {
         fs::write(self.room.path("staged.lst"), list).unwrap();
         self.done(clock::at(time, &mut self.ctl(&["install", "staged.lst"])))
     }
 
     /// Asserts that a list is not installed, that nothing changes, and returns why.
-    pub(super) fn refuses(&self, list: &[u8]) -> String {
+    pub(crate) fn refuses(&self, list: &[u8]) -> String {
         let before = self.everything();
         let fault = self.install(list).unwrap_err();
         assert!(self.everything() == before, "changed by: {fault}");
@@ -188,7 +188,7 @@ impl Node {
     }
 
     /// Puts a list in place past any installation, and asserts that it is no list to the gate, which has no other. Returns why.
-    pub(super) fn distrusts(&self, list: &[u8]) -> String {
+    pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
         match self.gate() {
             Answer::NoList(fault) => fault,
@@ -197,25 +197,25 @@ impl Node {
     }
 
     /// The names and bytes of all files beside the list, the lock aside.
-    pub(super) fn everything(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn everything(&self) -> Vec<(String, Vec<u8>)> {
         let names = self.names().into_iter().filter(|name| name != ".lock");
         names.map(|name| (name.clone(), fs::read(self.state(&name)).unwrap())).collect()
     }
 
     /// The `create` of the container.
-    pub(super) fn create(&self) -> Command {
+    pub(crate) fn create(&self) -> Command {
         let mut command = self.room.embargo();
         command.args(["create", "--bundle"]).arg(self.room.path(BUNDLE).join(CONTAINER)).arg(CONTAINER);
         command
     }
 
     /// What the gate answers.
-    pub(super) fn gate(&self) -> Answer {
+    pub(crate) fn gate(&self) -> Answer {
         self.answer(&mut self.create())
     }
 
     /// What the gate answers to this `create`.
-    pub(super) fn answer(&self, create: &mut Command) -> Answer {
+    pub(crate) fn answer(&self, create: &mut Command) -> Answer {
         let output = create.output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
         if self.room.record().is_some() {
@@ -237,14 +237,14 @@ impl Node {
     }
 
     /// What `embargo check` tells beside its verdict, as JSON.
-    pub(super) fn messages(&self) -> String {
+    pub(crate) fn messages(&self) -> String {
         let output = self.room.embargo().args(["check", "--json", CONTAINER]).output().unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["found"][0]["messages"].to_string()
     }
 
     /// What `embargo check` tells of the list's age when the clock says this, in a word.
-    pub(super) fn age_at(&self, time: Timestamp) -> &'static str {
+    pub(crate) fn age_at(&self, time: Timestamp) -> &'static str {
         let output = clock::at(time, self.room.embargo().args(["check", "--json", CONTAINER])).output().unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let told = answer["found"][0]["messages"].to_string();
@@ -255,7 +255,7 @@ impl Node {
 
 impl Node {
     /// Lets so many containers run that are made as the node's own is: a process each, and the state that crun would keep of it.
-    pub(super) fn running(&self, containers: usize) -> Running {
+    pub(crate) fn running(&self, containers: usize) -> Running {
         let docker = self.room.path("docker");
         let start = |number: usize| {
             let id = format!("{:064x}", number + 1);
@@ -277,7 +277,7 @@ impl Node {
 }
 
 /// Containers that run until this is dropped.
-pub(super) struct Running(Vec<Child>);
+pub(crate) struct Running(Vec<Child>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -289,7 +289,7 @@ impl Drop for Running {
 }
 
 /// A list in the making. It bans what the container is built on, unless it is said otherwise.
-pub(super) struct List<'a> {
+pub(crate) struct List<'a> {
     node: &'a Node,
     version: u64,
     keyset: u64,
@@ -300,41 +300,41 @@ pub(super) struct List<'a> {
 
 impl<'a> List<'a> {
     /// For another keyset than the first.
-    pub(super) fn keyset(self, keyset: u64) -> Self {
+    pub(crate) fn keyset(self, keyset: u64) -> Self {
         Self { keyset, ..self }
     }
 
     /// For another origin than the node's.
-    pub(super) fn origin(self, origin: &'a str) -> Self {
+    pub(crate) fn origin(self, origin: &'a str) -> Self {
         Self { origin, ..self }
     }
 
     /// Whose signers know what it refuses.
-    pub(super) fn acknowledged(mut self) -> Self {
+    pub(crate) fn acknowledged(mut self) -> Self {
         self.options.push("--acknowledge-impact".to_owned());
         self
     }
 
     /// With these times.
-    pub(super) fn times(mut self, issued: Timestamp, expires: Timestamp) -> Self {
+    pub(crate) fn times(mut self, issued: Timestamp, expires: Timestamp) -> Self {
         self.options.extend([format!("--issued={issued}"), format!("--expires={expires}")]);
         self
     }
 
     /// With one ban of these digests, `BAN-1`, instead of that of the base.
-    pub(super) fn banning(self, kind: &str, digests: &[&str]) -> Self {
+    pub(crate) fn banning(self, kind: &str, digests: &[&str]) -> Self {
         let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
         let matches: String = digests.iter().map(|digest| format!("[[ban.match]]\n{kind} = \"{digest}\"\n")).collect();
         self.source(ban.to_owned() + &matches)
     }
 
     /// With this source.
-    pub(super) fn source(self, source: String) -> Self {
+    pub(crate) fn source(self, source: String) -> Self {
         Self { source, ..self }
     }
 
     /// The list without a signature.
-    pub(super) fn unsigned(self) -> Vec<u8> {
+    pub(crate) fn unsigned(self) -> Vec<u8> {
         if self.source.is_empty() {
             return self.banning("base", &[BASE]).unsigned();
         }
@@ -348,7 +348,7 @@ impl<'a> List<'a> {
     }
 
     /// The list signed by the keys of these seeds.
-    pub(super) fn by(self, seeds: &[u8]) -> Vec<u8> {
+    pub(crate) fn by(self, seeds: &[u8]) -> Vec<u8> {
         let list = self.unsigned();
         let text = text(&list);
         let lines: Vec<_> = seeds.iter().map(|seed| signer(*seed).sign(&text)).collect();
@@ -357,19 +357,19 @@ impl<'a> List<'a> {
 }
 
 /// The text of a list's head, which signatures cover.
-pub(super) fn text(list: &[u8]) -> String {
+pub(crate) fn text(list: &[u8]) -> String {
     let head = String::from_utf8(list[..HEAD_SIZE].to_vec()).unwrap();
     let text = head.trim_end_matches('\0');
     text.split_once("\n\n").map_or(text.to_owned(), |(text, _)| format!("{text}\n"))
 }
 
 /// The list with these signature lines, and no others.
-pub(super) fn signed(list: &[u8], lines: &[String]) -> Vec<u8> {
+pub(crate) fn signed(list: &[u8], lines: &[String]) -> Vec<u8> {
     with_head(list, &format!("{}\n{}", text(list), lines.concat()))
 }
 
 /// The list with these bytes at the place of its head.
-pub(super) fn with_head(list: &[u8], head: &str) -> Vec<u8> {
+pub(crate) fn with_head(list: &[u8], head: &str) -> Vec<u8> {
     let mut changed = list.to_vec();
     changed[..HEAD_SIZE].fill(0);
     changed[..head.len()].copy_from_slice(head.as_bytes());

@@ -11,61 +11,61 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 const DASH: &str = "\u{2014} ";
 
 /// An Ed25519 key with a name.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     /// Its name in keysets and signature lines.
-    pub(super) name: String,
+    pub(crate) name: String,
     pair: Ed25519KeyPair,
 }
 
 /// The key of this seed, called `key-SEED`.
-pub(super) fn signer(seed: u8) -> Signer {
+pub(crate) fn signer(seed: u8) -> Signer {
     called(&format!("key-{seed}"), seed)
 }
 
 /// The key of this seed under another name.
-pub(super) fn called(name: &str, seed: u8) -> Signer {
+pub(crate) fn called(name: &str, seed: u8) -> Signer {
     Signer { name: name.to_owned(), pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap() }
 }
 
 impl Signer {
     /// The 32 bytes of its public key.
-    pub(super) fn public(&self) -> &[u8] {
+    pub(crate) fn public(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
     /// The signature over these bytes, as they stand.
-    pub(super) fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         self.pair.sign(bytes).as_ref().to_vec()
     }
 
     /// Its line in a keyset.
-    pub(super) fn key_line(&self, role: &str) -> String {
+    pub(crate) fn key_line(&self, role: &str) -> String {
         format!("key {role} {} ed25519 {}\n", self.name, base64::encode(self.public()))
     }
 
     /// Its signature line over a text.
-    pub(super) fn sign(&self, text: &str) -> String {
+    pub(crate) fn sign(&self, text: &str) -> String {
         self.line(&self.raw(text.as_bytes()))
     }
 
     /// A signature line in its name, with these bytes as the signature.
-    pub(super) fn line(&self, signature: &[u8]) -> String {
+    pub(crate) fn line(&self, signature: &[u8]) -> String {
         line(&self.name, self.id(), signature)
     }
 
     /// The ID that a verifier looks its key up by (C2SP signed-note, type 0x01).
-    pub(super) fn id(&self) -> [u8; 4] {
+    pub(crate) fn id(&self) -> [u8; 4] {
         id(&self.name, &[&[0x01], self.public()].concat())
     }
 }
 
 /// A signature line.
-pub(super) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
+pub(crate) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
     format!("{DASH}{name} {}\n", base64::encode(&[&id[..], signature].concat()))
 }
 
 /// The first four bytes of SHA-256 over the name, a line feed, the type and the key.
-pub(super) fn id(name: &str, type_and_key: &[u8]) -> [u8; 4] {
+pub(crate) fn id(name: &str, type_and_key: &[u8]) -> [u8; 4] {
     let digest = Digest::of(&[name.as_bytes(), b"\n", type_and_key].concat());
     digest.as_bytes()[..4].try_into().unwrap()
 }

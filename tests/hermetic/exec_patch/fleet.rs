@@ -1,0 +1,381 @@
+//! What do the containers of a test run on?
+//!
+//! On a node of Docker's shape: its store and a list by [`Node`], a bundle for each container, and the state that runc would keep of it. A container's
+//! first process is one of the test's own, and the fake runtime starts what it is told to beside it, with nothing shut in: what exec-patch plans, hands
+//! over, writes down and says is real, and what a real runtime makes of it is for `integration/`. Everything is of the user that the tests run as.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use embargo::lineage::digest::Digest;
+use serde_json::{Value, json};
+
+use super::calls::Call;
+use crate::attacks::node::{BASE, Node};
+use crate::room::{NOBODY, open_folder};
+
+/// The container of the fixture, whose records each one here is made from.
+const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
+const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
+const TASKS: &str = "state/io.containerd.runtime.v2.task/moby";
+const STATES: &str = "node/run/docker/runtime-runc/moby";
+
+/// The command with which a container is patched: it can be counted afterwards how often.
+pub(crate) const PATCH: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\""];
+
+/// A node and what runs on it.
+pub(crate) struct Fleet {
+    pub(crate) node: Node,
+    containers: BTreeMap<String, (String, Child)>,
+}
+
+/// What exec-patch said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+fn runtime() -> &'static Path {
+    static RUNTIME: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = RUNTIME.get_or_init(|| {
+        let folder = open_folder();
+        let path = folder.path().join("fake-exec");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-exec.c");
+        let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).arg(&path).arg(source).status().unwrap();
+        assert!(built.success(), "cc builds the fake runtime");
+        (folder, path)
+    });
+    path
+}
+
+impl Fleet {
+    /// A node whose list bans `base:1`, and nothing that runs.
+    pub(crate) fn new() -> Self {
+        Self::on(Node::with_list(1))
+    }
+
+    /// This node, and nothing that runs.
+    pub(crate) fn on(node: Node) -> Self {
+        let fleet = Self { node, containers: BTreeMap::new() };
+        fs::remove_file(&fleet.node.room.runtime).unwrap();
+        for name in ["runc", "crun"] {
+            fs::hard_link(runtime(), fleet.path("bin").join(name)).unwrap();
+        }
+        for folder in ["bin/calls", "bin/behaviour", "ledger", STATES, "node/run/embargo", "node/var/lib/embargo/patches"] {
+            fs::create_dir_all(fleet.path(folder)).unwrap();
+        }
+        for folder in ["bin/calls", "ledger", "node/run", "node/run/embargo", "node/var/lib/embargo/patches"] {
+            fleet.node.room.give(&fleet.path(folder));
+        }
+        // The store lies where the node's settings say, as whoever looks at a node from outside sees it.
+        let store = fleet.path("node").join(fleet.path("docker").strip_prefix("/").unwrap());
+        fs::create_dir_all(store.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(fleet.path("docker"), store).unwrap();
+        fs::set_permissions(fleet.path("node/var/lib/embargo/patches"), fs::Permissions::from_mode(0o700)).unwrap();
+        fleet
+    }
+
+    /// With so many containers of the image `app:1`, which is built on `base:1`, called `web-1` and so on.
+    pub(crate) fn of(containers: usize) -> Self {
+        let mut fleet = Self::new();
+        (1..=containers).for_each(|number| fleet.start(&format!("web-{number}")));
+        fleet
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.node.room.path(path)
+    }
+
+    /// Starts a container of `app:1`.
+    pub(crate) fn start(&mut self, name: &str) {
+        self.record(name, &[], None);
+        self.live(name);
+    }
+
+    /// Starts a container of an image of these layers, on none that another test knows.
+    pub(crate) fn start_of(&mut self, name: &str, layers: &[&str]) {
+        self.record(name, &[], Some(layers));
+        self.live(name);
+    }
+
+    /// Starts a container with variables of its own.
+    pub(crate) fn start_with(&mut self, name: &str, variables: &[&str]) {
+        self.record(name, variables, None);
+        self.live(name);
+    }
+
+    /// The ID of a container.
+    pub(crate) fn id(name: &str) -> String {
+        Digest::of(name.as_bytes()).to_string().replace("sha256:", "")
+    }
+
+    /// Writes what the engine keeps of a container, and its bundle.
+    fn record(&self, name: &str, variables: &[&str], layers: Option<&[&str]>) {
+        let id = Self::id(name);
+        let docker = self.path("docker");
+        for folder in ["containers", "image/vfs/layerdb/mounts"] {
+            crate::authoring::copy(&docker.join(folder).join(MODEL), &docker.join(folder).join(&id));
+        }
+        let path = docker.join("containers").join(&id).join("config.v2.json");
+        let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        record["ID"] = json!(id);
+        record["Name"] = json!(format!("/{name}"));
+        if let Some(layers) = layers {
+            let (image, top) = self.image(layers);
+            record["Image"] = json!(image);
+            record["Config"]["Image"] = json!("other:1");
+            fs::write(docker.join("image/vfs/layerdb/mounts").join(&id).join("parent"), top).unwrap();
+        }
+        fs::write(path, record.to_string()).unwrap();
+        let bundle = self.bundle(name);
+        fs::create_dir_all(&bundle).unwrap();
+        fs::write(bundle.join("config.json"), self.spec(name, variables).to_string()).unwrap();
+    }
+
+    /// Puts an image of these layers into the store: its ID, and its chain ID.
+    fn image(&self, layers: &[&str]) -> (String, String) {
+        let ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes()).to_string()).collect();
+        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ids } }).to_string();
+        let image = Digest::of(config.as_bytes()).to_string();
+        fs::write(self.path("docker/image/vfs/imagedb/content/sha256").join(image.replace("sha256:", "")), config).unwrap();
+        (image, chain(layers))
+    }
+
+    fn spec(&self, name: &str, variables: &[&str]) -> Value {
+        let ledger = format!("LEDGER={}", self.path("ledger").join(name).display());
+        let environment: Vec<&str> = ["PATH=/usr/bin:/bin", &ledger].into_iter().chain(variables.iter().copied()).collect();
+        json!({
+            "ociVersion": "1.0.2",
+            "root": { "path": self.path("docker/vfs/dir").join(LAYER) },
+            "process": {
+                "terminal": true,
+                "user": { "uid": 1000, "gid": 1000, "additionalGids": [1000, 7] },
+                "args": ["sleep", "600"],
+                "env": environment,
+                "cwd": "/",
+                "capabilities": {
+                    "bounding": ["CAP_CHOWN", "CAP_KILL"],
+                    "effective": ["CAP_KILL"],
+                    "inheritable": [],
+                    "permitted": ["CAP_KILL"],
+                    "ambient": [],
+                },
+                "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 1024, "soft": 512 }],
+                "noNewPrivileges": true,
+                "apparmorProfile": "docker-default",
+                "selinuxLabel": "system_u:system_r:container_t:s0",
+                "oomScoreAdj": 100,
+            },
+        })
+    }
+
+    /// The container's bundle.
+    pub(crate) fn bundle(&self, name: &str) -> PathBuf {
+        self.path(TASKS).join(Self::id(name))
+    }
+
+    /// The folder of the container's state.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.path(STATES).join(Self::id(name))
+    }
+
+    /// Starts the container's first process, and writes the state down; another life of it when there was one.
+    pub(crate) fn live(&mut self, name: &str) {
+        let mut command = Command::new("/bin/sleep");
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let process = command.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let state = json!({
+            "id": Self::id(name),
+            "init_process_pid": process.id(),
+            "init_process_start": begun(process.id()),
+            "created": "2026-11-20T16:00:00Z",
+            "config": { "rootfs": "/", "labels": [format!("bundle={}", self.bundle(name).display())] },
+        });
+        self.write_state(name, &state.to_string());
+        if let Some((_, mut former)) = self.containers.insert(name.to_owned(), (Self::id(name), process)) {
+            end(&mut former);
+        }
+    }
+
+    /// Writes the container's state as it is to be.
+    pub(crate) fn write_state(&self, name: &str, text: &str) {
+        let folder = self.state(name);
+        fs::create_dir_all(&folder).unwrap();
+        let (draft, path) = (folder.join("draft"), folder.join("state.json"));
+        fs::write(&draft, text).unwrap();
+        self.node.room.give(&folder);
+        self.node.room.give(&draft);
+        fs::rename(draft, path).unwrap();
+    }
+
+    /// Ends a container, and takes its state away, as its engine does.
+    pub(crate) fn stop(&mut self, name: &str) {
+        let (_, mut process) = self.containers.remove(name).unwrap();
+        end(&mut process);
+        fs::remove_dir_all(self.state(name)).unwrap();
+    }
+
+    /// Says what the runtime does when it is to enter this container; each of them when it is `all`.
+    pub(crate) fn behave(&self, name: &str, behaviour: &str) {
+        let name = if self.containers.contains_key(name) { Self::id(name) } else { name.to_owned() };
+        fs::write(self.path("bin/behaviour").join(name), behaviour).unwrap();
+    }
+
+    /// exec-patch, ready to run.
+    pub(crate) fn exec_patch(&self, words: &[&str]) -> Command {
+        let mut command = self.node.room.embargo();
+        command.arg("exec-patch").args(words);
+        command
+    }
+
+    /// Runs exec-patch.
+    pub(crate) fn run(&self, words: &[&str]) -> Said {
+        self.said(&self.exec_patch(words).output().unwrap())
+    }
+
+    /// Runs exec-patch on everything that is built on the banned base, with these words before the command that writes into the ledger.
+    pub(crate) fn patch(&self, words: &[&str]) -> Said {
+        self.run(&[&["--base", BASE], words, &["--"], &PATCH].concat())
+    }
+
+    /// What a program said, with the room's folder cut out.
+    pub(crate) fn said(&self, output: &Output) -> Said {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(self.path("").to_str().unwrap(), "/");
+        Said { status: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// What was done to each container that anything was done to.
+    pub(crate) fn ledger(&self) -> BTreeMap<String, String> {
+        let entry = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap());
+        fs::read_dir(self.path("ledger")).unwrap().map(|found| entry(found.unwrap())).collect()
+    }
+
+    /// The names of the containers that the patch ran in, sorted; that it ran once in each is asserted.
+    pub(crate) fn patched(&self) -> Vec<String> {
+        let ledger = self.ledger();
+        assert!(ledger.values().all(|text| text == "patched\n"), "{ledger:?}");
+        ledger.into_keys().collect()
+    }
+
+    /// The runtime's calls since this was last asked, in their order.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let mut paths: Vec<_> = fs::read_dir(self.path("bin/calls")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort_by_key(|path| path.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap());
+        let taken = |path: &PathBuf| {
+            let text = fs::read_to_string(path).unwrap();
+            fs::remove_file(path).unwrap();
+            Call::of(&text)
+        };
+        paths.iter().map(taken).collect()
+    }
+
+    /// The folders of the runs, in the order in which they were made: the IDs of those of one second tell no order.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
+        let patches = self.path("node/var/lib/embargo/patches");
+        let mut runs: Vec<_> = fs::read_dir(patches).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+        runs.sort_by_key(|run| fs::metadata(run).unwrap().created().unwrap());
+        runs
+    }
+
+    /// The ID of the latest run.
+    pub(crate) fn run_id(&self) -> String {
+        self.runs().last().unwrap().file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Each entry into a container that the latest run began, from its journal.
+    pub(crate) fn begun(&self) -> Vec<Value> {
+        let Some(run) = self.runs().pop() else { return Vec::new() };
+        let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
+        // The last line may be about to be written.
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|mut line| line.get_mut("begun").map(Value::take)).collect()
+    }
+
+    /// How it ended for each container, by name, as the latest run's journal has it.
+    pub(crate) fn outcomes(&self) -> BTreeMap<String, Value> {
+        let (mut names, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
+        let name = |entry: &Value| entry["container"]["name"].as_str().unwrap().to_owned();
+        for line in Self::journal(self.runs().last().unwrap()) {
+            if let Some(begun) = line.get("begun") {
+                names.insert(begun["number"].as_u64(), name(begun));
+                outcomes.insert(name(begun), json!({ "outcome": "interrupted" }));
+            } else if let Some(ended) = line.get("ended") {
+                outcomes.insert(names[&ended["number"].as_u64()].clone(), ended["done"]["outcome"].clone());
+            } else if let Some(settled) = line.get("settled") {
+                outcomes.insert(name(settled), settled["outcome"].clone());
+            }
+        }
+        outcomes
+    }
+
+    /// How many containers it ended for in which word.
+    pub(crate) fn outcomes_counted(&self) -> Vec<(String, usize)> {
+        let mut counted = BTreeMap::new();
+        for outcome in self.outcomes().values() {
+            *counted.entry(outcome["outcome"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        }
+        counted.into_iter().collect()
+    }
+
+    /// The lines of a run's journal.
+    pub(crate) fn journal(run: &Path) -> Vec<Value> {
+        let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.containers.values_mut().for_each(|(_, process)| end(process));
+    }
+}
+
+impl Said {
+    /// The lines of standard output, as JSON.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    }
+}
+
+/// The chain ID of these layers.
+pub(crate) fn chain(layers: &[&str]) -> String {
+    let mut ids = layers.iter().map(|layer| Digest::of(layer.as_bytes()).to_string());
+    let first = ids.next().unwrap();
+    ids.fold(first, |chain, id| Digest::of(format!("{chain} {id}").as_bytes()).to_string())
+}
+
+/// When a process began, in clock ticks since the machine did.
+pub(crate) fn begun(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
+}
+
+/// Waits until something is so, for a minute at most.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn end(process: &mut Child) {
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+/// Gives a folder of the node to root, or to whoever runs the tests, so that their programs may not write there.
+pub(crate) fn take_away(path: &Path) {
+    chown(path, Some(nix::unistd::geteuid().as_raw()), None).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();
+}

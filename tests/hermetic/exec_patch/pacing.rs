@@ -1,0 +1,101 @@
+//! How many containers does a run begin before it stops by itself?
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::fleet::Fleet;
+use crate::attacks::node::BASE;
+
+/// A command that fails.
+const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 1"];
+
+/// In how many of `matches` containers a command that fails is begun, with these words, and how many outcomes there are of each kind.
+fn begun(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
+    let fleet = Fleet::of(matches);
+    let said = fleet.run(&[&["--base", BASE, "--parallel", "1"], words, &["--"], &FAILING].concat());
+    assert_eq!(said.status, Some(3), "{words:?}: {said:?}");
+    (fleet.patched().len(), fleet.outcomes_counted())
+}
+
+#[test]
+fn the_run_stops_once_more_than_so_many_have_failed() {
+    for (limit, matches, expected) in [
+        ("0", 5, 1),
+        ("1", 5, 2),
+        ("4", 5, 5),
+        ("9", 5, 5),
+        ("0%", 5, 1),
+        ("19%", 5, 1),
+        ("20%", 5, 2),
+        ("50%", 5, 3),
+        ("100%", 5, 5),
+        ("0", 1, 1),
+        ("100%", 1, 1),
+    ] {
+        let (ran, outcomes) = begun(matches, &["--canary", "0", "--max-failures", limit]);
+        let mut counted = vec![("failed".to_owned(), expected)];
+        if expected < matches {
+            counted.push(("not-begun".to_owned(), matches - expected));
+        }
+        assert_eq!((ran, outcomes), (expected, counted), "{limit} of {matches}");
+    }
+}
+
+#[test]
+fn a_canary_that_fails_is_the_last() {
+    assert_eq!(begun(4, &[]), (1, vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]));
+    assert_eq!(begun(4, &["--canary", "3"]), (1, vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]));
+    assert_eq!(begun(4, &["--canary", "0"]), (4, vec![("failed".to_owned(), 4)]));
+    assert_eq!(begun(1, &["--canary", "9"]), (1, vec![("failed".to_owned(), 1)]));
+}
+
+#[test]
+fn a_container_that_cannot_be_entered_is_no_canary() {
+    let fleet = Fleet::of(4);
+    fleet.behave("web-1", "fail 255 no");
+    fleet.behave("web-2", "fail 255 no");
+    // Whichever comes first, one that works is found and the others follow.
+    let said = fleet.patch(&["--canary", "1"]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-3", "web-4"]);
+    // It is a failure all the same.
+    let fleet = Fleet::of(4);
+    fleet.behave("all", "fail 255 no");
+    assert_eq!(fleet.patch(&["--max-failures", "1"]).status, Some(3));
+    assert_eq!(fleet.outcomes_counted(), [("could-not-enter".to_owned(), 2), ("not-begun".to_owned(), 2)]);
+}
+
+#[test]
+fn canaries_go_one_by_one_and_the_others_side_by_side() {
+    let fleet = Fleet::of(5);
+    let here = fleet.path("ledger").display().to_string();
+    // How many are there at once is written down; everybody stays until three have met, but the first one, who cannot meet anybody.
+    let script = format!(
+        "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
+         for i in $(seq 200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
+         rmdir {here}/here.$$; test -e {here}/met"
+    );
+    let said = fleet.run(&["--base", BASE, "--parallel", "3", "--", "/bin/sh", "-c", &script]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let most = fleet.ledger().values().filter_map(|text| text.trim().parse::<usize>().ok()).max();
+    assert!(most.is_some_and(|most| most <= 3), "{most:?}");
+}
+
+#[test]
+fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
+    let fleet = Fleet::of(4);
+    let script = format!("while ! test -e {}; do sleep 0.05; done; echo patched >> \"$LEDGER\"", fleet.path("ledger/.go").display());
+    let mut run = fleet.exec_patch(&["--base", BASE, "--canary", "0", "--parallel", "2", "--", "/bin/sh", "-c", &script]);
+    let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    super::fleet::until("two are begun", || fleet.begun().len() == 2);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
+    let start = Instant::now();
+    let said = fleet.said(&run.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert_eq!(said.status, Some(3), "{said:?}");
+    assert_eq!(fleet.patched().len(), 3, "two and the signal's own file");
+    assert_eq!(fleet.outcomes_counted(), [("not-begun".to_owned(), 2), ("patched".to_owned(), 2)]);
+}

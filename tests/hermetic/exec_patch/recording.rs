@@ -1,0 +1,246 @@
+//! What remains of a run, and does a later one go by it?
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use super::fleet::{Fleet, PATCH, take_away, until};
+use crate::attacks::node::BASE;
+
+/// A command that waits for the file `ledger/.go` before it does its work, and says that it has begun.
+fn waiting(fleet: &Fleet) -> String {
+    let go = fleet.path("ledger/.go").display().to_string();
+    format!("echo begun >> \"$LEDGER.begun\"; while ! test -e {go}; do sleep 0.05; done; echo patched >> \"$LEDGER\"")
+}
+
+/// A run of it that is under way, in so many containers at a time.
+fn under_way(fleet: &Fleet, words: &[&str], parallel: usize) -> Child {
+    let script = waiting(fleet);
+    let parallel = parallel.to_string();
+    let typed = [&["--base", BASE, "--canary", "0", "--parallel", &parallel], words, &["--", "/bin/sh", "-c", &script]].concat();
+    let run = fleet.exec_patch(&typed).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let wanted: usize = parallel.parse().unwrap();
+    until("the first ones are begun", || fleet.ledger().keys().filter(|name| name.ends_with(".begun")).count() == wanted);
+    run
+}
+
+fn go(fleet: &Fleet) {
+    fs::write(fleet.path("ledger/.go"), "").unwrap();
+}
+
+/// The containers that the command did its work in, with how often.
+fn done(fleet: &Fleet) -> Vec<(String, usize)> {
+    let is_work = |name: &String| name.starts_with("web-") && !name.ends_with(".begun");
+    fleet.ledger().into_iter().filter(|(name, _)| is_work(name)).map(|(name, text)| (name, text.lines().count())).collect()
+}
+
+fn once_each(containers: usize) -> Vec<(String, usize)> {
+    (1..=containers).map(|number| (format!("web-{number}"), 1)).collect()
+}
+
+fn end(process: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(process).unwrap()), signal).unwrap();
+}
+
+#[test]
+fn the_journal_says_who_did_what_where_and_how_it_ended() {
+    let fleet = Fleet::of(2);
+    let said = fleet.run(&["--base", BASE, "--", "/bin/sh", "-c", "echo to out; echo to err >&2; exit 3"]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    let run = &fleet.runs()[0];
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(run), mode(&run.join("journal.jsonl"))), (0o700, 0o600));
+    let journal = Fleet::journal(run);
+    let header = &journal[0]["run"];
+    assert_eq!(header["id"], json!(fleet.run_id()));
+    assert_eq!(header["argv"], json!(["--base", BASE, "--", "/bin/sh", "-c", "echo to out; echo to err >&2; exit 3"]));
+    assert!(header["by"].is_object() && header["boot"].is_string() && header["carried"][0]["digest"].is_string(), "{header}");
+    let begun = journal.iter().find_map(|line| line.get("begun")).unwrap();
+    assert_eq!(begun["container"]["image"], json!("app:1"));
+    let ended = journal.iter().find_map(|line| line.get("ended")).unwrap();
+    assert_eq!(ended["done"]["outcome"], json!({ "outcome": "failed", "stage": "command", "status": 3 }));
+    assert_eq!(ended["done"]["written"], json!(14));
+    let output = fs::read_dir(run.join("output")).unwrap().next().unwrap().unwrap().path();
+    let printed = fs::read_to_string(&output).unwrap();
+    assert!(printed.contains("to out\n") && printed.contains("to err\n"), "{printed}");
+    assert!(journal.last().unwrap().get("finished").is_some());
+    // Nothing is left of what the runtime was given.
+    let left: Vec<_> = walk(&fleet.path("node/run/embargo"));
+    assert!(left.iter().all(|path| path.is_dir()), "{left:?}");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let below = |path: std::path::PathBuf| {
+        let inner = if path.is_dir() { walk(&path) } else { Vec::new() };
+        std::iter::once(path).chain(inner)
+    };
+    fs::read_dir(folder).unwrap().flat_map(|entry| below(entry.unwrap().path())).collect()
+}
+
+#[test]
+fn a_second_run_is_refused_while_one_is_under_way() {
+    let fleet = Fleet::of(1);
+    let run = under_way(&fleet, &[], 1);
+    let second = fleet.patch(&[]);
+    assert_eq!(second.status, Some(1), "{second:?}");
+    assert!(second.err.contains(&format!("run {} is under way since ", fleet.run_id())), "{second:?}");
+    assert!(second.err.contains(&format!("(process {})", run.id())), "{second:?}");
+    // Looking is free.
+    assert_eq!(fleet.patch(&["--dry-run"]).status, Some(0));
+    assert_eq!(fleet.run(&["--history"]).status, Some(0));
+    go(&fleet);
+    assert_eq!(fleet.said(&run.wait_with_output().unwrap()).status, Some(0));
+    assert_eq!((done(&fleet), fleet.runs().len()), (once_each(1), 1));
+}
+
+#[test]
+fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once() {
+    let fleet = Fleet::of(6);
+    let mut run = under_way(&fleet, &[], 2);
+    end(run.id(), Signal::SIGKILL);
+    run.wait().unwrap();
+    let id = fleet.run_id();
+    // The workers of the killed one hold the lock, and are waited for.
+    let second = fleet.patch(&[]);
+    assert_eq!(second.status, Some(1), "{second:?}");
+    assert!(second.err.contains("was killed and its workers are still at work"), "{second:?}");
+    assert!(second.err.contains(&format!("embargo exec-patch --resume {id}")), "{second:?}");
+    let resumed = fleet.exec_patch(&["--resume", &id]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    go(&fleet);
+    let said = fleet.said(&resumed.wait_with_output().unwrap());
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(done(&fleet), once_each(6));
+    assert_eq!(fleet.runs().len(), 1);
+    // And once more changes nothing.
+    fleet.calls();
+    assert_eq!(fleet.run(&["--resume", &id]).status, Some(0));
+    assert_eq!((done(&fleet), fleet.calls().len()), (once_each(6), 0));
+}
+
+#[test]
+fn what_nobody_saw_the_end_of_is_told_and_not_done_again_unless_a_check_says_what_is() {
+    for check in [None, Some("test -e \"$LEDGER\"")] {
+        let fleet = Fleet::of(3);
+        let words = check.map_or(vec![], |check| vec!["--check", check]);
+        let mut run = under_way(&fleet, &words, 2);
+        let workers: Vec<_> = fleet.begun().iter().map(|begun| u32::try_from(begun["worker"]["pid"].as_u64().unwrap()).unwrap()).collect();
+        end(run.id(), Signal::SIGKILL);
+        workers.iter().for_each(|worker| end(*worker, Signal::SIGKILL));
+        run.wait().unwrap();
+        // What they had started goes on, and ends.
+        go(&fleet);
+        until("two have done their work", || done(&fleet).len() == 2);
+        let said = fleet.run(&["--resume", &fleet.run_id()]);
+        let expected = if check.is_some() { 0 } else { 3 };
+        assert_eq!(said.status, Some(expected), "{said:?}");
+        assert_eq!(done(&fleet), once_each(3), "{check:?}");
+        let outcomes = fleet.outcomes_counted();
+        match check {
+            None => assert_eq!(outcomes, [("interrupted".to_owned(), 2), ("patched".to_owned(), 1)]),
+            Some(_) => assert_eq!(outcomes, [("already-fine".to_owned(), 2), ("patched".to_owned(), 1)]),
+        }
+    }
+}
+
+#[test]
+fn a_run_without_a_folder_for_its_journal_does_nothing() {
+    let fleet = Fleet::of(1);
+    take_away(&fleet.path("node/var/lib/embargo/patches"));
+    let said = fleet.patch(&[]);
+    assert_eq!((said.status, said.err.lines().count() <= 2), (Some(1), true), "{said:?}");
+    assert!(said.err.contains("cannot ") && said.err.contains("/node/var/lib/embargo/patches"), "{said:?}");
+    assert!(fleet.calls().is_empty() && fleet.ledger().is_empty());
+}
+
+#[test]
+fn what_was_patched_and_not_started_anew_is_skipped_unless_again() {
+    let mut fleet = Fleet::of(2);
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    let first = fleet.run_id();
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    assert_eq!(fleet.patched(), ["web-1", "web-2"], "once each");
+    let outcome = fleet.outcomes().into_values().next().unwrap();
+    assert_eq!(outcome, json!({ "outcome": "patched-before", "run": first }));
+    // Another command is another patch.
+    assert_eq!(fleet.run(&["--base", BASE, "--", "/bin/true"]).status, Some(0));
+    assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
+    fleet.live("web-2");
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 1), ("patched-before".to_owned(), 1)]);
+    assert_eq!(fleet.ledger()["web-2"], "patched\npatched\n");
+    assert_eq!(fleet.patch(&["--again"]).status, Some(0));
+    assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
+}
+
+#[test]
+fn only_what_failed_is_done_again() {
+    let fleet = Fleet::of(3);
+    fleet.behave("web-2", "fail 255 not now");
+    assert_eq!(fleet.patch(&[]).status, Some(3));
+    let first = fleet.run_id();
+    fs::remove_file(fleet.path("bin/behaviour").join(Fleet::id("web-2"))).unwrap();
+    fleet.calls();
+    let said = fleet.run(&["--only-failed", &first]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1", "web-2", "web-3"]);
+    assert!(fleet.calls().iter().all(|call| call.enters("web-2")));
+    assert_eq!(fleet.runs().len(), 2);
+    // Where nothing failed there is nothing to do.
+    assert_eq!(fleet.run(&["--only-failed", &fleet.run_id()]).status, Some(2));
+}
+
+#[test]
+fn a_script_is_taken_from_the_run_when_it_is_resumed() {
+    let fleet = Fleet::of(2);
+    let path = fleet.path("fix.sh");
+    fs::write(&path, waiting(&fleet)).unwrap();
+    let typed = ["--base", BASE, "--canary", "0", "--parallel", "1", "--script", path.to_str().unwrap()];
+    let mut run = fleet.exec_patch(&typed).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the first is begun", || fleet.ledger().keys().any(|name| name.ends_with(".begun")));
+    end(run.id(), Signal::SIGKILL);
+    run.wait().unwrap();
+    fs::write(&path, "echo another script >> \"$LEDGER\"").unwrap();
+    go(&fleet);
+    let said = fleet.run(&["--resume", &fleet.run_id()]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.ledger()["web-1"].clone() + &fleet.ledger()["web-2"], "patched\npatched\n");
+}
+
+#[test]
+fn the_history_shows_every_run_and_each_container_of_one() {
+    let fleet = Fleet::of(2);
+    let none = fleet.run(&["--history"]);
+    assert!(none.status.is_some_and(|status| status <= 1), "{none:?}");
+    fleet.behave("web-2", "fail 255 not now");
+    fleet.patch(&[]);
+    let first = fleet.run_id();
+    assert_eq!(fleet.run(&["--base", BASE, "--", "/bin/true"]).status, Some(3));
+    let all = fleet.run(&["--history"]);
+    assert_eq!(all.status, Some(0), "{all:?}");
+    assert!(all.out.contains(&first) && all.out.contains(&fleet.run_id()) && all.out.contains("echo patched"), "{}", all.out);
+    let one = fleet.run(&["--history", &first]);
+    assert_eq!(one.status, Some(0), "{one:?}");
+    for told in ["web-1", "web-2", "patched", "could not enter", "not now", BASE] {
+        assert!(one.out.contains(told), "{told}: {}", one.out);
+    }
+    let lines = fleet.run(&["--history", &first, "--json"]);
+    assert!(lines.status == Some(0) && !lines.json().is_empty(), "{lines:?}");
+}
+
+#[test]
+fn the_command_is_the_one_that_was_typed() {
+    // A word that looks like a flag, an empty one, and one with everything in it.
+    let fleet = Fleet::of(1);
+    let odd = "a b\"c\\d\ne$(f)'g";
+    let script = "test \"$1\" = --canary && test -z \"$2\" && test \"$3\" = \"$ODD\" && echo patched >> \"$LEDGER\"";
+    let variable = format!("ODD={odd}");
+    let said = fleet.run(&["--base", BASE, "--env", &variable, "--", "/bin/sh", "-c", script, "sh", "--canary", "", odd]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1"]);
+    assert_ne!(PATCH[2], script);
+}

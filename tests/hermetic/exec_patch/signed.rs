@@ -1,0 +1,133 @@
+//! When does a patch run that nobody typed?
+
+use std::fs;
+
+use embargo::lineage::digest::Digest;
+
+use super::fleet::{Fleet, chain};
+use crate::attacks::node::{BASE, Node, keyset, keyset_of};
+use crate::attacks::signer::signer;
+use crate::room::write_program;
+
+/// A ban of the base, with these lines at its end.
+fn source(more: &str) -> String {
+    let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
+    format!("{ban}[[ban.match]]\nbase = \"{BASE}\"\n{more}")
+}
+
+const PATCH: &str = "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
+
+/// Two containers on a node with this list, which key 1 signs.
+fn fleet(more: &str) -> Fleet {
+    let node = Node::trusting(&keyset(&[1], 1));
+    node.install(&node.list(1).source(source(more)).by(&[1])).unwrap();
+    started(node)
+}
+
+fn started(node: Node) -> Fleet {
+    let mut fleet = Fleet::on(node);
+    ["web-1", "web-2"].into_iter().for_each(|name| fleet.start(name));
+    fleet
+}
+
+#[test]
+fn a_bans_own_patch_runs_when_no_command_is_typed() {
+    let check = format!("{PATCH}check = [\"/bin/sh\", \"-c\", \"test -e \\\"$LEDGER\\\"\"]\ntimeout = \"7s\"\nuser = \"3:4\"\n");
+    for words in [&["--ban", "BAN-1"][..], &["--all-banned"]] {
+        let fleet = fleet(&check);
+        let said = fleet.run(words);
+        assert_eq!(said.status, Some(0), "{said:?}");
+        assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+        let call = fleet.calls().into_iter().find(|call| call.enters("web-1")).unwrap();
+        assert_eq!(call.process()["user"]["uid"], 3);
+        let journal = Fleet::journal(&fleet.runs()[0]);
+        assert!(journal.iter().any(|line| line["begun"]["ban"] == "BAN-1"), "{journal:?}");
+        // Skipped, by what the check says, even with --again.
+        assert_eq!(fleet.run(&[words, &["--again"]].concat()).status, Some(0));
+        assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+    }
+}
+
+#[test]
+fn a_ban_without_a_patch_says_so_for_each_container() {
+    let fleet = fleet("");
+    let said = fleet.run(&["--ban", "BAN-1"]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    assert!(said.out.contains("BAN-1 has no patch") || said.err.contains("BAN-1 has no patch"), "{said:?}");
+    assert!(fleet.ledger().is_empty() && fleet.calls().is_empty());
+}
+
+#[test]
+fn a_signed_script_runs_by_its_digest_alone() {
+    let script = "#!/bin/sh\necho patched >> \"$LEDGER\"\n";
+    let fleet = fleet(&format!("[ban.patch]\nscript = \"{}\"\nrun = []\n", Digest::of(script.as_bytes())));
+    let (right, wrong) = (fleet.path("right.sh"), fleet.path("wrong.sh"));
+    write_program(&right, script.as_bytes());
+    write_program(&wrong, format!("{script}# and more\n").as_bytes());
+    for words in [&["--ban", "BAN-1"][..], &["--ban", "BAN-1", "--script", wrong.to_str().unwrap()]] {
+        let said = fleet.run(words);
+        assert_eq!(said.status, Some(3), "{said:?}");
+        assert!(fleet.ledger().is_empty(), "{said:?}");
+    }
+    let said = fleet.run(&["--ban", "BAN-1", "--script", right.to_str().unwrap()]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+}
+
+#[test]
+fn what_a_ban_leaves_out_is_told_and_left_alone() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let except = format!("[[ban.except]]\nbase = \"{}\"\nuntil = 2062-01-01\nreason = \"until then\"\n", chain(&["excepted"]));
+    let more = format!("[[ban.match]]\nbase = \"{}\"\n{except}{PATCH}", chain(&["excepted"]));
+    node.install(&node.list(1).source(source(&more)).by(&[1])).unwrap();
+    let mut fleet = started(node);
+    fleet.start_of("excepted-1", &["excepted", "more"]);
+    let plan = fleet.run(&["--ban", "BAN-1", "--dry-run"]);
+    assert!(plan.status == Some(0) && plan.out.contains("excepted-1"), "{plan:?}");
+    let said = fleet.run(&["--ban", "BAN-1"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+}
+
+#[test]
+fn by_itself_a_patch_runs_only_where_the_settings_say_so() {
+    let fleet = fleet(PATCH);
+    for settings in ["", "auto_patch = \"off\"\n"] {
+        fleet.node.set(settings);
+        let said = fleet.run(&["--auto"]);
+        assert_eq!((said.status, fleet.ledger().len(), fleet.runs().len()), (Some(0), 0, 0), "{said:?}");
+    }
+    fleet.node.set("auto_patch = \"on-install\"\n");
+    let said = fleet.run(&["--auto"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+}
+
+#[test]
+fn by_itself_a_patch_takes_as_many_signatures_as_lifting_a_ban() {
+    let keys = [1, 2].map(|seed| signer(seed).key_line("list")).concat();
+    let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &keys));
+    node.install(&node.list(1).source(source(PATCH)).by(&[1])).unwrap();
+    let fleet = started(node);
+    fleet.node.set("auto_patch = \"on-install\"\n");
+    let said = fleet.run(&["--auto"]);
+    assert_eq!((said.status, fleet.ledger().len(), fleet.calls().len()), (Some(1), 0, 0), "{said:?}");
+    assert!(said.err.contains("without being asked: 1 signed it, and the lift threshold is 2"), "{said:?}");
+    fleet.node.install(&fleet.node.list(2).source(source(PATCH)).by(&[1, 2])).unwrap();
+    let said = fleet.run(&["--auto"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+}
+
+#[test]
+fn without_a_list_a_base_can_still_be_named() {
+    let fleet = fleet(PATCH);
+    fs::remove_file(fleet.node.state("banlist.lst")).unwrap();
+    assert_eq!(fleet.run(&["--ban", "BAN-1"]).status, Some(1));
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    assert_eq!(fleet.patched(), ["web-1", "web-2"]);
+    // Nor needs the node to be armed.
+    fs::remove_file(fleet.path("node/etc/embargo/config.toml")).unwrap();
+    let said = fleet.patch(&["--dry-run"]);
+    assert!(said.status.is_some(), "{said:?}");
+}

@@ -1,0 +1,81 @@
+//! What does a person see, and what does a program read?
+
+use std::fs;
+
+use serde_json::json;
+
+use super::fleet::Fleet;
+use crate::attacks::node::BASE;
+use crate::room::by_shell;
+
+/// Output that sets a title, clears the screen, rings, and makes a terminal type.
+const NOISY: &str = "printf 'red \\033[31mtext\\033[0m \\033]0;title\\007 \\033[2J\\033[6n end\\n'; exit 1\n";
+
+#[test]
+fn escapes_in_what_a_container_prints_reach_the_journal_and_no_terminal() {
+    let fleet = Fleet::of(1);
+    let script = fleet.path("noisy.sh");
+    fs::write(&script, NOISY).unwrap();
+    let words = ["--base", BASE, "--again", "--script", script.to_str().unwrap()];
+    let mut command = fleet.exec_patch(&words);
+    command.env("TERM", "xterm");
+    by_shell(&mut command, "exec /usr/bin/script -q -e -c \"$*\" /dev/null");
+    let said = [fleet.said(&command.output().unwrap()), fleet.run(&words)];
+    for said in &said {
+        assert_eq!(said.status, Some(3), "{said:?}");
+        let shown = said.out.clone() + &said.err;
+        for never in ["\u{1b}]", "\u{7}", "\u{1b}[6n", "\u{1b}[31m", "\u{1b}[2J"] {
+            assert!(!shown.contains(never), "{never:?}: {shown:?}");
+        }
+        assert!(shown.contains("red text"), "{shown:?}");
+    }
+    assert!(!said[1].out.contains('\u{1b}') && !said[1].err.contains('\u{1b}'), "{said:?}");
+    let output = fs::read_dir(fleet.runs()[0].join("output")).unwrap().next().unwrap().unwrap().path();
+    assert!(fs::read(output).unwrap().windows(5).any(|window| window == b"\x1b[31m"));
+}
+
+#[test]
+fn each_line_for_machines_is_an_event() {
+    let fleet = Fleet::of(2);
+    fleet.behave("web-2", "fail 255 not \u{1b}[31mnow");
+    let said = fleet.patch(&["--json"]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    let lines = said.json();
+    let (run, id) = (fleet.run_id(), Fleet::id("web-2"));
+    assert_eq!((&lines[0]["event"], &lines[0]["run"], &lines[0]["matches"]), (&json!("run"), &json!(run), &json!(2)));
+    let last = lines.last().unwrap();
+    assert_eq!((&last["event"], &last["run"], &last["exit"]), (&json!("finished"), &json!(run), &json!(3)));
+    let of =
+        |event: &str| lines.iter().find(|line| line["event"] == event && line["container"] == id).unwrap_or_else(|| panic!("{}", said.out));
+    assert_eq!((&of("begun")["engine"], &of("begun")["image"]), (&json!("docker"), &json!("app:1")));
+    let ended = of("ended");
+    assert_eq!((&ended["outcome"], &ended["well"], &ended["name"]), (&json!("could-not-enter"), &json!(false), &json!("web-2")));
+    assert!(ended["why"].as_str().is_some_and(|why| why.starts_with("not ") && !why.contains('\u{1b}')), "{ended}");
+    assert!(!said.out.contains('\u{1b}'));
+    let plan = fleet.patch(&["--json", "--dry-run"]);
+    assert!(plan.status == Some(0) && plan.json().len() >= 2 && plan.json().iter().all(|line| line["event"].is_string()), "{plan:?}");
+}
+
+#[test]
+fn what_is_printed_is_kept_up_to_the_limit() {
+    let fleet = Fleet::of(1);
+    let said = fleet.run(&["--base", BASE, "--output-limit", "4K", "--", "/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let run = &fleet.runs()[0];
+    let output = fs::read_dir(run.join("output")).unwrap().next().unwrap().unwrap().path();
+    assert!((1..10_000).contains(&fs::metadata(output).unwrap().len()));
+    let ended = Fleet::journal(run).into_iter().find(|line| line.get("ended").is_some()).unwrap();
+    assert_eq!(ended["ended"]["done"]["written"], json!(3_000_000));
+    assert!(said.out.len() < 10_000, "{}", said.out.len());
+}
+
+#[test]
+fn a_table_names_each_container_and_a_summary_counts_them() {
+    let fleet = Fleet::of(3);
+    fleet.behave("web-2", "fail 255 cannot join the namespaces");
+    let said = fleet.patch(&[]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    for told in ["web-1", "web-2", "web-3", "patched", "could not enter", "cannot join the namespaces", &fleet.run_id()] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
+}
