@@ -6,6 +6,7 @@
 
 use super::error::PatchError;
 use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Standing, Trust};
 use crate::paths::Paths;
@@ -22,13 +23,61 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<u64>, PatchErro
         AutoPatch::OnInstall => {}
     }
     let trust = Trust::load(paths, &settings.rules())?;
-    let (file, size) = file::open(&paths.list, Guard::NoLink).map_err(crate::banlist::error::ListError::from)?;
+    let (file, size) = file::open(&paths.list, Guard::NoLink).map_err(ListError::from)?;
     let list = Reader { path: &paths.list, bytes: &file };
-    let head = trust.authenticate(&list, size, Standing::Current, Enough::Threshold)?.head;
+    let authentic = trust.authenticate(&list, size, Standing::Current, Enough::Threshold)?;
     let claim = store::claim(&list, size)?;
     let tally = trust.keyset.tally(&claim.text, &claim.signatures, trust.keyset.lift_threshold, Enough::All);
-    if tally.good < trust.keyset.lift_threshold || claim.head != head {
+    // Read twice: it must be the same text.
+    if tally.good < tally.wanted || claim.digest() != authentic.digest {
         return Err(PatchError::TooFewSigned(tally));
     }
-    Ok(Some(head.edition.version))
+    Ok(Some(authentic.head.edition.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::banlist::testing::{digest, keyset, list as signed, source, terms};
+    use crate::settings;
+    use crate::sys::replace::replace;
+
+    /// What `list` says on a node of three list keys, one of which signs a list and two of which lift a ban.
+    fn said(line: &str, signers: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
+        fs::create_dir_all(&paths.state).unwrap();
+        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
+        let keyset = crate::banlist::keyset::Keyset { lift_threshold: 2, ..keyset(&[1, 2, 3], 1) };
+        replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
+        if !signers.is_empty() {
+            replace(&paths.list, 0o644, &signed(&source(&[("base", digest(1))]), &terms(7), signers)).unwrap();
+        }
+        let settings = settings::parse(&format!("mode = \"enforce\"\n{line}\n"), &paths.settings).unwrap();
+        match list(&paths, &settings) {
+            Ok(version) => format!("{version:?}"),
+            Err(error) => error.to_string().replace(folder.path().to_str().unwrap(), ""),
+        }
+    }
+
+    #[test]
+    fn the_settings_must_want_it_and_the_lift_threshold_must_have_signed() {
+        const WANTED: &str = "auto_patch = \"on-install\"";
+        for (line, signers, expected) in [
+            ("", &[1, 2][..], "None"),
+            ("auto_patch = \"off\"", &[1, 2, 3], "None"),
+            ("auto_patch = \"off\"", &[], "None"),
+            (WANTED, &[1, 2], "Some(7)"),
+            (WANTED, &[3, 1, 2], "Some(7)"),
+            (WANTED, &[1], "cannot run the list's patches without being asked: 1 signed it, and the lift threshold is 2"),
+            (WANTED, &[2, 2], "cannot run the list's patches without being asked: 1 signed it, and the lift threshold is 2"),
+            (WANTED, &[], "cannot read \"/var/lib/embargo/banlist.lst\""),
+        ] {
+            assert_eq!(said(line, signers), expected, "{line} {signers:?}");
+        }
+    }
 }
