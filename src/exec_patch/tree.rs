@@ -242,7 +242,7 @@ impl Tree {
             if Instant::now() >= end {
                 return false;
             }
-            meanwhile(BETWEEN_LOOKS.min(grace));
+            wait(BETWEEN_LOOKS.min(grace), meanwhile);
         }
         true
     }
@@ -259,7 +259,7 @@ impl Tree {
             for process in alive.iter().filter(|process| !spared.contains(&process.life())) {
                 self.signal(process, Signal::SIGKILL);
             }
-            meanwhile(BETWEEN_LOOKS.min(patience));
+            wait(BETWEEN_LOOKS.min(patience), meanwhile);
             rounds += 1;
         }
     }
@@ -371,6 +371,18 @@ impl Tree {
         // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c, `audit_set_loginuid_perm`).
         let is_other = self.place.session.is_some() && facts::session(pid) != self.place.session;
         if is_other { Trace::Other } else { Trace::Nothing }
+    }
+}
+
+/// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as it can must not be looked at as fast.
+fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
+    let end = Instant::now() + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        meanwhile(left);
     }
 }
 
