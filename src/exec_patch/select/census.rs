@@ -185,26 +185,30 @@ pub(super) fn resolve(living: Vec<Living>, site: &mut Site<'_>, resolved: &mut R
         if let Some((_, name)) = recorded {
             living.name.clone_from(name);
         }
-        if let Some(origin) = resolved.0.get(&living.life()) {
-            found.push((living, Ok(Arc::clone(origin))));
-            continue;
+        let origin = match resolved.0.get(&living.life()) {
+            Some(origin) => Some(Ok(Arc::clone(origin))),
+            None => origin(&living, recorded.map(|(store, _)| *store), site).map(|origin| origin.map(Arc::new)),
+        };
+        if let Some(Ok(origin)) = &origin {
+            resolved.0.insert(living.life(), Arc::clone(origin));
         }
-        let running = Some(&living.running);
-        let known =
-            Known { id: living.running.id.clone(), names: Vec::new(), asked: None, store: recorded.map(|(store, _)| *store), running };
-        let subject = site.node().container(&known);
-        let still_runs = || living.running.process.begun() == Some(living.begun) && !living.running.waits_for_start();
-        match subject.origin {
-            Ok(origin) if matches!(subject.kind, Kind::Container { runs: true, .. }) => {
-                let origin = Arc::new(origin);
-                resolved.0.insert(living.life(), Arc::clone(&origin));
-                found.push((living, Ok(origin)));
-            }
-            Err(fault) if still_runs() => found.push((living, Err(line::causes(&fault)))),
-            Ok(_) | Err(_) => {}
-        }
+        found.extend(origin.map(|origin| (living, origin)));
     }
     found
+}
+
+/// What one container is made of; `None` when it is no longer there.
+fn origin(living: &Living, store: Option<&Store>, site: &Site<'_>) -> Option<Result<Origin, String>> {
+    let running = &living.running;
+    let known = Known { id: running.id.clone(), names: Vec::new(), asked: None, store, running: Some(running) };
+    let subject = site.node().container(&known);
+    let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
+    let still_runs = || running.process.begun() == Some(living.begun) && !running.waits_for_start();
+    match subject.origin {
+        Ok(origin) => ran.then_some(Ok(origin)),
+        // What goes away takes its bundle along.
+        Err(fault) => still_runs().then(|| Err(line::causes(&fault))),
+    }
 }
 
 /// Asks for a container's name, where it is not known.
