@@ -55,10 +55,22 @@ pub struct Settings {
     pub origin: Option<String>,
     /// How many of the running containers a list may newly refuse before it is not installed, in percent. Default: [`MAX_IMPACT`].
     pub max_impact: u8,
+    /// When signed patches run without anybody typing it. Default: never.
+    pub auto_patch: AutoPatch,
     /// How long resolving a lineage may take. Default: 250 ms.
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, beside the usual places.
     pub engines: Engines,
+}
+
+/// When the list's signed patches run in running containers without anybody typing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AutoPatch {
+    /// Never.
+    Off,
+    /// After a list has been installed.
+    OnInstall,
 }
 
 /// Whether refusals are carried out.
@@ -256,6 +268,7 @@ struct Written {
     min_version: Option<u64>,
     origin: Option<OriginName>,
     max_impact: Option<Share>,
+    auto_patch: Option<AutoPatch>,
     resolve_timeout: Option<Wait>,
     engines: Option<WrittenEngines>,
 }
@@ -302,6 +315,7 @@ impl Written {
             min_version: self.min_version.unwrap_or(0),
             origin: self.origin.map(|origin| origin.0),
             max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
+            auto_patch: self.auto_patch.unwrap_or(AutoPatch::Off),
             resolve_timeout: self.resolve_timeout.map_or(Duration::from_millis(250), |wait| wait.0),
             engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
         }

@@ -45,6 +45,7 @@ fn what_is_not_set_has_its_default() {
         min_version: 0,
         origin: None,
         max_impact: 50,
+        auto_patch: AutoPatch::Off,
         resolve_timeout: Duration::from_millis(250),
         engines: Engines::default(),
     };
@@ -86,14 +87,14 @@ fn the_sample_shows_every_key_and_every_default() {
 fn every_decision_can_be_turned() {
     let settings = parsed(
         "mode = 'audit'\non_no_image = 'refuse'\non_unknown_image = 'admit'\non_missing_list = 'admit'\non_overdue_list = 'refuse'\n\
-         grace = '12h'\nmin_version = 412\nmax_impact = '0%'\nresolve_timeout = '2s'\n",
+         grace = '12h'\nmin_version = 412\nmax_impact = '0%'\nauto_patch = 'on-install'\nresolve_timeout = '2s'\n",
     );
     assert_eq!(settings.mode, Mode::Audit);
     assert_eq!(settings.on_no_image, OnNoImage::Refuse);
     assert_eq!(settings.on_unknown_image, OnUnknownImage::Admit);
     assert_eq!(settings.on_missing_list, OnMissingList::Admit);
     assert_eq!(settings.on_overdue_list, OnOverdueList::Refuse);
-    assert_eq!((settings.grace, settings.max_impact), (43_200, 0));
+    assert_eq!((settings.grace, settings.max_impact, settings.auto_patch), (43_200, 0, AutoPatch::OnInstall));
     assert_eq!(settings.resolve_timeout, Duration::from_secs(2));
     assert_eq!(settings.rules(), Rules { origin: None, min_version: 412 });
 }
@@ -107,6 +108,7 @@ fn a_mistake_is_told_with_its_file_and_line() {
         ("mode = true\n", 1, ""),
         ("# x\ngrace = 30\n", 2, "invalid type: integer `30`, expected a string"),
         ("grace = \"30\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"30\""),
+        ("auto_patch = \"always\"\n", 1, "unknown variant `always`, expected `off` or `on-install`"),
         ("max_impact = 50\n", 1, "invalid type: integer `50`, expected a string"),
         ("max_impact = \"150%\"\n", 1, "expected a share such as \"50%\", at most \"100%\", not \"150%\""),
         ("min_version = -1\n", 1, "invalid value: integer `-1`, expected u64"),
