@@ -174,6 +174,9 @@ pub struct Hit {
     pub ban: Arc<Ban>,
 }
 
+/// The largest script that a patch can be, in bytes.
+pub const MAX_SCRIPT: u64 = 64 << 20;
+
 /// The longest line of the records section, its line feed included, in bytes.
 pub const MAX_LINE: usize = 256 << 10;
 

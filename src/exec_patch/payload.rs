@@ -19,13 +19,13 @@ use nix::errno::Errno;
 use self::program::NotProgram;
 use super::job::{BROUGHT, Work};
 use super::words::{Means, Order, USUAL_TIMEOUT, USUAL_USER};
-use crate::banlist::record::{Ban, Patch};
+use crate::banlist::record::{Ban, MAX_SCRIPT, Patch};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
 
 /// The largest script or program that is brought along, in bytes.
-pub const LARGEST: u64 = 64 << 20;
+pub const LARGEST: u64 = MAX_SCRIPT;
 
 /// The longest time that a ban's patch gets in one container, in seconds, whatever it says.
 const LONGEST: u64 = 86_400;
@@ -314,21 +314,14 @@ impl Payload {
     pub fn told(&self) -> String {
         let place = place();
         let words: Vec<_> = match &self.brought {
-            None => self.work.run.iter().map(|word| quoted(word)).collect(),
+            None => self.work.run.iter().map(|word| line::shell_word(word)).collect(),
             Some(brought) => {
                 let own = self.work.run.iter().skip_while(|word| **word != place).skip(1);
-                std::iter::once(quoted(&brought.name)).chain(own.map(|word| quoted(word))).collect()
+                std::iter::once(line::shell_word(&brought.name)).chain(own.map(|word| line::shell_word(word))).collect()
             }
         };
         words.join(" ")
     }
-}
-
-/// A word as a shell takes it, for people who read it; control characters are escaped.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", line::one_line(word).replace('\'', r"'\''")) }
 }
 
 /// Where a container's process finds what is brought along.

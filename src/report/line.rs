@@ -65,6 +65,13 @@ pub fn name(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(plain) { cut } else { one_line(&format!("{cut:?}")) }
 }
 
+/// A word as a shell takes it, for people who read a command; control characters and the like are escaped.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", one_line(word).replace('\'', r"'\''")) }
+}
+
 /// A line for an engine: [`one_line`], the phrases that engines recognise said otherwise, and cut to [`LONGEST_LINE`].
 #[must_use]
 pub fn for_engine(text: &str) -> String {
@@ -155,6 +162,15 @@ mod tests {
             assert_eq!(name(text), shown);
         }
         assert_eq!(name(&"x".repeat(301)), format!("{}…", "x".repeat(300)));
+    }
+
+    #[test]
+    fn words_are_told_as_a_shell_takes_them() {
+        for (word, shown) in
+            [("a-b_c=d/e:f", "a-b_c=d/e:f"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("\u{1b}[2J", r"'\u{1b}[2J'")]
+        {
+            assert_eq!(shell_word(word), shown);
+        }
     }
 
     #[test]

@@ -208,12 +208,3 @@ fn a_copy_is_sealed_and_nobody_elses() {
     assert!(std::os::unix::fs::MetadataExt::ino(&facts[0]) != std::os::unix::fs::MetadataExt::ino(&facts[1]));
     assert!(kit(order(Means::Command(words("a"))), None).payloads(&[])[0].as_ref().unwrap().copy().unwrap().is_none());
 }
-
-#[test]
-fn words_are_told_as_a_shell_takes_them() {
-    for (word, expected) in
-        [("a-b_c=d/e:f", "a-b_c=d/e:f"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("\u{1b}[2J", r"'\u{1b}[2J'")]
-    {
-        assert_eq!(quoted(word), expected);
-    }
-}

@@ -9,7 +9,7 @@ use super::{ContainerFields, Plan, Planned, Step};
 use crate::ctl::amount;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::payload::{Payload, quoted};
+use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::{LeftOut, Stranger};
 use crate::report::line;
 
@@ -79,10 +79,10 @@ fn step(step: &Step) -> Vec<String> {
 fn terms(payload: &Payload) -> String {
     let work = &payload.work;
     let mut terms = vec![format!("as {}:{}", work.user.0, work.user.1), format!("within {}", amount(work.timeout, "second"))];
-    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", quoted(folder))));
-    terms.extend(work.environment.iter().map(|variable| format!("with {}", quoted(variable))));
+    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", line::shell_word(folder))));
+    terms.extend(work.environment.iter().map(|variable| format!("with {}", line::shell_word(variable))));
     terms.extend(payload.brought.as_ref().map(|brought| format!("brings {}", brought.digest)));
-    let words = |words: &Vec<String>| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+    let words = |words: &Vec<String>| words.iter().map(|word| line::shell_word(word)).collect::<Vec<_>>().join(" ");
     terms.extend(work.check.as_ref().map(|check| format!("checked by {}", words(check))));
     terms.join(", ")
 }
