@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::CtlError;
 use super::image::{FoundImage, Images};
 use super::list::lint;
-use crate::banlist::record::{Exception, MatchKind};
+use crate::banlist::record::{Exception, MAX_SCRIPT, MatchKind};
 use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
@@ -85,7 +85,8 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     args.lapses.map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
     let found = args.image.find(paths)?;
     let matches = matches(&found, args.kind.kind(), args.image.word())?;
-    let ban = args.ban(now);
+    let script = args.patch_script.as_deref().map(|script| file::read(script, MAX_SCRIPT, Guard::Any)).transpose()?;
+    let ban = args.ban(now, script.map(|bytes| Digest::of(&bytes)));
     let before = Text::load(&args.source)?;
     let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;

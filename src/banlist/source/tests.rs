@@ -93,6 +93,26 @@ fn a_source_without_a_ban_makes_an_empty_list() {
 }
 
 #[test]
+fn a_patch_can_be_a_script_that_needs_no_words() {
+    let run = "run = [\"apt-get\", \"install\", \"libc6\"]";
+    let digest = Digest::parse(&format!("sha256:{HEX}")).unwrap();
+    let script = format!("script = \"sha256:{HEX}\"");
+    for (line, words) in [("", &[][..]), ("\nrun = []", &[]), ("\nrun = [\"-q\"]", &["-q"])] {
+        let source = parse(&full().replacen(run, &format!("{script}{line}"), 1), "").unwrap();
+        let patch = source.bans[0].patch.clone().unwrap();
+        assert_eq!((patch.script, patch.run), (Some(digest), words.iter().map(|&word| word.to_owned()).collect()));
+    }
+    for (lines, expected) in [
+        ("script = \"fix.sh\"".to_owned(), "line 25: expected sha256:DIGEST, found \"fix.sh\""),
+        (format!("{script}\nrun = [\"\\u0000\"]"), "line 26: run: expected words for the script"),
+        (String::new(), "line 23: missing field `run`"),
+    ] {
+        let fault = parse(&full().replacen(run, &lines, 1), "").unwrap_err().to_string();
+        assert_eq!(fault, format!("cannot use \"bans/bans.toml\": {expected}"));
+    }
+}
+
+#[test]
 fn each_fault_is_one_line_with_file_and_line() {
     let least = "[[ban]]\nid = \"A\"\nreason = \"b\"\nseverity = \"low\"\neffective = 2026-11-20\n";
     for (from, to, expected) in [

@@ -177,7 +177,12 @@ fn patch_entry(patch: &Patch) -> Table {
     if let Some(check) = &patch.check {
         entry.insert("check", value(check.iter().collect::<Array>()));
     }
-    entry.insert("run", value(patch.run.iter().collect::<Array>()));
+    if let Some(script) = patch.script {
+        entry.insert("script", value(script.to_string()));
+    }
+    if patch.script.is_none() || !patch.run.is_empty() {
+        entry.insert("run", value(patch.run.iter().collect::<Array>()));
+    }
     entry.insert("timeout", value(format!("{}s", patch.timeout)));
     entry.insert("user", value(&patch.user));
     entry

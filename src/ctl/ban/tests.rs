@@ -180,6 +180,28 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
 }
 
 #[test]
+fn a_script_is_signed_by_its_digest_and_is_no_part_of_the_source() {
+    let desk = Desk::new();
+    let script = desk.folder.path().join("fix.sh");
+    replace::replace(&script, 0o644, b"#!/bin/sh\nexit 0\n").unwrap();
+    let file = script.to_str().unwrap();
+    desk.ban(&["--id", "BAN-1", "--reason", "x", "--patch-script", file, "--patch-timeout", "90s"], APP_IMAGE).unwrap();
+    let digest = Digest::of(b"#!/bin/sh\nexit 0\n");
+    let patch = Patch { check: None, script: Some(digest), run: Vec::new(), timeout: 90, user: "0:0".to_owned() };
+    assert_eq!(desk.source().bans[0].patch, Some(patch));
+    assert!(desk.text().contains(&format!("script = \"{digest}\"\ntimeout = \"90s\"\n")), "{}", desk.text());
+    for (words, expected) in [
+        (&["--patch-script", file, "--patch-run", "true"][..], "cannot be used with"),
+        (&["--patch-check", "true"], "required arguments were not provided"),
+        (&["--patch-script", "/no/such/file"], "cannot read \"/no/such/file\": it is missing"),
+    ] {
+        let all = [&["--id", "BAN-2", "--reason", "x"], words].concat();
+        let error = desk.ban(&all, APP_IMAGE).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn an_exception_names_the_image_by_its_id_for_each_platform() {
     let desk = Desk::new();
     desk.put("# reviewed by the platform team\n");

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::super::image::ImageArgs;
 use crate::banlist::record::{Action, Ban, MatchKind, Patch, Severity};
 use crate::banlist::source;
+use crate::lineage::digest::Digest;
 use crate::sys::clock::{self, Timestamp};
 
 /// `embargoctl ban`.
@@ -45,16 +46,19 @@ pub struct BanArgs {
     #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
     pub(super) kind: KindWord,
     /// A shell command to run in containers that already have it.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", group = "patch")]
     pub(super) patch_run: Option<String>,
+    /// A script to run there instead. The ban signs its digest alone: the file goes to the nodes by another way, for exec-patch --script.
+    #[arg(long, value_name = "FILE", group = "patch")]
+    pub(super) patch_script: Option<PathBuf>,
     /// A shell command that exits 0 where that is not needed.
-    #[arg(long, value_name = "COMMAND", requires = "patch_run")]
+    #[arg(long, value_name = "COMMAND", requires = "patch")]
     pub(super) patch_check: Option<String>,
     /// How long the patch may take.
-    #[arg(long, value_name = "SPAN", requires = "patch_run", default_value = "10m", value_parser = span)]
+    #[arg(long, value_name = "SPAN", requires = "patch", default_value = "10m", value_parser = span)]
     pub(super) patch_timeout: u64,
     /// As whom it runs.
-    #[arg(long, value_name = "UID:GID", requires = "patch_run", default_value = "0:0")]
+    #[arg(long, value_name = "UID:GID", requires = "patch", default_value = "0:0")]
     pub(super) patch_user: String,
     #[command(flatten)]
     pub(super) image: ImageArgs,
@@ -144,9 +148,10 @@ fn span(text: &str) -> Result<u64, String> {
 }
 
 impl BanArgs {
-    /// The ban that was asked for, at this time.
-    pub(super) fn ban(&self, now: Timestamp) -> Ban {
+    /// The ban that was asked for, at this time; with the digest of the script that is its patch, where there is one.
+    pub(super) fn ban(&self, now: Timestamp, script: Option<Digest>) -> Ban {
         let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
+        let run = self.patch_run.as_ref().map(shell);
         Ban {
             id: self.id.clone(),
             reason: self.reason.clone(),
@@ -158,10 +163,10 @@ impl BanArgs {
             successor: self.successor.clone(),
             except: Vec::new(),
             cure: Vec::new(),
-            patch: self.patch_run.as_ref().map(|run| Patch {
+            patch: (run.is_some() || script.is_some()).then(|| Patch {
                 check: self.patch_check.as_ref().map(shell),
-                script: None,
-                run: shell(run),
+                script,
+                run: run.unwrap_or_default(),
                 timeout: self.patch_timeout,
                 user: self.patch_user.clone(),
             }),

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
-use super::open;
+use super::{open, show};
 use crate::banlist::bytes::Reader;
 use crate::banlist::change::{self, Alteration, BanChange, Change, Fate, How};
 use crate::banlist::error::{Edition, ListError, Tally};
 use crate::banlist::head::{Claim, Entries, Head};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::Enough;
-use crate::banlist::record::Action;
+use crate::banlist::record::{Action, Patch};
 use crate::banlist::store;
 use crate::banlist::whole::Whole;
 use crate::paths::Paths;
@@ -182,7 +182,18 @@ fn details(change: &BanChange) -> Vec<String> {
         Fate::Removed => details.push(format!("removed{}", banned_by(heirs))),
         Fate::Expired => details.push("removed: it had lapsed".to_owned()),
     }
+    details.extend(new_patch(change).into_iter().flat_map(show::patch_lines).map(|text| line::one_line(&text)));
     details
+}
+
+/// The patch that the new list brings: it is code, and who signs the list signs it.
+fn new_patch(change: &BanChange) -> Option<&Patch> {
+    let is_new = match change.fate {
+        Fate::Added => true,
+        Fate::Kept => change.alterations.iter().any(|alteration| alteration.what == "patch"),
+        Fate::Removed | Fate::Expired => false,
+    };
+    change.ban.patch.as_ref().filter(|_| is_new)
 }
 
 /// The most IDs that a line names.
@@ -242,6 +253,9 @@ struct ShownBan<'a> {
     digests: ShownBanDigests,
     banned_by: &'a [String],
     alterations: Vec<ShownAlteration<'a>>,
+    /// The patch, where it is new or changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<&'a Patch>,
 }
 
 #[derive(Serialize)]
@@ -306,6 +320,7 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
         digests: ShownBanDigests { added: change.added.all, removed: change.dropped.all, lifted: change.lifted.all },
         banned_by: &change.heirs,
         alterations: change.alterations.iter().map(alteration).collect(),
+        patch: new_patch(change),
     }
 }
 

@@ -143,3 +143,23 @@ fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
         assert_eq!(said.contains("\nlifts 1 ban: "), lifts, "{lapses} {clock}: {said}");
     }
 }
+
+#[test]
+fn who_signs_a_patch_reads_what_it_runs() {
+    let patch =
+        "[ban.patch]\ncheck = [\"sh\", \"-c\", \"test -e '/x'\"]\nrun = [\"apk\", \"upgrade\", \"\\u001b[2J\"]\ntimeout = \"90s\"\n";
+    let text = compared(&format!("{OLD}{patch}"), false, false);
+    let expected = [
+        "changes BAN-3 (low)",
+        "  patch changed",
+        r"  patch: apk upgrade '\u{1b}[2J'",
+        r"  patch check: sh -c 'test -e '\''/x'\'''",
+        "  patch runs as 0:0 within 90 seconds",
+    ];
+    assert!(text.contains(&expected.join("\n")), "{text}");
+    let script = format!("{OLD}[ban.patch]\nscript = \"@5\"\nrun = [\"-q\"]\n").replace("BAN-3", "BAN-4");
+    let text = compared(&script, false, false);
+    assert!(text.contains(&format!("\n  patch: script {} -q\n  patch runs as 0:0 within 600 seconds\n", digest(5))), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&compared(&script, false, true)).unwrap();
+    assert_eq!(json["added"][0]["patch"]["script"], digest(5).to_string());
+}

@@ -174,7 +174,9 @@ fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
         let text = format!("the patch has {} to run", amount(patch.timeout, "second"));
         findings.add(Code::PatchTimeout, at(ban, *timeout_line), text, "give it between 10s and 2h");
     }
-    for words in patch.check.iter().chain([&patch.run]) {
+    // The words of a script are its own business.
+    let run = if patch.script.is_none() { Some(&patch.run) } else { None };
+    for words in patch.check.iter().chain(run) {
         let program = words.first().map_or("", String::as_str);
         let is_shells = |word: &&String| matches!(word.as_str(), "&&" | "||" | "|" | ";" | ">" | "<" | ">>" | "2>&1" | "&");
         let fault = if program.contains(char::is_whitespace) {
