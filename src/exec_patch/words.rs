@@ -4,6 +4,7 @@
 //! together is refused here, with the words that do not fit. What remains in a run's journal of it is the [`Order`], from which the run can be taken
 //! up again. Pure. Not checked: whether there is such a ban, image, file or run.
 
+mod order;
 mod values;
 
 use std::ffi::OsString;
@@ -11,11 +12,11 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
-use serde::{Deserialize, Serialize};
 
 use super::pace::{Limits, Share};
 use super::select::{Wanted, What};
 use crate::report::Exit;
+pub use order::{Brought, Means, Order};
 
 /// What the program is called in help texts and messages.
 pub const PROGRAM: &str = "embargo exec-patch";
@@ -209,59 +210,6 @@ pub struct PaceWords {
     max_failures: Option<Share>,
 }
 
-/// What is to run, and where: all that another run of the same needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// In which containers.
-    pub wanted: Wanted,
-    /// What.
-    pub means: Means,
-    /// A shell command that exits 0 where nothing needs to be done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<String>,
-    /// As whom, if that was said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<(u32, u32)>,
-    /// Variables beside the container's own, `NAME=VALUE`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub environment: Vec<String>,
-    /// In which folder, if that was said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<String>,
-    /// Seconds for one container, if that was said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<u64>,
-    /// Whether a paused container is resumed for it.
-    #[serde(default)]
-    pub thaw: bool,
-    /// Whether it also runs where it ran well before.
-    #[serde(default)]
-    pub again: bool,
-}
-
-/// What runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Means {
-    /// The signed patch of the ban that applies.
-    Signed,
-    /// A command and its words.
-    Command(Vec<String>),
-    /// A script, and words for it.
-    Script(Brought),
-    /// A program that is brought along, and words for it.
-    Program(Brought),
-}
-
-/// A file that goes into the container for the time of the command, and words for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Brought {
-    /// The file.
-    pub file: PathBuf,
-    /// The words behind it.
-    pub words: Vec<String>,
-}
-
 /// Reads the words behind `exec-patch`.
 ///
 /// # Errors
@@ -293,25 +241,6 @@ impl PaceWords {
             canary: self.canary.unwrap_or(usual.canary),
             parallel: self.parallel.unwrap_or(usual.parallel),
             max_failures: self.max_failures.unwrap_or(usual.max_failures),
-        }
-    }
-}
-
-impl Order {
-    /// The order of `--auto`: all bans' own patches.
-    #[must_use]
-    pub const fn automatic() -> Self {
-        let wanted = Wanted { what: What::AllBanned, engines: Vec::new(), namespaces: Vec::new(), containers: Vec::new() };
-        Self {
-            wanted,
-            means: Means::Signed,
-            check: None,
-            user: None,
-            environment: Vec::new(),
-            folder: None,
-            timeout: None,
-            thaw: false,
-            again: false,
         }
     }
 }
@@ -402,5 +331,7 @@ impl EngineWord {
     }
 }
 
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod tests;

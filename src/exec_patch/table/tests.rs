@@ -112,7 +112,7 @@ fn the_words_of_the_summary_are_those_of_the_outcomes() {
         Outcome::Interrupted,
     ];
     let mut tally = Tally::default();
-    all.iter().for_each(|outcome| tally.add(String::new(), outcome));
+    all.iter().for_each(|outcome| tally.add(outcome.word().to_owned(), outcome));
     assert_eq!((tally.total(), tally.unwell().len()), (12, 9));
     let map = serde_json::to_value(&tally).unwrap();
     for outcome in all {
