@@ -122,10 +122,10 @@ impl Course<'_> {
         let journal = self.journal(undertaking, lock, &plan)?;
         let watcher = Watcher::new(journal.id().as_str(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
-        let mut course = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings), outlook: &outlook };
-        let matches = undertaking.past().map_or(0, |past| past.planned.len()).max(plan.planned.len());
+        let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings), outlook: &outlook };
+        let matches = undertaking.matches_before().max(plan.planned.len());
         outlook.bygone(&plan).into_iter().for_each(|entry| record.known(&entry.container, entry.outcome()));
-        let turns = course.of(plan, &mut record)?;
+        let turns = prospect.of(plan, &mut record)?;
         let mut pace = Pace::new(undertaking.limits, matches);
         pace.have_passed(undertaking.canaries_passed());
         let id = journal.id().to_string();
@@ -140,8 +140,8 @@ impl Course<'_> {
         let mut run = Run::new(crew, pace).map_err(PatchError::Process)?;
         let ended = run.carry_out(turns, &mut record, |record| {
             let mut found = self.scan(&mut scanner, undertaking, &outlook)?;
-            course.keep_new(&mut found, record);
-            course.of(outlook.plan(found, undertaking), record)
+            prospect.keep_new(&mut found, record);
+            prospect.of(outlook.plan(found, undertaking), record)
         });
         self.finish(record, &journal, ended)
     }

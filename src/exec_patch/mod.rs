@@ -88,7 +88,10 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
             Undertaking::resumed(past, pace)?
         }
     };
-    if dry_run { course.show(&undertaking, &Runs::load(&paths)?) } else { course.begin(&undertaking) }
+    let exit = if dry_run { course.show(&undertaking, &Runs::load(&paths)?)? } else { course.begin(&undertaking)? };
+    // That nothing has to be patched is no failure of the unit that asks after each installation.
+    let is_automatic = undertaking.list.is_some();
+    Ok(if is_automatic && exit == Exit::NothingMatched { Exit::Clear } else { exit })
 }
 
 /// Shows the runs, or one of them.

@@ -4,6 +4,8 @@
 //! failures it is for. An earlier run's order and the file that it brought along come from its journal, which is root's; whatever became of that file
 //! since does not matter. Not checked: whether anything matches.
 
+use std::collections::HashSet;
+
 use super::error::PatchError;
 use super::journal::line::{RunId, Terms};
 use super::journal::past::{NotWell, Past};
@@ -105,6 +107,12 @@ impl Undertaking {
         let Some(not_well) = of_origin.or(not_well) else { return };
         selection.matches.retain(|found| not_well.has(&found.container));
         selection.strangers.retain(|stranger| not_well.has_stranger(&stranger.id));
+    }
+
+    /// How many containers the run that it goes on with was for.
+    #[must_use]
+    pub fn matches_before(&self) -> usize {
+        self.past().map_or(0, |past| past.planned.iter().collect::<HashSet<_>>().len())
     }
 
     /// In how many containers of the run that it goes on with the command did its work.

@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::exec_patch::job::{Done, Job};
+use crate::exec_patch::words::PROGRAM;
 use crate::sys::inherit;
 
 /// The first word of a worker.
@@ -87,7 +88,7 @@ impl Worker {
         }
         self.take();
         let done = serde_json::from_slice(&self.answer.bytes).ok();
-        let remarks = String::from_utf8_lossy(&self.remarks.bytes).lines().map(str::to_owned).collect();
+        let remarks = String::from_utf8_lossy(&self.remarks.bytes).lines().map(bare).collect();
         Some(Ended { done, remarks })
     }
 
@@ -98,6 +99,12 @@ impl Worker {
             let _ended_already = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
+}
+
+/// A line of a worker without the program's name, which stands before what this process says as well.
+fn bare(remark: &str) -> String {
+    let said = remark.strip_prefix(PROGRAM).and_then(|said| said.strip_prefix(": ")).unwrap_or(remark);
+    said.strip_prefix("warning: ").unwrap_or(said).to_owned()
 }
 
 /// What a worker reads: a file in memory, which can be written whole before it runs, however long the job is.
@@ -202,8 +209,9 @@ mod tests {
 
     #[test]
     fn a_worker_reads_its_job_and_its_answer_is_taken() {
-        let (ended, _) =
-            ended(&format!("[ \"$1\" = {WORKER} ] && [ $(wc -c) -gt 200000 ] && printf '%s' '{PATCHED}'; echo one >&2; echo two >&2"));
+        let (ended, _) = ended(&format!(
+            "[ \"$1\" = {WORKER} ] && [ $(wc -c) -gt 200000 ] && printf '%s' '{PATCHED}'; echo '{PROGRAM}: warning: one' >&2; echo two >&2"
+        ));
         let done = ended.done.unwrap();
         assert_eq!((done.outcome, done.took, ended.remarks), (Outcome::Patched, 7, vec!["one".to_owned(), "two".to_owned()]));
     }

@@ -31,9 +31,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an outcome of the container that people call `told`.
+    /// Counts an outcome of the container that people call `told`. One that vanished and is met again was started anew: its later life counts.
     pub fn add(&mut self, told: String, outcome: &Outcome) {
         let word = outcome.word();
+        let vanished = Outcome::Vanished.word();
+        let before = self.unwell.len();
+        self.unwell.retain(|(other, word)| *word != vanished || *other != told);
+        if let Some(at) = WORDS.iter().position(|known| *known == vanished) {
+            self.counts[at] -= before - self.unwell.len();
+        }
         if let Some(at) = WORDS.iter().position(|known| *known == word) {
             self.counts[at] += 1;
         }
@@ -79,5 +85,28 @@ impl Serialize for Tally {
             map.serialize_entry(&word, &count)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_was_started_anew_counts_by_its_later_life() {
+        let mut tally = Tally::default();
+        for (told, outcome) in [
+            ("one", Outcome::Vanished),
+            ("two", Outcome::Vanished),
+            ("one", Outcome::Patched),
+            ("three", Outcome::Patched),
+            ("three", Outcome::Vanished),
+            ("three", Outcome::Vanished),
+        ] {
+            tally.add(told.into(), &outcome);
+        }
+        assert_eq!(tally.counts().collect::<Vec<_>>(), [("patched", 2), ("vanished", 2)]);
+        assert_eq!(tally.unwell(), [("two".to_owned(), "vanished"), ("three".to_owned(), "vanished")]);
+        assert_eq!(tally.exit(), Exit::NotAllWell);
     }
 }
