@@ -149,7 +149,9 @@ fn patch_awake(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcom
     }
     entrance.freeze("resume").map_err(|why| Outcome::CouldNotEnter { why })?;
     let outcome = patch(entrance, job);
-    if let Err(why) = entrance.freeze("pause") {
+    if let Err(why) = entrance.freeze("pause")
+        && entrance.is_alive()
+    {
         report::warning(PROGRAM, &format!("cannot pause {} again: {why}", line::name(&job.container.id)));
     }
     outcome

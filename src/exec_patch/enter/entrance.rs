@@ -21,7 +21,7 @@ use nix::sys::signalfd::SignalFd;
 
 use super::freezer;
 use super::owner::Owner;
-use super::pinned::{Pinned, could_not_enter};
+use super::pinned::{Pinned, cannot, could_not_enter};
 use super::process::Asked;
 use super::refusal;
 use crate::container::running::InitProcess;
@@ -41,6 +41,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a runtime may take to pause or resume; the kernel may retry a freeze for a while.
 const FREEZE: Duration = Duration::from_secs(20);
+
+/// The exit status of a command that SIGKILL ended.
+const KILLED: i32 = 128 + 9;
 
 /// The largest log of a runtime that is read, in bytes.
 const LARGEST_LOG: u64 = 256 << 10;
@@ -124,7 +127,8 @@ impl<'a> Entrance<'a> {
     }
 
     /// Whether this life of the container goes on.
-    fn is_alive(&self) -> bool {
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
         let container = &self.job.container;
         InitProcess { pid: container.pid, started: Some(container.started) }.is_alive()
     }
@@ -135,7 +139,7 @@ impl<'a> Entrance<'a> {
     /// How it ends for the container, when the command did not run, or not to its end, or the container ended with it.
     pub fn run(&mut self, words: &[String], brings: bool) -> Result<i32, Outcome> {
         self.watch.ended.clear();
-        let runtime = self.call_exec(words, brings).map_err(|error| could_not_enter(&error))?;
+        let runtime = self.call_exec(words, brings)?;
         match self.wait_for(runtime)? {
             0 => {}
             status => return Err(self.refused(status)),
@@ -144,30 +148,45 @@ impl<'a> Entrance<'a> {
         let status = self.wait_for(payload)?;
         self.watch.collector.close(LAST_WORDS);
         self.tree.look();
-        if status != 0 && !self.is_alive() { Err(Outcome::Vanished) } else { Ok(status) }
+        if status != 0 && self.has_ended(status) { Err(Outcome::Vanished) } else { Ok(status) }
+    }
+
+    /// Whether the container ended with a command that ended so. The kernel kills what is in a container before its first process is gone
+    /// (pid_namespaces(7)), so for a command that was killed that one gets a moment.
+    fn has_ended(&mut self, status: i32) -> bool {
+        let until = Instant::now() + if status == KILLED { LOOK * 6 } else { Duration::ZERO };
+        while self.is_alive() {
+            if Instant::now() >= until {
+                return false;
+            }
+            self.watch.wait(LOOK / 5);
+        }
+        true
     }
 
     /// Starts the runtime, which is to start the command.
-    fn call_exec(&mut self, words: &[String], brings: bool) -> io::Result<u32> {
+    fn call_exec(&mut self, words: &[String], brings: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
         let (environment, folder) = (&work.environment, work.folder.as_deref());
         let asked = Asked { words, user: work.user, environment, marker: &self.marker, folder };
         let process = self.pinned.file("process", self.calls);
-        self.pinned.put(&process, self.pinned.spec().process(&asked).to_string().as_bytes(), self.owner)?;
+        let text = self.pinned.spec().process(&asked).to_string();
+        self.pinned.put(&process, text.as_bytes(), self.owner).map_err(|error| cannot(&process, error))?;
         let mut call: Vec<OsString> = vec!["exec".into(), "--detach".into(), "--process".into(), process.into()];
         call.extend(["--pid-file".into(), self.pinned.file("pid", self.calls).into()]);
         if brings {
             call.extend(["--preserve-fds".into(), "1".into()]);
         }
-        let ends = self.watch.collector.open()?;
-        let runtime = self.start(call, Some((ends.output, ends.error)), brings.then_some(BROUGHT))?;
+        let ends = self.watch.collector.open().map_err(|error| could_not_enter(&error))?;
+        let runtime = self.start(call, Some((ends.output, ends.error)), brings.then_some(BROUGHT));
+        let runtime = runtime.map_err(|why| Outcome::CouldNotEnter { why })?;
         self.tree.started(runtime, self.watch.collector.inodes());
         Ok(runtime)
     }
 
     /// Starts the runtime as the container's owner, for this life of it.
-    fn start(&self, call: Vec<OsString>, prints: Option<(OwnedFd, OwnedFd)>, keeps: Option<i32>) -> io::Result<u32> {
+    fn start(&self, call: Vec<OsString>, prints: Option<(OwnedFd, OwnedFd)>, keeps: Option<i32>) -> Result<u32, String> {
         let mut words: Vec<OsString> = vec!["--root".into(), self.pinned.root().into()];
         words.extend(["--log".into(), self.pinned.file("log", self.calls).into(), "--log-format".into(), "json".into()]);
         words.extend(call);
@@ -178,7 +197,8 @@ impl<'a> Entrance<'a> {
         }
         let namespace = self.namespace.as_ref().map(AsFd::as_fd);
         let (path, person) = (self.job.runtime.as_path(), self.owner.person());
-        spawn::start(Program { path, words: &words, environment: &environment, prints, keeps, person, namespace })
+        let started = spawn::start(Program { path, words: &words, environment: &environment, prints, keeps, person, namespace });
+        started.map_err(|error| format!("cannot start the runtime {path:?}: {}", line::causes(&error)))
     }
 
     /// Waits for a child's end, and looks at what it starts meanwhile.
@@ -213,13 +233,13 @@ impl<'a> Entrance<'a> {
         self.tree.look();
         // The runtime found the first process that the copied state names, and so it is still there: whatever was entered is this life.
         if !self.is_alive() {
-            self.end_children();
+            self.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
         }
         // One that ended at once may have done so after the last look.
         self.watch.wait(Duration::ZERO);
         if !is_living && self.watch.status(pid).is_none() {
-            self.end_children();
+            self.end_children(Patience::USUAL.kill);
             return Err(Outcome::CouldNotEnter { why: format!("the runtime names no process that it started: {written:?}") });
         }
         Ok(pid)
@@ -230,7 +250,7 @@ impl<'a> Entrance<'a> {
         self.watch.collector.close(Duration::ZERO);
         let log = self.pinned.left(&self.pinned.file("log", self.calls), LARGEST_LOG, self.owner);
         let why = refusal::reason(&log, "", status);
-        self.end_children();
+        self.end_children(Patience::USUAL.kill);
         if !self.is_alive() {
             Outcome::Vanished
         } else if refusal::is_paused(&why) {
@@ -244,7 +264,7 @@ impl<'a> Entrance<'a> {
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
         let mut left: Vec<String> = self.tree.end(Patience::USUAL, |limit| watch.wait(limit)).iter().map(ToString::to_string).collect();
-        let stuck = self.end_children();
+        let stuck = self.end_children(if left.is_empty() { Patience::USUAL.kill } else { LOOK * 6 });
         let is_new = |pid: &u32| !left.iter().any(|told| told.split(' ').next() == Some(&pid.to_string()));
         let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(told).collect();
         left.extend(unnamed);
@@ -253,8 +273,8 @@ impl<'a> Entrance<'a> {
     }
 
     /// Ends every child of this process: the runtime, and what it had started when it was ended. Returns what does not end, frozen perhaps.
-    fn end_children(&mut self) -> Vec<u32> {
-        let until = Instant::now() + Patience::USUAL.kill;
+    fn end_children(&mut self, patience: Duration) -> Vec<u32> {
+        let until = Instant::now() + patience;
         loop {
             self.watch.wait(Duration::ZERO);
             let left = children();
@@ -272,8 +292,7 @@ impl<'a> Entrance<'a> {
     /// The runtime's reason why it could not.
     pub fn freeze(&mut self, verb: &str) -> Result<(), String> {
         self.calls += 1;
-        let failed = |error: io::Error| line::causes(&error);
-        let runtime = self.start(vec![verb.into()], None, None).map_err(failed)?;
+        let runtime = self.start(vec![verb.into()], None, None)?;
         let until = Instant::now() + FREEZE;
         while self.watch.status(runtime).is_none() && Instant::now() < until {
             self.watch.wait(LOOK);

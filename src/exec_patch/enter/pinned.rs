@@ -106,7 +106,7 @@ impl Drop for Pinned {
 }
 
 /// What could not be done with a file of the worker's own.
-fn cannot(path: &Path, error: io::Error) -> Outcome {
+pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
     could_not_enter(&crate::sys::replace::WriteError::new(path, error))
 }
 
