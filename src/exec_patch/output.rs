@@ -159,7 +159,6 @@ impl Collector {
 
     /// All commands have ended: closes the file, with a last line on what it does not have. What was counted and the tail are right even where the
     /// file could not be written: then its first fault stands beside them.
-    #[must_use]
     pub fn finish(mut self) -> (Printed, io::Result<()>) {
         self.file.close();
         let tail = self.streams.iter().map(|stream| stream.tail.text()).collect();

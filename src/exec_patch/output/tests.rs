@@ -1,5 +1,3 @@
-use std::fs;
-
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -9,7 +7,7 @@ fn collector(folder: &tempfile::TempDir, limit: u64) -> Collector {
 }
 
 fn file(folder: &tempfile::TempDir) -> String {
-    String::from_utf8(fs::read(folder.path().join("output")).unwrap()).unwrap()
+    io::read_to_string(File::open(folder.path().join("output")).unwrap()).unwrap()
 }
 
 fn print(to: &OwnedFd, text: &[u8]) {
