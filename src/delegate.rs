@@ -288,7 +288,8 @@ pub fn of_kind(kind: RuntimeKind, settings: Option<&settings::Settings>, path: &
     configured.next().cloned().or_else(|| {
         let folders = path.as_bytes().split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
         let folders: Vec<_> = folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).collect();
-        let named = |suffix: &str| folders.iter().map(move |folder| folder.join(format!("{}{suffix}", kind.word()))).find(|path| real(path));
+        let named =
+            |suffix: &str| folders.iter().map(move |folder| folder.join(format!("{}{suffix}", kind.word()))).find(|path| real(path));
         DIVERTED.iter().copied().chain([""]).find_map(named)
     })
 }

@@ -176,3 +176,19 @@ fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
         assert_eq!(found.map(|runtime| runtime.path), Some(programs.path().join(expected)), "{settings}");
     }
 }
+
+#[cfg(feature = "ctl")]
+#[test]
+fn the_runtime_of_a_kind_is_the_settings_then_a_diverted_one_and_never_the_gate() {
+    let folder = folder(&[("crun", b"", 0o755), ("former-crun", b"", 0o755), ("diverted/crun.real", b"", 0o755)]);
+    let (gate, former) = (folder.path().join("crun"), folder.path().join("former-crun"));
+    let diverted = folder.path().join("diverted");
+    let embargo = [process::identity(&gate).unwrap()];
+    let mut settings = crate::settings::Settings::unset();
+    let path = std::env::join_paths([folder.path(), &diverted]).unwrap();
+    let found = |settings: &crate::settings::Settings| of_kind(RuntimeKind::Crun, Some(settings), &path, &embargo);
+    assert_eq!(found(&settings), Some(diverted.join("crun.real")));
+    settings.runtime = Some(gate);
+    settings.former_runtimes = vec![folder.path().join("runc"), former.clone()];
+    assert_eq!(found(&settings), Some(former));
+}

@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::Mode;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::ForkResult;
 
@@ -142,7 +143,7 @@ pub fn read_as(
 }
 
 /// Makes this process one that starts others and hears of them: their orphans become its children, what it inherited beside the standard streams is
-/// not theirs, SIGHUP and SIGINT do nothing, and SIGCHLD and SIGTERM are read from the descriptor that it returns.
+/// not theirs, neither is its umask, SIGHUP and SIGINT do nothing, and SIGCHLD and SIGTERM are read from the descriptor that it returns.
 ///
 /// # Errors
 /// What the operating system says.
@@ -155,6 +156,7 @@ pub fn become_parent() -> io::Result<SignalFd> {
             let _flagged = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         }
     }
+    nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
     // SAFETY: sets an attribute of this process (prctl(2), PR_SET_CHILD_SUBREAPER).
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
     for ignored in [Signal::SIGHUP, Signal::SIGINT] {
