@@ -8,7 +8,7 @@
 //! patch, and shows a trace: the *dye* (a timer slack of a few microseconds more than usual, which every descendant inherits whatever it does to its
 //! environment, session and descriptors, prctl(2)), the marker in the environment that it was started with, or one of the patch's pipes. Without any
 //! of them an orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody else's process takes on costs that
-//! process alone. [`table`] decides, [`facts`] and [`cgroup`] read.
+//! process alone. [`table`] decides, [`place`], [`facts`] and [`cgroup`] read.
 //!
 //! Signals go to holds, taken first and then compared with the start time, so that no other process with the same ID gets one. In a user's container
 //! only what is in that user's user namespace, or runs as that user, gets any.
@@ -17,6 +17,7 @@
 
 mod cgroup;
 mod facts;
+mod place;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,11 +27,11 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
-use self::cgroup::Cgroup;
+use self::place::{Place, lives};
 use self::table::{Kin, Known, Life, Seen, Trace};
 use super::job::Container;
 use crate::report::line;
-use crate::sys::pidfd::{self, Hold};
+use crate::sys::pidfd::Hold;
 
 /// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found in the next one.
 const MOST_DESCENDANTS: usize = 8_192;
@@ -44,17 +45,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How often is looked for more to stop, before what is stopped is killed.
 const MOST_STOPS: usize = 20;
 
-/// For how many rounds of SIGKILL the runtime's processes are spared.
-const ROUNDS_FOR_RUNTIMES: usize = 5;
+/// For how long the runtime's processes are spared, from the first SIGKILL on.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
 
 /// How many dyes there are: at most ten microseconds more.
 const DYES: u64 = 9_999;
-
-/// The number of `CAP_AUDIT_CONTROL` (capabilities(7)).
-const AUDIT_CONTROL: u32 = 30;
 
 /// A process of a patch, or one that may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,68 +107,6 @@ pub struct Tree {
     /// Children that this process had before: none of the patch's.
     strangers: BTreeSet<Life>,
     known: Known,
-}
-
-/// Where a container's processes are found.
-#[derive(Debug)]
-struct Place {
-    init: Life,
-    owner: u32,
-    cgroup: Option<Cgroup>,
-    /// The first process's PID and mount namespace, where they are not the caller's.
-    namespaces: Vec<(&'static str, String)>,
-    /// Whether the kernel ends every process of the container with its first one (pid_namespaces(7)).
-    ends_with_init: bool,
-    /// The caller's audit session, where whoever runs in the container cannot leave it.
-    session: Option<u32>,
-}
-
-impl Place {
-    fn of(container: &Container) -> Self {
-        let init = (container.pid, container.started);
-        let other = |kind| facts::namespace(init.0, kind).filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref());
-        let namespaces = ["pid", "mnt"].into_iter().filter_map(|kind| Some((kind, other(kind)?))).collect();
-        let ids = facts::ids(init.0).unwrap_or_default();
-        let session = facts::session(std::process::id()).filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
-        let cgroup = Cgroup::of(&container.id, init);
-        Self { init, owner: container.owner, cgroup, namespaces, ends_with_init: ids.len() > 1 && ids.last() == Some(&1), session }
-    }
-
-    /// The processes among which those of the container are: its cgroup's, else all.
-    fn processes(&self) -> Vec<u32> {
-        match &self.cgroup {
-            _ if self.is_gone() => Vec::new(),
-            Some(cgroup) => cgroup.processes(),
-            None => facts::everybody(),
-        }
-    }
-
-    /// Whether nothing can be in it any more. Another life of the container may have the same cgroup.
-    fn is_gone(&self) -> bool {
-        self.ends_with_init && !lives(self.init)
-    }
-
-    /// Whether a process that its cgroup lists is in the container: where others are listed as well, by its namespaces.
-    fn has(&self, pid: u32) -> bool {
-        let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
-        is_own || self.namespaces.iter().any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
-    }
-
-    /// Whether a process gets no signal although it is the patch's: in a user's container one that is not in that user's power, since all that led
-    /// to it was that user's word.
-    fn protects(&self, pid: u32) -> bool {
-        if self.owner == 0 || !nix::unistd::geteuid().is_root() {
-            return false;
-        }
-        let is_theirs = |users: Vec<u32>| users.iter().take(3).all(|user| *user == self.owner);
-        let owned = pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner));
-        !owned && !facts::users(pid).is_some_and(is_theirs)
-    }
-}
-
-/// Whether this very process still runs.
-fn lives((pid, started): Life) -> bool {
-    facts::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
 }
 
 impl Tree {
@@ -250,17 +186,18 @@ impl Tree {
     /// SIGKILL to all until two looks find none. Each is stopped first, until no new one appears: a stopped process forks no more, and keeps its
     /// children, by which they are found. The runtime's processes get some time to say how their command ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
-        let end = Instant::now() + patience;
-        let (mut quiet, mut rounds) = (0, 0);
+        let begun = Instant::now();
+        let (end, spared_until) = (begun + patience, begun + LAST_WORDS.min(patience));
+        let mut quiet = 0;
         while quiet < 2 && Instant::now() < end {
-            let spared = if rounds < ROUNDS_FOR_RUNTIMES { self.runtimes.clone() } else { BTreeSet::new() };
-            let alive = self.stop(&spared, end);
+            let is_early = Instant::now() < spared_until;
+            let spared = if is_early { self.runtimes.clone() } else { BTreeSet::new() };
+            let alive = self.stop(&spared, if is_early { spared_until } else { end });
             quiet = if alive.is_empty() { quiet + 1 } else { 0 };
             for process in alive.iter().filter(|process| !spared.contains(&process.life())) {
                 self.signal(process, Signal::SIGKILL);
             }
             wait(BETWEEN_LOOKS.min(patience), meanwhile);
-            rounds += 1;
         }
     }
 

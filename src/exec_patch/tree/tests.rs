@@ -6,6 +6,7 @@ use std::thread;
 
 use super::*;
 use crate::container::running::RuntimeKind;
+use crate::sys::pidfd;
 
 const SOON: Patience = Patience { grace: Duration::from_millis(300), kill: Duration::from_secs(3) };
 

@@ -1,0 +1,76 @@
+//! Where are a container's processes, and which of them may get a signal?
+//!
+//! In: a container, whose cgroup and first process are looked at once. Out: the processes that may be in it, by its cgroup, and by its namespaces where
+//! the cgroup is shared with others; and whether one is in the power of the user whose container it is. Everything in a user's container is that
+//! user's word, the kernel's answers about namespaces aside. Not checked: whose child a process is.
+
+use super::cgroup::Cgroup;
+use super::facts;
+use super::table::Life;
+use crate::exec_patch::job::Container;
+use crate::sys::pidfd;
+
+/// The number of `CAP_AUDIT_CONTROL` (capabilities(7)).
+const AUDIT_CONTROL: u32 = 30;
+
+/// Where a container's processes are found.
+#[derive(Debug)]
+pub(super) struct Place {
+    init: Life,
+    pub(super) owner: u32,
+    cgroup: Option<Cgroup>,
+    /// The first process's PID and mount namespace, where they are not the caller's.
+    namespaces: Vec<(&'static str, String)>,
+    /// Whether the kernel ends every process of the container with its first one (pid_namespaces(7)).
+    ends_with_init: bool,
+    /// The caller's audit session, where whoever runs in the container cannot leave it.
+    pub(super) session: Option<u32>,
+}
+
+impl Place {
+    pub(super) fn of(container: &Container) -> Self {
+        let init = (container.pid, container.started);
+        let other = |kind| facts::namespace(init.0, kind).filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref());
+        let namespaces = ["pid", "mnt"].into_iter().filter_map(|kind| Some((kind, other(kind)?))).collect();
+        let ids = facts::ids(init.0).unwrap_or_default();
+        let session = facts::session(std::process::id()).filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
+        let cgroup = Cgroup::of(&container.id, init);
+        Self { init, owner: container.owner, cgroup, namespaces, ends_with_init: ids.len() > 1 && ids.last() == Some(&1), session }
+    }
+
+    /// The processes among which those of the container are: its cgroup's, else all.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        match &self.cgroup {
+            _ if self.is_gone() => Vec::new(),
+            Some(cgroup) => cgroup.processes(),
+            None => facts::everybody(),
+        }
+    }
+
+    /// Whether nothing can be in it any more. Another life of the container may have the same cgroup.
+    fn is_gone(&self) -> bool {
+        self.ends_with_init && !lives(self.init)
+    }
+
+    /// Whether a process that its cgroup lists is in the container: where others are listed as well, by its namespaces.
+    pub(super) fn has(&self, pid: u32) -> bool {
+        let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
+        is_own || self.namespaces.iter().any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
+    }
+
+    /// Whether a process gets no signal although it is the patch's: in a user's container one that is not in that user's power, since all that led
+    /// to it was that user's word.
+    pub(super) fn protects(&self, pid: u32) -> bool {
+        if self.owner == 0 || !nix::unistd::geteuid().is_root() {
+            return false;
+        }
+        let is_theirs = |users: Vec<u32>| users.iter().take(3).all(|user| *user == self.owner);
+        let owned = pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner));
+        !owned && !facts::users(pid).is_some_and(is_theirs)
+    }
+}
+
+/// Whether this very process still runs.
+pub(super) fn lives((pid, started): Life) -> bool {
+    facts::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
+}
