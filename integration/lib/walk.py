@@ -26,6 +26,8 @@ VARIES = [
     (r"\d+ (second|minute)s? ago", "<ago>"),
     (r"[A-Za-z0-9+/]{40,}={0,2}", "<base 64>"),
     (r"SHA256:\S+", "<fingerprint>"),
+    (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "<run>"),
+    (r"\b\d+\.\d+s\b", "<seconds>"),
     (r" +", " "),
 ]
 
