@@ -256,21 +256,29 @@ fn container(root: &Path, folder: &Path, found: &mut Vec<Result<RunningContainer
 }
 
 fn state(root: &Path, folder: &Path, path: &Path, kind: RuntimeKind) -> Result<RunningContainer, StateError> {
-    let fault = |fault: &dyn fmt::Display| StateError::State(path.to_owned(), fault.to_string());
     let bytes = file::read(path, LARGEST_STATE, Guard::NoLink).map_err(StateError::File)?;
     let owner = fs::symlink_metadata(path).map_err(|error| StateError::File(FileError::Io(path.to_owned(), error)))?.uid();
-    let state = match kind {
-        RuntimeKind::Runc => serde_json::from_slice::<RuncState>(&bytes).map(State::from),
-        RuntimeKind::Crun => serde_json::from_slice::<CrunStatus>(&bytes).map(State::from),
-    };
-    let state = state.map_err(|error| fault(&error))?;
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let id = ContainerId::parse(name).ok_or_else(|| fault(&"its folder's name is no container ID"))?;
-    if state.id.as_deref().is_some_and(|id| id != name) {
-        return Err(fault(&format_args!("it is that of {:?}", state.id.unwrap_or_default())));
+    let (id, bundle, process) = parse(kind, name, &bytes).map_err(|fault| StateError::State(path.to_owned(), fault))?;
+    Ok(RunningContainer { id, kind, root: root.to_owned(), bundle, process, owner })
+}
+
+/// The container whose state these bytes are, in a folder of this name: its ID, its bundle and its first process.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(kind: RuntimeKind, name: &str, bytes: &[u8]) -> Result<(ContainerId, PathBuf, InitProcess), String> {
+    let state = match kind {
+        RuntimeKind::Runc => serde_json::from_slice::<RuncState>(bytes).map(State::from),
+        RuntimeKind::Crun => serde_json::from_slice::<CrunStatus>(bytes).map(State::from),
+    };
+    let state = state.map_err(|error| error.to_string())?;
+    let id = ContainerId::parse(name).ok_or("its folder's name is no container ID")?;
+    if let Some(other) = state.id.filter(|id| id != name) {
+        return Err(format!("it is that of {other:?}"));
     }
-    let bundle = state.bundle.filter(|bundle| bundle.is_absolute()).ok_or_else(|| fault(&"it names no bundle"))?;
-    Ok(RunningContainer { id, kind, root: root.to_owned(), bundle, process: state.process, owner })
+    let bundle = state.bundle.filter(|bundle| bundle.is_absolute()).ok_or("it names no bundle")?;
+    Ok((id, bundle, state.process))
 }
 
 /// What both forms of state have.

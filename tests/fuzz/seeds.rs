@@ -66,6 +66,7 @@ fn main() {
         ("list", list()),
         ("signatures", signatures()),
         ("settings", settings()),
+        ("exec_patch", exec_patch()),
     ];
     for (target, seeds) in all {
         let folder = folder.join(target);
@@ -245,4 +246,26 @@ fn settings() -> Vec<Vec<u8>> {
         "min_version = 3\norigin = \"bans.example.com/prod\"\nresolve_timeout = \"100ms\"\n[engines]\ndocker = [\"/srv/docker\"]\nruntime_roots = [\"/run/x\"]\n",
         "[[engines.containerd]]\nroot = \"/c\"\nstate = \"/s\"\naddress = \"/a.sock\"\n[[engines.storage]]\nroot = \"/g\"\nrun_root = \"/r\"\n",
     ])
+}
+
+fn exec_patch() -> Vec<Vec<u8>> {
+    let container = r#"{"id":"c1","engine":"docker","name":"web-1","image":"app:1","kind":"runc","root":"/run/docker/runtime-runc/moby",
+        "bundle":"/b","owner":0,"pid":41,"started":77}"#;
+    let work = r#"{"check":["sh","-c","true"],"run":["sh"],"user":[0,0],"environment":["A=1"],"folder":"/","timeout":600,"thaw":true,"brings":true}"#;
+    let header = r#"{"run":{"version":1,"id":"20261120-221500-a1b2","begun":"2026-11-20T22:15:00Z","boot":"b","by":{"user":{"uid":0}},"argv":["--all-banned"]}}"#;
+    let begun = r#"{"begun":{"number":1,"at":"2026-11-20T22:15:00Z","boot":"b","digest":"DIGEST","container":CONTAINER,"worker":{"pid":7,"started":9}}}"#;
+    let ended = r#"{"ended":{"number":1,"at":"2026-11-20T22:15:00Z","done":{"outcome":{"outcome":"failed","stage":"check-after","status":3},"took":1,"written":2,"tail":"t"}}}"#;
+    let settled =
+        r#"{"settled":{"at":"2026-11-20T22:15:00Z","boot":"b","container":CONTAINER,"outcome":{"outcome":"could-not-enter","why":"w"}}}"#;
+    let spec = r#"{"process":{"terminal":true,"consoleSize":{"height":1,"width":2},"user":{"uid":1000,"gid":1000,"umask":18,"additionalGids":[5]},
+        "args":["sleep"],"cwd":"/","env":["PATH=/bin","EMBARGO_PATCH=old"],"capabilities":{"bounding":["CAP_KILL"],"ambient":["CAP_KILL"]}},
+        "linux":{"namespaces":[{"type":"user"}]}}"#;
+    let runc = r#"{"id":"c1","init_process_pid":41,"init_process_start":77,"config":{"labels":["bundle=/b"]}}"#;
+    let crun = r#"{"pid":41,"process-start-time":77,"rootfs":"/b/rootfs","bundle":"/b","owner":"root","external_descriptors":"[]"}"#;
+    let log = r#"{"level":"error","msg":"exec failed: unable to start container process: exec: \"sh\": not found","time":"2026-11-20T22:15:00Z"}"#;
+    let printed = "red \u{1b}[31mtext\u{1b}[0m \u{1b}]0;title\u{7} \u{9b}2J \u{1b}(B\r\n";
+    texts([header, begun, ended, settled, spec, runc, crun, log, printed, work, "\x7fELF\u{2}\u{1}\u{1}"])
+        .into_iter()
+        .map(|seed| String::from_utf8(seed).unwrap().replace("CONTAINER", container).into_bytes())
+        .collect()
 }

@@ -1,0 +1,51 @@
+//! Can a runtime's state, a container's runtime spec, what a command prints or a line of a journal make exec-patch panic, or say what it must not?
+#![no_main]
+
+use embargo::container::running::{self, RuntimeKind};
+use embargo::exec_patch::enter::process::{Asked, RuntimeSpec};
+use embargo::exec_patch::enter::refusal;
+use embargo::exec_patch::job::{Done, Job};
+use embargo::exec_patch::journal::line::Line;
+use embargo::exec_patch::output;
+use embargo::exec_patch::payload::program;
+use libfuzzer_sys::fuzz_target;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fuzz_target!(|bytes: &[u8]| {
+    for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
+        if let Ok((id, bundle, process)) = running::parse(kind, "c1", bytes) {
+            assert!(id.as_str() == "c1" && bundle.is_absolute() && process.started != Some(0));
+        }
+    }
+    process(bytes);
+    returns::<Line>(bytes);
+    returns::<Job>(bytes);
+    returns::<Done>(bytes);
+    let fit = output::strip(bytes);
+    assert!(fit.chars().all(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')), "{fit:?}");
+    _ = program::check(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        assert!(!refusal::reason(text, text, 255).contains(char::is_control));
+    }
+});
+
+/// The process that is started is the container's own but for what is asked for, whatever the spec says.
+fn process(bytes: &[u8]) {
+    let Ok(spec) = RuntimeSpec::parse(bytes) else { return };
+    let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);
+    let asked = Asked { words: &words, user: (0, 0), environment: &environment, marker: "EMBARGO_PATCH=r.1", folder: None };
+    let process = spec.process(&asked);
+    assert_eq!((&process["terminal"], &process["args"][0]), (&false.into(), &"sh".into()));
+    assert_eq!((process["user"]["uid"].as_u64(), process["user"]["gid"].as_u64()), (Some(0), Some(0)));
+    let environment = process["env"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let markers = environment.iter().filter(|variable| variable.as_str().is_some_and(|text| text.starts_with("EMBARGO_PATCH="))).count();
+    assert_eq!((markers, environment.last()), (1, Some(&"EMBARGO_PATCH=r.1".into())));
+}
+
+/// What is read says the same when it is written and read again.
+fn returns<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
+    let Ok(read) = serde_json::from_slice::<T>(bytes) else { return };
+    let written = serde_json::to_vec(&read).expect("what was read can be written");
+    assert_eq!(serde_json::from_slice::<T>(&written).ok(), Some(read));
+}
