@@ -7,11 +7,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::facts;
 use super::table::Life;
+use crate::sys::file::{self, Guard};
 
 /// The largest mount table and the largest list of processes that are read.
 const LARGEST_TABLE: u64 = 16 << 20;
@@ -58,10 +60,23 @@ impl Cgroup {
     /// sees it, or the process is gone.
     pub(super) fn of(id: &str, init: Life) -> Option<Self> {
         let lines = lines(&facts::read(format!("/proc/{}/cgroup", init.0), LARGEST_TABLE)?);
-        let mounted = hierarchies(&facts::read("/proc/self/mountinfo", LARGEST_TABLE)?);
+        let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
+        let mut table = BufReader::new(file.take(LARGEST_TABLE));
+        let (mut mounted, mut found) = (Vec::new(), None);
+        while more(&mut table, &mut mounted) {
+            found = Self::among(&lines, &mounted, id, init);
+            if found.as_ref().is_some_and(|cgroup| cgroup.is_own) {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The same in the hierarchies that are known so far.
+    fn among(lines: &[Line], mounted: &[Hierarchy], id: &str, init: Life) -> Option<Self> {
         let mut found = None;
-        for line in &lines {
-            let Some(cgroup) = folder(line, &mounted, id).map(|(folder, is_named)| Self { is_own: is_named, folder }) else { continue };
+        for line in lines {
+            let Some(cgroup) = folder(line, mounted, id).map(|(folder, is_named)| Self { is_own: is_named, folder }) else { continue };
             if !cgroup.folder.is_dir() {
                 continue;
             }
@@ -144,9 +159,21 @@ fn line(text: &[u8]) -> Option<Line> {
     Some(Line { controllers, path: PathBuf::from(OsStr::from_bytes(parts.next()?)) })
 }
 
-/// The hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`).
-fn hierarchies(table: &[u8]) -> Vec<Hierarchy> {
-    table.split(|byte| *byte == b'\n').filter_map(hierarchy).collect()
+/// Takes the next hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`) that stand side by side; `false` when there are no more. They come before
+/// the mounts of containers, of which there may be hundreds, and each takes the kernel a while to write down: 2 ms for two hundred.
+fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
+    let before = mounted.len();
+    let mut line = Vec::new();
+    // A table that cannot be read any further has ended.
+    while matches!(table.read_until(b'\n', &mut line), Ok(1..)) {
+        match hierarchy(line.strip_suffix(b"\n").unwrap_or(&line)) {
+            Some(hierarchy) => mounted.push(hierarchy),
+            None if mounted.len() > before => return true,
+            None => {}
+        }
+        line.clear();
+    }
+    mounted.len() > before
 }
 
 fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
@@ -194,6 +221,22 @@ mod tests {
 34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
 ";
+
+    fn hierarchies(mut table: &[u8]) -> Vec<Hierarchy> {
+        let mut mounted = Vec::new();
+        while more(&mut table, &mut mounted) {}
+        mounted
+    }
+
+    #[test]
+    fn hierarchies_that_stand_side_by_side_are_taken_before_what_follows_is_read() {
+        let later = b"40 23 0:40 / /other rw - overlay overlay rw\n36 31 0:33 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+        let table = [HYBRID, later].concat();
+        let (mut rest, mut mounted) = (&table[..], Vec::new());
+        assert!(more(&mut rest, &mut mounted));
+        assert_eq!((mounted.len(), rest.starts_with(b"36 31")), (4, true));
+        assert!(more(&mut rest, &mut mounted) && mounted.len() == 5 && !more(&mut rest, &mut mounted));
+    }
 
     fn found(table: &[u8], lines_of: &str) -> Vec<(String, bool)> {
         let mounted = hierarchies(table);
