@@ -259,6 +259,32 @@ others() {
   only_patched 1 $(of_base)
 }
 
+@test "a ban's patch that is a script runs with that very file alone" {
+  printf 'echo "$1" >>/patched\n' >"$ROOM/fix.sh"
+  printf 'echo forged >>/patched\n' >"$ROOM/forged.sh"
+  new_source
+  ban base:1
+  printf '[ban.patch]\nscript = "sha256:%s"\nrun = ["signed"]\n' "$(sha256sum <"$ROOM/fix.sh" | cut -d' ' -f1)" >>"$AUTHOR/bans.toml"
+  publish
+  patch --ban BAN-2026-0007
+  [ "$status" -ne 0 ] || fail "$(said)"
+  patch --ban BAN-2026-0007 --script "$ROOM/forged.sh"
+  [ "$status" -ne 0 ] || [ "$(patched 1)" = "$(of_base | tr ' ' '\n' | sort | xargs)" ] || fail "$(said)"
+  unmarked
+  ends 0 --ban BAN-2026-0007 --script "$ROOM/fix.sh"
+  only_patched 1 $(of_base)
+  [ "$(cat "$(inside default/deep)/patched")" = signed ]
+}
+
+@test "signed patches run by themselves only where the settings allow it" {
+  ban_and_publish base:1 --patch-run 'echo patched >>/patched'
+  ends 0 --auto
+  only_patched 1
+  settings "former_runtimes = [\"$CRUN\"]" 'max_impact = "100%"' 'auto_patch = "on-install"'
+  ends 0 --auto
+  only_patched 1 $(of_base)
+}
+
 @test "the environment and the folder are the container's own but for what is asked for" {
   ends 0 --base docker:base:1 --container docker-app --env COLOUR=blue --workdir /tmp -- sh -c 'echo "$COLOUR $PATH $(pwd)" >/patched'
   [ "$(cat "$(inside docker-app)/patched")" = 'blue /bin /tmp' ] || fail "$(cat "$(inside docker-app)/patched")"
