@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::pace::{Limits, Share};
 use super::payload::{Brought, Kit};
 use super::select::Selection;
-use super::words::{Order, PaceWords, USUAL_PACE};
+use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
 use crate::lineage::digest::Digest;
 
 /// What a run is to do.
@@ -48,8 +48,9 @@ impl Undertaking {
     ///
     /// # Errors
     /// [`PatchError::Payload`].
-    pub fn typed(order: Order, pace: PaceWords, output_limit: u64) -> Result<Self, PatchError> {
-        Ok(Self { kit: Kit::load(order)?, limits: pace.over(USUAL_PACE), output_limit, origin: Origin::Typed, list: None })
+    pub fn typed(order: Order, pace: PaceWords, output_limit: Option<u64>) -> Result<Self, PatchError> {
+        let (limits, output_limit) = (pace.over(USUAL_PACE), output_limit.unwrap_or(USUAL_OUTPUT));
+        Ok(Self { kit: Kit::load(order)?, limits, output_limit, origin: Origin::Typed, list: None })
     }
 
     /// Going on with an earlier run. What was typed about its pace counts.
@@ -62,12 +63,13 @@ impl Undertaking {
         Ok(Self { kit: kit(&past)?, limits, output_limit, origin: Origin::Resumed(Box::new(past)), list: None })
     }
 
-    /// A new run of an earlier one's order where that was not well.
+    /// A new run of an earlier one's order where that was not well. What was typed about its pace and about output counts.
     ///
     /// # Errors
     /// As [`Undertaking::resumed`].
-    pub fn failures(run: &str, runs: &Runs, pace: PaceWords, output_limit: u64) -> Result<Self, PatchError> {
+    pub fn failures(run: &str, runs: &Runs, pace: PaceWords, output_limit: Option<u64>) -> Result<Self, PatchError> {
         let past = runs.read(runs.find(run)?)?;
+        let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
         let (limits, origin) = (pace.over(limits(&past.header.terms)), Origin::Failures(past.header.id.clone(), past.not_well()));
         Ok(Self { kit: kit(&past)?, limits, output_limit, origin, list: None })
     }

@@ -10,7 +10,7 @@ mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
 
 use super::pace::{Limits, Share};
@@ -26,6 +26,9 @@ pub const USUAL_USER: (u32, u32) = (0, 0);
 
 /// Seconds that a command has when nobody says.
 pub const USUAL_TIMEOUT: u64 = 600;
+
+/// How many bytes of each container's output are kept when nobody says.
+pub const USUAL_OUTPUT: u64 = 1 << 20;
 
 /// The pace when nobody says.
 pub const USUAL_PACE: Limits = Limits { canary: 1, parallel: Share::Number(4), max_failures: Share::Percent(100) };
@@ -85,7 +88,7 @@ struct Args {
     #[arg(long, value_name = "NAME", value_enum, group = "order", help_heading = "Which containers")]
     engine: Vec<EngineWord>,
     /// Only those in this namespace of containerd; may be given more than once.
-    #[arg(long, value_name = "NAME", group = "order", help_heading = "Which containers")]
+    #[arg(long, value_name = "NAME", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     namespace: Vec<String>,
     /// Only this one, by its ID, the beginning of its ID, or its name; may be given more than once.
     #[arg(long, value_name = "CONTAINER", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
@@ -124,14 +127,14 @@ struct Args {
     again: bool,
 
     /// How many go first, one by one; when one of them fails after its command ran, nothing else is started. 1 unless said; 0 for none.
-    #[arg(long, value_name = "N", help_heading = "How fast")]
+    #[arg(long, value_name = "N", value_parser = values::number, allow_negative_numbers = true, help_heading = "How fast")]
     canary: Option<usize>,
     /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4 unless said.
-    #[arg(long, value_name = "N|P%", value_parser = values::parallel, help_heading = "How fast")]
+    #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
     parallel: Option<Share>,
     /// Start no further container once more than this many have failed: a number, or a share of the matches of the first plan, rounded down. 100%
     /// unless said, so never; 0 stops at the first failure. What is under way is finished.
-    #[arg(long, value_name = "N|P%", value_parser = values::share, help_heading = "How fast")]
+    #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
     max_failures: Option<Share>,
 
     /// Print what would run where, and why, and run nothing.
@@ -140,11 +143,11 @@ struct Args {
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
-    /// How much of each container's output is kept: bytes, or with K, M or G.
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = values::size)]
-    output_limit: u64,
+    /// How much of each container's output is kept: bytes, or with K, M or G. 1M unless said, or as the earlier run had it.
+    #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with_all = ["resume", "history"])]
+    output_limit: Option<u64>,
 
-    /// Go on with a run that was killed: the same order, and no container twice.
+    /// Go on with a run that was killed or stopped: the same order, and no container twice. RUN is its ID, the beginning of its ID, or `last`.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     resume: Option<String>,
     /// A new run of the same order, in those containers only that were not well at the end of that one.
@@ -183,8 +186,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Whether machines read it.
     pub json: bool,
-    /// How many bytes of each container's output are kept.
-    pub output_limit: u64,
+    /// How many bytes of each container's output are kept, if that was said.
+    pub output_limit: Option<u64>,
 }
 
 /// What is to be done.
@@ -216,7 +219,12 @@ pub struct PaceWords {
 /// What clap has to say about them; asking for help or the version is one as well. [`refused`] tells it.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
-    Args::try_parse_from(named)?.checked()
+    // To whoever mistypes an option clap says how to pass it behind `--`: here that would run it in every container.
+    let untold = |mut refusal: clap::Error| {
+        refusal.remove(ContextKind::Suggested);
+        refusal
+    };
+    Args::try_parse_from(named).map_err(untold)?.checked()
 }
 
 /// Tells what clap has to say, and how that ends the program.

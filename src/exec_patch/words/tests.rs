@@ -26,7 +26,7 @@ fn the_command_line_is_consistent() {
 #[test]
 fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
     let options = typed(&["--ban", "BAN-1"]).unwrap();
-    assert_eq!((options.dry_run, options.json, options.output_limit), (false, false, 1 << 20));
+    assert_eq!((options.dry_run, options.json, options.output_limit), (false, false, None));
     assert_eq!(options.pace.over(USUAL_PACE), USUAL_PACE);
     let Action::Begin(order) = options.action else { panic!("{options:?}") };
     assert_eq!(order.wanted.what, What::Bans(vec!["BAN-1".to_owned()]));
@@ -135,6 +135,8 @@ fn what_cannot_be_meant_together_is_refused() {
         (&["--only-failed", "1", "--container", "x"], "error: the argument '--only-failed <RUN>' cannot be used with:"),
         (&["--auto", "--check", "x"], "error: the argument '--auto' cannot be used with:"),
         (&["--history", "--dry-run"], "error: the argument '--history [<RUN>]' cannot be used with '--dry-run'"),
+        (&["--resume", "1", "--output-limit", "1K"], "error: the argument '--resume <RUN>' cannot be used with '--output-limit <SIZE>'"),
+        (&["--history", "--output-limit", "1K"], "error: the argument '--history [<RUN>]' cannot be used with '--output-limit <SIZE>'"),
         (&["--history", "--auto"], "error: the argument '--history [<RUN>]' cannot be used with '--auto'"),
     ] {
         assert_eq!(refusal(text), expected, "{text:?}");
@@ -152,6 +154,7 @@ fn values_have_bounds() {
             "expected numbers",
         ),
         ("--timeout", &["1s", "24h", "10m"], &["0s", "25h", "10", "500ms", "-1s"], "expected a span from 1s to 24h"),
+        ("--canary", &["0", "1", "400"], &["5%", "", "-1", "+1", "x"], "expected a number such as 1, or 0 for none"),
         ("--parallel", &["1", "400", "1%", "100%"], &["0", "0%", "101%", "", "%", "-1", "1.5"], "expected "),
         ("--max-failures", &["0", "0%", "100%", "7"], &["101%", "", "%", "+1", "x"], "expected a number such as 5"),
         (
@@ -162,6 +165,7 @@ fn values_have_bounds() {
         ),
         ("--env", &["A=", "A=b"], &["A", "=b", ""], "expected NAME=VALUE"),
         ("--workdir", &["/"], &["", "srv"], "expected an absolute path"),
+        ("--namespace", &["k8s.io"], &[""], "expected at least one character"),
         ("--container", &["a"], &[""], "expected at least one character"),
         ("--check", &["true"], &[""], "expected at least one character"),
     ] {
@@ -181,6 +185,20 @@ fn values_have_bounds() {
     for ban in ["", "a b", "../x"] {
         assert!(typed(&["--ban", ban]).is_err(), "{ban:?}");
     }
+}
+
+#[test]
+fn whoever_mistypes_an_option_is_not_told_to_run_it_everywhere() {
+    for (text, expected) in [
+        (&["--frobnicate"][..], "error: unexpected argument '--frobnicate' found"),
+        (&["--canery", "1"], "error: unexpected argument '--canery' found"),
+        (&["--max-failures", "-1"], "error: invalid value '-1' for '--max-failures <N|P%>': expected a number such as 5"),
+        (&["--canary", "-1"], "error: invalid value '-1' for '--canary <N>': expected a number such as 1"),
+    ] {
+        let told = typed(&[&["--ban", "B"], text].concat()).unwrap_err();
+        assert!(told.starts_with(expected) && !told.contains("as a value, use '--"), "{told}");
+    }
+    assert!(typed(&["--ban", "B", "--canery", "1"]).unwrap_err().contains("a similar argument exists: '--canary'"));
 }
 
 #[test]

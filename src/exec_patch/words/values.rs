@@ -15,6 +15,12 @@ const MOST_OUTPUT: u64 = 1 << 30;
 /// The longest name of a run.
 const LONGEST_RUN: usize = 64;
 
+/// A number of containers.
+pub(super) fn number(text: &str) -> Result<usize, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| "expected a number such as 1, or 0 for none".to_owned())
+}
+
 /// A number of containers, or a part of the matches.
 pub(super) fn share(text: &str) -> Result<Share, String> {
     text.parse().map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
@@ -81,5 +87,5 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn run(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-';
     let is_run = (1..=LONGEST_RUN).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(legal);
-    is_run.then(|| text.to_owned()).ok_or_else(|| "expected a run such as 20261120-141502-7f3a; --history shows them".to_owned())
+    is_run.then(|| text.to_owned()).ok_or_else(|| "expected a run such as 20261120-141502-7f3a, or last; --history shows them".to_owned())
 }
