@@ -1,3 +1,5 @@
+//! Is what is printed bounded, kept, and stripped for a terminal?
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

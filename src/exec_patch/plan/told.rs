@@ -75,7 +75,7 @@ fn step(step: &Step) -> Vec<String> {
     }
 }
 
-/// How it would run: `as 0:0, within 600 seconds, unless and until sh -c 'test -e /x'`.
+/// How it would run: `as 0:0, within 600 seconds, checked by sh -c 'test -e /x'`.
 fn terms(payload: &Payload) -> String {
     let work = &payload.work;
     let mut terms = vec![format!("as {}:{}", work.user.0, work.user.1), format!("within {}", amount(work.timeout, "second"))];

@@ -1,3 +1,5 @@
+//! Are the processes of a patch found, and ended, wherever they go?
+
 #![allow(clippy::disallowed_methods, reason = "only real processes have descendants")]
 
 use std::io::{BufRead, BufReader};
