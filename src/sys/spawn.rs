@@ -17,8 +17,8 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
-use nix::sys::wait::WaitStatus;
-use nix::unistd::ForkResult;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
+use nix::unistd::{ForkResult, Pid};
 
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
@@ -183,6 +183,16 @@ pub fn ended_children() -> Vec<(u32, i32)> {
         ended.push((pid, if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }));
     }
     ended
+}
+
+/// Whether this is a child of this process that it has not yet waited for, living or not. The kernel says so itself: `/proc/pid/task/tid/children` may
+/// leave one out (proc(5)), and a process whose first thread has ended, the others not yet, can neither be waited for nor seen to run.
+#[must_use]
+pub fn is_child(pid: u32) -> bool {
+    let Ok(pid @ 1..) = i32::try_from(pid) else { return false };
+    let asked = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    // Any other error is about how it ended.
+    !matches!(nix::sys::wait::waitid(Id::Pid(Pid::from_raw(pid)), asked), Err(Errno::ECHILD))
 }
 
 /// Ends a child of this process that it has not yet waited for: its ID can be nobody else's.

@@ -225,8 +225,8 @@ impl<'a> Entrance<'a> {
         let path = self.pinned.file("pid", self.calls);
         let written = self.pinned.left(&path, 64, self.owner);
         let pid = written.trim().parse().unwrap_or(0);
-        let is_living = children().contains(&pid);
-        if is_living {
+        let is_child = spawn::is_child(pid);
+        if is_child {
             // What ended with this ID before was another one.
             self.watch.ended.retain(|(ended, _)| *ended != pid);
         }
@@ -236,9 +236,8 @@ impl<'a> Entrance<'a> {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
         }
-        // One that ended at once may have done so after the last look.
-        self.watch.wait(Duration::ZERO);
-        if !is_living && self.watch.status(pid).is_none() {
+        // One that ended at once may have been waited for together with the runtime.
+        if !is_child && self.watch.status(pid).is_none() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::CouldNotEnter { why: format!("the runtime names no process that it started: {written:?}") });
         }

@@ -1,6 +1,7 @@
 //! What does the runtime get that a command is to be run with, and what follows from how it ends?
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
@@ -102,11 +103,9 @@ fn a_script_is_brought_as_a_sealed_copy_at_descriptor_three() {
 #[test]
 fn a_static_program_is_brought_along_and_runs_and_no_other() {
     let fleet = Fleet::of(1);
-    let (source, program) = (fleet.path("append.c"), fleet.path("append"));
     let text = "#include <fcntl.h>\n#include <stdlib.h>\n#include <unistd.h>\nint main(int argc, char **argv) {\n\
                 return write(open(getenv(\"LEDGER\"), O_CREAT | O_WRONLY | O_APPEND, 0644), argv[1], 8) != 8;\n}\n";
-    fs::write(&source, text).unwrap();
-    assert!(Command::new("cc").arg("-static").arg("-o").args([&program, &source]).status().unwrap().success());
+    let program = static_program(&fleet, "append", text);
     let said = fleet.run(&["--base", BASE, "--bring", program.to_str().unwrap(), "--", "patched\n"]);
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(fleet.patched(), ["web-1"]);
@@ -116,6 +115,14 @@ fn a_static_program_is_brought_along_and_runs_and_no_other() {
     let said = fleet.run(&["--base", BASE, "--bring", "/bin/sh", "--", "-c", "true"]);
     assert_eq!(said.status, Some(1), "{said:?}");
     assert!(said.err.contains("it is linked dynamically"), "{said:?}");
+}
+
+/// A static program that this text in C is made into.
+fn static_program(fleet: &Fleet, name: &str, text: &str) -> PathBuf {
+    let (source, program) = (fleet.path(&format!("{name}.c")), fleet.path(name));
+    fs::write(&source, text).unwrap();
+    assert!(Command::new("cc").args(["-static", "-pthread", "-o"]).args([&program, &source]).status().unwrap().success());
+    program
 }
 
 /// What `web-1` comes to with this command, and the exit status.
@@ -177,5 +184,28 @@ fn nothing_that_a_command_started_is_left_after_its_time() {
     let (ended, _) = outcome(&fleet, &["--timeout", "1s"], &["/bin/sh", "-c", script]);
     assert_eq!(ended["outcome"], "timed-out", "{ended}");
     let pid = fleet.ledger()["web-1"].trim().to_owned();
+    assert!(fs::metadata(format!("/proc/{pid}")).is_err(), "{pid} is left");
+}
+
+/// A program whose first thread ends at once, so that its process is a zombie that cannot be waited for: it was taken for one that had never run. Without
+/// a word the other thread ends the process with 7; with one it writes the process ID into the ledger and goes on.
+const FIRST_THREAD_ENDS: &str = "#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n\
+    static void *other(void *goes_on) {\n\
+        if (!goes_on) { usleep(300000); exit(7); }\n\
+        FILE *file = fopen(getenv(\"LEDGER\"), \"w\"); fprintf(file, \"%d\", getpid()); fclose(file);\n\
+        for (;;) pause();\n}\n\
+    int main(int argc, char **argv) {\n\
+        pthread_t thread; signal(SIGTERM, SIG_IGN);\n\
+        pthread_create(&thread, NULL, other, argv[1]); pthread_exit(NULL);\n}\n";
+
+#[test]
+fn a_command_whose_first_thread_ends_before_the_others_is_waited_for_and_ended_in_time() {
+    let fleet = Fleet::of(1);
+    let program = static_program(&fleet, "threads", FIRST_THREAD_ENDS);
+    let (ended, _) = outcome(&fleet, &["--bring", program.to_str().unwrap()], &[]);
+    assert_eq!((&ended["outcome"], &ended["stage"], &ended["status"]), (&json!("failed"), &json!("command"), &json!(7)), "{ended}");
+    let (ended, _) = outcome(&fleet, &["--timeout", "1s", "--bring", program.to_str().unwrap()], &["on"]);
+    assert_eq!(ended["outcome"], "timed-out", "{ended}");
+    let pid = &fleet.ledger()["web-1"];
     assert!(fs::metadata(format!("/proc/{pid}")).is_err(), "{pid} is left");
 }
