@@ -85,6 +85,11 @@ fn in_user_namespace() -> bool {
     read.is_ok() && !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
+/// Whether this is what a user namespace shows in the place of the host's root, and of every other user that it does not know.
+pub(super) fn is_unmapped(user: u32) -> bool {
+    user == UNMAPPED && in_user_namespace()
+}
+
 /// Opens a regular file for reading and tells its size in bytes. Never waits for a FIFO's writer.
 ///
 /// # Errors
@@ -115,8 +120,7 @@ fn is_owned(facts: &Metadata) -> bool {
     let trusted_owner = match facts.uid() {
         0 => true,
         uid if uid == nix::unistd::geteuid().as_raw() => true,
-        UNMAPPED => in_user_namespace(),
-        _ => false,
+        uid => is_unmapped(uid),
     };
     trusted_owner && facts.mode() & 0o022 == 0
 }
@@ -141,6 +145,11 @@ pub fn owned_folder(path: &Path) -> Result<(), FileError> {
 /// [`FileError`]; a file that grows past the limit while it is read counts as too large.
 pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError> {
     let (file, size) = open(path, guard)?;
+    read_opened(file, size, path, limit)
+}
+
+/// The bytes of an open file of this size, when there are at most `limit`.
+pub(super) fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }

@@ -7,6 +7,7 @@ pub mod arena;
 pub mod clock;
 pub mod entry;
 pub mod file;
+pub mod folder;
 #[cfg(feature = "ctl")]
 pub mod pidfd;
 #[cfg(feature = "ctl")]

@@ -13,7 +13,7 @@
 //!
 //! In: a container as it was found; its state, its owner's word. Out: the folder, which goes with this value. Not checked: the state's other fields.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
@@ -27,6 +27,7 @@ use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::folder::Folder;
 
 /// The most files of a state folder that are copied; runc keeps one or two there, crun four.
 const MOST_FILES: usize = 32;
@@ -146,9 +147,9 @@ fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
 
 /// Copies the files of the container's state folder to `to`.
 fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
-    let from = container.root.join(&container.id);
-    let files =
-        owner.reading(|| read_all(&from)).map_err(|error| if error.is_absent() { Outcome::Vanished } else { could_not_enter(&error) })?;
+    let files = owner
+        .reading(|| read_all(container))
+        .map_err(|error| if error.is_absent() { Outcome::Vanished } else { could_not_enter(&error) })?;
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
         return Err(Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
     }
@@ -158,17 +159,27 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     })
 }
 
-/// The regular files in a folder, and its FIFOs with nothing in them.
-fn read_all(folder: &Path) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
-    let failed = |error| FileError::Io(folder.to_owned(), error);
+/// The regular files in the container's state folder, and its FIFOs with nothing in them: each of them its owner's, as it was found to be. Whoever can
+/// swap the folder between that look and this one would else have root enter what he likes, in a process as he describes it.
+fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
+    let folder = Folder::open(&container.root)?.folder(OsStr::new(&container.id))?;
+    let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
+    if !is_theirs([folder.owner(), folder.writer()?]) {
+        return Err(FileError::Unguarded(folder.path().to_owned()));
+    }
+    let failed = |error| FileError::Io(folder.path().to_owned(), error);
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)?.take(MOST_FILES) {
+    for entry in folder.entries()?.take(MOST_FILES) {
         let entry = entry.map_err(failed)?;
-        let kind = entry.file_type().map_err(failed)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         if kind.is_file() {
-            files.push((entry.file_name(), file::read(&entry.path(), LARGEST_SPEC, Guard::NoLink)?));
+            let text = folder.read(&name, LARGEST_SPEC)?;
+            if !is_theirs([text.owner, text.writer]) {
+                return Err(FileError::Unguarded(folder.path().join(name)));
+            }
+            files.push((name, text.bytes));
         } else if !kind.is_dir() && !kind.is_symlink() {
-            files.push((entry.file_name(), Vec::new()));
+            files.push((name, Vec::new()));
         }
     }
     Ok(files)
@@ -270,6 +281,27 @@ mod tests {
         ] {
             assert_eq!(made(&other), Err(Outcome::Vanished));
             assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_no_longer_its_owners_is_not_entered() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        for (path, named) in [
+            ("runs", "runs/c1"),
+            ("runs/c1", "runs/c1"),
+            ("runs/c1/state.json", "runs/c1/state.json"),
+            ("runs/c1/seccomp.bpf", "runs/c1/seccomp.bpf"),
+        ] {
+            let top = tempfile::tempdir().unwrap();
+            let container = container(top.path(), RuntimeKind::Runc, own_start());
+            // Found as root's, and swapped since.
+            chown(top.path().join(path), Some(70_000), None).unwrap();
+            let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
+            let why = format!("cannot trust {:?}: owned or writable by another user", top.path().join(named));
+            assert_eq!(outcome, Outcome::CouldNotEnter { why }, "{path}");
         }
     }
 

@@ -1,0 +1,291 @@
+//! Whose word is what stands in a folder?
+//!
+//! In: a path, any part of which a user may own and swap while it is walked. Out: the folder, open, with the user whose word everything below it is: root
+//! vouches for what lies in root's folders alone, all the way from `/`, and whoever owns one of them has what is below in his hand, whosever name
+//! a file there bears: he can put a link or another's folder in its place. Each step is taken from the descriptor of the last one, and owners are
+//! asked of what is open, never of a path. Links are followed where root or the caller made them and nobody else could have; there are none in a
+//! user's folder. Not checked: what a file holds.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::stat::Mode;
+
+use super::file::{self, FileError};
+
+/// As many links lead to a path at most (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// A folder, and whose word what is below it is.
+#[derive(Debug)]
+pub struct Folder {
+    handle: File,
+    path: PathBuf,
+    owner: u32,
+}
+
+/// A file of a folder: what it holds, and whose word that is.
+#[derive(Debug)]
+pub struct Text {
+    /// What it holds.
+    pub bytes: Vec<u8>,
+    /// The user whose word it is: root only where root owns the file and every folder on the way to it.
+    pub owner: u32,
+    /// The user who owns the file itself.
+    pub writer: u32,
+}
+
+impl Folder {
+    /// The folder at this path.
+    ///
+    /// # Errors
+    /// [`FileError::Io`] where there is none, or a link is on the way that is not followed; [`FileError::Unguarded`] where root let others write on the
+    /// way, so that nobody can tell whose word it is.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let failed = |error| FileError::Io(path.to_owned(), error);
+        let mut here = Self { handle: start(path).map_err(failed)?, path: path.to_owned(), owner: 0 };
+        here.owner = here.whose()?;
+        let mut ahead: Vec<OsString> = names(path);
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            let next = step(&here.handle, &name).map_err(failed)?;
+            if !next.metadata().map_err(failed)?.is_symlink() {
+                here.handle = next;
+                here.owner = here.whose()?;
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS || !here.may_follow(&next).map_err(failed)? {
+                return Err(failed(io::Error::from_raw_os_error(libc::ELOOP)));
+            }
+            let target = PathBuf::from(readlinkat(&next, c"").map_err(|errno| failed(errno.into()))?);
+            if target.is_absolute() {
+                here.handle = start(&target).map_err(failed)?;
+            }
+            ahead.extend(names(&target));
+        }
+        here.is_folder().map_err(failed)?;
+        Ok(here)
+    }
+
+    /// A folder in this one. Links are not followed.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub fn folder(&self, name: &OsStr) -> Result<Self, FileError> {
+        let path = self.path.join(name);
+        let handle = step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
+        let mut inner = Self { handle, path, owner: self.owner };
+        inner.is_folder().map_err(|error| FileError::Io(inner.path.clone(), error))?;
+        inner.owner = inner.whose()?;
+        Ok(inner)
+    }
+
+    /// A regular file in it of at most `limit` bytes. Links are not followed.
+    ///
+    /// # Errors
+    /// [`FileError`]; [`FileError::Unguarded`] where it is root's and others may write it.
+    pub fn read(&self, name: &OsStr, limit: u64) -> Result<Text, FileError> {
+        let path = self.path.join(name);
+        let failed = |error: io::Error| FileError::Io(path.clone(), error);
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+        let opened = File::from(openat(&self.handle, name, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?);
+        let facts = opened.metadata().map_err(failed)?;
+        if !facts.is_file() {
+            return Err(FileError::NotRegular(path));
+        }
+        let owner = heir(self.owner, facts.uid());
+        if owner == 0 && facts.mode() & 0o022 != 0 {
+            return Err(FileError::Unguarded(path));
+        }
+        let bytes = file::read_opened(opened, facts.len(), &path, limit)?;
+        Ok(Text { bytes, owner, writer: facts.uid() })
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn entries(&self) -> Result<impl Iterator<Item = io::Result<DirEntry>>, FileError> {
+        // The name of an open file leads to that very one (proc(5)).
+        let listed = std::fs::read_dir(format!("/proc/self/fd/{}", self.handle.as_raw_fd()));
+        listed.map_err(|error| FileError::Io(self.path.clone(), error))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The user whose word everything below it is, as far as files there do not say otherwise.
+    #[must_use]
+    pub const fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// The user who owns the folder itself.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn writer(&self) -> Result<u32, FileError> {
+        self.handle.metadata().map(|facts| facts.uid()).map_err(|error| FileError::Io(self.path.clone(), error))
+    }
+
+    /// Whose word everything below it is, given whose word everything below the last one was.
+    fn whose(&self) -> Result<u32, FileError> {
+        let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
+        let owner = heir(self.owner, facts.uid());
+        // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is his own (inode(7)).
+        let is_shared = facts.is_dir() && facts.mode() & 0o022 != 0 && facts.mode() & libc::S_ISVTX == 0;
+        if owner == 0 && is_shared { Err(FileError::Unguarded(self.path.clone())) } else { Ok(owner) }
+    }
+
+    /// Whether a link in it is one that root or the caller made.
+    fn may_follow(&self, link: &File) -> io::Result<bool> {
+        let caller = nix::unistd::geteuid().as_raw();
+        let is_own = |owner: u32| owner == 0 || owner == caller;
+        Ok(is_own(self.owner) && is_own(heir(0, link.metadata()?.uid())))
+    }
+
+    fn is_folder(&self) -> io::Result<()> {
+        if self.handle.metadata()?.is_dir() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOTDIR)) }
+    }
+}
+
+/// Whose word it is what this user owns in a folder that is `folder`'s word.
+fn heir(folder: u32, user: u32) -> u32 {
+    match folder {
+        0 if file::is_unmapped(user) => 0,
+        0 => user,
+        folder => folder,
+    }
+}
+
+/// Where a path begins.
+fn start(path: &Path) -> io::Result<File> {
+    let first = if path.is_absolute() { "/" } else { "." };
+    Ok(nix::fcntl::open(first, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
+}
+
+/// What is in a folder under this name, a link itself where it is one; neither opened nor followed.
+fn step(folder: &File, name: &OsStr) -> io::Result<File> {
+    Ok(openat(folder, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
+}
+
+/// The names on a path, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
+    let mut names: Vec<_> = names.filter(|name| !name.is_empty() && *name != b".").map(|name| OsStr::from_bytes(name).to_owned()).collect();
+    names.reverse();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir, rename, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    const USER: u32 = 70_000;
+
+    fn put(path: &Path, text: &[u8]) {
+        io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text).unwrap();
+    }
+
+    fn fault<T: std::fmt::Debug>(result: Result<T, FileError>) -> String {
+        crate::report::line::causes(&result.unwrap_err())
+    }
+
+    #[test]
+    fn a_file_is_read_in_its_folder_and_never_through_a_link() {
+        let top = tempfile::tempdir().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        create_dir(top.path().join("real")).unwrap();
+        put(&top.path().join("real/file"), b"text");
+        symlink("real", top.path().join("link")).unwrap();
+        symlink("file", top.path().join("real/linked")).unwrap();
+        for path in ["real", "link", "link/../real/.", "./link/"] {
+            let folder = Folder::open(&top.path().join(path)).unwrap();
+            let text = folder.read(OsStr::new("file"), 4).unwrap();
+            assert_eq!((text.bytes, text.owner, text.writer, folder.owner()), (b"text".to_vec(), own, own, own), "{path}");
+        }
+        let folder = Folder::open(top.path()).unwrap();
+        assert_eq!(fault(folder.folder(OsStr::new("link"))), format!("cannot read {:?}: a part of its path is no folder", top.path().join("link")));
+        let real = folder.folder(OsStr::new("real")).unwrap();
+        let names: Vec<_> = real.entries().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert_eq!(fault(real.read(OsStr::new("file"), 3)), format!("cannot read {:?}: larger than 3 bytes", top.path().join("real/file")));
+        assert!(fault(real.read(OsStr::new("linked"), 4)).ends_with("it is a symbolic link"));
+        assert!(Folder::open(&top.path().join("none")).unwrap_err().is_absent());
+        assert!(Folder::open(&top.path().join("real/file")).unwrap_err().is_absent());
+    }
+
+    #[test]
+    fn a_folder_that_is_swapped_while_it_is_open_stays_what_it_was() {
+        let top = tempfile::tempdir().unwrap();
+        for name in ["one", "other"] {
+            create_dir(top.path().join(name)).unwrap();
+            put(&top.path().join(name).join("file"), name.as_bytes());
+        }
+        let folder = Folder::open(top.path()).unwrap().folder(OsStr::new("one")).unwrap();
+        rename(top.path().join("one"), top.path().join("away")).unwrap();
+        symlink("other", top.path().join("one")).unwrap();
+        assert_eq!(folder.read(OsStr::new("file"), 9).unwrap().bytes, b"one");
+    }
+
+    #[test]
+    fn below_a_users_folder_everything_is_his_word_and_no_link_is_followed() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        let path = |name: &str| top.path().join(name);
+        for name in ["roots", "user", "user/inner"] {
+            create_dir(path(name)).unwrap();
+        }
+        put(&path("roots/file"), b"");
+        put(&path("user/inner/file"), b"");
+        symlink(path("roots"), path("user/link")).unwrap();
+        symlink(path("roots"), path("foreign")).unwrap();
+        std::os::unix::fs::lchown(path("foreign"), Some(USER), None).unwrap();
+        chown(path("user"), Some(USER), None).unwrap();
+        let text =
+            |name: &str| Folder::open(&path(name)).unwrap().read(OsStr::new("file"), 1).map(|text| (text.owner, text.writer)).unwrap();
+        assert_eq!(text("roots"), (0, 0));
+        assert_eq!(text("user/inner"), (USER, 0));
+        assert_eq!(text("user/../roots"), (USER, 0), "what may have been swapped on the way counts");
+        chown(path("roots/file"), Some(USER), None).unwrap();
+        assert_eq!(text("roots"), (USER, USER));
+        for link in ["user/link", "foreign"] {
+            let expected = format!("cannot read {:?}: it is a symbolic link", path(link));
+            assert_eq!(fault(Folder::open(&path(link))), expected);
+        }
+    }
+
+    #[test]
+    fn nobody_vouches_for_what_root_lets_others_write() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        create_dir(top.path().join("inner")).unwrap();
+        put(&top.path().join("inner/file"), b"");
+        for (mode, is_trusted) in [(0o755, true), (0o1777, true), (0o775, false), (0o757, false)] {
+            set_permissions(top.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Folder::open(&top.path().join("inner")).is_ok(), is_trusted, "{mode:o}");
+        }
+        set_permissions(top.path(), Permissions::from_mode(0o755)).unwrap();
+        let inner = Folder::open(&top.path().join("inner")).unwrap();
+        set_permissions(top.path().join("inner/file"), Permissions::from_mode(0o666)).unwrap();
+        let expected = format!("cannot trust {:?}: owned or writable by another user", top.path().join("inner/file"));
+        assert_eq!(fault(inner.read(OsStr::new("file"), 1)), expected);
+    }
+}
