@@ -1,15 +1,15 @@
 //! Which containers are on this node?
 //!
 //! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They are root's, or, below `/run/user`, a user's own
-//! and as hostile as he is: he may name any process and any bundle. Out: for each container its ID, process, bundle and runtime, or one line on
+//! and as hostile as he is: he may name any process and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID, process, bundle and runtime, or one line on
 //! why it cannot be told; never all or nothing, as one file of another version makes it for `runc list` (opencontainers/runc#1592). A folder
 //! without either file is a container that is just coming or going. Which runtime a container belongs to is told by the file, not by the folder:
 //! Docker's root for runc holds crun's containers too. Nothing is locked and no runtime is asked. Not checked: whether an engine knows it.
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun src/libcrun/status.c.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::DirEntry;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::folder::Folder;
 
 /// The largest state file that is read, in bytes; a container with hundreds of mounts has a few hundred KB.
 const LARGEST_STATE: u64 = 8 << 20;
@@ -49,7 +50,8 @@ pub struct RunningContainer {
     pub bundle: PathBuf,
     /// Its first process.
     pub process: InitProcess,
-    /// The user who owns the state file. Not root's: everything here is that user's word.
+    /// The user whose word all this is: root's only where root owns the state file and every folder on the way to it. A user swaps his folders while
+    /// they are read, and what he puts there may bear root's name.
     pub owner: u32,
 }
 
@@ -187,9 +189,12 @@ impl RunningContainer {
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
     let mut found = Vec::new();
     for root in roots {
-        for folder in folders(root, &mut found) {
-            if !container(root, &folder, &mut found) {
-                for inner in folders(&folder, &mut found) {
+        let Some(root) = present(Folder::open(root), &mut found) else { continue };
+        for name in folders(&root, &mut found) {
+            let Some(folder) = present(root.folder(&name), &mut found) else { continue };
+            if !container(&root, &folder, &mut found) {
+                for name in folders(&folder, &mut found) {
+                    let Some(inner) = present(folder.folder(&name), &mut found) else { continue };
                     container(&folder, &inner, &mut found);
                 }
             }
@@ -224,30 +229,40 @@ fn begun(stat: &[u8]) -> Option<u64> {
     fields.nth(1).and_then(|field| field.parse().ok()).filter(|_| !has_ended)
 }
 
-/// The folders in `folder`, sorted; links are not followed. A fault goes to `found`, a missing folder aside.
-fn folders(folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<PathBuf> {
+/// A folder that is there. Why it could not be opened goes to `found`.
+fn present(opened: Result<Folder, FileError>, found: &mut Vec<Result<RunningContainer, StateError>>) -> Option<Folder> {
+    let fault = match opened {
+        Ok(folder) => return Some(folder),
+        Err(FileError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(FileError::Io(path, error)) => StateError::Folder(path, error),
+        Err(error) => StateError::File(error),
+    };
+    found.push(Err(fault));
+    None
+}
+
+/// The names of the folders in `folder`, sorted. A fault goes to `found`.
+fn folders(folder: &Folder, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<OsString> {
     let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    let listed = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let failed = |error| FileError::Io(folder.path().to_owned(), error);
+    let listed = folder.entries().and_then(|entries| entries.collect::<Result<Vec<_>, _>>().map_err(failed));
     match listed {
         Ok(entries) => {
-            let mut paths: Vec<_> = entries.iter().filter(|entry| is_folder(entry)).map(DirEntry::path).collect();
-            paths.sort();
-            paths
+            let mut names: Vec<_> = entries.iter().filter(|entry| is_folder(entry)).map(DirEntry::file_name).collect();
+            names.sort();
+            names
         }
         Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                found.push(Err(StateError::Folder(folder.to_owned(), error)));
-            }
+            present(Err(error), found);
             Vec::new()
         }
     }
 }
 
 /// Adds the container whose state lies in `folder`; `false` when there is none.
-fn container(root: &Path, folder: &Path, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
+fn container(root: &Folder, folder: &Folder, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
     for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
-        let path = folder.join(kind.state_file());
-        match state(root, folder, &path, kind) {
+        match state(root, folder, kind) {
             Err(StateError::File(error)) if error.is_absent() => {}
             state => {
                 found.push(state);
@@ -258,12 +273,12 @@ fn container(root: &Path, folder: &Path, found: &mut Vec<Result<RunningContainer
     false
 }
 
-fn state(root: &Path, folder: &Path, path: &Path, kind: RuntimeKind) -> Result<RunningContainer, StateError> {
-    let bytes = file::read(path, LARGEST_STATE, Guard::NoLink).map_err(StateError::File)?;
-    let owner = fs::symlink_metadata(path).map_err(|error| StateError::File(FileError::Io(path.to_owned(), error)))?.uid();
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (id, bundle, process) = parse(kind, name, &bytes).map_err(|fault| StateError::State(path.to_owned(), fault))?;
-    Ok(RunningContainer { id, kind, root: root.to_owned(), bundle, process, owner })
+fn state(root: &Folder, folder: &Folder, kind: RuntimeKind) -> Result<RunningContainer, StateError> {
+    let text = folder.read(OsStr::new(kind.state_file()), LARGEST_STATE).map_err(StateError::File)?;
+    let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let faulty = |fault| StateError::State(folder.path().join(kind.state_file()), fault);
+    let (id, bundle, process) = parse(kind, name, &text.bytes).map_err(faulty)?;
+    Ok(RunningContainer { id, kind, root: root.path().to_owned(), bundle, process, owner: text.owner })
 }
 
 /// The container whose state these bytes are, in a folder of this name: its ID, its bundle and its first process.
@@ -429,6 +444,26 @@ mod tests {
         let expected =
             [format!("cannot read {:?}: not a regular file", path("a/state.json")), format!("cannot read {:?}", path("b/status"))];
         assert_eq!(told(folder.path()), expected);
+    }
+
+    #[test]
+    fn what_lies_below_a_users_folder_is_his_word_whosever_name_it_bears() {
+        let node = tempfile::tempdir().unwrap();
+        let root = node.path().join("run/user/70000/crun");
+        put(&root, "one/status", CRUN.as_bytes());
+        put(node.path(), "run/crun/two/status", CRUN.as_bytes());
+        std::os::unix::fs::symlink(node.path().join("run/crun"), node.path().join("run/user/70000/runc")).unwrap();
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let owners = || {
+            let found = containers(&roots(node.path(), Whose::Everybodys, &[]));
+            found.into_iter().flatten().map(|container| (container.id.to_string(), container.owner)).collect::<Vec<_>>()
+        };
+        // As root's own: so far the folder is root's all the way, and root's link is followed.
+        assert_eq!(owners(), [("two".to_owned(), 0), ("two".to_owned(), 0), ("one".to_owned(), 0)]);
+        std::os::unix::fs::chown(node.path().join("run/user/70000"), Some(70_000), None).unwrap();
+        assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
     }
 
     #[test]
