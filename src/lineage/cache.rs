@@ -41,6 +41,8 @@ pub fn store(paths: &Paths, chain: &Chain) {
 }
 
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
+    // The folder above is everybody's to read: a rootless engine's runtime looks its list up there.
+    DirBuilder::new().recursive(true).mode(0o755).create(&paths.state)?;
     DirBuilder::new().recursive(true).mode(0o700).create(&paths.lineage)?;
     make_room(paths)?;
     let target = path_of(paths, chain.top());
@@ -90,6 +92,7 @@ mod tests {
         store(&paths, &chain);
         assert_eq!(load(&paths, &chain.top()), Some(chain.clone()));
         assert_eq!(fs::metadata(&paths.lineage).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&paths.state).unwrap().mode() & 0o777, 0o755);
         assert_eq!(fs::read_dir(&paths.lineage).unwrap().count(), 1);
     }
 
