@@ -6,9 +6,9 @@
 //!
 //! A process is the patch's when it descends from the runtime's, seen while its parents lived, or when it is in the container, not older than the
 //! patch, and shows a trace: the *dye* (a timer slack of a few microseconds more than usual, which every descendant inherits whatever it does to its
-//! environment, session and descriptors, prctl(2)), the marker in the environment that it was started with, or one of the patch's pipes. Without any
-//! of them an orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody else's process takes on costs that
-//! process alone. [`table`] decides, [`place`], [`facts`] and [`cgroup`] read.
+//! environment, session and descriptors, and can only take off itself, prctl(2)), the marker in the environment that it was started with, or one of the
+//! patch's pipes. Without any of them an orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody else's process
+//! takes on costs that process alone. [`table`] decides, [`place`], [`facts`] and [`cgroup`] read.
 //!
 //! Signals go to holds, taken first and then compared with the start time, so that no other process with the same ID gets one. In a user's container
 //! only what is in that user's user namespace, or runs as that user, gets any.
@@ -327,12 +327,17 @@ fn life(pid: u32) -> Option<Life> {
     Some((pid, facts::stat(pid)?.started))
 }
 
-/// Whether a process may have become its parent's child by the death of another one: its parent is the first process of its own PID namespace. In the
-/// caller's PID namespace orphans of the patch become the caller's own children.
+/// Whether a process may have become its parent's child by the death of another one.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
-    let Some(ids) = facts::ids(pid) else { return true };
-    let Some(parents) = facts::ids(parent) else { return true };
-    ids.len() > 1 && ids.len() == parents.len() && parents.last() == Some(&1)
+    let (Some(ids), Some(parents)) = (facts::ids(pid), facts::ids(parent)) else { return true };
+    gets_orphans(&parents, &ids)
+}
+
+/// Whether the parent with these IDs, one for each PID namespace from the outermost on, gets such an orphan: it is the first process of its own namespace,
+/// and the orphan is in that or below, where it can be the first process itself, whose parent was outside. In the caller's PID namespace orphans of the
+/// patch become the caller's own children.
+fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
+    parents.len() > 1 && ids.len() >= parents.len() && parents.last() == Some(&1)
 }
 
 /// Dyes what this thread starts from now on, with the marker's own colour, and returns that; `None` where the kernel does not take it, as for threads of

@@ -198,6 +198,36 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
 }
 
 #[test]
+fn the_first_process_of_a_pid_namespace_gets_the_orphans_of_those_below_it_as_well() {
+    for (parents, ids, expected) in [
+        (&[792, 1][..], &[895, 29][..], true),
+        (&[792, 1], &[895, 29, 1], true),
+        (&[895, 29, 1], &[896, 30, 2], true),
+        (&[800, 8], &[895, 29], false),
+        (&[800, 8], &[895, 29, 1], false),
+        (&[792, 1], &[895], false),
+        // A runtime, or whoever is the first in the caller's own namespace.
+        (&[700], &[895, 29], false),
+        (&[1], &[895, 29], false),
+        (&[1], &[895], false),
+    ] {
+        assert_eq!(gets_orphans(parents, ids), expected, "{parents:?} {ids:?}");
+    }
+}
+
+#[test]
+fn an_undyed_daemon_in_a_namespace_of_its_own_is_told() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.9");
+    let script = "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
+    let mut runtime = start(&mut tree, room.enter(script));
+    runtime.0.wait().unwrap();
+    // As if nobody had looked while its parents lived.
+    let left = end(&mut tree, &mut runtime);
+    assert_eq!(names(&left), ["sleep false"]);
+}
+
+#[test]
 fn when_the_container_is_gone_nothing_is_left() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.6");
