@@ -9,6 +9,7 @@
 pub mod program;
 mod sealed;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -160,6 +161,8 @@ pub struct Payload {
 pub struct Kit {
     order: Order,
     brought: Option<Brought>,
+    /// Whether the script is a ban's own: then it is no other ban's patch.
+    is_signed: bool,
 }
 
 impl Kit {
@@ -177,17 +180,42 @@ impl Kit {
             }
             Means::Program(program) => {
                 let brought = Brought::load(&program.file)?;
-                program::check(&brought.bytes).map_err(|fault| PayloadError::Program(program.file.clone(), fault))?;
+                let checked = check_names(&program.file).and_then(|()| program::check(&brought.bytes));
+                checked.map_err(|fault| PayloadError::Program(program.file.clone(), fault))?;
                 Some(brought)
             }
         };
-        Ok(Self { order, brought })
+        Ok(Self { order, brought, is_signed: false })
     }
 
     /// The same for an earlier order, with the copy of what went along then.
     #[must_use]
     pub const fn again(order: Order, brought: Option<Brought>) -> Self {
-        Self { order, brought }
+        Self { order, brought, is_signed: false }
+    }
+
+    /// Says whether one of the bans that this is about signs the script. Each of their containers gets its own ban's patch then, as without a script.
+    pub const fn heed(&mut self, is_signed: bool) {
+        self.is_signed = is_signed;
+    }
+
+    /// The script that a ban may sign.
+    #[must_use]
+    pub fn script(&self) -> Option<Digest> {
+        match &self.order.means {
+            Means::Script(_) => self.brought.as_ref().map(|brought| brought.digest),
+            Means::Signed | Means::Command(_) | Means::Program(_) => None,
+        }
+    }
+
+    /// What a person should know of a script that no ban signs: in place of which signed patches it runs.
+    #[must_use]
+    pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
+        let script = self.script().filter(|_| !self.is_signed).and(self.brought.as_ref())?;
+        let has_own = |ban: &&Arc<Ban>| ban.patch.as_ref().is_some_and(|patch| patch.script.is_none());
+        let ids: BTreeSet<_> = bans.into_iter().filter(has_own).map(|ban| line::name(&ban.id)).collect();
+        let ids = Vec::from_iter(ids).join(", ");
+        (!ids.is_empty()).then(|| format!("no ban signs {}: it runs in place of the signed patch of {ids}", line::name(&script.name)))
     }
 
     /// The order.
@@ -226,10 +254,11 @@ impl Kit {
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
         let needed = ban.patch.as_ref().and_then(|patch| patch.script);
         match (&self.order.means, &ban.patch, needed, &self.brought) {
-            (Means::Command(_) | Means::Program(_), ..) | (Means::Script(_), _, None, _) => None,
-            (Means::Signed, None, ..) => Some(Err(NoPatch::None(ban.id.clone()))),
+            (Means::Command(_) | Means::Program(_), ..) => None,
+            (Means::Script(_), _, None, _) if !self.is_signed => None,
+            (Means::Signed | Means::Script(_), None, ..) => Some(Err(NoPatch::None(ban.id.clone()))),
             (Means::Signed, Some(_), Some(needed), _) => Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed))),
-            (Means::Signed, Some(patch), None, _) => Some(self.signed(ban, patch, patch.run.clone(), None)),
+            (Means::Signed | Means::Script(_), Some(patch), None, _) => Some(self.signed(ban, patch, patch.run.clone(), None)),
             (Means::Script(script), Some(patch), Some(needed), Some(brought)) if needed == brought.digest => {
                 let words = if script.words.is_empty() { &patch.run } else { &script.words };
                 Some(self.signed(ban, patch, of_script(&brought.bytes, words), Some(brought)))
@@ -341,6 +370,12 @@ fn of_program(words: &[String]) -> Vec<String> {
 fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
     let shell = if bytes.starts_with(b"#!") { None } else { Some("/bin/sh".to_owned()) };
     shell.into_iter().chain(of_program(words)).collect()
+}
+
+/// The name that was given, and that of what it leads to: `rm` may be a link to busybox.
+fn check_names(path: &Path) -> Result<(), NotProgram> {
+    let led_to = path.canonicalize().ok();
+    [Some(path), led_to.as_deref()].into_iter().flatten().filter_map(Path::file_name).try_for_each(program::check_name)
 }
 
 fn is_script(bytes: &[u8]) -> Result<(), NotScript> {

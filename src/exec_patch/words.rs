@@ -52,7 +52,7 @@ Examples:
   embargo exec-patch --base debian:12.4 --check 'dpkg --compare-versions \"$(dpkg-query -Wf \\${Version} libc6)\" ge 2.36-9+deb12u4' \\
       -- apt-get install -y --only-upgrade libc6
   embargo exec-patch --all-banned --script fix.sh --parallel 10% --max-failures 5
-  embargo exec-patch --image app:1 --bring ./busybox --engine podman -- rm -f /srv/app/plugin.so
+  embargo exec-patch --image app:1 --bring ./remove-plugin --engine podman -- /srv/app/plugin.so
   embargo exec-patch --only-failed 20261120-141502-7f3a
 
 Exit status:

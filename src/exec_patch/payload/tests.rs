@@ -21,7 +21,7 @@ fn order(means: Means) -> Order {
 
 fn kit(order: Order, script: Option<&str>) -> Kit {
     let brought = script.map(|text| Brought { name: "fix.sh".into(), bytes: text.as_bytes().into(), digest: Digest::of(text.as_bytes()) });
-    Kit { order, brought }
+    Kit::again(order, brought)
 }
 
 fn script(words: &[&str]) -> Order {
@@ -179,6 +179,15 @@ fn files_are_checked_before_anything_runs() {
         let (message, hint) = load(bytes, is_script).unwrap();
         assert_eq!(message, expected);
         assert!(!hint.is_empty());
+    }
+    let (busybox, link) = (folder.path().join("busybox.static"), folder.path().join("rm"));
+    replace::replace(&busybox, 0o755, b"\x7fELF").unwrap();
+    std::os::unix::fs::symlink(&busybox, &link).unwrap();
+    for file in [busybox, link] {
+        let error = Kit::load(order(Means::Program(Named { file: file.clone(), words: words("rm -f /x") }))).unwrap_err();
+        let why = "it does what the name says that it is started by, and there that is the number of a descriptor";
+        assert_eq!(error.to_string(), format!("cannot bring {file:?} along: {why}"));
+        assert_eq!(error.hint(), Some("bring a program that does one thing, or a shell such as bash-static"));
     }
     let nothing = Kit::load(order(Means::Script(Named { file: folder.path().join("no"), words: Vec::new() }))).unwrap_err();
     assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");

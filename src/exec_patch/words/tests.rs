@@ -93,7 +93,7 @@ fn everything_that_is_typed_stands_in_the_order() {
 fn a_script_and_a_program_take_the_words_behind_them() {
     let brought = |file: &str, words: &[&str]| Brought { file: file.into(), words: words.iter().map(|&word| word.to_owned()).collect() };
     assert_eq!(order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).means, Means::Script(brought("fix.sh", &["-x", "y"])));
-    assert_eq!(order(&["--all-banned", "--bring", "./busybox"]).means, Means::Program(brought("./busybox", &[])));
+    assert_eq!(order(&["--all-banned", "--bring", "./fix"]).means, Means::Program(brought("./fix", &[])));
 }
 
 #[test]
