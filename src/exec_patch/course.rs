@@ -14,15 +14,17 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::error::PatchError;
+use super::journal::error::JournalError;
 use super::journal::line::{Carried, Finished};
 use super::journal::lock::{Lock, Waiting};
 use super::journal::past::Past;
 use super::journal::runs::Runs;
 use super::journal::who::Who;
 use super::journal::{Draft, Journal};
+use super::outcome::Outcome;
 use super::outlook::Outlook;
 use super::pace::{Halt, Pace};
-use super::plan::{Plan, Step};
+use super::plan::{Plan, Planned, Step};
 use super::record::Record;
 use super::run::lives::{Lives, Novelty};
 use super::run::{Crew, Run, Turn};
@@ -57,12 +59,11 @@ impl Course<'_> {
     ///
     /// # Errors
     /// [`PatchError`].
-    pub fn show(&self, undertaking: &Undertaking, runs: &Runs) -> Result<Exit, PatchError> {
+    pub fn show(&self, undertaking: &mut Undertaking, runs: &Runs) -> Result<Exit, PatchError> {
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(runs, undertaking)?;
-        let plan = outlook.plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
-        let text = if self.json { plan.json() } else { plan.text() };
-        report::document(text.as_bytes()).map_err(PatchError::Print)?;
+        let plan = outlook.first_plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
+        self.print(&plan)?;
         outlook.faults().iter().for_each(|fault| report::warning(PROGRAM, fault));
         Ok(plan.exit())
     }
@@ -71,7 +72,7 @@ impl Course<'_> {
     ///
     /// # Errors
     /// [`PatchError`]; then nothing has been done, or the journal says what.
-    pub fn begin(&self, undertaking: &Undertaking) -> Result<Exit, PatchError> {
+    pub fn begin(&self, undertaking: &mut Undertaking) -> Result<Exit, PatchError> {
         let mut lock = Lock::take(self.paths)?;
         self.take(undertaking, &mut lock)
     }
@@ -90,12 +91,17 @@ impl Course<'_> {
         };
         let mut lock = Lock::wait(self.paths, past, &mut tell)?;
         // They wrote down how it ended.
-        let undertaking = again(Past::read(&past.folder)?)?;
-        self.take(&undertaking, &mut lock)
+        let mut undertaking = again(Past::read(&past.folder)?)?;
+        self.take(&mut undertaking, &mut lock)
     }
 
-    fn scanner(&self, undertaking: &Undertaking) -> Result<Scanner<'_>, PatchError> {
-        Ok(Scanner::new(&undertaking.kit.order().wanted, self.paths, self.settings)?)
+    /// Whoever looks for the containers; whose the script is, is known from then on.
+    fn scanner(&self, undertaking: &mut Undertaking) -> Result<Scanner<'_>, PatchError> {
+        let scanner = Scanner::new(&undertaking.kit.order().wanted, self.paths, self.settings)?;
+        if let Some(script) = undertaking.kit.script() {
+            undertaking.kit.heed(scanner.signs(script)?);
+        }
+        Ok(scanner)
     }
 
     /// What matches now, and is this undertaking's business.
@@ -110,21 +116,22 @@ impl Course<'_> {
     }
 
     /// With the lock in hand.
-    fn take(&self, undertaking: &Undertaking, lock: &mut Lock) -> Result<Exit, PatchError> {
+    fn take(&self, undertaking: &mut Undertaking, lock: &mut Lock) -> Result<Exit, PatchError> {
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
         let selection = self.scan(&mut scanner, undertaking, &outlook)?;
-        let plan = outlook.plan(selection, undertaking);
+        let plan = outlook.first_plan(selection, undertaking);
         outlook.faults().iter().for_each(|fault| report::warning(PROGRAM, fault));
         if plan.exit() == Exit::NothingMatched && undertaking.past().is_none() {
-            return self.nothing(&plan);
+            // No run, and no journal of one.
+            return self.print(&plan).map(|()| Exit::NothingMatched);
         }
         let journal = self.journal(undertaking, lock, &plan)?;
         let watcher = Watcher::new(journal.id().as_str(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
-        let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings), outlook: &outlook };
+        let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings) };
         let matches = undertaking.matches_before().max(plan.planned.len());
-        outlook.bygone(&plan).into_iter().for_each(|entry| record.known(&entry.container, entry.outcome()));
+        plan.bygone.iter().for_each(|(container, outcome)| record.known(container, None, outcome));
         let turns = prospect.of(plan, &mut record)?;
         let mut pace = Pace::new(undertaking.limits, matches);
         pace.have_passed(undertaking.canaries_passed());
@@ -146,11 +153,14 @@ impl Course<'_> {
         self.finish(record, &journal, ended)
     }
 
-    /// Nothing matches: no run, and no journal of one.
-    fn nothing(&self, plan: &Plan) -> Result<Exit, PatchError> {
+    /// Prints a plan that is not carried out. Its warnings are part of it for machines.
+    fn print(&self, plan: &Plan) -> Result<(), PatchError> {
         let text = if self.json { plan.json() } else { plan.text() };
         report::document(text.as_bytes()).map_err(PatchError::Print)?;
-        Ok(Exit::NothingMatched)
+        if !self.json {
+            plan.warnings.iter().for_each(|text| report::warning(PROGRAM, text));
+        }
+        Ok(())
     }
 
     /// The journal, which says by now what is to be done.
@@ -177,33 +187,41 @@ impl Course<'_> {
     }
 
     /// What remains to be said when everything has ended.
-    fn finish(&self, record: Record<'_>, journal: &Journal, ended: Result<Option<Halt>, PatchError>) -> Result<Exit, PatchError> {
+    fn finish(&self, mut record: Record<'_>, journal: &Journal, ended: Result<Option<Halt>, PatchError>) -> Result<Exit, PatchError> {
         let (stopped, fault) = match ended {
             Ok(halt) => (halt.map(|halt| halt.to_string()), None),
+            Err(PatchError::Journal(fault)) => (Some(Halt::Journal.to_string()), Some(fault.into())),
             Err(fault) => (Some("it could not look for more containers".to_owned()), Some(fault)),
         };
-        let (exit, unprinted, unwritten) = record.finish(journal.id().as_str(), stopped.as_deref());
+        let fault = fault.or_else(|| record.fault().map(PatchError::from));
+        let exit = if fault.is_some() { Exit::Failed } else { record.exit() };
+        let unwritten = end(journal, exit, stopped.clone()).err().map(PatchError::from);
+        let fault = fault.or(unwritten);
+        // What is said last is how this program ends.
         let exit = if fault.is_some() { Exit::Failed } else { exit };
-        let (well, not_well) = Past::read(journal.folder())?.counts();
-        journal.finished(Finished { at: Timestamp::now(), exit: exit.code(), well, not_well, stopped })?;
-        match (fault, unwritten, unprinted) {
-            (Some(fault), ..) => Err(fault),
-            (None, Some(unwritten), _) => Err(unwritten.into()),
-            (None, None, Some(unprinted)) => Err(PatchError::Print(unprinted)),
-            (None, None, None) => Ok(exit),
+        let unprinted = record.finish(journal.id().as_str(), exit, stopped.as_deref());
+        match (fault, unprinted) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(unprinted)) => Err(PatchError::Print(unprinted)),
+            (None, None) => Ok(exit),
         }
     }
 }
 
-/// What becomes of what scans find.
-#[derive(Debug)]
-struct Turns<'a> {
-    lives: Lives,
-    runtimes: Runtimes,
-    outlook: &'a Outlook,
+/// Writes down that a run is over.
+fn end(journal: &Journal, exit: Exit, stopped: Option<String>) -> Result<(), JournalError> {
+    let (well, not_well) = Past::read(journal.folder())?.counts();
+    journal.finished(Finished { at: Timestamp::now(), exit: exit.code(), well, not_well, stopped })
 }
 
-impl Turns<'_> {
+/// What becomes of what scans find.
+#[derive(Debug)]
+struct Turns {
+    lives: Lives,
+    runtimes: Runtimes,
+}
+
+impl Turns {
     /// Leaves of what a later scan found what is new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
         found.strangers.retain(|stranger| record.is_new(stranger));
@@ -215,19 +233,23 @@ impl Turns<'_> {
                 false
             }
         });
-        record.more(found.matches.len());
     }
 
     /// Writes a plan down and makes turns of it. What is settled without anything that runs is said at once.
     fn of(&mut self, plan: Plan, record: &mut Record<'_>) -> Result<Vec<Turn>, PatchError> {
         record.plan(&plan, &carried(&plan))?;
         let mut turns = Vec::new();
-        for planned in plan.planned {
-            self.lives.meet(&planned.container);
-            let container = planned.container.clone();
-            let (payloads, settled) = planned.split();
-            settled.iter().for_each(|(payload, outcome)| record.settle(&container, payload.as_ref(), outcome));
-            let payloads: Vec<_> = payloads.into_iter().filter(|payload| !record.stands(&container, payload, self.outlook)).collect();
+        for Planned { container, steps, .. } in plan.planned {
+            self.lives.meet(&container);
+            let mut payloads = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Run(payload) => payloads.push(payload),
+                    Step::Before(payload, run) => record.settle(&container, Some(&payload), &Outcome::PatchedBefore { run }),
+                    Step::Stands(payload, outcome) => record.known(&container, Some(&payload), &outcome),
+                    Step::Cannot(why) => record.settle(&container, None, &Outcome::CouldNotEnter { why: why.to_string() }),
+                }
+            }
             if payloads.is_empty() {
                 continue;
             }
@@ -243,8 +265,7 @@ impl Turns<'_> {
 /// Everything that runs by a plan, each once.
 fn carried(plan: &Plan) -> Vec<Carried> {
     let mut carried: Vec<Carried> = Vec::new();
-    for step in plan.planned.iter().flat_map(|planned| &planned.steps) {
-        let (Step::Run(payload) | Step::Before(payload, _)) = step else { continue };
+    for payload in plan.steps().filter_map(Step::payload) {
         if !carried.iter().any(|known| known.digest == payload.digest) {
             let (digest, ban, told, work) = (payload.digest, payload.ban.clone(), payload.told(), payload.work.clone());
             carried.push(Carried { digest, ban, told, work });

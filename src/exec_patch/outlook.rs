@@ -13,7 +13,7 @@ use super::journal::past::{Entry, Life, NotWell, Past, Standing};
 use super::journal::runs::{Prior, Runs};
 use super::outcome::Outcome;
 use super::payload::Payload;
-use super::plan::Plan;
+use super::plan::{Plan, Step};
 use super::select::Selection;
 use super::undertaking::Undertaking;
 
@@ -52,20 +52,39 @@ impl Outlook {
         self.not_well.as_ref()
     }
 
+    /// What follows for what the first scan found.
+    #[must_use]
+    pub fn first_plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
+        let in_place = undertaking.kit.in_place_of(selection.matches.iter().flat_map(|found| &found.bans));
+        let mut plan = self.plan(selection, undertaking);
+        plan.warnings.extend(in_place);
+        Plan { bygone: self.bygone(&plan), ..plan }
+    }
+
     /// What follows for what a scan found.
     #[must_use]
     pub fn plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
-        // What the run itself patched before it was gone on with is no earlier run's.
-        let own = self.past.as_ref().map(|past| &past.header.id);
-        Plan::of(selection, &undertaking.kit, |container, digest| {
-            let run = self.prior.patched(*digest, &Life::of(container, &self.boot))?;
-            (Some(run) != own).then(|| run.to_string())
+        let again = undertaking.kit.order().again;
+        Plan::of(selection, &undertaking.kit, |container, payload| {
+            if let Some(outcome) = self.known(container, &payload) {
+                return Step::Stands(payload, outcome);
+            }
+            match self.before(container, &payload).filter(|_| !again) {
+                Some(run) => Step::Before(payload, run),
+                None => Step::Run(payload),
+            }
         })
     }
 
+    /// The earlier run that did the same. What the run itself patched before it was gone on with is no earlier run's.
+    fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
+        let own = self.past.as_ref().map(|past| &past.header.id);
+        let run = self.prior.patched(payload.digest, &Life::of(container, &self.boot))?;
+        (Some(run) != own).then(|| run.to_string())
+    }
+
     /// What the run that is gone on with knows of this already. One that was begun and has no end runs again only where a check says whether it must.
-    #[must_use]
-    pub fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
+    fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
         match self.past.as_ref()?.standing(payload.digest, &Life::of(container, &self.boot)) {
             Standing::Over(outcome) => Some(outcome.clone()),
             Standing::Interrupted(_) if payload.work.check.is_none() => Some(Outcome::Interrupted),
@@ -73,14 +92,13 @@ impl Outlook {
         }
     }
 
-    /// The containers of the run that is gone on with that no longer match, each with its last entry: they are gone, and that is the last word on them.
-    #[must_use]
-    pub fn bygone(&self, plan: &Plan) -> Vec<&Entry> {
+    /// The containers of the run that is gone on with that no longer match, each by its last entry: they are gone, and that is the last word on them.
+    fn bygone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
         let mut last: BTreeMap<Named, &Entry> = BTreeMap::new();
         for entry in self.past.iter().flat_map(|past| &past.entries) {
             last.insert(Named::of(&entry.container), entry);
         }
         plan.planned.iter().for_each(|planned| _ = last.remove(&Named::of(&planned.container)));
-        last.into_values().collect()
+        last.into_values().map(|entry| (entry.container.clone(), entry.outcome().clone())).collect()
     }
 }

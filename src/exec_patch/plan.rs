@@ -6,13 +6,14 @@
 
 mod told;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::job::Container;
 use super::outcome::Outcome;
 use super::payload::{Kit, NoPatch, Payload};
 use super::select::{LeftOut, Match, Selection, Stranger};
-use crate::lineage::digest::Digest;
 use crate::report::Exit;
 pub use told::{called, place};
 
@@ -25,6 +26,8 @@ pub struct Plan {
     pub strangers: Vec<Stranger>,
     /// Those that a ban names and that are left out.
     pub left_out: Vec<LeftOut>,
+    /// Those of the run that is gone on with that no longer match, and how it left them.
+    pub bygone: Vec<(Container, Outcome)>,
     /// The version of the list that answered, where one was asked.
     pub list_version: Option<u64>,
     /// What a person should know of it.
@@ -49,38 +52,39 @@ pub enum Step {
     Run(Payload),
     /// An earlier run did the same in this life of the container.
     Before(Payload, String),
+    /// The run that is gone on with came to this in this life of the container.
+    Stands(Payload, Outcome),
     /// There is nothing that could run.
     Cannot(NoPatch),
 }
 
 impl Plan {
-    /// What follows for these containers. `before` tells which earlier run did the same there; it is not asked when everything is to be done again.
+    /// What follows for these containers; `step` says what does for a patch, by what ran before.
     #[must_use]
-    pub fn of(selection: Selection, kit: &Kit, before: impl Fn(&Container, &Digest) -> Option<String>) -> Self {
+    pub fn of(selection: Selection, kit: &Kit, step: impl Fn(&Container, Payload) -> Step) -> Self {
         let Selection { matches, strangers, left_out, list_version, warnings } = selection;
-        let step = |container: &Container, payload: Result<Payload, NoPatch>| match payload {
-            Err(why) => Step::Cannot(why),
-            Ok(payload) if kit.order().again => Step::Run(payload),
-            Ok(payload) => match before(container, &payload.digest) {
-                Some(run) => Step::Before(payload, run),
-                None => Step::Run(payload),
-            },
-        };
         let planned = |Match { container, reasons, bans }: Match| {
-            let steps = kit.payloads(&bans).into_iter().map(|payload| step(&container, payload)).collect();
+            let payloads = kit.payloads(&bans).into_iter();
+            let steps = payloads.map(|payload| payload.map_or_else(Step::Cannot, |payload| step(&container, payload))).collect();
             Planned { container, reasons, steps }
         };
-        Self { planned: matches.into_iter().map(planned).collect(), strangers, left_out, list_version, warnings }
+        Self { planned: matches.into_iter().map(planned).collect(), strangers, left_out, bygone: Vec::new(), list_version, warnings }
+    }
+
+    /// Each patch of each container.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
     /// How a dry run ends: as a run would in which every command does its work.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let cannot = self.planned.iter().flat_map(|planned| &planned.steps).any(|step| matches!(step, Step::Cannot(_)));
-        match (self.planned.is_empty() && self.strangers.is_empty(), cannot || !self.strangers.is_empty()) {
+        let is_nothing = self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty();
+        let is_well = self.steps().all(Step::is_well) && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
+        match (is_nothing, is_well && self.strangers.is_empty()) {
             (true, _) => Exit::NothingMatched,
-            (false, true) => Exit::NotAllWell,
-            (false, false) => Exit::Clear,
+            (false, true) => Exit::Clear,
+            (false, false) => Exit::NotAllWell,
         }
     }
 
@@ -97,19 +101,23 @@ impl Plan {
     }
 }
 
-impl Planned {
-    /// What runs in it, and what is settled without running anything.
+impl Step {
+    /// What runs, or would; none where there is nothing.
     #[must_use]
-    pub fn split(self) -> (Vec<Payload>, Vec<(Option<Payload>, Outcome)>) {
-        let (mut runs, mut settled) = (Vec::new(), Vec::new());
-        for step in self.steps {
-            match step {
-                Step::Run(payload) => runs.push(payload),
-                Step::Before(payload, run) => settled.push((Some(payload), Outcome::PatchedBefore { run })),
-                Step::Cannot(why) => settled.push((None, Outcome::CouldNotEnter { why: why.to_string() })),
-            }
+    pub const fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Run(payload) | Self::Before(payload, _) | Self::Stands(payload, _) => Some(payload),
+            Self::Cannot(_) => None,
         }
-        (runs, settled)
+    }
+
+    /// Whether the container is as it should be once what runs has done its work.
+    const fn is_well(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Before(..) => true,
+            Self::Stands(_, outcome) => outcome.is_well(),
+            Self::Cannot(_) => false,
+        }
     }
 }
 
@@ -130,6 +138,9 @@ pub struct ContainerFields<'a> {
     owner: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// Of one that is not understood: where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Cow<'a, str>>,
 }
 
 impl<'a> ContainerFields<'a> {
@@ -145,6 +156,7 @@ impl<'a> ContainerFields<'a> {
             image_id: container.image_id.as_deref(),
             owner: Some(container.owner),
             pid: Some(container.pid),
+            place: None,
         }
     }
 
@@ -160,6 +172,7 @@ impl<'a> ContainerFields<'a> {
             image_id: None,
             owner: None,
             pid: None,
+            place: Some(stranger.place.to_string_lossy()),
         }
     }
 }

@@ -13,7 +13,6 @@ use super::journal::error::JournalError;
 use super::journal::line::Carried;
 use super::journal::past::Past;
 use super::outcome::Outcome;
-use super::outlook::Outlook;
 use super::payload::Payload;
 use super::plan::Plan;
 use super::run::Listener;
@@ -59,6 +58,9 @@ impl<'a> Record<'a> {
         if !plan.planned.is_empty() {
             self.journal.planned(plan.planned.iter().map(|planned| &planned.container))?;
         }
+        if !is_first {
+            self.watcher.more(plan.steps().count());
+        }
         for stranger in &plan.strangers {
             self.journal.stranger(stranger)?;
             self.strangers.insert((stranger.id.clone(), stranger.place.clone()));
@@ -75,11 +77,6 @@ impl<'a> Record<'a> {
         !self.strangers.contains(&(stranger.id.clone(), stranger.place.clone()))
     }
 
-    /// So many more containers were found.
-    pub fn more(&mut self, number: usize) {
-        self.watcher.more(number);
-    }
-
     /// Nothing enters the container, for this reason.
     pub fn settle(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         let (digest, ban) = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.as_deref()));
@@ -90,26 +87,30 @@ impl<'a> Record<'a> {
 
     /// The container was started anew once too often.
     pub fn restless(&mut self, container: &Container) {
+        self.watcher.more(1);
         self.settle(container, None, &Outcome::Vanished);
     }
 
-    /// The run knows already how that ended.
-    pub fn known(&mut self, container: &Container, outcome: &Outcome) {
-        self.watcher.ended(container, None, outcome, None);
+    /// The journal knows already how that ended; the watcher hears it again.
+    pub fn known(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
+        self.watcher.ended(container, payload, outcome, None);
     }
 
-    /// Whether the run knows already how this ended in this container; then the watcher hears it again.
-    pub fn stands(&mut self, container: &Container, payload: &Payload, outlook: &Outlook) -> bool {
-        let known = outlook.known(container, payload);
-        known.iter().for_each(|outcome| self.watcher.ended(container, Some(payload), outcome, None));
-        known.is_some()
-    }
-
-    /// The run is over. Out: the exit status, the first fault of showing it, and the first of writing it down.
+    /// The exit status that follows from all that was heard.
     #[must_use]
-    pub fn finish(self, run: &str, stopped: Option<&str>) -> (Exit, Option<io::Error>, Option<JournalError>) {
-        let (exit, unprinted) = self.watcher.finished(run, stopped);
-        (exit, unprinted, self.fault)
+    pub fn exit(&self) -> Exit {
+        self.watcher.exit()
+    }
+
+    /// The first fault of writing it down, once.
+    pub const fn fault(&mut self) -> Option<JournalError> {
+        self.fault.take()
+    }
+
+    /// The run is over, with this exit status. Out: the first fault of showing it.
+    #[must_use]
+    pub fn finish(self, run: &str, exit: Exit, stopped: Option<&str>) -> Option<io::Error> {
+        self.watcher.finished(run, exit, stopped)
     }
 
     fn note(&mut self, written: Result<(), JournalError>) {

@@ -13,6 +13,7 @@ use std::io;
 use serde::Serialize;
 
 use self::people::Columns;
+pub use self::people::span;
 pub use self::tally::Tally;
 use super::job::{Container, Done};
 use super::outcome::Outcome;
@@ -107,16 +108,17 @@ impl Watcher {
     /// Begins with what is planned in the run of this ID.
     #[must_use]
     pub fn new(run: &str, plan: &Plan, json: bool) -> Self {
-        let reader = if json { Reader::Machine } else { Reader::People(Columns::of(plan), Bar::new(plan.planned.len())) };
+        let reader =
+            if json { Reader::Machine } else { Reader::People(Columns::of(plan), Bar::new(plan.steps().count() + plan.bygone.len())) };
         let mut watcher = Self { reader, tally: Tally::default(), fault: None };
         let event = Event::Run { run, matches: plan.planned.len(), list_version: plan.list_version };
-        watcher.write(&event, |columns| vec![people::began(run), columns.head()]);
+        watcher.write(&event, |columns| vec![columns.began(run), columns.head()]);
         plan.warnings.iter().for_each(|text| watcher.warning(text));
         plan.strangers.iter().for_each(|stranger| watcher.stranger(stranger));
         watcher
     }
 
-    /// More containers have been found.
+    /// More is to be done.
     pub fn more(&mut self, number: usize) {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.more(number);
@@ -178,17 +180,22 @@ impl Watcher {
         }
     }
 
-    /// The run is over, before all were through if `stopped` says why. Out: the exit status, and the first fault of telling all this.
+    /// The exit status that follows from what was told, or could not be.
     #[must_use]
-    pub fn finished(mut self, run: &str, stopped: Option<&str>) -> (Exit, Option<io::Error>) {
-        let exit = self.tally.exit();
+    pub fn exit(&self) -> Exit {
+        if self.fault.is_some() { Exit::Failed } else { self.tally.exit() }
+    }
+
+    /// The run is over, with this exit status, before all were through if `stopped` says why. Out: the first fault of telling all this.
+    #[must_use]
+    pub fn finished(mut self, run: &str, exit: Exit, stopped: Option<&str>) -> Option<io::Error> {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.clear();
         }
         let tally = std::mem::take(&mut self.tally);
         let event = Event::Finished { run, exit: exit.code(), outcomes: &tally, stopped };
         self.write(&event, |_| people::summary(run, &tally, stopped));
-        (exit, self.fault)
+        self.fault
     }
 
     /// Writes a line for machines, or the lines for people.

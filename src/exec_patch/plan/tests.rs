@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::super::payload::{Brought, Kit};
-use super::super::words::{self, Means, Order};
+use super::super::payload::Kit;
+use super::super::words::{Means, Order};
 use super::*;
 use crate::container::running::RuntimeKind;
 
@@ -52,9 +52,14 @@ fn kit(means: Means) -> Kit {
 }
 
 fn plan(before: Option<&str>) -> Plan {
+    plan_where(|payload| before.map_or_else(|| Step::Run(payload.clone()), |run| Step::Before(payload.clone(), run.to_owned())))
+}
+
+/// What follows for the first container; in the second the command runs.
+fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
     let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
-    let was_before = |container: &Container, _: &Digest| before.filter(|_| container.id == "one").map(str::to_owned);
-    Plan::of(selection(), &kit(Means::Command(words)), was_before)
+    let step = |container: &Container, payload| if container.id == "one" { first(&payload) } else { Step::Run(payload) };
+    Plan::of(selection(), &kit(Means::Command(words)), step)
 }
 
 #[test]
@@ -100,18 +105,26 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
     assert_eq!(plan(None).exit(), Exit::NotAllWell);
     assert_eq!(Plan { strangers: Vec::new(), ..plan(None) }.exit(), Exit::Clear);
     assert_eq!(Plan { planned: Vec::new(), ..plan(None) }.exit(), Exit::NotAllWell);
-    let nothing = Plan::of(Selection { strangers: Vec::new(), ..selection() }, &kit(Means::Signed), |_, _| None);
+    let nothing = Plan::of(Selection { strangers: Vec::new(), ..selection() }, &kit(Means::Signed), |_, payload| Step::Run(payload));
     assert_eq!(nothing.exit(), Exit::NotAllWell);
 }
 
 #[test]
-fn again_asks_for_no_earlier_run_and_what_is_settled_is_told_from_what_runs() {
-    let script = words::Brought { file: "x".into(), words: Vec::new() };
-    let order = Order { means: Means::Script(script), again: true, ..Order::automatic() };
-    let brought = Brought { name: "x".to_owned(), bytes: b"a".as_slice().into(), digest: Digest::of(b"a") };
-    let plan_again = Plan::of(selection(), &Kit::again(order, Some(brought)), |_, _| panic!("it is not asked"));
-    assert!(matches!(plan_again.planned[0].steps[..], [Step::Run(_)]));
-    let [one, two] = <[Planned; 2]>::try_from(plan(Some("r")).planned).unwrap().map(Planned::split);
-    assert_eq!((one.0.len(), two.0.len(), two.1.len()), (0, 1, 0));
-    assert_eq!(one.1[0].1, Outcome::PatchedBefore { run: "r".to_owned() });
+fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
+    let whole = |outcome: Outcome, bygone: Outcome| {
+        let plan = plan_where(|payload| Step::Stands(payload.clone(), outcome.clone()));
+        Plan { strangers: Vec::new(), left_out: Vec::new(), bygone: vec![(container("three", None), bygone)], ..plan }
+    };
+    let plan = whole(Outcome::Interrupted, Outcome::Patched);
+    let text = plan.text();
+    for told in ["  left as it is: interrupted in this run\n", "three, docker, app:1\n  no longer matches: patched in this run\n"] {
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(text.ends_with("\n2 containers match: 1 to patch, 1 left as it is, 1 no longer matching\n"), "{text}");
+    let lines: Vec<serde_json::Value> = plan.json().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["patches"][0]["outcome"], &lines[2]["event"]), (&"interrupted".into(), &"bygone".into()));
+    assert_eq!((&lines[2]["container"], &lines[2]["outcome"]), (&"three".into(), &"patched".into()));
+    assert_eq!(plan.exit(), Exit::NotAllWell);
+    assert_eq!(whole(Outcome::Patched, Outcome::Vanished).exit(), Exit::NotAllWell);
+    assert_eq!(whole(Outcome::Patched, Outcome::Patched).exit(), Exit::Clear);
 }

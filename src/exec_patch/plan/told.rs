@@ -41,6 +41,7 @@ fn short(id: &str) -> &str {
 
 pub(super) fn text(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.planned.iter().flat_map(planned).collect();
+    lines.extend(plan.bygone.iter().flat_map(bygone));
     lines.extend(plan.left_out.iter().flat_map(left_out));
     lines.extend(plan.strangers.iter().flat_map(stranger));
     if !lines.is_empty() {
@@ -71,6 +72,7 @@ fn step(step: &Step) -> Vec<String> {
             lines
         }
         Step::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
+        Step::Stands(_, outcome) => vec![format!("  left as it is: {} in this run", outcome.word())],
         Step::Cannot(why) => vec![format!("  could not be patched: {why}")],
     }
 }
@@ -87,6 +89,10 @@ fn terms(payload: &Payload) -> String {
     terms.join(", ")
 }
 
+fn bygone((container, outcome): &(Container, Outcome)) -> Vec<String> {
+    vec![title(container), format!("  no longer matches: {} in this run", outcome.word())]
+}
+
 fn left_out(left: &LeftOut) -> Vec<String> {
     let reasons = left.reasons.iter().map(|reason| format!("  left out: {reason}"));
     std::iter::once(title(&left.container)).chain(reasons).collect()
@@ -99,12 +105,13 @@ fn stranger(stranger: &Stranger) -> Vec<String> {
 }
 
 fn summary(plan: &Plan) -> String {
-    let steps = || plan.planned.iter().flat_map(|planned| &planned.steps);
-    let number = |is: fn(&Step) -> bool| steps().filter(|step| is(step)).count();
+    let number = |is: fn(&Step) -> bool| plan.steps().filter(|step| is(step)).count();
     let parts = [
         (number(|step| matches!(step, Step::Run(_))), "to patch"),
         (number(|step| matches!(step, Step::Before(..))), "patched before"),
+        (number(|step| matches!(step, Step::Stands(..))), "left as it is"),
         (number(|step| matches!(step, Step::Cannot(_))), "could not be patched"),
+        (plan.bygone.len(), "no longer matching"),
         (plan.left_out.len(), "left out"),
         (plan.strangers.len(), "not understood"),
     ];
@@ -132,10 +139,15 @@ enum Event<'a> {
         container: ContainerFields<'a>,
         reasons: &'a [String],
     },
+    Bygone {
+        #[serde(flatten)]
+        container: ContainerFields<'a>,
+        #[serde(flatten)]
+        outcome: &'a Outcome,
+    },
     Stranger {
         #[serde(flatten)]
         container: ContainerFields<'a>,
-        place: String,
         #[serde(flatten)]
         outcome: Outcome,
     },
@@ -174,16 +186,16 @@ pub(super) fn json(plan: &Plan) -> String {
         reasons: &planned.reasons,
         patches: planned.steps.iter().map(Patch::of).collect(),
     });
+    let bygone = plan.bygone.iter().map(|(container, outcome)| Event::Bygone { container: ContainerFields::of(container), outcome });
     let left = plan.left_out.iter().map(|left| Event::LeftOut { container: ContainerFields::of(&left.container), reasons: &left.reasons });
     let strangers = plan.strangers.iter().map(|stranger| Event::Stranger {
         container: ContainerFields::of_stranger(stranger),
-        place: stranger.place.to_string_lossy().into_owned(),
         outcome: Outcome::NotUnderstood { why: stranger.why.clone() },
     });
     let whole = Event::Plan { matches: plan.planned.len(), list_version: plan.list_version, warnings: &plan.warnings };
     // Strings and numbers: nothing that could fail to be written.
     let line = |event: Event<'_>| serde_json::to_string(&event).unwrap_or_default() + "\n";
-    planned.chain(left).chain(strangers).chain([whole]).map(line).collect()
+    planned.chain(bygone).chain(left).chain(strangers).chain([whole]).map(line).collect()
 }
 
 impl<'a> Patch<'a> {
@@ -201,6 +213,7 @@ impl<'a> Patch<'a> {
         match step {
             Step::Run(payload) => of_payload(payload, None),
             Step::Before(payload, run) => of_payload(payload, Some(Outcome::PatchedBefore { run: run.clone() })),
+            Step::Stands(payload, outcome) => of_payload(payload, Some(outcome.clone())),
             Step::Cannot(why) => Self {
                 ban: None,
                 digest: None,

@@ -2,7 +2,7 @@
 //!
 //! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on standard error where there is a person at a terminal.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -12,7 +12,7 @@ use crate::exec_patch::job::{Container, Done};
 use crate::exec_patch::outcome::{Outcome, Stage};
 use crate::exec_patch::output;
 use crate::exec_patch::payload::Payload;
-use crate::exec_patch::plan::{Plan, called, place};
+use crate::exec_patch::plan::{Plan, Step, called, place};
 use crate::exec_patch::select::Stranger;
 use crate::report::line;
 
@@ -28,9 +28,11 @@ const MOST_NAMED: usize = 4;
 /// The width of the column of outcomes.
 const OUTCOME: usize = 19;
 
-/// How wide the columns are.
+/// How wide the columns are, and what need not be said in each row.
 #[derive(Debug)]
 pub(super) struct Columns {
+    /// The ban whose patch everything is that the first plan runs.
+    ban: Option<String>,
     called: usize,
     place: usize,
     image: usize,
@@ -43,7 +45,15 @@ impl Columns {
             let widths = plan.planned.iter().map(|planned| told(&planned.container).chars().count());
             widths.chain([title.len()]).max().unwrap_or_default().min(WIDEST)
         };
-        Self { called: widest("CONTAINER", &called), place: widest("ENGINE", &place), image: widest("IMAGE", &image) }
+        let mut bans = plan.steps().filter_map(Step::payload).map(|payload| payload.ban.clone());
+        let ban = bans.next().flatten().filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
+        Self { ban, called: widest("CONTAINER", &called), place: widest("ENGINE", &place), image: widest("IMAGE", &image) }
+    }
+
+    /// What a run begins with.
+    pub(super) fn began(&self, run: &str) -> String {
+        let patch = self.ban.as_ref().map(|ban| format!(": patch of {}", line::name(ban))).unwrap_or_default();
+        format!("run {run}{patch}")
     }
 
     pub(super) fn head(&self) -> String {
@@ -55,11 +65,17 @@ impl Columns {
         format!("{outcome:<OUTCOME$}  {called:<a$}  {place:<b$}  {image:<c$}  {time:>7}").trim_end().to_owned()
     }
 
-    /// A container that is through, what more there is to say of it, and the last lines of what failed.
+    /// A container that is through, what more there is to say of it, and the last lines of what failed. Whose turn never came is counted at the end.
     pub(super) fn row(&self, container: &Container, payload: Option<&Payload>, outcome: &Outcome, done: Option<&Done>) -> Vec<String> {
+        if *outcome == Outcome::NotBegun {
+            return Vec::new();
+        }
         let time = done.map(|done| span(done.took)).unwrap_or_default();
         let mut lines = vec![self.line(outcome.word(), &called(container), &place(container), &image(container), &time)];
-        let ban = payload.and_then(|payload| payload.ban.as_ref()).map(|ban| format!("patch of {}", line::name(ban)));
+        let ban = payload
+            .and_then(|payload| payload.ban.as_ref())
+            .filter(|ban| self.ban.as_ref() != Some(ban))
+            .map(|ban| format!("patch of {}", line::name(ban)));
         let said: Vec<_> = ban.into_iter().chain(detail(outcome)).collect();
         if !said.is_empty() {
             lines.push(format!("    {}", line::one_line(&said.join(": "))));
@@ -68,7 +84,7 @@ impl Columns {
         if !done.left.is_empty() {
             lines.push(format!("    left in the background: {}", line::one_line(&done.left.join(", "))));
         }
-        if !outcome.is_well() {
+        if has_run(outcome) && !outcome.is_well() {
             lines.extend(tail(&done.tail));
         }
         lines
@@ -80,11 +96,6 @@ impl Columns {
         lines.push(format!("    {}", line::one_line(&stranger.why)));
         lines
     }
-}
-
-/// What a run begins with.
-pub(super) fn began(run: &str) -> String {
-    format!("run {run}")
 }
 
 /// A container in the list of those that are not well.
@@ -102,16 +113,30 @@ fn image(container: &Container) -> String {
     container.image.as_deref().or(container.image_id.as_deref()).map(line::name).unwrap_or_default()
 }
 
-/// What there is to say beside the outcome's word.
-fn detail(outcome: &Outcome) -> Option<String> {
+/// Whether what was printed is the command's own word: where nothing ran it is the runtime's, which the reason has.
+const fn has_run(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Patched
         | Outcome::AlreadyFine
+        | Outcome::Failed { .. }
         | Outcome::TimedOut
-        | Outcome::Paused
+        | Outcome::Survived { .. }
+        | Outcome::LeftAwake { .. }
         | Outcome::Vanished
-        | Outcome::NotBegun
-        | Outcome::Interrupted => None,
+        | Outcome::Interrupted => true,
+        Outcome::PatchedBefore { .. }
+        | Outcome::Paused
+        | Outcome::CouldNotEnter { .. }
+        | Outcome::NotUnderstood { .. }
+        | Outcome::NotBegun => false,
+    }
+}
+
+/// What there is to say beside the outcome's word.
+fn detail(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Patched | Outcome::AlreadyFine | Outcome::TimedOut | Outcome::Vanished | Outcome::NotBegun | Outcome::Interrupted => None,
+        Outcome::Paused => Some("--thaw resumes it for the patch".to_owned()),
         Outcome::PatchedBefore { run } => Some(format!("by run {run}")),
         Outcome::Failed { stage, status } => Some(match stage {
             Stage::CheckBefore => format!("the check before it ended with {status}"),
@@ -131,7 +156,8 @@ fn tail(text: &str) -> Vec<String> {
 }
 
 /// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
-fn span(milliseconds: u64) -> String {
+#[must_use]
+pub fn span(milliseconds: u64) -> String {
     let seconds = milliseconds / 1_000;
     match seconds {
         0..10 => format!("{seconds}.{}s", milliseconds % 1_000 / 100),
@@ -143,9 +169,15 @@ fn span(milliseconds: u64) -> String {
 /// What a run ends with: why it stopped, those that are not well, and the numbers.
 pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<&str>) -> Vec<String> {
     let mut lines = vec![String::new()];
-    if !tally.unwell().is_empty() {
+    let is_begun = |(_, word): &&(String, &str)| *word != Outcome::NotBegun.word();
+    let unwell: Vec<_> = tally.unwell().iter().filter(is_begun).collect();
+    if !unwell.is_empty() {
         lines.push("not well:".to_owned());
-        lines.extend(tally.unwell().iter().map(|(told, word)| format!("  {word}: {told}")));
+        lines.extend(unwell.iter().map(|(told, word)| format!("  {word}: {told}")));
+    }
+    let unbegun: HashSet<_> = tally.unwell().iter().filter(|one| !is_begun(one)).map(|(told, _)| told).collect();
+    if !unbegun.is_empty() {
+        lines.push(format!("not begun: {}; --history {run} names them", amount(unbegun.len(), "container")));
     }
     lines.extend(stopped.map(|why| format!("stopped: {}", line::one_line(why))));
     let counts: Vec<_> = tally.counts().map(|(word, count)| format!("{count} {word}")).collect();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::container::running::RuntimeKind;
+use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::payload::NoPatch;
 use crate::exec_patch::plan::{Planned, Step};
@@ -50,6 +51,38 @@ fn a_row_stands_below_its_head() {
 }
 
 #[test]
+fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
+    let payload = |ban: Option<&str>| {
+        let work = Work {
+            check: None,
+            run: vec!["true".to_owned()],
+            user: (0, 0),
+            environment: vec![],
+            folder: None,
+            timeout: 1,
+            thaw: false,
+            brings: false,
+        };
+        Payload::new(work, None, ban.map(str::to_owned))
+    };
+    let [one, other, typed] = [Some("BAN-1"), Some("BAN 2"), None].map(payload);
+    let columns = |payloads: &[&Payload]| {
+        let steps = payloads.iter().map(|&payload| Step::Run(payload.clone())).collect();
+        Columns::of(&Plan { planned: vec![Planned { container: container("web-1"), reasons: Vec::new(), steps }], ..Plan::default() })
+    };
+    let same = columns(&[&one, &one]);
+    let more = |columns: &Columns, payload| columns.row(&container("a"), Some(payload), &Outcome::Patched, None)[1..].to_vec();
+    assert_eq!(same.began("R"), "run R: patch of BAN-1");
+    assert_eq!(more(&same, &one), [""; 0]);
+    assert_eq!(more(&same, &other), ["    patch of \"BAN 2\""], "one that came into force meanwhile");
+    for differ in [columns(&[&one, &other]), columns(&[&typed, &one])] {
+        assert_eq!(differ.began("R"), "run R");
+        assert_eq!(more(&differ, &one), ["    patch of BAN-1"]);
+        assert_eq!(more(&differ, &typed), [""; 0]);
+    }
+}
+
+#[test]
 fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() {
     let columns = columns();
     let outcome = Outcome::Failed { stage: Stage::Command, status: 100 };
@@ -65,10 +98,40 @@ fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() 
         (Outcome::Survived { left: vec!["12 a\u{1b}".to_owned()] }, r"    still there: 12 a\u{1b}"),
         (Outcome::CouldNotEnter { why: "no\nshell".to_owned() }, r"    no\u{a}shell"),
         (Outcome::PatchedBefore { run: "r".to_owned() }, "    by run r"),
+        (Outcome::Paused, "    --thaw resumes it for the patch"),
         (Outcome::Failed { stage: Stage::CheckAfter, status: 1 }, "    the check after it ended with 1"),
     ] {
         assert_eq!(columns.row(&container("a"), None, &outcome, None)[1], expected);
     }
+}
+
+#[test]
+fn what_could_not_be_entered_says_so_once() {
+    let outcome = Outcome::CouldNotEnter { why: "exec: \"nosuch\": not found".to_owned() };
+    let rows = columns().row(&container("a"), None, &outcome, Some(&done(&outcome, "exec failed: exec: \"nosuch\": not found\n")));
+    assert_eq!(rows[1..], ["    exec: \"nosuch\": not found"]);
+}
+
+#[test]
+fn four_hundred_that_were_not_begun_are_one_line() {
+    let mut tally = Tally::default();
+    tally.add("a, docker".to_owned(), &Outcome::Failed { stage: Stage::Command, status: 1 });
+    for number in 0..400 {
+        let container = container(&format!("web-{number}"));
+        assert_eq!(columns().row(&container, None, &Outcome::NotBegun, None), [""; 0]);
+        // It has two patches.
+        [1, 2].iter().for_each(|_| tally.add(people::told(&container), &Outcome::NotBegun));
+    }
+    let expected = [
+        "",
+        "not well:",
+        "  failed: a, docker",
+        "not begun: 400 containers; --history R names them",
+        "stopped: the canary failed",
+        "801 outcomes: 1 failed, 800 not begun; run R",
+    ];
+    assert_eq!(people::summary("R", &tally, Some("the canary failed")), expected);
+    assert_eq!(tally.exit(), Exit::NotAllWell);
 }
 
 #[test]

@@ -63,6 +63,16 @@ fn nothing_to_do_is_told_by_the_exit_status() {
 }
 
 #[test]
+fn a_name_that_finds_nothing_is_told() {
+    let fleet = mixed();
+    for words in [&["--container", "nope"][..], &["--container", "nope", "--dry-run"]] {
+        let said = fleet.patch(words);
+        assert_eq!((said.status, said.out.as_str()), (Some(2), "no container matches\n"), "{words:?}: {said:?}");
+        assert!(said.err.contains("cannot find a running container whose name is nope, or whose ID begins so"), "{words:?}: {said:?}");
+    }
+}
+
+#[test]
 fn words_without_sense_are_told_from_what_cannot_be_done() {
     let fleet = Fleet::of(1);
     for (words, status) in [

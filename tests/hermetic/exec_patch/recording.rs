@@ -195,6 +195,21 @@ fn only_what_failed_is_done_again() {
 }
 
 #[test]
+fn a_dry_run_of_going_on_says_what_stands() {
+    let fleet = Fleet::of(3);
+    fleet.behave("all", "fail 255 not now");
+    assert_eq!(fleet.patch(&["--max-failures", "0", "--canary", "0", "--parallel", "1"]).status, Some(3));
+    let words = ["--resume", &fleet.run_id(), "--max-failures", "100%"];
+    let plan = fleet.run(&[&words[..], &["--dry-run"]].concat());
+    assert_eq!(plan.status, Some(3), "{plan:?}");
+    assert!(plan.out.contains("  left as it is: could not enter in this run\n"), "{plan:?}");
+    assert!(plan.out.ends_with("3 containers match: 2 to patch, 1 left as it is\n"), "{plan:?}");
+    fs::remove_file(fleet.path("bin/behaviour/all")).unwrap();
+    let said = fleet.run(&words);
+    assert_eq!((said.status, fleet.patched().len()), (Some(3), 2), "{said:?}");
+}
+
+#[test]
 fn a_script_is_taken_from_the_run_when_it_is_resumed() {
     let fleet = Fleet::of(2);
     let path = fleet.path("fix.sh");

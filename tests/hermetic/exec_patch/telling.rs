@@ -1,10 +1,11 @@
 //! What does a person see, and what does a program read?
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::json;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, until};
 use crate::attacks::node::BASE;
 use crate::room::by_shell;
 
@@ -54,6 +55,36 @@ fn each_line_for_machines_is_an_event() {
     assert!(!said.out.contains('\u{1b}'));
     let plan = fleet.patch(&["--json", "--dry-run"]);
     assert!(plan.status == Some(0) && plan.json().len() >= 2 && plan.json().iter().all(|line| line["event"].is_string()), "{plan:?}");
+}
+
+#[test]
+fn a_run_that_cannot_go_on_looking_says_everywhere_how_it_ends() {
+    let fleet = Fleet::of(1);
+    let script = format!("while ! test -e {}; do sleep 0.05; done", fleet.path("ledger/.go").display());
+    let mut run = fleet.exec_patch(&["--ban", "BAN-1", "--json", "--", "/bin/sh", "-c", &script]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("it is begun", || fleet.begun().len() == 1);
+    fs::remove_file(fleet.node.state("banlist.lst")).unwrap();
+    fs::write(fleet.path("ledger/.go"), "").unwrap();
+    let said = fleet.said(&run.wait_with_output().unwrap());
+    assert_eq!(said.status, Some(1), "{said:?}");
+    let lines = said.json();
+    let last = lines.last().unwrap();
+    let stopped = json!("it could not look for more containers");
+    assert_eq!((&last["event"], &last["exit"], &last["stopped"]), (&json!("finished"), &json!(1), &stopped), "{last}");
+    let journal = Fleet::journal(&fleet.runs()[0]);
+    let finished = &journal.last().unwrap()["finished"];
+    assert_eq!((&finished["exit"], &finished["stopped"]), (&json!(1), &stopped));
+}
+
+#[test]
+fn those_that_were_not_begun_are_one_line() {
+    let fleet = Fleet::of(4);
+    let said = fleet.run(&["--base", BASE, "--", "/bin/false"]);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    let told: Vec<_> = said.out.lines().filter(|line| line.contains("not begun")).collect();
+    assert_eq!(told.len(), 2, "{}", said.out);
+    assert_eq!(told[0], format!("not begun: 3 containers; --history {} names them", fleet.run_id()));
 }
 
 #[test]
