@@ -11,6 +11,7 @@ pub mod worker;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use std::vec;
 
 use nix::errno::Errno;
@@ -28,6 +29,16 @@ use crate::sys::inherit;
 
 /// How long to wait at most before those who show how far it is are asked again, in milliseconds.
 const TICK: u8 = 100;
+
+/// How long a worker may take beyond its job's time limit: what it does about what does not end takes it less. A container may be a user's, who
+/// stops the processes that work for him.
+const BEYOND: Duration = Duration::from_secs(60);
+
+/// The same once it was told to end it: a container is paused again by then.
+const BEYOND_ASKED: Duration = Duration::from_secs(30);
+
+/// How long a worker that was killed is waited for: one that waits for a file system of the user's does not end either.
+const BEYOND_KILLED: Duration = Duration::from_secs(5);
 
 /// A container whose turn comes, and what runs in it, one after the other.
 #[derive(Clone, Debug)]
@@ -86,6 +97,8 @@ pub struct Run<'a> {
     /// The queue, in the places that the pace names. Who has begun has left it.
     queue: Vec<Option<Turn>>,
     under_way: Vec<UnderWay>,
+    /// [`BEYOND`].
+    beyond: Duration,
 }
 
 /// One container's worker.
@@ -97,6 +110,9 @@ struct UnderWay {
     later: vec::IntoIter<Payload>,
     /// Whether another payload patched it before.
     is_patched: bool,
+    /// When it has to have ended; `None` where no time is so long.
+    until: Option<Instant>,
+    is_killed: bool,
 }
 
 impl<'a> Run<'a> {
@@ -105,7 +121,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// What the operating system says.
     pub fn new(crew: Crew<'a>, pace: Pace) -> io::Result<Self> {
-        Ok(Self { crew, pace, signals: inherit::hear()?, asked: 0, queue: Vec::new(), under_way: Vec::new() })
+        Ok(Self { crew, pace, signals: inherit::hear()?, asked: 0, queue: Vec::new(), under_way: Vec::new(), beyond: BEYOND })
     }
 
     /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were started meanwhile. Returns why it stopped, if it did before
@@ -172,7 +188,8 @@ impl<'a> Run<'a> {
         match self.crew.send(&job, &payload) {
             Ok(worker) => {
                 listener.begun(&container, &payload);
-                self.under_way.push(UnderWay { worker, job, payload, later, is_patched });
+                let until = Instant::now().checked_add(Duration::from_secs(job.work.timeout)).and_then(|end| end.checked_add(self.beyond));
+                self.under_way.push(UnderWay { worker, job, payload, later, is_patched, until, is_killed: false });
             }
             Err(error) => {
                 let why = format!("no worker could be started: {}", line::causes(&error));
@@ -198,7 +215,7 @@ impl<'a> Run<'a> {
         let mut at = 0;
         while let Some(one) = self.under_way.get_mut(at) {
             one.worker.take();
-            match one.worker.ended() {
+            match one.worker.ended().or_else(|| one.overdue(listener)) {
                 Some(ended) => {
                     let one = self.under_way.remove(at);
                     self.ended(one, ended, listener);
@@ -211,7 +228,7 @@ impl<'a> Run<'a> {
 
     /// One worker has ended: the container's next payload, where this one did well, else somebody else's turn.
     fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
-        let UnderWay { worker: _, job, payload, later, mut is_patched } = one;
+        let UnderWay { job, payload, later, mut is_patched, .. } = one;
         ended.remarks.iter().for_each(|remark| listener.remark(remark));
         let done = ended.done.unwrap_or_else(|| listener.lost(&job));
         listener.ended(&job.container, &payload, &done);
@@ -235,7 +252,7 @@ impl<'a> Run<'a> {
             self.pace.stop(Halt::Asked);
             if self.asked > 1 {
                 listener.remark("what is under way is ended now");
-                self.under_way.iter().for_each(|one| one.worker.stop());
+                self.under_way.iter_mut().for_each(UnderWay::stop);
             } else if !self.under_way.is_empty() {
                 listener.remark("nothing more is begun, and what is under way is finished; once more to end it now");
             }
@@ -248,6 +265,31 @@ impl<'a> Run<'a> {
             let payloads = turn.payloads.iter();
             payloads.for_each(|payload| listener.settled(&turn.container, Some(payload), &Outcome::NotBegun));
         }
+    }
+}
+
+impl UnderWay {
+    /// Tells the worker that the time is up. It gets no longer than that takes.
+    fn stop(&mut self) {
+        self.worker.stop();
+        let end = Instant::now() + BEYOND_ASKED;
+        self.until = Some(self.until.map_or(end, |until| until.min(end)));
+    }
+
+    /// Kills a worker that should have ended long ago, and gives up one that does not end by that either.
+    fn overdue(&mut self, listener: &mut impl Listener) -> Option<Ended> {
+        let now = Instant::now();
+        if self.until.is_none_or(|until| now < until) {
+            return None;
+        }
+        if self.is_killed {
+            return Some(self.worker.given_up());
+        }
+        self.worker.kill();
+        (self.is_killed, self.until) = (true, Some(now + BEYOND_KILLED));
+        let id = line::name(&self.job.container.id);
+        listener.remark(&format!("the worker for {id} did not end in time and was killed; what it had started there may still run"));
+        None
     }
 }
 

@@ -1,19 +1,22 @@
 //! How is another program started, as another user where need be, and what has a process to be that starts some?
 //!
 //! In: a program's absolute path, its words and environment, the descriptors that it may have, and whose process it becomes. Out: its process ID. The
-//! program gets nothing else of this process: no other descriptor, no signal that is ignored or blocked here, no variable, no terminal. The caller
-//! waits for its children itself. Not checked: whether that program should run.
+//! program gets nothing else of this process: no other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key of its
+//! session. Another user may stop or trace a process as soon as it is his: nothing here waits for one without an end. The caller waits for its children
+//! itself. Not checked: whether that program should run.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
@@ -23,6 +26,9 @@ use nix::unistd::{ForkResult, Pid};
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
+
+/// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
+const JOIN_SESSION_KEYRING: libc::c_long = 1;
 
 /// A user as the kernel knows one: without the groups that he may have besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +58,16 @@ pub struct Program<'a> {
     pub namespace: Option<BorrowedFd<'a>>,
 }
 
-/// Starts the program and returns its process ID.
+/// How long a new process may take until it is what it is to be: it is a user's own by then, and he may stop it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a process that was killed may take to be gone: one that waits for a file system of its user's is not.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Starts the program and returns its process ID. Needs to be called where there is one thread.
 ///
 /// # Errors
-/// What the operating system says, of the program's file as well.
+/// What the operating system says, of the program's file as well; [`io::ErrorKind::TimedOut`] where the process does not become the program.
 #[allow(unsafe_code)]
 #[expect(clippy::disallowed_methods, reason = "exec-patch runs the runtime in a process of its own; the gate becomes it")]
 pub fn start(program: Program<'_>) -> io::Result<u32> {
@@ -68,14 +80,118 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         None => command.stdout(Stdio::null()).stderr(Stdio::null()),
     };
     let namespace = namespace.map(|namespace| namespace.as_raw_fd());
-    // SAFETY: the closure makes system calls only, allocates nothing and takes no lock; the descriptors are open until `spawn` returns.
-    unsafe { command.pre_exec(move || settle(keeps, person, namespace)) };
-    command.spawn().map(|child| child.id())
+    // Not `spawn`, which waits for the exec for as long as the user likes.
+    let (child, fault) = duplicate(size_of::<i32>(), |mut fault| {
+        let told = fault.as_raw_fd();
+        // SAFETY: this process has one thread, so that the closure may do anything; it makes system calls only.
+        unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
+        let error = command.exec();
+        let number = error.raw_os_error().unwrap_or(libc::EINVAL);
+        let _told = fault.write_all(&number.to_ne_bytes());
+        false
+    })?;
+    match <[u8; 4]>::try_from(fault.as_slice()) {
+        Ok(number) => {
+            let _gone = gone(child);
+            Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
+        }
+        // Its end of the pipe is closed: it has become the program, or is dead already, as its exit status says.
+        Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
+    }
+}
+
+/// Makes a copy of this process that does `work`, with one end of a pipe, and ends: with 0 when `work` is true. Returns its ID and what came out of the
+/// pipe until all who had its end have closed it: at most `limit` bytes and one more.
+#[allow(unsafe_code)]
+fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, Vec<u8>)> {
+    let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy, and the copy leaves by `_exit` alone.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => {
+            let is_done = work(File::from(sending));
+            // SAFETY: ends the copy, without anything that this process has left to do at its end.
+            unsafe { libc::_exit(i32::from(!is_done)) }
+        }
+        ForkResult::Parent { child } => {
+            drop(sending);
+            match take(File::from(receiving), limit) {
+                Ok(bytes) => Ok((child, bytes)),
+                Err(error) => {
+                    kill_child(child.as_raw().unsigned_abs());
+                    let _gone = gone(child);
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// What comes out of a pipe until it is closed, at most `limit` bytes and one more.
+fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
+    nix::fcntl::fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let until = Instant::now() + PATIENCE;
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+    while bytes.len() <= limit {
+        match pipe.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => bytes.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                let limit = PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
+                // A poll that a fault ends is one that ended early.
+                let _ready = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], limit);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// How a child that is about to end has ended; `None` for one that does not.
+fn gone(child: Pid) -> Option<WaitStatus> {
+    let until = Instant::now() + LAST_PATIENCE;
+    loop {
+        match nix::sys::wait::waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if Instant::now() >= until => return None,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(2)),
+            Ok(status) => return Some(status),
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Closes every descriptor of this process but the standard streams and these: a user's process that never gets any further would hold them open,
+/// the lock of a run among them.
+#[allow(unsafe_code)]
+fn close_others(kept: [Option<i32>; 3]) {
+    let mut kept = kept.map(|number| number.unwrap_or(2));
+    kept.sort_unstable();
+    let mut first = 3;
+    for last in kept.into_iter().filter(|number| *number > 2).map(|number| number - 1).chain([i32::MAX]) {
+        if first <= last {
+            // SAFETY: closes descriptors, which nothing in this copy of the process uses any more.
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            if closed == -1 {
+                // Before Linux 5.9; this process has few of them.
+                for number in first..=last.min(1_024) {
+                    // SAFETY: as above.
+                    let _closed = unsafe { libc::close(number) };
+                }
+            }
+        }
+        first = last.saturating_add(2);
+    }
 }
 
 /// What the new process does before it becomes the program.
 #[allow(unsafe_code)]
-fn settle(keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
+fn settle(told: i32, keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
+    close_others([Some(told), keeps, namespace]);
     for by_default in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGPIPE, Signal::SIGTERM] {
         // SAFETY: SIG_DFL is no handler of ours.
         unsafe { signal(by_default, SigHandler::SigDfl) }?;
@@ -86,7 +202,15 @@ fn settle(keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) ->
         // SAFETY: changes a flag of a descriptor of this process; one that is not open is an error.
         Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
     }
-    become_person(person, namespace)
+    let anonymous: *const libc::c_char = std::ptr::null();
+    // Who has a session keyring may use what is in it, whoever he has become (keyrings(7)). A kernel without keys, or a filter that refuses the call
+    // here and there alike, has none to give.
+    // SAFETY: takes numbers and no name.
+    let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
+    match Errno::result(joined) {
+        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM) => become_person(person, namespace),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Becomes this user and joins this user namespace, for good.
@@ -113,7 +237,7 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
 /// returns nothing, or more than `limit` bytes.
 ///
 /// # Errors
-/// What the operating system says of the process; not of what it does.
+/// What the operating system says of the process, not of what it does; [`io::ErrorKind::TimedOut`] where that does not end.
 #[allow(unsafe_code)]
 pub fn read_as(
     person: Option<Person>,
@@ -121,25 +245,20 @@ pub fn read_as(
     limit: u64,
     read: impl FnOnce() -> Option<Vec<u8>>,
 ) -> io::Result<Option<Vec<u8>>> {
-    let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy, and the copy leaves by `_exit` alone.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Child => {
-            let sent = become_person(person, Some(namespace.as_raw_fd())).is_ok()
-                && read().is_some_and(|bytes| File::from(sending).write_all(&bytes).is_ok());
-            // SAFETY: ends the copy, without anything that this process has left to do at its end.
-            unsafe { libc::_exit(i32::from(!sent)) }
-        }
-        ForkResult::Parent { child } => {
-            drop(sending);
-            let mut bytes = Vec::new();
-            let taken = File::from(receiving).take(limit + 1).read_to_end(&mut bytes);
-            let status = nix::sys::wait::waitpid(child, None)?;
-            taken?;
-            let is_whole = status == WaitStatus::Exited(child, 0) && bytes.len() as u64 <= limit;
-            Ok(is_whole.then_some(bytes))
-        }
+    let limit = usize::try_from(limit).map_err(io::Error::other)?;
+    let (child, bytes) = duplicate(limit, |mut sending| {
+        close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
+        let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
+        // Stopped by the user, it would outlive a worker that is killed.
+        // SAFETY: sets an attribute of this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
+        let _set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+        is_his && read().is_some_and(|bytes| sending.write_all(&bytes).is_ok())
+    })?;
+    if bytes.len() > limit {
+        kill_child(child.as_raw().unsigned_abs());
     }
+    let is_whole = gone(child) == Some(WaitStatus::Exited(child, 0)) && bytes.len() <= limit;
+    Ok(is_whole.then_some(bytes))
 }
 
 /// Makes this process one that starts others and hears of them: their orphans become its children, what it inherited beside the standard streams is
@@ -226,4 +345,51 @@ pub fn namespace_owner(namespace: &File) -> io::Result<u32> {
     // SAFETY: writes a number into a variable of ours and returns.
     Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut user) })?;
     Ok(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_says_is_taken_to_its_end_and_no_further() {
+        let said = |text: &'static [u8], limit| duplicate(limit, |mut end| end.write_all(text).is_ok()).unwrap();
+        for (text, limit, taken) in [(&b""[..], 4, &b""[..]), (b"four", 4, b"four"), (b"fives", 4, b"fives")] {
+            let (child, bytes) = said(text, limit);
+            assert_eq!((bytes.as_slice(), gone(child)), (taken, Some(WaitStatus::Exited(child, 0))));
+        }
+    }
+
+    #[test]
+    fn a_process_that_stops_before_it_says_anything_is_not_waited_for_for_ever() {
+        let begun = Instant::now();
+        let stop = |_| nix::sys::signal::raise(Signal::SIGSTOP).is_err();
+        let error = duplicate(4, stop).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < PATIENCE + LAST_PATIENCE * 2);
+    }
+
+    #[test]
+    fn only_what_is_kept_stays_open() {
+        let kept = tempfile::tempfile().unwrap();
+        let other = tempfile::tempfile().unwrap();
+        let (child, bytes) = duplicate(8, |mut end| {
+            close_others([Some(end.as_raw_fd()), Some(kept.as_raw_fd()), None]);
+            let is_open = |file: &File| u8::from(nix::fcntl::fcntl(file, FcntlArg::F_GETFD).is_ok());
+            let said = [is_open(&kept), is_open(&other)];
+            end.write_all(&said).is_ok()
+        })
+        .unwrap();
+        assert_eq!(bytes, [1, 0]);
+        assert_eq!(gone(child), Some(WaitStatus::Exited(child, 0)));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_said_to_be_missing() {
+        let program = |path| Program { path, words: &[], environment: &[], prints: None, keeps: None, person: None, namespace: None };
+        assert_eq!(start(program(Path::new("/no/such/program"))).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let child = start(program(Path::new("/bin/true"))).unwrap();
+        let child = Pid::from_raw(i32::try_from(child).unwrap());
+        assert_eq!(gone(child), Some(WaitStatus::Exited(child, 0)));
+    }
 }

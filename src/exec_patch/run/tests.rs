@@ -11,8 +11,8 @@ use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::pace::{Limits, Share};
 
-/// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched, later), `gone` (without an answer), or
-/// `endless`, until it is told that the time is up.
+/// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched, later), `gone` (without an answer),
+/// `stuck` (stopped by somebody), or `endless`, until it is told that the time is up.
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
 id=${job#*\"id\":\"}
@@ -25,6 +25,7 @@ case $id in
     failed) say '"outcome":"failed","stage":"command","status":1' ;;
     paused) say '"outcome":"paused"' ;;
     gone) exit 1 ;;
+    stuck) kill -STOP $$ ;;
     endless) trap 'say "\"outcome\":\"timed-out\""; exit' TERM; for turn in $(seq 200); do sleep 0.05; done ;;
 esac
 "#;
@@ -39,6 +40,7 @@ struct Heard {
     now: usize,
     /// From the second line on.
     is_disk_full: bool,
+    beyond: Option<Duration>,
 }
 
 fn named(container: &Container, payload: Option<&Payload>) -> String {
@@ -127,6 +129,7 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     let mut rounds = rounds.into_iter();
     let first = rounds.next().unwrap();
     let mut run = Run::new(crew, Pace::new(limits, first.len())).unwrap();
+    run.beyond = heard.beyond.unwrap_or(run.beyond);
     let halt = run.carry_out(first, heard, |_| Ok::<_, ()>(rounds.next().unwrap_or_default()));
     assert!(run.under_way.is_empty());
     halt.unwrap()
@@ -240,6 +243,22 @@ fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
             "nothing more is begun, and what is under way is finished; once more to end it now",
             "patched-2 x: not begun",
             "what is under way is ended now"
+        ]
+    );
+}
+
+#[test]
+fn a_worker_that_somebody_stops_is_killed_in_the_end() {
+    let mut heard = Heard { beyond: Some(Duration::from_millis(200)), ..Heard::default() };
+    assert_eq!(carried_out(&mut heard, 0, vec![turns("stuck patched")]), None);
+    assert_eq!(
+        sorted(heard.lines),
+        [
+            "patched-1 x: begun",
+            "patched-1 x: patched",
+            "stuck-0 x: begun",
+            "stuck-0 x: interrupted",
+            "the worker for stuck-0 did not end in time and was killed; what it had started there may still run"
         ]
     );
 }

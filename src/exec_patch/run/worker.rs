@@ -92,6 +92,18 @@ impl Worker {
         Some(Ended { done, remarks })
     }
 
+    /// What has come of a worker that does not end: nothing.
+    #[must_use]
+    pub fn given_up(&self) -> Ended {
+        Ended { done: None, remarks: Vec::new() }
+    }
+
+    /// Ends it as it is.
+    pub fn kill(&mut self) {
+        // One that has ended needs none.
+        let _ended_already = self.child.kill();
+    }
+
     /// Tells it that the time is up.
     pub fn stop(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
