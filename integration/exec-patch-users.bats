@@ -135,3 +135,31 @@ of_tenant() {
   [ ! -e /patched ]
   [ "$(lines victim)" -le 1 ] || fail "$(said)"
 }
+
+# The owner was once asked of the path after it had been read: whoever swapped the folder in between had a program of his run as root of the host.
+@test "a state that a user swaps while it is read stays his word" {
+  local claimed thief evil=/run/user/4321/evil
+  of_tenant web-1 app
+  in_docker victim app
+  install -d -o tenant -m 0755 $evil
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\necho "$(/usr/bin/id -u)" >>%s/ran\n' $evil >$evil/sh
+  chmod 0755 $evil/sh
+  install -o tenant -m 0666 /dev/null $evil/ran
+  sleep 4444 3>&- &
+  claimed=$!
+  tenant python3 "$ROOM/integration/lib/swap-state.py" /run/user/4321/crun "$(id_of web-1)" "$(id_of victim)" "$claimed" \
+    "$(awk '{ print $22 }' "/proc/$claimed/stat")" $evil >"$LOGS/swap" 2>&1 3>&- &
+  thief=$!
+  within 10 grep -q ready "$LOGS/swap"
+  patch --base "$BASE" --canary 0 -- sh -c 'echo patched >>/patched'
+  kill "$claimed"
+  wait "$thief"
+  grep -qx 'swapped 0 0' "$LOGS/swap" || fail "$(cat "$LOGS/swap")" "$(said)"
+  ! grep -x 0 $evil/ran || fail "as root" "$(said)"
+  [ ! -e /patched ]
+  [ "$status" -eq 3 ] || fail "$(said)"
+  [ "$(lines victim)" -eq 1 ] || fail "$(said)"
+  jq -es 'any(.[].begun.container; .engine == "docker" and .owner == 4321)' "$PATCHES/$(last_run)/journal.jsonl" >/dev/null ||
+    fail "it is nobody's" "$(said)"
+}
