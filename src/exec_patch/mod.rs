@@ -71,7 +71,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
     let course = Course { paths: &paths, settings: &settings, argv, json: options.json };
     let Options { action, pace, dry_run, json, output_limit } = options;
-    let undertaking = match action {
+    let mut undertaking = match action {
         Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
         Action::Begin(order) => Undertaking::typed(*order, pace, output_limit)?,
         Action::OnlyFailed(run) => Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
@@ -88,7 +88,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
             Undertaking::resumed(past, pace)?
         }
     };
-    let exit = if dry_run { course.show(&undertaking, &Runs::load(&paths)?)? } else { course.begin(&undertaking)? };
+    let exit = if dry_run { course.show(&mut undertaking, &Runs::load(&paths)?)? } else { course.begin(&mut undertaking)? };
     // That nothing has to be patched is no failure of the unit that asks after each installation.
     let is_automatic = undertaking.list.is_some();
     Ok(if is_automatic && exit == Exit::NothingMatched { Exit::Clear } else { exit })

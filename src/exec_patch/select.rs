@@ -25,6 +25,7 @@ use crate::banlist::record::Ban;
 use crate::container::running::{Whose, user_folders};
 use crate::ctl::impact::site::{self, Site};
 use crate::lineage::Origin;
+use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -180,6 +181,18 @@ impl<'a> Scanner<'a> {
             What::Image(word) => Target::Image(Image::find(word, paths, settings)?),
         };
         Ok(Self { wanted: wanted.clone(), target, paths, settings: settings.clone(), resolved: Resolved::default(), has_bans: false })
+    }
+
+    /// Whether a ban that this is about signs the script of this digest; where an image was named, none does.
+    ///
+    /// # Errors
+    /// [`SelectError::List`] when there is no list to ask.
+    pub fn signs(&self, script: Digest) -> Result<bool, SelectError> {
+        match &self.target {
+            Target::Bans(ids) => listed::signs(script, Some(ids), self.paths, &self.settings),
+            Target::AllBanned => listed::signs(script, None, self.paths, &self.settings),
+            Target::Base(_) | Target::Image(_) => Ok(false),
+        }
     }
 
     /// The containers that match now: root sees everybody's, a user their own. What was told of a container before is remembered.

@@ -111,6 +111,22 @@ fn a_signed_script_is_that_file_and_no_other() {
         told(&kit(script(&[]), Some("rm -rf /")).payloads(&bans)),
         [format!("the patch of BAN-1 is the script {digest}, and the one that was given is {other}")]
     );
+    // To the bans beside it that script is nobody's: each has its own patch, or none.
+    let mut kit_of_ban = kit(script(&["-v"]), Some(text));
+    kit_of_ban.heed(true);
+    let beside = [
+        ban("BAN-1", Severity::Critical, Some(signed("-q now"))),
+        ban("BAN-2", Severity::High, Some(patch("a b"))),
+        ban("BAN-3", Severity::Low, None),
+    ];
+    assert_eq!(told(&kit_of_ban.payloads(&beside)), ["BAN-1: fix.sh -v", "BAN-2: a b", "BAN-3 has no patch"]);
+    assert_eq!(told(&kit_of_ban.payloads(&beside[1..2])), ["BAN-2: a b"]);
+    assert_eq!(kit_of_ban.in_place_of(&beside), None);
+    // One that no ban signs runs in place of a signed command, and that is said.
+    let in_place = kit(script(&[]), Some("exit")).in_place_of(&beside);
+    assert_eq!(in_place.as_deref(), Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-2"));
+    assert_eq!(kit(script(&[]), Some("exit")).in_place_of(&beside[2..]), None);
+    assert_eq!(kit(order(Means::Signed), None).in_place_of(&beside), None);
     // A ban that signs no script leaves what was typed.
     let payloads = kit(script(&["a b"]), Some("echo it's")).payloads(&[ban("BAN-2", Severity::Low, Some(patch("a")))]);
     assert_eq!(told(&payloads), ["typed: fix.sh 'a b'"]);

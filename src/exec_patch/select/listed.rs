@@ -3,7 +3,7 @@
 //! In: what every container is made of, and the list in force. Out: for each, whether it matches, by the one evaluator. The list is opened and asked once,
 //! for every digest together. Mode and break-glass do not matter: they say what starts, and these containers run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::SelectError;
@@ -14,6 +14,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
 use crate::banlist::store::{self, Bans, Known, Query, Slot};
+use crate::lineage::digest::Digest;
 use crate::lineage::{Evidence, Origin};
 use crate::paths::Paths;
 use crate::report::line;
@@ -119,25 +120,47 @@ impl<'a> Listed<'a> {
         if silent.is_empty() {
             return None;
         }
-        let path = match known.slot {
-            Slot::Current => &self.paths.list,
-            Slot::Previous => &self.paths.previous,
-        };
         // It was authenticated a moment ago, and this is no more than advice.
-        let has = ban_ids(path).ok()?;
+        let mut has = Vec::new();
+        each_ban(place(self.paths, known.slot), |ban| has.push(ban.id)).ok()?;
         silent.into_iter().find(|id| !has.contains(id)).map(|id| (id, known.version))
     }
 }
 
-/// The IDs of a list's bans, whose lines come first.
-fn ban_ids(path: &Path) -> Result<Vec<String>, ListError> {
+/// Whether one of these bans, or any where `ids` is `None`, signs this script, by the list in force, wherever its containers are by now. A list whose lines
+/// were changed since it was authenticated cannot make anything run by this: each patch comes with its own proof.
+///
+/// # Errors
+/// [`SelectError::List`] when there is no list to ask.
+pub(super) fn signs(script: Digest, ids: Option<&[String]>, paths: &Paths, settings: &Settings) -> Result<bool, SelectError> {
+    let slot = match store::look_up(paths, &settings.rules(), &[]) {
+        Bans::Known(known) => known.slot,
+        Bans::Missing(fault) => return Err(fault.into()),
+    };
+    let mut is_signed = false;
+    each_ban(place(paths, slot), |ban| {
+        let is_asked = ids.is_none_or(|ids| ids.contains(&ban.id));
+        is_signed |= is_asked && ban.patch.is_some_and(|patch| patch.script == Some(script));
+    })?;
+    Ok(is_signed)
+}
+
+const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
+    match slot {
+        Slot::Current => &paths.list,
+        Slot::Previous => &paths.previous,
+    }
+}
+
+/// A list's bans, whose lines come first.
+fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
     let head = store::claim(&list, size)?.head;
-    let (mut ids, mut is_through) = (Vec::new(), false);
+    let mut is_through = false;
     let read = section::each_line(&list, &head, |offset, bytes| match record::parse::<Ban>(bytes) {
         Some(ban) => {
-            ids.push(ban.id);
+            take(ban);
             Ok(())
         }
         None => {
@@ -145,7 +168,7 @@ fn ban_ids(path: &Path) -> Result<Vec<String>, ListError> {
             Err(ListError::Record(path.to_owned(), offset))
         }
     });
-    if is_through { Ok(ids) } else { read.map(|()| ids) }
+    if is_through { Ok(()) } else { read }
 }
 
 /// What follows from the findings.

@@ -75,6 +75,48 @@ fn a_signed_script_runs_by_its_digest_alone() {
 }
 
 #[test]
+fn a_bans_script_runs_in_that_bans_containers_alone() {
+    let script = "#!/bin/sh\necho script >> \"$LEDGER\"\n";
+    let node = Node::trusting(&keyset(&[1], 1));
+    let other = |id: &str, base: &str, patch: &str| source(patch).replace("BAN-1", id).replace(BASE, &chain(&[base]));
+    let signed = format!("[ban.patch]\nscript = \"{}\"\nrun = []\n", Digest::of(script.as_bytes()));
+    let bans = [source(PATCH), other("BAN-2", "second", &signed), other("BAN-3", "third", "")].concat();
+    node.install(&node.list(1).source(bans).by(&[1])).unwrap();
+    let mut fleet = started(node);
+    fleet.start_of("second-1", &["second", "more"]);
+    fleet.start_of("third-1", &["third", "more"]);
+    let path = fleet.path("fix.sh");
+    write_program(&path, script.as_bytes());
+    let words = ["--all-banned", "--script", path.to_str().unwrap()];
+    let plan = fleet.run(&[&words[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (plan.status, plan.out.matches("of BAN-2: fix.sh").count(), plan.out.matches("of BAN-1: ").count()),
+        (Some(3), 1, 2),
+        "{plan:?}"
+    );
+    assert!(plan.out.contains("BAN-3 has no patch") && !plan.err.contains("in place of"), "{plan:?}");
+    assert_eq!(fleet.run(&words).status, Some(3));
+    let all =
+        [("second-1", "script\n"), ("web-1", "patched\n"), ("web-2", "patched\n")].map(|(name, done)| (name.to_owned(), done.to_owned()));
+    assert_eq!(Vec::from_iter(fleet.ledger()), all);
+    // It is that ban's as well while none of its containers runs.
+    fleet.stop("second-1");
+    assert_eq!(fleet.run(&[&words[..], &["--again"]].concat()).status, Some(3));
+    assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
+    // What no ban signs was typed for all, and says which signed patch it takes the place of. A ban that signs another script keeps to that.
+    write_program(&path, b"#!/bin/sh\necho typed >> \"$LEDGER\"\n");
+    fleet.start_of("second-2", &["second", "more"]);
+    let said = fleet.run(&words);
+    assert_eq!(said.status, Some(3), "{said:?}");
+    assert!((said.out + &said.err).contains("no ban signs fix.sh: it runs in place of the signed patch of BAN-1"));
+    assert_eq!((&*fleet.ledger()["third-1"], &*fleet.ledger()["web-1"]), ("typed\n", "patched\npatched\ntyped\n"));
+    assert!(!fleet.ledger().contains_key("second-2"));
+    // Where that ban alone is meant, it is nobody's.
+    let said = fleet.run(&["--ban", "BAN-3", "--script", path.to_str().unwrap()]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+}
+
+#[test]
 fn what_a_ban_leaves_out_is_told_and_left_alone() {
     let node = Node::trusting(&keyset(&[1], 1));
     let except = format!("[[ban.except]]\nbase = \"{}\"\nuntil = 2062-01-01\nreason = \"until then\"\n", chain(&["excepted"]));
