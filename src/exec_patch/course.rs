@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::enter::aftermath;
 use super::error::PatchError;
 use super::journal::error::JournalError;
 use super::journal::line::{Carried, Finished};
@@ -117,6 +118,7 @@ impl Course<'_> {
 
     /// With the lock in hand.
     fn take(&self, undertaking: &mut Undertaking, lock: &mut Lock) -> Result<Exit, PatchError> {
+        aftermath::sweep(&self.paths.entered).iter().for_each(|fault| report::warning(PROGRAM, fault));
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
         let selection = self.scan(&mut scanner, undertaking, &outlook)?;

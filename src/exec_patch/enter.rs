@@ -11,6 +11,7 @@
 //!
 //! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not checked: whether the container is one to be patched.
 
+pub mod aftermath;
 pub mod entrance;
 pub mod freezer;
 pub mod owner;
@@ -96,12 +97,13 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
     let mut text = Vec::new();
     io::stdin().lock().take(LARGEST_JOB).read_to_end(&mut text).map_err(WorkerError::Job)?;
     let job: Job = serde_json::from_slice(&text).map_err(|error| WorkerError::Job(error.into()))?;
-    let journal = match Journal::open(&job.journal).and_then(|journal| journal.begun(&job).map(|()| journal)) {
+    let thaws = job.work.thaw && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
+    let journal = match Journal::open(&job.journal).and_then(|journal| journal.begun(&job, thaws).map(|()| journal)) {
         Ok(journal) => journal,
         // What cannot be written down is not done: nobody could tell later that it was.
         Err(error) => return Ok(nothing_done(Outcome::CouldNotEnter { why: line::causes(&error) }, began)),
     };
-    let done = enter(&job, &journal.output(&job), signals, began);
+    let done = enter(&job, thaws, &journal.output(&job), signals, began);
     if let Err(error) = journal.ended(&job, &done) {
         report::failure(PROGRAM, &error);
     }
@@ -123,13 +125,13 @@ fn folder() -> PathBuf {
     Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
 }
 
-fn enter(job: &Job, output: &Path, signals: SignalFd, began: Instant) -> Done {
+fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
     let deadline = began.checked_add(Duration::from_secs(job.work.timeout)).unwrap_or(began);
     let mut entrance = match Entrance::open(job, &folder(), output, signals, deadline) {
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),
     };
-    let outcome = patch_awake(&mut entrance, job).unwrap_or_else(|outcome| outcome);
+    let outcome = patch_awake(&mut entrance, job, thaws).unwrap_or_else(|outcome| outcome);
     let (printed, kept, still) = entrance.close();
     if let Err(error) = kept {
         report::warning(PROGRAM, &format!("cannot keep all output of {}: {}", line::name(&job.container.id), line::causes(&error)));
@@ -139,22 +141,23 @@ fn enter(job: &Job, output: &Path, signals: SignalFd, began: Instant) -> Done {
     Done { outcome, took: milliseconds(began), written: printed.written, tail: printed.tail, left }
 }
 
-/// Patches a container that runs, and one that is paused when the job says so: that is paused again, whatever happens.
-fn patch_awake(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
-    if !entrance.is_paused() {
-        return patch(entrance, job);
+/// Patches a container that runs, and one that is paused when the journal says that it is resumed for that: it is paused again, whatever happens, and
+/// where that fails, that is how it ended.
+fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Outcome, Outcome> {
+    if !thaws {
+        return if entrance.is_paused() { Err(Outcome::Paused) } else { patch(entrance, job) };
     }
-    if !job.work.thaw {
-        return Err(Outcome::Paused);
+    let resumed = if entrance.is_paused() { entrance.freeze("resume") } else { Ok(()) };
+    let outcome = match resumed {
+        Ok(()) => patch(entrance, job).unwrap_or_else(|outcome| outcome),
+        Err(why) => Outcome::CouldNotEnter { why },
+    };
+    // Where it could not be resumed, or only in part, nobody knows how it is.
+    let paused = if entrance.is_paused() { Ok(()) } else { entrance.freeze("pause") };
+    match paused {
+        Err(why) if entrance.is_alive() && !entrance.is_paused() => Err(aftermath::left_awake(&outcome, &why)),
+        Ok(()) | Err(_) => Ok(outcome),
     }
-    entrance.freeze("resume").map_err(|why| Outcome::CouldNotEnter { why })?;
-    let outcome = patch(entrance, job);
-    if let Err(why) = entrance.freeze("pause")
-        && entrance.is_alive()
-    {
-        report::warning(PROGRAM, &format!("cannot pause {} again: {why}", line::name(&job.container.id)));
-    }
-    outcome
 }
 
 /// The check, the command and the check again.

@@ -97,6 +97,14 @@ pub struct Job {
     pub output_limit: u64,
 }
 
+impl Job {
+    /// The variable by which the processes of this part of the run are known.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("EMBARGO_PATCH={}.{}", self.run, self.number)
+    }
+}
+
 /// What a worker found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {

@@ -208,15 +208,15 @@ impl Journal {
         self.append(&Line::Planned(Planned { at: Timestamp::now(), containers }))
     }
 
-    /// Says that this process enters a container now.
+    /// Says that this process enters a container now; `thaws`: which is paused, and resumed for that.
     ///
     /// # Errors
     /// [`JournalError`]: then it must not.
-    pub fn begun(&self, job: &Job) -> Result<(), JournalError> {
+    pub fn begun(&self, job: &Job, thaws: bool) -> Result<(), JournalError> {
         let Job { number, container, digest, ban, .. } = job;
         let (number, digest, worker) = (*number, *digest, Worker::own()?);
         let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
-        self.append(&Line::Begun(Box::new(Begun { number, at: Timestamp::now(), boot, digest, ban, container, worker })))?;
+        self.append(&Line::Begun(Box::new(Begun { number, at: Timestamp::now(), boot, digest, ban, container, worker, thaws })))?;
         self.begun.borrow_mut().insert(number);
         Ok(())
     }
@@ -257,28 +257,30 @@ impl Journal {
         self.append(&Line::Stranger(Stranger { at: Timestamp::now(), id, engine, namespace, name, place, why }))
     }
 
-    /// What became of a container whose worker is gone without a word to the one who paces: what it wrote down, else that it was interrupted or, where it
-    /// had not begun, that it could not enter; and that is written down.
+    /// What became of a container whose worker is gone without a word to the one who paces: what it wrote down, else what
+    /// `interrupted` makes of it, which hears whether the container was resumed for it, or, where it had not begun, that it could not enter; and that is
+    /// written down.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read or written.
-    pub fn lost(&self, job: &Job) -> Result<Done, JournalError> {
+    pub fn lost(&self, job: &Job, interrupted: impl FnOnce(bool) -> Done) -> Result<Done, JournalError> {
         let past = Past::read(&self.folder)?;
         let state = past.entries.into_iter().map(|entry| entry.state).find(|state| match state {
             State::Begun { number, .. } | State::Ended { number, .. } => *number == job.number,
             State::Settled(_) => false,
         });
-        let (took, written, tail, left) = Default::default();
-        match state {
+        let done = match state {
             Some(State::Ended { done, .. }) => return Ok(done),
-            Some(State::Begun { .. }) => _ = self.begun.borrow_mut().insert(job.number),
+            Some(State::Begun { thaws, .. }) => {
+                self.begun.borrow_mut().insert(job.number);
+                interrupted(thaws)
+            }
             Some(State::Settled(_)) | None => {
                 let outcome = Outcome::CouldNotEnter { why: "the worker ended before it began".to_owned() };
-                let done = Done { outcome, took, written, tail, left };
-                return self.ended(job, &done).map(|()| done);
+                let (took, written, tail, left) = Default::default();
+                Done { outcome, took, written, tail, left }
             }
-        }
-        let done = Done { outcome: Outcome::Interrupted, took, written, tail, left };
+        };
         self.ended(job, &done).map(|()| done)
     }
 

@@ -33,6 +33,11 @@ pub enum Outcome {
     },
     /// The container is paused; nothing ran.
     Paused,
+    /// It was resumed for the patch, and now it runs although it should be paused, however the patch ended.
+    LeftAwake {
+        /// How that ended, and why it is not paused again.
+        why: String,
+    },
     /// The container ended, or is another life of it by now, before the command could end.
     Vanished,
     /// The runtime could not start the command in it.
@@ -75,6 +80,7 @@ impl Outcome {
             Self::TimedOut => "timed out",
             Self::Survived { .. } => "timed out, survived",
             Self::Paused => "paused",
+            Self::LeftAwake { .. } => "left awake",
             Self::Vanished => "vanished",
             Self::CouldNotEnter { .. } => "could not enter",
             Self::NotUnderstood { .. } => "not understood",
@@ -92,6 +98,7 @@ impl Outcome {
             | Self::TimedOut
             | Self::Survived { .. }
             | Self::Paused
+            | Self::LeftAwake { .. }
             | Self::Vanished
             | Self::CouldNotEnter { .. }
             | Self::NotUnderstood { .. }
@@ -100,11 +107,16 @@ impl Outcome {
         }
     }
 
-    /// Whether it counts against `--max-failures`: something ran and did not do its work, or could not be run.
+    /// Whether it counts against `--max-failures`: something ran and did not do its work, or could not be run, or left the container otherwise than it was.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         match self {
-            Self::Failed { .. } | Self::TimedOut | Self::Survived { .. } | Self::CouldNotEnter { .. } | Self::Interrupted => true,
+            Self::Failed { .. }
+            | Self::TimedOut
+            | Self::Survived { .. }
+            | Self::LeftAwake { .. }
+            | Self::CouldNotEnter { .. }
+            | Self::Interrupted => true,
             Self::Patched
             | Self::AlreadyFine
             | Self::PatchedBefore { .. }

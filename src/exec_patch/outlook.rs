@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use super::enter::aftermath;
 use super::error::PatchError;
 use super::job::Container;
 use super::journal;
 use super::journal::line::Named;
-use super::journal::past::{Entry, Life, NotWell, Past, Standing};
+use super::journal::past::{Entry, Life, NotWell, Past, Standing, State};
 use super::journal::runs::{Prior, Runs};
 use super::outcome::Outcome;
 use super::payload::Payload;
@@ -87,8 +88,11 @@ impl Outlook {
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
         match self.past.as_ref()?.standing(payload.digest, &Life::of(container, &self.boot)) {
             Standing::Over(outcome) => Some(outcome.clone()),
-            Standing::Interrupted(_) if payload.work.check.is_none() => Some(Outcome::Interrupted),
-            Standing::New | Standing::Interrupted(_) => None,
+            // One that should be paused is somebody's to look at first: whoever enters it now would not know.
+            Standing::Interrupted(entry) => {
+                Some(interrupted(entry)).filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted)
+            }
+            Standing::New => None,
         }
     }
 
@@ -101,4 +105,13 @@ impl Outlook {
         plan.planned.iter().for_each(|planned| _ = last.remove(&Named::of(&planned.container)));
         last.into_values().map(|entry| (entry.container.clone(), entry.outcome().clone())).collect()
     }
+}
+
+/// How one counts now that was begun and has no end.
+fn interrupted(entry: &Entry) -> Outcome {
+    let thaws = match entry.state {
+        State::Begun { thaws, .. } => thaws,
+        State::Ended { .. } | State::Settled(_) => false,
+    };
+    aftermath::outcome(&entry.container, thaws)
 }

@@ -174,12 +174,15 @@ impl Pace {
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
             // Whether it ran in one whose worker is gone nobody knows: for a canary that is reason enough.
-            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Survived { .. } | Outcome::Interrupted if is_canary => {
+            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Survived { .. } | Outcome::LeftAwake { .. } | Outcome::Interrupted
+                if is_canary =>
+            {
                 self.halt = self.halt.or(Some(Halt::Canary));
             }
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }
+            | Outcome::LeftAwake { .. }
             | Outcome::Interrupted
             | Outcome::AlreadyFine
             | Outcome::PatchedBefore { .. }

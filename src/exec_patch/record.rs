@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 
+use super::enter::aftermath;
 use super::job::{Container, Done, Job};
 use super::journal::Journal;
 use super::journal::error::JournalError;
@@ -130,9 +131,9 @@ impl Listener for Record<'_> {
     }
 
     fn lost(&mut self, job: &Job) -> Done {
-        self.journal.lost(job).unwrap_or_else(|fault| {
+        self.journal.lost(job, |thaws| aftermath::interrupted(job, thaws)).unwrap_or_else(|fault| {
             self.note(Err(fault));
-            Done { outcome: Outcome::Interrupted, took: 0, written: 0, tail: String::new(), left: Vec::new() }
+            aftermath::interrupted(job, false)
         })
     }
 

@@ -311,6 +311,15 @@ impl Tree {
     }
 }
 
+/// What lives in the container of another worker's patch, that one being gone: what shows its marker or its dye.
+#[must_use]
+pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
+    let left = Tree::new(container, marker).alive();
+    // Nothing that this thread starts is that patch's.
+    let _usual_again = prctl::set_timerslack(0);
+    left
+}
+
 /// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as it can must not be looked at as fast.
 fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
     let end = Instant::now() + time;

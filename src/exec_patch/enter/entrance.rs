@@ -114,7 +114,7 @@ impl<'a> Entrance<'a> {
         let pinned = Pinned::make(container, owner, folder.join(format!("{name}.{}", std::process::id())))?;
         let namespace = owner.namespace(container.pid, pinned.spec().makes_user_namespace).map_err(|error| could_not_enter(&error))?;
         let collector = Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
-        let marker = format!("EMBARGO_PATCH={name}");
+        let marker = job.marker();
         let tree = Tree::new(container, &marker);
         let watch = Watch { signals, collector, ended: Vec::new(), is_stopped: false };
         Ok(Self { job, owner, namespace, pinned, deadline, tree, watch, marker, calls: 0 })
@@ -123,7 +123,7 @@ impl<'a> Entrance<'a> {
     /// Whether the container is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        freezer::is_paused(self.job.container.pid, Path::new("/sys/fs/cgroup"))
+        freezer::is_paused(self.job.container.pid, Path::new(freezer::CGROUPS))
     }
 
     /// Whether this life of the container goes on.

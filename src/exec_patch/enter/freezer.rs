@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::file::{self, Guard};
 
+/// Where the node's cgroups are.
+pub const CGROUPS: &str = "/sys/fs/cgroup";
+
 /// More than a process's cgroups ever are.
 const LARGEST: u64 = 64 << 10;
 
-/// Whether the process is in a frozen cgroup, by the files below `system`, the node's `/sys/fs/cgroup`.
+/// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
     let cgroups = file::read_text(&PathBuf::from(format!("/proc/{pid}/cgroup")), LARGEST, Guard::Any).unwrap_or_default();

@@ -208,7 +208,9 @@ fn sentence(outcome: &Outcome) -> String {
         Outcome::Failed { status, .. } => format!("{word} (status {status})"),
         Outcome::PatchedBefore { run } => format!("{word} in {}", name(run)),
         Outcome::Survived { left } => format!("{word}: {}", one_line(&left.join(", "))),
-        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => format!("{word}: {}", one_line(why)),
+        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => {
+            format!("{word}: {}", one_line(why))
+        }
         Outcome::Patched
         | Outcome::AlreadyFine
         | Outcome::TimedOut

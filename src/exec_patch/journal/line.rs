@@ -255,6 +255,9 @@ pub struct Begun {
     pub container: Container,
     /// Who enters it.
     pub worker: Worker,
+    /// Whether it is paused, and resumed for the patch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thaws: bool,
 }
 
 /// How it ended in a container that was entered.

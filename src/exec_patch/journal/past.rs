@@ -97,6 +97,8 @@ pub enum State {
         number: usize,
         /// By whom.
         worker: Worker,
+        /// Whether it was paused, and to be resumed for it.
+        thaws: bool,
     },
     /// It was entered, and ended so.
     Ended {

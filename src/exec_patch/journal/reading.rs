@@ -179,8 +179,8 @@ fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
 
 impl From<Begun> for Entry {
     fn from(begun: Begun) -> Self {
-        let Begun { number, at, boot, digest, ban, container, worker } = begun;
-        Self { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker } }
+        let Begun { number, at, boot, digest, ban, container, worker, thaws } = begun;
+        Self { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker, thaws } }
     }
 }
 

@@ -121,7 +121,11 @@ impl Prior {
                 State::Begun { .. } => None,
                 State::Ended { done, .. } => match &done.outcome {
                     Outcome::Patched => Some(past.header.id.clone()),
-                    Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Survived { .. } | Outcome::Interrupted => None,
+                    Outcome::Failed { .. }
+                    | Outcome::TimedOut
+                    | Outcome::Survived { .. }
+                    | Outcome::LeftAwake { .. }
+                    | Outcome::Interrupted => None,
                     // Nothing ran that could have changed what was so before.
                     Outcome::AlreadyFine
                     | Outcome::PatchedBefore { .. }

@@ -97,7 +97,7 @@ pub(super) fn begun(paths: &Paths) -> (Lock, Journal) {
 
 pub(super) fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
     let job = job(journal, number, container);
-    journal.begun(&job).unwrap();
+    journal.begun(&job, false).unwrap();
     journal.ended(&job, &done(outcome)).unwrap();
 }
 
@@ -117,7 +117,7 @@ fn a_run_is_read_as_it_was_written() {
     journal.planned([&one, &two, &three, &four]).unwrap();
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, two.clone(), failed(7));
-    journal.begun(&job(&journal, 3, three.clone())).unwrap();
+    journal.begun(&job(&journal, 3, three.clone()), false).unwrap();
     journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::Paused).unwrap();
     let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
@@ -386,10 +386,10 @@ fn a_process() {
     match &part[..1] {
         "w" => (from..from + 20).for_each(|number| treat(&journal, number, container(&format!("c{number}"), 11), Outcome::Patched)),
         "f" => {
-            let error = (from..).find_map(|number| journal.begun(&job(&journal, number, container("c", 11))).err());
+            let error = (from..).find_map(|number| journal.begun(&job(&journal, number, container("c", 11)), false).err());
             assert!(matches!(error, Some(JournalError::Append(..))), "{error:?}");
         }
-        _ => (from..usize::MAX).for_each(|number| journal.begun(&job(&journal, number, container("c", 11))).unwrap()),
+        _ => (from..usize::MAX).for_each(|number| journal.begun(&job(&journal, number, container("c", 11)), false).unwrap()),
     }
 }
 
@@ -450,7 +450,7 @@ fn a_run_that_was_removed_is_written_no_more() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     fs::remove_dir_all(journal.folder()).unwrap();
-    let error = journal.begun(&job(&journal, 1, container("c", 11))).unwrap_err();
+    let error = journal.begun(&job(&journal, 1, container("c", 11)), false).unwrap_err();
     assert_eq!(causes(&error), format!("cannot write {:?}: it is missing", journal.folder().join(JOURNAL)));
     assert!(journal.room().is_err());
 }
@@ -494,12 +494,13 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
     let (_lock, journal) = begun(&paths);
     let [one, two, three] = [1, 2, 3].map(|number| job(&journal, number, container(&format!("c{number}"), 11)));
     let worker = Journal { log: nobody(), ..Journal::open(journal.folder()).unwrap() };
-    worker.begun(&one).unwrap();
+    worker.begun(&one, false).unwrap();
     worker.ended(&one, &done(Outcome::Patched)).unwrap();
-    worker.begun(&two).unwrap();
-    assert_eq!(journal.lost(&one).unwrap().outcome, Outcome::Patched);
-    assert_eq!(journal.lost(&two).unwrap().outcome, Outcome::Interrupted);
-    assert_eq!(journal.lost(&three).unwrap().outcome, Outcome::CouldNotEnter { why: "the worker ended before it began".into() });
+    worker.begun(&two, true).unwrap();
+    let gone = |thaws| done(if thaws { Outcome::Interrupted } else { Outcome::NotBegun });
+    assert_eq!(journal.lost(&one, gone).unwrap().outcome, Outcome::Patched);
+    assert_eq!(journal.lost(&two, gone).unwrap().outcome, Outcome::Interrupted);
+    assert_eq!(journal.lost(&three, gone).unwrap().outcome, Outcome::CouldNotEnter { why: "the worker ended before it began".into() });
     let past = Past::read(journal.folder()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (3, (1, 2)));
 }

@@ -95,6 +95,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
         | Outcome::TimedOut
         | Outcome::Survived { .. }
         | Outcome::Paused
+        | Outcome::LeftAwake { .. }
         | Outcome::Vanished
         | Outcome::CouldNotEnter { .. }
         | Outcome::NotUnderstood { .. }
@@ -106,7 +107,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
 /// What more can be said of an outcome than its word.
 fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
         Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
         Outcome::Survived { left } => Some(left.join(", ")),
         Outcome::Patched

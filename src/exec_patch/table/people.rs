@@ -144,7 +144,7 @@ fn detail(outcome: &Outcome) -> Option<String> {
             Stage::CheckAfter => format!("the check after it ended with {status}"),
         }),
         Outcome::Survived { left } => Some(format!("still there: {}", left.join(", "))),
-        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
     }
 }
 

@@ -26,7 +26,7 @@ fn mixed(journal: &Journal) {
     treat(journal, 1, one, Outcome::Patched);
     treat(journal, 2, two, failed(7));
     let killed = job(journal, 3, three);
-    journal.begun(&killed).unwrap();
+    journal.begun(&killed, false).unwrap();
     replace::create(&journal.output(&killed), 0o600, b"half a wor").unwrap();
     let why = "no\u{1b}[2J such\nthing".to_owned();
     journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();

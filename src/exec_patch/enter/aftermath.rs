@@ -1,0 +1,117 @@
+//! What did a worker leave behind that was killed?
+//!
+//! In: what the journal says that it had begun. Out: how that counts, and what of it still runs; and the folders of workers that are gone, removed. A
+//! container that was resumed for its patch, and is not paused again, is told as such: its engine believes that it is paused. Hostile: the container's
+//! processes, and in a folder that was a user's, everything. Not done here: pausing and ending; the worker had what that takes, and is gone.
+
+use std::fs;
+use std::path::Path;
+
+use super::freezer;
+use crate::container::running::InitProcess;
+use crate::exec_patch::job::{Container, Done, Job};
+use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::tree;
+use crate::report::line;
+
+/// How it ended where a worker is gone after its begin. `thaws`: it was to resume the container for the patch.
+#[must_use]
+pub fn interrupted(job: &Job, thaws: bool) -> Done {
+    let left = tree::left_by(&job.container, &job.marker()).iter().map(ToString::to_string).collect();
+    Done { outcome: outcome(&job.container, thaws), took: 0, written: 0, tail: String::new(), left }
+}
+
+/// The outcome of that, by how the container is now.
+#[must_use]
+pub fn outcome(container: &Container, thaws: bool) -> Outcome {
+    let is_alive = InitProcess { pid: container.pid, started: Some(container.started) }.is_alive();
+    if thaws && is_alive && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS)) {
+        left_awake(&Outcome::Interrupted, "its worker is gone")
+    } else {
+        Outcome::Interrupted
+    }
+}
+
+/// That a container is not paused again, in which the patch ended like `ended`.
+#[must_use]
+pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
+    let what = match ended {
+        Outcome::Survived { left } => format!("{}: {}", ended.word(), left.join(", ")),
+        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } | Outcome::LeftAwake { why } => format!("{}: {why}", ended.word()),
+        Outcome::Failed { status, .. } => format!("{} with {status}", ended.word()),
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::PatchedBefore { .. }
+        | Outcome::TimedOut
+        | Outcome::Paused
+        | Outcome::Vanished
+        | Outcome::NotBegun
+        | Outcome::Interrupted => ended.word().to_owned(),
+    };
+    Outcome::LeftAwake { why: format!("{what}, and not paused again: {why}; unpause and pause it with its engine") }
+}
+
+/// Removes what workers left in `entered` that are gone. Call it with the run's lock in hand: every worker has it as long as it lives. Returns what could
+/// not be removed, a sentence each.
+#[must_use]
+pub fn sweep(entered: &Path) -> Vec<String> {
+    let Ok(folders) = fs::read_dir(entered) else { return Vec::new() };
+    let of_worker = folders.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
+    let removed = of_worker.map(|entry| (entry.path(), fs::remove_dir_all(entry.path())));
+    removed.filter_map(|(path, removed)| Some(format!("cannot remove {path:?}: {}", line::causes(&removed.err()?)))).collect()
+}
+
+/// Whether a folder has the name that a worker gives: `<run>.<number>.<worker>`.
+fn is_of_worker(name: &str) -> bool {
+    let mut parts = name.split('.');
+    let is_run = parts.next().is_some_and(|run| RunId::parse(run).is_some());
+    let mut is_number = || parts.next().is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    is_run && is_number() && is_number() && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec_patch::enter::testing::container;
+    use crate::exec_patch::outcome::Stage;
+
+    #[test]
+    fn a_container_that_was_resumed_and_runs_on_is_told_so() {
+        let started = crate::exec_patch::journal::line::Worker::own().unwrap().started;
+        let alive = Container { started, ..container(0) };
+        let gone = Container { started: started + 1, ..container(0) };
+        let why = "interrupted, and not paused again: its worker is gone; unpause and pause it with its engine".to_owned();
+        assert_eq!(outcome(&alive, true), Outcome::LeftAwake { why });
+        assert_eq!(outcome(&alive, false), Outcome::Interrupted);
+        assert_eq!(outcome(&gone, true), Outcome::Interrupted);
+    }
+
+    #[test]
+    fn one_that_cannot_be_paused_again_is_not_well_however_its_patch_ended() {
+        for (ended, said) in [
+            (Outcome::Patched, "patched"),
+            (Outcome::Failed { stage: Stage::Command, status: 7 }, "failed with 7"),
+            (Outcome::CouldNotEnter { why: "no sh".into() }, "could not enter: no sh"),
+            (Outcome::Survived { left: vec!["7 sleep".into()] }, "timed out, survived: 7 sleep"),
+        ] {
+            let outcome = left_awake(&ended, "no");
+            assert!(!outcome.is_well() && outcome.is_failure());
+            let why = format!("{said}, and not paused again: no; unpause and pause it with its engine");
+            assert_eq!(outcome, Outcome::LeftAwake { why });
+        }
+    }
+
+    #[test]
+    fn the_folders_of_workers_that_are_gone_are_removed_and_no_others() {
+        let top = tempfile::tempdir().unwrap();
+        for name in ["20261120-221500-a1b2.1.77/root/c1", "20261120-221500-a1b2.12.4711", "20261120-221500-a1b2.1", "other.1.2"] {
+            fs::create_dir_all(top.path().join(name)).unwrap();
+        }
+        assert_eq!(sweep(top.path()), [""; 0]);
+        let mut left: Vec<_> = fs::read_dir(top.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["20261120-221500-a1b2.1", "other.1.2"]);
+        assert_eq!(sweep(&top.path().join("missing")), [""; 0]);
+    }
+}
