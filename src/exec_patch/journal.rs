@@ -106,8 +106,8 @@ impl Journal {
     }
 
     fn create_telling(log: Sockets, lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
-        let begun = Timestamp::now();
-        let (runs, id) = (lock.folder().to_owned(), unused(lock.folder(), begun)?);
+        let runs = lock.folder().to_owned();
+        let (begun, id) = unused(&runs)?;
         let Draft { by, argv, order, terms, carried, brought, only_failed, list_version } = draft;
         lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
         let boot = boot()?;
@@ -321,18 +321,19 @@ pub fn boot() -> Result<String, JournalError> {
     Ok(text.trim().to_owned())
 }
 
-/// An ID for a run that begins at `begun`, which no run has. Nobody else takes it meanwhile: whoever asks has the lock.
-fn unused(runs: &Path, begun: Timestamp) -> Result<RunId, JournalError> {
+/// An ID for a run that begins now, greater than those of this second. Nobody else takes it meanwhile: whoever asks has the lock.
+fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Folder(runs.to_owned(), error);
     loop {
+        let begun = Timestamp::now();
         let mut salt = [0; 2];
         SystemRandom::new().fill(&mut salt).map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
-        let id = RunId::new(begun, u16::from_be_bytes(salt));
-        match runs.join(id.as_str()).symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(id),
-            Err(error) => return Err(fault(error)),
-            // Another one of this second, one of 65,536.
-            Ok(_) => {}
+        // The upper half is for those that follow.
+        let id = RunId::new(begun, u16::from_be_bytes(salt) >> 1);
+        let newest = runs::ids(runs)?.into_iter().filter(|other| other.is_of_second(&id)).max();
+        match newest.map_or(Some(id), |newest| newest.following()) {
+            Some(id) => return Ok((begun, id)),
+            None => std::thread::sleep(Duration::from_millis(100)),
         }
     }
 }

@@ -19,10 +19,15 @@ use super::runs::Runs;
 use super::who::Who;
 use super::{boot, lock};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::{called, place};
+use crate::exec_patch::table::span;
 use crate::report::line::{causes, name, one_line};
 
-/// The most characters of a command in the table.
-const LONGEST_COMMAND: usize = 48;
+/// The most characters of a command, and of what a run is for, in the table.
+const LONGEST: usize = 48;
+
+/// How much of a digest tells one from the next, as engines show it.
+const SHORT: usize = 12;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -127,22 +132,36 @@ impl Sight {
 
 fn row(past: &Past, sight: &Sight) -> [String; 8] {
     let (header, (well, not_well)) = (&past.header, past.counts());
-    let command = header.command();
-    let command = match command.char_indices().nth(LONGEST_COMMAND) {
-        Some((end, _)) => format!("{}…", &command[..end]),
-        None => command,
-    };
     let state = Phase::of(past, sight.holder.as_ref(), &sight.boot).words().to_owned();
     [
         header.id.to_string(),
         header.begun.to_string(),
         header.by.told(),
-        header.subject(),
-        command,
+        bounded(short_digests(&header.subject())),
+        bounded(header.command()),
         well.to_string(),
         not_well.to_string(),
         state,
     ]
+}
+
+/// As much of it as there is room for in a table.
+fn bounded(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// With the beginning of each digest.
+fn short_digests(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (digest, rest) = part.split_at(digits);
+        told + "sha256:" + if digits == 64 { &digest[..SHORT] } else { digest } + rest
+    })
 }
 
 /// What a run is.
@@ -167,23 +186,26 @@ fn heading(past: &Past, sight: &Sight) -> String {
 /// Each container, and what became of it.
 fn containers(past: &Past, sight: &Sight) -> String {
     let mut rows = vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
-    rows.extend(past.entries.iter().map(|entry| {
-        let Treated { id, name: called, engine, image, took_ms, output, under_way, .. } = Treated::of(past, entry, sight);
+    rows.extend(past.told().into_iter().map(|entry| {
+        let Treated { duration_ms, output, under_way, .. } = Treated::of(past, entry, sight);
         let outcome = if under_way { "under way".to_owned() } else { sentence(entry.outcome()) };
-        let short: String = id.chars().take(12).collect();
-        let called = called.map_or_else(|| name(&short), |called| format!("{} ({})", name(called), name(&short)));
-        let took = took_ms.map_or_else(|| "-".to_owned(), seconds);
+        let took = duration_ms.map_or_else(|| "-".to_owned(), span);
         let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
-        [called, name(engine), image.map_or_else(|| "-".to_owned(), name), outcome, took, output]
+        let image = entry.container.image.as_deref().map_or_else(|| "-".to_owned(), name);
+        [called(&entry.container), place(&entry.container), image, outcome, took, output]
     }));
-    let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(12).collect::<String>()) };
+    let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(SHORT).collect::<String>()) };
+    let of = |engine: &str, namespace: Option<&String>| {
+        name(engine) + &namespace.map(|namespace| format!("/{}", name(namespace))).unwrap_or_default()
+    };
     rows.extend(past.strangers.iter().map(|stranger| {
-        let Stranger { id, engine, place, why, .. } = stranger;
+        let Stranger { id, engine, namespace, place, why, .. } = stranger;
         let outcome = format!("not understood: {}", one_line(why));
-        [or_id(id, place), name(engine), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
+        [or_id(id, place), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
     }));
-    rows.extend(past.unbegun().into_iter().map(|Named { engine, id, .. }| {
-        [or_id(id, ""), name(engine), "-".to_owned(), Outcome::NotBegun.word().to_owned(), "-".to_owned(), "-".to_owned()]
+    rows.extend(past.unbegun().into_iter().map(|Named { engine, namespace, id }| {
+        let outcome = Outcome::NotBegun.word().to_owned();
+        [or_id(id, ""), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
     }));
     if rows.len() > 1 { format!("\n{}\n", aligned(&rows)) } else { "\n".to_owned() }
 }
@@ -219,10 +241,6 @@ fn sentence(outcome: &Outcome) -> String {
         | Outcome::NotBegun
         | Outcome::Interrupted => word.to_owned(),
     }
-}
-
-fn seconds(milliseconds: u64) -> String {
-    format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
 }
 
 /// Lines with aligned columns, two spaces apart; the last column is as long as it is.

@@ -31,9 +31,13 @@ use crate::sys::file::{self, FileError, Guard};
 /// The version of the journal's form that is written and read.
 pub const VERSION: u32 = 1;
 
-/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody chose.
+/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody chose, but later ones of a second are greater: IDs
+/// in their order are runs in theirs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RunId(String);
+
+/// Where an ID's last four digits begin.
+const SALT: usize = 16;
 
 impl RunId {
     /// The ID of a run that begins at `begun`; `salt` tells it from another one of that second.
@@ -42,6 +46,20 @@ impl RunId {
         let digits: String = begun.to_string().chars().filter(char::is_ascii_digit).collect();
         let (date, time) = digits.split_at(8);
         Self(format!("{date}-{time}-{salt:04x}"))
+    }
+
+    /// The ID that follows of the same second; none behind the last one.
+    #[must_use]
+    pub fn following(&self) -> Option<Self> {
+        let (second, salt) = self.0.split_at(SALT);
+        let salt = u16::from_str_radix(salt, 16).ok()?.checked_add(1)?;
+        Some(Self(format!("{second}{salt:04x}")))
+    }
+
+    /// Whether both are of the same second.
+    #[must_use]
+    pub fn is_of_second(&self, other: &Self) -> bool {
+        self.0[..SALT] == other.0[..SALT]
     }
 
     /// Reads an ID; `None` for anything else, so that no path can be made of it.

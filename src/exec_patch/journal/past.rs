@@ -179,6 +179,21 @@ impl Past {
         Ok(is_resumed || reading::header(folder)?.boot == boot)
     }
 
+    /// The last word on each thing that ran in each container, in the order in which they were said.
+    fn last_words(&self) -> Vec<&Entry> {
+        let of = |entry: &Entry| (Named::of(&entry.container), entry.digest);
+        let last: HashMap<_, _> = self.entries.iter().enumerate().map(|(at, entry)| (of(entry), at)).collect();
+        self.entries.iter().enumerate().filter(|(at, entry)| last.get(&of(entry)) == Some(at)).map(|(_, entry)| entry).collect()
+    }
+
+    /// What it did: every entry but turns that did not come and came later.
+    #[must_use]
+    pub fn told(&self) -> Vec<&Entry> {
+        let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotBegun;
+        let unbegun = self.last_words().into_iter().filter(|entry| !is_said(entry));
+        self.entries.iter().filter(is_said).chain(unbegun).collect()
+    }
+
     /// Each container that was to be entered: whether it is well, whichever its life, by the last word on each thing that ran there.
     fn well(&self) -> HashMap<Named, bool> {
         let last: HashMap<_, _> =

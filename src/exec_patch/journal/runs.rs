@@ -43,13 +43,7 @@ impl Runs {
     pub fn load(paths: &Paths) -> Result<Self, JournalError> {
         let folder = paths.patches.clone();
         file::owned_folder(&folder)?;
-        let fault = |error| JournalError::Folder(folder.clone(), error);
-        let names = match fs::read_dir(&folder) {
-            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>().map_err(fault)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(fault(error)),
-        };
-        let mut ids: Vec<_> = names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect();
+        let mut ids = ids(&folder)?;
         ids.sort_by(|one, other| other.cmp(one));
         Ok(Self { folder, ids })
     }
@@ -104,6 +98,17 @@ impl Runs {
         }
         prior
     }
+}
+
+/// The IDs of the runs in this folder, in no order.
+pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
+    let fault = |error| JournalError::Folder(folder.to_owned(), error);
+    let names = match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>().map_err(fault)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(fault(error)),
+    };
+    Ok(names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect())
 }
 
 impl Prior {

@@ -156,6 +156,18 @@ fn a_run_is_read_as_it_was_written() {
 }
 
 #[test]
+fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
+    let (_folder, paths) = node();
+    let made: Vec<_> = (0..20).map(|_| begun(&paths).1.id().clone()).collect();
+    let runs = Runs::load(&paths).unwrap();
+    assert_eq!(runs.ids().iter().rev().collect::<Vec<_>>(), made.iter().collect::<Vec<_>>());
+    assert_eq!(runs.find("last").unwrap(), made.last().unwrap());
+    let id = |text: &str| RunId::parse(text).unwrap();
+    assert_eq!(id("20261120-221500-00ff").following(), Some(id("20261120-221500-0100")));
+    assert_eq!(id("20261120-221500-ffff").following(), None);
+}
+
+#[test]
 fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
     let (_folder, paths) = node();
     let (lock, journal) = begun(&paths);

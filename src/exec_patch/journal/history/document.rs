@@ -11,6 +11,7 @@ use super::super::past::{Entry, Past, State};
 use super::super::who::Who;
 use super::{Phase, Sight};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::ContainerFields;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
@@ -34,11 +35,16 @@ pub(super) struct Summary<'a> {
     by: &'a Who,
     r#for: String,
     command: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     list_version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     only_failed: Option<&'a RunId>,
     state: Phase,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<&'a str>,
     well: usize,
     not_well: usize,
@@ -76,8 +82,32 @@ pub(super) struct Whole<'a> {
     resumed: &'a [Resumed],
     carried: &'a [Carried],
     containers: Vec<Treated<'a>>,
-    strangers: &'a [Stranger],
-    not_begun: Vec<&'a Named>,
+    strangers: Vec<Unknown<'a>>,
+    not_begun: Vec<Waiting<'a>>,
+}
+
+/// A container that was not understood.
+#[derive(Serialize)]
+struct Unknown<'a> {
+    container: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    engine: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    place: &'a str,
+    well: bool,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+/// A container of which nothing more is known than that it was to be entered.
+#[derive(Serialize)]
+struct Waiting<'a> {
+    container: &'a str,
+    engine: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
 }
 
 impl<'a> Whole<'a> {
@@ -87,37 +117,52 @@ impl<'a> Whole<'a> {
             argv: &past.header.argv,
             resumed: &past.resumed,
             carried: &past.carried,
-            containers: past.entries.iter().map(|entry| Treated::of(past, entry, sight)).collect(),
-            strangers: &past.strangers,
-            not_begun: past.unbegun(),
+            containers: past.told().into_iter().map(|entry| Treated::of(past, entry, sight)).collect(),
+            strangers: past.strangers.iter().map(Unknown::of).collect(),
+            not_begun: past.unbegun().into_iter().map(Waiting::of).collect(),
         }
     }
 }
 
-/// A container, and what became of it.
+impl<'a> Unknown<'a> {
+    fn of(stranger: &'a Stranger) -> Self {
+        let Stranger { at: _, id, engine, namespace, name, place, why } = stranger;
+        let outcome = Outcome::NotUnderstood { why: why.clone() };
+        Self { container: id, name: name.as_deref(), engine, namespace: namespace.as_deref(), place, well: outcome.is_well(), outcome }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn of(Named { engine, namespace, id }: &'a Named) -> Self {
+        Self { container: id, engine, namespace: namespace.as_deref() }
+    }
+}
+
+/// A container, and what became of it: the names are those of a run's own lines.
 #[derive(Serialize)]
 pub(super) struct Treated<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<usize>,
-    pub(super) id: &'a str,
-    pub(super) name: Option<&'a str>,
-    pub(super) engine: &'a str,
-    namespace: Option<&'a str>,
-    pub(super) image: Option<&'a str>,
-    image_id: Option<&'a str>,
-    pid: u32,
+    #[serde(flatten)]
+    container: ContainerFields<'a>,
     started: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ban: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Digest>,
     begun: Timestamp,
     /// Its worker is at work; the outcome is what it would be, were it gone.
     pub(super) under_way: bool,
     #[serde(flatten)]
     outcome: &'a Outcome,
-    word: &'static str,
     well: bool,
-    pub(super) took_ms: Option<u64>,
-    written: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     background: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<PathBuf>,
 }
 
@@ -131,23 +176,16 @@ impl<'a> Treated<'a> {
         };
         Self {
             number,
-            id: &container.id,
-            name: container.name.as_deref(),
-            engine: &container.engine,
-            namespace: container.namespace.as_deref(),
-            image: container.image.as_deref(),
-            image_id: container.image_id.as_deref(),
-            pid: container.pid,
+            container: ContainerFields::of(container),
             started: container.started,
             ban: ban.as_deref(),
             digest: *digest,
             begun: *at,
             under_way: entry.is_under_way(&sight.boot),
             outcome: entry.outcome(),
-            word: entry.outcome().word(),
             well: entry.outcome().is_well(),
-            took_ms: done.map(|done| done.took),
-            written: done.map(|done| done.written),
+            duration_ms: done.map(|done| done.took),
+            output_bytes: done.map(|done| done.written),
             background: done.map_or(&[], |done| &done.left),
             output: past.output(entry).filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file())),
         }

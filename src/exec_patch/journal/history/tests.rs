@@ -10,6 +10,7 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 
+const ID: &str = "4c1f09a2b7d3aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00";
 const BEGUN: &str = "2026-11-20T22:15:00Z";
 
 /// A text in which what differs from test to test is said otherwise.
@@ -21,7 +22,7 @@ fn plain(text: &str, journal: &Journal) -> String {
 
 /// A run with one container of each kind.
 fn mixed(journal: &Journal) {
-    let [one, two, three, four] = [("4c1f09a2b7d3aa", 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
+    let [one, two, three, four] = [(ID, 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
     journal.planned([&one, &two, &three, &four]).unwrap();
     treat(journal, 1, one, Outcome::Patched);
     treat(journal, 2, two, failed(7));
@@ -49,13 +50,13 @@ begun 2026-11-20T22:15:00Z by alice as root at node-1 (/dev/pts/3)
 for BAN-2026-0007, engine docker, by list 412
 runs sh -c 'apt-get upgrade', DIGEST
 
-CONTAINER              ENGINE   IMAGE       OUTCOME                                      TOOK   OUTPUT
-web-11 (4c1f09a2b7d3)  docker   acme/web:1  patched                                      1.2 s  -
-web-12 (c2)            docker   acme/web:1  failed (status 7)                            1.2 s  -
-web-13 (c3)            docker   acme/web:1  under way                                    -      PATCHES/20261120-221500-a1b2/output/3-c3
-web-15 (c5)            docker   acme/web:1  could not enter: no\\u{1b}[2J such\\u{a}thing  -      -
-\"/run/runc/x y\"        unknown  -           not understood: it is cut                    -      -
-c4                     docker   -           not begun                                    -      -
+CONTAINER              ENGINE   IMAGE       OUTCOME                                      TOOK  OUTPUT
+web-11 (4c1f09a2b7d3)  docker   acme/web:1  patched                                      1.2s  -
+web-12 (c2)            docker   acme/web:1  failed (status 7)                            1.2s  -
+web-13 (c3)            docker   acme/web:1  under way                                    -     PATCHES/20261120-221500-a1b2/output/3-c3
+web-15 (c5)            docker   acme/web:1  could not enter: no\\u{1b}[2J such\\u{a}thing  -     -
+\"/run/runc/x y\"        unknown  -           not understood: it is cut                    -     -
+c4                     docker   -           not begun                                    -     -
 
 1 well, 5 not well; ended 2026-11-20T22:15:00Z with status 3, stopped because the canary failed
 "
@@ -83,6 +84,34 @@ fn the_table_has_a_line_for_each_run_newest_first() {
 }
 
 #[test]
+fn a_long_subject_leaves_room_for_the_rest() {
+    let digest = "4c".repeat(32);
+    let told = short_digests(&format!("base sha256:{digest}, container sha256:ab, image sha256:{digest}"));
+    assert_eq!(told, "base sha256:4c4c4c4c4c4c, container sha256:ab, image sha256:4c4c4c4c4c4c");
+    assert_eq!(bounded("é".repeat(60)), "é".repeat(48) + "…");
+}
+
+#[test]
+fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let one = of_batch("c1");
+    for _ in 0..2 {
+        journal.settled(&one, Some(journal.header.carried[0].digest), None, &Outcome::NotBegun).unwrap();
+    }
+    let told = |runs: &Runs| run(runs, journal.id()).unwrap();
+    let runs = Runs::load(&paths).unwrap();
+    assert_eq!(told(&runs).lines().filter(|line| line.contains("containerd/batch  acme/web:1  not begun")).count(), 1);
+    treat(&journal, 1, one, Outcome::Patched);
+    let told = told(&runs);
+    assert!(!told.contains("not begun") && told.contains("containerd/batch  acme/web:1  patched"), "{told}");
+}
+
+fn of_batch(id: &str) -> crate::exec_patch::job::Container {
+    crate::exec_patch::job::Container { engine: "containerd".into(), namespace: Some("batch".into()), ..container(id, 11) }
+}
+
+#[test]
 fn machines_get_an_object_for_each_run() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
@@ -93,21 +122,25 @@ fn machines_get_an_object_for_each_run() {
     let expected = serde_json::json!({
         "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker", "command": "sh -c 'apt-get upgrade'",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
-        "list_version": 412, "only_failed": null, "state": "under-way", "ended": null, "exit": null, "stopped": null, "well": 1, "not_well": 6,
+        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6,
         "folder": journal.folder(),
     });
     assert_eq!(told, expected);
     let whole: serde_json::Value = serde_json::from_str(&run_json(&runs, journal.id()).unwrap()).unwrap();
     assert_eq!(
-        (&whole["run"], &whole["argv"], &whole["not_begun"][0]["id"]),
+        (&whole["run"], &whole["argv"], &whole["not_begun"][0]["container"]),
         (&expected["run"], &"--ban BAN-2026-0007".split(' ').collect(), &"c4".into())
     );
-    assert_eq!(whole["strangers"][0]["why"], "it is cut");
+    let stranger = &whole["strangers"][0];
+    assert_eq!(
+        (&stranger["why"], &stranger["outcome"], &stranger["place"]),
+        (&"it is cut".into(), &"not-understood".into(), &"/run/runc/x y".into())
+    );
     let survived = &whole["containers"][4];
     let of_container = serde_json::json!({
-        "number": 4, "id": "c6", "name": "web-16", "engine": "docker", "namespace": null, "image": "acme/web:1", "image_id": null, "pid": 16, "started": 7,
-        "ban": null, "digest": journal.header.carried[0].digest, "begun": survived["begun"], "under_way": false, "outcome": "survived", "left": ["41 sleep"],
-        "word": "timed out, survived", "well": false, "took_ms": 1250, "written": 3, "background": [], "output": null,
+        "number": 4, "container": "c6", "name": "web-16", "engine": "docker", "image": "acme/web:1", "owner": 0, "pid": 16, "started": 7,
+        "digest": journal.header.carried[0].digest, "begun": survived["begun"], "under_way": false, "outcome": "survived", "left": ["41 sleep"],
+        "well": false, "duration_ms": 1250, "output_bytes": 3,
     });
     assert_eq!(*survived, of_container);
     assert_eq!((&whole["containers"][2]["outcome"], &whole["containers"][2]["under_way"]), (&"interrupted".into(), &true.into()));
