@@ -16,6 +16,8 @@ pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;
 #[cfg(feature = "ctl")]
+pub mod rights;
+#[cfg(feature = "ctl")]
 pub mod spawn;
 pub mod statmount;
 pub mod system_log;

@@ -11,10 +11,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
+use nix::unistd::{Uid, geteuid};
 
 use crate::exec_patch::job::Container;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::rights;
 use crate::sys::spawn::{self, Person};
 
 /// As whom a container's runtime runs.
@@ -90,15 +91,14 @@ impl Owner {
     }
 
     /// Does `work` with the owner's rights on files and no others, so that his paths lead nowhere he cannot go himself.
-    pub fn reading<T>(self, work: impl FnOnce() -> T) -> T {
-        let Self::User(Person { user, group }) = self else { return work() };
-        // With the file system's user the kernel takes root's rights on files away and gives them back (setfsuid(2), capabilities(7)).
-        let own_group = setfsgid(Gid::from_raw(group));
-        let own_user = setfsuid(Uid::from_raw(user));
-        let done = work();
-        setfsuid(own_user);
-        setfsgid(own_group);
-        done
+    ///
+    /// # Errors
+    /// What the operating system says, when root's rights cannot be laid down: then nothing is done.
+    pub fn reading<T>(self, work: impl FnOnce() -> T) -> io::Result<T> {
+        match self {
+            Self::Caller => Ok(work()),
+            Self::User(person) => rights::lend(person, work),
+        }
     }
 
     /// The user namespace in which the owner's engine runs, for a container whose first process is `pid`; `None` where it is this process's own.
@@ -116,7 +116,8 @@ impl Owner {
     /// # Errors
     /// [`FileError`].
     pub fn read(self, pid: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-        let refused = match self.reading(|| file::read(path, limit, Guard::Any)) {
+        let read = self.reading(|| file::read(path, limit, Guard::Any));
+        let refused = match read.unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error))) {
             Err(FileError::Io(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => FileError::Io(path, error),
             read => return read,
         };
@@ -180,10 +181,10 @@ mod tests {
         let path = folder.path().join("file");
         drop(tempfile::NamedTempFile::new_in(folder.path()).unwrap().persist(&path).unwrap());
         let owner = Owner::of(&container(geteuid().as_raw())).unwrap();
-        assert!(owner.reading(|| File::open(&path)).is_ok());
+        assert!(owner.reading(|| File::open(&path)).unwrap().is_ok());
         if geteuid().is_root() {
             let user = Owner::User(Person { user: 70_000, group: NOBODYS });
-            assert!(user.reading(|| File::open(&path)).is_err());
+            assert!(user.reading(|| File::open(&path)).unwrap().is_err());
             assert!(File::open(&path).is_ok(), "and root is root again");
         }
     }

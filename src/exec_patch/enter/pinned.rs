@@ -89,13 +89,13 @@ impl Pinned {
     /// # Errors
     /// What the operating system says.
     pub fn put(&self, path: &Path, bytes: &[u8], owner: Owner) -> io::Result<()> {
-        owner.reading(|| write_new(path, bytes))
+        owner.reading(|| write_new(path, bytes)).flatten()
     }
 
     /// What the runtime left in a file there, at most `limit` bytes; empty where it left none. The owner may have put anything in its place.
     #[must_use]
     pub fn left(&self, path: &Path, limit: u64, owner: Owner) -> String {
-        let bytes = owner.reading(|| file::read(path, limit, Guard::NoLink)).unwrap_or_default();
+        let bytes = owner.reading(|| file::read(path, limit, Guard::NoLink).unwrap_or_default()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -149,6 +149,7 @@ fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
 fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     let files = owner
         .reading(|| read_all(container))
+        .unwrap_or_else(|error| Err(FileError::Io(container.root.join(&container.id), error)))
         .map_err(|error| if error.is_absent() { Outcome::Vanished } else { could_not_enter(&error) })?;
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
         return Err(Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
