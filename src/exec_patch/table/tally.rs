@@ -8,13 +8,14 @@ use crate::exec_patch::outcome::Outcome;
 use crate::report::Exit;
 
 /// The outcomes in the order in which a summary has them: first what is well.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 13] = [
     "patched",
     "already fine",
     "patched before",
     "failed",
     "timed out",
     "timed out, survived",
+    "left awake",
     "paused",
     "vanished",
     "could not enter",

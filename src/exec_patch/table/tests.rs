@@ -167,6 +167,7 @@ fn the_words_of_the_summary_are_those_of_the_outcomes() {
         Outcome::Failed { stage: Stage::Command, status: 1 },
         Outcome::TimedOut,
         Outcome::Survived { left: Vec::new() },
+        Outcome::LeftAwake { why: String::new() },
         Outcome::Paused,
         Outcome::Vanished,
         Outcome::CouldNotEnter { why: String::new() },
@@ -176,7 +177,7 @@ fn the_words_of_the_summary_are_those_of_the_outcomes() {
     ];
     let mut tally = Tally::default();
     all.iter().for_each(|outcome| tally.add(outcome.word().to_owned(), outcome));
-    assert_eq!((tally.total(), tally.unwell().len()), (12, 9));
+    assert_eq!((tally.total(), tally.unwell().len()), (13, 10));
     let map = serde_json::to_value(&tally).unwrap();
     for outcome in all {
         let word = serde_json::to_value(&outcome).unwrap()["outcome"].as_str().unwrap().to_owned();
