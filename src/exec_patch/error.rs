@@ -2,13 +2,17 @@
 //!
 //! Of the run as a whole, that is: what goes wrong in one container is its outcome.
 
+use std::error::Error;
 use std::{fmt, io};
 
 use super::journal::error::JournalError;
+use super::journal::line::RunId;
+use super::pace::Halt;
 use super::payload::PayloadError;
 use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
 use crate::settings::SettingsError;
+use crate::sys::process;
 
 /// Why it could not be done.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub enum PatchError {
     TooFewSigned(Tally),
     /// Another list came into force meanwhile: that version was looked at, this one answers now.
     OtherList(u64, Option<u64>),
+    /// The run has come to an end, after which nothing more of it may begin: why it stopped, where it did.
+    Over(RunId, Option<Halt>),
     /// The run's own process cannot be set up.
     Process(io::Error),
     /// What was found cannot be printed.
@@ -45,8 +51,17 @@ impl PatchError {
                 Some("let more holders of list keys sign it, or run the patches by hand: embargo exec-patch --all-banned".to_owned())
             }
             Self::OtherList(..) => Some("run it again".to_owned()),
+            Self::Over(run, stopped) => Some(after(run, *stopped)),
             Self::Settings(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
         }
+        .or_else(|| self.is_denied().then(|| "run as root".to_owned()))
+    }
+
+    /// Whether root would have been let in.
+    fn is_denied(&self) -> bool {
+        let mut causes = std::iter::successors(self.source(), |&error| error.source());
+        let is_denial = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        !process::is_privileged() && causes.any(|error| error.downcast_ref().is_some_and(is_denial))
     }
 }
 
@@ -63,14 +78,16 @@ impl fmt::Display for PatchError {
             }
             Self::OtherList(then, Some(now)) => write!(f, "cannot rely on list {then}: list {now} answers by now"),
             Self::OtherList(then, None) => write!(f, "cannot rely on list {then}: no list answers by now"),
+            Self::Over(run, None) => write!(f, "cannot go on with run {run}: it has ended, and nothing of it is left to do"),
+            Self::Over(run, Some(halt)) => write!(f, "cannot go on with run {run}: it stopped because {halt}"),
             Self::Process(_) => f.write_str("cannot set up the run"),
             Self::Print(_) => f.write_str("cannot write to standard output"),
         }
     }
 }
 
-impl std::error::Error for PatchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for PatchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Settings(error) => error.source(),
             Self::Payload(error) => error.source(),
@@ -78,8 +95,18 @@ impl std::error::Error for PatchError {
             Self::Journal(error) => error.source(),
             Self::List(error) => error.source(),
             Self::Process(error) | Self::Print(error) => Some(error),
-            Self::TooFewSigned(_) | Self::OtherList(..) => None,
+            Self::TooFewSigned(_) | Self::OtherList(..) | Self::Over(..) => None,
         }
+    }
+}
+
+/// What can be done once a run is over.
+fn after(run: &RunId, stopped: Option<Halt>) -> String {
+    let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not well");
+    match stopped {
+        Some(Halt::Canary) => format!("{anew}; with another --canary this one goes on"),
+        Some(Halt::Failures { .. }) => format!("{anew}; with another --max-failures this one goes on"),
+        Some(Halt::Asked | Halt::Journal) | None => anew,
     }
 }
 

@@ -89,6 +89,16 @@ pub enum Halt {
     Journal,
 }
 
+impl Halt {
+    /// Why a run stopped, by the words that its journal has for it; none for other words.
+    #[must_use]
+    pub fn told(words: &str) -> Option<Self> {
+        let failures = words.strip_prefix("more than ").and_then(|words| words.strip_suffix(" failed")?.parse().ok());
+        let halts = [Self::Canary, Self::Asked, Self::Journal].into_iter();
+        halts.chain(failures.map(|allowed| Self::Failures { allowed })).find(|halt| halt.to_string() == words)
+    }
+}
+
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,12 +6,13 @@
 
 use std::collections::HashSet;
 
+use super::auto::Lifted;
 use super::error::PatchError;
-use super::journal::line::{RunId, Terms};
+use super::journal::line::{Finished, RunId, Terms};
 use super::journal::past::{NotWell, Past};
 use super::journal::runs::Runs;
 use super::outcome::Outcome;
-use super::pace::{Limits, Share};
+use super::pace::{Halt, Limits, Share};
 use super::payload::{Brought, Kit};
 use super::select::Selection;
 use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
@@ -28,8 +29,8 @@ pub struct Undertaking {
     pub output_limit: u64,
     /// What it owes to an earlier run.
     pub origin: Origin,
-    /// The version of the list that must answer, where its patches run without being typed.
-    pub list: Option<u64>,
+    /// The list that must answer, where its patches run without being typed.
+    pub list: Option<Lifted>,
 }
 
 /// What a run owes to an earlier one.
@@ -56,9 +57,13 @@ impl Undertaking {
     /// Going on with an earlier run. What was typed about its pace counts.
     ///
     /// # Errors
-    /// [`PatchError::Journal`] when there is no such run, or it cannot be read.
+    /// [`PatchError::Journal`] when there is no such run, or it cannot be read; [`PatchError::Over`] when it came to an end that is one.
     pub fn resumed(past: Past, pace: PaceWords) -> Result<Self, PatchError> {
-        let limits = pace.over(limits(&past.header.terms));
+        let before = limits(&past.header.terms);
+        let limits = pace.over(before);
+        if let Some(finished) = &past.finished {
+            may_go_on(finished, &limits, &before).map_err(|halt| PatchError::Over(past.header.id.clone(), halt))?;
+        }
         let output_limit = past.header.terms.output_limit;
         Ok(Self { kit: kit(&past)?, limits, output_limit, origin: Origin::Resumed(Box::new(past)), list: None })
     }
@@ -122,6 +127,18 @@ impl Undertaking {
     pub fn canaries_passed(&self) -> usize {
         let patched = |past: &Past| past.entries.iter().filter(|entry| *entry.outcome() == Outcome::Patched).count();
         self.past().map_or(0, patched)
+    }
+}
+
+/// Whether more may begin in a run that ended so. What stopped it to keep the others from harm holds, unless somebody asked for another pace by now.
+fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
+    // Why it stopped, if it did, where that is one of the usual reasons.
+    match finished.stopped.as_deref().map(Halt::told) {
+        None => Err(None),
+        Some(Some(halt @ Halt::Canary)) if limits.canary == before.canary => Err(Some(halt)),
+        Some(Some(halt @ Halt::Failures { .. })) if limits.max_failures == before.max_failures => Err(Some(halt)),
+        // It was stopped from without, or could not see everything: what it did not begin is still its own.
+        Some(Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal) | None) => Ok(()),
     }
 }
 

@@ -232,6 +232,14 @@ fn a_run_that_is_resumed_needs_no_canary_twice() {
 }
 
 #[test]
+fn why_a_run_stopped_is_read_as_it_was_written() {
+    for halt in [Halt::Canary, Halt::Failures { allowed: 0 }, Halt::Failures { allowed: 12 }, Halt::Asked, Halt::Journal] {
+        assert_eq!(Halt::told(&halt.to_string()), Some(halt));
+    }
+    assert_eq!(["", "more than failed", "more than x failed", "it could not look for more containers"].map(Halt::told), [None; 4]);
+}
+
+#[test]
 fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     let mut pace = Pace::new(limits(0, Share::Number(2), Share::Number(0)), 4);
     pace.add(4);

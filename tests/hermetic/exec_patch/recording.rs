@@ -116,10 +116,60 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(done(&fleet), once_each(6));
     assert_eq!(fleet.runs().len(), 1);
-    // And once more changes nothing.
+    // Once more there is nothing to go on with.
     fleet.calls();
-    assert_eq!(fleet.run(&["--resume", &id]).status, Some(0));
+    let over = refused_to_go_on(&fleet, &["--resume", &id]);
+    assert!(
+        over.starts_with(&format!("embargo exec-patch: cannot go on with run {id}: it has ended, and nothing of it is left to do\n")),
+        "{over}"
+    );
     assert_eq!((done(&fleet), fleet.calls().len()), (once_each(6), 0));
+}
+
+/// What is said to somebody who wants to go on with a run that is over; nothing happens, and its journal stays as it is.
+fn refused_to_go_on(fleet: &Fleet, words: &[&str]) -> String {
+    let before = Fleet::journal(fleet.runs().last().unwrap());
+    for words in [words, &[words, &["--dry-run"]].concat()] {
+        let said = fleet.run(words);
+        assert_eq!((said.status, said.out.is_empty()), (Some(1), true), "{said:?}");
+    }
+    assert_eq!(Fleet::journal(fleet.runs().last().unwrap()), before);
+    fleet.run(words).err
+}
+
+#[test]
+fn a_run_that_its_canary_or_its_limit_stopped_goes_on_at_another_pace_alone() {
+    for (words, why, other) in [
+        (&["--canary", "1"][..], "the canary failed", ["--canary", "0"]),
+        (&["--canary", "0", "--max-failures", "0", "--parallel", "1"], "more than 0 failed", ["--max-failures", "100%"]),
+    ] {
+        let fleet = Fleet::of(3);
+        let failing = "echo patched >> \"$LEDGER\"; exit 1";
+        assert_eq!(fleet.run(&[&["--base", BASE], words, &["--", "/bin/sh", "-c", failing]].concat()).status, Some(3));
+        let id = fleet.run_id();
+        let over = refused_to_go_on(&fleet, &["--resume", &id]);
+        assert!(over.contains(&format!("cannot go on with run {id}: it stopped because {why}\n")), "{over}");
+        let hint =
+            format!("embargo exec-patch --only-failed {id} is a new run where it was not well; with another {} this one goes on", other[0]);
+        assert!(over.contains(&hint), "{over}");
+        assert_eq!(fleet.patched().len(), 1, "{why}");
+        let said = fleet.run(&[&["--resume", &id][..], &other].concat());
+        assert_eq!((said.status, fleet.patched().len()), (Some(3), 3), "{said:?}");
+    }
+}
+
+#[test]
+fn whoever_may_not_look_is_told_who_may() {
+    let fleet = Fleet::of(1);
+    let state = fleet.path("node/var/lib/embargo");
+    take_away(&state);
+    fs::set_permissions(&state, fs::Permissions::from_mode(0)).unwrap();
+    let said = [&["--history"][..], &["--base", BASE, "--", "true"], &["--ban", "BAN-1"]].map(|words| fleet.run(words));
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+    for said in said {
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.err.contains("access refused\n") && said.err.contains("run as root"), "{said:?}");
+    }
 }
 
 #[test]
