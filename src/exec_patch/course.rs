@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::auto;
 use super::enter::aftermath;
 use super::error::PatchError;
 use super::journal::error::JournalError;
@@ -109,7 +110,9 @@ impl Course<'_> {
     fn scan(&self, scanner: &mut Scanner<'_>, undertaking: &Undertaking, outlook: &Outlook) -> Result<Selection, PatchError> {
         let mut selection = scanner.scan(Timestamp::now())?;
         match (undertaking.list, selection.list_version) {
-            (Some(then), now) if now != Some(then) => return Err(PatchError::OtherList(then, now)),
+            (Some(then), now) if now != Some(then.version) || auto::lifted(self.paths, self.settings)? != then => {
+                return Err(PatchError::OtherList(then.version, now));
+            }
             (Some(_) | None, _) => {}
         }
         undertaking.narrow(&mut selection, outlook.not_well());

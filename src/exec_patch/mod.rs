@@ -41,6 +41,7 @@ use std::ffi::OsString;
 use self::course::Course;
 use self::error::PatchError;
 use self::journal::history;
+use self::journal::past::Past;
 use self::journal::runs::Runs;
 use self::undertaking::Undertaking;
 use self::words::{Action, Options, Order, PROGRAM};
@@ -82,10 +83,14 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         Action::Resume(run) => {
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
+            let again = |past: Past| -> Result<_, PatchError> {
+                let list = auto::again(&past.header.argv, &paths, &settings)?;
+                Ok(Undertaking { list, ..Undertaking::resumed(past, pace)? })
+            };
             if !dry_run {
-                return course.resume(&past, |past| Undertaking::resumed(past, pace));
+                return course.resume(&past, again);
             }
-            Undertaking::resumed(past, pace)?
+            again(past)?
         }
     };
     let exit = if dry_run { course.show(&mut undertaking, &Runs::load(&paths)?)? } else { course.begin(&mut undertaking)? };
