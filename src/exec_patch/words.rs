@@ -97,7 +97,9 @@ struct Args {
     /// The command and its words, as they are: no shell reads them. Behind --script or --bring, the words for it.
     #[arg(last = true, value_name = "COMMAND", groups = ["order", "work"])]
     command: Vec<String>,
-    /// Run this script: by what its first line names, else by /bin/sh. A ban whose patch names a script runs it only when this is that file.
+    /// Run this script: by what its first line names, else by /bin/sh. One that a ban signs runs in that ban's containers alone, and the others get their
+    /// own ban's patch, as without --script. One that no ban signs runs in all, in place of their bans' commands, and the plan says so; a ban that signs
+    /// another script refuses it.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "bring", help_heading = "What runs")]
     script: Option<PathBuf>,
     /// Bring this program along and run it, for images without a shell: statically linked, for this machine.
@@ -147,7 +149,8 @@ struct Args {
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with_all = ["resume", "history"])]
     output_limit: Option<u64>,
 
-    /// Go on with a run that was killed or stopped: the same order, and no container twice. RUN is its ID, the beginning of its ID, or `last`.
+    /// Go on with a run that was killed or told to stop: the same order, and no container twice. RUN is its ID, the beginning of its ID, or `last`. One that
+    /// its canary or --max-failures stopped goes on with another of these only, and one that has ended does not: see --only-failed.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     resume: Option<String>,
     /// A new run of the same order, in those containers only that were not well at the end of that one.
