@@ -10,7 +10,7 @@ mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
 
 use super::pace::{Limits, Share};
@@ -222,12 +222,17 @@ pub struct PaceWords {
 /// What clap has to say about them; asking for help or the version is one as well. [`refused`] tells it.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
-    // To whoever mistypes an option clap says how to pass it behind `--`: here that would run it in every container.
-    let untold = |mut refusal: clap::Error| {
-        refusal.remove(ContextKind::Suggested);
-        refusal
-    };
-    Args::try_parse_from(named).map_err(untold)?.checked()
+    Args::try_parse_from(named).map_err(advised)?.checked()
+}
+
+/// With our own advice. To whoever mistypes an option clap says how to pass it behind `--`: here that would run it in every container.
+fn advised(mut refusal: clap::Error) -> clap::Error {
+    refusal.remove(ContextKind::Suggested);
+    let is_word = matches!(refusal.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if !word.starts_with('-'));
+    if refusal.kind() == ErrorKind::UnknownArgument && is_word {
+        refusal.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec!["what is to run stands behind '--'".to_owned().into()]));
+    }
+    refusal
 }
 
 /// Tells what clap has to say, and how that ends the program.

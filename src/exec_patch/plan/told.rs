@@ -66,7 +66,7 @@ fn title(container: &Container) -> String {
 fn step(step: &Step) -> Vec<String> {
     match step {
         Step::Run(payload) => {
-            let ban = payload.ban.as_ref().map(|ban| format!(" of {}", line::name(ban))).unwrap_or_default();
+            let ban = payload.ban.as_ref().map(|ban| format!(" the patch of {}", line::name(ban))).unwrap_or_default();
             let mut lines = vec![format!("  would run{ban}: {}", payload.told())];
             lines.push(format!("    {}", terms(payload)));
             lines

@@ -198,6 +198,7 @@ fn whoever_mistypes_an_option_is_not_told_to_run_it_everywhere() {
         let told = typed(&[&["--ban", "B"], text].concat()).unwrap_err();
         assert!(told.starts_with(expected) && !told.contains("as a value, use '--"), "{told}");
     }
+    assert!(typed(&["--ban", "B", "touch", "/x"]).unwrap_err().contains("tip: what is to run stands behind '--'"));
     assert!(typed(&["--ban", "B", "--canery", "1"]).unwrap_err().contains("a similar argument exists: '--canary'"));
 }
 
