@@ -235,7 +235,7 @@ fn present(opened: Result<Folder, FileError>, found: &mut Vec<Result<RunningCont
         Ok(folder) => return Some(folder),
         Err(FileError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(FileError::Io(path, error)) => StateError::Folder(path, error),
-        Err(error) => StateError::File(error),
+        Err(error) => StateError::Folder(error.path().to_owned(), io::Error::other("others may write it")),
     };
     found.push(Err(fault));
     None
@@ -464,6 +464,21 @@ mod tests {
         assert_eq!(owners(), [("two".to_owned(), 0), ("two".to_owned(), 0), ("one".to_owned(), 0)]);
         std::os::unix::fs::chown(node.path().join("run/user/70000"), Some(70_000), None).unwrap();
         assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
+    }
+
+    #[test]
+    fn a_root_that_root_lets_others_write_is_told_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "one/status", CRUN.as_bytes());
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let found = containers(&[folder.path().to_owned()]);
+        if nix::unistd::geteuid().is_root() {
+            let [Err(fault)] = &found[..] else { panic!("{found:?}") };
+            let expected = format!("cannot list {:?}: others may write it", folder.path());
+            assert_eq!(crate::report::line::causes(fault), expected);
+        } else {
+            assert!(matches!(&found[..], [Ok(_)]), "whoever owns it answers for it");
+        }
     }
 
     #[test]
