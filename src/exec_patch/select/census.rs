@@ -112,8 +112,14 @@ pub(super) fn living(running: &[RunningContainer]) -> Vec<Living> {
 }
 
 fn alive(running: &RunningContainer) -> Option<Living> {
-    let begun = running.process.begun().filter(|_| !running.waits_for_start())?;
+    let begun = running.process.begun().filter(|_| !has_not_begun(running))?;
     Some(Living { running: running.clone(), begun, place: engine::place_at(&running.bundle, &running.id), name: None })
+}
+
+/// Whether it has not been started. A user who says so of his container may have put that file there to keep it out of sight: it stays in sight, and a
+/// worker that finds it so says so.
+fn has_not_begun(running: &RunningContainer) -> bool {
+    running.is_trusted() && running.waits_for_start()
 }
 
 /// A container of which a runtime has state that cannot be read; `None` for what a caller who is not root need not see.
@@ -203,7 +209,7 @@ fn origin(living: &Living, store: Option<&Store>, site: &Site<'_>) -> Option<Res
     let known = Known { id: running.id.clone(), names: Vec::new(), asked: None, store, running: Some(running) };
     let subject = site.node().container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
-    let still_runs = || running.process.begun() == Some(living.begun) && !running.waits_for_start();
+    let still_runs = || running.process.begun() == Some(living.begun) && !has_not_begun(running);
     match subject.origin {
         Ok(origin) => ran.then_some(Ok(origin)),
         // What goes away takes its bundle along.

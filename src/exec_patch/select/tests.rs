@@ -12,6 +12,7 @@ use crate::container::ContainerId;
 use crate::container::running::{InitProcess, RunningContainer, RuntimeKind};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
+use crate::sys::file::{self, Guard};
 
 /// A node, and what runs on it.
 struct Node {
@@ -69,6 +70,10 @@ impl Node {
     #[allow(clippy::disallowed_methods)] // A container needs a process of its own.
     fn process(&mut self, name: &str, folder: &Path) -> u32 {
         let process = std::process::Command::new("/bin/sleep").arg0(name).arg("600").current_dir(folder).spawn().unwrap();
+        // A program that has just been started has no words yet: whoever starts one goes on before they are in place.
+        while file::read(Path::new(&format!("/proc/{}/cmdline", process.id())), 4_096, Guard::Any).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         self.processes.push(process);
         self.processes.last().unwrap().id()
     }
@@ -226,6 +231,23 @@ fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_no_stranger
     ended.wait().unwrap();
     fs::create_dir_all(node.at("run/runc/coming")).unwrap();
     assert_eq!(node.told(&by_base(&[1])), (strings(&["c-1"]), Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
+    let mut node = Node::new();
+    node.container("web", &[1]);
+    let folder = format!("run/docker/runtime-runc/moby/{}", id("web"));
+    node.put(&format!("{folder}/exec.fifo"), "");
+    let seen = || {
+        let (matches, left_out, strangers) = node.told(&by_base(&[1]));
+        matches.len() + left_out.len() + strangers.len()
+    };
+    assert_eq!(seen(), 0);
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(node.at(&folder), Some(70_000), None).unwrap();
+        assert_eq!(seen(), 1);
+    }
 }
 
 #[test]
