@@ -154,6 +154,8 @@ pub struct Payload {
     pub digest: Digest,
     /// The ban whose signed patch it is; `None` for what was typed.
     pub ban: Option<String>,
+    /// The options by which it is another than what was signed.
+    pub altered: Vec<&'static str>,
 }
 
 /// An order and what its files hold.
@@ -283,7 +285,22 @@ impl Kit {
         }
         let timeout = self.order.timeout.unwrap_or(patch.timeout).clamp(1, LONGEST);
         let work = self.work(check, run, self.order.user.unwrap_or(user), timeout, brought.is_some());
-        Ok(Payload::new(work, brought.cloned(), Some(ban.id.clone())))
+        let altered = self.altered(patch, &work, user);
+        Ok(Payload { altered, ..Payload::new(work, brought.cloned(), Some(ban.id.clone())) })
+    }
+
+    /// What was typed over the words that were signed. The time that it gets is the node's own business.
+    fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
+        let has_words =
+            matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
+        let typed = [
+            ("--check", work.check != patch.check),
+            ("--user", work.user != user),
+            ("--env", !work.environment.is_empty()),
+            ("--workdir", work.folder.is_some()),
+            ("ARG", has_words),
+        ];
+        typed.into_iter().filter(|(_, is_other)| *is_other).map(|(option, _)| option).collect()
     }
 
     /// What was typed.
@@ -327,7 +344,7 @@ impl Payload {
         // As JSON, no word can run into the next one.
         let said = serde_json::json!([check, run, user, environment, folder, brought.as_ref().map(|brought| brought.digest)]);
         let digest = Digest::of(said.to_string().as_bytes());
-        Self { work, brought, digest, ban }
+        Self { work, brought, digest, ban, altered: Vec::new() }
     }
 
     /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.
@@ -338,7 +355,7 @@ impl Payload {
         self.brought.as_ref().map(|brought| sealed::file(&brought.bytes)).transpose()
     }
 
-    /// The command as people read it.
+    /// The command as people read it; behind it, as a shell's comment, what of a signed patch is not as it was signed.
     #[must_use]
     pub fn told(&self) -> String {
         let place = place();
@@ -349,7 +366,8 @@ impl Payload {
                 std::iter::once(line::shell_word(&brought.name)).chain(own.map(|word| line::shell_word(word))).collect()
             }
         };
-        words.join(" ")
+        let altered = if self.altered.is_empty() { String::new() } else { format!(" # not as signed: {}", self.altered.join(", ")) };
+        words.join(" ") + &altered
     }
 }
 

@@ -88,7 +88,10 @@ fn what_is_typed_beside_a_ban_counts() {
     let payloads = kit(signed, None).payloads(&bans);
     let work = &payloads[0].as_ref().unwrap().work;
     assert_eq!((&work.check, work.user, work.timeout, &work.environment), (&expected.check, (7, 8), 3, &words("A=b")));
-    assert_eq!(told(&payloads[1..]), ["BAN-2 has no patch"]);
+    assert_eq!(told(&payloads), ["BAN-1: a # not as signed: --check, --user, --env", "BAN-2 has no patch"]);
+    let same =
+        Order { means: Means::Signed, user: Some((1, 2)), timeout: Some(3), folder: Some("/srv".to_owned()), ..order(Means::Signed) };
+    assert_eq!(told(&kit(same, None).payloads(&bans[..1])), ["BAN-1: a # not as signed: --workdir"]);
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn a_signed_script_is_that_file_and_no_other() {
     assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
     let payload = payloads[0].as_ref().unwrap();
     assert_eq!((&payload.work.run, payload.work.user, payload.work.brings), (&words("/proc/self/fd/3 -q now"), (1, 2), true));
-    assert_eq!(told(&kit(script(&["-v"]), Some(text)).payloads(&bans)), ["BAN-1: fix.sh -v"]);
+    assert_eq!(told(&kit(script(&["-v"]), Some(text)).payloads(&bans)), ["BAN-1: fix.sh -v # not as signed: ARG"]);
     let other = Digest::of(b"rm -rf /");
     assert_eq!(
         told(&kit(script(&[]), Some("rm -rf /")).payloads(&bans)),
@@ -119,7 +122,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         ban("BAN-2", Severity::High, Some(patch("a b"))),
         ban("BAN-3", Severity::Low, None),
     ];
-    assert_eq!(told(&kit_of_ban.payloads(&beside)), ["BAN-1: fix.sh -v", "BAN-2: a b", "BAN-3 has no patch"]);
+    assert_eq!(told(&kit_of_ban.payloads(&beside)), ["BAN-1: fix.sh -v # not as signed: ARG", "BAN-2: a b", "BAN-3 has no patch"]);
     assert_eq!(told(&kit_of_ban.payloads(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(kit_of_ban.in_place_of(&beside), None);
     // One that no ban signs runs in place of a signed command, and that is said.
