@@ -127,7 +127,8 @@ fn folder() -> PathBuf {
 
 fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
     let deadline = began.checked_add(Duration::from_secs(job.work.timeout)).unwrap_or(began);
-    let mut entrance = match Entrance::open(job, &folder(), output, signals, deadline) {
+    let opened = may_be_named(&job.container.id).and_then(|()| Entrance::open(job, &folder(), output, signals, deadline));
+    let mut entrance = match opened {
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),
     };
@@ -139,6 +140,12 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
     // What is left of a patch that took too long is its outcome.
     let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut) { Vec::new() } else { still };
     Done { outcome, took: milliseconds(began), written: printed.written, tail: printed.tail, left }
+}
+
+/// That a runtime takes this for a container's ID, as the last of its words. No engine makes another; a user's folder may have any name.
+fn may_be_named(id: &str) -> Result<(), Outcome> {
+    let why = "its ID begins with -, and its runtime would take that for an option";
+    if id.starts_with('-') { Err(Outcome::CouldNotEnter { why: why.to_owned() }) } else { Ok(()) }
 }
 
 /// Patches a container that runs, and one that is paused when the journal says that it is resumed for that: it is paused again, whatever happens, and
@@ -201,6 +208,18 @@ pub(crate) mod testing {
             owner,
             pid: std::process::id(),
             started: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_a_runtime_would_take_for_an_option_is_none() {
+        for (id, expected) in [("web-1", true), ("4c1f", true), ("-web", false), ("--help", false)] {
+            assert_eq!(may_be_named(id).is_ok(), expected, "{id}");
         }
     }
 }
