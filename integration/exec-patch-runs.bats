@@ -192,6 +192,8 @@ no_workers() {
   only_patched 1 $(names)
   [ "$(outcomes "$run" | cut -f3 | sort | uniq -c | xargs)" = '5 patched' ] || fail "$(outcomes "$run")"
   patch --resume "$run"
+  [ "$status" -eq 1 ] || fail "$(said)"
+  [[ $stderr == *'it has ended, and nothing of it is left to do'* ]] || fail "$(said)"
   only_patched 1 $(names)
 }
 

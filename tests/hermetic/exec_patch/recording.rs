@@ -163,7 +163,7 @@ fn whoever_may_not_look_is_told_who_may() {
     let fleet = Fleet::of(1);
     let state = fleet.path("node/var/lib/embargo");
     take_away(&state);
-    fs::set_permissions(&state, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o0)).unwrap();
     let said = [&["--history"][..], &["--base", BASE, "--", "true"], &["--ban", "BAN-1"]].map(|words| fleet.run(words));
     fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
     for said in said {
