@@ -218,7 +218,10 @@ mod tests {
             assert_eq!((text.bytes, text.owner, text.writer, folder.owner()), (b"text".to_vec(), own, own, own), "{path}");
         }
         let folder = Folder::open(top.path()).unwrap();
-        assert_eq!(fault(folder.folder(OsStr::new("link"))), format!("cannot read {:?}: a part of its path is no folder", top.path().join("link")));
+        assert_eq!(
+            fault(folder.folder(OsStr::new("link"))),
+            format!("cannot read {:?}: a part of its path is no folder", top.path().join("link"))
+        );
         let real = folder.folder(OsStr::new("real")).unwrap();
         let names: Vec<_> = real.entries().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
