@@ -1,0 +1,105 @@
+//! Why can nothing run, anywhere or in one container?
+//!
+//! The errors of a payload: their words, and what to do about them. Paths and names in them are others' and are quoted.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::program::NotProgram;
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::file::FileError;
+
+/// Why nothing can run anywhere.
+#[derive(Debug)]
+pub enum PayloadError {
+    /// The file cannot be read.
+    File(FileError),
+    /// The script is none.
+    Script(PathBuf, NotScript),
+    /// The program is none, or would not run.
+    Program(PathBuf, NotProgram),
+}
+
+/// Why a file is no script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotScript {
+    /// There is nothing in it.
+    Empty,
+    /// It is a program.
+    Program,
+    /// Its first line ends as on Windows, and the kernel would look for an interpreter of that name.
+    CarriageReturn,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Script(path, NotScript::Empty) => write!(f, "cannot run {path:?}: it is empty"),
+            Self::Script(path, NotScript::Program) => write!(f, "cannot run {path:?}: it is a program, not a script"),
+            Self::Script(path, NotScript::CarriageReturn) => write!(f, "cannot run {path:?}: its first line ends with a carriage return"),
+            Self::Program(path, fault) => write!(f, "cannot bring {path:?} along: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for PayloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Script(..) | Self::Program(..) => None,
+        }
+    }
+}
+
+impl PayloadError {
+    /// What to do about it, where something can be said.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::File(FileError::TooLarge(..)) => Some("let the command fetch it instead"),
+            Self::File(_) => None,
+            Self::Script(_, NotScript::Empty) => Some("was it written by a command that failed?"),
+            Self::Script(_, NotScript::Program) => Some("--bring FILE runs a program"),
+            Self::Script(_, NotScript::CarriageReturn) => {
+                Some("dos2unix FILE, or write it with an editor that leaves the ends of lines alone")
+            }
+            Self::Program(_, fault) => Some(fault.hint()),
+        }
+    }
+}
+
+impl From<FileError> for PayloadError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Why nothing runs in one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPatch {
+    /// The ban says nothing of it.
+    None(String),
+    /// The ban's patch needs a script that nobody gave.
+    NeedsScript(String, Digest),
+    /// The script is another one than the ban's patch needs: the ban, what it needs, what it got.
+    OtherScript(String, Digest, Digest),
+    /// What the ban says cannot be run.
+    Unusable(String, &'static str),
+}
+
+impl fmt::Display for NoPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None(ban) => write!(f, "{} has no patch", line::name(ban)),
+            Self::NeedsScript(ban, digest) => {
+                write!(f, "the patch of {} is the script {digest}: give it with --script", line::name(ban))
+            }
+            Self::OtherScript(ban, needed, found) => {
+                write!(f, "the patch of {} is the script {needed}, and the one that was given is {found}", line::name(ban))
+            }
+            Self::Unusable(ban, why) => write!(f, "the patch of {} cannot be run: {why}", line::name(ban)),
+        }
+    }
+}
