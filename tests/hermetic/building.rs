@@ -130,7 +130,7 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
     let before = names(&path);
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         // A build may be done before the signal comes, and it may come between the list's new name and the end.
-        let draft = (0..20).find_map(|_| {
+        let draft = (0..200).find_map(|_| {
             fs::write(path.join("l"), OLD).unwrap();
             let mut child = command(&path, &format!("exec {EMBARGOCTL} list build {TERMS}")).stdout(Stdio::null()).spawn().unwrap();
             let draft = draft_of(&mut child, &path);

@@ -113,8 +113,13 @@ impl Room {
     /// Gives the folder of list and floor to the user of the tests, as a node's is root's, with this mode.
     pub(crate) fn keep(&self, mode: u32) {
         let state = self.path("node/var/lib/embargo");
-        chown(&state, Some(nix::unistd::geteuid().as_raw()), Some(nix::unistd::getegid().as_raw())).unwrap();
+        self.take(&state);
         fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Gives a file or folder to the user of the tests, as a node's is root's.
+    pub(crate) fn take(&self, path: &Path) {
+        chown(path, Some(nix::unistd::geteuid().as_raw()), Some(nix::unistd::getegid().as_raw())).unwrap();
     }
 
     /// Says what the runtime does after recording.
