@@ -103,7 +103,11 @@ impl Outlook {
             last.insert(Named::of(&entry.container), entry);
         }
         plan.planned.iter().for_each(|planned| _ = last.remove(&Named::of(&planned.container)));
-        last.into_values().map(|entry| (entry.container.clone(), entry.outcome().clone())).collect()
+        let outcome = |entry: &Entry| match entry.state {
+            State::Begun { .. } => interrupted(entry),
+            State::Ended { .. } | State::Settled(_) => entry.outcome().clone(),
+        };
+        last.into_values().map(|entry| (entry.container.clone(), outcome(entry))).collect()
     }
 }
 

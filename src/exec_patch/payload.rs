@@ -98,15 +98,16 @@ impl Kit {
         Ok(Self { order, brought, is_signed: false })
     }
 
-    /// The same for an earlier order, with the copy of what went along then.
+    /// The same for an earlier order, with the copy of what went along then. A script that was a ban's own then (`is_signed`) remains it, whatever the
+    /// list says by now.
     #[must_use]
-    pub const fn again(order: Order, brought: Option<Brought>) -> Self {
-        Self { order, brought, is_signed: false }
+    pub const fn again(order: Order, brought: Option<Brought>, is_signed: bool) -> Self {
+        Self { order, brought, is_signed }
     }
 
     /// Says whether one of the bans that this is about signs the script. Each of their containers gets its own ban's patch then, as without a script.
     pub const fn heed(&mut self, is_signed: bool) {
-        self.is_signed = is_signed;
+        self.is_signed |= is_signed;
     }
 
     /// The script that a ban may sign.

@@ -34,8 +34,11 @@ const TICK: u8 = 100;
 /// stops the processes that work for him.
 const BEYOND: Duration = Duration::from_secs(60);
 
-/// The same once it was told to end it: a container is paused again by then.
+/// The same once it was told to end it.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
+
+/// How much longer it may take where it resumes a container and pauses it again: the kernel may retry a freeze for a while.
+const BEYOND_THAWED: Duration = Duration::from_secs(60);
 
 /// How long a worker that was killed is waited for: one that waits for a file system of the user's does not end either.
 const BEYOND_KILLED: Duration = Duration::from_secs(5);
@@ -115,6 +118,11 @@ struct UnderWay {
     is_killed: bool,
 }
 
+/// How much longer this job may take than others.
+const fn thawing(job: &Job) -> Duration {
+    if job.work.thaw { BEYOND_THAWED } else { Duration::ZERO }
+}
+
 impl<'a> Run<'a> {
     /// A run that has not begun. From now on signals are heard by it alone.
     ///
@@ -188,7 +196,8 @@ impl<'a> Run<'a> {
         match self.crew.send(&job, &payload) {
             Ok(worker) => {
                 listener.begun(&container, &payload);
-                let until = Instant::now().checked_add(Duration::from_secs(job.work.timeout)).and_then(|end| end.checked_add(self.beyond));
+                let beyond = self.beyond + thawing(&job);
+                let until = Instant::now().checked_add(Duration::from_secs(job.work.timeout)).and_then(|end| end.checked_add(beyond));
                 self.under_way.push(UnderWay { worker, job, payload, later, is_patched, until, is_killed: false });
             }
             Err(error) => {
@@ -238,7 +247,13 @@ impl<'a> Run<'a> {
             return self.enter(container, runtime, later, is_patched, listener);
         }
         later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
-        self.pace.ended(if outcome.is_well() && is_patched { &Outcome::Patched } else { outcome });
+        let is_users = ![0, nix::unistd::geteuid().as_raw()].contains(&container.owner);
+        self.pace.ended(match outcome {
+            outcome if outcome.is_well() && is_patched => &Outcome::Patched,
+            // How it ends in a user's container is that user's word, and must not keep the others from being patched.
+            outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
+            outcome => outcome,
+        });
     }
 
     /// Does what signals ask for.
@@ -272,7 +287,7 @@ impl UnderWay {
     /// Tells the worker that the time is up. It gets no longer than that takes.
     fn stop(&mut self) {
         self.worker.stop();
-        let end = Instant::now() + BEYOND_ASKED;
+        let end = Instant::now() + BEYOND_ASKED + thawing(&self.job);
         self.until = Some(self.until.map_or(end, |until| until.min(end)));
     }
 

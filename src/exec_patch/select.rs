@@ -222,7 +222,9 @@ impl<'a> Scanner<'a> {
 
     /// Compares every container with what is wanted; out are those that do not match.
     fn judge(&self, mut told: Vec<Told>, now: Timestamp, selection: &mut Selection) -> Result<Vec<Living>, SelectError> {
-        told.sort_by(|(one, _), (other, _)| one.place.word().cmp(other.place.word()).then_with(|| one.id().cmp(other.id())));
+        // Users' containers come last: a canary should be one whose word counts.
+        let rank = |living: &Living| (!living.running.is_trusted(), living.place.word());
+        told.sort_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)).then_with(|| one.id().cmp(other.id())));
         let listed = match &self.target {
             Target::Bans(_) | Target::AllBanned => {
                 let origins = told.iter().filter_map(|(_, origin)| origin.as_deref().ok());

@@ -147,7 +147,9 @@ fn kit(past: &Past) -> Result<Kit, PatchError> {
     let bytes = past.brought()?;
     let name = past.header.brought.as_ref().map(|brought| brought.name.clone()).unwrap_or_default();
     let brought = bytes.map(|bytes| Brought { name, digest: Digest::of(&bytes), bytes: bytes.into() });
-    Ok(Kit::again(past.header.order.clone(), brought))
+    // With a script, only one that a ban signed was carried for a ban.
+    let is_signed = past.header.carried.iter().any(|carried| carried.ban.is_some());
+    Ok(Kit::again(past.header.order.clone(), brought, is_signed))
 }
 
 /// The pace of an earlier run; what this program does not understand of it is as usual.

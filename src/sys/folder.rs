@@ -7,7 +7,7 @@
 //! user's folder. Not checked: what a file holds.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirEntry, File};
+use std::fs::{DirEntry, File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -101,7 +101,7 @@ impl Folder {
             return Err(FileError::NotRegular(path));
         }
         let owner = heir(self.owner, facts.uid());
-        if owner == 0 && facts.mode() & 0o022 != 0 {
+        if owner == 0 && others_write(&facts) {
             return Err(FileError::Unguarded(path));
         }
         let bytes = file::read_opened(opened, facts.len(), &path, limit)?;
@@ -143,7 +143,7 @@ impl Folder {
         let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
         let owner = heir(self.owner, facts.uid());
         // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is his own (inode(7)).
-        let is_shared = facts.is_dir() && facts.mode() & 0o022 != 0 && facts.mode() & libc::S_ISVTX == 0;
+        let is_shared = facts.is_dir() && others_write(&facts) && facts.mode() & libc::S_ISVTX == 0;
         if owner == 0 && is_shared { Err(FileError::Unguarded(self.path.clone())) } else { Ok(owner) }
     }
 
@@ -157,6 +157,12 @@ impl Folder {
     fn is_folder(&self) -> io::Result<()> {
         if self.handle.metadata()?.is_dir() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOTDIR)) }
     }
+}
+
+/// Whether others than its owner and root's group, who is root, may write it.
+fn others_write(facts: &Metadata) -> bool {
+    let group = if facts.gid() == 0 { 0 } else { 0o020 };
+    facts.mode() & (0o002 | group) != 0
 }
 
 /// Whose word it is what this user owns in a folder that is `folder`'s word.
@@ -281,9 +287,12 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         create_dir(top.path().join("inner")).unwrap();
         put(&top.path().join("inner/file"), b"");
-        for (mode, is_trusted) in [(0o755, true), (0o1777, true), (0o775, false), (0o757, false)] {
+        for (mode, group, is_trusted) in
+            [(0o755, 0, true), (0o1777, 0, true), (0o775, 0, true), (0o775, USER, false), (0o1775, USER, true), (0o757, 0, false)]
+        {
+            chown(top.path(), None, Some(group)).unwrap();
             set_permissions(top.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(Folder::open(&top.path().join("inner")).is_ok(), is_trusted, "{mode:o}");
+            assert_eq!(Folder::open(&top.path().join("inner")).is_ok(), is_trusted, "{mode:o} {group}");
         }
         set_permissions(top.path(), Permissions::from_mode(0o755)).unwrap();
         let inner = Folder::open(&top.path().join("inner")).unwrap();

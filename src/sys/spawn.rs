@@ -208,8 +208,9 @@ fn settle(told: i32, keeps: Option<i32>, person: Option<Person>, namespace: Opti
     // SAFETY: takes numbers and no name.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
     match Errno::result(joined) {
-        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM) => become_person(person, namespace),
-        Err(errno) => Err(errno.into()),
+        Err(errno) if person.is_some() && !matches!(errno, Errno::ENOSYS | Errno::EPERM) => Err(errno.into()),
+        // To a process of the same user, who may have no room for another, his own is no secret.
+        Ok(_) | Err(_) => become_person(person, namespace),
     }
 }
 

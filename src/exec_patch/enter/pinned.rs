@@ -32,6 +32,9 @@ use crate::sys::folder::Folder;
 /// The most files of a state folder that are copied; runc keeps one or two there, crun four.
 const MOST_FILES: usize = 32;
 
+/// The most bytes of them together: they lie in memory twice, and it may be a user who wrote them.
+const MOST_BYTES: u64 = 24 << 20;
+
 /// The file that is there from a container's `create` to its `start`, for both runtimes.
 const NOT_STARTED: &str = "exec.fifo";
 
@@ -169,12 +172,13 @@ fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError
         return Err(FileError::Unguarded(folder.path().to_owned()));
     }
     let failed = |error| FileError::Io(folder.path().to_owned(), error);
-    let mut files = Vec::new();
+    let (mut files, mut room) = (Vec::new(), MOST_BYTES);
     for entry in folder.entries()?.take(MOST_FILES) {
         let entry = entry.map_err(failed)?;
         let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         if kind.is_file() {
-            let text = folder.read(&name, LARGEST_SPEC)?;
+            let text = folder.read(&name, LARGEST_SPEC.min(room))?;
+            room = room.saturating_sub(text.bytes.len() as u64);
             if !is_theirs([text.owner, text.writer]) {
                 return Err(FileError::Unguarded(folder.path().join(name)));
             }

@@ -21,7 +21,7 @@ fn order(means: Means) -> Order {
 
 fn kit(order: Order, script: Option<&str>) -> Kit {
     let brought = script.map(|text| Brought { name: "fix.sh".into(), bytes: text.as_bytes().into(), digest: Digest::of(text.as_bytes()) });
-    Kit::again(order, brought)
+    Kit::again(order, brought, false)
 }
 
 fn script(words: &[&str]) -> Order {
@@ -125,6 +125,10 @@ fn a_signed_script_is_that_file_and_no_other() {
     assert_eq!(told(&kit_of_ban.payloads(&beside)), ["BAN-1: fix.sh -v # not as signed: ARG", "BAN-2: a b", "BAN-3 has no patch"]);
     assert_eq!(told(&kit_of_ban.payloads(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(kit_of_ban.in_place_of(&beside), None);
+    // It remains that ban's own when the run goes on under another list.
+    let mut later = Kit::again(kit_of_ban.order().clone(), kit_of_ban.brought().cloned(), true);
+    later.heed(false);
+    assert_eq!(told(&later.payloads(&beside[1..2])), ["BAN-2: a b"]);
     // One that no ban signs runs in place of a signed command, and that is said.
     let in_place = kit(script(&[]), Some("exit")).in_place_of(&beside);
     assert_eq!(in_place.as_deref(), Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-2"));

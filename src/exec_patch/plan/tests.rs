@@ -48,7 +48,7 @@ fn selection() -> Selection {
 
 fn kit(means: Means) -> Kit {
     let order = Order { means, check: Some("test -e /x".to_owned()), environment: vec!["A=b c".to_owned()], ..Order::automatic() };
-    Kit::again(order, None)
+    Kit::again(order, None, false)
 }
 
 fn plan(before: Option<&str>) -> Plan {

@@ -190,6 +190,25 @@ fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
 }
 
 #[test]
+fn what_fails_in_a_users_container_stops_nothing() {
+    let mut heard = Heard::default();
+    let mut mixed = turns("failed failed patched");
+    mixed.iter_mut().take(2).for_each(|turn| turn.container.owner = 4_321);
+    assert_eq!(carried_out(&mut heard, 1, vec![mixed]), None);
+    assert_eq!(
+        heard.lines,
+        [
+            "failed-0 x: begun",
+            "failed-0 x: failed",
+            "failed-1 x: begun",
+            "failed-1 x: failed",
+            "patched-2 x: begun",
+            "patched-2 x: patched"
+        ]
+    );
+}
+
+#[test]
 fn nobody_begins_when_it_cannot_be_written_down() {
     let mut heard = Heard { is_disk_full: true, ..Heard::default() };
     assert_eq!(carried_out(&mut heard, 1, vec![turns("patched patched")]), Some(Halt::Journal));
