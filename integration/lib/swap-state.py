@@ -1,10 +1,10 @@
 # A user's attempt to have his own words taken for root's: he makes up a state, and while it is read he swaps its folder with a link to a folder
 # in which root owns a file of that name.
 #
-#   swap-state.py ROOT REAL FORGED PID START PATH
+#   swap-state.py ROOT REAL FORGED BUNDLE PID START PATH
 #
-# ROOT is his crun's state folder, REAL the container there that he copies, FORGED a container of Docker's that he claims to be, PID and START the
-# process that he claims as its first one, PATH where programs of his are found.
+# ROOT is his crun's state folder, REAL the container there that he copies, FORGED a container of Docker's that he claims to be, BUNDLE
+# that one's, PID and START the process that he claims as its first one, PATH where programs of his are found.
 
 import ctypes
 import json
@@ -14,14 +14,14 @@ import time
 
 RENAMEAT2, CURRENT_FOLDER, EXCHANGE, OPENED = 316, -100, 2, 0x20
 
-root, real, forged, pid, start, path = sys.argv[1:]
+root, real, forged, bundle, pid, start, path = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
 folder, link = f'{root}/{forged}', f'{root}/../link-of-{forged}'
 
 with open(f'{root}/{real}/status') as status, open(f'{root}/{real}/config.json') as spec:
     state, spec = json.load(status), json.load(spec)
 state['pid'], state['process-start-time'] = int(pid), int(start)
-state['bundle'] = f'/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{forged}'
+state['bundle'] = bundle
 state['cgroup-path'] = state['scope'] = ''
 spec['process'].update(env=[f'PATH={path}:/bin'], cwd='/', user={'uid': 0, 'gid': 0})
 spec['linux'].pop('seccomp', None)
