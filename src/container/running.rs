@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::Folder;
+use crate::sys::stat::Stat;
 
 /// The largest state file that is read, in bytes; a container with hundreds of mounts has a few hundred KB.
 const LARGEST_STATE: u64 = 8 << 20;
@@ -218,15 +219,9 @@ impl InitProcess {
     }
 }
 
-/// When the living process began that a line of `/proc/pid/stat` is of. The name in it may hold anything, brackets included, and ends with the last one.
-/// A zombie may be the first thread alone, and the process goes on in the others.
+/// When the living process began that a line of `/proc/pid/stat` is of.
 fn begun(stat: &[u8]) -> Option<u64> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace();
-    let state = fields.next()?;
-    let threads: u64 = fields.nth(16)?.parse().ok()?;
-    let has_ended = matches!(state, "X" | "x") || (state == "Z" && threads <= 1);
-    fields.nth(1).and_then(|field| field.parse().ok()).filter(|_| !has_ended)
+    Stat::parse(stat).filter(|stat| stat.is_alive).map(|stat| stat.started)
 }
 
 /// A folder that is there. Why it could not be opened goes to `found`.

@@ -32,6 +32,7 @@ use self::table::{Kin, Known, Life, Seen, Trace};
 use super::job::Container;
 use crate::report::line;
 use crate::sys::pidfd::Hold;
+use crate::sys::stat::Stat;
 
 /// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found in the next one.
 const MOST_DESCENDANTS: usize = 8_192;
@@ -265,7 +266,7 @@ impl Tree {
 
     /// Follows the children of what is known to be the patch's, and of this process, which gets those that become orphans in its own PID namespace.
     /// Forgets what is gone.
-    fn descend(&mut self) -> BTreeMap<u32, facts::Stat> {
+    fn descend(&mut self) -> BTreeMap<u32, Stat> {
         let mut stats = BTreeMap::new();
         self.known.ours.retain(|(pid, started)| match facts::stat(*pid) {
             Some(stat) if stat.started == *started => stats.insert(*pid, stat).is_none(),
@@ -291,7 +292,7 @@ impl Tree {
     }
 
     /// What decides about one process; nothing is asked of one that is decided already.
-    fn seen(&self, pid: u32, stat: &facts::Stat) -> Seen {
+    fn seen(&self, pid: u32, stat: &Stat) -> Seen {
         let is_open = stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
         let is_inside = is_open && self.place.has(pid);
         let trace = if is_inside { self.trace(pid) } else { Trace::Nothing };

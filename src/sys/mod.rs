@@ -19,6 +19,7 @@ pub mod replace;
 pub mod rights;
 #[cfg(feature = "ctl")]
 pub mod spawn;
+pub mod stat;
 pub mod statmount;
 pub mod system_log;
 #[cfg(feature = "ctl")]

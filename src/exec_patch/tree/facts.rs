@@ -9,6 +9,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::sys::stat::Stat;
+
 /// The largest `/proc/PID/stat`, `status` and the like that is read.
 const LARGEST_LINE: u64 = 16 << 10;
 
@@ -24,36 +26,9 @@ const MOST_THREADS: usize = 4_096;
 /// The largest list of one thread's children.
 const LARGEST_CHILDREN: u64 = 1 << 20;
 
-/// `/proc/PID/stat` (proc(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) name: String,
-    pub(super) parent: u32,
-    /// In clock ticks since boot, field 22.
-    pub(super) started: u64,
-    /// Whether a thread of it still runs: a zombie may be the first thread alone.
-    pub(super) is_alive: bool,
-}
-
 /// The facts of a process by its ID; `None` when there is none.
 pub(super) fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&read(format!("/proc/{pid}/stat"), LARGEST_LINE)?)
-}
-
-/// The name may hold anything, brackets and line ends included, and ends with the last bracket.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
-    let (open, close) = (line.iter().position(|byte| *byte == b'(')?, line.iter().rposition(|byte| *byte == b')')?);
-    let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
-    let fields: Vec<&str> = str::from_utf8(&line[close + 1..]).ok()?.split_ascii_whitespace().collect();
-    // Field 3 is the first behind the name.
-    let field = |number: usize| fields.get(number - 3).copied();
-    let threads: u64 = field(20)?.parse().ok()?;
-    let is_alive = match field(3)? {
-        "Z" => threads > 1,
-        "X" | "x" => false,
-        _ => true,
-    };
-    Some(Stat { name, parent: field(4)?.parse().ok()?, started: field(22)?.parse().ok()?, is_alive })
+    Stat::parse(&read(format!("/proc/{pid}/stat"), LARGEST_LINE)?)
 }
 
 /// The IDs of a process in its PID namespace and those around it, from the reader's on inwards (`NSpid`, Linux 4.1).
@@ -140,30 +115,6 @@ pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(name: &str, state: &str, threads: u32) -> Vec<u8> {
-        format!("41 ({name}) {state} 7 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 {threads} 0 188572 2322432 332\n").into_bytes()
-    }
-
-    #[test]
-    fn a_name_may_hold_anything() {
-        for name in ["sh", "a) Z 1 (b", ")", "", "a\nb", "x y"] {
-            let stat = Stat { name: name.to_owned(), parent: 7, started: 188_572, is_alive: true };
-            assert_eq!(parse_stat(&line(name, "S", 1)), Some(stat), "{name:?}");
-        }
-        for broken in [&b""[..], b"41", b"41 (sh", b")(", b"41 (sh) S 7", b"41 (sh) S x 41 41"] {
-            assert_eq!(parse_stat(broken), None, "{}", String::from_utf8_lossy(broken));
-        }
-    }
-
-    #[test]
-    fn a_process_lives_as_long_as_one_of_its_threads() {
-        for (state, threads, is_alive) in
-            [("S", 1, true), ("T", 1, true), ("D", 3, true), ("Z", 1, false), ("Z", 0, false), ("Z", 2, true), ("X", 1, false)]
-        {
-            assert_eq!(parse_stat(&line("sh", state, threads)).unwrap().is_alive, is_alive, "{state} {threads}");
-        }
-    }
 
     #[test]
     fn the_own_process_is_as_it_is_known() {
