@@ -234,7 +234,7 @@ fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf> {
 }
 
 /// Whether there is a program at this path that is not Embargo.
-fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
+pub(crate) fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
     process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
 }
 

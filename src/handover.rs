@@ -85,11 +85,8 @@ fn own_folder() -> Option<PathBuf> {
 }
 
 /// The first program among these that is not this one.
-fn first(candidates: impl Iterator<Item = PathBuf>, itself: Option<&Identity>) -> Option<PathBuf> {
-    let other = |path: &PathBuf| {
-        process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
-    };
-    candidates.into_iter().find(other)
+fn first(mut candidates: impl Iterator<Item = PathBuf>, itself: Option<&Identity>) -> Option<PathBuf> {
+    candidates.find(|path| delegate::is_real(path, itself))
 }
 
 #[cfg(test)]

@@ -31,12 +31,10 @@ use self::entrance::Entrance;
 use super::job::{Done, Job};
 use super::journal::Journal;
 use super::outcome::{Outcome, Stage};
+use super::words::PROGRAM;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::sys::{process as own_process, spawn};
-
-/// The program's name in what it says.
-const PROGRAM: &str = "embargo exec-patch";
 
 /// The largest job, in bytes: a command may be as long as the kernel lets it.
 const LARGEST_JOB: u64 = 8 << 20;
