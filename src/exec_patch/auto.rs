@@ -10,6 +10,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Standing, Trust};
+use crate::exec_patch::journal::line::Trigger;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
@@ -35,13 +36,15 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<Lifted>, PatchE
     }
 }
 
-/// The list in force, for going on with a run that was begun with these words, where those were not a person's: it needs then what that needed.
+/// The list in force, for resuming a run that began by itself: it needs then what that needed.
 ///
 /// # Errors
 /// As [`lifted`].
-pub fn again(argv: &[String], paths: &Paths, settings: &Settings) -> Result<Option<Lifted>, PatchError> {
-    let is_automatic = argv.iter().take_while(|word| *word != "--").any(|word| word == "--auto");
-    is_automatic.then(|| lifted(paths, settings)).transpose()
+pub fn again(trigger: Trigger, paths: &Paths, settings: &Settings) -> Result<Option<Lifted>, PatchError> {
+    match trigger {
+        Trigger::Typed => Ok(None),
+        Trigger::Auto => lifted(paths, settings).map(Some),
+    }
 }
 
 /// The list in force, which must carry the signatures of the lift threshold.
@@ -127,12 +130,9 @@ mod tests {
         let other = lifted(&paths, &settings).unwrap();
         assert_eq!((one.version, other.version), (7, 7));
         assert_ne!(one, other);
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(again(&words(&["--auto", "--json"]), &paths, &settings).unwrap(), Some(other));
+        assert_eq!(again(Trigger::Auto, &paths, &settings).unwrap(), Some(other));
         install(2, &[1]);
-        assert!(matches!(again(&words(&["--auto"]), &paths, &settings), Err(PatchError::TooFewSigned(_))));
-        for typed in [&["--all-banned"][..], &["--all-banned", "--", "x", "--auto"]] {
-            assert_eq!(again(&words(typed), &paths, &settings).unwrap(), None, "{typed:?}");
-        }
+        assert!(matches!(again(Trigger::Auto, &paths, &settings), Err(PatchError::TooFewSigned(_))));
+        assert_eq!(again(Trigger::Typed, &paths, &settings).unwrap(), None);
     }
 }

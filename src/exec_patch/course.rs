@@ -29,7 +29,7 @@ use super::pace::{Halt, Pace};
 use super::plan::{Plan, Planned, Step};
 use super::record::Record;
 use super::run::lives::{Lives, Novelty};
-use super::run::{Crew, Run, Turn};
+use super::run::{Crew, Found, Run, Turn};
 use super::runtimes::Runtimes;
 use super::select::{Scanner, Selection};
 use super::table::Watcher;
@@ -66,7 +66,7 @@ impl Course<'_> {
         let outlook = Outlook::new(runs, undertaking)?;
         let plan = outlook.first_plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
         self.print(&plan)?;
-        outlook.faults().iter().for_each(|fault| report::warning(PROGRAM, fault));
+        outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
         Ok(plan.exit())
     }
 
@@ -126,7 +126,7 @@ impl Course<'_> {
         let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
         let selection = self.scan(&mut scanner, undertaking, &outlook)?;
         let plan = outlook.first_plan(selection, undertaking);
-        outlook.faults().iter().for_each(|fault| report::warning(PROGRAM, fault));
+        outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
         if plan.exit() == Exit::NothingMatched && undertaking.past().is_none() {
             // No run, and no journal of one.
             return self.print(&plan).map(|()| Exit::NothingMatched);
@@ -135,7 +135,7 @@ impl Course<'_> {
         let watcher = Watcher::new(journal.id().as_str(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
         let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings) };
-        let matches = undertaking.matches_before().max(plan.planned.len());
+        let matches = undertaking.matches(&plan);
         plan.bygone.iter().for_each(|(container, outcome)| record.known(container, None, outcome));
         let turns = prospect.of(plan, &mut record)?;
         let mut pace = Pace::new(undertaking.limits, matches);
@@ -153,7 +153,9 @@ impl Course<'_> {
         let ended = run.carry_out(turns, &mut record, |record| {
             let mut found = self.scan(&mut scanner, undertaking, &outlook)?;
             prospect.keep_new(&mut found, record);
-            prospect.of(outlook.plan(found, undertaking), record)
+            let plan = outlook.plan(found, undertaking);
+            let matches = plan.planned.len();
+            prospect.of(plan, record).map(|turns| Found { turns, matches })
         });
         self.finish(record, &journal, ended)
     }
@@ -173,10 +175,11 @@ impl Course<'_> {
         let by = Who::here(|name| std::env::var_os(name));
         let argv: Vec<_> = self.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let journal = match undertaking.past() {
-            Some(past) => Journal::resume(lock, past, by, argv)?,
+            Some(past) => Journal::resume(lock, past, by, argv, undertaking.limits)?,
             None => {
                 let draft = Draft {
                     by,
+                    trigger: undertaking.trigger(),
                     argv,
                     order: undertaking.kit.order().clone(),
                     terms: undertaking.terms(),
@@ -194,17 +197,17 @@ impl Course<'_> {
     /// What remains to be said when everything has ended.
     fn finish(&self, mut record: Record<'_>, journal: &Journal, ended: Result<Option<Halt>, PatchError>) -> Result<Exit, PatchError> {
         let (stopped, fault) = match ended {
-            Ok(halt) => (halt.map(|halt| halt.to_string()), None),
-            Err(PatchError::Journal(fault)) => (Some(Halt::Journal.to_string()), Some(fault.into())),
-            Err(fault) => (Some("it could not look for more containers".to_owned()), Some(fault)),
+            Ok(halt) => (halt, None),
+            Err(PatchError::Journal(fault)) => (Some(Halt::Journal), Some(fault.into())),
+            Err(fault) => (Some(Halt::Scan), Some(fault)),
         };
         let fault = fault.or_else(|| record.fault().map(PatchError::from));
         let exit = if fault.is_some() { Exit::Failed } else { record.exit() };
-        let unwritten = end(journal, exit, stopped.clone()).err().map(PatchError::from);
+        let unwritten = end(journal, exit, stopped).err().map(PatchError::from);
         let fault = fault.or(unwritten);
         // What is said last is how this program ends.
         let exit = if fault.is_some() { Exit::Failed } else { exit };
-        let unprinted = record.finish(journal.id().as_str(), exit, stopped.as_deref());
+        let unprinted = record.finish(journal.id().as_str(), exit, stopped);
         match (fault, unprinted) {
             (Some(fault), _) => Err(fault),
             (None, Some(unprinted)) => Err(PatchError::Print(unprinted)),
@@ -214,7 +217,7 @@ impl Course<'_> {
 }
 
 /// Writes down that a run is over.
-fn end(journal: &Journal, exit: Exit, stopped: Option<String>) -> Result<(), JournalError> {
+fn end(journal: &Journal, exit: Exit, stopped: Option<Halt>) -> Result<(), JournalError> {
     let (well, not_well) = Past::read(journal.folder())?.counts();
     journal.finished(Finished { at: Timestamp::now(), exit: exit.code(), well, not_well, stopped })
 }

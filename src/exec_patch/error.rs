@@ -25,6 +25,8 @@ pub enum PatchError {
     Select(SelectError),
     /// What is done cannot be kept, or was not.
     Journal(JournalError),
+    /// What ran here before is not known.
+    Prior(JournalError),
     /// The list in force cannot be read for `--auto`.
     List(ListError),
     /// Too few have signed the list in force for its patches to run by themselves: this is how many have.
@@ -47,6 +49,7 @@ impl PatchError {
             Self::Payload(error) => error.hint().map(str::to_owned),
             Self::Select(error) => error.hint().map(str::to_owned),
             Self::Journal(error) => error.hint(),
+            Self::Prior(error) => Some(prior(error)),
             Self::TooFewSigned(_) => {
                 Some("let more holders of list keys sign it, or run the patches by hand: embargo exec-patch --all-banned".to_owned())
             }
@@ -71,7 +74,7 @@ impl fmt::Display for PatchError {
             Self::Settings(error) => error.fmt(f),
             Self::Payload(error) => error.fmt(f),
             Self::Select(error) => error.fmt(f),
-            Self::Journal(error) => error.fmt(f),
+            Self::Journal(error) | Self::Prior(error) => error.fmt(f),
             Self::List(error) => error.fmt(f),
             Self::TooFewSigned(Tally { good, wanted, .. }) => {
                 write!(f, "cannot run the list's patches without being asked: {good} signed it, and the lift threshold is {wanted}")
@@ -92,12 +95,18 @@ impl Error for PatchError {
             Self::Settings(error) => error.source(),
             Self::Payload(error) => error.source(),
             Self::Select(error) => error.source(),
-            Self::Journal(error) => error.source(),
+            Self::Journal(error) | Self::Prior(error) => error.source(),
             Self::List(error) => error.source(),
             Self::Process(error) | Self::Print(error) => Some(error),
             Self::TooFewSigned(_) | Self::OtherList(..) | Self::Over(..) => None,
         }
     }
+}
+
+/// What can be done where it is not known what ran before.
+fn prior(error: &JournalError) -> String {
+    let remedy = error.hint().map_or_else(String::new, |hint| format!("{hint}; or "));
+    format!("{remedy}run it with --again, also where an earlier run did the same")
 }
 
 /// What can be done once a run is over.
@@ -106,7 +115,7 @@ fn after(run: &RunId, stopped: Option<Halt>) -> String {
     match stopped {
         Some(Halt::Canary) => format!("{anew}; with another --canary this one goes on"),
         Some(Halt::Failures { .. }) => format!("{anew}; with another --max-failures this one goes on"),
-        Some(Halt::Asked | Halt::Journal) | None => anew,
+        Some(Halt::Asked | Halt::Journal | Halt::Scan) | None => anew,
     }
 }
 

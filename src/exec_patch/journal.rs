@@ -28,7 +28,7 @@ mod told;
 pub mod who;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -44,7 +44,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use self::append::Appender;
 use self::error::JournalError;
 use self::line::{
-    Begun, Brought, Carried, Ended, Finished, Header, Line, Named, Planned, Resumed, RunId, Settled, Stranger, Terms, VERSION, Worker,
+    Begun, Brought, Carried, Ended, Finished, Header, Line, Named, Planned, Resumed, RunId, Settled, Stranger, Terms, Trigger, VERSION,
+    Worker,
 };
 use self::lock::{Holder, Lock};
 use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
@@ -52,6 +53,7 @@ use self::told::Fate;
 use self::who::Who;
 use super::job::{Container, Done, Job};
 use super::outcome::Outcome;
+use super::pace::Limits;
 use super::words::Order;
 use super::{payload, select};
 use crate::lineage::digest::Digest;
@@ -68,6 +70,8 @@ const ROOM: u64 = 1 << 20;
 pub struct Draft<'a> {
     /// Who begins it.
     pub by: Who,
+    /// What makes it begin.
+    pub trigger: Trigger,
     /// The words that were typed, behind the program's own name.
     pub argv: Vec<String>,
     /// What is wanted where.
@@ -108,7 +112,7 @@ impl Journal {
     fn create_telling(log: Sockets, lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
         let runs = lock.folder().to_owned();
         let (begun, id) = unused(&runs)?;
-        let Draft { by, argv, order, terms, carried, brought, only_failed, list_version } = draft;
+        let Draft { by, trigger, argv, order, terms, carried, brought, only_failed, list_version } = draft;
         lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
         let boot = boot()?;
         let kept = brought.map(|brought| Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 });
@@ -118,6 +122,7 @@ impl Journal {
             begun,
             boot: boot.clone(),
             by,
+            trigger,
             argv,
             order,
             terms,
@@ -143,16 +148,23 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] when that cannot be written down.
-    pub fn resume(lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>) -> Result<Self, JournalError> {
-        Self::resume_telling(Sockets::system(), lock, past, by, argv)
+    pub fn resume(lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>, pace: Limits) -> Result<Self, JournalError> {
+        Self::resume_telling(Sockets::system(), lock, past, by, argv, pace)
     }
 
-    fn resume_telling(log: Sockets, lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>) -> Result<Self, JournalError> {
+    pub(in crate::exec_patch) fn resume_telling(
+        log: Sockets,
+        lock: &mut Lock,
+        past: &Past,
+        by: Who,
+        argv: Vec<String>,
+        pace: Limits,
+    ) -> Result<Self, JournalError> {
         let (at, boot) = (Timestamp::now(), boot()?);
         lock.note(&Holder { run: past.header.id.clone(), process: Worker::own()?, since: at, by: by.told() })?;
         let file = Appender::open(&past.folder.join(JOURNAL), false)?;
         let journal = Self { folder: past.folder.clone(), file, header: past.header.clone(), boot, log, begun: RefCell::default() };
-        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by: by.clone(), argv }))?;
+        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by: by.clone(), argv, pace }))?;
         told::begun(&journal.log, &journal.header, &by, "gone on with");
         Ok(journal)
     }

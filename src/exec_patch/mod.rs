@@ -84,7 +84,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
             let again = |past: Past| -> Result<_, PatchError> {
-                let list = auto::again(&past.header.argv, &paths, &settings)?;
+                let list = auto::again(past.header.trigger, &paths, &settings)?;
                 Ok(Undertaking { list, ..Undertaking::resumed(past, pace)? })
             };
             if !dry_run {
@@ -101,12 +101,12 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
 
 /// Shows the runs, or one of them.
 fn history(run: Option<&str>, runs: &Runs, json: bool) -> Result<Exit, PatchError> {
-    let text = match (run, json) {
-        (None, false) => history::table(runs),
-        (None, true) => history::json(runs),
-        (Some(run), false) => history::run(runs, runs.find(run)?)?,
-        (Some(run), true) => history::run_json(runs, runs.find(run)?)?,
+    let (text, exit) = match (run, json) {
+        (None, false) => history::table(runs)?,
+        (None, true) => history::json(runs)?,
+        (Some(run), false) => (history::run(runs, runs.find(run)?)?, Exit::Clear),
+        (Some(run), true) => (history::run_json(runs, runs.find(run)?)?, Exit::Clear),
     };
     report::document(text.as_bytes()).map_err(PatchError::Print)?;
-    Ok(Exit::Clear)
+    Ok(exit)
 }

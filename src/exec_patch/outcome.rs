@@ -40,6 +40,11 @@ pub enum Outcome {
     },
     /// The container ended, or is another life of it by now, before the command could end.
     Vanished,
+    /// It was started again once more than a run follows: its engine restarts it for ever.
+    Restarting {
+        /// In so many of its starts the run entered it.
+        starts: usize,
+    },
     /// The runtime could not start the command in it.
     CouldNotEnter {
         /// Why, in the runtime's words.
@@ -68,40 +73,115 @@ pub enum Stage {
     CheckAfter,
 }
 
-impl Outcome {
-    /// The word in tables, the journal and audit events.
+/// An outcome without what more is known of it, in the order in which a summary counts them: first what is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// [`Outcome::Patched`].
+    Patched,
+    /// [`Outcome::AlreadyFine`].
+    AlreadyFine,
+    /// [`Outcome::PatchedBefore`].
+    PatchedBefore,
+    /// [`Outcome::Failed`].
+    Failed,
+    /// [`Outcome::TimedOut`].
+    TimedOut,
+    /// [`Outcome::Survived`].
+    Survived,
+    /// [`Outcome::LeftAwake`].
+    LeftAwake,
+    /// [`Outcome::Paused`].
+    Paused,
+    /// [`Outcome::Vanished`].
+    Vanished,
+    /// [`Outcome::Restarting`].
+    Restarting,
+    /// [`Outcome::CouldNotEnter`].
+    CouldNotEnter,
+    /// [`Outcome::NotUnderstood`].
+    NotUnderstood,
+    /// [`Outcome::NotBegun`].
+    NotBegun,
+    /// [`Outcome::Interrupted`].
+    Interrupted,
+}
+
+impl Kind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 14] = [
+        Self::Patched,
+        Self::AlreadyFine,
+        Self::PatchedBefore,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Survived,
+        Self::LeftAwake,
+        Self::Paused,
+        Self::Vanished,
+        Self::Restarting,
+        Self::CouldNotEnter,
+        Self::NotUnderstood,
+        Self::NotBegun,
+        Self::Interrupted,
+    ];
+
+    /// The word in tables and sentences, for people.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Patched => "patched",
             Self::AlreadyFine => "already fine",
-            Self::PatchedBefore { .. } => "patched before",
-            Self::Failed { .. } => "failed",
+            Self::PatchedBefore => "patched before",
+            Self::Failed => "failed",
             Self::TimedOut => "timed out",
-            Self::Survived { .. } => "timed out, survived",
+            Self::Survived => "timed out, survived",
+            Self::LeftAwake => "left awake",
             Self::Paused => "paused",
-            Self::LeftAwake { .. } => "left awake",
             Self::Vanished => "vanished",
-            Self::CouldNotEnter { .. } => "could not enter",
-            Self::NotUnderstood { .. } => "not understood",
+            Self::Restarting => "restarting",
+            Self::CouldNotEnter => "could not enter",
+            Self::NotUnderstood => "not understood",
             Self::NotBegun => "not begun",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The one spelling for machines: in the journal, in JSON and in the system log.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Patched => "patched",
+            Self::AlreadyFine => "already-fine",
+            Self::PatchedBefore => "patched-before",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Survived => "survived",
+            Self::LeftAwake => "left-awake",
+            Self::Paused => "paused",
+            Self::Vanished => "vanished",
+            Self::Restarting => "restarting",
+            Self::CouldNotEnter => "could-not-enter",
+            Self::NotUnderstood => "not-understood",
+            Self::NotBegun => "not-begun",
             Self::Interrupted => "interrupted",
         }
     }
 
     /// Whether the container is as it should be.
     #[must_use]
-    pub const fn is_well(&self) -> bool {
+    pub const fn is_well(self) -> bool {
         match self {
-            Self::Patched | Self::AlreadyFine | Self::PatchedBefore { .. } => true,
-            Self::Failed { .. }
+            Self::Patched | Self::AlreadyFine | Self::PatchedBefore => true,
+            Self::Failed
             | Self::TimedOut
-            | Self::Survived { .. }
+            | Self::Survived
+            | Self::LeftAwake
             | Self::Paused
-            | Self::LeftAwake { .. }
             | Self::Vanished
-            | Self::CouldNotEnter { .. }
-            | Self::NotUnderstood { .. }
+            | Self::Restarting
+            | Self::CouldNotEnter
+            | Self::NotUnderstood
             | Self::NotBegun
             | Self::Interrupted => false,
         }
@@ -109,21 +189,97 @@ impl Outcome {
 
     /// Whether it counts against `--max-failures`: something ran and did not do its work, or could not be run, or left the container otherwise than it was.
     #[must_use]
-    pub const fn is_failure(&self) -> bool {
+    pub const fn is_failure(self) -> bool {
         match self {
-            Self::Failed { .. }
-            | Self::TimedOut
-            | Self::Survived { .. }
-            | Self::LeftAwake { .. }
-            | Self::CouldNotEnter { .. }
-            | Self::Interrupted => true,
+            Self::Failed | Self::TimedOut | Self::Survived | Self::LeftAwake | Self::CouldNotEnter | Self::Interrupted => true,
             Self::Patched
             | Self::AlreadyFine
-            | Self::PatchedBefore { .. }
+            | Self::PatchedBefore
             | Self::Paused
             | Self::Vanished
-            | Self::NotUnderstood { .. }
+            | Self::Restarting
+            | Self::NotUnderstood
             | Self::NotBegun => false,
         }
+    }
+}
+
+impl Outcome {
+    /// Which one it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Patched => Kind::Patched,
+            Self::AlreadyFine => Kind::AlreadyFine,
+            Self::PatchedBefore { .. } => Kind::PatchedBefore,
+            Self::Failed { .. } => Kind::Failed,
+            Self::TimedOut => Kind::TimedOut,
+            Self::Survived { .. } => Kind::Survived,
+            Self::LeftAwake { .. } => Kind::LeftAwake,
+            Self::Paused => Kind::Paused,
+            Self::Vanished => Kind::Vanished,
+            Self::Restarting { .. } => Kind::Restarting,
+            Self::CouldNotEnter { .. } => Kind::CouldNotEnter,
+            Self::NotUnderstood { .. } => Kind::NotUnderstood,
+            Self::NotBegun => Kind::NotBegun,
+            Self::Interrupted => Kind::Interrupted,
+        }
+    }
+
+    /// [`Kind::word`].
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        self.kind().word()
+    }
+
+    /// [`Kind::is_well`].
+    #[must_use]
+    pub const fn is_well(&self) -> bool {
+        self.kind().is_well()
+    }
+
+    /// [`Kind::is_failure`].
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        self.kind().is_failure()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// One outcome of each kind, in their order.
+    pub(in crate::exec_patch) fn all() -> [Outcome; 14] {
+        [
+            Outcome::Patched,
+            Outcome::AlreadyFine,
+            Outcome::PatchedBefore { run: String::new() },
+            Outcome::Failed { stage: Stage::Command, status: 1 },
+            Outcome::TimedOut,
+            Outcome::Survived { left: Vec::new() },
+            Outcome::LeftAwake { why: String::new() },
+            Outcome::Paused,
+            Outcome::Vanished,
+            Outcome::Restarting { starts: 3 },
+            Outcome::CouldNotEnter { why: String::new() },
+            Outcome::NotUnderstood { why: String::new() },
+            Outcome::NotBegun,
+            Outcome::Interrupted,
+        ]
+    }
+
+    #[test]
+    fn an_outcome_has_one_spelling_for_machines() {
+        assert_eq!(all().map(|outcome| outcome.kind()), Kind::ALL);
+        for outcome in all() {
+            let json = serde_json::to_value(&outcome).unwrap();
+            assert_eq!(
+                (&json["outcome"], serde_json::to_value(outcome.kind()).unwrap()),
+                (&outcome.kind().key().into(), json["outcome"].clone())
+            );
+            assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);
+        }
+        assert!(Kind::ALL.is_sorted() && Kind::ALL.is_sorted_by_key(|kind| !kind.is_well()));
     }
 }

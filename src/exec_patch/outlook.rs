@@ -3,7 +3,7 @@
 //! In: the journals, read once, and what a scan finds. Out: plans, and for a run that is gone on with, what it knows of each container already. A life of a
 //! container counts, not its name: one that was started anew is another. Not checked: whether anything has been undone in a container since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::enter::aftermath;
 use super::error::PatchError;
@@ -17,6 +17,8 @@ use super::payload::Payload;
 use super::plan::{Plan, Step};
 use super::select::Selection;
 use super::undertaking::Undertaking;
+use crate::lineage::digest::Digest;
+use crate::report::line;
 
 /// All that runs before did.
 #[derive(Debug)]
@@ -32,19 +34,23 @@ impl Outlook {
     /// Reads the journals.
     ///
     /// # Errors
-    /// [`PatchError::Journal`] when one that matters cannot be read; one that does not is a fault, which costs its containers a second patch.
+    /// [`PatchError::Prior`] when one of this start of the machine cannot be read: what it patched is not known. With `--again` that does not matter, and is
+    /// a warning. [`PatchError::Journal`] when the one of the run that it is for cannot be read.
     pub fn new(runs: &Runs, undertaking: &Undertaking) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
         let past = undertaking.past().cloned();
         let of = past.as_ref().and_then(|past| past.header.only_failed.as_ref());
         let not_well = of.map(|run| runs.read(run).map(|past| past.not_well())).transpose()?;
-        Ok(Self { prior: runs.prior(&boot), boot, past, not_well })
+        let mut prior = runs.prior(&boot);
+        if !undertaking.kit.order().again && !prior.faults.is_empty() {
+            return Err(PatchError::Prior(prior.faults.remove(0)));
+        }
+        Ok(Self { prior, boot, past, not_well })
     }
 
-    /// The journals that could not be read, one line each.
-    #[must_use]
-    pub fn faults(&self) -> &[String] {
-        &self.prior.faults
+    /// Why journals could not be read that do not matter, one line each.
+    pub fn faults(&self) -> impl Iterator<Item = String> {
+        self.prior.faults.iter().map(|fault| line::causes(fault))
     }
 
     /// The containers that the run that is gone on with was for, where that was another one's failures.
@@ -96,13 +102,17 @@ impl Outlook {
         }
     }
 
-    /// The containers of the run that is gone on with that no longer match, each by its last entry: they are gone, and that is the last word on them.
+    /// The containers of the run that is resumed that no longer match, each by the last entry of each of its patches: they are gone, and that is the last
+    /// that is known of them.
     fn bygone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
-        let mut last: BTreeMap<Named, &Entry> = BTreeMap::new();
+        let matching: HashSet<_> = plan.planned.iter().map(|planned| Named::of(&planned.container)).collect();
+        let mut last: BTreeMap<(Named, Option<Digest>), &Entry> = BTreeMap::new();
         for entry in self.past.iter().flat_map(|past| &past.entries) {
-            last.insert(Named::of(&entry.container), entry);
+            let named = Named::of(&entry.container);
+            if !matching.contains(&named) {
+                last.insert((named, entry.digest), entry);
+            }
         }
-        plan.planned.iter().for_each(|planned| _ = last.remove(&Named::of(&planned.container)));
         let outcome = |entry: &Entry| match entry.state {
             State::Begun { .. } => interrupted(entry),
             State::Ended { .. } | State::Settled(_) => entry.outcome().clone(),

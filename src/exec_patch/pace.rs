@@ -6,10 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::Outcome;
 
-/// A number of containers, or a part of the matches of the first plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A number of containers, or a part of those that a run holds. In JSON it is text, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Share {
     /// So many.
     Number(usize),
@@ -30,6 +33,20 @@ impl FromStr for Share {
             return digits.parse().map(Self::Number).map_err(|_| fault);
         }
         digits.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent).ok_or(fault)
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> Self {
+        share.to_string()
     }
 }
 
@@ -62,19 +79,21 @@ impl Share {
 }
 
 /// What was said about the pace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// So many containers go first, one by one; the rest only when the command did its work in all of them.
     pub canary: usize,
-    /// At most so many at once.
+    /// At most so many at once. A percentage is of the matches of the first plan.
     pub parallel: Share,
-    /// The run starts no further container once more than this have failed. A percentage is of the matches of the first plan, rounded down. Those
-    /// under way are finished, so that more may fail than were allowed.
+    /// The run starts no further container once more than this have failed. A percentage is of all that match, those that are found meanwhile included,
+    /// rounded down. Those under way are finished, so that more may fail than were allowed.
     pub max_failures: Share,
 }
 
 /// Why nobody begins any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Halt {
     /// The command did not do its work in a canary.
     Canary,
@@ -87,16 +106,8 @@ pub enum Halt {
     Asked,
     /// What is done cannot be written down.
     Journal,
-}
-
-impl Halt {
-    /// Why a run stopped, by the words that its journal has for it; none for other words.
-    #[must_use]
-    pub fn told(words: &str) -> Option<Self> {
-        let failures = words.strip_prefix("more than ").and_then(|words| words.strip_suffix(" failed")?.parse().ok());
-        let halts = [Self::Canary, Self::Asked, Self::Journal].into_iter();
-        halts.chain(failures.map(|allowed| Self::Failures { allowed })).find(|halt| halt.to_string() == words)
-    }
+    /// Which containers were started meanwhile cannot be told.
+    Scan,
 }
 
 impl fmt::Display for Halt {
@@ -106,6 +117,7 @@ impl fmt::Display for Halt {
             Self::Failures { allowed } => write!(f, "more than {allowed} failed"),
             Self::Asked => f.write_str("it was told to stop"),
             Self::Journal => f.write_str("the journal cannot be written"),
+            Self::Scan => f.write_str("it could not look for more containers"),
         }
     }
 }
@@ -129,7 +141,9 @@ pub struct Pace {
     /// Canaries that have yet to show that the command does its work.
     canaries: usize,
     window: usize,
-    allowed: usize,
+    max_failures: Share,
+    /// How many containers the run holds, those included that nothing is to be done for.
+    matches: usize,
     /// How long the queue is.
     queue: usize,
     /// The first one of the queue that has not begun.
@@ -146,7 +160,8 @@ impl Pace {
         Self {
             canaries: limits.canary,
             window: limits.parallel.window(matches),
-            allowed: limits.max_failures.limit(matches),
+            max_failures: limits.max_failures,
+            matches,
             queue: 0,
             next: 0,
             under_way: 0,
@@ -158,6 +173,11 @@ impl Pace {
     /// So many more join the queue.
     pub const fn add(&mut self, number: usize) {
         self.queue += number;
+    }
+
+    /// So many more match, whether or not something is to be done for them: a limit on failures that is a share grows with them.
+    pub const fn hold(&mut self, matches: usize) {
+        self.matches += matches;
     }
 
     /// Who begins now? To be asked again until the answer is another than [`Step::Start`].
@@ -198,12 +218,14 @@ impl Pace {
             | Outcome::PatchedBefore { .. }
             | Outcome::Paused
             | Outcome::Vanished
+            | Outcome::Restarting { .. }
             | Outcome::CouldNotEnter { .. }
             | Outcome::NotUnderstood { .. }
             | Outcome::NotBegun => {}
         }
-        if self.failed > self.allowed {
-            self.halt = self.halt.or(Some(Halt::Failures { allowed: self.allowed }));
+        let allowed = self.max_failures.limit(self.matches);
+        if self.failed > allowed {
+            self.halt = self.halt.or(Some(Halt::Failures { allowed }));
         }
     }
 

@@ -14,9 +14,10 @@ use super::journal::error::JournalError;
 use super::journal::line::Carried;
 use super::journal::past::Past;
 use super::outcome::Outcome;
+use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::Plan;
-use super::run::Listener;
+use super::run::{Listener, lives};
 use super::select::Stranger;
 use super::table::Watcher;
 use crate::lineage::digest::Digest;
@@ -86,10 +87,10 @@ impl<'a> Record<'a> {
         self.watcher.ended(container, payload, outcome, None);
     }
 
-    /// The container was started anew once too often.
+    /// The container was started again once more than is followed.
     pub fn restless(&mut self, container: &Container) {
         self.watcher.more(1);
-        self.settle(container, None, &Outcome::Vanished);
+        self.settle(container, None, &Outcome::Restarting { starts: lives::MOST });
     }
 
     /// The journal knows already how that ended; the watcher hears it again.
@@ -110,7 +111,7 @@ impl<'a> Record<'a> {
 
     /// The run is over, with this exit status. Out: the first fault of showing it.
     #[must_use]
-    pub fn finish(self, run: &str, exit: Exit, stopped: Option<&str>) -> Option<io::Error> {
+    pub fn finish(self, run: &str, exit: Exit, stopped: Option<Halt>) -> Option<io::Error> {
         self.watcher.finished(run, exit, stopped)
     }
 

@@ -54,6 +54,15 @@ pub struct Turn {
     pub payloads: Vec<Payload>,
 }
 
+/// What a look at the node found beside what is known already.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Whose turn comes.
+    pub turns: Vec<Turn>,
+    /// How many containers match, those included that nothing is to be done for.
+    pub matches: usize,
+}
+
 /// Whoever hears of a run as it goes.
 pub trait Listener {
     /// A worker is about to enter the container.
@@ -141,7 +150,7 @@ impl<'a> Run<'a> {
         &mut self,
         turns: Vec<Turn>,
         listener: &mut L,
-        mut more: impl FnMut(&mut L) -> Result<Vec<Turn>, E>,
+        mut more: impl FnMut(&mut L) -> Result<Found, E>,
     ) -> Result<Option<Halt>, E> {
         let mut turns = turns;
         loop {
@@ -150,7 +159,9 @@ impl<'a> Run<'a> {
             if let Some(halt) = self.go(listener) {
                 return Ok(Some(halt));
             }
-            turns = more(listener)?;
+            let found = more(listener)?;
+            self.pace.hold(found.matches);
+            turns = found.turns;
             if turns.is_empty() {
                 return Ok(None);
             }

@@ -17,6 +17,7 @@ pub use self::people::span;
 pub use self::tally::Tally;
 use super::job::{Container, Done};
 use super::outcome::Outcome;
+use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::{ContainerFields, Plan};
 use super::select::Stranger;
@@ -75,7 +76,7 @@ enum Event<'a> {
         exit: u8,
         outcomes: &'a Tally,
         #[serde(skip_serializing_if = "Option::is_none")]
-        stopped: Option<&'a str>,
+        stopped: Option<Halt>,
     },
 }
 
@@ -136,7 +137,7 @@ impl Watcher {
 
     /// A container is through with this patch: after a worker entered it, with what that found, or without.
     pub fn ended(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome, done: Option<&Done>) {
-        self.tally.add(people::told(container), outcome);
+        self.tally.add(container, outcome.kind());
         let done_fields = done.map(|done| DoneFields {
             duration_ms: done.took,
             output_bytes: done.written,
@@ -159,7 +160,7 @@ impl Watcher {
     /// A container is there of which nothing can be told.
     pub fn stranger(&mut self, stranger: &Stranger) {
         let outcome = Outcome::NotUnderstood { why: stranger.why.clone() };
-        self.tally.add(people::stranger(stranger), &outcome);
+        self.tally.add_unclear(people::stranger(stranger));
         let container = ContainerFields::of_stranger(stranger);
         let event = Event::Ended { container, patch: PatchFields::default(), well: false, outcome: &outcome, done: None };
         self.write(&event, |columns| columns.stranger(stranger, &outcome));
@@ -188,7 +189,7 @@ impl Watcher {
 
     /// The run is over, with this exit status, before all were through if `stopped` says why. Out: the first fault of telling all this.
     #[must_use]
-    pub fn finished(mut self, run: &str, exit: Exit, stopped: Option<&str>) -> Option<io::Error> {
+    pub fn finished(mut self, run: &str, exit: Exit, stopped: Option<Halt>) -> Option<io::Error> {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.clear();
         }

@@ -8,12 +8,13 @@ use std::collections::HashSet;
 
 use super::auto::Lifted;
 use super::error::PatchError;
-use super::journal::line::{Finished, RunId, Terms};
+use super::journal::line::{Finished, Named, RunId, Terms, Trigger};
 use super::journal::past::{NotWell, Past};
 use super::journal::runs::Runs;
-use super::outcome::Outcome;
-use super::pace::{Halt, Limits, Share};
+use super::outcome::Kind;
+use super::pace::{Halt, Limits};
 use super::payload::{Brought, Kit};
+use super::plan::Plan;
 use super::select::Selection;
 use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
 use crate::lineage::digest::Digest;
@@ -59,7 +60,7 @@ impl Undertaking {
     /// # Errors
     /// [`PatchError::Journal`] when there is no such run, or it cannot be read; [`PatchError::Over`] when it came to an end that is one.
     pub fn resumed(past: Past, pace: PaceWords) -> Result<Self, PatchError> {
-        let before = limits(&past.header.terms);
+        let before = past.pace();
         let limits = pace.over(before);
         if let Some(finished) = &past.finished {
             may_go_on(finished, &limits, &before).map_err(|halt| PatchError::Over(past.header.id.clone(), halt))?;
@@ -75,15 +76,20 @@ impl Undertaking {
     pub fn failures(run: &str, runs: &Runs, pace: PaceWords, output_limit: Option<u64>) -> Result<Self, PatchError> {
         let past = runs.read(runs.find(run)?)?;
         let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
-        let (limits, origin) = (pace.over(limits(&past.header.terms)), Origin::Failures(past.header.id.clone(), past.not_well()));
+        let (limits, origin) = (pace.over(past.pace()), Origin::Failures(past.header.id.clone(), past.not_well()));
         Ok(Self { kit: kit(&past)?, limits, output_limit, origin, list: None })
     }
 
     /// The pace and the like, for the journal.
     #[must_use]
-    pub fn terms(&self) -> Terms {
-        let Limits { canary, parallel, max_failures } = self.limits;
-        Terms { canary, parallel: parallel.to_string(), max_failures: max_failures.to_string(), output_limit: self.output_limit }
+    pub const fn terms(&self) -> Terms {
+        Terms { pace: self.limits, output_limit: self.output_limit }
+    }
+
+    /// What makes it begin.
+    #[must_use]
+    pub const fn trigger(&self) -> Trigger {
+        if self.list.is_some() { Trigger::Auto } else { Trigger::Typed }
     }
 
     /// The run that it goes on with.
@@ -116,29 +122,33 @@ impl Undertaking {
         selection.strangers.retain(|stranger| not_well.has_stranger(&stranger.id));
     }
 
-    /// How many containers the run that it goes on with was for.
+    /// How many containers the run holds: those of this plan, and those that the run which it goes on with was for.
     #[must_use]
-    pub fn matches_before(&self) -> usize {
-        self.past().map_or(0, |past| past.planned.iter().collect::<HashSet<_>>().len())
+    pub fn matches(&self, plan: &Plan) -> usize {
+        let before = self.past().into_iter().flat_map(|past| past.planned.iter().cloned());
+        let all: HashSet<_> = before.chain(plan.planned.iter().map(|planned| Named::of(&planned.container))).collect();
+        all.len()
     }
 
-    /// In how many containers of the run that it goes on with the command did its work.
+    /// In how many containers of the run that it goes on with everything did its work that was to run there.
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
-        let patched = |past: &Past| past.entries.iter().filter(|entry| *entry.outcome() == Outcome::Patched).count();
-        self.past().map_or(0, patched)
+        let Some(past) = self.past() else { return 0 };
+        let well = past.well();
+        let patched = past.entries.iter().filter(|entry| entry.outcome().kind() == Kind::Patched);
+        let passed: HashSet<_> = patched.map(|entry| Named::of(&entry.container)).filter(|named| well.get(named) == Some(&true)).collect();
+        passed.len()
     }
 }
 
 /// Whether more may begin in a run that ended so. What stopped it to keep the others from harm holds, unless somebody asked for another pace by now.
 fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
-    // Why it stopped, if it did, where that is one of the usual reasons.
-    match finished.stopped.as_deref().map(Halt::told) {
+    match finished.stopped {
         None => Err(None),
-        Some(Some(halt @ Halt::Canary)) if limits.canary == before.canary => Err(Some(halt)),
-        Some(Some(halt @ Halt::Failures { .. })) if limits.max_failures == before.max_failures => Err(Some(halt)),
+        Some(halt @ Halt::Canary) if limits.canary == before.canary => Err(Some(halt)),
+        Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => Err(Some(halt)),
         // It was stopped from without, or could not see everything: what it did not begin is still its own.
-        Some(Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal) | None) => Ok(()),
+        Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => Ok(()),
     }
 }
 
@@ -152,12 +162,5 @@ fn kit(past: &Past) -> Result<Kit, PatchError> {
     Ok(Kit::again(past.header.order.clone(), brought, is_signed))
 }
 
-/// The pace of an earlier run; what this program does not understand of it is as usual.
-fn limits(terms: &Terms) -> Limits {
-    let share = |text: &str, usual: Share| text.parse().unwrap_or(usual);
-    Limits {
-        canary: terms.canary,
-        parallel: share(&terms.parallel, USUAL_PACE.parallel),
-        max_failures: share(&terms.max_failures, USUAL_PACE.max_failures),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-
 const MORE: &str = "\
 The canaries go first, one by one: when one of them fails after its command ran, nothing else is started. One that is paused, gone or cannot be entered is \
 no canary, and the next container takes its place. Then the others follow in a window that slides: when one is through, the next one starts. The run starts \
-no further container once MORE than --max-failures have failed; a share is one of the matches of the first plan, rounded down, so of 9 matches 10% is 0, and \
+no further container once MORE than --max-failures have failed; a share is one of all that match, those that start meanwhile included, rounded down, so of 9 matches 10% is 0, and \
 the first failure stops it. What is under way is finished. Failed is a command or check that failed, ran out of time, could not be started or whose end \
 nobody saw; a container that is paused or gone is none. Containers that start meanwhile are patched as well.
 
@@ -134,7 +134,7 @@ struct Args {
     /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4 unless said.
     #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
     parallel: Option<Share>,
-    /// Start no further container once more than this many have failed: a number, or a share of the matches of the first plan, rounded down. 100%
+    /// Start no further container once more than this many have failed: a number, or a share of all that match, rounded down. 100%
     /// unless said, so never; 0 stops at the first failure. What is under way is finished.
     #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
     max_failures: Option<Share>,

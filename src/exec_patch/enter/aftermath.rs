@@ -46,6 +46,7 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
         | Outcome::TimedOut
         | Outcome::Paused
         | Outcome::Vanished
+        | Outcome::Restarting { .. }
         | Outcome::NotBegun
         | Outcome::Interrupted => ended.word().to_owned(),
     };

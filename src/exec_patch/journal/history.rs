@@ -2,7 +2,7 @@
 //!
 //! In: the runs, by their journals; names in them are others' and hostile. Out: text for `--history`: a table of all runs, or one run with each container, what
 //! became of it, how long that took and where its output is; or the same as JSON, one object for each run, whose fields stay. A journal that cannot be
-//! read is one line among the others. Each cell is escaped, and JSON escapes its own.
+//! read is one line among the others, and the exit status says so. Each cell is escaped, and JSON escapes its own.
 
 mod document;
 #[cfg(test)]
@@ -21,6 +21,7 @@ use super::{boot, lock};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::plan::{called, place};
 use crate::exec_patch::table::span;
+use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
 
 /// The most characters of a command, and of what a run is for, in the table.
@@ -71,12 +72,14 @@ impl Phase {
     }
 }
 
-/// All runs as a table, newest first.
-#[must_use]
-pub fn table(runs: &Runs) -> String {
+/// All runs as a table, newest first, and how the program ends.
+///
+/// # Errors
+/// [`JournalError`] when it cannot be told who has the lock.
+pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![["RUN", "BEGUN", "BY", "FOR", "COMMAND", "WELL", "NOT WELL", "STATE"].map(str::to_owned)];
     let mut faults = Vec::new();
-    let sight = Sight::of(runs);
+    let sight = Sight::of(runs)?;
     for id in runs.ids() {
         match runs.read(id) {
             Ok(past) => rows.push(row(&past, &sight)),
@@ -85,18 +88,28 @@ pub fn table(runs: &Runs) -> String {
     }
     let table = if rows.len() > 1 { aligned(&rows) } else { String::new() };
     let text = table + &faults.concat();
-    if text.is_empty() { "no run yet\n".to_owned() } else { text }
+    let exit = if faults.is_empty() { Exit::Clear } else { Exit::Failed };
+    Ok(if text.is_empty() { ("no run yet\n".to_owned(), exit) } else { (text, exit) })
 }
 
-/// All runs as JSON, a line for each, newest first.
-#[must_use]
-pub fn json(runs: &Runs) -> String {
-    let sight = Sight::of(runs);
-    let told = |id: &RunId| match runs.read(id) {
-        Ok(past) => text(&Summary::of(&past, &sight)),
-        Err(error) => text(&Unreadable { run: id, fault: causes(&error) }),
-    };
-    runs.ids().iter().map(|id| told(id) + "\n").collect()
+/// All runs as JSON, a line for each, newest first, and how the program ends.
+///
+/// # Errors
+/// As [`table`].
+pub fn json(runs: &Runs) -> Result<(String, Exit), JournalError> {
+    let sight = Sight::of(runs)?;
+    let (mut lines, mut exit) = (String::new(), Exit::Clear);
+    for id in runs.ids() {
+        lines += &match runs.read(id) {
+            Ok(past) => text(&Summary::of(&past, &sight)),
+            Err(error) => {
+                exit = Exit::Failed;
+                text(&Unreadable { run: id, fault: causes(&error) })
+            }
+        };
+        lines.push('\n');
+    }
+    Ok((lines, exit))
 }
 
 /// One run for people.
@@ -105,7 +118,7 @@ pub fn json(runs: &Runs) -> String {
 /// [`JournalError`] when it cannot be read.
 pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    let sight = Sight::of(runs);
+    let sight = Sight::of(runs)?;
     Ok(heading(&past, &sight) + &containers(&past, &sight) + &footing(&past))
 }
 
@@ -115,7 +128,7 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
 /// [`JournalError`] when it cannot be read.
 pub fn run_json(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    Ok(text(&Whole::of(&past, &Sight::of(runs))) + "\n")
+    Ok(text(&Whole::of(&past, &Sight::of(runs)?)) + "\n")
 }
 
 /// What is looked at once for all runs.
@@ -125,8 +138,8 @@ struct Sight {
 }
 
 impl Sight {
-    fn of(runs: &Runs) -> Self {
-        Self { holder: lock::holder(runs.folder()), boot: boot().unwrap_or_default() }
+    fn of(runs: &Runs) -> Result<Self, JournalError> {
+        Ok(Self { holder: lock::holder(runs.folder())?, boot: boot()? })
     }
 }
 
@@ -215,7 +228,7 @@ fn footing(past: &Past) -> String {
     let (well, not_well) = past.counts();
     let end = match &past.finished {
         Some(finished) => {
-            let stopped = finished.stopped.as_deref().map_or_else(String::new, |why| format!(", stopped because {}", one_line(why)));
+            let stopped = finished.stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
             format!("; ended {} with status {}{stopped}", finished.at, finished.exit)
         }
         None => String::new(),
@@ -233,6 +246,7 @@ fn sentence(outcome: &Outcome) -> String {
         Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => {
             format!("{word}: {}", one_line(why))
         }
+        Outcome::Restarting { starts } => format!("{word}: entered in {starts} of its starts"),
         Outcome::Patched
         | Outcome::AlreadyFine
         | Outcome::TimedOut

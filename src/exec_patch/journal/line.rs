@@ -23,6 +23,7 @@ use super::who::Who;
 use crate::container::running::InitProcess;
 use crate::exec_patch::job::{Container, Done, Work};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::pace::{Halt, Limits};
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -131,6 +132,8 @@ pub struct Header {
     pub boot: String,
     /// Who began it.
     pub by: Who,
+    /// What made it begin.
+    pub trigger: Trigger,
     /// The words that were typed, behind the program's own name.
     pub argv: Vec<String>,
     /// What is wanted where.
@@ -150,16 +153,22 @@ pub struct Header {
     pub list_version: Option<u64>,
 }
 
-/// How a run goes about its containers, in words that were typed, for whoever resumes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What made a run begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A person, or a tool of theirs, typed it.
+    Typed,
+    /// `--auto`: a list was installed. Whoever resumes it needs the list's signatures as well.
+    Auto,
+}
+
+/// How a run goes about its containers, for whoever resumes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// `--canary`.
-    pub canary: usize,
-    /// `--parallel`, a number or a share such as `10%`.
-    pub parallel: String,
-    /// `--max-failures`, a number or a share.
-    pub max_failures: String,
+    /// At which pace.
+    pub pace: Limits,
     /// `--output-limit`, in bytes.
     pub output_limit: u64,
 }
@@ -344,6 +353,8 @@ pub struct Resumed {
     pub by: Who,
     /// The words that were typed.
     pub argv: Vec<String>,
+    /// At which pace from here on.
+    pub pace: Limits,
 }
 
 /// The run is over.
@@ -358,7 +369,7 @@ pub struct Finished {
     pub well: usize,
     /// How many are not, those that are not understood and those that were not begun included.
     pub not_well: usize,
-    /// Why it stopped before all were through, if it did: a half sentence such as `more than 2 containers failed`.
+    /// Why it stopped before all were through, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<String>,
+    pub stopped: Option<Halt>,
 }

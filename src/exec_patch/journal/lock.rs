@@ -42,6 +42,7 @@ pub struct Lock {
 
 /// Who has the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Holder {
     /// The run.
     pub run: RunId,
@@ -102,7 +103,7 @@ impl Lock {
                 file.set_len(0).map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
                 Ok(Self { file, folder: paths.patches.clone() })
             }
-            Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches))),
+            Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches)?)),
             Err(TryLockError::Error(error)) => Err(JournalError::Folder(paths.patches.clone(), error)),
         }
     }
@@ -175,8 +176,13 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
     if is_file { Ok(file) } else { Err(FileError::NotRegular(folder.join(NAME)).into()) }
 }
 
-/// Who has the lock, by the file.
-pub(super) fn holder(folder: &Path) -> Option<Holder> {
-    let bytes = file::read(&folder.join(NAME), LARGEST_NOTE, Guard::Owned).ok()?;
-    serde_json::from_slice(&bytes).ok()
+/// Who has the lock, or had it last, by the file; nobody while one who took it has not said so yet.
+pub(super) fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
+    let path = folder.join(NAME);
+    match file::read(&path, LARGEST_NOTE, Guard::Owned) {
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| JournalError::Line(path, 1, error.to_string())),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

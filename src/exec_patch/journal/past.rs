@@ -13,6 +13,7 @@ use super::line::{Carried, Finished, Header, Named, Resumed, Stranger, Worker};
 use super::reading;
 use crate::exec_patch::job::{Container, Done};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::pace::Limits;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -195,7 +196,8 @@ impl Past {
     }
 
     /// Each container that was to be entered: whether it is well, whichever its life, by the last word on each thing that ran there.
-    fn well(&self) -> HashMap<Named, bool> {
+    #[must_use]
+    pub fn well(&self) -> HashMap<Named, bool> {
         let last: HashMap<_, _> =
             self.entries.iter().map(|entry| ((Named::of(&entry.container), entry.digest), entry.outcome().is_well())).collect();
         let mut well = HashMap::new();
@@ -228,6 +230,12 @@ impl Past {
         let containers = self.well();
         let well = containers.values().filter(|is_well| **is_well).count();
         (well, containers.len() - well + self.strangers.len())
+    }
+
+    /// At which pace it went on last.
+    #[must_use]
+    pub fn pace(&self) -> Limits {
+        self.resumed.last().map_or(self.header.terms.pace, |resumed| resumed.pace)
     }
 
     /// How long its workers take at most to reach their deadlines.

@@ -1,7 +1,8 @@
 //! How does a journal become what it says?
 //!
-//! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line that this program would not have written. What is behind
-//! the last line feed was never finished, and is passed over. The file is read line by line, and never more than [`LARGEST`] of it.
+//! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line that this program would not have written: nothing in it
+//! is passed over, and nothing that it lacks is assumed. What is behind the last line feed was never finished: whoever wrote it was killed, and nothing
+//! followed from it. The file is read line by line, and never more than [`LARGEST`] of it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
@@ -116,7 +118,7 @@ impl Reading<'_> {
             self.past = Some(begin(self.folder, line)?);
             return Ok(());
         };
-        match serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? {
+        match parse(line)? {
             Line::Run(_) => return Err("a second header".into()),
             Line::Carried(carried) => past.carried.push(carried),
             Line::Planned(planned) => {
@@ -152,13 +154,39 @@ impl Reading<'_> {
     }
 }
 
+/// What a line says, all of it: written again, it is the same.
+fn parse(line: &[u8]) -> Result<Line, Fault> {
+    let fault = |error: serde_json::Error| Fault::Text(error.to_string());
+    let read: Value = serde_json::from_slice(line).map_err(fault)?;
+    let line: Line = serde_json::from_slice(line).map_err(fault)?;
+    match difference(&read, &serde_json::to_value(&line).map_err(fault)?) {
+        None => Ok(line),
+        Some(difference) => Err(Fault::Text(difference)),
+    }
+}
+
+/// The first thing in which what stands in a line is not what is known of it.
+fn difference(read: &Value, known: &Value) -> Option<String> {
+    match (read, known) {
+        (Value::Object(read), Value::Object(known)) => {
+            let unknown = read.keys().find(|key| !known.contains_key(*key)).map(|key| format!("unknown field `{key}`"));
+            let missing = known.keys().find(|key| !read.contains_key(*key)).map(|key| format!("missing field `{key}`"));
+            unknown.or(missing).or_else(|| read.iter().find_map(|(key, value)| difference(value, known.get(key)?)))
+        }
+        (Value::Array(read), Value::Array(known)) if read.len() == known.len() => {
+            read.iter().zip(known).find_map(|(read, known)| difference(read, known))
+        }
+        (read, known) => (read != known).then(|| format!("{read} where {known} is meant")),
+    }
+}
+
 /// What the first line says.
 fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
     let AnyHeader { run: AnyVersion { version } } = serde_json::from_slice(line).map_err(|_| Fault::from("it is no header"))?;
     if version != VERSION {
         return Err(Fault::Version(version));
     }
-    let Line::Run(header) = serde_json::from_slice(line).map_err(|error| Fault::Text(error.to_string()))? else {
+    let Line::Run(header) = parse(line)? else {
         return Err("it is no header".into());
     };
     if folder.file_name() != Some(header.id.as_str().as_ref()) {

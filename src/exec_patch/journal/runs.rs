@@ -1,8 +1,8 @@
 //! Which runs were there?
 //!
 //! In: the folder of the runs. Out: their IDs, newest first, by which each is found: the whole ID, a beginning of it that no other has, or `last`; and
-//! [`Prior`], what they patched. A journal that cannot be read costs its run one line and nothing else. Names in the folder that are no IDs are passed
-//! over.
+//! [`Prior`], what they patched. A journal that cannot be read is an error of it: what ran there is not known. Names in the folder that are no IDs are
+//! passed over.
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,12 +27,12 @@ pub struct Runs {
 }
 
 /// What earlier runs patched.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Prior {
     /// For each digest of what ran and each life: the run that patched it; none where the last that ran there did not.
     patched: HashMap<(Digest, Life), Option<RunId>>,
-    /// The runs that could not be read, one line each.
-    pub faults: Vec<String>,
+    /// Why runs could not be read.
+    pub faults: Vec<JournalError>,
 }
 
 impl Runs {
@@ -85,7 +85,7 @@ impl Runs {
         Past::read(&self.folder.join(id.as_str()))
     }
 
-    /// What the runs of this start of the machine patched. A run that cannot be read is told, and what it patched will be patched again.
+    /// What the runs of this start of the machine patched, as far as they can be read.
     #[must_use]
     pub fn prior(&self, boot: &str) -> Prior {
         let mut prior = Prior::default();
@@ -93,7 +93,7 @@ impl Runs {
             let folder = self.folder.join(id.as_str());
             match Past::is_of(&folder, boot).and_then(|is_of| is_of.then(|| Past::read(&folder)).transpose()) {
                 Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
-                Err(error) => prior.faults.push(crate::report::line::causes(&error)),
+                Err(error) => prior.faults.push(error),
             }
         }
         prior
@@ -136,6 +136,7 @@ impl Prior {
                     | Outcome::PatchedBefore { .. }
                     | Outcome::Paused
                     | Outcome::Vanished
+                    | Outcome::Restarting { .. }
                     | Outcome::CouldNotEnter { .. }
                     | Outcome::NotUnderstood { .. }
                     | Outcome::NotBegun => continue,

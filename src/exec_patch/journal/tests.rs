@@ -15,22 +15,24 @@ use super::who::*;
 use super::*;
 use crate::container::running::RuntimeKind;
 use crate::exec_patch::job::Work;
+use crate::exec_patch::pace::Halt;
 use crate::exec_patch::select::{Wanted, What};
-use crate::exec_patch::words::Means;
+use crate::exec_patch::words::{Means, USUAL_PACE};
 use crate::paths::Paths;
+use crate::report::Exit;
 use crate::report::line::causes;
 
-pub(super) fn node() -> (tempfile::TempDir, Paths) {
+pub(in crate::exec_patch) fn node() -> (tempfile::TempDir, Paths) {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::below(folder.path());
     (folder, paths)
 }
 
-pub(super) fn nobody() -> Sockets {
+pub(in crate::exec_patch) fn nobody() -> Sockets {
     Sockets { journal: "/nowhere".into(), syslog: "/nowhere".into() }
 }
 
-pub(super) fn alice() -> Who {
+pub(in crate::exec_patch) fn alice() -> Who {
     let person = |uid, name: &str| Person { uid, name: Some(name.to_owned()) };
     let (user, login, terminal, host) = (person(0, "root"), Some(person(1_000, "alice")), Some("/dev/pts/3".into()), "node-1".into());
     Who { user, login, sudo: None, terminal, host }
@@ -55,12 +57,12 @@ fn digest() -> Digest {
 
 fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
     let carried = vec![Carried { digest: digest(), ban: None, told: "sh -c 'apt-get upgrade'".into(), work: work() }];
-    let terms = Terms { canary: 1, parallel: "4".into(), max_failures: "100%".into(), output_limit: 1 << 20 };
+    let terms = Terms { pace: USUAL_PACE, output_limit: 1 << 20 };
     let (argv, only_failed) = (vec!["--ban".into(), "BAN-2026-0007".into()], None);
-    Draft { by: alice(), argv, order: order(), terms, carried, brought, only_failed, list_version: Some(412) }
+    Draft { by: alice(), trigger: Trigger::Typed, argv, order: order(), terms, carried, brought, only_failed, list_version: Some(412) }
 }
 
-pub(super) fn container(id: &str, pid: u32) -> Container {
+pub(in crate::exec_patch) fn container(id: &str, pid: u32) -> Container {
     let (name, image, image_id) = (Some(format!("web-{pid}")), Some("acme/web:1".into()), None);
     let (kind, root, bundle) = (RuntimeKind::Runc, "/run/docker/runtime-runc/moby".into(), "/b".into());
     Container {
@@ -79,7 +81,7 @@ pub(super) fn container(id: &str, pid: u32) -> Container {
     }
 }
 
-pub(super) fn job(journal: &Journal, number: usize, container: Container) -> Job {
+pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Container) -> Job {
     let (run, journal, runtime) = (journal.id().to_string(), journal.folder().to_owned(), "/usr/sbin/runc".into());
     Job { run, journal, number, container, runtime, work: work(), digest: digest(), ban: None, output_limit: 1 }
 }
@@ -89,19 +91,19 @@ fn done(outcome: Outcome) -> Done {
 }
 
 /// A run under way in which nothing has happened yet.
-pub(super) fn begun(paths: &Paths) -> (Lock, Journal) {
+pub(in crate::exec_patch) fn begun(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
     let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
     (lock, journal)
 }
 
-pub(super) fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
+pub(in crate::exec_patch) fn treat(journal: &Journal, number: usize, container: Container, outcome: Outcome) {
     let job = job(journal, number, container);
     journal.begun(&job, false).unwrap();
     journal.ended(&job, &done(outcome)).unwrap();
 }
 
-pub(super) fn failed(status: i32) -> Outcome {
+pub(in crate::exec_patch) fn failed(status: i32) -> Outcome {
     Outcome::Failed { stage: crate::exec_patch::outcome::Stage::Command, status }
 }
 
@@ -146,7 +148,7 @@ fn a_run_is_read_as_it_was_written() {
     assert!(not_well.has_stranger("c5") && !not_well.has_stranger("c1"));
     assert_eq!(past.finished, None);
 
-    let finished = Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 5, stopped: Some("the canary failed".into()) };
+    let finished = Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 5, stopped: Some(Halt::Canary) };
     journal.finished(finished.clone()).unwrap();
     assert_eq!(Past::read(journal.folder()).unwrap().finished, Some(finished));
     for path in [paths.patches.clone(), journal.folder().to_owned(), journal.folder().join(JOURNAL), paths.patches.join(".lock")] {
@@ -177,7 +179,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::wait(&paths, &past, &mut |_| ControlFlow::Continue(())).unwrap();
-    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec!["--resume".into()]).unwrap();
+    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec!["--resume".into()], USUAL_PACE).unwrap();
     treat(&journal, past.next_number(), container("c2", 12), Outcome::AlreadyFine);
     let past = Past::read(journal.folder()).unwrap();
     assert_eq!((past.resumed.len(), past.entries.len(), past.next_number(), past.finished), (1, 2, 3, None));
@@ -243,6 +245,11 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         (header.replace("\"version\":1", "\"version\":2") + "\n", ": it is of version 2, not 1".into()),
         (header.replace("\"version\":1", "\"version\":2,\"more\":{}") + "\n", ": it is of version 2, not 1".into()),
         (header.replace("\"argv\":", "\"words\":") + "\n", ", line 1: unknown field `words`".into()),
+        (header.replace("\"engines\":[\"docker\"],", "") + "\n", ", line 1: missing field `engines`".into()),
+        (header.replace("\"max_failures\":\"100%\"", "\"max_failures\":\"most\"") + "\n", ", line 1: a number, or 0% to 100%".into()),
+        (format!("{header}\n{}\n", begun.replace("\"owner\":0", "\"owner\":0,\"more\":[]")), ", line 2: unknown field `more`".into()),
+        (format!("{header}\n{}\n", begun.replace("\"at\":", "\"thaws\":false,\"at\":")), ", line 2: unknown field `thaws`".into()),
+        (format!("{header}\n{begun}\n{}\n", ended.replace("patched", "well")), ", line 3: unknown variant `well`".into()),
         (header.replace(journal.id().as_str(), other) + "\n", format!(", line 1: it is that of run {other}")),
         (header.replace(journal.id().as_str(), "../../etc") + "\n", ", line 1: invalid value: string \"../../etc\"".into()),
     ] {
@@ -251,9 +258,12 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         assert!(error.starts_with(&format!("cannot read {path:?}{fault}")), "{error}");
     }
     let runs = Runs::load(&paths).unwrap();
-    let told = history::table(&runs);
+    let (told, exit) = history::table(&runs).unwrap();
+    assert_eq!(exit, Exit::Failed);
     assert!(told.starts_with(&format!("run {}: cannot read ", journal.id())), "{told}");
-    assert!(history::json(&runs).starts_with(&format!("{{\"run\":\"{}\",\"fault\":\"cannot read ", journal.id())));
+    let (json, exit) = history::json(&runs).unwrap();
+    assert_eq!(exit, Exit::Failed);
+    assert!(json.starts_with(&format!("{{\"run\":\"{}\",\"fault\":\"cannot read ", journal.id())));
     assert_eq!(runs.prior(journal.boot()).faults.len(), 1);
     let version = JournalError::Version("/x".into(), 2);
     assert_eq!(version.hint().unwrap(), "read it with the embargo that wrote it, or remove its folder");
@@ -299,7 +309,10 @@ fn a_run_is_found_by_its_id_by_its_beginning_or_as_the_last() {
     let (_folder, paths) = node();
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(runs.find("last").unwrap_err().to_string(), format!("cannot find any run: there is none in {:?}", paths.patches));
-    assert_eq!((history::table(&runs).as_str(), history::json(&runs).as_str()), ("no run yet\n", ""));
+    assert_eq!(
+        (history::table(&runs).unwrap(), history::json(&runs).unwrap()),
+        (("no run yet\n".into(), Exit::Clear), (String::new(), Exit::Clear))
+    );
     for name in ["20261120-221500-a1b2", "20261120-221500-a1ff", "20261121-000000-0001", "notes", "20261121-000000-000G"] {
         fs::create_dir_all(paths.patches.join(name)).unwrap();
     }
@@ -472,7 +485,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let (_folder, paths) = node();
     let (lock, journal) = begun(&paths);
     // The one who paced it is gone; its worker has the lock, as if it had inherited it.
-    let gone = Holder { process: Worker { pid: 1, started: u64::MAX }, ..holder(lock.folder()).unwrap() };
+    let gone = Holder { process: Worker { pid: 1, started: u64::MAX }, ..holder(lock.folder()).unwrap().unwrap() };
     replace::replace(&paths.patches.join(".note"), 0o600, &serde_json::to_vec(&gone).unwrap()).unwrap();
     let note = file::read(&paths.patches.join(".note"), 4_096, Guard::Owned).unwrap();
     fs::OpenOptions::new().write(true).truncate(true).open(paths.patches.join(".lock")).unwrap().write_all(&note).unwrap();

@@ -77,6 +77,7 @@ pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
 pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
     let Finished { at, exit, well, not_well, stopped } = finished;
     let took = Duration::from_secs(at.since(header.begun));
+    let stopped = stopped.map(|why| why.to_string());
     let end = End { well: *well, not_well: *not_well, exit: *exit, took, stopped: stopped.as_deref() };
     send(log, run(header, &header.by.person().told()), &Event::Ended(end));
 }
@@ -97,6 +98,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
         | Outcome::Paused
         | Outcome::LeftAwake { .. }
         | Outcome::Vanished
+        | Outcome::Restarting { .. }
         | Outcome::CouldNotEnter { .. }
         | Outcome::NotUnderstood { .. }
         | Outcome::NotBegun
@@ -109,6 +111,7 @@ fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
         Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
+        Outcome::Restarting { starts } => Some(format!("entered in {starts} of its starts")),
         Outcome::Survived { left } => Some(left.join(", ")),
         Outcome::Patched
         | Outcome::AlreadyFine

@@ -197,19 +197,42 @@ fn those_under_way_are_finished_and_may_fail_beyond_the_limit() {
 }
 
 #[test]
-fn what_a_rescan_finds_joins_the_queue_and_changes_no_share() {
-    let mut pace = Pace::new(limits(0, Share::Percent(50), Share::Percent(50)), 2);
-    pace.add(2);
-    assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Wait]);
-    pace.ended(&FAILED);
-    assert_eq!(pace.next(), Step::Start(1));
-    pace.ended(&Outcome::Patched);
-    assert_eq!(pace.next(), Step::Finished);
-    pace.add(20);
-    assert_eq!([pace.next(), pace.next()], [Step::Start(2), Step::Wait], "the window is half of two");
-    pace.ended(&FAILED);
-    assert_eq!(pace.next(), Step::Stop(Halt::Failures { allowed: 1 }), "and so is the limit");
-    assert_eq!(pace.not_begun(), 3..22);
+fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
+    for (max_failures, allowed) in [(Share::Percent(50), 11), (Share::Percent(10), 2), (Share::Number(1), 1)] {
+        let mut pace = Pace::new(limits(0, Share::Percent(50), max_failures), 2);
+        pace.add(2);
+        assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Wait]);
+        pace.ended(&Outcome::Patched);
+        assert_eq!(pace.next(), Step::Start(1));
+        pace.ended(&Outcome::Patched);
+        assert_eq!(pace.next(), Step::Finished);
+        // For one of those nothing is to be done.
+        pace.hold(21);
+        pace.add(20);
+        assert_eq!([pace.next(), pace.next()], [Step::Start(2), Step::Wait], "the window is half of two");
+        let failed = (0..).find(|_| {
+            pace.ended(&FAILED);
+            pace.next() == Step::Stop(Halt::Failures { allowed })
+        });
+        assert_eq!(failed, Some(allowed), "{max_failures}: one more than that");
+        assert_eq!(pace.not_begun(), 3 + allowed..22);
+    }
+}
+
+#[test]
+fn all_that_a_run_finds_may_fail_where_the_limit_is_all_of_them() {
+    for found in [vec![1, 4], vec![2, 1, 1, 9], vec![0, 3]] {
+        let mut pace = Pace::new(limits(0, Share::Number(1), ANY), 0);
+        for more in found {
+            pace.hold(more);
+            pace.add(more);
+            (0..more).for_each(|_| {
+                assert!(matches!(pace.next(), Step::Start(_)));
+                pace.ended(&FAILED);
+            });
+            assert_eq!(pace.next(), Step::Finished);
+        }
+    }
 }
 
 #[test]
@@ -232,11 +255,32 @@ fn a_run_that_is_resumed_needs_no_canary_twice() {
 }
 
 #[test]
-fn why_a_run_stopped_is_read_as_it_was_written() {
-    for halt in [Halt::Canary, Halt::Failures { allowed: 0 }, Halt::Failures { allowed: 12 }, Halt::Asked, Halt::Journal] {
-        assert_eq!(Halt::told(&halt.to_string()), Some(halt));
+fn why_a_run_stopped_is_read_as_it_was_written_or_not_at_all() {
+    for (halt, json) in [
+        (Halt::Canary, r#"{"reason":"canary"}"#),
+        (Halt::Failures { allowed: 12 }, r#"{"reason":"failures","allowed":12}"#),
+        (Halt::Asked, r#"{"reason":"asked"}"#),
+        (Halt::Journal, r#"{"reason":"journal"}"#),
+        (Halt::Scan, r#"{"reason":"scan"}"#),
+    ] {
+        assert_eq!((serde_json::to_string(&halt).unwrap().as_str(), serde_json::from_str(json).ok()), (json, Some(halt)));
     }
-    assert_eq!(["", "more than failed", "more than x failed", "it could not look for more containers"].map(Halt::told), [None; 4]);
+    for json in
+        [r#""the canary failed""#, r#"{"reason":"failures"}"#, r#"{"reason":"failures","allowed":"2"}"#, r#"{"reason":"moon"}"#, "null"]
+    {
+        assert!(serde_json::from_str::<Halt>(json).is_err(), "{json}");
+    }
+}
+
+#[test]
+fn a_pace_is_read_as_it_was_written_or_not_at_all() {
+    let pace = limits(1, Share::Percent(10), Share::Number(0));
+    let json = r#"{"canary":1,"parallel":"10%","max_failures":"0"}"#;
+    assert_eq!((serde_json::to_string(&pace).unwrap().as_str(), serde_json::from_str(json).ok()), (json, Some(pace)));
+    for other in [r#""101%""#, r#""none""#, r#""""#, "0", "null"] {
+        assert!(serde_json::from_str::<Limits>(&json.replace(r#""0""#, other)).is_err(), "{other}");
+    }
+    assert!(serde_json::from_str::<Limits>(r#"{"canary":1,"parallel":"10%"}"#).is_err());
 }
 
 #[test]
@@ -251,6 +295,13 @@ fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     assert_eq!(pace.next(), Step::Wait);
     pace.ended(&Outcome::Patched);
     assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Asked), 2..4));
-    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked, Halt::Journal].map(|halt| halt.to_string());
-    assert_eq!(reasons, ["the canary failed", "more than 3 failed", "it was told to stop", "the journal cannot be written"]);
+    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked, Halt::Journal, Halt::Scan].map(|halt| halt.to_string());
+    let expected = [
+        "the canary failed",
+        "more than 3 failed",
+        "it was told to stop",
+        "the journal cannot be written",
+        "it could not look for more containers",
+    ];
+    assert_eq!(reasons, expected);
 }

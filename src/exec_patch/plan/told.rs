@@ -3,11 +3,14 @@
 //! In: a plan, with names and reasons of others. Out: lines for people, each escaped, and lines for machines, whose names and meanings embargo-exec-patch(8)
 //! gives.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{ContainerFields, Plan, Planned, Step};
 use crate::ctl::amount;
 use crate::exec_patch::job::Container;
+use crate::exec_patch::journal::line::Named;
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::{LeftOut, Stranger};
@@ -106,12 +109,13 @@ fn stranger(stranger: &Stranger) -> Vec<String> {
 
 fn summary(plan: &Plan) -> String {
     let number = |is: fn(&Step) -> bool| plan.steps().filter(|step| is(step)).count();
+    let bygone = plan.bygone.iter().map(|(container, _)| Named::of(container)).collect::<HashSet<_>>().len();
     let parts = [
         (number(|step| matches!(step, Step::Run(_))), "to patch"),
         (number(|step| matches!(step, Step::Before(..))), "patched before"),
         (number(|step| matches!(step, Step::Stands(..))), "left as it is"),
         (number(|step| matches!(step, Step::Cannot(_))), "could not be patched"),
-        (plan.bygone.len(), "no longer matching"),
+        (bygone, "no longer matching"),
         (plan.left_out.len(), "left out"),
         (plan.strangers.len(), "not understood"),
     ];

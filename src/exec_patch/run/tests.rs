@@ -130,9 +130,13 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     let first = rounds.next().unwrap();
     let mut run = Run::new(crew, Pace::new(limits, first.len())).unwrap();
     run.beyond = heard.beyond.unwrap_or(run.beyond);
-    let halt = run.carry_out(first, heard, |_| Ok::<_, ()>(rounds.next().unwrap_or_default()));
+    let halt = run.carry_out(first, heard, |_| Ok::<_, ()>(rounds.next().map(found).unwrap_or_default()));
     assert!(run.under_way.is_empty());
     halt.unwrap()
+}
+
+fn found(turns: Vec<Turn>) -> Found {
+    Found { matches: turns.len(), turns }
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
@@ -234,7 +238,7 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
         Crew { program: Path::new("/nowhere/worker"), lock: lock.as_fd(), run: "r", journal: Path::new("/"), output_limit: 1, number: 1 };
     let limits = Limits { canary: 0, parallel: Share::Number(2), max_failures: Share::Number(0) };
     let mut run = Run::new(crew, Pace::new(limits, 1)).unwrap();
-    let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| Ok::<_, ()>(Vec::new()));
+    let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| Ok::<_, ()>(Found::default()));
     assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
     assert_eq!(heard.lines, ["a x: could not enter", "a y: not begun"]);
 }

@@ -9,8 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Tally;
 use crate::ctl::amount;
 use crate::exec_patch::job::{Container, Done};
-use crate::exec_patch::outcome::{Outcome, Stage};
+use crate::exec_patch::outcome::{Kind, Outcome, Stage};
 use crate::exec_patch::output;
+use crate::exec_patch::pace::Halt;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::plan::{Plan, Step, called, place};
 use crate::exec_patch::select::Stranger;
@@ -126,6 +127,7 @@ const fn has_run(outcome: &Outcome) -> bool {
         | Outcome::Interrupted => true,
         Outcome::PatchedBefore { .. }
         | Outcome::Paused
+        | Outcome::Restarting { .. }
         | Outcome::CouldNotEnter { .. }
         | Outcome::NotUnderstood { .. }
         | Outcome::NotBegun => false,
@@ -136,6 +138,7 @@ const fn has_run(outcome: &Outcome) -> bool {
 fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Patched | Outcome::AlreadyFine | Outcome::TimedOut | Outcome::Vanished | Outcome::NotBegun | Outcome::Interrupted => None,
+        Outcome::Restarting { starts } => Some(format!("it has been started again more often than {starts} times in this run")),
         Outcome::Paused => Some("--thaw resumes it for the patch".to_owned()),
         Outcome::PatchedBefore { run } => Some(format!("by run {run}")),
         Outcome::Failed { stage, status } => Some(match stage {
@@ -167,20 +170,19 @@ pub fn span(milliseconds: u64) -> String {
 }
 
 /// What a run ends with: why it stopped, those that are not well, and the numbers.
-pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<&str>) -> Vec<String> {
+pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let is_begun = |(_, word): &&(String, &str)| *word != Outcome::NotBegun.word();
-    let unwell: Vec<_> = tally.unwell().iter().filter(is_begun).collect();
+    let (unbegun, unwell): (Vec<_>, Vec<_>) = tally.unwell().partition(|one| one.kind == Kind::NotBegun);
     if !unwell.is_empty() {
         lines.push("not well:".to_owned());
-        lines.extend(unwell.iter().map(|(told, word)| format!("  {word}: {told}")));
+        lines.extend(unwell.iter().map(|one| format!("  {}: {}", one.kind.word(), one.called)));
     }
-    let unbegun: HashSet<_> = tally.unwell().iter().filter(|one| !is_begun(one)).map(|(told, _)| told).collect();
+    let unbegun: HashSet<_> = unbegun.iter().map(|one| &one.container).collect();
     if !unbegun.is_empty() {
         lines.push(format!("not begun: {}; --history {run} names them", amount(unbegun.len(), "container")));
     }
-    lines.extend(stopped.map(|why| format!("stopped: {}", line::one_line(why))));
-    let counts: Vec<_> = tally.counts().map(|(word, count)| format!("{count} {word}")).collect();
+    lines.extend(stopped.map(|why| format!("stopped: {why}")));
+    let counts: Vec<_> = tally.counts().map(|(kind, count)| format!("{count} {}", kind.word())).collect();
     lines.push(match tally.total() {
         0 => "no container matches".to_owned(),
         total => format!("{}: {}; run {run}", amount(total, "outcome"), counts.join(", ")),

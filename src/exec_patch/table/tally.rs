@@ -1,89 +1,98 @@
 //! How many ended how?
 //!
-//! In: outcomes. Out: their numbers by the words of the JSON lines, who was not well, and the exit status that follows. Pure.
+//! In: outcomes. Out: their numbers, who was not well, and the exit status that follows. Pure.
+
+use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::exec_patch::outcome::Outcome;
+use super::people;
+use crate::exec_patch::job::Container;
+use crate::exec_patch::journal::line::Named;
+use crate::exec_patch::outcome::Kind;
 use crate::report::Exit;
 
-/// The outcomes in the order in which a summary has them: first what is well.
-const WORDS: [&str; 13] = [
-    "patched",
-    "already fine",
-    "patched before",
-    "failed",
-    "timed out",
-    "timed out, survived",
-    "left awake",
-    "paused",
-    "vanished",
-    "could not enter",
-    "not understood",
-    "not begun",
-    "interrupted",
-];
+/// One outcome that was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Of which container; none where it is not known which one it is.
+    pub container: Option<Named>,
+    /// What people call it.
+    pub called: String,
+    /// How it ended.
+    pub kind: Kind,
+}
 
 /// How many ended how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    counts: [usize; WORDS.len()],
-    unwell: Vec<(String, &'static str)>,
+    counted: Vec<Option<Counted>>,
+    /// Of each container the life that was met last, by process and start, and where its outcomes are.
+    lives: HashMap<Named, ((u32, u64), Vec<usize>)>,
 }
 
 impl Tally {
-    /// Counts an outcome of the container that people call `told`. One that vanished and is met again was started anew: its later life counts.
-    pub fn add(&mut self, told: String, outcome: &Outcome) {
-        let word = outcome.word();
-        let vanished = Outcome::Vanished.word();
-        let before = self.unwell.len();
-        self.unwell.retain(|(other, word)| *word != vanished || *other != told);
-        if let Some(at) = WORDS.iter().position(|known| *known == vanished) {
-            self.counts[at] -= before - self.unwell.len();
+    /// Counts an outcome of a container; one that has several patches has as many. Where it vanished and is met again, it was started anew: what remained
+    /// undone in its earlier life counts no more.
+    pub fn add(&mut self, container: &Container, kind: Kind) {
+        let named = Named::of(container);
+        let life = (container.pid, container.started);
+        let (known, places) = self.lives.entry(named.clone()).or_insert_with(|| (life, Vec::new()));
+        if *known != life {
+            let of = |at: &usize| self.counted[*at].as_ref().map(|counted| counted.kind);
+            if places.iter().any(|at| of(at) == Some(Kind::Vanished)) {
+                let undone: Vec<_> = places.iter().copied().filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotBegun))).collect();
+                undone.into_iter().for_each(|at| self.counted[at] = None);
+            }
+            (*known, *places) = (life, Vec::new());
         }
-        if let Some(at) = WORDS.iter().position(|known| *known == word) {
-            self.counts[at] += 1;
-        }
-        if !outcome.is_well() {
-            self.unwell.push((told, word));
-        }
+        places.push(self.counted.len());
+        self.counted.push(Some(Counted { container: Some(named), called: people::told(container), kind }));
+    }
+
+    /// Counts a container that is not understood.
+    pub fn add_unclear(&mut self, called: String) {
+        self.counted.push(Some(Counted { container: None, called, kind: Kind::NotUnderstood }));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Counted> {
+        self.counted.iter().flatten()
     }
 
     /// How many there are.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.counts.iter().sum()
+        self.all().count()
     }
 
     /// Each outcome that there is, and how many of it.
-    pub fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        WORDS.iter().copied().zip(self.counts).filter(|(_, count)| *count > 0)
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
+        let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
+        Kind::ALL.into_iter().map(move |kind| (kind, count(kind))).filter(|(_, count)| *count > 0)
     }
 
-    /// Those that are not well, and how they ended.
-    #[must_use]
-    pub fn unwell(&self) -> &[(String, &'static str)] {
-        &self.unwell
+    /// Those that are not well.
+    pub fn unwell(&self) -> impl Iterator<Item = &Counted> {
+        self.all().filter(|counted| !counted.kind.is_well())
     }
 
     /// How the program ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        match (self.total(), self.unwell.is_empty()) {
+        match (self.total(), self.unwell().next()) {
             (0, _) => Exit::NothingMatched,
-            (_, true) => Exit::Clear,
-            (_, false) => Exit::NotAllWell,
+            (_, None) => Exit::Clear,
+            (_, Some(_)) => Exit::NotAllWell,
         }
     }
 }
 
-/// An object with the outcomes' words as JSON lines have them: `{"patched":3,"could-not-enter":1}`.
+/// An object: `{"patched":3,"could-not-enter":1}`.
 impl Serialize for Tally {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        for (word, count) in self.counts() {
-            let word = if word == "timed out, survived" { "survived".to_owned() } else { word.replace(' ', "-") };
-            map.serialize_entry(&word, &count)?;
+        for (kind, count) in self.counts() {
+            map.serialize_entry(kind.key(), &count)?;
         }
         map.end()
     }
@@ -91,23 +100,51 @@ impl Serialize for Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::container;
     use super::*;
+
+    /// What is counted of these, each a container's name, its first process and an outcome.
+    fn tally(outcomes: &[(&str, u32, Kind)]) -> Tally {
+        let mut tally = Tally::default();
+        outcomes.iter().for_each(|(name, pid, kind)| tally.add(&Container { id: (*name).into(), pid: *pid, ..container(name) }, *kind));
+        tally
+    }
 
     #[test]
     fn a_container_that_was_started_anew_counts_by_its_later_life() {
-        let mut tally = Tally::default();
-        for (told, outcome) in [
-            ("one", Outcome::Vanished),
-            ("two", Outcome::Vanished),
-            ("one", Outcome::Patched),
-            ("three", Outcome::Patched),
-            ("three", Outcome::Vanished),
-            ("three", Outcome::Vanished),
-        ] {
-            tally.add(told.into(), &outcome);
-        }
-        assert_eq!(tally.counts().collect::<Vec<_>>(), [("patched", 2), ("vanished", 2)]);
-        assert_eq!(tally.unwell(), [("two".to_owned(), "vanished"), ("three".to_owned(), "vanished")]);
+        use Kind::{NotBegun, Patched, Restarting, Vanished};
+        let tally = tally(&[
+            ("one", 1, Vanished),
+            ("two", 1, Vanished),
+            ("one", 2, Patched),
+            ("three", 1, Patched),
+            ("three", 2, Vanished),
+            ("three", 3, Vanished),
+            ("four", 1, Vanished),
+            ("four", 1, NotBegun),
+            ("four", 2, Patched),
+            ("four", 2, Patched),
+            ("five", 1, Vanished),
+            ("five", 2, Restarting),
+        ]);
+        assert_eq!(tally.counts().collect::<Vec<_>>(), [(Patched, 4), (Vanished, 2), (Restarting, 1)]);
+        let unwell: Vec<_> = tally.unwell().map(|one| (one.container.as_ref().unwrap().id.as_str(), one.kind)).collect();
+        assert_eq!(unwell, [("two", Vanished), ("three", Vanished), ("five", Restarting)]);
         assert_eq!(tally.exit(), Exit::NotAllWell);
+    }
+
+    #[test]
+    fn a_container_with_two_patches_is_lost_by_neither() {
+        use Kind::{Failed, NotBegun, Patched, Vanished};
+        for (outcomes, counts) in [
+            (&[("one", 1, Vanished), ("one", 1, NotBegun)][..], &[(Vanished, 1), (NotBegun, 1)][..]),
+            (&[("one", 1, Vanished), ("one", 1, Vanished)], &[(Vanished, 2)]),
+            (&[("one", 1, Patched), ("one", 1, Vanished)], &[(Patched, 1), (Vanished, 1)]),
+            (&[("one", 1, Vanished), ("one", 1, Failed), ("two", 1, Patched)], &[(Patched, 1), (Failed, 1), (Vanished, 1)]),
+        ] {
+            let tally = tally(outcomes);
+            assert_eq!(tally.counts().collect::<Vec<_>>(), counts, "{outcomes:?}");
+            assert_eq!((tally.total(), tally.exit()), (outcomes.len(), Exit::NotAllWell));
+        }
     }
 }

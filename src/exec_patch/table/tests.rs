@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::*;
 use crate::container::running::RuntimeKind;
 use crate::exec_patch::job::Work;
-use crate::exec_patch::outcome::Stage;
+use crate::exec_patch::outcome::{Kind, Stage};
 use crate::exec_patch::payload::NoPatch;
 use crate::exec_patch::plan::{Planned, Step};
 
-fn container(name: &str) -> Container {
+pub(super) fn container(name: &str) -> Container {
     Container {
         id: "5e".repeat(32),
         engine: "containerd".to_owned(),
@@ -115,22 +115,22 @@ fn what_could_not_be_entered_says_so_once() {
 #[test]
 fn four_hundred_that_were_not_begun_are_one_line() {
     let mut tally = Tally::default();
-    tally.add("a, docker".to_owned(), &Outcome::Failed { stage: Stage::Command, status: 1 });
+    tally.add(&container("a"), Kind::Failed);
     for number in 0..400 {
-        let container = container(&format!("web-{number}"));
+        let container = Container { id: format!("c{number}"), ..container(&format!("web-{number}")) };
         assert_eq!(columns().row(&container, None, &Outcome::NotBegun, None), [""; 0]);
         // It has two patches.
-        [1, 2].iter().for_each(|_| tally.add(people::told(&container), &Outcome::NotBegun));
+        [1, 2].iter().for_each(|_| tally.add(&container, Kind::NotBegun));
     }
     let expected = [
         "",
         "not well:",
-        "  failed: a, docker",
+        "  failed: a (5e5e5e5e5e5e), containerd/k8s.io",
         "not begun: 400 containers; --history R names them",
         "stopped: the canary failed",
         "801 outcomes: 1 failed, 800 not begun; run R",
     ];
-    assert_eq!(people::summary("R", &tally, Some("the canary failed")), expected);
+    assert_eq!(people::summary("R", &tally, Some(Halt::Canary)), expected);
     assert_eq!(tally.exit(), Exit::NotAllWell);
 }
 
@@ -138,51 +138,24 @@ fn four_hundred_that_were_not_begun_are_one_line() {
 fn the_end_counts_every_outcome_and_names_who_is_not_well() {
     let mut tally = Tally::default();
     assert_eq!(tally.exit(), Exit::NothingMatched);
-    tally.add("a".to_owned(), &Outcome::Patched);
-    tally.add("b".to_owned(), &Outcome::PatchedBefore { run: "r".to_owned() });
+    tally.add(&container("a"), Kind::Patched);
+    tally.add(&container("b"), Kind::PatchedBefore);
     assert_eq!(tally.exit(), Exit::Clear);
-    tally.add("c, docker".to_owned(), &Outcome::Survived { left: Vec::new() });
-    tally.add("d".to_owned(), &Outcome::CouldNotEnter { why: "x".to_owned() });
-    tally.add("e".to_owned(), &Outcome::Patched);
+    tally.add(&container("c"), Kind::Survived);
+    tally.add(&Container { name: None, ..container("d") }, Kind::CouldNotEnter);
+    tally.add(&container("e"), Kind::Patched);
     assert_eq!(tally.exit(), Exit::NotAllWell);
     let expected = [
         "",
         "not well:",
-        "  timed out, survived: c, docker",
-        "  could not enter: d",
+        "  timed out, survived: c (5e5e5e5e5e5e), containerd/k8s.io",
+        "  could not enter: 5e5e5e5e5e5e, containerd/k8s.io",
         "stopped: more than 1 failed",
         "5 outcomes: 2 patched, 1 patched before, 1 timed out, survived, 1 could not enter; run R",
     ];
-    assert_eq!(people::summary("R", &tally, Some("more than 1 failed")), expected);
+    assert_eq!(people::summary("R", &tally, Some(Halt::Failures { allowed: 1 })), expected);
     let json = serde_json::to_string(&tally).unwrap();
     assert_eq!(json, r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#);
-}
-
-#[test]
-fn the_words_of_the_summary_are_those_of_the_outcomes() {
-    let all = [
-        Outcome::Patched,
-        Outcome::AlreadyFine,
-        Outcome::PatchedBefore { run: String::new() },
-        Outcome::Failed { stage: Stage::Command, status: 1 },
-        Outcome::TimedOut,
-        Outcome::Survived { left: Vec::new() },
-        Outcome::LeftAwake { why: String::new() },
-        Outcome::Paused,
-        Outcome::Vanished,
-        Outcome::CouldNotEnter { why: String::new() },
-        Outcome::NotUnderstood { why: String::new() },
-        Outcome::NotBegun,
-        Outcome::Interrupted,
-    ];
-    let mut tally = Tally::default();
-    all.iter().for_each(|outcome| tally.add(outcome.word().to_owned(), outcome));
-    assert_eq!((tally.total(), tally.unwell().len()), (13, 10));
-    let map = serde_json::to_value(&tally).unwrap();
-    for outcome in all {
-        let word = serde_json::to_value(&outcome).unwrap()["outcome"].as_str().unwrap().to_owned();
-        assert_eq!(map[&word], 1, "{word}");
-    }
 }
 
 #[test]

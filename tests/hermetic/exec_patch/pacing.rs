@@ -99,3 +99,35 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     assert_eq!(fleet.patched().len(), 3, "two and the signal's own file");
     assert_eq!(fleet.outcomes_counted(), [("not-begun".to_owned(), 2), ("patched".to_owned(), 2)]);
 }
+
+#[test]
+fn a_limit_of_all_stops_no_run_that_finds_more_containers() {
+    for (limit, expected) in [("100%", 6), ("80%", 5), ("0", 1)] {
+        let mut fleet = Fleet::of(2);
+        let go = fleet.path("ledger/.go").display().to_string();
+        let script = format!("echo patched >> \"$LEDGER\"; while ! test -e {go}; do sleep 0.05; done; exit 1");
+        let mut run = fleet.exec_patch(&[
+            "--base",
+            BASE,
+            "--canary",
+            "0",
+            "--parallel",
+            "1",
+            "--max-failures",
+            limit,
+            "--",
+            "/bin/sh",
+            "-c",
+            &script,
+        ]);
+        let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        super::fleet::until("the first is begun", || fleet.begun().len() == 1);
+        (3..=6).for_each(|number| fleet.start(&format!("web-{number}")));
+        fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
+        let said = fleet.said(&run.wait_with_output().unwrap());
+        assert_eq!(said.status, Some(3), "{said:?}");
+        let failed = fleet.outcomes_counted().into_iter().find(|(word, _)| word == "failed").unwrap();
+        assert_eq!(failed.1, expected, "{limit}: {said:?}");
+        assert_eq!(said.out.contains("stopped: "), limit != "100%", "{said:?}");
+    }
+}

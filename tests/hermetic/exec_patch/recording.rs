@@ -309,3 +309,71 @@ fn the_command_is_the_one_that_was_typed() {
     assert_eq!(fleet.patched(), ["web-1"]);
     assert_ne!(PATCH[2], script);
 }
+
+/// The last line of a run's journal with another value for why it stopped, and the header with another limit.
+fn rewrite(fleet: &Fleet, line: usize, change: impl Fn(&mut serde_json::Value)) {
+    let path = fleet.runs().last().unwrap().join("journal.jsonl");
+    let mut lines = Fleet::journal(path.parent().unwrap());
+    let at = if line == 0 { lines.len() - 1 } else { line - 1 };
+    change(&mut lines[at]);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_run_is_not_resumed_when_why_it_stopped_cannot_be_read() {
+    let failing = "echo patched >> \"$LEDGER\"; exit 1";
+    for stopped in [json!("the canary has failed"), json!({ "reason": "moon" }), json!({ "reason": "failures" }), json!(7)] {
+        let fleet = Fleet::of(3);
+        assert_eq!(fleet.run(&["--base", BASE, "--", "/bin/sh", "-c", failing]).status, Some(3));
+        rewrite(&fleet, 0, |line| line["stopped"] = stopped.clone());
+        let number = Fleet::journal(&fleet.runs()[0]).len();
+        let over = refused_to_go_on(&fleet, &["--resume", "last"]);
+        assert!(over.contains(&format!("/journal.jsonl\", line {number}: ")), "{over}");
+        assert_eq!(fleet.patched().len(), 1, "{stopped}");
+    }
+}
+
+#[test]
+fn a_run_is_not_resumed_when_its_limits_cannot_be_read() {
+    for limit in [json!("ten"), json!("10 %"), json!("101%"), json!(5), json!(null)] {
+        let fleet = Fleet::of(3);
+        assert_eq!(fleet.run(&["--base", BASE, "--canary", "0", "--max-failures", "0", "--", "/bin/false"]).status, Some(3));
+        rewrite(&fleet, 1, |line| line["terms"]["pace"]["max_failures"] = limit.clone());
+        fleet.calls();
+        for words in [&["--resume", "last", "--max-failures", "100%"][..], &["--only-failed", "last"]] {
+            let said = refused_to_go_on(&fleet, words);
+            assert!(said.contains("/journal.jsonl\", line 1: "), "{limit}: {said}");
+        }
+        assert_eq!((fleet.calls().len(), fleet.runs().len()), (0, 1), "{limit}");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
+    let fleet = Fleet::of(1);
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    let first = fleet.run_id();
+    let path = fleet.runs()[0].join("journal.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    for (line, fault) in [("{\"event\":\"new\"}\n", "line "), ("\n", "line "), ("{\"finished\":7}\n", "line ")] {
+        fs::write(&path, format!("{whole}{line}")).unwrap();
+        for words in [&["--history"][..], &["--history", "--json"], &["--history", &first]] {
+            let said = fleet.run(words);
+            assert_eq!(said.status, Some(1), "{words:?}: {said:?}");
+            assert!((said.out + &said.err).contains(fault), "{words:?}");
+        }
+        let said = fleet.patch(&[]);
+        assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
+        assert!(said.err.contains("/journal.jsonl\", line ") && said.err.contains("\nhint: ") && said.err.contains("--again"), "{said:?}");
+        assert_eq!(fleet.patch(&["--dry-run"]).status, Some(1));
+    }
+    // Who says that it runs in any case need not know what ran before.
+    let said = fleet.patch(&["--again"]);
+    assert_eq!((said.status, fleet.ledger()["web-1"].as_str()), (Some(0), "patched\npatched\n"), "{said:?}");
+    assert!(said.err.contains("warning: ") && said.err.contains("/journal.jsonl\", line "), "{said:?}");
+    // Half a line at the end is a run that was killed, and no fault.
+    fs::write(&path, format!("{whole}{{\"event\":\"fini")).unwrap();
+    assert_eq!(fleet.run(&["--history"]).status, Some(0));
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+}

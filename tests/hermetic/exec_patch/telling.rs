@@ -70,7 +70,7 @@ fn a_run_that_cannot_go_on_looking_says_everywhere_how_it_ends() {
     assert_eq!(said.status, Some(1), "{said:?}");
     let lines = said.json();
     let last = lines.last().unwrap();
-    let stopped = json!("it could not look for more containers");
+    let stopped = json!({ "reason": "scan" });
     assert_eq!((&last["event"], &last["exit"], &last["stopped"]), (&json!("finished"), &json!(1), &stopped), "{last}");
     let journal = Fleet::journal(&fleet.runs()[0]);
     let finished = &journal.last().unwrap()["finished"];

@@ -11,6 +11,7 @@ use super::super::past::{Entry, Past, State};
 use super::super::who::Who;
 use super::{Phase, Sight};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::pace::Halt;
 use crate::exec_patch::plan::ContainerFields;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -45,7 +46,7 @@ pub(super) struct Summary<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stopped: Option<&'a str>,
+    stopped: Option<Halt>,
     well: usize,
     not_well: usize,
     folder: &'a PathBuf,
@@ -65,7 +66,7 @@ impl<'a> Summary<'a> {
             state: Phase::of(past, sight.holder.as_ref(), &sight.boot),
             ended: finished.map(|finished| finished.at),
             exit: finished.map(|finished| finished.exit),
-            stopped: finished.and_then(|finished| finished.stopped.as_deref()),
+            stopped: finished.and_then(|finished| finished.stopped),
             well,
             not_well,
             folder: &past.folder,

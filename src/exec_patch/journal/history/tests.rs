@@ -5,7 +5,9 @@ use super::super::past::JOURNAL;
 use super::super::tests::{alice, begun, container, failed, job, nobody, node, treat};
 use super::super::{Journal, Lock, boot};
 use super::*;
+use crate::exec_patch::pace::Halt;
 use crate::exec_patch::select;
+use crate::exec_patch::words::USUAL_PACE;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
@@ -40,8 +42,7 @@ fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
-    let finished =
-        Finished { at: Timestamp::parse(BEGUN).unwrap(), exit: 3, well: 1, not_well: 5, stopped: Some("the canary failed".into()) };
+    let finished = Finished { at: Timestamp::parse(BEGUN).unwrap(), exit: 3, well: 1, not_well: 5, stopped: Some(Halt::Canary) };
     journal.finished(finished).unwrap();
     let runs = Runs::load(&paths).unwrap();
     let told = plain(&run(&runs, journal.id()).unwrap(), &journal);
@@ -72,15 +73,15 @@ fn the_table_has_a_line_for_each_run_newest_first() {
     let runs = Runs::load(&paths).unwrap();
     let row = "20261120-221500-a1b2  2026-11-20T22:15:00Z  alice as root  BAN-2026-0007, engine docker  sh -c 'apt-get upgrade'  1     5";
     let head = "RUN                   BEGUN                 BY             FOR                           COMMAND                  WELL  NOT WELL  STATE";
-    assert_eq!(plain(&table(&runs), &journal), format!("{head}\n{row}         under way\n"));
+    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         under way\n"));
     drop(lock);
     // Whoever paced it is gone; this process, its worker, is not.
     replace::replace(&paths.patches.join(".lock"), 0o600, b"").unwrap();
-    assert_eq!(plain(&table(&runs), &journal), format!("{head}\n{row}         killed, workers still at work\n"));
+    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         killed, workers still at work\n"));
     let path = journal.folder().join(JOURNAL);
     let text = file::read_text(&path, 1 << 20, Guard::Owned).unwrap().replace(&boot().unwrap(), "an earlier start");
     replace::replace(&path, 0o600, text.as_bytes()).unwrap();
-    assert_eq!(plain(&table(&runs), &journal), format!("{head}\n{row}         killed\n"));
+    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         killed\n"));
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn machines_get_an_object_for_each_run() {
     mixed(&journal);
     treat(&journal, 4, container("c6", 16), Outcome::Survived { left: vec!["41 sleep".into()] });
     let runs = Runs::load(&paths).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&json(&runs)).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&json(&runs).unwrap().0).unwrap();
     let expected = serde_json::json!({
         "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker", "command": "sh -c 'apt-get upgrade'",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
@@ -155,7 +156,7 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
-    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec![]).unwrap();
+    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
     let told = run(&runs, journal.id()).unwrap();
     let line = told.lines().nth(2).unwrap();
     assert!(line.starts_with("gone on with 20") && line.ends_with("Z by alice as root at node-1 (/dev/pts/3)"), "{line}");

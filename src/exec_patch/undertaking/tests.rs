@@ -1,0 +1,108 @@
+//! What does a run owe to the one that it resumes?
+
+use super::super::journal::Journal;
+use super::super::journal::tests::{begun, container, failed, job, nobody, node, treat};
+use super::super::outcome::Outcome;
+use super::super::pace::Share;
+use super::super::plan::{Plan, Planned};
+use super::super::words::USUAL_PACE;
+use super::*;
+use crate::exec_patch::job::{Container, Job};
+use crate::sys::clock::Timestamp;
+
+/// How it ended in containers, each with the outcomes of its patches.
+fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let mut number = 0;
+    for (id, outcomes) in containers {
+        let container = container(id, 11);
+        journal.planned([&container]).unwrap();
+        for (patch, outcome) in outcomes.iter().enumerate() {
+            number += 1;
+            treat_with(&journal, number, &container, patch, outcome);
+        }
+    }
+    undertaking(&journal)
+}
+
+/// One of several patches of a container.
+fn treat_with(journal: &Journal, number: usize, container: &Container, patch: usize, outcome: &Outcome) {
+    let digest = Digest::of(&patch.to_le_bytes());
+    let job = Job { digest, ..job(journal, number, container.clone()) };
+    if *outcome == Outcome::NotBegun {
+        return journal.settled(container, Some(digest), None, outcome).unwrap();
+    }
+    journal.begun(&job, false).unwrap();
+    let (took, written, tail, left) = Default::default();
+    journal.ended(&job, &super::super::job::Done { outcome: outcome.clone(), took, written, tail, left }).unwrap();
+}
+
+fn undertaking(journal: &Journal) -> Undertaking {
+    Undertaking::resumed(Past::read(journal.folder()).unwrap(), PaceWords::default()).unwrap()
+}
+
+#[test]
+fn a_canary_is_a_container_however_many_patches_it_has() {
+    use Outcome::{AlreadyFine, NotBegun, Patched};
+    for (containers, passed) in [
+        (&[("c1", &[Patched, Patched, Patched][..])][..], 1),
+        (&[("c1", &[Patched, Patched]), ("c2", &[Patched])], 2),
+        (&[("c1", &[Patched, failed(1)]), ("c2", &[Patched, AlreadyFine])], 1),
+        (&[("c1", &[Patched, NotBegun])], 0),
+        (&[("c1", &[AlreadyFine, AlreadyFine])], 0),
+        (&[], 0),
+    ] {
+        assert_eq!(resumed(containers).canaries_passed(), passed, "{containers:?}");
+    }
+}
+
+#[test]
+fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
+    let undertaking = resumed(&[("c1", &[Outcome::Patched]), ("c2", &[failed(1)])]);
+    for (now, matches) in [(&["c1", "c2"][..], 2), (&["c2", "c3"], 3), (&[], 2), (&["c3", "c4", "c5"], 5)] {
+        let planned = |id: &&str| Planned { container: container(id, 99), reasons: Vec::new(), steps: Vec::new() };
+        let plan = Plan { planned: now.iter().map(planned).collect(), ..Plan::default() };
+        assert_eq!(undertaking.matches(&plan), matches, "{now:?}");
+    }
+}
+
+#[test]
+fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
+    let before = USUAL_PACE;
+    let (canary, failures) = (Limits { canary: 0, ..before }, Limits { max_failures: Share::Number(9), ..before });
+    let halted = Halt::Failures { allowed: 3 };
+    for (stopped, limits, expected) in [
+        (None, before, Err(None)),
+        (None, canary, Err(None)),
+        (Some(Halt::Canary), before, Err(Some(Halt::Canary))),
+        (Some(Halt::Canary), failures, Err(Some(Halt::Canary))),
+        (Some(Halt::Canary), canary, Ok(())),
+        (Some(halted), before, Err(Some(halted))),
+        (Some(halted), canary, Err(Some(halted))),
+        (Some(halted), failures, Ok(())),
+        (Some(Halt::Asked), before, Ok(())),
+        (Some(Halt::Journal), before, Ok(())),
+        (Some(Halt::Scan), before, Ok(())),
+    ] {
+        let finished = Finished { at: Timestamp::now(), exit: 3, well: 0, not_well: 1, stopped };
+        assert_eq!(may_go_on(&finished, &limits, &before), expected, "{stopped:?} {limits:?}");
+    }
+}
+
+#[test]
+fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
+    let (_folder, paths) = node();
+    let (mut lock, journal) = begun(&paths);
+    treat(&journal, 1, container("c1", 11), failed(1));
+    let stopped = |allowed| {
+        let stopped = Some(Halt::Failures { allowed });
+        journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 0, not_well: 1, stopped }).unwrap();
+        Past::read(journal.folder()).unwrap()
+    };
+    let past = stopped(0);
+    let pace = Limits { max_failures: Share::Number(7), ..USUAL_PACE };
+    Journal::resume_telling(nobody(), &mut lock, &past, past.header.by.clone(), vec![], pace).unwrap();
+    let over = Undertaking::resumed(stopped(7), PaceWords::default()).unwrap_err();
+    assert!(matches!(over, PatchError::Over(_, Some(Halt::Failures { allowed: 7 }))), "{over}");
+}
