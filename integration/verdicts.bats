@@ -177,6 +177,16 @@ refused() {
   heard EMBARGO_EVENT=break-glass-override INC-4711
   printf 'reason = "INC-4711"\nuntil = "%s"\n' "$(date -u -d '-1 hour' +%FT%TZ)" >/etc/embargo/break-glass
   refused app:1
+  heard EMBARGO_EVENT=break-glass-ignored 'opens nothing: it ended at'
+  printf 'reason = "INC-4711"\nuntil = "%s"\n' "$(TZ=Asia/Kathmandu date -d '+1 hour' +%FT%T%:z)" >/etc/embargo/break-glass
+  admitted app:1
+  # A limit that is a year away would be forgotten.
+  printf 'reason = "INC-4711"\nuntil = "%s"\n' "$(date -u -d '+1 year' +%FT%TZ)" >/etc/embargo/break-glass
+  refused app:1
+  heard EMBARGO_EVENT=break-glass-ignored break_glass_max
+  chmod 0664 /etc/embargo/break-glass
+  refused app:1
+  heard EMBARGO_EVENT=break-glass-ignored 'cannot trust'
 }
 
 @test "a list past its expiry: still enforced, told in the system log" {
@@ -334,7 +344,7 @@ refused() {
   docker start -a web-1
 }
 
-@test "embargo check says the same as the gate: 0 clear, 2 banned, 1 could not tell" {
+@test "embargo check says the same as the gate: 0 clear, 2 banned, 3 could not tell, 4 not found" {
   write_ban
   publish
   docker create --name good other:1
@@ -355,7 +365,12 @@ refused() {
   run "$EMBARGO" check other:1
   [ "$status" -eq 0 ] || fail "$status" "$output"
   run "$EMBARGO" check no-such-thing
-  [ "$status" -eq 1 ]
+  [ "$status" -eq 4 ] || fail "$status" "$output"
+  # A store that cannot be read may have it.
+  chmod 0000 /var/lib/docker
+  run setpriv --reuid 65534 --regid 65534 --clear-groups "$EMBARGO" check no-such-thing
+  chmod 0710 /var/lib/docker
+  [ "$status" -eq 3 ] || fail "$status" "$output"
 }
 
 @test "the real runtime is embargo itself, by path, link or copy: a clear error and no loop" {

@@ -1,8 +1,8 @@
 //! Is a container or an image of this node banned?
 //!
 //! `embargo check`: the gate's verdict for what is there already, given by the gate's own evaluator. In: the words behind `check`, and the node as it
-//! is: settings, list, engines' stores, runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 1 could not
-//! tell. Nothing is started or stopped. As for a start, a chain that was resolved is kept for the next time, where the caller may write there, and
+//! is: settings, list, engines' stores, runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3 could not
+//! tell, 4 not found. Nothing is started or stopped. As for a start, a chain that was resolved is kept for the next time, where the caller may write there, and
 //! containerd is asked what its database does not tell. A user who is not root sees his own stores beside those that root lets him read.
 
 pub mod answer;
@@ -49,7 +49,7 @@ An image is named by a reference or an image ID, in any engine's store on this n
       --json       Print one JSON object
   -h, --help       Print this help
 
-Exit status: 0 clear, 2 banned, 1 could not tell, 64 wrong usage.";
+Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found, 64 wrong usage, 1 failed.";
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +105,14 @@ impl fmt::Display for CheckError {
 }
 
 impl CheckError {
+    /// What that comes to. That it is not here can only be told where everything could be read.
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
+            Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(_) => Outcome::Unknown,
+        }
+    }
+
     /// What to do about it, where something can be said.
     fn hint(&self) -> Option<&'static str> {
         match self {
@@ -151,7 +159,8 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
             }
             report::failure("embargo check", &error);
             error.hint().into_iter().for_each(report::hint);
-            if json { printed(&no_answer(&word, &error), Exit::Failed) } else { Exit::Failed }
+            let exit = error.outcome().exit();
+            if json { printed(&no_answer(&word, &error), exit) } else { exit }
         }
     }
 }
@@ -162,7 +171,7 @@ fn no_answer(word: &str, error: &CheckError) -> String {
         CheckError::Settings(_) => &[],
         CheckError::Find(_, faults) => faults,
     };
-    let object = serde_json::json!({ "asked": word, "outcome": Outcome::Unknown, "message": line::causes(error), "faults": faults });
+    let object = serde_json::json!({ "asked": word, "outcome": error.outcome(), "message": line::causes(error), "faults": faults });
     // Strings and a list of them: nothing that could fail to be written.
     serde_json::to_string_pretty(&object).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
+use crate::sys::folder;
 
 use super::bytes::{ReadAt, Reader};
 use super::error::{ListError, Tally};
@@ -174,8 +175,8 @@ impl Trust {
     /// # Errors
     /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one that is absent is that of a node without a list.
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
-        let keyset = keyset(&paths.keyset, Guard::Owned)?.keyset;
-        file::owned_folder(&paths.state)?;
+        let keyset = signed_keyset(&paths.keyset, &folder::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?)?.keyset;
+        folder::owned(&paths.root, &paths.state)?;
         let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
             Ok(text) => Some(Floor::parse(&text).map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?),
             Err(error) if error.is_absent() => None,
@@ -254,8 +255,11 @@ impl Trust {
 /// # Errors
 /// [`ListError::File`] and [`ListError::Keyset`].
 pub fn keyset(path: &Path, guard: Guard) -> Result<SignedKeyset, ListError> {
-    let bytes = file::read(path, MAX_KEYSET, guard)?;
-    SignedKeyset::parse(&bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
+    signed_keyset(path, &file::read(path, MAX_KEYSET, guard)?)
+}
+
+fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
+    SignedKeyset::parse(bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
 }
 
 /// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.

@@ -17,14 +17,17 @@ use crate::report::line::{causes, name, one_line};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
+use crate::verdict::leniency::{self, Leniency};
 use crate::verdict::{Judgement, Verdict};
 
 /// Whether something is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing holds against it.
     Clear,
+    /// There is nothing that is called so.
+    NotFound,
     /// It cannot be told.
     Unknown,
     /// A ban in effect holds for it.
@@ -55,7 +58,8 @@ impl Outcome {
     pub const fn exit(self) -> Exit {
         match self {
             Self::Clear => Exit::Clear,
-            Self::Unknown => Exit::Failed,
+            Self::Unknown => Exit::CouldNotTell,
+            Self::NotFound => Exit::NotFound,
             Self::Banned => Exit::Banned,
         }
     }
@@ -64,6 +68,7 @@ impl Outcome {
         match self {
             Self::Clear => "clear",
             Self::Unknown => "unknown",
+            Self::NotFound => "not found",
             Self::Banned => "BANNED",
         }
     }
@@ -91,32 +96,20 @@ pub struct Answer {
     pub notes: Vec<String>,
 }
 
-/// What on this node lets start what is banned, or was meant to and does not.
+/// What on this node lets start what is banned, or was meant to and does not. What is lenient is only noted where it makes a difference.
 pub fn notes<'a>(
     judgements: impl Iterator<Item = &'a Judgement>,
     settings: Option<&Settings>,
     glass: Option<&BreakGlass>,
     now: Timestamp,
 ) -> Vec<String> {
-    if settings.is_none() {
-        return vec!["this node is not armed: it has no settings, and whatever is banned starts".to_owned()];
-    }
     let withheld = judgements.filter(|judgement| judgement.withheld.is_some()).count() > 0;
-    match glass {
-        Some(BreakGlass::Given { reason, until }) if withheld && now < *until => {
-            vec![format!("break-glass is open until {until} ({}): it would start all the same", name(reason))]
-        }
-        Some(BreakGlass::Given { until, .. }) if now >= *until => vec![format!("break-glass ended at {until}: it opens nothing")],
-        Some(BreakGlass::Unusable(fault)) => {
-            let audit = withheld.then(|| AUDIT.to_owned());
-            vec![format!("break-glass opens nothing: {fault}")].into_iter().chain(audit).collect()
-        }
-        Some(BreakGlass::Given { .. }) | None => withheld.then(|| AUDIT.to_owned()).into_iter().collect(),
-    }
+    let makes_a_difference = |leniency: &Leniency<'_>| match leniency {
+        Leniency::NotArmed | Leniency::Shut(_) => true,
+        Leniency::Open(_) | Leniency::Audit => withheld,
+    };
+    leniency::all(settings, glass, now).iter().filter(|leniency| makes_a_difference(leniency)).map(ToString::to_string).collect()
 }
-
-/// What is said of an admission that the mode gives.
-const AUDIT: &str = "the settings say mode = \"audit\": it would start all the same";
 
 /// One container or image.
 #[derive(Debug, Serialize)]

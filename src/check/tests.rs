@@ -131,14 +131,14 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
     assert_eq!(outcome(&audit.answer("web-1")), (Outcome::Banned, 2));
     let text = audit.text("web-1");
     assert!(text.contains("\nverdict   BANNED\n"), "{text}");
-    assert!(text.ends_with("\nnote      the settings say mode = \"audit\": it would start all the same"), "{text}");
+    assert!(text.ends_with("\nnote      the settings say mode = \"audit\": what is refused starts all the same"), "{text}");
     let glass = Place::new().with_settings("#\n").with_list(&ban);
     glass.put(&glass.paths.break_glass, b"reason = 'INC-1'\nuntil = '2026-11-21'\n");
     assert_eq!(outcome(&glass.answer("web-1")), (Outcome::Banned, 2));
-    let open = "\nnote      break-glass is open until 2026-11-21T00:00:00Z (INC-1): it would start all the same";
+    let open = "\nnote      break-glass is open until 2026-11-21T00:00:00Z (INC-1): what is refused starts all the same";
     assert!(glass.text("web-1").ends_with(open), "{}", glass.text("web-1"));
     for (file, note) in [
-        ("reason = 'INC-1'\nuntil = '2026-11-19'\n", "break-glass ended at 2026-11-19T00:00:00Z: it opens nothing"),
+        ("reason = 'INC-1'\nuntil = '2026-11-19'\n", "break-glass opens nothing: it ended at 2026-11-19T00:00:00Z"),
         ("until = '2026-11-21'\n", "break-glass opens nothing: cannot use "),
     ] {
         let shut = Place::new().with_settings("#\n").with_list(&ban);
@@ -177,16 +177,16 @@ fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
 #[test]
 fn without_a_list_or_a_lineage_it_cannot_be_told() {
     let place = Place::new().with_settings("#\n");
-    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Unknown, 1));
+    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Unknown, 3));
     let text = place.text("web-1");
     assert!(text.contains("\nverdict   unknown: it would not start\n"), "{text}");
     assert!(text.contains("\nlist      none (cannot read "), "{text}");
     let lenient = Place::new().with_settings("on_missing_list = \"admit\"\n");
-    assert_eq!(outcome(&lenient.answer("web-1")), (Outcome::Unknown, 1));
+    assert_eq!(outcome(&lenient.answer("web-1")), (Outcome::Unknown, 3));
     assert!(lenient.text("web-1").contains("\nverdict   unknown\n"));
 
     let unarmed = Place::new();
-    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Unknown, 1));
+    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Unknown, 3));
     let text = unarmed.text("web-1");
     let said = "\nverdict   unknown\n          only a ban list can tell whether it is banned, and this node has none\n";
     assert!(text.contains(said) && !text.contains("refused"), "{text}");
@@ -195,7 +195,7 @@ fn without_a_list_or_a_lineage_it_cannot_be_told() {
     let forged = Place::new().with_settings("#\n");
     forged.put(&forged.paths.keyset, keyset(&[2], 1).text().as_bytes());
     forged.put(&forged.paths.list, &nothing);
-    assert_eq!(outcome(&forged.answer("web-1")), (Outcome::Unknown, 1));
+    assert_eq!(outcome(&forged.answer("web-1")), (Outcome::Unknown, 3));
 }
 
 #[test]
@@ -237,11 +237,11 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
     let object: serde_json::Value = serde_json::from_str(&no_answer("app", &error)).unwrap();
     assert_eq!(
         (&object["outcome"], &object["asked"], &object["message"]),
-        (&"unknown".into(), &"app".into(), &line::causes(&error).into())
+        (&"not-found".into(), &"app".into(), &line::causes(&error).into())
     );
     let unread = CheckError::Find(FindError::Nothing("x".to_owned(), Sought::Image, Vec::new()), vec!["cannot read it".to_owned()]);
     let said = r#"cannot find an image "x" on this node: no engine's store was found; one place could not be read"#;
-    assert_eq!(unread.to_string(), said);
+    assert_eq!((unread.to_string().as_str(), unread.outcome(), error.outcome()), (said, Outcome::Unknown, Outcome::NotFound));
     let several = place.fault("1", Sought::Container);
     assert!(several.starts_with(r#"cannot tell which container "1" means: 1"#), "{several}");
     let broken = Place::new().with_settings("mode = 7\n");

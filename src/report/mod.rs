@@ -21,14 +21,18 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done; for `check`: nothing banned.
     Clear,
-    /// 1: failed; for `check`: could not tell; for the runtime: refused.
+    /// 1: failed; for the runtime: refused.
     Failed,
     /// 2: `check` found a ban in effect.
     Banned,
     /// 2: `exec-patch` found no container that it is about.
     NothingMatched,
-    /// 3: at least one container that `exec-patch` is about is not as it should be.
+    /// 3: at least one container that `exec-patch` is about is not as it should be, or cannot be found.
     NotAllWell,
+    /// 3: `check`, a preview or a dry run could not tell, because something that it takes could not be read.
+    CouldNotTell,
+    /// 4: `check` found nothing that is called so, and could read all that there is.
+    NotFound,
     /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from [`Exit::Banned`].
     Usage,
 }
@@ -41,7 +45,8 @@ impl Exit {
             Self::Clear => 0,
             Self::Failed => 1,
             Self::Banned | Self::NothingMatched => 2,
-            Self::NotAllWell => 3,
+            Self::NotAllWell | Self::CouldNotTell => 3,
+            Self::NotFound => 4,
             Self::Usage => 64,
         }
     }
@@ -123,8 +128,8 @@ mod tests {
 
     #[test]
     fn exit_statuses_are_what_scripts_rely_on() {
-        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::NothingMatched, Exit::NotAllWell, Exit::Usage].map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 2, 3, 64]);
+        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::NothingMatched, Exit::NotAllWell, Exit::CouldNotTell, Exit::NotFound];
+        assert_eq!((codes.map(Exit::code), Exit::Usage.code()), ([0, 1, 2, 2, 3, 3, 4], 64));
     }
 
     #[test]

@@ -21,14 +21,18 @@ use serde::Deserialize;
 use crate::banlist::store::Rules;
 use crate::paths::Paths;
 use crate::report::line;
-use crate::sys::file::{self, FileError, Guard};
-use value::{AbsolutePath, Few, Grace, OriginName, Share, Wait};
+use crate::sys::file::{self, FileError};
+use crate::sys::folder;
+use value::{AbsolutePath, Few, OriginName, Share, Span, Wait};
 
 /// The largest settings file that makes sense, in bytes.
 const LARGEST: u64 = 65_536;
 
 /// How many of the running containers a list may newly refuse where no settings say so, in percent.
 pub const MAX_IMPACT: u8 = 50;
+
+/// How long break-glass may stay open where no settings say so, in seconds: a day.
+pub const BREAK_GLASS_MAX: u64 = 86_400;
 
 /// What the operator decided; defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Settings {
     pub on_overdue_list: OnOverdueList,
     /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
     pub grace: u64,
+    /// How long after it was written break-glass may stay open, in seconds. Default: [`BREAK_GLASS_MAX`].
+    pub break_glass_max: u64,
     /// The lowest list version that will do. Default: 0.
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
@@ -205,9 +211,9 @@ impl std::error::Error for SettingsError {
 /// read is an error, so that nobody disarms a node by making the file unreadable, and no folder that is linked there and missing does.
 ///
 /// # Errors
-/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write and one of more than 64 KiB included.
+/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write or put there, and one of more than 64 KiB included.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
-    match file::read_text(&paths.settings, LARGEST, Guard::Owned) {
+    match folder::read_owned(&paths.root, &paths.settings, LARGEST).and_then(|bytes| file::text(bytes, &paths.settings)) {
         Ok(text) => parse(&text, &paths.settings).map(Some),
         Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => match broken_link(&paths.settings) {
             Some(link) => Err(SettingsError::Link(link)),
@@ -264,7 +270,8 @@ struct Written {
     on_unknown_image: Option<OnUnknownImage>,
     on_missing_list: Option<OnMissingList>,
     on_overdue_list: Option<OnOverdueList>,
-    grace: Option<Grace>,
+    grace: Option<Span>,
+    break_glass_max: Option<Span>,
     min_version: Option<u64>,
     origin: Option<OriginName>,
     max_impact: Option<Share>,
@@ -312,6 +319,7 @@ impl Written {
             on_missing_list: self.on_missing_list.unwrap_or(OnMissingList::Refuse),
             on_overdue_list: self.on_overdue_list.unwrap_or(OnOverdueList::Admit),
             grace: self.grace.map_or(30 * 86_400, |grace| grace.0),
+            break_glass_max: self.break_glass_max.map_or(BREAK_GLASS_MAX, |longest| longest.0),
             min_version: self.min_version.unwrap_or(0),
             origin: self.origin.map(|origin| origin.0),
             max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
@@ -347,7 +355,7 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
 /// after this line, must not stop `kill` or `delete`. `None` when there is no such line that can be trusted and understood.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
-    let (file, size) = file::open(&paths.settings, Guard::Owned).ok()?;
+    let (file, size) = folder::open_owned(&paths.root, &paths.settings).ok()?;
     // One read: this stands in front of every call, and a file that is being replaced has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;

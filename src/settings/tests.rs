@@ -42,6 +42,7 @@ fn what_is_not_set_has_its_default() {
         on_missing_list: OnMissingList::Refuse,
         on_overdue_list: OnOverdueList::Admit,
         grace: 2_592_000,
+        break_glass_max: 86_400,
         min_version: 0,
         origin: None,
         max_impact: 50,
@@ -87,7 +88,7 @@ fn the_sample_shows_every_key_and_every_default() {
 fn every_decision_can_be_turned() {
     let settings = parsed(
         "mode = 'audit'\non_no_image = 'refuse'\non_unknown_image = 'admit'\non_missing_list = 'admit'\non_overdue_list = 'refuse'\n\
-         grace = '12h'\nmin_version = 412\nmax_impact = '0%'\nauto_patch = 'on-install'\nresolve_timeout = '2s'\n",
+         grace = '12h'\nbreak_glass_max = '90m'\nmin_version = 412\nmax_impact = '0%'\nauto_patch = 'on-install'\nresolve_timeout = '2s'\n",
     );
     assert_eq!(settings.mode, Mode::Audit);
     assert_eq!(settings.on_no_image, OnNoImage::Refuse);
@@ -95,6 +96,7 @@ fn every_decision_can_be_turned() {
     assert_eq!(settings.on_missing_list, OnMissingList::Admit);
     assert_eq!(settings.on_overdue_list, OnOverdueList::Refuse);
     assert_eq!((settings.grace, settings.max_impact, settings.auto_patch), (43_200, 0, AutoPatch::OnInstall));
+    assert_eq!(settings.break_glass_max, 5_400);
     assert_eq!(settings.resolve_timeout, Duration::from_secs(2));
     assert_eq!(settings.rules(), Rules { origin: None, min_version: 412 });
 }
@@ -108,6 +110,7 @@ fn a_mistake_is_told_with_its_file_and_line() {
         ("mode = true\n", 1, ""),
         ("# x\ngrace = 30\n", 2, "invalid type: integer `30`, expected a string"),
         ("grace = \"30\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"30\""),
+        ("break_glass_max = \"1 day\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"1 day\""),
         ("auto_patch = \"always\"\n", 1, "unknown variant `always`, expected `off` or `on-install`"),
         ("max_impact = 50\n", 1, "invalid type: integer `50`, expected a string"),
         ("max_impact = \"150%\"\n", 1, "expected a share such as \"50%\", at most \"100%\", not \"150%\""),
@@ -136,6 +139,14 @@ fn only_a_missing_file_leaves_a_node_unarmed() {
 
     std::fs::set_permissions(&paths.settings, PermissionsExt::from_mode(0o666)).unwrap();
     assert_eq!(reread("writable by all"), format!("cannot trust {path}: owned or writable by another user"));
+    assert_eq!(runtime_line(&paths), None, "nor does a call that is passed on trust it");
+    std::fs::set_permissions(&paths.settings, PermissionsExt::from_mode(0o644)).unwrap();
+    let etc = paths.settings.parent().unwrap();
+    for (mode, is_read) in [(0o775, false), (0o757, false), (0o1777, false), (0o700, true), (0o755, true)] {
+        std::fs::set_permissions(etc, PermissionsExt::from_mode(mode)).unwrap();
+        let expected = if is_read { Ok(()) } else { Err(format!("cannot trust {etc:?}: owned or writable by another user")) };
+        assert_eq!(load(&paths).map(drop).map_err(|error| error.to_string()), expected, "{mode:o}");
+    }
     std::fs::rename(&paths.settings, root.path().join("real")).unwrap();
     assert!(load(&paths).unwrap().is_none(), "no file at all");
     std::os::unix::fs::symlink(root.path().join("none"), &paths.settings).unwrap();

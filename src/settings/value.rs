@@ -13,8 +13,8 @@ use crate::sys::clock;
 
 /// The most entries of any list in the settings.
 const MOST_ENTRIES: usize = 64;
-/// The longest grace: ten years, in milliseconds.
-const LONGEST_GRACE: u64 = 3_650 * 86_400_000;
+/// The longest span: ten years, in milliseconds.
+const LONGEST_SPAN: u64 = 3_650 * 86_400_000;
 /// The whole, in percent.
 const ALL: u8 = 100;
 /// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up later than that.
@@ -37,16 +37,16 @@ impl TryFrom<String> for AbsolutePath {
     }
 }
 
-/// How long a list past its expiry still counts as fresh enough: seconds.
+/// A span of time in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Grace(pub(super) u64);
+pub(super) struct Span(pub(super) u64);
 
-impl TryFrom<String> for Grace {
+impl TryFrom<String> for Span {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let fits = |length: &u64| *length <= LONGEST_GRACE && length.is_multiple_of(1_000);
+        let fits = |length: &u64| *length <= LONGEST_SPAN && length.is_multiple_of(1_000);
         let length = clock::milliseconds(&text).filter(fits);
         length.map(|length| Self(length / 1_000)).ok_or_else(|| format!("expected a time such as \"30d\", at most \"3650d\", not {text:?}"))
     }
@@ -117,10 +117,10 @@ mod tests {
 
     #[test]
     fn values_have_bounds() {
-        assert_eq!(Grace::try_from("3650d".to_owned()), Ok(Grace(315_360_000)));
-        assert_eq!(Grace::try_from("3651d".to_owned()).unwrap_err(), "expected a time such as \"30d\", at most \"3650d\", not \"3651d\"");
-        assert!(Grace::try_from("10ms".to_owned()).is_err());
-        assert_eq!(Grace::try_from("2w".to_owned()), Ok(Grace(1_209_600)));
+        assert_eq!(Span::try_from("3650d".to_owned()), Ok(Span(315_360_000)));
+        assert_eq!(Span::try_from("3651d".to_owned()).unwrap_err(), "expected a time such as \"30d\", at most \"3650d\", not \"3651d\"");
+        assert!(Span::try_from("10ms".to_owned()).is_err());
+        assert_eq!(Span::try_from("2w".to_owned()), Ok(Span(1_209_600)));
         assert_eq!(Wait::try_from("250ms".to_owned()), Ok(Wait(Duration::from_millis(250))));
         assert_eq!(Wait::try_from("10s".to_owned()), Ok(Wait(Duration::from_secs(10))));
         assert!(Wait::try_from("0ms".to_owned()).is_err());

@@ -60,12 +60,31 @@ impl Timestamp {
             20 if bytes[10] == b'T' && bytes[19] == b'Z' => (&bytes[..10], &bytes[11..19]),
             _ => return None,
         };
+        let (hour, minute, second) = time_of(time)?;
         let days = days_of(date)?;
-        if time[2] != b':' || time[5] != b':' {
+        (second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    }
+
+    /// Reads a time as people and their tools write it: any `date-time` of RFC 3339, section 5.6, with whatever offset, or a bare `YYYY-MM-DD`. Fractions
+    /// of a second are dropped, and a leap second is the first one of the next minute. `None` for anything else, a time without an offset included.
+    #[must_use]
+    pub fn parse_any(text: &str) -> Option<Self> {
+        let Some((start, rest)) = text.as_bytes().split_at_checked(19) else { return Self::parse(text) };
+        let (hour, minute, second) = time_of(&start[11..])?;
+        if !matches!(start[10], b'T' | b't' | b' ') || second > 60 {
             return None;
         }
-        let (hour, minute, second) = (number(&time[..2])?, number(&time[3..5])?, number(&time[6..])?);
-        (hour < 24 && minute < 60 && second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+        let local = days_of(&start[..10])? * 86_400 + hour * 3_600 + minute * 60 + second;
+        let utc = match without_fraction(rest)? {
+            b"Z" | b"z" => local,
+            [sign @ (b'+' | b'-'), offset @ ..] if offset.len() == 5 && offset[2] == b':' => {
+                let (hours, minutes) = (number(&offset[..2])?, number(&offset[3..])?);
+                let offset = (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
+                if *sign == b'+' { local.checked_sub(offset)? } else { local + offset }
+            }
+            _ => return None,
+        };
+        (utc <= LAST).then_some(Self(utc))
     }
 
     /// `YYYY-MM-DD` alone, as people read it.
@@ -122,6 +141,22 @@ pub fn milliseconds(text: &str) -> Option<u64> {
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
     milliseconds(text).filter(|span| span.is_multiple_of(1_000)).map(|span| span / 1_000)
+}
+
+/// `hh:mm:ss`; the second may be any of two digits.
+fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
+    if time[2] != b':' || time[5] != b':' {
+        return None;
+    }
+    let (hour, minute, second) = (number(&time[..2])?, number(&time[3..5])?, number(&time[6..])?);
+    (hour < 24 && minute < 60).then_some((hour, minute, second))
+}
+
+/// What is behind the fraction of a second, if there is one.
+fn without_fraction(text: &[u8]) -> Option<&[u8]> {
+    let Some(fraction) = text.strip_prefix(b".") else { return Some(text) };
+    let digits = fraction.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    (digits > 0).then(|| &fraction[digits..])
 }
 
 /// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
@@ -208,6 +243,47 @@ mod tests {
             "1\u{b5}",
         ] {
             assert_eq!((super::milliseconds(text), super::duration(text)), (None, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_any_offset_is_the_same_moment() {
+        let noon = Timestamp::parse("2026-11-20T12:00:00Z");
+        for text in [
+            "2026-11-20T12:00:00Z",
+            "2026-11-20t12:00:00z",
+            "2026-11-20 12:00:00Z",
+            "2026-11-20T12:00:00.999Z",
+            "2026-11-20T13:00:00+01:00",
+            "2026-11-20T17:45:00+05:45",
+            "2026-11-21T02:00:00+14:00",
+            "2026-11-19T23:30:00-12:30",
+            "2026-11-20T12:00:00-00:00",
+            "2026-11-20T07:00:00.5-05:00",
+            "2026-11-20T11:59:60Z",
+        ] {
+            assert_eq!(Timestamp::parse_any(text), noon, "{text}");
+        }
+        assert_eq!(Timestamp::parse_any("2026-11-20"), Timestamp::parse("2026-11-20"));
+        for text in [
+            "",
+            "2026-11-20T12:00:00",
+            "2026-11-20T12:00:00+0100",
+            "2026-11-20T12:00:00+1:00",
+            "2026-11-20T12:00:00+24:00",
+            "2026-11-20T12:00:00+01:60",
+            "2026-11-20T12:00:00.Z",
+            "2026-11-20T12:00:00Z ",
+            "2026-11-20T12:00:61Z",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T12:60:00Z",
+            "2026-02-29T12:00:00+01:00",
+            "2026-11-20_12:00:00Z",
+            "1970-01-01T00:00:00+01:00",
+            "9999-12-31T23:59:59-01:00",
+            "tomorrow",
+        ] {
+            assert_eq!(Timestamp::parse_any(text), None, "{text}");
         }
     }
 

@@ -116,27 +116,13 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
 }
 
 /// What [`Guard::Owned`] asks of an owner and a mode.
-fn is_owned(facts: &Metadata) -> bool {
+pub(super) fn is_owned(facts: &Metadata) -> bool {
     let trusted_owner = match facts.uid() {
         0 => true,
         uid if uid == nix::unistd::geteuid().as_raw() => true,
         uid => is_unmapped(uid),
     };
     trusted_owner && facts.mode() & 0o022 == 0
-}
-
-/// That nobody else can take a file out of this folder or put one into it: the rule of [`Guard::Owned`]. The sticky bit is no help, since what is
-/// missing can be put there. A folder that is not there has nothing in it.
-///
-/// # Errors
-/// [`FileError::Unguarded`], and [`FileError::Io`] when nothing can be told of it.
-pub fn owned_folder(path: &Path) -> Result<(), FileError> {
-    match std::fs::metadata(path).map_err(|error| FileError::Io(path.to_owned(), error)) {
-        Ok(facts) if is_owned(&facts) => Ok(()),
-        Ok(_) => Err(FileError::Unguarded(path.to_owned())),
-        Err(error) if error.is_absent() => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// The bytes of a regular file of at most `limit` bytes.
@@ -149,7 +135,10 @@ pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError>
 }
 
 /// The bytes of an open file of this size, when there are at most `limit`.
-pub(super) fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// As [`read`].
+pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
@@ -166,7 +155,15 @@ pub(super) fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Res
 /// # Errors
 /// [`FileError`], [`FileError::NotText`] included.
 pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileError> {
-    String::from_utf8(read(path, limit, guard)?).map_err(|_| FileError::NotText(path.to_owned()))
+    text(read(path, limit, guard)?, path)
+}
+
+/// The bytes of a file as text.
+///
+/// # Errors
+/// [`FileError::NotText`].
+pub fn text(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
+    String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
 /// Fills `buffer` from `offset` on with what the page cache has: true when it has all of it. Never waits for a disk; false where the file system or the
@@ -223,19 +220,6 @@ mod tests {
         }
         assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
         assert!(!is_same_folder(&folder.path().join("file"), &folder.path().join("file")));
-    }
-
-    #[test]
-    fn a_folder_that_others_may_write_vouches_for_nothing_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        assert!(owned_folder(&path).is_ok(), "it is not there");
-        std::fs::create_dir(&path).unwrap();
-        for (mode, is_owned) in [(0o755, true), (0o700, true), (0o555, true), (0o775, false), (0o757, false), (0o1777, false)] {
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-            assert_eq!(owned_folder(&path).is_ok(), is_owned, "{mode:o}");
-        }
-        assert_eq!(owned_folder(&path).unwrap_err().to_string(), format!("cannot trust {path:?}: owned or writable by another user"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
-use super::file::{self, FileError};
+use super::file::{self, FileError, Guard};
 
 /// As many links lead to a path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -28,6 +28,8 @@ pub struct Folder {
     handle: File,
     path: PathBuf,
     owner: u32,
+    /// The first directory on the way that is not root's.
+    handed_over_at: Option<PathBuf>,
 }
 
 /// A file of a folder: what it holds, and whose word that is.
@@ -48,16 +50,22 @@ impl Folder {
     /// [`FileError::Io`] where there is none, or a link is on the way that is not followed; [`FileError::Unguarded`] where root let others write on the
     /// way, so that nobody can tell whose word it is.
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::walk(Path::new(beginning(path)), path)
+    }
+
+    /// The folder at this path, of which `first` is the beginning that nobody is asked to vouch for.
+    fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::Io(path.to_owned(), error);
-        let mut here = Self { handle: start(path).map_err(failed)?, path: path.to_owned(), owner: 0 };
-        here.owner = here.whose()?;
-        let mut ahead: Vec<OsString> = names(path);
+        let mut here = Self { handle: start(first).map_err(failed)?, path: first.to_owned(), owner: 0, handed_over_at: None };
+        here.inherit()?;
+        let mut ahead: Vec<OsString> = names(path.strip_prefix(first).unwrap_or(path));
         let mut links = 0;
         while let Some(name) = ahead.pop() {
             let next = step(&here.handle, &name).map_err(failed)?;
             if !next.metadata().map_err(failed)?.is_symlink() {
                 here.handle = next;
-                here.owner = here.whose()?;
+                here.path.push(&name);
+                here.inherit()?;
                 continue;
             }
             links += 1;
@@ -66,11 +74,13 @@ impl Folder {
             }
             let target = PathBuf::from(readlinkat(&next, c"").map_err(|errno| failed(errno.into()))?);
             if target.is_absolute() {
-                here.handle = start(&target).map_err(failed)?;
+                here.path = beginning(&target).into();
+                here.handle = start(&here.path).map_err(failed)?;
             }
             ahead.extend(names(&target));
         }
         here.is_folder().map_err(failed)?;
+        path.clone_into(&mut here.path);
         Ok(here)
     }
 
@@ -81,9 +91,9 @@ impl Folder {
     pub fn folder(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
         let handle = step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
-        let mut inner = Self { handle, path, owner: self.owner };
+        let mut inner = Self { handle, path, owner: self.owner, handed_over_at: self.handed_over_at.clone() };
         inner.is_folder().map_err(|error| FileError::Io(inner.path.clone(), error))?;
-        inner.owner = inner.whose()?;
+        inner.inherit()?;
         Ok(inner)
     }
 
@@ -138,13 +148,20 @@ impl Folder {
         self.handle.metadata().map(|facts| facts.uid()).map_err(|error| FileError::Io(self.path.clone(), error))
     }
 
-    /// Whose word everything below it is, given whose word everything below the last one was.
-    fn whose(&self) -> Result<u32, FileError> {
+    /// Makes it its owner's, given whose everything below the last directory was.
+    fn inherit(&mut self) -> Result<(), FileError> {
         let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
         let owner = heir(self.owner, facts.uid());
         // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is his own (inode(7)).
         let is_shared = facts.is_dir() && others_write(&facts) && facts.mode() & libc::S_ISVTX == 0;
-        if owner == 0 && is_shared { Err(FileError::Unguarded(self.path.clone())) } else { Ok(owner) }
+        if owner == 0 && is_shared {
+            return Err(FileError::Unguarded(self.path.clone()));
+        }
+        if owner != self.owner {
+            self.handed_over_at = Some(self.path.clone());
+        }
+        self.owner = owner;
+        Ok(())
     }
 
     /// Whether a link in it is one that root or the caller made.
@@ -174,10 +191,52 @@ fn heir(folder: u32, user: u32) -> u32 {
     }
 }
 
+/// Checks that nobody but root and the caller can put a file into this directory or take one out: they own it and every directory on the way from `root`, the
+/// node's own, and others may write none of them. In a directory on the way the sticky bit keeps what is there; in this one it is no help, since what is missing can be put
+/// there. A directory that is missing has nothing in it.
+///
+/// # Errors
+/// [`FileError::Unguarded`] naming the directory that is at fault, and [`FileError::Io`] when nothing can be told of it.
+pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
+    let folder = match Folder::walk(root, path) {
+        Ok(folder) => folder,
+        Err(error) if error.is_absent() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let facts = folder.handle.metadata().map_err(|error| FileError::Io(path.to_owned(), error))?;
+    let caller = nix::unistd::geteuid().as_raw();
+    if folder.owner != 0 && folder.owner != caller {
+        return Err(FileError::Unguarded(folder.handed_over_at.unwrap_or(folder.path)));
+    }
+    if file::is_owned(&facts) { Ok(()) } else { Err(FileError::Unguarded(folder.path)) }
+}
+
+/// Opens a regular file that only root and the caller can have put where it is: [`Guard::Owned`], in a directory that is [`owned`].
+///
+/// # Errors
+/// [`FileError`], the size limit aside.
+pub fn open_owned(root: &Path, path: &Path) -> Result<(File, u64), FileError> {
+    path.parent().map_or(Ok(()), |directory| owned(root, directory))?;
+    file::open(path, Guard::Owned)
+}
+
+/// The bytes of such a file, of at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_owned(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let (file, size) = open_owned(root, path)?;
+    file::read_opened(file, size, path, limit)
+}
+
 /// Where a path begins.
+fn beginning(path: &Path) -> &'static str {
+    if path.is_absolute() { "/" } else { "." }
+}
+
+/// This directory, with whatever links lead to it.
 fn start(path: &Path) -> io::Result<File> {
-    let first = if path.is_absolute() { "/" } else { "." };
-    Ok(nix::fcntl::open(first, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
+    Ok(nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
 }
 
 /// What is in a folder under this name, a link itself where it is one; neither opened nor followed.
@@ -276,6 +335,65 @@ mod tests {
         for link in ["user/link", "foreign"] {
             let expected = format!("cannot read {:?}: it is a symbolic link", path(link));
             assert_eq!(fault(Folder::open(&path(link))), expected);
+        }
+    }
+
+    #[test]
+    fn a_directory_is_owned_when_nobody_else_can_put_anything_into_it() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("etc/embargo");
+        let owned = |path: &Path| owned(top.path(), path);
+        assert!(owned(&path).is_ok(), "it is not there");
+        std::fs::create_dir_all(&path).unwrap();
+        let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (bits, is_owned) in [(0o755, true), (0o700, true), (0o555, true), (0o775, false), (0o757, false), (0o1777, false)] {
+            mode(&path, bits);
+            assert_eq!(owned(&path).is_ok(), is_owned, "{bits:o}");
+        }
+        assert_eq!(fault(owned(&path)), format!("cannot trust {path:?}: owned or writable by another user"));
+        mode(&path, 0o755);
+        put(&path.join("file"), b"text");
+        symlink(&path, top.path().join("link")).unwrap();
+        for way in [path.clone(), top.path().join("link")] {
+            assert_eq!(read_owned(top.path(), &way.join("file"), 4).unwrap(), b"text");
+        }
+        mode(&path.join("file"), 0o664);
+        let file = path.join("file");
+        assert_eq!(fault(read_owned(top.path(), &file, 4)), format!("cannot trust {file:?}: owned or writable by another user"));
+    }
+
+    #[test]
+    fn every_directory_on_the_way_counts_and_the_one_at_fault_is_named() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        let (etc, inner, link) = (top.path().join("etc"), top.path().join("etc/embargo"), top.path().join("link"));
+        std::fs::create_dir_all(&inner).unwrap();
+        put(&inner.join("file"), b"text");
+        symlink("etc/embargo", &link).unwrap();
+        let named = |path: &Path| format!("cannot trust {path:?}: owned or writable by another user");
+        chown(top.path(), Some(USER), None).unwrap();
+        assert_eq!(owned(Path::new("/"), &inner).unwrap_err().to_string(), named(top.path()));
+        assert!(owned(&etc, &inner).is_ok(), "what is above the node's own root is not asked");
+        chown(top.path(), Some(0), None).unwrap();
+        for (owner, group, mode, is_owned) in [
+            (0, 0, 0o755, true),
+            (0, 0, 0o1777, true),
+            (0, USER, 0o775, false),
+            (0, 0, 0o757, false),
+            (USER, USER, 0o755, false),
+            (USER, 0, 0o700, false),
+        ] {
+            chown(&etc, Some(owner), Some(group)).unwrap();
+            set_permissions(&etc, Permissions::from_mode(mode)).unwrap();
+            for way in [&inner, &link] {
+                let read = read_owned(top.path(), &way.join("file"), 4).map_err(|error| error.to_string());
+                let expected = if is_owned { Ok(b"text".to_vec()) } else { Err(named(&etc)) };
+                assert_eq!(read, expected, "{owner} {group} {mode:o} {way:?}");
+                // Nor can anybody have taken away what is not there.
+                assert_eq!(read_owned(top.path(), &way.join("none"), 4).unwrap_err().is_absent(), is_owned);
+            }
         }
     }
 

@@ -1,26 +1,31 @@
-//! Did root break the glass?
+//! Reads root's own way out.
 //!
-//! `/etc/embargo/break-glass` is root's own way out when a ban, a list or a store must not stop a node just now: a reason and a time limit, in TOML.
-//! Within the limit everything starts and every admission is an audit event. In: that file (may be half-written or misspelt). Out: what it says,
-//! or why it is ignored; it never opens anything by being broken. Not checked: whether the reason is a good one.
+//! `/etc/embargo/break-glass` is for when a ban, a list or a store must not stop a node just now: a reason and a time limit, in TOML. Within the limit
+//! everything starts and every admission is an audit event. In: that file (may be half-written or misspelt). Out: that it is open, or why it
+//! is not; it never opens anything by being broken. Not checked: whether the reason is a good one.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"
 //! until = "2026-11-20T18:00:00Z"
 //! ```
 
+use std::fmt;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
 use serde::Deserialize;
 
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
-use crate::sys::file::{self, Guard};
+use crate::sys::file::{self, FileError};
+use crate::sys::folder;
 
 /// The largest such file that makes sense, in bytes.
 const LARGEST: u64 = 4_096;
 
 /// What the file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum BreakGlass {
     /// Everything may start until then.
     Given {
@@ -28,9 +33,108 @@ pub enum BreakGlass {
         reason: String,
         /// The first second at which it no longer holds.
         until: Timestamp,
+        /// When the file was written, by its modification time.
+        written: Timestamp,
     },
-    /// The file is there and cannot be used: why.
-    Unusable(String),
+    /// The file is there and cannot be used.
+    Unusable(Fault),
+}
+
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub enum Fault {
+    /// It cannot be read, or others can write it or a directory on the way to it.
+    File(FileError),
+    /// It is not the TOML that is wanted: how.
+    Malformed(PathBuf, String),
+    /// It gives no reason.
+    Reason(PathBuf),
+    /// Its limit is no time, or a time without an offset.
+    Limit(PathBuf),
+}
+
+/// That it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open<'a> {
+    /// Why, as root wrote it.
+    pub reason: &'a str,
+    /// The first second at which it is not.
+    pub until: Timestamp,
+}
+
+/// Why it is not open.
+#[derive(Clone, Copy, Debug)]
+pub enum Shut<'a> {
+    /// Its limit is over.
+    Ended(Timestamp),
+    /// Its limit is too long after it was written.
+    TooLong {
+        /// The limit.
+        until: Timestamp,
+        /// When the file was written.
+        written: Timestamp,
+        /// How long it may be open, in seconds.
+        longest: u64,
+    },
+    /// The file cannot be used.
+    Unusable(&'a Fault),
+}
+
+impl BreakGlass {
+    /// Whether it is open at this time, when it may be for `longest` seconds after it was written. A file of the future counts as written now, so that no
+    /// time given to it makes it stay open longer.
+    ///
+    /// # Errors
+    /// [`Shut`]: why it is not.
+    pub fn state(&self, now: Timestamp, longest: u64) -> Result<Open<'_>, Shut<'_>> {
+        match self {
+            Self::Unusable(fault) => Err(Shut::Unusable(fault)),
+            Self::Given { until, .. } if now >= *until => Err(Shut::Ended(*until)),
+            Self::Given { until, written, .. } if until.since((*written).min(now)) > longest => {
+                Err(Shut::TooLong { until: *until, written: *written, longest })
+            }
+            Self::Given { reason, until, .. } => Ok(Open { reason, until: *until }),
+        }
+    }
+}
+
+impl fmt::Display for Open<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "break-glass until {} ({:?})", self.until, self.reason)
+    }
+}
+
+impl fmt::Display for Shut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "break-glass opens nothing: ")?;
+        match self {
+            Self::Ended(until) => write!(f, "it ended at {until}"),
+            Self::TooLong { until, written, longest } => {
+                write!(f, "{until} is more than {} (break_glass_max) after {written}, when it was written", hours(*longest))
+            }
+            Self::Unusable(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => f.write_str(&line::causes(error)),
+            Self::Malformed(path, fault) => write!(f, "cannot use {path:?}: {fault}"),
+            Self::Reason(path) => write!(f, "cannot use {path:?}: expected a reason"),
+            Self::Limit(path) => {
+                write!(f, "cannot use {path:?}: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00")
+            }
+        }
+    }
+}
+
+/// A span of this many seconds in the largest unit that divides it, up to hours.
+fn hours(seconds: u64) -> String {
+    let units = [("h", 3_600), ("m", 60), ("s", 1)];
+    let fitting = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
+    fitting.map_or_else(String::new, |(unit, length)| format!("{}{unit}", seconds / length))
 }
 
 /// The file as it is written.
@@ -44,64 +148,142 @@ struct Written {
 /// Reads the node's break-glass file; `None` when there is none.
 #[must_use]
 pub fn load(paths: &Paths) -> Option<BreakGlass> {
-    match file::read_text(&paths.break_glass, LARGEST, Guard::Owned) {
-        Ok(text) => Some(parse(&text).unwrap_or_else(|fault| {
-            let path = &paths.break_glass;
-            BreakGlass::Unusable(format!("cannot use {path:?}: {fault}"))
-        })),
-        Err(error) if error.is_absent() => None,
-        Err(error) => Some(BreakGlass::Unusable(line::causes(&error))),
+    match read(paths) {
+        Ok(given) => Some(given),
+        Err(Fault::File(error)) if error.is_absent() => None,
+        Err(fault) => Some(BreakGlass::Unusable(fault)),
     }
 }
 
-/// What `text` says, or what is wrong with it.
-fn parse(text: &str) -> Result<BreakGlass, String> {
-    let written = toml::from_str::<Written>(text).map_err(|error| line::one_line(error.message()))?;
-    if written.reason.trim().is_empty() {
-        return Err("expected a reason".to_owned());
+fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
+    let path = &paths.break_glass;
+    let failed = |error| Fault::File(FileError::Io(path.clone(), error));
+    let (file, size) = folder::open_owned(&paths.root, path).map_err(Fault::File)?;
+    let modified = file.metadata().and_then(|facts| facts.modified()).map_err(failed)?;
+    let written = Timestamp::from_seconds(modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+    let text = file::read_opened(file, size, path, LARGEST).and_then(|bytes| file::text(bytes, path)).map_err(Fault::File)?;
+    let Written { reason, until } =
+        toml::from_str(&text).map_err(|error| Fault::Malformed(path.clone(), line::one_line(error.message())))?;
+    if reason.trim().is_empty() {
+        return Err(Fault::Reason(path.clone()));
     }
-    let until = match &written.until {
-        toml::Value::String(text) => Timestamp::parse(text),
-        toml::Value::Datetime(time) => Timestamp::parse(&time.to_string()),
+    let until = limit(&until).ok_or_else(|| Fault::Limit(path.clone()))?;
+    Ok(BreakGlass::Given { reason, until, written })
+}
+
+/// A limit as text or as a time of TOML.
+fn limit(until: &toml::Value) -> Option<Timestamp> {
+    match until {
+        toml::Value::String(text) => Timestamp::parse_any(text),
+        toml::Value::Datetime(time) => Timestamp::parse_any(&time.to_string()),
         toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
-    };
-    let until = until.ok_or("expected until = \"YYYY-MM-DDThh:mm:ssZ\"")?;
-    Ok(BreakGlass::Given { reason: written.reason, until })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
     use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn put(path: &Path, text: &str) {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(at("2026-11-20T12:00:00Z").seconds())).unwrap();
+    }
+
+    fn node() -> (tempfile::TempDir, Paths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::below(root.path());
+        std::fs::create_dir_all(paths.break_glass.parent().unwrap()).unwrap();
+        (root, paths)
+    }
+
+    /// What a file says at 14:00, two hours after it was written.
+    fn said(paths: &Paths, text: &str) -> Result<Timestamp, String> {
+        put(&paths.break_glass, text);
+        let path = format!("{:?}", paths.break_glass);
+        let glass = load(paths).unwrap();
+        glass.state(at("2026-11-20T14:00:00Z"), DAY).map(|open| open.until).map_err(|shut| shut.to_string().replace(&path, "F"))
+    }
 
     #[test]
     fn a_reason_and_a_limit_are_both_needed() {
-        let given = |until: &str| BreakGlass::Given { reason: "INC-1".into(), until: Timestamp::parse(until).unwrap() };
-        for (text, expected) in [
-            ("reason = 'INC-1'\nuntil = '2026-11-20T18:00:00Z'\n", Ok(given("2026-11-20T18:00:00Z"))),
-            ("reason = 'INC-1'\nuntil = 2026-11-20T18:00:00Z\n", Ok(given("2026-11-20T18:00:00Z"))),
-            ("reason = 'INC-1'\nuntil = 2026-11-21\n", Ok(given("2026-11-21"))),
-            ("", Err("missing field `reason`")),
-            ("reason = 'INC-1'\n", Err("missing field `until`")),
-            ("reason = ' '\nuntil = '2026-11-20'\n", Err("expected a reason")),
-            ("reason = 'INC-1'\nuntil = 'tomorrow'\n", Err("expected until = \"YYYY-MM-DDThh:mm:ssZ\"")),
-            ("reason = 'INC-1'\nuntil = 2026-11-20T18:00:00+01:00\n", Err("expected until = \"YYYY-MM-DDThh:mm:ssZ\"")),
-            ("reason = 'INC-1'\nuntil = true\n", Err("expected until = \"YYYY-MM-DDThh:mm:ssZ\"")),
-            ("reason = 'INC-1'\nuntil = '2026-11-20'\nall = 1\n", Err("unknown field `all`, expected `reason` or `until`")),
+        let (_root, paths) = node();
+        for until in [
+            "'2026-11-20T18:00:00Z'",
+            "2026-11-20T18:00:00Z",
+            "'2026-11-20T19:00:00+01:00'",
+            "2026-11-20T19:00:00+01:00",
+            "2026-11-20 12:00:00.25-06:00",
         ] {
-            assert_eq!(parse(text), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(said(&paths, &format!("reason = 'INC-1'\nuntil = {until}\n")), Ok(at("2026-11-20T18:00:00Z")), "{until}");
+        }
+        assert_eq!(said(&paths, "reason = 'INC-1'\nuntil = 2026-11-21\n"), Ok(at("2026-11-21")));
+        let limit = "cannot use F: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00";
+        for (text, fault) in [
+            ("", "cannot use F: missing field `reason`"),
+            ("reason = 'INC-1'\n", "cannot use F: missing field `until`"),
+            ("reason = ' '\nuntil = '2026-11-21'\n", "cannot use F: expected a reason"),
+            ("reason = 'INC-1'\nuntil = 'tomorrow'\n", limit),
+            ("reason = 'INC-1'\nuntil = 2026-11-20T18:00:00\n", limit),
+            ("reason = 'INC-1'\nuntil = true\n", limit),
+            ("reason = 'INC-1'\nuntil = '2026-11-21'\nall = 1\n", "cannot use F: unknown field `all`, expected `reason` or `until`"),
+        ] {
+            assert_eq!(said(&paths, text), Err(format!("break-glass opens nothing: {fault}")), "{text}");
         }
     }
 
     #[test]
+    fn a_limit_is_neither_over_nor_too_far_from_the_writing() {
+        let (_root, paths) = node();
+        let told = |until: &str| said(&paths, &format!("reason = 'INC-1'\nuntil = '{until}'\n"));
+        assert_eq!(told("2026-11-20T14:00:01Z"), Ok(at("2026-11-20T14:00:01Z")));
+        assert_eq!(told("2026-11-21T12:00:00Z"), Ok(at("2026-11-21T12:00:00Z")));
+        assert_eq!(told("2026-11-20T14:00:00Z"), Err("break-glass opens nothing: it ended at 2026-11-20T14:00:00Z".into()));
+        let written = "after 2026-11-20T12:00:00Z, when it was written";
+        for until in ["2026-11-21T12:00:01Z", "2036-01-01T00:00:00Z"] {
+            assert_eq!(told(until), Err(format!("break-glass opens nothing: {until} is more than 24h (break_glass_max) {written}")));
+        }
+        // Nor does it open by itself later, nor stay open longer for having been written in the future.
+        let glass = |written| BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-25"), written: at(written) };
+        for (written, now, is_open) in [
+            ("2026-11-20T12:00:00Z", "2026-11-24T23:00:00Z", false),
+            ("2026-11-24T12:00:00Z", "2026-11-24T23:00:00Z", true),
+            ("2026-12-01T00:00:00Z", "2026-11-23T23:00:00Z", false),
+            ("2026-12-01T00:00:00Z", "2026-11-24T01:00:00Z", true),
+        ] {
+            assert_eq!(glass(written).state(at(now), DAY).is_ok(), is_open, "{written} {now}");
+        }
+        let too_long = glass("2026-11-20").state(at("2026-11-21"), 5_400).unwrap_err().to_string();
+        assert!(too_long.contains("more than 90m (break_glass_max)"), "{too_long}");
+        assert!(glass("2026-11-20").state(at("2026-11-21"), 5 * DAY).is_ok());
+    }
+
+    #[test]
     fn a_file_that_cannot_be_used_says_so_and_no_file_says_nothing() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::below(root.path());
-        assert_eq!(load(&paths), None);
-        std::fs::create_dir_all(&paths.break_glass).unwrap();
+        let (_root, paths) = node();
+        assert!(load(&paths).is_none());
         let path = format!("{:?}", paths.break_glass);
-        assert_eq!(load(&paths), Some(BreakGlass::Unusable(format!("cannot read {path}: not a regular file"))));
+        std::fs::create_dir(&paths.break_glass).unwrap();
+        let shut = |paths: &Paths| load(paths).unwrap().state(at("2026-11-20T14:00:00Z"), DAY).unwrap_err().to_string();
+        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot read {path}: not a regular file"));
         std::fs::remove_dir(&paths.break_glass).unwrap();
-        tempfile::NamedTempFile::new_in(root.path()).unwrap().persist(&paths.break_glass).unwrap();
-        assert_eq!(load(&paths), Some(BreakGlass::Unusable(format!("cannot use {path}: missing field `reason`"))));
+        put(&paths.break_glass, "reason = 'INC-1'\nuntil = '2026-11-20T18:00:00Z'\n");
+        assert!(load(&paths).unwrap().state(at("2026-11-20T14:00:00Z"), DAY).is_ok());
+        set_permissions(&paths.break_glass, Permissions::from_mode(0o664)).unwrap();
+        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot trust {path}: owned or writable by another user"));
+        set_permissions(&paths.break_glass, Permissions::from_mode(0o644)).unwrap();
+        let etc = paths.break_glass.parent().unwrap();
+        set_permissions(etc, Permissions::from_mode(0o775)).unwrap();
+        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot trust {etc:?}: owned or writable by another user"));
     }
 }

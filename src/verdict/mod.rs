@@ -8,6 +8,7 @@
 
 pub mod break_glass;
 pub mod event;
+pub mod leniency;
 mod moment;
 pub mod standing;
 mod words;
@@ -23,10 +24,10 @@ use crate::banlist::store::{Bans, Query};
 use crate::call::{PassOn, Starts};
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::report::line;
-use crate::settings::{Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
+use crate::settings::{BREAK_GLASS_MAX, Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 
-use break_glass::BreakGlass;
+use break_glass::{BreakGlass, Open, Shut};
 use event::{Event, EventKind, Subject, parts};
 use moment::{Freshness, Moment};
 pub use standing::{Finding, Standing};
@@ -196,7 +197,8 @@ pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
 pub fn settings_unreadable(container: &str, engine: &str, error: &SettingsError, glass: Option<&BreakGlass>, now: Timestamp) -> Judgement {
     let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
     let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
-    conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, now, findings: Vec::new(), events: Vec::new() })
+    let glass = glass.map(|glass| glass.state(now, BREAK_GLASS_MAX));
+    conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, findings: Vec::new(), events: Vec::new() })
 }
 
 /// The digests to look for: every chain ID as a base, every digest of the image as an image, every diff ID as a layer.
@@ -224,7 +226,8 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     if obstacle.is_none() {
         events.extend(remarks(case, &findings, &subject));
     }
-    conclude(Conclusion { subject, obstacle, mode: case.settings.mode, glass: case.break_glass, now: moment.now, findings, events })
+    let glass = case.break_glass.map(|glass| glass.state(moment.now, case.settings.break_glass_max));
+    conclude(Conclusion { subject, obstacle, mode: case.settings.mode, glass, findings, events })
 }
 
 /// What stands against starting the container, the gravest only: what is certain before what is not known.
@@ -304,40 +307,34 @@ struct Conclusion<'a> {
     subject: Subject,
     obstacle: Option<Refusal>,
     mode: Mode,
-    glass: Option<&'a BreakGlass>,
-    now: Timestamp,
+    glass: Option<Result<Open<'a>, Shut<'a>>>,
     findings: Vec<Finding>,
     events: Vec<Event>,
 }
 
 /// Whether the obstacle is carried out, or becomes an event because the glass is broken or the mode is `audit`.
 fn conclude(conclusion: Conclusion<'_>) -> Judgement {
-    let Conclusion { subject, obstacle, mode, glass, now, findings, mut events } = conclusion;
+    let Conclusion { subject, obstacle, mode, glass, findings, mut events } = conclusion;
     let concerned: Vec<&Finding> = findings.iter().filter(|finding| finding.standing.is_in_effect()).collect();
     let mut event = |kind, refusal: Option<&Refusal>, message: &str| {
         events.push(Event { grounds: refusal.map(Refusal::grounds), ..Event::new(kind, &subject, &concerned, message) });
     };
-    let broken = match glass {
-        Some(BreakGlass::Given { reason, until }) if now < *until => Some((reason, until)),
-        Some(BreakGlass::Given { until, .. }) => {
-            event(EventKind::BreakGlassIgnored, None, &format!("embargo: break-glass ended at {until}"));
-            None
-        }
-        Some(BreakGlass::Unusable(fault)) => {
-            event(EventKind::BreakGlassIgnored, None, &format!("embargo: break-glass is ignored: {fault}"));
+    let open = match glass {
+        Some(Ok(open)) => Some(open),
+        Some(Err(shut)) => {
+            event(EventKind::BreakGlassIgnored, None, &format!("embargo: {shut}"));
             None
         }
         None => None,
     };
     let container = line::name(subject.name.as_deref().unwrap_or_else(|| short(&subject.container)));
-    match (&obstacle, broken, mode) {
+    match (&obstacle, open, mode) {
         (None, None, Mode::Enforce | Mode::Audit) => {}
-        (None, Some((reason, until)), Mode::Enforce | Mode::Audit) => {
-            event(EventKind::BreakGlass, None, &format!("embargo: admitted {container} under break-glass until {until} ({reason:?})"));
+        (None, Some(open), Mode::Enforce | Mode::Audit) => {
+            event(EventKind::BreakGlass, None, &format!("embargo: admitted {container} under {open}"));
         }
-        (Some(refusal), Some((reason, until)), Mode::Enforce | Mode::Audit) => {
-            let message =
-                format!("embargo: admitted {container} under break-glass until {until} ({reason:?}) instead of: {}", refusal.line);
+        (Some(refusal), Some(open), Mode::Enforce | Mode::Audit) => {
+            let message = format!("embargo: admitted {container} under {open} instead of: {}", refusal.line);
             event(EventKind::BreakGlassOverride, Some(refusal), &message);
         }
         (Some(refusal), None, Mode::Audit) => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::break_glass::Fault;
 use super::*;
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Action, Ban, Exception, Hit, Severity};
@@ -129,7 +130,7 @@ impl Given {
     }
 
     fn glass(self, until: &str) -> Self {
-        Self { glass: Some(BreakGlass::Given { reason: "INC-1".into(), until: at(until) }), ..self }
+        Self { glass: Some(BreakGlass::Given { reason: "INC-1".into(), until: at(until), written: at(until) }), ..self }
     }
 
     fn judged_with(&self, labels: Labels<'_>) -> Judgement {
@@ -601,7 +602,7 @@ fn settings_that_cannot_be_used_refuse_with_file_and_line() {
         "embargo: refused web-1: cannot use settings \"/etc/embargo/config.toml\", line 2: unknown field `mod`, expected one of `mode`, ";
     assert!(refusal.line().starts_with(start), "{}", refusal.line());
     assert_eq!((refusal.grounds(), judgement.events[0].kind), (Grounds::Settings, EventKind::Refused));
-    let glass = BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-21") };
+    let glass = BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-21"), written: at("2026-11-20") };
     let judgement = settings_unreadable("web-1", "docker", &error, Some(&glass), at("2026-11-20"));
     assert!(matches!(judgement.verdict, Verdict::Admit(_)));
     assert_eq!(judgement.events[0].kind, EventKind::BreakGlassOverride);
@@ -651,7 +652,7 @@ fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
     Given::origin(Err(corrupt())).glass("2026-11-22").judged().withheld.unwrap();
     let ended = Given::hits(vec![hit()]).glass("2026-11-21T10:00:00Z");
     ended.refuses(Grounds::Banned, LINE, &[EventKind::BreakGlassIgnored]);
-    assert_eq!(ended.judged().events[0].message, "embargo: break-glass ended at 2026-11-21T10:00:00Z");
+    assert_eq!(ended.judged().events[0].message, "embargo: break-glass opens nothing: it ended at 2026-11-21T10:00:00Z");
     // A clock set back does not mend the limit.
     Given::hits(vec![hit()]).glass("2026-11-20T14:00:00Z").now("2026-11-20T12:00:00Z").refuses(
         Grounds::Banned,
@@ -662,11 +663,24 @@ fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
 
 #[test]
 fn a_malformed_break_glass_file_opens_nothing() {
-    let glass = Some(BreakGlass::Unusable("cannot use \"/etc/embargo/break-glass\": missing field `until`".into()));
-    let given = Given { glass: glass.clone(), ..Given::hits(vec![hit()]) };
+    let glass = || Some(BreakGlass::Unusable(Fault::Malformed("/etc/embargo/break-glass".into(), "missing field `until`".into())));
+    let given = Given { glass: glass(), ..Given::hits(vec![hit()]) };
     given.refuses(Grounds::Banned, LINE, &[EventKind::BreakGlassIgnored]);
-    let message = "embargo: break-glass is ignored: cannot use \"/etc/embargo/break-glass\": missing field `until`";
-    Given { glass, ..Given::hits(vec![]) }.admits(&[(EventKind::BreakGlassIgnored, message)]);
+    let message = "embargo: break-glass opens nothing: cannot use \"/etc/embargo/break-glass\": missing field `until`";
+    Given { glass: glass(), ..Given::hits(vec![]) }.admits(&[(EventKind::BreakGlassIgnored, message)]);
+}
+
+#[test]
+fn a_break_glass_file_with_a_limit_beyond_the_maximum_opens_nothing() {
+    let beyond = |settings: &str| Given::hits(vec![hit()]).glass("2026-11-23").set(settings);
+    beyond("#\n").refuses(Grounds::Banned, LINE, &[EventKind::BreakGlassIgnored]);
+    beyond("break_glass_max = '0s'\n").refuses(Grounds::Banned, LINE, &[EventKind::BreakGlassIgnored]);
+    assert!(matches!(beyond("break_glass_max = '7d'\n").judged().verdict, Verdict::Admit(_)));
+    // Settings that cannot be read say nothing of a maximum.
+    let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
+    let glass = BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-23"), written: at("2026-11-20") };
+    let judgement = settings_unreadable("web-1", "docker", &error, Some(&glass), at("2026-11-20"));
+    assert!(matches!(judgement.verdict, Verdict::Refuse(_)));
 }
 
 // Calls that start nothing.

@@ -62,7 +62,7 @@ fn hit(survey: &Survey) -> String {
     let (newly, running) = (survey.newly_refused().count(), survey.counted().count());
     match running {
         0 => "no containers run".to_owned(),
-        _ => format!("{newly} of {} would no longer start", amount(running, "running container")),
+        _ => format!("{newly} of {} would newly be refused at the next start", amount(running, "running container")),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::banlist::store;
 use crate::paths::Paths;
 use crate::report::line::causes;
 use crate::sys::clock::Timestamp;
-use crate::sys::file::{self, Guard};
+use crate::sys::file::Guard;
+use crate::sys::folder;
 
 /// Show the keys and thresholds of a keyset.
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     text += &signatures(&signed);
     text.extend(renewal(&signed.keyset, now).map(|words| words + "\n"));
     if args.file.is_none()
-        && let Err(fault) = file::open(&paths.keyset, Guard::Owned)
+        && let Err(fault) = folder::open_owned(&paths.root, &paths.keyset)
     {
         let remedy = place::remedy(&fault).map(|words| format!("; {words}")).unwrap_or_default();
         text += &format!("no start takes it: {}{remedy}\n", causes(&fault));

@@ -28,6 +28,7 @@ use crate::paths::Paths;
 use crate::report::{Exit, line, warning};
 use crate::settings::{self, Settings};
 use crate::sys::clock::Timestamp;
+use crate::verdict::{break_glass, leniency};
 use report::Report;
 use signed::Signed;
 
@@ -84,7 +85,9 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     };
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
     let signed = Signed::ask(&draft, size, &claim, &Node { paths, settings: settings.as_ref(), rules, now });
-    let report = Report::new(&preview, &claim.head, &lists, signed, settings.as_ref(), now);
+    let glass = break_glass::load(paths);
+    let notes = leniency::all(settings.as_ref(), glass.as_ref(), now).iter().map(ToString::to_string).collect();
+    let report = Report::new(&preview, &claim.head, &lists, signed, settings.as_ref(), notes, now);
     preview.survey.faults.iter().for_each(|fault| warning("embargoctl", fault));
     let exit = if report.refuses() { Exit::Banned } else { Exit::Clear };
     Ok(Told { text: if args.json { report.json() } else { report.text() }, exit })

@@ -27,7 +27,7 @@ use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::folder::Folder;
+use crate::sys::folder::{self, Folder};
 
 /// The most files of a state folder that are copied; runc keeps one or two there, crun four.
 const MOST_FILES: usize = 32;
@@ -129,7 +129,7 @@ fn remove(folder: &Path) {
 fn make_folder(folder: &Path) -> io::Result<()> {
     if let Some(all) = folder.parent() {
         DirBuilder::new().mode(0o755).recursive(true).create(all)?;
-        file::owned_folder(all).map_err(io::Error::other)?;
+        folder::owned(Path::new("/"), all).map_err(io::Error::other)?;
     }
     DirBuilder::new().mode(0o700).create(folder)
 }

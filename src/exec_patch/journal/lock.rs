@@ -23,6 +23,7 @@ use super::past::Past;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::folder;
 
 /// The most bytes of the file.
 const LARGEST_NOTE: u64 = 4_096;
@@ -163,10 +164,10 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
     let folder = &paths.patches;
     let fault = |error| JournalError::Folder(folder.clone(), error);
     DirBuilder::new().recursive(true).mode(0o755).create(&paths.state).map_err(fault)?;
-    file::owned_folder(&paths.state)?;
+    folder::owned(&paths.root, &paths.state)?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fault(error)),
-        Ok(()) | Err(_) => file::owned_folder(folder)?,
+        Ok(()) | Err(_) => folder::owned(&paths.root, folder)?,
     }
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let mut options = OpenOptions::new();

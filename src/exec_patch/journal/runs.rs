@@ -14,7 +14,7 @@ use super::past::{Life, Past, State};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
-use crate::sys::file;
+use crate::sys::folder;
 
 /// The word for the newest run.
 const LAST: &str = "last";
@@ -42,7 +42,7 @@ impl Runs {
     /// [`JournalError::Folder`], [`JournalError::File`] where others could write the folder.
     pub fn load(paths: &Paths) -> Result<Self, JournalError> {
         let folder = paths.patches.clone();
-        file::owned_folder(&folder)?;
+        folder::owned(&paths.root, &folder)?;
         let mut ids = ids(&folder)?;
         ids.sort_by(|one, other| other.cmp(one));
         Ok(Self { folder, ids })

@@ -26,6 +26,8 @@ pub(super) struct Report {
     in_force: Option<List>,
     in_force_fault: Option<String>,
     armed: bool,
+    /// What lets start what a list refuses here.
+    notes: Vec<String>,
     counts: Counts,
     running: Vec<Row>,
     stopped: Vec<Row>,
@@ -126,6 +128,7 @@ impl Report {
         lists: &Lists<'_>,
         signed: Signed,
         settings: Option<&Settings>,
+        notes: Vec<String>,
         now: Timestamp,
     ) -> Self {
         let limit = settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
@@ -139,6 +142,7 @@ impl Report {
             in_force,
             in_force_fault,
             armed: settings.is_some(),
+            notes,
             counts: Counts { running: Count::of(&running), stopped: Count::of(&stopped), images: Count::of(&images) },
             running: remarkable(running),
             stopped: remarkable(stopped),
@@ -167,7 +171,7 @@ impl Report {
             vec![head("draft", &format!("{}: version {version} for {}", name(path), name(origin))), head("signed", &signed.text())];
         lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
         lines.push(head("in force", &format!("{in_force}{why}")));
-        lines.extend((!self.armed).then(|| head("note", "this node is not armed: it has no settings, and whatever is banned starts")));
+        lines.extend(self.notes.iter().map(|note| head("note", note)));
         let sections = [
             (self.counts.running.title("running container", "would not start again"), ["CONTAINER", "MADE FROM"], &self.running),
             (self.counts.stopped.title("stopped container", "would not start"), ["CONTAINER", "MADE FROM"], &self.stopped),
