@@ -81,10 +81,9 @@ fn take_letters<'a>(
     guesses: &Guesses<'a>,
     found: &mut Found<'a>,
 ) -> Result<bool, Stop<'a>> {
-    for (at, letter) in letters.iter().enumerate() {
-        let name = std::slice::from_ref(letter);
-        let flag = flags::all(table).find(|flag| flag.short == *letter).or_else(|| flags::assumed(guesses, name, None));
-        let flag = flag.ok_or(Stop::Unknown(name))?;
+    let mut unknown_before = false;
+    for at in 0..letters.len() {
+        let flag = flags::letter(table, guesses, letters, at, &mut unknown_before)?;
         let attached = &letters[at + 1..];
         match flag.takes {
             Takes::Nothing => found.note(flag.means, None)?,

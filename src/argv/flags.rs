@@ -3,7 +3,7 @@
 //! The tables of runc 1.0 to 1.5 and its main branch, of crun 1.8 to 1.29 and of youki's main branch, each the union over the versions: a flag that
 //! one version lacks makes that version end with an error, and then nothing starts.
 
-use super::{Command, Guesses};
+use super::{Command, Guesses, Stop};
 
 /// What comes after a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,40 @@ pub(super) const YOUKI: Tables =
 /// The flag of this exact name, one letter or long, with the dashes already off.
 pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
     all(table).find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
+}
+
+/// The flag that the letter at `at` among letters behind one dash is. Unknown letters are guessed at together: the first takes the rest of the word as
+/// its value, or none does, and then the last of the word may take the next word. Whatever those between take, the words read the same.
+pub(super) fn letter<'a>(
+    table: &Table,
+    guesses: &Guesses<'a>,
+    letters: &'a [u8],
+    at: usize,
+    unknown_before: &mut bool,
+) -> Result<Flag, Stop<'a>> {
+    let name = &letters[at..];
+    if let Some(flag) = all(table).find(|flag| name.first() == Some(&flag.short)) {
+        return Ok(flag);
+    }
+    // Between a flag and its value, and no letter.
+    if at > 0 && name.starts_with(b"=") {
+        return Err(Stop::Rejected);
+    }
+    if *unknown_before && name.len() > 1 {
+        return Ok(switch(""));
+    }
+    // A value is attached: with no known letter before it, it belongs to the first of the word or there is none.
+    let known = |letter: &u8| all(table).any(|flag| flag.short == *letter);
+    let attached = name
+        .iter()
+        .position(|letter| *letter == b'=')
+        .filter(|equals| guesses.attached && *equals > 0 && !name[1..*equals].iter().any(known));
+    if attached.is_some() {
+        return Ok(value(""));
+    }
+    let flag = assumed(guesses, name, None).ok_or(Stop::Unknown(name))?;
+    *unknown_before |= flag.takes == Takes::Nothing;
+    Ok(flag)
 }
 
 /// Every flag of a table.

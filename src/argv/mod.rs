@@ -44,6 +44,14 @@ impl Grammar {
     /// Every grammar, the most common first.
     pub const ALL: [Self; 5] = [Self::Runc, Self::RuncEarly, Self::RuncNext, Self::Crun, Self::Youki];
 
+    /// Whether it reads a word with one dash as letters, and never as one long name.
+    const fn joins_letters(self) -> bool {
+        match self {
+            Self::Crun | Self::Youki => true,
+            Self::Runc | Self::RuncEarly | Self::RuncNext => false,
+        }
+    }
+
     const fn bit(self) -> u8 {
         match self {
             Self::Runc => 1,
@@ -237,11 +245,14 @@ struct Guesses<'a> {
 pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     let mut scan = Scan { readings: Vec::new(), named: None, may_start_nothing: false, cut_short: false };
     let mut understood = false;
+    let is_joined = |word: &&OsStr| matches!(word.as_bytes(), [b'-', second, _, ..] if *second != b'-');
+    let may_be_long = words.iter().any(is_joined);
     let mut puzzled = [false; Grammar::ALL.len()];
     for (grammar, puzzled) in Grammar::ALL.into_iter().zip(&mut puzzled) {
         match read(grammar, words, &Guesses::default()) {
             Ok(outcome) => {
-                understood = true;
+                // Where letters are joined, what starts nothing may be the beginning of a long flag with one dash: `-root R` of another runtime.
+                understood |= !(may_be_long && grammar.joins_letters()) || matches!(outcome, Outcome::Starts(_));
                 scan.add(outcome);
             }
             Err(Stop::Unknown(_)) => *puzzled = true,

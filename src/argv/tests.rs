@@ -280,6 +280,41 @@ fn an_unknown_flag_is_guessed_at_both_ways() {
 }
 
 #[test]
+fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
+    // gVisor's runsc takes its flags with one dash or two, as all programs do that use Go's `flag`.
+    for line in [
+        "--root R -network=host create --bundle X c1",
+        "-root R -network host create --bundle X c1",
+        "--root=R --log=L --log-format=json -platform=systrap -overlay2=none -network=host create --bundle X c1",
+        "-root=R -file-access=exclusive -debug-log=/tmp/x/ -strace -nvproxy create -bundle X -pid-file p c1",
+        "-TESTONLY-unsafe-nonroot create --bundle X c1",
+        "-vfs2=true -network=sandbox run -bundle=X -detach c1",
+        "-verbose create --bundle X c1",
+    ] {
+        let words = words(line);
+        let scan = scan(&words);
+        assert!(!scan.cut_short, "{line}");
+        let command = if line.contains(" run ") { "run" } else { "create" };
+        let mut found = all(line);
+        // They may differ in where the state is.
+        found.dedup();
+        assert_eq!(found, [format!("{command} c1 X")], "{line}");
+    }
+}
+
+#[test]
+fn a_letter_that_matters_counts_wherever_unknown_ones_stand() {
+    // Behind unknown letters the bundle may be named, or be the value of one of them.
+    for line in ["create -xb X c1", "create -xyzb X c1", "create -xyzwvbX c1", "create -xyb=X c1", "create -x --future=1 -yb X c1"] {
+        let words = words(line);
+        assert!(!scan(&words).cut_short, "{line}");
+        let found = all(line);
+        let bundle = if line.contains('=') && line.contains("b=") { ["create c1 X", "create c1 =X"] } else { ["create c1 X"; 2] };
+        assert!(bundle.iter().all(|reading| found.iter().any(|found| found == reading)), "{line}: {found:?}");
+    }
+}
+
+#[test]
 fn nothing_typed_makes_the_scan_panic_or_grow_without_end() {
     let long = "x".repeat(128 << 10);
     let long_flag = format!("--{long}");
