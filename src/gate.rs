@@ -4,10 +4,9 @@
 //! is only the way through them, in the order of the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::argv::Reading;
-use crate::banlist::store;
+use crate::banlist::store::{self, Bans};
 use crate::call::{self, Call, LogTarget, PassOn, Starts};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
@@ -143,13 +142,21 @@ impl Gate<'_> {
     }
 
     fn judge_armed(&self, settings: &Settings, start: Start) -> Judgement {
-        let deadline = Instant::now() + settings.resolve_timeout;
-        let (origin, bundle) = match start.bundle {
-            Ok(bundle) => (lineage::resolve(&bundle, self.paths, deadline), Some(bundle)),
+        let (mut origin, bundle) = match start.bundle {
+            Ok(bundle) => (lineage::resolve_without_names(&bundle, self.paths, settings.resolve_timeout), Some(bundle)),
             Err(error) => (Err(error), None),
         };
-        let queries = origin.as_ref().map(verdict::queries).unwrap_or_default();
-        let bans = store::look_up(self.paths, &settings.rules(), &queries);
+        let ask = |origin: Result<&Origin, &LineageError>| {
+            store::look_up(self.paths, &settings.rules(), &origin.map(verdict::queries).unwrap_or_default())
+        };
+        let mut bans = ask(origin.as_ref());
+        // Names are only worth their reading where a list bans images.
+        if let (Bans::Known(list), Ok(origin), Some(bundle)) = (&bans, &mut origin, &bundle)
+            && list.image_digests > 0
+            && lineage::add_pulled_digests(bundle, origin) > 0
+        {
+            bans = ask(Ok(origin));
+        }
         let glass = break_glass::load(self.paths);
         let case = Case {
             container: &start.container,

@@ -32,6 +32,7 @@ impl Answers {
             issued: list.issued,
             expires: list.expires,
             floor_issued: list.floor_issued,
+            image_digests: list.image_digests,
             hits: queries.iter().filter_map(|query| self.0.get(query)).flatten().cloned().collect(),
             slot: list.slot,
             fault: None,

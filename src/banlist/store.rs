@@ -66,6 +66,8 @@ pub struct Known {
     pub expires: Timestamp,
     /// When the newest list that this node ever had was issued: no earlier time can be now.
     pub floor_issued: Option<Timestamp>,
+    /// How many digests it bans as those of images.
+    pub image_digests: u64,
     /// Every match, in the order of the queries: one for each ban, under its first name.
     pub hits: Vec<Hit>,
     /// Which file answered.
@@ -284,10 +286,11 @@ fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Know
     let list = Reader { path, bytes: &file };
     let Authentic { head, tally, .. } = trust.authenticate(&list, size, slot.into(), Enough::Threshold)?;
     let hits = hits(&list, &head, queries)?;
+    let image_digests = head.entries.of(MatchKind::Image);
     let Head { edition, issued, expires, .. } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);
     let (keyset, version) = (edition.keyset, edition.version);
-    Ok(Known { keyset, version, issued, expires, floor_issued, hits, slot, fault: None, bad_signatures: tally.bad })
+    Ok(Known { keyset, version, issued, expires, floor_issued, image_digests, hits, slot, fault: None, bad_signatures: tally.bad })
 }
 
 /// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Kinds that the list does not ban are not looked up.

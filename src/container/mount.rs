@@ -57,8 +57,8 @@ impl std::error::Error for MountError {
     }
 }
 
-/// The largest table of mounts that is read, in bytes: some 60 000 mounts.
-const LARGEST_TABLE: u64 = 16 << 20;
+/// The largest table of mounts that is read, in bytes: some 250 000 mounts, or a thousand overlays of 500 layers.
+const LARGEST_TABLE: u64 = 64 << 20;
 
 /// The mount whose root is at `root`, the topmost when several are stacked there. `None` when nothing is mounted just there.
 ///
@@ -108,6 +108,21 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
         Some(mount) => Ok(find(&table, Wanted::Id(mount.id))),
         None => Ok(find(&table, Wanted::Point(&root.canonicalize().map_err(no_root)?))),
     }
+}
+
+/// Where everything is mounted that this process sees, in the order of the mounts.
+///
+/// # Errors
+/// [`MountError::Table`].
+pub fn points() -> Result<Vec<PathBuf>, MountError> {
+    file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).map(|table| points_in(&table)).map_err(MountError::Table)
+}
+
+/// The mount points in the text of `/proc/self/mountinfo`. Lines that are cut are passed over.
+#[must_use]
+pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
+    let points = table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+    points.map(|point| path(unescape_octal(point))).collect()
 }
 
 /// What to look for in a table of mounts.

@@ -21,12 +21,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Instant;
 
 pub use node::Value;
 use node::{Node, PAGE_HEADER, u32_at, u64_at};
 
 use super::{Corrupt, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
 const MAGIC: u32 = 0xED0C_DAED;
@@ -113,7 +113,7 @@ struct Meta {
 pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
-    deadline: Instant,
+    deadline: &'a Deadline,
     seen: RefCell<BTreeMap<u64, Rc<Node>>>,
     visits: RefCell<usize>,
 }
@@ -134,7 +134,7 @@ impl<P: Pages> Database<P> {
     ///
     /// # Errors
     /// Those of `look`, when the database stood still; [`BoltError::Deadline`] when it did not until `deadline`.
-    pub fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, BoltError> {
+    pub fn view<T>(&self, deadline: &Deadline, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, BoltError> {
         loop {
             let before = newest_meta(&self.pages);
             let found = match &before {
@@ -146,7 +146,7 @@ impl<P: Pages> Database<P> {
             match (before, newest_meta(&self.pages)) {
                 (Ok(before), Ok(after)) if before == after => return found,
                 (Err(_), Err(error)) => return Err(error),
-                (Ok(_) | Err(_), _) if Instant::now() >= deadline => return Err(BoltError::Deadline),
+                (Ok(_) | Err(_), _) if deadline.is_over() => return Err(BoltError::Deadline),
                 (Ok(_) | Err(_), _) => std::thread::yield_now(),
             }
         }
@@ -200,7 +200,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 impl<'a> View<'a> {
-    fn new(pages: &'a dyn Pages, meta: Meta, deadline: Instant) -> Self {
+    fn new(pages: &'a dyn Pages, meta: Meta, deadline: &'a Deadline) -> Self {
         Self { pages, meta, deadline, seen: RefCell::default(), visits: RefCell::default() }
     }
 
@@ -215,7 +215,7 @@ impl<'a> View<'a> {
     /// The node at page `id`, read once.
     fn node(&self, id: u64) -> Result<Rc<Node>, BoltError> {
         let visits = self.visits.replace_with(|visits| *visits + 1);
-        if visits > MAX_VISITS || Instant::now() >= self.deadline {
+        if visits > MAX_VISITS || self.deadline.is_over() {
             return Err(BoltError::Deadline);
         }
         if let Some(node) = self.seen.borrow().get(&id) {

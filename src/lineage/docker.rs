@@ -14,7 +14,7 @@
 //! ```
 //! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, user-namespace remapping, rootless); the forms of fuse-overlayfs, btrfs and zfs are read
 //! from moby's source. The engine is not asked: it holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
-//! and indexes are known only for images that were pulled, from `repositories.json`.
+//! and indexes are known only for images that were pulled, from `repositories.json`, which holds the names of all images and is read when asked for.
 //!
 //! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A container derives from the image it is made of;
 //! what it mounts is data.
@@ -28,7 +28,6 @@ mod snapshots;
 mod store;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 pub use build_step::resolve as resolve_build_step;
 pub use layerdb::{parse_digest, parse_folder_name};
@@ -38,12 +37,13 @@ pub use store::GraphStore;
 use layerdb::{LayerStore, MountRecord};
 
 use super::chain::Chain;
-use super::digest::ChainId;
+use super::digest::{ChainId, Digest, ImageId};
 use super::image::ImageConfig;
 use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::Guard;
 
 /// A graph driver that is understood.
@@ -139,13 +139,19 @@ pub fn called(bundle: &Bundle) -> Option<String> {
     ContainerRecord::load(&data_root, &bundle.id).ok()?.name
 }
 
+/// The digests of manifests and indexes by which a container's image was pulled; none when its root is in no graph driver's store.
+#[must_use]
+pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Vec<Digest> {
+    LayerRoot::of(&bundle.root).map_or_else(Vec::new, |root| record::pulled_digests(&root.data_root, root.driver, image_id))
+}
+
 /// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store, or that store has no record of it: then it is
 /// another engine's.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's files are broken, or disagree with each other or
 /// with the mount.
-pub fn resolve(bundle: &Bundle, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let Some(root) = LayerRoot::of(&bundle.root) else { return Ok(None) };
     // The one file whose owner is checked: it ties the container to a tree, and all others stand in that tree.
     let Some(record) = LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)? else { return Ok(None) };
@@ -178,7 +184,7 @@ enum Standing {
     Stored,
 }
 
-fn origin(found: Found<'_>, deadline: Instant) -> Result<Origin, LineageError> {
+fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError> {
     let LayerRoot { data_root, driver, .. } = found.root;
     let layers = LayerStore::of(data_root, *driver);
     let asked = ContainerRecord::load(data_root, found.id)?;
@@ -198,7 +204,7 @@ fn origin(found: Found<'_>, deadline: Instant) -> Result<Origin, LineageError> {
 
 /// The chain that the layer store records for a container, `None` when it records that there is none. The image config saves the walk from layer to
 /// layer, and must tell the same.
-fn chain(found: &Found<'_>, layers: &LayerStore, config: Option<&ImageConfig>, deadline: Instant) -> Result<Option<Chain>, LineageError> {
+fn chain(found: &Found<'_>, layers: &LayerStore, config: Option<&ImageConfig>, deadline: &Deadline) -> Result<Option<Chain>, LineageError> {
     let top = found.record.top;
     let parent = || layers.parent_file(found.id);
     let claimed = match (config, top) {
@@ -219,7 +225,7 @@ fn chain(found: &Found<'_>, layers: &LayerStore, config: Option<&ImageConfig>, d
 }
 
 /// Compares what is mounted at a layer's root with its chain, as far as the driver lets it be seen.
-fn compare(found: &Found<'_>, layers: &LayerStore, chain: Option<&Chain>, deadline: Instant) -> Result<Evidence, LineageError> {
+fn compare(found: &Found<'_>, layers: &LayerStore, chain: Option<&Chain>, deadline: &Deadline) -> Result<Evidence, LineageError> {
     let differs = |difference: String| Err(Corrupt::Mount(found.root.path(), difference).into());
     match (found.root.driver, &found.mount, found.standing) {
         (Driver::Overlay2, Some(mount), _) if mount.fs_type == "overlay" => {

@@ -1,6 +1,6 @@
 //! What do an image's own documents say?
 //!
-//! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at most [`MAX_DOCUMENT`] bytes are ever read). Out:
+//! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at most [`MAX_CONFIG`] bytes are ever read). Out:
 //! the few fields that Embargo needs. Every other field may hold anything, values newer than today's specification included, so that an image which
 //! its engine can start is never refused for its documents' sake. A diff ID found here is a claim until the chain it hashes to is the one that an
 //! engine recorded. Two keys that differ in case alone are two keys here and one to an engine written in Go: the same comparison settles that.
@@ -19,8 +19,11 @@ use super::digest::{DiffId, Digest, ImageId, LayerDigest};
 use super::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest image document that is read, in bytes: what registries and engines take (containers/image: `MaxManifestBodySize`, 4 MiB).
+/// The largest manifest or index that is read, in bytes: what registries and engines take (containers/image: `MaxManifestBodySize`, 4 MiB).
 pub const MAX_DOCUMENT: u64 = 4 << 20;
+
+/// The largest image config that is read, in bytes. Engines set no limit, and labels and history can be long: one of 20 MiB was seen to start.
+pub const MAX_CONFIG: u64 = 64 << 20;
 
 /// The longest label that is kept, in bytes; a longer one counts as missing.
 const MAX_LABEL: usize = 1_024;
@@ -95,9 +98,9 @@ impl ImageConfig {
     /// Reads the image config at `path`, which must hash to `image_id`.
     ///
     /// # Errors
-    /// As [`load`]; [`Corrupt::File`] when it is no image config.
+    /// As [`load_config`]; [`Corrupt::File`] when it is no image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
-        Self::parse(&load(path, image_id.0)?).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+        Self::parse(&load_config(path, image_id)?).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
     }
 
     /// The chain that its layers hash to, `None` when it has no layers.
@@ -220,16 +223,28 @@ impl SourceLabels {
 #[must_use]
 pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
-    let labels = SourceLabels::parse(&load(path, image_id.0).ok()?).ok()?;
+    let labels = SourceLabels::parse(&load_config(path, image_id).ok()?).ok()?;
     (labels != SourceLabels::default()).then_some(labels)
 }
 
-/// The bytes of an image document in an engine's store, at most [`MAX_DOCUMENT`], which must hash to `digest`.
+/// The bytes of a manifest or an index in an engine's store, at most [`MAX_DOCUMENT`], which must hash to `digest`.
 ///
 /// # Errors
 /// [`Unknown::File`] when it cannot be read, [`Corrupt::Hash`] when it is something else.
 pub fn load(path: &Path, digest: Digest) -> Result<Vec<u8>, LineageError> {
-    let bytes = file::read(path, MAX_DOCUMENT, Guard::Any).map_err(Unknown::File)?;
+    load_within(path, digest, MAX_DOCUMENT)
+}
+
+/// The bytes of an image config in an engine's store, at most [`MAX_CONFIG`], which must hash to `image_id`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_config(path: &Path, image_id: ImageId) -> Result<Vec<u8>, LineageError> {
+    load_within(path, image_id.0, MAX_CONFIG)
+}
+
+fn load_within(path: &Path, digest: Digest, limit: u64) -> Result<Vec<u8>, LineageError> {
+    let bytes = file::read(path, limit, Guard::Any).map_err(Unknown::File)?;
     let found = Digest::of(&bytes);
     if found != digest {
         return Err(Corrupt::Hash(path.to_owned(), digest, found).into());

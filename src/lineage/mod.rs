@@ -17,7 +17,6 @@ pub mod storage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Instant;
 use std::{fmt, io};
 
 use chain::Chain;
@@ -27,6 +26,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Place};
 use crate::paths::Paths;
+use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
 /// What a container or an image is made of, as far as its engine's own records tell.
@@ -119,11 +119,37 @@ impl Evidence {
     }
 }
 
-/// What the container of a bundle is made of, from the store of the engine whose bundle it is.
+/// What the container of a bundle is made of, from the store of the engine whose bundle it is, and every digest that is known of its image.
 ///
 /// # Errors
 /// [`LineageError`], which also keeps apart what is not known from what is a lie.
-pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+    let mut origin = resolve_without_names(bundle, paths, deadline)?;
+    add_pulled_digests(bundle, &mut origin);
+    Ok(origin)
+}
+
+/// Adds the digests by which an image was pulled where only names in its engine's store tell them, and says how many those are. A file of names can
+/// be large; it decides nothing but bans of images by such a digest, so that one that cannot be read adds none.
+pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
+    let facts = match origin {
+        Origin::Image(image) => &mut image.facts,
+        Origin::NoLayers(facts) => facts,
+        Origin::NoImage => return 0,
+    };
+    let Some(image_id) = facts.image_id else { return 0 };
+    let mut pulled = docker::pulled_digests(bundle, image_id);
+    pulled.retain(|digest| !facts.manifests.contains(digest));
+    facts.manifests.extend(&pulled);
+    pulled.len()
+}
+
+/// The same as [`resolve`] without the digests that [`add_pulled_digests`] adds.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_without_names(bundle: &Bundle, paths: &Paths, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+    let deadline = &deadline.into();
     match engine::place(bundle) {
         Place::Task { state, namespace } => match docker::resolve(bundle, deadline)? {
             Some(origin) => Ok(origin),

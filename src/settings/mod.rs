@@ -63,7 +63,7 @@ pub struct Settings {
     pub max_impact: u8,
     /// When signed patches run without anybody typing it. Default: never.
     pub auto_patch: AutoPatch,
-    /// How long resolving a lineage may take. Default: 250 ms.
+    /// How long resolving a lineage may stand still. Default: 5 s.
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, beside the usual places.
     pub engines: Engines,
@@ -324,7 +324,7 @@ impl Written {
             origin: self.origin.map(|origin| origin.0),
             max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
             auto_patch: self.auto_patch.unwrap_or(AutoPatch::Off),
-            resolve_timeout: self.resolve_timeout.map_or(Duration::from_millis(250), |wait| wait.0),
+            resolve_timeout: self.resolve_timeout.map_or(Duration::from_secs(5), |wait| wait.0),
             engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
         }
     }

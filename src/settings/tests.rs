@@ -47,7 +47,7 @@ fn what_is_not_set_has_its_default() {
         origin: None,
         max_impact: 50,
         auto_patch: AutoPatch::Off,
-        resolve_timeout: Duration::from_millis(250),
+        resolve_timeout: Duration::from_secs(5),
         engines: Engines::default(),
     };
     assert_eq!(parsed("# nothing\n"), settings);

@@ -52,7 +52,7 @@ impl TryFrom<String> for Span {
     }
 }
 
-/// How long resolving a container's lineage may take.
+/// How long resolving a container's lineage may stand still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Wait(pub(super) Duration);
@@ -63,7 +63,7 @@ impl TryFrom<String> for Wait {
     fn try_from(text: String) -> Result<Self, String> {
         let length = clock::milliseconds(&text).filter(|length| (1..=LONGEST_WAIT).contains(length));
         let wait = length.map(|length| Self(Duration::from_millis(length)));
-        wait.ok_or_else(|| format!("expected a time such as \"250ms\", at least \"1ms\" and at most \"10s\", not {text:?}"))
+        wait.ok_or_else(|| format!("expected a time such as \"5s\", at least \"1ms\" and at most \"10s\", not {text:?}"))
     }
 }
 

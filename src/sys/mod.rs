@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod clock;
+pub mod deadline;
 pub mod entry;
 pub mod file;
 pub mod folder;

@@ -87,6 +87,7 @@ fn list(hits: Vec<Hit>) -> Known {
         issued: at("2026-11-20T14:00:00Z"),
         expires: at("2026-12-04T14:00:00Z"),
         floor_issued: None,
+        image_digests: 0,
         hits,
         slot: Slot::Current,
         fault: None,

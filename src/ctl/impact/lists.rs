@@ -12,6 +12,7 @@ use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
+use crate::banlist::record::MatchKind;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
 use crate::check::subject::{Kind, Subject};
@@ -58,6 +59,7 @@ impl<'a> Lists<'a> {
             issued: head.issued,
             expires: head.expires,
             floor_issued: floor.map(|floor| floor.issued),
+            image_digests: head.entries.of(MatchKind::Image),
             hits: store::hits(draft, head, &queries)?,
             slot: Slot::Current,
             fault: None,

@@ -56,6 +56,7 @@ fn bans(said: Said) -> Bans {
             issued: ISSUED,
             expires,
             floor_issued: None,
+            image_digests: 0,
             hits: if said == Said::Ban { vec![hit] } else { Vec::new() },
             slot: Slot::Current,
             fault: None,

@@ -1,7 +1,7 @@
 //! Databases that containerd wrote are read whole, and broken or moving ones never as something else.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::lineage::containerd::records::{Wanted, facts};
@@ -12,8 +12,8 @@ const BRANCH_FLAG: u16 = 1;
 const LEAF_FLAG: u16 = 2;
 const BUCKET: u32 = 1;
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+fn soon() -> &'static Deadline {
+    Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
 fn fixture() -> Vec<u8> {
@@ -285,7 +285,7 @@ fn a_database_that_never_stands_still_is_given_up_at_the_deadline() {
     let versions: Vec<Vec<u8>> =
         (0..100_000_u64).map(|txid| [meta(0, 2 * txid, 2, 3), meta(1, 0, 2, 3)].concat()[..PAGE + 80].to_vec()).collect();
     let pages = Changing { versions: versions.iter().map(Vec::as_slice).collect(), every: 1, reads: Cell::new(0) };
-    let found = Database::new(pages).view(Instant::now() + Duration::from_millis(5), |_| Ok(()));
+    let found = Database::new(pages).view(&(Instant::now() + Duration::from_millis(5)).into(), |_| Ok(()));
     assert!(matches!(found, Err(BoltError::Deadline)));
 }
 

@@ -7,7 +7,6 @@
 //! (`COPY --link`) that was exported has a chain ID without a diff ID, and is neither.
 
 use std::path::Path;
-use std::time::Instant;
 
 use serde::Deserialize;
 
@@ -15,6 +14,7 @@ use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::extend;
 use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::{LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// What a snapshot of BuildKit's is.
@@ -30,7 +30,7 @@ pub enum Recorded {
 ///
 /// # Errors
 /// As [`fault`]; [`Unknown::File`] when there is no such database.
-pub fn snapshot(database: &Path, key: &str, below: Option<ChainId>, deadline: Instant) -> Result<Option<Recorded>, LineageError> {
+pub fn snapshot(database: &Path, key: &str, below: Option<ChainId>, deadline: &Deadline) -> Result<Option<Recorded>, LineageError> {
     let (file, _) = file::open(database, Guard::NoLink).map_err(Unknown::File)?;
     let look = |view: &View<'_>| {
         let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else { return Ok(None) };
@@ -92,11 +92,11 @@ mod tests {
             ("mfppkujznhlexq6dmbtyxui1m", None, None),
             ("nothing", None, None),
         ] {
-            let answer = snapshot(&database, key, below.map(id), Instant::now() + Duration::from_secs(9)).unwrap();
+            let answer = snapshot(&database, key, below.map(id), &Duration::from_secs(9).into()).unwrap();
             assert_eq!(answer, found.map(id).map(Recorded::Layer), "{key} on {below:?}");
         }
         for below in [None, Some(id(BASE))] {
-            let answer = snapshot(&database, STEP, below, Instant::now() + Duration::from_secs(9)).unwrap();
+            let answer = snapshot(&database, STEP, below, &Duration::from_secs(9).into()).unwrap();
             assert_eq!(answer, Some(Recorded::Step), "never exported");
         }
     }
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn without_the_database_nothing_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        let answer = snapshot(&folder.path().join("none"), "x", None, Instant::now() + Duration::from_secs(9));
+        let answer = snapshot(&folder.path().join("none"), "x", None, &Duration::from_secs(9).into());
         assert!(matches!(answer, Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent()));
     }
 }

@@ -7,7 +7,6 @@
 //! image.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::build_record::{self, Recorded};
 use super::content::Content;
@@ -20,6 +19,7 @@ use crate::container::mount::{self, RootMount};
 use crate::lineage::digest::ChainId;
 use crate::lineage::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
+use crate::sys::deadline::Deadline;
 
 /// The folders of a mounted snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Folders {
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
-pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else { return Ok(None) };
     let Some(folders) = folders(&mount).or_else(|| bound(&mount, root, bundle)) else { return Ok(None) };
     let snapshotter = match Snapshotter::open(&folders.root) {
@@ -68,7 +68,7 @@ fn layers(layout: Layout) -> Vec<Folder> {
 }
 
 /// The origin of a root that shows these layers, topmost first; `None` when it cannot be told what one of them is.
-fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let (metadata, content, snapshotter) = stores(root);
     let Some(names) = names(layers, &build_records(bundle, &snapshotter), deadline)? else { return Ok(None) };
     let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Some(Origin::NoImage)) };
@@ -88,7 +88,7 @@ fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline
 
 /// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a build. `None` when one is neither, so that nothing
 /// tells which layers are in it.
-fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Option<Vec<ChainId>>, LineageError> {
+fn names(layers: &[Folder], records: &[PathBuf], deadline: &Deadline) -> Result<Option<Vec<ChainId>>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
     let mut has_step = false;
     for folder in layers.iter().rev().filter(|folder| !is_init(&folder.key)) {
@@ -106,7 +106,7 @@ fn names(layers: &[Folder], records: &[PathBuf], deadline: Instant) -> Result<Op
 }
 
 /// What the first of these databases that knows the snapshot says of it.
-fn recorded(records: &[PathBuf], key: &str, below: Option<ChainId>, deadline: Instant) -> Result<Option<Recorded>, LineageError> {
+fn recorded(records: &[PathBuf], key: &str, below: Option<ChainId>, deadline: &Deadline) -> Result<Option<Recorded>, LineageError> {
     for database in records {
         match build_record::snapshot(database, key, below, deadline) {
             Ok(None) => {}
@@ -149,6 +149,19 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     };
     let lower: Option<Vec<u64>> = mount.lowerdirs.iter().map(|folder| lower_number(root, folder)).collect();
     Some(Folders { root: root.to_owned(), upper, lower: lower? })
+}
+
+/// The root folder of the snapshotter whose folder is mounted, be it in an overlay or as it is. Of the latter the kernel tells the path from its file
+/// system's root on, which leads nowhere where that is not mounted at `/`.
+#[must_use]
+pub fn snapshotter_root(mount: &RootMount) -> Option<PathBuf> {
+    let as_it_is = || {
+        let folder = if mount.root.ends_with("fs") { mount.root.parent()? } else { &mount.root };
+        let is_number = |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
+        let snapshots = folder.parent().filter(|_| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_number))?;
+        snapshots.parent().filter(|_| snapshots.ends_with("snapshots")).map(Path::to_owned)
+    };
+    folders(mount).map(|folders| folders.root).or_else(as_it_is)
 }
 
 /// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that
@@ -211,6 +224,30 @@ mod tests {
     }
 
     #[test]
+    fn the_mounted_folder_tells_its_snapshotter() {
+        let bound = |root: &str| RootMount { fs_type: "ext4".into(), root: root.into(), ..RootMount::default() };
+        for (mount, root) in [
+            (bound("/srv/native/snapshots/12"), Some("/srv/native")),
+            (bound("/srv/overlayfs/snapshots/12/fs"), Some("/srv/overlayfs")),
+            (bound("/srv/native/snapshots/x"), None),
+            (bound("/srv/native/other/12"), None),
+            (bound("/"), None),
+            (
+                RootMount {
+                    fs_type: "overlay".into(),
+                    root: "/".into(),
+                    upperdir: Some("/c/sn/snapshots/9/fs".into()),
+                    lowerdirs: vec!["3/fs".into(), "2/fs".into()],
+                    ..RootMount::default()
+                },
+                Some("/c/sn"),
+            ),
+        ] {
+            assert_eq!(snapshotter_root(&mount), root.map(PathBuf::from), "{mount:?}");
+        }
+    }
+
+    #[test]
     fn the_folders_of_a_snapshotter_are_recognised_wherever_they_stand() {
         let mount = |upper: &str, lower: &[&str]| RootMount {
             fs_type: "overlay".into(),
@@ -262,7 +299,7 @@ mod tests {
         ] {
             let folder = |key: &&str| Folder { number: 1, key: (*key).to_owned(), namespace: "n".into(), is_remote: false };
             let layers: Vec<Folder> = keys.iter().map(folder).collect();
-            let found = names(&layers, records, Instant::now() + std::time::Duration::from_secs(20)).unwrap();
+            let found = names(&layers, records, &std::time::Duration::from_secs(20).into()).unwrap();
             let expected = expected.map(|names| names.iter().map(|name| ChainId::parse(name).unwrap()).collect());
             assert_eq!(found, expected, "{keys:?}");
         }

@@ -6,12 +6,12 @@
 //! just this chain ID. A wrong hint finds nothing; it cannot find something wrong.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::image::{self, Document, ImageConfig};
 use crate::lineage::{ImageFacts, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 
 /// The most images of one index that are looked at; Docker's official ones list about twenty, attestations included.
 const MAX_INDEX: usize = 64;
@@ -70,16 +70,12 @@ impl Content {
         self.blobs.join(digest.hex())
     }
 
-    /// The bytes of a small blob; `None` when it is not there or cannot be read.
+    /// The manifest or index with this digest; `None` when it is not there, cannot be read or is neither.
     ///
     /// # Errors
     /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and is something else.
-    fn load(&self, digest: Digest) -> Result<Option<Vec<u8>>, LineageError> {
-        match image::load(&self.file(digest), digest) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(LineageError::Unknown(_)) => Ok(None),
-            Err(error @ LineageError::Corrupt(_)) => Err(error),
-        }
+    fn document(&self, digest: Digest) -> Result<Option<Document>, LineageError> {
+        Ok(known(image::load(&self.file(digest), digest))?.and_then(|bytes| Document::parse(&bytes).ok()))
     }
 
     /// The image with this config, if it is the one that is sought.
@@ -87,7 +83,7 @@ impl Content {
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that is not what it is called.
     pub fn by_config(&self, image_id: ImageId, sought: Sought<'_>) -> Result<Option<Found>, LineageError> {
-        let Some(bytes) = self.load(image_id.0)? else { return Ok(None) };
+        let Some(bytes) = known(image::load_config(&self.file(image_id.0), image_id))? else { return Ok(None) };
         let Ok(config) = ImageConfig::parse(&bytes) else { return Ok(None) };
         let chain = match sought {
             Sought::Known(chain) if chain.diff_ids() == config.diff_ids => Some(chain.clone()),
@@ -115,9 +111,9 @@ impl Content {
         target: Digest,
         image_id: Option<ImageId>,
         sought: Sought<'_>,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Option<Found>, LineageError> {
-        let document = self.load(target)?.and_then(|bytes| Document::parse(&bytes).ok());
+        let document = self.document(target)?;
         let index = match document {
             Some(Document::Index(index)) => index,
             Some(Document::Manifest(manifest)) if image_id.is_none_or(|wanted| wanted == manifest.image_id) => {
@@ -129,12 +125,10 @@ impl Content {
         let mut entries: Vec<_> = index.manifests.iter().filter(|entry| !entry.is_attestation).take(MAX_INDEX).collect();
         entries.sort_by_key(|entry| entry.platform.as_ref().is_none_or(|platform| platform.architecture != ARCHITECTURE));
         for entry in entries {
-            if Instant::now() >= deadline {
+            if deadline.is_over() {
                 return Err(Unknown::Deadline.into());
             }
-            let Some(Document::Manifest(manifest)) = self.load(entry.digest)?.and_then(|bytes| Document::parse(&bytes).ok()) else {
-                continue;
-            };
+            let Some(Document::Manifest(manifest)) = self.document(entry.digest)? else { continue };
             if image_id.is_none_or(|wanted| wanted == manifest.image_id)
                 && let Some(found) = self.by_config(manifest.image_id, sought)?
             {
@@ -149,6 +143,15 @@ impl Found {
     fn with_manifest(mut self, digest: Digest) -> Self {
         self.facts.manifests.push(digest);
         self
+    }
+}
+
+/// What was read; `None` for what is not there or cannot be read.
+fn known<T>(read: Result<T, LineageError>) -> Result<Option<T>, LineageError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(LineageError::Unknown(_)) => Ok(None),
+        Err(error @ LineageError::Corrupt(_)) => Err(error),
     }
 }
 

@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use crate::container::bundle::Bundle;
 use crate::lineage::digest::Digest;
+use crate::lineage::image::MAX_CONFIG;
 use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest record that is read, in bytes. A usual one has four thousand.
-const LARGEST_RECORD: u64 = 16 << 20;
+/// The largest record that is read, in bytes. A usual one has four thousand; it repeats the labels of the image's config.
+const LARGEST_RECORD: u64 = MAX_CONFIG;
 
 /// What Docker records of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@
 //! fault: tags move, blobs are collected.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use super::content::{Content, Found, Sought};
 use super::records::Metadata;
@@ -14,6 +13,7 @@ use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::{ImageFacts, LineageError, Unknown, cache};
 use crate::paths::Paths;
+use crate::sys::deadline::Deadline;
 
 /// Where to look.
 pub struct Stores<'a> {
@@ -28,7 +28,7 @@ pub struct Stores<'a> {
     /// Where chains resolved before are kept.
     pub paths: &'a Paths,
     /// When to give up.
-    pub deadline: Instant,
+    pub deadline: &'a Deadline,
 }
 
 impl Stores<'_> {
@@ -78,9 +78,7 @@ fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFa
         found = content.by_config(image_id, sought)?;
     }
     if found.is_none() {
-        let now = Instant::now();
-        let soon = now + stores.deadline.saturating_duration_since(now) / 4;
-        found = by_label(chain.top(), stores, sought, soon).ok().flatten();
+        found = by_label(chain.top(), stores, sought, &stores.deadline.part(4)).ok().flatten();
     }
     Ok(found.map(|found| found.facts).unwrap_or_default())
 }
@@ -116,7 +114,7 @@ fn by_hints(hints: &Hints, stores: &Stores<'_>, sought: Sought<'_>) -> Result<Op
 }
 
 /// The images that were unpacked to `top`. Several may share their layers; which of them the container was made from is then not known.
-fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: Instant) -> Result<Option<Found>, LineageError> {
+fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: &Deadline) -> Result<Option<Found>, LineageError> {
     let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else { return Ok(None) };
     let mut found = None;
     for image_id in metadata.configs_of(stores.namespace, stores.snapshotter, top, deadline)? {

@@ -10,9 +10,11 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+
+use crate::sys::deadline::Deadline;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -69,18 +71,18 @@ impl From<CallError> for io::Error {
 
 /// A connection to containerd.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Connection<'a> {
     stream: UnixStream,
-    deadline: Instant,
+    deadline: &'a Deadline,
     next_stream: u32,
 }
 
-impl Connection {
+impl<'a> Connection<'a> {
     /// Connects to the socket at `address`. Nothing here or later takes longer than `deadline` allows.
     ///
     /// # Errors
     /// [`CallError`]; a queue of connections that is full counts as no answer.
-    pub fn open(address: &Path, deadline: Instant) -> Result<Self, CallError> {
+    pub fn open(address: &Path, deadline: &'a Deadline) -> Result<Self, CallError> {
         let path = UnixAddr::new(address).map_err(io::Error::from)?;
         // Not blocking until it is connected: a connect to a full queue has no time limit of its own.
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -102,6 +104,9 @@ impl Connection {
     /// # Errors
     /// [`CallError`].
     pub fn call(&mut self, method: &str, namespace: &str, message: &[u8]) -> Result<Vec<u8>, CallError> {
+        if self.deadline.is_over() {
+            return Err(CallError::Io(io::ErrorKind::TimedOut.into()));
+        }
         let stream = self.next_stream;
         self.next_stream += 2;
         self.send(&request(stream, method, namespace, message))?;
@@ -124,7 +129,7 @@ impl Connection {
     }
 
     fn left(&self) -> Result<Duration, CallError> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.left();
         if left.is_zero() { Err(CallError::Io(io::ErrorKind::TimedOut.into())) } else { Ok(left) }
     }
 

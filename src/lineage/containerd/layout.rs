@@ -7,12 +7,12 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::records::REMOTE_LABEL;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::{LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// The folders of one snapshot.
@@ -86,7 +86,7 @@ impl Snapshotter {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn layout(&self, name: &str, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+    pub fn layout(&self, name: &str, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
         self.database.view(deadline, |view| layout(view, name)).map_err(|error| fault(&self.path, error))
     }
 
@@ -94,7 +94,7 @@ impl Snapshotter {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn layout_of(&self, own: u64, parent: u64, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+    pub fn layout_of(&self, own: u64, parent: u64, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
         let look = |view: &View<'_>| {
             let Some(links) = view.bucket(&[b"v1", b"parents"])? else { return Ok(None) };
             let Some(name) = links.get(&link(parent, own))? else { return Ok(None) };
@@ -107,7 +107,7 @@ impl Snapshotter {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn layout_numbered(&self, own: u64, deadline: Instant) -> Result<Option<Layout>, LineageError> {
+    pub fn layout_numbered(&self, own: u64, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
         let look = |view: &View<'_>| {
             let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
             let name = snapshots.walk(|name, record| {

@@ -42,7 +42,6 @@ pub mod store;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use content::Content;
 use docker_store::{DockerContainer, is_init};
@@ -58,6 +57,7 @@ use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, U
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::paths::Paths;
+use crate::sys::deadline::Deadline;
 
 /// Snapshotters that unpack every layer before they use it, and compare it with its diff ID. Of any other, layers are taken for claimed.
 const EAGER: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
@@ -69,20 +69,20 @@ struct Site<'a> {
     root: Option<PathBuf>,
     namespace: &'a str,
     paths: &'a Paths,
-    deadline: Instant,
+    deadline: &'a Deadline,
 }
 
 /// Who told the facts, and can tell more.
-enum Source {
+enum Source<'a> {
     Database(Metadata),
-    Service(Client),
+    Service(Client<'a>),
 }
 
 /// The origin of a container in containerd's folder of tasks. `state` and `namespace` are those of its place.
 ///
 /// # Errors
 /// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not what is recorded.
-pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, deadline: &Deadline) -> Result<Origin, LineageError> {
     let id = bundle.id.as_str();
     let docker = docker_store::record(bundle)?;
     let site = Site { place: state.to_owned(), root: address::root(&bundle.path, namespace, id), namespace, paths, deadline };
@@ -102,7 +102,7 @@ pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, de
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
-pub fn resolve_build(bundle: &Bundle, paths: &Paths, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+pub fn resolve_build(bundle: &Bundle, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)
 }
 
@@ -114,7 +114,7 @@ fn is_own_root(bundle: &Bundle) -> bool {
 
 /// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there,
 /// none when the root is no part of any engine's store and the container is not Docker's.
-fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: Instant) -> Result<Origin, LineageError> {
+fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: &Deadline) -> Result<Origin, LineageError> {
     match by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
         Some(Origin::NoImage) | None if is_dockers(bundle, namespace) => return Err(Unknown::Engine(bundle.path.clone()).into()),
         Some(origin) => return Ok(origin),
@@ -148,9 +148,9 @@ fn is_in_a_store(path: &Path) -> bool {
     names.windows(3).any(layer) || names.iter().any(|name| name.starts_with("io.containerd.snapshotter.v1."))
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
     /// The facts from the database; from containerd itself when the database cannot be read or does not know.
-    fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
+    fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
         let refused = match self.read_database(wanted) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -164,17 +164,21 @@ impl Site<'_> {
         }
     }
 
-    fn read_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source), LineageError> {
+    fn read_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
         let no_record = |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
         let metadata = Metadata::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
         // Half of the time is left for asking containerd.
-        let now = Instant::now();
-        let half = now + self.deadline.saturating_duration_since(now) / 2;
-        let facts = metadata.facts(self.namespace, wanted, half)?.ok_or_else(|| no_record(metadata.path()))?;
+        let facts = metadata.facts(self.namespace, wanted, &self.deadline.part(2))?.ok_or_else(|| no_record(metadata.path()))?;
         Ok((facts, Source::Database(metadata)))
     }
 
-    fn describe(&self, bundle: &Bundle, facts: &Facts, source: Source, docker: Option<&DockerContainer>) -> Result<Origin, LineageError> {
+    fn describe(
+        &self,
+        bundle: &Bundle,
+        facts: &Facts,
+        source: Source<'_>,
+        docker: Option<&DockerContainer>,
+    ) -> Result<Origin, LineageError> {
         let content = self.root.as_deref().map(Content::of);
         let (metadata, mut client) = match source {
             Source::Database(metadata) => (Some(metadata), None),
@@ -202,7 +206,13 @@ impl Site<'_> {
     }
 
     /// Compares the records with the mount, and says how much is known.
-    fn evidence(&self, bundle: &Bundle, facts: &Facts, client: Option<Client>, chain: Option<&Chain>) -> Result<Evidence, LineageError> {
+    fn evidence(
+        &self,
+        bundle: &Bundle,
+        facts: &Facts,
+        client: Option<Client<'_>>,
+        chain: Option<&Chain>,
+    ) -> Result<Evidence, LineageError> {
         let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
         let snapshotter = facts.container.snapshotter.as_str();
         let (expected, has_remote) = match client {
@@ -215,7 +225,8 @@ impl Site<'_> {
         Ok(if is_claimed { Evidence::Claimed } else { compared })
     }
 
-    /// The mount that the snapshotter's own database leads to, and whether any folder in it was never unpacked here.
+    /// The mount that the snapshotter's own database leads to, and whether any folder in it was never unpacked here. The folders that are mounted tell
+    /// where the snapshotter is: its `root_path` may have been set elsewhere, and an old one may be left behind at the usual place.
     fn recorded_mount(
         &self,
         name: &str,
@@ -224,21 +235,24 @@ impl Site<'_> {
         chain: Option<&Chain>,
     ) -> Result<(Expected, bool), LineageError> {
         let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
-        let mounted = mount.and_then(by_mount::folders).map(|folders| folders.root);
-        for root in [usual, mounted].into_iter().flatten() {
+        let mounted = mount.and_then(by_mount::snapshotter_root);
+        let own = facts.snapshots.first().map_or("", |snapshot| &snapshot.name);
+        let mut missing = None;
+        for root in [mounted, usual].into_iter().flatten() {
             let snapshotter = match Snapshotter::open(&root) {
                 Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => continue,
                 answer => answer?,
             };
-            let own = facts.snapshots.first().map_or("", |snapshot| &snapshot.name);
-            let layout = snapshotter.layout(own, self.deadline)?;
-            let layout = layout.ok_or_else(|| Unknown::NoRecord("the container's snapshot", snapshotter.path().to_owned()))?;
+            let Some(layout) = snapshotter.layout(own, self.deadline)? else {
+                missing = Some(Unknown::NoRecord("the container's snapshot", snapshotter.path().to_owned()));
+                continue;
+            };
             if let Some(chain) = chain {
                 tie(layout.parents.iter().map(|folder| folder.key.as_str()), chain, snapshotter.path())?;
             }
             return Ok((mounted::expected(name, &root, &layout), layout.has_remote()));
         }
-        Ok((Expected::Opaque, false))
+        missing.map_or(Ok((Expected::Opaque, false)), |missing| Err(missing.into()))
     }
 }
 
@@ -249,7 +263,7 @@ fn lineage(
     id: Option<&str>,
     hints: &Hints,
     stores: &Stores<'_>,
-    client: Option<&mut Client>,
+    client: Option<&mut Client<'_>>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
     let no_record = || Unknown::NoRecord("the layers of the container's image", stores.namespace.into());
     let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else { return Err(no_record().into()) };
@@ -276,7 +290,7 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
 }
 
 /// The mount that containerd wants for the container, and whether any snapshot below was never unpacked here.
-fn served_mount(client: &mut Client, facts: &Facts, chain: Option<&Chain>) -> Result<(Expected, bool), LineageError> {
+fn served_mount(client: &mut Client<'_>, facts: &Facts, chain: Option<&Chain>) -> Result<(Expected, bool), LineageError> {
     let (snapshotter, address) = (facts.container.snapshotter.as_str(), client.address().to_owned());
     let no_record = |what| Unknown::NoRecord(what, address.clone());
     let below = match chain {

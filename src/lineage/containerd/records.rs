@@ -8,7 +8,6 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde::Deserialize;
 
@@ -18,6 +17,7 @@ use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::{LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// The label of a snapshot whose content was never unpacked here, only claimed (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
@@ -129,7 +129,7 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn facts(&self, namespace: &str, wanted: Wanted<'_>, deadline: Instant) -> Result<Option<Facts>, LineageError> {
+    pub fn facts(&self, namespace: &str, wanted: Wanted<'_>, deadline: &Deadline) -> Result<Option<Facts>, LineageError> {
         self.view(deadline, |view| facts(view, namespace, wanted))
     }
 
@@ -142,7 +142,7 @@ impl Metadata {
         namespace: &str,
         snapshotter: &str,
         top: ChainId,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Option<Vec<Snapshot>>, LineageError> {
         self.view(deadline, |view| {
             let Some(bucket) = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])? else { return Ok(None) };
@@ -162,7 +162,7 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn configs_of(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: Instant) -> Result<Vec<ImageId>, LineageError> {
+    pub fn configs_of(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: &Deadline) -> Result<Vec<ImageId>, LineageError> {
         let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
         let wanted = top.to_string();
         self.view(deadline, |view| {
@@ -186,7 +186,7 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn keys(&self, path: &[&[u8]], deadline: Instant) -> Result<Vec<String>, LineageError> {
+    pub fn keys(&self, path: &[&[u8]], deadline: &Deadline) -> Result<Vec<String>, LineageError> {
         self.view(deadline, |view| {
             let mut keys = Vec::new();
             if let Some(bucket) = view.bucket(path)? {
@@ -205,7 +205,7 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn target(&self, namespace: &str, name: &str, deadline: Instant) -> Result<Option<Digest>, LineageError> {
+    pub fn target(&self, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Digest>, LineageError> {
         self.view(deadline, |view| target(view, namespace, name))
     }
 
@@ -213,7 +213,7 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn spec(&self, namespace: &str, id: &str, deadline: Instant) -> Result<Option<Vec<u8>>, LineageError> {
+    pub fn spec(&self, namespace: &str, id: &str, deadline: &Deadline) -> Result<Option<Vec<u8>>, LineageError> {
         self.view(deadline, |view| {
             let record = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
             Ok(record.map_or(Ok(None), |record| record.get(b"spec"))?.map(|spec| spec.to_vec()))
@@ -224,14 +224,14 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, deadline: Instant) -> Result<Option<Snapshot>, LineageError> {
+    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, deadline: &Deadline) -> Result<Option<Snapshot>, LineageError> {
         self.view(deadline, |view| {
             let bucket = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])?;
             bucket.map_or(Ok(None), |bucket| snapshot(&bucket, key))
         })
     }
 
-    fn view<T>(&self, deadline: Instant, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
+    fn view<T>(&self, deadline: &Deadline, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
         self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
     }
 }

@@ -6,14 +6,13 @@
 //! (users' text in it, but the maps are the engine's). Out: the snapshot below, when the name is just the hash of that snapshot's name and of the
 //! container's maps. A layer cannot be taken for a copy: its chain ID is the hash of something else.
 
-use std::time::Instant;
-
 use serde::Deserialize;
 
 use super::protobuf;
 use super::records::{Metadata, Snapshot};
 use crate::lineage::LineageError;
 use crate::lineage::digest::Digest;
+use crate::sys::deadline::Deadline;
 
 #[derive(Deserialize)]
 struct RuntimeSpec {
@@ -48,7 +47,7 @@ pub fn original(
     id: &str,
     snapshotter: &str,
     snapshot: &Snapshot,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> Result<Option<Snapshot>, LineageError> {
     let Some(spec) = metadata.spec(namespace, id, deadline)? else { return Ok(None) };
     // The record keeps the spec as protobuf's `Any`: its type, then its JSON.
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_copy_for_a_user_namespace_leads_to_what_it_is_a_copy_of() {
-        let soon = Instant::now() + Duration::from_secs(20);
+        let soon = &Duration::from_secs(20).into();
         let metadata = Metadata::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1")).unwrap();
         for (id, copied) in [("u2", true), ("c1", false), ("u1", false)] {
             let facts = metadata.facts("default", Wanted::Container(id), soon).unwrap().unwrap();

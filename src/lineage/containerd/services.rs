@@ -7,7 +7,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::grpc::{CallError, Connection};
 use super::mounted::Expected;
@@ -16,6 +15,7 @@ use super::records::{CRI_CONTAINER, Container, Facts, REMOTE_LABEL, Snapshot, Wa
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 
 const STAT: &str = "/containerd.services.snapshots.v1.Snapshots/Stat";
 /// The gRPC status for what is not there.
@@ -23,18 +23,18 @@ const NOT_FOUND: u8 = 5;
 
 /// containerd, listening.
 #[derive(Debug)]
-pub struct Client {
+pub struct Client<'a> {
     address: PathBuf,
     namespace: String,
-    connection: Connection,
+    connection: Connection<'a>,
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// Connects to containerd.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn open(address: &Path, namespace: &str, deadline: Instant) -> Result<Self, LineageError> {
+    pub fn open(address: &Path, namespace: &str, deadline: &'a Deadline) -> Result<Self, LineageError> {
         let connection = Connection::open(address, deadline).map_err(|error| no_answer(address, error))?;
         Ok(Self { address: address.to_owned(), namespace: namespace.to_owned(), connection })
     }

@@ -5,7 +5,7 @@
 //! is surer than [`Evidence::Metadata`]. Not for: the gate.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::content::{Content, Found, Sought};
 use super::expand::{Hints, Stores};
@@ -15,6 +15,7 @@ use super::{EAGER, lineage, without_chain};
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
+use crate::sys::deadline::Deadline;
 
 /// How long one question may take. People wait longer than engines.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,7 +58,7 @@ impl Store {
     /// # Errors
     /// As [`fault`](crate::lineage::bolt::fault).
     pub fn namespaces(&self) -> Result<Vec<String>, LineageError> {
-        self.metadata.keys(&[b"v1"], deadline())
+        self.metadata.keys(&[b"v1"], &deadline())
     }
 
     /// The containers of a namespace, in the order of their IDs.
@@ -66,9 +67,9 @@ impl Store {
     /// As [`fault`](crate::lineage::bolt::fault).
     pub fn containers(&self, namespace: &str) -> Result<Vec<Recorded>, LineageError> {
         let mut containers = Vec::new();
-        for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], deadline())? {
+        for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], &deadline())? {
             // One that has gone meanwhile is left out.
-            let Some(facts) = self.metadata.facts(namespace, Wanted::Container(&id), deadline())? else { continue };
+            let Some(facts) = self.metadata.facts(namespace, Wanted::Container(&id), &deadline())? else { continue };
             let has_snapshot = !facts.container.snapshot_key.is_empty();
             containers.push(Recorded { id, namespace: namespace.to_owned(), image: facts.container.image, has_snapshot });
         }
@@ -103,7 +104,7 @@ impl Store {
     /// # Errors
     /// As [`fault`](crate::lineage::bolt::fault).
     pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
-        self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], deadline())
+        self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
     }
 
     /// The origin of an image, by its name as it stands there, its short name (`debian` for `docker.io/library/debian:latest`), the digest of its
@@ -115,9 +116,9 @@ impl Store {
     pub fn image(&self, namespace: &str, reference: &str) -> Result<Origin, LineageError> {
         let mut found: Option<(String, Found)> = None;
         for name in self.images(namespace)? {
-            let Some(target) = self.metadata.target(namespace, &name, deadline())? else { continue };
+            let Some(target) = self.metadata.target(namespace, &name, &deadline())? else { continue };
             let by_name = names_of(reference).contains(&name);
-            let Some(image) = self.content.by_target(target, None, Sought::Any, deadline())? else { continue };
+            let Some(image) = self.content.by_target(target, None, Sought::Any, &deadline())? else { continue };
             if by_name {
                 found = Some((name, image));
                 break;
@@ -145,22 +146,22 @@ impl Store {
     }
 
     fn facts(&self, namespace: &str, wanted: Wanted<'_>) -> Result<Facts, LineageError> {
-        let answer = match (self.metadata.facts(namespace, wanted, deadline()), &self.address) {
-            (Err(_), Some(address)) => Client::open(address, namespace, deadline())?.facts(wanted)?,
+        let answer = match (self.metadata.facts(namespace, wanted, &deadline()), &self.address) {
+            (Err(_), Some(address)) => Client::open(address, namespace, &deadline())?.facts(wanted)?,
             (answer, _) => answer?,
         };
         answer.ok_or_else(|| Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into())
     }
 
     fn origin(&self, namespace: &str, facts: &Facts, id: Option<&str>, mut hints: Hints) -> Result<Origin, LineageError> {
-        let container = &facts.container;
+        let (container, deadline) = (&facts.container, deadline());
         let stores = Stores {
             metadata: Some(&self.metadata),
             content: Some(&self.content),
             namespace,
             snapshotter: &container.snapshotter,
             paths: &self.paths,
-            deadline: deadline(),
+            deadline: &deadline,
         };
         hints.image_id = hints.image_id.or(container.image_id);
         hints.targets.extend(facts.target);
@@ -175,8 +176,8 @@ impl Store {
     }
 }
 
-fn deadline() -> Instant {
-    Instant::now() + PATIENCE
+fn deadline() -> Deadline {
+    PATIENCE.into()
 }
 
 /// The names that a short one may stand for (distribution/reference, "familiar names").

@@ -16,7 +16,7 @@ fn bundle(folder: &Path, id: &str, root: &Path) -> Bundle {
 }
 
 fn resolved(folder: &Path, bundle: &Bundle) -> Result<Origin, LineageError> {
-    resolve(bundle, folder, "default", &Paths::below(folder), Instant::now() + Duration::from_secs(20))
+    resolve(bundle, folder, "default", &Paths::below(folder), &Duration::from_secs(20).into())
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_container_of_docker_is_never_one_without_an_image() {
     let root = folder.path().join("docker/devicemapper/mnt/abc/rootfs");
     std::fs::create_dir_all(&root).unwrap();
     let bundle = bundle(folder.path(), "r1", &root);
-    let ask = |namespace| without_snapshot(&bundle, namespace, &Paths::below(folder.path()), Instant::now() + Duration::from_secs(20));
+    let ask = |namespace| without_snapshot(&bundle, namespace, &Paths::below(folder.path()), &Duration::from_secs(20).into());
     assert_eq!(ask("default").unwrap(), Origin::NoImage);
     for namespace in ["moby", "moby-100000.100000"] {
         assert!(matches!(ask(namespace), Err(LineageError::Unknown(Unknown::Engine(_)))), "{namespace}");
@@ -133,7 +133,7 @@ fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded(
         namespace: "default",
         snapshotter: "overlayfs",
         paths: &paths,
-        deadline: Instant::now() + Duration::from_secs(20),
+        deadline: &Duration::from_secs(20).into(),
     };
     let ask = |keys: &[&str], image: Option<&str>, targets: usize, evidence| {
         let parent = |at: usize| keys.get(at + 1).copied().unwrap_or_default().to_owned();
@@ -205,7 +205,8 @@ fn what_containerd_answers_is_held_against_the_chain() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("containerd.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let mut client = Client::open(&path, "default", Instant::now() + Duration::from_secs(20)).unwrap();
+        let soon = Duration::from_secs(20).into();
+        let mut client = Client::open(&path, "default", &soon).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut peer, &answers(&messages)).unwrap();
         let container = records::Container { snapshotter: "overlayfs".into(), snapshot_key: "c1".into(), ..Default::default() };

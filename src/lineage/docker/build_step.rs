@@ -6,10 +6,9 @@
 //! An overlay's folders under the step's own are, topmost first, the results of earlier steps and the layers of the base. Earlier steps become image
 //! layers only when the build is exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may have
 //! a folder that no layer refers to. So the topmost folder that is an image layer gives the chain, and the folders below it must agree where they are
-//! layers at all. Drivers that copy show no folders; there BuildKit's record alone tells what the copy was made from.
+//! layers at all. Drivers that copy show no folders, nor does an overlay of FUSE; there BuildKit's record alone tells what it was made from.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::layerdb::LayerStore;
 use super::overlay::{home_of, layer_behind};
@@ -19,22 +18,24 @@ use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::chain::Chain;
 use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file;
 
 /// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing of a graph driver is mounted at the step's root.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`] when one is broken or disagrees with the mount.
-pub fn resolve(bundle: &Bundle, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+pub fn resolve(bundle: &Bundle, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     match mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))? {
         Some(mount) if mount.fs_type == "overlay" => overlay_step(&bundle.root, &mount, root, deadline),
+        Some(mount) if mount.fs_type.starts_with("fuse") => fuse_step(&bundle.root, root, deadline),
         Some(mount) => copied_step(&bundle.root, &mount, root, deadline),
         None => Ok(None),
     }
 }
 
 /// A step on an overlay.
-pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let Some(home) = home(mount, root) else { return Ok(None) };
     let (Some(data_root), true) = (home.parent(), home.ends_with(Driver::Overlay2.word())) else { return Ok(None) };
     let layers = LayerStore::of(data_root, Driver::Overlay2);
@@ -55,13 +56,28 @@ pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline
 }
 
 /// A step on a folder of the driver itself: one that copies, or the first step on nothing.
-fn copied_step(step: &Path, mount: &RootMount, root: &Path, deadline: Instant) -> Result<Option<Origin>, LineageError> {
+fn copied_step(step: &Path, mount: &RootMount, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let Some((driver, layer, path)) = mounted_folder(&mount.root) else { return Ok(None) };
     let Some(data_root) = root.parent().filter(|data_root| file::is_same_folder(step, &data_root.join(path))) else { return Ok(None) };
-    Ok(Some(match snapshots::base_of(root, &layer, deadline)? {
+    recorded_step(&LayerRoot { data_root: data_root.to_owned(), driver, layer }, root, deadline).map(Some)
+}
+
+/// A step on an overlay of FUSE, whose options the kernel does not know: the place where the driver mounted it names its folder.
+fn fuse_step(step: &Path, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
+    let Some(data_root) = root.parent() else { return Ok(None) };
+    let points = mount::points().map_err(|error| Unknown::Bundle(Box::new(error)))?;
+    let own = |layer: &LayerRoot| layer.driver == Driver::FuseOverlayfs && layer.data_root == data_root;
+    let mut layers = points.iter().filter_map(|point| LayerRoot::of(point)).filter(own);
+    let Some(layer) = layers.find(|layer| file::is_same_folder(&layer.path(), step)) else { return Ok(None) };
+    recorded_step(&layer, root, deadline).map(Some)
+}
+
+/// A step on this layer, as BuildKit's record alone tells.
+fn recorded_step(layer: &LayerRoot, root: &Path, deadline: &Deadline) -> Result<Origin, LineageError> {
+    Ok(match snapshots::base_of(root, &layer.layer, deadline)? {
         Base::Nothing => Origin::NoImage,
-        Base::Chain(top) => image(LayerStore::of(data_root, driver).chain(top, deadline)?, Evidence::Metadata),
-    }))
+        Base::Chain(top) => image(LayerStore::of(&layer.data_root, layer.driver).chain(top, deadline)?, Evidence::Metadata),
+    })
 }
 
 fn image(chain: Chain, evidence: Evidence) -> Origin {
@@ -88,7 +104,7 @@ fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
 }
 
 /// The chain of the topmost of these folders (topmost first) that is an image layer.
-fn chain_under(step: &Path, folders: &[String], layers: &LayerStore, deadline: Instant) -> Result<Option<Chain>, LineageError> {
+fn chain_under(step: &Path, folders: &[String], layers: &LayerStore, deadline: &Deadline) -> Result<Option<Chain>, LineageError> {
     let known = layers.layers_in(folders, deadline)?;
     let Some((above, top)) = folders.iter().enumerate().find_map(|(above, folder)| Some((above, *known.get(folder)?))) else {
         return Ok(None);

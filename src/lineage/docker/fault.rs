@@ -3,9 +3,8 @@
 //! A file that the operating system does not hand over leaves the lineage unknown. A file that is missing where another one refers to it, or is
 //! something that the engine never writes, shows a store that is broken or forged.
 
-use std::time::Instant;
-
 use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
 /// The consequence of a file that should be there and cannot be read.
@@ -23,6 +22,6 @@ pub(super) fn broken(error: FileError) -> LineageError {
 }
 
 /// Whether there is time left.
-pub(super) fn on_time(deadline: Instant) -> Result<(), Unknown> {
-    if Instant::now() < deadline { Ok(()) } else { Err(Unknown::Deadline) }
+pub(super) fn on_time(deadline: &Deadline) -> Result<(), Unknown> {
+    if deadline.is_over() { Err(Unknown::Deadline) } else { Ok(()) }
 }

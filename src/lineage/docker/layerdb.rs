@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::Driver;
 use super::fault::{broken, on_time};
@@ -15,6 +14,7 @@ use crate::container::ContainerId;
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{ChainId, DiffId, Digest};
 use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// The largest file of a fact, in bytes: a digest has 71, a folder's name 64.
@@ -64,7 +64,7 @@ impl LayerStore {
     }
 
     /// The chain below and with `top`, walked from layer to layer and hashed again.
-    pub(super) fn chain(&self, top: ChainId, deadline: Instant) -> Result<Chain, LineageError> {
+    pub(super) fn chain(&self, top: ChainId, deadline: &Deadline) -> Result<Chain, LineageError> {
         let mut diff_ids = Vec::new();
         let mut visited = Vec::new();
         let mut next = Some(top);
@@ -97,7 +97,7 @@ impl LayerStore {
 
     /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every layer there is, as nothing leads from a folder to its
     /// layer.
-    pub(super) fn layers_in(&self, folders: &[String], deadline: Instant) -> Result<HashMap<String, ChainId>, LineageError> {
+    pub(super) fn layers_in(&self, folders: &[String], deadline: &Deadline) -> Result<HashMap<String, ChainId>, LineageError> {
         let all = self.folder.join("sha256");
         let unreadable = |error| Unknown::File(file::FileError::Io(all.clone(), error));
         let mut found = HashMap::new();

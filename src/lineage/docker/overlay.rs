@@ -7,7 +7,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::LayerRoot;
 use super::fault::on_time;
@@ -15,6 +14,7 @@ use super::layerdb::{LayerStore, parse_folder_name};
 use crate::container::mount::RootMount;
 use crate::lineage::chain::Chain;
 use crate::lineage::{Corrupt, LineageError};
+use crate::sys::deadline::Deadline;
 
 /// Compares the overlay mounted at a container's root with the container's layer and its chain.
 pub(super) fn compare(
@@ -22,7 +22,7 @@ pub(super) fn compare(
     root: &LayerRoot,
     chain: Option<&Chain>,
     layers: &LayerStore,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> Result<(), LineageError> {
     let differs = |difference: String| LineageError::from(Corrupt::Mount(root.path(), difference));
     let home = root.home();

@@ -2,7 +2,8 @@
 //!
 //! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by rename, so never half-written by Docker itself) and the
 //! image config. The first holds users' text throughout; only the image ID, the driver and what the user asked for are read. Out: the image ID, the
-//! image config when it is still there and hashes to that ID, the digests it was pulled by.
+//! image config when it is still there and hashes to that ID, and the digests it was pulled by. Names decide nothing else: a file of names that is too
+//! large or broken tells none, and no container is refused for it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,12 +17,15 @@ use super::Driver;
 use super::fault::broken;
 use crate::container::ContainerId;
 use crate::lineage::digest::{Digest, ImageId};
-use crate::lineage::image::ImageConfig;
+use crate::lineage::image::{ImageConfig, MAX_CONFIG};
 use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest file of records that is read, in bytes.
-const LARGEST_RECORDS: u64 = 16 << 20;
+/// The largest record of a container that is read, in bytes: it repeats the labels of the image's config.
+const LARGEST_RECORD: u64 = MAX_CONFIG;
+
+/// The largest file of names that is read, in bytes: some 600 000 tags.
+const LARGEST_NAMES: u64 = 64 << 20;
 
 /// What Docker records of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl ContainerRecord {
     /// Reads the record of a container in a data root. It is there before the container's runtime is called (moby: daemon/create.go).
     pub(super) fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
         let path = data_root.join("containers").join(container.as_str()).join("config.v2.json");
-        let json = match file::read(&path, LARGEST_RECORDS, Guard::NoLink) {
+        let json = match file::read(&path, LARGEST_RECORD, Guard::NoLink) {
             Err(error) if error.is_absent() => return Err(Unknown::NoRecord("the record of the container", path).into()),
             read => read.map_err(broken)?,
         };
@@ -78,8 +82,7 @@ impl ContainerRecord {
     }
 }
 
-/// The image with this ID, as far as the driver's image store still knows it: facts, and its config when that is there and hashes to the ID. Digests
-/// of manifests and indexes are those it was pulled by (moby: daemon/internal/refstore).
+/// The image with this ID, as far as the driver's image store still knows it: facts, and its config when that is there and hashes to the ID.
 pub(super) fn image(data_root: &Path, driver: Driver, image_id: ImageId) -> Result<(ImageFacts, Option<ImageConfig>), LineageError> {
     let path = config_file(data_root, driver, image_id);
     let config = match ImageConfig::load(&path, image_id) {
@@ -88,10 +91,16 @@ pub(super) fn image(data_root: &Path, driver: Driver, image_id: ImageId) -> Resu
         // The layers' own records tell as much: the image was removed by force, or its config is too large or strange to be read.
         Err(LineageError::Unknown(_) | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..))) => None,
     };
-    let repositories = Repositories::load(data_root, driver)?;
-    let own = |name: Name<'_>| (name.image_id == image_id.to_string()).then(|| name.digest()).flatten();
-    let manifests = repositories.names()?.into_iter().filter_map(own).collect();
-    Ok((ImageFacts { image_id: Some(image_id), manifests, name: None, config_file: config.is_some().then_some(path) }, config))
+    let facts = ImageFacts { image_id: Some(image_id), config_file: config.is_some().then_some(path), ..ImageFacts::default() };
+    Ok((facts, config))
+}
+
+/// The digests of the manifests and indexes that an image was pulled by (moby: daemon/internal/refstore), as far as the names can be read.
+pub(super) fn pulled_digests(data_root: &Path, driver: Driver, image_id: ImageId) -> Vec<Digest> {
+    let text = image_id.to_string();
+    let own = |name: Name<'_>| (name.image_id == text).then(|| name.digest()).flatten();
+    let Ok(repositories) = Repositories::load(data_root, driver) else { return Vec::new() };
+    repositories.names().map(|names| names.into_iter().filter_map(own).collect()).unwrap_or_default()
 }
 
 /// Where the config of an image lies.
@@ -126,9 +135,9 @@ impl Repositories {
     /// Reads the file; there is none before the first image gets a name.
     pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
         let path = data_root.join("image").join(driver.word()).join("repositories.json");
-        match file::read(&path, LARGEST_RECORDS, Guard::NoLink) {
+        match file::read(&path, LARGEST_NAMES, Guard::NoLink) {
             Err(error) if error.is_absent() => Ok(Self { path, json: None }),
-            read => Ok(Self { json: Some(read.map_err(broken)?), path }),
+            read => Ok(Self { json: Some(read.map_err(Unknown::File)?), path }),
         }
     }
 

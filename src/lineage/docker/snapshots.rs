@@ -6,12 +6,12 @@
 //! what the folders hold.
 
 use std::path::Path;
-use std::time::Instant;
 
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::ChainId;
 use crate::lineage::{LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// What a snapshot was made from.
@@ -24,7 +24,7 @@ pub(super) enum Base {
 }
 
 /// What the snapshot in this folder of the graph driver was made from. `root` is BuildKit's folder.
-pub(super) fn base_of(root: &Path, folder: &str, deadline: Instant) -> Result<Base, LineageError> {
+pub(super) fn base_of(root: &Path, folder: &str, deadline: &Deadline) -> Result<Base, LineageError> {
     let path = root.join("snapshots.db");
     let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
     let base = Database::new(file).view(deadline, |view| walk(view, folder)).map_err(|error| fault(&path, error))?;
@@ -68,7 +68,7 @@ mod tests {
 
     fn base(folder: &str) -> Result<Base, LineageError> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-buildkit-run/buildkit");
-        base_of(&root, folder, Instant::now() + Duration::from_secs(30))
+        base_of(&root, folder, &Duration::from_secs(30).into())
     }
 
     #[test]
@@ -82,6 +82,6 @@ mod tests {
     fn a_folder_without_a_record_is_unknown() {
         let error = base("0000000000000000000000000").unwrap_err();
         assert!(error.to_string().starts_with("cannot find the snapshot of the build step in "), "{error}");
-        assert!(matches!(base_of(Path::new("/none"), "x", Instant::now()), Err(LineageError::Unknown(Unknown::File(_)))));
+        assert!(matches!(base_of(Path::new("/none"), "x", &Duration::ZERO.into()), Err(LineageError::Unknown(Unknown::File(_)))));
     }
 }

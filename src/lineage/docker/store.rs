@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::layerdb::LayerStore;
 use super::record::{self, ContainerRecord, Repositories};
@@ -17,6 +16,7 @@ use crate::container::mount;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::ImageConfig;
 use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, StoredImage, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{FileError, Guard};
 
 /// A Docker data root with at least one graph driver's image store.
@@ -57,13 +57,15 @@ impl GraphStore {
     ///
     /// # Errors
     /// As [`super::resolve`]; [`Unknown::NoRecord`] when there is no such container.
-    pub fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {
+    pub fn container(&self, id: &ContainerId, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+        let deadline = &deadline.into();
         let recorded = ContainerRecord::load(&self.data_root, id)?.driver;
         for driver in self.drivers.iter().filter(|driver| recorded.as_deref().is_none_or(|name| name == driver.word())) {
             if let Some(record) = LayerStore::of(&self.data_root, *driver).mount_of(id, Guard::NoLink)? {
                 let root = LayerRoot { data_root: self.data_root.clone(), driver: *driver, layer: record.layer.clone() };
                 let mount = mount::at(&root.path()).unwrap_or_default(); // The folder is made when the container starts.
-                return super::origin(Found { id, root: &root, record, standing: Standing::Stored, mount }, deadline);
+                let origin = super::origin(Found { id, root: &root, record, standing: Standing::Stored, mount }, deadline)?;
+                return Ok(with_pulled_digests(origin, &self.data_root, *driver));
             }
         }
         Err(Unknown::NoRecord("the layer of the container", self.data_root.clone()).into())
@@ -112,7 +114,8 @@ impl GraphStore {
         let path = record::config_file(&self.data_root, driver, id);
         let config = ImageConfig::load(&path, id)?;
         let (facts, _) = record::image(&self.data_root, driver, id)?;
-        let facts = ImageFacts { name: Some(reference.to_owned()), ..facts };
+        let manifests = record::pulled_digests(&self.data_root, driver, id);
+        let facts = ImageFacts { name: Some(reference.to_owned()), manifests, ..facts };
         Ok(match config.chain().map_err(|fault| Corrupt::File(path, fault.to_string()))? {
             Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
             None => Origin::NoLayers(facts),
@@ -137,6 +140,21 @@ impl GraphStore {
         let folder = self.data_root.join("image").join(driver.word()).join("imagedb/content/sha256");
         Ok(names_in(&folder)?.into_iter().filter_map(|name| Digest::from_hex(name.to_str()?).map(ImageId)).collect())
     }
+}
+
+/// The origin with the digests that its image was pulled by.
+fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> Origin {
+    let facts = match &mut origin {
+        Origin::Image(image) => Some(&mut image.facts),
+        Origin::NoLayers(facts) => Some(facts),
+        Origin::NoImage => None,
+    };
+    if let Some(facts) = facts
+        && let Some(image_id) = facts.image_id
+    {
+        facts.manifests = record::pulled_digests(data_root, driver, image_id);
+    }
+    origin
 }
 
 /// A reference as Docker stores it: without the default registry and its `library/`, with a tag or a digest (distribution/reference, "familiar name").

@@ -3,21 +3,16 @@
 //! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and the container's own layer. The kernel's word is
 //! trusted; a folder counts only when it is the very one that the step gets as its root.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::layer_id::LayerId;
 use super::seen::upper_layer;
 use super::stores::{self, StorageSettings};
-use crate::container::mount::RootMount;
-use crate::sys::file::{self, Guard};
+use crate::container::mount::{self, RootMount};
+use crate::sys::file;
 
 /// The graph root where no setting names another.
 const GRAPH_ROOT: &str = "/var/lib/containers/storage";
-
-/// The largest table of mounts that is read, in bytes.
-const LARGEST_TABLE: u64 = 16 << 20;
 
 /// Where a build's container lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,21 +34,22 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
             let driver = mount.upperdir.as_deref()?.parent()?.parent()?.file_name()?.to_str()?;
             upper_layer(mount).map(|(graph_root, own)| BuildPlace { graph_root, driver: driver.to_owned(), own })
         }
-        fuse if fuse.starts_with("fuse") => {
-            let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
-            fuse_mounts(&table).find(|place| file::is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
-        }
+        fuse if fuse.starts_with("fuse") => mounted_at(root),
         _other => bound_folder(root, mount, settings),
     }
 }
 
-/// The overlays of FUSE in the text of `/proc/self/mountinfo` that show a layer of a store. Escaped paths are passed over.
-pub fn fuse_mounts(table: &[u8]) -> impl Iterator<Item = BuildPlace> {
-    table.split(|byte| *byte == b'\n').filter_map(|line| {
-        let point = Path::new(OsStr::from_bytes(line.split(|byte| *byte == b' ').nth(4)?));
-        let (graph_root, own) = stores::shown_in(point, "overlay")?;
-        Some(BuildPlace { graph_root, driver: "overlay".to_owned(), own })
-    })
+/// The layer of a store that is mounted in the store too and shows the very folder that is at `root`.
+#[must_use]
+pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
+    let mut places = mount::points().ok()?.into_iter().filter_map(|point| shown_layer(&point));
+    places.find(|place| file::is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
+}
+
+/// The layer that an overlay, the kernel's or FUSE's, at this path in a store shows.
+fn shown_layer(point: &Path) -> Option<BuildPlace> {
+    let (graph_root, own) = stores::shown_in(point, "overlay")?;
+    Some(BuildPlace { graph_root, driver: "overlay".to_owned(), own })
 }
 
 /// The kernel names the folder that is bound to the root from the root of its file system on, which need not be mounted at `/`.
@@ -70,11 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_overlays_of_fuse_are_found_in_the_table_of_mounts() {
+    fn the_overlays_of_a_store_are_found_in_the_table_of_mounts() {
         let call = include_bytes!("../../../tests/fixtures/podman-4.3-fuse-overlayfs/calls/run");
-        let places: Vec<_> = fuse_mounts(call).collect();
+        let places: Vec<_> = mount::points_in(call).iter().filter_map(|point| shown_layer(point)).collect();
         let own = LayerId::parse("8b6388a4ebd66eef636c3cab3d4fd3050c67b807d1165693dbfee70b19791d03").unwrap();
         assert_eq!(places, [BuildPlace { graph_root: "/srv/fuse".into(), driver: "overlay".to_owned(), own }]);
-        assert_eq!(fuse_mounts(b"\n1 2 3\n36 35 98:0 / /mnt rw - ext3 /dev/root rw").count(), 0);
+        let points = mount::points_in(b"\n1 2 3\n36 35 98:0 / /mnt\\040x rw - ext3 /dev/root rw");
+        assert_eq!(points, [Path::new("/mnt x")]);
+        assert_eq!(shown_layer(&points[0]), None);
     }
 }

@@ -5,10 +5,10 @@
 //! one, and in transient mode that lies in the run root, and so does the bundle (Podman 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::records::{self, ContainerRecord};
 use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// The largest list that is read, in bytes: some 80 000 containers.
@@ -18,7 +18,7 @@ pub const LARGEST_LIST: u64 = 64 << 20;
 ///
 /// # Errors
 /// [`Unknown::Deadline`] when the time is over after a list, [`Unknown::NoRecord`] when no list has it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is broken.
-pub fn find(id: &str, driver: &str, roots: &[&Path], deadline: Instant) -> Result<(ContainerRecord, PathBuf), LineageError> {
+pub fn find(id: &str, driver: &str, roots: &[&Path], deadline: &Deadline) -> Result<(ContainerRecord, PathBuf), LineageError> {
     let folder = |root: &Path| root.join(format!("{driver}-containers"));
     let paths = roots.iter().flat_map(|root| [folder(root).join("containers.json"), folder(root).join("volatile-containers.json")]);
     let mut lists = Vec::new();
@@ -41,7 +41,7 @@ fn seek(
     id: &str,
     paths: impl Iterator<Item = PathBuf>,
     passed: &mut Vec<(PathBuf, Vec<u8>)>,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     for path in paths {
         if passed.iter().any(|(known, _)| *known == path) {
@@ -61,7 +61,7 @@ fn seek(
 ///
 /// # Errors
 /// As [`find`], a missing record aside.
-pub fn of_layer(layer: &str, driver: &str, root: &Path, deadline: Instant) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
+pub fn of_layer(layer: &str, driver: &str, root: &Path, deadline: &Deadline) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     let containers = every(driver, &[root])?;
     in_time(deadline)?;
     Ok(containers.into_iter().find(|(record, _)| record.layer == layer))
@@ -91,8 +91,8 @@ pub fn every(driver: &str, roots: &[&Path]) -> Result<Vec<(ContainerRecord, Path
 ///
 /// # Errors
 /// [`Unknown::Deadline`] when there is none.
-pub fn in_time(deadline: Instant) -> Result<(), LineageError> {
-    if Instant::now() < deadline { Ok(()) } else { Err(Unknown::Deadline.into()) }
+pub fn in_time(deadline: &Deadline) -> Result<(), LineageError> {
+    if deadline.is_over() { Err(Unknown::Deadline.into()) } else { Ok(()) }
 }
 
 /// The bytes of a list; `None` when it is not there.

@@ -12,6 +12,7 @@ use super::stores::Stores;
 use crate::lineage::digest::{DiffId, Digest, ImageId};
 use crate::lineage::image::ImageConfig;
 use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
+use crate::sys::file::FileError;
 
 /// The most items of one image that are looked at.
 const MAX_ITEMS: usize = 256;
@@ -46,6 +47,8 @@ fn config(stores: &Stores, root: &Path, image: Digest, image_id: ImageId) -> Res
     let folder = stores.file(root, "images", &image.hex());
     let path = folder.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
+        // Without the config the store's list of layers tells as much.
+        Err(LineageError::Unknown(Unknown::File(FileError::TooLarge(..)))) => return Ok(None),
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         config => config?,
     };

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::container::{in_time, read_list};
 use super::layer_id::LayerId;
@@ -16,6 +15,7 @@ use super::stores::Stores;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::DiffId;
 use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::sys::deadline::Deadline;
 
 /// A layer of the store's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +50,13 @@ impl Layers {
     /// # Errors
     /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers, [`Unknown::Deadline`] when the time is over after
     /// one. A list that is not there is empty.
-    pub fn load(driver: &str, roots: &[PathBuf], deadline: Instant) -> Result<Self, LineageError> {
+    pub fn load(driver: &str, roots: &[PathBuf], deadline: &Deadline) -> Result<Self, LineageError> {
         let mut layers = Self::default();
         roots.iter().try_for_each(|root| layers.add(driver, root, deadline))?;
         Ok(layers)
     }
 
-    fn add(&mut self, driver: &str, root: &Path, deadline: Instant) -> Result<(), LineageError> {
+    fn add(&mut self, driver: &str, root: &Path, deadline: &Deadline) -> Result<(), LineageError> {
         for name in ["layers.json", "volatile-layers.json"] {
             let path = root.join(format!("{driver}-layers")).join(name);
             let Some(list) = read_list(&path)? else { continue };
@@ -141,7 +141,7 @@ impl Layers {
 ///
 /// # Errors
 /// As [`Layers::up_to`].
-pub fn ask<T>(stores: &mut Stores, deadline: Instant, question: impl Fn(&Layers) -> Result<T, LineageError>) -> Result<T, LineageError> {
+pub fn ask<T>(stores: &mut Stores, deadline: &Deadline, question: impl Fn(&Layers) -> Result<T, LineageError>) -> Result<T, LineageError> {
     let answer = question(&Layers::load(stores.driver(), stores.roots(), deadline)?);
     if matches!(answer, Err(LineageError::Unknown(Unknown::NoRecord(..)))) && stores.read_settings() {
         return question(&Layers::load(stores.driver(), stores.roots(), deadline)?);

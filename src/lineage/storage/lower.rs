@@ -11,8 +11,9 @@
 //! | `<layer>/empty` | the bottom of a container without layers |
 //! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap` where overlay takes ID-mapped lower folders; not there any more once it is mounted |
 //! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for folders without a link, and composefs: which layer cannot be told |
+//! | `<n>` | Podman 5.8 where the options would fill a page (37 layers): a descriptor of the process that mounted them, gone by now; which layer cannot be told |
 //!
-//! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`.
+//! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`; mount.go, `mountOverlayFromMain`.
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,7 @@ pub fn parse(folder: &Path) -> Lower {
         [link, "l", ..] if is_link(link) => Lower::Link(home(2), link.to_owned()),
         [diff, number, "mapped", layer] if is_diff(diff) && is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
         [number, "composefs-layers", layer, ..] if is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
+        [number] if copied.is_none() && is_number(number) => Lower::Hidden,
         [last, layer, ..] => match LayerId::parse(layer) {
             Some(layer) if is_diff(last) => Lower::Layer(home(2), layer),
             Some(_) if last == "empty" => Lower::Empty,
@@ -164,6 +166,8 @@ mod tests {
             (format!("{home}/{ID}/mapped/0/l/{LINK}"), link(&format!("{home}/{ID}/mapped/0"))),
             (format!("{home}/{ID}/mapped/3/diff1"), Lower::Hidden),
             (format!("{home}/{ID}/composefs-layers/1"), Lower::Hidden),
+            ("3".to_owned(), Lower::Hidden),
+            ("512".to_owned(), Lower::Hidden),
         ] {
             assert_eq!(parse(Path::new(&folder)), expected, "{folder}");
         }
@@ -176,6 +180,11 @@ mod tests {
             "/",
             "/diff",
             "diff",
+            "/3",
+            "3x",
+            "fd/3",
+            "../3",
+            "3/../diff1",
             "/srv/root",
             "/x/overlay/l/short",
             "/x/overlay/l/nlqpofiru6ggfwccojhkdgumcj",

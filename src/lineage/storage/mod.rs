@@ -34,7 +34,7 @@ pub mod store;
 pub use store::Store;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use build::BuildPlace;
 use layer_id::LayerId;
@@ -49,6 +49,7 @@ use super::{Corrupt, Evidence, LineageError, Origin, Unknown};
 use crate::container::bundle::Bundle;
 use crate::container::engine;
 use crate::container::mount::{self, RootMount};
+use crate::sys::deadline::Deadline;
 
 /// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O, and Podman in transient mode) of a store with
 /// this driver.
@@ -56,7 +57,7 @@ use crate::container::mount::{self, RootMount};
 /// # Errors
 /// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed; [`LineageError::Corrupt`] when a file is not what
 /// containers/storage writes, or the mount is not what its records say.
-pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
+pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: &Deadline) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
     Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.container(store, driver)
 }
@@ -67,7 +68,7 @@ const NAME_PATIENCE: Duration = Duration::from_millis(100);
 /// What Podman or CRI-O calls the container: the first of its names.
 #[must_use]
 pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Option<String> {
-    let (record, _) = container::find(bundle.id.as_str(), driver, &[store], Instant::now() + NAME_PATIENCE).ok()?;
+    let (record, _) = container::find(bundle.id.as_str(), driver, &[store], &NAME_PATIENCE.into()).ok()?;
     record.names.into_iter().next()
 }
 
@@ -75,7 +76,7 @@ pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Option<String> {
 ///
 /// # Errors
 /// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
-pub fn resolve_build(bundle: &Bundle, deadline: Instant) -> Result<Origin, LineageError> {
+pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
     Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.build()
 }
@@ -91,7 +92,7 @@ struct Sight<'a> {
     mount: Option<&'a RootMount>,
     /// Where `storage.conf` may lie.
     settings: &'a [PathBuf],
-    deadline: Instant,
+    deadline: &'a Deadline,
 }
 
 impl Sight<'_> {
@@ -164,7 +165,12 @@ impl Sight<'_> {
         }
         match Stack::read(&overlay?.lowerdirs, stores) {
             Ok(Stack { layers, hidden: false }) => layers.last().copied().map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
-            Ok(Stack { hidden: true, .. }) | Err(_) => None,
+            // What the folders hide, the place where the engine mounted them tells.
+            Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
+                stores.learn(&place.graph_root);
+                (Seen::Hidden, place.own)
+            }),
+            Err(_) => None,
         }
     }
 }

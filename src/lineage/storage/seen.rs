@@ -35,7 +35,10 @@ impl Seen {
         match mount {
             Some(mount) if mount.fs_type == "overlay" => match in_overlay(mount, own, stores) {
                 Ok(Some(seen)) => Ok(seen),
-                Ok(None) => noted(own, stores),
+                Ok(None) => noted(own, stores).and_then(|seen| match too_few(mount, &seen) {
+                    Some(fault) => corrupt(fault),
+                    None => Ok(seen),
+                }),
                 Err(fault) => corrupt(fault),
             },
             Some(mount) if mount.fs_type.starts_with("fuse") => noted(own, stores),
@@ -78,6 +81,17 @@ fn in_overlay(mount: &RootMount, own: LayerId, stores: &mut Stores) -> Result<Op
         return Err(format!("it is not the layer {own} of the container's record"));
     }
     Ok(Some(Seen::Layers(stack.layers, Evidence::Mount)))
+}
+
+/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has a folder of its own; copies for other owners have more.
+fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
+    let is_descriptor = |folder: &PathBuf| folder.components().count() == 1;
+    match seen {
+        Seen::Layers(layers, _) if mount.lowerdirs.len() < layers.len() && mount.lowerdirs.iter().all(is_descriptor) => {
+            Some(format!("it stands on {} folders, and its layer was made on {} layers", mount.lowerdirs.len(), layers.len()))
+        }
+        Seen::Layers(..) | Seen::Hidden => None,
+    }
 }
 
 /// What the overlay driver noted when it made the container's layer.

@@ -5,7 +5,6 @@
 //! [`super::seen`] did.
 
 use std::path::Path;
-use std::time::Instant;
 
 use super::container::in_time;
 use super::image::{self, FoundImage};
@@ -16,6 +15,7 @@ use super::stores::Stores;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
 use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::sys::deadline::Deadline;
 
 /// What is to be settled.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Case<'a> {
     /// Where the store's list is entered when none shows.
     pub top: Top,
     /// When to give up.
-    pub deadline: Instant,
+    pub deadline: &'a Deadline,
 }
 
 /// A layer of the store's list.

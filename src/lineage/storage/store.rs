@@ -4,7 +4,6 @@
 //! A container that is not mounted is told by the store's records alone. Not checked: who owns the store.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::container;
 use super::layer_id::LayerId;
@@ -17,6 +16,7 @@ use super::{image_of, named, own_layer};
 use crate::container::{ContainerId, mount};
 use crate::lineage::digest::Digest;
 use crate::lineage::{Corrupt, LineageError, Origin, StoredContainer, StoredImage, Unknown};
+use crate::sys::deadline::Deadline;
 
 /// The drivers of containers/storage that hold images.
 const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
@@ -72,7 +72,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`super::resolve`].
-    pub fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {
+    pub fn container(&self, id: &ContainerId, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+        let deadline = &deadline.into();
         let mut missing = None;
         for driver in &self.drivers {
             match self.container_of(id, driver, deadline) {
@@ -83,7 +84,7 @@ impl Store {
         Err(missing.unwrap_or_else(|| Unknown::NoRecord("the container's record", self.graph_root.clone())).into())
     }
 
-    fn container_of(&self, id: &ContainerId, driver: &str, deadline: Instant) -> Result<Origin, LineageError> {
+    fn container_of(&self, id: &ContainerId, driver: &str, deadline: &Deadline) -> Result<Origin, LineageError> {
         let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root], deadline)?;
         if record.image.is_empty() {
             return Ok(Origin::NoImage);
@@ -137,7 +138,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when no image or more than one is meant; else as [`super::resolve`].
-    pub fn image(&self, reference: &str, deadline: Instant) -> Result<Origin, LineageError> {
+    pub fn image(&self, reference: &str, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+        let deadline = &deadline.into();
         let mut several = false;
         for driver in &self.drivers {
             let (mut stores, images) = self.images_of(driver)?;
@@ -151,7 +153,7 @@ impl Store {
         Err(Unknown::NoRecord(what, self.graph_root.clone()).into())
     }
 
-    fn image_in(&self, image: &ImageRecord, stores: &mut Stores, deadline: Instant) -> Result<Origin, LineageError> {
+    fn image_in(&self, image: &ImageRecord, stores: &mut Stores, deadline: &Deadline) -> Result<Origin, LineageError> {
         let list = stores.file(&self.graph_root, "images", "images.json");
         let corrupt = |what: &str, text: &str| Corrupt::File(list.clone(), format!("the image {:?} has the {what} {text:?}", image.id));
         let id = Digest::from_hex(&image.id).ok_or_else(|| corrupt("ID", &image.id))?;

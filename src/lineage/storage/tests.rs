@@ -122,8 +122,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn later() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+fn later() -> &'static Deadline {
+    Box::leak(Box::new(Duration::from_secs(60).into()))
 }
 
 impl Call {
@@ -298,6 +298,47 @@ fn a_container_is_resolved_however_podman_5_started_it() {
 }
 
 #[test]
+fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_layer_was_made_on() {
+    let app = [
+        BASE,
+        "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
+        "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
+    ];
+    let copy = Copy::of("podman-5.8-overlay");
+    let by_descriptors = |copy: &Copy, folders: &[&str]| {
+        let mut call = copy.call("run");
+        call.mount.as_mut().unwrap().lowerdirs = folders.iter().map(PathBuf::from).collect();
+        call
+    };
+    let call = by_descriptors(&copy, &["3", "6", "7"]);
+    let found = image(call.container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
+    // Fewer folders than layers, another layer's mount, and a note of other layers are contradictions.
+    let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
+    let at = |call: &Call, fault: &str| format!("cannot believe the mount at {:?}: {fault}", call.bundle.root);
+    let call = by_descriptors(&copy, &["3", "6"]);
+    let error = call.container(&copy.store(), "overlay").unwrap_err();
+    assert_eq!(error.to_string(), at(&call, "it stands on 2 folders, and its layer was made on 3 layers"));
+    let mut call = by_descriptors(&copy, &["3", "6", "7"]);
+    let upper = call.mount.as_ref().unwrap().upperdir.clone().unwrap();
+    let other = "1d4fc8f44330452de3e9342168c59b8b066371dade10b4473ba3a36bf7a06bfe";
+    call.mount.as_mut().unwrap().upperdir = Some(upper.to_str().unwrap().replace(own, other).into());
+    let error = call.container(&copy.store(), "overlay").unwrap_err();
+    assert_eq!(error.to_string(), at(&call, &format!("it is the layer {other}, the container's record says {own}")));
+    copy.put(&format!("overlay/{own}/lower"), b"l/F45MUEFLZ5K25MGRJAI5U2VNWQ");
+    let error = by_descriptors(&copy, &["3", "6", "7"]).container(&copy.store(), "overlay").unwrap_err();
+    assert!(matches!(error, LineageError::Corrupt(Corrupt::Mount(..))), "{error}");
+    // Without the note the list of layers tells, and without an image's record nothing does.
+    fs::remove_file(copy.file(&format!("overlay/{own}/lower"))).unwrap();
+    let found = image(by_descriptors(&copy, &["3", "6", "7"]).container(&copy.store(), "overlay").unwrap());
+    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
+    let mut call = copy.call("rootfs-overlay");
+    call.mount.as_mut().unwrap().lowerdirs = ["3", "6"].map(PathBuf::from).to_vec();
+    let error = call.container(&copy.store(), "overlay").unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", call.bundle.root));
+}
+
+#[test]
 fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
     let copy = Copy::of("podman-4.3-additional-store");
     let images = Copy::of("podman-4.3-overlay");
@@ -384,13 +425,13 @@ fn without_the_image_config_the_list_of_layers_tells() {
 fn nothing_is_looked_up_after_the_deadline() {
     let copy = Copy::of("podman-4.3-overlay");
     let call = copy.call("run");
-    let late = Sight { deadline: Instant::now(), ..call.sight(&[]) };
+    let late = Sight { deadline: &Duration::ZERO.into(), ..call.sight(&[]) };
     assert!(matches!(late.container(&copy.store(), "overlay"), Err(LineageError::Unknown(Unknown::Deadline))));
-    let find = |id: &str| container::find(id, "overlay", &[&copy.store()], Instant::now()).map(drop);
+    let find = |id: &str| container::find(id, "overlay", &[&copy.store()], &Duration::ZERO.into()).map(drop);
     for id in [call.bundle.id.as_str(), "nowhere"] {
         assert!(matches!(find(id), Err(LineageError::Unknown(Unknown::Deadline))), "{id}");
     }
-    let layers = layers::Layers::load("overlay", &[copy.store()], Instant::now());
+    let layers = layers::Layers::load("overlay", &[copy.store()], &Duration::ZERO.into());
     assert!(matches!(layers, Err(LineageError::Unknown(Unknown::Deadline))));
 }
 
@@ -403,7 +444,7 @@ fn people_see_the_store_as_podman_does() {
     let run = containers.iter().find(|container| container.names == ["run"]).unwrap();
     assert_eq!(run.image.as_deref(), Some("localhost/app:1"));
     let expected = ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence: Evidence::Metadata };
-    assert_eq!(store.container(&run.id, later()).unwrap(), Origin::Image(expected.clone()));
+    assert_eq!(store.container(&run.id, later().clone()).unwrap(), Origin::Image(expected.clone()));
     assert_eq!(store.images().unwrap().len(), 6);
     for reference in [
         "app:1",
@@ -413,15 +454,15 @@ fn people_see_the_store_as_podman_does() {
         &format!("sha256:{APP_ID}"),
         &format!("localhost/app@{}", app_facts(&copy.store()).manifests[0]),
     ] {
-        assert_eq!(store.image(reference, later()).unwrap(), Origin::Image(expected.clone()), "{reference}");
+        assert_eq!(store.image(reference, later().clone()).unwrap(), Origin::Image(expected.clone()), "{reference}");
     }
-    assert_eq!(image(store.image("base:1", later()).unwrap()).chain, chain(&[BASE]));
-    assert!(matches!(store.image("localhost/empty:1", later()), Ok(Origin::NoLayers(_))));
-    assert_eq!(store.image("app", later()).unwrap_err().to_string(), format!("cannot find the image in {:?}", copy.store()));
+    assert_eq!(image(store.image("base:1", later().clone()).unwrap()).chain, chain(&[BASE]));
+    assert!(matches!(store.image("localhost/empty:1", later().clone()), Ok(Origin::NoLayers(_))));
+    assert_eq!(store.image("app", later().clone()).unwrap_err().to_string(), format!("cannot find the image in {:?}", copy.store()));
     let rootfs = containers.iter().find(|container| container.names == ["rootfs"]).unwrap();
-    assert_eq!(store.container(&rootfs.id, later()).unwrap(), Origin::NoImage);
+    assert_eq!(store.container(&rootfs.id, later().clone()).unwrap(), Origin::NoImage);
     let nowhere = ContainerId::parse("nowhere").unwrap();
-    let error = store.container(&nowhere, later()).unwrap_err();
+    let error = store.container(&nowhere, later().clone()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot find the container's record in {:?}", copy.file("overlay-containers")));
     let error = Store::open(copy.folder.path(), copy.folder.path()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot find a store of images in {:?}", copy.folder.path()));

@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn look(file: &[u8]) {
     let database = Database::new(file);
     let begun = Instant::now();
-    let deadline = begun + Duration::from_millis(100);
+    let deadline = &(begun + Duration::from_millis(100)).into();
     _ = database.view(deadline, |view| records::facts(view, "moby", Wanted::Container("c1")));
     _ = database.view(deadline, |view| records::facts(view, "moby", Wanted::Snapshot("overlayfs", "c1")));
     _ = database.view(deadline, |view| layout::layout(view, "moby/1/c1"));

@@ -1,6 +1,7 @@
 //! Answers that containerd gave, whole, in pieces, cut and flipped.
 
 use std::os::unix::net::UnixListener;
+use std::time::Instant;
 
 use super::*;
 use crate::lineage::containerd::protobuf;
@@ -115,7 +116,8 @@ fn a_peer_that_says_nothing_is_left_at_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let (path, handle) = peer(folder.path(), b"\0\0\0\x04\0\0\0\0\0\0\0\x10");
     let begin = Instant::now();
-    let mut connection = Connection::open(&path, begin + Duration::from_millis(50)).unwrap();
+    let deadline = Duration::from_millis(50).into();
+    let mut connection = Connection::open(&path, &deadline).unwrap();
     let found = connection.call("/a.B/C", "default", b"");
     assert!(
         matches!(&found, Err(CallError::Io(error)) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)),
@@ -131,13 +133,13 @@ fn a_peer_that_says_nothing_is_left_at_the_deadline() {
 #[test]
 fn a_peer_that_closes_or_is_not_there_is_no_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let soon = || Instant::now() + Duration::from_secs(5);
-    assert!(matches!(Connection::open(&folder.path().join("none"), soon()), Err(CallError::Io(_))));
-    assert!(matches!(Connection::open(&folder.path().join("x".repeat(200)), soon()), Err(CallError::Io(_))));
+    let soon = Duration::from_secs(5).into();
+    assert!(matches!(Connection::open(&folder.path().join("none"), &soon), Err(CallError::Io(_))));
+    assert!(matches!(Connection::open(&folder.path().join("x".repeat(200)), &soon), Err(CallError::Io(_))));
     let path = folder.path().join("closes");
     let listener = UnixListener::bind(&path).unwrap();
     let handle = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    let found = Connection::open(&path, soon()).and_then(|mut connection| connection.call("/a.B/C", "default", b""));
+    let found = Connection::open(&path, &soon).and_then(|mut connection| connection.call("/a.B/C", "default", b""));
     assert!(matches!(found, Err(CallError::Io(_))), "{found:?}");
     handle.join().unwrap();
 }
@@ -148,8 +150,9 @@ fn a_queue_that_is_full_is_no_answer_and_no_wait() {
     let path = folder.path().join("full");
     let _listener = UnixListener::bind(&path).unwrap();
     let begin = Instant::now();
+    let deadline = Duration::from_secs(5).into();
     let mut connections = Vec::new();
-    let refused = (0..10_000).find_map(|_| match Connection::open(&path, begin + Duration::from_secs(5)) {
+    let refused = (0..10_000).find_map(|_| match Connection::open(&path, &deadline) {
         Ok(connection) => {
             connections.push(connection);
             (connections.len() > 900).then_some(None)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+fn soon() -> &'static Deadline {
+    Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
 fn snapshotter(name: &str) -> Snapshotter {

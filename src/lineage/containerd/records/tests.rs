@@ -8,8 +8,8 @@ const APP: &str = "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad30
 const CRI_CONTAINER_ID: &str = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
 const PAUSE_ID: &str = "b5c39cab991a05e4c0d5204cc17d6e1fa5bc43240dce9b28346b72521372dd5b";
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+fn soon() -> &'static Deadline {
+    Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
 fn metadata() -> Metadata {

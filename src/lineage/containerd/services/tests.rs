@@ -14,8 +14,8 @@ fn containerd_answers_what_its_database_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let metadata = crate::lineage::containerd::records::Metadata::open(&root).unwrap();
     let ask = |namespace: &str, id: &str| {
-        let soon = Instant::now() + std::time::Duration::from_secs(9);
-        metadata.facts(namespace, Wanted::Container(id), soon).unwrap().unwrap()
+        let soon = std::time::Duration::from_secs(9).into();
+        metadata.facts(namespace, Wanted::Container(id), &soon).unwrap().unwrap()
     };
     let id = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
     assert_eq!(container(id, &answer("container")), Some(ask("k8s.io", id).container));

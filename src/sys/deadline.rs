@@ -1,0 +1,104 @@
+//! Limits how long somebody waits for work that stands still.
+//!
+//! In: how long nothing may move. Out: whether that time is over, and what is left of it. Work that goes on, however slowly because the machine is
+//! busy, begins to wait anew at each step; all of it together may take [`LONGEST`] times as long. Not done: interrupting a system call. Who waits for
+//! a socket gives it what is left.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// How many times as long as nothing may move the whole may take.
+pub const LONGEST: u32 = 10;
+
+/// When to give up.
+#[derive(Clone, Debug)]
+pub struct Deadline {
+    patience: Duration,
+    /// When the last step was done.
+    moved: Cell<Instant>,
+    /// When it is over, whatever moves.
+    end: Instant,
+}
+
+impl From<Duration> for Deadline {
+    /// Gives up when nothing has moved for so long.
+    fn from(patience: Duration) -> Self {
+        let now = Instant::now();
+        Self { patience, moved: Cell::new(now), end: now + patience.saturating_mul(LONGEST) }
+    }
+}
+
+impl From<Instant> for Deadline {
+    /// Gives up at this time, whatever moves.
+    fn from(end: Instant) -> Self {
+        let now = Instant::now();
+        Self { patience: end.saturating_duration_since(now), moved: Cell::new(now), end }
+    }
+}
+
+impl Deadline {
+    /// What is left for waiting on one thing; nothing when it is over.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let now = Instant::now();
+        let idle = now.saturating_duration_since(self.moved.get());
+        self.patience.saturating_sub(idle).min(self.end.saturating_duration_since(now))
+    }
+
+    /// Whether it is over; if not, the next step may take as long as the one before could.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let is_over = self.left().is_zero();
+        if !is_over {
+            self.moved.set(Instant::now());
+        }
+        is_over
+    }
+
+    /// A time by which one of so many parts of the work must be done, whatever moves.
+    #[must_use]
+    pub fn part(&self, parts: u32) -> Self {
+        Self::from(Instant::now() + self.left() / parts.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    #[test]
+    fn work_that_goes_on_is_not_cut_however_long_it_takes() {
+        let deadline = Deadline::from(Duration::from_secs(2));
+        let begun = Instant::now();
+        // Each step within the time, all of them together beyond it.
+        while begun.elapsed() < Duration::from_millis(2_500) {
+            assert!(!deadline.is_over(), "{:?}", begun.elapsed());
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    #[test]
+    fn what_stands_still_and_what_never_ends_are_cut() {
+        let deadline = Deadline::from(Duration::from_millis(50));
+        sleep(Duration::from_millis(60));
+        assert!(deadline.is_over());
+        assert_eq!(deadline.left(), Duration::ZERO);
+        assert!(deadline.is_over(), "and it stays so");
+        let deadline = Deadline { end: Instant::now(), ..Deadline::from(Duration::from_secs(60)) };
+        assert!(deadline.is_over());
+    }
+
+    #[test]
+    fn a_point_in_time_is_not_put_off() {
+        for deadline in [Deadline::from(Instant::now() + Duration::from_millis(300)), Deadline::from(Duration::from_millis(600)).part(2)] {
+            let begun = Instant::now();
+            while !deadline.is_over() {
+                assert!(begun.elapsed() < Duration::from_secs(30));
+                sleep(Duration::from_millis(10));
+            }
+        }
+        assert!(Deadline::from(Instant::now()).is_over());
+    }
+}
