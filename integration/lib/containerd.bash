@@ -1,4 +1,4 @@
-# containerd by itself, with its CRI plugin. SNAPSHOTTER is overlayfs or native.
+# containerd by itself, with its CRI plugin. SNAPSHOTTER is overlayfs, native, btrfs or (2.1 and newer) erofs.
 
 SNAPSHOTTER=${SNAPSHOTTER:-overlayfs}
 SOCKET=/run/containerd/containerd.sock
@@ -7,6 +7,7 @@ SOCKET=/run/containerd/containerd.sock
 containerd_settings() {
   cat <<TOML
 version = 2
+$([ "$SNAPSHOTTER" != erofs ] || printf '[plugins."io.containerd.service.v1.diff-service"]\n  default = ["erofs", "walking"]')
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "docker.io/library/pause:1"
   restrict_oom_score_adj = true
@@ -32,6 +33,7 @@ start_containerd() {
   tar -C "$ROOM/root-pause" -c . | docker import --change 'CMD ["/bin/sleep", "100000"]' - pause:1
   docker save -o "$ROOM/images.tar" base:1 app:1 deep:1 cured:1 other:1 pause:1
   stop_docker
+  [ "$SNAPSHOTTER" != btrfs ] || btrfs_at /var/lib/containerd
   PATH=$ROOM/path:$PATH start_daemon containerd containerd
   ready containerd 20 ctr version
   import_images "$1"

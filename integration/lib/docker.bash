@@ -1,8 +1,8 @@
 # Docker with its own daemon. DOCKER_STORE says where images and containers lie:
 #
-#   overlay2, vfs         graph drivers
-#   userns-remap          overlay2 under a remapped root
-#   containerd            the containerd image store (Docker 28 and newer)
+#   overlay2, vfs, btrfs, fuse-overlayfs   graph drivers
+#   userns-remap                           overlay2 under a remapped root
+#   containerd                             the containerd image store (Docker 28 and newer)
 #
 # DOCKER_ROOT is its data root where that is not the usual one. DOCKER_CONTAINERD=own puts a containerd of our own under the daemon instead of the one it supervises.
 
@@ -13,7 +13,7 @@ docker_settings() {
   local settings='{"default-runtime": "embargo", "runtimes": {"embargo": {"path": "'$RUNTIME'"}}'
   [ -z "${DOCKER_ROOT:-}" ] || settings+=', "data-root": "'$DOCKER_ROOT'"'
   case $DOCKER_STORE in
-    overlay2 | vfs) settings+=', "storage-driver": "'$DOCKER_STORE'"' ;;
+    overlay2 | vfs | btrfs | fuse-overlayfs) settings+=', "storage-driver": "'$DOCKER_STORE'"' ;;
     userns-remap) settings+=', "storage-driver": "overlay2", "userns-remap": "remapped"' ;;
     containerd) settings+=', "features": {"containerd-snapshotter": true}' ;;
     *) fail "unknown DOCKER_STORE $DOCKER_STORE" ;;
@@ -33,6 +33,7 @@ start_docker() {
   mkdir -p "$ROOM/path"
   ln -sfn "$RUNTIME" "$ROOM/path/runc"
   [ "$DOCKER_STORE" != userns-remap ] || remapped_user
+  [ "$DOCKER_STORE" != btrfs ] || btrfs_at /var/lib/docker
   if [ "${DOCKER_CONTAINERD:-}" = own ]; then
     start_daemon containerd containerd
     ready containerd 20 ctr version

@@ -1,5 +1,5 @@
 # Podman and Buildah. No daemon: their files lie in the room. PODMAN_RUNTIME is the real runtime, runc or crun; STORAGE_DRIVER, which
-# Podman itself reads, is overlay or vfs.
+# Podman itself reads, is overlay, vfs or btrfs. With MOUNT_PROGRAM=fuse-overlayfs that mounts the overlays.
 #
 # Podman asks a runtime for a JSON log only when it knows the runtime's *name* (libpod: runtime_supports_json), so both are run:
 #   known    containers.conf points the name of the real runtime at RUNTIME
@@ -24,11 +24,17 @@ $PODMAN_RUNTIME = ["$RUNTIME"]
 TOML
 }
 
+storage_settings() {
+  printf '[storage]\ndriver = "%s"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' "$STORAGE_DRIVER"
+  [ -z "${MOUNT_PROGRAM:-}" ] || printf '[storage.options.overlay]\nmount_program = "%s"\n' "$(command -v "$MOUNT_PROGRAM")"
+}
+
 start_podman() {
   use plain
   mkdir -p /etc/containers
   podman_settings >/etc/containers/containers.conf
-  printf '[storage]\ndriver = "'"$STORAGE_DRIVER"'"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' >/etc/containers/storage.conf
+  storage_settings >/etc/containers/storage.conf
+  [ "$STORAGE_DRIVER" != btrfs ] || btrfs_at /var/lib/containers
   podman_images
 }
 
