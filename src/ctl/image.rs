@@ -9,6 +9,7 @@ mod found;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The forms of an image's name, for help texts.
 const FORMS: &str = "\
 docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's store); oci:FOLDER[:TAG], oci-archive:FILE[:TAG], \
-docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine";
+docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine, as is docker:27-dind where \
+Docker has no image 27-dind";
+
+/// What to do where a name means several images.
+const NAME_THE_ENGINE: &str = "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
 
 /// An image, and where to look for it.
 #[derive(Clone, Debug, Args)]
@@ -97,11 +102,11 @@ impl ImageArgs {
 
     fn find_with(&self, paths: &Paths, input: &mut dyn Read) -> Result<Images, CtlError> {
         let found = match place(&self.image)? {
-            Place::Archive { form, path, reference } => self.archive(form, &path, reference)?,
-            Place::Config => Images { images: vec![config(input)?], absent: Vec::new() },
+            Place::Archive { form, path, reference } if self.verify_layers => hashed(form, &path, reference)?,
             Place::Engine { .. } | Place::Anywhere(_) if self.verify_layers => return Err(ImageError::NoLayers(self.image.clone()).into()),
-            Place::Engine { engine, namespace, reference } => of_engine(&self.stores(paths), engine, namespace, reference)?,
-            Place::Anywhere(reference) => engines(&self.stores(paths), reference, |_| true)?,
+            place @ (Place::Engine { .. } | Place::Archive { .. } | Place::Config | Place::Anywhere(_)) => {
+                find_at(&self.image, place, || self.stores(paths), input)?
+            }
         };
         self.of_platform(found)
     }
@@ -110,16 +115,6 @@ impl ImageArgs {
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
         self.engines.stores(paths)
-    }
-
-    fn archive(&self, form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
-        let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
-        let mut evidence = Sureness::Claimed;
-        if self.verify_layers {
-            archive.verify_layers().map_err(ImageError::Archive)?;
-            evidence = Sureness::Hashed;
-        }
-        Ok(all_of(archive, path, evidence))
     }
 
     fn of_platform(&self, mut found: Images) -> Result<Images, CtlError> {
@@ -143,14 +138,70 @@ impl ImageArgs {
 /// # Errors
 /// [`ImageError`], with a hint where one helps.
 pub fn find(word: &str, stores: &Stores) -> Result<Images, CtlError> {
-    match place(word)? {
-        Place::Archive { form, path, reference } => {
-            Ok(all_of(Archive::open(form, &path, reference).map_err(ImageError::Archive)?, &path, Sureness::Claimed))
+    find_at(word, place(word)?, || stores, &mut io::stdin().lock())
+}
+
+/// Finds the image of this name, of every platform, in these stores. Unlike a word that was typed, a name in a document is never a place:
+/// `docker:27-dind` is an image of that name.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_named(name: &str, stores: &Stores) -> Result<Images, CtlError> {
+    engines(stores, name, |_| true)
+}
+
+/// Finds the image that `word` says is in that place. A word such as `docker:27-dind` or `oci:1.0` is also a name with a tag, and means that where
+/// there is no such image in that place; where both are there and differ, it is refused.
+fn find_at<S: Borrow<Stores>>(word: &str, place: Place<'_>, stores: impl FnOnce() -> S, input: &mut dyn Read) -> Result<Images, CtlError> {
+    match place {
+        Place::Config => Ok(Images { images: vec![config(input)?], absent: Vec::new() }),
+        Place::Anywhere(reference) => find_named(reference, stores().borrow()),
+        Place::Engine { engine, namespace, reference } => {
+            let stores = stores();
+            let there = of_engine(stores.borrow(), engine, namespace, reference);
+            if is_name(word) { either(word, there, find_named(word, stores.borrow())) } else { there }
         }
-        Place::Config => Ok(Images { images: vec![config(&mut io::stdin().lock())?], absent: Vec::new() }),
-        Place::Engine { engine, namespace, reference } => of_engine(stores, engine, namespace, reference),
-        Place::Anywhere(reference) => engines(stores, reference, |_| true),
+        Place::Archive { form, path, reference } => match Archive::open(form, &path, reference) {
+            Ok(archive) => Ok(all_of(archive, &path, Sureness::Claimed)),
+            Err(error) if is_name(word) && path.symlink_metadata().is_err() => find_named(word, stores().borrow())
+                .map_err(|other| if is_nowhere(&other) { ImageError::Archive(error).into() } else { other }),
+            Err(error) => Err(ImageError::Archive(error).into()),
+        },
     }
+}
+
+/// Of an engine's image and of one of that whole name: the one that is there.
+fn either(word: &str, there: Result<Images, CtlError>, named: Result<Images, CtlError>) -> Result<Images, CtlError> {
+    match (there, named) {
+        (Ok(there), Ok(named)) if !have_same_layers(&there, &named) => {
+            let meanings = [&there, &named].map(|found| found.images.first().map_or_else(String::new, meaning));
+            Err(CtlError::with_hint(ImageError::Ambiguous(word.to_owned(), meanings.into()), NAME_THE_ENGINE))
+        }
+        (there, Err(nowhere)) if is_nowhere(&nowhere) => there,
+        (Err(nowhere), named) if is_nowhere(&nowhere) => named,
+        (there, named) => named.and(there),
+    }
+}
+
+/// Whether a word is a name with a tag as it stands, whatever place its first part may also be.
+fn is_name(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
+}
+
+fn is_nowhere(error: &CtlError) -> bool {
+    matches!(error.cause.downcast_ref(), Some(ImageError::Nowhere(..)))
+}
+
+fn have_same_layers(one: &Images, other: &Images) -> bool {
+    let tops = |found: &Images| found.images.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect::<BTreeSet<_>>();
+    tops(one) == tops(other)
+}
+
+/// The images of an archive, every layer of it hashed.
+fn hashed(form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
+    let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
+    archive.verify_layers().map_err(ImageError::Archive)?;
+    Ok(all_of(archive, path, Sureness::Hashed))
 }
 
 /// Finds what one store calls `reference`.
@@ -223,6 +274,7 @@ fn place(word: &str) -> Result<Place<'_>, ImageError> {
             Some((namespace, reference)) if !namespace.is_empty() && !reference.is_empty() => {
                 Ok(Place::Engine { engine: "containerd", namespace: Some(namespace), reference })
             }
+            None if is_name(word) => Ok(Place::Anywhere(word)),
             Some(_) | None => Err(ImageError::Word(word.to_owned(), "containerd:NAMESPACE/NAME")),
         },
         "oci" => archive_place(Form::Layout, rest),
@@ -291,10 +343,8 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
     }
     let chains: BTreeSet<_> = found.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect();
     if chains.len() > 1 {
-        let top = |image: &FoundImage| image.chain.as_ref().map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
-        let meanings = found.iter().map(|image| format!("{} in {}", top(image), image.places.join(" and "))).collect();
-        let hint = "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
-        return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), hint));
+        let meanings = found.iter().map(meaning).collect();
+        return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), NAME_THE_ENGINE));
     }
     if found.is_empty() {
         let unread = stores.faults.len();
@@ -302,6 +352,12 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
     }
     found.extend(others);
     Ok(Images { images: merged(found), absent })
+}
+
+/// What an image is, and where.
+fn meaning(image: &FoundImage) -> String {
+    let top = image.chain.as_ref().map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
+    format!("{top} in {}", image.places.join(" and "))
 }
 
 /// The same image for every platform that containerd's content store has, and the platforms that it has not.

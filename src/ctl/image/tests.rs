@@ -37,7 +37,9 @@ fn a_word_says_where_its_image_is() {
         ("podman:localhost/app", engine("containers-storage", None, "localhost/app")),
         ("storage:app", engine("containers-storage", None, "app")),
         ("containerd:k8s.io/docker.io/library/debian:12", engine("containerd", Some("k8s.io"), "docker.io/library/debian:12")),
-        ("containerd:debian", Err(r#"cannot read "containerd:debian" as containerd:NAMESPACE/NAME"#)),
+        ("containerd:", Err(r#"cannot read "containerd:" as containerd:NAMESPACE/NAME"#)),
+        ("containerd:default/", Err(r#"cannot read "containerd:default/" as containerd:NAMESPACE/NAME"#)),
+        ("containerd:1.7", Ok(Place::Anywhere("containerd:1.7"))),
         ("docker:", Err(r#"cannot read "docker:" as docker:NAME"#)),
         ("oci:folder", archive(Form::Layout, "folder", None)),
         ("oci:folder:12.4", archive(Form::Layout, "folder", Some("12.4"))),
@@ -67,6 +69,77 @@ fn an_image_of_an_engine_is_found_with_its_platform() {
     assert_eq!(error, r#"cannot find the image "none" (docker in /tests/fixtures/docker-20.10-overlay2)"#);
     let error = find(&["docker:app:1", "--verify-layers"], b"").unwrap_err();
     assert_eq!(error, r#"cannot hash the layers of "docker:app:1": only an archive has them at hand"#);
+}
+
+/// A data root of Docker's, a real one, whose images `app:1` and `base:1` are called otherwise.
+fn docker_called(app: &str, base: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = fs_copy(Path::new(&fixture("docker-20.10-overlay2")), folder.path());
+    copied.unwrap();
+    let path = folder.path().join("image/overlay2/repositories.json");
+    let text = crate::sys::file::read(&path, 1 << 20, crate::sys::file::Guard::Any).unwrap();
+    let mut names: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let repositories = names["Repositories"].as_object_mut().unwrap();
+    for (known, called) in [("app", app), ("base", base)] {
+        let id = repositories.remove(known).unwrap()[format!("{known}:1")].take();
+        let (repository, _) = called.split_once(':').unwrap();
+        repositories.entry(repository).or_insert_with(|| serde_json::json!({}))[called] = id;
+    }
+    crate::sys::replace::replace(&path, 0o600, names.to_string().as_bytes()).unwrap();
+    folder
+}
+
+fn fs_copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&to)?;
+            fs_copy(&entry.path(), &to)?;
+        } else if entry.file_type()?.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path())?, &to)?;
+        } else {
+            std::fs::copy(entry.path(), &to)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_image_that_is_called_as_a_place_is_found_by_its_name() {
+    const BASE: &str = "sha256:52bc9a2da0fb5ebeb6a4f7c3966ce86dfafd309d46c2fdbe2e7c2b88bdcb5aea";
+    for name in ["docker:27-dind", "podman:v5", "storage:1", "containerd:1.7", "oci:1.0", "oci-archive:latest", "docker-archive:2"] {
+        let docker = docker_called(name, "other:1");
+        let stores = Words::try_parse_from(["x", "--docker-root", docker.path().to_str().unwrap(), name]).unwrap().args;
+        let stores = stores.stores(&Paths::below(docker.path()));
+        for found in [super::find(name, &stores), find_named(name, &stores)] {
+            let found = found.map_err(|error| error.to_string());
+            assert_eq!(found.map(|found| found.images[0].image_id.unwrap().to_string()), Ok(APP.to_owned()), "{name}");
+        }
+    }
+    // Docker's image `27-dind` by its place, and both of them at once.
+    for (app, base, word, expected) in [
+        ("other:1", "27-dind:latest", "docker:27-dind", Ok(BASE)),
+        ("docker:27-dind", "27-dind:latest", "docker:docker:27-dind", Ok(APP)),
+        ("docker:27-dind", "27-dind:latest", "docker:27-dind:latest", Ok(BASE)),
+        (
+            "docker:27-dind",
+            "27-dind:latest",
+            "docker:27-dind",
+            Err(r#"cannot tell which image "docker:27-dind" is, for its layers differ"#),
+        ),
+        ("other:1", "some:1", "docker:27-dind", Err(r#"cannot find the image "27-dind""#)),
+        ("other:1", "some:1", "oci:1.0", Err(r#"cannot find "oci-layout" in "1.0""#)),
+        ("other:1", "some:1", "containerd:1.7", Err(r#"cannot find the image "containerd:1.7""#)),
+    ] {
+        let docker = docker_called(app, base);
+        let stores = Words::try_parse_from(["x", "--docker-root", docker.path().to_str().unwrap(), word]).unwrap().args;
+        match (super::find(word, &stores.stores(&Paths::below(docker.path()))), expected) {
+            (Ok(found), Ok(id)) => assert_eq!(found.images[0].image_id.unwrap().to_string(), id, "{word}"),
+            (Err(error), Err(begins)) => assert!(error.to_string().starts_with(begins), "{word}: {error}"),
+            (found, _) => panic!("{word}: {found:?}"),
+        }
+    }
 }
 
 #[test]

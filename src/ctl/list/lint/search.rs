@@ -116,7 +116,7 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
         known.unknown.insert(name.to_owned(), "not looked for, because the search took too long".to_owned());
         return;
     }
-    match image::find(name, stores) {
+    match image::find_named(name, stores) {
         Ok(images) => {
             let group = known.add(name, images);
             known.meanings.insert(name.to_owned(), group);
