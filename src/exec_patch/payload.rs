@@ -8,15 +8,12 @@
 
 pub mod error;
 pub mod program;
-mod sealed;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-
-use nix::errno::Errno;
+use std::{fmt, io};
 
 pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
@@ -26,9 +23,13 @@ use crate::banlist::record::{Ban, MAX_SCRIPT, Patch};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::memory_file;
 
 /// The largest script or program that is brought along, in bytes.
 pub const LARGEST: u64 = MAX_SCRIPT;
+
+/// What the copy that goes along is called in `/proc/pid/maps` and the like.
+const NAME: &std::ffi::CStr = c"embargo-patch";
 
 /// The longest time that a ban's patch gets in one container, in seconds, whatever it says.
 const LONGEST: u64 = 86_400;
@@ -259,9 +260,9 @@ impl Payload {
     /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.
     ///
     /// # Errors
-    /// When there is no memory for it, or the kernel has no sealed files (before Linux 3.17).
-    pub fn copy(&self) -> Result<Option<OwnedFd>, Errno> {
-        self.brought.as_ref().map(|brought| sealed::file(&brought.bytes)).transpose()
+    /// When there is no memory for it, or the kernel has no such files (before Linux 3.17), or none that may be executed (`vm.memfd_noexec`).
+    pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
+        self.brought.as_ref().map(|brought| memory_file::executable(NAME, &brought.bytes)).transpose()
     }
 
     /// The command as people read it; behind it, as a shell's comment, what of a signed patch is not as it was signed.

@@ -13,6 +13,8 @@ pub mod folder;
 pub mod pidfd;
 #[cfg(feature = "ctl")]
 pub mod inherit;
+#[cfg(feature = "ctl")]
+pub mod memory_file;
 pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;

@@ -234,7 +234,7 @@ fn a_copy_is_sealed_and_nobody_elses() {
     assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
     assert_eq!(file.set_len(99).unwrap_err().raw_os_error(), Some(libc::EPERM));
     let seals = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_ADD_SEALS(nix::fcntl::SealFlag::empty()));
-    assert_eq!(seals, Err(Errno::EPERM));
+    assert_eq!(seals, Err(nix::errno::Errno::EPERM));
     let facts = [&file, &other].map(|file| file.metadata().unwrap());
     assert_eq!(facts[0].permissions().mode() & 0o777, 0o555);
     assert!(std::os::unix::fs::MetadataExt::ino(&facts[0]) != std::os::unix::fs::MetadataExt::ino(&facts[1]));

@@ -5,20 +5,19 @@
 //! not that its pipes are at their end. Its answer is believed: it is ours. Not checked: the journal, into which it writes itself.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::exec_patch::job::{Done, Job};
 use crate::exec_patch::words::PROGRAM;
-use crate::sys::inherit;
+use crate::sys::{inherit, memory_file};
 
 /// The first word of a worker.
 pub const WORKER: &str = "exec-patch-worker";
@@ -121,10 +120,7 @@ fn bare(remark: &str) -> String {
 
 /// What a worker reads: a file in memory, which can be written whole before it runs, however long the job is.
 fn question(job: &Job) -> io::Result<Stdio> {
-    let mut file = File::from(memfd_create(c"job", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(&serde_json::to_vec(job)?)?;
-    file.rewind()?;
-    Ok(file.into())
+    memory_file::data(c"job", &serde_json::to_vec(job)?).map(Into::into)
 }
 
 impl Stream {
@@ -152,6 +148,7 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     use std::path::PathBuf;
     use std::time::{Duration, Instant};
