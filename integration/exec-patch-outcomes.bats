@@ -89,6 +89,62 @@ processes() {
   came_to no-shell 'could-not-enter .*'
 }
 
+@test "could not enter: a check, and a script without a first line, say that they need a shell" {
+  docker save bare:1 | podman load -q
+  in_docker no-shell bare -- /bin/sleep 100000
+  in_podman no-shell-too bare -- /bin/sleep 100000
+  patch --image docker:bare:1 --canary 0 --check 'test -e /fixed' -- /bin/sleep 0
+  [ "$status" -eq 3 ] || fail "$(said)"
+  came_to no-shell 'could-not-enter the check needs sh, and the container has none: .*sh.*not found.*'
+  came_to no-shell-too 'could-not-enter the check needs sh, and the container has none: .*sh.*not found.*'
+  echo 'touch /patched' >"$ROOM/plain.sh"
+  patch --image docker:bare:1 --canary 0 --script "$ROOM/plain.sh"
+  [ "$status" -eq 3 ] || fail "$(said)"
+  came_to no-shell 'could-not-enter the script, whose first line names nothing else, needs /bin/sh, and the container has none: .*'
+  came_to no-shell-too 'could-not-enter the script, whose first line names nothing else, needs /bin/sh, and the container has none: .*'
+  # What is missing otherwise is no shell.
+  patch --image docker:bare:1 --canary 0 -- /no/such/program
+  [[ $(outcomes) != *'needs'* ]] || fail "$(outcomes)"
+}
+
+# The room has a PID namespace of its own, and with it a setting of its own.
+@test "vm.memfd_noexec: scripts and programs are brought along whatever it says" {
+  local value
+  in_docker strict app
+  in_podman strict-too app
+  printf '#!/bin/sh\necho patched >>/patched; sh -c "echo x >/proc/self/fd/3" && echo changed >>/changed; true\n' >"$ROOM/strict.sh"
+  for value in 0 1 2; do
+    echo $value >/proc/sys/vm/memfd_noexec
+    everywhere --again --script "$ROOM/strict.sh"
+    echo 0 >/proc/sys/vm/memfd_noexec
+    [ "$status" -eq 0 ] || fail "with $value" "$(said)" || return 1
+    [ "$(lines strict) $(lines strict-too)" = "$((value + 1)) $((value + 1))" ] || fail "with $value" "$(said)" || return 1
+    [ "$(lines strict /changed) $(lines strict-too /changed)" = '0 0' ] || fail "with $value it was changed" || return 1
+    echo $value >/proc/sys/vm/memfd_noexec
+    everywhere --again --bring /sbin/ldconfig -- -X -C "/tmp/with-$value"
+    echo 0 >/proc/sys/vm/memfd_noexec
+    [ "$status" -eq 0 ] || fail "with $value" "$(said)" || return 1
+    [ -e "$(inside strict)/tmp/with-$value" ] && [ -e "$(inside strict-too)/tmp/with-$value" ] || fail "with $value" "$(said)" || return 1
+  done
+}
+
+@test "what has ended and only the container's first process can remove is named, where that does not" {
+  in_docker sleeper app
+  in_podman sleeper-too app
+  in_docker reaper app -- sh -c 'while :; do sleep 0.1; done'
+  everywhere --json -- sh -c '(sleep 0.7 &); (true &); sleep 1.2'
+  [ "$status" -eq 0 ] || fail "$(said)"
+  zombies() {
+    jq -r --arg id "$(id_of "$1")" 'select(.event == "ended" and .container == $id) | .zombies // [] | .[]' <<<"$output" | cut -d' ' -f2 | sort | paste -sd' '
+  }
+  [[ " $(zombies sleeper) " == *' sleep '* ]] || fail "$(said)"
+  [[ " $(zombies sleeper-too) " == *' sleep '* ]] || fail "$(said)"
+  [ -z "$(zombies reaper)" ] || fail "$(said)"
+  # Those of an earlier patch are not this one's.
+  everywhere --again --json -- true
+  [ -z "$(zombies sleeper)$(zombies sleeper-too)" ] || fail "$(said)"
+}
+
 @test "could not enter: what is named is a folder or no program" {
   in_containerd default no-program app
   everywhere -- /etc

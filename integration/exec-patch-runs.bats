@@ -225,6 +225,32 @@ no_workers() {
   only_patched 1 $(names)
 }
 
+@test "killed with all its workers: what they left in containers is ended by the next run, and their directories go" {
+  local run how
+  in_docker one app
+  in_podman two app
+  in_docker beside app -- sh -c 'sleep 4321 & sleep 100000'
+  for how in resume anew; do
+    unmarked
+    begin --canary 0 --parallel 3 -- sh -c 'echo patched >>/patched; trap "" TERM; (sleep 1234 &); sleep 1234'
+    within 30 entered_at_least 3
+    kill -KILL "$patching" $(workers)
+    through 137
+    within 20 no_workers
+    run=$(last_run)
+    [ "$(pgrep -cxf 'sleep 1234')" -eq 6 ]
+    [ "$(find /run/embargo/entered -mindepth 1 -maxdepth 1 | wc -l)" -eq 3 ]
+    case $how in
+      resume) patch --resume "$run" ;;
+      anew) ends 0 --base docker:base:1 -- "${MARK[@]}" ;;
+    esac
+    ! pgrep -xf 'sleep 1234' || fail "$how" "$(said)" || return 1
+    [ "$(grep -cE "the killed run $run had left .*[0-9]+ sleep.*: ended\$" <<<"$stderr")" -eq 3 ] || fail "$how" "$(said)" || return 1
+    [ -z "$(ls -A /run/embargo/entered)" ] || fail "$how: $(ls -A /run/embargo/entered)" || return 1
+    pgrep -xf 'sleep 4321'
+  done
+}
+
 @test "Ctrl-C: nothing new begins, what is under way is finished, and the run can be resumed" {
   local run
   five
@@ -267,7 +293,7 @@ no_workers() {
   begin --canary 0 --parallel 2 -- "${SLOW[@]}"
   within 30 entered_at_least 1
   patch --base docker:base:1 -- "${MARK[@]}"
-  [ "$status" -eq 1 ] || fail "$(said)"
+  [ "$status" -eq 75 ] || fail "$(said)"
   [[ $stderr == *"$patching"* ]] || fail "$(said)"
   through 0
   only_patched 1 $(names)

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::auto;
 use super::enter::aftermath;
@@ -19,7 +20,7 @@ use super::error::PatchError;
 use super::journal::error::JournalError;
 use super::journal::line::{Carried, Finished};
 use super::journal::lock::{Lock, Waiting};
-use super::journal::past::Past;
+use super::journal::past::{OUTPUT, Past, bytes_in};
 use super::journal::runs::Runs;
 use super::journal::who::Who;
 use super::journal::{Draft, Journal};
@@ -40,6 +41,9 @@ use crate::report::{self, Exit};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 
+/// The most bytes of all containers' output together that one run keeps, unless more is to be kept of a single one.
+const MOST_OUTPUT: u64 = 256 << 20;
+
 /// The program that every worker is: this one, whatever has become of its file.
 const SELF: &str = "/proc/self/exe";
 
@@ -54,6 +58,17 @@ pub struct Course<'a> {
     pub argv: &'a [OsString],
     /// Whether machines read it.
     pub json: bool,
+    /// How long it waits for another run to end.
+    pub patience: Duration,
+}
+
+/// Says, once, that somebody waits for another run, or for the workers of a killed one.
+pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
+    if waiting.is_first {
+        let holder = waiting.holder.as_ref().map_or_else(|| "another run is about to begin".to_owned(), ToString::to_string);
+        report::remark(&format!("{PROGRAM}: {holder}; waiting for it, at most {} s", waiting.at_most.as_secs()));
+    }
+    ControlFlow::Continue(())
 }
 
 impl Course<'_> {
@@ -75,7 +90,7 @@ impl Course<'_> {
     /// # Errors
     /// [`PatchError`]; then nothing has been done, or the journal says what.
     pub fn begin(&self, undertaking: &mut Undertaking) -> Result<Exit, PatchError> {
-        let mut lock = Lock::take(self.paths)?;
+        let mut lock = Lock::within(self.paths, self.patience, &mut tell_of_waiting)?;
         self.take(undertaking, &mut lock)
     }
 
@@ -84,14 +99,7 @@ impl Course<'_> {
     /// # Errors
     /// As [`Course::begin`].
     pub fn resume(&self, past: &Past, again: impl FnOnce(Past) -> Result<Undertaking, PatchError>) -> Result<Exit, PatchError> {
-        let mut tell = |waiting: &Waiting| {
-            if waiting.is_first {
-                let seconds = waiting.at_most.as_secs();
-                report::remark(&format!("{PROGRAM}: the workers of that run are still at work; waiting for them, at most {seconds} s"));
-            }
-            ControlFlow::Continue(())
-        };
-        let mut lock = Lock::wait(self.paths, past, &mut tell)?;
+        let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
         // They wrote down how it ended.
         let mut undertaking = again(Past::read(&past.folder)?)?;
         self.take(&mut undertaking, &mut lock)
@@ -124,8 +132,10 @@ impl Course<'_> {
         aftermath::sweep(&self.paths.entered).iter().for_each(|fault| report::warning(PROGRAM, fault));
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
+        let ended = aftermath::end(outlook.interrupted());
         let selection = self.scan(&mut scanner, undertaking, &outlook)?;
-        let plan = outlook.first_plan(selection, undertaking);
+        let mut plan = outlook.first_plan(selection, undertaking);
+        plan.warnings.extend(ended);
         outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
         if plan.exit() == Exit::NothingMatched && undertaking.past().is_none() {
             // No run, and no journal of one.
@@ -147,6 +157,7 @@ impl Course<'_> {
             run: &id,
             journal: journal.folder(),
             output_limit: undertaking.output_limit,
+            output_room: MOST_OUTPUT.max(undertaking.output_limit).saturating_sub(bytes_in(&journal.folder().join(OUTPUT))),
             number: undertaking.past().map_or(1, Past::next_number),
         };
         let mut run = Run::new(crew, pace).map_err(PatchError::Process)?;

@@ -31,6 +31,7 @@ use self::entrance::Entrance;
 use super::job::{Done, Job};
 use super::journal::Journal;
 use super::outcome::{Outcome, Stage};
+use super::output::Printed;
 use super::words::PROGRAM;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
@@ -110,7 +111,7 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
 
 /// That it ended so before anything ran.
 fn nothing_done(outcome: Outcome, began: Instant) -> Done {
-    Done { outcome, took: milliseconds(began), written: 0, tail: String::new(), left: Vec::new() }
+    Done { took: milliseconds(began), ..Done::of(outcome) }
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -131,13 +132,13 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
         Err(outcome) => return nothing_done(outcome, began),
     };
     let outcome = patch_awake(&mut entrance, job, thaws).unwrap_or_else(|outcome| outcome);
-    let (printed, kept, still) = entrance.close();
+    let (Printed { written, tail }, kept, still, zombies) = entrance.close();
     if let Err(error) = kept {
         report::warning(PROGRAM, &format!("cannot keep all output of {}: {}", line::name(&job.container.id), line::causes(&error)));
     }
     // What is left of a patch that took too long is its outcome.
     let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut) { Vec::new() } else { still };
-    Done { outcome, took: milliseconds(began), written: printed.written, tail: printed.tail, left }
+    Done { outcome, took: milliseconds(began), written, tail, left, zombies }
 }
 
 /// That a runtime takes this for a container's ID, as the last of its words. No engine makes another; a user's folder may have any name.
@@ -165,20 +166,36 @@ fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Ou
     }
 }
 
+/// Says which part needs a shell, where that is what the container lacks: `--check` and a script without a first line are run by one that nobody typed.
+fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
+    if let Outcome::CouldNotEnter { why } = &outcome
+        && matches!(program, "sh" | "/bin/sh")
+        && refusal::lacks(why, program)
+    {
+        return Outcome::CouldNotEnter { why: format!("{what} needs {program}, and the container has none: {why}") };
+    }
+    outcome
+}
+
 /// The check, the command and the check again.
 fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     let work = &job.work;
+    let of = |what: &'static str, words: &[String]| {
+        let program = words.first().cloned().unwrap_or_default();
+        move |outcome| shell_is_missing(outcome, what, &program)
+    };
     if let Some(check) = &work.check
-        && entrance.run(check, false)? == 0
+        && entrance.run(check, false).map_err(of("the check", check))? == 0
     {
         return Ok(Outcome::AlreadyFine);
     }
-    let status = entrance.run(&work.run, work.brings)?;
+    let what = if work.brings { "the script, whose first line names nothing else," } else { "the command" };
+    let status = entrance.run(&work.run, work.brings).map_err(of(what, &work.run))?;
     if status != 0 {
         return Ok(Outcome::Failed { stage: Stage::Command, status });
     }
     match &work.check {
-        Some(check) => match entrance.run(check, false)? {
+        Some(check) => match entrance.run(check, false).map_err(of("the check", check))? {
             0 => Ok(Outcome::Patched),
             status => Ok(Outcome::Failed { stage: Stage::CheckAfter, status }),
         },
@@ -213,6 +230,19 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_that_is_missing_is_told_as_what_is_missing() {
+        let outcome = |why: &str| Outcome::CouldNotEnter { why: why.to_owned() };
+        let missing = "exec: \"sh\": executable file not found in $PATH";
+        assert_eq!(
+            shell_is_missing(outcome(missing), "the check", "sh"),
+            outcome(&format!("the check needs sh, and the container has none: {missing}"))
+        );
+        let other = outcome("exec: \"apt-get\": executable file not found in $PATH");
+        assert_eq!(shell_is_missing(other.clone(), "the check", "apt-get"), other);
+        assert_eq!(shell_is_missing(Outcome::Paused, "the check", "sh"), Outcome::Paused);
+    }
 
     #[test]
     fn an_id_that_a_runtime_would_take_for_an_option_is_none() {

@@ -11,6 +11,7 @@ use super::pace::Halt;
 use super::payload::PayloadError;
 use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
+use crate::report::Exit;
 use crate::settings::SettingsError;
 use crate::sys::process;
 
@@ -58,6 +59,25 @@ impl PatchError {
             Self::Settings(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
         }
         .or_else(|| self.is_denied().then(|| "run as root".to_owned()))
+    }
+
+    /// How the program ends with it.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Journal(JournalError::Busy(_) | JournalError::Impatient(_)) => Exit::Blocked,
+            Self::Settings(_)
+            | Self::Payload(_)
+            | Self::Select(_)
+            | Self::Journal(_)
+            | Self::Prior(_)
+            | Self::List(_)
+            | Self::TooFewSigned(_)
+            | Self::OtherList(..)
+            | Self::Over(..)
+            | Self::Process(_)
+            | Self::Print(_) => Exit::Failed,
+        }
     }
 
     /// Whether root would have been let in.

@@ -101,8 +101,14 @@ impl Job {
     /// The variable by which the processes of this part of the run are known.
     #[must_use]
     pub fn marker(&self) -> String {
-        format!("EMBARGO_PATCH={}.{}", self.run, self.number)
+        marker(&self.run, self.number)
     }
+}
+
+/// The variable by which the processes are known that the container of this number of a run got.
+#[must_use]
+pub fn marker(run: &str, number: usize) -> String {
+    format!("EMBARGO_PATCH={run}.{number}")
 }
 
 /// What a worker found.
@@ -119,4 +125,15 @@ pub struct Done {
     /// What goes on in the background that the command started, and was left as it is after an end in time: process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+    /// What has ended of what the command started, and stays until the container's first process waits for it: process IDs and names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zombies: Vec<String>,
+}
+
+impl Done {
+    /// That it ended so, and that nothing more is known of it.
+    #[must_use]
+    pub const fn of(outcome: Outcome) -> Self {
+        Self { outcome, took: 0, written: 0, tail: String::new(), left: Vec::new(), zombies: Vec::new() }
+    }
 }

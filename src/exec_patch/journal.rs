@@ -289,8 +289,7 @@ impl Journal {
             }
             Some(State::Settled(_)) | None => {
                 let outcome = Outcome::CouldNotEnter { why: "the worker ended before it began".to_owned() };
-                let (took, written, tail, left) = Default::default();
-                Done { outcome, took, written, tail, left }
+                Done::of(outcome)
             }
         };
         self.ended(job, &done).map(|()| done)
@@ -333,6 +332,19 @@ pub fn boot() -> Result<String, JournalError> {
     Ok(text.trim().to_owned())
 }
 
+/// Removes a run, as a whole or not at all: what a kill leaves of it is nobody's run, and goes with the next one that is made or removed.
+///
+/// # Errors
+/// [`JournalError::Folder`].
+pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
+    let fault = |error| JournalError::Folder(runs.join(run.as_str()), error);
+    // Whoever removes it has the lock, so that nobody makes a run there meanwhile.
+    let half = Half::cleared(runs)?;
+    fs::rename(runs.join(run.as_str()), &half.folder).map_err(fault)?;
+    replace::sync_folder(runs).map_err(fault)?;
+    fs::remove_dir_all(&half.folder).map_err(fault)
+}
+
 /// An ID for a run that begins now, greater than those of this second. Nobody else takes it meanwhile: whoever asks has the lock.
 fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Folder(runs.to_owned(), error);
@@ -358,15 +370,19 @@ struct Half {
 impl Half {
     /// Makes it, in place of one that somebody left who was killed.
     fn make(runs: &Path) -> Result<Self, JournalError> {
-        let folder = runs.join(".draft");
-        let fault = |error| JournalError::Folder(folder.clone(), error);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
-            Ok(()) | Err(_) => {}
-        }
+        let half = Self::cleared(runs)?;
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        make(&folder).and_then(|()| make(&folder.join(OUTPUT))).map_err(fault)?;
-        Ok(Self { folder })
+        let made = make(&half.folder).and_then(|()| make(&half.folder.join(OUTPUT)));
+        made.map_err(|error| JournalError::Folder(half.folder.clone(), error)).map(|()| half)
+    }
+
+    /// One that is not there, nor what somebody left of one who was killed.
+    fn cleared(runs: &Path) -> Result<Self, JournalError> {
+        let folder = runs.join(".draft");
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JournalError::Folder(folder, error)),
+            Ok(()) | Err(_) => Ok(Self { folder }),
+        }
     }
 
     /// Makes it the folder `run`, on the disk.

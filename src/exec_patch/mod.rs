@@ -22,6 +22,7 @@ pub mod select;
 pub mod words;
 pub mod payload;
 pub mod plan;
+pub mod prune;
 pub mod output;
 pub mod table;
 pub mod journal;
@@ -63,17 +64,19 @@ pub fn main(words: &[OsString]) -> Exit {
     carried_out(options, words).unwrap_or_else(|error| {
         report::failure(PROGRAM, &error);
         error.hint().iter().for_each(|hint| report::hint(hint));
-        Exit::Failed
+        error.exit()
     })
 }
 
 fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
     let paths = Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged());
     let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
-    let course = Course { paths: &paths, settings: &settings, argv, json: options.json };
-    let Options { action, pace, dry_run, json, output_limit } = options;
+    let course = Course { paths: &paths, settings: &settings, argv, json: options.json, patience: options.wait };
+    let Options { action, pace, dry_run, json, output_limit, wait, none_ok } = options;
     let mut undertaking = match action {
         Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
+        Action::Prune(age) if dry_run => return prune::show(&paths, age, json),
+        Action::Prune(age) => return prune::carry_out(&paths, age, wait, json),
         Action::Begin(order) => Undertaking::typed(*order, pace, output_limit)?,
         Action::OnlyFailed(run) => Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
         Action::Auto => match auto::list(&paths, &settings)? {
@@ -95,8 +98,8 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     };
     let exit = if dry_run { course.show(&mut undertaking, &Runs::load(&paths)?)? } else { course.begin(&mut undertaking)? };
     // That nothing has to be patched is no failure of the unit that asks after each installation.
-    let is_automatic = undertaking.list.is_some();
-    Ok(if is_automatic && exit == Exit::NothingMatched { Exit::Clear } else { exit })
+    let may_match_none = none_ok || undertaking.list.is_some();
+    Ok(if may_match_none && exit == Exit::NothingMatched { Exit::Clear } else { exit })
 }
 
 /// Shows the runs, or one of them.

@@ -11,7 +11,7 @@ use super::job::Container;
 use super::journal;
 use super::journal::line::Named;
 use super::journal::past::{Entry, Life, NotWell, Past, Standing, State};
-use super::journal::runs::{Prior, Runs};
+use super::journal::runs::{Interrupted, Prior, Runs};
 use super::outcome::Outcome;
 use super::payload::Payload;
 use super::plan::{Plan, Step};
@@ -51,6 +51,12 @@ impl Outlook {
     /// Why journals could not be read that do not matter, one line each.
     pub fn faults(&self) -> impl Iterator<Item = String> {
         self.prior.faults.iter().map(|fault| line::causes(fault))
+    }
+
+    /// The patches whose workers were killed since the machine was started.
+    #[must_use]
+    pub fn interrupted(&self) -> &[Interrupted] {
+        &self.prior.interrupted
     }
 
     /// The containers that the run that is gone on with was for, where that was another one's failures.

@@ -94,6 +94,8 @@ pub struct Crew<'a> {
     pub journal: &'a Path,
     /// The most bytes of each container's output that are kept.
     pub output_limit: u64,
+    /// How many bytes of all containers' output may still be kept, those under way counted with all that they may print.
+    pub output_room: u64,
     /// The number of the next container that is entered.
     pub number: usize,
 }
@@ -250,6 +252,7 @@ impl<'a> Run<'a> {
     fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
         let UnderWay { job, payload, later, mut is_patched, .. } = one;
         ended.remarks.iter().for_each(|remark| listener.remark(remark));
+        self.crew.give_back(&job, ended.done.as_ref());
         let done = ended.done.unwrap_or_else(|| listener.lost(&job));
         listener.ended(&job.container, &payload, &done);
         let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
@@ -324,6 +327,8 @@ impl Crew<'_> {
     fn job(&mut self, container: &Container, runtime: PathBuf, payload: &Payload) -> Job {
         let number = self.number;
         self.number += 1;
+        let output_limit = self.output_limit.min(self.output_room);
+        self.output_room -= output_limit;
         Job {
             run: self.run.to_owned(),
             journal: self.journal.to_owned(),
@@ -333,8 +338,13 @@ impl Crew<'_> {
             work: payload.work.clone(),
             digest: payload.digest,
             ban: payload.ban.clone(),
-            output_limit: self.output_limit,
+            output_limit,
         }
+    }
+
+    /// What a job did not print others may. One that nobody saw the end of may have printed all.
+    fn give_back(&mut self, job: &Job, done: Option<&Done>) {
+        self.output_room += done.map_or(0, |done| job.output_limit.saturating_sub(done.written));
     }
 
     /// Sends a worker into a container.

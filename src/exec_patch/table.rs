@@ -97,6 +97,8 @@ struct DoneFields<'a> {
     output_tail: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     background: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    zombies: &'a [String],
 }
 
 impl<'a> PatchFields<'a> {
@@ -143,6 +145,7 @@ impl Watcher {
             output_bytes: done.written,
             output_tail: &done.tail,
             background: &done.left,
+            zombies: &done.zombies,
         });
         let event = Event::Ended {
             container: ContainerFields::of(container),

@@ -150,6 +150,23 @@ impl Tree {
         alive
     }
 
+    /// What has ended of the patch and was handed to a process that is none of it and does not wait for it, such as the container's first one: it stays in
+    /// the table of processes, and nobody else can remove it.
+    #[must_use]
+    pub fn zombies(&mut self) -> Vec<Process> {
+        self.descend();
+        // What ended before anybody saw it has lost its environment and its pipes, not its dye.
+        let is_dyed = |pid: &u32| self.dye.is_some() && facts::timer_slack(*pid) == self.dye;
+        let orphans = facts::children(self.place.init.0).into_iter().filter(is_dyed);
+        let pids: BTreeSet<u32> = self.known.ours.iter().map(|(pid, _)| *pid).chain(orphans).collect();
+        let is_ours = |pid: u32| pid == std::process::id() || self.known.ours.iter().any(|(ours, _)| *ours == pid);
+        let zombie = |pid: u32| {
+            let stat = facts::stat(pid).filter(|stat| !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent))?;
+            Some(Process { pid, started: stat.started, name: stat.name, is_sure: true })
+        };
+        pids.into_iter().filter_map(zombie).take(MOST_TOLD).collect()
+    }
+
     /// Ends all of it: SIGTERM, and after the grace SIGKILL until two looks find nothing. `meanwhile` waits as long as it is told, or shorter, and does
     /// what else has to be done, such as taking output and waiting for the runtime's process. Returns what is left, or may be the patch's.
     #[must_use]
@@ -319,6 +336,18 @@ pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
     // Nothing that this thread starts is that patch's.
     let _usual_again = prctl::set_timerslack(0);
     left
+}
+
+/// Ends that, as a worker would have at its deadline. Returns what there was, and what is left of it.
+#[must_use]
+pub fn end_left_by(container: &Container, marker: &str) -> (Vec<Process>, Vec<Process>) {
+    let mut tree = Tree::new(container, marker);
+    let found = tree.alive();
+    let mut left = if found.is_empty() { Vec::new() } else { tree.end(Patience::USUAL, std::thread::sleep) };
+    left.retain(|process| process.is_sure);
+    // Nothing that this thread starts is that patch's.
+    let _usual_again = prctl::set_timerslack(0);
+    (found, left)
 }
 
 /// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as it can must not be looked at as fast.

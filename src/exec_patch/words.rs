@@ -9,6 +9,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
@@ -36,7 +37,7 @@ pub const USUAL_PACE: Limits = Limits { canary: 1, parallel: Share::Number(4), m
 /// The forms that a call has.
 const USAGE: &str = "\
 embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-- COMMAND...]
-       embargo exec-patch --resume RUN|--only-failed RUN|--history [RUN] [OPTIONS]";
+       embargo exec-patch --resume RUN|--only-failed RUN|--history [RUN]|--prune AGE [OPTIONS]";
 
 /// What stands below the options in the help text.
 const MORE: &str = "\
@@ -60,7 +61,8 @@ Exit status:
   3   at least one match is not, or it cannot be told whether a container matches
   2   nothing matches
   1   it could not be done
-  64  the command line makes no sense";
+  64  the command line makes no sense
+  75  another run is under way: try again later, or see --wait";
 
 /// Run a command in every running container that is built on a banned base, and tell for each how it ended.
 ///
@@ -142,6 +144,12 @@ struct Args {
     /// Print what would run where, and why, and run nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Wait so long for another run to end, in place of giving up at once. 0s unless said.
+    #[arg(long, value_name = "DURATION", value_parser = values::wait, conflicts_with_all = ["history", "dry_run"])]
+    wait: Option<u64>,
+    /// Exit with 0, not 2, where nothing matches.
+    #[arg(long, conflicts_with_all = ["history", "prune"])]
+    none_ok: bool,
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
@@ -160,6 +168,11 @@ struct Args {
     #[arg(long, value_name = "RUN", group = "subject", num_args = 0..=1, value_parser = values::run, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "dry_run"])]
     history: Option<Option<String>>,
+    /// Remove what the runs left that ended at least so long ago, such as 90d, and say what. One under way stays, and one that was killed since the machine
+    /// was started. What a removed run patched counts as not patched; --dry-run shows what would go.
+    #[arg(long, value_name = "AGE", group = "subject", value_parser = values::age, help_heading = "Earlier runs",
+        conflicts_with_all = ["order", "canary", "parallel", "max_failures", "output_limit"])]
+    prune: Option<u64>,
     /// For the unit that runs after `install`: the signed patches of all bans in effect, if the settings say auto_patch = "on-install", else nothing.
     #[arg(long, group = "subject", conflicts_with = "order")]
     auto: bool,
@@ -191,6 +204,10 @@ pub struct Options {
     pub json: bool,
     /// How many bytes of each container's output are kept, if that was said.
     pub output_limit: Option<u64>,
+    /// How long to wait for another run to end.
+    pub wait: Duration,
+    /// Whether it is well that nothing matches.
+    pub none_ok: bool,
 }
 
 /// What is to be done.
@@ -206,6 +223,8 @@ pub enum Action {
     OnlyFailed(String),
     /// Showing the runs, or one of them.
     History(Option<String>),
+    /// Removing what the runs left that ended at least so many seconds ago.
+    Prune(u64),
 }
 
 /// A pace, as far as it was typed.
@@ -264,8 +283,9 @@ impl PaceWords {
 impl Args {
     fn checked(self) -> Result<Options, clap::Error> {
         let pace = PaceWords { canary: self.canary, parallel: self.parallel, max_failures: self.max_failures };
-        let (dry_run, json, output_limit) = (self.dry_run, self.json, self.output_limit);
-        Ok(Options { action: self.action()?, pace, dry_run, json, output_limit })
+        let (dry_run, json, output_limit, none_ok) = (self.dry_run, self.json, self.output_limit, self.none_ok);
+        let wait = Duration::from_secs(self.wait.unwrap_or_default());
+        Ok(Options { action: self.action()?, pace, dry_run, json, output_limit, wait, none_ok })
     }
 
     fn action(mut self) -> Result<Action, clap::Error> {
@@ -277,6 +297,9 @@ impl Args {
         }
         if let Some(run) = self.only_failed.take() {
             return Ok(Action::OnlyFailed(run));
+        }
+        if let Some(age) = self.prune {
+            return Ok(Action::Prune(age));
         }
         if self.auto { Ok(Action::Auto) } else { self.order().map(Box::new).map(Action::Begin) }
     }

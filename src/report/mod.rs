@@ -35,6 +35,8 @@ pub enum Exit {
     NotFound,
     /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from [`Exit::Banned`].
     Usage,
+    /// 75: another run of `exec-patch` is under way, so that it is worth trying again (`EX_TEMPFAIL` of sysexits.h).
+    Blocked,
 }
 
 impl Exit {
@@ -48,6 +50,7 @@ impl Exit {
             Self::NotAllWell | Self::CouldNotTell => 3,
             Self::NotFound => 4,
             Self::Usage => 64,
+            Self::Blocked => 75,
         }
     }
 }
@@ -129,7 +132,8 @@ mod tests {
     #[test]
     fn exit_statuses_are_what_scripts_rely_on() {
         let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::NothingMatched, Exit::NotAllWell, Exit::CouldNotTell, Exit::NotFound];
-        assert_eq!((codes.map(Exit::code), Exit::Usage.code()), ([0, 1, 2, 2, 3, 3, 4], 64));
+        assert_eq!(codes.map(Exit::code), [0, 1, 2, 2, 3, 3, 4]);
+        assert_eq!([Exit::Usage, Exit::Blocked].map(Exit::code), [64, 75]);
     }
 
     #[test]

@@ -2,31 +2,40 @@
 //!
 //! In: what the journal says that it had begun. Out: how that counts, and what of it still runs; and the folders of workers that are gone, removed. A
 //! container that was resumed for its patch, and is not paused again, is told as such: its engine believes that it is paused. Hostile: the container's
-//! processes, and in a folder that was a user's, everything. Not done here: pausing and ending; the worker had what that takes, and is gone.
+//! processes, and in a folder that was a user's, everything. Not done here: pausing; the worker had what that takes, and is gone.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
 
 use super::freezer;
 use crate::container::running::InitProcess;
 use crate::exec_patch::job::{Container, Done, Job};
 use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::journal::runs::Interrupted;
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::called;
 use crate::exec_patch::tree;
 use crate::report::line;
+use crate::sys::file::{self, Guard};
+use crate::sys::pidfd::Hold;
+
+/// The most bytes of a process's arguments that are looked at: a runtime's `--root` is its first one.
+const LARGEST_CALL: u64 = 4 << 20;
 
 /// How it ended where a worker is gone after its begin. `thaws`: it was to resume the container for the patch.
 #[must_use]
 pub fn interrupted(job: &Job, thaws: bool) -> Done {
     let left = tree::left_by(&job.container, &job.marker()).iter().map(ToString::to_string).collect();
-    Done { outcome: outcome(&job.container, thaws), took: 0, written: 0, tail: String::new(), left }
+    Done { left, ..Done::of(outcome(&job.container, thaws)) }
 }
 
 /// The outcome of that, by how the container is now.
 #[must_use]
 pub fn outcome(container: &Container, thaws: bool) -> Outcome {
-    let is_alive = InitProcess { pid: container.pid, started: Some(container.started) }.is_alive();
-    if thaws && is_alive && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS)) {
+    if thaws && is_alive(container) && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS)) {
         left_awake(&Outcome::Interrupted, "its worker is gone")
     } else {
         Outcome::Interrupted
@@ -53,14 +62,53 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
     Outcome::LeftAwake { why: format!("{what}, and not paused again: {why}; unpause and pause it with its engine") }
 }
 
-/// Removes what workers left in `entered` that are gone. Call it with the run's lock in hand: every worker has it as long as it lives. Returns what could
-/// not be removed, a sentence each.
+/// Ends what is left in containers of patches whose workers were killed, so that nothing runs twice at once and nothing for ever. Call it with the run's lock
+/// in hand. Returns what was ended and what was not, a sentence for each container.
+#[must_use]
+pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
+    let names = |processes: &[tree::Process]| processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let ended = interrupted.iter().filter(|one| is_alive(&one.container)).filter_map(|Interrupted { run, marker, container }| {
+        let (found, left) = tree::end_left_by(container, marker);
+        let what = format!("in {} the killed run {run} had left {}", called(container), names(&found));
+        match (found.is_empty(), left.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(format!("{what}: ended")),
+            (false, false) => Some(format!("{what}: still there: {}", names(&left))),
+        }
+    });
+    ended.collect()
+}
+
+fn is_alive(container: &Container) -> bool {
+    InitProcess { pid: container.pid, started: Some(container.started) }.is_alive()
+}
+
+/// Removes what workers left in `entered` that are gone, and ends the runtimes that still run for them, in a container that is frozen perhaps. Call it with
+/// the run's lock in hand: every worker has it as long as it lives. Returns what was ended and what could not be removed, a sentence each.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
     let Ok(folders) = fs::read_dir(entered) else { return Vec::new() };
     let of_worker = folders.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
-    let removed = of_worker.map(|entry| (entry.path(), fs::remove_dir_all(entry.path())));
-    removed.filter_map(|(path, removed)| Some(format!("cannot remove {path:?}: {}", line::causes(&removed.err()?)))).collect()
+    let folders: Vec<PathBuf> = of_worker.map(|entry| entry.path()).collect();
+    let mut said = if folders.is_empty() { Vec::new() } else { end_runtimes(&folders) };
+    let removed = folders.iter().map(|path| (path, fs::remove_dir_all(path)));
+    said.extend(removed.filter_map(|(path, removed)| Some(format!("cannot remove {path:?}: {}", line::causes(&removed.err()?)))));
+    said
+}
+
+/// Ends each runtime whose `--root` is in one of these folders of workers. Whoever else says so of himself asks for it.
+fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
+    let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.join("root")).collect();
+    let is_runtime = |pid: u32| {
+        let words = file::read(Path::new(&format!("/proc/{pid}/cmdline")), LARGEST_CALL, Guard::Any).unwrap_or_default();
+        let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
+        words.windows(2).any(|pair| pair[0] == b"--root" && roots.iter().any(|root| root.as_os_str().as_bytes() == pair[1]))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let runtimes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| is_runtime(*pid));
+    // Another process may have the number by the time the hold is there.
+    let ended = runtimes.filter(|pid| Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok()));
+    ended.map(|pid| format!("the runtime that a killed worker had started was still at work and was ended: process {pid}")).collect()
 }
 
 /// Whether a folder has the name that a worker gives: `<run>.<number>.<worker>`.
@@ -101,6 +149,31 @@ mod tests {
             let why = format!("{said}, and not paused again: no; unpause and pause it with its engine");
             assert_eq!(outcome, Outcome::LeftAwake { why });
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there has to be a process that hangs")]
+    fn a_runtime_that_a_killed_worker_had_started_is_ended_and_no_other() {
+        let top = tempfile::tempdir().unwrap();
+        let [gone, other] = ["20261120-221500-a1b2.1.77", "other"].map(|name| top.path().join(name));
+        fs::create_dir_all(gone.join("root")).unwrap();
+        let call = |root: &Path| {
+            let mut command = std::process::Command::new("/bin/sh");
+            command
+                .stdin(std::process::Stdio::piped())
+                .args(["-c", "read -r line", "runc", "--root"])
+                .arg(root.join("root"))
+                .args(["exec", "c1"])
+                .spawn()
+                .unwrap()
+        };
+        let [mut hangs, mut stays] = [call(&gone), call(&other)];
+        let said = sweep(top.path());
+        assert_eq!(said, [format!("the runtime that a killed worker had started was still at work and was ended: process {}", hangs.id())]);
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&hangs.wait().unwrap()), Some(9));
+        assert_eq!(stays.try_wait().unwrap(), None);
+        stays.kill().unwrap();
+        stays.wait().unwrap();
     }
 
     #[test]

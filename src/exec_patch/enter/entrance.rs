@@ -28,7 +28,7 @@ use crate::container::running::InitProcess;
 use crate::exec_patch::job::{BROUGHT, Job};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::output::{Collector, Printed};
-use crate::exec_patch::tree::{Patience, Tree};
+use crate::exec_patch::tree::{Patience, Process, Tree};
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 use crate::sys::spawn::{self, Program};
@@ -309,11 +309,18 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// What was printed, and what still runs of what was started.
-    pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>) {
-        let left = self.tree.alive().iter().map(ToString::to_string).collect();
+    /// What was printed, what still runs of what was started, and what has ended of it and stays in the container's table of processes.
+    pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
+        let names = |processes: Vec<Process>| processes.iter().map(ToString::to_string).collect();
+        let left = names(self.tree.alive());
+        let mut zombies = self.tree.zombies();
+        if !zombies.is_empty() {
+            // Whoever waits for them gets the time to do so.
+            std::thread::sleep(LOOK * 2);
+            zombies = self.tree.zombies();
+        }
         let (printed, kept) = self.watch.collector.finish();
-        (printed, kept, left)
+        (printed, kept, left, names(zombies))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::exec_patch::job::Container;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::rights;
 use crate::sys::spawn::{self, Person};
+use crate::sys::stat::Stat;
 
 /// As whom a container's runtime runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,19 @@ impl Owner {
         let Ok(Some((namespace, _))) = self.outermost(pid) else { return Err(refused) };
         let read = || file::read(path, limit, Guard::Any).ok();
         spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok().flatten().ok_or(refused)
+    }
+
+    /// What is in a file by its path in the mount namespace of the owner's engine, as that of the container's shim, the parent of its first process `pid`:
+    /// the paths of a rootless Docker are those of rootlesskit's (seen with Docker 20.10 and rootlesskit 1.1: `/run/.ro…/user/UID/docker/…`). Read
+    /// in the user namespace in which the owner is root, so that he gets no further by naming another process. `None` where that is none, or nothing
+    /// can be read.
+    #[must_use]
+    pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        let (namespace, _) = self.outermost(pid).ok()??;
+        let stat = Stat::parse(&file::read(Path::new(&format!("/proc/{pid}/stat")), 4_096, Guard::Any).ok()?)?;
+        let there = Path::new(&format!("/proc/{}/root", stat.parent)).join(path.strip_prefix("/").ok()?);
+        let read = || file::read(&there, limit, Guard::Any).ok();
+        spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok().flatten()
     }
 
     /// The outermost user namespace around a process below this process's own, which must be the owner's, and whether it is the process's own.

@@ -206,7 +206,13 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
 /// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps none.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
     let bytes = match container.kind {
-        RuntimeKind::Runc => owner.read(container.pid, &container.bundle.join("config.json"), LARGEST_SPEC),
+        RuntimeKind::Runc => {
+            let path = container.bundle.join("config.json");
+            owner.read(container.pid, &path, LARGEST_SPEC).or_else(|error| {
+                let elsewhere = if error.is_absent() { owner.read_at_engine(container.pid, &path, LARGEST_SPEC) } else { None };
+                elsewhere.ok_or(error)
+            })
+        }
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
     let bytes = bytes.map_err(|error| could_not_enter(&error))?;

@@ -47,6 +47,14 @@ pub fn is_paused(reason: &str) -> bool {
     reason.starts_with("cannot exec in a paused container") || (reason.starts_with("the container `") && reason.ends_with("` is paused"))
 }
 
+/// Whether a runtime says with this reason that the container has no such program (runc 1.1.5: `exec: "sh": executable file not found in $PATH`,
+/// `exec: "/bin/sh": stat /bin/sh: no such file or directory`; crun 1.8.1: ``executable file `sh` not found in $PATH: No such file or directory``).
+#[must_use]
+pub fn lacks(reason: &str, program: &str) -> bool {
+    let is_named = [format!("{program:?}"), format!("`{program}`")].iter().any(|quoted| reason.contains(quoted));
+    is_named && (reason.contains("not found") || reason.to_ascii_lowercase().contains("no such file or directory"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +77,21 @@ mod tests {
         }
         let long = reason("", &"ä".repeat(LONGEST), 1);
         assert!(long.len() <= LONGEST && long.ends_with("ä…"));
+    }
+
+    #[test]
+    fn a_program_that_the_container_lacks_is_told_from_one_that_fails() {
+        for (reason, program, expected) in [
+            ("exec: \"sh\": executable file not found in $PATH", "sh", true),
+            ("exec: \"/bin/sh\": stat /bin/sh: no such file or directory", "/bin/sh", true),
+            ("executable file `sh` not found in $PATH: No such file or directory", "sh", true),
+            ("executable file `/bin/sh` not found: No such file or directory", "/bin/sh", true),
+            ("exec: \"dash\": executable file not found in $PATH", "sh", false),
+            ("exec: \"sh\": permission denied", "sh", false),
+            ("chdir to cwd (\"/srv\") set in config.json failed: no such file or directory", "sh", false),
+        ] {
+            assert_eq!(lacks(reason, program), expected, "{reason}");
+        }
     }
 
     #[test]

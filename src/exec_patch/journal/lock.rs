@@ -1,8 +1,8 @@
 //! Is another run under way?
 //!
 //! One run at a time on a node: two would patch the same containers at once. In: the folder of the runs. Out: a [`Lock`], which the run's workers inherit
-//! (`flock` belongs to the open file, so it is held until the last of them has ended), or who has it. A fresh run does not wait. A resumed one waits for
-//! the workers of the killed one, no longer than their deadlines take. The file says who took it; who did not live to say so is nobody in particular.
+//! (`flock` belongs to the open file, so it is held until the last of them has ended), or who has it. A fresh run waits as long as it
+//! is asked to. A resumed one waits for the workers of the killed one, no longer than their deadlines take. The file says who took it; who did not live to say so is nobody in particular.
 //! Not covered: a file put in its place by root.
 
 use std::fmt;
@@ -82,9 +82,11 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Somebody waits for the workers of a killed run.
+/// Somebody waits for another run, or for the workers of a killed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
+    /// Who has the lock, as far as that is known.
+    pub holder: Option<Holder>,
     /// How long it takes at most from now on.
     pub at_most: Duration,
     /// Whether it is only just beginning.
@@ -109,28 +111,57 @@ impl Lock {
         }
     }
 
-    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was killed, are still at work, waits for them no longer than
-    /// their deadlines and half a minute take; `tell` hears of it every 200 ms, and may break it off.
+    /// Takes the lock of a fresh run, and waits at most `patience` for another one to end; `tell` hears of it every 200 ms, and may break it off.
     ///
     /// # Errors
-    /// [`JournalError::Busy`] at once when another run, or that one itself, is under way; [`JournalError::Impatient`].
-    pub fn wait(paths: &Paths, past: &Past, tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>) -> Result<Self, JournalError> {
-        let until = Instant::now() + past.longest_job() + GRACE;
+    /// As [`Lock::take`].
+    pub fn within(paths: &Paths, patience: Duration, tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>) -> Result<Self, JournalError> {
+        Self::when_free(paths, |_| patience, tell)
+    }
+
+    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was killed, are still at work, waits for them no longer than
+    /// their deadlines and half a minute take, and for another run at most `patience`; `tell` hears of it every 200 ms, and may break it off.
+    ///
+    /// # Errors
+    /// [`JournalError::Busy`] when another run, or that one itself, is under way for longer; [`JournalError::Impatient`].
+    pub fn wait(
+        paths: &Paths,
+        past: &Past,
+        patience: Duration,
+        tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<Self, JournalError> {
+        let is_its_workers = |holder: &Holder| holder.run == past.header.id && !holder.is_alive();
+        let workers = past.longest_job() + GRACE;
+        let patience = |holder: Option<&Holder>| if holder.is_some_and(is_its_workers) { workers.max(patience) } else { patience };
+        let taken = Self::when_free(paths, patience, tell);
+        if let Err(JournalError::Busy(Some(holder))) = &taken
+            && is_its_workers(holder)
+        {
+            return Err(JournalError::Impatient(holder.run.clone()));
+        }
+        taken
+    }
+
+    /// Takes the lock as soon as it is free, and waits as long for whoever has it as `patience` says of them, from now on.
+    fn when_free(
+        paths: &Paths,
+        patience: impl Fn(Option<&Holder>) -> Duration,
+        tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<Self, JournalError> {
+        let begun = Instant::now();
         let mut is_first = true;
         loop {
             let holder = match Self::take(paths) {
                 Err(JournalError::Busy(holder)) => holder,
                 taken => return taken,
             };
-            if holder.as_ref().is_none_or(|holder| holder.run != past.header.id || holder.is_alive()) {
-                return Err(JournalError::Busy(holder));
-            }
-            let at_most = until.saturating_duration_since(Instant::now());
-            if at_most.is_zero() || tell(&Waiting { at_most, is_first }).is_break() {
-                return Err(JournalError::Impatient(past.header.id.clone()));
+            let at_most = patience(holder.as_ref()).saturating_sub(begun.elapsed());
+            let waiting = Waiting { holder, at_most, is_first };
+            if at_most.is_zero() || tell(&waiting).is_break() {
+                return Err(JournalError::Busy(waiting.holder));
             }
             is_first = false;
-            thread::sleep(PAUSE);
+            thread::sleep(PAUSE.min(at_most));
         }
     }
 
@@ -178,7 +209,10 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
 }
 
 /// Who has the lock, or had it last, by the file; nobody while one who took it has not said so yet.
-pub(super) fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
+///
+/// # Errors
+/// [`JournalError::File`] and [`JournalError::Line`] where that cannot be read.
+pub fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
     let path = folder.join(NAME);
     match file::read(&path, LARGEST_NOTE, Guard::Owned) {
         Ok(bytes) if bytes.is_empty() => Ok(None),

@@ -25,7 +25,7 @@ pub const JOURNAL: &str = "journal.jsonl";
 pub(super) const BROUGHT: &str = "brought";
 
 /// The folder of what was printed, in that of its run.
-pub(super) const OUTPUT: &str = "output";
+pub const OUTPUT: &str = "output";
 
 /// The most bytes of what a run brings along.
 pub const LARGEST_BROUGHT: u64 = 1 << 30;
@@ -157,6 +157,20 @@ impl Past {
     /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
     pub fn read(folder: &Path) -> Result<Self, JournalError> {
         reading::read(folder)
+    }
+
+    /// When it wrote down the last thing that it did.
+    #[must_use]
+    pub fn last_at(&self) -> Timestamp {
+        let entered = self.entries.iter().map(|entry| entry.at);
+        let others = self.resumed.iter().map(|resumed| resumed.at).chain(self.finished.iter().map(|finished| finished.at));
+        entered.chain(others).fold(self.header.begun, Timestamp::max)
+    }
+
+    /// Whether it was at work in this start of the machine.
+    #[must_use]
+    pub fn was_at_work_in(&self, boot: &str) -> bool {
+        self.header.boot == boot || self.resumed.iter().any(|resumed| resumed.boot == boot)
     }
 
     /// What it knows of what has this digest in this life of a container: the last that it wrote down.
@@ -300,6 +314,13 @@ impl NotWell {
 pub(super) fn resumed(boot: &str) -> String {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
     format!("resumed-{}", boot.chars().filter(fits).collect::<String>())
+}
+
+/// How many bytes the files of a folder have; none where it is not there.
+#[must_use]
+pub fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|facts| facts.len()).sum()
 }
 
 /// The file for what is printed in a container, in the folder of its run.

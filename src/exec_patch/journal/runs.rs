@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 use super::line::RunId;
-use super::past::{Life, Past, State};
+use super::past::{Entry, Life, Past, State};
+use crate::exec_patch::job::{Container, marker};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
@@ -33,6 +34,19 @@ pub struct Prior {
     patched: HashMap<(Digest, Life), Option<RunId>>,
     /// Why runs could not be read.
     pub faults: Vec<JournalError>,
+    /// What was begun and whose worker is gone.
+    pub interrupted: Vec<Interrupted>,
+}
+
+/// A patch whose worker was killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The run.
+    pub run: RunId,
+    /// The variable by which what it started is known.
+    pub marker: String,
+    /// The container.
+    pub container: Container,
 }
 
 impl Runs {
@@ -111,6 +125,16 @@ pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
     Ok(names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect())
 }
 
+/// What an entry is where its worker was killed, whether or not somebody saw that.
+fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
+    let number = match &entry.state {
+        State::Begun { number, .. } => *number,
+        State::Ended { number, done } if done.outcome == Outcome::Interrupted => *number,
+        State::Ended { .. } | State::Settled(_) => return None,
+    };
+    Some(Interrupted { run: run.clone(), marker: marker(run.as_str(), number), container: entry.container.clone() })
+}
+
 impl Prior {
     /// The run that patched this life of a container with what has this digest, if nothing that ran there later went wrong.
     #[must_use]
@@ -121,6 +145,7 @@ impl Prior {
     /// Adds a run that is later than those before.
     fn add(&mut self, past: &Past, boot: &str) {
         for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
+            self.interrupted.extend(interrupted(&past.header.id, entry));
             let Some(digest) = entry.digest else { continue };
             let run = match &entry.state {
                 State::Begun { .. } => None,

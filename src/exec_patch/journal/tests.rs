@@ -87,7 +87,7 @@ pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Co
 }
 
 fn done(outcome: Outcome) -> Done {
-    Done { outcome, took: 1_250, written: 3, tail: "ok\n".into(), left: vec![] }
+    Done { took: 1_250, written: 3, tail: "ok\n".into(), ..Done::of(outcome) }
 }
 
 /// A run under way in which nothing has happened yet.
@@ -178,7 +178,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
     drop((journal, lock));
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
-    let mut lock = Lock::wait(&paths, &past, &mut |_| ControlFlow::Continue(())).unwrap();
+    let mut lock = Lock::wait(&paths, &past, Duration::ZERO, &mut |_| ControlFlow::Continue(())).unwrap();
     let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec!["--resume".into()], USUAL_PACE).unwrap();
     treat(&journal, past.next_number(), container("c2", 12), Outcome::AlreadyFine);
     let past = Past::read(journal.folder()).unwrap();
@@ -394,7 +394,7 @@ fn a_second_run_is_told_who_runs() {
     assert!(text.starts_with(&start) && text.ends_with(&format!(", begun by alice as root (process {})", std::process::id())), "{text}");
     assert_eq!(error.hint().unwrap(), "wait until it has ended, or end it");
     let past = Past::read(journal.folder()).unwrap();
-    let waited = Lock::wait(&paths, &past, &mut |_| panic!("nobody waits for a run that is under way"));
+    let waited = Lock::wait(&paths, &past, Duration::ZERO, &mut |_| panic!("nobody waits for a run that is under way"));
     assert!(matches!(waited, Err(JournalError::Busy(Some(_)))));
     drop(lock);
     Lock::take(&paths).unwrap();
@@ -499,7 +499,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let mut told = Vec::new();
     let mut lock = Some(lock);
     let start = Instant::now();
-    let taken = Lock::wait(&paths, &past, &mut |waiting| {
+    let taken = Lock::wait(&paths, &past, Duration::ZERO, &mut |waiting| {
         told.push(waiting.is_first);
         assert!(waiting.at_most <= Duration::from_secs(31) && waiting.at_most > Duration::from_secs(20));
         // The worker ends.

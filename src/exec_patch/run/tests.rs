@@ -61,7 +61,7 @@ impl Listener for Heard {
     }
 
     fn lost(&mut self, _: &Job) -> Done {
-        Done { outcome: Outcome::Interrupted, took: 0, written: 0, tail: String::new(), left: Vec::new() }
+        Done::of(Outcome::Interrupted)
     }
 
     fn is_ready(&mut self) -> bool {
@@ -124,7 +124,7 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     file.write_all(WORKER.as_bytes()).unwrap();
     drop(file);
     let lock = tempfile::tempfile().unwrap();
-    let crew = Crew { program: &program, lock: lock.as_fd(), run: "r", journal: folder.path(), output_limit: 1, number: 1 };
+    let crew = Crew { program: &program, lock: lock.as_fd(), run: "r", journal: folder.path(), output_limit: 1, output_room: 9, number: 1 };
     let limits = Limits { canary, parallel: Share::Number(2), max_failures: Share::Number(1) };
     let mut rounds = rounds.into_iter();
     let first = rounds.next().unwrap();
@@ -234,13 +234,36 @@ fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() 
 fn a_container_that_no_worker_can_enter_has_had_its_turn() {
     let mut heard = Heard::default();
     let lock = tempfile::tempfile().unwrap();
-    let crew =
-        Crew { program: Path::new("/nowhere/worker"), lock: lock.as_fd(), run: "r", journal: Path::new("/"), output_limit: 1, number: 1 };
+    let crew = Crew {
+        program: Path::new("/nowhere/worker"),
+        lock: lock.as_fd(),
+        run: "r",
+        journal: Path::new("/"),
+        output_limit: 1,
+        output_room: 9,
+        number: 1,
+    };
     let limits = Limits { canary: 0, parallel: Share::Number(2), max_failures: Share::Number(0) };
     let mut run = Run::new(crew, Pace::new(limits, 1)).unwrap();
     let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| Ok::<_, ()>(Found::default()));
     assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
     assert_eq!(heard.lines, ["a x: could not enter", "a y: not begun"]);
+}
+
+#[test]
+fn all_containers_together_print_no_more_than_there_is_room_for() {
+    let lock = tempfile::tempfile().unwrap();
+    let (program, journal) = (Path::new("/nowhere/worker"), Path::new("/"));
+    let mut crew = Crew { program, lock: lock.as_fd(), run: "r", journal, output_limit: 10, output_room: 25, number: 1 };
+    let Turn { container, runtime, payloads } = turn("a", &["x"]);
+    let next = |crew: &mut Crew<'_>| crew.job(&container, runtime.clone(), &payloads[0]);
+    let [first, second, third, fourth] = [(); 4].map(|()| next(&mut crew));
+    assert_eq!([&first, &second, &third, &fourth].map(|job| job.output_limit), [10, 10, 5, 0]);
+    // What was not printed others may; what was printed and not kept takes nobody's room; of one that is lost nobody knows.
+    crew.give_back(&first, Some(&Done { written: 3, ..Done::of(Outcome::Patched) }));
+    crew.give_back(&second, Some(&Done { written: 99, ..Done::of(Outcome::Patched) }));
+    crew.give_back(&third, None);
+    assert_eq!([(); 2].map(|()| next(&mut crew).output_limit), [7, 0]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on standard error where there is a person at a terminal.
 
+use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,6 +21,9 @@ use crate::report::line;
 /// The last lines that are shown of what failed.
 const TAIL: usize = 12;
 
+/// The most lines of that of a whole run: the output of more containers that fail alike helps nobody, and stands in files.
+const MOST_TAILS: usize = 600;
+
 /// The widest that a column gets.
 const WIDEST: usize = 48;
 
@@ -37,6 +41,8 @@ pub(super) struct Columns {
     called: usize,
     place: usize,
     image: usize,
+    /// How many lines of output may still be shown; none once that was said.
+    tails: Cell<Option<usize>>,
 }
 
 impl Columns {
@@ -48,7 +54,8 @@ impl Columns {
         };
         let mut bans = plan.steps().filter_map(Step::payload).map(|payload| payload.ban.clone());
         let ban = bans.next().flatten().filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
-        Self { ban, called: widest("CONTAINER", &called), place: widest("ENGINE", &place), image: widest("IMAGE", &image) }
+        let (called, place, image) = (widest("CONTAINER", &called), widest("ENGINE", &place), widest("IMAGE", &image));
+        Self { ban, called, place, image, tails: Cell::new(Some(MOST_TAILS)) }
     }
 
     /// What a run begins with.
@@ -85,10 +92,29 @@ impl Columns {
         if !done.left.is_empty() {
             lines.push(format!("    left in the background: {}", line::one_line(&done.left.join(", "))));
         }
+        if !done.zombies.is_empty() {
+            let zombies = line::one_line(&done.zombies.join(", "));
+            lines.push(format!("    ended, and stays until the container's first process waits for it: {zombies}"));
+        }
         if has_run(outcome) && !outcome.is_well() {
-            lines.extend(tail(&done.tail));
+            lines.extend(self.shown(tail(&done.tail)));
         }
         lines
+    }
+
+    /// These lines of output, while a run has not shown too many; then, once, that there is more.
+    fn shown(&self, tail: Vec<String>) -> Vec<String> {
+        match self.tails.get() {
+            Some(left) if tail.len() <= left => {
+                self.tails.set(Some(left - tail.len()));
+                tail
+            }
+            Some(_) => {
+                self.tails.set(None);
+                vec!["    | (no more output is shown; --history RUN names the files that have it)".to_owned()]
+            }
+            None => Vec::new(),
+        }
     }
 
     /// A container that is not understood.

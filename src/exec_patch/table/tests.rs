@@ -33,7 +33,7 @@ fn columns() -> Columns {
 }
 
 fn done(outcome: &Outcome, tail: &str) -> Done {
-    Done { outcome: outcome.clone(), took: 61_400, written: 9, tail: tail.to_owned(), left: Vec::new() }
+    Done { took: 61_400, written: 9, tail: tail.to_owned(), ..Done::of(outcome.clone()) }
 }
 
 #[test]
@@ -48,6 +48,27 @@ fn a_row_stands_below_its_head() {
             "    left in the background: 12 sleep",
         ]
     );
+}
+
+#[test]
+fn what_has_ended_and_was_not_waited_for_is_named() {
+    let done = Done { zombies: vec!["12 a\u{1b}".to_owned(), "13 b".to_owned()], ..done(&Outcome::TimedOut, "") };
+    assert_eq!(
+        columns().row(&container("web-1"), None, &Outcome::TimedOut, Some(&done))[1..],
+        [r"    ended, and stays until the container's first process waits for it: 12 a\u{1b}, 13 b"]
+    );
+}
+
+#[test]
+fn the_output_of_a_thousand_that_fail_alike_is_shown_of_the_first_alone() {
+    let (columns, outcome) = (columns(), Outcome::Failed { stage: Stage::Command, status: 1 });
+    let text: String = (0..12).map(|number| format!("line {number}\n")).collect();
+    let rows = |_| columns.row(&container("web-1"), None, &outcome, Some(&done(&outcome, &text)));
+    let shown: Vec<_> = (0..1_000).map(rows).collect();
+    let lines = |rows: &Vec<String>| rows.iter().filter(|row| row.starts_with("    | ")).count();
+    assert!(shown[..50].iter().all(|rows| lines(rows) == 12));
+    assert_eq!(shown[50][2..], ["    | (no more output is shown; --history RUN names the files that have it)"]);
+    assert!(shown[51..].iter().all(|rows| lines(rows) == 0 && rows.len() == 2));
 }
 
 #[test]
@@ -167,7 +188,7 @@ fn a_line_for_machines_has_its_fields_at_one_level() {
         patch: PatchFields { ban: Some("BAN-1"), digest: None },
         well: false,
         outcome: &outcome,
-        done: Some(DoneFields { duration_ms: done.took, output_bytes: 9, output_tail: &done.tail, background: &[] }),
+        done: Some(DoneFields { duration_ms: done.took, output_bytes: 9, output_tail: &done.tail, background: &[], zombies: &[] }),
     };
     let id = "5e".repeat(32);
     let expected = serde_json::json!({

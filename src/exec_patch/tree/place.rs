@@ -16,7 +16,7 @@ const AUDIT_CONTROL: u32 = 30;
 /// Where a container's processes are found.
 #[derive(Debug)]
 pub(super) struct Place {
-    init: Life,
+    pub(super) init: Life,
     pub(super) owner: u32,
     cgroup: Option<Cgroup>,
     /// The first process's PID and mount namespace, where they are not the caller's.

@@ -113,6 +113,17 @@ fn end(tree: &mut Tree, runtime: &mut Runtime) -> Vec<Process> {
 }
 
 #[test]
+fn what_has_ended_and_the_first_process_does_not_wait_for_is_named() {
+    let room = Room::new();
+    let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=ended.1");
+    let mut runtime = start(&mut tree, room.enter("(sleep 0.1 &); (/bin/true &); sleep 0.3"));
+    runtime.0.wait().unwrap();
+    assert_eq!(names(&tree.zombies()), ["sleep true", "true true"]);
+    assert_eq!(tree.alive(), []);
+    assert_eq!(Tree::new(&room.container, "EMBARGO_PATCH=ended.2").zombies(), []);
+}
+
+#[test]
 fn what_descends_from_the_runtime_is_found_and_ended() {
     let mut tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.1");
     assert_eq!(tree.alive(), []);

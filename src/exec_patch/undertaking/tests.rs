@@ -34,8 +34,7 @@ fn treat_with(journal: &Journal, number: usize, container: &Container, patch: us
         return journal.settled(container, Some(digest), None, outcome).unwrap();
     }
     journal.begun(&job, false).unwrap();
-    let (took, written, tail, left) = Default::default();
-    journal.ended(&job, &super::super::job::Done { outcome: outcome.clone(), took, written, tail, left }).unwrap();
+    journal.ended(&job, &super::super::job::Done::of(outcome.clone())).unwrap();
 }
 
 fn undertaking(journal: &Journal) -> Undertaking {

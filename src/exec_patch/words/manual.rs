@@ -61,7 +61,9 @@ fn every_outcome_and_exit_status_stands_in_the_manual() {
         let item = format!(".It Li {}", word.replace("timed out survived", "timed out, survived"));
         assert!(PAGE.lines().any(|line| line == item || line.starts_with(&format!("{item} "))), "{word}");
     }
-    for exit in [Exit::Clear, Exit::Failed, Exit::NothingMatched, Exit::NotAllWell, Exit::Usage] {
+    let help = command_line().render_long_help().to_string();
+    for exit in [Exit::Clear, Exit::Failed, Exit::NothingMatched, Exit::NotAllWell, Exit::Usage, Exit::Blocked] {
         assert!(PAGE.contains(&format!("\n.It {}\n", exit.code())), "{exit:?}");
+        assert!(help.contains(&format!("\n  {:<4}", exit.code())), "{exit:?}");
     }
 }

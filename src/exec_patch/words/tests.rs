@@ -9,7 +9,7 @@ fn typed(text: &[&str]) -> Result<Options, String> {
 fn order(text: &[&str]) -> Order {
     match typed(text).unwrap().action {
         Action::Begin(order) => *order,
-        other @ (Action::Auto | Action::Resume(_) | Action::OnlyFailed(_) | Action::History(_)) => panic!("{other:?}"),
+        other @ (Action::Auto | Action::Resume(_) | Action::OnlyFailed(_) | Action::History(_) | Action::Prune(_)) => panic!("{other:?}"),
     }
 }
 
@@ -218,4 +218,33 @@ fn help_is_no_failure_and_tells_the_exit_statuses() {
 #[test]
 fn automatic_is_every_bans_own_patch() {
     assert_eq!(order(&["--all-banned"]), Order::automatic());
+}
+
+#[test]
+fn another_run_is_waited_for_as_long_as_was_said() {
+    for (text, seconds) in [("0s", 0), ("30s", 30), ("10m", 600), ("7d", 604_800)] {
+        assert_eq!(typed(&["--ban", "BAN-1", "--wait", text]).unwrap().wait, Duration::from_secs(seconds), "{text}");
+    }
+    assert_eq!(typed(&["--resume", "last"]).unwrap().wait, Duration::ZERO);
+    assert_eq!(typed(&["--prune", "90d", "--wait", "5s"]).unwrap().wait, Duration::from_secs(5));
+    for text in ["8d", "30", "", "-1s", "500ms"] {
+        assert!(refusal(&["--ban", "BAN-1", &format!("--wait={text}")]).contains("expected a duration of at most 7d"), "{text}");
+    }
+    for other in ["--dry-run", "--history"] {
+        assert!(typed(&["--resume", "last", "--wait", "5s", other]).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn old_runs_are_removed_by_their_age_alone() {
+    for (text, seconds) in [("0s", 0), ("12h", 43_200), ("90d", 7_776_000), ("52w", 31_449_600)] {
+        assert_eq!(typed(&["--prune", text]).unwrap().action, Action::Prune(seconds), "{text}");
+    }
+    assert!(typed(&["--prune", "1d", "--dry-run", "--json"]).unwrap().dry_run);
+    for text in ["", "90", "one", "-1d", "100ms"] {
+        assert!(refusal(&[&format!("--prune={text}")]).contains("expected an age such as"), "{text}");
+    }
+    for other in [&["--canary", "1"][..], &["--thaw"], &["--ban", "BAN-1"], &["--history"], &["--none-ok"], &["--output-limit", "1K"]] {
+        assert!(typed(&[&["--prune", "1d"], other].concat()).is_err(), "{other:?}");
+    }
 }

@@ -9,6 +9,9 @@ use crate::sys::clock;
 /// The longest time for one container: a day, in seconds.
 const LONGEST_TIMEOUT: u64 = 86_400;
 
+/// The longest time that somebody waits for another run: a week, in seconds.
+const LONGEST_WAIT: u64 = 604_800;
+
 /// The most output of one container that is kept: 1 GiB.
 const MOST_OUTPUT: u64 = 1 << 30;
 
@@ -68,6 +71,17 @@ pub(super) fn folder(text: &str) -> Result<String, String> {
 pub(super) fn timeout(text: &str) -> Result<u64, String> {
     let seconds = clock::duration(text).filter(|seconds| (1..=LONGEST_TIMEOUT).contains(seconds));
     seconds.ok_or_else(|| "expected a span from 1s to 24h, such as 90s or 10m".to_owned())
+}
+
+/// Seconds that somebody waits at most.
+pub(super) fn wait(text: &str) -> Result<u64, String> {
+    let seconds = clock::duration(text).filter(|seconds| *seconds <= LONGEST_WAIT);
+    seconds.ok_or_else(|| "expected a duration of at most 7d, such as 30s or 10m".to_owned())
+}
+
+/// Seconds since something ended.
+pub(super) fn age(text: &str) -> Result<u64, String> {
+    clock::duration(text).ok_or_else(|| "expected an age such as 12h, 90d or 52w".to_owned())
 }
 
 /// Bytes.

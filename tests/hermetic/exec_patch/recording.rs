@@ -86,7 +86,7 @@ fn a_second_run_is_refused_while_one_is_under_way() {
     let fleet = Fleet::of(1);
     let run = under_way(&fleet, &[], 1);
     let second = fleet.patch(&[]);
-    assert_eq!(second.status, Some(1), "{second:?}");
+    assert_eq!(second.status, Some(75), "{second:?}");
     assert!(second.err.contains(&format!("run {} is under way since ", fleet.run_id())), "{second:?}");
     assert!(second.err.contains(&format!("(process {})", run.id())), "{second:?}");
     // Looking is free.
@@ -106,7 +106,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     let id = fleet.run_id();
     // The workers of the killed one hold the lock, and are waited for.
     let second = fleet.patch(&[]);
-    assert_eq!(second.status, Some(1), "{second:?}");
+    assert_eq!(second.status, Some(75), "{second:?}");
     assert!(second.err.contains("was killed and its workers are still at work"), "{second:?}");
     assert!(second.err.contains(&format!("embargo exec-patch --resume {id}")), "{second:?}");
     let resumed = fleet.exec_patch(&["--resume", &id]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -124,6 +124,90 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
         "{over}"
     );
     assert_eq!((done(&fleet), fleet.calls().len()), (once_each(6), 0));
+}
+
+#[test]
+fn another_run_is_waited_for_as_long_as_was_asked() {
+    let fleet = Fleet::of(1);
+    let run = under_way(&fleet, &[], 1);
+    let id = fleet.run_id();
+    // Whoever does not wait long enough, for whatever they want, is told so by the exit status.
+    for words in [&["--base", BASE, "--wait", "1s", "--", "/bin/true"][..], &["--resume", &id, "--wait", "0s"], &["--prune", "0s"]] {
+        let said = fleet.run(words);
+        assert_eq!(said.status, Some(75), "{words:?}: {said:?}");
+        assert!(said.err.contains(&format!("cannot begin: run {id} is under way since ")), "{words:?}: {said:?}");
+    }
+    let waiting = fleet.exec_patch(&["--base", BASE, "--wait", "1m", "--again", "--", "/bin/true"]);
+    let mut waiting = { waiting }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!((waiting.try_wait().unwrap(), fleet.runs().len()), (None, 1));
+    go(&fleet);
+    assert_eq!(fleet.said(&run.wait_with_output().unwrap()).status, Some(0));
+    let said = fleet.said(&waiting.wait_with_output().unwrap());
+    assert_eq!((said.status, fleet.runs().len()), (Some(0), 2), "{said:?}");
+    assert!(
+        said.err.contains(&format!("run {id} is under way since ")) && said.err.contains("; waiting for it, at most 60 s\n"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn that_nothing_matches_is_well_where_somebody_says_so() {
+    let fleet = Fleet::new();
+    for (words, expected) in [(&[][..], 2), (&["--none-ok"], 0), (&["--dry-run"], 2), (&["--dry-run", "--none-ok"], 0)] {
+        let said = fleet.patch(words);
+        assert_eq!(said.status, Some(expected), "{words:?}: {said:?}");
+    }
+    // It makes nothing else well.
+    let fleet = Fleet::of(1);
+    fleet.behave("web-1", "fail 255 not now");
+    assert_eq!(fleet.patch(&["--none-ok"]).status, Some(3));
+}
+
+#[test]
+fn old_runs_are_removed_and_none_that_can_go_on() {
+    let fleet = Fleet::of(2);
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    assert_eq!(fleet.run(&["--base", BASE, "--", "/bin/sh", "-c", "echo said; exit 1"]).status, Some(3));
+    let ended: Vec<_> = fleet.runs().iter().map(|run| run.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let young = fleet.run(&["--prune", "1h"]);
+    assert_eq!((young.status, young.out.as_str(), fleet.runs().len()), (Some(0), "0 runs, 0 bytes\n", 2), "{young:?}");
+    // One that is killed can be resumed, and one under way is under way.
+    let mut killed = under_way(&fleet, &["--again"], 1);
+    let workers: Vec<_> = fleet.begun().iter().map(|begun| u32::try_from(begun["worker"]["pid"].as_u64().unwrap()).unwrap()).collect();
+    let id = fleet.run_id();
+    let looked = fleet.run(&["--prune", "0s", "--dry-run"]);
+    assert!(looked.out.contains(&format!("kept run {id}: under way\n")), "{looked:?}");
+    end(killed.id(), Signal::SIGKILL);
+    killed.wait().unwrap();
+    workers.iter().for_each(|worker| end(*worker, Signal::SIGKILL));
+    go(&fleet);
+    until("nobody has the lock any more", || fleet.run(&["--prune", "1h"]).status == Some(0));
+    let dry = fleet.run(&["--prune", "0s", "--dry-run"]);
+    assert_eq!((dry.status, fleet.runs().len()), (Some(0), 3), "{dry:?}");
+    // What a kill left of a run that was being made or removed.
+    fs::create_dir_all(fleet.path("node/var/lib/embargo/patches/.draft/output")).unwrap();
+    let said = fleet.run(&["--prune", "0s"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(dry.out.replace("would remove", "removed"), said.out);
+    for run in &ended {
+        assert!(said.out.contains(&format!("removed run {run}, which ended 20")), "{said:?}");
+    }
+    assert!(said.out.contains(&format!("kept run {id}: it was killed, and can be resumed\n2 runs, ")), "{said:?}");
+    assert_eq!((fleet.runs().len(), fleet.run_id()), (1, id.clone()));
+    assert!(!fleet.path("node/var/lib/embargo/patches/.draft").exists());
+    // It is ended by being resumed; what was removed counts as not patched.
+    assert_eq!(fleet.run(&["--resume", &id]).status, Some(3));
+    let json = fleet.run(&["--prune", "0s", "--json"]).json();
+    assert_eq!((json.len(), &json[0]["event"], &json[0]["run"], &json[0]["removed"]), (1, &json!("pruned"), &json!(id), &json!(true)));
+    assert_eq!(fleet.runs().len(), 0);
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
+    // One of which nobody can tell what it did stays.
+    fs::write(fleet.runs()[0].join("journal.jsonl"), "no journal\n").unwrap();
+    let said = fleet.run(&["--prune", "0s"]);
+    assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
+    assert!(said.out.contains("kept run ") && said.out.contains("journal.jsonl\", line 1: "), "{said:?}");
 }
 
 /// What is said to somebody who wants to go on with a run that is over; nothing happens, and its journal stays as it is.

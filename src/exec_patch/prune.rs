@@ -1,0 +1,126 @@
+//! Removes what old runs left: their journals, what they printed and what they brought along.
+//!
+//! In: the runs, by their journals, and an age. Out: those that ended at least so long ago, removed, and said. The lock of the runs is held meanwhile, so that
+//! none of them is under way. One that was killed since the machine was started can still be resumed, and stays, as does one whose journal cannot be read:
+//! nobody can tell what it did. A run goes at once as a whole: what a kill leaves of it is nobody's run, and goes with the next one. Not kept: that what
+//! it patched has been patched.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::course::tell_of_waiting;
+use super::error::PatchError;
+use super::journal;
+use super::journal::error::JournalError;
+use super::journal::history::Phase;
+use super::journal::line::RunId;
+use super::journal::lock::{self, Holder, Lock};
+use super::journal::past::{OUTPUT, bytes_in};
+use super::journal::runs::Runs;
+use crate::ctl::amount;
+use crate::paths::Paths;
+use crate::report::{self, Exit, line};
+use crate::sys::clock::Timestamp;
+
+/// What becomes of a run.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    /// It goes.
+    Pruned {
+        run: RunId,
+        ended: Timestamp,
+        bytes: u64,
+        /// Whether it is gone; `false` in a dry run.
+        removed: bool,
+    },
+    /// It is old enough, and stays, because of this.
+    Kept { run: RunId, state: Phase },
+    /// It cannot be read, and stays.
+    Unreadable { run: RunId, fault: String },
+}
+
+/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for one that is under way.
+///
+/// # Errors
+/// [`PatchError::Journal`] when a run is under way, or one cannot be removed.
+pub fn carry_out(paths: &Paths, age: u64, patience: Duration, json: bool) -> Result<Exit, PatchError> {
+    let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
+    // Whoever noted that he has the lock is gone.
+    let events = events(&Runs::load(paths)?, age, None)?;
+    let runs = lock.folder();
+    let remove = |event: Event| match event {
+        Event::Pruned { run, ended, bytes, .. } => {
+            journal::remove(runs, &run)?;
+            Ok(Event::Pruned { run, ended, bytes, removed: true })
+        }
+        Event::Kept { .. } | Event::Unreadable { .. } => Ok(event),
+    };
+    said(events.into_iter().map(remove), json)
+}
+
+/// Says which runs ended at least `age` seconds ago, and removes none.
+///
+/// # Errors
+/// As [`carry_out`].
+pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
+    let runs = Runs::load(paths)?;
+    let events = events(&runs, age, lock::holder(runs.folder())?.as_ref())?;
+    said(events.into_iter().map(Ok), json)
+}
+
+/// What becomes of each run that is old enough, oldest first.
+fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<Event>, JournalError> {
+    let (now, boot) = (Timestamp::now(), journal::boot()?);
+    let of = |run: &RunId| match runs.read(run) {
+        Ok(past) if now.since(past.last_at()) < age => None,
+        Ok(past) => Some(match Phase::of(&past, holder, &boot) {
+            state @ (Phase::UnderWay | Phase::Orphaned) => Event::Kept { run: run.clone(), state },
+            state @ Phase::Killed if past.was_at_work_in(&boot) => Event::Kept { run: run.clone(), state },
+            Phase::Killed | Phase::Stopped | Phase::Finished => {
+                Event::Pruned { run: run.clone(), ended: past.last_at(), bytes: size(&past.folder), removed: false }
+            }
+        }),
+        Err(error) => Some(Event::Unreadable { run: run.clone(), fault: line::causes(&error) }),
+    };
+    Ok(runs.ids().iter().rev().filter_map(of).collect())
+}
+
+/// How many bytes its files have.
+fn size(run: &Path) -> u64 {
+    bytes_in(run) + bytes_in(&run.join(OUTPUT))
+}
+
+/// Says what became of each, as it becomes of it.
+fn said(events: impl Iterator<Item = Result<Event, JournalError>>, json: bool) -> Result<Exit, PatchError> {
+    let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
+    for event in events {
+        let event = event?;
+        let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.text() };
+        report::result(&text).map_err(PatchError::Print)?;
+        match event {
+            Event::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),
+            Event::Kept { .. } => {}
+            Event::Unreadable { .. } => exit = Exit::Failed,
+        }
+    }
+    if !json {
+        report::result(&format!("{}, {all} bytes", amount(runs, "run"))).map_err(PatchError::Print)?;
+    }
+    Ok(exit)
+}
+
+impl Event {
+    /// It for people.
+    fn text(&self) -> String {
+        match self {
+            Self::Pruned { run, ended, bytes, removed: true } => format!("removed run {run}, which ended {ended}: {bytes} bytes"),
+            Self::Pruned { run, ended, bytes, removed: false } => format!("would remove run {run}, which ended {ended}: {bytes} bytes"),
+            Self::Kept { run, state: Phase::Killed } => format!("kept run {run}: it was killed, and can be resumed"),
+            Self::Kept { run, state } => format!("kept run {run}: {}", state.words()),
+            Self::Unreadable { run, fault } => format!("kept run {run}: {fault}"),
+        }
+    }
+}
