@@ -277,6 +277,7 @@ no_workers() {
   no_workers
   ! pgrep -xf 'sleep 1000'
   [ "$(entered)" -eq 2 ]
+  [ "$(outcomes | cut -f3 | sort | uniq -c | xargs)" = '2 cancelled 3 not-begun' ] || fail "$(outcomes)"
 }
 
 @test "a hang-up does not end a run" {

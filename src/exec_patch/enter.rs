@@ -137,7 +137,7 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
         report::warning(PROGRAM, &format!("cannot keep all output of {}: {}", line::name(&job.container.id), line::causes(&error)));
     }
     // What is left of a patch that took too long is its outcome.
-    let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut) { Vec::new() } else { still };
+    let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }) { Vec::new() } else { still };
     Done { outcome, took: milliseconds(began), written, tail, left, zombies }
 }
 

@@ -24,11 +24,17 @@ pub enum Outcome {
         /// Its exit status. A command that a signal ended has 128 and the signal's number, as its runtime says it.
         status: i32,
     },
-    /// It took too long, or was told to stop, and nothing that it started is left.
+    /// It took too long, and nothing that it started is left.
     TimedOut,
-    /// It took too long, or was told to stop, and this is left of it, or may be its: process IDs and names.
+    /// It took too long, and this is left of it, or may be its: process IDs and names.
     Survived {
         /// What is left.
+        left: Vec<String>,
+    },
+    /// The operator ended it before its time.
+    Cancelled {
+        /// What is left of it, or may be its: process IDs and names.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<String>,
     },
     /// The container is paused; nothing ran.
@@ -89,6 +95,8 @@ pub enum Kind {
     TimedOut,
     /// [`Outcome::Survived`].
     Survived,
+    /// [`Outcome::Cancelled`].
+    Cancelled,
     /// [`Outcome::LeftAwake`].
     LeftAwake,
     /// [`Outcome::Paused`].
@@ -109,13 +117,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in their order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Patched,
         Self::AlreadyFine,
         Self::PatchedBefore,
         Self::Failed,
         Self::TimedOut,
         Self::Survived,
+        Self::Cancelled,
         Self::LeftAwake,
         Self::Paused,
         Self::Vanished,
@@ -136,6 +145,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::TimedOut => "timed out",
             Self::Survived => "timed out, survived",
+            Self::Cancelled => "cancelled",
             Self::LeftAwake => "left awake",
             Self::Paused => "paused",
             Self::Vanished => "vanished",
@@ -157,6 +167,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
             Self::Survived => "survived",
+            Self::Cancelled => "cancelled",
             Self::LeftAwake => "left-awake",
             Self::Paused => "paused",
             Self::Vanished => "vanished",
@@ -176,6 +187,7 @@ impl Kind {
             Self::Failed
             | Self::TimedOut
             | Self::Survived
+            | Self::Cancelled
             | Self::LeftAwake
             | Self::Paused
             | Self::Vanished
@@ -191,7 +203,13 @@ impl Kind {
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {
-            Self::Failed | Self::TimedOut | Self::Survived | Self::LeftAwake | Self::CouldNotEnter | Self::Interrupted => true,
+            Self::Failed
+            | Self::TimedOut
+            | Self::Survived
+            | Self::Cancelled
+            | Self::LeftAwake
+            | Self::CouldNotEnter
+            | Self::Interrupted => true,
             Self::Patched
             | Self::AlreadyFine
             | Self::PatchedBefore
@@ -215,6 +233,7 @@ impl Outcome {
             Self::Failed { .. } => Kind::Failed,
             Self::TimedOut => Kind::TimedOut,
             Self::Survived { .. } => Kind::Survived,
+            Self::Cancelled { .. } => Kind::Cancelled,
             Self::LeftAwake { .. } => Kind::LeftAwake,
             Self::Paused => Kind::Paused,
             Self::Vanished => Kind::Vanished,
@@ -250,7 +269,7 @@ pub(super) mod tests {
     use super::*;
 
     /// One outcome of each kind, in their order.
-    pub(in crate::exec_patch) fn all() -> [Outcome; 14] {
+    pub(in crate::exec_patch) fn all() -> [Outcome; 15] {
         [
             Outcome::Patched,
             Outcome::AlreadyFine,
@@ -258,6 +277,7 @@ pub(super) mod tests {
             Outcome::Failed { stage: Stage::Command, status: 1 },
             Outcome::TimedOut,
             Outcome::Survived { left: Vec::new() },
+            Outcome::Cancelled { left: Vec::new() },
             Outcome::LeftAwake { why: String::new() },
             Outcome::Paused,
             Outcome::Vanished,

@@ -204,7 +204,12 @@ impl Pace {
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
             // Whether it ran in one whose worker is gone nobody knows: for a canary that is reason enough.
-            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Survived { .. } | Outcome::LeftAwake { .. } | Outcome::Interrupted
+            Outcome::Failed { .. }
+            | Outcome::TimedOut
+            | Outcome::Survived { .. }
+            | Outcome::Cancelled { .. }
+            | Outcome::LeftAwake { .. }
+            | Outcome::Interrupted
                 if is_canary =>
             {
                 self.halt = self.halt.or(Some(Halt::Canary));
@@ -212,6 +217,7 @@ impl Pace {
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }
+            | Outcome::Cancelled { .. }
             | Outcome::LeftAwake { .. }
             | Outcome::Interrupted
             | Outcome::AlreadyFine

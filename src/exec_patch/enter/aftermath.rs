@@ -46,7 +46,8 @@ pub fn outcome(container: &Container, thaws: bool) -> Outcome {
 #[must_use]
 pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
     let what = match ended {
-        Outcome::Survived { left } => format!("{}: {}", ended.word(), left.join(", ")),
+        Outcome::Cancelled { left } if left.is_empty() => ended.word().to_owned(),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => format!("{}: {}", ended.word(), left.join(", ")),
         Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } | Outcome::LeftAwake { why } => format!("{}: {why}", ended.word()),
         Outcome::Failed { status, .. } => format!("{} with {status}", ended.word()),
         Outcome::Patched

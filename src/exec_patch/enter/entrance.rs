@@ -72,7 +72,7 @@ struct Watch {
     collector: Collector,
     /// The children that have ended, with their exit statuses.
     ended: Vec<(u32, i32)>,
-    /// Whether SIGTERM said that the time is up.
+    /// Whether SIGTERM asked for the end.
     is_stopped: bool,
 }
 
@@ -259,7 +259,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// The time is up: ends everything that was started.
+    /// The time is up, or somebody asked for the end: ends everything that was started.
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
         let mut left: Vec<String> = self.tree.end(Patience::USUAL, |limit| watch.wait(limit)).iter().map(ToString::to_string).collect();
@@ -268,7 +268,11 @@ impl<'a> Entrance<'a> {
         let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(told).collect();
         left.extend(unnamed);
         self.watch.collector.close(Duration::ZERO);
-        if left.is_empty() { Outcome::TimedOut } else { Outcome::Survived { left } }
+        match (self.watch.is_stopped, left.is_empty()) {
+            (true, _) => Outcome::Cancelled { left },
+            (false, true) => Outcome::TimedOut,
+            (false, false) => Outcome::Survived { left },
+        }
     }
 
     /// Ends every child of this process: the runtime, and what it had started when it was ended. Returns what does not end, frozen perhaps.

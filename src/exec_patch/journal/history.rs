@@ -242,7 +242,8 @@ fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed { status, .. } => format!("{word} (status {status})"),
         Outcome::PatchedBefore { run } => format!("{word} in {}", name(run)),
-        Outcome::Survived { left } => format!("{word}: {}", one_line(&left.join(", "))),
+        Outcome::Cancelled { left } if left.is_empty() => word.to_owned(),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => format!("{word}: {}", one_line(&left.join(", "))),
         Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => {
             format!("{word}: {}", one_line(why))
         }

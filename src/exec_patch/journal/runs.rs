@@ -154,6 +154,7 @@ impl Prior {
                     Outcome::Failed { .. }
                     | Outcome::TimedOut
                     | Outcome::Survived { .. }
+                    | Outcome::Cancelled { .. }
                     | Outcome::LeftAwake { .. }
                     | Outcome::Interrupted => None,
                     // Nothing ran that could have changed what was so before.

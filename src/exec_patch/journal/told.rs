@@ -95,6 +95,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
         | Outcome::PatchedBefore { .. }
         | Outcome::TimedOut
         | Outcome::Survived { .. }
+        | Outcome::Cancelled { .. }
         | Outcome::Paused
         | Outcome::LeftAwake { .. }
         | Outcome::Vanished
@@ -112,7 +113,7 @@ fn why(outcome: &Outcome) -> Option<String> {
         Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
         Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
         Outcome::Restarting { starts } => Some(format!("entered in {starts} of its starts")),
-        Outcome::Survived { left } => Some(left.join(", ")),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => Some(left.join(", ")).filter(|left| !left.is_empty()),
         Outcome::Patched
         | Outcome::AlreadyFine
         | Outcome::Failed { .. }

@@ -26,7 +26,7 @@ case $id in
     paused) say '"outcome":"paused"' ;;
     gone) exit 1 ;;
     stuck) kill -STOP $$ ;;
-    endless) trap 'say "\"outcome\":\"timed-out\""; exit' TERM; for turn in $(seq 200); do sleep 0.05; done ;;
+    endless) trap 'say "\"outcome\":\"cancelled\""; exit' TERM; for turn in $(seq 200); do sleep 0.05; done ;;
 esac
 "#;
 
@@ -283,9 +283,9 @@ fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
         sorted(heard.lines),
         [
             "endless-0 x: begun",
-            "endless-0 x: timed out",
+            "endless-0 x: cancelled",
             "endless-1 x: begun",
-            "endless-1 x: timed out",
+            "endless-1 x: cancelled",
             "nothing more is begun, and what is under way is finished; once more to end it now",
             "patched-2 x: not begun",
             "what is under way is ended now"

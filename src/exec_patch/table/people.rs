@@ -148,6 +148,7 @@ const fn has_run(outcome: &Outcome) -> bool {
         | Outcome::Failed { .. }
         | Outcome::TimedOut
         | Outcome::Survived { .. }
+        | Outcome::Cancelled { .. }
         | Outcome::LeftAwake { .. }
         | Outcome::Vanished
         | Outcome::Interrupted => true,
@@ -172,7 +173,8 @@ fn detail(outcome: &Outcome) -> Option<String> {
             Stage::Command => format!("the command ended with {status}"),
             Stage::CheckAfter => format!("the check after it ended with {status}"),
         }),
-        Outcome::Survived { left } => Some(format!("still there: {}", left.join(", "))),
+        Outcome::Cancelled { left } if left.is_empty() => None,
+        Outcome::Survived { left } | Outcome::Cancelled { left } => Some(format!("still there: {}", left.join(", "))),
         Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
     }
 }

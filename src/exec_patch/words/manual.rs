@@ -55,7 +55,7 @@ fn no_option_stands_in_the_manual_that_is_not_there() {
 
 #[test]
 fn every_outcome_and_exit_status_stands_in_the_manual() {
-    let outcomes = "patched, already fine, patched before, failed, timed out, timed out, survived, left awake, paused, vanished, could not enter, not understood, \
+    let outcomes = "patched, already fine, patched before, failed, timed out, timed out, survived, cancelled, left awake, paused, vanished, could not enter, not understood, \
                     not begun, interrupted";
     for word in outcomes.replace("timed out, survived", "timed out survived").split(", ") {
         let item = format!(".It Li {}", word.replace("timed out survived", "timed out, survived"));
