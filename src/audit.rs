@@ -84,7 +84,7 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ("EMBARGO_IMAGE", subject.image.clone()),
         ("EMBARGO_IMAGE_ID", subject.image_id.map(|id| id.to_string())),
         ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
-        ("EMBARGO_ENGINE", Some(subject.engine.clone())),
+        ("EMBARGO_ENGINE", Some(subject.engine.word().to_owned())),
         ("EMBARGO_LIST_VERSION", subject.list_version.map(|version| version.to_string())),
         ("EMBARGO_EVIDENCE", subject.evidence.map(|evidence| evidence.word().to_owned())),
         ("EMBARGO_SOURCE", subject.source.clone()),
@@ -97,6 +97,7 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::engine::Engine;
     use crate::lineage::Evidence;
     use crate::lineage::digest::{ChainId, Digest, ImageId};
     use crate::verdict::Grounds;
@@ -110,7 +111,7 @@ mod tests {
             subject: Subject {
                 container: "c4f0".into(),
                 name: Some("web-1".into()),
-                engine: "docker".into(),
+                engine: Engine::Docker,
                 image_id: Some(ImageId(Digest::of(b"config"))),
                 image: Some("acme/web:1\u{1b}[2J\nEMBARGO_BAN=none".into()),
                 chain_id: Some(ChainId(Digest::of(b"chain"))),
@@ -171,8 +172,7 @@ mod tests {
         };
         send_to(&sockets, &[event.clone(), event]);
         let start = format!("<29>embargo[{}]: m ", std::process::id());
-        let fields =
-            "[embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" embargo_container=\"\" embargo_engine=\"\"]";
+        let fields = "[embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" embargo_container=\"\" embargo_engine=\"unknown\"]";
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
     }

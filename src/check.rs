@@ -7,8 +7,6 @@
 
 pub mod answer;
 pub mod listed;
-pub mod stores;
-pub mod subject;
 
 #[cfg(test)]
 #[cfg(feature = "ctl")]
@@ -17,16 +15,15 @@ mod tests;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::Path;
 
 use self::answer::{Answer, Found, Outcome};
 use self::listed::List;
-use self::stores::Stores;
-use self::subject::{FindError, Node, Sought, Subject};
 use crate::banlist::store::{self, Bans};
-use crate::container::running::{self, RunningContainer, StateError, Whose};
 use crate::lineage::Origin;
 use crate::lineage::image::{self, SourceLabels};
+use crate::node::runtime_state::Whose;
+use crate::node::subject::{FindError, Sought, Subject};
+use crate::node::{Node, places};
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::settings::{self, Engines, Settings, SettingsError};
@@ -148,7 +145,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
             return Exit::Usage;
         }
     };
-    match answer(&word, sought, paths, &usual_places(), Timestamp::now()) {
+    match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
         Ok(answer) => {
             warn(&answer.faults);
             printed(&if json { answer.json() } else { answer.text() }, answer.outcome.exit())
@@ -207,26 +204,16 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
     named.filter(|word| !word.is_empty()).map(|word| Asked::About { word, sought, json }).ok_or(UsageError::NoWord)
 }
 
-/// Where this caller's engines keep their stores; for a privileged caller the environment changes nothing.
-#[must_use]
-pub fn usual_places() -> Engines {
-    let variable = |name| if process::is_privileged() { None } else { std::env::var_os(name) };
-    stores::usual(variable("HOME").as_deref(), variable("XDG_RUNTIME_DIR").as_deref())
-}
-
 /// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
 fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Timestamp) -> Result<Answer, CheckError> {
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
-    let places = stores::joined(usual.clone(), &settings.engines);
-    let stores = Stores::open(&places, paths);
-    let (running, unread) = running_containers(Path::new("/"), Whose::Everybodys, &places);
-    let node = Node { paths, stores: &stores, running: &running };
+    let mut node = Node::at(paths, places::joined(usual.clone(), &settings.engines), Whose::Everybodys);
+    node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
-    let unread = unread.iter().map(|fault| line::causes(fault));
-    let faults: Vec<_> = stores.faults.iter().chain(&faults).map(|fault| line::causes(fault)).chain(unread).collect();
+    let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
     let subjects = match subjects {
         Ok(subjects) => subjects,
         Err(error) => return Err(CheckError::Find(error, faults)),
@@ -238,19 +225,6 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
     Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
-}
-
-/// The containers that runtimes have state of on the node whose root folder is `node`, and why others' state cannot be read.
-#[must_use]
-pub fn running_containers(node: &Path, whose: Whose, places: &Engines) -> (Vec<RunningContainer>, Vec<StateError>) {
-    let (mut running, mut faults) = (Vec::new(), Vec::new());
-    for found in running::containers(&running::roots(node, whose, &places.runtime_roots)) {
-        match found {
-            Ok(container) => running.push(container),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    (running, faults)
 }
 
 /// A subject's judgement, and what it was judged by.

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 
 use crate::argv::{Grammar, Grammars, Named};
 use crate::container::ContainerId;
-use crate::container::running::RuntimeKind;
+use crate::container::runtime::RuntimeKind;
 use crate::paths::Paths;
 use crate::settings;
 use crate::sys::process::{self, Given, Identity};

@@ -10,7 +10,7 @@ use crate::banlist::store::{self, Bans};
 use crate::call::{self, Call, LogTarget, PassOn, Starts};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine;
+use crate::container::engine::{self, Engine};
 use crate::delegate::{self, DelegateError, Kind, RealRuntime};
 use crate::handover;
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
@@ -184,7 +184,7 @@ impl Gate<'_> {
 /// One way in which a call may start a container.
 struct Start {
     container: String,
-    engine: &'static str,
+    engine: Engine,
     bundle: Result<Bundle, LineageError>,
 }
 
@@ -192,14 +192,14 @@ impl Start {
     fn of(reading: &Reading<'_>) -> Self {
         let container = reading.id.to_string_lossy().into_owned();
         let bundle = bundle(reading);
-        let engine = bundle.as_ref().map_or("unknown", |bundle| engine::place(bundle).word());
+        let engine = bundle.as_ref().map_or(Engine::Unknown, |bundle| engine::place(bundle).family());
         Self { container, engine, bundle }
     }
 
     /// The start of nobody knows what, because the words have too many readings.
     fn unread(starts: &Starts<'_>) -> Self {
         let container = starts.readings.first().map_or_else(String::new, |reading| reading.id.to_string_lossy().into_owned());
-        Self { container, engine: "unknown", bundle: Err(Unknown::Call.into()) }
+        Self { container, engine: Engine::Unknown, bundle: Err(Unknown::Call.into()) }
     }
 }
 

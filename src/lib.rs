@@ -23,6 +23,7 @@ pub mod delegate;
 pub mod handover;
 pub mod refusal;
 pub mod audit;
+pub mod node;
 pub mod check;
 pub mod gate;
 #[cfg(feature = "ctl")]

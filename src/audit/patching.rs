@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
@@ -56,8 +57,8 @@ pub struct Treated<'a> {
     pub container: Option<&'a str>,
     /// What its engine calls it.
     pub name: Option<&'a str>,
-    /// Its engine in a word.
-    pub engine: &'a str,
+    /// Its engine.
+    pub engine: Engine,
     /// Its image's name.
     pub image: Option<&'a str>,
     /// The digest of its image config.
@@ -130,7 +131,7 @@ fn message(event: &Event<'_>) -> String {
             let took = treated.took.map_or_else(String::new, |took| format!(" after {:.1} s", took.as_secs_f64()));
             let why =
                 treated.why.map_or_else(String::new, |why| format!(": {}", why.chars().take(super::LONGEST_FIELD).collect::<String>()));
-            format!(": {called} ({}): {}{ended}{took}{why}", line::name(treated.engine), treated.outcome)
+            format!(": {called} ({}): {}{ended}{took}{why}", treated.engine, treated.outcome)
         }
         Event::Ended(End { well, not_well, stopped, .. }) => {
             let stopped = stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
@@ -170,7 +171,7 @@ fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, St
         ("EMBARGO_COMMAND_DIGEST", digest.map(|digest| digest.to_string())),
         ("EMBARGO_CONTAINER", container.map(str::to_owned)),
         ("EMBARGO_NAME", name.map(str::to_owned)),
-        ("EMBARGO_ENGINE", Some((*engine).to_owned())),
+        ("EMBARGO_ENGINE", Some(engine.word().to_owned())),
         ("EMBARGO_IMAGE", image.map(str::to_owned)),
         ("EMBARGO_IMAGE_ID", image_id.map(str::to_owned)),
     ];
@@ -199,7 +200,7 @@ mod tests {
             digest: Some(Digest::of(b"work")),
             container: Some("4c1f"),
             name: Some("web-1\u{1b}[2J\nEMBARGO_BAN=none"),
-            engine: "docker",
+            engine: Engine::Docker,
             image: Some("acme/web:1"),
             image_id: Some("sha256:ab"),
             why: None,

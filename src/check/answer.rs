@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::Judged;
 use super::listed::{BanFound, List};
-use super::subject::{Kind, Subject};
 use crate::banlist::store::Bans;
+use crate::container::engine::Engine;
 use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{Evidence, ImageFacts, Origin};
+use crate::node::subject::{Kind, Subject};
 use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
 use crate::settings::Settings;
@@ -115,7 +116,7 @@ pub fn notes<'a>(
 #[derive(Debug, Serialize)]
 pub struct Found {
     kind: &'static str,
-    engine: &'static str,
+    engine: Engine,
     place: String,
     id: Option<String>,
     names: Vec<String>,

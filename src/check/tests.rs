@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
+use crate::container::engine::Engine;
+use crate::node::stores::Stores;
 use crate::settings::StoragePlace;
 
 const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e892";
@@ -203,7 +205,7 @@ fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both(
     let ban = Place::new().ban_of_base();
     let place = Place::new().with_settings("#\n").with_list(&ban);
     let stores = Stores::open(&place.engines, &place.paths);
-    let podman = stores.open.iter().find(|store| store.engine == "containers-storage").unwrap();
+    let podman = stores.open.iter().find(|store| store.engine == Engine::ContainersStorage).unwrap();
     let container = podman.records.containers().unwrap().into_iter().find(|container| !container.names.is_empty()).unwrap();
     let answer = place.answer(&container.names[0]);
     assert!(answer.text().contains(&format!("{} (containers-storage in ", container.id)), "{}", answer.text());
@@ -271,7 +273,7 @@ fn the_words_are_read_as_the_help_says() {
 
 #[test]
 fn the_settings_stand_for_the_usual_places_of_the_same_store() {
-    let usual = stores::usual(Some(OsStr::new("/home/u")), Some(OsStr::new("/run/user/7")));
+    let usual = places::usual(Some(OsStr::new("/home/u")), Some(OsStr::new("/run/user/7")));
     assert_eq!(usual.docker, [PathBuf::from("/var/lib/docker"), "/home/u/.local/share/docker".into()]);
     assert_eq!(usual.storage[1].run_root, Some("/run/user/7/containers".into()));
     let more = Engines {
@@ -279,8 +281,8 @@ fn the_settings_stand_for_the_usual_places_of_the_same_store() {
         storage: vec![StoragePlace { root: "/var/lib/containers/storage".into(), run_root: None }],
         ..Engines::default()
     };
-    let joined = stores::joined(usual, &more);
+    let joined = places::joined(usual, &more);
     assert_eq!(joined.docker.len(), 3);
     assert_eq!((joined.storage.len(), joined.storage[1].run_root.clone()), (2, None));
-    assert_eq!(stores::usual(None, None).storage.len(), 1);
+    assert_eq!(places::usual(None, None).storage.len(), 1);
 }

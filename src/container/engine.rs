@@ -11,7 +11,10 @@
 //! | `<root>/executor/<id>`, `<root>` ending in `buildkit` or `runc-<snapshotter>` | `BuildKit` | BuildKit in Docker 28 and 29, buildkitd |
 //! | `<any>/buildah<number>`, the container being `buildah-buildah<number>` | `Buildah` | Podman 4.3 and 5.8 (`podman build`) |
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::ContainerId;
 use super::bundle::Bundle;
@@ -44,27 +47,74 @@ pub enum Place {
     Elsewhere,
 }
 
-impl Place {
-    /// The word for audit events. Podman and CRI-O keep their containers alike, so they share one.
+/// An engine, as every command, document and event names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Docker.
+    Docker,
+    /// containerd, whoever its client is.
+    Containerd,
+    /// Podman.
+    Podman,
+    /// CRI-O.
+    CriO,
+    /// `BuildKit`.
+    #[serde(rename = "buildkit")]
+    BuildKit,
+    /// Buildah.
+    Buildah,
+    /// One of Podman, Buildah and CRI-O, which share their stores.
+    ContainersStorage,
+    /// It cannot be told which.
+    #[default]
+    Unknown,
+}
+
+impl Engine {
+    /// Its one spelling.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
-            Self::Task { namespace, .. } if is_dockers(namespace) => "docker",
-            Self::Task { .. } => "containerd",
-            Self::Storage { .. } => "containers-storage",
-            Self::BuildKit { .. } => "buildkit",
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Podman => "podman",
+            Self::CriO => "cri-o",
+            Self::BuildKit => "buildkit",
             Self::Buildah => "buildah",
-            Self::Elsewhere => "unknown",
+            Self::ContainersStorage => "containers-storage",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Place {
+    /// The engine for audit events. Podman and CRI-O keep their containers alike, so they share one.
+    #[must_use]
+    pub fn family(&self) -> Engine {
+        match self {
+            Self::Task { namespace, .. } if is_dockers(namespace) => Engine::Docker,
+            Self::Task { .. } => Engine::Containerd,
+            Self::Storage { .. } => Engine::ContainersStorage,
+            Self::BuildKit { .. } => Engine::BuildKit,
+            Self::Buildah => Engine::Buildah,
+            Self::Elsewhere => Engine::Unknown,
         }
     }
 
-    /// The word for people, who know Podman from CRI-O.
+    /// The engine for people, who know Podman from CRI-O.
     #[must_use]
-    pub fn engine(&self) -> &'static str {
+    pub fn engine(&self) -> Engine {
         match self {
-            Self::Storage { .. } if self.is_in_graph_root() => "podman",
-            Self::Storage { .. } => "cri-o",
-            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => self.word(),
+            Self::Storage { .. } if self.is_in_graph_root() => Engine::Podman,
+            Self::Storage { .. } => Engine::CriO,
+            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => self.family(),
         }
     }
 
@@ -199,12 +249,30 @@ mod tests {
     fn podman_is_known_from_cri_o_by_the_layers_beside_its_bundles() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("graph/overlay-layers")).unwrap();
-        for (store, engine) in [("graph", "podman"), ("run", "cri-o")] {
+        for (store, engine) in [("graph", Engine::Podman), ("run", Engine::CriO)] {
             let place = Place::Storage { store: folder.path().join(store), driver: "overlay".into() };
-            assert_eq!((place.engine(), place.word()), (engine, "containers-storage"));
+            assert_eq!((place.engine(), place.family()), (engine, Engine::ContainersStorage));
         }
-        assert_eq!(task("/run/containerd", "moby").engine(), "docker");
-        assert_eq!(task("/run/containerd", "k8s.io").engine(), "containerd");
+        assert_eq!(task("/run/containerd", "moby").engine(), Engine::Docker);
+        assert_eq!(task("/run/containerd", "k8s.io").engine(), Engine::Containerd);
+    }
+
+    #[test]
+    fn an_engine_has_one_spelling_wherever_it_is_written() {
+        for engine in [
+            Engine::Docker,
+            Engine::Containerd,
+            Engine::Podman,
+            Engine::CriO,
+            Engine::BuildKit,
+            Engine::Buildah,
+            Engine::ContainersStorage,
+            Engine::Unknown,
+        ] {
+            let json = format!("{:?}", engine.word());
+            assert_eq!((serde_json::to_string(&engine).unwrap(), engine.to_string()), (json.clone(), engine.word().to_owned()));
+            assert_eq!(serde_json::from_str::<Engine>(&json).unwrap(), engine);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 pub mod bundle;
 pub mod engine;
 pub mod mount;
-pub mod running;
+pub mod runtime;
 
 use std::fmt;
 

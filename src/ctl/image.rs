@@ -20,11 +20,13 @@ pub use error::ImageError;
 pub use found::{FoundImage, Images, Role, Sureness};
 
 use super::CtlError;
-use crate::check::stores::{self, Store, Stores};
+use crate::container::engine::Engine;
 use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
 use crate::lineage::chain::Chain;
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::node::places;
+use crate::node::stores::{Store, Stores};
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
@@ -79,7 +81,7 @@ pub struct EngineArgs {
 /// Where a word says that its image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place<'a> {
-    Engine { engine: &'static str, namespace: Option<&'a str>, reference: &'a str },
+    Engine { engine: Engine, namespace: Option<&'a str>, reference: &'a str },
     Archive { form: Form, path: PathBuf, reference: Option<&'a str> },
     Config,
     Anywhere(&'a str),
@@ -213,7 +215,7 @@ pub fn find_in(store: &Store, stores: &Stores, reference: &str) -> Result<Images
 }
 
 /// The image in the stores of one engine.
-fn of_engine(stores: &Stores, engine: &str, namespace: Option<&str>, reference: &str) -> Result<Images, CtlError> {
+fn of_engine(stores: &Stores, engine: Engine, namespace: Option<&str>, reference: &str) -> Result<Images, CtlError> {
     // Docker's namespace in containerd may be named either way.
     let here = |store: &Store| match namespace {
         None => store.engine == engine,
@@ -254,9 +256,9 @@ impl EngineArgs {
             return given;
         }
         // On another root the usual places would be this machine's; a broken settings file is no reason not to author a list here.
-        let usual = if *paths == Paths::below(Path::new("/")) { crate::check::usual_places() } else { Engines::default() };
+        let usual = if *paths == Paths::below(Path::new("/")) { places::of_caller() } else { Engines::default() };
         let settings = settings::load(paths).ok().flatten();
-        stores::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default())
+        places::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default())
     }
 }
 
@@ -267,12 +269,12 @@ fn place(word: &str) -> Result<Place<'_>, ImageError> {
     };
     let (transport, rest) = word.split_once(':').unwrap_or(("", word));
     match transport {
-        "docker" => named("docker", rest, "docker:NAME"),
-        "podman" => named("containers-storage", rest, "podman:NAME"),
-        "storage" => named("containers-storage", rest, "storage:NAME"),
+        "docker" => named(Engine::Docker, rest, "docker:NAME"),
+        "podman" => named(Engine::ContainersStorage, rest, "podman:NAME"),
+        "storage" => named(Engine::ContainersStorage, rest, "storage:NAME"),
         "containerd" => match rest.split_once('/') {
             Some((namespace, reference)) if !namespace.is_empty() && !reference.is_empty() => {
-                Ok(Place::Engine { engine: "containerd", namespace: Some(namespace), reference })
+                Ok(Place::Engine { engine: Engine::Containerd, namespace: Some(namespace), reference })
             }
             None if is_name(word) => Ok(Place::Anywhere(word)),
             Some(_) | None => Err(ImageError::Word(word.to_owned(), "containerd:NAMESPACE/NAME")),

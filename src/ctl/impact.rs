@@ -15,7 +15,6 @@
 pub mod lists;
 pub mod objection;
 mod pause;
-pub mod site;
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +26,11 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::check::Judged;
-use crate::check::subject::{Kind, Known, Node, Subject};
 use crate::container::bundle::Bundle;
-use crate::container::running::{RunningContainer, Whose};
 use crate::lineage::{self, Evidence, Origin};
+use crate::node::Node;
+use crate::node::runtime_state::{RunningContainer, Whose};
+use crate::node::subject::{Kind, Known, Subject};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -38,7 +38,6 @@ use crate::sys::clock::Timestamp;
 use crate::verdict::{Finding, Grounds, Judgement, Verdict};
 use lists::Lists;
 pub use objection::ImpactError;
-use site::Site;
 
 /// The running containers of a node, and what becomes of each at its next start.
 #[derive(Debug)]
@@ -149,21 +148,21 @@ pub fn survey(
     settings: Option<&Settings>,
     now: Timestamp,
 ) -> Result<Survey, ListError> {
-    let site = Site::running(paths, settings, Whose::Own);
-    let node = site.node();
+    let engines = settings.map(|settings| settings.engines.clone()).unwrap_or_default();
+    let node = Node::running(paths, &engines, Whose::Own);
     let living = living(&node.containers(&mut Vec::new()), &node);
-    let lists = Lists::ask(draft, head, &site, living.iter().map(|(_, subject)| subject), now)?;
+    let lists = Lists::ask(draft, head, paths, settings, living.iter().map(|(_, subject)| subject), now)?;
     let mut running = judged(living, &lists);
     // What is only shown is only read when there is something to show.
     for one in running.iter_mut().filter(|one| one.is_refused()) {
-        name(one, &site.running);
+        name(one, &node.running);
         (one.draft, one.in_force) = lists.judge(&one.subject);
     }
-    Ok(Survey { draft: draft.path.to_owned(), running, faults: site.faults })
+    Ok(Survey { draft: draft.path.to_owned(), running, faults: node.faults() })
 }
 
 /// The containers that run, each with what it is made of.
-pub(super) fn living<'a>(known: &[Known<'a>], node: &Node<'a>) -> Vec<(&'a RunningContainer, Subject)> {
+pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<(&'a RunningContainer, Subject)> {
     let alive = |known: &Known<'a>| {
         let running = known.running.filter(|running| running.process.is_alive())?;
         let subject = node.container(known);

@@ -206,13 +206,14 @@ fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::super::job::Container;
-    use crate::container::running::RuntimeKind;
+    use crate::container::engine::Engine;
+    use crate::container::runtime::RuntimeKind;
 
     /// A container of this user, whose first process is this one.
     pub(crate) fn container(owner: u32) -> Container {
         Container {
             id: "c1".into(),
-            engine: "unknown".into(),
+            engine: Engine::Unknown,
             namespace: None,
             name: None,
             image: None,

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
-use crate::container::running::RuntimeKind;
+use crate::container::engine::Engine;
+use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
 
 /// A running container, one life of it: it is the same only while its first process is.
@@ -16,8 +17,8 @@ use crate::lineage::digest::Digest;
 pub struct Container {
     /// Its ID.
     pub id: String,
-    /// Its engine in one word: `docker`, `containerd`, `podman`, `cri-o`, `buildkit`, `buildah` or `unknown`.
-    pub engine: String,
+    /// Its engine.
+    pub engine: Engine,
     /// containerd's namespace, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,

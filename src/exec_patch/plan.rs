@@ -14,6 +14,7 @@ use super::job::Container;
 use super::outcome::Outcome;
 use super::payload::{Kit, NoPatch, Payload};
 use super::select::{LeftOut, Match, Selection, Stranger};
+use crate::container::engine::Engine;
 use crate::report::Exit;
 pub use told::{called, place};
 
@@ -127,7 +128,7 @@ pub struct ContainerFields<'a> {
     container: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    engine: &'a str,
+    engine: Engine,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +151,7 @@ impl<'a> ContainerFields<'a> {
         Self {
             container: &container.id,
             name: container.name.as_deref(),
-            engine: &container.engine,
+            engine: container.engine,
             namespace: container.namespace.as_deref(),
             image: container.image.as_deref(),
             image_id: container.image_id.as_deref(),
@@ -166,7 +167,7 @@ impl<'a> ContainerFields<'a> {
         Self {
             container: &stranger.id,
             name: stranger.name.as_deref(),
-            engine: &stranger.engine,
+            engine: stranger.engine,
             namespace: stranger.namespace.as_deref(),
             image: None,
             image_id: None,

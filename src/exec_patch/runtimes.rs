@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::outcome::Outcome;
-use crate::container::running::RuntimeKind;
+use crate::container::runtime::RuntimeKind;
 use crate::delegate;
 use crate::settings::Settings;
 use crate::sys::process::{self, Identity};

@@ -1,37 +1,35 @@
 //! Which running containers is this about?
 //!
-//! In: what is wanted, and the node: its list, its engines' stores, its runtimes' state. Out: a [`Selection`]: the containers that match and why, those
+//! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers that match and why, those
 //! of which it cannot be told, and those that were left out although a ban names them. Names and everything that is a user's are hostile. A container
 //! that was created and never started, has ended, or is just coming or going is none of these. Not checked: whether it can be entered.
 
-mod census;
 mod error;
-mod foreign;
 mod listed;
 mod named;
-mod names;
 mod narrowing;
 mod said;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::job::Container;
 use crate::banlist::record::Ban;
-use crate::container::running::{Whose, user_folders};
-use crate::ctl::impact::site::{self, Site};
+use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
+use crate::node::running::{self, Instance, Resolved};
+use crate::node::runtime_state::{Whose, user_folders};
+pub use crate::node::unaccounted::Unaccounted as Stranger;
+use crate::node::{Node, places, unaccounted};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
-use census::{Living, Resolved};
 pub use error::SelectError;
 use listed::{Listed, Of};
 use named::{Base, Image};
@@ -44,7 +42,7 @@ pub struct Wanted {
     pub what: What,
     /// Only of these engines, if any are named.
     #[serde(default)]
-    pub engines: Vec<String>,
+    pub engines: Vec<Engine>,
     /// Only in these namespaces of containerd, if any are named.
     #[serde(default)]
     pub namespaces: Vec<String>,
@@ -93,23 +91,6 @@ pub struct Match {
     pub bans: Vec<Arc<Ban>>,
 }
 
-/// A container of which it cannot be told whether it matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger {
-    /// Its ID, or what stands where it should; empty where a whole folder of state could not be read.
-    pub id: String,
-    /// Its engine in one word; `unknown` where that cannot be told either.
-    pub engine: String,
-    /// containerd's namespace, where it has one.
-    pub namespace: Option<String>,
-    /// What its engine calls it, where that is known.
-    pub name: Option<String>,
-    /// Its bundle, or the file or folder that cannot be read.
-    pub place: PathBuf,
-    /// Why, on one line.
-    pub why: String,
-}
-
 /// A container that a ban names and that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
@@ -119,17 +100,36 @@ pub struct LeftOut {
     pub reasons: Vec<String>,
 }
 
+/// A container, as the rest of a run knows it.
+fn container(living: &Instance, origin: &Origin) -> Container {
+    let facts = origin.facts();
+    Container {
+        id: living.id().to_owned(),
+        engine: living.place.engine(),
+        namespace: living.namespace(),
+        name: living.name.clone(),
+        image: facts.and_then(|facts| facts.name.clone()),
+        image_id: facts.and_then(|facts| facts.image_id).map(|id| id.to_string()),
+        kind: living.running.kind,
+        root: living.running.root.clone(),
+        bundle: living.running.bundle.clone(),
+        owner: living.running.owner,
+        pid: living.running.process.pid,
+        started: living.begun,
+    }
+}
+
 impl Selection {
     /// Adds a container of which that is said, unless nothing is: then it comes back.
-    fn add(&mut self, mut living: Living, origin: &Origin, said: Said) -> Option<Living> {
+    fn add(&mut self, mut living: Instance, origin: &Origin, said: Said) -> Option<Instance> {
         if said == Said::Nothing {
             return Some(living);
         }
-        census::name(&mut living);
+        running::name(&mut living);
         match said {
-            Said::Matches { reasons, bans } => self.matches.push(Match { container: living.container(origin), reasons, bans }),
-            Said::LeftOut(reasons) => self.left_out.push(LeftOut { container: living.container(origin), reasons }),
-            Said::Unclear(why) => self.strangers.push(living.stranger(why)),
+            Said::Matches { reasons, bans } => self.matches.push(Match { container: container(&living, origin), reasons, bans }),
+            Said::LeftOut(reasons) => self.left_out.push(LeftOut { container: container(&living, origin), reasons }),
+            Said::Unclear(why) => self.strangers.push(living.unaccounted(why)),
             Said::Nothing => {}
         }
         None
@@ -146,7 +146,7 @@ enum Target {
 }
 
 /// A container that runs, and what it is made of, or why that cannot be told.
-type Told = (Living, Result<Arc<Origin>, String>);
+type Told = (Instance, Result<Arc<Origin>, String>);
 
 /// Looks at a node as often as it is asked to. What was named is found once: a tag that moves meanwhile changes nothing.
 #[derive(Debug)]
@@ -202,18 +202,19 @@ impl<'a> Scanner<'a> {
     pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
         let whose = if process::is_privileged() { Whose::Everybodys } else { Whose::Own };
         // Before any state is read: who has a folder by then has state, too.
-        let folders = foreign::folders(&site::places(self.paths, &self.settings, whose), &user_folders(&self.paths.root, whose));
-        let mut site = Site::running(self.paths, Some(&self.settings), whose);
-        let mut living = census::living(&site.running);
+        let folders =
+            unaccounted::folders(&places::of_node(self.paths, &self.settings.engines, whose), &user_folders(&self.paths.root, whose));
+        let mut node = Node::running(self.paths, &self.settings.engines, whose);
+        let mut living = running::living(&node.running);
         if !self.wanted.containers.is_empty() {
-            living.iter_mut().for_each(census::name);
+            living.iter_mut().for_each(running::name);
         }
         let (wanted, mut others): (Vec<_>, Vec<_>) = living.into_iter().partition(|living| self.wanted.is_about(living));
-        let mut strangers = census::strangers(folders, &site);
+        let mut strangers = running::without_state(folders, &node);
         strangers.retain(|stranger| self.wanted.may_be_about(stranger));
         let mut selection = Selection { strangers, ..Selection::default() };
-        let told = census::resolve(wanted, &mut site, &mut self.resolved);
-        selection.warnings.extend(site.stores.faults.iter().map(|fault| line::causes(fault)));
+        let told = running::resolve(wanted, &mut node, &mut self.resolved);
+        selection.warnings.extend(node.stores.faults.iter().map(|fault| line::causes(fault)));
         others.extend(self.judge(told, now, &mut selection)?);
         self.has_bans = true;
         selection.warnings.extend(self.wanted.missed(&selection, others.iter()));
@@ -221,9 +222,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Compares every container with what is wanted; out are those that do not match.
-    fn judge(&self, mut told: Vec<Told>, now: Timestamp, selection: &mut Selection) -> Result<Vec<Living>, SelectError> {
+    fn judge(&self, mut told: Vec<Told>, now: Timestamp, selection: &mut Selection) -> Result<Vec<Instance>, SelectError> {
         // Users' containers come last: a canary should be one whose word counts.
-        let rank = |living: &Living| (!living.running.is_trusted(), living.place.word());
+        let rank = |living: &Instance| (!living.running.is_trusted(), living.place.family().word());
         told.sort_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)).then_with(|| one.id().cmp(other.id())));
         let listed = match &self.target {
             Target::Bans(_) | Target::AllBanned => {
@@ -239,7 +240,7 @@ impl<'a> Scanner<'a> {
                     let said = self.says(listed.as_ref(), &origin);
                     others.extend(selection.add(living, &origin, said));
                 }
-                Err(why) => selection.strangers.push(living.stranger(why)),
+                Err(why) => selection.strangers.push(living.unaccounted(why)),
             }
         }
         if let Some(listed) = listed {

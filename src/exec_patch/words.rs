@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
+use clap::{ArgGroup, CommandFactory, Parser};
 
 use super::pace::{Limits, Share};
 use super::select::{Wanted, What};
+use crate::container::engine::Engine;
 use crate::report::Exit;
 pub use order::{Brought, Means, Order};
 
@@ -88,7 +89,7 @@ struct Args {
     image: Option<String>,
     /// Only those of this engine; may be given more than once.
     #[arg(long, value_name = "NAME", value_enum, group = "order", help_heading = "Which containers")]
-    engine: Vec<EngineWord>,
+    engine: Vec<Engine>,
     /// Only those in this namespace of containerd; may be given more than once.
     #[arg(long, value_name = "NAME", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     namespace: Vec<String>,
@@ -176,19 +177,6 @@ struct Args {
     /// For the unit that runs after `install`: the signed patches of all bans in effect, if the settings say auto_patch = "on-install", else nothing.
     #[arg(long, group = "subject", conflicts_with = "order")]
     auto: bool,
-}
-
-/// Engines, as they are typed; the words of [`super::job::Container::engine`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum EngineWord {
-    Docker,
-    Containerd,
-    Podman,
-    #[value(name = "cri-o")]
-    CriO,
-    Buildkit,
-    Buildah,
-    Unknown,
 }
 
 /// What is asked for.
@@ -345,7 +333,7 @@ impl Args {
         if matches!((&what, means), (What::Base(_) | What::Image(_), Means::Signed)) {
             return Err(unfit(ErrorKind::MissingRequiredArgument, "what is to run is missing: -- COMMAND, --script FILE or --bring FILE"));
         }
-        let engines = self.engine.iter().map(|engine| engine.word().to_owned()).collect();
+        let engines = std::mem::take(&mut self.engine);
         let (namespaces, containers) = (std::mem::take(&mut self.namespace), std::mem::take(&mut self.container));
         Ok(Wanted { what, engines, namespaces, containers })
     }
@@ -354,20 +342,6 @@ impl Args {
 /// What clap would say, had it a rule for this.
 fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
     Args::command().error(kind, what)
-}
-
-impl EngineWord {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Containerd => "containerd",
-            Self::Podman => "podman",
-            Self::CriO => "cri-o",
-            Self::Buildkit => "buildkit",
-            Self::Buildah => "buildah",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for one line already; nothing is sent from here.
 
 use crate::banlist::record::Hit;
+use crate::container::engine::Engine;
 use crate::lineage::Evidence;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
@@ -127,7 +128,7 @@ pub struct Subject {
     /// What its engine calls it.
     pub name: Option<String>,
     /// Its engine, in one word.
-    pub engine: String,
+    pub engine: Engine,
     /// Its image's name by the engine's own record, else the image ID.
     pub image: Option<String>,
     /// The digest of its image's config.
@@ -153,7 +154,7 @@ impl Subject {
         Self {
             container: case.container.to_owned(),
             name: case.name.map(str::to_owned),
-            engine: case.engine.to_owned(),
+            engine: case.engine,
             image,
             image_id,
             chain_id: chain.map(Chain::top),

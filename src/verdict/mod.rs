@@ -22,6 +22,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Query};
 use crate::call::{PassOn, Starts};
+use crate::container::engine::Engine;
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::report::line;
 use crate::settings::{BREAK_GLASS_MAX, Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
@@ -39,8 +40,8 @@ pub struct Case<'a> {
     pub container: &'a str,
     /// What its engine calls it, for people: `web-1`. Anybody may have chosen it, and nothing depends on it.
     pub name: Option<&'a str>,
-    /// Its engine, in one word, for the audit event.
-    pub engine: &'a str,
+    /// Its engine, for the audit event.
+    pub engine: Engine,
     /// What it is made of.
     pub origin: Result<&'a Origin, &'a LineageError>,
     /// Its image's labels. They cost reads and change no decision: judge without, and again with them when there are events.
@@ -184,8 +185,8 @@ pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
 
 /// The judgement where there is no settings file at all: everything starts, and the system log says that the node is not armed.
 #[must_use]
-pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
-    let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
+pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement {
+    let subject = Subject { container: container.to_owned(), engine, ..Subject::default() };
     let message =
         format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(short(container)));
     let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
@@ -194,8 +195,14 @@ pub fn not_armed(container: &str, engine: &str, settings: &Path) -> Judgement {
 
 /// The judgement where the settings cannot be used: a refusal that names the file and the line, unless the glass is broken.
 #[must_use]
-pub fn settings_unreadable(container: &str, engine: &str, error: &SettingsError, glass: Option<&BreakGlass>, now: Timestamp) -> Judgement {
-    let subject = Subject { container: container.to_owned(), engine: engine.to_owned(), ..Subject::default() };
+pub fn settings_unreadable(
+    container: &str,
+    engine: Engine,
+    error: &SettingsError,
+    glass: Option<&BreakGlass>,
+    now: Timestamp,
+) -> Judgement {
+    let subject = Subject { container: container.to_owned(), engine, ..Subject::default() };
     let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
     let glass = glass.map(|glass| glass.state(now, BREAK_GLASS_MAX));
     conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, findings: Vec::new(), events: Vec::new() })

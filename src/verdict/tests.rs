@@ -140,7 +140,7 @@ impl Given {
         judge(&Case {
             container: "web-1",
             name: None,
-            engine: "docker",
+            engine: Engine::Docker,
             origin,
             labels,
             bans: &self.bans,
@@ -306,7 +306,7 @@ fn an_event_names_everything_that_is_known() {
     let expected = Subject {
         container: "web-1".into(),
         name: None,
-        engine: "docker".into(),
+        engine: Engine::Docker,
         image: Some("docker.io/acme/web:1".into()),
         image_id: Some(ImageId(digest("config"))),
         chain_id: Some(chain().top()),
@@ -597,14 +597,14 @@ fn the_floor_counts_as_a_time_that_has_been() {
 #[test]
 fn settings_that_cannot_be_used_refuse_with_file_and_line() {
     let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
-    let judgement = settings_unreadable("web-1", "docker", &error, None, at("2026-11-20"));
+    let judgement = settings_unreadable("web-1", Engine::Docker, &error, None, at("2026-11-20"));
     let Verdict::Refuse(refusal) = judgement.verdict else { panic!("it must refuse") };
     let start =
         "embargo: refused web-1: cannot use settings \"/etc/embargo/config.toml\", line 2: unknown field `mod`, expected one of `mode`, ";
     assert!(refusal.line().starts_with(start), "{}", refusal.line());
     assert_eq!((refusal.grounds(), judgement.events[0].kind), (Grounds::Settings, EventKind::Refused));
     let glass = BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-21"), written: at("2026-11-20") };
-    let judgement = settings_unreadable("web-1", "docker", &error, Some(&glass), at("2026-11-20"));
+    let judgement = settings_unreadable("web-1", Engine::Docker, &error, Some(&glass), at("2026-11-20"));
     assert!(matches!(judgement.verdict, Verdict::Admit(_)));
     assert_eq!(judgement.events[0].kind, EventKind::BreakGlassOverride);
 }
@@ -613,7 +613,7 @@ fn settings_that_cannot_be_used_refuse_with_file_and_line() {
 
 #[test]
 fn a_node_without_settings_starts_everything_and_says_so() {
-    let judgement = not_armed("web-1", "docker", Path::new("/etc/embargo/config.toml"));
+    let judgement = not_armed("web-1", Engine::Docker, Path::new("/etc/embargo/config.toml"));
     assert!(matches!(judgement.verdict, Verdict::Admit(_)));
     assert_eq!(judgement.events.len(), 1);
     assert_eq!(
@@ -680,7 +680,7 @@ fn a_break_glass_file_with_a_limit_beyond_the_maximum_opens_nothing() {
     // Settings that cannot be read say nothing of a maximum.
     let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
     let glass = BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-23"), written: at("2026-11-20") };
-    let judgement = settings_unreadable("web-1", "docker", &error, Some(&glass), at("2026-11-20"));
+    let judgement = settings_unreadable("web-1", Engine::Docker, &error, Some(&glass), at("2026-11-20"));
     assert!(matches!(judgement.verdict, Verdict::Refuse(_)));
 }
 

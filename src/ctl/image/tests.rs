@@ -33,10 +33,10 @@ fn a_word_says_where_its_image_is() {
     let engine = |engine, namespace, reference| Ok(Place::Engine { engine, namespace, reference });
     let archive = |form, path: &str, reference| Ok(Place::Archive { form, path: path.into(), reference });
     for (word, expected) in [
-        ("docker:debian:12", engine("docker", None, "debian:12")),
-        ("podman:localhost/app", engine("containers-storage", None, "localhost/app")),
-        ("storage:app", engine("containers-storage", None, "app")),
-        ("containerd:k8s.io/docker.io/library/debian:12", engine("containerd", Some("k8s.io"), "docker.io/library/debian:12")),
+        ("docker:debian:12", engine(Engine::Docker, None, "debian:12")),
+        ("podman:localhost/app", engine(Engine::ContainersStorage, None, "localhost/app")),
+        ("storage:app", engine(Engine::ContainersStorage, None, "app")),
+        ("containerd:k8s.io/docker.io/library/debian:12", engine(Engine::Containerd, Some("k8s.io"), "docker.io/library/debian:12")),
         ("containerd:", Err(r#"cannot read "containerd:" as containerd:NAMESPACE/NAME"#)),
         ("containerd:default/", Err(r#"cannot read "containerd:default/" as containerd:NAMESPACE/NAME"#)),
         ("containerd:1.7", Ok(Place::Anywhere("containerd:1.7"))),

@@ -7,7 +7,6 @@
 use std::fs::File;
 
 use super::Surveyed;
-use super::site::Site;
 use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
@@ -15,15 +14,19 @@ use crate::banlist::head::Head;
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
-use crate::check::subject::{Kind, Subject};
 use crate::lineage::Origin;
 use crate::lineage::image::SourceLabels;
+use crate::node::subject::{Kind, Subject};
+use crate::paths::Paths;
+use crate::settings::{Mode, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Case, Judgement, Labels};
 
 /// Both lists, asked.
 pub struct Lists<'a> {
-    site: &'a Site<'a>,
+    paths: &'a Paths,
+    /// The node's, in `enforce` mode.
+    settings: Settings,
     now: Timestamp,
     draft: Known,
     in_force: Bans,
@@ -39,16 +42,18 @@ impl<'a> Lists<'a> {
     pub fn ask<'s>(
         draft: &Reader<'_, File>,
         head: &Head,
-        site: &'a Site<'a>,
+        paths: &'a Paths,
+        settings: Option<&Settings>,
         subjects: impl Iterator<Item = &'s Subject>,
         now: Timestamp,
     ) -> Result<Self, ListError> {
         let mut queries: Vec<Query> = subjects.filter_map(|subject| subject.origin.as_ref().ok()).flat_map(verdict::queries).collect();
         queries.sort_unstable();
         queries.dedup();
-        let rules = site.settings.rules();
-        let floor = Trust::load(site.paths, &rules).ok().and_then(|trust| trust.floor);
-        let in_force = store::look_up(site.paths, &rules, &queries);
+        let settings = Settings { mode: Mode::Enforce, ..settings.cloned().unwrap_or_else(Settings::unset) };
+        let rules = settings.rules();
+        let floor = Trust::load(paths, &rules).ok().and_then(|trust| trust.floor);
+        let in_force = store::look_up(paths, &rules, &queries);
         let in_force_answers = match &in_force {
             Bans::Known(known) => Answers::of(&known.hits),
             Bans::Missing(_) => Answers::default(),
@@ -65,7 +70,7 @@ impl<'a> Lists<'a> {
             fault: None,
             bad_signatures: 0,
         };
-        Ok(Self { site, now, draft_answers: Answers::of(&draft.hits), draft, in_force, in_force_answers })
+        Ok(Self { paths, settings, now, draft_answers: Answers::of(&draft.hits), draft, in_force, in_force_answers })
     }
 
     /// The list in force, as it answered to everything.
@@ -81,9 +86,7 @@ impl<'a> Lists<'a> {
         let in_force = match &self.in_force {
             Bans::Known(known) => self.verdict(subject, &Bans::Known(self.in_force_answers.to(&queries, known))),
             // Something is banned and its record cannot be read. That says nothing of anything else.
-            Bans::Missing(ListError::Unread(..)) => {
-                self.verdict(subject, &store::look_up(self.site.paths, &self.site.settings.rules(), &queries))
-            }
+            Bans::Missing(ListError::Unread(..)) => self.verdict(subject, &store::look_up(self.paths, &self.settings.rules(), &queries)),
             missing @ Bans::Missing(_) => self.verdict(subject, missing),
         };
         let bans = Bans::Known(self.draft_answers.to(&queries, &self.draft));
@@ -112,7 +115,7 @@ impl<'a> Lists<'a> {
             origin: subject.origin.as_ref(),
             labels: Labels::default(),
             bans,
-            settings: &self.site.settings,
+            settings: &self.settings,
             break_glass: None,
             now: self.now,
         })

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::container::bundle::LARGEST_SPEC;
 use crate::container::engine::{self, Place};
-use crate::container::running::RunningContainer;
+use crate::node::runtime_state::RunningContainer;
 use crate::sys::file::{self, Guard};
 
 /// The value of a type that stands for a pause container.
@@ -94,7 +94,8 @@ fn marks(bundle: &Path) -> Marks {
 mod tests {
     use super::*;
     use crate::container::ContainerId;
-    use crate::container::running::{InitProcess, RuntimeKind};
+    use crate::container::runtime::RuntimeKind;
+    use crate::node::runtime_state::InitProcess;
     use std::fs;
     use std::io::Write;
 

@@ -11,6 +11,7 @@ use crate::banlist::record::{Action, Ban, Hit, MatchKind, Severity};
 use crate::banlist::store::{Bans, Known as Answer, Slot};
 use crate::banlist::testing::{ISSUED, digest, list, source, terms};
 use crate::container::ContainerId;
+use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{ImageFacts, ImageLineage, chain::Chain};
@@ -71,7 +72,7 @@ fn judgement(said: Said, origin: Result<&Origin, &lineage::LineageError>) -> Jud
     verdict::judge(&Case {
         container: "c",
         name: None,
-        engine: "docker",
+        engine: Engine::Docker,
         origin,
         labels: Labels::default(),
         bans: &bans,
@@ -88,7 +89,7 @@ fn container(name: &str, draft: Said, in_force: Said) -> Surveyed {
         asked: None,
         runs: true,
     };
-    let subject = Subject { kind, engine: "docker", place: "/var/lib/docker".into(), origin: Ok(origin()) };
+    let subject = Subject { kind, engine: Engine::Docker, place: "/var/lib/docker".into(), origin: Ok(origin()) };
     let origin = origin();
     Surveyed {
         draft: Judged { bans: bans(draft), judgement: judgement(draft, Ok(&origin)), labels: SourceLabels::default() },

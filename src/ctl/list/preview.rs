@@ -14,16 +14,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::super::impact::lists::Lists;
-use super::super::impact::site::Site;
 use super::super::impact::{self, Survey, Surveyed};
 use super::super::install::Node;
 use super::super::{CtlError, Told};
 use super::open;
 use crate::banlist::bytes::Reader;
-use crate::check::stores::Store;
-use crate::check::subject::{Kind, Subject};
 use crate::lineage::digest::ImageId;
 use crate::lineage::{LineageError, Origin, Unknown};
+use crate::node::stores::Store;
+use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
 use crate::report::{Exit, line, warning};
 use crate::settings::{self, Settings};
@@ -68,16 +67,17 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let draft = Reader { path: &args.draft, bytes: &file };
     let settings = settings::load(paths)?;
     let now = Timestamp::now();
-    let site = Site::whole(paths, settings.as_ref());
+    let engines = settings.as_ref().map(|settings| settings.engines.clone()).unwrap_or_default();
+    let node = crate::node::Node::whole(paths, &engines);
     let mut faults = Vec::new();
-    let known = site.node().containers(&mut faults);
-    let living = impact::living(&known, &site.node());
+    let known = node.containers(&mut faults);
+    let living = impact::living(&known, &node);
     let stopped: Vec<_> =
-        known.iter().filter(|known| known.store.is_some()).map(|known| site.node().container(known)).filter(is_stopped).collect();
-    let images: Vec<_> = site.stores.open.iter().flat_map(|store| images(store, &mut faults)).collect();
+        known.iter().filter(|known| known.store.is_some()).map(|known| node.container(known)).filter(is_stopped).collect();
+    let images: Vec<_> = node.stores.open.iter().flat_map(|store| images(store, &mut faults)).collect();
     let all = living.iter().map(|(_, subject)| subject).chain(&stopped).chain(images.iter().map(|(_, subject)| subject));
-    let lists = Lists::ask(&draft, &claim.head, &site, all, now)?;
-    let faults: Vec<_> = site.faults.iter().cloned().chain(faults.iter().map(|fault| line::causes(fault))).collect();
+    let lists = Lists::ask(&draft, &claim.head, paths, settings.as_ref(), all, now)?;
+    let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
     let preview = Preview {
         survey: Survey { draft: args.draft.clone(), running: impact::judged(living, &lists), faults },
         stopped: stopped.into_iter().map(|subject| lists.surveyed(subject)).collect(),

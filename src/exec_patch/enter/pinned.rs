@@ -22,9 +22,10 @@ use std::path::{Path, PathBuf};
 use super::owner::Owner;
 use super::process::RuntimeSpec;
 use crate::container::bundle::LARGEST_SPEC;
-use crate::container::running::{self, InitProcess, RuntimeKind};
+use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
+use crate::node::runtime_state::{self, InitProcess};
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::{self, Folder};
@@ -196,7 +197,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// That the copied state is that of this life.
 fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
-    let Some(found) = running::containers(&[root.to_owned()]).into_iter().next() else { return Err(Outcome::Vanished) };
+    let Some(found) = runtime_state::containers(&[root.to_owned()]).into_iter().next() else { return Err(Outcome::Vanished) };
     let state = found.map_err(|error| could_not_enter(&error))?;
     let process = InitProcess { pid: container.pid, started: Some(container.started) };
     let is_same = state.process.pid == process.pid && state.process.started.is_none_or(|started| Some(started) == process.started);

@@ -18,6 +18,7 @@ use super::past::Past;
 use super::runs::Runs;
 use super::who::Who;
 use super::{boot, lock};
+use crate::container::engine::Engine;
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::plan::{called, place};
 use crate::exec_patch::table::span;
@@ -208,8 +209,8 @@ fn containers(past: &Past, sight: &Sight) -> String {
         [called(&entry.container), place(&entry.container), image, outcome, took, output]
     }));
     let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(SHORT).collect::<String>()) };
-    let of = |engine: &str, namespace: Option<&String>| {
-        name(engine) + &namespace.map(|namespace| format!("/{}", name(namespace))).unwrap_or_default()
+    let of = |engine: &Engine, namespace: Option<&String>| {
+        engine.to_string() + &namespace.map(|namespace| format!("/{}", name(namespace))).unwrap_or_default()
     };
     rows.extend(past.strangers.iter().map(|stranger| {
         let Stranger { id, engine, namespace, place, why, .. } = stranger;

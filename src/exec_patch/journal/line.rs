@@ -20,12 +20,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::who::Who;
-use crate::container::running::InitProcess;
+use crate::container::engine::Engine;
 use crate::exec_patch::job::{Container, Done, Work};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::pace::{Halt, Limits};
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
+use crate::node::runtime_state::InitProcess;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 
@@ -214,8 +215,8 @@ pub struct Planned {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
-    /// Its engine in a word.
-    pub engine: String,
+    /// Its engine.
+    pub engine: Engine,
     /// containerd's namespace, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -227,7 +228,7 @@ impl Named {
     /// A container's names.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        Self { engine: container.engine.clone(), namespace: container.namespace.clone(), id: container.id.clone() }
+        Self { engine: container.engine, namespace: container.namespace.clone(), id: container.id.clone() }
     }
 }
 
@@ -327,8 +328,8 @@ pub struct Stranger {
     pub at: Timestamp,
     /// Its ID; empty where a whole folder of state could not be read.
     pub id: String,
-    /// Its engine in a word.
-    pub engine: String,
+    /// Its engine.
+    pub engine: Engine,
     /// containerd's namespace, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,

@@ -21,7 +21,8 @@ impl Header {
             What::Base(base) => format!("base {}", line::name(base)),
             What::Image(image) => format!("image {}", line::name(image)),
         };
-        let narrowed = [("engine", engines), ("namespace", namespaces), ("container", containers)];
+        let engines = engines.iter().map(ToString::to_string).collect();
+        let narrowed = [("engine", &engines), ("namespace", namespaces), ("container", containers)];
         let narrowed = narrowed.iter().filter(|(_, names)| !names.is_empty()).map(|(word, names)| format!(", {word} {}", several(names)));
         let failed = self.only_failed.as_ref().map(|run| format!(", what was not well in {run}"));
         what + &narrowed.chain(failed).collect::<String>()

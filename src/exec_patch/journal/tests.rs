@@ -13,7 +13,8 @@ use super::past::*;
 use super::runs::*;
 use super::who::*;
 use super::*;
-use crate::container::running::RuntimeKind;
+use crate::container::engine::Engine;
+use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::select::{Wanted, What};
@@ -40,7 +41,7 @@ pub(in crate::exec_patch) fn alice() -> Who {
 
 fn order() -> Order {
     let what = What::Bans(vec!["BAN-2026-0007".into()]);
-    let wanted = Wanted { what, engines: vec!["docker".into()], namespaces: vec![], containers: vec![] };
+    let wanted = Wanted { what, engines: vec![Engine::Docker], namespaces: vec![], containers: vec![] };
     let means = Means::Command(vec!["sh".into(), "-c".into(), "apt-get upgrade".into()]);
     let (environment, check, user, folder, timeout) = (vec![], None, None, None, None);
     Order { wanted, means, check, user, environment, folder, timeout, thaw: false, again: false }
@@ -67,7 +68,7 @@ pub(in crate::exec_patch) fn container(id: &str, pid: u32) -> Container {
     let (kind, root, bundle) = (RuntimeKind::Runc, "/run/docker/runtime-runc/moby".into(), "/b".into());
     Container {
         id: id.into(),
-        engine: "docker".into(),
+        engine: Engine::Docker,
         namespace: None,
         name,
         image,
@@ -121,11 +122,11 @@ fn a_run_is_read_as_it_was_written() {
     treat(&journal, 2, two.clone(), failed(7));
     journal.begun(&job(&journal, 3, three.clone()), false).unwrap();
     journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::Paused).unwrap();
-    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
+    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
 
     // Who goes on with a run finds and says some of it again.
-    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
+    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is still cut".into() }).unwrap();
     journal.planned([&four, &one]).unwrap();
 
@@ -541,7 +542,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let why = "no such thing".to_owned();
     journal.settled(&container("c2", 12), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();
-    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x".into());
+    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
     journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 2, stopped: None }).unwrap();
     let heard = || {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::super::payload::Kit;
 use super::super::words::{Means, Order};
 use super::*;
-use crate::container::running::RuntimeKind;
+use crate::container::runtime::RuntimeKind;
 
 fn container(id: &str, name: Option<&str>) -> Container {
     Container {
         id: id.to_owned(),
-        engine: "docker".to_owned(),
+        engine: Engine::Docker,
         namespace: None,
         name: name.map(str::to_owned),
         image: Some("app:1".to_owned()),
@@ -29,12 +29,12 @@ fn found(container: Container) -> Match {
 }
 
 fn selection() -> Selection {
-    let user = Container { owner: 1000, engine: "podman".to_owned(), ..container(&"a1".repeat(32), Some("we\u{1b}b")) };
+    let user = Container { owner: 1000, engine: Engine::Podman, ..container(&"a1".repeat(32), Some("we\u{1b}b")) };
     Selection {
         matches: vec![found(container("one", Some("one"))), found(user)],
         strangers: vec![Stranger {
             id: String::new(),
-            engine: "unknown".to_owned(),
+            engine: Engine::Unknown,
             namespace: None,
             name: None,
             place: PathBuf::from("/run/crun"),

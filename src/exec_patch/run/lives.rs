@@ -49,12 +49,13 @@ impl Lives {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::running::RuntimeKind;
+    use crate::container::engine::Engine;
+    use crate::container::runtime::RuntimeKind;
 
     fn life(root: &str, id: &str, pid: u32, started: u64) -> Container {
         Container {
             id: id.into(),
-            engine: "docker".into(),
+            engine: Engine::Docker,
             namespace: None,
             name: None,
             image: None,

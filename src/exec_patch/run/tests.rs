@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::container::running::RuntimeKind;
+use crate::container::engine::Engine;
+use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::pace::{Limits, Share};
@@ -86,7 +87,7 @@ impl Listener for Heard {
 fn turn(id: &str, payloads: &[&str]) -> Turn {
     let container = Container {
         id: id.into(),
-        engine: "docker".into(),
+        engine: Engine::Docker,
         namespace: None,
         name: None,
         image: None,

@@ -154,7 +154,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::container::running::RuntimeKind;
+    use crate::container::engine::Engine;
+    use crate::container::runtime::RuntimeKind;
     use crate::exec_patch::job::{Container, Work};
     use crate::exec_patch::outcome::Outcome;
     use crate::lineage::digest::Digest;
@@ -162,7 +163,7 @@ mod tests {
     fn job() -> Job {
         let container = Container {
             id: "c1".into(),
-            engine: "docker".into(),
+            engine: Engine::Docker,
             namespace: None,
             name: None,
             image: None,

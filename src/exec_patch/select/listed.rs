@@ -14,6 +14,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
 use crate::banlist::store::{self, Bans, Known, Query, Slot};
+use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::lineage::{Evidence, Origin};
 use crate::paths::Paths;
@@ -100,7 +101,7 @@ impl<'a> Listed<'a> {
         let case = Case {
             container: "",
             name: None,
-            engine: "",
+            engine: Engine::Unknown,
             origin: Ok(origin),
             labels: Labels::default(),
             bans,

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 
 use super::error::SelectError;
 use super::said::Said;
-use crate::check::stores::Stores;
-use crate::container::running::Whose;
 use crate::ctl::image::{self, FoundImage};
-use crate::ctl::impact::site;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{Evidence, Origin};
+use crate::node::places;
+use crate::node::runtime_state::Whose;
+use crate::node::stores::Stores;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -119,5 +119,5 @@ fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
 }
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
-    Stores::open(&site::places(paths, settings, Whose::Own), paths)
+    Stores::open(&places::of_node(paths, &settings.engines, Whose::Own), paths)
 }

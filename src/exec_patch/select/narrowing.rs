@@ -3,15 +3,16 @@
 //! In: engines, namespaces, and containers that were named. Out: whether one is among them, and what a person should know who named one that is not
 //! found. Pure. A container whose engine cannot be told may be of any engine, so only its ID narrows it away: nothing is left out in silence.
 
-use super::census::Living;
-use super::names::is_called;
 use super::{Selection, Stranger, Wanted};
+use crate::container::engine::Engine;
+use crate::node::names::is_called;
+use crate::node::running::Instance;
 use crate::report::line;
 
 impl Wanted {
     /// Whether a container that runs is among them.
     #[must_use]
-    pub(super) fn is_about(&self, living: &Living) -> bool {
+    pub(super) fn is_about(&self, living: &Instance) -> bool {
         let (engine, namespace) = (living.place.engine(), living.namespace());
         let is_there =
             is_among(&self.engines, engine) && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)));
@@ -21,8 +22,8 @@ impl Wanted {
     /// Whether a container of which little is known may be among them.
     #[must_use]
     pub(super) fn may_be_about(&self, stranger: &Stranger) -> bool {
-        let is_there = stranger.engine == "unknown"
-            || is_among(&self.engines, &stranger.engine)
+        let is_there = stranger.engine == Engine::Unknown
+            || is_among(&self.engines, stranger.engine)
                 && (self.namespaces.is_empty() || stranger.namespace.as_ref().is_some_and(|own| self.namespaces.contains(own)));
         // Without an ID it is a whole folder of containers.
         is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
@@ -30,7 +31,7 @@ impl Wanted {
 
     /// What to know of those that were named and are not among the matches: `others` are the containers that run and are no match.
     #[must_use]
-    pub(super) fn missed<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Living> + Clone) -> Vec<String> {
+    pub(super) fn missed<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Instance> + Clone) -> Vec<String> {
         let said = |word: &String| {
             let matches = selection.matches.iter().map(|found| (&found.container.id, &found.container.name));
             let strangers = selection.strangers.iter().map(|found| (&found.id, &found.name));
@@ -52,6 +53,6 @@ impl Wanted {
 }
 
 /// Whether nobody said, or this was said.
-fn is_among(words: &[String], own: &str) -> bool {
-    words.is_empty() || words.iter().any(|word| word == own)
+fn is_among(engines: &[Engine], own: Engine) -> bool {
+    engines.is_empty() || engines.contains(&own)
 }

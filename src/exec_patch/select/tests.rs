@@ -9,9 +9,10 @@ use std::process::Child;
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
 use crate::container::ContainerId;
-use crate::container::running::{InitProcess, RunningContainer, RuntimeKind};
+use crate::container::runtime::RuntimeKind;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
+use crate::node::runtime_state::{InitProcess, RunningContainer};
 use crate::sys::file::{self, Guard};
 
 /// A node, and what runs on it.
@@ -174,7 +175,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
     let process = InitProcess { pid, started: None };
     let expected = Container {
         id: id("web"),
-        engine: "docker".to_owned(),
+        engine: Engine::Docker,
         namespace: Some("moby".to_owned()),
         name: Some("web-1".to_owned()),
         image: container.image.clone(),
@@ -278,7 +279,7 @@ fn a_users_state_takes_no_container_of_anothers_away() {
         (vec![of(4_242_424, "/one", begun), of(4_242_425, "/two", begun)], &["/one", "/two"]),
         (vec![of(0, "/run/runc", Some(1))], &[]),
     ] {
-        let found: Vec<_> = census::living(&state).into_iter().map(|living| living.running.root).collect();
+        let found: Vec<_> = running::living(&state).into_iter().map(|living| living.running.root).collect();
         assert_eq!(found, kept.iter().map(PathBuf::from).collect::<Vec<_>>());
     }
 }
@@ -298,7 +299,7 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
     let bare = r#"unknown bare: cannot tell which engine made the bundle "…/srv/bare""#;
     let any = by_base(&[1]);
     let (docker, podman) =
-        (Wanted { engines: strings(&["docker"]), ..any.clone() }, Wanted { engines: strings(&["podman"]), ..any.clone() });
+        (Wanted { engines: vec![Engine::Docker], ..any.clone() }, Wanted { engines: vec![Engine::Podman], ..any.clone() });
     let web = Wanted { containers: strings(&["web"]), ..any.clone() };
     let batch = Wanted { namespaces: strings(&["batch"]), ..any.clone() };
     for (wanted, matches, strangers) in [

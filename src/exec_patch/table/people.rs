@@ -119,7 +119,7 @@ impl Columns {
 
     /// A container that is not understood.
     pub(super) fn stranger(&self, stranger: &Stranger, outcome: &Outcome) -> Vec<String> {
-        let mut lines = vec![self.line(outcome.word(), &self::stranger(stranger), &stranger.engine, "", "")];
+        let mut lines = vec![self.line(outcome.word(), &self::stranger(stranger), stranger.engine.word(), "", "")];
         lines.push(format!("    {}", line::one_line(&stranger.why)));
         lines
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::container::running::RuntimeKind;
+use crate::container::engine::Engine;
+use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::{Kind, Stage};
 use crate::exec_patch::payload::NoPatch;
@@ -12,7 +13,7 @@ use crate::exec_patch::plan::{Planned, Step};
 pub(super) fn container(name: &str) -> Container {
     Container {
         id: "5e".repeat(32),
-        engine: "containerd".to_owned(),
+        engine: Engine::Containerd,
         namespace: Some("k8s.io".to_owned()),
         name: Some(name.to_owned()),
         image: Some("docker.io/library/app:1".to_owned()),

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use super::*;
-use crate::container::running::RuntimeKind;
+use crate::container::engine::Engine;
+use crate::container::runtime::RuntimeKind;
 use crate::sys::pidfd;
 
 const SOON: Patience = Patience { grace: Duration::from_millis(300), kill: Duration::from_secs(3) };
@@ -55,7 +56,7 @@ impl Drop for Room {
 fn container(pid: u32) -> Container {
     Container {
         id: "no cgroup is named for it".to_owned(),
-        engine: "unknown".to_owned(),
+        engine: Engine::Unknown,
         namespace: None,
         name: None,
         image: None,

@@ -69,7 +69,7 @@ fn everything_that_is_typed_stands_in_the_order() {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let wanted = Wanted {
         what: What::Base("debian:12.4".to_owned()),
-        engines: words("docker cri-o"),
+        engines: vec![Engine::Docker, Engine::CriO],
         namespaces: words("k8s.io"),
         containers: words("web-1"),
     };

@@ -2,7 +2,11 @@
 //!
 //! In: one word. Out: a user, a size, an amount and so on within their bounds, or one sentence on what was expected.
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
 use crate::banlist::source;
+use crate::container::engine::Engine;
 use crate::exec_patch::pace::Share;
 use crate::sys::clock;
 
@@ -17,6 +21,16 @@ const MOST_OUTPUT: u64 = 1 << 30;
 
 /// The longest name of a run.
 const LONGEST_RUN: usize = 64;
+
+impl ValueEnum for Engine {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Docker, Self::Containerd, Self::Podman, Self::CriO, Self::BuildKit, Self::Buildah, Self::Unknown]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
 
 /// A number of containers.
 pub(super) fn number(text: &str) -> Result<usize, String> {

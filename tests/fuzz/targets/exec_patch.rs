@@ -1,7 +1,8 @@
 //! Can a runtime's state, a container's runtime spec, what a command prints or a line of a journal make exec-patch panic, or say what it must not?
 #![no_main]
 
-use embargo::container::running::{self, RuntimeKind};
+use embargo::container::runtime::RuntimeKind;
+use embargo::node::runtime_state;
 use embargo::exec_patch::enter::process::{Asked, RuntimeSpec};
 use embargo::exec_patch::enter::refusal;
 use embargo::exec_patch::job::{Done, Job};
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 fuzz_target!(|bytes: &[u8]| {
     for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
-        if let Ok((id, bundle, process)) = running::parse(kind, "c1", bytes) {
+        if let Ok((id, bundle, process)) = runtime_state::parse(kind, "c1", bytes) {
             assert!(id.as_str() == "c1" && bundle.is_absolute() && process.started != Some(0));
         }
     }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use super::known::{Group, Known};
 use super::reference::Reference;
 use crate::banlist::source::draft::Draft;
-use crate::check::stores::Stores;
 use crate::ctl::CtlError;
 use crate::ctl::image::{self, ImageError, Images};
+use crate::node::stores::Stores;
 use crate::report::line;
 
 /// How long the search may take.

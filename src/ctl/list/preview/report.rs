@@ -12,8 +12,9 @@ use super::signed::Signed;
 use super::{Image, Preview, restart};
 use crate::banlist::head::{Head, Impact};
 use crate::check::listed::{BanFound, List};
-use crate::check::subject::Kind;
+use crate::container::engine::Engine;
 use crate::lineage::Origin;
+use crate::node::subject::Kind;
 use crate::report::line::{causes, name, one_line};
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
@@ -106,7 +107,7 @@ struct Row {
     fate: Fate,
     /// Whether the list in force bans it, too.
     refused_already: bool,
-    engine: &'static str,
+    engine: Engine,
     place: String,
     id: Option<String>,
     names: Vec<String>,
@@ -349,7 +350,7 @@ impl Row {
             .map_or_else(|| self.image_id.as_ref().map(|id| id.chars().take(19).collect()), |_| self.image.as_deref().map(name));
         [
             self.called(),
-            self.engine.to_owned(),
+            self.engine.word().to_owned(),
             image.unwrap_or_else(none),
             ban.map_or_else(none, |ban| name(&ban.id)),
             ban.map_or_else(none, |ban| ban.severity.to_owned()),

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use crate::check::subject::{Kind, Subject};
+use crate::container::engine::Engine;
+use crate::node::subject::{Kind, Subject};
 use crate::sys::file::{self, Guard};
 
 /// The largest record that is read, in bytes.
@@ -32,7 +33,7 @@ struct Policy {
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     let Kind::Container { id, .. } = &subject.kind else { return None };
     let path = subject.place.join("containers").join(id.as_str()).join("hostconfig.json");
-    let json = file::read(&path, LARGEST_RECORD, Guard::NoLink).ok().filter(|_| subject.engine == "docker")?;
+    let json = file::read(&path, LARGEST_RECORD, Guard::NoLink).ok().filter(|_| subject.engine == Engine::Docker)?;
     word(&json)
 }
 

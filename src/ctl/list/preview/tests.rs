@@ -56,7 +56,7 @@ impl Place {
 
     /// A ban of the base of everything in the fixture, by the chain ID that an unbanned preview's own look-ups would ask for.
     fn ban_of_base(&self) -> String {
-        let stores = Site::whole(&self.paths, None).stores;
+        let stores = crate::node::Node::whole(&self.paths, &crate::settings::Engines::default()).stores;
         let Ok(Origin::Image(image)) = stores.open[0].records.image("base:1", Instant::now() + PATIENCE) else { panic!("no base:1") };
         format!(
             "[[ban]]\nid = \"BAN-2026-0007\"\nreason = \"backdoor\"\nseverity = \"critical\"\neffective = 2026-11-20\n\

@@ -10,6 +10,7 @@ use super::super::line::{Carried, Named, Resumed, RunId, Stranger};
 use super::super::past::{Entry, Past, State};
 use super::super::who::Who;
 use super::{Phase, Sight};
+use crate::container::engine::Engine;
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::plan::ContainerFields;
@@ -93,7 +94,7 @@ struct Unknown<'a> {
     container: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    engine: &'a str,
+    engine: Engine,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
     place: &'a str,
@@ -106,7 +107,7 @@ struct Unknown<'a> {
 #[derive(Serialize)]
 struct Waiting<'a> {
     container: &'a str,
-    engine: &'a str,
+    engine: Engine,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
 }
@@ -129,13 +130,21 @@ impl<'a> Unknown<'a> {
     fn of(stranger: &'a Stranger) -> Self {
         let Stranger { at: _, id, engine, namespace, name, place, why } = stranger;
         let outcome = Outcome::NotUnderstood { why: why.clone() };
-        Self { container: id, name: name.as_deref(), engine, namespace: namespace.as_deref(), place, well: outcome.is_well(), outcome }
+        Self {
+            container: id,
+            name: name.as_deref(),
+            engine: *engine,
+            namespace: namespace.as_deref(),
+            place,
+            well: outcome.is_well(),
+            outcome,
+        }
     }
 }
 
 impl<'a> Waiting<'a> {
     fn of(Named { engine, namespace, id }: &'a Named) -> Self {
-        Self { container: id, engine, namespace: namespace.as_deref() }
+        Self { container: id, engine: *engine, namespace: namespace.as_deref() }
     }
 }
 

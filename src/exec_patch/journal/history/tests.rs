@@ -33,7 +33,7 @@ fn mixed(journal: &Journal) {
     replace::create(&journal.output(&killed), 0o600, b"half a wor").unwrap();
     let why = "no\u{1b}[2J such\nthing".to_owned();
     journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();
-    let (id, engine, place) = (String::new(), "unknown".to_owned(), "/run/runc/x y".into());
+    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x y".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
 }
 
@@ -109,7 +109,7 @@ fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
 }
 
 fn of_batch(id: &str) -> crate::exec_patch::job::Container {
-    crate::exec_patch::job::Container { engine: "containerd".into(), namespace: Some("batch".into()), ..container(id, 11) }
+    crate::exec_patch::job::Container { engine: Engine::Containerd, namespace: Some("batch".into()), ..container(id, 11) }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which containers run without a runtime's state that could be read?
+//! Finds the containers that run without a runtime's state that could be read.
 //!
 //! Engines run containers with other kinds of runtimes, too: virtual machines, sandboxes, runtimes with a form of state of their own. In: the folders in
 //! which containerd's shims and conmon keep one folder for each container. Out: the containers there that neither runc nor crun has state of and that run
@@ -16,11 +16,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Stranger;
+use super::Node;
+use super::runtime_state::InitProcess;
 use crate::container::ContainerId;
-use crate::container::engine::{self, Place};
-use crate::container::running::InitProcess;
-use crate::ctl::impact::site::Site;
+use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
 use crate::sys::file::{self, Guard};
 
@@ -31,9 +30,26 @@ const WHY: &str =
 /// The most bytes of a small file of a shim's that are read.
 const SMALL: u64 = 4_096;
 
+/// A container that runs, or may run, of which it cannot be told what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unaccounted {
+    /// Its ID, or what stands where it should; empty where a whole folder of state could not be read.
+    pub id: String,
+    /// Its engine.
+    pub engine: Engine,
+    /// containerd's namespace, where it has one.
+    pub namespace: Option<String>,
+    /// What its engine calls it, where that is known.
+    pub name: Option<String>,
+    /// Its bundle, or the file or folder that cannot be read.
+    pub place: PathBuf,
+    /// Why, on one line.
+    pub why: String,
+}
+
 /// A container's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Folder {
+pub struct Folder {
     id: ContainerId,
     path: PathBuf,
     place: Place,
@@ -41,7 +57,7 @@ pub(super) struct Folder {
 
 /// The folders of all containers, whatever runs them. `users` are the users' runtime folders.
 #[must_use]
-pub(super) fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
+pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
     let states = places.containerd.iter().filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
     // dockerd's own containerd has its state one folder further down.
@@ -53,12 +69,12 @@ pub(super) fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
     found
 }
 
-/// Those of the folders whose container runs and has no state on `site`.
+/// Those of the folders whose container runs and has no state on `node`.
 #[must_use]
-pub(super) fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> {
+pub fn without_state(folders: Vec<Folder>, node: &Node<'_>) -> Vec<Unaccounted> {
     let known: HashSet<(&str, Option<String>)> =
-        site.running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
-    let unread: HashSet<&str> = site.unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
+        node.running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
+    let unread: HashSet<&str> = node.unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
     let is_unknown =
         |folder: &Folder| !known.contains(&(folder.id.as_str(), namespace(&folder.place))) && !unread.contains(folder.id.as_str());
     let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
@@ -66,7 +82,7 @@ pub(super) fn strangers(folders: Vec<Folder>, site: &Site<'_>) -> Vec<Stranger> 
         return Vec::new();
     }
     let shims = foreign_shims();
-    unknown.into_iter().filter(|folder| folder.runs(&shims)).map(Folder::stranger).collect()
+    unknown.into_iter().filter(|folder| folder.runs(&shims)).map(Folder::unaccounted).collect()
 }
 
 impl Folder {
@@ -80,10 +96,10 @@ impl Folder {
         }
     }
 
-    fn stranger(self) -> Stranger {
-        Stranger {
+    fn unaccounted(self) -> Unaccounted {
+        Unaccounted {
             id: self.id.as_str().to_owned(),
-            engine: self.place.engine().to_owned(),
+            engine: self.place.engine(),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,
@@ -94,7 +110,7 @@ impl Folder {
 
 /// containerd's namespace.
 #[must_use]
-pub(super) fn namespace(place: &Place) -> Option<String> {
+pub fn namespace(place: &Place) -> Option<String> {
     match place {
         Place::Task { namespace, .. } => Some(namespace.clone()),
         Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,

@@ -1,4 +1,4 @@
-//! Which container or image does a word mean, and what is it made of?
+//! Finds the containers and images that a word means, and what each is made of.
 //!
 //! In: what a person typed, the node's stores, and the containers that run. Out: every container with that ID or name, else every image with that
 //! reference, else the one container whose ID begins so; each with its lineage, or why that cannot be told. A running container's is resolved from
@@ -8,13 +8,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::stores::{Store, Stores};
+use super::Node;
+use super::runtime_state::RunningContainer;
+use super::stores::Store;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine::{self, Place};
-use crate::container::running::RunningContainer;
+use crate::container::engine::{self, Engine, Place};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
-use crate::paths::Paths;
 
 /// How long one lineage may take. Nobody's container start waits for it, so it may take longer than at the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Subject {
     /// Which of the two.
     pub kind: Kind,
-    /// Its engine in one word.
-    pub engine: &'static str,
+    /// Its engine.
+    pub engine: Engine,
     /// Its engine's store; for a container that no store knows, its bundle.
     pub place: PathBuf,
     /// What it is made of.
@@ -97,16 +97,6 @@ impl fmt::Display for FindError {
 
 impl std::error::Error for FindError {}
 
-/// Where to look.
-pub struct Node<'a> {
-    /// The node's own paths, for chains already resolved.
-    pub paths: &'a Paths,
-    /// The engines' stores.
-    pub stores: &'a Stores,
-    /// The containers that runtimes have state of.
-    pub running: &'a [RunningContainer],
-}
-
 /// A container by all that is known of it.
 pub struct Known<'a> {
     /// Its ID.
@@ -121,7 +111,7 @@ pub struct Known<'a> {
     pub running: Option<&'a RunningContainer>,
 }
 
-impl<'a> Node<'a> {
+impl Node<'_> {
     /// What `word` means, and what went wrong on the way.
     ///
     /// # Errors
@@ -151,8 +141,8 @@ impl<'a> Node<'a> {
     }
 
     /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be read.
-    pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'a>> {
-        let mut containers: Vec<Known<'a>> = Vec::new();
+    pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
+        let mut containers: Vec<Known<'_>> = Vec::new();
         for store in &self.stores.open {
             match store.records.containers() {
                 Err(fault) => faults.push(fault),
@@ -187,11 +177,11 @@ impl<'a> Node<'a> {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);
                 let recorded = living.filter(|running| running.owner != 0).and_then(|_| of_user(&bundle, &place, store, deadline));
-                (place.word(), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
+                (place.family(), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
             }
             (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
-            (Some(Err(fault)), None) => ("unknown", Err(Unknown::Bundle(Box::new(fault)).into())),
-            (None, None) => ("unknown", Err(Unknown::NoRecord("the process of the container", known.place()).into())),
+            (Some(Err(fault)), None) => (Engine::Unknown, Err(Unknown::Bundle(Box::new(fault)).into())),
+            (None, None) => (Engine::Unknown, Err(Unknown::NoRecord("the process of the container", known.place()).into())),
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
         let engine = known.store.map_or(engine, |store| store.engine);

@@ -1,4 +1,4 @@
-//! Which engines' stores are on this node?
+//! Opens the engines' stores of a node.
 //!
 //! For people, who name a container or an image and no engine. In: the places where stores may be, the usual ones and the settings'. Out: those that
 //! are there, opened, each with its engine's word; and what is wrong with those that are there and cannot be read. A store of a rootless engine is
@@ -6,27 +6,27 @@
 
 mod records;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{fmt, fs, io};
 
-use crate::container::engine::{self, Place};
-use crate::container::running::RunningContainer;
+use super::places::add_new;
+use super::runtime_state::RunningContainer;
+use crate::container::engine::{self, Engine, Place, is_dockers};
 use crate::lineage::containerd::store as containerd;
 use crate::lineage::docker::GraphStore;
 use crate::lineage::{LineageError, Unknown, storage};
 use crate::paths::Paths;
 use crate::report::line::name;
-use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+use crate::settings::{ContainerdPlace, Engines};
 use crate::sys::file::FileError;
 pub use records::Records;
 use records::{Docker, Namespace};
 
 /// One engine's store.
 pub struct Store {
-    /// The engine in one word: `docker`, `containers-storage` (Podman, Buildah and CRI-O) or `containerd`.
-    pub engine: &'static str,
+    /// The engine: Docker, containerd, or one of those that share containers/storage.
+    pub engine: Engine,
     /// Where it is.
     pub place: PathBuf,
     /// Its namespace, where the engine has such.
@@ -40,7 +40,7 @@ impl Store {
     /// more than one namespace.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
-        let is_storage = self.engine == "containers-storage";
+        let is_storage = self.engine == Engine::ContainersStorage;
         match engine::place_of(&running.bundle, &running.id) {
             Place::Task { namespace, .. } => !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace),
             Place::Storage { .. } => is_storage,
@@ -80,7 +80,7 @@ impl Stores {
         }
         for (place, store, name) in namespaces {
             let is_dockers = is_dockers(&name);
-            let engine = if is_dockers { "docker" } else { "containerd" };
+            let engine = if is_dockers { Engine::Docker } else { Engine::Containerd };
             stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers });
         }
         for place in &places.storage {
@@ -92,13 +92,13 @@ impl Stores {
             }
             let opened = storage::Store::open(&place.root, place.run_root.as_deref().unwrap_or(&place.root));
             if let Some(store) = stores.there(opened) {
-                stores.add("containers-storage", place.root.clone(), None, store);
+                stores.add(Engine::ContainersStorage, place.root.clone(), None, store);
             }
         }
         stores
     }
 
-    fn add(&mut self, engine: &'static str, place: PathBuf, namespace: Option<String>, records: impl Records + 'static) {
+    fn add(&mut self, engine: Engine, place: PathBuf, namespace: Option<String>, records: impl Records + 'static) {
         self.open.push(Store { engine, place, namespace, records: Box::new(records) });
     }
 
@@ -108,7 +108,7 @@ impl Stores {
         if graph.is_some() || data_root.join("containers").is_dir() {
             let own = namespaces.iter().filter(|(_, _, name)| is_dockers(name));
             let namespaces = own.map(|(_, store, name)| (Rc::clone(store), name.clone())).collect();
-            self.add("docker", data_root.clone(), None, Docker { data_root, graph, namespaces });
+            self.add(Engine::Docker, data_root.clone(), None, Docker { data_root, graph, namespaces });
         }
     }
 
@@ -130,59 +130,6 @@ impl Stores {
         }
         None
     }
-}
-
-/// The places where engines keep their stores unless they are told otherwise. `home` and `runtime_folder` are those of a user who is not root.
-#[must_use]
-pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
-    let storage = |root: PathBuf, run_root: Option<PathBuf>| StoragePlace { root, run_root };
-    let containerd = |root: &str, state: &str| ContainerdPlace {
-        root: root.into(),
-        state: Some(state.into()),
-        address: Some(Path::new(state).join("containerd.sock")),
-    };
-    let mut places = Engines {
-        docker: vec!["/var/lib/docker".into()],
-        containerd: vec![
-            containerd("/var/lib/containerd", "/run/containerd"),
-            containerd("/var/lib/docker/containerd/daemon", "/run/docker/containerd"),
-            containerd("/var/lib/rancher/k3s/agent/containerd", "/run/k3s/containerd"),
-        ],
-        storage: vec![storage("/var/lib/containers/storage".into(), Some("/run/containers/storage".into()))],
-        runtime_roots: Vec::new(),
-    };
-    if let Some(home) = home.map(Path::new).filter(|home| home.is_absolute()) {
-        let run_root = runtime_folder.map(|folder| Path::new(folder).join("containers"));
-        places.docker.push(home.join(".local/share/docker"));
-        places.storage.push(storage(home.join(".local/share/containers/storage"), run_root));
-    }
-    places
-}
-
-/// `usual` places and then `more`, each once.
-#[must_use]
-pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
-    add_new(&mut usual.docker, &more.docker, PartialEq::eq);
-    // What the settings say of a store stands for what is usual.
-    usual.containerd.retain(|place| more.containerd.iter().all(|other| other.root != place.root));
-    usual.storage.retain(|place| more.storage.iter().all(|other| other.root != place.root));
-    usual.containerd.extend(more.containerd.iter().cloned());
-    usual.storage.extend(more.storage.iter().cloned());
-    add_new(&mut usual.runtime_roots, &more.runtime_roots, PartialEq::eq);
-    usual
-}
-
-fn add_new<T: Clone>(list: &mut Vec<T>, more: &[T], same: impl Fn(&T, &T) -> bool) {
-    for item in more {
-        if !list.iter().any(|known| same(known, item)) {
-            list.push(item.clone());
-        }
-    }
-}
-
-/// Whether a namespace of containerd is Docker's: `moby`, with the mapped user behind it under user-namespace remapping (moby: daemon/daemon.go).
-fn is_dockers(namespace: &str) -> bool {
-    namespace == "moby" || namespace.starts_with("moby-")
 }
 
 /// The containerds of a node: those at their places, and one that dockerd started for itself below each data root.

@@ -1,4 +1,4 @@
-//! What do people call a container?
+//! Finds what people call a container.
 //!
 //! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` where it is in a pod of the CRI. Anybody may have chosen it:
 //! it is shown, and looked for where a person asks for it, and decides nothing else.
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::runtime_state::RunningContainer;
 use crate::container::bundle::{Bundle, LARGEST_SPEC};
-use crate::container::running::RunningContainer;
 use crate::lineage;
 use crate::sys::file::{self, Guard};
 
@@ -32,7 +32,7 @@ struct Annotations {
 
 /// What its engine calls a container.
 #[must_use]
-pub(super) fn called(running: &RunningContainer) -> Option<String> {
+pub fn called(running: &RunningContainer) -> Option<String> {
     let bundle = Bundle::load(&running.bundle, &running.id, None).ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
@@ -42,7 +42,7 @@ pub(super) fn called(running: &RunningContainer) -> Option<String> {
 
 /// Whether that is the ID's beginning, or the name.
 #[must_use]
-pub(super) fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
+pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 

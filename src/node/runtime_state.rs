@@ -1,4 +1,4 @@
-//! Which containers are on this node?
+//! Reads the state that runc and crun keep of their containers.
 //!
 //! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They are root's, or, below `/run/user`, a user's own
 //! and as hostile as he is: he may name any process and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID, process, bundle and runtime, or one line on
@@ -15,7 +15,8 @@ use std::{fmt, fs, io};
 
 use serde::Deserialize;
 
-use super::ContainerId;
+use crate::container::ContainerId;
+use crate::container::runtime::RuntimeKind;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::Folder;
 use crate::sys::stat::Stat;
@@ -63,37 +64,6 @@ pub struct InitProcess {
     pub pid: u32,
     /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None` in the state of an old crun.
     pub started: Option<u64>,
-}
-
-/// Which runtime wrote the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RuntimeKind {
-    /// runc, and whatever keeps its state as runc does.
-    Runc,
-    /// crun.
-    Crun,
-}
-
-impl RuntimeKind {
-    /// The file in a container's folder that only this kind writes (runc: `libcontainer/factory_linux.go`, `stateFilename`; crun:
-    /// `src/libcrun/status.c`).
-    #[must_use]
-    pub const fn state_file(self) -> &'static str {
-        match self {
-            Self::Runc => "state.json",
-            Self::Crun => "status",
-        }
-    }
-
-    /// Its program's name, which is also that of the folder where its containers are without `--root`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Runc => "runc",
-            Self::Crun => "crun",
-        }
-    }
 }
 
 /// Why a container's state could not be told.
