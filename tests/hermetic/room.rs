@@ -47,6 +47,32 @@ fn programs() -> &'static Programs {
     })
 }
 
+/// A small library in C that a program gets before the C library (`LD_PRELOAD`), which works because cargo links what it tests dynamically.
+pub(crate) struct Library {
+    name: &'static str,
+    built: OnceLock<(tempfile::TempDir, PathBuf)>,
+}
+
+impl Library {
+    /// The library whose source has this name.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name, built: OnceLock::new() }
+    }
+
+    /// Where it is; built when it is first asked for.
+    pub(crate) fn path(&self) -> &Path {
+        let (_, path) = self.built.get_or_init(|| {
+            let folder = open_folder();
+            let path = folder.path().join(self.name).with_extension("so");
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic").join(self.name).with_extension("c");
+            let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).arg(&path).arg(source).status();
+            assert!(built.unwrap().success(), "cc builds {}", self.name);
+            (folder, path)
+        });
+        path
+    }
+}
+
 /// A temporary folder that everybody may read.
 pub(crate) fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

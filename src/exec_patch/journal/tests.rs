@@ -442,10 +442,16 @@ fn many_processes_write_at_once_and_every_line_is_there_once() {
 fn writers_that_are_killed_leave_whole_lines() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
+    let size = || fs::metadata(journal.folder().join(JOURNAL)).unwrap().len();
     for round in 1..=4 {
         let mut writers: Vec<_> =
             (0..2).map(|writer| process("", &format!("k{}", round * 1_000_000 + writer * 100_000), journal.folder())).collect();
-        std::thread::sleep(Duration::from_millis(100 + round * 17));
+        // At another place of theirs in each round, but not before they write.
+        let wanted = size() + 10_000 * round;
+        while size() < wanted {
+            assert!(writers.iter_mut().all(|writer| writer.try_wait().unwrap().is_none()), "a writer has ended");
+            std::thread::yield_now();
+        }
         writers.iter_mut().for_each(|writer| writer.kill().unwrap());
         writers.into_iter().for_each(|mut writer| _ = writer.wait().unwrap());
         treat(&journal, usize::try_from(round).unwrap(), container("own", 11), Outcome::Patched);

@@ -72,7 +72,7 @@ fn canaries_go_one_by_one_and_the_others_side_by_side() {
     // How many are there at once is written down; everybody stays until three have met, but the first one, who cannot meet anybody.
     let script = format!(
         "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
-         for i in $(seq 200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
+         for i in $(seq 1200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
          rmdir {here}/here.$$; test -e {here}/met"
     );
     let said = fleet.run(&["--base", BASE, "--parallel", "3", "--", "/bin/sh", "-c", &script]);
@@ -90,7 +90,7 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     super::fleet::until("two are begun", || fleet.begun().len() == 2);
     let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    // The signal is there before anything can end, and is looked at before anything is begun.
     fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
     let start = Instant::now();
     let said = fleet.said(&run.wait_with_output().unwrap());

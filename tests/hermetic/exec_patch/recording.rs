@@ -1,6 +1,7 @@
 //! What remains of a run, and does a later one go by it?
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 
@@ -109,9 +110,11 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!(second.status, Some(75), "{second:?}");
     assert!(second.err.contains("was killed and its workers are still at work"), "{second:?}");
     assert!(second.err.contains(&format!("embargo exec-patch --resume {id}")), "{second:?}");
-    let resumed = fleet.exec_patch(&["--resume", &id]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let mut resumed = fleet.exec_patch(&["--resume", &id]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(resumed.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("waiting for them")), "it has ended");
     go(&fleet);
+    lines.for_each(drop);
     let said = fleet.said(&resumed.wait_with_output().unwrap());
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(done(&fleet), once_each(6));
