@@ -1,12 +1,13 @@
 //! Which is the real runtime, and how does Embargo become it?
 //!
-//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of dpkg keeps it beside, under a longer name), else
-//! `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
+//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of dpkg keeps it beside, under a longer name), else, for
+//! an Embargo that stands in no runtime's place, `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without
+//! Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
 //! with it. Embargo never becomes itself: by device and inode where that shows, and by a counter in the environment where it does not (a copy, a
 //! script in between). A container that another kind of runtime made, before the node changed from runc to crun, say, is handed to that one, or
 //! it could be neither killed nor deleted. Not checked: whether the runtime is a good one.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,9 @@ const DEEPEST: u32 = 8;
 
 /// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and `delete` come without).
 pub(crate) const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// The most links that lead from one name of Embargo's to the next; the kernel follows no more.
+const MOST_LINKS: usize = 40;
 
 /// What a diversion adds to a runtime's path: by our manual, and by dpkg-divert's own default.
 const DIVERTED: [&str; 2] = [".real", ".distrib"];
@@ -87,10 +91,20 @@ impl From<RuntimeKind> for Kind {
     }
 }
 
+/// Where a runtime is, seen from Embargo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Beside the path by which Embargo was called, which was its own.
+    Beside,
+    /// Elsewhere.
+    Elsewhere,
+}
+
 /// A runtime to become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealRuntime {
     path: PathBuf,
+    place: Place,
     depth: u32,
 }
 
@@ -111,6 +125,16 @@ impl RealRuntime {
             Ok(_) | Err(_) => kind,
         }
     }
+
+    /// The first element of argv that it gets in place of its path: the caller's own, when Embargo stands in its place, where it would have got that,
+    /// and when that says how crun runs a container.
+    fn name<'a>(&self, given: &Given<'a>) -> Option<&'a CStr> {
+        let name = given.argv.first().copied()?;
+        match self.place {
+            Place::Beside => Some(name),
+            Place::Elsewhere => names_handler(name).then_some(name),
+        }
+    }
 }
 
 /// Why there is no real runtime to become.
@@ -122,6 +146,8 @@ pub enum DelegateError {
     Relative(PathBuf),
     /// Neither `PATH` nor the usual folders hold one.
     None,
+    /// Embargo stands at this path, where a runtime stood, and that is not beside it.
+    Gone(PathBuf),
     /// Embargo became Embargo again and again.
     Loop(u32),
     /// The runtime at this path cannot be executed.
@@ -149,6 +175,13 @@ impl fmt::Display for DelegateError {
             Self::Itself(path) => write!(f, "cannot use {path:?} as the real runtime: it is embargo itself"),
             Self::Relative(path) => write!(f, "cannot use {path:?} as the real runtime: the path must be absolute"),
             Self::None => f.write_str("cannot find a real runtime: neither runc nor crun is in PATH or the usual folders"),
+            Self::Gone(place) => {
+                let [first, second] = DIVERTED;
+                write!(
+                    f,
+                    "cannot find the real runtime: embargo stands in its place, {place:?}, and no program beside that has {first} or {second} added"
+                )
+            }
             Self::Loop(depth) => write!(f, "cannot become the real runtime: embargo has started itself {depth} times in a row"),
             Self::Exec(path, fault) => {
                 write!(f, "cannot become the real runtime {path:?}")?;
@@ -168,7 +201,7 @@ impl std::error::Error for DelegateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Exec(_, Fault::Other(errno)) => Some(errno),
-            Self::Itself(_) | Self::Relative(_) | Self::None | Self::Loop(_) | Self::Exec(..) => None,
+            Self::Itself(_) | Self::Relative(_) | Self::None | Self::Gone(_) | Self::Loop(_) | Self::Exec(..) => None,
         }
     }
 }
@@ -181,35 +214,76 @@ impl DelegateError {
             Self::Itself(_) | Self::Relative(_) | Self::None | Self::Loop(_) => {
                 "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml"
             }
+            Self::Gone(_) => "put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is",
             Self::Exec(..) => "install the runtime there, or set runtime in /etc/embargo/config.toml to where it is",
         }
     }
 }
 
-/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else the first of `runc` and `crun` in `PATH` and the usual
-/// folders that is not Embargo itself.
+/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else, where it stands in no runtime's place, the first of
+/// `runc` and `crun` in `PATH` and the usual folders that is not Embargo itself. One that is configured for runc's place is not crun's.
 ///
 /// # Errors
 /// [`DelegateError`]; whether a configured runtime can be executed shows only when it is.
 pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
+    find_for(process::executed_path(), configured, given)
+}
+
+/// The same for an Embargo that was executed by the path `own`.
+fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
     let depth = depth(given);
     if depth >= DEEPEST {
         return Err(DelegateError::Loop(depth));
     }
     let itself = process::own_identity();
+    let beside = |path| RealRuntime { path, place: Place::Beside, depth };
+    let elsewhere = |path| RealRuntime { path, place: Place::Elsewhere, depth };
     let Some(path) = configured else {
-        let diverted = process::executed_path().and_then(|own| diverted(own, itself.as_ref()));
-        let found = diverted.or_else(|| ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref())));
-        return found.map(|path| RealRuntime { path, depth }).ok_or(DelegateError::None);
+        let places = places(own);
+        if let Some(path) = places.iter().find_map(|place| diverted(place, itself.as_ref())) {
+            return Ok(beside(path));
+        }
+        if let Some(place) = places.into_iter().find(|place| taken(place) != Kind::Other) {
+            return Err(DelegateError::Gone(place));
+        }
+        let found = ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref()));
+        return found.map(elsewhere).ok_or(DelegateError::None);
     };
     if !path.is_absolute() {
         return Err(DelegateError::Relative(path));
     }
+    if own.is_some_and(|own| are_different(taken(own), Kind::of(&path)))
+        && let Some(path) = places(own).iter().find_map(|place| diverted(place, itself.as_ref()))
+    {
+        return Ok(beside(path));
+    }
     match (process::identity(&path), itself) {
         (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
         // What is wrong with one that cannot be looked at shows when it is executed.
-        (Ok(_) | Err(_), Some(_) | None) => Ok(RealRuntime { path, depth }),
+        (Ok(_) | Err(_), Some(_) | None) => Ok(elsewhere(path)),
     }
+}
+
+/// The paths at which Embargo stands when it was executed by `own`: that, and what each link leads to (`krun` is one to `crun`).
+fn places(own: Option<&Path>) -> Vec<PathBuf> {
+    // A path from the working directory would be looked for in a container's bundle.
+    let own = own.filter(|own| own.is_absolute()).map(Path::to_owned).or_else(|| Path::new("/proc/self/exe").read_link().ok());
+    let next = |place: &PathBuf| {
+        let target = place.read_link().ok()?;
+        Some(place.parent()?.join(target))
+    };
+    std::iter::successors(own, next).take(MOST_LINKS).collect()
+}
+
+/// The kind of the runtime whose path this is although Embargo stands there; other when it is one of Embargo's own names.
+fn taken(place: &Path) -> Kind {
+    let name = place.file_name().unwrap_or_default().as_bytes();
+    if name.windows(7).any(|window| window == b"embargo") { Kind::Other } else { Kind::of(place) }
+}
+
+/// Whether both kinds are known and not the same.
+fn are_different(one: Kind, other: Kind) -> bool {
+    one != Kind::Other && other != Kind::Other && one != other
 }
 
 /// How often Embargo became itself on the way here; what is no number counts as never.
@@ -270,7 +344,7 @@ pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &G
         Kind::of(path) == Kind::from(other) && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
     };
     let path = configured.into_iter().find(real).or_else(|| look_up(other.word(), given, itself.as_ref()))?;
-    Some(RealRuntime { path, depth: current.depth })
+    Some(RealRuntime { path, place: Place::Elsewhere, depth: current.depth })
 }
 
 /// The program of the runtime that made containers of this kind, for whoever runs it beside himself: the settings' runtime, else the first of their
@@ -304,15 +378,25 @@ fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &
     of_user.is_some_and(|folder| is_in(&Path::new(folder).join(kind.word()))) || is_in(&Path::new("/run").join(kind.word()))
 }
 
-/// Becomes the real runtime: the same process, with argv (its first element aside, which becomes the runtime's path), environment (the counter
-/// aside), descriptors, folder, umask, limits and signals as they came. Returns only when that fails. Only the verdict makes an [`Admission`].
+/// Becomes the real runtime: the same process, with argv (its first element aside), environment (the counter aside), descriptors, folder, umask,
+/// limits and signals as they came. Returns only when that fails. Only the verdict makes an [`Admission`].
 #[must_use]
 pub fn become_runtime(_admission: Admission, runtime: &RealRuntime, given: &Given<'_>) -> DelegateError {
     let fault = match (c_string(runtime.path.as_os_str().as_bytes()), c_string(format!("{DEPTH}={}", runtime.depth + 1).as_bytes())) {
-        (Ok(program), Ok(variable)) => fault(process::become_program(&program, given, &variable), &runtime.path),
+        (Ok(program), Ok(variable)) => {
+            let name = runtime.name(given).unwrap_or(&program);
+            fault(process::become_program(&program, name, given, &variable), &runtime.path)
+        }
         (Err(fault), _) | (_, Err(fault)) => fault,
     };
     DelegateError::Exec(runtime.path.clone(), fault)
+}
+
+/// Whether crun takes a handler from this name of its own: `krun`, or `crun-wasm` and the like (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
+fn names_handler(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+    base == b"krun" || base.strip_prefix(b"crun-").is_some_and(|handler| !handler.is_empty())
 }
 
 /// A path with a zero byte in it cannot be handed to the kernel, so there is no such file.

@@ -73,7 +73,7 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     let candidates = folder.as_deref().into_iter().chain(usual).map(|folder| folder.join(PROGRAM));
     let Some(path) = first(candidates, itself.as_ref()) else { return HandoverError::Missing(folder) };
     match CString::new(path.as_os_str().as_bytes()) {
-        Ok(program) => HandoverError::Exec(path, process::become_program(&program, given, &depth)),
+        Ok(program) => HandoverError::Exec(path, process::become_program(&program, &program, given, &depth)),
         Err(_) => HandoverError::Exec(path, Errno::EINVAL),
     }
 }

@@ -32,6 +32,7 @@ start_docker() {
   use plain
   mkdir -p "$ROOM/path"
   ln -sfn "$RUNTIME" "$ROOM/path/runc"
+  ln -sfn "$PLAIN" "$ROOM/path/runc.real"
   [ "$DOCKER_STORE" != userns-remap ] || remapped_user
   [ "$DOCKER_STORE" != btrfs ] || btrfs_at /var/lib/docker
   if [ "${DOCKER_CONTAINERD:-}" = own ]; then

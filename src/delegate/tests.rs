@@ -1,6 +1,5 @@
 //! Which runtime is found, how a former one is, and what is said of one that cannot be executed.
 
-use std::ffi::CStr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
@@ -28,6 +27,10 @@ fn with<'a>(environment: &[&'a CStr]) -> Given<'a> {
     Given { argv: vec![c"embargo"], environment: environment.to_vec() }
 }
 
+fn elsewhere(path: PathBuf, depth: u32) -> RealRuntime {
+    RealRuntime { path, place: Place::Elsewhere, depth }
+}
+
 #[test]
 fn runc_is_found_before_crun_and_only_programs_count() {
     let first = folder(&[("runc", b"", 0o644), ("crun", b"", 0o755)]);
@@ -51,6 +54,77 @@ fn embargo_is_not_its_own_runtime_by_any_path() {
     }
     let path = CString::new(format!("PATH={0}:{0}/real", place.path().display())).unwrap();
     assert_eq!(find(None, &with(&[&path])).unwrap().path(), place.path().join("real/runc"));
+}
+
+#[test]
+fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is() {
+    let place = folder(&[
+        ("bin/crun", b"", 0o755),
+        ("bin/crun.real", b"", 0o755),
+        ("bin/runc", b"", 0o755),
+        ("opt/embargo", b"", 0o755),
+        ("opt/crun-embargo", b"", 0o755),
+        ("wasm/crun-wasm.distrib", b"", 0o755),
+        ("gone/youki", b"", 0o755),
+    ]);
+    let at = |path: &str| place.path().join(path);
+    let links = [("bin/krun", "crun"), ("bin/crun-vm", "krun"), ("wasm/crun-wasm", "../opt/embargo"), ("gone/krun", "../opt/embargo")];
+    for (link, target) in links {
+        symlink(target, at(link)).unwrap();
+    }
+    symlink(at("opt/embargo"), at("gone/crun")).unwrap();
+    let path = variable("PATH", &at("bin"));
+    let found = |own: &str, configured: Option<&str>| {
+        let runtime = find_for(Some(&at(own)), configured.map(at), &with(&[&path]));
+        runtime.map(|runtime| runtime.path.strip_prefix(place.path()).unwrap().to_str().unwrap().to_owned())
+    };
+    for (own, configured, expected) in [
+        ("bin/crun", None, "bin/crun.real"),
+        ("bin/krun", None, "bin/crun.real"),
+        ("bin/crun-vm", None, "bin/crun.real"),
+        ("wasm/crun-wasm", None, "wasm/crun-wasm.distrib"),
+        // In no runtime's place, any that is there.
+        ("opt/embargo", None, "bin/runc"),
+        ("opt/crun-embargo", None, "bin/runc"),
+        // What is configured, unless it is of another kind than the one that stood there.
+        ("bin/krun", Some("gone/crun"), "gone/crun"),
+        ("bin/krun", Some("bin/wrapper"), "bin/wrapper"),
+        ("bin/krun", Some("bin/runc"), "bin/crun.real"),
+        ("bin/runc", Some("bin/crun.real"), "bin/crun.real"),
+        ("gone/krun", Some("bin/runc"), "bin/runc"),
+    ] {
+        assert_eq!(found(own, configured).as_deref(), Ok(expected), "{own} {configured:?}");
+    }
+    for own in ["gone/krun", "gone/crun", "gone/youki", "bin/runc"] {
+        assert_eq!(found(own, None), Err(DelegateError::Gone(at(own))), "{own}");
+    }
+    assert_eq!(
+        DelegateError::Gone("/usr/bin/crun".into()).to_string(),
+        "cannot find the real runtime: embargo stands in its place, \"/usr/bin/crun\", and no program beside that has .real or .distrib added"
+    );
+}
+
+#[test]
+fn a_runtime_gets_the_callers_name_for_it_where_it_goes_by_that() {
+    let named = |place, name: Option<&'static CStr>| {
+        let runtime = RealRuntime { path: "/usr/bin/crun".into(), place, depth: 0 };
+        runtime.name(&Given { argv: name.into_iter().collect(), environment: vec![] }).and_then(|name| name.to_str().ok())
+    };
+    for (name, is_handler) in [
+        (c"krun", true),
+        (c"/usr/bin/krun", true),
+        (c"/opt/crun-wasm", true),
+        (c"crun-1.14", true),
+        (c"crun-", false),
+        (c"/usr/bin/crun", false),
+        (c"krun/embargo", false),
+        (c"mkrun", false),
+        (c"", false),
+    ] {
+        assert_eq!(named(Place::Beside, Some(name)), name.to_str().ok(), "{name:?}");
+        assert_eq!(named(Place::Elsewhere, Some(name)), name.to_str().ok().filter(|_| is_handler), "{name:?}");
+    }
+    assert_eq!((named(Place::Beside, None), named(Place::Elsewhere, None)), (None, None));
 }
 
 #[test]
@@ -109,11 +183,11 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
     let node = tempfile::tempdir().unwrap();
     let paths = Paths::below(node.path());
     let reached = |current: &str, id: &str| {
-        let current = RealRuntime { path: Path::new("/opt").join(current), depth: 3 };
+        let current = elsewhere(Path::new("/opt").join(current), 3);
         let named = Named { id: OsStr::new(id), root: Some(state.path().as_os_str()) };
         former(&current, &named, &paths, &with(&[&path]))
     };
-    let program = |name: &str| Some(RealRuntime { path: programs.path().join(name), depth: 3 });
+    let program = |name: &str| Some(elsewhere(programs.path().join(name), 3));
     for (current, id, expected) in [
         ("crun", "by-runc", program("runc")),
         ("runc", "by-crun", program("crun")),
@@ -143,7 +217,7 @@ fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
         ("runc-1.1", Kind::Runc),
         ("wrapper", Kind::Other),
     ] {
-        assert_eq!(RealRuntime { path: at(name), depth: 0 }.kind(), kind, "{name}");
+        assert_eq!(elsewhere(at(name), 0).kind(), kind, "{name}");
     }
 }
 
@@ -152,7 +226,7 @@ fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
     let user = folder(&[("runc/web-1/state.json", b"", 0o600)]);
     let programs = folder(&[("runc", b"", 0o755)]);
     let (path, xdg) = (variable("PATH", programs.path()), variable("XDG_RUNTIME_DIR", user.path()));
-    let current = RealRuntime { path: "/usr/bin/crun".into(), depth: 0 };
+    let current = elsewhere("/usr/bin/crun".into(), 0);
     let named = Named { id: OsStr::new("web-1"), root: None };
     let paths = Paths::below(user.path());
     let found = former(&current, &named, &paths, &with(&[&path, &xdg]));
@@ -165,7 +239,7 @@ fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
     let state = folder(&[("c1/state.json", b"", 0o600)]);
     let programs = folder(&[("runc", b"", 0o755), ("old-runc", b"", 0o755), ("old-crun", b"", 0o755)]);
     let path = variable("PATH", programs.path());
-    let current = RealRuntime { path: "/usr/bin/crun".into(), depth: 0 };
+    let current = elsewhere("/usr/bin/crun".into(), 0);
     let named = Named { id: OsStr::new("c1"), root: Some(state.path().as_os_str()) };
     for (settings, expected) in [
         (format!("former_runtimes = [\"{0}/gone-runc\", \"{0}/old-crun\", \"{0}/old-runc\"]\n", programs.path().display()), "old-runc"),

@@ -44,13 +44,12 @@ fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
     entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
 }
 
-/// Becomes `program`: argv as given but for the first element, which becomes the program's path, as programs expect that choose what they do by it
-/// (crun: src/crun.c, `fill_handler_from_argv0`), and the environment as given but for `variable`, a `NAME=value` put in the place of one of that
+/// Becomes `program`: argv as given but for the first element, which becomes `name`, and the environment as given but for `variable`, a `NAME=value` put in the place of one of that
 /// name. Returns only when that fails.
 #[must_use]
-pub fn become_program(program: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
+pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
     let mut argv = Vec::with_capacity(given.argv.len().max(1));
-    argv.push(program);
+    argv.push(name);
     argv.extend(given.argv.iter().skip(1));
     let mut environment = Vec::with_capacity(given.environment.len().max(USUAL_VARIABLES) + 1);
     environment.extend_from_slice(&given.environment);

@@ -1,10 +1,12 @@
 //! Does Embargo find the real runtime, never itself, and say what is wrong when there is none?
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use crate::room::{LENIENT, Room, copy_program, write_program};
+use crate::room::{LENIENT, Room, copy_program, hexadecimal, write_program};
 
 /// What is said, in all, by a call that cannot become the runtime at `path`, with the settings' own example as the hint.
 fn set_hint(line: &str) -> String {
@@ -78,6 +80,89 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     fs::remove_file(&own).unwrap();
     speaks("runc");
     answer(Room::program(), "runc");
+}
+
+/// A room in which Embargo has taken crun's path, to which `krun`, `crun-wasm` and `crun-vm` are links; the recording runtime is what stood there.
+fn in_cruns_place() -> Room {
+    let room = Room::unarmed("crun.real");
+    copy_program(Room::program(), &room.path("bin/crun"));
+    room.give(&room.path("bin/crun"));
+    for (link, target) in [("krun", "crun".into()), ("crun-wasm", room.path("bin/crun")), ("crun-vm", "crun-wasm".into())] {
+        symlink(target, room.path("bin").join(link)).unwrap();
+    }
+    // Another runtime, which is found first.
+    write_program(&room.path("bin/runc"), b"#!/bin/sh\necho runc\nexit 9\n");
+    room.bundle("b");
+    room
+}
+
+const CALLS: [&[&str]; 3] = [&["create", "--bundle", "b", "c1"], &["kill", "c1", "9"], &["--version"]];
+
+#[test]
+fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
+    let room = in_cruns_place();
+    // Not armed; armed; with the path of another runtime, whose place is another.
+    let runc = format!("runtime = {:?}\n{LENIENT}", room.path("bin/runc"));
+    for settings in [None, Some(LENIENT), Some(&runc)] {
+        settings.into_iter().for_each(|settings| room.set(settings));
+        for name in ["crun", "krun", "crun-wasm", "crun-vm"] {
+            for call in CALLS {
+                let path = room.path("bin").join(name);
+                let output = room.embargo_at(&path).args(call).output().unwrap();
+                let record = room.record().unwrap_or_else(|| panic!("{name} {call:?}: {output:?}"));
+                assert_eq!(record.words()[0], hexadecimal(path.as_os_str()), "{name} {call:?}");
+                // As who calls it spells it, too.
+                assert!(room.embargo_at(&path).arg0(name).args(call).status().unwrap().success());
+                assert_eq!(room.record().unwrap().words()[0], hexadecimal(OsStr::new(name)), "{name} {call:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_handlers_name_is_handed_on_to_a_runtime_that_the_settings_name() {
+    let room = Room::armed_with("crun", LENIENT);
+    room.bundle("b");
+    for (name, is_handed_on) in [("krun", true), ("/opt/crun-wasm", true), ("crun", false), ("embargo", false)] {
+        for call in CALLS {
+            assert!(room.embargo().arg0(name).args(call).status().unwrap().success());
+            let expected = if is_handed_on { OsStr::new(name) } else { room.runtime.as_os_str() };
+            assert_eq!(room.record().unwrap().words()[0], hexadecimal(expected), "{name} {call:?}");
+        }
+    }
+}
+
+#[test]
+fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
+    let room = in_cruns_place();
+    fs::rename(room.path("bin/crun.real"), room.path("bin/elsewhere")).unwrap();
+    // A folder, a file that is no program, Embargo again: none of these is it.
+    let no_program: [fn(&Room, &Path); 4] = [
+        |_, _| {},
+        |_, path| fs::create_dir(path).unwrap(),
+        |_, path| fs::write(path, "").unwrap(),
+        |room, path| fs::hard_link(room.path("bin/crun"), path).unwrap(),
+    ];
+    for make in no_program {
+        let path = room.path("bin/crun.real");
+        make(&room, &path);
+        for (name, place) in [("crun", "crun"), ("krun", "krun"), ("crun-vm", "crun-vm")] {
+            for call in CALLS {
+                let output = room.embargo_at(&room.path("bin").join(name)).args(call).output().unwrap();
+                let place = room.path("bin").join(place);
+                let line = "embargo: cannot find the real runtime: embargo stands in its place";
+                let rest = "and no program beside that has .real or .distrib added\n\
+                            hint: put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is\n";
+                assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{line}, {place:?}, {rest}"));
+                assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+            }
+        }
+        if path.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap_or_default() }
+    }
+    // The settings may say where it is now.
+    room.set(&format!("runtime = {:?}\n{LENIENT}", room.path("bin/elsewhere")));
+    assert!(room.embargo_at(&room.path("bin/krun")).args(["kill", "c1", "9"]).status().unwrap().success());
+    assert_eq!(room.record().unwrap().words()[0], hexadecimal(room.path("bin/krun").as_os_str()));
 }
 
 #[test]
