@@ -90,6 +90,37 @@ pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
     Call::Starts(Starts { readings: scan.readings, cut_short })
 }
 
+/// Embargo's own commands.
+const OWN: [&str; 2] = ["check", "exec-patch"];
+
+/// How many letters of a command may be wrong, missing, too many or swapped.
+const MOST_WRONG: usize = 2;
+
+/// Embargo's own command that the first word nearly is. No command of a runtime's is that near to one.
+#[must_use]
+pub fn nearly_own(words: &[&OsStr]) -> Option<&'static str> {
+    let word = words.first().map(|word| word.as_bytes()).filter(|word| !word.starts_with(b"-"))?;
+    OWN.into_iter().find(|own| word.len() <= own.len() + MOST_WRONG && (1..=MOST_WRONG).contains(&distance(word, own.as_bytes())))
+}
+
+/// How many letters are to be changed, added, taken away or swapped with the next to make one of the other.
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let mut next = vec![at + 1];
+        for (column, with) in other.iter().enumerate() {
+            let mut least = (row[column + 1] + 1).min(next[column] + 1).min(row[column] + usize::from(letter != with));
+            if at > 0 && column > 0 && *letter == other[column - 1] && one[at - 1] == *with {
+                least = least.min(before[column - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[other.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +151,23 @@ mod tests {
             let typed = words(text);
             assert!(matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_of_embargos_own_is_known_by_a_typo_and_none_of_a_runtimes_is() {
+        let nearly = |word: &str| nearly_own(&[OsStr::new(word), OsStr::new("web-1")]);
+        for word in ["chek", "checks", "cehck", "chcek", "Check", "chk", "check\n"] {
+            assert_eq!(nearly(word), Some("check"), "{word:?}");
+        }
+        for word in ["exec-pach", "execpatch", "exec_patch", "exec-patches", "exce-patch", "exec-ptach"] {
+            assert_eq!(nearly(word), Some("exec-patch"), "{word:?}");
+        }
+        let runtimes = "checkpoint completion create delete events exec features help info init kill list mounts pause ps restore resume run spec \
+                        start state update version -h --help --check";
+        for word in runtimes.split(' ').chain(["check", "exec-patch", "", "check-all", &"check".repeat(9_000)]) {
+            assert_eq!(nearly(word), None, "{word:?}");
+        }
+        assert_eq!(nearly_own(&[]), None);
     }
 
     #[test]

@@ -45,13 +45,18 @@ An image is named by a reference or an image ID, in any engine's store on this n
       --image      Look for an image only
       --json       Print one JSON object
   -h, --help       Print this help
+  -V, --version    Print the version of embargo; embargo --version is the runtime's
 
 Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found, 64 wrong usage, 1 failed.";
+
+/// The gate's version, which `--version` alone does not tell: that is the runtime's to answer.
+const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     Help,
+    Version,
     About { word: String, sought: Sought, json: bool },
 }
 
@@ -138,6 +143,7 @@ impl Error for CheckError {
 pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
     let (word, sought, json) = match asked(words) {
         Ok(Asked::Help) => return printed(HELP, Exit::Clear),
+        Ok(Asked::Version) => return printed(VERSION, Exit::Clear),
         Ok(Asked::About { word, sought, json }) => (word, sought, json),
         Err(error) => {
             report::failure("embargo check", &error);
@@ -193,6 +199,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
         match word.to_str().ok_or(UsageError::NotText)? {
             "--" if flags => flags = false,
             "--help" | "-h" if flags => return Ok(Asked::Help),
+            "--version" | "-V" if flags => return Ok(Asked::Version),
             "--json" if flags => json = true,
             "--container" if flags => sought = Sought::Container,
             "--image" if flags => sought = Sought::Image,

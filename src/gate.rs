@@ -3,6 +3,8 @@
 //! In: what the process was given. Out: this process turned into the real runtime, or the exit status of a refusal. The parts do the work; here
 //! is only the way through them, in the order of the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
 
+use std::ffi::OsStr;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::argv::Reading;
@@ -32,7 +34,10 @@ pub fn run(given: &Given<'_>) -> u8 {
     let exit = match call::read(&words) {
         Call::Check(words) => check::run(words, &paths),
         Call::ExecPatch => hand_over(given),
-        Call::PassOn(call) => pass_on(&call, &paths, given),
+        Call::PassOn(call) => {
+            hint_at_typo(&words);
+            pass_on(&call, &paths, given)
+        }
         Call::Starts(starts) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
     };
     exit.code()
@@ -44,6 +49,15 @@ fn hand_over(given: &Given<'_>) -> Exit {
     report::failure("embargo exec-patch", &error);
     report::hint(error.hint());
     Exit::Failed
+}
+
+/// Helps somebody at a terminal who mistyped a command of Embargo's own; the runtime answers that it does not know it.
+fn hint_at_typo(words: &[&OsStr]) {
+    if let Some(own) = call::nearly_own(words)
+        && std::io::stderr().is_terminal()
+    {
+        report::hint(&format!("did you mean embargo {own}?"));
+    }
 }
 
 /// Hands over a call that starts no container, to the runtime that made the container it is about.

@@ -259,6 +259,8 @@ fn the_words_are_read_as_the_help_says() {
         (&["web", "--json", "--image"], about("web", Sought::Image, true)),
         (&["--container", "--", "--json"], about("--json", Sought::Container, false)),
         (&["web", "-h"], Ok(Asked::Help)),
+        (&["--version"], Ok(Asked::Version)),
+        (&["web", "-V"], Ok(Asked::Version)),
         (&[], Err(UsageError::NoWord)),
         (&[""], Err(UsageError::NoWord)),
         (&["-x", "web"], Err(UsageError::Flag("-x".to_owned()))),

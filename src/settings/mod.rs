@@ -6,15 +6,16 @@
 //! exception is [`runtime_line`], for calls that are passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
 //! `packaging/config.toml` explains every key to its reader, and a test keeps it true.
 
+pub mod runtime;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, str};
 
 use serde::Deserialize;
 
@@ -352,41 +353,13 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
 }
 
 /// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake elsewhere in the file, or a file cut short
-/// after this line, must not stop `kill` or `delete`. `None` when there is no such line that can be trusted and understood.
+/// after this line, must not stop `kill` or `delete`. `None` when there is no such line that can be trusted and understood. Of a file that [`load`]
+/// accepts it is what that says.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = folder::open_owned(&paths.root, &paths.settings).ok()?;
     // One read: this stands in front of every call, and a file that is being replaced has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;
-    scan(&bytes[..length])
-}
-
-/// The value of the first line `runtime = "/…"` before any table.
-fn scan(bytes: &[u8]) -> Option<PathBuf> {
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let value = lines.take_while(|line| !line.starts_with(b"[")).find_map(value_of_runtime)?;
-    let quote = *value.first().filter(|quote| matches!(quote, b'"' | b'\''))?;
-    let end = value[1..].iter().position(|byte| *byte == quote)?;
-    let text = &value[1..=end];
-    if text.is_empty() || (quote == b'"' && text.contains(&b'\\')) {
-        return scan_carefully(value);
-    }
-    AbsolutePath::try_from(str::from_utf8(text).ok()?.to_owned()).ok().map(|path| path.0)
-}
-
-/// What stands right of `runtime =`.
-fn value_of_runtime(line: &[u8]) -> Option<&[u8]> {
-    let rest = [&b"runtime"[..], b"\"runtime\"", b"'runtime'"].into_iter().find_map(|key| line.strip_prefix(key))?;
-    Some(rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start())
-}
-
-/// A value with escapes or of another form, as TOML reads it.
-fn scan_carefully(value: &[u8]) -> Option<PathBuf> {
-    #[derive(Deserialize)]
-    struct Line {
-        runtime: AbsolutePath,
-    }
-    let text = format!("runtime = {}", str::from_utf8(value).ok()?);
-    toml::from_str::<Line>(&text).ok().map(|line| line.runtime.0)
+    runtime::read(&bytes[..length])
 }

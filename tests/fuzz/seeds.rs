@@ -244,6 +244,8 @@ fn settings() -> Vec<Vec<u8>> {
     texts([
         "mode = \"audit\"\nruntime = \"/usr/bin/runc\"\nformer_runtimes = [\"/usr/bin/crun\"]\non_no_image = \"refuse\"\non_unknown_image = \"admit\"\ngrace = \"7d\"\n",
         "min_version = 3\norigin = \"bans.example.com/prod\"\nresolve_timeout = \"100ms\"\n[engines]\ndocker = [\"/srv/docker\"]\nruntime_roots = [\"/run/x\"]\n",
+        "\u{feff}\"\\u0072untime\" = '''\n/a''' # \"\"\"\r\nformer_runtimes = [ # ]\n  \"/b\",\n]\nengines.docker = []\n",
+        "runtime = \"\"\"\\\n  /a\"\"\"\nengines = { docker = ['/d'] }\n",
         "[[engines.containerd]]\nroot = \"/c\"\nstate = \"/s\"\naddress = \"/a.sock\"\n[[engines.storage]]\nroot = \"/g\"\nrun_root = \"/r\"\n",
     ])
 }

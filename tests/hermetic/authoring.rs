@@ -167,6 +167,8 @@ fn check_says_what_it_cannot_tell_and_what_it_cannot_understand() {
     assert!(said.contains("embargo check: cannot find a container or an image \"nothing-of-that-name\" on this node"), "{said}");
     let misunderstood = "embargo check: cannot understand \"--no-such-flag\"\nhint: embargo check --help\n".to_owned();
     assert_eq!(desk.check("--no-such-flag web-1"), (Some(64), misunderstood));
+    let version = format!("embargo {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((desk.check("--version"), desk.check("-V")), ((Some(0), version.clone()), (Some(0), version)));
     let (status, help) = desk.check("--help");
     assert_eq!(status, Some(0));
     assert!(help.contains("Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found"), "{help}");

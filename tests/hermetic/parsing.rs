@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 
-use crate::room::Room;
+use crate::room::{Room, by_shell};
 
 /// Whatever is wrong with the list, the lineage is what the refusal is about.
 const STRICT: &str = "on_missing_list = \"admit\"\n";
@@ -198,6 +198,29 @@ fn help_versions_and_unknown_commands_are_the_runtimes_to_answer() {
             assert_eq!(room.run(words(line)).status.code(), Some(status), "{line}");
             assert!(room.record().is_some(), "{line}");
         }
+    }
+}
+
+#[test]
+fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the_runtime() {
+    let room = room();
+    for (typed, hint) in [
+        ("chek web-1", "hint: did you mean embargo check?\r\n"),
+        ("exec-pach --ban BAN-1", "hint: did you mean embargo exec-patch?\r\n"),
+        ("execpatch", "hint: did you mean embargo exec-patch?\r\n"),
+        ("exec c1 check", ""),
+        ("checkpoint c1", ""),
+        ("nonsense", ""),
+    ] {
+        let mut command = room.embargo();
+        command.args(words(typed));
+        by_shell(&mut command, "exec /usr/bin/script -q -e -c \"$*\" /dev/null");
+        let output = command.output().unwrap();
+        let record = room.record().unwrap_or_else(|| panic!("{typed:?} does not reach the runtime: {output:?}"));
+        assert_eq!(record.words().len(), words(typed).len() + 1);
+        assert_eq!((String::from_utf8(output.stdout).unwrap().as_str(), output.status.code()), (hint, Some(0)), "{typed:?}");
+        // Anywhere else nothing is said.
+        room.passes(words(typed));
     }
 }
 

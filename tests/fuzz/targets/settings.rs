@@ -1,4 +1,4 @@
-//! Can a settings file make the gate panic?
+//! Can a settings file make the gate panic, or send two calls of it to two runtimes?
 #![no_main]
 
 use std::path::Path;
@@ -7,9 +7,12 @@ use embargo::settings;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    let runtime = settings::runtime::read(bytes);
+    assert!(runtime.iter().all(|path| path.is_absolute()));
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match settings::parse(text, Path::new("config.toml")) {
         Ok(settings) => {
+            assert_eq!(runtime, settings.runtime);
             assert!(settings.runtime.iter().chain(&settings.former_runtimes).all(|path| path.is_absolute()));
             _ = settings.rules();
         }

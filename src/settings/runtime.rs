@@ -1,0 +1,172 @@
+//! Reads the real runtime's path from settings of which anything else may be wrong.
+//!
+//! A call that is passed on must reach the same runtime as the `create` before it, also while the file is half written or a value in it makes no sense.
+//! In: the bytes of the settings file. Out: the value of the key `runtime` before the first table, or none. It goes by the tokens of the same parser as
+//! the strict reading, and looks at nothing else: where that accepts a file, both find the same. Where it does not, what can still be read is taken.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use toml_parser::decoder::{Encoding, ScalarKind};
+use toml_parser::parser::{self, EventReceiver};
+use toml_parser::{ErrorSink, ParseError, Raw, Source, Span};
+
+use super::value::AbsolutePath;
+
+/// The path in `bytes`, if there is one.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<PathBuf> {
+    let text = String::from_utf8_lossy(bytes);
+    // A character that stands for bytes that are no text was in no path.
+    let is_whole = matches!(text, Cow::Borrowed(_));
+    find(&text).filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
+}
+
+/// Reads line by line as long as each line is whole by itself, which nearly all are: what comes behind the one that is looked for costs nothing then.
+fn find(text: &str) -> Option<PathBuf> {
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    while let Some(line) = rest.split_inclusive('\n').next() {
+        match line.trim_ascii_start().bytes().next() {
+            None | Some(b'#') => {}
+            Some(b'[') => return None,
+            Some(_) => match scan(line) {
+                (None, 0) => {}
+                (found, 0) => return found,
+                (_, _) => return find_in_any(rest),
+            },
+        }
+        rest = &rest[line.len()..];
+    }
+    None
+}
+
+/// Reads the rest as a whole, from a line on that goes on in the next one or that is wrong.
+fn find_in_any(rest: &str) -> Option<PathBuf> {
+    let (found, faults) = scan(rest);
+    if found.is_some() || faults == 0 {
+        return found;
+    }
+    // Something that is not closed swallowed it. There is no right answer any more; the line by itself is the best one.
+    let mut lines = rest.lines().take_while(|line| !line.trim_ascii_start().starts_with('['));
+    lines.find_map(|line| scan(line).0)
+}
+
+/// The path in this text, and how many faults of form the text has.
+fn scan(text: &str) -> (Option<PathBuf>, usize) {
+    let source = Source::new(text);
+    let (mut scan, mut faults) = (Scan { source, place: Place::Start, opened: 0, faults: 0, found: None }, 0);
+    parser::parse_document(&source.lex().into_vec(), &mut scan, &mut |_: ParseError| faults += 1);
+    (scan.found, faults + scan.faults + scan.opened)
+}
+
+/// Where in the text the scan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Before a key.
+    Start,
+    /// Behind the key `runtime`, and nothing else so far.
+    Runtime,
+    /// Behind another key, or one of several parts.
+    Other,
+    /// In a table: the rest does not matter.
+    Table,
+}
+
+struct Scan<'a> {
+    source: Source<'a>,
+    place: Place,
+    /// Arrays and inline tables that are not closed yet: one at most, as what is in it is passed over.
+    opened: usize,
+    /// Values that are not well formed.
+    faults: usize,
+    found: Option<PathBuf>,
+}
+
+impl Scan<'_> {
+    /// An expression is over.
+    fn start(&mut self) {
+        if self.place != Place::Table {
+            self.place = Place::Start;
+        }
+    }
+
+    fn raw(&self, span: Span, encoding: Option<Encoding>) -> Option<Raw<'_>> {
+        Some(Raw::new_unchecked(self.source.get(span)?.as_str(), encoding, span))
+    }
+
+    fn is_runtime(&self, span: Span, encoding: Option<Encoding>) -> bool {
+        let mut key = Cow::Borrowed("");
+        if let Some(raw) = self.raw(span, encoding) {
+            raw.decode_key(&mut key, &mut ());
+        }
+        key == "runtime"
+    }
+
+    /// The path that a value is, if it is one. One that is not well formed, as a string that does not end is, counts.
+    fn path(&mut self, span: Span, encoding: Option<Encoding>) -> Option<PathBuf> {
+        let (mut value, mut fault): (_, Option<ParseError>) = (Cow::Borrowed(""), None);
+        let kind = self.raw(span, encoding)?.decode_scalar(&mut value, &mut fault);
+        let path = if kind == ScalarKind::String { AbsolutePath::try_from(value.into_owned()).ok() } else { None };
+        match fault {
+            Some(_) => {
+                self.faults += 1;
+                None
+            }
+            None => path.map(|path| path.0),
+        }
+    }
+}
+
+impl EventReceiver for Scan<'_> {
+    fn std_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.place = Place::Table;
+    }
+
+    fn array_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.place = Place::Table;
+    }
+
+    // What stands in a value is passed over without being looked at, however deep it is.
+    fn inline_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
+        self.opened = 1;
+        false
+    }
+
+    fn array_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
+        self.opened = 1;
+        false
+    }
+
+    fn simple_key(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+        self.place = match self.place {
+            Place::Start if self.found.is_none() && self.is_runtime(span, encoding) => Place::Runtime,
+            Place::Start | Place::Runtime | Place::Other => Place::Other,
+            Place::Table => Place::Table,
+        };
+    }
+
+    fn scalar(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+        let path = self.path(span, encoding);
+        if self.place == Place::Runtime {
+            self.found = path;
+        }
+        self.start();
+    }
+
+    fn inline_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.opened = 0;
+        self.start();
+    }
+
+    fn array_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.opened = 0;
+        self.start();
+    }
+
+    fn newline(&mut self, _: Span, _: &mut dyn ErrorSink) {
+        self.start();
+    }
+}
+
+#[cfg(test)]
+mod tests;
