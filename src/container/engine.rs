@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContainerId;
 use super::bundle::Bundle;
+use crate::sys::digits::is_number;
 
 /// Where a bundle stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,8 +175,9 @@ pub fn place_of(path: &Path, id: &ContainerId) -> Place {
     Place::Elsewhere
 }
 
-/// Snapshotters below whose names containerd's root file systems stand in Docker: `<data root>/rootfs/<snapshotter>/<container>`.
-const SNAPSHOTTERS: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
+/// containerd's own snapshotters, which unpack every layer before they use it and compare it with its diff ID. Docker's root file systems stand below
+/// their names: `<data root>/rootfs/<snapshotter>/<container>`.
+pub const SNAPSHOTTERS: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
 
 /// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files. A relative one has: engines mount layers so
 /// when they are many.
@@ -197,10 +199,6 @@ pub fn is_in_a_store(path: &Path) -> bool {
 /// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not UTF-8.
 fn split(path: &Path) -> Option<(&Path, &str)> {
     Some((path.parent()?, path.file_name()?.to_str()?))
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -321,7 +319,10 @@ mod tests {
             "",
             "/",
             "/srv/root",
+            "/srv/rootfs",
             "/srv/bundle/rootfs",
+            "/srv/overlay/site/html",
+            "/home/rootfs/mine/dir",
             "/srv/overlay/root",
             "/srv/run/overlay-containers/c1/rootfs/upper",
             "/srv/run/overlay-containers/c1/rootfs/merge",

@@ -161,7 +161,7 @@ fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
     let folders = if fs_type == b"overlay" { overlay_folders(options) } else { OverlayFolders::default() };
     Some(RootMount {
         fs_type: text(&unescape_octal(fs_type)),
-        root: path(unescape_octal(root)),
+        root: unescaped(root),
         source: text(&unescape_octal(source)),
         lowerdirs: folders.lower,
         upperdir: folders.upper,
@@ -214,6 +214,12 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     })
     .copied()
     .collect()
+}
+
+/// The path that a field of a mount table is, in which spaces, tabs, line ends and backslashes stand as `\ooo`.
+#[must_use]
+pub fn unescaped(field: &[u8]) -> PathBuf {
+    path(unescape_octal(field))
 }
 
 /// Replaces each `\ooo`, a byte in three octal digits, by that byte. Anything else stays.

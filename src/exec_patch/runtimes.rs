@@ -14,9 +14,6 @@ use crate::sys::process::{self, Identity};
 /// The gate's program, beside this one and in the usual folders.
 const GATE: &str = "embargo";
 
-/// Where a gate may stand beside its own folder.
-const USUAL_FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
-
 /// The programs of the runtimes.
 #[derive(Debug)]
 pub struct Runtimes {
@@ -51,6 +48,6 @@ impl Runtimes {
 /// Every gate there is.
 fn gates() -> Vec<Identity> {
     let own = std::fs::read_link("/proc/self/exe").ok().and_then(|path| path.parent().map(Path::to_owned));
-    let folders = own.into_iter().chain(USUAL_FOLDERS.map(PathBuf::from));
+    let folders = own.into_iter().chain(delegate::USUAL_FOLDERS.map(PathBuf::from));
     folders.filter_map(|folder| process::identity(&folder.join(GATE)).ok()).collect()
 }

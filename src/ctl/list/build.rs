@@ -136,13 +136,20 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
     Ok((source, compiled))
 }
 
-/// Why the source cannot be used; of a mistake in it, there may be more.
+/// Why the source cannot be used. Where that is a fault in it, the others are told too: an author mends them at once.
 fn unread(path: &Path, error: SourceError) -> CtlError {
-    let hint = match &error {
-        SourceError::Line(..) => format!("embargoctl list lint --source {} tells all faults at once", line::name(&path.to_string_lossy())),
-        SourceError::File(_) => return AuthoringError::Source(error).into(),
+    let others = match &error {
+        SourceError::Line(file, line, _) => other_faults(path, (file, *line)),
+        SourceError::File(_) => Vec::new(),
     };
-    CtlError::with_hint(AuthoringError::Source(error), hint)
+    CtlError::from(AuthoringError::Source(error)).detailed(others)
+}
+
+/// The faults of a source beside the one in this line of this file, a line for each.
+fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
+    let faults = source::draft::Draft::load(path).map(|draft| draft.faults).unwrap_or_default();
+    let others = faults.iter().filter(|fault| (fault.file.as_path(), fault.line) != known);
+    others.map(|fault| format!("  {} line {}: {}", line::name(&fault.file.to_string_lossy()), fault.line, fault.what)).collect()
 }
 
 /// Where a digest stands, a line for each.

@@ -224,6 +224,7 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Runtim
 mod tests {
     use super::*;
     use crate::exec_patch::enter::testing;
+    use crate::sys::stat::Stat;
 
     /// A container of this process, with state and bundle below a folder.
     fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
@@ -254,8 +255,7 @@ mod tests {
 
     /// When this process was started.
     fn own_start() -> u64 {
-        let stat = file::read_text(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap();
-        stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
+        Stat::parse(&file::read(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap()).unwrap().started
     }
 
     #[test]

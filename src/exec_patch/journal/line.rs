@@ -29,6 +29,7 @@ use crate::lineage::digest::Digest;
 use crate::node::runtime_state::InitProcess;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::stat::Stat;
 
 /// The version of the journal's form that is written and read.
 pub const VERSION: u32 = 1;
@@ -249,12 +250,8 @@ impl Worker {
     /// [`FileError`] when `/proc` does not tell.
     pub fn own() -> Result<Self, FileError> {
         let path = Path::new("/proc/self/stat");
-        let stat = file::read(path, 4_096, Guard::Any)?;
-        // Its name in brackets may hold anything and ends with the last one; behind it the fields from the third on (proc(5)).
-        let fields = stat.rsplit(|byte| *byte == b')').next().and_then(|fields| str::from_utf8(fields).ok());
-        let started = fields.and_then(|fields| fields.split_ascii_whitespace().nth(19)?.parse().ok());
-        let pid = std::process::id();
-        started.map(|started| Self { pid, started }).ok_or_else(|| FileError::NotText(path.to_owned()))
+        let stat = Stat::parse(&file::read(path, 4_096, Guard::Any)?);
+        stat.map(|stat| Self { pid: std::process::id(), started: stat.started }).ok_or_else(|| FileError::NotText(path.to_owned()))
     }
 
     /// Whether it still runs.

@@ -8,11 +8,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::facts;
 use super::table::Life;
+use crate::container::mount::unescaped;
 use crate::sys::file::{self, Guard};
 
 /// The largest mount table and the largest list of processes that are read.
@@ -186,26 +187,6 @@ fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
     };
     let options = str::from_utf8(fields.get(dash + 3)?).ok()?.split(',').map(str::to_owned).collect();
     Some(Hierarchy { options, is_v2, root: unescaped(fields.get(3)?), mount_point: unescaped(fields.get(4)?) })
-}
-
-/// A path in which spaces, tabs, line ends and backslashes stand as `\ooo`.
-fn unescaped(field: &[u8]) -> PathBuf {
-    let mut path = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((byte, after)) = rest.split_first() {
-        let octal = if *byte == b'\\' { after.get(..3).and_then(|digits| str::from_utf8(digits).ok()) } else { None };
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(letter) => {
-                path.push(letter);
-                rest = &after[3..];
-            }
-            None => {
-                path.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(path))
 }
 
 #[cfg(test)]

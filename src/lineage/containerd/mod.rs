@@ -55,12 +55,10 @@ use super::chain::Chain;
 use super::digest::ChainId;
 use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::container::bundle::Bundle;
+use crate::container::engine::{self, SNAPSHOTTERS};
 use crate::container::mount::{self, RootMount};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
-
-/// Snapshotters that unpack every layer before they use it, and compare it with its diff ID. Of any other, layers are taken for claimed.
-const EAGER: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
 
 /// One containerd, and one call's limits.
 struct Site<'a> {
@@ -123,7 +121,11 @@ fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: &
     let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?.unwrap_or_default();
     let real = bundle.root.canonicalize().unwrap_or_default();
     let folders = [&bundle.root, &real, &mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir);
-    if folders.map(PathBuf::as_path).any(is_in_a_store) { Err(Unknown::Engine(bundle.path.clone()).into()) } else { Ok(Origin::NoImage) }
+    if folders.map(PathBuf::as_path).any(engine::is_in_a_store) {
+        Err(Unknown::Engine(bundle.path.clone()).into())
+    } else {
+        Ok(Origin::NoImage)
+    }
 }
 
 /// Whether Docker made this container, and so from an image, wherever it keeps that (aufs, devicemapper, a graph driver's plugin).
@@ -133,19 +135,7 @@ fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     };
-    namespace == "moby" || namespace.starts_with("moby-") || bundle.root.ancestors().any(|above| may_be_there(above.join(&record)))
-}
-
-/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files.
-fn is_in_a_store(path: &Path) -> bool {
-    let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap_or_default()).collect();
-    let layer = |names: &[&str]| match names {
-        ["overlay2" | "overlay" | "fuse-overlayfs", _, "merged" | "diff"] | ["overlay2" | "overlay", "l", _] => true,
-        ["vfs", "dir", _] | ["btrfs", "subvolumes", _] | ["zfs", "graph", _] => true,
-        [_, "rootfs", snapshotter] => EAGER.contains(snapshotter),
-        _ => false,
-    };
-    names.windows(3).any(layer) || names.iter().any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+    engine::is_dockers(namespace) || bundle.root.ancestors().any(|above| may_be_there(above.join(&record)))
 }
 
 impl<'a> Site<'a> {
@@ -220,8 +210,10 @@ impl<'a> Site<'a> {
             None => self.recorded_mount(snapshotter, facts, mount.as_ref(), chain)?,
         };
         let compared = mounted::compare(&expected, &bundle.root, mount.as_ref())?;
-        let is_claimed =
-            has_remote || facts.has_remote() || !EAGER.contains(&snapshotter) || chain.is_some_and(|chain| chain.diff_ids().is_empty());
+        let is_claimed = has_remote
+            || facts.has_remote()
+            || !SNAPSHOTTERS.contains(&snapshotter)
+            || chain.is_some_and(|chain| chain.diff_ids().is_empty());
         Ok(if is_claimed { Evidence::Claimed } else { compared })
     }
 

@@ -11,7 +11,8 @@ use super::content::{Content, Found, Sought};
 use super::expand::{Hints, Stores};
 use super::records::{Facts, Metadata, Wanted};
 use super::services::Client;
-use super::{EAGER, lineage, without_chain};
+use super::{lineage, without_chain};
+use crate::container::engine::SNAPSHOTTERS;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::paths::Paths;
@@ -170,7 +171,7 @@ impl Store {
             return without_chain(facts, &hints, name, &stores, Evidence::Metadata);
         }
         let (chain, image) = lineage(facts, id, &hints, &stores, None)?;
-        let is_claimed = facts.has_remote() || !EAGER.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();
+        let is_claimed = facts.has_remote() || !SNAPSHOTTERS.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();
         let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Metadata };
         Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))
     }

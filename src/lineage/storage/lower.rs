@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::layer_id::LayerId;
 use super::stores::Stores;
+use crate::sys::digits::is_number;
 
 /// What the name of a lower folder tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +65,6 @@ fn is_link(name: &str) -> bool {
 
 fn is_diff(name: &str) -> bool {
     name.strip_prefix("diff").is_some_and(|number| number.is_empty() || is_number(number))
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The layers under a mount.

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use embargo::lineage::digest::Digest;
+use embargo::sys::stat::Stat;
 use serde_json::{Value, json};
 
 use super::calls::Call;
@@ -356,8 +357,7 @@ pub(crate) fn chain(layers: &[&str]) -> String {
 
 /// When a process began, in clock ticks since the machine did.
 pub(crate) fn begun(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap()
+    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap().started
 }
 
 /// Waits until something is so, for a minute at most.

@@ -50,12 +50,36 @@ fn a_source_that_makes_no_list_leaves_the_old_list_and_no_draft() {
     let lines: String = (0..2_000).map(|number| format!("{}\n", digest(number))).collect();
     desk.write("many.txt", (lines + "sha256:0\n").as_bytes());
     let fault = desk.run(BUILD).unwrap_err();
-    assert_eq!(
-        fault,
-        "cannot use \"many.txt\": line 2001: expected sha256:DIGEST, found \"sha256:0\" / embargoctl list lint --source bans.toml tells all faults at once"
-    );
+    assert_eq!(fault, "cannot use \"many.txt\": line 2001: expected sha256:DIGEST, found \"sha256:0\"");
     assert_eq!(bytes(&desk, "l"), before);
     assert_eq!(names(&desk), ["bans.toml", "l", "many.txt"]);
+}
+
+#[test]
+fn every_fault_of_a_source_is_told_at_once_as_the_linter_tells_it() {
+    let desk = Desk::new();
+    let found = format!("[[ban.match]]\nbase = \"{}\"\n", digest(1));
+    let good = format!("{HEAD}{found}");
+    let second = good.replace("BAN-1", "BAN-2");
+    for (text, least) in [
+        (good.replace("high", "hihg"), 1),
+        (good.replace("high", "hihg") + &second.replace("sha256:", "sha1:"), 2),
+        (good.replace("why", "") + &second.replace("2026-11-20", "\"soon\"") + &found.replace("base", "basis"), 3),
+        (good.clone() + "[[ban.match]]\nbase_file = \"bad.txt\"\n" + &second.replace("id =", "name ="), 3),
+    ] {
+        desk.write("bad.txt", format!("sha256:0\n{}\nx\n", digest(7)).as_bytes());
+        desk.write("bans.toml", text.as_bytes());
+        let fault = desk.run(BUILD).unwrap_err();
+        let linted = desk.run("list lint --source @bans.toml").unwrap();
+        let unreadable: Vec<_> = linted.lines().filter(|line| line.ends_with("[unreadable]")).collect();
+        assert!(unreadable.len() >= least, "{linted}");
+        for line in unreadable {
+            let (place, _) = line.split_once(": error: ").unwrap();
+            let (file, number) = place.split_once(':').unwrap();
+            let is_first = fault.starts_with(&format!("cannot use {file:?}: line {number}: "));
+            assert!(is_first || fault.contains(&format!(" /   {file} line {number}: ")), "{line}\n{fault}");
+        }
+    }
 }
 
 #[test]
@@ -88,7 +112,7 @@ fn an_empty_source_is_refused_and_a_comment_alone_bans_nothing() {
         desk.write("bans.toml", text.as_bytes());
         let what = "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
         let fault = desk.run(BUILD).unwrap_err();
-        assert!(fault.starts_with(&format!("cannot use \"bans.toml\": line 1: {what} / ")), "{fault}");
+        assert_eq!(fault, format!("cannot use \"bans.toml\": line 1: {what}"));
         let found = desk.run("list lint --source @bans.toml").unwrap();
         assert!(found.contains(&format!("bans.toml:1: error: {what} [unreadable]")), "{found}");
     }
