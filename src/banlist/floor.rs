@@ -110,6 +110,7 @@ mod tests {
             (text.replace("version 412", "version 99999999999999999999"), "line 2: expected \"version NUMBER\""),
             (text.replace("head sha256", "head sha512"), "line 3: expected \"head sha256:DIGEST\""),
             (text.replace("T14", " 14"), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
+            (text.replace("T14:00:00Z", ""), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
             (text.replace("previous ", "preceding "), "line 5: expected no more lines"),
             (text.replace("previous sha256:", "previous "), "line 5: expected \"previous sha256:DIGEST\""),
             (format!("{text}next sha256:0\n"), "line 6: expected \"next sha256:DIGEST\""),

@@ -96,3 +96,70 @@ pub(super) fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u
     }
     words.next().is_none().then_some(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::note::is_name;
+    use super::*;
+
+    #[test]
+    fn an_origin_and_a_keys_name_have_the_alphabets_of_the_manual() {
+        let long = |length| "o".repeat(length);
+        for (text, origin, name) in [
+            ("a", true, true),
+            ("bans.example.com/prod", true, true),
+            ("!\"#$%&'()*,-./:;<=>?@[\\]^_`{|}~", true, true),
+            ("a+b", true, false),
+            ("", false, false),
+            ("a b", false, false),
+            ("a\tb", false, false),
+            ("\u{e9}", false, false),
+            (long(64).as_str(), true, true),
+            (long(65).as_str(), true, false),
+            (long(128).as_str(), true, false),
+            (long(129).as_str(), false, false),
+        ] {
+            assert_eq!((is_origin(text), is_name(text)), (origin, name), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_a_time_and_a_digest_have_one_spelling() {
+        let hex = "0123456789abcdef".repeat(4);
+        for (text, value) in [
+            ("0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("00", None),
+            ("01", None),
+            ("+1", None),
+            ("-1", None),
+            ("1 ", None),
+            ("0x1", None),
+            ("\u{661}", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text), value, "{text:?}");
+        }
+        for (text, fits) in [
+            ("2026-11-20T14:00:00Z", true),
+            ("2026-11-20", false),
+            ("2026-11-20T14:00:00+00:00", false),
+            ("2026-11-20T14:00:00z", false),
+            ("2026-11-20t14:00:00Z", false),
+            ("2026-11-20T14:00:60Z", false),
+            ("2026-02-29T14:00:00Z", false),
+        ] {
+            assert_eq!(time(text).is_some(), fits, "{text:?}");
+        }
+        for (text, fits) in [
+            (format!("sha256:{hex}"), true),
+            (hex.clone(), false),
+            (format!("sha256:{}", hex.to_uppercase()), false),
+            (format!("sha256:{}", &hex[1..]), false),
+            (format!("sha512:{hex}"), false),
+        ] {
+            assert_eq!(digest(&text).is_some(), fits, "{text:?}");
+        }
+    }
+}

@@ -189,3 +189,7 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
     })?;
     Ok(records)
 }
+
+#[cfg(test)]
+#[cfg(feature = "ctl")]
+mod tests;
