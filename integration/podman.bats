@@ -223,6 +223,20 @@ refuse_and_remove() {
   works_under_both buildah run --isolation oci --runtime "$RUNTIME" "$working" -- echo other runs
 }
 
+@test "a step in chroot isolation calls no runtime and is not judged; what it makes is" {
+  ban_and_publish localhost/base:1
+  local working
+  use embargo
+  podman build -q --no-cache --isolation chroot --runtime "$RUNTIME" -t localhost/around:1 -f "$BUILD/app.dockerfile" --build-arg BASE=localhost/base:1 "$BUILD"
+  working=$(buildah from localhost/app:1)
+  buildah run --isolation chroot --runtime "$RUNTIME" "$working" -- true
+  BUILDAH_ISOLATION=chroot buildah run --runtime "$RUNTIME" "$working" -- true
+  checked 2 localhost/around:1
+  run podman run --rm around:1
+  [ "$status" -eq 126 ]
+  is_refusal "$output"
+}
+
 @test "a refused build step leaves nothing behind" {
   ban_and_publish localhost/base:1
   use embargo
