@@ -23,6 +23,7 @@ mod build_step;
 mod fault;
 mod layerdb;
 mod overlay;
+mod plugin;
 mod record;
 mod snapshots;
 mod store;
@@ -136,7 +137,7 @@ impl LayerRoot {
 pub fn called(bundle: &Bundle) -> Option<String> {
     let data_root =
         LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned))?;
-    ContainerRecord::load(&data_root, &bundle.id).ok()?.name
+    ContainerRecord::load(&data_root, &bundle.id).ok().and_then(|record| record.name).or_else(|| plugin::called(bundle))
 }
 
 /// The digests of manifests and indexes by which a container's image was pulled; none when its root is in no graph driver's store.
@@ -145,14 +146,14 @@ pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Vec<Digest> {
     LayerRoot::of(&bundle.root).map_or_else(Vec::new, |root| record::pulled_digests(&root.data_root, root.driver, image_id))
 }
 
-/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store, or that store has no record of it: then it is
-/// another engine's.
+/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store and no managed plugin's, or there is no record of
+/// it: then it is another engine's.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's files are broken, or disagree with each other or
 /// with the mount.
 pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some(root) = LayerRoot::of(&bundle.root) else { return Ok(None) };
+    let Some(root) = LayerRoot::of(&bundle.root) else { return plugin::resolve(bundle) };
     // The one file whose owner is checked: it ties the container to a tree, and all others stand in that tree.
     let Some(record) = LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)? else { return Ok(None) };
     if record.layer != root.layer {
