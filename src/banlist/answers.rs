@@ -29,6 +29,7 @@ impl Answers {
         Known {
             keyset: list.keyset,
             version: list.version,
+            head: list.head,
             issued: list.issued,
             expires: list.expires,
             floor_issued: list.floor_issued,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::digest::Digest;
+use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 /// One ban.
@@ -157,6 +158,20 @@ pub struct Patch {
     pub timeout: u64,
     /// Numeric `uid:gid`; `0:0` unless said.
     pub user: String,
+}
+
+impl Patch {
+    /// What it runs, as a shell would take it, for whoever is to sign or to type it: one line each for the command, the check, and user and time.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let words = |words: &[String]| words.iter().map(|word| line::shell_word(word)).collect::<Vec<_>>().join(" ");
+        let script = self.script.map(|digest| format!("script {digest} ")).unwrap_or_default();
+        let mut lines = vec![format!("patch: {script}{}", words(&self.run)).trim_end().to_owned()];
+        lines.extend(self.check.as_ref().map(|check| format!("patch check: {}", words(check))));
+        let unit = if self.timeout == 1 { "second" } else { "seconds" };
+        lines.push(format!("patch runs as {} within {} {unit}", line::name(&self.user), self.timeout));
+        lines
+    }
 }
 
 /// Where a digest of the container stands in the list.

@@ -60,6 +60,8 @@ pub struct Known {
     pub keyset: u64,
     /// The list's version.
     pub version: u64,
+    /// SHA-256 of its head's text, which is what is signed.
+    pub head: Digest,
     /// When it was issued.
     pub issued: Timestamp,
     /// When a newer one should have come.
@@ -76,6 +78,23 @@ pub struct Known {
     pub fault: Option<ListError>,
     /// Signatures that name a trusted key and do not verify, beside enough good ones.
     pub bad_signatures: usize,
+}
+
+/// Which list it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListId {
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its head's text, which is what is signed.
+    pub head: Digest,
+}
+
+impl Known {
+    /// Which list answered.
+    #[must_use]
+    pub const fn id(&self) -> ListId {
+        ListId { version: self.version, head: self.head }
+    }
 }
 
 /// Which of a node's two lists answered.
@@ -230,6 +249,25 @@ impl Trust {
         Ok(Authentic { head: claim.head, digest, tally })
     }
 
+    /// How many list keys signed the list whose head has this digest, by all copies of it on the node together, and how many the lift threshold wants.
+    /// Nothing else of the copies is looked at.
+    #[cfg(feature = "ctl")]
+    #[must_use]
+    pub fn signed(&self, paths: &Paths, head: Digest) -> Tally {
+        let (mut text, mut signatures) = (String::new(), Vec::new());
+        for path in [&paths.list, &paths.previous] {
+            let opened = file::open(path, Guard::NoLink).map_err(ListError::from);
+            let found = opened.and_then(|(file, size)| claim(&Reader { path, bytes: &file }, size));
+            if let Ok(found) = found.map_err(drop)
+                && found.digest() == head
+            {
+                text = found.text;
+                signatures.extend(found.signatures);
+            }
+        }
+        self.keyset.tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
+    }
+
     /// Compares a list with the floor and with the settings' lowest version. The previous list may be below the floor when it is the very one that
     /// was kept when the floor was set: any other older list, however authentic, is a rollback. With a higher keyset versions may start again.
     fn fits_floor(&self, path: &Path, head: &Head, digest: Digest, standing: Standing) -> Result<(), ListError> {
@@ -284,13 +322,13 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
 fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Known, ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
-    let Authentic { head, tally, .. } = trust.authenticate(&list, size, slot.into(), Enough::Threshold)?;
+    let Authentic { head, digest, tally } = trust.authenticate(&list, size, slot.into(), Enough::Threshold)?;
     let hits = hits(&list, &head, queries)?;
     let image_digests = head.entries.of(MatchKind::Image);
     let Head { edition, issued, expires, .. } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);
     let (keyset, version) = (edition.keyset, edition.version);
-    Ok(Known { keyset, version, issued, expires, floor_issued, image_digests, hits, slot, fault: None, bad_signatures: tally.bad })
+    Ok(Known { keyset, version, head: digest, issued, expires, floor_issued, image_digests, hits, slot, fault: None, bad_signatures: tally.bad })
 }
 
 /// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Kinds that the list does not ban are not looked up.

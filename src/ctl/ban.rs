@@ -33,6 +33,13 @@ pub use words::{BanArgs, ExceptArgs};
 /// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
+/// The diff ID of a layer without a byte.
+const NO_BYTES: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn is_empty(layer: Digest) -> bool {
+    [EMPTY_LAYER, NO_BYTES].contains(&layer.to_string().as_str())
+}
+
 /// Why an entry could not be made.
 #[derive(Debug)]
 pub enum BanError {
@@ -44,6 +51,8 @@ pub enum BanError {
     NoLayers(String),
     /// All of its layers are empty ones: half of all images have such a layer.
     EmptyLayer(String),
+    /// Every layer of it is empty, or also one of an image that is not built on it.
+    NoOwnLayer(String),
     /// Its engine kept the names of its stacks, and no diff ID.
     NoDiffId(String),
     /// No digest of that kind is known for it.
@@ -59,6 +68,7 @@ impl fmt::Display for BanError {
             Self::Source(error) => error.fmt(f),
             Self::NoLayers(image) => write!(f, "cannot name {image:?} as a base or a layer: it has no layers"),
             Self::EmptyLayer(image) => write!(f, "cannot name {image:?} by the empty layer: countless images have it"),
+            Self::NoOwnLayer(image) => write!(f, "cannot name the layers of {image:?}: it has none of its own that is not empty"),
             Self::NoDiffId(image) => write!(f, "cannot name {image:?} as a layer: its engine does not tell its diff IDs"),
             Self::Past(option, time) => write!(f, "cannot end at {option} {time}: it is past"),
             Self::NoDigest(image) => write!(f, "cannot name {image:?} as an image: its engine does not tell its image ID"),
@@ -71,7 +81,7 @@ impl std::error::Error for BanError {
         match self {
             Self::Edit(_, error) => error.source(),
             Self::Source(error) => error.source(),
-            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) | Self::Past(..) => None,
+            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoOwnLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) | Self::Past(..) => None,
         }
     }
 }
@@ -84,7 +94,10 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
     args.lapses.map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
     let found = args.image.find(paths)?;
-    let matches = matches(&found, args.kind.kind(), args.image.word())?;
+    let mut matches = matches(&found, args.kind.kind(), args.image.word())?;
+    if args.with_layers {
+        add_layers(&mut matches, &found, &lint::images(&args.image.stores(paths)), args.image.word())?;
+    }
     let script = args.patch_script.as_deref().map(|script| file::read(script, MAX_SCRIPT, Guard::Any)).transpose()?;
     let ban = args.ban(now, script.map(|bytes| Digest::of(&bytes)));
     let before = Text::load(&args.source)?;
@@ -140,24 +153,53 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
 fn matches(found: &Images, kind: MatchKind, word: &str) -> Result<Vec<NewMatch>, BanError> {
     let mut matches: Vec<NewMatch> = Vec::new();
     for image in &found.images {
-        for digest in digests(image, kind, word)? {
-            let name = Some(image.names.first().map_or(word, String::as_str).to_owned()).filter(|name| name != "-");
-            let platform = image.platform.as_ref().map(ToString::to_string).filter(|text| text.split('/').all(|part| !part.is_empty()));
-            match matches.iter_mut().find(|known| known.digest == digest) {
-                None => matches.push(NewMatch { kind, digest, name, platform }),
-                // An index, or layers that two platforms share, are of no one platform.
-                Some(known) if known.platform != platform => known.platform = None,
-                Some(_) => {}
-            }
-        }
+        add(&mut matches, image, kind, digests(image, kind, word)?, word);
     }
     Ok(matches)
 }
 
+fn add(matches: &mut Vec<NewMatch>, image: &FoundImage, kind: MatchKind, digests: Vec<Digest>, word: &str) {
+    for digest in digests {
+        let name = Some(image.names.first().map_or(word, String::as_str).to_owned()).filter(|name| name != "-");
+        let platform = image.platform.as_ref().map(ToString::to_string).filter(|text| text.split('/').all(|part| !part.is_empty()));
+        match matches.iter_mut().find(|known| (known.kind, known.digest) == (kind, digest)) {
+            None => matches.push(NewMatch { kind, digest, name, platform }),
+            // An index, or layers that two platforms share, are of no one platform.
+            Some(known) if known.platform != platform => known.platform = None,
+            Some(_) => {}
+        }
+    }
+}
+
+/// Adds the images' own layers; `here` are the images of this machine.
+fn add_layers(matches: &mut Vec<NewMatch>, found: &Images, here: &[FoundImage], word: &str) -> Result<(), BanError> {
+    for image in &found.images {
+        add(matches, image, MatchKind::Layer, own_layers(image, here, word)?, word);
+    }
+    Ok(())
+}
+
+/// The layers of an image that are its own: those above the last that an image has which is not built on it. Where none of its layers is found in such an
+/// image, nobody can tell which came with its own base, and only the top one is: to ban a layer of a base's base would be to ban that.
+fn own_layers(image: &FoundImage, here: &[FoundImage], word: &str) -> Result<Vec<Digest>, BanError> {
+    let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()))?;
+    if chain.diff_ids().is_empty() {
+        return Err(BanError::NoDiffId(word.to_owned()));
+    }
+    let layers: Vec<Digest> = chain.diff_ids().iter().map(|layer| layer.0).filter(|layer| !is_empty(*layer)).collect();
+    let others: Vec<_> =
+        here.iter().filter_map(|other| other.chain.as_ref()).filter(|other| !other.chain_ids().contains(&chain.top())).collect();
+    let is_shared = |layer: &Digest| others.iter().any(|other| other.diff_ids().iter().any(|known| known.0 == *layer));
+    let own = match layers.iter().rposition(is_shared) {
+        Some(at) => &layers[at + 1..],
+        None => &layers[layers.len().saturating_sub(1)..],
+    };
+    if own.is_empty() { Err(BanError::NoOwnLayer(word.to_owned())) } else { Ok(own.to_vec()) }
+}
+
 fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest>, BanError> {
     let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()));
-    let solid =
-        |digest: Digest| if digest.to_string() == EMPTY_LAYER { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
+    let solid = |digest: Digest| if is_empty(digest) { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
     match kind {
         MatchKind::Base => solid(chain?.top().0),
         MatchKind::Layer => solid(chain?.diff_ids().last().ok_or_else(|| BanError::NoDiffId(word.to_owned()))?.0),

@@ -163,6 +163,8 @@ pub struct Prospect {
     pub good: usize,
     /// What an installation says when they are too few.
     pub too_few: Option<InstallError>,
+    /// The patches and successors that are new there, or changed, one line each with their ban.
+    pub brought: Vec<String>,
     /// Whether the signers know what it refuses, for as many as they are.
     pub impact: Impact,
 }
@@ -195,7 +197,8 @@ pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust:
         Some(_) | None if plan.is_lost => Lifts::Unknown,
         Some(_) | None => Lifts::Nothing,
     };
-    Ok(Prospect { lifts, needed: plan.needed, good, too_few, impact: acknowledged(new, trust) })
+    let brought = plan.brought();
+    Ok(Prospect { lifts, needed: plan.needed, good, too_few, brought, impact: acknowledged(new, trust) })
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.

@@ -1,68 +1,78 @@
-//! May the signed patches run without being typed?
+//! Decides whether the patches that stand in the list may run.
 //!
-//! In: the node's settings, keyset and list in force. Out: which list it is whose patches may, or that they need not, or why they may not. A patch is code
-//! that runs as root in many containers, so a list key that is stolen must not be enough for it: the list in force has to carry the signatures of the
-//! lift threshold, however it was installed. It is asked before each look at the containers and after: the very list that was asked has them. Not
+//! In: the node's settings, keyset and list in force. Out: which list it is whose patches may run, or why they may not. A patch is code that runs as root
+//! in many containers, so a list key that is stolen must not be enough for it: the list has to carry the signatures of the lift threshold, however it was
+//! installed, and whether somebody typed `--ban` or a unit runs `--auto`. It is asked of the very list that each look at the containers asked. Not
 //! checked: the list's body, which is hashed when it is asked.
 
-use super::error::PatchError;
-use crate::banlist::bytes::Reader;
-use crate::banlist::error::ListError;
-use crate::banlist::note::Enough;
-use crate::banlist::store::{self, Standing, Trust};
+use super::error::{PatchError, Withheld};
+use super::payload::Kit;
+use super::select::Selection;
+use crate::banlist::error::Tally;
+use crate::banlist::record::Patch;
+use crate::banlist::store::{self, Bans, ListId, Trust};
 use crate::exec_patch::journal::line::Trigger;
-use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
-use crate::sys::file::{self, Guard};
-
-/// A list that carries the signatures of the lift threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifted {
-    /// Its version.
-    pub version: u64,
-    /// SHA-256 of its head, which is what is signed.
-    pub digest: Digest,
-}
 
 /// The list in force, if its patches may run without being typed; `None` when the settings do not want that.
 ///
 /// # Errors
-/// As [`lifted`].
-pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<Lifted>, PatchError> {
+/// As [`in_force`].
+pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchError> {
     match settings.auto_patch {
         AutoPatch::Off => Ok(None),
-        AutoPatch::OnInstall => lifted(paths, settings).map(Some),
+        AutoPatch::OnInstall => in_force(paths, settings).map(Some),
     }
 }
 
 /// The list in force, for resuming a run that began by itself: it needs then what that needed.
 ///
 /// # Errors
-/// As [`lifted`].
-pub fn again(trigger: Trigger, paths: &Paths, settings: &Settings) -> Result<Option<Lifted>, PatchError> {
+/// As [`in_force`].
+pub fn again(trigger: Trigger, paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchError> {
     match trigger {
         Trigger::Typed => Ok(None),
-        Trigger::Auto => lifted(paths, settings).map(Some),
+        Trigger::Auto => in_force(paths, settings).map(Some),
     }
 }
 
 /// The list in force, which must carry the signatures of the lift threshold.
 ///
 /// # Errors
-/// [`PatchError::List`] when there is no authentic list in force, [`PatchError::TooFewSigned`].
-pub fn lifted(paths: &Paths, settings: &Settings) -> Result<Lifted, PatchError> {
-    let trust = Trust::load(paths, &settings.rules())?;
-    let (file, size) = file::open(&paths.list, Guard::NoLink).map_err(ListError::from)?;
-    let list = Reader { path: &paths.list, bytes: &file };
-    let authentic = trust.authenticate(&list, size, Standing::Current, Enough::Threshold)?;
-    let claim = store::claim(&list, size)?;
-    let tally = trust.keyset.tally(&claim.text, &claim.signatures, trust.keyset.lift_threshold, Enough::All);
-    // Read twice: it must be the same text.
-    if tally.good < tally.wanted || claim.digest() != authentic.digest {
-        return Err(PatchError::TooFewSigned(tally));
+/// [`PatchError::List`] when there is no authentic list in force, and as [`may_run`].
+fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
+    match store::look_up(paths, &settings.rules(), &[]) {
+        Bans::Known(known) => may_run(Some(known.id()), Vec::new(), paths, settings).map(|()| known.id()),
+        Bans::Missing(fault) => Err(fault.into()),
     }
-    Ok(Lifted { version: authentic.head.edition.version, digest: authentic.digest })
+}
+
+/// Checks what was found before anything of it runs: where a patch that stands in the list would, that list must carry the signatures of the lift
+/// threshold.
+///
+/// # Errors
+/// [`PatchError::TooFewSigned`], with the patches that do not run.
+pub fn check(kit: &Kit, selection: &Selection, paths: &Paths, settings: &Settings) -> Result<(), PatchError> {
+    let mut patches: Vec<Withheld> = Vec::new();
+    for bans in selection.matches.iter().map(|found| &found.bans) {
+        let signed: Vec<_> = kit.payloads(bans).into_iter().flatten().filter_map(|payload| payload.ban).collect();
+        for ban in bans.iter().filter(|ban| signed.contains(&ban.id)) {
+            if !patches.iter().any(|known| known.ban == ban.id) {
+                patches.push(Withheld { ban: ban.id.clone(), lines: ban.patch.iter().flat_map(Patch::lines).collect() });
+            }
+        }
+    }
+    if patches.is_empty() { Ok(()) } else { may_run(selection.list, patches, paths, settings) }
+}
+
+/// Whether a list carries the signatures of the lift threshold, by the keyset of now. Each copy of it counts: one may have been signed by more than the
+/// other.
+fn may_run(list: Option<ListId>, patches: Vec<Withheld>, paths: &Paths, settings: &Settings) -> Result<(), PatchError> {
+    let trust = Trust::load(paths, &settings.rules())?;
+    let unsigned = Tally { wanted: trust.keyset.lift_threshold, ..Tally::default() };
+    let tally = list.map_or(unsigned, |list| trust.signed(paths, list.head));
+    if tally.good >= tally.wanted { Ok(()) } else { Err(PatchError::TooFewSigned(tally, patches)) }
 }
 
 #[cfg(test)]
@@ -103,8 +113,8 @@ mod tests {
             ("auto_patch = \"off\"", &[], "None"),
             (WANTED, &[1, 2], "Some(7)"),
             (WANTED, &[3, 1, 2], "Some(7)"),
-            (WANTED, &[1], "cannot run the list's patches without being asked: 1 signed it, and the lift threshold is 2"),
-            (WANTED, &[2, 2], "cannot run the list's patches without being asked: 1 signed it, and the lift threshold is 2"),
+            (WANTED, &[1], "cannot run the list's patches: 1 signed it, and the lift threshold is 2"),
+            (WANTED, &[2, 2], "cannot run the list's patches: 1 signed it, and the lift threshold is 2"),
             (WANTED, &[], "cannot read \"/var/lib/embargo/banlist.lst\""),
         ] {
             assert_eq!(said(line, signers), expected, "{line} {signers:?}");
@@ -125,14 +135,14 @@ mod tests {
             replace(&paths.list, 0o644, &signed(&source(&[("base", digest(image))]), &terms(7), signers)).unwrap();
         };
         install(1, &[1, 2]);
-        let one = lifted(&paths, &settings).unwrap();
+        let one = in_force(&paths, &settings).unwrap();
         install(2, &[1, 2]);
-        let other = lifted(&paths, &settings).unwrap();
+        let other = in_force(&paths, &settings).unwrap();
         assert_eq!((one.version, other.version), (7, 7));
         assert_ne!(one, other);
         assert_eq!(again(Trigger::Auto, &paths, &settings).unwrap(), Some(other));
         install(2, &[1]);
-        assert!(matches!(again(Trigger::Auto, &paths, &settings), Err(PatchError::TooFewSigned(_))));
+        assert!(matches!(again(Trigger::Auto, &paths, &settings), Err(PatchError::TooFewSigned(..))));
         assert_eq!(again(Trigger::Typed, &paths, &settings).unwrap(), None);
     }
 }

@@ -117,13 +117,11 @@ impl Course<'_> {
     /// What matches now, and is this undertaking's business.
     fn scan(&self, scanner: &mut Scanner<'_>, undertaking: &Undertaking, outlook: &Outlook) -> Result<Selection, PatchError> {
         let mut selection = scanner.scan(Timestamp::now())?;
-        match (undertaking.list, selection.list_version) {
-            (Some(then), now) if now != Some(then.version) || auto::lifted(self.paths, self.settings)? != then => {
-                return Err(PatchError::OtherList(then.version, now));
-            }
-            (Some(_) | None, _) => {}
+        if let Some(then) = undertaking.list.filter(|then| selection.list != Some(*then)) {
+            return Err(PatchError::OtherList(then.version, selection.list.map(|list| list.version)));
         }
         undertaking.narrow(&mut selection, outlook.not_well());
+        auto::check(&undertaking.kit, &selection, self.paths, self.settings)?;
         Ok(selection)
     }
 

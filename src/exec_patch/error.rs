@@ -11,9 +11,18 @@ use super::pace::Halt;
 use super::payload::PayloadError;
 use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
-use crate::report::Exit;
+use crate::report::{Exit, line};
 use crate::settings::SettingsError;
 use crate::sys::process;
+
+/// A patch of the list that does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// Its ban.
+    pub ban: String,
+    /// What it would run, for people, one line each.
+    pub lines: Vec<String>,
+}
 
 /// Why it could not be done.
 #[derive(Debug)]
@@ -28,10 +37,10 @@ pub enum PatchError {
     Journal(JournalError),
     /// What ran here before is not known.
     Prior(JournalError),
-    /// The list in force cannot be read for `--auto`.
+    /// The list in force cannot be read.
     List(ListError),
-    /// Too few have signed the list in force for its patches to run by themselves: this is how many have.
-    TooFewSigned(Tally),
+    /// Too few have signed the list in force for its patches to run: this is how many have, and those patches.
+    TooFewSigned(Tally, Vec<Withheld>),
     /// Another list came into force meanwhile: that version was looked at, this one answers now.
     OtherList(u64, Option<u64>),
     /// The run has come to an end, after which nothing more of it may begin: why it stopped, where it did.
@@ -51,8 +60,11 @@ impl PatchError {
             Self::Select(error) => error.hint().map(str::to_owned),
             Self::Journal(error) => error.hint(),
             Self::Prior(error) => Some(prior(error)),
-            Self::TooFewSigned(_) => {
-                Some("let more holders of list keys sign it, or run the patches by hand: embargo exec-patch --all-banned".to_owned())
+            Self::TooFewSigned(_, patches) => {
+                let ban = patches.first().map_or_else(|| "ID".to_owned(), |patch| line::name(&patch.ban));
+                Some(format!(
+                    "let more holders of list keys sign it, or type a command yourself: embargo exec-patch --ban {ban} -- COMMAND"
+                ))
             }
             Self::OtherList(..) => Some("run it again".to_owned()),
             Self::Over(run, stopped) => Some(after(run, *stopped)),
@@ -72,12 +84,23 @@ impl PatchError {
             | Self::Journal(_)
             | Self::Prior(_)
             | Self::List(_)
-            | Self::TooFewSigned(_)
+            | Self::TooFewSigned(..)
             | Self::OtherList(..)
             | Self::Over(..)
             | Self::Process(_)
             | Self::Print(_) => Exit::Failed,
         }
+    }
+
+    /// What else has to be shown, one line each: the patches that do not run.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        let Self::TooFewSigned(_, patches) = self else { return Vec::new() };
+        let told = |patch: &Withheld| {
+            let ban = line::name(&patch.ban);
+            patch.lines.iter().map(|text| line::one_line(&format!("{ban}: {text}"))).collect::<Vec<_>>()
+        };
+        patches.iter().flat_map(told).collect()
     }
 
     /// Whether root would have been let in.
@@ -96,8 +119,8 @@ impl fmt::Display for PatchError {
             Self::Select(error) => error.fmt(f),
             Self::Journal(error) | Self::Prior(error) => error.fmt(f),
             Self::List(error) => error.fmt(f),
-            Self::TooFewSigned(Tally { good, wanted, .. }) => {
-                write!(f, "cannot run the list's patches without being asked: {good} signed it, and the lift threshold is {wanted}")
+            Self::TooFewSigned(Tally { good, wanted, .. }, _) => {
+                write!(f, "cannot run the list's patches: {good} signed it, and the lift threshold is {wanted}")
             }
             Self::OtherList(then, Some(now)) => write!(f, "cannot rely on list {then}: list {now} answers by now"),
             Self::OtherList(then, None) => write!(f, "cannot rely on list {then}: no list answers by now"),
@@ -118,7 +141,7 @@ impl Error for PatchError {
             Self::Journal(error) | Self::Prior(error) => error.source(),
             Self::List(error) => error.source(),
             Self::Process(error) | Self::Print(error) => Some(error),
-            Self::TooFewSigned(_) | Self::OtherList(..) | Self::Over(..) => None,
+            Self::TooFewSigned(..) | Self::OtherList(..) | Self::Over(..) => None,
         }
     }
 }

@@ -63,6 +63,7 @@ pub fn main(words: &[OsString]) -> Exit {
     };
     carried_out(options, words).unwrap_or_else(|error| {
         report::failure(PROGRAM, &error);
+        error.details().iter().for_each(|text| report::remark(text));
         error.hint().iter().for_each(|hint| report::hint(hint));
         error.exit()
     })

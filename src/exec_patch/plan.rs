@@ -63,7 +63,8 @@ impl Plan {
     /// What follows for these containers; `step` says what does for a patch, by what ran before.
     #[must_use]
     pub fn of(selection: Selection, kit: &Kit, step: impl Fn(&Container, Payload) -> Step) -> Self {
-        let Selection { matches, strangers, left_out, list_version, warnings } = selection;
+        let Selection { matches, strangers, left_out, list, warnings } = selection;
+        let list_version = list.map(|list| list.version);
         let planned = |Match { container, reasons, bans }: Match| {
             let payloads = kit.payloads(&bans).into_iter();
             let steps = payloads.map(|payload| payload.map_or_else(Step::Cannot, |payload| step(&container, payload))).collect();

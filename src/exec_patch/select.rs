@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::Container;
 use crate::banlist::record::Ban;
+use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
@@ -74,8 +75,8 @@ pub struct Selection {
     pub strangers: Vec<Stranger>,
     /// Those that a ban names and that are none of its business all the same: cured, excepted, or the ban has lapsed.
     pub left_out: Vec<LeftOut>,
-    /// The version of the list that answered, where one was asked.
-    pub list_version: Option<u64>,
+    /// The list that answered, where one was asked.
+    pub list: Option<ListId>,
     /// What a person should know of it, one line each. A later scan may say the same again.
     pub warnings: Vec<String>,
 }
@@ -244,7 +245,7 @@ impl<'a> Scanner<'a> {
             }
         }
         if let Some(listed) = listed {
-            selection.list_version = listed.version();
+            selection.list = Some(listed.id);
             selection.warnings.extend(listed.warnings());
             if let (Target::Bans(ids), false) = (&self.target, self.has_bans)
                 && let Some((id, version)) = listed.lacks(ids)

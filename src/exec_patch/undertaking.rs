@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 
-use super::auto::Lifted;
 use super::error::PatchError;
 use super::journal::line::{Finished, Named, RunId, Terms, Trigger};
 use super::journal::past::{NotWell, Past};
@@ -17,6 +16,7 @@ use super::payload::{Brought, Kit};
 use super::plan::Plan;
 use super::select::Selection;
 use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
+use crate::banlist::store::ListId;
 use crate::lineage::digest::Digest;
 
 /// What a run is to do.
@@ -31,7 +31,7 @@ pub struct Undertaking {
     /// What it owes to an earlier run.
     pub origin: Origin,
     /// The list that must answer, where its patches run without being typed.
-    pub list: Option<Lifted>,
+    pub list: Option<ListId>,
 }
 
 /// What a run owes to an earlier one.

@@ -37,7 +37,7 @@ pub enum Standing {
     Warns,
     /// A signed exception covers the container.
     Excepted(Exception),
-    /// The container carries a layer that cures it: its diff ID.
+    /// The container carries a layer that cures it above what matched: its diff ID.
     Cured(Digest),
 }
 
@@ -120,14 +120,26 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
         if let Some(exception) = ban.except.iter().filter(running).max_by_key(|exception| exception.until) {
             return Standing::Excepted(exception.clone());
         }
-        if let Some(cure) = ban.cure.iter().find(|cure| is_made_of(chain, facts, MatchKind::Layer, **cure)) {
-            return Standing::Cured(*cure);
+        if let Some(cure) = chain.and_then(|chain| cure(hit, chain)) {
+            return Standing::Cured(cure);
         }
     }
     match ban.action {
         Action::Refuse => Standing::InEffect,
         Action::Warn => Standing::Warns,
     }
+}
+
+/// The layer that cures a match: one that lies above everything that matched. Below it the banned content would hide what the fix changed. An image that
+/// is banned by a digest of its own has nothing above it.
+fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
+    let layers = chain.diff_ids();
+    let top = match hit.kind {
+        MatchKind::Base => chain.chain_ids().iter().position(|id| id.0 == hit.digest),
+        MatchKind::Layer => layers.iter().rposition(|id| id.0 == hit.digest),
+        MatchKind::Image => None,
+    }?;
+    hit.ban.cure.iter().copied().find(|cure| layers.iter().rposition(|id| id.0 == *cure).is_some_and(|at| at > top))
 }
 
 /// Whether `digest`, read as `kind`, is one of the container's.

@@ -84,6 +84,7 @@ fn list(hits: Vec<Hit>) -> Known {
     Known {
         keyset: 1,
         version: 412,
+        head: Digest::of(b"head"),
         issued: at("2026-11-20T14:00:00Z"),
         expires: at("2026-12-04T14:00:00Z"),
         floor_issued: None,
@@ -403,6 +404,38 @@ fn a_container_that_carries_the_cure_starts() {
     let message = LINE.replace("refused", "admitted").replace("2026-11-20;", &format!("2026-11-20, cured by layer {};", digest("top")));
     Given::hits(vec![hit_by(|ban| ban.cure = vec![digest("fix"), digest("top")])]).admits(&[(EventKind::Cured, &message)]);
     Given::hits(vec![hit_by(|ban| ban.cure = vec![digest("fix"), chain().top().0, digest("config")])]).refuses(Grounds::Banned, LINE, &[]);
+}
+
+#[test]
+fn a_cure_counts_only_above_what_it_cures() {
+    // The layers, lowest first; what is banned; whether the cure `fix` counts.
+    let stack = |layers: &[&str]| Chain::from_diff_ids(layers.iter().map(|layer| DiffId(digest(layer))).collect()).unwrap();
+    let base = |layers: &[&str]| (MatchKind::Base, stack(layers).top().0);
+    let layer = (MatchKind::Layer, digest("bad"));
+    let cases = [
+        (&["other", "fix", "bad"][..], layer, false),
+        (&["fix", "bad"], layer, false),
+        (&["bad", "fix", "bad"], layer, false),
+        (&["fix", "bad", "other"], layer, false),
+        (&["bad", "fix"], layer, true),
+        (&["other", "bad", "other", "fix", "app"], layer, true),
+        (&["fix", "bad", "fix"], layer, true),
+        (&["fix", "bad"], base(&["fix", "bad"]), false),
+        (&["fix", "bad", "app"], base(&["fix", "bad"]), false),
+        (&["fix", "bad", "fix"], base(&["fix", "bad"]), true),
+        (&["bad", "fix"], base(&["bad", "fix"]), false),
+        (&["bad", "fix"], base(&["bad"]), true),
+        // Nothing lies above an image's own digest.
+        (&["bad", "fix"], (MatchKind::Image, digest("config")), false),
+        (&["bad", "fix"], (MatchKind::Image, digest("index")), false),
+    ];
+    for (layers, (kind, digest_), is_cured) in cases {
+        let hit = Hit { kind, digest: digest_, ..hit_by(|ban| ban.cure = vec![digest("absent"), digest("fix")]) };
+        let origin = Origin::Image(ImageLineage { chain: stack(layers), facts: facts(), evidence: Evidence::Mount });
+        let found = standing::findings(&[hit], &origin, at("2026-11-21"));
+        let expected = if is_cured { Standing::Cured(digest("fix")) } else { Standing::InEffect };
+        assert_eq!(found[0].standing, expected, "{layers:?} {kind:?}");
+    }
 }
 
 // Row: the image has no layers.

@@ -21,7 +21,7 @@
 //! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
 //! | 12 | lying mirror | the highest valid version of several | with the fetcher |
 //! | 13 | staging's list on production | the origin | `other_origin` |
-//! | 14 | stolen list key | lifting takes more signatures; rotation | `lift_needs_two`, `a_list_before_the_lost_one_is_no_measure`, `rotate` |
+//! | 14 | stolen list key | lifting and running a patch take more signatures; rotation | `lift_needs_two`, `a_patch_that_one_key_signed_…`, `rotate`, … |
 //! | 15 | fewer stolen root keys than it takes | thresholds of the old keyset and of the new | `rotation_cases` |
 //! | 16 | bit flip anywhere | each piece is hashed before it is read | `flip_through_the_gate`; each bit: `corruption` |
 //! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |

@@ -6,7 +6,7 @@
 mod calls;
 mod choosing;
 mod entering;
-mod fleet;
+pub(crate) mod fleet;
 mod pacing;
 mod recording;
 mod signed;

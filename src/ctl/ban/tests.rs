@@ -310,6 +310,52 @@ fn what_countless_images_have_is_not_banned() {
 }
 
 #[test]
+fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
+    let image = |layers: &[&str]| {
+        let id = |layer: &&str| if *layer == "" { EMPTY_LAYER.to_owned() } else { Digest::of(layer.as_bytes()).to_string() };
+        let layers = layers.iter().map(|layer| crate::lineage::digest::DiffId::parse(&id(layer)).unwrap()).collect();
+        FoundImage {
+            names: vec!["x".to_owned()],
+            places: Vec::new(),
+            platform: None,
+            image_id: None,
+            manifests: Vec::new(),
+            chain: Chain::from_diff_ids(layers),
+            evidence: Sureness::Claimed,
+        }
+    };
+    let own = |base: &[&str], here: &[&[&str]]| {
+        let here: Vec<_> = here.iter().map(|layers| image(layers)).collect();
+        let layers = own_layers(&image(base), &here, "x").map_err(|error| error.to_string())?;
+        Ok::<_, String>(
+            layers
+                .iter()
+                .map(|layer| ["os", "lib", "app"].into_iter().find(|name| Digest::of(name.as_bytes()) == *layer).unwrap())
+                .collect::<Vec<_>>(),
+        )
+    };
+    let none = Err("cannot name the layers of \"x\": it has none of its own that is not empty".to_owned());
+    for (base, here, expected) in [
+        (&["os"][..], &[][..], Ok(vec!["os"])),
+        // Nobody can tell whose the layers below are.
+        (&["os", "lib", "app"], &[], Ok(vec!["app"])),
+        (&["os", "lib", "app", ""], &[&["other"], &["", "another"]], Ok(vec!["app"])),
+        // What is built on it has them because of it; another image tells which came with the base's base.
+        (&["os", "lib", "app"], &[&["os", "lib", "app", "mine"], &["os"]], Ok(vec!["lib", "app"])),
+        (&["os", "", "lib", "app", ""], &[&["os", "", "else"]], Ok(vec!["lib", "app"])),
+        (&["os", "lib", "app"], &[&["app"]], none.clone()),
+        (&["", ""], &[], none),
+    ] {
+        assert_eq!(own(base, here), expected, "{base:?} {here:?}");
+    }
+    // Beside the base, in the same ban, each once.
+    let found = Images { images: vec![image(&["os", "lib"]), image(&["os", "lib"])], absent: Vec::new() };
+    let mut all = matches(&found, MatchKind::Base, "x").unwrap();
+    add_layers(&mut all, &found, &[image(&["os"])], "x").unwrap();
+    assert_eq!(all.iter().map(|found| found.kind).collect::<Vec<_>>(), [MatchKind::Base, MatchKind::Layer]);
+}
+
+#[test]
 fn a_time_is_a_date_or_a_span_from_now() {
     let now = Timestamp::parse("2026-11-20").unwrap();
     assert_eq!(When::parse("2026-11-21").unwrap().from(now), now.plus(86_400));

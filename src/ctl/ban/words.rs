@@ -45,6 +45,9 @@ pub struct BanArgs {
     /// What is banned: everything built on the image, the image itself, or its top layer wherever it lies.
     #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
     pub(super) kind: KindWord,
+    /// Ban the image's own layers, too, wherever they lie: what is built on its unchanged layers with another one slipped below is not built on it.
+    #[arg(long)]
+    pub(super) with_layers: bool,
     /// A shell command to run in containers that already have it.
     #[arg(long, value_name = "COMMAND", group = "patch")]
     pub(super) patch_run: Option<String>,

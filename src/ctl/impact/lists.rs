@@ -15,6 +15,7 @@ use crate::banlist::record::MatchKind;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
 use crate::lineage::Origin;
+use crate::lineage::digest::Digest;
 use crate::lineage::image::SourceLabels;
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
@@ -61,6 +62,7 @@ impl<'a> Lists<'a> {
         let draft = Known {
             keyset: head.edition.keyset,
             version: head.edition.version,
+            head: Digest::of(head.text().as_bytes()),
             issued: head.issued,
             expires: head.expires,
             floor_issued: floor.map(|floor| floor.issued),

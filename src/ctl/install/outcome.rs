@@ -21,6 +21,7 @@ pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node:
     let mut lines = vec![title(if plan.puts() { "installed" } else { "already in force:" }, found, plan)];
     lines.extend(plan.keeps().map(|edition| format!("kept version {} as the previous list", edition.version)));
     lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
+    lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
     lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some()).map(hit));
     lines.extend(remarks(found, plan, trust, node));
@@ -38,6 +39,7 @@ pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &
         lines.extend((more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))));
     }
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
+    lines.extend(brought(found, plan, trust));
     lines.extend(judged.survey.as_ref().map(hit));
     lines.extend(plan.steps.iter().map(|step| step_words(step, node)));
     lines.extend(remarks(found, plan, trust, node));
@@ -55,6 +57,18 @@ fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Tr
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
     let needed = diff::Needed { keyset: trust.keyset.number, needed: plan.needed, good: found.tally.good };
     diff::sentence(change, trust.keyset.number, Some(needed))
+}
+
+/// The patches and successors that are new or changed. They lift nothing, so one key alone can bring them.
+fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
+    let mut lines = plan.brought();
+    let (good, wanted) = (found.tally.good, trust.keyset.lift_threshold);
+    let is_withheld = good < wanted && plan.bans.iter().any(|counted| counted.ban.patch.is_some());
+    lines.extend(
+        is_withheld
+            .then(|| format!("exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {wanted}")),
+    );
+    lines
 }
 
 /// What becomes of the running containers.

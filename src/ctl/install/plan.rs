@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::super::list::diff;
 use super::error::{self, InstallError};
 use super::united::united;
 use super::{CtlError, Node};
@@ -65,6 +66,19 @@ impl Plan {
     /// The bans that the new list lifts, by ID.
     pub(super) fn lifted(&self) -> Vec<String> {
         self.change.iter().flat_map(|change| &change.lifted).map(|change| change.ban.id.clone()).collect()
+    }
+
+    /// The patches and successors that are new here, or changed, one line each with their ban.
+    pub(super) fn brought(&self) -> Vec<String> {
+        match &self.change {
+            Some(change) => diff::brought(change),
+            None if self.is_known => Vec::new(),
+            None => self
+                .bans
+                .iter()
+                .flat_map(|Counted { ban, .. }| diff::brought_by(&ban.id, ban.successor.as_deref(), ban.patch.as_ref()))
+                .collect(),
+        }
     }
 
     /// The list that is kept as the previous one.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
-use super::{open, show};
+use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::change::{self, Alteration, BanChange, Change, Fate, How};
 use crate::banlist::error::{Edition, ListError, Tally};
@@ -182,18 +182,51 @@ fn details(change: &BanChange) -> Vec<String> {
         Fate::Removed => details.push(format!("removed{}", banned_by(heirs))),
         Fate::Expired => details.push("removed: it had lapsed".to_owned()),
     }
-    details.extend(new_patch(change).into_iter().flat_map(show::patch_lines).map(|text| line::one_line(&text)));
+    details.extend(new_successor(change).filter(|_| *fate == Fate::Added).map(|successor| format!("successor {}", line::name(successor))));
+    details.extend(new_patch(change).into_iter().flat_map(Patch::lines).map(|text| line::one_line(&text)));
     details
+}
+
+/// What a list brings for people to run or to use: each patch and successor that is new or changed, in lines that begin with their ban. They make a list
+/// refuse neither more nor less, so that nobody would look for them.
+pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in change.lifted.iter().chain(&change.added).chain(&change.changed) {
+        let is_gone = |what: &str| change.fate == Fate::Kept && change.alterations.iter().any(|alteration| alteration.what == what);
+        let successor = new_successor(change).cloned();
+        let successor = successor.or_else(|| (change.ban.successor.is_none() && is_gone("successor")).then(|| "none".to_owned()));
+        lines.extend(brought_by(&change.ban.id, successor.as_deref(), new_patch(change)));
+        if change.ban.patch.is_none() && is_gone("patch") {
+            lines.push(format!("{}: patch: none", line::name(&change.ban.id)));
+        }
+    }
+    lines
+}
+
+/// What one ban brings: its successor and its patch.
+pub(in crate::ctl) fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> Vec<String> {
+    let successor = successor.map(|successor| format!("successor: {}", line::name(successor)));
+    let all = successor.into_iter().chain(patch.into_iter().flat_map(Patch::lines));
+    all.map(|text| line::one_line(&format!("{}: {text}", line::name(id)))).collect()
+}
+
+/// The successor that the new list brings.
+fn new_successor(change: &BanChange) -> Option<&String> {
+    change.ban.successor.as_ref().filter(|_| is_new(change, "successor"))
+}
+
+/// Whether a ban has this by the new list alone.
+fn is_new(change: &BanChange, what: &str) -> bool {
+    match change.fate {
+        Fate::Added => true,
+        Fate::Kept => change.alterations.iter().any(|alteration| alteration.what == what),
+        Fate::Removed | Fate::Expired => false,
+    }
 }
 
 /// The patch that the new list brings: it is code, and who signs the list signs it.
 fn new_patch(change: &BanChange) -> Option<&Patch> {
-    let is_new = match change.fate {
-        Fate::Added => true,
-        Fate::Kept => change.alterations.iter().any(|alteration| alteration.what == "patch"),
-        Fate::Removed | Fate::Expired => false,
-    };
-    change.ban.patch.as_ref().filter(|_| is_new)
+    change.ban.patch.as_ref().filter(|_| is_new(change, "patch"))
 }
 
 /// The most IDs that a line names.
@@ -253,6 +286,9 @@ struct ShownBan<'a> {
     digests: ShownBanDigests,
     banned_by: &'a [String],
     alterations: Vec<ShownAlteration<'a>>,
+    /// The successor, where it is new or changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successor: Option<&'a str>,
     /// The patch, where it is new or changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<&'a Patch>,
@@ -320,6 +356,7 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
         digests: ShownBanDigests { added: change.added.all, removed: change.dropped.all, lifted: change.lifted.all },
         banned_by: &change.heirs,
         alterations: change.alterations.iter().map(alteration).collect(),
+        successor: new_successor(change).map(String::as_str),
         patch: new_patch(change),
     }
 }

@@ -38,6 +38,7 @@ use known::Index;
 pub use known::{Group, Known};
 pub use last::Last;
 use page::Counts;
+pub(in crate::ctl) use search::images;
 
 /// Check a source (bans.toml) for mistakes, all at once.
 ///

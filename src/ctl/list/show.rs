@@ -257,18 +257,7 @@ fn describe(counted: &Counted) -> String {
     lines.extend(ban.successor.as_ref().map(|successor| format!("use {successor}")));
     lines.extend(ban.except.iter().map(|except| format!("not for {} until {}: {}", except.digest, except.until, except.reason)));
     lines.extend(ban.cure.iter().map(|layer| format!("cured by layer {layer}")));
-    lines.extend(ban.patch.iter().flat_map(patch_lines));
+    lines.extend(ban.patch.iter().flat_map(Patch::lines));
     let title = format!("\n{} {severity}, {action} {} from {}\n", line::name(&ban.id), amount(entries.all, "digest"), ban.effective);
     title + &lines.iter().map(|words| format!("  {}\n", line::one_line(words))).collect::<String>()
-}
-
-/// What a patch runs, as a shell would take it, for whoever is to sign or to run it.
-pub(super) fn patch_lines(patch: &Patch) -> Vec<String> {
-    let words = |words: &[String]| words.iter().map(|word| line::shell_word(word)).collect::<Vec<_>>().join(" ");
-    let script = patch.script.map(|digest| format!("script {digest} ")).unwrap_or_default();
-    let run = format!("patch: {script}{}", words(&patch.run));
-    let mut lines = vec![run.trim_end().to_owned()];
-    lines.extend(patch.check.as_ref().map(|check| format!("patch check: {}", words(check))));
-    lines.push(format!("patch runs as {} within {}", patch.user, amount(patch.timeout, "second")));
-    lines
 }

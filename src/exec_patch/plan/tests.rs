@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::super::payload::Kit;
 use super::super::words::{Means, Order};
 use super::*;
+use crate::banlist::store::ListId;
 use crate::container::runtime::RuntimeKind;
+use crate::lineage::digest::Digest;
 
 fn container(id: &str, name: Option<&str>) -> Container {
     Container {
@@ -41,7 +43,7 @@ fn selection() -> Selection {
             why: "cannot list \"/run/crun\"".to_owned(),
         }],
         left_out: vec![LeftOut { container: container("two", None), reasons: vec!["cured by sha256:ab".to_owned()] }],
-        list_version: Some(412),
+        list: Some(ListId { version: 412, head: Digest::of(b"head") }),
         warnings: Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
-use crate::banlist::store::{self, Bans, Known, Query, Slot};
+use crate::banlist::store::{self, Bans, Known, ListId, Query, Slot};
 use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::lineage::{Evidence, Origin};
@@ -38,6 +38,8 @@ pub(super) struct Listed<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     now: Timestamp,
+    /// Which list it is.
+    pub(super) id: ListId,
     /// `None` when something of all that was asked is banned and its record cannot be read: then each container asks for itself.
     known: Option<(Known, Answers)>,
 }
@@ -56,21 +58,19 @@ impl<'a> Listed<'a> {
         let mut queries: Vec<Query> = origins.flat_map(verdict::queries).collect();
         queries.sort_unstable();
         queries.dedup();
-        let known = match store::look_up(paths, &settings.rules(), &queries) {
+        let rules = settings.rules();
+        let (id, known) = match store::look_up(paths, &rules, &queries) {
             Bans::Known(known) => {
                 let answers = Answers::of(&known.hits);
-                Some((known, answers))
+                (known.id(), Some((known, answers)))
             }
-            Bans::Missing(ListError::Unread(..)) => None,
+            Bans::Missing(ListError::Unread(..)) => match store::look_up(paths, &rules, &[]) {
+                Bans::Known(known) => (known.id(), None),
+                Bans::Missing(fault) => return Err(fault.into()),
+            },
             Bans::Missing(fault) => return Err(fault.into()),
         };
-        Ok(Self { paths, settings, now, known })
-    }
-
-    /// The list's version, where it could be read.
-    #[must_use]
-    pub(super) fn version(&self) -> Option<u64> {
-        self.known.as_ref().map(|(known, _)| known.version)
+        Ok(Self { paths, settings, now, id, known })
     }
 
     /// What a person should know of the list.
@@ -91,6 +91,7 @@ impl<'a> Listed<'a> {
             None => store::look_up(self.paths, &self.settings.rules(), &queries),
         };
         match &bans {
+            Bans::Known(known) if known.id() != self.id => Said::Unclear("another list came into force meanwhile".to_owned()),
             Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
             Bans::Missing(fault) => Said::Unclear(format!("it is banned, and no more can be told: {}", line::causes(fault))),
         }

@@ -169,7 +169,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
     assert_eq!(reasons, &["built on base:1, banned by BAN-1 (high) since 2026-11-20"]);
     assert_eq!(bans.iter().map(|ban| ban.id.as_str()).collect::<Vec<_>>(), ["BAN-1"]);
     assert_eq!(
-        (found.list_version, &found.strangers[..], &found.left_out[..], &found.warnings[..]),
+        (found.list.map(|list| list.version), &found.strangers[..], &found.left_out[..], &found.warnings[..]),
         (Some(413), &[][..], &[][..], &[][..])
     );
     let process = InitProcess { pid, started: None };
@@ -345,7 +345,7 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
     let found = node.scan(&by_base(&[1])).unwrap();
     let reasons: Vec<_> = found.matches.iter().flat_map(|found| found.reasons.clone()).collect();
     let base = chain(&[1]).top();
-    assert_eq!((reasons, found.list_version), (vec![format!("is {base}"), format!("built on {base}")], None));
+    assert_eq!((reasons, found.list), (vec![format!("is {base}"), format!("built on {base}")], None));
     let error = node.scan(&wanted(What::Base("app:1".to_owned()))).unwrap_err();
     assert!(error.to_string().starts_with(r#"cannot find the image "app:1" (docker in "#), "{error}");
 }
@@ -367,7 +367,9 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
     let mut scanner = Scanner::new(&both, &node.paths, &settings).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
     node.ban(&ban("BAN-2", 2, "2026-11-20", ""));
-    assert_eq!(scanner.scan(ISSUED).unwrap(), Selection { list_version: Some(413), ..Selection::default() });
+    let found = scanner.scan(ISSUED).unwrap();
+    assert_eq!(found.list.map(|list| list.version), Some(413));
+    assert_eq!(found, Selection { list: found.list, ..Selection::default() });
 }
 
 #[test]

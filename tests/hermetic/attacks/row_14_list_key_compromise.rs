@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use embargo::lineage::digest::Digest;
 use embargo::sys::clock::Timestamp;
 
 use super::clock::DAY;
 use super::node::{Answer, BASE, Node, OTHER, keyset_of, rotated};
 use super::signer::signer;
+use crate::exec_patch::fleet::Fleet;
+use crate::room::write_program;
 
 /// A node that trusts list keys 1, 2 and 3, two of which lift, and has list 412 in force.
 fn node() -> Node {
@@ -114,6 +117,82 @@ fn a_list_before_the_lost_one_is_no_measure() {
         let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
         assert_eq!(lifting, "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1", "{way}");
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
+    }
+}
+
+/// The thief changes no ban, only what is run and used in its place: that lifts nothing. It is shown when it comes, and runs nowhere.
+#[test]
+fn a_patch_that_one_key_signed_is_shown_and_never_run() {
+    let patch = |words: &str| format!("[ban.patch]\nrun = [{words}]\n");
+    let own = patch(r#""/bin/sh", "-c", "echo ours >> \"$LEDGER\"""#);
+    let script = "#!/bin/sh\necho thief >> \"$LEDGER\"\n";
+    let signed_script = format!("[ban.patch]\nscript = \"{}\"\nrun = [\"-q\"]\n", Digest::of(script.as_bytes()));
+    let with = |successor: &str, patch: &str| ban(patch).replacen("effective", &format!("successor = \"{successor}\"\neffective"), 1);
+    let thiefs = patch(r#""/bin/sh", "-c", "echo thief >> \"$LEDGER\"""#);
+    let checked = format!("{own}check = [\"/bin/sh\", \"-c\", \"echo thief >> $LEDGER; false\"]\n");
+    let third = format!(
+        "[[ban]]\nid = \"BAN-8\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n[[ban.match]]\nbase = \"{BASE}\"\n"
+    );
+    let added = [ban(&own), third, thiefs.clone()].concat();
+    let ways = [
+        (
+            "another command",
+            with("evil.example/x:1", &thiefs),
+            vec!["BAN-1: successor: evil.example/x:1", "BAN-1: patch: /bin/sh -c 'echo thief"],
+        ),
+        ("another check", with("base:2", &checked), vec!["BAN-1: patch check: /bin/sh -c 'echo thief"]),
+        ("another script", with("base:2", &signed_script), vec!["BAN-1: patch: script sha256:"]),
+        ("a ban that is new", added, vec!["BAN-8: patch: /bin/sh -c 'echo thief", "BAN-1: successor: none"]),
+    ];
+    for (way, source, shown) in ways {
+        let node = node();
+        node.install(&node.list(413).source(with("base:2", &own)).by(&[1, 2])).unwrap();
+        let mut fleet = Fleet::on(node);
+        fleet.start("web-1");
+        fleet.node.set("auto_patch = \"on-install\"\nmax_impact = \"100%\"\n");
+        let stolen = fleet.node.list(414).source(source).by(&[3]);
+        fs::write(fleet.path("stolen.lst"), &stolen).unwrap();
+        fs::copy(fleet.node.state("banlist.lst"), fleet.path("ours.lst")).unwrap();
+        let withheld = "exec-patch prints this list's patches and runs none: 1 signed it, and the lift threshold is 2";
+        let dry = fleet.node.run(&["install", "--dry-run", "stolen.lst"]).unwrap();
+        let diff = fleet.node.run(&["list", "diff", "ours.lst", "stolen.lst"]).unwrap();
+        let installed = fleet.node.install(&stolen).unwrap();
+        for text in &shown {
+            assert!(dry.contains(text) && installed.contains(text), "{way}: {text}: {dry}{installed}");
+            let said = text.split_once(": ").unwrap().1.replacen("successor: none", "successor", 1).replacen("successor: ", "", 1);
+            assert!(diff.contains(&said), "{way}: {said}: {diff}");
+        }
+        assert!(dry.contains(withheld) && installed.contains(withheld), "{way}: {dry}{installed}");
+        let file = fleet.path("fix.sh");
+        write_program(&file, script.as_bytes());
+        let script = file.to_str().unwrap();
+        let words: [&[&str]; 6] = [
+            &["--ban", "BAN-1"],
+            &["--all-banned"],
+            &["--auto"],
+            &["--ban", "BAN-1", "--dry-run"],
+            &["--all-banned", "--script", script],
+            &["--ban", "BAN-1", "--script", script, "--user", "5:5"],
+        ];
+        for words in words {
+            // Without the script there is nothing that could run, and a script that no ban signs is typed.
+            if words.contains(&"--script") != (way == "another script") && words[0] != "--auto" {
+                continue;
+            }
+            let said = fleet.run(words);
+            assert_eq!((said.status, fleet.ledger().len(), fleet.calls().len()), (Some(1), 0, 0), "{way} {words:?}: {said:?}");
+            assert!(said.err.contains("cannot run the list's patches: 1 signed it, and the lift threshold is 2\n"), "{said:?}");
+            let ban = if way == "a ban that is new" && words[0] == "--all-banned" { "BAN-8" } else { "BAN-1" };
+            assert!(words[0] == "--auto" || said.err.contains(&format!("\n{ban}: patch: ")), "{way} {words:?}: {said:?}");
+        }
+        // What is typed runs, with the list's ban to choose the containers.
+        let typed = fleet.run(&["--ban", "BAN-1", "--", "/bin/sh", "-c", "echo typed >> \"$LEDGER\""]);
+        assert_eq!((typed.status, &*fleet.ledger()["web-1"]), (Some(0), "typed\n"), "{way}: {typed:?}");
+        // Another signature under the same list, in either of its copies, makes it the signers' own.
+        let claim = super::node::text(&stolen);
+        fleet.node.install(&super::node::signed(&stolen, &[signer(2).sign(&claim)])).unwrap();
+        let said = fleet.run(&["--all-banned", "--script", script]);
+        assert!(said.status != Some(1), "{way}: {said:?}");
     }
 }
 

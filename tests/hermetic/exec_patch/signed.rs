@@ -154,7 +154,7 @@ fn by_itself_a_patch_takes_as_many_signatures_as_lifting_a_ban() {
     fleet.node.set("auto_patch = \"on-install\"\n");
     let said = fleet.run(&["--auto"]);
     assert_eq!((said.status, fleet.ledger().len(), fleet.calls().len()), (Some(1), 0, 0), "{said:?}");
-    assert!(said.err.contains("without being asked: 1 signed it, and the lift threshold is 2"), "{said:?}");
+    assert!(said.err.contains("cannot run the list's patches: 1 signed it, and the lift threshold is 2"), "{said:?}");
     fleet.node.install(&fleet.node.list(2).source(source(PATCH)).by(&[1, 2])).unwrap();
     let said = fleet.run(&["--auto"]);
     assert_eq!(said.status, Some(0), "{said:?}");

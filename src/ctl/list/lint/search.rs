@@ -11,8 +11,12 @@ use super::known::{Group, Known};
 use super::reference::Reference;
 use crate::banlist::source::draft::Draft;
 use crate::ctl::CtlError;
+<<<<<<< HEAD
 use crate::ctl::image::{self, ImageError, Images};
 use crate::node::stores::Stores;
+=======
+use crate::ctl::image::{self, FoundImage, ImageError, Images};
+>>>>>>> c47cb1f (ban: offer the base's own layers beside it)
 use crate::report::line;
 
 /// How long the search may take.
@@ -36,6 +40,13 @@ pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &S
     let mut known = Known::default();
     known.add_by_name(word, found, &names(draft));
     search_on(draft, known, stores)
+}
+
+/// Every image that has a name in these stores, as far as they can be read.
+pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
+    let mut known = Known::default();
+    others(&mut known, stores, Instant::now() + PATIENCE);
+    known.groups.into_iter().flat_map(|group| group.images).collect()
 }
 
 /// What else the source names, and what else is here.

@@ -171,6 +171,7 @@ impl Report {
         let mut lines =
             vec![head("draft", &format!("{}: version {version} for {}", name(path), name(origin))), head("signed", &signed.text())];
         lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
+        lines.extend(signed.brings.iter().flatten().map(|brings| head("brings", brings)));
         lines.push(head("in force", &format!("{in_force}{why}")));
         lines.extend(self.notes.iter().map(|note| head("note", note)));
         let sections = [

@@ -29,6 +29,8 @@ pub(super) struct Signed {
     needed: Option<usize>,
     /// The bans that it lifts, by ID; unknown as above, or where this node has lost the list to compare it with.
     lifts: Option<Vec<String>>,
+    /// The patches and successors that are new on this node, or changed, one line each with their ban; unknown as above.
+    pub(super) brings: Option<Vec<String>>,
     /// Why this node would not take the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
     pub(super) fault: Option<String>,
@@ -60,11 +62,11 @@ impl Signed {
     }
 
     const fn unknown(fault: String) -> Self {
-        Self { good: None, needed: None, lifts: None, fault: Some(fault), too_few: None, impact: None }
+        Self { good: None, needed: None, lifts: None, brings: None, fault: Some(fault), too_few: None, impact: None }
     }
 
     fn of(prospect: Prospect, fault: Option<String>) -> Self {
-        let Prospect { lifts, needed, good, too_few, impact } = prospect;
+        let Prospect { lifts, needed, good, too_few, brought, impact } = prospect;
         let lifts = match lifts {
             Lifts::Nothing => Some(Vec::new()),
             Lifts::Bans(bans) => Some(bans),
@@ -73,7 +75,7 @@ impl Signed {
         // Too few for any list is the fault already.
         let too_few = too_few.filter(|_| fault.is_none()).map(|error| causes(&error));
         let impact = fault.is_none().then_some(impact);
-        Self { good: Some(good), needed: Some(needed), lifts, fault, too_few, impact }
+        Self { good: Some(good), needed: Some(needed), lifts, brings: Some(brought), fault, too_few, impact }
     }
 
     /// Whether there are enough signatures.
