@@ -335,8 +335,9 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
         )
     };
     let none = Err("cannot name the layers of \"x\": it has none of its own that is not empty".to_owned());
-    for (base, here, expected) in [
-        (&["os"][..], &[][..], Ok(vec!["os"])),
+    type Case<'a> = (&'a [&'a str], &'a [&'a [&'a str]], Result<Vec<&'a str>, String>);
+    let cases: [Case<'_>; 7] = [
+        (&["os"], &[], Ok(vec!["os"])),
         // Nobody can tell whose the layers below are.
         (&["os", "lib", "app"], &[], Ok(vec!["app"])),
         (&["os", "lib", "app", ""], &[&["other"], &["", "another"]], Ok(vec!["app"])),
@@ -345,7 +346,8 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
         (&["os", "", "lib", "app", ""], &[&["os", "", "else"]], Ok(vec!["lib", "app"])),
         (&["os", "lib", "app"], &[&["app"]], none.clone()),
         (&["", ""], &[], none),
-    ] {
+    ];
+    for (base, here, expected) in cases {
         assert_eq!(own(base, here), expected, "{base:?} {here:?}");
     }
     // Beside the base, in the same ban, each once.

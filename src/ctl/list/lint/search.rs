@@ -11,12 +11,8 @@ use super::known::{Group, Known};
 use super::reference::Reference;
 use crate::banlist::source::draft::Draft;
 use crate::ctl::CtlError;
-<<<<<<< HEAD
-use crate::ctl::image::{self, ImageError, Images};
-use crate::node::stores::Stores;
-=======
 use crate::ctl::image::{self, FoundImage, ImageError, Images};
->>>>>>> c47cb1f (ban: offer the base's own layers beside it)
+use crate::node::stores::Stores;
 use crate::report::line;
 
 /// How long the search may take.
