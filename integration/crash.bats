@@ -178,7 +178,7 @@ fails_at_each() {
         [ "$(answers)" = "list 1, admitted" ] || fail "$where: the gate says: $(answers)" || return 1
         [ "$(grep -v '^next ' "$STATE/floor")" = "$(cat "$ROOM/before/first/floor")" ] || fail "$where: the floor has changed" || return 1
       fi
-      settles "$where" ".lock banlist.lst banlist.previous.lst floor" "list 2, list 2" "$@" || return 1
+      settles "$where" ".lock banlist.copy.lst banlist.lst floor" "list 2, list 2" "$@" || return 1
     fi
     [[ "$name $rest" != rename*'/banlist.lst")'* ]] || in_place=yes
   done <<<"$all"
@@ -194,12 +194,13 @@ installing_first() {
   restore none
   missing=$(answers)
   [[ $missing == *"$NO_LIST"*"$NO_LIST"* ]]
-  killed_at_each none "$1" "$2" ".lock banlist.lst floor" "list 1, admitted" "$missing" -- "$EMBARGOCTL" install "$ROOM/first.lst"
+  killed_at_each none "$1" "$2" ".lock banlist.copy.lst banlist.lst floor" "list 1, admitted" "$missing" "second copy of list 1, admitted" \
+    -- "$EMBARGOCTL" install "$ROOM/first.lst"
 }
 
 # installing_second PART OF
 installing_second() {
-  killed_at_each first "$1" "$2" ".lock banlist.lst banlist.previous.lst floor" "list 2, list 2" "list 1, admitted" \
+  killed_at_each first "$1" "$2" ".lock banlist.copy.lst banlist.lst floor" "list 2, list 2" "list 1, admitted" \
     -- "$EMBARGOCTL" install "$ROOM/second.lst"
 }
 
@@ -274,7 +275,7 @@ without_nameless_files() {
   restore first
   mkdir "$ROOM/saved"
   cp -a "$STATE/." "$ROOM/saved"
-  mount -t tmpfs -o size=12k,mode=0755 tmpfs "$STATE"
+  mount -t tmpfs -o size=20k,mode=0755 tmpfs "$STATE"
   cp -a "$ROOM/saved/." "$STATE"
   run "$EMBARGOCTL" install "$ROOM/second.lst"
   local said=$output failed=$status answers names
@@ -284,5 +285,5 @@ without_nameless_files() {
   [ "$failed" -eq 1 ]
   [[ $said == "embargoctl: cannot write \"$STATE/banlist.lst\": the disk is full"* ]] || fail "$said"
   [ "$answers" = "list 1, admitted" ] || fail "$answers"
-  [ "$names" = ".lock banlist.lst floor" ] || fail "$names"
+  [ "$names" = ".lock banlist.copy.lst banlist.lst floor" ] || fail "$names"
 }

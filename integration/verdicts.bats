@@ -226,19 +226,20 @@ refused() {
   run "$EMBARGOCTL" install "$ROOM/forger/banlist.lst"
   [ "$status" -ne 0 ]
   refused app:1
-  rm -f /var/lib/embargo/banlist.previous.lst
+  rm -f /var/lib/embargo/banlist.copy.lst
   cp "$ROOM/forger/banlist.lst" /var/lib/embargo/banlist.lst
   refused app:1
   refused other:1
 }
 
-@test "a broken list with an authentic one before it: the one before is enforced, loudly" {
-  write_ban
+@test "a broken list with a second copy: that is enforced, loudly" {
+  new_source
   publish
+  write_ban
   publish
   truncate -s 5000 /var/lib/embargo/banlist.lst
   refused app:1
-  heard EMBARGO_EVENT=previous-list
+  heard EMBARGO_EVENT=second-copy
   admitted other:1
 }
 
@@ -251,14 +252,14 @@ refused() {
   run "$EMBARGOCTL" install "$ROOM/old.lst"
   [ "$status" -ne 0 ]
   cp "$ROOM/old.lst" /var/lib/embargo/banlist.lst
-  rm -f /var/lib/embargo/banlist.previous.lst
+  rm -f /var/lib/embargo/banlist.copy.lst
   refused app:1
 }
 
 @test "a list that is cut off, empty, garbage, a link, a folder or a FIFO: refused at once, naming it" {
   write_ban
   publish
-  rm -f /var/lib/embargo/banlist.previous.lst
+  rm -f /var/lib/embargo/banlist.copy.lst
   cp /var/lib/embargo/banlist.lst "$ROOM/good.lst"
   local list=/var/lib/embargo/banlist.lst way
   for way in 'truncate -s 0 L' 'truncate -s 100 L' 'truncate -s 4096 L' 'head -c 20000 /dev/urandom >L' 'rm L; mkfifo L' 'rm L; mkdir L' \

@@ -21,7 +21,9 @@ pub struct Paths {
     pub state: PathBuf,
     /// The list in force: `/var/lib/embargo/banlist.lst`.
     pub list: PathBuf,
-    /// The list before it: `/var/lib/embargo/banlist.previous.lst`.
+    /// Its second copy, of the same version: `/var/lib/embargo/banlist.copy.lst`.
+    pub copy: PathBuf,
+    /// Where earlier versions of the program kept the list before the one in force, `/var/lib/embargo/banlist.previous.lst`. Nothing reads it.
     pub previous: PathBuf,
     /// The newest list ever installed: `/var/lib/embargo/floor`.
     pub floor: PathBuf,
@@ -46,6 +48,7 @@ impl Paths {
             keyset: etc.join("keyset"),
             break_glass: etc.join("break-glass"),
             list: state.join("banlist.lst"),
+            copy: state.join("banlist.copy.lst"),
             previous: state.join("banlist.previous.lst"),
             floor: state.join("floor"),
             lineage: state.join("lineage"),

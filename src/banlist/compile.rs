@@ -4,7 +4,7 @@
 //! every machine. Ban lines come first, in the order of the source, then entry lines, in the order of the digests that use them first.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 
@@ -14,7 +14,7 @@ use crate::sys::threads;
 
 use super::error::Edition;
 use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
-use super::record::{Entry, MAX_LINE, MAX_MATCHES, Match};
+use super::record::{self, Entry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT, Match};
 use super::section;
 use super::source::Source;
 use super::tree::build::{self, WriteAt};
@@ -45,6 +45,8 @@ pub enum CompileError {
     TooOften(Digest, String),
     /// A ban's line, or that of an entry of it, is longer than a list can hold: the ban.
     TooLong(String),
+    /// What the list would say of a digest is more than a start may read: the digest, the ban that has it first.
+    TooHeavy(Digest, String),
     /// There are more records than a list can hold.
     TooManyRecords,
     /// There are more digests than a list can hold.
@@ -61,6 +63,10 @@ impl fmt::Display for CompileError {
                 write!(f, "cannot compile {ban}: {digest} stands in it and in other bans under more than {MAX_MATCHES} names")
             }
             Self::TooLong(ban) => write!(f, "cannot compile {ban}: its record has more than {MAX_LINE} bytes"),
+            Self::TooHeavy(digest, ban) => write!(
+                f,
+                "cannot compile {ban}: all that is said of {digest}, by it and by other bans, has more than {MAX_WEIGHT} bytes, a comma counted as 48"
+            ),
             Self::TooManyRecords => write!(f, "cannot compile the source: its records have more than {MAX_RECORDS} bytes"),
             Self::TooManyEntries => write!(f, "cannot compile the source: it has more than {MAX_ENTRIES} digests"),
             Self::Write(_) => f.write_str("cannot write the list"),
@@ -72,7 +78,9 @@ impl std::error::Error for CompileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Write(error) => Some(error),
-            Self::Twice(..) | Self::TooOften(..) | Self::TooLong(_) | Self::TooManyRecords | Self::TooManyEntries => None,
+            Self::Twice(..) | Self::TooOften(..) | Self::TooLong(_) | Self::TooHeavy(..) | Self::TooManyRecords | Self::TooManyEntries => {
+                None
+            }
         }
     }
 }
@@ -182,6 +190,8 @@ fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
 struct Records<'a> {
     source: &'a Source,
     bytes: Vec<u8>,
+    /// What the line at each offset weighs that is a ban's.
+    weights: HashMap<u64, u64>,
     /// The reason of each match of the source.
     reasons: Vec<u32>,
     /// What an entry says of each reason.
@@ -199,13 +209,19 @@ impl<'a> Records<'a> {
         let mut records = Self {
             source,
             bytes: Vec::new(),
+            weights: HashMap::new(),
             reasons: Vec::new(),
             said: Vec::new(),
             lines: Vec::new(),
             single: Vec::new(),
             several: HashMap::new(),
         };
-        let bans = source.bans.iter().map(|ban| records.line(ban, &ban.id)).collect::<Result<Vec<_>, _>>()?;
+        let mut bans = Vec::with_capacity(source.bans.len());
+        for ban in &source.bans {
+            let offset = records.line(ban, &ban.id)?;
+            records.weights.insert(offset, records.last_weight(offset));
+            bans.push(offset);
+        }
         let mut numbers = HashMap::new();
         for found in &source.matches {
             let said = Match { kind: found.kind, name: found.name.clone(), platform: found.platform.clone(), ban: bans[found.ban] };
@@ -238,7 +254,12 @@ impl<'a> Records<'a> {
         let reasons: Vec<u32> = group.iter().map(|(_, reason)| *reason).collect();
         let matches: Vec<_> = reasons.iter().map(|reason| self.said[*reason as usize].clone()).collect();
         let kinds = matches.iter().fold(Kinds::default(), |kinds, found| kinds.with(found.kind));
+        let bans: BTreeSet<_> = matches.iter().map(|found| found.ban).collect();
         let offset = self.line(&Entry { matches }, self.ban_id(reasons[0]))?;
+        let weight = bans.iter().filter_map(|ban| self.weights.get(ban)).sum::<u64>() + self.last_weight(offset);
+        if weight > MAX_WEIGHT {
+            return Err(CompileError::TooHeavy(group[0].0, self.ban_id(reasons[0]).to_owned()));
+        }
         let number = u32::try_from(self.lines.len()).map_err(|_| CompileError::TooManyRecords)?;
         self.lines.push((offset, kinds));
         match reasons[..] {
@@ -261,6 +282,11 @@ impl<'a> Records<'a> {
             return Err(CompileError::TooManyRecords);
         }
         Ok(offset)
+    }
+
+    /// What the last line weighs, which starts at `offset`.
+    fn last_weight(&self, offset: u64) -> u64 {
+        record::weight(usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default())
     }
 
     /// The ID of the ban of a reason.

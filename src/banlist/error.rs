@@ -9,6 +9,7 @@ use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
 
 use super::floor::MAX_JUMP;
+use super::record::MAX_WEIGHT;
 
 /// A line of a text that is not what its grammar asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,10 @@ pub enum ListError {
     Record(PathBuf, u64),
     /// The head counts other entries than the tree has.
     Counts(PathBuf),
+    /// A digest's entry and its bans, the entry at this offset, say more than a list may say of one digest.
+    Heavy(PathBuf, u64),
+    /// The list says more of one container than its start may read.
+    Excess(PathBuf),
     /// The list bans a digest that was asked for, and what it says of it, or of the others, cannot be read: the digest, and why.
     Unread(Digest, Box<ListError>),
 }
@@ -142,7 +147,9 @@ impl ListError {
             | Self::Table(path)
             | Self::Block(path, _)
             | Self::Record(path, _)
-            | Self::Counts(path) => path,
+            | Self::Counts(path)
+            | Self::Heavy(path, _)
+            | Self::Excess(path) => path,
             Self::Unread(_, fault) => fault.path(),
         }
     }
@@ -179,6 +186,8 @@ impl ListError {
             | Self::Block(..)
             | Self::Record(..)
             | Self::Counts(_)
+            | Self::Heavy(..)
+            | Self::Excess(_)
             | Self::Unread(..) => false,
         }
     }
@@ -222,6 +231,10 @@ impl fmt::Display for ListError {
             Self::Block(path, block) => write!(f, "cannot trust list {path:?}: block {block} of its records is corrupt"),
             Self::Record(path, offset) => write!(f, "cannot trust list {path:?}: the record at {offset} is malformed"),
             Self::Counts(path) => write!(f, "cannot trust list {path:?}: its head counts other entries than it has"),
+            Self::Heavy(path, offset) => {
+                write!(f, "cannot use list {path:?}: the entry at {offset} and its bans say more than {MAX_WEIGHT} bytes")
+            }
+            Self::Excess(path) => write!(f, "cannot use list {path:?}: it says more of one container than its start may read"),
             Self::Unread(digest, fault) => write!(f, "cannot read the ban of {digest}: {fault}"),
         }
     }
@@ -250,7 +263,9 @@ impl std::error::Error for ListError {
             | Self::Table(_)
             | Self::Block(..)
             | Self::Record(..)
-            | Self::Counts(_) => None,
+            | Self::Counts(_)
+            | Self::Heavy(..)
+            | Self::Excess(_) => None,
         }
     }
 }

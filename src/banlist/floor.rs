@@ -1,18 +1,19 @@
 //! Which list is the newest that this node ever had?
 //!
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in place, never before. Out: [`Floor`]. A list below
-//! it is a rollback, another list of the same edition an equivocation. It also names the one older list that may stand in while the current one is
-//! broken, and, while an installation is under way, the list that it is about to put in place: a list that none of these names did not come through
-//! an installation.
+//! it is a rollback, another list of the same edition an equivocation. While an installation is under way, it also names the list that is about to be put
+//! in place: a list that neither of these names did not come through an installation.
 //!
 //! ```text
 //! keyset 1
 //! version 412
 //! head sha256:…
 //! issued 2026-11-20T14:00:00Z
-//! previous sha256:…            (absent after the first installation)
 //! next sha256:…                (while an installation is under way)
 //! ```
+//!
+//! Earlier versions of the program named here the list before, `previous sha256:…`, which they kept to stand in for the one in force. Such a line is read
+//! and means nothing any more: no older list answers for a newer one.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -36,8 +37,6 @@ pub struct Floor {
     pub head: Digest,
     /// When it was issued: no earlier time can be now.
     pub issued: Timestamp,
-    /// SHA-256 of the head's text of the list kept beside it.
-    pub previous: Option<Digest>,
     /// SHA-256 of the head's text of the list that an installation is about to put in place.
     pub next: Option<Digest>,
 }
@@ -46,32 +45,31 @@ impl Floor {
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { edition: Edition { keyset, version }, head, issued, previous, next } = self;
-        let previous = previous.map(|digest| format!("previous {digest}\n")).unwrap_or_default();
+        let Self { edition: Edition { keyset, version }, head, issued, next } = self;
         let next = next.map(|digest| format!("next {digest}\n")).unwrap_or_default();
-        format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{previous}{next}")
+        format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{next}")
     }
 
     /// Reads the file's text.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Floor::text`] would not write.
+    /// [`Malformed`] for anything that [`Floor::text`] would not write, the line of earlier versions aside.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(text);
         let keyset = lines.value("keyset ", "\"keyset NUMBER\"", text::number)?;
         let version = lines.value("version ", "\"version NUMBER\"", text::number)?;
         let head = lines.value("head ", "\"head sha256:DIGEST\"", text::digest)?;
         let issued = lines.value("issued ", "\"issued YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let previous = digest_after(&mut lines, "previous ", "\"previous sha256:DIGEST\"")?;
+        digest_after(&mut lines, "previous ", "\"previous sha256:DIGEST\"")?;
         let next = digest_after(&mut lines, "next ", "\"next sha256:DIGEST\"")?;
         lines.end("no more lines")?;
-        Ok(Self { edition: Edition { keyset, version }, head, issued, previous, next })
+        Ok(Self { edition: Edition { keyset, version }, head, issued, next })
     }
 
     /// Whether the list of this head came to the node through an installation, one that is under way included.
     #[must_use]
     pub fn knows(&self, head: Digest) -> bool {
-        self.head == head || self.next == Some(head) || self.previous == Some(head)
+        self.head == head || self.next == Some(head)
     }
 }
 
@@ -90,19 +88,18 @@ mod tests {
             edition: Edition { keyset: 3, version: 412 },
             head: Digest::of(b"head"),
             issued: Timestamp::from_seconds(1_795_183_200),
-            previous: None,
             next: None,
         };
         assert_eq!(Floor::parse(&floor.text()), Ok(floor));
         floor.next = Some(Digest::of(b"after"));
         assert_eq!(Floor::parse(&floor.text()), Ok(floor));
-        floor.previous = Some(Digest::of(b"before"));
-        assert_eq!(Floor::parse(&floor.text()), Ok(floor));
-        assert_eq!([&b"head"[..], b"before", b"after", b"other"].map(|text| floor.knows(Digest::of(text))), [true, true, true, false]);
+        assert_eq!([&b"head"[..], b"after", b"other"].map(|text| floor.knows(Digest::of(text))), [true, true, false]);
         floor.next = None;
         assert!(!floor.knows(Digest::of(b"after")));
-        let text = floor.text();
+        // As earlier versions wrote it: the list that they kept is known no more.
+        let text = format!("{}previous {}\n", floor.text(), Digest::of(b"before"));
         assert_eq!(Floor::parse(&text), Ok(floor));
+        assert!(!floor.knows(Digest::of(b"before")));
         for (broken, fault) in [
             (String::new(), "line 1: expected \"keyset NUMBER\""),
             (text.replace("keyset 3", "keyset 03"), "line 1: expected \"keyset NUMBER\""),

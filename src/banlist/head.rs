@@ -39,8 +39,8 @@ pub const MAX_TEXT: usize = 1_024;
 /// Bytes of a block of the records section; the last may be shorter.
 pub const BLOCK_SIZE: u64 = 4_096;
 
-/// The most bytes of the records section, so that its table stays below 1 MiB.
-pub const MAX_RECORDS: u64 = 128 << 20;
+/// The most bytes of the records section, so that its table has at most 256 KiB.
+pub const MAX_RECORDS: u64 = 32 << 20;
 
 /// The most entries: offsets and indices stay far from overflow.
 pub const MAX_ENTRIES: u64 = 1 << 32;
@@ -192,7 +192,8 @@ impl Head {
         let keyset = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let version = lines.value("version: ", "\"version: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let later = |time| text::time(time).filter(|expires| *expires > issued);
+        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue", later)?;
         let impact = lines.value("impact: ", "\"impact: guarded\" or \"impact: acknowledged\"", impact)?;
         let entries = lines.value("entries: ", "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"", entries)?;
         lines.value("node-size: ", "\"node-size: 1024\"", |size| (size == "1024").then_some(()))?;

@@ -7,10 +7,11 @@
 //! (it asks the processor on first use: CPUID costs microseconds in a virtual machine), first Ed25519 verification 87 µs, later ones 31 µs, P-256
 //! 35 µs. `aws-lc-rs` 1.19 was faster when hot (23 and 36 µs) and slower where it counts: 42 µs more at every start, its constructor runs even for
 //! calls that check nothing, 109 µs for the first, 2,560 KB. `ed25519-dalek` 3.0 took 97 and 33 µs and 120 KB and leaves P-256 to another crate
-//! (`p256`: seven times slower). `ring` rejects signatures whose scalar is out of range; keys of small order, under which anybody can sign, and keys
-//! that have a second spelling are rejected here when they are read. SSH's and minisign's forms are taken apart here and verified by `ring` all the
+//! (`p256`: seven times slower). `ring` rejects signatures whose scalar is out of range; keys of small order, under which anybody can sign, keys
+//! that have a second spelling, and bytes that are no point of the curve are rejected here when they are read. SSH's and minisign's forms are taken apart here and verified by `ring` all the
 //! same: both together are 16 KB of the program, half of it BLAKE2b, where the `ssh-key` crate alone comes with 42 others.
 
+mod curve;
 pub mod minisign;
 pub mod sshsig;
 
@@ -69,12 +70,17 @@ pub enum Curve {
 }
 
 impl Curve {
-    /// Whether `raw` has the form of a point under which only its owner can sign.
+    /// Whether `raw` is a point of the curve under which only its owner can sign.
     #[must_use]
     fn fits(self, raw: &[u8]) -> bool {
         match self {
-            Self::Ed25519 => raw.len() == 32 && !of_small_order(raw) && is_reduced(raw),
-            Self::P256 => raw.len() == 65 && raw[0] == 0x04,
+            Self::Ed25519 => {
+                !of_small_order(raw) && <&[u8; 32]>::try_from(raw).is_ok_and(|key| is_reduced(key) && curve::is_on_edwards25519(key))
+            }
+            Self::P256 => match raw.split_first() {
+                Some((0x04, point)) => matches!(point.as_chunks(), ([x, y], []) if curve::is_on_p256(x, y)),
+                Some(_) | None => false,
+            },
         }
     }
 

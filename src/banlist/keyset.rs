@@ -158,7 +158,8 @@ impl Keyset {
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let number = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
+        let later = |time| text::time(time).filter(|expires| *expires > issued);
+        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue", later)?;
         let thresholds =
             |words| text::numbers(words, ["root", "list", "lift"])?.map(usize::try_from).into_iter().collect::<Result<Vec<_>, _>>().ok();
         let wanted = lines.value("threshold: ", "\"threshold: root=NUMBER list=NUMBER lift=NUMBER\"", thresholds)?;

@@ -193,7 +193,10 @@ pub struct Hit {
 pub const MAX_SCRIPT: u64 = 64 << 20;
 
 /// The longest line of the records section, its line feed included, in bytes.
-pub const MAX_LINE: usize = 256 << 10;
+pub const MAX_LINE: usize = 64 << 10;
+
+/// The most that an entry line and its ban lines weigh together, see [`weight`]: all that a list says of one digest.
+pub const MAX_WEIGHT: u64 = 128 << 10;
 
 /// The most matches of an entry line: who reads one reads all of its bans, and a container that starts waits for it.
 pub const MAX_MATCHES: usize = 64;
@@ -228,6 +231,12 @@ pub struct Match {
     pub platform: Option<String>,
     /// Where the line of the ban starts in the records section.
     pub ban: u64,
+}
+
+/// What a line costs whoever reads it, in bytes: its own, and for each of its parts what a part takes in memory, however short it is.
+#[must_use]
+pub fn weight(line: &[u8]) -> u64 {
+    line.iter().fold(0, |weight, byte| weight + if *byte == b',' { 48 } else { 1 })
 }
 
 /// Reads a line of the records section; `None` when it is not a `T`.

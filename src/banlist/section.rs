@@ -2,7 +2,7 @@
 //!
 //! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile until hashed). Out: single lines. Nothing of this is
 //! read unless a digest was found in the tree, so its size costs an admitted container nothing. The table is hashed against the head, each block
-//! against the table, once, before a line of it is used.
+//! against the table, once, before a line of it is used. However much a list says of one container, what its start reads of that is bounded.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,23 @@ use sha2::{Digest as _, Sha256};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{BLOCK_SIZE, Head};
-use super::record::{self, Ban, Entry, MAX_LINE};
+use super::record::{self, Ban, Entry, MAX_LINE, MAX_WEIGHT};
 use crate::lineage::digest::Digest;
+
+/// For whom the records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// For one container, whose start waits: at most [`MAX_BLOCKS`] of them, and lines of at most [`MAX_START`] in weight.
+    Start,
+    /// For all containers of a node at once, or for a person: everything.
+    Survey,
+}
+
+/// The most blocks that are read for one start, 768 KiB. What a list says of one digest lies in fewer, however it is spread.
+pub const MAX_BLOCKS: usize = 192;
+
+/// The most that the lines which are read for one start weigh together (see [`record::weight`]): four digests of which a list says as much as it may.
+pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
 /// The records section of a list, its table checked.
 #[derive(Debug)]
@@ -21,6 +36,9 @@ pub struct Section<'a, R: ReadAt + ?Sized> {
     head: &'a Head,
     table: Vec<u8>,
     blocks: BTreeMap<u64, Vec<u8>>,
+    reading: Reading,
+    /// What the lines weigh that were read.
+    weight: u64,
 }
 
 impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
@@ -28,20 +46,21 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     ///
     /// # Errors
     /// [`ListError::Table`] when it does not hash to what the head says, [`ListError::Read`].
-    pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
-        // At most 1 MiB: the head's grammar bounds the section.
+    pub fn open(list: &'a Reader<'a, R>, head: &'a Head, reading: Reading) -> Result<Self, ListError> {
+        // At most 256 KiB: the head's grammar bounds the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
         list.read_into(&mut table, head.table_at())?;
         if Digest::of(&table) != head.records {
             return Err(ListError::Table(list.path.to_owned()));
         }
-        Ok(Self { list, head, table, blocks: BTreeMap::new() })
+        Ok(Self { list, head, table, blocks: BTreeMap::new(), reading, weight: 0 })
     }
 
     /// The entry whose line starts at `offset`.
     ///
     /// # Errors
-    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when there is no such line, [`ListError::Read`].
+    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when there is no such line, [`ListError::Read`],
+    /// [`ListError::Excess`] when it is more than a start may read.
     pub fn entry(&mut self, offset: u64) -> Result<Entry, ListError> {
         Entry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
@@ -63,7 +82,8 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
             let rest = &block[usize::try_from(at % BLOCK_SIZE).unwrap_or(0)..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 line.extend_from_slice(&rest[..end]);
-                return Ok(line);
+                self.weight += record::weight(&line);
+                return if self.reading == Reading::Start && self.weight > MAX_START { Err(self.excess()) } else { Ok(line) };
             }
             line.extend_from_slice(rest);
             at += rest.len() as u64;
@@ -74,6 +94,9 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// A block, hashed when it is first asked for. `number` is below [`Head::blocks`].
     fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
         if !self.blocks.contains_key(&number) {
+            if self.reading == Reading::Start && self.blocks.len() == MAX_BLOCKS {
+                return Err(self.excess());
+            }
             let block = read_block(self.list, self.head, &self.table, number)?;
             self.blocks.insert(number, block);
         }
@@ -82,6 +105,10 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
 
     fn malformed(&self, offset: u64) -> ListError {
         ListError::Record(self.list.path.to_owned(), offset)
+    }
+
+    fn excess(&self) -> ListError {
+        ListError::Excess(self.list.path.to_owned())
     }
 }
 
@@ -105,7 +132,7 @@ where
     R: ReadAt + ?Sized,
     F: FnMut(u64, &[u8]) -> Result<(), ListError>,
 {
-    let section = Section::open(list, head)?;
+    let section = Section::open(list, head, Reading::Survey)?;
     let (mut line, mut offset) = (Vec::new(), 0);
     for number in 0..head.blocks() {
         let block = read_block(list, head, &section.table, number)?;

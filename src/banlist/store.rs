@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ use crate::sys::file::{self, Guard};
 use crate::sys::folder;
 
 use super::bytes::{ReadAt, Reader};
-use super::error::{ListError, Tally};
+use super::error::{Edition, ListError, Tally};
 use super::floor::{Floor, MAX_FLOOR, MAX_JUMP};
 use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
 use super::record::{Ban, Hit, Match, MatchKind};
-use super::section::Section;
+use super::section::{Reading, Section};
 use super::tree::{self, Leaf};
 
 /// One digest to look for.
@@ -74,7 +75,7 @@ pub struct Known {
     pub hits: Vec<Hit>,
     /// Which file answered.
     pub slot: Slot,
-    /// Why the current list was passed over, when it was.
+    /// Why `banlist.lst` was passed over, when it was.
     pub fault: Option<ListError>,
     /// Signatures that name a trusted key and do not verify, beside enough good ones.
     pub bad_signatures: usize,
@@ -97,33 +98,22 @@ impl Known {
     }
 }
 
-/// Which of a node's two lists answered.
+/// Which of the two copies of the list in force answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// `banlist.lst`.
     Current,
-    /// `banlist.previous.lst`.
-    Previous,
+    /// `banlist.copy.lst`.
+    Copy,
 }
 
 /// Where a list stands that is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// In force.
+    /// In force, in either of its places.
     Current,
-    /// Kept, to stand in for the one in force.
-    Previous,
     /// Nowhere yet: an installation, or a person, asks. Who installs it compares it with the list in force and may ask for more signatures.
     Staged,
-}
-
-impl From<Slot> for Standing {
-    fn from(slot: Slot) -> Self {
-        match slot {
-            Slot::Current => Self::Current,
-            Slot::Previous => Self::Previous,
-        }
-    }
 }
 
 /// What a list must satisfy on this node.
@@ -148,40 +138,63 @@ pub struct Authentic {
     pub tally: Tally,
 }
 
-/// Asks the current list for every query, or the previous one when the current one cannot be trusted.
+/// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot be read, or not be trusted.
 ///
-/// The previous list may lack what the current one bans. So it is not asked when the current list proves a ban that cannot be read in full, nor when
-/// the operating system failed at reading: neither says that the current list is no list.
+/// Both are held to the same: neither answers when it is older than the newest list that the node had. When the first proves a ban that it does not tell
+/// in full, the second is asked only if it is the same list: another may lack the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between may not fit them; then all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
-        Ok(trust) => look_up_by(trust, paths, queries),
+        Ok(trust) => look_up_by(trust, paths, queries, Reading::Start),
+        Err(fault) => Bans::Missing(fault),
+    }
+}
+
+/// The same for the queries of many containers at once: it reads as much as there is, where for one container it reads no more than a start may.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
+    match Trust::load(paths, rules) {
+        Ok(trust) => look_up_by(trust, paths, queries, Reading::Survey),
         Err(fault) => Bans::Missing(fault),
     }
 }
 
 /// The same, with keyset and floor as they were a moment ago.
-fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query]) -> Bans {
-    let mut answer = ask(&paths.list, &trust, Slot::Current, queries);
+fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
+    let mut answer = ask(&paths.list, &trust, Slot::Current, queries, reading);
     if answer.as_ref().is_err_and(may_have_been_installed) {
         trust = match Trust::load(paths, &trust.rules) {
             Ok(trust) => trust,
             Err(fault) => return Bans::Missing(fault),
         };
-        answer = ask(&paths.list, &trust, Slot::Current, queries);
+        answer = ask(&paths.list, &trust, Slot::Current, queries, reading);
     }
     let fault = match answer {
         Ok(known) => return Bans::Known(known),
-        Err(fault @ ListError::Unread(..)) => return Bans::Missing(fault),
-        Err(fault) if fault.is_of_the_system() => return Bans::Missing(fault),
+        // The other copy says as much.
+        Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) => return Bans::Missing(fault),
         Err(fault) => fault,
     };
-    match ask(&paths.previous, &trust, Slot::Previous, queries) {
-        Ok(known) => Bans::Known(Known { fault: Some(fault), ..known }),
-        // What is wrong with the current list is what has to be put right.
-        Err(_) => Bans::Missing(fault),
+    match ask(&paths.copy, &trust, Slot::Copy, queries, reading) {
+        Ok(known) if may_stand_in(&known, &fault, &paths.list, &trust) => Bans::Known(Known { fault: Some(fault), ..known }),
+        // It proves the ban by itself.
+        Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => Bans::Missing(unread),
+        // What is wrong with the first is what has to be put right.
+        Ok(_) | Err(_) => Bans::Missing(fault),
+    }
+}
+
+/// Whether the second copy may answer where the first is at fault. A newer list may stand in the first place, put there by hand: as long as its head can
+/// be read, an older one does not answer for it.
+fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> bool {
+    match (authentic(list, trust), fault) {
+        (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
+        (Err(_), ListError::Unread(..)) => false,
+        (Ok((.., first)), _) => first.head.edition <= Edition { keyset: copy.keyset, version: copy.version },
+        (Err(_), _) => true,
     }
 }
 
@@ -242,7 +255,7 @@ impl Trust {
         if size != head.file_size() {
             return Err(ListError::Size(path(), size, head.file_size()));
         }
-        self.fits_floor(list.path, head, digest, standing)?;
+        self.fits_floor(list.path, head, digest)?;
         if tally.good < wanted {
             return Err(ListError::NotInstalled(path(), tally));
         }
@@ -255,7 +268,7 @@ impl Trust {
     #[must_use]
     pub fn signed(&self, paths: &Paths, head: Digest) -> Tally {
         let (mut text, mut signatures) = (String::new(), Vec::new());
-        for path in [&paths.list, &paths.previous] {
+        for path in [&paths.list, &paths.copy] {
             let opened = file::open(path, Guard::NoLink).map_err(ListError::from);
             let found = opened.and_then(|(file, size)| claim(&Reader { path, bytes: &file }, size));
             if let Ok(found) = found.map_err(drop)
@@ -268,17 +281,14 @@ impl Trust {
         self.keyset.tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
     }
 
-    /// Compares a list with the floor and with the settings' lowest version. The previous list may be below the floor when it is the very one that
-    /// was kept when the floor was set: any other older list, however authentic, is a rollback. With a higher keyset versions may start again.
-    fn fits_floor(&self, path: &Path, head: &Head, digest: Digest, standing: Standing) -> Result<(), ListError> {
+    /// Compares a list with the floor and with the settings' lowest version: an older list, however authentic, is a rollback, in whichever place. With a
+    /// higher keyset versions may start again.
+    fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {
             return Err(ListError::TooOld(path.to_owned(), edition.version, self.rules.min_version));
         }
         let Some(floor) = self.floor else { return Ok(()) };
-        if standing == Standing::Previous && floor.previous == Some(digest) {
-            return Ok(());
-        }
         match edition.cmp(&floor.edition) {
             Ordering::Less => Err(ListError::Rollback(path.to_owned(), edition, floor.edition)),
             Ordering::Equal if digest != floor.head => Err(ListError::Equivocation(path.to_owned(), edition)),
@@ -318,41 +328,70 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
     Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
 }
 
-/// Authenticates one of the node's lists and asks it.
-fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query]) -> Result<Known, ListError> {
+/// Opens one of the node's lists and authenticates it.
+fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
+    let found = trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold)?;
+    Ok((file, size, found))
+}
+
+/// Authenticates one of the node's lists and asks it.
+fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query], reading: Reading) -> Result<Known, ListError> {
+    let (file, _, Authentic { head, digest, tally }) = authentic(path, trust)?;
     let list = Reader { path, bytes: &file };
-    let Authentic { head, digest, tally } = trust.authenticate(&list, size, slot.into(), Enough::Threshold)?;
-    let hits = hits(&list, &head, queries)?;
+    let hits = hits(&list, &head, queries, reading)?;
     let image_digests = head.entries.of(MatchKind::Image);
     let Head { edition, issued, expires, .. } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);
     let (keyset, version) = (edition.keyset, edition.version);
-    Ok(Known { keyset, version, head: digest, issued, expires, floor_issued, image_digests, hits, slot, fault: None, bad_signatures: tally.bad })
+    Ok(Known {
+        keyset,
+        version,
+        head: digest,
+        issued,
+        expires,
+        floor_issued,
+        image_digests,
+        hits,
+        slot,
+        fault: None,
+        bad_signatures: tally.bad,
+    })
 }
 
-/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Kinds that the list does not ban are not looked up.
+/// The most bans that one start has to know, and the most matches.
+const MAX_BANS: usize = 128;
+const MAX_HITS: usize = 1_024;
+
+/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Whatever the head counts, all are looked up:
+/// a head that denies what the tree has must not let it pass.
 ///
 /// # Errors
 /// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`] when a query is known to be banned by then.
-pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Query]) -> Result<Vec<Hit>, ListError> {
-    let mut wanted: Vec<_> = queries.iter().filter(|query| head.entries.of(query.kind) > 0).map(|query| query.digest).collect();
+pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Query], reading: Reading) -> Result<Vec<Hit>, ListError> {
+    let mut wanted: Vec<_> = queries.iter().map(|query| query.digest).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let mut leaves = vec![None; wanted.len()];
-    let looked_up = tree::look_up(list, head, &wanted, &mut leaves);
+    let denied = |leaf: &Leaf| {
+        [MatchKind::Base, MatchKind::Image, MatchKind::Layer].into_iter().any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
+    };
+    let looked_up = tree::look_up(list, head, &wanted, &mut leaves).and_then(|()| match leaves.iter().flatten().any(denied) {
+        true => Err(ListError::Counts(list.path.to_owned())),
+        false => Ok(()),
+    });
     let leaf_of = |query: &Query| {
         let leaf = wanted.binary_search(&query.digest).ok().and_then(|at| leaves[at]);
         leaf.filter(|leaf| leaf.kinds.has(query.kind))
     };
     let banned: Vec<_> = queries.iter().filter_map(|query| Some((query, leaf_of(query)?))).collect();
     let Some((first, _)) = banned.first() else { return looked_up.map(|()| Vec::new()) };
-    looked_up.and_then(|()| read(list, head, &banned)).map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
+    looked_up.and_then(|()| read(list, head, &banned, reading)).map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
 /// What the list says of the queries that it bans, each with its leaf.
-fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query, Leaf)]) -> Result<Vec<Hit>, ListError> {
-    let mut section = Section::open(list, head)?;
+fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query, Leaf)], reading: Reading) -> Result<Vec<Hit>, ListError> {
+    let mut section = Section::open(list, head, reading)?;
     // By the offset of its line: one ban may have many names, and many of the digests.
     let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
     let mut hits: Vec<Hit> = Vec::new();
@@ -368,6 +407,9 @@ fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query
             if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
                 hits.push(Hit { digest: query.digest, kind, name, platform, ban: Arc::clone(ban) });
             }
+        }
+        if reading == Reading::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
+            return Err(ListError::Excess(list.path.to_owned()));
         }
         if hits.len() == before {
             // The leaf says that it is banned as such, the entry does not: that must not pass for an admission.

@@ -13,7 +13,7 @@ use crate::sys::clock::Timestamp;
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{self, Ban, Entry, Match, MatchKind};
+use super::record::{self, Ban, Entry, MAX_WEIGHT, Match, MatchKind};
 use super::section;
 use super::tree::Kinds;
 use super::tree::leaves::Leaves;
@@ -162,7 +162,7 @@ pub fn check<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Ve
 /// The bans, and the entry lines in their order.
 fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Records, ListError> {
     let mut records = Records::default();
-    let (mut places, mut ids) = (HashMap::new(), HashSet::new());
+    let (mut places, mut ids, mut weights) = (HashMap::new(), HashSet::new(), Vec::new());
     section::each_line(list, head, |offset, bytes| {
         let malformed = || ListError::Record(list.path.to_owned(), offset);
         if let Some(ban) = record::parse::<Ban>(bytes) {
@@ -170,6 +170,7 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
                 return Err(malformed());
             }
             places.insert(offset, records.bans.len());
+            weights.push(record::weight(bytes) + 1);
             records.bans.push(Counted { ban, entries: Entries::default(), names: Vec::new() });
             return Ok(());
         }
@@ -182,8 +183,12 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             let names = &mut records.bans[place].names;
             names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
         }
+        let line = Line::of(found);
+        if line.bans.iter().map(|(place, _)| weights[*place]).sum::<u64>() + record::weight(bytes) + 1 > MAX_WEIGHT {
+            return Err(ListError::Heavy(list.path.to_owned(), offset));
+        }
         records.numbers.insert(offset, records.lines.len());
-        records.lines.push(Line::of(found));
+        records.lines.push(line);
         records.uses.push(0);
         Ok(())
     })?;

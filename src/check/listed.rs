@@ -31,7 +31,7 @@ impl List {
             Bans::Known(known) => {
                 let slot = match known.slot {
                     Slot::Current => "current",
-                    Slot::Previous => "previous",
+                    Slot::Copy => "copy",
                 };
                 let list = Self {
                     version: known.version,
@@ -50,7 +50,7 @@ impl List {
     #[must_use]
     pub fn text(&self) -> String {
         let expired = if self.expired { ", EXPIRED" } else { "" };
-        let slot = if self.slot == "previous" { ", the one before the current one" } else { "" };
+        let slot = if self.slot == "copy" { ", its second copy" } else { "" };
         format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
     }
 }

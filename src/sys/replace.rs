@@ -198,21 +198,6 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     draft.create()
 }
 
-/// Gives the file `from` the second name `to`, in place of any file that has it.
-///
-/// # Errors
-/// [`WriteError`].
-pub fn link(from: &Path, to: &Path) -> Result<(), WriteError> {
-    let fault = |cause| WriteError::new(to, cause);
-    let draft = draft_of(to).map_err(fault)?;
-    fs::hard_link(from, &draft).map_err(fault)?;
-    let renamed = fs::rename(&draft, to);
-    // Renaming one name of a file to another of the same file leaves both (rename(2)).
-    drop(fs::remove_file(&draft));
-    renamed.map_err(fault)?;
-    sync_folder(to).map_err(fault)
-}
-
 /// Removes what killed writers of `path` left beside it. Only for whoever holds the lock that all writers of `path` take.
 ///
 /// # Errors
@@ -307,13 +292,11 @@ mod tests {
         replace(&path, 0o644, b"three").unwrap();
         assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), b"three");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-        link(&path, &folder.path().join("second")).unwrap();
-        link(&path, &folder.path().join("second")).unwrap();
         let names = || names(folder.path());
-        assert_eq!(names(), ["file", "second"]);
+        assert_eq!(names(), ["file"]);
         create(&folder.path().join(".file.draft-1"), 0o600, b"left").unwrap();
         assert_eq!(sweep(&path).unwrap(), 1);
-        assert_eq!(names(), ["file", "second"]);
+        assert_eq!(names(), ["file"]);
         assert_eq!(
             replace(&folder.path().join("none/file"), 0o600, b"").unwrap_err().to_string(),
             format!("cannot write {:?}: the folder {:?} is missing", folder.path().join("none/file"), folder.path().join("none"))

@@ -65,7 +65,7 @@ pub enum EventKind {
     /// The list is past its grace.
     ListOverdue,
     /// The list before the current one is in use, because the current one cannot be trusted.
-    PreviousList,
+    SecondCopy,
     /// There is no authentic list, and a container started.
     ListMissing,
     /// The clock is behind the list's own times, so its expiry is not judged.
@@ -93,7 +93,7 @@ impl EventKind {
             Self::ListBadSignature => "list-bad-signature",
             Self::ListStale => "list-stale",
             Self::ListOverdue => "list-overdue",
-            Self::PreviousList => "previous-list",
+            Self::SecondCopy => "second-copy",
             Self::ListMissing => "list-missing",
             Self::ClockUntrusted => "clock-untrusted",
             Self::NotArmed => "not-armed",
@@ -104,7 +104,7 @@ impl EventKind {
     #[must_use]
     pub const fn priority(self) -> u8 {
         match self {
-            Self::PreviousList | Self::ListMissing => 2,
+            Self::SecondCopy | Self::ListMissing => 2,
             Self::BreakGlassOverride | Self::ListOverdue => 3,
             Self::Refused
             | Self::WouldRefuse

@@ -284,7 +284,8 @@ fn doubt(case: &Case<'_>) -> Option<String> {
 /// What is remarkable about an admission.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
     let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.called()), words::tail(case));
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
+    let mut told = Vec::new();
     for finding in findings {
         let kind = match finding.standing {
             Standing::Ahead { .. } => EventKind::BanAhead,
@@ -293,6 +294,11 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
             Standing::Cured(_) => EventKind::Cured,
             Standing::InEffect | Standing::Lapsed => continue,
         };
+        // A ban that matches many layers is told once.
+        if told.contains(&(kind, &finding.hit.ban.id)) {
+            continue;
+        }
+        told.push((kind, &finding.hit.ban.id));
         let message = admitted(&words::finding(finding, case.origin.ok()));
         events.push(Event::new(kind, subject, &[finding], &message));
     }

@@ -67,7 +67,7 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
     match known.slot {
         Slot::Current => {}
-        Slot::Previous => event(EventKind::PreviousList, &passed_over(known)),
+        Slot::Copy => event(EventKind::SecondCopy, &passed_over(known)),
     }
     let Known { version, expires, .. } = known;
     let age = days_of(moment.now.since(*expires) / 86_400);
@@ -99,8 +99,8 @@ fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
     (*bad > 0).then(|| Event { bad_signatures: Some(*bad), ..event(message()) })
 }
 
-/// Why the list before the current one is in use.
+/// Why the second copy of the list in force is in use.
 fn passed_over(known: &Known) -> String {
     let fault = known.fault.as_ref().map(|fault| format!(": {}", line::causes(fault))).unwrap_or_default();
-    format!("embargo: previous list {} is in use{fault}", known.version)
+    format!("embargo: the second copy of list {} is in use{fault}", known.version)
 }

@@ -549,14 +549,13 @@ fn an_overdue_list_is_enforced_and_the_rest_is_the_operators_choice() {
 // Row: list missing, forged, corrupt or rolled back.
 
 #[test]
-fn the_previous_list_is_enforced_loudly() {
-    let previous = |hits| Bans::Known(Known { version: 411, slot: Slot::Previous, fault: Some(no_list()), ..list(hits) });
-    let message =
-        "embargo: previous list 411 is in use: cannot trust list \"/var/lib/embargo/banlist.lst\": block 7 of its records is corrupt";
-    Given::bans(previous(vec![])).admits(&[(EventKind::PreviousList, message)]);
-    assert_eq!(EventKind::PreviousList.priority(), 2);
-    let line = LINE.replace("; list 412", "; previous list 411");
-    Given::bans(previous(vec![hit()])).refuses(Grounds::Banned, &line, &[EventKind::PreviousList]);
+fn the_second_copy_is_enforced_loudly() {
+    let copy = |hits| Bans::Known(Known { slot: Slot::Copy, fault: Some(no_list()), ..list(hits) });
+    let message = "embargo: the second copy of list 412 is in use: cannot trust list \"/var/lib/embargo/banlist.lst\": block 7 of its records is corrupt";
+    Given::bans(copy(vec![])).admits(&[(EventKind::SecondCopy, message)]);
+    assert_eq!(EventKind::SecondCopy.priority(), 2);
+    let line = LINE.replace("; list 412", "; second copy of list 412");
+    Given::bans(copy(vec![hit()])).refuses(Grounds::Banned, &line, &[EventKind::SecondCopy]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
         Bans::Known(known) => match known.slot {
             Slot::Current => format!("; list {}", known.version),
-            Slot::Previous => format!("; previous list {}", known.version),
+            Slot::Copy => format!("; second copy of list {}", known.version),
         },
         Bans::Missing(_) => "; no list".to_owned(),
     };

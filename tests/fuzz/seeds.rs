@@ -52,7 +52,7 @@ user = "0:0"
 /// A keyset that follows the one of the target, as far as one can without its key.
 const KEYSET: &str = "embargo/banlist-keyset/v1\norigin: bans.example.com/prod\nkeyset: 2\nissued: 2026-11-20T14:00:00Z\nexpires: 2028-11-20T14:00:00Z\n\
     threshold: root=1 list=1 lift=1\nkey root key-1 ed25519 AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n\
-    key list key-2 minisign RWQxMjM0NTY3OAUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF\n\n\u{2014} key-1 AAAAAAAA\n";
+    key list key-2 minisign RWQxMjM0NTY3OAYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYG\n\n\u{2014} key-1 AAAAAAAA\n";
 
 fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("seeds FOLDER"));

@@ -12,7 +12,7 @@
 //! | 2 | one key twice | keys are counted by the public key | `dup_sig`, `dup_keyid`, `dup_key_material` |
 //! | 3 | bad signature beside enough good ones | skipped and counted | `invalid_sig_in_valid_head` |
 //! | 4 | signature made for something else | context line, origin, SSH namespace | `cross_protocol_sshsig_ns`, `…_note`, `…_dsse`, `…_minisign` |
-//! | 5 | rollback | (keyset, version) never below the floor | `older_head`, `older_keyset` |
+//! | 5 | rollback | (keyset, version) never below the floor, in either copy | `older_head`, `older_keyset`, `older_list_for_a_newer_one`, … |
 //! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
 //! | 7 | fast-forward | a cap on one jump, versions start again with a keyset | `jump_cap`, `ff_then_rotate_recovers` |
 //! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
@@ -27,7 +27,7 @@
 //! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |
 //! | 18 | prefix collision at a leaf's edge | fences of 32 bytes | `keys_sharing_31_bytes_around_a_boundary` |
 //! | 19 | grinding digests into one bucket | a packed tree | `a_million_keys_with_equal_24_bit_prefix` |
-//! | 20 | unsorted tree signed by mistake | checked whole at installation | `malformed_builder_outputs` |
+//! | 20 | unsorted tree, counts or times that lie, keys that are none, signed by mistake | checked whole at installation; what the gate reads, there | `malformed_builder_outputs`, … |
 //! | 21 | crash during installation | the order of the steps | `integration/crash.bats` |
 //! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
 //! | 23 | link, FIFO, folder, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
@@ -38,6 +38,7 @@
 //! | 28 | registry token on a redirect | none is sent | with the fetcher |
 //! | 29 | wrong delta | the rebuilt root is the signed one | with the fetcher |
 //! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
+//! | 31 | costly list | bounds for a digest at build and installation, for a start in the gate | `bans_that_say_too_much`, `…_signed_all_the_same` |
 
 pub(crate) mod clock;
 mod concurrency;
@@ -69,6 +70,7 @@ mod row_25_false_mass_ban;
 mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;
+mod row_31_costly_list;
 mod shared_folder;
 pub(crate) mod signer;
 mod ssh;

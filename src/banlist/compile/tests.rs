@@ -51,7 +51,7 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
         (ban("A", &(matched("n") + &matched("n"))), format!("cannot compile A: {} stands in it twice", digest(1))),
         (
             ban("A", &matched("n")) + &ban("B", &(advisories + &matched("n"))),
-            "cannot compile B: its record has more than 262144 bytes".to_owned(),
+            "cannot compile B: its record has more than 65536 bytes".to_owned(),
         ),
     ] {
         assert_eq!(Compiled::of(&parse(&text)).unwrap_err().to_string(), expected);
@@ -60,6 +60,17 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
     let error = Compiled::of(&parse(&often(65))).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot compile A: {} stands in it and in other bans under more than 64 names", digest(1)));
     assert!(Compiled::of(&parse(&often(64))).is_ok());
+    // All that is said of one digest, by however many bans, has its own bound.
+    let heavy = |id: &str| ban(id, &(format!("advisories = [{}]\n", "\"CVE-2026-123456\",".repeat(1_200)) + &matched("n")));
+    let many = |bans: usize| (0..bans).map(|number| heavy(&format!("B{number}"))).collect::<String>();
+    assert!(Compiled::of(&parse(&many(1))).is_ok());
+    assert_eq!(
+        Compiled::of(&parse(&many(2))).unwrap_err().to_string(),
+        format!(
+            "cannot compile B0: all that is said of {}, by it and by other bans, has more than 131072 bytes, a comma counted as 48",
+            digest(1)
+        )
+    );
     // Another name, or another ban, is another reason.
     assert!(Compiled::of(&parse(&(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n"))))).is_ok());
 }

@@ -90,7 +90,28 @@ fn a_key_has_one_spelling() {
         again[31] = 0x7f | sign;
         assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
     }
-    // The largest y below the prime that is not of small order.
-    (again[0], again[31]) = (PRIME_LOWEST - 2, 0x7f);
+    // The largest y below the prime that is a point's and not of small order; the one above it is no point's.
+    (again[0], again[31]) = (PRIME_LOWEST - 3, 0x7f);
     assert!(PublicKey::new(Algorithm::Ed25519, again.to_vec()).is_some());
+    again[0] = PRIME_LOWEST - 2;
+    assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
+}
+
+/// Nothing verifies under it: a keyset would count a signer that cannot sign.
+#[test]
+fn bytes_that_are_no_point_are_no_key_in_any_form() {
+    let ssh = TestSsh::ed25519(1);
+    let blob = ssh.blob();
+    let no_point = [7; 32];
+    assert_eq!(PublicKey::new(Algorithm::Ed25519, no_point.to_vec()), None);
+    assert_eq!(PublicKey::new(Algorithm::Minisign, [&b"Ed12345678"[..], &no_point].concat()), None);
+    assert_eq!(PublicKey::new(Algorithm::Sshsig, [&blob[..blob.len() - 32], &no_point].concat()), None);
+    let p256 = TestSsh::p256();
+    let blob = p256.blob();
+    let spki = |point: &[u8]| [&P256_SPKI[..P256_SPKI.len() - 1], point].concat();
+    assert!(PublicKey::new(Algorithm::P256, spki(p256.point())).is_some());
+    let mut moved = p256.point().to_vec();
+    moved[64] ^= 1;
+    assert_eq!(PublicKey::new(Algorithm::P256, spki(&moved)), None);
+    assert_eq!(PublicKey::new(Algorithm::Sshsig, [&blob[..blob.len() - 65], &moved].concat()), None);
 }

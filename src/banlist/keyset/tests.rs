@@ -32,7 +32,7 @@ fn a_keyset_is_read_as_it_was_written() {
 
 #[test]
 fn keys_of_other_tools_are_read() {
-    let minisign = base64::encode(&[b"Ed".as_slice(), &[7; 40]].concat());
+    let minisign = base64::encode(&[b"Ed".as_slice(), &[9; 40]].concat());
     let ssh = base64::encode(&TestSsh::ed25519(2).on_token(b"ssh:").blob());
     let text = format!("{}key list phone minisign {minisign}\nkey list bob sshsig {ssh}\n", keyset(&[1], 1).text());
     let kinds: Vec<_> = Keyset::parse(&text).unwrap().keys.iter().map(|key| key.public.algorithm().word()).collect();

@@ -3,9 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::bytes::ReadAt;
 use super::super::error::Edition;
+use super::super::record::MAX_MATCHES;
+use super::super::section::{MAX_BLOCKS, MAX_START};
 use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
 use super::super::whole;
 use super::*;
@@ -40,9 +43,8 @@ impl Node {
         self.put(&self.paths.list, bytes);
     }
 
-    fn floor(&self, version: u64, text: &str, previous: Option<Digest>) {
-        let floor =
-            Floor { edition: Edition { keyset: 1, version }, head: Digest::of(text.as_bytes()), issued: ISSUED, previous, next: None };
+    fn floor(&self, version: u64, text: &str) {
+        let floor = Floor { edition: Edition { keyset: 1, version }, head: Digest::of(text.as_bytes()), issued: ISSUED, next: None };
         self.put(&self.paths.floor, floor.text().as_bytes());
     }
 
@@ -171,7 +173,7 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
 fn an_older_list_is_refused() {
     let node = Node::new(1);
     let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
-    node.floor(412, &head_text(&new), None);
+    node.floor(412, &head_text(&new));
     node.list(&new);
     assert_eq!(known(node.ask(1)).floor_issued, Some(ISSUED));
     node.list(&old);
@@ -191,7 +193,7 @@ fn an_older_list_is_refused() {
 fn another_list_of_the_same_version_is_refused() {
     let node = Node::new(1);
     let (first, second) = (list(&banned(&[1]), &terms(412), &[1]), list(&banned(&[2]), &terms(412), &[1]));
-    node.floor(412, &head_text(&first), None);
+    node.floor(412, &head_text(&first));
     node.list(&second);
     assert_eq!(node.fault(), "cannot trust list \"/var/lib/embargo/banlist.lst\": version 412 (keyset 1) was installed with other content");
     // More signatures on the same text are the same list.
@@ -214,8 +216,8 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     assert_eq!(known(node.ask(1)).version, 412);
     // Through an installation it needs the list threshold, before its last step as well as after.
     let floor = |next| {
-        let (head, previous) = (Digest::of(head_text(&installed).as_bytes()), Some(Digest::of(head_text(&kept).as_bytes())));
-        let floor = Floor { edition: Edition { keyset: 1, version: 412 }, head, issued: ISSUED, previous, next };
+        let head = Digest::of(head_text(&installed).as_bytes());
+        let floor = Floor { edition: Edition { keyset: 1, version: 412 }, head, issued: ISSUED, next };
         node.put(&node.paths.floor, floor.text().as_bytes());
     };
     floor(None);
@@ -230,16 +232,19 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     floor(Some(Digest::of(head_text(&stolen).as_bytes())));
     node.list(&stolen);
     assert_eq!(known(node.ask(1)).version, 413);
-    // The place of the previous list is no way around it, and the previous list itself needs no more than it did.
+    // The place of the second copy is no way around it, and a list that was installed needs no more there than it did.
     floor(None);
-    node.put(&node.paths.previous, &stolen);
+    node.put(&node.paths.copy, &stolen);
     assert_eq!(node.fault(), fault);
-    node.put(&node.paths.previous, &kept);
+    node.put(&node.paths.copy, &kept);
+    assert_eq!(node.fault(), fault);
+    node.put(&node.paths.list, b"torn");
+    node.put(&node.paths.copy, &installed);
     let stand_in = known(node.ask(1));
-    assert_eq!((stand_in.version, stand_in.slot, node.without_folder(&stand_in.fault.unwrap())), (411, Slot::Previous, fault.to_owned()));
-    // In the place of the current one it is a rollback; with too few signatures even to add a ban that is what is said.
+    assert_eq!((stand_in.version, stand_in.slot), (412, Slot::Copy));
+    // In the place of the current one an older list is a rollback; with too few signatures even to add a ban that is what is said.
     node.put(&node.paths.list, &kept);
-    fs::remove_file(&node.paths.previous).unwrap();
+    fs::remove_file(&node.paths.copy).unwrap();
     assert!(node.fault().starts_with("cannot go back to version 411"));
     node.list(&list(&banned(&[2]), &terms(413), &[9]));
     assert!(node.fault().ends_with(": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"), "{}", node.fault());
@@ -252,15 +257,14 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
     let texts = [0, 1].map(|number| head_text(&lists[number]));
-    let kept = Some(Digest::of(texts[0].as_bytes()));
     // NotInstalled, and as after a snapshot put back Rollback and Equivocation.
     for (version, text) in [(412, &*texts[0]), (414, "another\n"), (413, "another\n")] {
-        node.floor(version, text, None);
+        node.floor(version, text);
         let before = Trust::load(&node.paths, &Rules::default()).unwrap();
-        node.put(&node.paths.previous, &lists[0]);
+        node.put(&node.paths.copy, &lists[1]);
         node.list(&lists[1]);
-        node.floor(413, &texts[1], kept);
-        let found = known(look_up_by(before, &node.paths, &[base(2)]));
+        node.floor(413, &texts[1]);
+        let found = known(look_up_by(before, &node.paths, &[base(2)], Reading::Start));
         assert_eq!((found.slot, found.version, found.hits.len(), found.fault.is_none()), (Slot::Current, 413, 1, true), "{version}");
     }
     // A keyset that came with it.
@@ -269,7 +273,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     let edition = Edition { keyset: 2, version: 1 };
     let newer = list(&banned(&[2]), &super::super::compile::Terms { edition, ..terms(1) }, &[1, 2]);
     node.list(&newer);
-    assert_eq!(known(look_up_by(before, &node.paths, &[base(2)])).version, 1);
+    assert_eq!(known(look_up_by(before, &node.paths, &[base(2)], Reading::Start)).version, 1);
 }
 
 #[test]
@@ -298,7 +302,7 @@ fn ff_then_rotate_recovers() {
     let node = Node::new(1);
     let edition = |keyset, version| super::super::compile::Terms { edition: Edition { keyset, version }, ..terms(1) };
     let had = list(&banned(&[1]), &terms(412), &[1]);
-    node.floor(412, &head_text(&had), None);
+    node.floor(412, &head_text(&had));
     let jump = "in \"/var/lib/embargo/banlist.lst\": more than 1048576 above version 412 (keyset 1), the highest that this node had";
     // The row of the table, and the highest version that whoever stole a key can reach at once.
     for (version, fault) in [(u64::MAX, true), (412 + MAX_JUMP + 1, true), (412 + MAX_JUMP, false)] {
@@ -309,13 +313,13 @@ fn ff_then_rotate_recovers() {
         }
     }
     // A floor that is as high as it goes takes no newer list of this keyset; the next keyset starts again, and may not jump either.
-    node.floor(u64::MAX, "head\n", None);
+    node.floor(u64::MAX, "head\n");
     node.list(&list(&banned(&[1]), &terms(u64::MAX - 1), &[1]));
     assert!(node.fault().starts_with("cannot go back to "));
     node.put(&node.paths.keyset, Keyset { number: 2, ..keyset(&[2, 3], 1) }.text().as_bytes());
     node.list(&list(&banned(&[1]), &edition(2, 1), &[2]));
     assert_eq!((known(node.ask(1)).keyset, known(node.ask(1)).version), (2, 1));
-    node.floor(412, &head_text(&had), None);
+    node.floor(412, &head_text(&had));
     node.list(&list(&banned(&[1]), &edition(2, u64::MAX), &[2]));
     assert_eq!(node.fault(), format!("cannot go to version {} (keyset 2) of the list, {jump}", u64::MAX));
     // A node that never had a list takes the version that there is.
@@ -330,13 +334,8 @@ fn older_keyset() {
     let newer = Keyset { number: 2, ..keyset(&[1, 2, 3], 1) };
     node.put(&node.paths.keyset, newer.text().as_bytes());
     let had = list(&banned(&[1]), &edition(2, 3), &[1]);
-    let floor = Floor {
-        edition: Edition { keyset: 2, version: 3 },
-        head: Digest::of(head_text(&had).as_bytes()),
-        issued: ISSUED,
-        previous: None,
-        next: None,
-    };
+    let floor =
+        Floor { edition: Edition { keyset: 2, version: 3 }, head: Digest::of(head_text(&had).as_bytes()), issued: ISSUED, next: None };
     node.put(&node.paths.floor, floor.text().as_bytes());
     node.list(&had);
     assert_eq!(known(node.ask(1)).version, 3);
@@ -384,7 +383,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
     let authentic = trust.authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All).unwrap();
     let head = &authentic.head;
     assert!(head.blocks() > 1);
-    let truth = hits(&reader, head, &queries).unwrap();
+    let truth = hits(&reader, head, &queries, Reading::Start).unwrap();
     assert_eq!(truth.len(), 60);
     whole::check(&reader, head).unwrap();
     let mut changed = bytes.clone();
@@ -397,7 +396,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
             let found = trust.authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::Threshold);
             assert!(found.is_err() || found.is_ok_and(|found| (found.head, found.digest) == (head.clone(), authentic.digest)), "byte {at}");
         } else {
-            let found = hits(&list, head, &queries);
+            let found = hits(&list, head, &queries, Reading::Start);
             assert!(found.is_err() || found.is_ok_and(|found| found == truth), "byte {at}");
             // The whole check lets not one byte differ.
             assert!(whole::check(&list, head).is_err(), "byte {at}");
@@ -440,7 +439,7 @@ fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
     let list = Reader { path: &path, bytes: &file };
     let head = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap().head;
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(HEAD_SIZE as u64).unwrap();
-    let fault = hits(&list, &head, &[base(1)]).unwrap_err();
+    let fault = hits(&list, &head, &[base(1)], Reading::Start).unwrap_err();
     assert_eq!(fault.to_string(), format!("cannot read {path:?}"));
 }
 
@@ -466,7 +465,7 @@ fn a_writer_in_place_never_makes_a_reader_wrong() {
         for _ in 0..2_000 {
             let answer = trust
                 .authenticate(&list, size, Standing::Staged, Enough::Threshold)
-                .and_then(|found| hits(&list, &found.head, &[base(1), base(2), base(3), base(4)]));
+                .and_then(|found| hits(&list, &found.head, &[base(1), base(2), base(3), base(4)], Reading::Start));
             if let Ok(hits) = answer {
                 let found: Vec<_> = hits.iter().map(|hit| hit.digest).collect();
                 assert!(found == [digest(1), digest(2)] || found == [digest(3), digest(4)], "{found:?}");
@@ -516,45 +515,45 @@ fn a_broken_keyset_or_floor_is_named() {
 }
 
 #[test]
-fn the_previous_list_stands_in_only_when_it_is_the_one_that_was_kept() {
+fn the_second_copy_stands_in_and_an_older_list_never_does() {
     let node = Node::new(1);
-    let (older, old, new) =
-        (list(&banned(&[1]), &terms(410), &[1]), list(&banned(&[1]), &terms(411), &[1]), list(&banned(&[1, 2]), &terms(412), &[1]));
-    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
-    node.put(&node.paths.previous, &old);
-    let fault = "cannot use \"/var/lib/embargo/banlist.lst\": not a ban list: it has no head";
-    node.list(&[0; HEAD_SIZE]);
-    let stand_in = known(node.ask(1));
-    assert_eq!((stand_in.slot, stand_in.version, stand_in.hits.len()), (Slot::Previous, 411, 1));
-    assert_eq!(node.without_folder(&stand_in.fault.unwrap()), fault);
-    // A list that breaks only where it is asked is passed over as well.
+    let (old, new) = (list(&banned(&[1]), &terms(411), &[1]), list(&banned(&[1, 2]), &terms(412), &[1]));
+    node.floor(412, &head_text(&new));
     let mut broken = new.clone();
     broken[HEAD_SIZE + 30] ^= 1;
-    node.list(&broken);
-    assert!(matches!(known(node.ask(1)).fault, Some(ListError::Node(..))));
+    let fault = "cannot use \"/var/lib/embargo/banlist.lst\": not a ban list: it has no head";
+    for (first, said) in [(vec![0; HEAD_SIZE], Some(fault)), (broken, None), (old.clone(), None), (Vec::new(), Some(fault))] {
+        node.list(&first);
+        node.put(&node.paths.copy, &new);
+        let stand_in = known(node.ask(2));
+        assert_eq!((stand_in.slot, stand_in.version, stand_in.hits.len()), (Slot::Copy, 412, 1));
+        let told = node.without_folder(&stand_in.fault.unwrap());
+        assert!(said.is_none_or(|said| said == told), "{told}");
+        // Any older list is a rollback, however authentic, in either place.
+        node.put(&node.paths.copy, &old);
+        assert_eq!(node.fault(), told);
+    }
     fs::remove_file(&node.paths.list).unwrap();
-    assert_eq!(known(node.ask(1)).slot, Slot::Previous);
-    // Any other older list is a rollback, however authentic.
-    node.list(&[0; HEAD_SIZE]);
-    node.put(&node.paths.previous, &older);
-    assert_eq!(node.fault(), fault);
-    // A current list that is sound is never passed over.
+    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    node.put(&node.paths.copy, &new);
+    assert_eq!(known(node.ask(1)).slot, Slot::Copy);
+    // A first copy that is sound is never passed over.
     node.list(&new);
     assert_eq!(known(node.ask(1)).slot, Slot::Current);
 }
 
 #[test]
-fn a_ban_that_the_current_list_proves_is_not_looked_up_in_the_previous_one() {
+fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_list() {
     let node = Node::new(1);
     let all: Vec<_> = (0..60).collect();
     let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&all), &terms(412), &[1]));
-    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
-    node.put(&node.paths.previous, &old);
+    node.floor(411, &head_text(&old));
     let head = Claim::parse(new[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
     let break_at = |at: u64| {
         let mut broken = new.clone();
         broken[usize::try_from(at).unwrap()] ^= 1;
         node.list(&broken);
+        broken
     };
     let mut digests: Vec<_> = all.iter().map(|number| base(*number)).collect();
     digests.sort_unstable();
@@ -566,10 +565,18 @@ fn a_ban_that_the_current_list_proves_is_not_looked_up_in_the_previous_one() {
         (HEAD_SIZE as u64 + 30, vec![first, last], last, "node 0/0 of its tree is corrupt"),
         (HEAD_SIZE as u64 + 2 * 1_024 + 30, vec![first, last], first, "node 0/2 of its tree is corrupt"),
     ] {
-        break_at(at);
-        let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else { panic!("{fault}") };
+        let broken = break_at(at);
         let list = "cannot trust list \"/var/lib/embargo/banlist.lst\"";
-        assert_eq!(node.without_folder(&error), format!("cannot read the ban of {}: {list}: {fault}", banned.digest));
+        let fault = format!("cannot read the ban of {}: {list}: {fault}", banned.digest);
+        // Another list may lack the ban; and a second copy that is broken in the same place proves it, too.
+        for copy in [&old, &broken] {
+            node.put(&node.paths.copy, copy);
+            let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else { panic!("{fault}") };
+            assert_eq!(node.without_folder(&error), fault);
+        }
+        node.put(&node.paths.copy, &new);
+        let answer = known(look_up(&node.paths, &Rules::default(), &asked));
+        assert_eq!((answer.slot, answer.hits.len(), node.without_folder(&answer.fault.unwrap())), (Slot::Copy, asked.len(), fault));
     }
     // What is not banned is not asked for in the records.
     break_at(head.table_at());
@@ -577,7 +584,7 @@ fn a_ban_that_the_current_list_proves_is_not_looked_up_in_the_previous_one() {
 }
 
 #[test]
-fn a_list_that_the_system_cannot_read_is_not_passed_over() {
+fn a_list_that_the_system_cannot_read_is_passed_over_for_its_second_copy_alone() {
     let io = |code| std::io::Error::from_raw_os_error(code);
     let opening = |code| ListError::File(FileError::Io("/list".into(), io(code)));
     for (fault, is_of_the_system) in [
@@ -595,12 +602,15 @@ fn a_list_that_the_system_cannot_read_is_not_passed_over() {
     }
     let node = Node::new(1);
     let (old, new) = (list(&banned(&[2]), &terms(411), &[1]), list(&banned(&[1]), &terms(412), &[1]));
-    node.floor(412, &head_text(&new), Some(Digest::of(head_text(&old).as_bytes())));
-    node.put(&node.paths.previous, &old);
-    // Too long a name is no answer about the list either.
+    node.floor(412, &head_text(&new));
+    node.put(&node.paths.copy, &old);
+    // Too long a name is no answer about the list either; its second copy is one, an older list is none.
     let paths = Paths { list: node.paths.state.join("x".repeat(300)), ..node.paths.clone() };
     let answer = look_up(&paths, &Rules::default(), &[base(1)]);
     assert!(matches!(&answer, Bans::Missing(fault) if fault.is_of_the_system()), "{answer:?}");
+    node.put(&node.paths.copy, &new);
+    let answer = known(look_up(&paths, &Rules::default(), &[base(1)]));
+    assert_eq!((answer.slot, answer.hits.len()), (Slot::Copy, 1));
 }
 
 #[test]
@@ -634,16 +644,7 @@ fn the_digests_of_a_file_share_one_entry() {
     let trust = Trust { keyset: keyset(&[1], 1), floor: None, rules: Rules::default() };
     let head = trust.authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::All).unwrap().head;
     let queries = [3, 2_000_000].map(|number| Query { digest: digest(number), kind: MatchKind::Image });
-    assert_eq!(hits(&list, &head, &queries).unwrap().len(), 1);
-    // A kind that the list does not have is not looked up at all.
-    struct Unread;
-    impl ReadAt for Unread {
-        fn read_into(&self, _: &mut [u8], _: u64) -> std::io::Result<()> {
-            panic!("nothing is to be read")
-        }
-    }
-    let unread = Reader { path: Path::new("list"), bytes: &Unread };
-    assert_eq!(hits(&unread, &head, &[base(3)]).unwrap(), []);
+    assert_eq!(hits(&list, &head, &queries, Reading::Start).unwrap().len(), 1);
 }
 
 #[test]
@@ -661,4 +662,83 @@ fn a_folder_that_others_may_write_holds_no_list() {
             }
         }
     }
+}
+
+/// A list in memory that counts what is read of it.
+struct Counting<'a> {
+    bytes: &'a [u8],
+    read: AtomicUsize,
+}
+
+impl ReadAt for Counting<'_> {
+    fn read_into(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.read.fetch_add(buffer.len(), Ordering::Relaxed);
+        self.bytes.read_into(buffer, offset)
+    }
+}
+
+/// What a look-up of these digests as layers answers, and how many bytes of the list it read.
+fn counted(bytes: &[u8], digests: &[Digest], reading: Reading) -> (Result<Vec<Hit>, ListError>, usize) {
+    let counting = Counting { bytes, read: AtomicUsize::new(0) };
+    let head = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
+    let queries: Vec<_> = digests.iter().map(|digest| Query { digest: *digest, kind: MatchKind::Layer }).collect();
+    let answer = hits(&Reader { path: Path::new("list"), bytes: &counting }, &head, &queries, reading);
+    (answer, counting.read.into_inner())
+}
+
+/// Bans of one layer each, or all of the same: so many, each with so many advisories.
+fn heavy(bans: u64, advisories: usize, layer: impl Fn(u64) -> Digest) -> Vec<u8> {
+    let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
+    let ban = |number| {
+        let head = format!("[[ban]]\nid = \"BAN-{number}\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n");
+        format!("{head}advisories = [{advisories}]\n[[ban.match]]\nlayer = \"{}\"\n", layer(number))
+    };
+    list(&parse(&(0..bans).map(ban).collect::<String>()), &terms(1), &[1])
+}
+
+#[test]
+fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
+    // As much as a list may say of one digest, and of the four that a start reads in any case.
+    for (bans, advisories) in [(1, 950), (16, 60), (MAX_MATCHES as u64, 10)] {
+        let bytes = heavy(4 * bans, advisories, |ban| digest(ban % 4));
+        let (answer, read) = counted(&bytes, &[0, 1, 2, 3].map(digest), Reading::Start);
+        let fits = answer.is_ok_and(|hits| hits.len() as u64 == 4 * bans);
+        assert!(fits || 4 * bans > MAX_BANS as u64, "{bans} bans of {advisories}");
+        assert!(read <= MAX_BLOCKS * 4_096 + (512 << 10), "{read}");
+        let (answer, _) = counted(&bytes, &[digest(3)], Reading::Start);
+        assert_eq!(answer.unwrap().len() as u64, bans, "{advisories}");
+    }
+    // However many digests a container has that it speaks of, and however far apart, a start reads no more, and knows that it is banned.
+    for (bans, advisories, fits) in [(60, 40, true), (120, 1, true), (300, 40, false), (300, 1, false), (1_000, 10, false)] {
+        let layers: Vec<_> = (0..bans).map(digest).collect();
+        let bytes = heavy(bans, advisories, digest);
+        let (answer, read) = counted(&bytes, &layers, Reading::Start);
+        let tree = layers.len() * 10 * 1_024;
+        assert!(read <= MAX_BLOCKS * 4_096 + (256 << 10) + tree, "{bans} of {advisories}: {read}");
+        match answer {
+            Ok(hits) => assert!(fits && hits.len() as u64 == bans, "{bans} of {advisories}"),
+            Err(ListError::Unread(first, fault)) => {
+                assert!(!fits && first == layers[0] && matches!(*fault, ListError::Excess(_)), "{bans} of {advisories}: {fault}");
+            }
+            Err(fault) => panic!("{fault}"),
+        }
+        // Who looks at a whole node reads it all.
+        assert_eq!(counted(&bytes, &layers, Reading::Survey).0.unwrap().len() as u64, bans);
+    }
+    const { assert!(MAX_START <= 512 << 10) };
+}
+
+#[test]
+fn a_head_that_denies_what_its_tree_holds_lets_nothing_pass() {
+    let bytes = list(&banned(&[1, 2]), &terms(1), &[1]);
+    let mut head = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
+    (head.entries.base, head.entries.image) = (0, 2);
+    let reader = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+    let fault = hits(&reader, &head, &[base(1)], Reading::Start).unwrap_err();
+    assert!(matches!(&fault, ListError::Unread(found, why) if *found == digest(1) && matches!(**why, ListError::Counts(_))), "{fault}");
+    // What the list has as another kind alone is told, too.
+    let image = Query { digest: digest(1), kind: MatchKind::Image };
+    assert!(matches!(hits(&reader, &head, &[image], Reading::Start), Err(ListError::Counts(_))));
+    assert_eq!(hits(&reader, &head, &[base(7)], Reading::Start).unwrap(), []);
+    assert!(matches!(whole::check(&reader, &head), Err(ListError::Counts(_))));
 }

@@ -312,7 +312,7 @@ fn what_countless_images_have_is_not_banned() {
 #[test]
 fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     let image = |layers: &[&str]| {
-        let id = |layer: &&str| if *layer == "" { EMPTY_LAYER.to_owned() } else { Digest::of(layer.as_bytes()).to_string() };
+        let id = |layer: &&str| if layer.is_empty() { EMPTY_LAYER.to_owned() } else { Digest::of(layer.as_bytes()).to_string() };
         let layers = layers.iter().map(|layer| crate::lineage::digest::DiffId::parse(&id(layer)).unwrap()).collect();
         FoundImage {
             names: vec!["x".to_owned()],

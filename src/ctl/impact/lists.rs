@@ -12,6 +12,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::banlist::record::MatchKind;
+use crate::banlist::section::Reading;
 use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
 use crate::check::Judged;
 use crate::lineage::Origin;
@@ -54,7 +55,7 @@ impl<'a> Lists<'a> {
         let settings = Settings { mode: Mode::Enforce, ..settings.cloned().unwrap_or_else(Settings::unset) };
         let rules = settings.rules();
         let floor = Trust::load(paths, &rules).ok().and_then(|trust| trust.floor);
-        let in_force = store::look_up(paths, &rules, &queries);
+        let in_force = store::survey(paths, &rules, &queries);
         let in_force_answers = match &in_force {
             Bans::Known(known) => Answers::of(&known.hits),
             Bans::Missing(_) => Answers::default(),
@@ -67,7 +68,7 @@ impl<'a> Lists<'a> {
             expires: head.expires,
             floor_issued: floor.map(|floor| floor.issued),
             image_digests: head.entries.of(MatchKind::Image),
-            hits: store::hits(draft, head, &queries)?,
+            hits: store::hits(draft, head, &queries, Reading::Survey)?,
             slot: Slot::Current,
             fault: None,
             bad_signatures: 0,

@@ -4,7 +4,7 @@
 //! to the disk before anything else is touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends it; nothing is tried
 //! twice, a second run begins again with a copy of its own and finds what is done.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
@@ -20,7 +20,7 @@ use crate::sys::replace::{self, Draft, WriteError};
 /// # Errors
 /// Errors in writing.
 pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
-    for path in [&paths.list, &paths.previous, &paths.floor] {
+    for path in [&paths.list, &paths.copy, &paths.floor] {
         replace::sweep(path)?;
     }
     let draft = Draft::open(&paths.list, 0o644).map_err(|fault| error::of_disk(fault, size))?;
@@ -44,16 +44,30 @@ pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Resu
 /// Errors in writing.
 pub(super) fn carry_out(steps: &[Step], draft: Draft, size: u64, node: &Node<'_>) -> Result<(), CtlError> {
     let paths = node.paths;
-    if steps.iter().any(|step| matches!(step, Step::Put(_))) {
+    let puts = |wanted: fn(&Step) -> bool| steps.iter().any(wanted);
+    let mut second = puts(|step| matches!(step, Step::Copy(_))).then(|| second(&draft, size, paths)).transpose()?;
+    if puts(|step| matches!(step, Step::Put(_))) {
         draft.file().sync_all().map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
     }
     let mut draft = Some(draft);
     for step in steps {
         match step {
             Step::Announce(floor) | Step::Raise(floor) => replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?,
-            Step::Keep(_) => replace::link(&paths.list, &paths.previous)?,
+            Step::Copy(_) => second.take().map_or(Ok(()), Draft::replace)?,
             Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
+    // Nobody reads it any more. That it stays where it cannot be removed does no harm.
+    fs::remove_file(&paths.previous).ok();
     Ok(())
+}
+
+/// The second copy, on the disk: bytes of its own, so that whatever befalls one file leaves the other.
+fn second(draft: &Draft, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
+    let fault = |fault| error::of_disk(WriteError::new(&paths.copy, fault), size);
+    let second = Draft::open(&paths.copy, 0o644).map_err(|fault| error::of_disk(fault, size))?;
+    let mut from = draft.file();
+    let copied = from.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut from.take(size), &mut second.file()));
+    copied.and_then(|_| second.file().sync_all()).map_err(fault)?;
+    Ok(second)
 }

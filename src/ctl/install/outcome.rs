@@ -9,6 +9,7 @@ use super::super::{amount, impact::Survey, keyset};
 use super::plan::{Plan, Step};
 use super::{CLOCK_SET, Judged, Node};
 use crate::banlist::change::Change;
+use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
 use crate::report::line;
 
@@ -19,7 +20,7 @@ const MOST_LISTED: usize = 20;
 pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node: &Node<'_>) -> Vec<String> {
     let plan = &judged.plan;
     let mut lines = vec![title(if plan.puts() { "installed" } else { "already in force:" }, found, plan)];
-    lines.extend(plan.keeps().map(|edition| format!("kept version {} as the previous list", edition.version)));
+    lines.extend(plan.only_copies().then(|| "its second copy was made anew".to_owned()));
     lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
     lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
@@ -85,7 +86,7 @@ fn step_words(step: &Step, node: &Node<'_>) -> String {
     let paths = node.paths;
     match step {
         Step::Announce(_) => format!("would note in {} that it is about to come", name(&paths.floor)),
-        Step::Keep(edition) => format!("would keep version {} as {}", edition.version, name(&paths.previous)),
+        Step::Copy(edition) => format!("would put a second copy of version {} in {}", edition.version, name(&paths.copy)),
         Step::Put(edition) => format!("would put version {} in force as {}", edition.version, name(&paths.list)),
         Step::Raise(floor) => format!("would raise {} to version {}", name(&paths.floor), floor.edition.version),
     }
@@ -94,7 +95,8 @@ fn step_words(step: &Step, node: &Node<'_>) -> String {
 /// What else is worth knowing.
 fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &Node<'_>) -> Vec<String> {
     let head = &found.head;
-    let mut lines: Vec<_> = plan.broken.iter().map(|fault| format!("the list in force was no good: {}", line::causes(fault))).collect();
+    let told = |which: &str, fault: &Option<ListError>| fault.as_ref().map(|fault| format!("{which} was no good: {}", line::causes(fault)));
+    let mut lines: Vec<_> = told("the list in force", &plan.broken).into_iter().chain(told("its second copy", &plan.broken_copy)).collect();
     if found.tally.bad > 0 {
         let (good, bad) = (found.tally.good, found.tally.bad);
         lines.push(format!("beside {good} good signatures {bad} do not verify: embargoctl list verify says which"));

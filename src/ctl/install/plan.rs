@@ -1,10 +1,11 @@
 //! What has to be done to bring this list into force here, and may it be done?
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor. Out: a [`Plan`]: the steps, and what the new list changes.
-//! Every byte of the new list is checked on the way, and it is compared with the list in force, or with the one before where that one is broken: a list
-//! that lifts a ban takes more signatures than one that adds some, and so does any list where the newest that the node had is not there to compare with:
-//! the one before may lack the very ban that is lifted. Nothing is written here.
+//! Every byte of the new list is checked on the way, and it is compared with the list in force, in whichever of its two places that is whole: a list
+//! that lifts a ban takes more signatures than one that adds some, and so does any list where the newest that the node had is not there to compare with.
+//! Nothing is written here.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use crate::banlist::bytes::{ReadAt, Reader};
 use crate::banlist::change::{self, Change};
 use crate::banlist::error::{Edition, ListError};
 use crate::banlist::floor::Floor;
-use crate::banlist::head::{HEAD_SIZE, Head};
+use crate::banlist::head::{Claim, HEAD_SIZE, Head};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Standing, Trust};
 use crate::banlist::watch::Watch;
@@ -38,6 +39,8 @@ pub(super) struct Plan {
     pub(super) needed: usize,
     /// Why the list in force is no good, where it is not.
     pub(super) broken: Option<ListError>,
+    /// Why its second copy is no good, where it is not.
+    pub(super) broken_copy: Option<ListError>,
     /// Whether this very list was in force on this node before.
     pub(super) is_known: bool,
     /// Whether this node had a newer list than the one compared with, if any, so that nobody can tell what the new one lifts.
@@ -49,9 +52,9 @@ pub(super) struct Plan {
 pub(super) enum Step {
     /// The floor names the list that comes next, so that it counts as installed from its first moment in its place on.
     Announce(Floor),
-    /// The list in force, of this edition, becomes the previous one.
-    Keep(Edition),
-    /// The new list takes its place.
+    /// The new list becomes the second copy. That comes first: while the two differ, the older one answers, and the newer one when that cannot.
+    Copy(Edition),
+    /// The new list is put in force.
     Put(Edition),
     /// The floor rises: only now, because a floor above the only list there is would leave the node without one.
     Raise(Floor),
@@ -81,12 +84,9 @@ impl Plan {
         }
     }
 
-    /// The list that is kept as the previous one.
-    pub(super) fn keeps(&self) -> Option<Edition> {
-        self.steps.iter().find_map(|step| match step {
-            Step::Keep(edition) => Some(*edition),
-            Step::Announce(_) | Step::Put(_) | Step::Raise(_) => None,
-        })
+    /// Whether the list is in force already, and lacks its second copy alone.
+    pub(super) fn only_copies(&self) -> bool {
+        !self.puts() && self.steps.iter().any(|step| matches!(step, Step::Copy(_)))
     }
 }
 
@@ -98,9 +98,9 @@ struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    fn open(path: &'a Path, trust: &Trust, standing: Standing) -> Result<Self, ListError> {
+    fn open(path: &'a Path, trust: &Trust) -> Result<Self, ListError> {
         let (file, size) = file::open(path, Guard::NoLink)?;
-        let found = trust.authenticate(&Reader { path, bytes: &file }, size, standing, Enough::Threshold)?;
+        let found = trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold)?;
         Ok(Self { path, file, found })
     }
 
@@ -145,18 +145,14 @@ pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Wat
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be looked at.
 pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
-    let Compared { in_force, previous, with, change, bans, broken } = compare(new, node, trust, watch)?;
-    let again = again(new, in_force.as_ref(), trust).map_err(error::of_list)?;
+    let Compared { list, copy, with, change, bans, broken, broken_copy } = compare(new, node, trust, watch)?;
+    let again = Again::of(new, [list.as_ref(), copy.as_ref()], trust).map_err(error::of_list)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
     let is_lost = !is_known && trust.floor.is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
     let needed =
         if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
-    let steps = steps(new, in_force.as_ref(), previous, trust, again == Again::Stays);
-    let head = match again {
-        Again::Signed(head) => Some(head),
-        Again::No | Again::Stays => None,
-    };
-    Ok(Plan { steps, head, change, bans, needed, broken, is_known, is_lost })
+    let steps = steps(new, list.as_ref().or(copy.as_ref()), &again, trust);
+    Ok(Plan { steps, head: again.head, change, bans, needed, broken, broken_copy, is_known, is_lost })
 }
 
 /// Whether as many keys signed it as its change takes.
@@ -197,51 +193,56 @@ impl With {
 /// The node's lists beside the new one.
 struct Compared<'a> {
     /// The list in force, where it is whole.
-    in_force: Option<Own<'a>>,
-    /// The digest of the previous list's head, when the node may fall back to that list.
-    previous: Option<Digest>,
+    list: Option<Own<'a>>,
+    /// Its second copy, where that is whole.
+    copy: Option<Own<'a>>,
     /// The one of them that the new list was compared with.
     with: Option<With>,
     change: Option<Change>,
     bans: Vec<Counted>,
     broken: Option<ListError>,
+    broken_copy: Option<ListError>,
 }
 
-/// Checks the new list whole, and compares it with the list in force; with the one before where that one is no good.
+/// Checks the new list whole, and compares it with the list in force: with the newer of its two copies, or the other where that one is no good.
 fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) -> Result<Compared<'a>, CtlError> {
-    let paths = node.paths;
-    let mut broken = None;
-    let in_force = match Own::open(&paths.list, trust, Standing::Current) {
-        Ok(own) => Some(own),
-        Err(fault) if fault.is_absent() => None,
-        Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => return Err(error::of_place(fault)),
-        Err(fault) if fault.is_of_the_system() => return Err(error::of_place(fault)),
-        Err(fault) => {
-            broken = Some(fault);
-            None
+    let (mut list, mut broken) = own(&node.paths.list, trust)?;
+    let (mut copy, mut broken_copy) = own(&node.paths.copy, trust)?;
+    let mut places = [(&mut list, &mut broken), (&mut copy, &mut broken_copy)];
+    places.sort_by_key(|(place, _)| Reverse(place.as_ref().map(|own| own.found.head.edition)));
+    let (mut with, mut change) = (None, None);
+    for (place, fault) in places {
+        let Some(own) = place.as_ref() else { continue };
+        // What was compared once is compared with the other copy only to see whether that is whole, where it may stay.
+        if change.is_some() && own.found.digest != new.digest {
+            continue;
         }
-    };
-    let previous = Own::open(&paths.previous, trust, Standing::Previous).ok();
-    let digest = previous.as_ref().map(|own| own.found.digest).filter(|digest| *digest != new.digest);
-    if let Some(own) = in_force {
         not_behind(new, &own.found)?;
-        match against(new, &own, node, watch) {
-            Ok(mut change) => {
-                let bans = std::mem::take(&mut change.bans);
-                let with = Some(With::of(&own));
-                return Ok(Compared { in_force: Some(own), previous: digest, with, change: Some(change), bans, broken });
-            }
-            Err(fault) if is_of(new, &own, &fault) => return Err(error::of_list(fault)),
+        let told = if change.is_some() { whole_of(own).map(|()| None) } else { against(new, own, node, watch).map(Some) };
+        match told {
+            Ok(None) => {}
+            Ok(Some(found)) => (with, change) = (Some(With::of(own)), Some(found)),
+            Err(fault) if is_of(new, own, &fault) => return Err(error::of_list(fault)),
             Err(fault) if fault.is_of_the_system() => return Err(error::of_place(fault)),
-            Err(fault) => broken = Some(fault),
+            Err(found) => (*fault, *place) = (Some(found), None),
         }
     }
-    let (with, mut change) = against_previous(new, previous, node, trust, watch)?.unzip();
     let bans = match &mut change {
         Some(change) => std::mem::take(&mut change.bans),
         None => whole(new, watch).and_then(Whole::finish).map_err(error::of_list)?.bans,
     };
-    Ok(Compared { in_force: None, previous: digest, with, change, bans, broken })
+    Ok(Compared { list, copy, with, change, bans, broken, broken_copy })
+}
+
+/// The list in one of the node's places, where its head is authentic; and why it is not. One that is absent is none.
+fn own<'a>(path: &'a Path, trust: &Trust) -> Result<(Option<Own<'a>>, Option<ListError>), CtlError> {
+    match Own::open(path, trust) {
+        Ok(own) => Ok((Some(own), None)),
+        Err(fault) if fault.is_absent() => Ok((None, None)),
+        Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => Err(error::of_place(fault)),
+        Err(fault) if fault.is_of_the_system() => Err(error::of_place(fault)),
+        Err(fault) => Ok((None, Some(fault))),
+    }
 }
 
 /// Whether a fault of the comparison is the new list's.
@@ -249,22 +250,10 @@ fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
     fault.path() != own.path || fault.path() == new.list.path
 }
 
-/// The new list against the previous one, unless that is not there, or no good, or the new list is the one that was in force: that one was compared when
-/// it came, and is only put back.
-fn against_previous(
-    new: New<'_>,
-    previous: Option<Own<'_>>,
-    node: &Node<'_>,
-    trust: &Trust,
-    watch: &dyn Watch,
-) -> Result<Option<(With, Change)>, CtlError> {
-    let is_repair = trust.floor.is_some_and(|floor| floor.head == new.digest);
-    let Some(own) = previous.filter(|_| !is_repair) else { return Ok(None) };
-    match against(new, &own, node, watch) {
-        Ok(change) => Ok(Some((With::of(&own), change))),
-        Err(fault) if is_of(new, &own, &fault) => Err(error::of_list(fault)),
-        Err(_) => Ok(None),
-    }
+/// Checks every byte of one of the node's own lists.
+fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
+    let reader = own.reader();
+    Whole::open(&reader, &own.found.head)?.finish().map(|_| ())
 }
 
 /// What changes from one of the node's lists to the new one.
@@ -291,62 +280,67 @@ fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
     Ok(())
 }
 
-/// Whether the new list is the one in force once more.
-#[derive(PartialEq, Eq)]
-enum Again {
-    /// It is another.
-    No,
-    /// It is, and brings no signature that the file in force lacks.
-    Stays,
-    /// It is, and with this head block it has the signatures of both.
-    Signed(Box<[u8; HEAD_SIZE]>),
+/// What is to be done where the new list is in a place of the node's already.
+struct Again {
+    /// Whether the files in the two places stay as they are.
+    list_stays: bool,
+    copy_stays: bool,
+    /// The head block with the signatures of all files of this list, where the new one lacks some of them.
+    head: Option<Box<[u8; HEAD_SIZE]>>,
 }
 
-fn again(new: New<'_>, in_force: Option<&Own<'_>>, trust: &Trust) -> Result<Again, ListError> {
-    let Some(own) = in_force.filter(|own| own.found.digest == new.digest) else { return Ok(Again::No) };
-    let here = head_block(&own.reader())?;
-    if here == head_block(new.list)? {
-        return Ok(Again::Stays);
+impl Again {
+    /// For the node's two places.
+    fn of(new: New<'_>, places: [Option<&Own<'_>>; 2], trust: &Trust) -> Result<Self, ListError> {
+        let here = places.map(|own| own.filter(|own| own.found.digest == new.digest));
+        let size = new.head.file_size();
+        let staged = head_block(new.list)?;
+        let mut claim = store::claim(new.list, size)?;
+        let mut block = staged;
+        // The signatures of the file in force come first.
+        for own in here.into_iter().rev().flatten() {
+            if let Some(both) = united(&store::claim(&own.reader(), size)?, &claim, &trust.keyset) {
+                block = both;
+                claim = Claim::parse(&block).map_err(|fault| ListError::Head(new.list.path.to_owned(), fault))?;
+            }
+        }
+        let [list, copy] = here.map(|own| own.map(|own| head_block(&own.reader())).transpose());
+        let (list, copy) = (list?, copy?);
+        let stays = |found: Option<[u8; HEAD_SIZE]>| found == Some(block);
+        Ok(Self { list_stays: stays(list), copy_stays: stays(copy), head: (block != staged).then(|| Box::new(block)) })
     }
-    let size = new.head.file_size();
-    let both = united(&store::claim(&own.reader(), size)?, &store::claim(new.list, size)?, &trust.keyset);
-    Ok(both.filter(|both| *both != here).map_or(Again::Stays, |both| Again::Signed(Box::new(both))))
 }
 
-/// The steps that are left to do; `is_there` when the file in force stays.
-fn steps(new: New<'_>, in_force: Option<&Own<'_>>, previous: Option<Digest>, trust: &Trust, is_there: bool) -> Vec<Step> {
+/// The steps that are left to do; `in_force` is the list that answers now.
+fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust) -> Vec<Step> {
     let New { head, digest, .. } = new;
     let edition = head.edition;
-    let kept = in_force.filter(|own| own.found.digest != digest);
     let mut steps = Vec::new();
     let mut floor = trust.floor;
-    let announced = trust.floor.filter(|floor| !is_there && floor.head != digest).map(|floor| announced(floor, new, kept, previous));
+    let is_there = again.list_stays && again.copy_stays;
+    let announced = trust.floor.filter(|floor| !is_there && floor.head != digest).map(|floor| announced(floor, new, in_force));
     if announced.is_some() && announced != floor {
         steps.extend(announced.map(Step::Announce));
         floor = announced;
     }
-    if !is_there {
-        steps.extend(kept.map(|own| Step::Keep(own.found.head.edition)));
-        steps.push(Step::Put(edition));
-    }
+    steps.extend((!again.copy_stays).then_some(Step::Copy(edition)));
+    steps.extend((!again.list_stays).then_some(Step::Put(edition)));
     // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead. The time starts again
     // with the keyset's own, which no list key has the say of.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
     let issued = same_keys.map_or(trust.keyset.issued, |floor| floor.issued).max(head.issued);
-    let previous = kept.map(|own| own.found.digest).or(previous);
-    let raised = Floor { edition, head: digest, issued, previous, next: None };
+    let raised = Floor { edition, head: digest, issued, next: None };
     steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));
     steps
 }
 
 /// The floor while the new list is put in place. Where the list in force is not the floor's, because an installation was cut short or somebody put it
 /// there, the floor is that list's from now on: it must not become one that nobody knows.
-fn announced(floor: Floor, new: New<'_>, kept: Option<&Own<'_>>, previous: Option<Digest>) -> Floor {
+fn announced(floor: Floor, new: New<'_>, in_force: Option<&Own<'_>>) -> Floor {
     let next = Some(new.digest);
-    match kept.map(|own| &own.found).filter(|found| found.head.edition > floor.edition) {
-        Some(Authentic { head, digest, .. }) => {
-            Floor { edition: head.edition, head: *digest, issued: floor.issued.max(head.issued), previous, next }
-        }
+    let other = in_force.map(|own| &own.found).filter(|found| found.digest != new.digest && found.head.edition > floor.edition);
+    match other {
+        Some(Authentic { head, digest, .. }) => Floor { edition: head.edition, head: *digest, issued: floor.issued.max(head.issued), next },
         None => Floor { next, ..floor },
     }
 }

@@ -10,7 +10,7 @@ use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::note::Signature;
 use crate::banlist::record::MatchKind;
-use crate::banlist::store::{Bans, Known, Query, look_up};
+use crate::banlist::store::{Bans, Known, Query, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
@@ -90,22 +90,21 @@ fn head_digest(bytes: &[u8]) -> crate::lineage::digest::Digest {
 }
 
 #[test]
-fn a_list_is_put_in_force_the_one_before_is_kept_and_the_floor_rises() {
+fn a_list_is_put_in_force_twice_and_the_floor_rises() {
     let node = Node::new();
     let (first, second, third) = (version(1), version(2), version(7));
     assert_eq!(node.install(&first).unwrap(), "installed version 1 for bans.example.com/prod: 1 ban, 2 digests\n");
-    assert_eq!(node.names(), [".lock", "banlist.lst", "floor"]);
+    assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"]);
     assert_eq!((node.known().version, node.known().floor_issued), (1, Some(ISSUED)));
-    assert_eq!(
-        node.install(&second).unwrap(),
-        "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\nkept version 1 as the previous list\n"
-    );
+    assert_eq!(node.install(&second).unwrap(), "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n");
     node.install(&third).unwrap();
-    assert_eq!(node.names(), [".lock", "banlist.lst", "banlist.previous.lst", "floor"]);
+    assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"]);
     assert_eq!(file::read(&node.paths.list, 1 << 20, Guard::Owned).unwrap(), third);
-    assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), second);
+    assert_eq!(file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(), third);
+    // Not one file under two names: what befalls the one leaves the other.
+    assert_ne!(fs::metadata(&node.paths.list).unwrap().ino(), fs::metadata(&node.paths.copy).unwrap().ino());
     let floor = node.floor();
-    assert_eq!((floor.edition.version, floor.head, floor.previous), (7, head_digest(&third), Some(head_digest(&second))));
+    assert_eq!((floor.edition.version, floor.head), (7, head_digest(&third)));
     assert_eq!(fs::metadata(&node.paths.list).unwrap().permissions().mode() & 0o777, 0o644);
 }
 
@@ -114,14 +113,59 @@ fn the_same_list_again_changes_nothing() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     node.install(&version(2)).unwrap();
-    let inodes = || [&node.paths.list, &node.paths.previous, &node.paths.floor].map(|path| fs::metadata(path).unwrap().ino());
+    let inodes = || [&node.paths.list, &node.paths.copy, &node.paths.floor].map(|path| fs::metadata(path).unwrap().ino());
     let before = inodes();
     assert_eq!(node.install(&version(2)).unwrap(), "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\n");
     assert_eq!(inodes(), before);
-    // The same list with another signature is put in place; the previous one stays.
+    // The same list with another signature is put in both places.
     assert!(node.install(&signed(2, &[1, 2])).unwrap().starts_with("installed version 2"));
-    assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
-    assert_eq!(node.floor().previous, Some(head_digest(&version(1))));
+    assert_eq!(file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(), signed(2, &[1, 2]));
+}
+
+#[test]
+fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
+    let mut torn = version(2);
+    torn[HEAD_SIZE + 100] ^= 1;
+    let fault =
+        "its second copy was no good: cannot trust list \"/node/var/lib/embargo/banlist.copy.lst\": node 0/0 of its tree is corrupt\n";
+    let old = "its second copy was no good: cannot go back to version 1 (keyset 1) of the list, in \
+               \"/node/var/lib/embargo/banlist.copy.lst\": this node had version 2 (keyset 1)\n";
+    for (copy, told) in [(None, ""), (Some(torn), fault), (Some(version(1)), old)] {
+        let node = Node::new();
+        node.install(&version(1)).unwrap();
+        node.install(&version(2)).unwrap();
+        match copy {
+            Some(bytes) => replace(&node.paths.copy, 0o644, &bytes).unwrap(),
+            None => fs::remove_file(&node.paths.copy).unwrap(),
+        }
+        let before = (fs::metadata(&node.paths.list).unwrap().ino(), node.floor());
+        let plan = node.attempt(&node.staged(&version(2)), true).unwrap();
+        assert!(plan.contains("\nwould put a second copy of version 2 in /node/var/lib/embargo/banlist.copy.lst\n"), "{plan}");
+        assert_eq!(
+            node.install(&version(2)).unwrap(),
+            format!("already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\nits second copy was made anew\n{told}")
+        );
+        assert_eq!((fs::metadata(&node.paths.list).unwrap().ino(), node.floor()), before);
+        assert_eq!(file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(), version(2));
+    }
+}
+
+/// A node that an earlier version of the program kept has the list before, and a floor that names it.
+#[test]
+fn a_node_of_the_old_layout_is_healed_by_any_installation() {
+    for next in [version(2), version(3)] {
+        let node = Node::new();
+        node.install(&version(2)).unwrap();
+        fs::rename(&node.paths.copy, &node.paths.previous).unwrap();
+        replace(&node.paths.previous, 0o644, &version(1)).unwrap();
+        let floor = format!("{}previous {}\n", node.floor().text(), head_digest(&version(1)));
+        replace(&node.paths.floor, 0o644, floor.as_bytes()).unwrap();
+        assert_eq!((node.known().version, node.known().slot), (2, Slot::Current));
+        node.install(&next).unwrap();
+        assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"]);
+        replace(&node.paths.list, 0o644, b"torn").unwrap();
+        assert_eq!((node.known().head, node.known().slot), (head_digest(&next), Slot::Copy));
+    }
 }
 
 #[test]
@@ -135,6 +179,7 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
             "would install version 1 for bans.example.com/prod: 1 ban, 2 digests\n\
              no list to compare it with: 1 signature of keyset 1 needed, 1 there\n\
              no containers run\n\
+             would put a second copy of version 1 in {state}/banlist.copy.lst\n\
              would put version 1 in force as {state}/banlist.lst\n\
              would raise {state}/floor to version 1\n"
         )
@@ -150,7 +195,7 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
              lifts nothing: 1 signature of keyset 1 needed, 1 there\n\
              no containers run\n\
              would note in {state}/floor that it is about to come\n\
-             would keep version 1 as {state}/banlist.previous.lst\n\
+             would put a second copy of version 2 in {state}/banlist.copy.lst\n\
              would put version 2 in force as {state}/banlist.lst\n\
              would raise {state}/floor to version 2\n"
         )
@@ -189,7 +234,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
     }
     assert_eq!(
         node.install(&without_images(2, &[2, 3])).unwrap(),
-        "installed version 2 for bans.example.com/prod: 1 ban, 1 digest\nkept version 1 as the previous list\n\
+        "installed version 2 for bans.example.com/prod: 1 ban, 1 digest\n\
          lifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"
     );
     // And a ban that is only weakened.
@@ -209,7 +254,7 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
         node.install(&version(1)).unwrap();
         node.install(&version(2)).unwrap();
         fs::remove_file(&node.paths.list).unwrap();
-        replace(&node.paths.previous, 0o644, b"nothing").unwrap();
+        replace(&node.paths.copy, 0o644, b"nothing").unwrap();
         node
     };
     let node = lost();
@@ -217,15 +262,19 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
     let line = "cannot install \"/staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
     assert_eq!(fault.split_once(" / ").unwrap().0, line);
     // What it had comes back as it was.
-    assert_eq!(node.install(&version(2)).unwrap(), "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n");
+    assert_eq!(
+        node.install(&version(2)).unwrap(),
+        "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
+         its second copy was no good: cannot use \"/node/var/lib/embargo/banlist.copy.lst\": not a ban list: it has no head\n"
+    );
     node.install(&version(3)).unwrap();
     // Enough signatures need no comparison.
     lost().install(&signed(3, &[1, 2])).unwrap();
 }
 
-/// The list before the one in force may lack the ban that a new one lifts: one stolen key and a torn file would be enough.
+/// The list before the one in force may lack the ban that a new one lifts: one stolen key and torn files would be enough.
 #[test]
-fn where_the_newest_list_is_no_good_the_one_before_is_no_measure() {
+fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     let mut corrupt = version(2);
     corrupt[HEAD_SIZE + 100] ^= 1;
     // As version 1, and more than it bans.
@@ -235,9 +284,11 @@ fn where_the_newest_list_is_no_good_the_one_before_is_no_measure() {
         let node = Node::new();
         node.install(&version(1)).unwrap();
         node.install(&version(2)).unwrap();
-        match broken {
-            Some(bytes) => replace(&node.paths.list, 0o644, bytes).unwrap(),
-            None => fs::remove_file(&node.paths.list).unwrap(),
+        for place in [&node.paths.list, &node.paths.copy] {
+            match broken {
+                Some(bytes) => replace(place, 0o644, bytes).unwrap(),
+                None => fs::remove_file(place).unwrap(),
+            }
         }
         let takes = "takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
         let line = format!("cannot install \"/staged.lst\": this node lost the list to compare it with, so it {takes}");
@@ -257,15 +308,20 @@ fn where_the_newest_list_is_no_good_the_one_before_is_no_measure() {
     }
 }
 
-/// The previous list is the newest that the floor knows while an installation is under way, and a measure then.
+/// The second copy is the list in force, and a measure.
 #[test]
-fn where_the_list_before_is_the_floors_own_it_is_a_measure() {
-    let node = Node::new();
-    node.install(&version(1)).unwrap();
-    replace::link(&node.paths.list, &node.paths.previous).unwrap();
-    fs::remove_file(&node.paths.list).unwrap();
-    assert!(node.install(&without_images(2, &[1])).unwrap_err().starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"));
-    node.install(&version(2)).unwrap();
+fn where_the_first_copy_is_lost_the_second_is_the_measure() {
+    for lose in [None, Some(&b"torn"[..])] {
+        let node = Node::new();
+        node.install(&version(1)).unwrap();
+        match lose {
+            None => fs::remove_file(&node.paths.list).unwrap(),
+            Some(bytes) => replace(&node.paths.list, 0o644, bytes).unwrap(),
+        }
+        assert!(node.install(&without_images(2, &[1])).unwrap_err().starts_with("cannot install \"/staged.lst\": it lifts BAN-1,"));
+        node.install(&version(2)).unwrap();
+        assert_eq!(file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(), version(2));
+    }
 }
 
 #[test]
@@ -281,7 +337,6 @@ fn a_broken_list_in_force_is_told() {
         "installed version 3 for bans.example.com/prod: 1 ban, 4 digests\n\
          the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
     );
-    assert_eq!(node.floor().previous, Some(head_digest(&version(1))));
 }
 
 #[test]
@@ -323,10 +378,9 @@ fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() 
     assert!(fault.starts_with("cannot go back to version 4 (keyset 1) of the list"), "{fault}");
     let other = list(&source(&[("base", digest(1))]), &terms(5), &[1, 2]);
     assert!(node.install(&other).unwrap_err().contains("version 5 (keyset 1) was installed with other content"));
-    assert_eq!(node.install(&version(6)).unwrap().lines().nth(1).unwrap(), "kept version 5 as the previous list");
-    assert_eq!(node.floor().previous, Some(head_digest(&version(5))));
+    node.install(&version(6)).unwrap();
     fs::remove_file(&node.paths.list).unwrap();
-    assert_eq!(node.known().version, 5);
+    assert_eq!(node.known().version, 6);
 }
 
 #[test]
@@ -419,7 +473,7 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
         (vec![b'{'; 5_000], "cannot use \"/staged.lst\": not a ban list: it has no head"),
     ] {
         assert_eq!(node.install(&bytes).unwrap_err(), fault);
-        assert_eq!(node.names(), [".lock", "banlist.lst", "floor"], "{fault}");
+        assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"], "{fault}");
         assert_eq!(node.known().version, 5);
     }
     let fault = node.install(&signed(6, &[])).unwrap_err();
@@ -456,12 +510,13 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             let node = Node::new();
             node.install(&first).unwrap();
             replace(&node.paths.state.join(".banlist.lst.draft-77"), 0o600, b"half").unwrap();
+            replace(&node.paths.state.join(".banlist.copy.lst.draft-77"), 0o600, b"half").unwrap();
             if step >= 2 {
                 let announced = Floor { next: Some(head_digest(&second)), ..node.floor() };
                 replace(&node.paths.floor, 0o644, announced.text().as_bytes()).unwrap();
             }
             if step >= 3 {
-                replace::link(&node.paths.list, &node.paths.previous).unwrap();
+                replace(&node.paths.copy, 0o644, &second).unwrap();
             }
             if step >= 4 {
                 replace(&node.paths.list, 0o644, &second).unwrap();
@@ -470,33 +525,50 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
             node
         };
+        // Whichever copy is lost then, the other answers, and never the older one for the newer.
+        for (place, answers) in [(0, [1, 1, 2, 2]), (1, [1, 1, 1, 2])] {
+            let node = cut_short();
+            replace([&node.paths.list, &node.paths.copy][place], 0o644, b"torn").unwrap();
+            assert_eq!(node.known().version, answers[step - 1], "step {step}, place {place}");
+            node.install(&second).unwrap();
+            assert_eq!((node.known().version, node.known().slot), (2, Slot::Current));
+        }
         let node = cut_short();
         node.install(&second).unwrap();
-        assert_eq!(node.names(), [".lock", "banlist.lst", "banlist.previous.lst", "floor"], "step {step}");
+        assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"], "step {step}");
         assert_eq!((node.known().version, node.floor().edition.version, node.floor().next), (2, 2, None), "step {step}");
-        assert_eq!(node.floor().previous, Some(head_digest(&first)), "step {step}");
-        // And the list kept stands in.
         fs::remove_file(&node.paths.list).unwrap();
-        assert_eq!(node.known().version, 1, "step {step}");
-        // Or the next list is another one; cut short as well, at its announcement.
-        let node = cut_short();
-        let staged = node.staged(&third);
-        let trust = Trust::load(&node.paths, &node.rules).unwrap();
-        let (file, size) = file::open(&staged, Guard::NoLink).unwrap();
-        let (list, at) = (Reader { path: &staged, bytes: &file }, node.at(ISSUED.plus(60)));
-        let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap();
-        let plan = plan::draw(New::of(&list, &found), &at, &trust, &(), &mut Vec::new()).unwrap();
-        let plan::Step::Announce(floor) = plan.steps[0] else { panic!("step {step}: {:?}", plan.steps) };
-        replace(&node.paths.floor, 0o644, floor.text().as_bytes()).unwrap();
-        assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
-        replace::link(&node.paths.list, &node.paths.previous).unwrap();
-        fs::remove_file(&node.paths.list).unwrap();
-        assert_eq!(node.known().version, if step >= 4 { 2 } else { 1 }, "step {step}");
-        replace(&node.paths.list, 0o644, &third).unwrap();
-        assert_eq!(node.known().version, 3, "step {step}");
-        assert!(node.install(&third).unwrap().starts_with("already in force: version 3"), "step {step}");
-        assert_eq!((node.floor().edition.version, node.floor().next), (3, None), "step {step}");
-        assert_eq!(node.floor().previous, Some(head_digest(if step >= 4 { &second } else { &first })), "step {step}");
+        assert_eq!(node.known().version, 2, "step {step}");
+        // Or the next list is another one; cut short as well, after each of its steps, with either copy lost by then.
+        for (cut, lost) in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)] {
+            let node = cut_short();
+            if lost == 1 && step < 4 {
+                replace(&node.paths.copy, 0o644, b"torn").unwrap();
+            }
+            if lost == 0 && step >= 3 {
+                replace(&node.paths.list, 0o644, b"torn").unwrap();
+            }
+            let before = node.known().version;
+            let staged = node.staged(&third);
+            let trust = Trust::load(&node.paths, &node.rules).unwrap();
+            let (file, size) = file::open(&staged, Guard::NoLink).unwrap();
+            let (list, at) = (Reader { path: &staged, bytes: &file }, node.at(ISSUED.plus(60)));
+            let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).unwrap();
+            let plan = plan::draw(New::of(&list, &found), &at, &trust, &(), &mut Vec::new()).unwrap();
+            for done in plan.steps.iter().take(cut) {
+                match done {
+                    plan::Step::Announce(floor) | plan::Step::Raise(floor) => {
+                        replace(&node.paths.floor, 0o644, floor.text().as_bytes()).unwrap()
+                    }
+                    plan::Step::Copy(_) => replace(&node.paths.copy, 0o644, &third).unwrap(),
+                    plan::Step::Put(_) => replace(&node.paths.list, 0o644, &third).unwrap(),
+                }
+                assert!([before, 3].contains(&node.known().version), "step {step}, cut {cut}, lost {lost}, {done:?}");
+            }
+            node.install(&third).unwrap();
+            assert_eq!((node.known().version, node.floor().edition.version, node.floor().next), (3, 3, None), "step {step}, cut {cut}");
+            assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"], "step {step}, cut {cut}");
+        }
     }
 }
 
@@ -513,11 +585,11 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
          the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
     );
-    assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
+    let both = || [&node.paths.list, &node.paths.copy].map(|path| file::read(path, 1 << 20, Guard::Owned).unwrap());
+    assert_eq!(both(), [version(2), version(2)]);
     replace(&node.paths.list, 0o644, &broken).unwrap();
-    node.install(&signed(3, &[1, 2])).unwrap();
-    assert_eq!(file::read(&node.paths.previous, 1 << 20, Guard::Owned).unwrap(), version(1));
-    assert_eq!((node.known().version, node.floor().previous), (3, Some(head_digest(&version(1)))));
+    node.install(&version(3)).unwrap();
+    assert_eq!(both(), [version(3), version(3)]);
 }
 
 #[test]

@@ -135,33 +135,33 @@ fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<O
 /// Why the list which answers on this node now would not be trusted under the new keyset, if so. Without a list there is nothing to lose.
 fn loses_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result<Option<CtlError>, CtlError> {
     let after = Trust { keyset: new.clone(), ..trust.clone() };
-    for (list, standing) in [(&paths.list, Standing::Current), (&paths.previous, Standing::Previous)] {
-        match is_trusted(trust, list, standing) {
-            Ok(()) => return Ok(is_trusted(&after, list, standing).err().map(|fault| stranded(path, new.number, list, standing, fault))),
+    let mut lost = None;
+    for list in [&paths.list, &paths.copy] {
+        match is_trusted(trust, list) {
+            Ok(()) => match is_trusted(&after, list) {
+                // One copy is enough.
+                Ok(()) => return Ok(None),
+                Err(fault) => lost = lost.or_else(|| Some(stranded(path, new.number, list, fault))),
+            },
             Err(fault) if fault.is_of_the_system() => return Err(fault.into()),
             Err(_) => {}
         }
     }
-    Ok(None)
+    Ok(lost)
 }
 
-fn is_trusted(trust: &Trust, path: &Path, standing: Standing) -> Result<(), ListError> {
+fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
-    trust.authenticate(&Reader { path, bytes: &file }, size, standing, Enough::Threshold).map(|_| ())
+    trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold).map(|_| ())
 }
 
-/// Why the keyset is not followed yet, and the way on: the same list may be installed again with more signatures, one that was passed over may not.
-fn stranded(path: &Path, number: u64, list: &Path, standing: Standing, fault: ListError) -> CtlError {
-    let way = match standing {
-        Standing::Current => format!(
-            "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst",
-            line::name(&list.to_string_lossy())
-        ),
-        Standing::Previous | Standing::Staged => {
-            format!("install the next list first, signed by keys of this keyset and of keyset {number}")
-        }
-    };
-    let hint = format!("{way}; then rotate; a node that was away: embargo-banlist(5), ROTATION");
+/// Why the keyset is not followed yet, and the way on: the same list may be installed again with more signatures.
+fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError {
+    let hint = format!(
+        "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; \
+         then rotate; a node that was away: embargo-banlist(5), ROTATION",
+        line::name(&list.to_string_lossy())
+    );
     CtlError::with_hint(KeysetError::Stranded(path.to_owned(), fault), hint)
 }
 

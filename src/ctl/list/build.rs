@@ -129,6 +129,7 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
         CompileError::Twice(digest, _) => CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)),
         CompileError::TooOften(..)
         | CompileError::TooLong(_)
+        | CompileError::TooHeavy(..)
         | CompileError::TooManyRecords
         | CompileError::TooManyEntries
         | CompileError::Write(_) => AuthoringError::Compile(error).into(),

@@ -59,7 +59,7 @@ impl<'a> Listed<'a> {
         queries.sort_unstable();
         queries.dedup();
         let rules = settings.rules();
-        let (id, known) = match store::look_up(paths, &rules, &queries) {
+        let (id, known) = match store::survey(paths, &rules, &queries) {
             Bans::Known(known) => {
                 let answers = Answers::of(&known.hits);
                 (known.id(), Some((known, answers)))
@@ -77,7 +77,7 @@ impl<'a> Listed<'a> {
     #[must_use]
     pub(super) fn warnings(&self) -> Vec<String> {
         let Some((known, _)) = &self.known else { return Vec::new() };
-        let fault = known.fault.as_ref().map(|fault| format!("the previous list {} answers: {}", known.version, line::causes(fault)));
+        let fault = known.fault.as_ref().map(|fault| format!("the second copy of list {} answers: {}", known.version, line::causes(fault)));
         let expired = (known.expires <= self.now).then(|| format!("list {} expired on {}", known.version, known.expires.date()));
         fault.into_iter().chain(expired).collect()
     }
@@ -150,7 +150,7 @@ pub(super) fn signs(script: Digest, ids: Option<&[String]>, paths: &Paths, setti
 const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
     match slot {
         Slot::Current => &paths.list,
-        Slot::Previous => &paths.previous,
+        Slot::Copy => &paths.copy,
     }
 }
 

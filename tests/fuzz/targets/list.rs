@@ -13,6 +13,7 @@ use embargo::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use embargo::banlist::note::Note;
 use embargo::banlist::record::{self, Ban, Entry, MatchKind};
 use embargo::banlist::rotation;
+use embargo::banlist::section::Reading;
 use embargo::banlist::source::Source;
 use embargo::banlist::source::draft::Draft;
 use embargo::banlist::store::{self, Query};
@@ -79,6 +80,6 @@ fn whole_list(bytes: &[u8]) {
     let Ok(claim) = store::claim(&list, bytes.len() as u64) else { return };
     let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
     let queries = kinds.map(|kind| Query { digest: Digest::of(b"banned"), kind });
-    _ = store::hits(&list, &claim.head, &queries);
+    _ = store::hits(&list, &claim.head, &queries, Reading::Start);
     _ = whole::check(&list, &claim.head);
 }

@@ -17,6 +17,7 @@ use embargo::banlist::head::{HEAD_SIZE, Head};
 use embargo::banlist::keyset::Keyset;
 use embargo::banlist::note::Enough;
 use embargo::banlist::record::MatchKind::{self, Base, Image, Layer};
+use embargo::banlist::section::Reading;
 use embargo::banlist::store::{self, Query, Rules, Standing, Trust};
 use embargo::lineage::digest::Digest;
 use embargo::sys::file::{self, Guard};
@@ -58,7 +59,7 @@ fn authenticate<R: ReadAt + ?Sized>(list: &R, size: usize) -> Result<Head, ListE
 }
 
 fn look_up<R: ReadAt + ?Sized>(list: &R, head: &Head, queries: &[Query]) -> Result<Found, ListError> {
-    let hits = store::hits(&Reader { path: Path::new("list"), bytes: list }, head, queries)?;
+    let hits = store::hits(&Reader { path: Path::new("list"), bytes: list }, head, queries, Reading::Start)?;
     Ok(hits.into_iter().map(|hit| (hit.digest, hit.kind, hit.ban.id.clone())).collect())
 }
 

@@ -33,8 +33,8 @@ pub(crate) enum Answer {
     Admitted,
     /// It is banned, by the list of this version.
     Banned(u64),
-    /// It is banned, by the list that was kept, of this version, because the one in force is no good.
-    BannedBefore(u64),
+    /// It is banned, by the second copy of the list of this version, because the first is no good.
+    BannedByCopy(u64),
     /// It is refused because there is no authentic list: why the one in force is none, with the node's folder cut out.
     NoList(String),
     /// It is refused for another reason: the line behind the container's name.
@@ -187,12 +187,18 @@ impl Node {
         fault
     }
 
-    /// Puts a list in place past any installation, and asserts that it is no list to the gate, which has no other. Returns why.
+    /// Puts a list in place past any installation, and asserts that it is no list to the gate, which has no second copy meanwhile. Returns why.
     pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
-        match self.gate() {
+        let (copy, aside) = (self.state("banlist.copy.lst"), self.state("aside"));
+        let has_copy = fs::rename(&copy, &aside).is_ok();
+        let answer = self.gate();
+        if has_copy {
+            fs::rename(&aside, &copy).unwrap();
+        }
+        match answer {
             Answer::NoList(fault) => fault,
-            other @ (Answer::Admitted | Answer::Banned(_) | Answer::BannedBefore(_) | Answer::Refused(_)) => panic!("{other:?}"),
+            other @ (Answer::Admitted | Answer::Banned(_) | Answer::BannedByCopy(_) | Answer::Refused(_)) => panic!("{other:?}"),
         }
     }
 
@@ -231,7 +237,7 @@ impl Node {
         let Some((_, banned)) = because.split_once(", banned by BAN-1 ") else { return Answer::Refused(because) };
         match banned.rsplit_once("; ").and_then(|(_, list)| list.rsplit_once(' ')) {
             Some(("list", version)) => Answer::Banned(version.parse().unwrap()),
-            Some(("previous list", version)) => Answer::BannedBefore(version.parse().unwrap()),
+            Some(("second copy of list", version)) => Answer::BannedByCopy(version.parse().unwrap()),
             other => panic!("{other:?}"),
         }
     }

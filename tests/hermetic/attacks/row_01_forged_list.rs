@@ -48,7 +48,7 @@ fn root_key() {
     node.install(&node.list(1).by(&[5, 1])).unwrap();
 }
 
-/// Such a list is not installed; put in place by force it is no list, and the one that was kept goes on.
+/// Such a list is not installed; put in place by force it is no list, and the second copy of the one that was installed goes on.
 fn assert_refused(seeds: &[u8], fault: &str) {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let forged = node.list(9).banning("layer", &[OTHER]).by(seeds);
@@ -58,5 +58,5 @@ fn assert_refused(seeds: &[u8], fault: &str) {
     node.install(&node.list(1).by(&[1, 2])).unwrap();
     node.install(&node.list(2).by(&[1, 2])).unwrap();
     node.put(&forged);
-    assert_eq!(node.gate(), Answer::BannedBefore(1));
+    assert_eq!(node.gate(), Answer::BannedByCopy(2));
 }

@@ -44,13 +44,13 @@ fn zero_length() {
     let fault = "not a ban list: it has no head";
     assert_eq!(node.distrusts(b""), format!("cannot use \"/var/lib/embargo/banlist.lst\": {fault}"));
     assert_eq!(node.install(b"").unwrap_err(), format!("cannot use \"staged.lst\": {fault}"));
-    // Where there is one that was kept, it stands in.
+    // Its second copy stands in, and the list before never does.
     fs::remove_file(node.state("banlist.lst")).unwrap();
     node.install(&node.list(1).by(&[1])).unwrap();
-    node.install(&node.list(2).banning("base", &[OTHER]).by(&[1])).unwrap();
-    assert_eq!(node.gate(), Answer::Admitted);
+    node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1])).unwrap();
+    assert_eq!(node.gate(), Answer::Banned(2));
     node.put(b"");
-    assert_eq!(node.gate(), Answer::BannedBefore(1));
+    assert_eq!(node.gate(), Answer::BannedByCopy(2));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use embargo::banlist::bytes::{ReadAt, Reader};
 use embargo::banlist::head::{Claim, HEAD_SIZE};
 use embargo::banlist::record::MatchKind;
+use embargo::banlist::section::Reading;
 use embargo::banlist::store::{self, Query};
 use embargo::lineage::digest::Digest;
 
@@ -56,7 +57,7 @@ fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
     let reads = |digest: [u8; 32]| {
         bytes.reads.set(0);
         let query = Query { digest: Digest::from_bytes(digest), kind: MatchKind::Base };
-        let hits = store::hits(&reader, &head, &[query]).unwrap();
+        let hits = store::hits(&reader, &head, &[query], Reading::Start).unwrap();
         (hits.len(), bytes.reads.get())
     };
     let mut costs = (0, 0);

@@ -1,7 +1,10 @@
 //! A tree that is not sorted, overlaps or lies about itself, and is signed all the same: by a builder with a mistake, or with a stolen key.
 
+use embargo::banlist::base64;
+use embargo::banlist::key::P256_SPKI;
+
 use super::craft::{HEADER, INNER, LEAF, NODE, Parts};
-use super::node::{Answer, BASE, Node, keyset, signed, text};
+use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
 /// What is wrong with the list: the parts, and the place of the container's digest in them.
@@ -92,6 +95,63 @@ fn padding_counts_and_records_nobody_reads() {
         let mut wrong = parts.clone();
         change(&mut wrong);
         assert!(node.refuses(&sign(&wrong.sealed())).starts_with("cannot trust list \"staged.lst\": "), "{case}");
+    }
+}
+
+/// A gate that believed the counts would not look the digest up at all.
+#[test]
+fn a_head_that_denies_what_the_tree_holds() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let parts = Parts::of(&node.list(1).banning("base", &[BASE, OTHER]).by(&[1]));
+    for counts in ["2 base=0 image=2 layer=0", "2 base=0 image=0 layer=2", "2 base=0 image=1 layer=1"] {
+        let mut wrong = parts.clone();
+        wrong.set("entries: ", counts);
+        let list = sign(&wrong.sealed());
+        let fault = "cannot trust list \"staged.lst\": its head counts other entries than it has";
+        assert_eq!(node.refuses(&list), fault, "{counts}");
+        node.put(&list);
+        let answer = node.gate();
+        assert!(
+            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")),
+            "{counts}: {answer:?}"
+        );
+        std::fs::remove_file(node.state("banlist.lst")).unwrap();
+    }
+}
+
+#[test]
+fn an_end_before_the_issue() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    let (issued, before) = ("2026-11-20T14:00:00Z", "2026-11-20T13:59:59Z");
+    let expected = "expected \"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue";
+    for expires in [before, issued, "1970-01-01T00:00:00Z"] {
+        let mut wrong = Parts::of(&node.list(1).by(&[1]));
+        wrong.set("issued: ", issued);
+        wrong.set("expires: ", expires);
+        let list = sign(&wrong.sealed());
+        assert_eq!(node.refuses(&list), format!("cannot use list \"staged.lst\": head line 6: {expected}"));
+        assert_eq!(node.distrusts(&list), format!("cannot use list \"/var/lib/embargo/banlist.lst\": head line 6: {expected}"));
+        std::fs::remove_file(node.state("banlist.lst")).unwrap();
+    }
+    let ends = keyset(&[1], 1).replace("expires: 2028-11-01", "expires: 2026-10-31");
+    let node = Node::trusting(&ends);
+    let list = node.list(1).by(&[1]);
+    let fault = format!("cannot use keyset \"/etc/embargo/keyset\": line 5: {expected}");
+    assert_eq!(node.distrusts(&list), fault);
+    assert!(node.install(&list).is_err());
+}
+
+/// A keyset would count a signer that cannot sign.
+#[test]
+fn a_key_that_is_no_point_of_its_curve() {
+    let line = |algorithm: &str, key: &[u8]| format!("key list nobody {algorithm} {}\n", base64::encode(key));
+    let p256 = [&P256_SPKI[..], &[1; 64]].concat();
+    for key in [line("ed25519", &[7; 32]), line("minisign", &[&b"Ed12345678"[..], &[7; 32]].concat()), line("p256", &p256)] {
+        let node = Node::trusting(&(keyset(&[1], 1) + &key));
+        let list = node.list(1).by(&[1]);
+        let fault = "cannot use keyset \"/etc/embargo/keyset\": line 8: expected \"key ROLE NAME ALGORITHM BASE64\"";
+        assert_eq!(node.distrusts(&list), fault);
+        assert!(node.install(&list).unwrap_err().contains("line 8: expected"));
     }
 }
 

@@ -16,7 +16,7 @@ fn restored_folder_with_min_version_set() {
         fs::remove_file(node.state(&name)).unwrap();
         fs::write(node.state(&name), bytes).unwrap();
     }
-    // Nothing on the disk tells: what configuration management says in /etc does, and it does not let the previous list stand in either.
+    // Nothing on the disk tells: what configuration management says in /etc does, of both copies.
     assert_eq!(node.gate(), Answer::Admitted);
     node.set("min_version = 412");
     let fault = "version 398 is below min_version 412";

@@ -89,6 +89,7 @@ fn columns_are_aligned_and_hostile_cells_stay_on_their_line() {
 
 const TEXT: &str = r#"draft     …/draft.lst: version 413 for bans.example.com/prod
 signed    enough for this node: 1 good signature, 1 needed
+brings    BAN-2026-0007: successor: base:2
 in force  none (cannot read "…/var/lib/embargo/banlist.lst": it is missing)
 note      this node is not armed: it has no settings, and whatever is banned starts
 
@@ -124,7 +125,7 @@ fn programs_get_one_object_whose_fields_stay() {
     assert_eq!(keys(&report), "armed counts draft faults images in_force in_force_fault installation notes running stopped");
     assert_eq!(
         keys(&report["draft"]),
-        "expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
+        "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
     );
     assert_eq!(keys(&report["counts"]["running"]), "all newly_refused refused unknown");
     assert_eq!(keys(&report["installation"]), "counted max_impact_percent message newly_refused objection");
@@ -223,6 +224,9 @@ fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     place.put(&last, &list(&parse(NOTHING), &terms(412), &[1]));
     install::install(&last, &Node { paths: &place.paths, settings: None, rules: Rules::default(), now: Timestamp::now() }, None).unwrap();
     std::fs::remove_file(&place.paths.list).unwrap();
+    // Its second copy is one to compare with.
+    assert_eq!(line_of(&place.preview(NOTHING, false).0, "lifts "), None);
+    std::fs::remove_file(&place.paths.copy).unwrap();
     let (text, _) = place.preview(NOTHING, false);
     let lost = "unknown, which takes 2 signatures: this node lost the list to compare it with";
     assert_eq!(line_of(&text, "lifts "), Some(lost), "{text}");
