@@ -441,3 +441,33 @@ refused() {
   docker rm web-1
   docker run --rm other:1
 }
+
+@test "embargo in crun's place: crun, krun and crun-wasm are the crun that stood there, and no other where it is gone" {
+  new_source
+  publish
+  local place=$ROOM/place name settings
+  mkdir -p "$place"
+  cp "$(command -v crun)" "$place/crun.real"
+  cp "$EMBARGO" "$place/crun"
+  ln -s crun "$place/krun"
+  ln -s "$place/crun" "$place/crun-wasm"
+  for settings in '# nothing' 'mode = "audit"' "runtime = \"$PLAIN\""; do
+    printf '%s\n' "$settings" >/etc/embargo/config.toml
+    for name in crun krun crun-wasm; do
+      run "$place/$name" --version
+      [ "$status" -eq 0 ]
+      [[ $output == "crun version"* ]] || fail "$name with $settings" "$output" || return 1
+      # crun names its own state directory.
+      run "$place/$name" state no-such-container
+      [ "$status" -eq 1 ]
+      [[ $output == *"/run/crun/no-such-container/status"* ]] || fail "$name with $settings" "$output" || return 1
+    done
+  done
+  rm "$place/crun.real"
+  printf 'mode = "audit"\n' >/etc/embargo/config.toml
+  for name in crun krun crun-wasm; do
+    run "$place/$name" --version
+    [ "$status" -eq 1 ]
+    [[ $output == *"embargo stands in its place"* ]] || fail "$name" "$output" || return 1
+  done
+}

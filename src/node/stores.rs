@@ -19,6 +19,7 @@ use crate::lineage::{LineageError, Unknown, storage};
 use crate::paths::Paths;
 use crate::report::line::name;
 use crate::settings::{ContainerdPlace, Engines};
+use crate::sys::digits::is_number;
 use crate::sys::file::FileError;
 pub use records::Records;
 use records::{Docker, Namespace};
@@ -142,7 +143,6 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace>
 
 /// A data root of Docker, and the folders in it that belong to user-namespace remapping, `<uid>.<gid>`.
 fn with_remapped(root: &Path) -> Vec<PathBuf> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_remapped = |name: &str| name.split_once('.').is_some_and(|(uid, gid)| is_number(uid) && is_number(gid));
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut roots: Vec<_> = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_remapped)).map(|entry| entry.path()).collect();
