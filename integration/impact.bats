@@ -209,11 +209,15 @@ kept_out() {
   cri start "$container"
   podman run -d --name forged --network host --annotation io.kubernetes.cri-o.ContainerType=sandbox --annotation io.kubernetes.cri-o.SandboxID=x \
     localhost/deep:1 sleep 100000 >/dev/null 3>&-
+  # Containers that run are no secret: these bear the ID of one of them, or share what is its own.
+  podman run -d --name bearer --network host --annotation io.kubernetes.cri-o.ContainerType=container \
+    --annotation io.kubernetes.cri-o.SandboxID="$(podman inspect -f '{{.Id}}' forged)" localhost/other:1 sleep 100000 >/dev/null 3>&-
+  podman run -d --name sharer --network container:forged --ipc container:forged localhost/other:1 sleep 100000 >/dev/null 3>&-
   draft deep:1
   preview --json
   [ "$(jq -c '[.running[] | select(.fate == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
-  podman rm -f -t 0 forged
+  podman rm -f -t 0 sharer bearer forged
   cri stop-pod "$pod"
   cri remove-pod "$pod"
 }

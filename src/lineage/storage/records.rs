@@ -65,14 +65,56 @@ impl ContainerRecord {
     /// The image's name as the engine wrote it down when it made the container, for people.
     #[must_use]
     pub fn image_name(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            #[serde(rename = "image-name")]
-            image_name: String,
-        }
-        let metadata: Metadata = serde_json::from_str(&self.metadata).ok()?;
-        Some(metadata.image_name).filter(|name| !name.is_empty())
+        self.engines()?.image_name.filter(|name| !name.is_empty())
     }
+
+    /// Which engine made it; `None` when its metadata is not what Podman or CRI-O writes.
+    ///
+    /// The engine writes the metadata itself when it makes the container: no annotation, label or name of a user's becomes a key of it, and
+    /// `pod` says that the container's ID is its pod's (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37,
+    /// Podman 4.3.1 and 5.8.6).
+    #[must_use]
+    pub fn maker(&self) -> Option<Maker> {
+        let Metadata { name, pod_id, pod, .. } = self.engines()?;
+        name?;
+        let Some(pod_id) = pod_id else { return Some(Maker::Podman) };
+        Some(Maker::CriO(if pod && pod_id == self.id { InPod::Sandbox } else { InPod::Member }))
+    }
+
+    fn engines(&self) -> Option<Metadata> {
+        serde_json::from_str(&self.metadata).ok()
+    }
+}
+
+/// What Podman and CRI-O keep of a container.
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(rename = "image-name", default)]
+    image_name: Option<String>,
+    #[serde(rename = "pod-id", default)]
+    pod_id: Option<String>,
+    #[serde(default)]
+    pod: bool,
+}
+
+/// The engine that made a container of a containers/storage store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// Podman.
+    Podman,
+    /// CRI-O.
+    CriO(InPod),
+}
+
+/// What a container of CRI-O is in its pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InPod {
+    /// The pause container, which owns what the others share.
+    Sandbox,
+    /// One of the others.
+    Member,
 }
 
 /// An image.
@@ -238,6 +280,28 @@ mod tests {
     const CONTAINERS: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-containers/containers.json");
     const IMAGES: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-images/images.json");
     const LAYERS: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-layers/layers.json");
+
+    #[test]
+    fn the_metadata_tells_cri_os_containers_from_podmans_and_no_name_in_it_does() {
+        let of = |id: &str, metadata: &str| {
+            let text = serde_json::json!([{ "id": id, "image": "", "metadata": metadata }]).to_string();
+            all::<ContainerRecord>(text.as_bytes()).unwrap()[0].maker()
+        };
+        for (metadata, maker) in [
+            (r#"{"image-name":"app:1","image-id":"ab","name":"solo","created-at":1}"#, Some(Maker::Podman)),
+            (r#"{"name":"x\",\"pod-id\":\"c1\",\"pod\":true,\"y","created-at":1}"#, Some(Maker::Podman)),
+            (r#"{"name":"x","pod":true}"#, Some(Maker::Podman)),
+            (r#"{"pod-name":"p","pod-id":"c1","name":"k8s_POD_p","pod":true}"#, Some(Maker::CriO(InPod::Sandbox))),
+            (r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p"}"#, Some(Maker::CriO(InPod::Member))),
+            (r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p","pod":true}"#, Some(Maker::CriO(InPod::Member))),
+            (r#"{"pod-name":"p","pod-id":"c1","name":"k8s_app_p"}"#, Some(Maker::CriO(InPod::Member))),
+            (r#"{"name":"x","name":"y","pod-id":"c1","pod":true}"#, None),
+            ("{}", None),
+            ("", None),
+        ] {
+            assert_eq!(of("c1", metadata), maker, "{metadata}");
+        }
+    }
 
     #[test]
     fn podmans_lists_are_read() {
