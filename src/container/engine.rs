@@ -7,7 +7,7 @@
 //! | shape of the bundle's path | place | seen with |
 //! |---|---|---|
 //! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `Task` | containerd 1.6 and 2.1, Docker 20.10 to 29, rootless Docker, k3s |
-//! | `<store>/<driver>-containers/<id>/userdata` | `Storage` | Podman 4.3 and 5.8 (graph root), CRI-O 1.37 (run root) |
+//! | `<store>/<driver>-containers/<id>/userdata` | `Storage` | Podman 4.3 and 5.8 (graph root; run root in transient mode), CRI-O 1.37 (run root) |
 //! | `<root>/executor/<id>`, `<root>` ending in `buildkit` or `runc-<snapshotter>` | `BuildKit` | BuildKit in Docker 28 and 29, buildkitd |
 //! | `<any>/buildah<number>`, the container being `buildah-buildah<number>` | `Buildah` | Podman 4.3 and 5.8 (`podman build`) |
 
@@ -89,6 +89,18 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Whether a container of which this much is known may be one of `other`'s.
+    #[must_use]
+    pub fn may_be(self, other: Self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::ContainersStorage => matches!(other, Self::Podman | Self::CriO | Self::Buildah | Self::ContainersStorage),
+            Self::Docker | Self::Containerd | Self::Podman | Self::CriO | Self::BuildKit | Self::Buildah => self == other,
+        }
+    }
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -96,11 +108,12 @@ impl fmt::Display for Engine {
 }
 
 impl Place {
-    /// The engine for audit events. Podman and CRI-O keep their containers alike, so they share one.
+    /// The engine, as far as the path tells: Podman and CRI-O make bundles of one shape, and which of them made one only its record tells
+    /// (`lineage::engine`).
     #[must_use]
     pub fn family(&self) -> Engine {
         match self {
-            Self::Task { namespace, .. } if is_dockers(namespace) => Engine::Docker,
+            Self::Task { namespace, .. } if is_dockers(namespace.strip_prefix(PLUGINS).unwrap_or(namespace)) => Engine::Docker,
             Self::Task { .. } => Engine::Containerd,
             Self::Storage { .. } => Engine::ContainersStorage,
             Self::BuildKit { .. } => Engine::BuildKit,
@@ -108,26 +121,10 @@ impl Place {
             Self::Elsewhere => Engine::Unknown,
         }
     }
-
-    /// The engine for people, who know Podman from CRI-O.
-    #[must_use]
-    pub fn engine(&self) -> Engine {
-        match self {
-            Self::Storage { .. } if self.is_in_graph_root() => Engine::Podman,
-            Self::Storage { .. } => Engine::CriO,
-            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => self.family(),
-        }
-    }
-
-    /// Whether it stands where a store's layers are. Podman's bundles do, except in transient mode; CRI-O's stand in the run root.
-    #[must_use]
-    pub fn is_in_graph_root(&self) -> bool {
-        match self {
-            Self::Storage { store, driver } => store.join(format!("{driver}-layers")).is_dir(),
-            Self::Task { .. } | Self::BuildKit { .. } | Self::Buildah | Self::Elsewhere => false,
-        }
-    }
 }
+
+/// What stands before the namespace of dockerd's containers in that of its managed plugins (moby: daemon/config, seen with 20.10 and 28.5).
+const PLUGINS: &str = "plugins.";
 
 /// Whether a namespace of containerd is dockerd's, with the mapped user behind it under userns-remap (moby: daemon/daemon.go, since v26).
 #[must_use]
@@ -244,15 +241,34 @@ mod tests {
     }
 
     #[test]
-    fn podman_is_known_from_cri_o_by_the_layers_beside_its_bundles() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("graph/overlay-layers")).unwrap();
-        for (store, engine) in [("graph", Engine::Podman), ("run", Engine::CriO)] {
-            let place = Place::Storage { store: folder.path().join(store), driver: "overlay".into() };
-            assert_eq!((place.engine(), place.family()), (engine, Engine::ContainersStorage));
+    fn the_path_tells_dockers_tasks_from_containerds_and_podmans_containers_from_nobodys() {
+        for (place, family) in [
+            (task("/run/containerd", "moby"), Engine::Docker),
+            (task("/run/containerd", "moby-165536.165536"), Engine::Docker),
+            (task("/run/containerd", "plugins.moby"), Engine::Docker),
+            (task("/run/containerd", "plugins.moby-165536.165536"), Engine::Docker),
+            (task("/run/containerd", "plugins.other"), Engine::Containerd),
+            (task("/run/containerd", "mobydick"), Engine::Containerd),
+            (task("/run/containerd", "k8s.io"), Engine::Containerd),
+            (storage("/var/lib/containers/storage", "overlay"), Engine::ContainersStorage),
+            (storage("/run/containers/storage", "overlay"), Engine::ContainersStorage),
+        ] {
+            assert_eq!(place.family(), family, "{place:?}");
         }
-        assert_eq!(task("/run/containerd", "moby").engine(), Engine::Docker);
-        assert_eq!(task("/run/containerd", "k8s.io").engine(), Engine::Containerd);
+    }
+
+    #[test]
+    fn an_engine_that_is_one_of_several_may_be_any_of_them() {
+        for (known, other, may_be) in [
+            (Engine::Podman, Engine::Podman, true),
+            (Engine::Podman, Engine::CriO, false),
+            (Engine::ContainersStorage, Engine::CriO, true),
+            (Engine::ContainersStorage, Engine::Podman, true),
+            (Engine::ContainersStorage, Engine::Docker, false),
+            (Engine::Unknown, Engine::Docker, true),
+        ] {
+            assert_eq!(known.may_be(other), may_be, "{known} {other}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn container(living: &Instance, origin: &Origin) -> Container {
     let facts = origin.facts();
     Container {
         id: living.id().to_owned(),
-        engine: living.place.engine(),
+        engine: living.engine(),
         namespace: living.namespace(),
         name: living.name.clone(),
         image: facts.and_then(|facts| facts.name.clone()),
@@ -212,6 +212,7 @@ impl<'a> Scanner<'a> {
         }
         let (wanted, mut others): (Vec<_>, Vec<_>) = living.into_iter().partition(|living| self.wanted.is_about(living));
         let mut strangers = running::without_state(folders, &node);
+        strangers.extend(self.wanted.of_one_of_several(&others));
         strangers.retain(|stranger| self.wanted.may_be_about(stranger));
         let mut selection = Selection { strangers, ..Selection::default() };
         let told = running::resolve(wanted, &mut node, &mut self.resolved);

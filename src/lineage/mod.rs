@@ -24,7 +24,7 @@ use digest::{Digest, ImageId};
 
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine::{self, Place};
+use crate::container::engine::{self, Engine, Place};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
@@ -172,6 +172,21 @@ pub fn called(bundle: &Bundle) -> Option<String> {
         Place::Task { .. } => docker::called(bundle),
         Place::Storage { store, driver } => storage::called(bundle, &store, &driver),
         Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+    }
+}
+
+/// The engine that made the container of a bundle: of those that share containers/storage, the one whose record its store has. Costs reads.
+#[must_use]
+pub fn engine(bundle: &Bundle) -> Engine {
+    let place = engine::place(bundle);
+    let maker = match &place {
+        Place::Storage { store, driver } => storage::maker(bundle, store, driver),
+        Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+    };
+    match maker {
+        Some(storage::Maker::Podman) => Engine::Podman,
+        Some(storage::Maker::CriO(_)) => Engine::CriO,
+        None => place.family(),
     }
 }
 

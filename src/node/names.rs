@@ -3,12 +3,11 @@
 //! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` where it is in a pod of the CRI. Anybody may have chosen it:
 //! it is shown, and looked for where a person asks for it, and decides nothing else.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
 use super::runtime_state::RunningContainer;
 use crate::container::bundle::{Bundle, LARGEST_SPEC};
+use crate::container::engine::{self, Place};
 use crate::lineage;
 use crate::sys::file::{self, Guard};
 
@@ -36,7 +35,7 @@ pub fn called(running: &RunningContainer) -> Option<String> {
     let bundle = Bundle::load(&running.bundle, &running.id, None).ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
-        .or_else(|| annotated(&bundle.path))
+        .or_else(|| annotated(&bundle))
         .filter(|name| !name.is_empty())
 }
 
@@ -46,12 +45,16 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 
-fn annotated(bundle: &Path) -> Option<String> {
-    let json = file::read(&bundle.join("config.json"), LARGEST_SPEC, Guard::Any).ok()?;
+/// The name that an engine without a record of its own writes into the bundle; each engine is asked for its own annotations alone, because in every
+/// other's bundles they are a user's.
+fn annotated(bundle: &Bundle) -> Option<String> {
+    let Place::Task { namespace, .. } = engine::place(bundle) else { return None };
+    let json = file::read(&bundle.path.join("config.json"), LARGEST_SPEC, Guard::Any).ok()?;
     let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(&json).ok()?.annotations?;
-    match (pod, container) {
-        (Some(pod), Some(container)) => Some(format!("{pod}/{container}")),
-        (Some(pod), None) => Some(pod),
-        (None, _) => nerdctl,
+    match (namespace.as_str(), pod, container) {
+        ("k8s.io", Some(pod), Some(container)) => Some(format!("{pod}/{container}")),
+        ("k8s.io", Some(pod), None) => Some(pod),
+        (namespace, _, _) if engine::is_dockers(namespace) => None,
+        (_, _, _) => nerdctl,
     }
 }

@@ -16,8 +16,9 @@ use super::subject::{Kind, Known};
 use super::unaccounted::{self, Folder, Unaccounted};
 use super::{Node, names};
 use crate::container::ContainerId;
+use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
-use crate::lineage::Origin;
+use crate::lineage::{self, Origin};
 use crate::report::line;
 
 /// A container that runs.
@@ -47,6 +48,12 @@ impl Instance {
         unaccounted::namespace(&self.place)
     }
 
+    /// Which engine made it, by the engine's own record where the bundle's path leaves several.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        engine_of_bundle(&self.running.bundle, &self.running.id, &self.place)
+    }
+
     /// Its ID.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -58,7 +65,7 @@ impl Instance {
     pub fn unaccounted(&self, why: String) -> Unaccounted {
         Unaccounted {
             id: self.id().to_owned(),
-            engine: self.place.engine(),
+            engine: self.engine(),
             namespace: self.namespace(),
             name: self.name.clone(),
             place: self.running.bundle.clone(),
@@ -68,6 +75,14 @@ impl Instance {
 
     fn key(&self) -> Key {
         (self.running.bundle.clone(), self.running.id.clone(), self.running.process.pid, self.begun)
+    }
+}
+
+/// Which engine made a bundle; what its place tells where it cannot be read.
+pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place) -> Engine {
+    match place {
+        Place::Storage { .. } => Bundle::load(bundle, id, None).map_or(place.family(), |bundle| lineage::engine(&bundle)),
+        Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => place.family(),
     }
 }
 

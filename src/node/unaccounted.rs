@@ -17,6 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Node;
+use super::running::engine_of_bundle;
 use super::runtime_state::InitProcess;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
@@ -99,7 +100,7 @@ impl Folder {
     fn unaccounted(self) -> Unaccounted {
         Unaccounted {
             id: self.id.as_str().to_owned(),
-            engine: self.place.engine(),
+            engine: engine_of_bundle(&self.path, &self.id, &self.place),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,

@@ -13,18 +13,32 @@ impl Wanted {
     /// Whether a container that runs is among them.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
-        let (engine, namespace) = (living.place.engine(), living.namespace());
-        let is_there =
-            is_among(&self.engines, engine) && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)));
+        let namespace = living.namespace();
+        let is_there = (self.engines.is_empty() || self.engines.contains(&living.engine()))
+            && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)));
         is_there && self.names(living.id(), living.name.as_deref())
+    }
+
+    /// Those of `others` of which it cannot be told whether an engine that was asked for made them.
+    #[must_use]
+    pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Stranger> {
+        let why = "it cannot be told whether it is Podman's or CRI-O's: the store has no record of it that says so";
+        let may_be = |living: &&Instance| {
+            let engine = living.engine();
+            engine == Engine::ContainersStorage && self.engines.iter().any(|asked| engine.may_be(*asked))
+        };
+        if self.engines.is_empty() {
+            return Vec::new();
+        }
+        others.iter().filter(may_be).map(|living| living.unaccounted(why.to_owned())).collect()
     }
 
     /// Whether a container of which little is known may be among them.
     #[must_use]
     pub(super) fn may_be_about(&self, stranger: &Stranger) -> bool {
+        let may_be = self.engines.is_empty() || self.engines.iter().any(|asked| stranger.engine.may_be(*asked));
         let is_there = stranger.engine == Engine::Unknown
-            || is_among(&self.engines, stranger.engine)
-                && (self.namespaces.is_empty() || stranger.namespace.as_ref().is_some_and(|own| self.namespaces.contains(own)));
+            || may_be && (self.namespaces.is_empty() || stranger.namespace.as_ref().is_some_and(|own| self.namespaces.contains(own)));
         // Without an ID it is a whole folder of containers.
         is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
     }
@@ -50,9 +64,4 @@ impl Wanted {
     fn names(&self, id: &str, name: Option<&str>) -> bool {
         self.containers.is_empty() || self.containers.iter().any(|word| is_called(word, id, name))
     }
-}
-
-/// Whether nobody said, or this was said.
-fn is_among(engines: &[Engine], own: Engine) -> bool {
-    engines.is_empty() || engines.contains(&own)
 }
