@@ -362,6 +362,66 @@ refuse_and_remove() {
   cmp "$ROOM/config.plain" "$ROOM/config.embargo"
 }
 
+# managed_plugin NAME: a plugin made on the spot. Its program is this machine's Python, which listens where Docker looks for it.
+managed_plugin() {
+  local made=$ROOM/plugin directory
+  rm -rf "$made"
+  mkdir -p "$made/rootfs/usr" "$made/rootfs/etc"
+  for directory in bin lib lib64; do
+    [ ! -L "/$directory" ] || cp -a "/$directory" "$made/rootfs/$directory"
+  done
+  cp -r /etc/alternatives "$made/rootfs/etc/"
+  cat >"$made/config.json" <<'JSON'
+{"description": "listens", "documentation": "none", "interface": {"types": ["docker.volumedriver/1.0"], "socket": "p.sock"}, "network": {"type": "none"},
+ "entrypoint": ["/usr/bin/python3", "-c", "import os, socket, time; os.makedirs('/run/docker/plugins', exist_ok=True); s = socket.socket(socket.AF_UNIX); s.bind('/run/docker/plugins/p.sock'); s.listen(); time.sleep(1000)"],
+ "mounts": [{"name": "usr", "source": "/usr", "destination": "/usr", "type": "bind", "options": ["rbind", "ro"]}]}
+JSON
+  docker plugin create "$1" "$made"
+}
+
+# plugin_record NAME: Docker's own record of it.
+plugin_record() {
+  cat "$(docker info -f '{{.DockerRootDir}}')/plugins/$(docker plugin inspect -f '{{.Id}}' "$1")/config.json"
+}
+
+# ban_digest KIND DIGEST: a list with exactly this ban.
+ban_digest() {
+  ban_and_publish base:1
+  sed -i "s/^base = .*/$1 = \"$2\"/; /^name = /d; /^platform = /d" "$AUTHOR/bans.toml"
+  publish
+}
+
+@test "a managed plugin is judged by what its record says it is made of" {
+  use plain
+  managed_plugin listens:1
+  enable_and_disable() {
+    docker plugin enable --timeout 5 listens:1 && docker plugin disable listens:1
+  }
+  ban_nothing
+  works_under_both enable_and_disable
+  settings 'on_no_image = "refuse"'
+  works_under_both enable_and_disable
+  settings
+  local record kind digest
+  record=$(plugin_record listens:1)
+  for kind in base layer image; do
+    digest=$(jq -r '.plugin.Config.rootfs.diff_ids[0]' <<<"$record")
+    [ "$kind" != image ] || digest=$(jq -r '.Config' <<<"$record")
+    ban_digest "$kind" "$digest"
+    use embargo
+    run docker plugin enable --timeout 5 listens:1
+    [ "$status" -ne 0 ]
+    [[ $output == *'embargo: refused listens:1: '*BAN-2026-0007* ]] || fail "$kind $digest:" "$output"
+  done
+  ban_digest image "$(jq -r .Manifest <<<"$record")"
+  run docker plugin enable --timeout 5 listens:1
+  [[ $output == *'embargo: refused listens:1: '*BAN-2026-0007* ]] || fail "$output"
+  use plain
+  docker plugin enable --timeout 5 listens:1
+  checked 2 "$(docker plugin inspect -f '{{.Id}}' listens:1)"
+  docker plugin rm -f listens:1
+}
+
 @test "docker info and docker version show the real runtime's" {
   works_under_both docker info -f '{{json .RuncCommit}} {{json .DefaultRuntime}}'
   works_under_both docker version -f '{{json .Server.Components}}'
