@@ -28,8 +28,8 @@ crio_container() {
     | .annotations = ({"io.kubernetes.cri-o.SandboxID": $pod, "io.kubernetes.cri-o.ContainerType": $kind} + ([$ARGS.positional[] | split("=") | {(.[0]): .[1]}] | add // {}))' \
     --args "$@" <"$bundle/config.json" >"$bundle/config.new"
   mv "$bundle/config.new" "$bundle/config.json"
-  conmon -b "$bundle" -c "$id" -u "$id" -n "$name" -r "$RUNTIME" --runtime-arg "--root=$CRIO_ROOT" -P "$bundle/conmon-pidfile" -p "$bundle/pidfile" \
-    --exit-dir "$LOGS/cri-o" --socket-dir-path "$LOGS/cri-o" -l "$LOGS/cri-o/$id.log" >"$LOGS/cri-o/$id.conmon" 2>&1 3>&-
+  _OCI_SYNCPIPE=4 conmon -b "$bundle" -c "$id" -u "$id" -n "$name" -r "$RUNTIME" --runtime-arg "--root=$CRIO_ROOT" -P "$bundle/conmon-pidfile" -p "$bundle/pidfile" \
+    --exit-dir "$LOGS/cri-o" --socket-dir-path "$LOGS/cri-o" -l "$LOGS/cri-o/$id.log" >"$LOGS/cri-o/$id.conmon" 2>&1 3>&- 4>"$LOGS/cri-o/$id.answer"
   within 5 test -s "$bundle/pidfile"
 }
 
