@@ -11,11 +11,17 @@ pub mod patching;
 #[cfg(feature = "ctl")]
 pub mod rotation;
 
+#[cfg(feature = "ctl")]
+#[cfg(test)]
+mod catalog;
+
+use std::path::Path;
 use std::time::Instant;
 
 use nix::errno::Errno;
 
 use crate::report::line;
+use crate::sys::file::{self, Guard};
 use crate::sys::system_log::{self, DAEMON, Record, Sockets};
 use crate::verdict::event::Event;
 
@@ -52,28 +58,52 @@ pub fn send(events: &[Event]) {
 
 /// Tells the system log that listens on these sockets. It is waited for once, however many events there are: a full queue ends it.
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
-    let until = system_log::soon();
+    let (until, owner) = (system_log::soon(), owner());
     for event in events {
+        let head = Head { priority: event.kind.priority(), message_id: event.kind.message_id() };
         // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
-        if record(sockets, event.kind.priority(), &event.message, fields(event), until) == Err(Errno::EAGAIN) {
+        if record(sockets, head, &event.message, fields(event, owner), until) == Err(Errno::EAGAIN) {
             return;
         }
     }
 }
 
+/// What every record of an event begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    priority: u8,
+    message_id: &'static str,
+}
+
 /// Sends one record, its fields cut and fit for one line each; `message` is so already.
-fn record(sockets: &Sockets, priority: u8, message: &str, mut fields: Vec<(&'static str, String)>, until: Instant) -> nix::Result<()> {
+fn record(sockets: &Sockets, head: Head, message: &str, mut fields: Vec<(&'static str, String)>, until: Instant) -> nix::Result<()> {
     for (_, value) in &mut fields {
         *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
     }
-    system_log::record(sockets, &Record { identifier: "embargo", facility: DAEMON, priority, message, fields }, until)
+    fields.insert(0, ("MESSAGE_ID", head.message_id.to_owned()));
+    system_log::record(sockets, &Record { identifier: "embargo", facility: DAEMON, priority: head.priority, message, fields }, until)
+}
+
+/// The user whose container it is: whoever runs the engine that calls. In an engine's user namespace that is another number than the process sees
+/// (user_namespaces(7), `uid_map`: the first inside, the first outside, how many).
+fn owner() -> u32 {
+    let inside = nix::unistd::geteuid().as_raw();
+    let map = file::read_text(Path::new("/proc/self/uid_map"), 4_096, Guard::Any).unwrap_or_default();
+    let outside = map.lines().find_map(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u32>().ok());
+        let (first, above, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        inside.checked_sub(first).filter(|at| *at < count).and_then(|at| above.checked_add(at))
+    });
+    outside.unwrap_or(inside)
 }
 
 /// The event's facts by name, those that are known; each ban and each matched digest has a field of its own.
-fn fields(event: &Event) -> Vec<(&'static str, String)> {
+fn fields(event: &Event, owner: u32) -> Vec<(&'static str, String)> {
     let subject = &event.subject;
     let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];
     fields.extend(event.bans.iter().map(|ban| ("EMBARGO_BAN", ban.clone())));
+    fields.extend(event.severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
+    fields.extend(event.successors.iter().map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())));
     fields.extend(event.matched.iter().map(|digest| ("EMBARGO_MATCH", digest.to_string())));
     let facts = [
         ("EMBARGO_GROUNDS", event.grounds.map(|grounds| grounds.word().to_owned())),
@@ -81,6 +111,7 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
         ("EMBARGO_BAD_SIGNATURES", event.bad_signatures.map(|bad| bad.to_string())),
         ("EMBARGO_CONTAINER", Some(subject.container.clone())),
         ("EMBARGO_NAME", subject.name.clone()),
+        ("EMBARGO_OWNER", Some(owner.to_string())),
         ("EMBARGO_IMAGE", subject.image.clone()),
         ("EMBARGO_IMAGE_ID", subject.image_id.map(|id| id.to_string())),
         ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
@@ -97,13 +128,13 @@ fn fields(event: &Event) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::banlist::record::Severity;
     use crate::container::engine::Engine;
     use crate::lineage::Evidence;
     use crate::lineage::digest::{ChainId, Digest, ImageId};
     use crate::verdict::Grounds;
     use crate::verdict::event::{EventKind, Subject};
     use std::os::unix::net::UnixDatagram;
-    use std::path::Path;
 
     fn refused() -> Event {
         Event {
@@ -122,6 +153,8 @@ mod tests {
             },
             grounds: Some(Grounds::Banned),
             bans: vec!["BAN-2026-0007".into(), "BAN-2026-0009".into()],
+            severity: Some(Severity::Critical),
+            successors: vec!["debian:12.5".into(), "acme/base:2".into()],
             matched: vec![Digest::of(b"base"), Digest::of(b"layer")],
             days_left: None,
             bad_signatures: None,
@@ -142,12 +175,14 @@ mod tests {
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send_to(&sockets, &[refused()]);
         let expected = format!(
-            "MESSAGE=embargo: refused web-1: …\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=refused\n\
-             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_GROUNDS=banned\nEMBARGO_CONTAINER=c4f0\nEMBARGO_NAME=web-1\n\
+            "MESSAGE=embargo: refused web-1: …\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nMESSAGE_ID=7449f60e5376470d94c93ebae86e41a4\nEMBARGO_EVENT=refused\n\
+             EMBARGO_BAN=BAN-2026-0007\nEMBARGO_BAN=BAN-2026-0009\nEMBARGO_SEVERITY=critical\nEMBARGO_SUCCESSOR=debian:12.5\nEMBARGO_SUCCESSOR=acme/base:2\n\
+             EMBARGO_MATCH={}\nEMBARGO_MATCH={}\nEMBARGO_GROUNDS=banned\nEMBARGO_CONTAINER=c4f0\nEMBARGO_NAME=web-1\nEMBARGO_OWNER={}\n\
              EMBARGO_IMAGE=acme/web:1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_IMAGE_ID={}\nEMBARGO_CHAIN_ID={}\nEMBARGO_ENGINE=docker\nEMBARGO_LIST_VERSION=412\n\
              EMBARGO_EVIDENCE=mount\nEMBARGO_SOURCE=https://example.com/acme/web\nEMBARGO_REVISION=4f2a\n",
             Digest::of(b"base"),
             Digest::of(b"layer"),
+            owner(),
             Digest::of(b"config"),
             Digest::of(b"chain"),
         );
@@ -165,6 +200,8 @@ mod tests {
             subject: Subject::default(),
             grounds: None,
             bans: vec!["BAN-1".into()],
+            severity: None,
+            successors: vec![],
             matched: vec![],
             days_left,
             bad_signatures: None,
@@ -172,7 +209,11 @@ mod tests {
         };
         send_to(&sockets, &[event.clone(), event]);
         let start = format!("<29>embargo[{}]: m ", std::process::id());
-        let fields = "[embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" embargo_container=\"\" embargo_engine=\"unknown\"]";
+        let fields = format!(
+            "[message_id=\"4eb3db73e7f7406eb866e08081120f02\" embargo_event=\"ban-ahead\" embargo_ban=\"BAN-1\" embargo_days_left=\"11\" \
+             embargo_container=\"\" embargo_owner=\"{}\" embargo_engine=\"unknown\"]",
+            owner()
+        );
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
         assert_eq!(heard(&syslog), format!("{start}{fields}"));
     }
@@ -196,7 +237,7 @@ mod tests {
     fn every_field_stands_in_the_manual() {
         const PAGE: &str = include_str!("../packaging/man/embargo.8");
         let event = Event { days_left: Some(1), bad_signatures: Some(1), ..refused() };
-        for (name, _) in fields(&event) {
+        for (name, _) in fields(&event, 0) {
             assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
         }
     }

@@ -9,7 +9,7 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::Ending;
+use super::{Ending, Head};
 
 /// The most bans, and the most signers, that have a field each.
 const MOST_FIELDS: usize = 16;
@@ -47,11 +47,26 @@ const fn word(ending: Ending) -> &'static str {
     }
 }
 
+/// What tells the event from every other one in the journal.
+const fn message_id(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "e0ef24def23f480ba4408f57ee645b9d",
+        Ending::Refused => "3b829527ef6f4706a15a9ba2354892da",
+    }
+}
+
+/// The events' names and IDs.
+#[cfg(test)]
+pub(super) fn events() -> [(&'static str, &'static str); 2] {
+    [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
+}
+
 /// Tells the system log that listens on these sockets. `message` says it all in words.
 pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
     let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
     // Nobody listening has nobody to be told to; the person who installs is told on the terminal.
-    super::record(sockets, ending.priority(), &message, fields(ending, installation), system_log::soon()).ok();
+    let head = Head { priority: ending.priority(), message_id: message_id(ending) };
+    super::record(sockets, head, &message, fields(ending, installation), system_log::soon()).ok();
 }
 
 /// What the message says besides: what is lifted, and who signed.
@@ -117,7 +132,7 @@ mod tests {
         let length = journald.recv(&mut bytes).unwrap();
         let expected = format!(
             "MESSAGE=embargo: installed version 413 for bans.example.com/prod: 2 bans, 120 digests; lifts BAN-2026-0007; signed by alice, kms-1\n\
-             PRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=list-installed\nEMBARGO_LIST_VERSION=413\nEMBARGO_KEYSET=3\n\
+             PRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nMESSAGE_ID=e0ef24def23f480ba4408f57ee645b9d\nEMBARGO_EVENT=list-installed\nEMBARGO_LIST_VERSION=413\nEMBARGO_KEYSET=3\n\
              EMBARGO_HEAD={}\nEMBARGO_BANS=2\nEMBARGO_DIGESTS=120\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=1\nEMBARGO_RUNNING=40\nEMBARGO_BAD_SIGNATURES=1\n\
              EMBARGO_LIFTED=BAN-2026-0007\nEMBARGO_SIGNER=alice\nEMBARGO_SIGNER=kms-1\n",
             Digest::of(b"head")
@@ -126,7 +141,7 @@ mod tests {
         send(&sockets, Ending::Refused, &Installation::default(), "cannot use \"x\": not a ban list: it has no head");
         let length = journald.recv(&mut bytes).unwrap();
         let expected = "MESSAGE=embargo: cannot use \"x\": not a ban list: it has no head\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n\
-             EMBARGO_EVENT=list-refused\n";
+             MESSAGE_ID=3b829527ef6f4706a15a9ba2354892da\nEMBARGO_EVENT=list-refused\n";
         assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
     }
 

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
+use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::Ending;
+use super::{Ending, Head};
 
 /// The most bans, and the most digests, that have a field each.
 const MOST_FIELDS: usize = 16;
@@ -23,6 +24,8 @@ pub struct Run<'a> {
     pub id: &'a str,
     /// Who began it, or goes on with it: a name, else a number.
     pub user: &'a str,
+    /// The version of the list in force when it began.
+    pub list_version: Option<u64>,
 }
 
 /// What a run is about to do.
@@ -32,8 +35,10 @@ pub struct Begin {
     pub bans: Vec<String>,
     /// The digests of what runs, as far as they are known.
     pub digests: Vec<Digest>,
-    /// The version of the list in force.
-    pub list_version: Option<u64>,
+    /// How grave the gravest ban is whose patch runs, where one does.
+    pub severity: Option<Severity>,
+    /// What these bans say to use instead, each once.
+    pub successors: Vec<String>,
     /// The whole of it for people.
     pub message: String,
 }
@@ -41,8 +46,10 @@ pub struct Begin {
 /// What became of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treated<'a> {
-    /// The outcome in a word.
-    pub outcome: &'a str,
+    /// The outcome, as machines spell it.
+    pub outcome: &'static str,
+    /// The outcome in a word, for people.
+    pub word: &'static str,
     /// Whether the container is as it should be.
     pub is_well: bool,
     /// The command's exit status, where that is why it is not.
@@ -51,12 +58,18 @@ pub struct Treated<'a> {
     pub took: Option<Duration>,
     /// The ban for which it was.
     pub ban: Option<&'a str>,
+    /// How grave that is.
+    pub severity: Option<Severity>,
+    /// What it says to use instead.
+    pub successor: Option<&'a str>,
     /// The digest of what ran, or would have.
     pub digest: Option<Digest>,
     /// Its ID; none where even that is not known.
     pub container: Option<&'a str>,
     /// What its engine calls it.
     pub name: Option<&'a str>,
+    /// The user whose container it is, where that is known.
+    pub owner: Option<u32>,
     /// Its engine.
     pub engine: Engine,
     /// Its image's name.
@@ -103,6 +116,15 @@ impl Event<'_> {
         }
     }
 
+    /// What tells the event from every other one in the journal.
+    const fn message_id(&self) -> &'static str {
+        match self {
+            Self::Begun(_) => "7d0a36e175804c6b893fda7c834c6c41",
+            Self::Container(_) => "22bd848ac9954679a0ec956b3fd26230",
+            Self::Ended(_) => "b52b4a7d0a0b40e8bd4af26e932761cb",
+        }
+    }
+
     /// Whether it is good news.
     const fn ending(&self) -> Ending {
         let is_good = match self {
@@ -118,7 +140,8 @@ impl Event<'_> {
 pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
     let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
     // Nobody listening has nobody to be told to; the journal of the run has it all.
-    super::record(sockets, event.ending().priority(), &message, fields(run, event), system_log::soon()).ok();
+    let head = Head { priority: event.ending().priority(), message_id: event.message_id() };
+    super::record(sockets, head, &message, fields(run, event), system_log::soon()).ok();
 }
 
 /// What the message says behind the run's ID.
@@ -131,7 +154,7 @@ fn message(event: &Event<'_>) -> String {
             let took = treated.took.map_or_else(String::new, |took| format!(" after {:.1} s", took.as_secs_f64()));
             let why =
                 treated.why.map_or_else(String::new, |why| format!(": {}", why.chars().take(super::LONGEST_FIELD).collect::<String>()));
-            format!(": {called} ({}): {}{ended}{took}{why}", treated.engine, treated.outcome)
+            format!(": {called} ({}): {}{ended}{took}{why}", treated.engine, treated.word)
         }
         Event::Ended(End { well, not_well, stopped, .. }) => {
             let stopped = stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
@@ -144,33 +167,39 @@ fn message(event: &Event<'_>) -> String {
 fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
     let mut fields =
         vec![("EMBARGO_EVENT", event.word().to_owned()), ("EMBARGO_RUN", run.id.to_owned()), ("EMBARGO_USER", run.user.to_owned())];
+    fields.extend(run.list_version.map(|version| ("EMBARGO_LIST_VERSION", version.to_string())));
     match event {
-        Event::Begun(Begin { bans, digests, list_version, message: _ }) => {
+        Event::Begun(Begin { bans, digests, severity, successors, message: _ }) => {
             fields.extend(bans.iter().take(MOST_FIELDS).map(|ban| ("EMBARGO_BAN", ban.clone())));
+            fields.extend(severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
+            fields.extend(successors.iter().take(MOST_FIELDS).map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())));
             fields.extend(digests.iter().take(MOST_FIELDS).map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())));
-            fields.extend(list_version.map(|version| ("EMBARGO_LIST_VERSION", version.to_string())));
         }
         Event::Container(treated) => fields.extend(of_container(treated)),
         Event::Ended(End { well, not_well, exit, took, stopped: _ }) => fields.extend([
             ("EMBARGO_WELL", well.to_string()),
             ("EMBARGO_NOT_WELL", not_well.to_string()),
             ("EMBARGO_STATUS", exit.to_string()),
-            ("EMBARGO_DURATION", took.as_millis().to_string()),
+            ("EMBARGO_DURATION_MS", took.as_millis().to_string()),
         ]),
     }
     fields
 }
 
 fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, String)> {
-    let Treated { outcome, status, took, ban, digest, container, name, engine, image, image_id, is_well: _, why: _ } = treated;
+    let Treated { outcome, status, took, ban, severity, successor, digest, container, name, .. } = treated;
+    let Treated { owner, engine, image, image_id, word: _, is_well: _, why: _, .. } = treated;
     let facts = [
         ("EMBARGO_OUTCOME", Some((*outcome).to_owned())),
         ("EMBARGO_STATUS", status.map(|status| status.to_string())),
-        ("EMBARGO_DURATION", took.map(|took| took.as_millis().to_string())),
+        ("EMBARGO_DURATION_MS", took.map(|took| took.as_millis().to_string())),
         ("EMBARGO_BAN", ban.map(str::to_owned)),
+        ("EMBARGO_SEVERITY", severity.map(|severity| severity.word().to_owned())),
+        ("EMBARGO_SUCCESSOR", successor.map(str::to_owned)),
         ("EMBARGO_COMMAND_DIGEST", digest.map(|digest| digest.to_string())),
         ("EMBARGO_CONTAINER", container.map(str::to_owned)),
         ("EMBARGO_NAME", name.map(str::to_owned)),
+        ("EMBARGO_OWNER", owner.map(|owner| owner.to_string())),
         ("EMBARGO_ENGINE", Some(engine.word().to_owned())),
         ("EMBARGO_IMAGE", image.map(str::to_owned)),
         ("EMBARGO_IMAGE_ID", image_id.map(str::to_owned)),
@@ -179,27 +208,32 @@ fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, St
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    const RUN: Run<'_> = Run { id: "20261120-221500-a1b2", user: "alice" };
+    const RUN: Run<'_> = Run { id: "20261120-221500-a1b2", user: "alice", list_version: Some(412) };
 
     fn begin() -> Begin {
         let message = "begun by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
-        Begin { bans: vec!["BAN-2026-0007".into()], digests: vec![Digest::of(b"work")], list_version: Some(412), message }
+        let (severity, successors) = (Some(Severity::High), vec!["debian:12.5".into()]);
+        Begin { bans: vec!["BAN-2026-0007".into()], digests: vec![Digest::of(b"work")], severity, successors, message }
     }
 
     fn failed<'a>() -> Treated<'a> {
         Treated {
-            outcome: "failed",
+            outcome: "timed-out",
+            word: "timed out",
             is_well: false,
             status: Some(7),
             took: Some(Duration::from_millis(1_250)),
             ban: Some("BAN-2026-0007"),
+            severity: Some(Severity::High),
+            successor: Some("debian:12.5"),
             digest: Some(Digest::of(b"work")),
             container: Some("4c1f"),
             name: Some("web-1\u{1b}[2J\nEMBARGO_BAN=none"),
+            owner: Some(1_000),
             engine: Engine::Docker,
             image: Some("acme/web:1"),
             image_id: Some("sha256:ab"),
@@ -218,21 +252,23 @@ mod tests {
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let digest = Digest::of(b"work");
         let common = "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n";
-        let of_run = "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\n";
+        let of_run = "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\nEMBARGO_LIST_VERSION=412\n";
         for (event, expected) in [
             (
                 Event::Begun(begin()),
                 format!(
                     "MESSAGE=embargo: run 20261120-221500-a1b2 begun by alice as root for BAN-2026-0007: apt-get upgrade\nPRIORITY=5\n{common}\
-                     EMBARGO_EVENT=patch-begun\n{of_run}EMBARGO_BAN=BAN-2026-0007\nEMBARGO_COMMAND_DIGEST={digest}\nEMBARGO_LIST_VERSION=412\n"
+                     MESSAGE_ID=7d0a36e175804c6b893fda7c834c6c41\nEMBARGO_EVENT=patch-begun\n{of_run}EMBARGO_BAN=BAN-2026-0007\n\
+                     EMBARGO_SEVERITY=high\nEMBARGO_SUCCESSOR=debian:12.5\nEMBARGO_COMMAND_DIGEST={digest}\n"
                 ),
             ),
             (
                 Event::Container(failed()),
                 format!(
-                    "MESSAGE=embargo: run 20261120-221500-a1b2: \"web-1\\u{{1b}}[2J\\nEMBARGO_BAN=none\" (docker): failed (status 7) after 1.2 s\nPRIORITY=4\n{common}\
-                     EMBARGO_EVENT=patch-container\n{of_run}EMBARGO_OUTCOME=failed\nEMBARGO_STATUS=7\nEMBARGO_DURATION=1250\nEMBARGO_BAN=BAN-2026-0007\n\
-                     EMBARGO_COMMAND_DIGEST={digest}\nEMBARGO_CONTAINER=4c1f\nEMBARGO_NAME=web-1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_ENGINE=docker\n\
+                    "MESSAGE=embargo: run 20261120-221500-a1b2: \"web-1\\u{{1b}}[2J\\nEMBARGO_BAN=none\" (docker): timed out (status 7) after 1.2 s\nPRIORITY=4\n{common}\
+                     MESSAGE_ID=22bd848ac9954679a0ec956b3fd26230\nEMBARGO_EVENT=patch-container\n{of_run}EMBARGO_OUTCOME=timed-out\nEMBARGO_STATUS=7\n\
+                     EMBARGO_DURATION_MS=1250\nEMBARGO_BAN=BAN-2026-0007\nEMBARGO_SEVERITY=high\nEMBARGO_SUCCESSOR=debian:12.5\n\
+                     EMBARGO_COMMAND_DIGEST={digest}\nEMBARGO_CONTAINER=4c1f\nEMBARGO_NAME=web-1\\u{{1b}}[2J\\u{{a}}EMBARGO_BAN=none\nEMBARGO_OWNER=1000\nEMBARGO_ENGINE=docker\n\
                      EMBARGO_IMAGE=acme/web:1\nEMBARGO_IMAGE_ID=sha256:ab\n"
                 ),
             ),
@@ -240,7 +276,8 @@ mod tests {
                 Event::Ended(end()),
                 format!(
                     "MESSAGE=embargo: run 20261120-221500-a1b2 ended: 11 well, 1 not well, stopped because more than 0 failed\nPRIORITY=4\n{common}\
-                     EMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_WELL=11\nEMBARGO_NOT_WELL=1\nEMBARGO_STATUS=3\nEMBARGO_DURATION=90000\n"
+                     MESSAGE_ID=b52b4a7d0a0b40e8bd4af26e932761cb\nEMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_WELL=11\nEMBARGO_NOT_WELL=1\nEMBARGO_STATUS=3\n\
+                     EMBARGO_DURATION_MS=90000\n"
                 ),
             ),
         ] {
@@ -251,9 +288,14 @@ mod tests {
         }
     }
 
+    /// The events' names and IDs.
+    pub(in crate::audit) fn events() -> [(&'static str, &'static str); 3] {
+        [Event::Begun(begin()), Event::Container(failed()), Event::Ended(end())].map(|event| (event.word(), event.message_id()))
+    }
+
     #[test]
     fn good_news_is_no_warning() {
-        let patched = Treated { outcome: "patched", is_well: true, status: None, ..failed() };
+        let patched = Treated { outcome: "patched", word: "patched", is_well: true, status: None, ..failed() };
         for (event, ending) in [
             (Event::Container(patched), Ending::Done),
             (Event::Container(failed()), Ending::Refused),

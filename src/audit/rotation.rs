@@ -6,7 +6,7 @@
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::Ending;
+use super::{Ending, Head};
 
 /// The event's name, for `EMBARGO_EVENT`.
 const fn word(ending: Ending) -> &'static str {
@@ -14,6 +14,20 @@ const fn word(ending: Ending) -> &'static str {
         Ending::Done => "keyset-rotated",
         Ending::Refused => "keyset-refused",
     }
+}
+
+/// What tells the event from every other one in the journal.
+const fn message_id(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "d9e8e568ceea4c22810992f3e7a1416e",
+        Ending::Refused => "649de78e425c4277b3415bfab397ba2d",
+    }
+}
+
+/// The events' names and IDs.
+#[cfg(test)]
+pub(super) fn events() -> [(&'static str, &'static str); 2] {
+    [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
 }
 
 /// A step of a rotation.
@@ -35,7 +49,8 @@ pub fn send(sockets: &Sockets, steps: &[Step]) {
     for step in steps {
         let message = line::one_line(&format!("embargo: {}", step.message));
         // Nobody listening has nobody to be told to; the person who rotates is told on the terminal.
-        super::record(sockets, step.ending.priority(), &message, fields(step), until).ok();
+        let head = Head { priority: step.ending.priority(), message_id: message_id(step.ending) };
+        super::record(sockets, head, &message, fields(step), until).ok();
     }
 }
 
@@ -70,13 +85,13 @@ mod tests {
         };
         assert_eq!(
             heard(),
-            "MESSAGE=embargo: keyset 2 is in force\nPRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_EVENT=keyset-rotated\n\
+            "MESSAGE=embargo: keyset 2 is in force\nPRIORITY=5\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nMESSAGE_ID=d9e8e568ceea4c22810992f3e7a1416e\nEMBARGO_EVENT=keyset-rotated\n\
              EMBARGO_KEYSET=2\nEMBARGO_SIGNER=alice\nEMBARGO_SIGNER=bob\n"
         );
         assert_eq!(
             heard(),
             "MESSAGE=embargo: cannot rotate to \"3\\u{1b}\"\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n\
-             EMBARGO_EVENT=keyset-refused\nEMBARGO_KEYSET=2\n"
+             MESSAGE_ID=649de78e425c4277b3415bfab397ba2d\nEMBARGO_EVENT=keyset-refused\nEMBARGO_KEYSET=2\n"
         );
     }
 

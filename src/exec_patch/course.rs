@@ -285,7 +285,8 @@ fn carried(plan: &Plan) -> Vec<Carried> {
     for payload in plan.steps().filter_map(Step::payload) {
         if !carried.iter().any(|known| known.digest == payload.digest) {
             let (digest, ban, told, work) = (payload.digest, payload.ban.clone(), payload.told(), payload.work.clone());
-            carried.push(Carried { digest, ban, told, work });
+            let (severity, successor) = (payload.severity, payload.successor.clone());
+            carried.push(Carried { digest, ban, severity, successor, told, work });
         }
     }
     carried

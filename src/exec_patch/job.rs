@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
+use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
@@ -94,6 +95,12 @@ pub struct Job {
     /// The ban for which it runs, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
+    /// How grave that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What it says to use instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
     /// The most bytes of what it prints that the journal keeps.
     pub output_limit: u64,
 }

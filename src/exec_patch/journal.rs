@@ -54,6 +54,7 @@ use self::who::Who;
 use super::job::{Container, Done, Job};
 use super::outcome::Outcome;
 use super::pace::Limits;
+use super::payload::Payload;
 use super::words::Order;
 use super::{payload, select};
 use crate::lineage::digest::Digest;
@@ -239,21 +240,26 @@ impl Journal {
     /// [`JournalError`]; what happened has happened all the same.
     pub fn ended(&self, job: &Job, done: &Done) -> Result<(), JournalError> {
         if !self.begun.borrow().contains(&job.number) {
-            return self.settled(&job.container, Some(job.digest), job.ban.as_deref(), &done.outcome);
+            return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
         }
         let written = self.append(&Line::Ended(Ended { number: job.number, at: Timestamp::now(), done: done.clone() }));
         // The system log hears of it all the more when the disk is full.
-        let (digest, ban, took) = (Some(job.digest), job.ban.as_deref(), Some(Duration::from_millis(done.took)));
-        told::container(&self.log, &self.header, &job.container, &Fate { outcome: &done.outcome, digest, ban, took });
+        let took = Some(Duration::from_millis(done.took));
+        told::container(&self.log, &self.header, &job.container, &Fate::of(job, &done.outcome, took));
         written
     }
 
-    /// Says that nothing enters a container, and why. `digest` is of what would have run.
+    /// Says that nothing enters a container, and why. `payload` is what would have run.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn settled(&self, container: &Container, digest: Option<Digest>, ban: Option<&str>, outcome: &Outcome) -> Result<(), JournalError> {
-        told::container(&self.log, &self.header, container, &Fate { outcome, digest, ban, took: None });
+    pub fn settled(&self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) -> Result<(), JournalError> {
+        self.settle(container, &Fate::would(payload, outcome))
+    }
+
+    fn settle(&self, container: &Container, fate: &Fate<'_>) -> Result<(), JournalError> {
+        told::container(&self.log, &self.header, container, fate);
+        let Fate { outcome, digest, ban, .. } = *fate;
         let (boot, ban, container) = (self.boot.clone(), ban.map(str::to_owned), container.clone());
         self.append(&Line::Settled(Box::new(Settled { at: Timestamp::now(), boot, digest, ban, container, outcome: outcome.clone() })))
     }

@@ -19,7 +19,7 @@ pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
 use super::job::{BROUGHT, Work};
 use super::words::{Means, Order, USUAL_TIMEOUT, USUAL_USER};
-use crate::banlist::record::{Ban, MAX_SCRIPT, Patch};
+use crate::banlist::record::{Ban, MAX_SCRIPT, Patch, Severity};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
@@ -63,6 +63,10 @@ pub struct Payload {
     pub digest: Digest,
     /// The ban whose signed patch it is; `None` for what was typed.
     pub ban: Option<String>,
+    /// How grave that ban is.
+    pub severity: Option<Severity>,
+    /// What that ban says to use instead.
+    pub successor: Option<String>,
     /// The options by which it is another than what was signed.
     pub altered: Vec<&'static str>,
 }
@@ -196,7 +200,8 @@ impl Kit {
         let timeout = self.order.timeout.unwrap_or(patch.timeout).clamp(1, LONGEST);
         let work = self.work(check, run, self.order.user.unwrap_or(user), timeout, brought.is_some());
         let altered = self.altered(patch, &work, user);
-        Ok(Payload { altered, ..Payload::new(work, brought.cloned(), Some(ban.id.clone())) })
+        let (severity, successor) = (Some(ban.severity), ban.successor.clone());
+        Ok(Payload { altered, severity, successor, ..Payload::new(work, brought.cloned(), Some(ban.id.clone())) })
     }
 
     /// What was typed over the words that were signed. The time that it gets is the node's own business.
@@ -254,7 +259,7 @@ impl Payload {
         // As JSON, no word can run into the next one.
         let said = serde_json::json!([check, run, user, environment, folder, brought.as_ref().map(|brought| brought.digest)]);
         let digest = Digest::of(said.to_string().as_bytes());
-        Self { work, brought, digest, ban, altered: Vec::new() }
+        Self { work, brought, digest, ban, severity: None, successor: None, altered: Vec::new() }
     }
 
     /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.

@@ -81,8 +81,7 @@ impl<'a> Record<'a> {
 
     /// Nothing enters the container, for this reason.
     pub fn settle(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
-        let (digest, ban) = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.as_deref()));
-        let written = self.journal.settled(container, digest, ban, outcome);
+        let written = self.journal.settled(container, payload, outcome);
         self.note(written);
         self.watcher.ended(container, payload, outcome, None);
     }

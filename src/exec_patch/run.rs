@@ -338,6 +338,8 @@ impl Crew<'_> {
             work: payload.work.clone(),
             digest: payload.digest,
             ban: payload.ban.clone(),
+            severity: payload.severity,
+            successor: payload.successor.clone(),
             output_limit,
         }
     }

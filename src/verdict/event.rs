@@ -2,7 +2,7 @@
 //!
 //! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for one line already; nothing is sent from here.
 
-use crate::banlist::record::Hit;
+use crate::banlist::record::{Hit, Severity};
 use crate::container::engine::Engine;
 use crate::lineage::Evidence;
 use crate::lineage::chain::Chain;
@@ -23,6 +23,10 @@ pub struct Event {
     pub grounds: Option<Grounds>,
     /// The bans concerned, the gravest first.
     pub bans: Vec<String>,
+    /// How grave the gravest of them is.
+    pub severity: Option<Severity>,
+    /// What they say to use instead, each once.
+    pub successors: Vec<String>,
     /// The container's digests that stand in the list.
     pub matched: Vec<Digest>,
     /// Days until the ban takes effect, begun ones included.
@@ -75,6 +79,29 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 18] = [
+        Self::Refused,
+        Self::WouldRefuse,
+        Self::BreakGlass,
+        Self::BreakGlassOverride,
+        Self::BreakGlassIgnored,
+        Self::BanAhead,
+        Self::Warned,
+        Self::Excepted,
+        Self::Cured,
+        Self::NoImage,
+        Self::UnknownImage,
+        Self::ListBadSignature,
+        Self::ListStale,
+        Self::ListOverdue,
+        Self::SecondCopy,
+        Self::ListMissing,
+        Self::ClockUntrusted,
+        Self::NotArmed,
+    ];
+
     /// The event's name, for `EMBARGO_EVENT` and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -97,6 +124,31 @@ impl EventKind {
             Self::ListMissing => "list-missing",
             Self::ClockUntrusted => "clock-untrusted",
             Self::NotArmed => "not-armed",
+        }
+    }
+
+    /// What tells it from every other event in the journal (systemd.journal-fields(7), `MESSAGE_ID`): it stays, whatever the event is called.
+    #[must_use]
+    pub const fn message_id(self) -> &'static str {
+        match self {
+            Self::Refused => "7449f60e5376470d94c93ebae86e41a4",
+            Self::WouldRefuse => "22d525a361664ef19b70f9071370406c",
+            Self::BreakGlass => "e911b2a17e4d4cd6b2ed66ee372e7d2b",
+            Self::BreakGlassOverride => "5c97865efea2496698bdffdbc43651b1",
+            Self::BreakGlassIgnored => "6904e24ed84340f3bd09d7aeca804888",
+            Self::BanAhead => "4eb3db73e7f7406eb866e08081120f02",
+            Self::Warned => "f3616c3068054bff90ee1481c9a73fe6",
+            Self::Excepted => "27483b982d2344b3a5b6e04b1e19bfa4",
+            Self::Cured => "d23afed1717f44c892b4db8863adde5c",
+            Self::NoImage => "f6b74faa49024b68bf91114306bfe067",
+            Self::UnknownImage => "c4d4821929b64f1ba4af372ded2a7593",
+            Self::ListBadSignature => "d290793bb70a4418ad21eec3ce3f2ba6",
+            Self::ListStale => "69d8372e92894d6ab456600953eba4b5",
+            Self::ListOverdue => "72259cb5e61f4d8a88d6f3be6c6cbb8c",
+            Self::SecondCopy => "79c1e26a65954c7a85a59a158c12bd4d",
+            Self::ListMissing => "954adc125b9f4f929ca4460906a96131",
+            Self::ClockUntrusted => "0b694d088e95454589ae43e16d88aaa1",
+            Self::NotArmed => "afadbd9aef9f4e2b8000f054421cccca",
         }
     }
 
@@ -179,7 +231,7 @@ impl Event {
     /// An event about a subject and the bans of `findings`.
     pub(super) fn new(kind: EventKind, subject: &Subject, findings: &[&Finding], message: &str) -> Self {
         // One ban may match twice, and one digest be under two bans.
-        let (mut bans, mut matched) = (Vec::new(), Vec::new());
+        let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
         for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
             if !bans.contains(&ban.id) {
                 bans.push(ban.id.clone());
@@ -187,12 +239,15 @@ impl Event {
             if !matched.contains(digest) {
                 matched.push(*digest);
             }
+            successors.extend(ban.successor.clone().filter(|successor| !successors.contains(successor)));
         }
         Self {
             kind,
             subject: subject.clone(),
             grounds: None,
             bans,
+            severity: findings.iter().map(|finding| finding.hit.ban.severity).max(),
+            successors,
             matched,
             days_left: findings.iter().find_map(|finding| finding.standing.days_left()),
             bad_signatures: None,

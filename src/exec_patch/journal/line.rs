@@ -20,6 +20,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::who::Who;
+use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
 use crate::exec_patch::job::{Container, Done, Work};
 use crate::exec_patch::outcome::Outcome;
@@ -184,6 +185,12 @@ pub struct Carried {
     /// The ban whose signed patch it is; none where it was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
+    /// How grave that ban is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What that ban says to use instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
     /// The command as people read it.
     pub told: String,
     /// What runs.

@@ -57,7 +57,14 @@ fn digest() -> Digest {
 }
 
 fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
-    let carried = vec![Carried { digest: digest(), ban: None, told: "sh -c 'apt-get upgrade'".into(), work: work() }];
+    let carried = vec![Carried {
+        digest: digest(),
+        ban: None,
+        severity: None,
+        successor: None,
+        told: "sh -c 'apt-get upgrade'".into(),
+        work: work(),
+    }];
     let terms = Terms { pace: USUAL_PACE, output_limit: 1 << 20 };
     let (argv, only_failed) = (vec!["--ban".into(), "BAN-2026-0007".into()], None);
     Draft { by: alice(), trigger: Trigger::Typed, argv, order: order(), terms, carried, brought, only_failed, list_version: Some(412) }
@@ -84,7 +91,24 @@ pub(in crate::exec_patch) fn container(id: &str, pid: u32) -> Container {
 
 pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Container) -> Job {
     let (run, journal, runtime) = (journal.id().to_string(), journal.folder().to_owned(), "/usr/sbin/runc".into());
-    Job { run, journal, number, container, runtime, work: work(), digest: digest(), ban: None, output_limit: 1 }
+    Job {
+        run,
+        journal,
+        number,
+        container,
+        runtime,
+        work: work(),
+        digest: digest(),
+        ban: None,
+        severity: None,
+        successor: None,
+        output_limit: 1,
+    }
+}
+
+/// What would run in a container, for this ban.
+pub(in crate::exec_patch) fn payload(ban: Option<&str>) -> Payload {
+    Payload { digest: digest(), ..Payload::new(work(), None, ban.map(str::to_owned)) }
 }
 
 fn done(outcome: Outcome) -> Done {
@@ -121,7 +145,7 @@ fn a_run_is_read_as_it_was_written() {
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, two.clone(), failed(7));
     journal.begun(&job(&journal, 3, three.clone()), false).unwrap();
-    journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::Paused).unwrap();
+    journal.settled(&container("c5", 15), Some(&payload(Some("BAN-9"))), &Outcome::Paused).unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
 
@@ -547,7 +571,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
     let journal = Journal::create_telling(sockets, &mut lock, draft(None)).unwrap();
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let why = "no such thing".to_owned();
-    journal.settled(&container("c2", 12), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();
+    journal.settled(&container("c2", 12), Some(&payload(Some("BAN-9"))), &Outcome::CouldNotEnter { why }).unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
     journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 2, stopped: None }).unwrap();

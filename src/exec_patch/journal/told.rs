@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::line::{Finished, Header};
 use super::who::Who;
 use crate::audit::patching::{Begin, End, Event, Run, Treated, send};
-use crate::exec_patch::job::Container;
+use crate::banlist::record::Severity;
+use crate::exec_patch::job::{Container, Job};
 use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::Stranger;
 use crate::lineage::digest::Digest;
 use crate::sys::system_log::Sockets;
@@ -17,8 +19,12 @@ use crate::sys::system_log::Sockets;
 pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
     let message = format!("{verb} by {} for {}: {}", by.told(), header.subject(), header.command());
     let digests = header.carried.iter().map(|carried| carried.digest).collect();
-    let begin = Begin { bans: header.bans(), digests, list_version: header.list_version, message };
-    send(log, Run { id: header.id.as_str(), user: &by.person().told() }, &Event::Begun(begin));
+    let severity = header.carried.iter().filter_map(|carried| carried.severity).max();
+    let mut successors: Vec<_> = header.carried.iter().filter_map(|carried| carried.successor.clone()).collect();
+    successors.sort();
+    successors.dedup();
+    let begin = Begin { bans: header.bans(), digests, severity, successors, message };
+    send(log, run(header, &by.person().told()), &Event::Begun(begin));
 }
 
 /// What became of a container, beside who it is.
@@ -27,23 +33,49 @@ pub(super) struct Fate<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) digest: Option<Digest>,
     pub(super) ban: Option<&'a str>,
+    pub(super) severity: Option<Severity>,
+    pub(super) successor: Option<&'a str>,
     pub(super) took: Option<Duration>,
+}
+
+impl<'a> Fate<'a> {
+    /// Of a container that was entered, or was to be.
+    pub(super) fn of(job: &'a Job, outcome: &'a Outcome, took: Option<Duration>) -> Self {
+        let Job { digest, ban, severity, successor, .. } = job;
+        Self { outcome, digest: Some(*digest), ban: ban.as_deref(), severity: *severity, successor: successor.as_deref(), took }
+    }
+
+    /// Of a container that nothing enters.
+    pub(super) fn would(payload: Option<&'a Payload>, outcome: &'a Outcome) -> Self {
+        Self {
+            outcome,
+            digest: payload.map(|payload| payload.digest),
+            ban: payload.and_then(|payload| payload.ban.as_deref()),
+            severity: payload.and_then(|payload| payload.severity),
+            successor: payload.and_then(|payload| payload.successor.as_deref()),
+            took: None,
+        }
+    }
 }
 
 /// Tells what became of a container.
 pub(super) fn container(log: &Sockets, header: &Header, container: &Container, fate: &Fate<'_>) {
-    let Container { id, name, engine, image, image_id, .. } = container;
-    let Fate { outcome, digest, ban, took } = *fate;
+    let Container { id, name, engine, image, image_id, owner, .. } = container;
+    let Fate { outcome, digest, ban, severity, successor, took } = *fate;
     let why = why(outcome);
     let treated = Treated {
-        outcome: outcome.word(),
+        outcome: outcome.kind().key(),
+        word: outcome.word(),
         is_well: outcome.is_well(),
         status: status(outcome),
         took,
         ban,
+        severity,
+        successor,
         digest,
         container: Some(id),
         name: name.as_deref(),
+        owner: Some(*owner),
         engine: *engine,
         image: image.as_deref(),
         image_id: image_id.as_deref(),
@@ -57,14 +89,18 @@ pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
     let Stranger { id, engine, name, why, .. } = stranger;
     let outcome = Outcome::NotUnderstood { why: String::new() };
     let treated = Treated {
-        outcome: outcome.word(),
+        outcome: outcome.kind().key(),
+        word: outcome.word(),
         is_well: outcome.is_well(),
         status: None,
         took: None,
         ban: None,
+        severity: None,
+        successor: None,
         digest: None,
         container: Some(id.as_str()).filter(|id| !id.is_empty()),
         name: name.as_deref(),
+        owner: None,
         engine: *engine,
         image: None,
         image_id: None,
@@ -83,7 +119,7 @@ pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
 }
 
 fn run<'a>(header: &'a Header, user: &'a str) -> Run<'a> {
-    Run { id: header.id.as_str(), user }
+    Run { id: header.id.as_str(), user, list_version: header.list_version }
 }
 
 /// The exit status of the command that failed.

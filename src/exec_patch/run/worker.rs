@@ -187,7 +187,7 @@ mod tests {
         };
         let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
         let (run, journal, runtime) = ("r".into(), "/j".into(), "/usr/sbin/runc".into());
-        Job { run, journal, number: 1, container, runtime, work, digest, ban: None, output_limit: 1 }
+        Job { run, journal, number: 1, container, runtime, work, digest, ban: None, severity: None, successor: None, output_limit: 1 }
     }
 
     /// What becomes of a worker that is this shell script.

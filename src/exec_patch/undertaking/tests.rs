@@ -4,6 +4,7 @@ use super::super::journal::Journal;
 use super::super::journal::tests::{begun, container, failed, job, nobody, node, treat};
 use super::super::outcome::Outcome;
 use super::super::pace::Share;
+use super::super::payload::Payload;
 use super::super::plan::{Plan, Planned};
 use super::super::words::USUAL_PACE;
 use super::*;
@@ -31,7 +32,8 @@ fn treat_with(journal: &Journal, number: usize, container: &Container, patch: us
     let digest = Digest::of(&patch.to_le_bytes());
     let job = Job { digest, ..job(journal, number, container.clone()) };
     if *outcome == Outcome::NotBegun {
-        return journal.settled(container, Some(digest), None, outcome).unwrap();
+        let payload = Payload { digest, ..payload(None) };
+        return journal.settled(container, Some(&payload), outcome).unwrap();
     }
     journal.begun(&job, false).unwrap();
     journal.ended(&job, &super::super::job::Done::of(outcome.clone())).unwrap();

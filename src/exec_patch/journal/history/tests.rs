@@ -2,7 +2,7 @@
 
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
-use super::super::tests::{alice, begun, container, failed, job, nobody, node, treat};
+use super::super::tests::{alice, begun, container, failed, job, nobody, node, payload, treat};
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::pace::Halt;
@@ -32,7 +32,7 @@ fn mixed(journal: &Journal) {
     journal.begun(&killed, false).unwrap();
     replace::create(&journal.output(&killed), 0o600, b"half a wor").unwrap();
     let why = "no\u{1b}[2J such\nthing".to_owned();
-    journal.settled(&container("c5", 15), None, Some("BAN-9"), &Outcome::CouldNotEnter { why }).unwrap();
+    journal.settled(&container("c5", 15), Some(&payload(Some("BAN-9"))), &Outcome::CouldNotEnter { why }).unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x y".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
 }
@@ -98,7 +98,7 @@ fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
     let (_lock, journal) = begun(&paths);
     let one = of_batch("c1");
     for _ in 0..2 {
-        journal.settled(&one, Some(journal.header.carried[0].digest), None, &Outcome::NotBegun).unwrap();
+        journal.settled(&one, Some(&payload(None)), &Outcome::NotBegun).unwrap();
     }
     let told = |runs: &Runs| run(runs, journal.id()).unwrap();
     let runs = Runs::load(&paths).unwrap();
