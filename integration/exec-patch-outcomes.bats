@@ -224,7 +224,7 @@ processes() {
   [ $((SECONDS - began)) -lt 45 ]
   only_patched 1 parent
   [ "$(processes parent)" -eq 2 ]
-  jq -es 'map(.ended // empty | .done.left | length) == [1]' "$PATCHES/$(last_run)/journal.jsonl" || fail "$(cat "$PATCHES/$(last_run)/journal.jsonl")"
+  jq -es 'map(select(.event == "ended") | .background | length) == [1]' "$PATCHES/$(last_run)/journal.jsonl" || fail "$(cat "$PATCHES/$(last_run)/journal.jsonl")"
 }
 
 @test "a gigabyte of output is bounded in the journal and in memory, and its end is kept" {
@@ -232,7 +232,7 @@ processes() {
   ends 0 --base docker:base:1 --timeout 5m --output-limit 64K -- sh -c 'head -c 1073741824 /dev/zero; echo the end'
   came_to loud patched
   [ "$(du -sb "$PATCHES/$(last_run)" | cut -f1)" -lt 262144 ]
-  jq -es 'map(.ended // empty | .done.written) == [1073741832]' "$PATCHES/$(last_run)/journal.jsonl" || fail "$(tail -c 3000 "$PATCHES/$(last_run)/journal.jsonl")"
+  jq -es 'map(select(.event == "ended") | .output_bytes) == [1073741832]' "$PATCHES/$(last_run)/journal.jsonl" || fail "$(tail -c 3000 "$PATCHES/$(last_run)/journal.jsonl")"
 }
 
 @test "escapes of a payload do not reach whoever reads the table or the history" {

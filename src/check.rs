@@ -175,8 +175,7 @@ fn no_answer(word: &str, error: &CheckError) -> String {
         CheckError::Find(_, faults) => faults,
     };
     let object = serde_json::json!({ "asked": word, "outcome": error.outcome(), "message": line::causes(error), "faults": faults });
-    // Strings and a list of them: nothing that could fail to be written.
-    serde_json::to_string_pretty(&object).unwrap_or_default()
+    report::json::pretty(&object)
 }
 
 fn warn(faults: &[String]) {

@@ -222,12 +222,9 @@ last_run() {
 
 # outcomes [RUN]: what the journal says of each container of a run, the newest one unless said: NAMESPACE ID WORD [DETAIL…], tab between them.
 outcomes() {
-  jq -rs '
-    [.[] | .begun // empty] as $begun
-    | ((.[] | .ended // empty | .number as $number | [($begun | map(select(.number == $number)) | last | .container), .done.outcome]),
-       (.[] | .settled // empty | [.container, .outcome]))
-    | . as [$container, $how]
-    | [$container.namespace // "-", $container.id, $how.outcome, $how.stage // empty, $how.status // empty, ($how.left // empty | join(", ")), $how.why // empty]
+  jq -r '
+    select(.event == "ended")
+    | [.namespace // "-", .container, .outcome, .stage // empty, .status // empty, (.left // empty | join(", ")), .why // empty]
     | @tsv' "$PATCHES/${1:-$(last_run)}/journal.jsonl"
 }
 

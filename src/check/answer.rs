@@ -292,8 +292,7 @@ impl Answer {
     /// The answer for programs: one JSON object.
     #[must_use]
     pub fn json(&self) -> String {
-        // Strings, numbers, booleans and lists of them: nothing that could fail to be written.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        crate::report::json::pretty(self)
     }
 }
 

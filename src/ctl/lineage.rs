@@ -99,8 +99,7 @@ struct LayerReport {
 
 fn json(found: &Images) -> String {
     let report = Report { images: found.images.iter().map(ImageReport::new).collect(), absent: &found.absent };
-    // Strings and lists of them: nothing that could fail to be written.
-    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    crate::report::json::pretty(&report) + "\n"
 }
 
 impl<'a> ImageReport<'a> {

@@ -18,7 +18,7 @@ use super::auto;
 use super::enter::aftermath;
 use super::error::PatchError;
 use super::journal::error::JournalError;
-use super::journal::line::{Carried, Finished};
+use super::journal::line::Finished;
 use super::journal::lock::{Lock, Waiting};
 use super::journal::past::{OUTPUT, Past, bytes_in};
 use super::journal::runs::Runs;
@@ -140,7 +140,7 @@ impl Course<'_> {
             return self.print(&plan).map(|()| Exit::NothingMatched);
         }
         let journal = self.journal(undertaking, lock, &plan)?;
-        let watcher = Watcher::new(journal.id().as_str(), &plan, self.json);
+        let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
         let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings) };
         let matches = undertaking.matches(&plan);
@@ -192,7 +192,7 @@ impl Course<'_> {
                     argv,
                     order: undertaking.kit.order().clone(),
                     terms: undertaking.terms(),
-                    carried: carried(plan),
+                    carried: plan.carried(),
                     brought: undertaking.kit.brought(),
                     only_failed: undertaking.only_failed().cloned(),
                     list_version: plan.list_version,
@@ -212,11 +212,16 @@ impl Course<'_> {
         };
         let fault = fault.or_else(|| record.fault().map(PatchError::from));
         let exit = if fault.is_some() { Exit::Failed } else { record.exit() };
-        let unwritten = end(journal, exit, stopped).err().map(PatchError::from);
-        let fault = fault.or(unwritten);
+        let (mut finished, fault) = match end(journal, &record, exit, stopped) {
+            Ok((finished, written)) => (Some(finished), fault.or(written.err().map(PatchError::from))),
+            Err(unread) => (None, fault.or(Some(unread.into()))),
+        };
         // What is said last is how this program ends.
+        if let (Some(finished), Some(_)) = (&mut finished, &fault) {
+            finished.exit = Exit::Failed.code();
+        }
         let exit = if fault.is_some() { Exit::Failed } else { exit };
-        let unprinted = record.finish(journal.id().as_str(), exit, stopped);
+        let unprinted = record.finish(journal.id().as_str(), finished, stopped);
         match (fault, unprinted) {
             (Some(fault), _) => Err(fault),
             (None, Some(unprinted)) => Err(PatchError::Print(unprinted)),
@@ -225,10 +230,18 @@ impl Course<'_> {
     }
 }
 
-/// Writes down that a run is over.
-fn end(journal: &Journal, exit: Exit, stopped: Option<Halt>) -> Result<(), JournalError> {
+/// Writes down that a run is over, and how; and whether that could be written.
+fn end(
+    journal: &Journal,
+    record: &Record<'_>,
+    exit: Exit,
+    stopped: Option<Halt>,
+) -> Result<(Finished, Result<(), JournalError>), JournalError> {
     let (well, not_well) = Past::read(journal.folder())?.counts();
-    journal.finished(Finished { at: Timestamp::now(), exit: exit.code(), well, not_well, stopped })
+    let (run, outcomes) = (journal.id().clone(), record.outcomes());
+    let finished = Finished { run, at: Timestamp::now(), exit: exit.code(), well, not_well, outcomes, stopped };
+    let written = journal.finished(finished.clone());
+    Ok((finished, written))
 }
 
 /// What becomes of what scans find.
@@ -254,7 +267,7 @@ impl Turns {
 
     /// Writes a plan down and makes turns of it. What is settled without anything that runs is said at once.
     fn of(&mut self, plan: Plan, record: &mut Record<'_>) -> Result<Vec<Turn>, PatchError> {
-        record.plan(&plan, &carried(&plan))?;
+        record.plan(&plan)?;
         let mut turns = Vec::new();
         for Planned { container, steps, .. } in plan.planned {
             self.lives.meet(&container);
@@ -277,17 +290,4 @@ impl Turns {
         }
         Ok(turns)
     }
-}
-
-/// Everything that runs by a plan, each once.
-fn carried(plan: &Plan) -> Vec<Carried> {
-    let mut carried: Vec<Carried> = Vec::new();
-    for payload in plan.steps().filter_map(Step::payload) {
-        if !carried.iter().any(|known| known.digest == payload.digest) {
-            let (digest, ban, told, work) = (payload.digest, payload.ban.clone(), payload.told(), payload.work.clone());
-            let (severity, successor) = (payload.severity, payload.successor.clone());
-            carried.push(Carried { digest, ban, severity, successor, told, work });
-        }
-    }
-    carried
 }

@@ -17,6 +17,7 @@ use crate::lineage::digest::Digest;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its ID.
+    #[serde(rename = "container")]
     pub id: String,
     /// Its engine.
     pub engine: Engine,

@@ -43,10 +43,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::append::Appender;
 use self::error::JournalError;
-use self::line::{
-    Begun, Brought, Carried, Ended, Finished, Header, Line, Named, Planned, Resumed, RunId, Settled, Stranger, Terms, Trigger, VERSION,
-    Worker,
-};
+use self::line::{Begun, Brought, Carried, Ended, Finished, Header, Line, Planned, Resumed, RunId, Stranger, Terms, Trigger, Worker};
 use self::lock::{Holder, Lock};
 use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
 use self::told::Fate;
@@ -57,7 +54,6 @@ use super::pace::Limits;
 use super::payload::Payload;
 use super::words::Order;
 use super::{payload, select};
-use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
@@ -65,6 +61,9 @@ use crate::sys::system_log::Sockets;
 
 /// The room that must be left on the disk before another container is begun, beside what is kept of its output, in bytes.
 const ROOM: u64 = 1 << 20;
+
+/// So many bytes of lines are written at once, or a little more.
+const MUCH: usize = 1 << 20;
 
 /// What a new run is.
 #[derive(Debug)]
@@ -117,21 +116,8 @@ impl Journal {
         lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
         let boot = boot()?;
         let kept = brought.map(|brought| Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 });
-        let header = Header {
-            version: VERSION,
-            id,
-            begun,
-            boot: boot.clone(),
-            by,
-            trigger,
-            argv,
-            order,
-            terms,
-            carried,
-            brought: kept,
-            only_failed,
-            list_version,
-        };
+        let header =
+            Header { id, begun, boot: boot.clone(), by, trigger, argv, order, terms, carried, brought: kept, only_failed, list_version };
         let folder = runs.join(header.id.as_str());
         let half = Half::make(&runs)?;
         if let Some(brought) = brought {
@@ -212,13 +198,19 @@ impl Journal {
         self.append(&Line::Carried(carried))
     }
 
-    /// Says which containers are to be entered: those of the first plan, and of each rescan the new ones.
+    /// Says which containers are to be entered: those of the first plan, and of each rescan the new ones. They share the wait for the disk.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn planned<'c>(&self, containers: impl IntoIterator<Item = &'c Container>) -> Result<(), JournalError> {
-        let containers = containers.into_iter().map(Named::of).collect();
-        self.append(&Line::Planned(Planned { at: Timestamp::now(), containers }))
+    pub fn planned(&self, planned: Vec<Planned>) -> Result<(), JournalError> {
+        let mut text = Vec::new();
+        for planned in planned {
+            text.extend(Self::text(&Line::Planned(Box::new(planned))));
+            if text.len() > MUCH {
+                self.file.append(&std::mem::take(&mut text))?;
+            }
+        }
+        if text.is_empty() { Ok(()) } else { self.file.append(&text) }
     }
 
     /// Says that this process enters a container now; `thaws`: which is paused, and resumed for that.
@@ -227,7 +219,7 @@ impl Journal {
     /// [`JournalError`]: then it must not.
     pub fn begun(&self, job: &Job, thaws: bool) -> Result<(), JournalError> {
         let Job { number, container, digest, ban, .. } = job;
-        let (number, digest, worker) = (*number, *digest, Worker::own()?);
+        let (number, digest, worker) = (*number, *digest, Some(Worker::own()?));
         let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
         self.append(&Line::Begun(Box::new(Begun { number, at: Timestamp::now(), boot, digest, ban, container, worker, thaws })))?;
         self.begun.borrow_mut().insert(number);
@@ -242,7 +234,7 @@ impl Journal {
         if !self.begun.borrow().contains(&job.number) {
             return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
         }
-        let written = self.append(&Line::Ended(Ended { number: job.number, at: Timestamp::now(), done: done.clone() }));
+        let written = self.append(&Line::Ended(Box::new(Ended::entered(job, &self.boot, done))));
         // The system log hears of it all the more when the disk is full.
         let took = Some(Duration::from_millis(done.took));
         told::container(&self.log, &self.header, &job.container, &Fate::of(job, &done.outcome, took));
@@ -260,8 +252,7 @@ impl Journal {
     fn settle(&self, container: &Container, fate: &Fate<'_>) -> Result<(), JournalError> {
         told::container(&self.log, &self.header, container, fate);
         let Fate { outcome, digest, ban, .. } = *fate;
-        let (boot, ban, container) = (self.boot.clone(), ban.map(str::to_owned), container.clone());
-        self.append(&Line::Settled(Box::new(Settled { at: Timestamp::now(), boot, digest, ban, container, outcome: outcome.clone() })))
+        self.append(&Line::Ended(Box::new(Ended::settled(container, &self.boot, (digest, ban), outcome))))
     }
 
     /// Says that a container is not understood.
@@ -270,9 +261,7 @@ impl Journal {
     /// [`JournalError`].
     pub fn stranger(&self, stranger: &select::Stranger) -> Result<(), JournalError> {
         told::stranger(&self.log, &self.header, stranger);
-        let select::Stranger { id, engine, namespace, name, place, why } = stranger.clone();
-        let place = place.to_string_lossy().into_owned();
-        self.append(&Line::Stranger(Stranger { at: Timestamp::now(), id, engine, namespace, name, place, why }))
+        self.append(&Line::NotUnderstood(Stranger::of(stranger)))
     }
 
     /// What became of a container whose worker is gone without a word to the one who paces: what it wrote down, else what
@@ -323,9 +312,17 @@ impl Journal {
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {
-        let mut text = serde_json::to_vec(line).map_err(|error| JournalError::Append(self.file.path().to_owned(), error.into()))?;
-        text.push(b'\n');
-        self.file.append(&text)
+        self.file.append(&Self::text(line))
+    }
+
+    fn text(line: &Line) -> Vec<u8> {
+        (crate::report::json::line(line) + "\n").into_bytes()
+    }
+
+    /// What it begins with.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
     }
 }
 

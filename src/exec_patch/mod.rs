@@ -107,9 +107,9 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
 fn history(run: Option<&str>, runs: &Runs, json: bool) -> Result<Exit, PatchError> {
     let (text, exit) = match (run, json) {
         (None, false) => history::table(runs)?,
-        (None, true) => history::json(runs)?,
+        (None, true) => history::lines(runs)?,
         (Some(run), false) => (history::run(runs, runs.find(run)?)?, Exit::Clear),
-        (Some(run), true) => (history::run_json(runs, runs.find(run)?)?, Exit::Clear),
+        (Some(run), true) => (history::run_lines(runs, runs.find(run)?)?, Exit::Clear),
     };
     report::document(text.as_bytes()).map_err(PatchError::Print)?;
     Ok(exit)

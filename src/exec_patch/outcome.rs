@@ -80,7 +80,7 @@ pub enum Stage {
 }
 
 /// An outcome without what more is known of it, in the order in which a summary counts them: first what is well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// [`Outcome::Patched`].

@@ -18,6 +18,7 @@ use std::{fmt, io};
 pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
 use super::job::{BROUGHT, Work};
+use super::journal::line::Carried;
 use super::words::{Means, Order, USUAL_TIMEOUT, USUAL_USER};
 use crate::banlist::record::{Ban, MAX_SCRIPT, Patch, Severity};
 use crate::lineage::digest::Digest;
@@ -260,6 +261,20 @@ impl Payload {
         let said = serde_json::json!([check, run, user, environment, folder, brought.as_ref().map(|brought| brought.digest)]);
         let digest = Digest::of(said.to_string().as_bytes());
         Self { work, brought, digest, ban, severity: None, successor: None, altered: Vec::new() }
+    }
+
+    /// The line of it.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        Carried {
+            digest: self.digest,
+            ban: self.ban.clone(),
+            severity: self.severity,
+            successor: self.successor.clone(),
+            brings: self.brought.as_ref().map(|brought| brought.digest),
+            told: self.told(),
+            work: self.work.clone(),
+        }
     }
 
     /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.

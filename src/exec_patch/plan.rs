@@ -6,16 +6,13 @@
 
 mod told;
 
-use std::borrow::Cow;
-
-use serde::Serialize;
-
 use super::job::Container;
+use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
 use super::payload::{Kit, NoPatch, Payload};
 use super::select::{LeftOut, Match, Selection, Stranger};
-use crate::container::engine::Engine;
 use crate::report::Exit;
+use crate::sys::clock::Timestamp;
 pub use told::{called, place};
 
 /// What would be done.
@@ -78,6 +75,18 @@ impl Plan {
         self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
+    /// Everything that runs, or would, each once.
+    #[must_use]
+    pub fn carried(&self) -> Vec<Carried> {
+        let mut carried: Vec<Carried> = Vec::new();
+        for payload in self.steps().filter_map(Step::payload) {
+            if !carried.iter().any(|known| known.digest == payload.digest) {
+                carried.push(payload.carried());
+            }
+        }
+        carried
+    }
+
     /// How a dry run ends: as a run would in which every command does its work.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -96,7 +105,7 @@ impl Plan {
         told::text(self)
     }
 
-    /// The plan for machines: one JSON object a line, each with its `event`.
+    /// The plan for machines: lines as a journal has them.
     #[must_use]
     pub fn json(&self) -> String {
         told::json(self)
@@ -113,6 +122,19 @@ impl Step {
         }
     }
 
+    /// The part of a line that it is.
+    fn line(&self) -> line::PlannedPatch {
+        let payload = self.payload();
+        let outcome = match self {
+            Self::Run(_) => None,
+            Self::Before(_, run) => Some(Outcome::PatchedBefore { run: run.clone() }),
+            Self::Stands(_, outcome) => Some(outcome.clone()),
+            Self::Cannot(why) => Some(Outcome::CouldNotEnter { why: why.to_string() }),
+        };
+        let (digest, ban) = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.clone()));
+        line::PlannedPatch { digest, ban, outcome }
+    }
+
     /// Whether the container is as it should be once what runs has done its work.
     const fn is_well(&self) -> bool {
         match self {
@@ -123,59 +145,12 @@ impl Step {
     }
 }
 
-/// A container in JSON lines: the fields that stand in each that is about one.
-#[derive(Clone, Debug, Serialize)]
-pub struct ContainerFields<'a> {
-    container: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    engine: Engine,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    /// Of one that is not understood: where it was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<Cow<'a, str>>,
-}
-
-impl<'a> ContainerFields<'a> {
-    /// The fields of a container.
+impl Planned {
+    /// The line of it.
     #[must_use]
-    pub fn of(container: &'a Container) -> Self {
-        Self {
-            container: &container.id,
-            name: container.name.as_deref(),
-            engine: container.engine,
-            namespace: container.namespace.as_deref(),
-            image: container.image.as_deref(),
-            image_id: container.image_id.as_deref(),
-            owner: Some(container.owner),
-            pid: Some(container.pid),
-            place: None,
-        }
-    }
-
-    /// The fields of one that is not understood.
-    #[must_use]
-    pub fn of_stranger(stranger: &'a Stranger) -> Self {
-        Self {
-            container: &stranger.id,
-            name: stranger.name.as_deref(),
-            engine: stranger.engine,
-            namespace: stranger.namespace.as_deref(),
-            image: None,
-            image_id: None,
-            owner: None,
-            pid: None,
-            place: Some(stranger.place.to_string_lossy()),
-        }
+    pub fn line(&self) -> line::Planned {
+        let patches = self.steps.iter().map(Step::line).collect();
+        line::Planned { at: Timestamp::now(), container: self.container.clone(), reasons: self.reasons.clone(), patches }
     }
 }
 

@@ -98,7 +98,7 @@ fn said(events: impl Iterator<Item = Result<Event, JournalError>>, json: bool) -
     let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
     for event in events {
         let event = event?;
-        let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.text() };
+        let text = if json { report::json::line(&event) } else { event.text() };
         report::result(&text).map_err(PatchError::Print)?;
         match event {
             Event::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),

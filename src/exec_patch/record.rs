@@ -3,7 +3,7 @@
 //! The journal first, then whoever watches. In: what happens. Out: a line in the one and in the other, each once. What the workers write down themselves
 //! is not written again. A line that cannot be written is a fault that the run ends with; the next container is not begun then.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use super::enter::aftermath;
 use super::job::{Container, Done, Job};
 use super::journal::Journal;
 use super::journal::error::JournalError;
-use super::journal::line::Carried;
+use super::journal::line::Finished;
 use super::journal::past::Past;
-use super::outcome::Outcome;
+use super::outcome::{Kind, Outcome};
 use super::pace::Halt;
 use super::payload::Payload;
-use super::plan::Plan;
+use super::plan::{Plan, Planned};
 use super::run::{Listener, lives};
 use super::select::Stranger;
 use super::table::Watcher;
@@ -49,17 +49,18 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When that is impossible: then it must not be done.
-    pub fn plan(&mut self, plan: &Plan, carried: &[Carried]) -> Result<(), JournalError> {
+    pub fn plan(&mut self, plan: &Plan) -> Result<(), JournalError> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
-        for carried in carried {
+        for carried in plan.carried() {
             // The header of a new run has what its first plan carries.
             if self.carried.insert(carried.digest) && !is_first {
                 self.journal.carried(carried.clone())?;
+                self.watcher.carried(carried);
             }
         }
-        if !plan.planned.is_empty() {
-            self.journal.planned(plan.planned.iter().map(|planned| &planned.container))?;
-        }
+        let planned: Vec<_> = plan.planned.iter().map(Planned::line).collect();
+        self.journal.planned(planned.clone())?;
+        planned.into_iter().for_each(|planned| self.watcher.planned(planned));
         if !is_first {
             self.watcher.more(plan.steps().count());
         }
@@ -83,7 +84,7 @@ impl<'a> Record<'a> {
     pub fn settle(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         let written = self.journal.settled(container, payload, outcome);
         self.note(written);
-        self.watcher.ended(container, payload, outcome, None);
+        self.watcher.settled(container, payload, outcome);
     }
 
     /// The container was started again once more than is followed.
@@ -94,7 +95,13 @@ impl<'a> Record<'a> {
 
     /// The journal knows already how that ended; the watcher hears it again.
     pub fn known(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
-        self.watcher.ended(container, payload, outcome, None);
+        self.watcher.settled(container, payload, outcome);
+    }
+
+    /// How many ended how.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
+        self.watcher.outcomes()
     }
 
     /// The exit status that follows from all that was heard.
@@ -108,10 +115,10 @@ impl<'a> Record<'a> {
         self.fault.take()
     }
 
-    /// The run is over, with this exit status. Out: the first fault of showing it.
+    /// The run is over; `finished` says how, unless the journal cannot be read. Out: the first fault of showing it.
     #[must_use]
-    pub fn finish(self, run: &str, exit: Exit, stopped: Option<Halt>) -> Option<io::Error> {
-        self.watcher.finished(run, exit, stopped)
+    pub fn finish(self, run: &str, finished: Option<Finished>, stopped: Option<Halt>) -> Option<io::Error> {
+        self.watcher.finished(run, finished, stopped)
     }
 
     fn note(&mut self, written: Result<(), JournalError>) {
@@ -122,12 +129,12 @@ impl<'a> Record<'a> {
 }
 
 impl Listener for Record<'_> {
-    fn begun(&mut self, container: &Container, payload: &Payload) {
-        self.watcher.begun(container, payload);
+    fn begun(&mut self, job: &Job) {
+        self.watcher.begun(job);
     }
 
-    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done) {
-        self.watcher.ended(container, Some(payload), &done.outcome, Some(done));
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
+        self.watcher.ended(job, payload, done);
     }
 
     fn lost(&mut self, job: &Job) -> Done {

@@ -66,9 +66,9 @@ pub struct Found {
 /// Whoever hears of a run as it goes.
 pub trait Listener {
     /// A worker is about to enter the container.
-    fn begun(&mut self, container: &Container, payload: &Payload);
+    fn begun(&mut self, job: &Job);
     /// A worker has ended, and found this.
-    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done);
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done);
     /// A worker is gone without an answer: what became of its job?
     fn lost(&mut self, job: &Job) -> Done;
     /// Whether what the next container needs can be written down.
@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
         let job = self.crew.job(&container, runtime, &payload);
         match self.crew.send(&job, &payload) {
             Ok(worker) => {
-                listener.begun(&container, &payload);
+                listener.begun(&job);
                 let beyond = self.beyond + thawing(&job);
                 let until = Instant::now().checked_add(Duration::from_secs(job.work.timeout)).and_then(|end| end.checked_add(beyond));
                 self.under_way.push(UnderWay { worker, job, payload, later, is_patched, until, is_killed: false });
@@ -254,7 +254,7 @@ impl<'a> Run<'a> {
         ended.remarks.iter().for_each(|remark| listener.remark(remark));
         self.crew.give_back(&job, ended.done.as_ref());
         let done = ended.done.unwrap_or_else(|| listener.lost(&job));
-        listener.ended(&job.container, &payload, &done);
+        listener.ended(&job, &payload, &done);
         let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
         is_patched |= *outcome == Outcome::Patched;
         if later.len() > 0 && outcome.is_well() && !self.pace.is_stopped() {

@@ -1,34 +1,36 @@
 //! What do people and machines get to see of a run?
 //!
 //! In: the plan, and what happens in the order in which it happens. Out: for people a table on standard output that grows by a line with each container
-//! that is through, the last lines of what failed, and a summary; on a terminal also a bar on standard error. For machines one JSON object a line,
-//! each with its `event`; embargo-exec-patch(8) gives their fields, which later versions may add to. Names and output are hostile: nothing in them reaches
+//! that is through, the last lines of what failed, and a summary; on a terminal also a bar on standard error. For machines the lines of the journal;
+//! embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them reaches
 //! a terminal as it is. Not kept here: anything; that is the journal's.
 
 mod people;
 mod tally;
 
+use std::collections::BTreeMap;
 use std::io;
-
-use serde::Serialize;
 
 use self::people::Columns;
 pub use self::people::span;
 pub use self::tally::Tally;
-use super::job::{Container, Done};
-use super::outcome::Outcome;
+use super::job::{Container, Done, Job};
+use super::journal::line::{self, Begun, Carried, Ended, Finished, Header, Line, Planned};
+use super::outcome::{Kind, Outcome};
 use super::pace::Halt;
 use super::payload::Payload;
-use super::plan::{ContainerFields, Plan};
+use super::plan::Plan;
 use super::select::Stranger;
 use super::words::PROGRAM;
 use crate::report::{self, Exit};
+use crate::sys::clock::Timestamp;
 use people::Bar;
 
 /// Whoever watches a run.
 #[derive(Debug)]
 pub struct Watcher {
     reader: Reader,
+    boot: String,
     tally: Tally,
     /// The first fault of writing it down.
     fault: Option<io::Error>,
@@ -41,84 +43,28 @@ enum Reader {
     Machine,
 }
 
-/// One line for machines.
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event<'a> {
-    Run {
-        run: &'a str,
-        matches: usize,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        list_version: Option<u64>,
-    },
-    Begun {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        #[serde(flatten)]
-        patch: PatchFields<'a>,
-    },
-    Ended {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        #[serde(flatten)]
-        patch: PatchFields<'a>,
-        well: bool,
-        #[serde(flatten)]
-        outcome: &'a Outcome,
-        #[serde(flatten)]
-        done: Option<DoneFields<'a>>,
-    },
-    Warning {
-        text: &'a str,
-    },
-    Finished {
-        run: &'a str,
-        exit: u8,
-        outcomes: &'a Tally,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        stopped: Option<Halt>,
-    },
-}
-
-/// What ran, in lines for machines.
-#[derive(Default, Serialize)]
-struct PatchFields<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ban: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-}
-
-/// What a worker found, in lines for machines.
-#[derive(Serialize)]
-struct DoneFields<'a> {
-    duration_ms: u64,
-    output_bytes: u64,
-    output_tail: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    background: &'a [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    zombies: &'a [String],
-}
-
-impl<'a> PatchFields<'a> {
-    fn of(payload: Option<&'a Payload>) -> Self {
-        payload.map_or_else(Self::default, |payload| Self { ban: payload.ban.as_deref(), digest: Some(payload.digest.to_string()) })
-    }
-}
-
 impl Watcher {
-    /// Begins with what is planned in the run of this ID.
+    /// Begins with what is planned in a run, in this start of the machine.
     #[must_use]
-    pub fn new(run: &str, plan: &Plan, json: bool) -> Self {
+    pub fn new(header: &Header, boot: &str, plan: &Plan, json: bool) -> Self {
         let reader =
             if json { Reader::Machine } else { Reader::People(Columns::of(plan), Bar::new(plan.steps().count() + plan.bygone.len())) };
-        let mut watcher = Self { reader, tally: Tally::default(), fault: None };
-        let event = Event::Run { run, matches: plan.planned.len(), list_version: plan.list_version };
-        watcher.write(&event, |columns| vec![columns.began(run), columns.head()]);
+        let mut watcher = Self { reader, boot: boot.to_owned(), tally: Tally::default(), fault: None };
+        let run = header.id.as_str();
+        watcher.write(|| Line::Run(Box::new(header.clone())), |columns| vec![columns.began(run), columns.head()]);
         plan.warnings.iter().for_each(|text| watcher.warning(text));
         plan.strangers.iter().for_each(|stranger| watcher.stranger(stranger));
         watcher
+    }
+
+    /// This runs from now on as well.
+    pub fn carried(&mut self, carried: Carried) {
+        self.write(|| Line::Carried(carried), |_| Vec::new());
+    }
+
+    /// A container is to be entered.
+    pub fn planned(&mut self, planned: Planned) {
+        self.write(|| Line::Planned(Box::new(planned)), |_| Vec::new());
     }
 
     /// More is to be done.
@@ -129,51 +75,50 @@ impl Watcher {
     }
 
     /// A worker is about to enter a container.
-    pub fn begun(&mut self, container: &Container, payload: &Payload) {
-        let event = Event::Begun { container: ContainerFields::of(container), patch: PatchFields::of(Some(payload)) };
-        self.write(&event, |_| Vec::new());
+    pub fn begun(&mut self, job: &Job) {
+        let Job { number, container, digest, ban, .. } = job;
+        let (number, digest, boot, worker, thaws) = (*number, *digest, self.boot.clone(), None, false);
+        let (ban, of_container) = (ban.clone(), container.clone());
+        let begun = || Begun { number, at: Timestamp::now(), boot, digest, ban, container: of_container, worker, thaws };
+        self.write(|| Line::Begun(Box::new(begun())), |_| Vec::new());
         if let Reader::People(_, bar) = &mut self.reader {
             bar.begun(container);
         }
     }
 
-    /// A container is through with this patch: after a worker entered it, with what that found, or without.
-    pub fn ended(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome, done: Option<&Done>) {
-        self.tally.add(container, outcome.kind());
-        let done_fields = done.map(|done| DoneFields {
-            duration_ms: done.took,
-            output_bytes: done.written,
-            output_tail: &done.tail,
-            background: &done.left,
-            zombies: &done.zombies,
-        });
-        let event = Event::Ended {
-            container: ContainerFields::of(container),
-            patch: PatchFields::of(payload),
-            well: outcome.is_well(),
-            outcome,
-            done: done_fields,
-        };
+    /// A container is through with this patch, and a worker found that.
+    pub fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
+        let ended = Ended::entered(job, &self.boot, done);
+        self.through(ended, Some(payload), Some(done));
+    }
+
+    /// A container is through with this patch, and nothing entered it.
+    pub fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
+        let patch = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.as_deref()));
+        self.through(Ended::settled(container, &self.boot, patch, outcome), payload, None);
+    }
+
+    fn through(&mut self, ended: Ended, payload: Option<&Payload>, done: Option<&Done>) {
+        let (container, outcome) = (ended.container.clone(), ended.outcome.clone());
+        self.tally.add(&container, outcome.kind());
         if let Reader::People(_, bar) = &mut self.reader {
-            bar.ended(container, done.is_some());
+            bar.ended(&container, done.is_some());
         }
-        self.write(&event, |columns| columns.row(container, payload, outcome, done));
+        self.write(|| Line::Ended(Box::new(ended)), |columns| columns.row(&container, payload, &outcome, done));
     }
 
     /// A container is there of which nothing can be told.
     pub fn stranger(&mut self, stranger: &Stranger) {
-        let outcome = Outcome::NotUnderstood { why: stranger.why.clone() };
         self.tally.add_unclear(people::stranger(stranger));
-        let container = ContainerFields::of_stranger(stranger);
-        let event = Event::Ended { container, patch: PatchFields::default(), well: false, outcome: &outcome, done: None };
-        self.write(&event, |columns| columns.stranger(stranger, &outcome));
+        let outcome = Outcome::NotUnderstood { why: stranger.why.clone() };
+        self.write(|| Line::NotUnderstood(line::Stranger::of(stranger)), |columns| columns.stranger(stranger, &outcome));
     }
 
     /// Something that a person should know: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
         match &self.reader {
             Reader::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
-            Reader::Machine => self.write(&Event::Warning { text }, |_| Vec::new()),
+            Reader::Machine => self.write(|| Line::Warning { text: text.to_owned() }, |_| Vec::new()),
         }
     }
 
@@ -190,27 +135,44 @@ impl Watcher {
         if self.fault.is_some() { Exit::Failed } else { self.tally.exit() }
     }
 
-    /// The run is over, with this exit status, before all were through if `stopped` says why. Out: the first fault of telling all this.
+    /// How many ended how.
     #[must_use]
-    pub fn finished(mut self, run: &str, exit: Exit, stopped: Option<Halt>) -> Option<io::Error> {
+    pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
+        self.tally.counts().collect()
+    }
+
+    /// The run is over, before all were through if `stopped` says why; `finished` says how, unless that is not known. Out: the first fault of telling all
+    /// this.
+    #[must_use]
+    pub fn finished(mut self, run: &str, finished: Option<Finished>, stopped: Option<Halt>) -> Option<io::Error> {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.clear();
         }
         let tally = std::mem::take(&mut self.tally);
-        let event = Event::Finished { run, exit: exit.code(), outcomes: &tally, stopped };
-        self.write(&event, |_| people::summary(run, &tally, stopped));
+        match (&self.reader, finished) {
+            (Reader::Machine, None) => {}
+            (Reader::Machine, Some(finished)) => self.write(|| Line::Finished(finished), |_| Vec::new()),
+            (Reader::People(..), _) => self.show(&people::summary(run, &tally, stopped)),
+        }
         self.fault
     }
 
     /// Writes a line for machines, or the lines for people.
-    fn write(&mut self, event: &Event<'_>, people: impl FnOnce(&Columns) -> Vec<String>) {
+    fn write(&mut self, line: impl FnOnce() -> Line, people: impl FnOnce(&Columns) -> Vec<String>) {
+        let lines = match &self.reader {
+            Reader::Machine => vec![report::json::line(&line())],
+            Reader::People(columns, _) => people(columns),
+        };
+        self.show(&lines);
+    }
+
+    /// Writes these lines, with the bar out of the way.
+    fn show(&mut self, lines: &[String]) {
+        let print = || report::result(&lines.join("\n"));
         let written = match &self.reader {
-            // Strings and numbers: nothing that could fail to be written.
-            Reader::Machine => report::result(&serde_json::to_string(event).unwrap_or_default()),
-            Reader::People(columns, bar) => {
-                let lines = people(columns);
-                if lines.is_empty() { Ok(()) } else { bar.aside(|| report::result(&lines.join("\n"))) }
-            }
+            Reader::Machine | Reader::People(..) if lines.is_empty() => Ok(()),
+            Reader::Machine => print(),
+            Reader::People(_, bar) => bar.aside(print),
         };
         if let Err(error) = written {
             self.fault.get_or_insert(error);

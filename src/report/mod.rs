@@ -10,6 +10,7 @@
 //!
 //! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two streams. Not checked: what the text says.
 
+pub mod json;
 pub mod line;
 
 use std::error::Error;

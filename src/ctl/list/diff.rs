@@ -82,8 +82,7 @@ fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError
     drop(progress);
     let needed = keyset.map(|keyset| Needed::of(&keyset, &new, &change));
     if args.json {
-        let text = serde_json::to_string_pretty(&as_json(&old.head, &new.head, &change, needed)).unwrap_or_default();
-        return Ok(text + "\n");
+        return Ok(crate::report::json::pretty(&as_json(&old.head, &new.head, &change, needed)) + "\n");
     }
     let mut text = title(&old.head, &new.head);
     lines(&change).iter().for_each(|line| text.extend([line, "\n"]));

@@ -210,8 +210,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<String, CtlError> {
     let (file, size, claim) = open(&args.list)?;
     let bans = check(&Reader { path: &args.list, bytes: &file }, &claim.head, size)?;
     if args.json {
-        let text = serde_json::to_string_pretty(&as_json(&claim, &bans)).unwrap_or_default();
-        return Ok(text + "\n");
+        return Ok(crate::report::json::pretty(&as_json(&claim, &bans)) + "\n");
     }
     let mut text = title(&args.list, &claim.head) + &contents(&claim.head, bans.len()) + "\n";
     text += &unchecked(&claim);

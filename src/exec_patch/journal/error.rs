@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::line::{RunId, VERSION};
+use super::line::RunId;
 use super::lock::Holder;
+use crate::report::json::SCHEMA;
 use crate::report::line;
 use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
@@ -76,7 +77,7 @@ impl fmt::Display for JournalError {
             Self::LongLine(path, bytes) => write!(f, "cannot write {path:?}: a line of {bytes} bytes is too long"),
             Self::NoRoom(path) => write!(f, "cannot write {path:?}: the disk is full or read-only"),
             Self::Line(path, number, fault) => write!(f, "cannot read {path:?}, line {number}: {fault}"),
-            Self::Version(path, version) => write!(f, "cannot read {path:?}: it is of version {version}, not {VERSION}"),
+            Self::Version(path, version) => write!(f, "cannot read {path:?}: its schema is {version}, not {SCHEMA}"),
             Self::Brought(path) => write!(f, "cannot use {path:?}: it is not what the run brought along"),
             Self::Busy(Some(holder)) => write!(f, "cannot begin: {holder}"),
             Self::Busy(None) => write!(f, "cannot begin: another run is about to begin"),

@@ -1,7 +1,7 @@
 //! What did the runs of this node do?
 //!
 //! In: the runs, by their journals; names in them are others' and hostile. Out: text for `--history`: a table of all runs, or one run with each container, what
-//! became of it, how long that took and where its output is; or the same as JSON, one object for each run, whose fields stay. A journal that cannot be
+//! became of it, how long that took and where its output is; or JSON: a line for each run, or that and the lines of one run's journal. A journal that cannot be
 //! read is one line among the others, and the exit status says so. Each cell is escaped, and JSON escapes its own.
 
 mod document;
@@ -10,20 +10,20 @@ mod tests;
 
 use serde::Serialize;
 
-use self::document::{Summary, Treated, Unreadable, Whole, text};
+use self::document::{Event, Summary};
 use super::error::JournalError;
 use super::line::{Carried, Named, RunId, Stranger};
 use super::lock::Holder;
-use super::past::Past;
+use super::past::{Past, State};
 use super::runs::Runs;
 use super::who::Who;
-use super::{boot, lock};
+use super::{boot, lock, reading};
 use crate::container::engine::Engine;
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::plan::{called, place};
 use crate::exec_patch::table::span;
-use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
+use crate::report::{Exit, json};
 
 /// The most characters of a command, and of what a run is for, in the table.
 const LONGEST: usize = 48;
@@ -97,15 +97,15 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
 ///
 /// # Errors
 /// As [`table`].
-pub fn json(runs: &Runs) -> Result<(String, Exit), JournalError> {
+pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let sight = Sight::of(runs)?;
     let (mut lines, mut exit) = (String::new(), Exit::Clear);
     for id in runs.ids() {
         lines += &match runs.read(id) {
-            Ok(past) => text(&Summary::of(&past, &sight)),
+            Ok(past) => json::line(&Event::Summary(Summary::of(&past, &sight))),
             Err(error) => {
                 exit = Exit::Failed;
-                text(&Unreadable { run: id, fault: causes(&error) })
+                json::line(&Event::Unreadable { run: id, fault: causes(&error) })
             }
         };
         lines.push('\n');
@@ -123,13 +123,14 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     Ok(heading(&past, &sight) + &containers(&past, &sight) + &footing(&past))
 }
 
-/// One run as JSON, on one line.
+/// One run as JSON: its line, and those of its journal.
 ///
 /// # Errors
 /// [`JournalError`] when it cannot be read.
-pub fn run_json(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
+pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    Ok(text(&Whole::of(&past, &Sight::of(runs)?)) + "\n")
+    let summary = json::line(&Event::Summary(Summary::of(&past, &Sight::of(runs)?)));
+    Ok(summary + "\n" + &reading::text(&past.folder)?)
 }
 
 /// What is looked at once for all runs.
@@ -201,9 +202,12 @@ fn heading(past: &Past, sight: &Sight) -> String {
 fn containers(past: &Past, sight: &Sight) -> String {
     let mut rows = vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
     rows.extend(past.told().into_iter().map(|entry| {
-        let Treated { duration_ms, output, under_way, .. } = Treated::of(past, entry, sight);
-        let outcome = if under_way { "under way".to_owned() } else { sentence(entry.outcome()) };
-        let took = duration_ms.map_or_else(|| "-".to_owned(), span);
+        let outcome = if entry.is_under_way(&sight.boot) { "under way".to_owned() } else { sentence(entry.outcome()) };
+        let took = match &entry.state {
+            State::Ended { done, .. } => span(done.took),
+            State::Begun { .. } | State::Settled(_) => "-".to_owned(),
+        };
+        let output = past.output(entry).filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file()));
         let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
         let image = entry.container.image.as_deref().map_or_else(|| "-".to_owned(), name);
         [called(&entry.container), place(&entry.container), image, outcome, took, output]

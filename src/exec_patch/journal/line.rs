@@ -1,20 +1,21 @@
-//! What stands in a line of a run's journal?
+//! What stands in a line of a run's journal, and in every other JSON of a run?
 //!
 //! ```text
-//! {"run":{"version":1,"id":"20261120-221500-a1b2","begun":"…","boot":"…","by":{…},"argv":[…],"order":{…},…}}       the header, once
-//! {"carried":{"digest":"sha256:…","ban":"BAN-2026-0007","told":"…","work":{…}}}                 another ban's patch, before it is first used
-//! {"planned":{"at":"…","containers":[{"engine":"docker","id":"4c1f…"},…]}}                      what is to be entered, as far as it is known
-//! {"begun":{"number":1,"at":"…","boot":"…","digest":"…","container":{…},"worker":{…}}}          before anything enters the container
-//! {"ended":{"number":1,"at":"…","done":{"outcome":{"outcome":"patched"},"took":1200,…}}}        how that ended
-//! {"settled":{"at":"…","boot":"…","container":{…},"outcome":{"outcome":"paused"}}}              a container that nothing entered
-//! {"stranger":{"at":"…","place":"…","why":"…"}}                                                  one that is not understood
-//! {"resumed":{"at":"…","boot":"…","by":{…},"argv":[…]}}                                          somebody goes on with a run
-//! {"finished":{"at":"…","exit":0,"well":12,"not_well":0}}                                       nothing more follows, unless it is resumed
+//! {"schema":1,"event":"run","run":"20261120-221500-a1b2","begun":"…","boot":"…","by":{…},"trigger":"typed","argv":[…],…}    the header, once
+//! {"schema":1,"event":"carried","digest":"sha256:…","ban":"BAN-2026-0007","told":"…","work":{…}}     another ban's patch, before it is first used
+//! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that is to be entered
+//! {"schema":1,"event":"begun","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
+//! {"schema":1,"event":"ended","number":1,"at":"…",…,"well":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
+//! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that is not understood
+//! {"schema":1,"event":"resumed","at":"…","boot":"…","by":{…},"argv":[…],"pace":{…}}                  somebody resumes a run
+//! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"well":12,"not_well":0,…}               nothing more follows, unless it is resumed
 //! ```
 //!
-//! Plain data. Root's own programs write it; names in it are others' and hostile. A field or a kind of line that is not known here makes a journal
-//! unreadable: the version in the header is raised with each.
+//! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four kinds of [`Line`] are of a dry run or of standard output
+//! alone. Plain data. Root's own programs write it; names in it are others' and hostile. A field or a kind of line that is not known here makes a journal
+//! unreadable: [`SCHEMA`](crate::report::json::SCHEMA) is raised with each.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -22,18 +23,16 @@ use serde::{Deserialize, Serialize};
 use super::who::Who;
 use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
-use crate::exec_patch::job::{Container, Done, Work};
-use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::job::{Container, Done, Job, Work};
+use crate::exec_patch::outcome::{Kind, Outcome};
 use crate::exec_patch::pace::{Halt, Limits};
+use crate::exec_patch::select;
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
 use crate::node::runtime_state::InitProcess;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::stat::Stat;
-
-/// The version of the journal's form that is written and read.
-pub const VERSION: u32 = 1;
 
 /// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody chose, but later ones of a second are greater: IDs
 /// in their order are runs in theirs.
@@ -99,35 +98,43 @@ impl<'de> Deserialize<'de> for RunId {
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Line {
     /// The first line.
     Run(Box<Header>),
     /// What the header does not have yet and is used from here on.
     Carried(Carried),
-    /// What is to be entered.
-    Planned(Planned),
+    /// A container that is to be entered.
+    Planned(Box<Planned>),
     /// A container is about to be entered.
     Begun(Box<Begun>),
-    /// How that ended.
-    Ended(Ended),
-    /// A container that nothing entered.
-    Settled(Box<Settled>),
+    /// A container is through with a patch, whether something entered it or not.
+    Ended(Box<Ended>),
     /// A container that is not understood.
-    Stranger(Stranger),
-    /// Somebody goes on with the run.
+    NotUnderstood(Stranger),
+    /// Somebody resumes the run.
     Resumed(Resumed),
     /// The run is over.
     Finished(Finished),
+    /// Something that a person should know.
+    Warning {
+        /// One line, not escaped.
+        text: String,
+    },
+    /// A container that a ban names and that is left out of a dry run.
+    LeftOut(Box<LeftOut>),
+    /// A container of the run that would be resumed, which no longer matches.
+    Gone(Box<Gone>),
+    /// The last line of a dry run.
+    Plan(Whole),
 }
 
 /// What a run is: who wants what where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`VERSION`].
-    pub version: u32,
     /// Its ID.
+    #[serde(rename = "run")]
     pub id: RunId,
     /// When it began.
     pub begun: Timestamp,
@@ -191,6 +198,9 @@ pub struct Carried {
     /// What that ban says to use instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
+    /// The digest of the file that goes along, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brings: Option<Digest>,
     /// The command as people read it.
     pub told: String,
     /// What runs.
@@ -209,14 +219,67 @@ pub struct Brought {
     pub size: u64,
 }
 
-/// What is to be entered, as far as it is known; of each rescan, what is new.
+/// A container that is to be entered, and what follows there by all that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Planned {
     /// When.
     pub at: Timestamp,
-    /// The containers.
-    pub containers: Vec<Named>,
+    /// The container.
+    #[serde(flatten)]
+    pub container: Container,
+    /// Why it matches, for people.
+    pub reasons: Vec<String>,
+    /// Its patches, in their order.
+    pub patches: Vec<PlannedPatch>,
+}
+
+/// A patch of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPatch {
+    /// The digest of what runs, which is carried; none where there is nothing to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The ban for which it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<String>,
+    /// The outcome that it has already.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+}
+
+/// A container that a ban names and that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The container.
+    #[serde(flatten)]
+    pub container: Container,
+    /// Why, for people.
+    pub reasons: Vec<String>,
+}
+
+/// A container that no longer matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The container.
+    #[serde(flatten)]
+    pub container: Container,
+    /// Whether it was as it should be.
+    pub well: bool,
+    /// How the run left it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// A dry run as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// How many containers match.
+    pub matches: usize,
+    /// The version of the list that answered, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_version: Option<u64>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
 }
 
 /// A container's names, of whichever life.
@@ -229,6 +292,7 @@ pub struct Named {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its ID.
+    #[serde(rename = "container")]
     pub id: String,
 }
 
@@ -270,9 +334,8 @@ impl Worker {
 
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Begun {
-    /// The how manieth container of the run it is, from 1. Each entry has a number of its own, those of a resumed run as well.
+    /// The number of the entry in its run, from 1. Each has one of its own, those of a resumed run as well.
     pub number: usize,
     /// When.
     pub at: Timestamp,
@@ -284,44 +347,87 @@ pub struct Begun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// The container.
+    #[serde(flatten)]
     pub container: Container,
-    /// Who enters it.
-    pub worker: Worker,
-    /// Whether it is paused, and resumed for the patch.
+    /// Who enters it: in the file, where that worker writes it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Worker>,
+    /// Whether it is paused, and resumed for the patch: in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub thaws: bool,
 }
 
-/// How it ended in a container that was entered.
+/// A container is through with a patch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Ended {
-    /// The number that it was begun with.
-    pub number: usize,
+    /// The number with which it was begun; none where nothing entered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<usize>,
     /// When.
-    pub at: Timestamp,
-    /// What became of it.
-    pub done: Done,
-}
-
-/// A container that nothing entered, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settled {
-    /// When that was settled.
     pub at: Timestamp,
     /// This start of the machine.
     pub boot: String,
-    /// The digest of what would have run; none where there is nothing to run.
+    /// The digest of what ran, or would have; none where there is nothing to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The ban for which it would have.
+    /// The ban for which it did, or would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// The container.
+    #[serde(flatten)]
     pub container: Container,
-    /// Why.
+    /// Whether it is as it should be.
+    pub well: bool,
+    /// How it ended.
+    #[serde(flatten)]
     pub outcome: Outcome,
+    /// What was found there; none where nothing entered it.
+    #[serde(flatten)]
+    pub found: Option<Found>,
+}
+
+/// What was found in a container that was entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How much its commands wrote.
+    pub output_bytes: u64,
+    /// The last lines of that, as they came; not fit for a terminal.
+    pub output_tail: String,
+    /// What goes on in the background that the command started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<String>,
+    /// What has ended of that, and stays until the container's first process waits for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zombies: Vec<String>,
+}
+
+impl Ended {
+    /// How it ended in a container that was entered.
+    #[must_use]
+    pub fn entered(job: &Job, boot: &str, done: &Done) -> Self {
+        let Job { number, container, digest, ban, .. } = job;
+        let Done { outcome, took, written, tail, left, zombies } = done.clone();
+        let found = Found { duration_ms: took, output_bytes: written, output_tail: tail, background: left, zombies };
+        Self { number: Some(*number), found: Some(found), ..Self::settled(container, boot, (Some(*digest), ban.as_deref()), &outcome) }
+    }
+
+    /// That nothing entered a container; `patch` is the digest and the ban of what would have run.
+    #[must_use]
+    pub fn settled(container: &Container, boot: &str, patch: (Option<Digest>, Option<&str>), outcome: &Outcome) -> Self {
+        Self {
+            number: None,
+            at: Timestamp::now(),
+            boot: boot.to_owned(),
+            digest: patch.0,
+            ban: patch.1.map(str::to_owned),
+            container: container.clone(),
+            well: outcome.is_well(),
+            outcome: outcome.clone(),
+            found: None,
+        }
+    }
 }
 
 /// A running container of which it cannot be told whether, or how, it should be entered.
@@ -331,6 +437,7 @@ pub struct Stranger {
     /// When that was found.
     pub at: Timestamp,
     /// Its ID; empty where a whole folder of state could not be read.
+    #[serde(rename = "container")]
     pub id: String,
     /// Its engine.
     pub engine: Engine,
@@ -340,10 +447,24 @@ pub struct Stranger {
     /// What its engine calls it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it was found: a file or a folder.
+    /// Where it was found: a file or a directory.
     pub place: String,
+    /// Never.
+    pub well: bool,
+    /// [`Kind::NotUnderstood`].
+    pub outcome: Kind,
     /// Why it is not understood.
     pub why: String,
+}
+
+impl Stranger {
+    /// One that was found now.
+    #[must_use]
+    pub fn of(stranger: &select::Stranger) -> Self {
+        let select::Stranger { id, engine, namespace, name, place, why } = stranger.clone();
+        let (place, outcome) = (place.to_string_lossy().into_owned(), Kind::NotUnderstood);
+        Self { at: Timestamp::now(), id, engine, namespace, name, place, well: outcome.is_well(), outcome, why }
+    }
 }
 
 /// Somebody goes on with a run.
@@ -366,6 +487,8 @@ pub struct Resumed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finished {
+    /// Which run.
+    pub run: RunId,
     /// When.
     pub at: Timestamp,
     /// Its exit status.
@@ -374,6 +497,8 @@ pub struct Finished {
     pub well: usize,
     /// How many are not, those that are not understood and those that were not begun included.
     pub not_well: usize,
+    /// How many patches ended how.
+    pub outcomes: BTreeMap<Kind, usize>,
     /// Why it stopped before all were through, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Halt>,

@@ -14,9 +14,11 @@ use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{Begun, Ended, Header, Line, Named, Settled, VERSION};
+use super::line::{Begun, Ended, Found, Header, Line, Named};
 use super::past::{Entry, JOURNAL, Past, State};
 use crate::exec_patch::job::Done;
+use crate::exec_patch::outcome::Kind;
+use crate::report::json::SCHEMA;
 use crate::sys::file::{self, FileError, Guard};
 
 /// The largest journal that is read, in bytes: some ten thousand containers.
@@ -44,6 +46,13 @@ pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
     let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
     let line = lines.next(&path)?.unwrap_or_default();
     begin(folder, &line).map(|past| past.header).map_err(|fault| fault.at(&path, 1))
+}
+
+/// The whole lines of the journal in this folder, as they are.
+pub(super) fn text(folder: &Path) -> Result<String, JournalError> {
+    let mut text = file::read_text(&folder.join(JOURNAL), LARGEST, Guard::Owned)?;
+    text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+    Ok(text)
 }
 
 /// A journal's lines, those that are whole.
@@ -91,15 +100,10 @@ impl From<&str> for Fault {
     }
 }
 
-/// The one thing that every version's header has.
+/// The one thing that a line of every form has.
 #[derive(Deserialize)]
-struct AnyHeader {
-    run: AnyVersion,
-}
-
-#[derive(Deserialize)]
-struct AnyVersion {
-    version: u32,
+struct AnyForm {
+    schema: u32,
 }
 
 /// A journal, as far as it has been read.
@@ -122,24 +126,35 @@ impl Reading<'_> {
             Line::Run(_) => return Err("a second header".into()),
             Line::Carried(carried) => past.carried.push(carried),
             Line::Planned(planned) => {
-                let new = planned.containers.into_iter().filter(|named| self.planned.insert(named.clone()));
-                past.planned.extend(new);
+                let named = Named::of(&planned.container);
+                if self.planned.insert(named.clone()) {
+                    past.planned.push(named);
+                }
             }
             Line::Begun(begun) => {
                 if self.by_number.insert(begun.number, past.entries.len()).is_some() {
                     return Err("its number was begun before".into());
                 }
-                past.entries.push((*begun).into());
+                past.entries.push(entered(*begun)?);
             }
-            Line::Ended(Ended { number, at: _, done }) => {
-                let entry = self.by_number.get(&number).and_then(|at| past.entries.get_mut(*at)).ok_or("its number was not begun")?;
-                match entry.state {
-                    State::Begun { .. } => entry.state = State::Ended { number, done: Done { tail: String::new(), ..done } },
-                    State::Ended { .. } | State::Settled(_) => return Err("its number has ended before".into()),
+            Line::Ended(ended) => {
+                if ended.well != ended.outcome.is_well() {
+                    return Err("it is well, or not, against its outcome".into());
+                }
+                match (ended.number, ended.found.clone()) {
+                    (Some(number), Some(found)) => {
+                        let entry =
+                            self.by_number.get(&number).and_then(|at| past.entries.get_mut(*at)).ok_or("its number was not begun")?;
+                        finish(entry, *ended, found)?;
+                    }
+                    (None, None) => past.entries.push(settled(*ended)),
+                    (Some(_), None) | (None, Some(_)) => return Err("it was entered by halves".into()),
                 }
             }
-            Line::Settled(settled) => past.entries.push((*settled).into()),
-            Line::Stranger(stranger) => {
+            Line::NotUnderstood(stranger) => {
+                if stranger.well || stranger.outcome != Kind::NotUnderstood {
+                    return Err("it has another outcome".into());
+                }
                 // Found again, it is the same one, for what may be another reason.
                 past.strangers.retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
                 past.strangers.push(stranger);
@@ -148,7 +163,9 @@ impl Reading<'_> {
                 past.resumed.push(resumed);
                 past.finished = None;
             }
+            Line::Finished(finished) if finished.run != past.header.id => return Err("it is another run's".into()),
             Line::Finished(finished) => past.finished = Some(finished),
+            Line::Warning { .. } | Line::LeftOut(_) | Line::Gone(_) | Line::Plan(_) => return Err("it stands in no journal".into()),
         }
         Ok(())
     }
@@ -157,8 +174,12 @@ impl Reading<'_> {
 /// What a line says, all of it: written again, it is the same.
 fn parse(line: &[u8]) -> Result<Line, Fault> {
     let fault = |error: serde_json::Error| Fault::Text(error.to_string());
-    let read: Value = serde_json::from_slice(line).map_err(fault)?;
-    let line: Line = serde_json::from_slice(line).map_err(fault)?;
+    let mut read: Value = serde_json::from_slice(line).map_err(fault)?;
+    let schema = read.as_object_mut().and_then(|fields| fields.remove("schema"));
+    if schema != Some(SCHEMA.into()) {
+        return Err(Fault::Text(format!("its schema is not {SCHEMA}")));
+    }
+    let line: Line = serde_json::from_value(read.clone()).map_err(fault)?;
     match difference(&read, &serde_json::to_value(&line).map_err(fault)?) {
         None => Ok(line),
         Some(difference) => Err(Fault::Text(difference)),
@@ -182,9 +203,9 @@ fn difference(read: &Value, known: &Value) -> Option<String> {
 
 /// What the first line says.
 fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
-    let AnyHeader { run: AnyVersion { version } } = serde_json::from_slice(line).map_err(|_| Fault::from("it is no header"))?;
-    if version != VERSION {
-        return Err(Fault::Version(version));
+    let AnyForm { schema } = serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
+    if schema != SCHEMA {
+        return Err(Fault::Version(schema));
     }
     let Line::Run(header) = parse(line)? else {
         return Err("it is no header".into());
@@ -205,16 +226,27 @@ fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
     })
 }
 
-impl From<Begun> for Entry {
-    fn from(begun: Begun) -> Self {
-        let Begun { number, at, boot, digest, ban, container, worker, thaws } = begun;
-        Self { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker, thaws } }
-    }
+/// An entry that was begun.
+fn entered(begun: Begun) -> Result<Entry, Fault> {
+    let Begun { number, at, boot, digest, ban, container, worker, thaws } = begun;
+    let worker = worker.ok_or("it has no worker")?;
+    Ok(Entry { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker, thaws } })
 }
 
-impl From<Settled> for Entry {
-    fn from(settled: Settled) -> Self {
-        let Settled { at, boot, digest, ban, container, outcome } = settled;
-        Self { at, boot, digest, ban, container, state: State::Settled(outcome) }
+/// How an entry ended.
+fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
+    let State::Begun { number, .. } = entry.state else { return Err("its number has ended before".into()) };
+    if (&entry.container, entry.digest, &entry.ban, &entry.boot) != (&ended.container, ended.digest, &ended.ban, &ended.boot) {
+        return Err("its number was begun otherwise".into());
     }
+    let Found { duration_ms, output_bytes, output_tail: _, background, zombies } = found;
+    let done = Done { outcome: ended.outcome, took: duration_ms, written: output_bytes, tail: String::new(), left: background, zombies };
+    entry.state = State::Ended { number, done };
+    Ok(())
+}
+
+/// An entry in which nothing entered the container.
+fn settled(ended: Ended) -> Entry {
+    let Ended { at, boot, digest, ban, container, outcome, .. } = ended;
+    Entry { at, boot, digest, ban, container, state: State::Settled(outcome) }
 }

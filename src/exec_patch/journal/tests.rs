@@ -16,9 +16,11 @@ use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
+use crate::exec_patch::outcome::Kind;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::select::{Wanted, What};
 use crate::exec_patch::words::{Means, USUAL_PACE};
+use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::Exit;
 use crate::report::line::causes;
@@ -62,6 +64,7 @@ fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
         ban: None,
         severity: None,
         successor: None,
+        brings: None,
         told: "sh -c 'apt-get upgrade'".into(),
         work: work(),
     }];
@@ -106,6 +109,17 @@ pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Co
     }
 }
 
+/// The line of a container that is to be entered.
+pub(in crate::exec_patch) fn planned(container: &Container) -> Planned {
+    Planned { at: Timestamp::now(), container: container.clone(), reasons: vec![], patches: vec![] }
+}
+
+/// How a run ended.
+pub(in crate::exec_patch) fn finished(journal: &Journal, stopped: Option<Halt>) -> Finished {
+    let (run, outcomes) = (journal.id().clone(), [(Kind::Patched, 1)].into());
+    Finished { run, at: Timestamp::now(), exit: 3, well: 1, not_well: 5, outcomes, stopped }
+}
+
 /// What would run in a container, for this ban.
 pub(in crate::exec_patch) fn payload(ban: Option<&str>) -> Payload {
     Payload { digest: digest(), ..Payload::new(work(), None, ban.map(str::to_owned)) }
@@ -141,7 +155,7 @@ fn a_run_is_read_as_it_was_written() {
     let (_folder, paths) = node();
     let (lock, journal) = begun(&paths);
     let [one, two, three, four] = [("c1", 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
-    journal.planned([&one, &two, &three, &four]).unwrap();
+    journal.planned([&one, &two, &three, &four].map(planned).into()).unwrap();
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, two.clone(), failed(7));
     journal.begun(&job(&journal, 3, three.clone()), false).unwrap();
@@ -152,7 +166,7 @@ fn a_run_is_read_as_it_was_written() {
     // Who goes on with a run finds and says some of it again.
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is still cut".into() }).unwrap();
-    journal.planned([&four, &one]).unwrap();
+    journal.planned([&four, &one].map(planned).into()).unwrap();
 
     let past = Past::read(journal.folder()).unwrap();
     assert_eq!(past.strangers.iter().map(|stranger| stranger.why.as_str()).collect::<Vec<_>>(), ["it is still cut"]);
@@ -173,9 +187,9 @@ fn a_run_is_read_as_it_was_written() {
     assert!(not_well.has_stranger("c5") && !not_well.has_stranger("c1"));
     assert_eq!(past.finished, None);
 
-    let finished = Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 5, stopped: Some(Halt::Canary) };
-    journal.finished(finished.clone()).unwrap();
-    assert_eq!(Past::read(journal.folder()).unwrap().finished, Some(finished));
+    let end = finished(&journal, Some(Halt::Canary));
+    journal.finished(end.clone()).unwrap();
+    assert_eq!(Past::read(journal.folder()).unwrap().finished, Some(end));
     for path in [paths.patches.clone(), journal.folder().to_owned(), journal.folder().join(JOURNAL), paths.patches.join(".lock")] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{path:?}");
     }
@@ -199,7 +213,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
     let (_folder, paths) = node();
     let (lock, journal) = begun(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
-    journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 0, stopped: None }).unwrap();
+    journal.finished(finished(&journal, None)).unwrap();
     drop((journal, lock));
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
@@ -237,13 +251,13 @@ fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let path = journal.folder().join(JOURNAL);
     let whole = file::read(&path, 1 << 20, Guard::Owned).unwrap();
-    for piece in [&b"{\"ended\":{\"number\":1"[..], b"\0\0\0\0", b"{", &vec![b'x'; 200_000]] {
+    for piece in [&b"{\"schema\":1,\"event\":\"ended\",\"number\":1"[..], b"\0\0\0\0", b"{", &vec![b'x'; 200_000]] {
         append(&path, piece);
         assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 1);
         Appender::open(&path, false).unwrap().append(b"").unwrap();
         assert_eq!(file::read(&path, 1 << 20, Guard::Owned).unwrap(), whole);
     }
-    append(&path, b"{\"ended\":");
+    append(&path, b"{\"schema\":1,\"event\":");
     treat(&journal, 2, container("c2", 12), failed(1));
     assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 2);
 }
@@ -266,15 +280,26 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         (format!("{header}\n{begun}\n{begun}\n"), ", line 3: its number was begun before".into()),
         (format!("{header}\n{begun}\n{ended}\n{ended}\n"), ", line 4: its number has ended before".into()),
         (format!("{header}\n\n{begun}\n"), ", line 2: EOF while parsing a value at line 1 column 0".into()),
-        (format!("{header}\n{{\"new\":1}}\n"), ", line 2: unknown variant `new`".into()),
-        (header.replace("\"version\":1", "\"version\":2") + "\n", ": it is of version 2, not 1".into()),
-        (header.replace("\"version\":1", "\"version\":2,\"more\":{}") + "\n", ": it is of version 2, not 1".into()),
+        (format!("{header}\n{{\"schema\":1,\"event\":\"new\"}}\n"), ", line 2: unknown variant `new`".into()),
+        (format!("{header}\n{{\"schema\":1,\"event\":\"warning\",\"text\":\"x\"}}\n"), ", line 2: it stands in no journal".into()),
+        (format!("{header}\n{}\n", begun.replace("\"schema\":1", "\"schema\":2")), ", line 2: its schema is not 1".into()),
+        (format!("{header}\n{}\n", begun.replace("\"schema\":1,", "")), ", line 2: its schema is not 1".into()),
+        (header.replace("\"schema\":1", "\"schema\":2") + "\n", ": its schema is 2, not 1".into()),
+        (header.replace("\"schema\":1", "\"schema\":2,\"more\":{}") + "\n", ": its schema is 2, not 1".into()),
+        (header.replace("\"schema\":1,", "") + "\n", ", line 1: it has no schema".into()),
         (header.replace("\"argv\":", "\"words\":") + "\n", ", line 1: unknown field `words`".into()),
+        (
+            format!("{header}\n{begun}\n{}\n", ended.replace("\"well\":true", "\"well\":false")),
+            ", line 3: it is well, or not, against".into(),
+        ),
+        (format!("{header}\n{begun}\n{}\n", ended.replace("\"c1\"", "\"c2\"")), ", line 3: its number was begun otherwise".into()),
+        (format!("{header}\n{begun}\n{}\n", ended.replace("\"number\":1,", "")), ", line 3: it was entered by halves".into()),
+        (format!("{header}\n{}\n", begun.replace("\"worker\":", "\"by\":")), ", line 2: unknown field `by`".into()),
         (header.replace("\"engines\":[\"docker\"],", "") + "\n", ", line 1: missing field `engines`".into()),
         (header.replace("\"max_failures\":\"100%\"", "\"max_failures\":\"most\"") + "\n", ", line 1: a number, or 0% to 100%".into()),
         (format!("{header}\n{}\n", begun.replace("\"owner\":0", "\"owner\":0,\"more\":[]")), ", line 2: unknown field `more`".into()),
         (format!("{header}\n{}\n", begun.replace("\"at\":", "\"thaws\":false,\"at\":")), ", line 2: unknown field `thaws`".into()),
-        (format!("{header}\n{begun}\n{}\n", ended.replace("patched", "well")), ", line 3: unknown variant `well`".into()),
+        (format!("{header}\n{begun}\n{}\n", ended.replace("\"patched\"", "\"well\"")), ", line 3: unknown variant `well`".into()),
         (header.replace(journal.id().as_str(), other) + "\n", format!(", line 1: it is that of run {other}")),
         (header.replace(journal.id().as_str(), "../../etc") + "\n", ", line 1: invalid value: string \"../../etc\"".into()),
     ] {
@@ -286,9 +311,9 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
     let (told, exit) = history::table(&runs).unwrap();
     assert_eq!(exit, Exit::Failed);
     assert!(told.starts_with(&format!("run {}: cannot read ", journal.id())), "{told}");
-    let (json, exit) = history::json(&runs).unwrap();
+    let (json, exit) = history::lines(&runs).unwrap();
     assert_eq!(exit, Exit::Failed);
-    assert!(json.starts_with(&format!("{{\"run\":\"{}\",\"fault\":\"cannot read ", journal.id())));
+    assert!(json.starts_with(&format!("{{\"schema\":1,\"event\":\"unreadable\",\"run\":\"{}\",\"fault\":\"cannot read ", journal.id())));
     assert_eq!(runs.prior(journal.boot()).faults.len(), 1);
     let version = JournalError::Version("/x".into(), 2);
     assert_eq!(version.hint().unwrap(), "read it with the embargo that wrote it, or remove its folder");
@@ -335,7 +360,7 @@ fn a_run_is_found_by_its_id_by_its_beginning_or_as_the_last() {
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(runs.find("last").unwrap_err().to_string(), format!("cannot find any run: there is none in {:?}", paths.patches));
     assert_eq!(
-        (history::table(&runs).unwrap(), history::json(&runs).unwrap()),
+        (history::table(&runs).unwrap(), history::lines(&runs).unwrap()),
         (("no run yet\n".into(), Exit::Clear), (String::new(), Exit::Clear))
     );
     for name in ["20261120-221500-a1b2", "20261120-221500-a1ff", "20261121-000000-0001", "notes", "20261121-000000-000G"] {
@@ -574,7 +599,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
     journal.settled(&container("c2", 12), Some(&payload(Some("BAN-9"))), &Outcome::CouldNotEnter { why }).unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
-    journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 1, not_well: 2, stopped: None }).unwrap();
+    journal.finished(finished(&journal, None)).unwrap();
     let heard = || {
         let mut bytes = [0; 8_192];
         let length = journald.recv(&mut bytes).ok()?;
@@ -586,7 +611,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
         ": web-11 (docker): patched after 1.2 s",
         ": web-12 (docker): could not enter: no such thing",
         ": a container (unknown): not understood: it is cut",
-        "ended: 1 well, 2 not well",
+        "ended: 1 well, 5 not well",
     ] {
         let space = if message.starts_with(':') { "" } else { " " };
         assert_eq!(heard().unwrap(), format!("MESSAGE=embargo: run R{space}{message}"));

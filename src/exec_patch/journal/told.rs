@@ -111,7 +111,7 @@ pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
 
 /// Tells that a run is over.
 pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
-    let Finished { at, exit, well, not_well, stopped } = finished;
+    let Finished { at, exit, well, not_well, stopped, .. } = finished;
     let took = Duration::from_secs(at.since(header.begun));
     let stopped = stopped.map(|why| why.to_string());
     let end = End { well: *well, not_well: *not_well, exit: *exit, took, stopped: stopped.as_deref() };

@@ -6,6 +6,7 @@ use super::super::payload::Kit;
 use super::super::words::{Means, Order};
 use super::*;
 use crate::banlist::store::ListId;
+use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
 
@@ -90,15 +91,18 @@ fn machines_read_one_object_a_line() {
     let json = plan(Some("20261120-1")).json();
     let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["planned", "planned", "left-out", "stranger", "plan"]);
-    assert_eq!(lines[0]["patches"][0]["outcome"], "patched-before");
-    assert_eq!(lines[0]["patches"][0]["run"], "20261120-1");
-    let patch = &lines[1]["patches"][0];
-    assert_eq!((&patch["user"], &patch["timeout"], patch.get("outcome")), (&"0:0".into(), &600.into(), None));
-    assert_eq!(patch["command"], serde_json::json!(["apt-get", "install", "a b"]));
-    assert_eq!((&lines[1]["owner"], &lines[1]["pid"], &lines[1]["engine"]), (&1000.into(), &7.into(), &"podman".into()));
-    assert_eq!((&lines[3]["outcome"], &lines[3]["place"]), (&"not-understood".into(), &"/run/crun".into()));
-    assert_eq!((&lines[4]["matches"], &lines[4]["list_version"]), (&2.into(), &412.into()));
+    assert_eq!(events, ["carried", "planned", "planned", "left-out", "not-understood", "plan"]);
+    assert!(lines.iter().all(|line| line["schema"] == 1), "{json}");
+    let work = &lines[0]["work"];
+    assert_eq!((&work["user"], &work["timeout"]), (&serde_json::json!([0, 0]), &600.into()));
+    assert_eq!(work["run"], serde_json::json!(["apt-get", "install", "a b"]));
+    assert_eq!(lines[1]["patches"][0]["outcome"], "patched-before");
+    assert_eq!(lines[1]["patches"][0]["run"], "20261120-1");
+    let patch = &lines[2]["patches"][0];
+    assert_eq!((&patch["digest"], patch.get("outcome")), (&lines[0]["digest"], None));
+    assert_eq!((&lines[2]["owner"], &lines[2]["pid"], &lines[2]["engine"]), (&1000.into(), &7.into(), &"podman".into()));
+    assert_eq!((&lines[4]["outcome"], &lines[4]["place"]), (&"not-understood".into(), &"/run/crun".into()));
+    assert_eq!((&lines[5]["matches"], &lines[5]["list_version"]), (&2.into(), &412.into()));
 }
 
 #[test]
@@ -124,8 +128,8 @@ fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
     }
     assert!(text.ends_with("\n2 containers match: 1 to patch, 1 left as it is, 1 no longer matching\n"), "{text}");
     let lines: Vec<serde_json::Value> = plan.json().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&lines[0]["patches"][0]["outcome"], &lines[2]["event"]), (&"interrupted".into(), &"bygone".into()));
-    assert_eq!((&lines[2]["container"], &lines[2]["outcome"]), (&"three".into(), &"patched".into()));
+    assert_eq!((&lines[1]["patches"][0]["outcome"], &lines[3]["event"]), (&"interrupted".into(), &"gone".into()));
+    assert_eq!((&lines[3]["container"], &lines[3]["outcome"], &lines[3]["well"]), (&"three".into(), &"patched".into(), &true.into()));
     assert_eq!(plan.exit(), Exit::NotAllWell);
     assert_eq!(whole(Outcome::Patched, Outcome::Vanished).exit(), Exit::NotAllWell);
     assert_eq!(whole(Outcome::Patched, Outcome::Patched).exit(), Exit::Clear);

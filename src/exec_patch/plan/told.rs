@@ -5,16 +5,15 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-
-use super::{ContainerFields, Plan, Planned, Step};
+use super::{Plan, Planned, Step};
 use crate::ctl::amount;
 use crate::exec_patch::job::Container;
-use crate::exec_patch::journal::line::Named;
+use crate::exec_patch::journal::line::{self, Line, Named};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::{LeftOut, Stranger};
-use crate::report::line;
+use crate::report;
+use crate::report::line as said;
 
 /// How much of an ID people need to tell one container from the next, as engines show it.
 const SHORT: usize = 12;
@@ -24,15 +23,15 @@ const SHORT: usize = 12;
 pub fn called(container: &Container) -> String {
     let id = short(&container.id);
     match &container.name {
-        Some(name) if *name != container.id => format!("{} ({})", line::name(name), line::name(id)),
-        Some(_) | None => line::name(id),
+        Some(name) if *name != container.id => format!("{} ({})", said::name(name), said::name(id)),
+        Some(_) | None => said::name(id),
     }
 }
 
 /// Whose it is: its engine, its namespace, and its user where that is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
-    let namespace = container.namespace.as_ref().map(|namespace| format!("/{}", line::name(namespace))).unwrap_or_default();
+    let namespace = container.namespace.as_ref().map(|namespace| format!("/{}", said::name(namespace))).unwrap_or_default();
     let user = if container.owner == 0 { String::new() } else { format!(" of user {}", container.owner) };
     format!("{}{namespace}{user}", container.engine)
 }
@@ -51,7 +50,7 @@ pub(super) fn text(plan: &Plan) -> String {
         lines.push(String::new());
     }
     lines.push(summary(plan));
-    lines.iter().map(|text| line::one_line(text) + "\n").collect()
+    lines.iter().map(|text| said::one_line(text) + "\n").collect()
 }
 
 fn planned(planned: &Planned) -> Vec<String> {
@@ -62,14 +61,14 @@ fn planned(planned: &Planned) -> Vec<String> {
 }
 
 fn title(container: &Container) -> String {
-    let image = container.image.as_deref().map(|image| format!(", {}", line::name(image))).unwrap_or_default();
+    let image = container.image.as_deref().map(|image| format!(", {}", said::name(image))).unwrap_or_default();
     format!("{}, {}{image}", called(container), place(container))
 }
 
 fn step(step: &Step) -> Vec<String> {
     match step {
         Step::Run(payload) => {
-            let ban = payload.ban.as_ref().map(|ban| format!(" the patch of {}", line::name(ban))).unwrap_or_default();
+            let ban = payload.ban.as_ref().map(|ban| format!(" the patch of {}", said::name(ban))).unwrap_or_default();
             let mut lines = vec![format!("  would run{ban}: {}", payload.told())];
             lines.push(format!("    {}", terms(payload)));
             lines
@@ -84,10 +83,10 @@ fn step(step: &Step) -> Vec<String> {
 fn terms(payload: &Payload) -> String {
     let work = &payload.work;
     let mut terms = vec![format!("as {}:{}", work.user.0, work.user.1), format!("within {}", amount(work.timeout, "second"))];
-    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", line::shell_word(folder))));
-    terms.extend(work.environment.iter().map(|variable| format!("with {}", line::shell_word(variable))));
+    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", said::shell_word(folder))));
+    terms.extend(work.environment.iter().map(|variable| format!("with {}", said::shell_word(variable))));
     terms.extend(payload.brought.as_ref().map(|brought| format!("brings {}", brought.digest)));
-    let words = |words: &Vec<String>| words.iter().map(|word| line::shell_word(word)).collect::<Vec<_>>().join(" ");
+    let words = |words: &Vec<String>| words.iter().map(|word| said::shell_word(word)).collect::<Vec<_>>().join(" ");
     terms.extend(work.check.as_ref().map(|check| format!("checked by {}", words(check))));
     terms.join(", ")
 }
@@ -103,7 +102,7 @@ fn left_out(left: &LeftOut) -> Vec<String> {
 
 fn stranger(stranger: &Stranger) -> Vec<String> {
     let name = stranger.name.as_deref().unwrap_or_else(|| short(&stranger.id));
-    let name = if name.is_empty() { line::name(&stranger.place.to_string_lossy()) } else { line::name(name) };
+    let name = if name.is_empty() { said::name(&stranger.place.to_string_lossy()) } else { said::name(name) };
     vec![format!("{name}, {}", stranger.engine), format!("  not understood: {}", stranger.why)]
 }
 
@@ -128,106 +127,19 @@ fn summary(plan: &Plan) -> String {
     if parts.is_empty() { found } else { format!("{found}: {}", parts.join(", ")) }
 }
 
-/// One line of a plan.
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event<'a> {
-    Planned {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        reasons: &'a [String],
-        patches: Vec<Patch<'a>>,
-    },
-    LeftOut {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        reasons: &'a [String],
-    },
-    Bygone {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        #[serde(flatten)]
-        outcome: &'a Outcome,
-    },
-    Stranger {
-        #[serde(flatten)]
-        container: ContainerFields<'a>,
-        #[serde(flatten)]
-        outcome: Outcome,
-    },
-    Plan {
-        matches: usize,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        list_version: Option<u64>,
-        warnings: &'a [String],
-    },
-}
-
-#[derive(Serialize)]
-struct Patch<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ban: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    check: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    brings: Option<String>,
-    /// What is known of the end already.
-    #[serde(flatten)]
-    settled: Option<Outcome>,
-}
-
+/// What runs, each container, and the whole, as lines.
 pub(super) fn json(plan: &Plan) -> String {
-    let planned = plan.planned.iter().map(|planned| Event::Planned {
-        container: ContainerFields::of(&planned.container),
-        reasons: &planned.reasons,
-        patches: planned.steps.iter().map(Patch::of).collect(),
+    let carried = plan.carried().into_iter().map(Line::Carried);
+    let planned = plan.planned.iter().map(|planned| Line::Planned(Box::new(planned.line())));
+    let gone = plan.bygone.iter().map(|(container, outcome)| {
+        Line::Gone(Box::new(line::Gone { container: container.clone(), well: outcome.is_well(), outcome: outcome.clone() }))
     });
-    let bygone = plan.bygone.iter().map(|(container, outcome)| Event::Bygone { container: ContainerFields::of(container), outcome });
-    let left = plan.left_out.iter().map(|left| Event::LeftOut { container: ContainerFields::of(&left.container), reasons: &left.reasons });
-    let strangers = plan.strangers.iter().map(|stranger| Event::Stranger {
-        container: ContainerFields::of_stranger(stranger),
-        outcome: Outcome::NotUnderstood { why: stranger.why.clone() },
+    let left = plan.left_out.iter().map(|LeftOut { container, reasons }| {
+        Line::LeftOut(Box::new(line::LeftOut { container: container.clone(), reasons: reasons.clone() }))
     });
-    let whole = Event::Plan { matches: plan.planned.len(), list_version: plan.list_version, warnings: &plan.warnings };
-    // Strings and numbers: nothing that could fail to be written.
-    let line = |event: Event<'_>| serde_json::to_string(&event).unwrap_or_default() + "\n";
-    planned.chain(bygone).chain(left).chain(strangers).chain([whole]).map(line).collect()
-}
-
-impl<'a> Patch<'a> {
-    fn of(step: &'a Step) -> Self {
-        let of_payload = |payload: &'a Payload, settled| Self {
-            ban: payload.ban.as_deref(),
-            digest: Some(payload.digest.to_string()),
-            command: Some(&payload.work.run),
-            check: payload.work.check.as_deref(),
-            user: Some(format!("{}:{}", payload.work.user.0, payload.work.user.1)),
-            timeout: Some(payload.work.timeout),
-            brings: payload.brought.as_ref().map(|brought| brought.digest.to_string()),
-            settled,
-        };
-        match step {
-            Step::Run(payload) => of_payload(payload, None),
-            Step::Before(payload, run) => of_payload(payload, Some(Outcome::PatchedBefore { run: run.clone() })),
-            Step::Stands(payload, outcome) => of_payload(payload, Some(outcome.clone())),
-            Step::Cannot(why) => Self {
-                ban: None,
-                digest: None,
-                command: None,
-                check: None,
-                user: None,
-                timeout: None,
-                brings: None,
-                settled: Some(Outcome::CouldNotEnter { why: why.to_string() }),
-            },
-        }
-    }
+    let unclear = plan.strangers.iter().map(|stranger| Line::NotUnderstood(line::Stranger::of(stranger)));
+    let Plan { list_version, warnings, .. } = plan;
+    let whole = Line::Plan(line::Whole { matches: plan.planned.len(), list_version: *list_version, warnings: warnings.clone() });
+    let lines = carried.chain(planned).chain(gone).chain(left).chain(unclear).chain([whole]);
+    lines.map(|line| report::json::line(&line) + "\n").collect()
 }

@@ -16,7 +16,7 @@ use crate::exec_patch::pace::{Limits, Share};
 /// `stuck` (stopped by somebody), or `endless`, until it is told that the time is up.
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
-id=${job#*\"id\":\"}
+id=${job#*\"container\":\"}
 id=${id%%[-\"]*}
 say() { echo "{\"outcome\":{$1},\"took\":1,\"written\":0,\"tail\":\"\"}"; }
 case $id in
@@ -50,15 +50,15 @@ fn named(container: &Container, payload: Option<&Payload>) -> String {
 }
 
 impl Listener for Heard {
-    fn begun(&mut self, container: &Container, payload: &Payload) {
+    fn begun(&mut self, job: &Job) {
         self.now += 1;
         self.most = self.most.max(self.now);
-        self.lines.push(format!("{}: begun", named(container, Some(payload))));
+        self.lines.push(format!("{} {}: begun", job.container.id, job.work.run.join(" ")));
     }
 
-    fn ended(&mut self, container: &Container, payload: &Payload, done: &Done) {
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
         self.now -= 1;
-        self.lines.push(format!("{}: {}", named(container, Some(payload)), done.outcome.word()));
+        self.lines.push(format!("{}: {}", named(&job.container, Some(payload)), done.outcome.word()));
     }
 
     fn lost(&mut self, _: &Job) -> Done {

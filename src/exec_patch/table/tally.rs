@@ -4,8 +4,6 @@
 
 use std::collections::HashMap;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use super::people;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::journal::line::Named;
@@ -84,17 +82,6 @@ impl Tally {
             (_, None) => Exit::Clear,
             (_, Some(_)) => Exit::NotAllWell,
         }
-    }
-}
-
-/// An object: `{"patched":3,"could-not-enter":1}`.
-impl Serialize for Tally {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        for (kind, count) in self.counts() {
-            map.serialize_entry(kind.key(), &count)?;
-        }
-        map.end()
     }
 }
 

@@ -176,26 +176,32 @@ fn the_end_counts_every_outcome_and_names_who_is_not_well() {
         "5 outcomes: 2 patched, 1 patched before, 1 timed out, survived, 1 could not enter; run R",
     ];
     assert_eq!(people::summary("R", &tally, Some(Halt::Failures { allowed: 1 })), expected);
-    let json = serde_json::to_string(&tally).unwrap();
+    let json = serde_json::to_string(&tally.counts().collect::<BTreeMap<_, _>>()).unwrap();
     assert_eq!(json, r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#);
 }
 
 #[test]
-fn a_line_for_machines_has_its_fields_at_one_level() {
+fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
     let outcome = Outcome::Failed { stage: Stage::CheckBefore, status: 2 };
     let (container, done) = (container("web-1"), done(&outcome, "a\u{1b}b"));
-    let event = Event::Ended {
-        container: ContainerFields::of(&container),
-        patch: PatchFields { ban: Some("BAN-1"), digest: None },
-        well: false,
-        outcome: &outcome,
-        done: Some(DoneFields { duration_ms: done.took, output_bytes: 9, output_tail: &done.tail, background: &[], zombies: &[] }),
-    };
+    let job = Job { ban: Some("BAN-1".into()), ..job(container) };
+    let line = Line::Ended(Box::new(Ended::entered(&job, "B", &done)));
+    let mut told: serde_json::Value = serde_json::from_str(&report::json::line(&line)).unwrap();
     let id = "5e".repeat(32);
+    assert!(told.as_object_mut().unwrap().remove("at").is_some_and(|at| at.is_string()));
     let expected = serde_json::json!({
-        "event": "ended", "container": id, "name": "web-1", "engine": "containerd", "namespace": "k8s.io", "image": "docker.io/library/app:1",
-        "owner": 0, "pid": 7, "ban": "BAN-1", "well": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400,
-        "output_bytes": 9, "output_tail": "a\u{1b}b",
+        "schema": 1, "event": "ended", "number": 7, "boot": "B", "digest": job.digest, "ban": "BAN-1", "container": id, "name": "web-1",
+        "engine": "containerd", "namespace": "k8s.io", "image": "docker.io/library/app:1", "kind": "crun", "root": "/r", "bundle": "/b", "owner": 0,
+        "pid": 7, "started": 9, "well": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400, "output_bytes": 9,
+        "output_tail": "a\u{1b}b",
     });
-    assert_eq!(serde_json::to_value(&event).unwrap(), expected);
+    assert_eq!(told, expected);
+}
+
+fn job(container: Container) -> Job {
+    let (check, folder, run) = (None, None, vec!["true".to_owned()]);
+    let work = Work { check, run, user: (0, 0), environment: vec![], folder, timeout: 1, thaw: false, brings: false };
+    let (run, journal, runtime, digest) = ("R".into(), "/j".into(), "/usr/sbin/runc".into(), Payload::new(work.clone(), None, None).digest);
+    let (ban, severity, successor) = (None, None, None);
+    Job { run, journal, number: 7, container, runtime, work, digest, ban, severity, successor, output_limit: 1 }
 }

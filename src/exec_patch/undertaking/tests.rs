@@ -1,7 +1,7 @@
 //! What does a run owe to the one that it resumes?
 
 use super::super::journal::Journal;
-use super::super::journal::tests::{begun, container, failed, job, nobody, node, treat};
+use super::super::journal::tests::{begun, container, failed, finished, job, nobody, node, payload, planned, treat};
 use super::super::outcome::Outcome;
 use super::super::pace::Share;
 use super::super::payload::Payload;
@@ -9,7 +9,6 @@ use super::super::plan::{Plan, Planned};
 use super::super::words::USUAL_PACE;
 use super::*;
 use crate::exec_patch::job::{Container, Job};
-use crate::sys::clock::Timestamp;
 
 /// How it ended in containers, each with the outcomes of its patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
@@ -18,7 +17,7 @@ fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
     let mut number = 0;
     for (id, outcomes) in containers {
         let container = container(id, 11);
-        journal.planned([&container]).unwrap();
+        journal.planned(vec![planned(&container)]).unwrap();
         for (patch, outcome) in outcomes.iter().enumerate() {
             number += 1;
             treat_with(&journal, number, &container, patch, outcome);
@@ -70,6 +69,8 @@ fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
 
 #[test]
 fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
     let before = USUAL_PACE;
     let (canary, failures) = (Limits { canary: 0, ..before }, Limits { max_failures: Share::Number(9), ..before });
     let halted = Halt::Failures { allowed: 3 };
@@ -86,8 +87,8 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
         (Some(Halt::Journal), before, Ok(())),
         (Some(Halt::Scan), before, Ok(())),
     ] {
-        let finished = Finished { at: Timestamp::now(), exit: 3, well: 0, not_well: 1, stopped };
-        assert_eq!(may_go_on(&finished, &limits, &before), expected, "{stopped:?} {limits:?}");
+        let end = finished(&journal, stopped);
+        assert_eq!(may_go_on(&end, &limits, &before), expected, "{stopped:?} {limits:?}");
     }
 }
 
@@ -98,7 +99,7 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
     treat(&journal, 1, container("c1", 11), failed(1));
     let stopped = |allowed| {
         let stopped = Some(Halt::Failures { allowed });
-        journal.finished(Finished { at: Timestamp::now(), exit: 3, well: 0, not_well: 1, stopped }).unwrap();
+        journal.finished(finished(&journal, stopped)).unwrap();
         Past::read(journal.folder()).unwrap()
     };
     let past = stopped(0);

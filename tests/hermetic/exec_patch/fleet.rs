@@ -299,22 +299,23 @@ impl Fleet {
         let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
         // The last line may be about to be written.
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|mut line| line.get_mut("begun").map(Value::take)).collect()
+        lines.filter(|line| line["event"] == "begun").collect()
     }
 
     /// How it ended for each container, by name, as the latest run's journal has it.
     pub(crate) fn outcomes(&self) -> BTreeMap<String, Value> {
-        let (mut names, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
-        let name = |entry: &Value| entry["container"]["name"].as_str().unwrap().to_owned();
+        let mut outcomes = BTreeMap::new();
         for line in Self::journal(self.runs().last().unwrap()) {
-            if let Some(begun) = line.get("begun") {
-                names.insert(begun["number"].as_u64(), name(begun));
-                outcomes.insert(name(begun), json!({ "outcome": "interrupted" }));
-            } else if let Some(ended) = line.get("ended") {
-                outcomes.insert(names[&ended["number"].as_u64()].clone(), ended["done"]["outcome"].clone());
-            } else if let Some(settled) = line.get("settled") {
-                outcomes.insert(name(settled), settled["outcome"].clone());
-            }
+            let name = line["name"].as_str().map(str::to_owned);
+            let outcome = match line["event"].as_str().unwrap() {
+                "begun" => json!({ "outcome": "interrupted" }),
+                "ended" => {
+                    let parts = ["outcome", "stage", "status", "left", "why", "run", "starts"].iter();
+                    parts.filter_map(|key| Some(((*key).to_owned(), line.get(*key)?.clone()))).collect::<serde_json::Map<_, _>>().into()
+                }
+                _ => continue,
+            };
+            outcomes.insert(name.unwrap(), outcome);
         }
         outcomes
     }

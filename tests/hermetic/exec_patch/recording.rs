@@ -56,19 +56,19 @@ fn the_journal_says_who_did_what_where_and_how_it_ended() {
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(run), mode(&run.join("journal.jsonl"))), (0o700, 0o600));
     let journal = Fleet::journal(run);
-    let header = &journal[0]["run"];
-    assert_eq!(header["id"], json!(fleet.run_id()));
+    let header = &journal[0];
+    assert_eq!((&header["schema"], &header["event"], &header["run"]), (&json!(1), &json!("run"), &json!(fleet.run_id())));
     assert_eq!(header["argv"], json!(["--base", BASE, "--", "/bin/sh", "-c", "echo to out; echo to err >&2; exit 3"]));
     assert!(header["by"].is_object() && header["boot"].is_string() && header["carried"][0]["digest"].is_string(), "{header}");
-    let begun = journal.iter().find_map(|line| line.get("begun")).unwrap();
-    assert_eq!(begun["container"]["image"], json!("app:1"));
-    let ended = journal.iter().find_map(|line| line.get("ended")).unwrap();
-    assert_eq!(ended["done"]["outcome"], json!({ "outcome": "failed", "stage": "command", "status": 3 }));
-    assert_eq!(ended["done"]["written"], json!(14));
+    let begun = journal.iter().find(|line| line["event"] == "begun").unwrap();
+    assert_eq!(begun["image"], json!("app:1"));
+    let ended = journal.iter().find(|line| line["event"] == "ended").unwrap();
+    assert_eq!((&ended["outcome"], &ended["stage"], &ended["status"]), (&json!("failed"), &json!("command"), &json!(3)));
+    assert_eq!(ended["output_bytes"], json!(14));
     let output = fs::read_dir(run.join("output")).unwrap().next().unwrap().unwrap().path();
     let printed = fs::read_to_string(&output).unwrap();
     assert!(printed.contains("to out\n") && printed.contains("to err\n"), "{printed}");
-    assert!(journal.last().unwrap().get("finished").is_some());
+    assert_eq!(journal.last().unwrap()["event"], "finished");
     // Nothing is left of what the runtime was given.
     let left: Vec<_> = walk(&fleet.path("node/run/embargo"));
     assert!(left.iter().all(|path| path.is_dir()), "{left:?}");

@@ -89,6 +89,5 @@ impl<'a> Told<'a> {
 pub(super) fn json(source: &Path, bans: usize, findings: &[Finding]) -> String {
     let told = findings.iter().map(Told::of).collect();
     let report = Report { source: source.to_string_lossy().into_owned(), bans, counts: Counts::of(findings), findings: told };
-    // Strings and numbers: nothing that could fail to be written.
-    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    crate::report::json::pretty(&report) + "\n"
 }

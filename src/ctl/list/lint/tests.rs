@@ -461,7 +461,7 @@ fn programs_see_the_same() {
     let text = format!("{HEAD}successor = \"debian\"\n{BASE}{HEAD}{BASE}");
     let found = lint_with(&text, &Known::default(), None);
     let report: serde_json::Value = serde_json::from_str(&page::json(Path::new("bans.toml"), 2, &found)).unwrap();
-    let expected = serde_json::json!({
+    let expected = serde_json::json!({ "schema": 1,
         "source": "bans.toml",
         "bans": 2,
         "errors": 1,

@@ -160,7 +160,7 @@ impl Report {
     /// For programs: one JSON object and a line end.
     pub(super) fn json(&self) -> String {
         // Strings, numbers, booleans and lists of them: nothing that could fail to be written.
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        crate::report::json::pretty(self) + "\n"
     }
 
     /// For people.

@@ -2,7 +2,7 @@
 
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
-use super::super::tests::{alice, begun, container, failed, job, nobody, node, payload, treat};
+use super::super::tests::{alice, begun, container, failed, finished, job, nobody, node, payload, planned, treat};
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::pace::Halt;
@@ -25,7 +25,7 @@ fn plain(text: &str, journal: &Journal) -> String {
 /// A run with one container of each kind.
 fn mixed(journal: &Journal) {
     let [one, two, three, four] = [(ID, 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
-    journal.planned([&one, &two, &three, &four]).unwrap();
+    journal.planned([&one, &two, &three, &four].map(planned).into()).unwrap();
     treat(journal, 1, one, Outcome::Patched);
     treat(journal, 2, two, failed(7));
     let killed = job(journal, 3, three);
@@ -42,8 +42,8 @@ fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
-    let finished = Finished { at: Timestamp::parse(BEGUN).unwrap(), exit: 3, well: 1, not_well: 5, stopped: Some(Halt::Canary) };
-    journal.finished(finished).unwrap();
+    let end = Finished { at: Timestamp::parse(BEGUN).unwrap(), ..finished(&journal, Some(Halt::Canary)) };
+    journal.finished(end).unwrap();
     let runs = Runs::load(&paths).unwrap();
     let told = plain(&run(&runs, journal.id()).unwrap(), &journal);
     let expected = "run 20261120-221500-a1b2: stopped
@@ -119,33 +119,40 @@ fn machines_get_an_object_for_each_run() {
     mixed(&journal);
     treat(&journal, 4, container("c6", 16), Outcome::Survived { left: vec!["41 sleep".into()] });
     let runs = Runs::load(&paths).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&json(&runs).unwrap().0).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&lines(&runs).unwrap().0).unwrap();
     let expected = serde_json::json!({
-        "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker", "command": "sh -c 'apt-get upgrade'",
+        "schema": 1, "event": "summary", "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker",
+        "command": "sh -c 'apt-get upgrade'", "trigger": "typed",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
-        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6,
-        "folder": journal.folder(),
+        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6, "directory": journal.folder(),
     });
     assert_eq!(told, expected);
-    let whole: serde_json::Value = serde_json::from_str(&run_json(&runs, journal.id()).unwrap()).unwrap();
+    let whole = run_lines(&runs, journal.id()).unwrap();
+    let (summary, rest) = whole.split_once('\n').unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(summary).unwrap(), expected);
+    let journals = file::read_text(&journal.folder().join(JOURNAL), 1 << 20, Guard::Owned).unwrap();
+    assert_eq!(rest, journals, "the lines are the journal's own");
+    let of = |name: &str| -> Vec<serde_json::Value> {
+        let lines = rest.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["event"] == name).collect()
+    };
+    let unclear = &of("not-understood")[0];
     assert_eq!(
-        (&whole["run"], &whole["argv"], &whole["not_begun"][0]["container"]),
-        (&expected["run"], &"--ban BAN-2026-0007".split(' ').collect(), &"c4".into())
+        (&unclear["why"], &unclear["outcome"], &unclear["place"], &unclear["well"]),
+        (&"it is cut".into(), &"not-understood".into(), &"/run/runc/x y".into(), &false.into())
     );
-    let stranger = &whole["strangers"][0];
-    assert_eq!(
-        (&stranger["why"], &stranger["outcome"], &stranger["place"]),
-        (&"it is cut".into(), &"not-understood".into(), &"/run/runc/x y".into())
-    );
-    let survived = &whole["containers"][4];
+    let survived = of("ended").into_iter().find(|line| line["outcome"] == "survived").unwrap();
     let of_container = serde_json::json!({
-        "number": 4, "container": "c6", "name": "web-16", "engine": "docker", "image": "acme/web:1", "owner": 0, "pid": 16, "started": 7,
-        "digest": journal.header.carried[0].digest, "begun": survived["begun"], "under_way": false, "outcome": "survived", "left": ["41 sleep"],
-        "well": false, "duration_ms": 1250, "output_bytes": 3,
+        "schema": 1, "event": "ended", "number": 4, "at": survived["at"], "boot": journal.boot(), "container": "c6", "name": "web-16",
+        "engine": "docker", "image": "acme/web:1", "kind": "runc", "root": "/run/docker/runtime-runc/moby", "bundle": "/b", "owner": 0,
+        "pid": 16, "started": 7, "digest": journal.header.carried[0].digest, "outcome": "survived", "left": ["41 sleep"], "well": false,
+        "duration_ms": 1250, "output_bytes": 3, "output_tail": "ok\n",
     });
-    assert_eq!(*survived, of_container);
-    assert_eq!((&whole["containers"][2]["outcome"], &whole["containers"][2]["under_way"]), (&"interrupted".into(), &true.into()));
-    assert_eq!(whole["containers"][3]["why"], "no\u{1b}[2J such\nthing");
+    assert_eq!(survived, of_container);
+    // Half a line of somebody who is writing.
+    let mut draft = std::fs::OpenOptions::new().append(true).open(journal.folder().join(JOURNAL)).unwrap();
+    std::io::Write::write_all(&mut draft, b"{\"schema\":1").unwrap();
+    assert_eq!(run_lines(&runs, journal.id()).unwrap(), whole);
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! Writes every JSON document of these programs.
+//!
+//! In: the body of a document: names in it may be hostile, and JSON escapes its own. Out: text, with the number of the form in it, [`SCHEMA`]: fields may be
+//! added under one number, and it is raised when one goes or means something else.
+
+use serde::Serialize;
+
+/// The number of the form.
+pub const SCHEMA: u32 = 1;
+
+/// A document: the form's number, then its fields.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+impl<'a, T> Document<'a, T> {
+    const fn of(body: &'a T) -> Self {
+        Self { schema: SCHEMA, body }
+    }
+}
+
+/// An object on one line, without its end.
+#[must_use]
+pub fn line(body: &impl Serialize) -> String {
+    // Strings, numbers and lists of them: nothing that could fail to be written.
+    serde_json::to_string(&Document::of(body)).unwrap_or_default()
+}
+
+/// An object that people can read as well, without an end of its last line.
+#[must_use]
+pub fn pretty(body: &impl Serialize) -> String {
+    serde_json::to_string_pretty(&Document::of(body)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_begins_with_the_number_of_its_form() {
+        #[derive(Serialize)]
+        struct Body {
+            text: &'static str,
+            inner: Option<Vec<u64>>,
+        }
+        let body = Body { text: "a\u{1b}b", inner: Some(vec![u64::MAX]) };
+        assert_eq!(line(&body), r#"{"schema":1,"text":"a\u001bb","inner":[18446744073709551615]}"#);
+        assert_eq!(pretty(&serde_json::json!({})), "{\n  \"schema\": 1\n}");
+    }
+}
