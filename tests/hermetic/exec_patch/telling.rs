@@ -112,3 +112,29 @@ fn a_table_names_each_container_and_a_summary_counts_them() {
         assert!(said.out.contains(told), "{told}: {}", said.out);
     }
 }
+
+#[test]
+fn every_json_document_says_which_form_it_has() {
+    let fleet = Fleet::of(1);
+    assert_eq!(fleet.patch(&[]).status, Some(0));
+    let run = fleet.run_id();
+    for words in [&["--history", "--json"][..], &["--history", &run, "--json"], &["--base", BASE, "--json", "--dry-run", "--", "true"]] {
+        let said = fleet.run(words);
+        assert!(said.json().len() > 1 || words.len() == 2, "{said:?}");
+        assert!(said.json().iter().all(|line| line["schema"] == 1 && line["event"].is_string()), "{words:?}: {said:?}");
+    }
+    let list = fleet.node.state("banlist.lst");
+    let list = list.to_str().unwrap();
+    let web = Fleet::id("web-1");
+    let mut check = fleet.node.room.embargo();
+    check.args(["check", "--json", &web]);
+    let mut nothing = fleet.node.room.embargo();
+    nothing.args(["check", "--json", "nothing-of-this-name"]);
+    let of_ctl = [&["list", "show", "--json", list][..], &["list", "diff", "--json", list, list], &["list", "preview", "--json", list]];
+    for mut command in of_ctl.map(|words| fleet.node.ctl(words)).into_iter().chain([check, nothing]) {
+        let output = command.output().unwrap();
+        let document: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command:?}: {error}: {output:?}"));
+        assert_eq!(document["schema"], 1, "{command:?}: {document}");
+    }
+}
