@@ -206,3 +206,19 @@ create() {
   import_images default
   [ "$status_of_test" -eq 0 ]
 }
+
+@test "a snapshotter that was moved is found where it is, though the old one is still there" {
+  # Others' mounts are not compared with their records.
+  case $SNAPSHOTTER in overlayfs | native) ;; *) return 0 ;; esac
+  ban_and_publish "$(image base:1)"
+  stop_containerd
+  printf '[plugins."io.containerd.snapshotter.v1.%s"]\n  root_path = "/var/lib/containerd/elsewhere"\n' "$SNAPSHOTTER" >>/etc/containerd/config.toml
+  PATH=$ROOM/path:$PATH start_daemon containerd containerd
+  ready containerd 20 ctr version
+  import_images elsewhere
+  [ -e /var/lib/containerd/elsewhere/metadata.db ] && [ -e "/var/lib/containerd/io.containerd.snapshotter.v1.$SNAPSHOTTER/metadata.db" ]
+  moved() { ctr -n elsewhere run --rm --snapshotter "$SNAPSHOTTER" --runc-binary "$RUNTIME" --runtime io.containerd.runc.v2 "$@"; }
+  works_under_both moved "$(image other:1)" one sh -c "$SAYS" "other runs"
+  refused_only_by_embargo 1 moved "$(image base:1)" one true
+  refused_only_by_embargo 1 moved "$(image app:1)" one true
+}

@@ -161,6 +161,8 @@ teardown() {
 }
 
 @test "a mapped user namespace does not hide the base" {
+  # On an overlay of FUSE runc itself does not start one: it may not open its mount points there.
+  [ -z "${MOUNT_PROGRAM:-}" ] || return 0
   ban_and_publish localhost/base:1
   works_under_both known run --rm --uidmap 0:100000:65536 other:1
   refused_only_by_embargo 126 known run --rm --uidmap 0:100000:65536 app:1
@@ -178,6 +180,8 @@ teardown() {
 }
 
 @test "an image of an additional store is judged like one of the main store" {
+  # The btrfs driver knows no additional stores.
+  [ "$STORAGE_DRIVER" != btrfs ] || return 0
   ban_and_publish localhost/base:1
   local more=/var/lib/containers/more
   use plain
@@ -186,7 +190,7 @@ teardown() {
   podman rmi -f localhost/more:1
   printf '[storage.options]\nadditionalimagestores = ["%s"]\n' "$more" >>/etc/containers/storage.conf
   refused_only_by_embargo 126 known run --rm --pull never localhost/more:1
-  sed -i '/^.storage.options/,$d' /etc/containers/storage.conf
+  sed -i '/^.storage.options]/,$d' /etc/containers/storage.conf
 }
 
 refuse_and_remove() {

@@ -125,6 +125,23 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
     points.map(|point| path(unescape_octal(point))).collect()
 }
 
+/// The path of the folder that a bind mount at `root` shows, for this process. The kernel tells it from its file system's root on; some mount of the
+/// same file system leads there.
+#[must_use]
+pub fn shown_folder(mount: &RootMount, root: &Path) -> Option<PathBuf> {
+    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
+    paths_of(&mount.root, &table).find(|path| path != root && file::is_same_folder(path, root))
+}
+
+/// The paths at which the mounts of a table would show the folder `folder` of their file systems.
+fn paths_of<'a>(folder: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
+    table.split(|byte| *byte == b'\n').filter_map(move |line| {
+        let mut fields = line.split(|byte| *byte == b' ').skip(3).map(unescape_octal);
+        let (root, point) = (path(fields.next()?), path(fields.next()?));
+        folder.strip_prefix(root).ok().map(|rest| point.join(rest))
+    })
+}
+
 /// What to look for in a table of mounts.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {

@@ -60,6 +60,13 @@ impl Chain {
         self.chain_ids.iter().enumerate().map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
     }
 
+    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when it has no such stack or its diff IDs are not known.
+    #[must_use]
+    pub fn up_to(&self, top: ChainId) -> Option<Self> {
+        let layers = self.chain_ids.iter().position(|chain_id| *chain_id == top)? + 1;
+        Some(Self { diff_ids: self.diff_ids.get(..layers)?.to_vec(), chain_ids: self.chain_ids.get(..layers)?.to_vec() })
+    }
+
     /// The chain ID of the whole image.
     #[must_use]
     #[expect(clippy::expect_used, reason = "nothing makes an empty chain")]
@@ -99,6 +106,18 @@ mod tests {
         assert_eq!(chain.layers().collect::<Vec<_>>(), [(None, one), (None, two)]);
         let whole = Chain::from_diff_ids(vec![DiffId(Digest::of(b"a"))]).unwrap();
         assert_eq!(whole.layers().collect::<Vec<_>>(), [(Some(DiffId(Digest::of(b"a"))), one)]);
+    }
+
+    #[test]
+    fn the_lower_part_of_a_chain_is_the_chain_of_fewer_layers() {
+        let diff_ids = [b"a", b"b", b"c"].map(|layer| DiffId(Digest::of(layer)));
+        let of = |layers: usize| Chain::from_diff_ids(diff_ids[..layers].to_vec()).unwrap();
+        for layers in 1..=3 {
+            assert_eq!(of(3).up_to(of(layers).top()), Some(of(layers)));
+        }
+        assert_eq!(of(2).up_to(of(3).top()), None);
+        let named = Chain::from_chain_ids(of(3).chain_ids().to_vec()).unwrap();
+        assert_eq!(named.up_to(of(2).top()), None);
     }
 
     #[test]

@@ -91,3 +91,10 @@ fn the_kernel_tells_the_same_by_statmount_and_by_its_table() {
     assert_eq!(at(Path::new("/proc/self")).unwrap(), None);
     assert_eq!(at(Path::new("/proc/none")).unwrap_err().to_string(), "cannot tell what is mounted at \"/proc/none\"");
 }
+
+#[test]
+fn a_folder_is_found_by_every_mount_of_its_file_system() {
+    let table = b"21 1 8:1 / / rw - ext4 /dev/sda rw\n22 21 8:2 /data/x /srv/a\\040b rw - ext4 /dev/sdb rw\n23 21 8:2 /other /mnt rw - ext4 x rw\ncut 1";
+    let paths: Vec<_> = paths_of(Path::new("/data/x/snapshots/9"), table).collect();
+    assert_eq!(paths, [Path::new("/data/x/snapshots/9"), Path::new("/srv/a b/snapshots/9")]);
+}

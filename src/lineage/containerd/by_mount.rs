@@ -151,17 +151,19 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     Some(Folders { root: root.to_owned(), upper, lower: lower? })
 }
 
-/// The root folder of the snapshotter whose folder is mounted, be it in an overlay or as it is. Of the latter the kernel tells the path from its file
-/// system's root on, which leads nowhere where that is not mounted at `/`.
+/// The root folder of the snapshotter whose folder is mounted at `root`, be it in an overlay or as it is.
 #[must_use]
-pub fn snapshotter_root(mount: &RootMount) -> Option<PathBuf> {
-    let as_it_is = || {
-        let folder = if mount.root.ends_with("fs") { mount.root.parent()? } else { &mount.root };
-        let is_number = |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
-        let snapshots = folder.parent().filter(|_| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_number))?;
-        snapshots.parent().filter(|_| snapshots.ends_with("snapshots")).map(Path::to_owned)
-    };
+pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
+    let as_it_is = || snapshotter_of(&mount.root).and_then(|_| snapshotter_of(&mount::shown_folder(mount, root)?));
     folders(mount).map(|folders| folders.root).or_else(as_it_is)
+}
+
+/// The root in `<root>/snapshots/<number>` and `<root>/snapshots/<number>/fs`.
+fn snapshotter_of(folder: &Path) -> Option<PathBuf> {
+    let folder = if folder.ends_with("fs") { folder.parent()? } else { folder };
+    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
+    let snapshots = folder.parent().filter(|_| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_number))?;
+    snapshots.parent().filter(|_| snapshots.ends_with("snapshots")).map(Path::to_owned)
 }
 
 /// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that
@@ -225,26 +227,23 @@ mod tests {
 
     #[test]
     fn the_mounted_folder_tells_its_snapshotter() {
-        let bound = |root: &str| RootMount { fs_type: "ext4".into(), root: root.into(), ..RootMount::default() };
-        for (mount, root) in [
-            (bound("/srv/native/snapshots/12"), Some("/srv/native")),
-            (bound("/srv/overlayfs/snapshots/12/fs"), Some("/srv/overlayfs")),
-            (bound("/srv/native/snapshots/x"), None),
-            (bound("/srv/native/other/12"), None),
-            (bound("/"), None),
-            (
-                RootMount {
-                    fs_type: "overlay".into(),
-                    root: "/".into(),
-                    upperdir: Some("/c/sn/snapshots/9/fs".into()),
-                    lowerdirs: vec!["3/fs".into(), "2/fs".into()],
-                    ..RootMount::default()
-                },
-                Some("/c/sn"),
-            ),
+        for (folder, root) in [
+            ("/srv/native/snapshots/12", Some("/srv/native")),
+            ("/srv/overlayfs/snapshots/12/fs", Some("/srv/overlayfs")),
+            ("/srv/native/snapshots/x", None),
+            ("/srv/native/other/12", None),
+            ("/", None),
         ] {
-            assert_eq!(snapshotter_root(&mount), root.map(PathBuf::from), "{mount:?}");
+            assert_eq!(snapshotter_of(Path::new(folder)), root.map(PathBuf::from), "{folder}");
         }
+        let mount = RootMount {
+            fs_type: "overlay".into(),
+            root: "/".into(),
+            upperdir: Some("/c/sn/snapshots/9/fs".into()),
+            lowerdirs: vec!["3/fs".into(), "2/fs".into()],
+            ..RootMount::default()
+        };
+        assert_eq!(snapshotter_root(&mount, Path::new("/r")), Some("/c/sn".into()));
     }
 
     #[test]

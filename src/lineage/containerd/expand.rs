@@ -1,9 +1,9 @@
 //! Which layers and digests belong to a chain ID?
 //!
 //! In: a chain ID that the engine records for a container, and hints where its image may be. Out: the chain, by the first way that leads to it: the
-//! chains resolved before, the hints, the configs that the engine unpacked to this very chain ID, and at last the names of the snapshots below. The
-//! first three are hashed and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads nowhere is no
-//! fault: tags move, blobs are collected.
+//! chains resolved before, the hints, the configs that the engine unpacked to this very chain ID or beyond it, and at last the names of the snapshots
+//! below. All but the last are hashed and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads
+//! nowhere is no fault: tags move, blobs are collected.
 
 use std::path::PathBuf;
 
@@ -57,10 +57,13 @@ pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<
         let facts = facts_of(&chain, hints, stores)?;
         return Ok(Some((chain, facts)));
     }
-    let found = match by_hints(hints, stores, Sought::Top(top))? {
-        None => by_label(top, stores, Sought::Top(top), stores.deadline)?,
-        found => found,
-    };
+    let mut found = by_hints(hints, stores, Sought::Top(top))?;
+    if found.is_none() {
+        found = by_label(top, stores, Sought::Top(top), stores.deadline)?;
+    }
+    if found.is_none() {
+        found = by_longer(top, stores)?;
+    }
     let found = found.and_then(|found| Some((found.chain?, found.facts)));
     if let Some((chain, _)) = &found {
         cache::store(stores.paths, chain);
@@ -125,6 +128,22 @@ fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: &De
         };
     }
     Ok(found)
+}
+
+/// The chain as the lower part of an image that was unpacked. An image whose layers were all there already has no label of its own (seen with Docker
+/// 28.5, which does not unpack a base that is loaded after what was built on it). A fault of another image is none of this one.
+fn by_longer(top: ChainId, stores: &Stores<'_>) -> Result<Option<Found>, LineageError> {
+    let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else { return Ok(None) };
+    for image_id in metadata.unpacked_configs(stores.namespace, stores.snapshotter, stores.deadline)? {
+        if stores.deadline.is_over() {
+            return Err(Unknown::Deadline.into());
+        }
+        let Ok(Some(Found { chain: Some(chain), .. })) = content.by_config(image_id, Sought::Any) else { continue };
+        if let Some(chain) = chain.up_to(top) {
+            return Ok(Some(Found { chain: Some(chain), facts: ImageFacts::default() }));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

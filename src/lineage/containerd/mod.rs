@@ -207,7 +207,7 @@ impl<'a> Site<'a> {
         let snapshotter = facts.container.snapshotter.as_str();
         let (expected, has_remote) = match client {
             Some(mut client) => served_mount(&mut client, facts, chain)?,
-            None => self.recorded_mount(snapshotter, facts, mount.as_ref(), chain)?,
+            None => self.recorded_mount(bundle, snapshotter, facts, mount.as_ref(), chain)?,
         };
         let compared = mounted::compare(&expected, &bundle.root, mount.as_ref())?;
         let is_claimed = has_remote
@@ -221,13 +221,14 @@ impl<'a> Site<'a> {
     /// where the snapshotter is: its `root_path` may have been set elsewhere, and an old one may be left behind at the usual place.
     fn recorded_mount(
         &self,
+        bundle: &Bundle,
         name: &str,
         facts: &Facts,
         mount: Option<&RootMount>,
         chain: Option<&Chain>,
     ) -> Result<(Expected, bool), LineageError> {
         let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
-        let mounted = mount.and_then(by_mount::snapshotter_root);
+        let mounted = mount.and_then(|mount| by_mount::snapshotter_root(mount, &bundle.root));
         let own = facts.snapshots.first().map_or("", |snapshot| &snapshot.name);
         let mut missing = None;
         for root in [mounted, usual].into_iter().flatten() {
@@ -244,7 +245,10 @@ impl<'a> Site<'a> {
             }
             return Ok((mounted::expected(name, &root, &layout), layout.has_remote()));
         }
-        missing.map_or(Ok((Expected::Opaque, false)), |missing| Err(missing.into()))
+        match missing {
+            Some(missing) if mounted::is_compared(name) => Err(missing.into()),
+            Some(_) | None => Ok((Expected::Opaque, false)),
+        }
     }
 }
 

@@ -28,6 +28,12 @@ pub enum Expected {
     Opaque,
 }
 
+/// Whether the mounts of the snapshotter with this name are of a form that can be compared with its records.
+#[must_use]
+pub fn is_compared(snapshotter: &str) -> bool {
+    matches!(snapshotter, "overlayfs" | "native")
+}
+
 /// The mount of the snapshot with this layout, in the snapshotter with this name and root folder (containerd plugins/snapshots/{overlay,native},
 /// `mounts`).
 #[must_use]

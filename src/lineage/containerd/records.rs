@@ -22,6 +22,8 @@ use crate::sys::file::{self, Guard};
 
 /// The label of a snapshot whose content was never unpacked here, only claimed (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
 pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
+/// The most image configs of one namespace that are looked through.
+const MAX_CONFIGS: usize = 4_096;
 /// The extension in which the CRI plugin keeps what it knows of a container.
 pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 
@@ -163,20 +165,39 @@ impl Metadata {
     /// # Errors
     /// As [`fault`].
     pub fn configs_of(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: &Deadline) -> Result<Vec<ImageId>, LineageError> {
-        let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
         let wanted = top.to_string();
+        self.labelled(namespace, snapshotter, 16, deadline, |value| *value == *wanted.as_bytes())
+    }
+
+    /// All image configs whose layers were unpacked, up to some chain ID each. At most [`MAX_CONFIGS`].
+    ///
+    /// # Errors
+    /// As [`fault`].
+    pub fn unpacked_configs(&self, namespace: &str, snapshotter: &str, deadline: &Deadline) -> Result<Vec<ImageId>, LineageError> {
+        self.labelled(namespace, snapshotter, MAX_CONFIGS, deadline, |_| true)
+    }
+
+    fn labelled(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        most: usize,
+        deadline: &Deadline,
+        is_wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<ImageId>, LineageError> {
+        let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
         self.view(deadline, |view| {
             let mut found = Vec::new();
             let Some(blobs) = view.bucket(&[b"v1", namespace.as_bytes(), b"content", b"blob"])? else { return Ok(found) };
             blobs.walk::<()>(|digest, blob| {
                 let labels = blob.map_or(Ok(None), |blob| blob.bucket(b"labels"))?;
                 let value = labels.map_or(Ok(None), |labels| labels.get(label.as_bytes()))?;
-                if value.is_some_and(|value| *value == *wanted.as_bytes())
+                if value.is_some_and(|value| is_wanted(&value))
                     && let Ok(image_id) = ImageId::parse(&String::from_utf8_lossy(digest))
                 {
                     found.push(image_id);
                 }
-                Ok(if found.len() < 16 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+                Ok(if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             })?;
             Ok(found)
         })

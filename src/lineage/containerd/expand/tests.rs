@@ -68,3 +68,29 @@ fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_t
     assert!(facts.image_id.is_some());
     assert_eq!(ask(&Duration::ZERO.into()).unwrap(), Some((chain, ImageFacts::default())), "known, without the image");
 }
+
+#[test]
+fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::below(folder.path());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
+    let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
+    let deadline = &Duration::from_secs(20).into();
+    let stores = Stores {
+        metadata: Some(&metadata),
+        content: Some(&content),
+        namespace: "default",
+        snapshotter: "overlayfs",
+        paths: &paths,
+        deadline,
+    };
+    let top = ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132").unwrap();
+    let (whole, _) = by_documents(top, &Hints::default(), &stores).unwrap().unwrap();
+    for chain_id in whole.chain_ids() {
+        let found = by_longer(*chain_id, &stores).unwrap().unwrap();
+        assert_eq!(found, Found { chain: whole.up_to(*chain_id), facts: ImageFacts::default() });
+    }
+    assert_eq!(by_longer(ChainId(Digest::of(b"none")), &stores).unwrap(), None);
+    let late = Stores { deadline: &Duration::ZERO.into(), ..stores };
+    assert!(matches!(by_longer(top, &late), Err(LineageError::Unknown(Unknown::Deadline))));
+}
