@@ -66,7 +66,7 @@ pub struct Course<'a> {
 pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
         let holder = waiting.holder.as_ref().map_or_else(|| "another run is about to begin".to_owned(), ToString::to_string);
-        report::remark(&format!("{PROGRAM}: {holder}; waiting for it, at most {} s", waiting.at_most.as_secs()));
+        report::remark(&format!("{PROGRAM}: {holder}; waiting for it, at most {} s", waiting.at_most.as_millis().div_ceil(1_000)));
     }
     ControlFlow::Continue(())
 }

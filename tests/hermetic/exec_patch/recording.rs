@@ -189,7 +189,10 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     let dry = fleet.run(&["--prune", "0s", "--dry-run"]);
     assert_eq!((dry.status, fleet.runs().len()), (Some(0), 3), "{dry:?}");
     // What a kill left of a run that was being made or removed.
-    fs::create_dir_all(fleet.path("node/var/lib/embargo/patches/.draft/output")).unwrap();
+    for folder in ["node/var/lib/embargo/patches/.draft", "node/var/lib/embargo/patches/.draft/output"] {
+        fs::create_dir(fleet.path(folder)).unwrap();
+        fleet.node.room.give(&fleet.path(folder));
+    }
     let said = fleet.run(&["--prune", "0s"]);
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(dry.out.replace("would remove", "removed"), said.out);
