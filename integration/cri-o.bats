@@ -44,7 +44,7 @@ start_all() {
 
 # matches [ARGUMENT…]: name and engine of each container that exec-patch would run in.
 matches() {
-  "$EMBARGO" exec-patch --dry-run --base localhost/base:1 "$@" -- true | sed -nE 's/^([^ ,]+), ([^ ,]+), .*/\1 \2/p' | sort
+  "$EMBARGO" exec-patch --dry-run --base localhost/base:1 "$@" -- true | sed -nE 's/^([^ ]+) \([0-9a-f]+\), ([^ ,]+), .*/\1 \2/p' | sort
 }
 
 @test "both engines make the directory of layers in both roots, so that it tells nothing" {

@@ -217,7 +217,8 @@ kept_out() {
   preview --json
   [ "$(jq -c '[.running[] | select(.fate == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
-  podman rm -f -t 0 sharer bearer forged
+  podman rm -f -t 0 sharer bearer
+  podman rm -f -t 0 forged
   cri stop-pod "$pod"
   cri remove-pod "$pod"
 }
