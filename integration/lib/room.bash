@@ -29,6 +29,8 @@ btrfs_at() {
   truncate -s 8G "$disk"
   mkfs.btrfs -q "$disk"
   mkdir -p "$1"
+  # containerd takes the first of two mounts on one path for the one that counts.
+  ! mountpoint -q "$1" || umount "$1"
   mount -o loop "$disk" "$1"
 }
 
