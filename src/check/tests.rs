@@ -112,7 +112,7 @@ fn programs_get_one_object_whose_fields_stay() {
     let place = Place::new().with_settings("#\n").with_list(&ban);
     let json: serde_json::Value = serde_json::from_str(&place.answer("web-1").json()).unwrap();
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&json), "armed asked faults found list list_fault outcome");
+    assert_eq!(keys(&json), "armed asked faults found list list_fault outcome schema");
     assert_eq!(keys(&json["list"]), "age_seconds expired expires issued slot version");
     let found = &json["found"][0];
     assert_eq!(keys(found), "asked_for bans engine fault id kind made_of messages names outcome place running starts");

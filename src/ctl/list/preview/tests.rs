@@ -122,7 +122,7 @@ fn programs_get_one_object_whose_fields_stay() {
     let place = Place::new();
     let report = place.json(&place.ban_of_base());
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&report), "armed counts draft faults images in_force in_force_fault installation notes running stopped");
+    assert_eq!(keys(&report), "armed counts draft faults images in_force in_force_fault installation notes running schema stopped");
     assert_eq!(
         keys(&report["draft"]),
         "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
