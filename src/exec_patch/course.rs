@@ -65,8 +65,12 @@ pub struct Course<'a> {
 /// Says, once, that somebody waits for another run, or for the workers of a killed one.
 pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
-        let holder = waiting.holder.as_ref().map_or_else(|| "another run is about to begin".to_owned(), ToString::to_string);
-        report::remark(&format!("{PROGRAM}: {holder}; waiting for it, at most {} s", waiting.at_most.as_millis().div_ceil(1_000)));
+        let (holder, whom) = match &waiting.holder {
+            None => ("another run is about to begin".to_owned(), "it"),
+            Some(holder) if holder.is_alive() => (holder.to_string(), "it"),
+            Some(holder) => (holder.to_string(), "them"),
+        };
+        report::remark(&format!("{PROGRAM}: {holder}; waiting for {whom}, at most {} s", waiting.at_most.as_millis().div_ceil(1_000)));
     }
     ControlFlow::Continue(())
 }
