@@ -110,7 +110,8 @@ end_all() {
 step() {
   printf 'FROM %slayers:%s\nRUN touch /made\n' "$([ "$ENGINE" = docker ] || echo localhost/)" "$1" >"$BUILD/step.dockerfile"
   case $ENGINE in
-    docker) docker build -q --no-cache -f "$BUILD/step.dockerfile" "$BUILD" ;;
+    # Quietly, BuildKit does not show what the step said.
+    docker) BUILDKIT_PROGRESS=plain docker build --no-cache -f "$BUILD/step.dockerfile" "$BUILD" ;;
     podman) podman --runtime "$RUNTIME" build -q --no-cache -f "$BUILD/step.dockerfile" "$BUILD" ;;
   esac
 }
