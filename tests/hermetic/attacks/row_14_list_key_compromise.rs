@@ -110,6 +110,11 @@ fn a_list_before_the_lost_one_is_no_measure() {
         node.install(&newest).unwrap();
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
         lose(&node, &older);
+        // Both copies.
+        fs::remove_file(node.state("banlist.copy.lst")).unwrap();
+        if let Ok(bytes) = fs::read(node.state("banlist.lst")) {
+            fs::write(node.state("banlist.copy.lst"), bytes).unwrap();
+        }
         // It bans what the older one banned.
         assert_eq!(node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])), fault, "{way}");
         // The list that it had may be brought back by anybody, and is the measure again.
