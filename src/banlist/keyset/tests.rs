@@ -50,7 +50,11 @@ fn what_is_no_keyset_is_refused_with_its_line() {
         ("origin: bans", "origin:bans", "line 2: expected \"origin: NAME\"".to_owned()),
         ("keyset: 1", "keyset: one", "line 3: expected \"keyset: NUMBER\"".to_owned()),
         ("14:00:00Z\nexpires", "14:00:00\nexpires", "line 4: expected \"issued: YYYY-MM-DDThh:mm:ssZ\"".to_owned()),
-        ("expires: 2028-11-19T14:00:00Z", "expires: 2028-11-19", "line 5: expected \"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue".to_owned()),
+        (
+            "expires: 2028-11-19T14:00:00Z",
+            "expires: 2028-11-19",
+            "line 5: expected \"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue".to_owned(),
+        ),
         ("root=0 ", "", "line 6: expected \"threshold: root=NUMBER list=NUMBER lift=NUMBER\"".to_owned()),
         ("root=0", "root=1", "line 6: expected thresholds that the keys can meet".to_owned()),
         ("list=1", "list=0", "line 6: expected thresholds that the keys can meet".to_owned()),

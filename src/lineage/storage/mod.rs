@@ -82,7 +82,7 @@ pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
 /// The container's record: in the store that its bundle stands in, or in the graph root that its root file system shows.
 fn record(bundle: &Bundle, store: &Path, driver: &str) -> Option<ContainerRecord> {
     let find = |root: &Path| container::find(bundle.id.as_str(), driver, &[root], &PATIENCE.into()).ok();
-    let elsewhere = || graph_root(&bundle.root, driver, mount::at(&bundle.root).ok()?.as_ref());
+    let elsewhere = || graph_root(&bundle.root, driver, mount::at(&bundle.root).ok().flatten().as_ref());
     find(store).or_else(|| find(&elsewhere()?)).map(|(record, _)| record)
 }
 
