@@ -63,6 +63,9 @@ pub struct Surveyed {
     pub is_pause: bool,
     /// Whether it is root's or the caller's own. A user's is shown and counts for nothing.
     pub is_trusted: bool,
+    /// Whether no state explains that it runs, nor a record what it is made of. It counts for nothing either, so that nobody dilutes the share of the others
+    /// by what he starts in a container of his own; and it is never passed over in silence.
+    pub is_unaccounted: bool,
 }
 
 impl Surveyed {
@@ -149,9 +152,13 @@ pub fn survey(
     now: Timestamp,
 ) -> Result<Survey, ListError> {
     let engines = settings.map(|settings| settings.engines.clone()).unwrap_or_default();
-    let node = Node::running(paths, &engines, Whose::Own);
+    let mut node = Node::running(paths, &engines, Whose::Own);
+    // Its engine's record may tell what no state does.
+    if !node.unexplained.is_empty() {
+        node.open_stores();
+    }
     let living = living(&node.containers(&mut Vec::new()), &node);
-    let lists = Lists::ask(draft, head, paths, settings, living.iter().map(|(_, subject)| subject), now)?;
+    let lists = Lists::ask(draft, head, paths, settings, living.iter().map(|living| &living.subject), now)?;
     let mut running = judged(living, &lists);
     // What is only shown is only read when there is something to show.
     for one in running.iter_mut().filter(|one| one.is_refused()) {
@@ -161,26 +168,42 @@ pub fn survey(
     Ok(Survey { draft: draft.path.to_owned(), running, faults: node.faults() })
 }
 
+/// A container that runs.
+pub(super) struct Living<'a> {
+    /// What a runtime has of it; none where no state explains that it runs.
+    running: Option<&'a RunningContainer>,
+    is_trusted: bool,
+    /// It, and what it is made of.
+    pub(super) subject: Subject,
+}
+
 /// The containers that run, each with what it is made of.
-pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<(&'a RunningContainer, Subject)> {
+pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
     let alive = |known: &Known<'a>| {
-        let running = known.running.filter(|running| running.process.is_alive())?;
+        let running = known.running.filter(|running| running.process.is_alive());
+        let is_trusted = match (running, known.unexplained) {
+            (Some(running), _) => running.is_trusted(),
+            (None, Some(unexplained)) => unexplained.is_trusted(),
+            (None, None) => return None,
+        };
         let subject = node.container(known);
         // It may have ended meanwhile.
-        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some((running, subject))
+        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Living { running, is_trusted, subject })
     };
     known.iter().filter_map(alive).collect()
 }
 
 /// The running containers, judged.
-pub(super) fn judged(living: Vec<(&RunningContainer, Subject)>, lists: &Lists<'_>) -> Vec<Surveyed> {
-    let pauses = pause::among(&living.iter().map(|(running, _)| *running).collect::<Vec<_>>());
-    let surveyed = |((running, subject), is_pause): ((&RunningContainer, Subject), bool)| Surveyed {
-        is_pause,
-        is_trusted: running.is_trusted(),
+pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
+    let running: Vec<_> = living.iter().filter_map(|living| living.running).collect();
+    let mut pauses = pause::among(&running).into_iter();
+    let surveyed = |Living { running, is_trusted, subject }: Living<'_>| Surveyed {
+        is_pause: running.is_some() && pauses.next().unwrap_or(false),
+        is_trusted,
+        is_unaccounted: running.is_none() && subject.origin.is_err(),
         ..lists.surveyed(subject)
     };
-    living.into_iter().zip(pauses).map(surveyed).collect()
+    living.into_iter().map(surveyed).collect()
 }
 
 /// Adds what its engine calls a container.

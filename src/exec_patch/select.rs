@@ -22,10 +22,10 @@ use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
+use crate::node::Node;
 use crate::node::running::{self, Instance, Resolved};
-use crate::node::runtime_state::{Whose, user_folders};
+use crate::node::runtime_state::Whose;
 pub use crate::node::unaccounted::Unaccounted as Stranger;
-use crate::node::{Node, places, unaccounted};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -202,16 +202,13 @@ impl<'a> Scanner<'a> {
     /// [`SelectError::List`] when there is no list to ask, [`SelectError::NoBan`] when it has none of that ID.
     pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
         let whose = if process::is_privileged() { Whose::Everybodys } else { Whose::Own };
-        // Before any state is read: who has a folder by then has state, too.
-        let folders =
-            unaccounted::folders(&places::of_node(self.paths, &self.settings.engines, whose), &user_folders(&self.paths.root, whose));
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running);
         if !self.wanted.containers.is_empty() {
             living.iter_mut().for_each(running::name);
         }
         let (wanted, mut others): (Vec<_>, Vec<_>) = living.into_iter().partition(|living| self.wanted.is_about(living));
-        let mut strangers = running::without_state(folders, &node);
+        let mut strangers = running::unclear(&node);
         strangers.extend(self.wanted.of_one_of_several(&others));
         strangers.retain(|stranger| self.wanted.may_be_about(stranger));
         let mut selection = Selection { strangers, ..Selection::default() };

@@ -10,13 +10,26 @@ pub mod runtime_state;
 pub mod subject;
 pub mod names;
 pub mod unaccounted;
+pub mod processes;
+pub mod monitors;
+pub mod discovery;
+pub mod unexplained;
 pub mod running;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Engines;
 use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
+use unexplained::Unexplained;
+
+/// How long after the first look the second one is taken at what no state explained.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// A node, looked at.
 pub struct Node<'a> {
@@ -28,6 +41,8 @@ pub struct Node<'a> {
     pub running: Vec<RunningContainer>,
     /// What runtimes have state of that cannot be read.
     pub unread: Vec<StateError>,
+    /// What runs and has no state that could be found.
+    pub unexplained: Vec<Unexplained>,
     /// Where its engines are.
     pub places: Engines,
 }
@@ -47,9 +62,26 @@ impl<'a> Node<'a> {
         node
     }
 
-    /// The same as [`Node::running`], with no other places than these.
+    /// The same as [`Node::running`], with no other places than these and those that its processes name.
     #[must_use]
     pub fn at(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
+        let node = Self::glance(paths, places.clone(), whose);
+        if node.unexplained.is_empty() {
+            return node;
+        }
+        // A container that is just coming has no state yet, and one that is just going none any more.
+        std::thread::sleep(SECOND_LOOK);
+        let again = Self::glance(paths, places, whose);
+        let unexplained = again.unexplained.into_iter().filter(|one| node.unexplained.contains(one)).collect();
+        Self { unexplained, ..again }
+    }
+
+    /// One look. Processes and directories come before the state: whose container is there by then has state, too.
+    fn glance(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
+        // The processes are this machine's; a node that is mounted somewhere has none.
+        let processes = if paths.root == Path::new("/") { processes::all() } else { Vec::new() };
+        let places = discovery::with_found(places, &places::below(paths, &discovery::places(&processes, paths)));
+        let folders = unaccounted::folders(&places, &runtime_state::user_folders(&paths.root, whose));
         let (mut running, mut unread) = (Vec::new(), Vec::new());
         for found in runtime_state::containers(&runtime_state::roots(&paths.root, whose, &places.runtime_roots)) {
             match found {
@@ -57,7 +89,12 @@ impl<'a> Node<'a> {
                 Err(fault) => unread.push(fault),
             }
         }
-        Self { paths, stores: Stores::default(), running, unread, places }
+        let mut unexplained = unexplained::containers(&processes, &running, whose);
+        let has_folder = unaccounted::without_state(folders, &running, &unread);
+        let is_torn = |id: &str| unread.iter().any(|fault| fault.path().parent().is_some_and(|folder| folder.ends_with(id)));
+        unexplained.retain(|one| !is_torn(&one.container.id) && !has_folder.iter().any(|other| other.id == one.container.id));
+        unexplained.extend(has_folder.into_iter().map(|container| Unexplained { owner: owner(&container.place), container }));
+        Self { paths, stores: Stores::default(), running, unread, unexplained, places }
     }
 
     /// Opens the engines' stores.
@@ -69,6 +106,15 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let unread = self.unread.iter().map(|fault| line::causes(fault));
-        self.stores.faults.iter().map(|fault| line::causes(fault)).chain(unread).collect()
+        let unexplained = self.unexplained.iter().map(|Unexplained { container, .. }| {
+            let (id, why) = (line::name(&container.id), line::one_line(&container.why));
+            format!("cannot tell what runs in container {id} ({}): {why}", container.engine)
+        });
+        self.stores.faults.iter().map(|fault| line::causes(fault)).chain(unread).chain(unexplained).collect()
     }
+}
+
+/// The user who owns a directory; nobody where that cannot be told.
+fn owner(place: &Path) -> u32 {
+    fs::symlink_metadata(place).map_or(u32::MAX, |facts| facts.uid())
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::runtime_state::{RunningContainer, StateError};
 use super::stores::Store;
 use super::subject::{Kind, Known};
-use super::unaccounted::{self, Folder, Unaccounted};
+use super::unaccounted::{self, Unaccounted};
 use super::{Node, names};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
@@ -141,12 +141,11 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers that run on `node` and have no state there, of those whose folders were seen before its state was read.
+/// The containers that run on `node`, or may run, and cannot be told apart any further.
 #[must_use]
-pub fn without_state(folders: Vec<Folder>, node: &Node<'_>) -> Vec<Unaccounted> {
-    let mut found: Vec<Unaccounted> = node.unread.iter().filter_map(unread).collect();
-    found.extend(unaccounted::without_state(folders, node));
-    found
+pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
+    let unexplained = node.unexplained.iter().map(|unexplained| unexplained.container.clone());
+    node.unread.iter().filter_map(unread).chain(unexplained).collect()
 }
 
 /// What users' engines have records of: by user and ID, the store and the container's name.
@@ -198,7 +197,7 @@ pub fn resolve(living: Vec<Instance>, node: &mut Node<'_>, resolved: &mut Resolv
 /// What one container is made of; `None` when it is no longer there.
 fn origin(living: &Instance, store: Option<&Store>, node: &Node<'_>) -> Option<Result<Origin, String>> {
     let running = &living.running;
-    let known = Known { id: running.id.clone(), names: Vec::new(), asked: None, store, running: Some(running) };
+    let known = Known { id: running.id.clone(), names: Vec::new(), asked: None, store, running: Some(running), unexplained: None };
     let subject = node.container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
     let still_runs = || running.process.begun() == Some(living.begun) && !has_not_begun(running);

@@ -135,7 +135,9 @@ impl Stores {
 
 /// The containerds of a node: those at their places, and one that dockerd started for itself below each data root.
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
-    let mut containerds = places.containerd.clone();
+    // Two with one root are one store, whichever state each has.
+    let mut containerds = Vec::new();
+    add_new(&mut containerds, &places.containerd, |one: &ContainerdPlace, other: &ContainerdPlace| one.root == other.root);
     let own = data_roots.iter().map(|root| ContainerdPlace { root: root.join("containerd/daemon"), state: None, address: None });
     add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| one.root == other.root);
     containerds

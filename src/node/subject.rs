@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Node;
 use super::runtime_state::RunningContainer;
 use super::stores::Store;
+use super::unexplained::Unexplained;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
@@ -109,6 +110,8 @@ pub struct Known<'a> {
     pub store: Option<&'a Store>,
     /// What a runtime has of it; its process may have ended.
     pub running: Option<&'a RunningContainer>,
+    /// That it runs all the same, where no runtime's state explains that.
+    pub unexplained: Option<&'a Unexplained>,
 }
 
 impl Node<'_> {
@@ -148,6 +151,7 @@ impl Node<'_> {
                 Err(fault) => faults.push(fault),
                 Ok(stored) => containers.extend(stored.into_iter().map(|stored| Known {
                     running: self.running.iter().find(|running| running.id == stored.id && store.may_have(running)),
+                    unexplained: self.unexplained.iter().find(|one| one.is_of(&stored.id, store)),
                     id: stored.id,
                     names: stored.names,
                     asked: stored.image,
@@ -163,6 +167,13 @@ impl Node<'_> {
             asked: None,
             store: None,
             running: Some(running),
+            unexplained: None,
+        }));
+        let is_known = |one: &Unexplained| containers.iter().any(|known| known.unexplained.is_some_and(|other| std::ptr::eq(one, other)));
+        let unknown: Vec<_> = self.unexplained.iter().filter(|one| !is_known(one)).collect();
+        containers.extend(unknown.into_iter().filter_map(|one| {
+            let id = ContainerId::parse(&one.container.id)?;
+            Some(Known { id, names: Vec::new(), asked: None, store: None, running: None, unexplained: Some(one) })
         }));
         containers
     }
@@ -181,11 +192,19 @@ impl Node<'_> {
             }
             (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
             (Some(Err(fault)), None) => (Engine::Unknown, Err(Unknown::Bundle(Box::new(fault)).into())),
-            (None, None) => (Engine::Unknown, Err(Unknown::NoRecord("the process of the container", known.place()).into())),
+            (None, None) => match known.unexplained {
+                Some(one) => (one.container.engine, Err(Unknown::Bundle(Box::new(one.container.clone())).into())),
+                None => (Engine::Unknown, Err(Unknown::NoRecord("the process of the container", known.place()).into())),
+            },
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
         let engine = known.store.map_or(engine, |store| store.engine);
-        Subject { kind: Kind::Container { id, names, asked, runs: living.is_some() }, engine, place: known.place(), origin }
+        Subject {
+            kind: Kind::Container { id, names, asked, runs: living.is_some() || known.unexplained.is_some() },
+            engine,
+            place: known.place(),
+            origin,
+        }
     }
 
     fn images(&self, reference: &str, faults: &mut Vec<LineageError>) -> Vec<Subject> {
@@ -223,6 +242,7 @@ impl Known<'_> {
 
     fn place(&self) -> PathBuf {
         let bundle = || self.running.map(|running| running.bundle.clone());
-        self.store.map(|store| store.place.clone()).or_else(bundle).unwrap_or_default()
+        let unexplained = || self.unexplained.map(|one| one.container.place.clone());
+        self.store.map(|store| store.place.clone()).or_else(bundle).or_else(unexplained).unwrap_or_default()
     }
 }

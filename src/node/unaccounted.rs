@@ -13,12 +13,11 @@
 //! user's folders hold what he likes, and cost him no more than lines.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
-use super::Node;
 use super::running::engine_of_bundle;
-use super::runtime_state::InitProcess;
+use super::runtime_state::{InitProcess, RunningContainer, StateError};
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
@@ -48,6 +47,14 @@ pub struct Unaccounted {
     pub why: String,
 }
 
+impl fmt::Display for Unaccounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Unaccounted {}
+
 /// A container's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -70,12 +77,12 @@ pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
     found
 }
 
-/// Those of the folders whose container runs and has no state on `node`.
+/// Those of the folders whose container runs and has no state.
 #[must_use]
-pub fn without_state(folders: Vec<Folder>, node: &Node<'_>) -> Vec<Unaccounted> {
+pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread: &[StateError]) -> Vec<Unaccounted> {
     let known: HashSet<(&str, Option<String>)> =
-        node.running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
-    let unread: HashSet<&str> = node.unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
+        running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
+    let unread: HashSet<&str> = unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
     let is_unknown =
         |folder: &Folder| !known.contains(&(folder.id.as_str(), namespace(&folder.place))) && !unread.contains(folder.id.as_str());
     let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();

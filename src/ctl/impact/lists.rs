@@ -101,7 +101,7 @@ impl<'a> Lists<'a> {
     #[must_use]
     pub fn surveyed(&self, subject: Subject) -> Surveyed {
         let (draft, in_force) = self.judge(&subject);
-        Surveyed { subject, draft, in_force, is_pause: false, is_trusted: true }
+        Surveyed { subject, draft, in_force, is_pause: false, is_trusted: true, is_unaccounted: false }
     }
 
     fn verdict(&self, subject: &Subject, bans: &Bans) -> Judgement {

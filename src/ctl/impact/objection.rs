@@ -101,7 +101,13 @@ impl Survey {
 
     /// The containers that count: those of which no user has the say.
     pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
-        self.running.iter().filter(|one| one.is_trusted)
+        self.running.iter().filter(|one| one.is_trusted && !one.is_unaccounted)
+    }
+
+    /// How many more run of which it cannot be told what they are.
+    #[must_use]
+    pub fn unaccounted(&self) -> usize {
+        self.running.iter().filter(|one| one.is_trusted && one.is_unaccounted).count()
     }
 
     /// Those of them that the draft would refuse and the list in force does not ban.

@@ -98,6 +98,7 @@ fn container(name: &str, draft: Said, in_force: Said) -> Surveyed {
         subject,
         is_pause: false,
         is_trusted: true,
+        is_unaccounted: false,
     }
 }
 
@@ -215,6 +216,16 @@ fn what_a_user_says_counts_for_nothing() {
     survey.running.extend((0..100).map(|at| made_up(&format!("made-up-{at}"), at == 0)));
     assert_eq!((survey.counted().count(), survey.newly_refused().count()), (3, 1));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
+}
+
+#[test]
+fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
+    let inner = |name: &str| Surveyed { is_unaccounted: true, ..container(name, Said::Nothing, Said::Nothing) };
+    let mut survey = node(2, 3);
+    survey.running.extend((0..100).map(|at| inner(&format!("inner-{at}"))));
+    survey.running.push(Surveyed { is_trusted: false, ..inner("a user's") });
+    assert_eq!((survey.counted().count(), survey.unaccounted()), (3, 100));
+    assert!(survey.objection(50, Impact::Guarded).is_some());
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node:
     lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
     lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
-    lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some()).map(hit));
+    lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some() || survey.unaccounted() > 0).map(hit));
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
@@ -75,10 +75,20 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
 /// What becomes of the running containers.
 fn hit(survey: &Survey) -> String {
     let (newly, running) = (survey.newly_refused().count(), survey.counted().count());
-    match running {
-        0 => "no containers run".to_owned(),
-        _ => format!("{newly} of {} would newly be refused at the next start", amount(running, "running container")),
+    let unaccounted = survey.unaccounted();
+    let refused = format!("{newly} of {} would newly be refused at the next start", amount(running, "running container"));
+    let unknown = format!("it cannot be told what {} made of", are(unaccounted));
+    match (running, unaccounted) {
+        (0, 0) => "no containers run".to_owned(),
+        (0, _) => unknown,
+        (_, 0) => refused,
+        (_, _) => format!("{refused}; {unknown}"),
     }
+}
+
+fn are(containers: usize) -> String {
+    let verb = if containers == 1 { "is" } else { "are" };
+    format!("{} {verb}", amount(containers, "running container"))
 }
 
 fn step_words(step: &Step, node: &Node<'_>) -> String {

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let stopped: Vec<_> =
         known.iter().filter(|known| known.store.is_some()).map(|known| node.container(known)).filter(is_stopped).collect();
     let images: Vec<_> = node.stores.open.iter().flat_map(|store| images(store, &mut faults)).collect();
-    let all = living.iter().map(|(_, subject)| subject).chain(&stopped).chain(images.iter().map(|(_, subject)| subject));
+    let all = living.iter().map(|living| &living.subject).chain(&stopped).chain(images.iter().map(|(_, subject)| subject));
     let lists = Lists::ask(&draft, &claim.head, paths, settings.as_ref(), all, now)?;
     let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
     let preview = Preview {

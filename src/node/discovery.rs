@@ -1,0 +1,291 @@
+//! Finds where the engines that run keep their stores and their runtimes' state.
+//!
+//! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`], beside the usual places. Hostile: only a process of root's
+//! or the caller's own counts, and only in the caller's mount namespace: a process in a container can be root there and say anything. What is found is
+//! read with the same care as the usual places are: whose word a directory is tells its owner.
+//!
+//! | from | what |
+//! |---|---|
+//! | `dockerd --data-root --exec-root --config-file`, `/etc/docker/daemon.json` | Docker's data root; `<exec-root>/runtime-runc` |
+//! | `containerd --root --state --address --config` | containerd's root, state and socket |
+//! | a shim's bundle, and every bundle beside it: `options.json`, `root` | runc's state directory (`ctr run --runc-root`, Docker's `exec-root`) |
+//! | `conmon --runtime-arg --root=DIR`, `--exit-command-arg --root --exit-command-arg DIR` | the runtime's state directory; the store |
+//! | `runc --root DIR run`, `crun --root DIR run` | the runtime's state directory |
+//!
+//! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::monitors::Monitor;
+use super::places::{add_new, joined};
+use super::processes::Process;
+use crate::call::{self, Call};
+use crate::paths::Paths;
+use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+use crate::sys::file::{self, Guard};
+use crate::sys::folder::Folder;
+
+/// The largest settings file of an engine that is read, in bytes.
+const LARGEST_SETTINGS: u64 = 1 << 20;
+
+/// The largest `options.json` of a shim's that is read, in bytes.
+const LARGEST_OPTIONS: u64 = 64 << 10;
+
+/// Docker's settings, as far as they say where things are (moby: daemon/config).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct DockerSettings {
+    #[serde(default, alias = "graph")]
+    data_root: Option<PathBuf>,
+    #[serde(default)]
+    exec_root: Option<PathBuf>,
+}
+
+/// containerd's (containerd: cmd/containerd/server/config).
+#[derive(Default, Deserialize)]
+struct ContainerdSettings {
+    #[serde(default)]
+    root: Option<PathBuf>,
+    #[serde(default)]
+    state: Option<PathBuf>,
+    #[serde(default)]
+    grpc: Option<ContainerdAddress>,
+}
+
+#[derive(Default, Deserialize)]
+struct ContainerdAddress {
+    #[serde(default)]
+    address: Option<PathBuf>,
+}
+
+/// What a shim was given beside its arguments (containerd: cmd/containerd-shim-runc-v2/process, `WriteOptions`).
+#[derive(Default, Deserialize)]
+struct ShimOptions {
+    #[serde(default)]
+    root: Option<PathBuf>,
+}
+
+/// The places that the node's engines use, as far as they can be found.
+#[must_use]
+pub fn places(processes: &[Process], paths: &Paths) -> Engines {
+    let mut found = Engines::default();
+    let settings = paths.root.join("etc/docker/daemon.json");
+    add_docker(&mut found, &settings, None, None);
+    let own = std::fs::read_link("/proc/self/ns/mnt").ok();
+    let caller = nix::unistd::geteuid().as_raw();
+    let vouched = |process: &&Process| {
+        process.depth == 0 && (process.user == 0 || process.user == caller) && process.namespace("mnt").is_some_and(|mnt| Some(mnt) == own)
+    };
+    let parents: BTreeSet<u32> = processes.iter().filter(|process| process.is_first).map(|process| process.parent).collect();
+    let mut tasks = BTreeSet::new();
+    for process in processes.iter().filter(|process| may_say(process, &parents)).filter(vouched) {
+        match (Monitor::of(process), process.program()) {
+            (Some(monitor), _) => {
+                found.runtime_roots.extend(monitor.roots(process));
+                found.storage.extend(stored(process));
+                tasks.extend(monitor.namespace.and(monitor.bundle).and_then(|bundle| Some(bundle.parent()?.to_owned())));
+            }
+            (None, "dockerd") => {
+                let of = |flag| process.value(flag).map(|value| absolute(process, value));
+                let settings = of("--config-file").unwrap_or_else(|| settings.clone());
+                let data_root = of("--data-root").or_else(|| of("-g")).or_else(|| of("--graph"));
+                add_docker(&mut found, &settings, data_root, of("--exec-root"));
+            }
+            (None, "containerd") => found.containerd.push(containerd(process)),
+            (None, _) => found.runtime_roots.extend(called(process)),
+        }
+    }
+    found.runtime_roots.extend(tasks.iter().flat_map(|tasks| shims_roots(tasks)));
+    // Each once, in order.
+    joined(Engines::default(), &found)
+}
+
+/// Whether a process is worth a closer look: a monitor, an engine, or one that a container's first process is the child of.
+fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
+    let program = process.program();
+    parents.contains(&process.pid) || ["dockerd", "containerd", "conmon"].contains(&program) || program.starts_with("containerd-shim-")
+}
+
+fn add_docker(found: &mut Engines, settings: &Path, data_root: Option<PathBuf>, exec_root: Option<PathBuf>) {
+    let text = file::read(settings, LARGEST_SETTINGS, Guard::Owned).unwrap_or_default();
+    let settings: DockerSettings = serde_json::from_slice(&text).unwrap_or_default();
+    let is_absolute = |path: &PathBuf| path.is_absolute();
+    found.docker.extend(data_root.or(settings.data_root).filter(is_absolute));
+    found.runtime_roots.extend(exec_root.or(settings.exec_root).filter(is_absolute).map(|root| root.join("runtime-runc")));
+}
+
+/// A containerd that runs: what its arguments say, else its settings, else what is usual.
+fn containerd(process: &Process) -> ContainerdPlace {
+    let of = |long, short| process.value(long).or_else(|| process.value(short)).map(|value| absolute(process, value));
+    let settings = of("--config", "-c").unwrap_or_else(|| "/etc/containerd/config.toml".into());
+    let text = file::read_text(&settings, LARGEST_SETTINGS, Guard::Owned).unwrap_or_default();
+    let settings: ContainerdSettings = toml::from_str(&text).unwrap_or_default();
+    let state = of("--state", "--state").or(settings.state).unwrap_or_else(|| "/run/containerd".into());
+    let address = of("--address", "-a").or_else(|| settings.grpc?.address).unwrap_or_else(|| state.join("containerd.sock"));
+    let root = of("--root", "--root").or(settings.root).unwrap_or_else(|| "/var/lib/containerd".into());
+    ContainerdPlace { root, state: Some(state), address: Some(address) }
+}
+
+/// The store that Podman names to conmon, for when the container ends.
+fn stored(conmon: &Process) -> Option<StoragePlace> {
+    let words: Vec<&OsStr> = conmon.values("--exit-command-arg").collect();
+    let of = |flag: &str| {
+        let at = words.iter().position(|word| *word == flag)?;
+        words.get(at + 1).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    Some(StoragePlace { root: of("--root")?, run_root: of("--runroot") })
+}
+
+/// The state directory of a runtime that stays as long as its container does, as `runc run` does without `--detach`.
+fn called(process: &Process) -> Vec<PathBuf> {
+    let words: Vec<&OsStr> = process.arguments.iter().skip(1).map(AsRef::as_ref).collect();
+    match call::read(&words) {
+        Call::Starts(starts) => {
+            starts.readings.iter().filter_map(|reading| reading.globals.root).map(|root| absolute(process, root)).collect()
+        }
+        Call::Check(_) | Call::ExecPatch | Call::PassOn(_) => Vec::new(),
+    }
+}
+
+/// The state directories that the shims of one of containerd's namespaces were given, by the bundles there.
+fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
+    let Ok(folder) = Folder::open(tasks) else { return Vec::new() };
+    let entries = folder.entries().into_iter().flatten().flatten();
+    let root = |name: &OsStr| {
+        let options = folder.folder(name).ok()?.read(OsStr::new("options.json"), LARGEST_OPTIONS).ok()?;
+        // Of another user's nothing is believed.
+        let is_vouched = options.owner == 0 || options.owner == nix::unistd::geteuid().as_raw();
+        serde_json::from_slice::<ShimOptions>(&options.bytes).ok()?.root.filter(|root| is_vouched && root.is_absolute())
+    };
+    let roots: BTreeSet<PathBuf> = entries.filter_map(|entry| root(&entry.file_name())).collect();
+    roots.into_iter().collect()
+}
+
+fn absolute(process: &Process, path: &OsStr) -> PathBuf {
+    process.directory().unwrap_or_else(|| "/".into()).join(path)
+}
+
+/// The places that are known already, and those that were found, each once.
+#[must_use]
+pub fn with_found(mut known: Engines, found: &Engines) -> Engines {
+    // What root wrote into the settings, or what is usual, is not replaced by what a process says.
+    add_new(&mut known.docker, &found.docker, PartialEq::eq);
+    add_new(&mut known.containerd, &found.containerd, |one, other| one.root == other.root && one.state == other.state);
+    add_new(&mut known.storage, &found.storage, |one, other| one.root == other.root);
+    add_new(&mut known.runtime_roots, &found.runtime_roots, PartialEq::eq);
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::monitors::testing::process;
+    use super::*;
+
+    fn put(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text.as_bytes())
+            .unwrap();
+    }
+
+    /// A process of the caller's own namespace and user: this one, with other arguments.
+    fn own(arguments: &str) -> Process {
+        Process { user: nix::unistd::geteuid().as_raw(), ..process(std::process::id(), 1, arguments) }
+    }
+
+    fn roots(processes: &[Process], paths: &Paths) -> Vec<PathBuf> {
+        places(processes, paths).runtime_roots
+    }
+
+    #[test]
+    fn dockers_roots_are_found_in_its_arguments_and_in_its_settings() {
+        let node = tempfile::tempdir().unwrap();
+        let paths = Paths::below(node.path());
+        assert_eq!(places(&[], &paths), Engines::default());
+        put(&node.path().join("etc/docker/daemon.json"), r#"{"data-root":"/srv/docker","exec-root":"/run/snap.docker","hosts":[]}"#);
+        let found = places(&[], &paths);
+        assert_eq!((found.docker, found.runtime_roots), (vec!["/srv/docker".into()], vec!["/run/snap.docker/runtime-runc".into()]));
+        put(&node.path().join("two.json"), r#"{"data-root":"/srv/two","exec-root":"/run/two"}"#);
+        for (arguments, data_root, root) in [
+            ("dockerd --exec-root /run/three --data-root=/srv/three", "/srv/three", "/run/three/runtime-runc"),
+            ("dockerd -g /srv/four --exec-root=/run/four -D", "/srv/four", "/run/four/runtime-runc"),
+            (&format!("dockerd --config-file {}", node.path().join("two.json").display()), "/srv/two", "/run/two/runtime-runc"),
+        ] {
+            let found = places(&[own(arguments)], &paths);
+            assert!(found.docker.contains(&data_root.into()) && found.runtime_roots.contains(&root.into()), "{arguments}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_containerd_is_where_its_arguments_or_its_settings_say() {
+        let node = tempfile::tempdir().unwrap();
+        let settings = node.path().join("containerd.toml");
+        put(&settings, "version = 2\nroot = \"/srv/c\"\nstate = \"/run/c\"\n[grpc]\naddress = \"/run/c/x.sock\"\n[plugins]\n");
+        let place = |root: &str, state: &str, address: &str| ContainerdPlace {
+            root: root.into(),
+            state: Some(state.into()),
+            address: Some(address.into()),
+        };
+        for (arguments, expected) in [
+            (format!("containerd --config {}", settings.display()), place("/srv/c", "/run/c", "/run/c/x.sock")),
+            (format!("containerd --state /run/d -c {}", settings.display()), place("/srv/c", "/run/d", "/run/c/x.sock")),
+            ("containerd --config /dev/null --state /run/e --root /srv/e".to_owned(), place("/srv/e", "/run/e", "/run/e/containerd.sock")),
+        ] {
+            assert_eq!(containerd(&own(&arguments)), expected, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_runtimes_state_is_where_conmon_or_its_own_call_says() {
+        let paths = Paths::below(Path::new("/none"));
+        let id = "e7a6".repeat(16);
+        let conmon = format!(
+            "conmon -c {id} -b /g/overlay-containers/{id}/userdata --runtime-arg --root=/run/pr --exit-command /usr/bin/podman \
+             --exit-command-arg --root --exit-command-arg /g --exit-command-arg --runroot --exit-command-arg /r"
+        );
+        let found = places(&[own(&conmon)], &paths);
+        assert_eq!(
+            (found.runtime_roots, found.storage),
+            (vec!["/run/pr".into()], vec![StoragePlace { root: "/g".into(), run_root: Some("/r".into()) }])
+        );
+        let child = Process { depth: 1, is_first: true, ..process(2, std::process::id(), "sleep") };
+        for (arguments, root) in [
+            ("runc --root /run/bare run web", Some("/run/bare")),
+            ("crun --root=/run/bare --debug run -b /b web", Some("/run/bare")),
+            ("runc run web", None),
+            ("runc --root /run/bare list", None),
+            ("sh -c true", None),
+        ] {
+            let found = roots(&[own(arguments), child.clone()], &paths);
+            assert_eq!(found, root.map(PathBuf::from).into_iter().collect::<Vec<_>>(), "{arguments}");
+        }
+        // Without a container that is its child it may as well be a person who types.
+        assert_eq!(roots(&[own("runc --root /run/bare run web")], &paths), [""; 0].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_process_of_another_user_or_of_another_namespace_names_no_place() {
+        let paths = Paths::below(Path::new("/none"));
+        let said = "dockerd --exec-root /run/x --data-root /srv/x";
+        assert_ne!(places(&[own(said)], &paths), Engines::default());
+        assert_eq!(places(&[Process { user: 4_242_424, ..own(said) }], &paths), Engines::default());
+        assert_eq!(places(&[Process { depth: 1, ..own(said) }], &paths), Engines::default());
+        // No process has this ID, so its mount namespace cannot be told.
+        assert_eq!(places(&[Process { pid: u32::MAX, ..own(said) }], &paths), Engines::default());
+    }
+
+    #[test]
+    fn every_bundle_beside_a_shims_tells_its_state_directory() {
+        let state = tempfile::tempdir().unwrap();
+        for (id, options) in [("a", r#"{"root":"/run/elsewhere"}"#), ("b", "{}"), ("c", r#"{"root":"relative"}"#), ("d", "{")] {
+            put(&state.path().join(id).join("options.json"), options);
+        }
+        put(&state.path().join("e/options.json"), r#"{"binary_name":"runc","root":"/run/other"}"#);
+        std::fs::create_dir(state.path().join("f")).unwrap();
+        assert_eq!(shims_roots(state.path()), ["/run/elsewhere", "/run/other"].map(PathBuf::from));
+        assert!(shims_roots(&state.path().join("none")).is_empty());
+    }
+}

@@ -1,0 +1,164 @@
+//! Reads every process of a node in one pass.
+//!
+//! In: `/proc`. Out: for each process its parent, its user, how deep its PID namespace lies below the one that `/proc` shows, and the arguments it was
+//! started with. Hostile: a process chooses its name and its arguments, and may show none; parent, user and namespaces are the kernel's word.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::sys::file::{self, Guard};
+
+/// The most bytes of a process's status that are read: up to 65,536 supplementary groups stand in it.
+const LARGEST_STATUS: u64 = 1 << 20;
+
+/// The most bytes of a process's arguments that are read. A monitor has a few KB; of one that has more, none are known.
+const LARGEST_ARGUMENTS: u64 = 64 << 10;
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its process ID, as `/proc` shows it.
+    pub pid: u32,
+    /// Its parent's.
+    pub parent: u32,
+    /// Its effective user.
+    pub user: u32,
+    /// How many PID namespaces below that of `/proc` it is in; 0 in the same one.
+    pub depth: usize,
+    /// Whether it is the first process of its PID namespace.
+    pub is_first: bool,
+    /// What it was started with, its own name first; none where that cannot be told.
+    pub arguments: Vec<OsString>,
+}
+
+/// Every process that runs, zombies and the kernel's own threads left out, in the order of their IDs.
+#[must_use]
+pub fn all() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids.into_iter().filter_map(Process::read).collect()
+}
+
+impl Process {
+    fn read(pid: u32) -> Option<Self> {
+        let status = file::read(&of(pid, "status"), LARGEST_STATUS, Guard::Any).ok()?;
+        let process = Self::parse(pid, &status)?;
+        let arguments = file::read(&of(pid, "cmdline"), LARGEST_ARGUMENTS, Guard::Any).unwrap_or_default();
+        Some(Self { arguments: split(&arguments), ..process })
+    }
+
+    /// What `/proc/PID/status` says (proc(5)); `None` of a zombie, of a thread of the kernel's, and of what is no status. The kernel escapes line ends in
+    /// the name.
+    fn parse(pid: u32, status: &[u8]) -> Option<Self> {
+        let field = |name: &[u8]| {
+            let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(name))?;
+            str::from_utf8(&line[name.len()..]).ok()
+        };
+        let numbers = |name: &[u8]| -> Option<Vec<u32>> { field(name)?.split_ascii_whitespace().map(|word| word.parse().ok()).collect() };
+        // Only what has memory of its own can have been started by somebody.
+        field(b"VmSize:")?;
+        let pids = numbers(b"NSpid:")?;
+        let [parent] = numbers(b"PPid:")?[..] else { return None };
+        let user = *numbers(b"Uid:")?.get(1)?;
+        let depth = pids.len().checked_sub(1)?;
+        Some(Self { pid, parent, user, depth, is_first: depth > 0 && pids.last() == Some(&1), arguments: Vec::new() })
+    }
+
+    /// The file name of its program, as it says itself.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.arguments.first().and_then(|name| Path::new(name).file_name()?.to_str()).unwrap_or_default()
+    }
+
+    /// Its own name for a namespace of this kind, such as `mnt`; `None` where the caller may not know.
+    #[must_use]
+    pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
+        fs::read_link(of(self.pid, "ns").join(kind)).ok()
+    }
+
+    /// Its working directory, as it sees it.
+    #[must_use]
+    pub fn directory(&self) -> Option<PathBuf> {
+        fs::read_link(of(self.pid, "cwd")).ok()
+    }
+
+    /// The values of a flag in its arguments, as `--flag VALUE` or `--flag=VALUE`.
+    pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a OsStr> {
+        let next = self.arguments.iter().skip(1).map(Some).chain([None]);
+        self.arguments.iter().zip(next).filter_map(move |(word, next)| match word.as_bytes().strip_prefix(flag.as_bytes())? {
+            [] => next.map(OsString::as_os_str),
+            [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
+            _ => None,
+        })
+    }
+
+    /// The last value of a flag, which is the one that counts.
+    #[must_use]
+    pub fn value<'a>(&'a self, flag: &'a str) -> Option<&'a OsStr> {
+        self.values(flag).last()
+    }
+}
+
+/// A file that `/proc` has of a process.
+pub fn of(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+fn split(arguments: &[u8]) -> Vec<OsString> {
+    let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
+    match arguments {
+        [] => Vec::new(),
+        arguments => arguments.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str =
+        "Name:\tsh\\nNSpid:\t1\nUmask:\t0022\nState:\tS (sleeping)\nPPid:\t407\nUid:\t0\t4\t0\t0\nVmSize:\t  1 kB\nNSpid:\t429\t1\n";
+
+    #[test]
+    fn the_kernel_says_whose_child_a_process_is_and_how_deep_its_namespace_lies() {
+        let own = Process { pid: 429, parent: 407, user: 4, depth: 1, is_first: true, arguments: Vec::new() };
+        assert_eq!(Process::parse(429, STATUS.as_bytes()), Some(own.clone()));
+        for (from, to, expected) in [
+            ("429\t1\n", "429\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
+            ("429\t1\n", "1\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
+            ("429\t1\n", "429\t7\t1\n", Some(Process { depth: 2, ..own.clone() })),
+            ("429\t1\n", "429\t7\t2\n", Some(Process { depth: 2, is_first: false, ..own.clone() })),
+            ("VmSize:\t  1 kB\n", "", None),
+            ("PPid:\t407\n", "", None),
+            ("NSpid:\t429", "NSpid:\tx", None),
+        ] {
+            assert_eq!(Process::parse(429, STATUS.replace(from, to).as_bytes()), expected, "{from:?} {to:?}");
+        }
+        let this = all().into_iter().find(|process| process.pid == std::process::id()).unwrap();
+        assert_eq!((this.parent, this.user), (std::os::unix::process::parent_id(), nix::unistd::geteuid().as_raw()));
+        assert_eq!(this.arguments, std::env::args_os().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_flag_has_its_value_in_either_form_and_the_last_one_counts() {
+        let process = |line: &str| Process {
+            arguments: line.split(' ').map(OsString::from).collect(),
+            ..Process { pid: 1, parent: 0, user: 0, depth: 0, is_first: false, arguments: Vec::new() }
+        };
+        for (line, value) in [
+            ("dockerd --exec-root /run/a", Some("/run/a")),
+            ("dockerd --exec-root=/run/a", Some("/run/a")),
+            ("dockerd --exec-root /run/a --exec-root=/run/b", Some("/run/b")),
+            ("dockerd --exec-rooted=/run/a", None),
+            ("dockerd --exec-root", None),
+            ("dockerd", None),
+        ] {
+            assert_eq!(process(line).value("--exec-root"), value.map(OsStr::new), "{line}");
+        }
+        assert_eq!(process("/usr/bin/dockerd -D").program(), "dockerd");
+        assert_eq!((split(b"a\0\0b\0"), split(b"")), (vec!["a".into(), "".into(), "b".into()], Vec::<OsString>::new()));
+    }
+}
