@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::conf::StorageSettings;
 use super::layer_id::LayerId;
 use super::seen::upper_layer;
-use super::stores::{self, StorageSettings};
+use super::stores;
 use crate::container::mount::{self, RootMount};
 use crate::sys::file;
 
@@ -55,7 +56,7 @@ fn shown_layer(point: &Path) -> Option<BuildPlace> {
 /// The kernel names the folder that is bound to the root from the root of its file system on, which need not be mounted at `/`.
 fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     let (driver, (prefix, own)) = ["vfs", "btrfs"].into_iter().find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
-    let set = StorageSettings::load(settings).graph_root;
+    let set = StorageSettings::load(settings).graph_roots;
     let mut graph_roots = [prefix].into_iter().chain(set).chain([PathBuf::from(GRAPH_ROOT)]);
     let graph_root = graph_roots.find(|graph_root| file::is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
     Some(BuildPlace { graph_root, driver: driver.to_owned(), own })

@@ -22,6 +22,7 @@ pub mod layer_id;
 pub mod records;
 pub mod reference;
 pub mod big_data;
+pub mod conf;
 pub mod stores;
 pub mod container;
 pub mod lower;
@@ -38,13 +39,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use build::BuildPlace;
+use conf::SETTINGS;
 use layer_id::LayerId;
 use lower::Stack;
 use records::ContainerRecord;
 pub use records::{InPod, Maker};
 use seen::{Seen, upper_layer};
 use settle::{Case, Top};
-use stores::{SETTINGS, Stores};
+use stores::Stores;
 
 use super::digest::Digest;
 use super::{Corrupt, Evidence, LineageError, Origin, Unknown};

@@ -5,13 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::conf::SETTINGS;
 use super::container;
 use super::layer_id::LayerId;
 use super::records::ImageRecord;
 use super::reference::{self, NotOne};
 use super::seen::{self, Seen};
 use super::settle::{Case, Top};
-use super::stores::{self, SETTINGS, Stores};
+use super::stores::{self, Stores};
 use super::{image_of, named, own_layer};
 use crate::container::{ContainerId, mount};
 use crate::lineage::digest::Digest;

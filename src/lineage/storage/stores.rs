@@ -14,16 +14,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::conf::StorageSettings;
 use super::layer_id::LayerId;
 use crate::sys::file::{self, Guard};
 
-/// The settings of containers/storage, the one that counts first (containers/storage: types/options.go). The per-user one is not read: it lies where
-/// its user says, and the mount shows what it names.
-pub const SETTINGS: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
-
-/// The largest `storage.conf` and command line that are read, in bytes.
+/// The largest command line that is read, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
 
 /// The stores that one driver's layers and images may lie in.
@@ -109,54 +104,6 @@ impl Stores {
     }
 }
 
-/// The part of `storage.conf` that is read. What is not absolute, or not of the right kind, counts as missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StorageSettings {
-    /// `storage.graphroot`.
-    pub graph_root: Option<PathBuf>,
-    /// `storage.imagestore` and `storage.options.additionalimagestores`, in this order.
-    pub image_stores: Vec<PathBuf>,
-}
-
-impl StorageSettings {
-    /// Reads the text of a `storage.conf`; one that is not TOML says nothing.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let Ok(File { storage }) = toml::from_str(text) else { return Self::default() };
-        let path = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-        let additional = storage.options.unwrap_or_default().additionalimagestores.unwrap_or_default();
-        Self {
-            graph_root: storage.graphroot.and_then(path),
-            image_stores: storage.imagestore.into_iter().chain(additional).filter_map(path).collect(),
-        }
-    }
-
-    /// Reads the first of `files` that is there: it hides the others, as it does for the engines.
-    #[must_use]
-    pub fn load(files: &[PathBuf]) -> Self {
-        let text = files.iter().find_map(|path| file::read_text(path, LARGEST_TEXT, Guard::Any).ok());
-        text.map_or_else(Self::default, |text| Self::parse(&text))
-    }
-}
-
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    storage: Table,
-}
-
-#[derive(Default, Deserialize)]
-struct Table {
-    graphroot: Option<String>,
-    imagestore: Option<String>,
-    options: Option<Options>,
-}
-
-#[derive(Default, Deserialize)]
-struct Options {
-    additionalimagestores: Option<Vec<String>>,
-}
-
 /// A process's command line; nothing when it cannot be read.
 fn words_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
@@ -205,18 +152,6 @@ mod tests {
     use super::*;
 
     const ID: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
-
-    #[test]
-    fn the_settings_of_containers_storage_are_read() {
-        let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/x\"\ngraphroot = \"/srv/x\"\nimagestore = \"/srv/i\"\ntransient_store = true\n\
-                    [storage.options]\nadditionalimagestores = [\"/srv/a\", \"relative\", \"/srv/b\",]\n[storage.options.overlay]\nmountopt = \"nodev\"\n";
-        let expected =
-            StorageSettings { graph_root: Some("/srv/x".into()), image_stores: vec!["/srv/i".into(), "/srv/a".into(), "/srv/b".into()] };
-        assert_eq!(StorageSettings::parse(text), expected);
-        for text in ["", "[storage]", "[storage]\ngraphroot = \"x\"", "[storage", "storage = 1", "[storage]\ngraphroot = 1"] {
-            assert_eq!(StorageSettings::parse(text), StorageSettings::default(), "{text}");
-        }
-    }
 
     #[test]
     fn the_path_of_a_layer_names_its_store() {

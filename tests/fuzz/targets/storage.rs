@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use embargo::lineage::storage::records::{self, ContainerRecord, ImageRecord, LayerRecord, Record};
-use embargo::lineage::storage::{big_data, build, layer_id::LayerId, lower, reference, stores};
+use embargo::lineage::storage::{big_data, build, conf, layer_id::LayerId, lower, reference, stores};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     stores::image_stores_in(bytes).for_each(drop);
     build::fuse_mounts(bytes).for_each(drop);
     if let Ok(text) = std::str::from_utf8(bytes) {
-        _ = stores::StorageSettings::parse(text);
+        conf::StorageSettings::default().add(text);
         _ = lower::parse(Path::new(text));
         _ = stores::shown_in(Path::new(text), "overlay");
         _ = LayerId::parse(text);
