@@ -66,12 +66,26 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl Platform {
+    /// Whether it is no platform at all: what BuildKit gives to an attestation (moby/buildkit, docs/attestations/attestation-storage.md).
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+}
+
 impl fmt::Display for Platform {
     /// `os/architecture[/variant]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
         self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
     }
+}
+
+/// Whether a word is a name with a tag as it stands, whatever place its first part may also be.
+#[must_use]
+pub fn is_name(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
 }
 
 /// An image config: the document whose digest is the image ID.
@@ -133,6 +147,8 @@ pub struct Manifest {
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
+    /// Whether each of its layers, of which it has some, is a JSON document: an in-toto attestation, a signature. No file system is made of such.
+    pub holds_documents: bool,
 }
 
 /// An image index, or Docker's manifest list.
@@ -165,11 +181,16 @@ impl Document {
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: DocumentText = object(bytes, "manifest")?;
         match (text.config, text.layers, text.manifests) {
-            (Some(config), layers, None) => Ok(Self::Manifest(Manifest {
-                image_id: ImageId(config.digest.0),
-                config_type: config.media_type,
-                layers: layers.unwrap_or_default().into_iter().map(|layer| LayerDigest(layer.digest.0)).collect(),
-            })),
+            (Some(config), layers, None) => {
+                let layers = layers.unwrap_or_default();
+                let is_document = |layer: &DescriptorText| layer.media_type.as_ref().is_some_and(|kind| kind.ends_with("json"));
+                Ok(Self::Manifest(Manifest {
+                    image_id: ImageId(config.digest.0),
+                    config_type: config.media_type,
+                    holds_documents: !layers.is_empty() && layers.iter().all(is_document),
+                    layers: layers.into_iter().map(|layer| LayerDigest(layer.digest.0)).collect(),
+                }))
+            }
             (None, None, Some(manifests)) => Ok(Self::Index(Index { manifests: manifests.into_iter().map(IndexEntry::from).collect() })),
             (None, _, None) => Err(BadImage::new("manifest", "it names neither a config nor manifests")),
             (_, _, Some(_)) => Err(BadImage::new("manifest", "it is a manifest and an index at once")),
@@ -186,13 +207,15 @@ impl Document {
 }
 
 impl Manifest {
-    /// Whether the config is an image's, and not that of some other artifact kept in the same form.
+    /// Whether it is an image, and not some other artifact kept in the same form: by its config, and by its layers, since an attestation has the config
+    /// of an image, and may have lost the annotation that calls it one.
     #[must_use]
     pub fn is_image(&self) -> bool {
-        match self.config_type.as_deref() {
-            None | Some("application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json") => true,
-            Some(_) => false,
-        }
+        !self.holds_documents
+            && match self.config_type.as_deref() {
+                None | Some("application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json") => true,
+                Some(_) => false,
+            }
     }
 }
 

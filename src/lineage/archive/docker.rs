@@ -53,7 +53,7 @@ fn image(source: &Source, entry: Entry) -> Result<ArchivedImage, ArchiveError> {
         source.check(&entry.config, named, digest)?;
     }
     let image_config = ImageConfig::parse(&bytes).map_err(|fault| source.fault(&entry.config, fault))?;
-    let layers: Vec<_> = entry.layers.unwrap_or_default().iter().map(|name| source.resolve(name).to_owned()).collect();
+    let layers: Vec<_> = entry.layers.unwrap_or_default().iter().map(|name| source.resolve(name)).collect();
     if layers.len() != image_config.diff_ids.len() {
         let fault = format_args!("it has {} diff IDs, and {MANIFEST} has {} layers", image_config.diff_ids.len(), layers.len());
         return Err(source.fault(&entry.config, fault));

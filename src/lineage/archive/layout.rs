@@ -76,9 +76,11 @@ impl Walk<'_> {
         self.indexes.push(digest);
         for entry in index.manifests.iter().filter(|entry| !entry.is_attestation) {
             match self.document(entry.digest) {
-                Err(ArchiveError::NoMember(_, name)) if name == blob_name(entry.digest) => {
-                    self.found.absent.push(entry.platform.as_ref().map_or_else(|| entry.digest.to_string(), ToString::to_string));
-                }
+                Err(ArchiveError::NoMember(_, name)) if name == blob_name(entry.digest) => match &entry.platform {
+                    Some(platform) if platform.is_unknown() => {}
+                    Some(platform) => self.found.absent.push(platform.to_string()),
+                    None => self.found.absent.push(entry.digest.to_string()),
+                },
                 other => other?,
             }
         }

@@ -2,9 +2,10 @@
 //!
 //! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to read the big members once, in the archive's
 //! order. Hostile: names, sizes, links and the order of members are the author's. A tar archive is read front to back, never unpacked; its JSON
-//! documents are kept in memory up to a limit. Two documents of one name are refused, because readers differ in which of them they take.
+//! documents are kept in memory up to a limit. Two members of one name that differ are refused, because readers differ in which of them they take.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -17,6 +18,8 @@ use crate::sys::file::{self, Guard};
 
 /// The most bytes of documents that are kept of one archive.
 const MAX_KEPT: usize = 64 << 20;
+/// The most links that are followed to a member (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 /// The most members of one archive.
 const MAX_MEMBERS: usize = 100_000;
 
@@ -43,6 +46,63 @@ struct Tar {
     links: BTreeMap<String, String>,
 }
 
+/// Whether a member may stand beside those that were read before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// There is no other of its name, or the same once more: tar appends what it is given twice.
+    Fits,
+    /// Another of its name is something else.
+    Differs,
+}
+
+impl Tar {
+    fn add_document(&mut self, name: &str, bytes: Vec<u8>) -> Added {
+        if self.others.contains(name) || self.links.contains_key(name) {
+            return Added::Differs;
+        }
+        added(self.documents.entry(name.to_owned()), bytes)
+    }
+
+    fn add_link(&mut self, name: &str, target: String) -> Added {
+        if self.others.contains(name) || self.documents.contains_key(name) {
+            return Added::Differs;
+        }
+        added(self.links.entry(name.to_owned()), target)
+    }
+
+    /// What is large is compared with its digest when it is read, each time that it is there.
+    fn add_other(&mut self, name: &str) -> Added {
+        if self.links.contains_key(name) || self.documents.contains_key(name) {
+            return Added::Differs;
+        }
+        self.others.insert(name.to_owned());
+        Added::Fits
+    }
+
+    /// The member that `name` leads to in the end.
+    fn resolve(&self, name: &str) -> String {
+        let mut here = plain(name);
+        for _ in 0..MOST_LINKS {
+            match self.links.get(&here) {
+                Some(next) => here.clone_from(next),
+                None => break,
+            }
+        }
+        here
+    }
+}
+
+fn added<V: PartialEq>(entry: MapEntry<'_, String, V>, value: V) -> Added {
+    match entry {
+        MapEntry::Vacant(place) => {
+            place.insert(value);
+            Added::Fits
+        }
+        MapEntry::Occupied(known) if *known.get() == value => Added::Fits,
+        MapEntry::Occupied(_) => Added::Differs,
+    }
+}
+
 impl Source {
     pub(super) fn folder(path: &Path) -> Self {
         Self { path: path.to_owned(), members: Members::Folder }
@@ -53,18 +113,21 @@ impl Source {
         let mut tar = Tar::default();
         let mut kept = 0;
         each_member(path, &mut |name, entry| {
-            if let Some(target) = link_target(name, entry) {
-                tar.links.insert(name.to_owned(), target);
+            let is_new = if let Some(target) = link_target(name, entry) {
+                tar.add_link(name, target)
             } else if entry.header().entry_type().is_file() {
                 match document(entry).map_err(|error| ArchiveError::Tar(path.to_owned(), error))? {
-                    None => drop(tar.others.insert(name.to_owned())),
+                    None => tar.add_other(name),
                     Some(bytes) => {
                         kept += bytes.len();
-                        if tar.documents.insert(name.to_owned(), bytes).is_some() {
-                            return Err(ArchiveError::Twice(path.to_owned(), name.to_owned()));
-                        }
+                        tar.add_document(name, bytes)
                     }
                 }
+            } else {
+                Added::Fits
+            };
+            if is_new == Added::Differs {
+                return Err(ArchiveError::Twice(path.to_owned(), name.to_owned()));
             }
             let members = tar.documents.len() + tar.others.len() + tar.links.len();
             let much = if kept > MAX_KEPT { Some("documents") } else { (members > MAX_MEMBERS).then_some("members") };
@@ -86,10 +149,10 @@ impl Source {
                 Err(error) => Err(ArchiveError::File(error)),
             },
             Members::Tar(tar) => {
-                let name = self.resolve(name);
-                match tar.documents.get(name) {
+                let resolved = tar.resolve(name);
+                match tar.documents.get(&resolved) {
                     Some(bytes) => Ok(Cow::Borrowed(bytes)),
-                    None if tar.others.contains(name) => Err(self.fault(name, "it is no JSON document, or larger than 4 MiB")),
+                    None if tar.others.contains(&resolved) => Err(self.fault(name, "it is no JSON document, or larger than 4 MiB")),
                     None => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
                 }
             }
@@ -104,11 +167,11 @@ impl Source {
         Ok(bytes)
     }
 
-    /// The member that `name` leads to: itself, unless it is a link.
-    pub(super) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+    /// The member that `name` leads to: itself, unless it is a link, or a link to a link.
+    pub(super) fn resolve(&self, name: &str) -> String {
         match &self.members {
-            Members::Folder => name,
-            Members::Tar(tar) => tar.links.get(name).map_or(name, String::as_str),
+            Members::Folder => name.to_owned(),
+            Members::Tar(tar) => tar.resolve(name),
         }
     }
 
@@ -134,6 +197,11 @@ impl Source {
     pub(super) fn fault(&self, name: &str, fault: impl std::fmt::Display) -> ArchiveError {
         ArchiveError::Member(self.path.clone(), name.to_owned(), fault.to_string())
     }
+}
+
+/// A member's name as it is looked up: tar and those who write `manifest.json` may put `./` before it.
+fn plain(name: &str) -> String {
+    name.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
 }
 
 /// The name of a layout's member with this digest (image-layout.md, "Blobs").
@@ -176,7 +244,7 @@ fn each_member(path: &Path, visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Resul
         let mut entry = entry.map_err(broken)?;
         // A name that is not UTF-8 is none that a document could refer to.
         let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
-        visit(name.trim_start_matches("./"), &mut entry)?;
+        visit(&plain(&name), &mut entry)?;
     }
     Ok(())
 }

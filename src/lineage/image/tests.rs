@@ -75,10 +75,26 @@ fn a_manifest_gives_the_image_id_and_the_stored_layers() {
             "layers":[{{"mediaType":"x/y","digest":"{layer}","size":1}}],"subject":null}}"#
     );
     let read = Document::parse(text.as_bytes()).unwrap();
-    let manifest = Manifest { image_id: ImageId(image_id), config_type: Some(oci.to_owned()), layers: vec![LayerDigest(layer)] };
+    let manifest = Manifest {
+        image_id: ImageId(image_id),
+        config_type: Some(oci.to_owned()),
+        layers: vec![LayerDigest(layer)],
+        holds_documents: false,
+    };
     assert!(manifest.is_image());
     assert!(!Manifest { config_type: Some("application/vnd.in-toto+json".to_owned()), ..manifest.clone() }.is_image());
-    assert_eq!(read, Document::Manifest(manifest));
+    assert_eq!(read, Document::Manifest(manifest.clone()));
+    // An attestation has an image's config: what its layers are tells it apart.
+    for (kind, holds_documents) in [
+        ("application/vnd.in-toto+json", true),
+        ("application/vnd.dsse.envelope.v1+json", true),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", false),
+        ("application/vnd.oci.image.layer.nydus.blob.v1", false),
+        ("", false),
+    ] {
+        let read = Document::parse(text.replace("x/y", kind).as_bytes()).unwrap();
+        assert_eq!(read, Document::Manifest(Manifest { holds_documents, ..manifest.clone() }), "{kind}");
+    }
 }
 
 #[test]
