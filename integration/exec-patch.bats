@@ -105,9 +105,9 @@ others() {
   only_patched 1 $(names deep)
 }
 
-@test "a ban that has no patch: none of its containers is entered, and each is told" {
+@test "a ban that has no patch: refused before there is a run, and none of its containers is entered" {
   ban_and_publish base:1
-  ends 3 --ban BAN-2026-0007
+  ends 1 --ban BAN-2026-0007
   only_patched 1
   [[ $output == *BAN-2026-0007* ]] || fail "$(said)"
   ends 0 --ban BAN-2026-0007 -- "${MARK[@]}"

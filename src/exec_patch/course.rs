@@ -139,9 +139,12 @@ impl Course<'_> {
         let mut plan = outlook.first_plan(selection, undertaking);
         plan.warnings.extend(ended);
         outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
-        if plan.exit() == Exit::NothingMatched && undertaking.past().is_none() {
+        if plan.is_nothing() && undertaking.past().is_none() {
             // No run, and no journal of one.
-            return self.print(&plan).map(|()| Exit::NothingMatched);
+            return self.print(&plan).map(|()| plan.exit());
+        }
+        if let (Some(why), None) = (plan.no_patch(&undertaking.kit.order().wanted.what), undertaking.past()) {
+            return Err(PatchError::NoPatch(why.clone()));
         }
         let journal = self.journal(undertaking, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
@@ -170,7 +173,7 @@ impl Course<'_> {
             let matches = plan.planned.len();
             prospect.of(plan, record).map(|turns| Found { turns, matches })
         });
-        self.finish(record, &journal, ended)
+        self.finish(record, &journal, ended, if scanner.has_unfound() { Exit::NotAllWell } else { Exit::Clear })
     }
 
     /// Prints a plan that is not carried out. Its warnings are part of it for machines.
@@ -207,15 +210,25 @@ impl Course<'_> {
         Ok(journal)
     }
 
-    /// What remains to be said when everything has ended.
-    fn finish(&self, mut record: Record<'_>, journal: &Journal, ended: Result<Option<Halt>, PatchError>) -> Result<Exit, PatchError> {
+    /// What remains to be said when everything has ended; `best` is how it ends at best.
+    fn finish(
+        &self,
+        mut record: Record<'_>,
+        journal: &Journal,
+        ended: Result<Option<Halt>, PatchError>,
+        best: Exit,
+    ) -> Result<Exit, PatchError> {
         let (stopped, fault) = match ended {
             Ok(halt) => (halt, None),
             Err(PatchError::Journal(fault)) => (Some(Halt::Journal), Some(fault.into())),
             Err(fault) => (Some(Halt::Scan), Some(fault)),
         };
         let fault = fault.or_else(|| record.fault().map(PatchError::from));
-        let exit = if fault.is_some() { Exit::Failed } else { record.exit() };
+        let exit = match (fault.is_some(), record.exit()) {
+            (true, _) => Exit::Failed,
+            (false, Exit::Clear) => best,
+            (false, exit) => exit,
+        };
         let (mut finished, fault) = match end(journal, &record, exit, stopped) {
             Ok((finished, written)) => (Some(finished), fault.or(written.err().map(PatchError::from))),
             Err(unread) => (None, fault.or(Some(unread.into()))),

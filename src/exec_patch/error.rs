@@ -8,7 +8,7 @@ use std::{fmt, io};
 use super::journal::error::JournalError;
 use super::journal::line::RunId;
 use super::pace::Halt;
-use super::payload::PayloadError;
+use super::payload::{NoPatch, PayloadError};
 use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
 use crate::report::{Exit, line};
@@ -41,6 +41,8 @@ pub enum PatchError {
     List(ListError),
     /// Too few have signed the list in force for its patches to run: this is how many have, and those patches.
     TooFewSigned(Tally, Vec<Withheld>),
+    /// What was asked for can run nowhere: the ban has no patch, or needs something that was not given.
+    NoPatch(NoPatch),
     /// Another list came into force meanwhile: that version was looked at, this one answers now.
     OtherList(u64, Option<u64>),
     /// The run has come to an end, after which nothing more of it may begin: why it stopped, where it did.
@@ -66,9 +68,10 @@ impl PatchError {
                     "let more holders of list keys sign it, or type a command yourself: embargo exec-patch --ban {ban} -- COMMAND"
                 ))
             }
+            Self::NoPatch(NoPatch::None(_)) => Some("say what to run: embargo exec-patch … -- COMMAND, or --script FILE".to_owned()),
             Self::OtherList(..) => Some("run it again".to_owned()),
             Self::Over(run, stopped) => Some(after(run, *stopped)),
-            Self::Settings(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
+            Self::Settings(_) | Self::NoPatch(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
         }
         .or_else(|| self.is_denied().then(|| "run as root".to_owned()))
     }
@@ -85,6 +88,7 @@ impl PatchError {
             | Self::Prior(_)
             | Self::List(_)
             | Self::TooFewSigned(..)
+            | Self::NoPatch(_)
             | Self::OtherList(..)
             | Self::Over(..)
             | Self::Process(_)
@@ -122,6 +126,7 @@ impl fmt::Display for PatchError {
             Self::TooFewSigned(Tally { good, wanted, .. }, _) => {
                 write!(f, "cannot run the list's patches: {good} signed it, and the lift threshold is {wanted}")
             }
+            Self::NoPatch(why) => write!(f, "cannot patch anything: {why}"),
             Self::OtherList(then, Some(now)) => write!(f, "cannot rely on list {then}: list {now} answers by now"),
             Self::OtherList(then, None) => write!(f, "cannot rely on list {then}: no list answers by now"),
             Self::Over(run, None) => write!(f, "cannot go on with run {run}: it has ended, and nothing of it is left to do"),
@@ -141,7 +146,7 @@ impl Error for PatchError {
             Self::Journal(error) | Self::Prior(error) => error.source(),
             Self::List(error) => error.source(),
             Self::Process(error) | Self::Print(error) => Some(error),
-            Self::TooFewSigned(..) | Self::OtherList(..) | Self::Over(..) => None,
+            Self::TooFewSigned(..) | Self::NoPatch(_) | Self::OtherList(..) | Self::Over(..) => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::job::Container;
 use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
 use super::payload::{Kit, NoPatch, Payload};
-use super::select::{LeftOut, Match, Selection, Stranger};
+use super::select::{LeftOut, Match, Selection, Stranger, What};
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
 pub use told::{called, place};
@@ -30,6 +30,8 @@ pub struct Plan {
     pub list_version: Option<u64>,
     /// What a person should know of it.
     pub warnings: Vec<String>,
+    /// How many containers that were named have not been found.
+    pub unfound: usize,
 }
 
 /// What would be done in one container.
@@ -60,14 +62,15 @@ impl Plan {
     /// What follows for these containers; `step` says what does for a patch, by what ran before.
     #[must_use]
     pub fn of(selection: Selection, kit: &Kit, step: impl Fn(&Container, Payload) -> Step) -> Self {
-        let Selection { matches, strangers, left_out, list, warnings } = selection;
+        let Selection { matches, strangers, left_out, list, warnings, unfound } = selection;
         let list_version = list.map(|list| list.version);
         let planned = |Match { container, reasons, bans }: Match| {
             let payloads = kit.payloads(&bans).into_iter();
             let steps = payloads.map(|payload| payload.map_or_else(Step::Cannot, |payload| step(&container, payload))).collect();
             Planned { container, reasons, steps }
         };
-        Self { planned: matches.into_iter().map(planned).collect(), strangers, left_out, bygone: Vec::new(), list_version, warnings }
+        let planned = matches.into_iter().map(planned).collect();
+        Self { planned, strangers, left_out, bygone: Vec::new(), list_version, warnings, unfound: unfound.len() }
     }
 
     /// Each patch of each container.
@@ -90,13 +93,33 @@ impl Plan {
     /// How a dry run ends: as a run would in which every command does its work.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_nothing = self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty();
-        let is_well = self.steps().all(Step::is_well) && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
-        match (is_nothing, is_well && self.strangers.is_empty()) {
-            (true, _) => Exit::NothingMatched,
+        let is_well = self.unfound == 0 && self.steps().all(Step::is_well) && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
+        match (self.is_nothing(), is_well && self.strangers.is_empty()) {
+            (true, true) => Exit::NothingMatched,
             (false, true) => Exit::Clear,
-            (false, false) => Exit::NotAllWell,
+            (true | false, false) => Exit::NotAllWell,
         }
+    }
+
+    /// Whether there is no container in it of which anything is to be done or said.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty()
+    }
+
+    /// Why nothing can run, where that is so: in any container, if every ban was named, else in all of them.
+    #[must_use]
+    pub fn no_patch(&self, what: &What) -> Option<&NoPatch> {
+        let cannot = |step: &'_ Step| matches!(step, Step::Cannot(_));
+        let must_all = match what {
+            What::Bans(_) => true,
+            What::AllBanned | What::Base(_) | What::Image(_) => false,
+        };
+        let why = self.steps().find_map(|step| match step {
+            Step::Cannot(why) => Some(why),
+            Step::Run(_) | Step::Before(..) | Step::Stands(..) => None,
+        })?;
+        (must_all || self.steps().all(cannot)).then_some(why)
     }
 
     /// The plan for people.

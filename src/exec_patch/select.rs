@@ -12,6 +12,7 @@ mod said;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,8 @@ pub struct Selection {
     pub list: Option<ListId>,
     /// What a person should know of it, one line each. A later scan may say the same again.
     pub warnings: Vec<String>,
+    /// The containers that were named and have not been found, in any look so far.
+    pub unfound: BTreeSet<String>,
 }
 
 /// A container that matches.
@@ -159,6 +162,8 @@ pub struct Scanner<'a> {
     resolved: Resolved,
     /// Whether the list was found to have the bans that were named. One that is lifted later has no more matches, and is no error.
     has_bans: bool,
+    /// The containers that were named and that no look has found; `None` before the first.
+    unfound: Option<BTreeSet<String>>,
 }
 
 /// Looks once.
@@ -181,7 +186,15 @@ impl<'a> Scanner<'a> {
             What::Base(word) => Target::Base(Base::find(word, paths, settings)?),
             What::Image(word) => Target::Image(Image::find(word, paths, settings)?),
         };
-        Ok(Self { wanted: wanted.clone(), target, paths, settings: settings.clone(), resolved: Resolved::default(), has_bans: false })
+        Ok(Self {
+            wanted: wanted.clone(),
+            target,
+            paths,
+            settings: settings.clone(),
+            resolved: Resolved::default(),
+            has_bans: false,
+            unfound: None,
+        })
     }
 
     /// Whether a ban that this is about signs the script of this digest; where an image was named, none does.
@@ -217,7 +230,19 @@ impl<'a> Scanner<'a> {
         others.extend(self.judge(told, now, &mut selection)?);
         self.has_bans = true;
         selection.warnings.extend(self.wanted.missed(&selection, others.iter()));
+        selection.unfound = self.wanted.unfound(&selection, others.iter());
+        // One that has ended by now was there all the same.
+        if let Some(before) = &self.unfound {
+            selection.unfound.retain(|word| before.contains(word));
+        }
+        self.unfound = Some(selection.unfound.clone());
         Ok(selection)
+    }
+
+    /// Whether a container that was named has not been found by any look.
+    #[must_use]
+    pub fn has_unfound(&self) -> bool {
+        self.unfound.as_ref().is_some_and(|unfound| !unfound.is_empty())
     }
 
     /// Compares every container with what is wanted; out are those that do not match.

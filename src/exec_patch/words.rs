@@ -78,7 +78,7 @@ struct Args {
     /// Containers to which this ban applies, in effect or still to come; those that are cured or excepted are left out. May be given more than once.
     #[arg(long, value_name = "ID", group = "subject", value_parser = values::ban, help_heading = "Which containers")]
     ban: Vec<String>,
-    /// Containers to which any ban in effect applies.
+    /// Containers to which any ban applies that is in effect, one that only warns included.
     #[arg(long, group = "subject", help_heading = "Which containers")]
     all_banned: bool,
     /// Containers built on this image: a chain ID, or an image in any local engine, an OCI layout or an archive, as `embargoctl lineage` takes it.

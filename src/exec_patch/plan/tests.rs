@@ -46,6 +46,7 @@ fn selection() -> Selection {
         left_out: vec![LeftOut { container: container("two", None), reasons: vec!["cured by sha256:ab".to_owned()] }],
         list: Some(ListId { version: 412, head: Digest::of(b"head") }),
         warnings: Vec::new(),
+        unfound: std::collections::BTreeSet::new(),
     }
 }
 
@@ -113,6 +114,22 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
     assert_eq!(Plan { planned: Vec::new(), ..plan(None) }.exit(), Exit::NotAllWell);
     let nothing = Plan::of(Selection { strangers: Vec::new(), ..selection() }, &kit(Means::Signed), |_, payload| Step::Run(payload));
     assert_eq!(nothing.exit(), Exit::NotAllWell);
+    // A container that was named and is not there: whatever else is found, the order is not carried out.
+    assert_eq!(Plan { strangers: Vec::new(), unfound: 1, ..plan(None) }.exit(), Exit::NotAllWell);
+    assert_eq!(Plan { unfound: 1, ..Plan::default() }.exit(), Exit::NotAllWell);
+}
+
+#[test]
+fn what_can_run_nowhere_is_no_plan_for_a_run() {
+    let nothing = Plan::of(selection(), &kit(Means::Signed), |_, payload| Step::Run(payload));
+    let why = NoPatch::None("no ban".to_owned());
+    for what in [What::Bans(vec!["BAN-1".to_owned()]), What::AllBanned, What::Base("b".to_owned())] {
+        assert_eq!(nothing.no_patch(&what), Some(&why), "{what:?}");
+        assert_eq!(plan(None).no_patch(&what), None, "{what:?}");
+    }
+    let mixed = Plan { planned: [nothing.planned, plan(None).planned].concat(), ..Plan::default() };
+    assert_eq!(mixed.no_patch(&What::Bans(vec!["BAN-1".to_owned()])), Some(&why));
+    assert_eq!(mixed.no_patch(&What::AllBanned), None);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::verdict::{self, Case, Finding, Labels, Standing};
 pub(super) enum Of<'a> {
     /// Those of these bans, unless the container is cured or excepted, or the ban has lapsed.
     Bans(&'a [String]),
-    /// Those in effect.
+    /// Those in effect, and those that only warn.
     Effect,
 }
 
@@ -195,8 +195,8 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
 /// Whether a finding is one to act on.
 const fn is_wanted(of: Of<'_>, standing: &Standing) -> bool {
     match (of, standing) {
-        (Of::Bans(_) | Of::Effect, Standing::InEffect) | (Of::Bans(_), Standing::Ahead { .. } | Standing::Warns) => true,
-        (Of::Effect, Standing::Ahead { .. } | Standing::Warns)
+        (Of::Bans(_) | Of::Effect, Standing::InEffect | Standing::Warns) | (Of::Bans(_), Standing::Ahead { .. }) => true,
+        (Of::Effect, Standing::Ahead { .. })
         | (Of::Bans(_) | Of::Effect, Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_)) => false,
     }
 }

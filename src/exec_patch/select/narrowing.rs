@@ -3,6 +3,8 @@
 //! In: engines, namespaces, and containers that were named. Out: whether one is among them, and what a person should know who named one that is not
 //! found. Pure. A container whose engine cannot be told may be of any engine, so only its ID narrows it away: nothing is left out in silence.
 
+use std::collections::BTreeSet;
+
 use super::{Selection, Stranger, Wanted};
 use crate::container::engine::Engine;
 use crate::node::names::is_called;
@@ -43,25 +45,55 @@ impl Wanted {
         is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
     }
 
-    /// What to know of those that were named and are not among the matches: `others` are the containers that run and are no match.
+    /// What to know of what was named and is not among the matches: `others` are the containers that run and are no match.
     #[must_use]
     pub(super) fn missed<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Instance> + Clone) -> Vec<String> {
+        let unfound = self.unfound(selection, others.clone());
         let said = |word: &String| {
-            let matches = selection.matches.iter().map(|found| (&found.container.id, &found.container.name));
-            let strangers = selection.strangers.iter().map(|found| (&found.id, &found.name));
-            let left_out = selection.left_out.iter().map(|found| (&found.container.id, &found.container.name));
-            let is_found = matches.chain(strangers).chain(left_out).any(|(id, name)| is_called(word, id, name.as_deref()));
-            let runs = || others.clone().any(|living| is_called(word, living.id(), living.name.as_deref()));
-            match (is_found, line::name(word)) {
-                (true, _) => None,
-                (false, word) if runs() => Some(format!("container {word} runs, and is no match")),
-                (false, word) => Some(format!("cannot find a running container whose name is {word}, or whose ID begins so")),
+            let name = line::name(word);
+            let runs = others.clone().any(|living| is_called(word, living.id(), living.name.as_deref()));
+            match (unfound.contains(word), runs && !selection.has(word)) {
+                (true, _) => Some(format!("cannot find a running container whose name is {name}, or whose ID begins so")),
+                (false, true) => Some(format!("container {name} runs, and is no match")),
+                (false, false) => None,
             }
         };
-        self.containers.iter().filter_map(said).collect()
+        let mut warnings: Vec<String> = self.containers.iter().filter_map(said).collect();
+        let (matches, strangers) = (&selection.matches, &selection.strangers);
+        for engine in &self.engines {
+            let is_there = matches.iter().any(|found| found.container.engine == *engine)
+                || strangers.iter().any(|found| found.engine.may_be(*engine))
+                || others.clone().any(|living| living.engine().may_be(*engine));
+            warnings.extend((!is_there).then(|| format!("no container of {engine} runs here")));
+        }
+        for namespace in &self.namespaces {
+            let is_it = |own: Option<&String>| own == Some(namespace);
+            let is_there = matches.iter().any(|found| is_it(found.container.namespace.as_ref()))
+                || strangers.iter().any(|found| is_it(found.namespace.as_ref()))
+                || others.clone().any(|living| is_it(living.namespace().as_ref()));
+            warnings.extend((!is_there).then(|| format!("no container runs in the namespace {}", line::name(namespace))));
+        }
+        warnings
+    }
+
+    /// The containers that were named and of which none runs.
+    #[must_use]
+    pub(super) fn unfound<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Instance> + Clone) -> BTreeSet<String> {
+        let runs = |word: &String| others.clone().any(|living| is_called(word, living.id(), living.name.as_deref()));
+        self.containers.iter().filter(|word| !selection.has(word) && !runs(word)).cloned().collect()
     }
 
     fn names(&self, id: &str, name: Option<&str>) -> bool {
         self.containers.is_empty() || self.containers.iter().any(|word| is_called(word, id, name))
+    }
+}
+
+impl Selection {
+    /// Whether a container that was named so is in it.
+    fn has(&self, word: &str) -> bool {
+        let matches = self.matches.iter().map(|found| (&found.container.id, &found.container.name));
+        let strangers = self.strangers.iter().map(|found| (&found.id, &found.name));
+        let left_out = self.left_out.iter().map(|found| (&found.container.id, &found.container.name));
+        matches.chain(strangers).chain(left_out).any(|(id, name)| is_called(word, id, name.as_deref()))
     }
 }

@@ -193,7 +193,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
 #[test]
 fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
     let mut node = Node::new();
-    for (letters, layers) in [("a", &[1][..]), ("b", &[2]), ("c", &[3, 9]), ("d", &[4]), ("e", &[5])] {
+    for (letters, layers) in [("a", &[1][..]), ("b", &[2]), ("c", &[3, 9]), ("d", &[4]), ("e", &[5]), ("f", &[6]), ("g", &[7])] {
         node.container(letters, layers);
     }
     let excepted =
@@ -204,11 +204,13 @@ fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
         ban("BAN-3", 3, "2026-11-20", &format!("cure = [\"{}\"]\n", digest(9))),
         ban("BAN-4", 4, "2026-11-27", ""),
         ban("BAN-5", 5, "2026-11-19", "lapses = 2026-11-20\n"),
+        ban("BAN-6", 6, "2026-11-20", "action = \"warn\"\n"),
+        ban("BAN-7", 7, "2026-11-27", "action = \"warn\"\n"),
     ];
     node.ban(&source.concat());
-    let all = wanted(What::Bans((1..=5).map(|number| format!("BAN-{number}")).collect()));
-    assert_eq!(node.told(&all), (strings(&["a-1", "d-1"]), strings(&["b-1", "c-1", "e-1"]), Vec::new()));
-    assert_eq!(node.told(&wanted(What::AllBanned)), (strings(&["a-1"]), strings(&["b-1", "c-1", "d-1", "e-1"]), Vec::new()));
+    let all = wanted(What::Bans((1..=7).map(|number| format!("BAN-{number}")).collect()));
+    assert_eq!(node.told(&all), (strings(&["a-1", "d-1", "f-1", "g-1"]), strings(&["b-1", "c-1", "e-1"]), Vec::new()));
+    assert_eq!(node.told(&wanted(What::AllBanned)), (strings(&["a-1", "f-1"]), strings(&["b-1", "c-1", "d-1", "e-1", "g-1"]), Vec::new()));
     assert_eq!(node.told(&by_ban("BAN-3")), (Vec::new(), strings(&["c-1"]), Vec::new()));
     let left_out = node.scan(&by_ban("BAN-2")).unwrap().left_out;
     assert_eq!(left_out[0].reasons, ["is base:2, banned by BAN-2 (high) since 2026-11-20, excepted by OPS-1 until 2026-12-01T00:00:00Z"]);
@@ -329,6 +331,7 @@ fn who_names_a_container_that_is_not_there_is_told() {
         let found = node.scan(&Wanted { containers: strings(words), ..by_base(&[1]) }).unwrap();
         let names: Vec<_> = found.matches.iter().filter_map(|found| found.container.name.clone()).collect();
         assert_eq!((names, found.warnings), (strings(matches), strings(warnings)), "{words:?}");
+        assert_eq!(found.unfound.len(), warnings.iter().filter(|warning| warning.starts_with("cannot find")).count(), "{words:?}");
     }
 }
 

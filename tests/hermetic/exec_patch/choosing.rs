@@ -67,8 +67,23 @@ fn a_name_that_finds_nothing_is_told() {
     let fleet = mixed();
     for words in [&["--container", "nope"][..], &["--container", "nope", "--dry-run"]] {
         let said = fleet.patch(words);
-        assert_eq!((said.status, said.out.as_str()), (Some(2), "no container matches\n"), "{words:?}: {said:?}");
+        assert_eq!((said.status, said.out.as_str()), (Some(3), "no container matches\n"), "{words:?}: {said:?}");
         assert!(said.err.contains("cannot find a running container whose name is nope, or whose ID begins so"), "{words:?}: {said:?}");
+    }
+    // Those that are found are patched all the same, and one that is no match was found.
+    for (other, status, patched) in [("nope", 3, &["web-1"][..]), ("other-1", 0, &["web-1", "web-2"])] {
+        let name = patched.last().unwrap();
+        assert_eq!(fleet.patch(&["--container", name, "--container", other, "--dry-run"]).status, Some(status), "{other}");
+        assert_eq!(fleet.patch(&["--container", name, "--container", other]).status, Some(status), "{other}");
+        assert_eq!(fleet.patched(), patched, "{other}");
+    }
+    for (words, said) in [
+        (&["--engine", "podman"][..], "no container of podman runs here"),
+        (&["--engine", "podman", "--engine", "docker"], "no container of podman runs here"),
+        (&["--namespace", "k8s.io"], "no container runs in the namespace k8s.io"),
+    ] {
+        let plan = fleet.patch(&[words, &["--dry-run"]].concat());
+        assert!(plan.err.contains(said) && !plan.err.contains("docker"), "{words:?}: {plan:?}");
     }
 }
 

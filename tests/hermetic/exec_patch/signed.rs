@@ -49,12 +49,18 @@ fn a_bans_own_patch_runs_when_no_command_is_typed() {
 }
 
 #[test]
-fn a_ban_without_a_patch_says_so_for_each_container() {
+fn a_ban_without_a_patch_is_refused_before_there_is_a_run() {
     let fleet = fleet("");
-    let said = fleet.run(&["--ban", "BAN-1"]);
-    assert_eq!(said.status, Some(3), "{said:?}");
-    assert!(said.out.contains("BAN-1 has no patch") || said.err.contains("BAN-1 has no patch"), "{said:?}");
-    assert!(fleet.ledger().is_empty() && fleet.calls().is_empty());
+    for words in [&["--ban", "BAN-1"][..], &["--all-banned"]] {
+        let said = fleet.run(words);
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: BAN-1 has no patch\nhint: say what to run: "), "{said:?}");
+        assert!(fleet.ledger().is_empty() && fleet.calls().is_empty() && fleet.runs().is_empty());
+        // The plan shows it for each container.
+        let plan = fleet.run(&[words, &["--dry-run"]].concat());
+        assert_eq!((plan.status, plan.out.matches("BAN-1 has no patch").count()), (Some(3), 2), "{plan:?}");
+    }
+    assert_eq!(fleet.run(&["--ban", "BAN-1", "--", "/bin/sh", "-c", "echo patched >> \"$LEDGER\""]).status, Some(0));
 }
 
 #[test]
@@ -66,8 +72,9 @@ fn a_signed_script_runs_by_its_digest_alone() {
     write_program(&wrong, format!("{script}# and more\n").as_bytes());
     for words in [&["--ban", "BAN-1"][..], &["--ban", "BAN-1", "--script", wrong.to_str().unwrap()]] {
         let said = fleet.run(words);
-        assert_eq!(said.status, Some(3), "{said:?}");
-        assert!(fleet.ledger().is_empty(), "{said:?}");
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: the patch of BAN-1 is the script sha256:"), "{said:?}");
+        assert!(fleet.ledger().is_empty() && fleet.runs().is_empty(), "{said:?}");
     }
     let said = fleet.run(&["--ban", "BAN-1", "--script", right.to_str().unwrap()]);
     assert_eq!(said.status, Some(0), "{said:?}");
