@@ -15,6 +15,7 @@ mod tests;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use self::answer::{Answer, Found, Outcome};
 use self::listed::List;
@@ -32,17 +33,24 @@ use crate::sys::process;
 use crate::verdict::break_glass::{self, BreakGlass};
 use crate::verdict::{self, Case, Judgement, Labels};
 
+/// What messages begin with.
+const PROGRAM: &str = "embargo check";
+
 /// The help text.
 const HELP: &str = "\
 Tell whether a container or an image on this node is banned.
 
 Usage: embargo check [--json] [--container|--image] CONTAINER|IMAGE
+       embargo check [--json] [--list FILE] [--keyset FILE] IMAGE
 
 A container is named by its ID, the beginning of its ID, or its engine's name for it; it may run or not.
-An image is named by a reference or an image ID, in any engine's store on this node.
+An image is named by a reference or an image ID, in any engine's store on this node. One outside any engine is
+oci:FOLDER[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for an image config on standard input.
 
       --container  Look for a container only
       --image      Look for an image only
+      --list FILE  Of an image outside any engine: ask this list in place of the node's
+      --keyset FILE  The keyset that this list must be signed for, in place of the node's
       --json       Print one JSON object
   -h, --help       Print this help
   -V, --version    Print the version of embargo; embargo --version is the runtime's
@@ -57,7 +65,48 @@ const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 enum Asked {
     Help,
     Version,
-    About { word: String, sought: Sought, json: bool },
+    About { word: String, sought: Sought, form: Form },
+    Outside(Outside),
+}
+
+/// An image outside any engine, which `embargoctl` can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// Where it is, as it was typed.
+    pub word: String,
+    /// The list to ask; the node's where none was named.
+    pub list: Option<PathBuf>,
+    /// The keyset that it must be signed for; the node's where none was named.
+    pub keyset: Option<PathBuf>,
+    /// How to answer.
+    pub form: Form,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub enum Ran {
+    /// It was answered.
+    Done(Exit),
+    /// It is about an image outside any engine.
+    Outside(Outside),
+}
+
+/// What an image's name begins with that is outside any engine; an image config on standard input is `-` alone.
+const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+
+/// Whether a word names an image outside any engine. `oci:1.0` is also a name with a tag, and means that where there is no such place.
+fn is_outside(word: &str) -> bool {
+    let is_there = |place: &str| !image::is_name(word) || Path::new(place).symlink_metadata().is_ok();
+    word == "-" || OUTSIDE.iter().any(|transport| word.strip_prefix(transport).is_some_and(is_there))
 }
 
 /// Words that make no question.
@@ -66,6 +115,8 @@ enum UsageError {
     Flag(String),
     NoWord,
     SecondWord(String),
+    NoFile(&'static str),
+    OnlyOutside(String),
     NotText,
 }
 
@@ -75,6 +126,10 @@ impl fmt::Display for UsageError {
             Self::Flag(flag) => write!(f, "cannot understand {flag:?}"),
             Self::NoWord => f.write_str("cannot check nothing: a container or an image is missing"),
             Self::SecondWord(word) => write!(f, "cannot check {word:?} too: one at a time"),
+            Self::NoFile(flag) => write!(f, "cannot understand {flag} without a file"),
+            Self::OnlyOutside(word) => {
+                write!(f, "cannot ask another list about {word:?}: --list and --keyset are for oci:, oci-archive:, docker-archive: and -")
+            }
             Self::NotText => f.write_str("cannot read an argument that is not UTF-8"),
         }
     }
@@ -107,6 +162,14 @@ impl fmt::Display for CheckError {
 }
 
 impl CheckError {
+    /// What could not be read on the way.
+    fn faults(&self) -> &[String] {
+        match self {
+            Self::Settings(_) => &[],
+            Self::Find(_, faults) => faults,
+        }
+    }
+
     /// What that comes to. That it is not here can only be told where everything could be read.
     fn outcome(&self) -> Outcome {
         match self {
@@ -138,76 +201,95 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the words behind it.
+/// Runs `embargo check` with the words behind it, unless they are about an image outside any engine.
 #[must_use]
-pub fn run(words: &[&OsStr], paths: &Paths) -> Exit {
-    let (word, sought, json) = match asked(words) {
-        Ok(Asked::Help) => return printed(HELP, Exit::Clear),
-        Ok(Asked::Version) => return printed(VERSION, Exit::Clear),
-        Ok(Asked::About { word, sought, json }) => (word, sought, json),
+pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
+    let (word, sought, form) = match asked(words) {
+        Ok(Asked::Help) => return Ran::Done(printed(HELP, Exit::Clear)),
+        Ok(Asked::Version) => return Ran::Done(printed(VERSION, Exit::Clear)),
+        Ok(Asked::Outside(outside)) => return Ran::Outside(outside),
+        Ok(Asked::About { word, sought, form }) => (word, sought, form),
         Err(error) => {
-            report::failure("embargo check", &error);
+            report::failure(PROGRAM, &error);
             report::hint("embargo check --help");
-            return Exit::Usage;
+            return Ran::Done(Exit::Usage);
         }
     };
-    match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
-        Ok(answer) => {
-            warn(&answer.faults);
-            printed(&if json { answer.json() } else { answer.text() }, answer.outcome.exit())
-        }
-        Err(error) => {
-            if let CheckError::Find(_, faults) = &error {
-                warn(faults);
-            }
-            report::failure("embargo check", &error);
-            error.hint().into_iter().for_each(report::hint);
-            let exit = error.outcome().exit();
-            if json { printed(&no_answer(&word, &error), exit) } else { exit }
-        }
+    Ran::Done(match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
+        Ok(answer) => say(&answer, form),
+        Err(error) => fail(&word, &error, error.faults(), error.hint(), error.outcome(), form),
+    })
+}
+
+/// Prints an answer.
+#[must_use]
+pub fn say(answer: &Answer, form: Form) -> Exit {
+    warn(&answer.faults);
+    let text = match form {
+        Form::Text => answer.text(),
+        Form::Json => answer.json(),
+    };
+    printed(&text, answer.outcome.exit())
+}
+
+/// Says why there is no answer, and what that comes to.
+#[must_use]
+pub fn fail(word: &str, error: &(dyn Error + 'static), faults: &[String], hint: Option<&str>, outcome: Outcome, form: Form) -> Exit {
+    warn(faults);
+    report::failure(PROGRAM, error);
+    hint.into_iter().for_each(report::hint);
+    match form {
+        Form::Text => outcome.exit(),
+        Form::Json => printed(&no_answer(word, error, faults, outcome), outcome.exit()),
     }
 }
 
 /// The one JSON object where there is no answer.
-fn no_answer(word: &str, error: &CheckError) -> String {
-    let faults: &[String] = match error {
-        CheckError::Settings(_) => &[],
-        CheckError::Find(_, faults) => faults,
-    };
-    let object = serde_json::json!({ "asked": word, "outcome": error.outcome(), "message": line::causes(error), "faults": faults });
+fn no_answer(word: &str, error: &(dyn Error + 'static), faults: &[String], outcome: Outcome) -> String {
+    let object = serde_json::json!({ "asked": word, "outcome": outcome, "message": line::causes(error), "faults": faults });
     report::json::pretty(&object)
 }
 
 fn warn(faults: &[String]) {
-    faults.iter().for_each(|fault| report::warning("embargo check", fault));
+    faults.iter().for_each(|fault| report::warning(PROGRAM, fault));
 }
 
 fn printed(text: &str, exit: Exit) -> Exit {
     match report::result(text) {
         Ok(()) => exit,
         Err(error) => {
-            report::failure("embargo check", &error);
+            report::failure(PROGRAM, &error);
             Exit::Failed
         }
     }
 }
 
 fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
-    let (mut named, mut sought, mut json, mut flags) = (None, Sought::Either, false, true);
-    for word in words {
+    let (mut named, mut sought, mut form, mut flags) = (None, Sought::Either, Form::Text, true);
+    let (mut list, mut keyset) = (None, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut file = |flag| words.next().map(PathBuf::from).ok_or(UsageError::NoFile(flag));
         match word.to_str().ok_or(UsageError::NotText)? {
             "--" if flags => flags = false,
             "--help" | "-h" if flags => return Ok(Asked::Help),
             "--version" | "-V" if flags => return Ok(Asked::Version),
-            "--json" if flags => json = true,
+            "--json" if flags => form = Form::Json,
             "--container" if flags => sought = Sought::Container,
             "--image" if flags => sought = Sought::Image,
-            flag if flags && flag.starts_with('-') => return Err(UsageError::Flag(flag.to_owned())),
+            "--list" if flags => list = Some(file("--list")?),
+            "--keyset" if flags => keyset = Some(file("--keyset")?),
+            flag if flags && flag != "-" && flag.starts_with('-') => return Err(UsageError::Flag(flag.to_owned())),
             word if named.is_some() => return Err(UsageError::SecondWord(word.to_owned())),
             word => named = Some(word.to_owned()),
         }
     }
-    named.filter(|word| !word.is_empty()).map(|word| Asked::About { word, sought, json }).ok_or(UsageError::NoWord)
+    let word = named.filter(|word| !word.is_empty()).ok_or(UsageError::NoWord)?;
+    match sought {
+        Sought::Either | Sought::Image if is_outside(&word) => Ok(Asked::Outside(Outside { word, list, keyset, form })),
+        Sought::Either | Sought::Image | Sought::Container if list.is_some() || keyset.is_some() => Err(UsageError::OnlyOutside(word)),
+        Sought::Either | Sought::Image | Sought::Container => Ok(Asked::About { word, sought, form }),
+    }
 }
 
 /// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
@@ -224,10 +306,13 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
         Ok(subjects) => subjects,
         Err(error) => return Err(CheckError::Find(error, faults)),
     };
-    let judge = Judge { paths, settings, glass: break_glass::load(paths), now };
-    let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject)).collect();
+    let glass = break_glass::load(paths);
+    let judge = Judge { settings, glass: glass.as_ref(), now };
+    let bans =
+        |subject: &Subject| store::look_up(paths, &settings.rules(), &subject.origin.as_ref().map(verdict::queries).unwrap_or_default());
+    let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject, bans(subject))).collect();
     let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
-    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), judge.glass.as_ref(), now);
+    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), glass.as_ref(), now);
     let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
     let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
     Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
@@ -245,17 +330,19 @@ pub struct Judged {
 }
 
 /// The gate's evaluator, with all that it needs beside a subject.
-struct Judge<'a> {
-    paths: &'a Paths,
-    settings: &'a Settings,
-    glass: Option<BreakGlass>,
-    now: Timestamp,
+pub struct Judge<'a> {
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// Root's way out, where it counts.
+    pub glass: Option<&'a BreakGlass>,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl Judge<'_> {
-    fn judge(&self, word: &str, subject: &Subject) -> Judged {
-        let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
-        let bans = store::look_up(self.paths, &self.settings.rules(), &queries);
+    /// What follows for a subject from what a list answered.
+    #[must_use]
+    pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
         let labels = subject.origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
         let case = Case {
             container: word,
@@ -265,7 +352,7 @@ impl Judge<'_> {
             labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() },
             bans: &bans,
             settings: self.settings,
-            break_glass: self.glass.as_ref(),
+            break_glass: self.glass,
             now: self.now,
         };
         let judgement = verdict::judge(&case);

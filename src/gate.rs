@@ -8,8 +8,10 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::argv::Reading;
+use crate::audit;
 use crate::banlist::store::{self, Bans};
 use crate::call::{self, Call, LogTarget, PassOn, Starts};
+use crate::check::{self, Ran};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine};
@@ -24,7 +26,6 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::process::{self, Given};
 use crate::verdict::{self, Case, Judgement, Labels, Verdict, break_glass};
-use crate::{audit, check};
 
 /// Runs one call and returns its exit status; does not return when it becomes the real runtime.
 #[must_use]
@@ -32,8 +33,11 @@ pub fn run(given: &Given<'_>) -> u8 {
     let paths = Paths::for_caller(given.variable("EMBARGO_ROOT"), process::is_privileged());
     let words = given.words();
     let exit = match call::read(&words) {
-        Call::Check(words) => check::run(words, &paths),
-        Call::ExecPatch => hand_over(given),
+        Call::Check(words) => match check::run(words, &paths) {
+            Ran::Done(exit) => exit,
+            Ran::Outside(_) => hand_over(given, "embargo check", Exit::CouldNotTell),
+        },
+        Call::ExecPatch => hand_over(given, "embargo exec-patch", Exit::Failed),
         Call::PassOn(call) => {
             hint_at_typo(&words);
             pass_on(&call, &paths, given)
@@ -43,12 +47,12 @@ pub fn run(given: &Given<'_>) -> u8 {
     exit.code()
 }
 
-/// Hands over what is not the gate's work.
-fn hand_over(given: &Given<'_>) -> Exit {
+/// Hands over what is not the gate's work; `otherwise` is how it ends when nobody takes it.
+fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     let error = handover::become_embargoctl(given);
-    report::failure("embargo exec-patch", &error);
+    report::failure(command, &error);
     report::hint(error.hint());
-    Exit::Failed
+    otherwise
 }
 
 /// Helps somebody at a terminal who mistyped a command of Embargo's own; the runtime answers that it does not know it.

@@ -1,7 +1,7 @@
 //! Who does what the gate hands over?
 //!
-//! `embargo exec-patch` needs a command line, threads and archives that must not stand in front of every container start, so another program of ours
-//! does it: `embargoctl`. In: the file that this process runs, and argv and environment as they came. Out: this process turned into the `embargoctl`
+//! `embargo exec-patch`, and `embargo check` of an archive, need a command line, threads and readers that must not stand in front of every container
+//! start, so another program of ours does it: `embargoctl`. In: the file that this process runs, and argv and environment as they came. Out: this process turned into the `embargoctl`
 //! beside that file, else in the usual folders; or one error. `PATH` does not count, whoever is called: what patches containers as root is not chosen by
 //! a variable. Not checked: whether that program is of the same version.
 
@@ -54,7 +54,7 @@ impl HandoverError {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "exec-patch is a part of embargoctl: install it beside embargo",
+            Self::Missing(_) => "embargoctl does this: install it beside embargo",
             Self::Loop(_) | Self::Exec(..) => "install embargo and embargoctl anew, of one version",
         }
     }
@@ -110,7 +110,7 @@ mod tests {
     fn what_is_missing_is_said_with_what_to_do() {
         let missing = HandoverError::Missing(Some("/opt".into()));
         assert_eq!(missing.to_string(), "cannot find embargoctl, neither in \"/opt\" nor in the usual folders");
-        assert_eq!(missing.hint(), "exec-patch is a part of embargoctl: install it beside embargo");
+        assert_eq!(missing.hint(), "embargoctl does this: install it beside embargo");
         assert_eq!(HandoverError::Loop(8).to_string(), "cannot run embargoctl: embargo has started itself 8 times in a row");
     }
 }

@@ -162,6 +162,13 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
+/// Asks the list in a file, which must be signed for this keyset. No floor is known to who asks so: it may be an old list.
+#[must_use]
+pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
+    let trust = Trust { keyset: keyset.clone(), floor: None, rules: rules.clone() };
+    ask(list, &trust, Slot::Current, queries, Reading::Survey).map_or_else(Bans::Missing, Bans::Known)
+}
+
 /// The same, with keyset and floor as they were a moment ago.
 fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
     let mut answer = ask(&paths.list, &trust, Slot::Current, queries, reading);

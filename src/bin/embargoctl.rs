@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let exit = match words.get(1).and_then(|word| word.to_str()) {
         Some(exec_patch::COMMAND) => exec_patch::main(&words[2..]),
+        Some(ctl::check::COMMAND) => ctl::check::main(&words[2..]),
         Some(WORKER) => exec_patch::enter::main(&words[2..]),
         Some(_) | None => ctl::main(words.into_iter()),
     };

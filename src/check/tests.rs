@@ -236,7 +236,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
     }
     let error = answer("app", Sought::Either, &place.paths, &place.engines, ISSUED).unwrap_err();
     assert_eq!(error.hint(), Some("an image is named with its tag, such as app:1"));
-    let object: serde_json::Value = serde_json::from_str(&no_answer("app", &error)).unwrap();
+    let object: serde_json::Value = serde_json::from_str(&no_answer("app", &error, &[], error.outcome())).unwrap();
     assert_eq!(
         (&object["outcome"], &object["asked"], &object["message"]),
         (&"not-found".into(), &"app".into(), &line::causes(&error).into())
@@ -252,15 +252,30 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
 
 #[test]
 fn the_words_are_read_as_the_help_says() {
-    let about = |word: &str, sought, json| Ok(Asked::About { word: word.to_owned(), sought, json });
+    let about = |word: &str, sought, form| Ok(Asked::About { word: word.to_owned(), sought, form });
+    let (text, json) = (Form::Text, Form::Json);
+    let outside = |word: &str, list: Option<&str>, keyset: Option<&str>| {
+        Ok(Asked::Outside(Outside { word: word.to_owned(), list: list.map(Into::into), keyset: keyset.map(Into::into), form: text }))
+    };
     for (words, expected) in [
-        (&["web"][..], about("web", Sought::Either, false)),
-        (&["--json", "web"], about("web", Sought::Either, true)),
-        (&["web", "--json", "--image"], about("web", Sought::Image, true)),
-        (&["--container", "--", "--json"], about("--json", Sought::Container, false)),
+        (&["web"][..], about("web", Sought::Either, text)),
+        (&["--json", "web"], about("web", Sought::Either, json)),
+        (&["web", "--json", "--image"], about("web", Sought::Image, json)),
+        (&["--container", "--", "--json"], about("--json", Sought::Container, text)),
         (&["web", "-h"], Ok(Asked::Help)),
         (&["--version"], Ok(Asked::Version)),
         (&["web", "-V"], Ok(Asked::Version)),
+        (&["-"], outside("-", None, None)),
+        (&["oci:./folder"], outside("oci:./folder", None, None)),
+        // There is such a folder where tests run.
+        (&["oci:src"], outside("oci:src", None, None)),
+        (&["oci:1.0"], about("oci:1.0", Sought::Either, text)),
+        (&["--list", "l", "--keyset", "-k", "oci-archive:f:1"], outside("oci-archive:f:1", Some("l"), Some("-k"))),
+        (&["--image", "docker-archive:/f", "--list", "l"], outside("docker-archive:/f", Some("l"), None)),
+        (&["--container", "oci:1"], about("oci:1", Sought::Container, text)),
+        (&["docker:27-dind"], about("docker:27-dind", Sought::Either, text)),
+        (&["--list", "l", "app:1"], Err(UsageError::OnlyOutside("app:1".to_owned()))),
+        (&["app:1", "--list"], Err(UsageError::NoFile("--list"))),
         (&[], Err(UsageError::NoWord)),
         (&[""], Err(UsageError::NoWord)),
         (&["-x", "web"], Err(UsageError::Flag("-x".to_owned()))),

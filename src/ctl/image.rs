@@ -23,7 +23,7 @@ use super::CtlError;
 use crate::container::engine::Engine;
 use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
 use crate::lineage::chain::Chain;
-use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform};
+use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform, is_name};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::node::places;
 use crate::node::stores::{Store, Stores};
@@ -172,6 +172,20 @@ fn find_at<S: Borrow<Stores>>(word: &str, place: Place<'_>, stores: impl FnOnce(
     }
 }
 
+/// Finds the images outside any engine that a word names, of every platform: in an archive, or the one whose config comes from `input`.
+///
+/// # Errors
+/// [`ImageError`], also when the word names no such place.
+pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
+    match place(word)? {
+        Place::Archive { form, path, reference } => {
+            Ok(all_of(Archive::open(form, &path, reference).map_err(ImageError::Archive)?, &path, Sureness::Claimed))
+        }
+        Place::Config => Ok(Images { images: vec![config(input)?], absent: Vec::new() }),
+        Place::Engine { .. } | Place::Anywhere(_) => Err(ImageError::Word(word.to_owned(), "an image outside any engine")),
+    }
+}
+
 /// Of an engine's image and of one of that whole name: the one that is there.
 fn either(word: &str, there: Result<Images, CtlError>, named: Result<Images, CtlError>) -> Result<Images, CtlError> {
     match (there, named) {
@@ -183,11 +197,6 @@ fn either(word: &str, there: Result<Images, CtlError>, named: Result<Images, Ctl
         (Err(nowhere), named) if is_nowhere(&nowhere) => named,
         (there, named) => named.and(there),
     }
-}
-
-/// Whether a word is a name with a tag as it stands, whatever place its first part may also be.
-fn is_name(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
 }
 
 fn is_nowhere(error: &CtlError) -> bool {

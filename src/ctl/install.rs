@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::impact::{self, Survey};
 use super::keyset::signer;
 use super::progress::Progress;
-use super::{CtlError, lock};
+use super::{CtlError, Told, lock};
 use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
@@ -28,7 +28,7 @@ use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
 use crate::paths::Paths;
-use crate::report::line;
+use crate::report::{Exit, line};
 use crate::settings::{self, MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -41,7 +41,7 @@ use plan::{New, Plan};
 /// Every byte and every signature is checked against the node's keyset, settings and floor. A list that lifts a ban needs the signatures of the keyset's
 /// lift threshold; one that would keep too many of the running containers from starting again is refused, unless it was built with
 /// --acknowledge-impact and has as many. Readers see the old list or the new one, whole; the old one is kept and stands in if the new one breaks. Installing the same
-/// list again changes nothing. Exit status 0 when the list is in force, 1 when it is not.
+/// list again changes nothing. Exit status 0 when the list is in force, 1 when it is not; 3 when a dry run cannot tell what it would refuse.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Check everything and print what would be done, step by step; do nothing.
@@ -74,13 +74,13 @@ const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 ///
 /// # Errors
 /// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in writing.
-pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
     let node = Node { paths, settings: settings.as_ref(), rules, now: Timestamp::now() };
     // The system log of this machine hears of this machine's list.
     let sockets = (paths.root == Path::new("/")).then(Sockets::system);
-    let done = if args.dry_run { dry_run(&args.file, &node) } else { install(&args.file, &node, sockets.as_ref()) };
+    let done = if args.dry_run { dry_run(&args.file, &node) } else { install(&args.file, &node, sockets.as_ref()).map(Told::from) };
     done.map_err(CtlError::for_root)
 }
 
@@ -143,13 +143,15 @@ fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Res
 ///
 /// # Errors
 /// As [`run`].
-pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<String, CtlError> {
+pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
     let list = Reader { path: staged, bytes: &file };
     let judged = judge(New::of(&list, &found), node, &trust, &mut Installation::default())?;
-    Ok(outcome::planned(&found, &judged, &trust, node).join("\n") + "\n")
+    let is_told = judged.survey.as_ref().is_none_or(|survey| survey.faults.is_empty());
+    let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
+    Ok(Told { text, exit: if is_told { Exit::Clear } else { Exit::CouldNotTell } })
 }
 
 /// What a draft takes on a node.

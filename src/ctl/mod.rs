@@ -5,6 +5,7 @@
 //! to print; printing and exit statuses are this file's. No command uses the network.
 
 pub mod ban;
+pub mod check;
 pub mod image;
 pub mod impact;
 pub mod install;
@@ -99,6 +100,12 @@ impl CtlError {
         Self { cause: Box::new(cause), details: Vec::new(), hint: Some(hint.into()) }
     }
 
+    /// What failed, where it is of this kind.
+    #[must_use]
+    pub fn cause<T: Error + 'static>(&self) -> Option<&T> {
+        self.cause.downcast_ref()
+    }
+
     /// What to do about it, where something can be said.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -150,7 +157,8 @@ plain_errors!(
 pub struct Told {
     /// The text to print.
     text: String,
-    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`] of a preview and [`Exit::Failed`] of a linter.
+    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`] of a preview, [`Exit::CouldNotTell`] of
+    /// that and of a dry run, and [`Exit::Failed`] of a linter.
     exit: Exit,
 }
 
@@ -212,7 +220,7 @@ impl Cli {
             Command::Lineage(args) => lineage::run(args, &paths),
             Command::Ban(args) => ban::run(args, &paths),
             Command::Except(args) => ban::run_except(args, &paths),
-            Command::Install(args) => install::run(args, &paths),
+            Command::Install(args) => return install::run(args, &paths),
         };
         text.map(Told::from)
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::room::{LENIENT, Room, copy_program, write_program};
 
-const MISSING: &str = "hint: exec-patch is a part of embargoctl: install it beside embargo\n";
+const MISSING: &str = "hint: embargoctl does this: install it beside embargo\n";
 
 /// A room with an `embargo` of its own.
 fn alone() -> (Room, PathBuf) {

@@ -19,6 +19,8 @@ mod exec_patch;
 mod linting;
 mod handover;
 mod parsing;
+#[cfg(feature = "ctl")]
+mod pipeline;
 mod refusal;
 mod room;
 mod runtime;

@@ -24,7 +24,8 @@ pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node:
     lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
     lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
-    lines.extend(judged.survey.as_ref().filter(|survey| survey.newly_refused().next().is_some() || survey.unaccounted() > 0).map(hit));
+    let is_remarkable = |survey: &&Survey| survey.newly_refused().next().is_some() || survey.unaccounted() > 0 || !survey.faults.is_empty();
+    lines.extend(judged.survey.as_ref().filter(is_remarkable).into_iter().flat_map(hit));
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
@@ -41,7 +42,7 @@ pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &
     }
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(brought(found, plan, trust));
-    lines.extend(judged.survey.as_ref().map(hit));
+    lines.extend(judged.survey.as_ref().into_iter().flat_map(hit));
     lines.extend(plan.steps.iter().map(|step| step_words(step, node)));
     lines.extend(remarks(found, plan, trust, node));
     lines
@@ -72,18 +73,22 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     lines
 }
 
-/// What becomes of the running containers.
-fn hit(survey: &Survey) -> String {
-    let (newly, running) = (survey.newly_refused().count(), survey.counted().count());
+/// What becomes of the running containers, and why that is not all, where some could not be read.
+fn hit(survey: &Survey) -> Vec<String> {
+    let (newly, running, unread) = (survey.newly_refused().count(), survey.counted().count(), survey.faults.len());
     let unaccounted = survey.unaccounted();
     let refused = format!("{newly} of {} would newly be refused at the next start", amount(running, "running container"));
     let unknown = format!("it cannot be told what {} made of", are(unaccounted));
-    match (running, unaccounted) {
-        (0, 0) => "no containers run".to_owned(),
+    let of_those = match (running, unaccounted) {
+        (0, 0) if unread == 0 => "no containers run".to_owned(),
+        (0, 0) => "no running containers could be read".to_owned(),
         (0, _) => unknown,
         (_, 0) => refused,
         (_, _) => format!("{refused}; {unknown}"),
-    }
+    };
+    let unread = (unread > 0).then(|| format!("cannot tell of all of them: {} could not be read", amount(unread, "place")));
+    let faults = survey.faults.iter().map(|fault| format!("  {}", line::one_line(fault)));
+    [of_those].into_iter().chain(unread).chain(faults).collect()
 }
 
 fn are(containers: usize) -> String {

@@ -48,7 +48,7 @@ impl Node {
     /// The outcome; of a failure the line and the hint, with the folder cut out.
     fn attempt(&self, staged: &Path, dry_run: bool) -> Result<String, String> {
         let node = self.at(ISSUED.plus(60));
-        let done = if dry_run { super::dry_run(staged, &node) } else { install(staged, &node, None) };
+        let done = if dry_run { super::dry_run(staged, &node).map(|told| told.text) } else { install(staged, &node, None) };
         done.map(|text| text.replace(self.folder.path().to_str().unwrap(), "")).map_err(|error| {
             let hint = error.hint().map(|hint| format!(" / {hint}")).unwrap_or_default();
             format!("{error}{hint}").replace(self.folder.path().to_str().unwrap(), "")
@@ -212,6 +212,26 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
         node.attempt(&node.staged(&version(1)), true).unwrap(),
         "already in force: version 1 for bans.example.com/prod: 1 ban, 2 digests\nlifts nothing: 1 signature of keyset 1 needed, 1 there\n"
     );
+}
+
+#[test]
+fn what_cannot_be_read_is_no_all_clear() {
+    for place in ["run/runc", "run/crun", "run/docker/runtime-runc"] {
+        let node = Node::new();
+        let staged = node.staged(&version(1));
+        let path = node.paths.root.join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let told = super::dry_run(&staged, &node.at(ISSUED.plus(60))).unwrap();
+        assert_eq!(told.exit, Exit::CouldNotTell, "{}", told.text);
+        let said =
+            format!("\nno running containers could be read\ncannot tell of all of them: 1 place could not be read\n  cannot list {path:?}");
+        assert!(told.text.contains(&said) && !told.text.contains("no containers run"), "{}", told.text);
+        // The list is installed all the same, and the same is said.
+        assert!(node.install(&version(1)).unwrap().contains("\ncannot tell of all of them: 1 place could not be read\n"));
+    }
+    let node = Node::new();
+    assert_eq!(super::dry_run(&node.staged(&version(1)), &node.at(ISSUED.plus(60))).unwrap().exit, Exit::Clear);
 }
 
 /// A list of this version that bans `digest(1)` alone.

@@ -24,7 +24,7 @@ use crate::lineage::{LineageError, Origin, Unknown};
 use crate::node::stores::Store;
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
-use crate::report::{Exit, line, warning};
+use crate::report::{line, warning};
 use crate::settings::{self, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{break_glass, leniency};
@@ -34,7 +34,7 @@ use signed::Signed;
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
 ///
 /// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list says; it would not start again. Exit status 0 when the
-/// draft would refuse nothing here, 2 when it would refuse something, 1 on a failure.
+/// draft would refuse nothing here, 2 when it would refuse something, 3 when that cannot be told, 1 on a failure.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON document.
@@ -89,8 +89,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let notes = leniency::all(settings.as_ref(), glass.as_ref(), now).iter().map(ToString::to_string).collect();
     let report = Report::new(&preview, &claim.head, &lists, signed, settings.as_ref(), notes, now);
     preview.survey.faults.iter().for_each(|fault| warning("embargoctl", fault));
-    let exit = if report.refuses() { Exit::Banned } else { Exit::Clear };
-    Ok(Told { text: if args.json { report.json() } else { report.text() }, exit })
+    Ok(Told { text: if args.json { report.json() } else { report.text() }, exit: report.exit() })
 }
 
 fn is_stopped(subject: &Subject) -> bool {

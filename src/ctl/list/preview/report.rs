@@ -15,6 +15,7 @@ use crate::check::listed::{BanFound, List};
 use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::node::subject::Kind;
+use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
@@ -73,6 +74,8 @@ struct Installation {
     counted: usize,
     newly_refused: usize,
     max_impact_percent: u8,
+    /// How many places could not be read; more containers may run than are counted.
+    unread: usize,
 }
 
 /// What an installation would stop at.
@@ -152,9 +155,17 @@ impl Report {
         }
     }
 
-    /// Whether the draft would refuse anything here.
-    pub(super) const fn refuses(&self) -> bool {
-        self.counts.running.refused + self.counts.stopped.refused + self.counts.images.refused > 0
+    /// Whether the draft would refuse anything here, or that cannot be told: because a store or a runtime's state could not be read, or a container not
+    /// understood. Images that are not understood are no reason, since nobody may ever start them.
+    pub(super) const fn exit(&self) -> Exit {
+        let Counts { running, stopped, images } = &self.counts;
+        if running.refused + stopped.refused + images.refused > 0 {
+            Exit::Banned
+        } else if !self.faults.is_empty() || running.unknown + stopped.unknown > 0 {
+            Exit::CouldNotTell
+        } else {
+            Exit::Clear
+        }
     }
 
     /// For programs: one JSON object and a line end.
@@ -265,17 +276,21 @@ impl Installation {
             counted: preview.survey.counted().count(),
             newly_refused: preview.survey.newly_refused().count(),
             max_impact_percent: limit,
+            unread: preview.survey.faults.len(),
         }
     }
 
     fn text(&self) -> String {
-        let Self { counted, newly_refused, max_impact_percent, .. } = self;
+        let Self { counted, newly_refused, max_impact_percent, unread, .. } = self;
         let share =
             format!("{newly_refused} of {} newly refused, max_impact = \"{max_impact_percent}%\"", amount(*counted, "running container"));
         match (self.objection, &self.message) {
             // The line above says why, and it may be signed yet.
             (Some(Objection::List), _) => format!("would stop: this node would not take it as it is; {share}"),
             (_, Some(message)) => format!("would stop: {message}"),
+            (_, None) if *unread > 0 => {
+                format!("cannot tell: {} could not be read; of the others, {share}", amount(*unread, "place"))
+            }
             (_, None) => format!("no objection: {share}"),
         }
     }

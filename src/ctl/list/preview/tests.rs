@@ -10,6 +10,7 @@ use super::*;
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::Rules;
 use crate::banlist::testing::{keyset, list, parse, terms};
+use crate::report::Exit;
 
 const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e892";
 
@@ -128,7 +129,7 @@ fn programs_get_one_object_whose_fields_stay() {
         "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
     );
     assert_eq!(keys(&report["counts"]["running"]), "all newly_refused refused unknown");
-    assert_eq!(keys(&report["installation"]), "counted max_impact_percent message newly_refused objection");
+    assert_eq!(keys(&report["installation"]), "counted max_impact_percent message newly_refused objection unread");
     let row = &report["stopped"][0];
     assert_eq!(keys(row), "bans engine fate id image image_id message names of_user pause place refused_already restart");
     assert_eq!((&row["fate"], &row["refused_already"], &row["names"][0]), (&"refused".into(), &false.into(), &"gone-1".into()));
@@ -171,6 +172,34 @@ fn what_would_start_all_the_same_is_told_apart() {
     let (text, exit) = place.preview(NOTHING, false);
     assert_eq!(exit, Exit::Clear);
     assert!(!text.contains("speaks of it"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_read_is_no_all_clear() {
+    let calm = "0 of 0 running containers newly refused, max_impact = \"50%\"";
+    for (broken, bans, exit) in [
+        (None, NOTHING.to_owned(), Exit::Clear),
+        (Some("var/lib/docker/containers"), NOTHING.to_owned(), Exit::CouldNotTell),
+        (Some("run/runc"), NOTHING.to_owned(), Exit::CouldNotTell),
+        (Some("run/docker/runtime-runc"), NOTHING.to_owned(), Exit::CouldNotTell),
+        // What is refused is refused, whatever else there may be.
+        (Some("run/runc"), Place::new().ban_of_base(), Exit::Banned),
+    ] {
+        let place = Place::new();
+        place.put(&place.paths.keyset, keyset(&[1], 1).text().as_bytes());
+        if let Some(broken) = broken {
+            let path = place.root.path().join(broken);
+            drop(fs::remove_dir_all(&path));
+            place.put(&path, b"no directory");
+        }
+        let (text, told) = place.preview(&bans, false);
+        assert_eq!(told, exit, "{broken:?}: {text}");
+        let install = line_of(&text, "install ").unwrap();
+        match broken {
+            None => assert_eq!(install, format!("no objection: {calm}")),
+            Some(_) => assert_eq!(install, format!("cannot tell: 1 place could not be read; of the others, {calm}")),
+        }
+    }
 }
 
 /// A line of a preview, without its head.

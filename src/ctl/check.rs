@@ -1,0 +1,133 @@
+//! Answers `embargo check` for an image outside any engine, so that a pipeline without an engine can ask.
+//!
+//! In: `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image config on standard input (hostile); with the list and
+//! the keyset that were named, else the node's. Out: the answer and the exit status of any other check, for every platform that is there. `embargo`,
+//! which reads no archives, becomes `embargoctl` for these words. An image's layers are those that its config claims: an engine that unpacks it
+//! holds each against its diff ID, and the gate judges it again when it starts. Not checked: whether the archive's layers are these.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use super::CtlError;
+use super::image::{self, FoundImage, ImageError};
+use crate::banlist::keyset::Keyset;
+use crate::banlist::store::{self, Bans, Query};
+use crate::check::answer::{self, Answer, Found, Outcome};
+use crate::check::listed::List;
+use crate::check::{self, Judge, Outside, Ran};
+use crate::container::engine::Engine;
+use crate::lineage::archive::ArchiveError;
+use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
+use crate::node::subject::{Kind, Subject};
+use crate::paths::Paths;
+use crate::report::Exit;
+use crate::settings::{self, Settings};
+use crate::sys::clock::Timestamp;
+use crate::sys::file::Guard;
+use crate::sys::process;
+use crate::verdict::{self, break_glass};
+
+/// The word by which this is called, the first one of a command line.
+pub const COMMAND: &str = "check";
+
+/// Answers the words behind `check`, whether they are about an image of an engine or about one outside.
+#[must_use]
+pub fn main(words: &[OsString]) -> Exit {
+    let paths = Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged());
+    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+    let outside = match check::run(&words, &paths) {
+        Ran::Done(exit) => return exit,
+        Ran::Outside(outside) => outside,
+    };
+    match answer(&outside, &paths, &mut io::stdin().lock(), Timestamp::now()) {
+        Ok(answer) => check::say(&answer, outside.form),
+        Err(error) => {
+            let outcome = match error.cause() {
+                Some(ImageError::Archive(ArchiveError::NoReference(..))) => Outcome::NotFound,
+                Some(_) | None => Outcome::Unknown,
+            };
+            check::fail(&outside.word, &error, &[], error.hint(), outcome, outside.form)
+        }
+    }
+}
+
+/// Where the list is that is asked.
+enum Asked<'a> {
+    /// On this node.
+    Node(&'a Paths, &'a Settings),
+    /// In a file, and it has to be signed for this keyset. It need not be newer than any other.
+    File(PathBuf, Keyset, &'a Settings),
+}
+
+impl<'a> Asked<'a> {
+    fn of(outside: &Outside, paths: &'a Paths, settings: &'a Settings) -> Result<Self, CtlError> {
+        if outside.list.is_none() && outside.keyset.is_none() {
+            return Ok(Self::Node(paths, settings));
+        }
+        let keyset = outside.keyset.as_deref().unwrap_or(&paths.keyset);
+        let keyset = store::keyset(keyset, Guard::Any)?.keyset;
+        let list = outside.list.as_deref().unwrap_or(&paths.list);
+        // A pipeline may have it behind a link, as a secret or a mounted volume is.
+        Ok(Self::File(list.canonicalize().unwrap_or_else(|_| list.to_owned()), keyset, settings))
+    }
+
+    fn bans(&self, queries: &[Query]) -> Bans {
+        match self {
+            Self::Node(paths, settings) => store::look_up(paths, &settings.rules(), queries),
+            Self::File(list, keyset, settings) => store::look_up_in(list, keyset, &settings.rules(), queries),
+        }
+    }
+
+    /// Whether it is the node's, so that the answer says what would happen here.
+    const fn is_of_node(&self) -> bool {
+        matches!(self, Self::Node(..))
+    }
+}
+
+/// What is to be said of the image.
+fn answer(outside: &Outside, paths: &Paths, input: &mut dyn Read, now: Timestamp) -> Result<Answer, CtlError> {
+    let stored = settings::load(paths)?;
+    let unset = Settings::unset();
+    let settings = stored.as_ref().unwrap_or(&unset);
+    let asked = Asked::of(outside, paths, settings)?;
+    let images = image::outside(&outside.word, input)?;
+    let glass = if asked.is_of_node() { break_glass::load(paths) } else { None };
+    let judge = Judge { settings, glass: glass.as_ref(), now };
+    let judged: Vec<_> = images
+        .images
+        .iter()
+        .map(|image| {
+            let subject = subject(image);
+            let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
+            let judged = judge.judge(&outside.word, &subject, asked.bans(&queries));
+            (subject, judged)
+        })
+        .collect();
+    let (list, list_fault) = judged.first().map_or((None, None), |(_, judged)| List::of(&judged.bans, now));
+    let notes = if asked.is_of_node() {
+        answer::notes(judged.iter().map(|(_, judged)| &judged.judgement), stored.as_ref(), glass.as_ref(), now)
+    } else {
+        Vec::new()
+    };
+    let found: Vec<_> = judged.iter().map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
+    let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
+    let faults = images.absent.iter().map(|platform| format!("cannot tell of {platform}: it is not there")).collect();
+    Ok(Answer { asked: outside.word.clone(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
+}
+
+/// One image, as an engine that had unpacked it would know it.
+fn subject(image: &FoundImage) -> Subject {
+    let facts = ImageFacts {
+        name: image.names.first().cloned(),
+        image_id: image.image_id,
+        manifests: image.manifests.iter().map(|(_, digest)| *digest).collect(),
+        config_file: None,
+    };
+    let origin = match &image.chain {
+        Some(chain) => Origin::Image(ImageLineage { chain: chain.clone(), facts, evidence: Evidence::Metadata }),
+        None => Origin::NoLayers(facts),
+    };
+    let place = image.places.first().map(PathBuf::from).unwrap_or_default();
+    Subject { kind: Kind::Image, engine: Engine::Unknown, place, origin: Ok(origin) }
+}
