@@ -127,7 +127,7 @@ others() {
 @test "a base without any list: by chain ID, by an image of Docker's, containerd's or Podman's store, or an archive" {
   local base
   disarm
-  rm -f /var/lib/embargo/banlist.lst
+  rm -f /var/lib/embargo/banlist.lst /var/lib/embargo/banlist.copy.lst
   for base in "$(chain_id $(diff_ids app:1))" docker:app:1 containerd:batch/docker.io/library/app:1 podman:localhost/app:1; do
     unmarked
     ends 0 --base "$base" -- "${MARK[@]}"

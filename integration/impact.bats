@@ -152,7 +152,7 @@ kept_out() {
 @test "preview needs neither settings nor a list in force" {
   draft base:1
   disarm
-  rm /var/lib/embargo/banlist.lst
+  rm /var/lib/embargo/banlist.lst /var/lib/embargo/banlist.copy.lst
   preview
   [ "$status" -eq 2 ]
   [[ $output == *'in force  none ('*'note      this node is not armed'* ]]

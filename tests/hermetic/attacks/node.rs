@@ -124,6 +124,13 @@ impl Node {
         fs::write(&path, list).unwrap();
     }
 
+    /// Takes both copies of the list away.
+    pub(crate) fn lose_list(&self) {
+        for name in ["banlist.lst", "banlist.copy.lst"] {
+            fs::remove_file(self.state(name)).unwrap();
+        }
+    }
+
     /// A list of this version, to be filled and signed.
     pub(crate) const fn list(&self, version: u64) -> List<'_> {
         List { node: self, version, keyset: 1, origin: ORIGIN, options: Vec::new(), source: String::new() }

@@ -171,7 +171,7 @@ fn by_itself_a_patch_takes_as_many_signatures_as_lifting_a_ban() {
 #[test]
 fn without_a_list_a_base_can_still_be_named() {
     let fleet = fleet(PATCH);
-    fs::remove_file(fleet.node.state("banlist.lst")).unwrap();
+    fleet.node.lose_list();
     assert_eq!(fleet.run(&["--ban", "BAN-1"]).status, Some(1));
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);

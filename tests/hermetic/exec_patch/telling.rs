@@ -66,7 +66,7 @@ fn a_run_that_cannot_go_on_looking_says_everywhere_how_it_ends() {
     let mut run = fleet.exec_patch(&["--ban", "BAN-1", "--json", "--", "/bin/sh", "-c", &script]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("it is begun", || fleet.begun().len() == 1);
-    fs::remove_file(fleet.node.state("banlist.lst")).unwrap();
+    fleet.node.lose_list();
     fs::write(fleet.path("ledger/.go"), "").unwrap();
     let said = fleet.said(&run.wait_with_output().unwrap());
     assert_eq!(said.status, Some(1), "{said:?}");
