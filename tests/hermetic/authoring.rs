@@ -150,7 +150,7 @@ fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let (status, said) = desk.check("app:1");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(3));
     assert!(said.contains(&format!("warning: cannot read {closed:?}: access refused\n")), "{said}");
     assert!(said.ends_with("could not be read\nhint: run as root, who may read every engine's store\n"), "{said}");
 }

@@ -24,5 +24,6 @@ fn the_same_text_with_other_signatures_is_no_equivocation() {
     let text = text(&list);
     node.install(&signed(&list, &[signer(9).sign(&text), signer(1).sign(&text)])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(412));
-    assert_eq!(node.names(), [".lock", "banlist.lst", "floor"]);
+    assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"]);
+    assert_eq!(fs::read(node.state("banlist.copy.lst")).unwrap(), fs::read(node.state("banlist.lst")).unwrap());
 }

@@ -24,12 +24,13 @@ fn bans_that_say_too_much() {
         std::fs::write(node.room.path("bans.toml"), source).unwrap();
         node.run(&["list", "build", "--origin", "bans.example.com/prod", "--version", "1"])
     };
-    // 480 bans of 230 KiB on one image; one of 80 KiB; and some that are too much together.
+    // 480 bans of 230 KiB on one image, and twenty; one of 80 KiB; and some that are too much together.
     let long = "cannot compile BAN-2: its record has more than 65536 bytes";
     let heavy = format!(
         "cannot compile BAN-1: all that is said of {BASE}, by it and by other bans, has more than 131072 bytes, a comma counted as 48"
     );
-    for (number, advisories, fault) in [(480, 3_500, long), (1, 1_200, long), (2, 700, &heavy), (63, 60, &heavy)] {
+    let source = "cannot read \"bans.toml\": larger than 67108864 bytes";
+    for (number, advisories, fault) in [(480, 3_500, source), (20, 3_500, long), (1, 1_200, long), (2, 700, &heavy), (63, 60, &heavy)] {
         assert_eq!(build(bans(number, advisories)).unwrap_err(), fault, "{number} of {advisories}");
     }
     // What fits is installed, and the start that asks for it is refused for the gravest of the bans.

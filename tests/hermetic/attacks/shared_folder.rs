@@ -65,7 +65,8 @@ fn what_configuration_management_makes_of_the_directory_is_fine() {
         std::os::unix::fs::symlink(target, &etc).unwrap();
         assert_eq!(node.gate(), Answer::Banned(412));
         fs::set_permissions(elsewhere.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
-        let Answer::Refused(because) = node.gate() else { panic!("a directory of others is on the way") };
+        let answer = node.gate();
+        let Answer::Refused(because) = answer else { panic!("a directory of others is on the way: {answer:?}") };
         assert!(because.ends_with("/srv\": owned or writable by another user"), "{because}");
         fs::set_permissions(elsewhere.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::remove_file(&etc).unwrap();
