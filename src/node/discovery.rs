@@ -1,7 +1,8 @@
 //! Finds where the engines that run keep their stores and their runtimes' state.
 //!
 //! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`], beside the usual places. Hostile: only a process of root's
-//! or the caller's own counts, and only in the caller's mount namespace: a process in a container can be root there and say anything. What is found is
+//! or the caller's own counts, and only in the caller's mount namespace: a process in a container can be root there and say anything. Nor does one count
+//! that took root's rights by its file's mode: a user starts it, with any name and any arguments. What is found is
 //! read with the same care as the usual places are: whose word a directory is tells its owner.
 //!
 //! | from | what |
@@ -78,7 +79,8 @@ pub fn places(processes: &[Process], paths: &Paths) -> Engines {
     let own = std::fs::read_link("/proc/self/ns/mnt").ok();
     let caller = nix::unistd::geteuid().as_raw();
     let vouched = |process: &&Process| {
-        process.depth == 0 && (process.user == 0 || process.user == caller) && process.namespace("mnt").is_some_and(|mnt| Some(mnt) == own)
+        let is_own = process.is_of_one_user && (process.user == 0 || process.user == caller);
+        process.depth == 0 && is_own && process.namespace("mnt").is_some_and(|mnt| Some(mnt) == own)
     };
     let parents: BTreeSet<u32> = processes.iter().filter(|process| process.is_first).map(|process| process.parent).collect();
     let mut tasks = BTreeSet::new();
@@ -272,6 +274,7 @@ mod tests {
         let said = "dockerd --exec-root /run/x --data-root /srv/x";
         assert_ne!(places(&[own(said)], &paths), Engines::default());
         assert_eq!(places(&[Process { user: 4_242_424, ..own(said) }], &paths), Engines::default());
+        assert_eq!(places(&[Process { is_of_one_user: false, ..own(said) }], &paths), Engines::default());
         assert_eq!(places(&[Process { depth: 1, ..own(said) }], &paths), Engines::default());
         // No process has this ID, so its mount namespace cannot be told.
         assert_eq!(places(&[Process { pid: u32::MAX, ..own(said) }], &paths), Engines::default());

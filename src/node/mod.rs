@@ -16,8 +16,6 @@ pub mod discovery;
 pub mod unexplained;
 pub mod running;
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,7 +24,7 @@ use crate::report::line;
 use crate::settings::Engines;
 use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
-use unexplained::Unexplained;
+use unexplained::{Said, Unexplained};
 
 /// How long after the first look the second one is taken at what no state explained.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
@@ -91,9 +89,20 @@ impl<'a> Node<'a> {
         }
         let mut unexplained = unexplained::containers(&processes, &running, whose);
         let has_folder = unaccounted::without_state(folders, &running, &unread);
-        let is_torn = |id: &str| unread.iter().any(|fault| fault.path().parent().is_some_and(|folder| folder.ends_with(id)));
-        unexplained.retain(|one| !is_torn(&one.container.id) && !has_folder.iter().any(|other| other.id == one.container.id));
-        unexplained.extend(has_folder.into_iter().map(|container| Unexplained { owner: owner(&container.place), container }));
+        // What is named already, by root or by the user who says so, is not named twice.
+        let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
+        let is_torn = |one: &Unexplained| {
+            let folders = unread.iter().filter_map(|fault| fault.path().parent());
+            folders.filter(|folder| folder.ends_with(&one.container.id)).any(|folder| vouches(one, unaccounted::owner(folder)))
+        };
+        let in_folders: Vec<_> = has_folder
+            .into_iter()
+            .map(|container| Unexplained { owner: unaccounted::owner(&container.place), said: Said::Here, container })
+            .collect();
+        let has_folder =
+            |one: &Unexplained| in_folders.iter().any(|other| other.container.id == one.container.id && vouches(one, other.owner));
+        unexplained.retain(|one| !is_torn(one) && !has_folder(one));
+        unexplained.extend(in_folders);
         Self { paths, stores: Stores::default(), running, unread, unexplained, places }
     }
 
@@ -112,9 +121,4 @@ impl<'a> Node<'a> {
         });
         self.stores.faults.iter().map(|fault| line::causes(fault)).chain(unread).chain(unexplained).collect()
     }
-}
-
-/// The user who owns a directory; nobody where that cannot be told.
-fn owner(place: &Path) -> u32 {
-    fs::symlink_metadata(place).map_or(u32::MAX, |facts| facts.uid())
 }

@@ -25,6 +25,8 @@ pub struct Process {
     pub parent: u32,
     /// Its effective user.
     pub user: u32,
+    /// Whether its real and saved users are that one, too. A program that took another user's rights may have been started by anybody, with any arguments.
+    pub is_of_one_user: bool,
     /// How many PID namespaces below that of `/proc` it is in; 0 in the same one.
     pub depth: usize,
     /// Whether it is the first process of its PID namespace.
@@ -62,9 +64,10 @@ impl Process {
         field(b"VmSize:")?;
         let pids = numbers(b"NSpid:")?;
         let [parent] = numbers(b"PPid:")?[..] else { return None };
-        let user = *numbers(b"Uid:")?.get(1)?;
+        let [real, user, saved, _] = numbers(b"Uid:")?[..] else { return None };
         let depth = pids.len().checked_sub(1)?;
-        Some(Self { pid, parent, user, depth, is_first: depth > 0 && pids.last() == Some(&1), arguments: Vec::new() })
+        let is_first = depth > 0 && pids.last() == Some(&1);
+        Some(Self { pid, parent, user, is_of_one_user: real == user && saved == user, depth, is_first, arguments: Vec::new() })
     }
 
     /// The file name of its program, as it says itself.
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_kernel_says_whose_child_a_process_is_and_how_deep_its_namespace_lies() {
-        let own = Process { pid: 429, parent: 407, user: 4, depth: 1, is_first: true, arguments: Vec::new() };
+        let own = Process { pid: 429, parent: 407, user: 4, is_of_one_user: false, depth: 1, is_first: true, arguments: Vec::new() };
         assert_eq!(Process::parse(429, STATUS.as_bytes()), Some(own.clone()));
         for (from, to, expected) in [
             ("429\t1\n", "429\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
@@ -132,6 +135,8 @@ mod tests {
             ("429\t1\n", "429\t7\t1\n", Some(Process { depth: 2, ..own.clone() })),
             ("429\t1\n", "429\t7\t2\n", Some(Process { depth: 2, is_first: false, ..own.clone() })),
             ("VmSize:\t  1 kB\n", "", None),
+            ("Uid:\t0\t4\t0", "Uid:\t4\t4\t4", Some(Process { is_of_one_user: true, ..own.clone() })),
+            ("Uid:\t0\t4\t0", "Uid:\t4\t4\t0", Some(own.clone())),
             ("PPid:\t407\n", "", None),
             ("NSpid:\t429", "NSpid:\tx", None),
         ] {
@@ -146,7 +151,7 @@ mod tests {
     fn a_flag_has_its_value_in_either_form_and_the_last_one_counts() {
         let process = |line: &str| Process {
             arguments: line.split(' ').map(OsString::from).collect(),
-            ..Process { pid: 1, parent: 0, user: 0, depth: 0, is_first: false, arguments: Vec::new() }
+            ..Process { pid: 1, parent: 0, user: 0, is_of_one_user: true, depth: 0, is_first: false, arguments: Vec::new() }
         };
         for (line, value) in [
             ("dockerd --exec-root /run/a", Some("/run/a")),

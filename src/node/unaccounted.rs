@@ -13,6 +13,7 @@
 //! user's folders hold what he likes, and cost him no more than lines.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -80,11 +81,21 @@ pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
 /// Those of the folders whose container runs and has no state.
 #[must_use]
 pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread: &[StateError]) -> Vec<Unaccounted> {
-    let known: HashSet<(&str, Option<String>)> =
-        running.iter().map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)))).collect();
-    let unread: HashSet<&str> = unread.iter().filter_map(|fault| fault.path().parent()?.file_name()?.to_str()).collect();
-    let is_unknown =
-        |folder: &Folder| !known.contains(&(folder.id.as_str(), namespace(&folder.place))) && !unread.contains(folder.id.as_str());
+    // A user's state names any bundle; it explains no container of another's.
+    let known: HashSet<(&str, Option<String>, u32)> = running
+        .iter()
+        .map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)), running.owner))
+        .collect();
+    let unread: HashSet<(&str, u32)> = unread
+        .iter()
+        .filter_map(|fault| fault.path().parent())
+        .filter_map(|folder| Some((folder.file_name()?.to_str()?, owner(folder))))
+        .collect();
+    let is_unknown = |folder: &Folder| {
+        let id = folder.id.as_str();
+        let owners = [0, owner(&folder.path)];
+        !owners.iter().any(|owner| known.contains(&(id, namespace(&folder.place), *owner)) || unread.contains(&(id, *owner)))
+    };
     let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
     if unknown.is_empty() {
         return Vec::new();
@@ -114,6 +125,11 @@ impl Folder {
             why: WHY.to_owned(),
         }
     }
+}
+
+/// The user who owns a directory; nobody where that cannot be told.
+pub(super) fn owner(place: &Path) -> u32 {
+    fs::symlink_metadata(place).map_or(u32::MAX, |facts| facts.uid())
 }
 
 /// containerd's namespace.

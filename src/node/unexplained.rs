@@ -40,16 +40,27 @@ pub struct Unexplained {
     pub container: Unaccounted,
     /// The user who says so: root where the kernel does, or a process of root's.
     pub owner: u32,
+    /// Where it is said.
+    pub said: Said,
+}
+
+/// Who says that a container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A process outside any container, a directory of an engine's, or the kernel.
+    Here,
+    /// A process in a container: whoever is root there says what he likes.
+    InContainer,
 }
 
 impl Unexplained {
-    /// Whether a container with this ID in a store is it. What a user says makes no container of another's run.
+    /// Whether a container with this ID in a store is it. What a user says, or root in a container, makes no container of another's run.
     #[must_use]
     pub fn is_of(&self, id: &ContainerId, store: &Store) -> bool {
         let container = &self.container;
         let is_there = store.engine.may_be(container.engine);
         let is_named = store.namespace.is_none() || container.namespace.is_none() || store.namespace == container.namespace;
-        self.is_trusted() && is_there && is_named && container.id == id.as_str()
+        self.is_trusted() && self.said == Said::Here && is_there && is_named && container.id == id.as_str()
     }
 
     /// Whether root or the caller says so.
@@ -69,14 +80,15 @@ pub fn containers(processes: &[Process], known: &[RunningContainer], whose: Whos
         processes.iter().filter(is_wanted).filter_map(|process| Some((process, Monitor::of(process)?))).collect();
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
         let owner = process.user;
-        node.unknown_of(process, monitor).into_iter().map(move |container| Unexplained { container, owner })
+        let said = if process.depth == 0 { Said::Here } else { Said::InContainer };
+        node.unknown_of(process, monitor).into_iter().map(move |container| Unexplained { container, owner, said })
     };
     let mut found: Vec<Unexplained> = monitors.iter().flat_map(of_monitor).collect();
     let watched: HashSet<u32> = monitors.iter().map(|(process, _)| process.pid).collect();
     let own = (caller == 0).then(Own::new).flatten();
     let alone = processes.iter().filter(|process| process.is_first && !watched.contains(&process.parent));
     let alone = alone.filter(|process| !node.is_known(process, 0) && own.as_ref().is_some_and(|own| own.is_container(process)));
-    found.extend(alone.map(|process| Unexplained { container: node.bare(process), owner: 0 }));
+    found.extend(alone.map(|process| Unexplained { container: node.bare(process), owner: 0, said: Said::Here }));
     found
 }
 

@@ -30,6 +30,8 @@ pub struct Folder {
     owner: u32,
     /// The first directory on the way that is not root's.
     handed_over_at: Option<PathBuf>,
+    /// The first directory on the way that others than its owner may change.
+    shared_at: Option<PathBuf>,
 }
 
 /// A file of a folder: what it holds, and whose word that is.
@@ -56,7 +58,8 @@ impl Folder {
     /// The folder at this path, of which `first` is the beginning that nobody is asked to vouch for.
     fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::Io(path.to_owned(), error);
-        let mut here = Self { handle: start(first).map_err(failed)?, path: first.to_owned(), owner: 0, handed_over_at: None };
+        let mut here =
+            Self { handle: start(first).map_err(failed)?, path: first.to_owned(), owner: 0, handed_over_at: None, shared_at: None };
         here.inherit()?;
         let mut ahead: Vec<OsString> = names(path.strip_prefix(first).unwrap_or(path));
         let mut links = 0;
@@ -91,7 +94,8 @@ impl Folder {
     pub fn folder(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
         let handle = step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
-        let mut inner = Self { handle, path, owner: self.owner, handed_over_at: self.handed_over_at.clone() };
+        let (handed_over_at, shared_at) = (self.handed_over_at.clone(), self.shared_at.clone());
+        let mut inner = Self { handle, path, owner: self.owner, handed_over_at, shared_at };
         inner.is_folder().map_err(|error| FileError::Io(inner.path.clone(), error))?;
         inner.inherit()?;
         Ok(inner)
@@ -157,6 +161,9 @@ impl Folder {
         if owner == 0 && is_shared {
             return Err(FileError::Unguarded(self.path.clone()));
         }
+        if is_shared && self.shared_at.is_none() {
+            self.shared_at = Some(self.path.clone());
+        }
         if owner != self.owner {
             self.handed_over_at = Some(self.path.clone());
         }
@@ -207,6 +214,10 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
     let caller = nix::unistd::geteuid().as_raw();
     if folder.owner != 0 && folder.owner != caller {
         return Err(FileError::Unguarded(folder.handed_over_at.unwrap_or(folder.path)));
+    }
+    // The caller's own directories count as root's do.
+    if let Some(shared) = folder.shared_at {
+        return Err(FileError::Unguarded(shared));
     }
     if file::is_owned(&facts) { Ok(()) } else { Err(FileError::Unguarded(folder.path)) }
 }
