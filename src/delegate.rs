@@ -246,8 +246,7 @@ fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) 
         if let Some(place) = places.into_iter().find(|place| taken(place) != Kind::Other) {
             return Err(DelegateError::Gone(place));
         }
-        let found = ["runc", "crun"].into_iter().find_map(|name| look_up(name, given, itself.as_ref()));
-        return found.map(elsewhere).ok_or(DelegateError::None);
+        return search(given, itself.as_ref()).map(elsewhere);
     };
     if !path.is_absolute() {
         return Err(DelegateError::Relative(path));
@@ -312,15 +311,39 @@ pub(crate) fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
     process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
 }
 
+/// The first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo. Where Embargo stands in the place of one, that one is what stood
+/// there, or else the next of its name, and never the other runtime.
+///
+/// # Errors
+/// [`DelegateError::Gone`] and [`DelegateError::None`].
+fn search(given: &Given<'_>, itself: Option<&Identity>) -> Result<PathBuf, DelegateError> {
+    for name in ["runc", "crun"] {
+        let is_embargo = |path: &PathBuf| {
+            itself.is_some_and(|itself| process::identity(path).is_ok_and(|identity| identity.is_program() && identity.is(itself)))
+        };
+        let taken = candidates(name, given).find(is_embargo);
+        let stood_there = taken.as_deref().and_then(|place| diverted(place, itself));
+        match (stood_there.or_else(|| look_up(name, given, itself)), taken) {
+            (Some(path), _) => return Ok(path),
+            (None, Some(place)) => return Err(DelegateError::Gone(place)),
+            (None, None) => {}
+        }
+    }
+    Err(DelegateError::None)
+}
+
 /// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders named relative to the working directory do not
 /// count: it is often a container's bundle.
 fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
+    candidates(name, given).find(|candidate| is_real(candidate, itself))
+}
+
+/// Where a program of this name may be, in order.
+fn candidates<'a>(name: &'a str, given: &'a Given<'_>) -> impl Iterator<Item = PathBuf> + 'a {
     let path = given.variable("PATH").unwrap_or_default().as_bytes();
     let folders = path.split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
-    folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).filter(|folder| folder.is_absolute()).find_map(|folder| {
-        let candidate = folder.join(name);
-        is_real(&candidate, itself).then_some(candidate)
-    })
+    let folders = folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).filter(|folder| folder.is_absolute());
+    folders.map(move |folder| folder.join(name))
 }
 
 /// The runtime for a container that exists and was made by another kind of runtime than `current`: the first of the settings' former runtimes of

@@ -149,7 +149,7 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
     let found = authenticate(staged, &file, size, node, &trust)?;
     let list = Reader { path: staged, bytes: &file };
     let judged = judge(New::of(&list, &found), node, &trust, &mut Installation::default())?;
-    let is_told = judged.survey.as_ref().is_none_or(|survey| survey.faults.is_empty());
+    let is_told = judged.survey.as_ref().is_none_or(|survey| survey.faults.is_empty() && survey.unknown() == 0);
     let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
     Ok(Told { text, exit: if is_told { Exit::Clear } else { Exit::CouldNotTell } })
 }

@@ -12,8 +12,8 @@
 //! <data root>/image/<driver>/imagedb/content/sha256/<image ID>      the image config: its diff IDs must hash to the chain ID
 //! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
 //! ```
-//! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, user-namespace remapping, rootless); the forms of fuse-overlayfs, btrfs and zfs are read
-//! from moby's source. The engine is not asked: it holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
+//! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace remapping, rootless); the form of zfs is read from
+//! moby's source. The engine is not asked: it holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
 //! and indexes are known only for images that were pulled, from `repositories.json`, which holds the names of all images and is read when asked for.
 //!
 //! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A container derives from the image it is made of;

@@ -34,8 +34,8 @@ pub struct Instance {
     pub name: Option<String>,
 }
 
-/// One instance, by its bundle, ID and first process.
-type Key = (PathBuf, ContainerId, u32, u64);
+/// One instance, by its bundle, ID, first process, and the user whose state says so.
+type Key = (PathBuf, ContainerId, u32, u64, u32);
 
 /// What containers are made of, by instance.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Instance {
     }
 
     fn key(&self) -> Key {
-        (self.running.bundle.clone(), self.running.id.clone(), self.running.process.pid, self.begun)
+        (self.running.bundle.clone(), self.running.id.clone(), self.running.process.pid, self.begun, self.running.owner)
     }
 }
 

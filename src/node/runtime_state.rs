@@ -8,6 +8,7 @@
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun src/libcrun/status.c.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
@@ -154,13 +155,26 @@ impl RunningContainer {
     }
 }
 
+/// The user below whose runtime folder, `/run/user/<uid>`, a directory lies. What a file system of that user's shows there as root's is his all the same.
+fn user_of(root: &Path) -> Option<u32> {
+    let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
+    (names.next()? == "user").then(|| names.next()?.to_str()?.parse().ok()).flatten()
+}
+
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A root holds containers, or one folder of them
 /// for each of containerd's namespaces; one that does not exist holds none.
 #[must_use]
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for root in roots {
-        let Some(root) = present(Folder::open(root), &mut found) else { continue };
+        let Some(mut root) = present(Folder::open(root), &mut found) else { continue };
+        // `/var/run` is a link to `/run`. The first spelling counts, and the usual ones come first.
+        if root.identity().is_ok_and(|identity| !seen.insert(identity)) {
+            continue;
+        }
+        if let Some(user) = user_of(root.path()) {
+            root.hand_over(user);
+        }
         for name in folders(&root, &mut found) {
             let Some(folder) = present(root.folder(&name), &mut found) else { continue };
             if !container(&root, &folder, &mut found) {
@@ -425,8 +439,8 @@ mod tests {
             let found = containers(&roots(node.path(), Whose::Everybodys, &[]));
             found.into_iter().flatten().map(|container| (container.id.to_string(), container.owner)).collect::<Vec<_>>()
         };
-        // As root's own: so far the folder is root's all the way, and root's link is followed.
-        assert_eq!(owners(), [("two".to_owned(), 0), ("two".to_owned(), 0), ("one".to_owned(), 0)]);
+        // What a file system of his shows there as root's is his; root's link is followed, to what has been read already.
+        assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
         std::os::unix::fs::chown(node.path().join("run/user/70000"), Some(70_000), None).unwrap();
         assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
     }

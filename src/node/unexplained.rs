@@ -79,7 +79,8 @@ pub fn containers(processes: &[Process], known: &[RunningContainer], whose: Whos
     let monitors: Vec<(&Process, Monitor)> =
         processes.iter().filter(is_wanted).filter_map(|process| Some((process, Monitor::of(process)?))).collect();
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
-        let owner = process.user;
+        // What a program says that took another user's rights may be anybody's words.
+        let owner = if process.is_of_one_user { process.user } else { u32::MAX };
         let said = if process.depth == 0 { Said::Here } else { Said::InContainer };
         node.unknown_of(process, monitor).into_iter().map(move |container| Unexplained { container, owner, said })
     };

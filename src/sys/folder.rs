@@ -122,6 +122,23 @@ impl Folder {
         Ok(Text { bytes, owner, writer: facts.uid() })
     }
 
+    /// Its device and inode: the same for one directory by whatever path.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn identity(&self) -> Result<(u64, u64), FileError> {
+        let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
+        Ok((facts.dev(), facts.ino()))
+    }
+
+    /// Makes everything in it this user's that would be root's.
+    pub fn hand_over(&mut self, user: u32) {
+        if self.owner == 0 && user != 0 {
+            self.owner = user;
+            self.handed_over_at = Some(self.path.clone());
+        }
+    }
+
     /// What is in it.
     ///
     /// # Errors

@@ -104,10 +104,10 @@ impl Survey {
         self.running.iter().filter(|one| one.is_trusted && !one.is_unaccounted)
     }
 
-    /// How many more run of which it cannot be told what they are.
+    /// How many run of which it cannot be told what they are made of, counted or not.
     #[must_use]
-    pub fn unaccounted(&self) -> usize {
-        self.running.iter().filter(|one| one.is_trusted && one.is_unaccounted).count()
+    pub fn unknown(&self) -> usize {
+        self.running.iter().filter(|one| one.is_trusted && (one.is_unaccounted || !one.is_known())).count()
     }
 
     /// Those of them that the draft would refuse and the list in force does not ban.

@@ -224,7 +224,7 @@ fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
     let mut survey = node(2, 3);
     survey.running.extend((0..100).map(|at| inner(&format!("inner-{at}"))));
     survey.running.push(Surveyed { is_trusted: false, ..inner("a user's") });
-    assert_eq!((survey.counted().count(), survey.unaccounted()), (3, 100));
+    assert_eq!((survey.counted().count(), survey.unknown()), (3, 100));
     assert!(survey.objection(50, Impact::Guarded).is_some());
 }
 

@@ -24,7 +24,7 @@ pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node:
     lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
     lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
-    let is_remarkable = |survey: &&Survey| survey.newly_refused().next().is_some() || survey.unaccounted() > 0 || !survey.faults.is_empty();
+    let is_remarkable = |survey: &&Survey| survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty();
     lines.extend(judged.survey.as_ref().filter(is_remarkable).into_iter().flat_map(hit));
     lines.extend(remarks(found, plan, trust, node));
     lines
@@ -76,10 +76,10 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
 /// What becomes of the running containers, and why that is not all, where some could not be read.
 fn hit(survey: &Survey) -> Vec<String> {
     let (newly, running, unread) = (survey.newly_refused().count(), survey.counted().count(), survey.faults.len());
-    let unaccounted = survey.unaccounted();
+    let unclear = survey.unknown();
     let refused = format!("{newly} of {} would newly be refused at the next start", amount(running, "running container"));
-    let unknown = format!("it cannot be told what {} made of", are(unaccounted));
-    let of_those = match (running, unaccounted) {
+    let unknown = format!("it cannot be told what {} made of", are(unclear));
+    let of_those = match (running, unclear) {
         (0, 0) if unread == 0 => "no containers run".to_owned(),
         (0, 0) => "no running containers could be read".to_owned(),
         (0, _) => unknown,

@@ -15,8 +15,8 @@
 //! to read their list. By way of `layers.json` 80 to 130 µs. The first resolve of a process: 0.2 ms.
 //!
 //! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs, `--rm`, `--uidmap`, `--rootfs`, additional and split image
-//! stores, transient mode, rootless, `podman build`; Buildah 1.28.2 and 1.43.2; CRI-O 1.37, by hand. From source alone: btrfs, zfs, composefs, lazily
-//! pulled layers.
+//! stores, transient mode, rootless, `podman build`; Buildah 1.28.2 and 1.43.2; CRI-O 1.37, by hand. Podman 4.3.1 with btrfs. From source alone: zfs,
+//! composefs, lazily pulled layers.
 
 pub mod layer_id;
 pub mod records;

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         _ = reference::find("docker.io/library/debian:12", &images);
     }
     stores::image_stores_in(bytes).for_each(drop);
-    build::fuse_mounts(bytes).for_each(drop);
+    embargo::container::mount::points_in(bytes).for_each(drop);
     if let Ok(text) = std::str::from_utf8(bytes) {
         conf::StorageSettings::default().add(text);
         _ = lower::parse(Path::new(text));
