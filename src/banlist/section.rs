@@ -19,7 +19,7 @@ use crate::lineage::digest::Digest;
 pub enum Reading {
     /// For one container, whose start waits: at most [`MAX_BLOCKS`] of them, and lines of at most [`MAX_START`] in weight.
     Start,
-    /// For all containers of a node at once, or for a person: everything.
+    /// For all containers of a node at once, or for a person: everything. It does not say what a start is told.
     Survey,
 }
 

@@ -152,7 +152,8 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// The same for the queries of many containers at once: it reads as much as there is, where for one container it reads no more than a start may.
+/// The same for the queries of many containers at once: it reads as much as there is, where for one container it reads no more than a start may. What a
+/// start of one of them would be told, [`look_up`] alone says.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -162,11 +163,11 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// Asks the list in a file, which must be signed for this keyset. No floor is known to who asks so: it may be an old list.
+/// Asks the list in a file, which must be signed for this keyset, as a start would. No floor is known to who asks so: it may be an old list.
 #[must_use]
 pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
     let trust = Trust { keyset: keyset.clone(), floor: None, rules: rules.clone() };
-    ask(list, &trust, Slot::Current, queries, Reading::Survey).map_or_else(Bans::Missing, Bans::Known)
+    ask(list, &trust, Slot::Current, queries, Reading::Start).map_or_else(Bans::Missing, Bans::Known)
 }
 
 /// The same, with keyset and floor as they were a moment ago.
@@ -366,7 +367,7 @@ fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query], reading: Readi
     })
 }
 
-/// The most bans that one start has to know, and the most matches.
+/// The most bans that one start has to know, and the most matches; those that refuse nothing count as well.
 const MAX_BANS: usize = 128;
 const MAX_HITS: usize = 1_024;
 

@@ -40,8 +40,9 @@ use plan::{New, Plan};
 ///
 /// Every byte and every signature is checked against the node's keyset, settings and floor. A list that lifts a ban needs the signatures of the keyset's
 /// lift threshold; one that would keep too many of the running containers from starting again is refused, unless it was built with
-/// --acknowledge-impact and has as many. Readers see the old list or the new one, whole; the old one is kept and stands in if the new one breaks. Installing the same
-/// list again changes nothing. Exit status 0 when the list is in force, 1 when it is not; 3 when a dry run cannot tell what it would refuse.
+/// --acknowledge-impact and has as many. Readers see the old list or the new one, whole. The list is kept twice, and either copy stands in if the other
+/// breaks; an older list never does. Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when it is not; 3 when a dry
+/// run cannot tell what it would refuse.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Check everything and print what would be done, step by step; do nothing.

@@ -68,7 +68,7 @@ pub enum EventKind {
     ListStale,
     /// The list is past its grace.
     ListOverdue,
-    /// The list before the current one is in use, because the current one cannot be trusted.
+    /// The second copy of the list in force answers, because the first cannot be read or not be trusted.
     SecondCopy,
     /// There is no authentic list, and a container started.
     ListMissing,

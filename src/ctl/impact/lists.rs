@@ -1,8 +1,9 @@
 //! What do a draft and the list in force say of all that is on a node?
 //!
 //! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out: for each, both judgements, by the one evaluator and
-//! in `enforce` mode. Each list is opened and asked once, for every digest together; what is judged apart is given its own answers. Each piece
-//! of either list is hashed before it is believed; whether the draft is signed is not asked here.
+//! in `enforce` mode. Each list is asked once for every digest together. What it speaks of is then asked for alone, as a start asks: the start is refused
+//! where the list says more of a container than it may read. Each piece of either list is hashed before it is believed; whether the draft is signed
+//! is not asked here.
 
 use std::fs::File;
 
@@ -30,6 +31,8 @@ pub struct Lists<'a> {
     /// The node's, in `enforce` mode.
     settings: Settings,
     now: Timestamp,
+    file: &'a Reader<'a, File>,
+    head: &'a Head,
     draft: Known,
     in_force: Bans,
     draft_answers: Answers,
@@ -42,8 +45,8 @@ impl<'a> Lists<'a> {
     /// # Errors
     /// [`ListError`] when the draft cannot be read. A list in force that is missing or broken is an answer.
     pub fn ask<'s>(
-        draft: &Reader<'_, File>,
-        head: &Head,
+        draft: &'a Reader<'a, File>,
+        head: &'a Head,
         paths: &'a Paths,
         settings: Option<&Settings>,
         subjects: impl Iterator<Item = &'s Subject>,
@@ -60,7 +63,7 @@ impl<'a> Lists<'a> {
             Bans::Known(known) => Answers::of(&known.hits),
             Bans::Missing(_) => Answers::default(),
         };
-        let draft = Known {
+        let known = Known {
             keyset: head.edition.keyset,
             version: head.edition.version,
             head: Digest::of(head.text().as_bytes()),
@@ -73,7 +76,8 @@ impl<'a> Lists<'a> {
             fault: None,
             bad_signatures: 0,
         };
-        Ok(Self { paths, settings, now, draft_answers: Answers::of(&draft.hits), draft, in_force, in_force_answers })
+        let draft_answers = Answers::of(&known.hits);
+        Ok(Self { paths, settings, now, file: draft, head, draft: known, in_force, draft_answers, in_force_answers })
     }
 
     /// The list in force, as it answered to everything.
@@ -86,15 +90,34 @@ impl<'a> Lists<'a> {
     #[must_use]
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
         let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
-        let in_force = match &self.in_force {
-            Bans::Known(known) => self.verdict(subject, &Bans::Known(self.in_force_answers.to(&queries, known))),
-            // Something is banned and its record cannot be read. That says nothing of anything else.
-            Bans::Missing(ListError::Unread(..)) => self.verdict(subject, &store::look_up(self.paths, &self.settings.rules(), &queries)),
-            missing @ Bans::Missing(_) => self.verdict(subject, missing),
-        };
-        let bans = Bans::Known(self.draft_answers.to(&queries, &self.draft));
+        let bans = self.by_draft(&queries);
         let judgement = self.verdict(subject, &bans);
-        (Judged { bans, judgement, labels: SourceLabels::default() }, in_force)
+        (Judged { bans, judgement, labels: SourceLabels::default() }, self.by_list_in_force(subject, &queries))
+    }
+
+    /// What the draft would answer to a start that asks for these.
+    fn by_draft(&self, queries: &[Query]) -> Bans {
+        let known = self.draft_answers.to(queries, &self.draft);
+        if known.hits.is_empty() {
+            return Bans::Known(known);
+        }
+        store::hits(self.file, self.head, queries, Reading::Start).map_or_else(Bans::Missing, |hits| Bans::Known(Known { hits, ..known }))
+    }
+
+    fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {
+        let known = match &self.in_force {
+            Bans::Known(known) => self.in_force_answers.to(queries, known),
+            // Something is banned and its record cannot be read. That says nothing of anything else.
+            Bans::Missing(ListError::Unread(..)) => return self.verdict(subject, &self.at_start(queries)),
+            missing @ Bans::Missing(_) => return self.verdict(subject, missing),
+        };
+        let bans = if known.hits.is_empty() { Bans::Known(known) } else { self.at_start(queries) };
+        self.verdict(subject, &bans)
+    }
+
+    /// What the list in force answers to a start that asks for these.
+    fn at_start(&self, queries: &[Query]) -> Bans {
+        store::look_up(self.paths, &self.settings.rules(), queries)
     }
 
     /// One subject, judged by both; no pause container, and whoever has the say of it.

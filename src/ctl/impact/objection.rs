@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::{Survey, Surveyed};
 use crate::banlist::head::Impact;
+use crate::banlist::store::Bans;
 use crate::report::line;
 use crate::verdict::Finding;
 
@@ -125,6 +126,9 @@ fn called(one: &Surveyed) -> String {
 
 /// Why it is refused.
 fn because(one: &Surveyed) -> String {
+    if let Bans::Missing(fault) = &one.draft.bans {
+        return format!("would be refused: {}", line::causes(fault));
+    }
     let findings = &one.draft.judgement.findings;
     let origin = one.subject.origin.as_ref().ok();
     let will = |finding: &&Finding| origin.is_some_and(|origin| finding.refuses_from(origin).is_some());

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::*;
 use crate::banlist::head::{Claim, HEAD_SIZE, Impact};
 use crate::banlist::record::{Action, Ban, Hit, MatchKind, Severity};
-use crate::banlist::store::{Bans, Known as Answer, Slot};
-use crate::banlist::testing::{ISSUED, digest, list, source, terms};
+use crate::banlist::store::{self, Bans, Known as Answer, Slot};
+use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
 use crate::container::ContainerId;
 use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{ImageFacts, ImageLineage, chain::Chain};
-use crate::verdict::{self, Case, Labels, Standing};
+use crate::verdict::{self, Case, Finding, Labels, Standing};
 
 /// What the two lists say of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -269,4 +269,88 @@ fn a_survey_finds_the_living_below_the_nodes_own_root_and_never_stops() {
     assert_eq!((called, survey.running[0].is_known(), survey.counted().count()), (vec!["odd"], false, 1));
     assert_eq!(survey.faults.len(), 1, "{:?}", survey.faults);
     assert_eq!(survey.objection(0, Impact::Guarded), None);
+}
+
+/// A list of three times so many small bans: of the base below `chain`, of its lowest layer, and of the whole stack.
+fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8> {
+    let [lowest, top] = [0, 1].map(|at| chain.chain_ids()[at].0);
+    let places = [("base", lowest), ("base", top), ("layer", chain.diff_ids()[1].0)];
+    let ban = |number: usize| {
+        let (kind, digest) = places[number % 3];
+        let head = format!("[[ban]]\nid = \"BAN-{number}\"\nreason = \"a\"\nseverity = \"low\"\n{terms_of_a_ban}\n");
+        format!("{head}[[ban.match]]\n{kind} = \"{digest}\"\n")
+    };
+    list(&parse(&(0..3 * each).map(ban).collect::<String>()), &terms(413), &[1])
+}
+
+/// Found in review: the guard read all that a draft says, a start no more than its bounds. A thief of one list key could stop every container of a base
+/// with bans that refuse nothing.
+#[test]
+fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
+    let chain = Chain::from_diff_ids([1, 2].map(|number| DiffId(digest(number))).to_vec()).unwrap();
+    let made_of = || Origin::Image(ImageLineage { chain: chain.clone(), facts: ImageFacts::default(), evidence: Evidence::Mount });
+    let settings = crate::settings::parse("#\n", Path::new("config.toml")).unwrap();
+    let now = ISSUED.plus(3_600);
+    for terms_of_a_ban in
+        ["effective = 2026-11-20\naction = \"warn\"", "effective = 2026-11-01\nlapses = 2026-11-02", "effective = 2027-11-20"]
+    {
+        // 126 bans are the last that fit, and 64 the most that a list may say of one digest.
+        for (each, is_refused) in [(1, false), (42, false), (43, true), (64, true)] {
+            let root = tempfile::tempdir().unwrap();
+            let paths = Paths::below(root.path());
+            let bytes = of_three_digests(&chain, each, terms_of_a_ban);
+            put(&paths.keyset, keyset(&[1], 1).text().as_bytes());
+            put(&root.path().join("draft.lst"), &bytes);
+            let file = File::open(root.path().join("draft.lst")).unwrap();
+            let (path, head) = (root.path().join("draft.lst"), Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().head);
+            let draft = Reader { path: &path, bytes: &file };
+            let subject = |name: &str| Subject { origin: Ok(made_of()), ..container(name, Said::Nothing, Said::Nothing).subject };
+            let subjects = ["web-1", "web-2"].map(subject);
+            let judged = || {
+                let lists = Lists::ask(&draft, &head, &paths, Some(&settings), subjects.iter(), now).unwrap();
+                survey_of(["web-1", "web-2"].map(|name| lists.surveyed(subject(name))).into())
+            };
+            let survey = judged();
+            let what = format!("{each} of {terms_of_a_ban}");
+            assert_eq!(survey.running.iter().map(Surveyed::is_newly_refused).collect::<Vec<_>>(), [is_refused; 2], "{what}");
+            assert_eq!(survey.objection(99, Impact::Guarded).is_some(), is_refused, "{what}");
+            let mut pause = lone(judged());
+            pause.running[0].is_pause = true;
+            let objection = pause.objection(99, Impact::Acknowledged).map(|objection| objection.to_string());
+            let is_ahead = terms_of_a_ban.contains("2027");
+            assert_eq!(objection.is_some(), is_refused || is_ahead, "{what}");
+            if is_refused {
+                let because = objection.unwrap();
+                assert!(because.ends_with("it says more of one container than its start may read"), "{because}");
+            }
+            // The same list in force, asked by the gate.
+            put(&paths.list, &bytes);
+            let origin = made_of();
+            let bans = store::look_up(&paths, &settings.rules(), &verdict::queries(&origin));
+            let gate = verdict::judge(&Case {
+                container: "c",
+                name: None,
+                engine: Engine::Docker,
+                origin: Ok(&origin),
+                labels: Labels::default(),
+                bans: &bans,
+                settings: &settings,
+                break_glass: None,
+                now,
+            });
+            let draft = &survey.running[0].draft.judgement;
+            assert_eq!((refused_by_list(&gate), &gate.findings), (refused_by_list(draft), &draft.findings), "{what}");
+            assert_eq!(refused_by_list(&gate), is_refused.then_some(Grounds::Banned), "{what}");
+            // What the list in force refuses so already, a draft that says the same does not refuse anew.
+            let survey = judged();
+            assert_eq!(survey.running.iter().map(Surveyed::is_newly_refused).collect::<Vec<_>>(), [false; 2], "{what}");
+            assert_eq!(refused_by_list(&survey.running[0].in_force), is_refused.then_some(Grounds::Banned), "{what}");
+        }
+    }
+}
+
+/// The survey's first container alone.
+fn lone(mut survey: Survey) -> Survey {
+    survey.running.truncate(1);
+    survey
 }

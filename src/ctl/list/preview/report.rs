@@ -19,6 +19,7 @@ use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
+use crate::verdict::Grounds;
 
 /// The whole of it.
 #[derive(Debug, Serialize)]
@@ -108,6 +109,9 @@ enum Fate {
 #[derive(Debug, Serialize)]
 struct Row {
     fate: Fate,
+    /// Why the draft refuses it.
+    #[serde(skip)]
+    grounds: Option<Grounds>,
     /// Whether the list in force bans it, too.
     refused_already: bool,
     engine: Engine,
@@ -325,6 +329,7 @@ impl Row {
         };
         Self {
             fate,
+            grounds: one.grounds(),
             refused_already: one.is_refused() && !one.is_newly_refused(),
             engine: one.subject.engine,
             place: one.subject.place.to_string_lossy().into_owned(),
@@ -354,7 +359,11 @@ impl Row {
             self.pause.then(|| "PAUSE CONTAINER".to_owned()),
             self.of_user.then(|| "a user's".to_owned()),
             self.restart.map(|policy| format!("restarts: {policy}")),
-            ban.is_none().then(|| "list overdue".to_owned()),
+            match (ban, self.grounds) {
+                (None, Some(Grounds::Banned)) => Some("banned, and the bans are more than a start reads".to_owned()),
+                (None, Some(Grounds::OverdueList)) => Some("list overdue".to_owned()),
+                (None, _) | (Some(_), _) => None,
+            },
         ]
         .into_iter()
         .flatten()
