@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::leniency::{self, Leniency};
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{self, Judgement, Verdict};
 
 /// Whether something is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,6 +43,7 @@ impl Outcome {
             return Self::Banned;
         }
         let doubtful = match (&subject.origin, bans) {
+            (Ok(origin), Bans::Known(_)) if verdict::pull_doubt(Some(origin), bans).is_some() => true,
             (Err(_), Bans::Known(_) | Bans::Missing(_)) | (Ok(_), Bans::Missing(_)) => true,
             (Ok(Origin::Image(image)), Bans::Known(_)) => image.evidence == Evidence::Claimed,
             (Ok(Origin::NoLayers(_) | Origin::NoImage), Bans::Known(_)) => false,
@@ -171,8 +172,8 @@ impl Found {
             Verdict::Admit(_) => judgement.withheld.as_ref(),
         };
         let mut messages: Vec<_> = match (settings, bans) {
-            // Nothing is refused on such a node.
-            (None, Bans::Known(_)) => Vec::new(),
+            // Nothing is refused on such a node, and no event sent.
+            (None, Bans::Known(_)) => verdict::pull_doubt(origin, bans).into_iter().collect(),
             (None, Bans::Missing(_)) => vec!["only a ban list can tell whether it is banned, and this node has none".to_owned()],
             (Some(_), Bans::Known(_) | Bans::Missing(_)) => {
                 let said = judgement.events.iter().map(|event| event.message.clone());
@@ -223,7 +224,8 @@ impl Found {
         for ban in &self.bans {
             lines.extend([line("", &ban.sentence), line("", &format!("  reason: {}", ban.reason))]);
         }
-        if self.bans.is_empty() {
+        // A ban that holds says why; one that does not is no reason for a doubt.
+        if self.bans.is_empty() || self.outcome == Outcome::Unknown {
             lines.extend(self.messages.iter().map(|message| line("", message)));
         }
         lines

@@ -200,6 +200,62 @@ fn without_a_list_or_a_lineage_it_cannot_be_told() {
     assert_eq!(outcome(&forged.answer("web-1")), (Outcome::Unknown, 3));
 }
 
+/// Copies a directory.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy(&from, &to),
+            kind if kind.is_symlink() => std::os::unix::fs::symlink(fs::read_link(from).unwrap(), to).unwrap(),
+            _file => drop(fs::copy(from, to).unwrap()),
+        }
+    }
+}
+
+/// Found in review: a file of names that could not be read told no digest, and what is banned by its manifest's was clear.
+#[test]
+fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
+    let of = |kind| {
+        format!(
+            "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\n{kind} = \"{}\"\n",
+            digest(1)
+        )
+    };
+    for (kind, settings, is_broken, expected) in [
+        ("image", Some("#\n"), false, Outcome::Clear),
+        ("image", Some("#\n"), true, Outcome::Unknown),
+        ("image", None, true, Outcome::Unknown),
+        ("base", Some("#\n"), true, Outcome::Clear),
+    ] {
+        let mut place = Place::new().with_list(&of(kind));
+        if let Some(settings) = settings {
+            place = place.with_settings(settings);
+        }
+        let store = place.root.path().join("docker");
+        copy(&fixture("docker-20.10-overlay2"), &store);
+        place.engines.docker = vec![store.clone()];
+        if is_broken {
+            crate::sys::replace::replace(&store.join("image/overlay2/repositories.json"), 0o644, b"{").unwrap();
+        }
+        let what = format!("{kind} {settings:?} {is_broken}");
+        assert_eq!(place.answer(WEB).outcome, expected, "{what}");
+        let text = place.text(WEB);
+        let doubt = "cannot tell by which digests its image was pulled: cannot believe ";
+        assert_eq!(text.contains(doubt), expected == Outcome::Unknown, "{what}: {text}");
+        assert!(!text.contains("would not start"), "{what}: {text}");
+    }
+    // Beside a ban that only warns, the doubt is told all the same.
+    let warned = Place::new().ban_of_base().replace("severity", "action = \"warn\"\nseverity");
+    let mut place = Place::new().with_settings("#\n").with_list(&format!("{warned}{}", of("image")));
+    let store = place.root.path().join("docker");
+    copy(&fixture("docker-20.10-overlay2"), &store);
+    crate::sys::replace::replace(&store.join("image/overlay2/repositories.json"), 0o644, b"{").unwrap();
+    place.engines.docker = vec![store];
+    let text = place.text(WEB);
+    assert!(text.contains("warned of by BAN-2026-0007") && text.contains("cannot tell by which digests"), "{text}");
+}
+
 #[test]
 fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both() {
     let ban = Place::new().ban_of_base();

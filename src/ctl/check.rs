@@ -123,6 +123,7 @@ fn subject(image: &FoundImage) -> Subject {
         image_id: image.image_id,
         manifests: image.manifests.iter().map(|(_, digest)| *digest).collect(),
         config_file: None,
+        pull_fault: None,
     };
     let origin = match &image.chain {
         Some(chain) => Origin::Image(ImageLineage { chain: chain.clone(), facts, evidence: Evidence::Metadata }),

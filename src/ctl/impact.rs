@@ -36,7 +36,7 @@ use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
-use crate::verdict::{Grounds, Judgement, Verdict};
+use crate::verdict::{self, Grounds, Judgement, Verdict};
 use lists::Lists;
 pub use objection::ImpactError;
 
@@ -105,12 +105,12 @@ impl Surveyed {
         self.is_newly_refused() || is_ahead
     }
 
-    /// Whether it can be told what it is made of.
+    /// Whether it can be told what it is made of, as far as the draft asks for it.
     #[must_use]
     pub fn is_known(&self) -> bool {
         match &self.subject.origin {
-            Ok(Origin::Image(image)) => image.evidence != Evidence::Claimed,
-            Ok(Origin::NoLayers(_) | Origin::NoImage) => true,
+            Ok(Origin::Image(image)) if image.evidence == Evidence::Claimed => false,
+            Ok(origin) => verdict::pull_doubt(Some(origin), &self.draft.bans).is_none(),
             Err(_) => false,
         }
     }
@@ -121,7 +121,7 @@ impl Surveyed {
         match (&self.draft.judgement.verdict, &self.subject.origin) {
             (_, Err(fault)) => Some(line::causes(fault)),
             (Verdict::Refuse(refusal), Ok(_)) => Some(refusal.line().to_owned()),
-            (Verdict::Admit(_), Ok(_)) => None,
+            (Verdict::Admit(_), Ok(origin)) => verdict::pull_doubt(Some(origin), &self.draft.bans),
         }
     }
 

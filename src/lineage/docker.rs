@@ -141,9 +141,11 @@ pub fn called(bundle: &Bundle) -> Option<String> {
 }
 
 /// The digests of manifests and indexes by which a container's image was pulled; none when its root is in no graph driver's store.
-#[must_use]
-pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Vec<Digest> {
-    LayerRoot::of(&bundle.root).map_or_else(Vec::new, |root| record::pulled_digests(&root.data_root, root.driver, image_id))
+///
+/// # Errors
+/// [`LineageError`] when the file of names cannot be read.
+pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>, LineageError> {
+    LayerRoot::of(&bundle.root).map_or_else(|| Ok(Vec::new()), |root| record::pulled_digests(&root.data_root, root.driver, image_id))
 }
 
 /// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store and no managed plugin's, or there is no record of

@@ -26,6 +26,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
 use crate::paths::Paths;
+use crate::report::line;
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
@@ -70,10 +71,27 @@ pub struct ImageFacts {
     pub image_id: Option<ImageId>,
     /// Digests of its manifest and of the index it was pulled by, in any order.
     pub manifests: Vec<Digest>,
+    /// Why its engine's note of the digests by which it was pulled cannot be read, on one line: some may be missing from `manifests`.
+    pub pull_fault: Option<String>,
     /// A name for people, of the engine's own record. Never matched.
     pub name: Option<String>,
     /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before they are believed.
     pub config_file: Option<PathBuf>,
+}
+
+impl ImageFacts {
+    /// Adds the digests by which the image was pulled, and says how many are new; or notes why they cannot be told.
+    fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
+        let before = self.manifests.len();
+        match pulled {
+            Ok(mut pulled) => {
+                pulled.retain(|digest| !self.manifests.contains(digest));
+                self.manifests.extend(pulled);
+            }
+            Err(fault) => self.pull_fault = Some(line::causes(&fault)),
+        }
+        self.manifests.len() - before
+    }
 }
 
 /// A container in an engine's store, as people name it.
@@ -130,7 +148,7 @@ pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: impl Into<Deadline>) ->
 }
 
 /// Adds the digests by which an image was pulled where only names in its engine's store tell them, and says how many those are. A file of names can
-/// be large; it decides nothing but bans of images by such a digest, so that one that cannot be read adds none.
+/// be large; it decides nothing but bans of images by such a digest, so that one that cannot be read adds none, and is noted.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let facts = match origin {
         Origin::Image(image) => &mut image.facts,
@@ -138,10 +156,7 @@ pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
         Origin::NoImage => return 0,
     };
     let Some(image_id) = facts.image_id else { return 0 };
-    let mut pulled = docker::pulled_digests(bundle, image_id);
-    pulled.retain(|digest| !facts.manifests.contains(digest));
-    facts.manifests.extend(&pulled);
-    pulled.len()
+    facts.add_pulled(docker::pulled_digests(bundle, image_id))
 }
 
 /// The same as [`resolve`] without the digests that [`add_pulled_digests`] adds.

@@ -60,7 +60,7 @@ pub enum EventKind {
     Cured,
     /// A container started that has no image.
     NoImage,
-    /// A container started whose lineage cannot be told.
+    /// A container started whose lineage cannot be told, or not every digest of its image.
     UnknownImage,
     /// The list has a bad signature beside enough good ones.
     ListBadSignature,

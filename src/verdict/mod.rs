@@ -281,6 +281,17 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     }
 }
 
+/// Why a ban of its image may have been missed, when one may: the list bans images, and not every digest of this one can be told. Nothing is refused for
+/// that: bans by base, by layer and by image ID are found all the same.
+#[must_use]
+pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
+    let fault = origin?.facts()?.pull_fault.as_ref()?;
+    match bans {
+        Bans::Known(list) if list.image_digests > 0 => Some(format!("cannot tell by which digests its image was pulled: {fault}")),
+        Bans::Known(_) | Bans::Missing(_) => None,
+    }
+}
+
 /// What is remarkable about an admission.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
     let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.called()), words::tail(case));
@@ -305,7 +316,7 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
     if let Ok(Origin::NoImage) = case.origin {
         events.push(Event::new(EventKind::NoImage, subject, &[], &admitted("it is made from no image")));
     }
-    if let Some(doubt) = doubt(case) {
+    if let Some(doubt) = doubt(case).or_else(|| pull_doubt(case.origin.ok(), case.bans)) {
         events.push(Event::new(EventKind::UnknownImage, subject, &[], &admitted(&doubt)));
     }
     if let Bans::Missing(error) = case.bans {

@@ -36,7 +36,8 @@ fn chain() -> Chain {
 
 fn facts() -> ImageFacts {
     let name = Some("docker.io/acme/web:1".to_owned());
-    ImageFacts { image_id: Some(ImageId(digest("config"))), manifests: vec![digest("manifest"), digest("index")], name, config_file: None }
+    let manifests = vec![digest("manifest"), digest("index")];
+    ImageFacts { image_id: Some(ImageId(digest("config"))), manifests, name, ..ImageFacts::default() }
 }
 
 fn image(evidence: Evidence) -> Origin {
@@ -515,6 +516,23 @@ fn a_chain_of_which_only_names_are_left_is_refused_on_a_match_and_unknown_otherw
     Given { origin: named(), ..Given::hits(vec![hit()]) }.refuses(Grounds::Banned, LINE, &[]);
     let line = "embargo: refused web-1: cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left; list 412";
     Given { origin: named(), ..Given::hits(vec![]) }.refuses(Grounds::UnknownImage, line, &[]);
+}
+
+#[test]
+fn digests_that_cannot_be_told_refuse_nothing_and_are_told_where_the_list_bans_images() {
+    let facts = || ImageFacts { pull_fault: Some("cannot read \"names\": larger than 5 bytes".into()), ..facts() };
+    let line =
+        "embargo: admitted web-1: cannot tell by which digests its image was pulled: cannot read \"names\": larger than 5 bytes; list 412";
+    let of_layers = Origin::Image(ImageLineage { chain: chain(), facts: facts(), evidence: Evidence::Mount });
+    for origin in [of_layers, Origin::NoLayers(facts())] {
+        let given =
+            |image_digests, hits| Given { origin: Ok(origin.clone()), ..Given::bans(Bans::Known(Known { image_digests, ..list(hits) })) };
+        given(1, vec![]).admits(&[(EventKind::UnknownImage, line)]);
+        given(0, vec![]).admits(&[]);
+    }
+    let of_layers = Origin::Image(ImageLineage { chain: chain(), facts: facts(), evidence: Evidence::Mount });
+    let banned = Bans::Known(Known { image_digests: 1, ..list(vec![hit()]) });
+    Given { origin: Ok(of_layers), ..Given::bans(banned) }.refuses(Grounds::Banned, LINE, &[]);
 }
 
 // Row: list past `expires`.

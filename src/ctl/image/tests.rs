@@ -190,6 +190,7 @@ fn every_platform_of_an_image_of_containerd_is_found_and_those_never_fetched_are
         manifests: vec![manifest, index],
         name: Some("multi:1".to_owned()),
         config_file: Some(blob(amd64)),
+        pull_fault: None,
     };
     let chain = ImageConfig::load(&blob(amd64), ImageId(id(amd64))).unwrap().chain().unwrap().unwrap();
     let origin = Origin::Image(ImageLineage { chain: chain.clone(), facts, evidence: Evidence::Metadata });

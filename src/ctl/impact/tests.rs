@@ -15,7 +15,7 @@ use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{ImageFacts, ImageLineage, chain::Chain};
-use crate::verdict::{self, Case, Finding, Labels, Standing};
+use crate::verdict::{Case, Finding, Labels, Standing};
 
 /// What the two lists say of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]

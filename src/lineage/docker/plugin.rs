@@ -93,6 +93,7 @@ pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
         manifests: record.manifest.into_iter().collect(),
         name: record.name,
         config_file: Some(path.clone()),
+        pull_fault: None,
     };
     Ok(Some(match config.chain().map_err(|fault| Corrupt::File(path, fault.to_string()))? {
         Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),

@@ -2,8 +2,8 @@
 //!
 //! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by rename, so never half-written by Docker itself) and the
 //! image config. The first holds users' text throughout; only the image ID, the driver and what the user asked for are read. Out: the image ID, the
-//! image config when it is still there and hashes to that ID, and the digests it was pulled by. Names decide nothing else: a file of names that is too
-//! large or broken tells none, and no container is refused for it.
+//! image config when it is still there and hashes to that ID, and the digests it was pulled by. Names decide nothing else: no container is refused
+//! for a file of names that is too large or broken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -95,12 +95,12 @@ pub(super) fn image(data_root: &Path, driver: Driver, image_id: ImageId) -> Resu
     Ok((facts, config))
 }
 
-/// The digests of the manifests and indexes that an image was pulled by (moby: daemon/internal/refstore), as far as the names can be read.
-pub(super) fn pulled_digests(data_root: &Path, driver: Driver, image_id: ImageId) -> Vec<Digest> {
+/// The digests of the manifests and indexes that an image was pulled by (moby: daemon/internal/refstore).
+pub(super) fn pulled_digests(data_root: &Path, driver: Driver, image_id: ImageId) -> Result<Vec<Digest>, LineageError> {
     let text = image_id.to_string();
     let own = |name: Name<'_>| (name.image_id == text).then(|| name.digest()).flatten();
-    let Ok(repositories) = Repositories::load(data_root, driver) else { return Vec::new() };
-    repositories.names().map(|names| names.into_iter().filter_map(own).collect()).unwrap_or_default()
+    let repositories = Repositories::load(data_root, driver)?;
+    Ok(repositories.names()?.into_iter().filter_map(own).collect())
 }
 
 /// Where the config of an image lies.

@@ -113,9 +113,9 @@ impl GraphStore {
     fn image_origin(&self, driver: Driver, id: ImageId, reference: &str) -> Result<Origin, LineageError> {
         let path = record::config_file(&self.data_root, driver, id);
         let config = ImageConfig::load(&path, id)?;
-        let (facts, _) = record::image(&self.data_root, driver, id)?;
-        let manifests = record::pulled_digests(&self.data_root, driver, id);
-        let facts = ImageFacts { name: Some(reference.to_owned()), manifests, ..facts };
+        let (mut facts, _) = record::image(&self.data_root, driver, id)?;
+        facts.add_pulled(record::pulled_digests(&self.data_root, driver, id));
+        let facts = ImageFacts { name: Some(reference.to_owned()), ..facts };
         Ok(match config.chain().map_err(|fault| Corrupt::File(path, fault.to_string()))? {
             Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
             None => Origin::NoLayers(facts),
@@ -152,7 +152,7 @@ fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> 
     if let Some(facts) = facts
         && let Some(image_id) = facts.image_id
     {
-        facts.manifests = record::pulled_digests(data_root, driver, image_id);
+        facts.add_pulled(record::pulled_digests(data_root, driver, image_id));
     }
     origin
 }

@@ -257,6 +257,10 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
             (known.chain, known.facts.image_id, &[][..]),
             "{fault}"
         );
+        // None is no fault: there is no such file before the first image gets a name.
+        assert_eq!(found.facts.pull_fault.is_some(), fault != "none", "{fault}: {:?}", found.facts.pull_fault);
+        let image = store.image(PULLED_IMAGE).map(lineage);
+        assert_eq!(image.is_ok(), fault == "none", "{fault}");
         assert!(start(&copy, WEB_1, |_| ()).is_ok(), "{fault}");
     }
 }

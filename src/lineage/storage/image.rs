@@ -52,7 +52,7 @@ fn config(stores: &Stores, root: &Path, image: Digest, image_id: ImageId) -> Res
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         config => config?,
     };
-    let facts = ImageFacts { image_id: Some(image_id), manifests: manifests(&folder), config_file: Some(path), name: None };
+    let facts = ImageFacts { image_id: Some(image_id), manifests: manifests(&folder), config_file: Some(path), ..ImageFacts::default() };
     Ok(Some(FoundImage { facts, diff_ids: Some(config.diff_ids) }))
 }
 

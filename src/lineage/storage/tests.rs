@@ -154,6 +154,7 @@ fn app_facts(store: &Path) -> ImageFacts {
         manifests: vec![Digest::parse("sha256:996cdf1ee6edf45091ae94738d57883cb7f02b72d5156e6db8364e73944c44b9").unwrap()],
         name: Some("localhost/app:1".to_owned()),
         config_file: Some(folder.join(big_data::file_name(&format!("sha256:{APP_ID}")))),
+        pull_fault: None,
     }
 }
 

@@ -175,6 +175,22 @@ fn what_would_start_all_the_same_is_told_apart() {
 }
 
 #[test]
+fn what_may_be_an_image_that_the_draft_bans_cannot_be_told() {
+    let other = crate::banlist::testing::digest(1);
+    let of = |kind| {
+        format!("[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\n{kind} = \"{other}\"\n")
+    };
+    let place = Place::new();
+    assert_eq!(place.json(&of("image"))["counts"]["stopped"]["unknown"], 0);
+    place.put(&place.root.path().join("var/lib/docker/image/overlay2/repositories.json"), b"{");
+    assert_eq!(place.json(&of("base"))["counts"]["stopped"]["unknown"], 0);
+    assert_eq!(place.json(&of("image"))["counts"]["stopped"]["unknown"], 4);
+    let (text, exit) = place.preview(&of("image"), false);
+    assert_eq!(exit, Exit::CouldNotTell);
+    assert!(text.contains("cannot tell by which digests its image was pulled: cannot believe "), "{text}");
+}
+
+#[test]
 fn what_cannot_be_read_is_no_all_clear() {
     let calm = "0 of 0 running containers newly refused, max_impact = \"50%\"";
     for (broken, bans, exit) in [
