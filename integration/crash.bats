@@ -82,10 +82,15 @@ restore() {
 # What strace does beside what a test asks of it.
 BESIDE=()
 
+# alone COMMAND…: with no other processes in sight, so that the command, which looks at all of them, makes the same calls each time.
+alone() {
+  unshare --pid --fork --mount-proc -- sh -c '"$@" & wait $!' sh "$@"
+}
+
 # calls COMMAND…: runs it and prints its system calls in order: `NAME N ARGUMENTS`, the Nth call of this name. Without the first, execve, which strace
 # itself makes.
 calls() {
-  strace -f -qq -e signal=none -o "$ROOM/trace" "${BESIDE[@]}" "$@" >/dev/null || return 1
+  alone strace -f -qq -e signal=none -o "$ROOM/trace" "${BESIDE[@]}" "$@" >/dev/null || return 1
   [ "$(cut -d' ' -f1 "$ROOM/trace" | sort -u | wc -l)" -eq 1 ] || fail "more than one thread: counts would not tell which call is meant" || return 1
   sed -nE 's/^[0-9]+ +([a-z0-9_]+)\((.*)$/\1 \2/p' "$ROOM/trace" | awk 'NR > 1 { name = $1; $1 = ""; print name, ++count[name] $0 }'
 }
@@ -141,10 +146,12 @@ killed_at_each() {
     [ $((at % of)) -eq "$part" ] || continue
     # strace fails a call or kills at it, not one of them here and the other there.
     [ "${#BESIDE[@]}" -eq 0 ] || [ "$name" != openat ] || continue
+    # It changes nothing, so being killed there is being killed at the next other call; and how many it takes depends on how much /proc has to say.
+    [ "$name" != read ] || continue
     restore "$before"
     status=0
     # The shell's own word about the signal is nobody's concern.
-    { strace -f -qq -o /dev/null "${BESIDE[@]}" -e inject="$name:signal=KILL:when=$number" "$@" >/dev/null 2>&1; } 2>/dev/null || status=$?
+    { alone strace -f -qq -o /dev/null "${BESIDE[@]}" -e inject="$name:signal=KILL:when=$number" "$@" >/dev/null 2>&1; } 2>/dev/null || status=$?
     [ "$status" -eq 137 ] || fail "call $at, $name($rest: exit status $status, not killed" || return 1
     killed=$((killed + 1))
     said=$(answers)
@@ -167,7 +174,7 @@ fails_at_each() {
       where="$error at $name($rest"
       restore first
       status=0
-      said=$(strace -f -qq -o /dev/null -e inject="$name:error=$error:when=$number" "$@" 2>&1) || status=$?
+      said=$(alone strace -f -qq -o /dev/null -e inject="$name:error=$error:when=$number" "$@" 2>&1) || status=$?
       failed=$((failed + 1))
       [ "$status" -eq 1 ] || fail "$where: exit status $status" "$said" || return 1
       [[ $said =~ ^embargoctl:\ cannot\ [^$'\n']+($'\n'hint:\ [^$'\n']+)?$ ]] || fail "$where: said is not one line:" "$said" || return 1

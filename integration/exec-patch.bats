@@ -109,7 +109,7 @@ others() {
   ban_and_publish base:1
   ends 1 --ban BAN-2026-0007
   only_patched 1
-  [[ $output == *BAN-2026-0007* ]] || fail "$(said)"
+  [[ $stderr == *'BAN-2026-0007 has no patch'* ]] || fail "$(said)"
   ends 0 --ban BAN-2026-0007 -- "${MARK[@]}"
   only_patched 1 $(of_base)
 }
