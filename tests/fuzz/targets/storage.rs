@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use embargo::lineage::storage::records::{self, ContainerRecord, ImageRecord, LayerRecord, Record};
-use embargo::lineage::storage::{big_data, build, conf, layer_id::LayerId, lower, reference, stores};
+use embargo::lineage::storage::{big_data, conf, layer_id::LayerId, lower, reference, stores};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         _ = reference::find("docker.io/library/debian:12", &images);
     }
     stores::image_stores_in(bytes).for_each(drop);
-    embargo::container::mount::points_in(bytes).for_each(drop);
+    embargo::container::mount::points_in(bytes).into_iter().for_each(drop);
     if let Ok(text) = std::str::from_utf8(bytes) {
         conf::StorageSettings::default().add(text);
         _ = lower::parse(Path::new(text));
