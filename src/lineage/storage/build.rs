@@ -26,18 +26,21 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// The place that the mount at `root` shows: an overlay by its upper folder, an overlay of FUSE by the other end of the bind mount, other drivers by
-/// the folder that is bound to the root.
+/// The place that the mount at `root` shows: an overlay by its upper folder, else, as an overlay of FUSE, by the other end of the bind mount; other
+/// drivers by the folder that is bound to the root.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
-        "overlay" => {
-            let driver = mount.upperdir.as_deref()?.parent()?.parent()?.file_name()?.to_str()?;
-            upper_layer(mount).map(|(graph_root, own)| BuildPlace { graph_root, driver: driver.to_owned(), own })
-        }
+        "overlay" => by_upper(mount).or_else(|| mounted_at(root)),
         fuse if fuse.starts_with("fuse") => mounted_at(root),
         _other => bound_folder(root, mount, settings),
     }
+}
+
+/// `None` too when the upper folder is given from the driver's own on: with more layers than a page of options holds, containers/storage mounts there.
+fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
+    let driver = mount.upperdir.as_deref()?.parent()?.parent()?.file_name()?.to_str()?;
+    upper_layer(mount).map(|(graph_root, own)| BuildPlace { graph_root, driver: driver.to_owned(), own })
 }
 
 /// The layer of a store that is mounted in the store too and shows the very folder that is at `root`.
