@@ -24,6 +24,8 @@ pub enum ImpactError {
         list: PathBuf,
         /// How many it would refuse beyond those that the list in force bans.
         refused: usize,
+        /// How many of these it refuses only from a later day on.
+        later: usize,
         /// How many run.
         running: usize,
         /// The node's limit, in percent.
@@ -62,8 +64,12 @@ impl ImpactError {
 impl fmt::Display for ImpactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share { list, refused, running, limit, called } => {
-                write!(f, "cannot install {list:?}: {refused} of the {running} running containers would not start again (")?;
+            Self::Share { list, refused, later, running, limit, called } => {
+                let on_a_later_day = on_a_later_day(*later);
+                write!(
+                    f,
+                    "cannot install {list:?}: {refused} of the {running} running containers would not start again{on_a_later_day} ("
+                )?;
                 f.write_str(&called.iter().map(|called| line::name(called)).collect::<Vec<_>>().join(", "))?;
                 let more = refused.saturating_sub(called.len());
                 if more > 0 {
@@ -81,8 +87,9 @@ impl fmt::Display for ImpactError {
 impl std::error::Error for ImpactError {}
 
 impl Survey {
-    /// Why the draft should not be installed: a pause container that it newly refuses, today or on a later day, or more than `limit` percent of the running containers newly refused, unless its signers
-    /// have acknowledged it: `acknowledged` is what they say, where enough of them signed it.
+    /// Why the draft should not be installed: a pause container that it newly refuses, or more than `limit` percent of the running containers, unless its
+    /// signers have acknowledged it: `acknowledged` is what they say, where enough of them signed it. A ban that takes effect on a later day counts like
+    /// one of today: nobody is asked again on that day.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
@@ -93,9 +100,14 @@ impl Survey {
         let (refused, running) = (newly.len(), self.counted().count());
         let is_above = refused > 1 && refused * 100 > running * usize::from(limit);
         match acknowledged {
-            Impact::Guarded if is_above => {
-                Some(ImpactError::Share { list, refused, running, limit, called: newly.into_iter().take(MOST_NAMED).map(called).collect() })
-            }
+            Impact::Guarded if is_above => Some(ImpactError::Share {
+                list,
+                refused,
+                later: self.later(),
+                running,
+                limit,
+                called: newly.into_iter().take(MOST_NAMED).map(called).collect(),
+            }),
             Impact::Guarded | Impact::Acknowledged => None,
         }
     }
@@ -111,10 +123,22 @@ impl Survey {
         self.running.iter().filter(|one| one.is_trusted && (one.is_unaccounted || !one.is_known())).count()
     }
 
-    /// Those of them that the draft would refuse and the list in force does not ban.
+    /// Those of them that the draft would refuse, today or on a later day, and the list in force does not, or later.
     pub fn newly_refused(&self) -> impl Iterator<Item = &Surveyed> {
-        self.counted().filter(|one| one.is_newly_refused())
+        self.counted().filter(|one| one.is_to_be_refused())
     }
+
+    /// How many of the newly refused still start today.
+    #[must_use]
+    pub fn later(&self) -> usize {
+        self.newly_refused().filter(|one| !one.is_newly_refused()).count()
+    }
+}
+
+/// How many of those just counted are refused only once a ban takes effect or an exception ends; empty for none.
+#[must_use]
+pub fn on_a_later_day(later: usize) -> String {
+    if later == 0 { String::new() } else { format!(", {later} of them from a later day on") }
 }
 
 /// What people call it; an ID by its first 12 digits.

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use super::super::impact::{Survey, objection::on_a_later_day};
 use super::super::list::diff;
-use super::super::{amount, impact::Survey, keyset};
+use super::super::{amount, keyset};
 use super::plan::{Plan, Step};
 use super::{CLOCK_SET, Judged, Node};
 use crate::banlist::change::Change;
@@ -77,7 +78,8 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
 fn hit(survey: &Survey) -> Vec<String> {
     let (newly, running, unread) = (survey.newly_refused().count(), survey.counted().count(), survey.faults.len());
     let unclear = survey.unknown();
-    let refused = format!("{newly} of {} would newly be refused at the next start", amount(running, "running container"));
+    let of_them = on_a_later_day(survey.later());
+    let refused = format!("{newly} of {} would newly be refused at the next start{of_them}", amount(running, "running container"));
     let unknown = format!("it cannot be told what {} made of", are(unclear));
     let of_those = match (running, unclear) {
         (0, 0) if unread == 0 => "no containers run".to_owned(),

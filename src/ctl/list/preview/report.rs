@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::super::amount;
 use super::super::super::impact::lists::Lists;
-use super::super::super::impact::{ImpactError, Surveyed};
+use super::super::super::impact::{ImpactError, Surveyed, objection::on_a_later_day};
 use super::signed::Signed;
 use super::{Image, Preview, restart};
 use crate::banlist::head::{Head, Impact};
@@ -74,6 +74,8 @@ struct Installation {
     message: Option<String>,
     counted: usize,
     newly_refused: usize,
+    /// How many of these still start today.
+    later: usize,
     max_impact_percent: u8,
     /// How many places could not be read; more containers may run than are counted.
     unread: usize,
@@ -279,15 +281,16 @@ impl Installation {
             message,
             counted: preview.survey.counted().count(),
             newly_refused: preview.survey.newly_refused().count(),
+            later: preview.survey.later(),
             max_impact_percent: limit,
             unread: preview.survey.faults.len(),
         }
     }
 
     fn text(&self) -> String {
-        let Self { counted, newly_refused, max_impact_percent, unread, .. } = self;
-        let share =
-            format!("{newly_refused} of {} newly refused, max_impact = \"{max_impact_percent}%\"", amount(*counted, "running container"));
+        let Self { counted, newly_refused, later, max_impact_percent, unread, .. } = self;
+        let newly = format!("{newly_refused} of {} newly refused{}", amount(*counted, "running container"), on_a_later_day(*later));
+        let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
         match (self.objection, &self.message) {
             // The line above says why, and it may be signed yet.
             (Some(Objection::List), _) => format!("would stop: this node would not take it as it is; {share}"),
