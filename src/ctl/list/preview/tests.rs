@@ -129,7 +129,7 @@ fn programs_get_one_object_whose_fields_stay() {
         "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
     );
     assert_eq!(keys(&report["counts"]["running"]), "all newly_refused refused unknown");
-    assert_eq!(keys(&report["installation"]), "counted max_impact_percent message newly_refused objection unread");
+    assert_eq!(keys(&report["installation"]), "counted later max_impact_percent message newly_refused objection unread");
     let row = &report["stopped"][0];
     assert_eq!(keys(row), "bans engine fate id image image_id message names of_user pause place refused_already restart");
     assert_eq!((&row["fate"], &row["refused_already"], &row["names"][0]), (&"refused".into(), &false.into(), &"gone-1".into()));
