@@ -191,10 +191,11 @@ impl Report {
         lines.extend(signed.brings.iter().flatten().map(|brings| head("brings", brings)));
         lines.push(head("in force", &format!("{in_force}{why}")));
         lines.extend(self.notes.iter().map(|note| head("note", note)));
+        let unread = self.installation.unread;
         let sections = [
-            (self.counts.running.title("running container", "would not start again"), ["CONTAINER", "MADE FROM"], &self.running),
-            (self.counts.stopped.title("stopped container", "would not start"), ["CONTAINER", "MADE FROM"], &self.stopped),
-            (self.counts.images.title("image", "would not start"), ["IMAGE", "IMAGE ID"], &self.images),
+            (self.counts.running.title("running container", "would not start again", unread), ["CONTAINER", "MADE FROM"], &self.running),
+            (self.counts.stopped.title("stopped container", "would not start", unread), ["CONTAINER", "MADE FROM"], &self.stopped),
+            (self.counts.images.title("image", "would not start", unread), ["IMAGE", "IMAGE ID"], &self.images),
         ];
         for (title, [called, made_from], rows) in sections {
             let refused: Vec<_> = rows.iter().filter(|row| row.fate == Fate::Refused).map(Row::cells).collect();
@@ -249,15 +250,17 @@ impl Count {
         Self { all: rows.len(), refused: count(Fate::Refused), newly_refused, unknown: count(Fate::Unknown) }
     }
 
-    /// The line above a table; `None` where there is nothing of the kind on the node.
-    fn title(&self, thing: &str, fate: &str) -> Option<String> {
-        let Self { all, refused, newly_refused, .. } = self;
+    /// The line above a table; `None` where there is nothing of the kind on the node. Where `unread` places could not be read there may be more than
+    /// were counted, so that nothing is said of all.
+    fn title(&self, thing: &str, fate: &str, unread: usize) -> Option<String> {
+        let Self { all, refused, newly_refused, unknown } = self;
         let already = match refused - newly_refused {
             0 => String::new(),
             already => format!(", {already} of them banned already"),
         };
         match (all, refused) {
             (0, _) => None,
+            (_, 0) if unread + unknown > 0 => Some(format!("{}: none of those that could be read would be refused", amount(*all, thing))),
             (_, 0) => Some(format!("{}: none would be refused", amount(*all, thing))),
             (..) => Some(format!("{}: {refused} {fate}{already}", amount(*all, thing))),
         }

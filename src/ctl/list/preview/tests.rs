@@ -187,6 +187,7 @@ fn what_may_be_an_image_that_the_draft_bans_cannot_be_told() {
     assert_eq!(place.json(&of("image"))["counts"]["stopped"]["unknown"], 4);
     let (text, exit) = place.preview(&of("image"), false);
     assert_eq!(exit, Exit::CouldNotTell);
+    assert!(text.contains("\n4 stopped containers: none of those that could be read would be refused\n"), "{text}");
     assert!(text.contains("cannot tell by which digests its image was pulled: cannot believe "), "{text}");
 }
 
@@ -215,6 +216,12 @@ fn what_cannot_be_read_is_no_all_clear() {
             None => assert_eq!(install, format!("no objection: {calm}")),
             Some(_) => assert_eq!(install, format!("cannot tell: 1 place could not be read; of the others, {calm}")),
         }
+        let of_images = match (broken, exit) {
+            (_, Exit::Banned) => "3 would not start",
+            (None, _) => "none would be refused",
+            (Some(_), _) => "none of those that could be read would be refused",
+        };
+        assert_eq!(line_of(&text, "4 images:"), Some(of_images), "{broken:?}");
     }
 }
 
