@@ -103,10 +103,15 @@ pub enum Ran {
 /// What an image's name begins with that is outside any engine; an image config on standard input is `-` alone.
 const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
-/// Whether a word names an image outside any engine. `oci:1.0` is also a name with a tag, and means that where there is no such place.
+/// Whether a word names an image outside any engine, whether it is there or not. `oci:1.0` is also a name with a tag.
+fn may_be_outside(word: &str) -> bool {
+    word == "-" || OUTSIDE.iter().any(|transport| word.starts_with(transport))
+}
+
+/// Whether it names one and nothing else: a name with a tag is looked for in the engines first where there is no such place.
 fn is_outside(word: &str) -> bool {
-    let is_there = |place: &str| !image::is_name(word) || Path::new(place).symlink_metadata().is_ok();
-    word == "-" || OUTSIDE.iter().any(|transport| word.strip_prefix(transport).is_some_and(is_there))
+    let is_there = || word.split_once(':').is_some_and(|(_, place)| Path::new(place).symlink_metadata().is_ok());
+    may_be_outside(word) && (!image::is_name(word) || is_there())
 }
 
 /// Words that make no question.
@@ -201,7 +206,8 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the words behind it, unless they are about an image outside any engine.
+/// Runs `embargo check` with the words behind it, unless they are about an image outside any engine, or about one that no engine has and that may be
+/// such a one.
 #[must_use]
 pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     let (word, sought, form) = match asked(words) {
@@ -217,6 +223,10 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     };
     Ran::Done(match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
         Ok(answer) => say(&answer, form),
+        // No engine has an image of that name, so it is the file that is missing.
+        Err(CheckError::Find(FindError::Nothing(..), _)) if sought != Sought::Container && may_be_outside(&word) => {
+            return Ran::Outside(Outside { word, list: None, keyset: None, form });
+        }
         Err(error) => fail(&word, &error, error.faults(), error.hint(), error.outcome(), form),
     })
 }
@@ -285,9 +295,13 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
         }
     }
     let word = named.filter(|word| !word.is_empty()).ok_or(UsageError::NoWord)?;
+    let names_a_list = list.is_some() || keyset.is_some();
     match sought {
-        Sought::Either | Sought::Image if is_outside(&word) => Ok(Asked::Outside(Outside { word, list, keyset, form })),
-        Sought::Either | Sought::Image | Sought::Container if list.is_some() || keyset.is_some() => Err(UsageError::OnlyOutside(word)),
+        // Another list is asked about nothing else.
+        Sought::Either | Sought::Image if is_outside(&word) || (names_a_list && may_be_outside(&word)) => {
+            Ok(Asked::Outside(Outside { word, list, keyset, form }))
+        }
+        Sought::Either | Sought::Image | Sought::Container if names_a_list => Err(UsageError::OnlyOutside(word)),
         Sought::Either | Sought::Image | Sought::Container => Ok(Asked::About { word, sought, form }),
     }
 }

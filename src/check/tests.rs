@@ -326,6 +326,7 @@ fn the_words_are_read_as_the_help_says() {
         // There is such a folder where tests run.
         (&["oci:src"], outside("oci:src", None, None)),
         (&["oci:1.0"], about("oci:1.0", Sought::Either, text)),
+        (&["oci:1.0", "--list", "l"], outside("oci:1.0", Some("l"), None)),
         (&["--list", "l", "--keyset", "-k", "oci-archive:f:1"], outside("oci-archive:f:1", Some("l"), Some("-k"))),
         (&["--image", "docker-archive:/f", "--list", "l"], outside("docker-archive:/f", Some("l"), None)),
         (&["--container", "oci:1"], about("oci:1", Sought::Container, text)),

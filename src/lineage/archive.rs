@@ -69,7 +69,7 @@ impl Archive {
     /// [`ArchiveError`], also when there is no such image.
     pub fn open(form: Form, path: &Path, reference: Option<&str>) -> Result<Self, ArchiveError> {
         let source = match form {
-            Form::Layout => Source::folder(path),
+            Form::Layout => Source::folder(there(path)?),
             Form::OciArchive | Form::DockerArchive => Source::tar(path)?,
         };
         let found = match form {
@@ -86,6 +86,14 @@ impl Archive {
     /// [`ArchiveError::Hash`] for the first layer that is something else; others when a layer is missing or compressed in an unknown way.
     pub fn verify_layers(&self) -> Result<(), ArchiveError> {
         layers::verify(&self.source, &self.images)
+    }
+}
+
+/// The folder, where there is one: what is missing is the folder then, not a file in it.
+fn there(folder: &Path) -> Result<&Path, ArchiveError> {
+    match folder.metadata() {
+        Ok(_) => Ok(folder),
+        Err(error) => Err(ArchiveError::File(FileError::Io(folder.to_owned(), error))),
     }
 }
 

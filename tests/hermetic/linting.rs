@@ -183,7 +183,7 @@ fn what_is_not_here_is_said_and_may_be_named() {
     assert!(status == Some(1) && said.contains(&error), "{said}");
     let (status, said, failure) = desk.lint("--image oci:nowhere");
     assert_eq!((status, said.as_str()), (Some(1), ""));
-    assert_eq!(failure, "embargoctl: cannot find \"oci-layout\" in \"nowhere\"\n");
+    assert_eq!(failure, "embargoctl: cannot read \"nowhere\": it is missing\n");
 }
 
 #[test]

@@ -71,6 +71,26 @@ fn a_pipeline_without_an_engine_asks_about_its_image() {
     }
 }
 
+/// Such a word is also a name with a tag, and was looked for in the engines alone.
+#[test]
+fn an_archive_that_is_missing_is_named_whether_or_not_engines_were_asked() {
+    let node = machine(BASE);
+    for (word, place) in
+        [("docker-archive:nowhere.tar", "nowhere.tar"), ("oci-archive:nowhere.tar", "nowhere.tar"), ("oci:nowhere", "nowhere")]
+    {
+        let fault = format!("embargo check: cannot read \"{place}\": it is missing\n");
+        for words in [&[][..], &["--image"], &["--list", "list", "--keyset", "keyset"]] {
+            assert_eq!(check(&node, &[words, &[word]].concat(), b""), (3, String::new(), fault.clone()), "{words:?} {word}");
+        }
+        let (status, answer, said) = check(&node, &["--json", word], b"");
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((status, said, &answer["outcome"], &answer["asked"]), (3, fault, &"unknown".into(), &word.into()));
+    }
+    // A container is no file.
+    let (status, _, said) = check(&node, &["--container", "oci:nowhere"], b"");
+    assert!(status == 4 && said.starts_with("embargo check: cannot find a container \"oci:nowhere\" on this node"), "{said}");
+}
+
 #[test]
 fn an_image_config_on_standard_input_is_an_image() {
     let node = machine(BASE);

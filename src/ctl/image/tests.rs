@@ -129,7 +129,7 @@ fn an_image_that_is_called_as_a_place_is_found_by_its_name() {
             Err(r#"cannot tell which image "docker:27-dind" is, for its layers differ"#),
         ),
         ("other:1", "some:1", "docker:27-dind", Err(r#"cannot find the image "27-dind""#)),
-        ("other:1", "some:1", "oci:1.0", Err(r#"cannot find "oci-layout" in "1.0""#)),
+        ("other:1", "some:1", "oci:1.0", Err(r#"cannot read "1.0""#)),
         ("other:1", "some:1", "containerd:1.7", Err(r#"cannot find the image "containerd:1.7""#)),
     ] {
         let docker = docker_called(app, base);
