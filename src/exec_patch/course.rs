@@ -79,13 +79,14 @@ impl Course<'_> {
     /// Prints what would be done.
     ///
     /// # Errors
-    /// [`PatchError`].
+    /// [`PatchError`]; [`PatchError::NoPatch`], as a run would, once the plan is printed.
     pub fn show(&self, undertaking: &mut Undertaking, runs: &Runs) -> Result<Exit, PatchError> {
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(runs, undertaking)?;
         let plan = outlook.first_plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
         self.print(&plan)?;
         outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
+        may_begin(&plan, undertaking)?;
         Ok(plan.exit())
     }
 
@@ -143,9 +144,7 @@ impl Course<'_> {
             // No run, and no journal of one.
             return self.print(&plan).map(|()| plan.exit());
         }
-        if let (Some(why), None) = (plan.no_patch(&undertaking.kit.order().wanted.what), undertaking.past()) {
-            return Err(PatchError::NoPatch(why.clone()));
-        }
+        may_begin(&plan, undertaking)?;
         let journal = self.journal(undertaking, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
@@ -244,6 +243,14 @@ impl Course<'_> {
             (None, Some(unprinted)) => Err(PatchError::Print(unprinted)),
             (None, None) => Ok(exit),
         }
+    }
+}
+
+/// Nothing where a run may begin with this plan; one that is resumed has begun.
+fn may_begin(plan: &Plan, undertaking: &Undertaking) -> Result<(), PatchError> {
+    match (plan.no_patch(&undertaking.kit.order().wanted.what), undertaking.past()) {
+        (Some(why), None) => Err(PatchError::NoPatch(why.clone())),
+        (None, _) | (_, Some(_)) => Ok(()),
     }
 }
 

@@ -56,9 +56,10 @@ fn a_ban_without_a_patch_is_refused_before_there_is_a_run() {
         assert_eq!(said.status, Some(1), "{said:?}");
         assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: BAN-1 has no patch\nhint: say what to run: "), "{said:?}");
         assert!(fleet.ledger().is_empty() && fleet.calls().is_empty() && fleet.runs().is_empty());
-        // The plan shows it for each container.
+        // The plan shows it for each container, and a dry run ends as the run does.
         let plan = fleet.run(&[words, &["--dry-run"]].concat());
-        assert_eq!((plan.status, plan.out.matches("BAN-1 has no patch").count()), (Some(3), 2), "{plan:?}");
+        assert_eq!((plan.status, plan.out.matches("BAN-1 has no patch").count()), (Some(1), 2), "{plan:?}");
+        assert_eq!(plan.err, said.err);
     }
     assert_eq!(fleet.run(&["--ban", "BAN-1", "--", "/bin/sh", "-c", "echo patched >> \"$LEDGER\""]).status, Some(0));
 }
