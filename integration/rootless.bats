@@ -122,5 +122,5 @@ ban_chain_of() {
   run --separate-stderr tenant "$EMBARGOCTL" list preview /tmp/draft.lst
   [ "$status" -eq 2 ]
   # What the user's engine mounted is in a mount namespace of its own, also for him.
-  grep -E '^web-1 +containers-storage +localhost/app:1 +BAN-2026-0007 ' <<<"$output"
+  grep -E '^web-1 +podman +localhost/app:1 +BAN-2026-0007 ' <<<"$output"
 }

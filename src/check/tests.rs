@@ -264,9 +264,23 @@ fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both(
     let podman = stores.open.iter().find(|store| store.engine == Engine::ContainersStorage).unwrap();
     let container = podman.records.containers().unwrap().into_iter().find(|container| !container.names.is_empty()).unwrap();
     let answer = place.answer(&container.names[0]);
-    assert!(answer.text().contains(&format!("{} (containers-storage in ", container.id)), "{}", answer.text());
+    assert!(answer.text().contains(&format!("{} (podman in ", container.id)), "{}", answer.text());
     let both = answer_of_both(&place, &container.names[0]);
     assert_eq!(both, 2);
+}
+
+/// CRI-O and Podman share a store, and each command called the engine of a container in it another way.
+#[test]
+fn a_container_is_named_by_the_engine_that_made_it() {
+    let place = Place::new().with_settings("#\n");
+    let storage = StoragePlace { root: fixture("cri-o-1.37/graph"), run_root: Some(fixture("cri-o-1.37/run")) };
+    let engines = Engines { storage: vec![storage], ..Engines::default() };
+    for (name, engine) in [("k8s_POD_pod_default_uid-pod_0", "cri-o"), ("k8s_main_pod_default_uid-pod_0", "cri-o"), ("solo", "podman")] {
+        let answer = answer(name, Sought::Container, &place.paths, &engines, ISSUED).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&answer.json()).unwrap();
+        assert_eq!(json["found"][0]["engine"], engine, "{name}");
+        assert!(answer.text().contains(&format!(" ({engine} in ")), "{}", answer.text());
+    }
 }
 
 /// How many containers are found when Docker has one of the same name.

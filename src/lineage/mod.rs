@@ -103,6 +103,8 @@ pub struct StoredContainer {
     pub names: Vec<String>,
     /// What its maker asked for: an image reference, which may lead to another image by now.
     pub image: Option<String>,
+    /// The engine that made it, where several share the store and its record says which.
+    pub engine: Option<Engine>,
 }
 
 /// An image in an engine's store, as people name it.
@@ -198,11 +200,7 @@ pub fn engine(bundle: &Bundle) -> Engine {
         Place::Storage { store, driver } => storage::maker(bundle, store, driver),
         Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
     };
-    match maker {
-        Some(storage::Maker::Podman) => Engine::Podman,
-        Some(storage::Maker::CriO(_)) => Engine::CriO,
-        None => place.family(),
-    }
+    maker.map_or_else(|| place.family(), storage::Maker::engine)
 }
 
 /// Why a lineage could not be told.

@@ -197,7 +197,8 @@ pub fn resolve(living: Vec<Instance>, node: &mut Node<'_>, resolved: &mut Resolv
 /// What one container is made of; `None` when it is no longer there.
 fn origin(living: &Instance, store: Option<&Store>, node: &Node<'_>) -> Option<Result<Origin, String>> {
     let running = &living.running;
-    let known = Known { id: running.id.clone(), names: Vec::new(), asked: None, store, running: Some(running), unexplained: None };
+    let known =
+        Known { id: running.id.clone(), names: Vec::new(), asked: None, engine: None, store, running: Some(running), unexplained: None };
     let subject = node.container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
     let still_runs = || running.process.begun() == Some(living.begun) && !has_not_begun(running);

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Subject {
     /// Which of the two.
     pub kind: Kind,
-    /// Its engine.
+    /// Its engine: a container's is the one that made it, where that is known; an image's is its store's.
     pub engine: Engine,
     /// Its engine's store; for a container that no store knows, its bundle.
     pub place: PathBuf,
@@ -106,6 +106,8 @@ pub struct Known<'a> {
     pub names: Vec<String>,
     /// What its maker asked for.
     pub asked: Option<String>,
+    /// The engine that made it, where several share its store and its record says which.
+    pub engine: Option<Engine>,
     /// The store that has a record of it.
     pub store: Option<&'a Store>,
     /// What a runtime has of it; its process may have ended.
@@ -155,6 +157,7 @@ impl Node<'_> {
                     id: stored.id,
                     names: stored.names,
                     asked: stored.image,
+                    engine: stored.engine,
                     store: Some(store),
                 })),
             }
@@ -165,6 +168,7 @@ impl Node<'_> {
             id: running.id.clone(),
             names: Vec::new(),
             asked: None,
+            engine: None,
             store: None,
             running: Some(running),
             unexplained: None,
@@ -173,7 +177,7 @@ impl Node<'_> {
         let unknown: Vec<_> = self.unexplained.iter().filter(|one| !is_known(one)).collect();
         containers.extend(unknown.into_iter().filter_map(|one| {
             let id = ContainerId::parse(&one.container.id)?;
-            Some(Known { id, names: Vec::new(), asked: None, store: None, running: None, unexplained: Some(one) })
+            Some(Known { id, names: Vec::new(), asked: None, engine: None, store: None, running: None, unexplained: Some(one) })
         }));
         containers
     }
@@ -188,7 +192,7 @@ impl Node<'_> {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);
                 let recorded = living.filter(|running| running.owner != 0).and_then(|_| of_user(&bundle, &place, store, deadline));
-                (place.family(), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
+                (lineage::engine(&bundle), recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
             }
             (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
             (Some(Err(fault)), None) => (Engine::Unknown, Err(Unknown::Bundle(Box::new(fault)).into())),
@@ -198,7 +202,7 @@ impl Node<'_> {
             },
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
-        let engine = known.store.map_or(engine, |store| store.engine);
+        let engine = known.engine.or(known.store.map(|store| store.engine)).unwrap_or(engine);
         Subject {
             kind: Kind::Container { id, names, asked, runs: living.is_some() || known.unexplained.is_some() },
             engine,

@@ -46,8 +46,8 @@ impl GraphStore {
     /// [`Unknown::File`] when the folder of containers cannot be read.
     pub fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
         let stored = |id: ContainerId| match ContainerRecord::load(&self.data_root, &id) {
-            Ok(record) => StoredContainer { id, names: record.name.into_iter().collect(), image: record.asked },
-            Err(_) => StoredContainer { id, names: Vec::new(), image: None },
+            Ok(record) => StoredContainer { id, names: record.name.into_iter().collect(), image: record.asked, engine: None },
+            Err(_) => StoredContainer { id, names: Vec::new(), image: None, engine: None },
         };
         let ids = names_in(&self.data_root.join("containers"))?.into_iter().filter_map(|name| ContainerId::parse(name.to_str()?));
         Ok(ids.map(stored).collect())

@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, de};
 
 use super::layer_id::LayerId;
+use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 
 /// Bytes that are not the list they should be.
@@ -106,6 +107,17 @@ pub enum Maker {
     Podman,
     /// CRI-O.
     CriO(InPod),
+}
+
+impl Maker {
+    /// The engine, as every command names it.
+    #[must_use]
+    pub const fn engine(self) -> Engine {
+        match self {
+            Self::Podman => Engine::Podman,
+            Self::CriO(_) => Engine::CriO,
+        }
+    }
 }
 
 /// What a container of CRI-O is in its pod.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::conf::SETTINGS;
 use super::container;
 use super::layer_id::LayerId;
-use super::records::ImageRecord;
+use super::records::{ImageRecord, Maker};
 use super::reference::{self, NotOne};
 use super::seen::{self, Seen};
 use super::settle::{Case, Top};
@@ -62,8 +62,8 @@ impl Store {
         for driver in &self.drivers {
             let records = container::every(driver, &[&self.graph_root, &self.run_root])?;
             containers.extend(records.into_iter().filter_map(|(record, _)| {
-                let image = record.image_name();
-                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image })
+                let (image, engine) = (record.image_name(), record.maker().map(Maker::engine));
+                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image, engine })
             }));
         }
         Ok(containers)

@@ -75,7 +75,7 @@ impl Records for Namespace {
         }
         let stored = |container: containerd::Recorded| {
             let image = Some(container.image).filter(|image| !image.is_empty());
-            Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image })
+            Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image, engine: None })
         };
         Ok(self.store.containers(&self.name)?.into_iter().filter_map(stored).collect())
     }
@@ -140,7 +140,7 @@ impl Records for Docker {
             // One whose record is broken has its ID still.
             let record = self.record(&id);
             let (name, image) = record.map_or((None, None), |record| (record.name, record.asked));
-            containers.push(StoredContainer { id, names: name.into_iter().collect(), image });
+            containers.push(StoredContainer { id, names: name.into_iter().collect(), image, engine: None });
         }
         Ok(containers)
     }
