@@ -6,6 +6,7 @@
 
 pub mod places;
 pub mod stores;
+pub mod allowance;
 pub mod runtime_state;
 pub mod subject;
 pub mod names;

@@ -119,7 +119,7 @@ fn has_not_begun(running: &RunningContainer) -> bool {
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
     let (id, root) = match fault {
-        StateError::Folder(root, _) => (String::new(), root.as_path()),
+        StateError::Folder(root, _) | StateError::Beyond(root, ..) => (String::new(), root.as_path()),
         StateError::File(_) | StateError::State(..) => {
             let folder = fault.path().parent()?;
             (folder.file_name()?.to_string_lossy().into_owned(), folder.parent()?)

@@ -4,7 +4,7 @@
 //! and as hostile as he is: he may name any process and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID, process, bundle and runtime, or one line on
 //! why it cannot be told; never all or nothing, as one file of another version makes it for `runc list` (opencontainers/runc#1592). A folder
 //! without either file is a container that is just coming or going. Which runtime a container belongs to is told by the file, not by the folder:
-//! Docker's root for runc holds crun's containers too. Nothing is locked and no runtime is asked. Not checked: whether an engine knows it.
+//! Docker's root for runc holds crun's containers too. Of a user's state no more is read than [`Allowances`] says, and what is left out is told. Nothing is locked and no runtime is asked. Not checked: whether an engine knows it.
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun src/libcrun/status.c.
 
@@ -16,6 +16,7 @@ use std::{fmt, fs, io};
 
 use serde::Deserialize;
 
+use super::allowance::{Allowances, MOST_BYTES, MOST_CONTAINERS};
 use crate::container::ContainerId;
 use crate::container::runtime::RuntimeKind;
 use crate::sys::file::{self, FileError, Guard};
@@ -76,6 +77,8 @@ pub enum StateError {
     File(FileError),
     /// A state file is not what its runtime writes.
     State(PathBuf, String),
+    /// Below this root there is more of this user's state than is read; at least so many containers are left out.
+    Beyond(PathBuf, u32, usize),
 }
 
 impl StateError {
@@ -83,7 +86,7 @@ impl StateError {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Folder(path, _) | Self::State(path, _) => path,
+            Self::Folder(path, _) | Self::State(path, _) | Self::Beyond(path, ..) => path,
             Self::File(error) => error.path(),
         }
     }
@@ -102,6 +105,12 @@ impl fmt::Display for StateError {
             Self::Folder(path, _) => write!(f, "cannot list {path:?}"),
             Self::File(error) => error.fmt(f),
             Self::State(path, fault) => write!(f, "cannot read the container's state {path:?}: {fault}"),
+            Self::Beyond(path, user, count) => write!(
+                f,
+                "cannot read all of the state in {path:?}: user {user} has more than {MOST_CONTAINERS} containers or {} MiB, \
+                 and at least {count} of them cannot be told",
+                MOST_BYTES >> 20
+            ),
         }
     }
 }
@@ -111,7 +120,7 @@ impl std::error::Error for StateError {
         match self {
             Self::Folder(_, error) => Some(error),
             Self::File(error) => error.source(),
-            Self::State(..) => None,
+            Self::State(..) | Self::Beyond(..) => None,
         }
     }
 }
@@ -165,7 +174,7 @@ fn user_of(root: &Path) -> Option<u32> {
 /// for each of containerd's namespaces; one that does not exist holds none.
 #[must_use]
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let (mut found, mut seen, mut allowances) = (Vec::new(), HashSet::new(), Allowances::default());
     for root in roots {
         let Some(mut root) = present(Folder::open(root), &mut found) else { continue };
         // `/var/run` is a link to `/run`. The first spelling counts, and the usual ones come first.
@@ -175,15 +184,20 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
         if let Some(user) = user_of(root.path()) {
             root.hand_over(user);
         }
-        for name in folders(&root, &mut found) {
-            let Some(folder) = present(root.folder(&name), &mut found) else { continue };
-            if !container(&root, &folder, &mut found) {
-                for name in folders(&folder, &mut found) {
+        for name in folders(&root, &mut allowances, &mut found) {
+            let Some(folder) = present(root.folder(&name), &mut found).filter(|folder| allowances.take_container(folder.owner())) else {
+                continue;
+            };
+            if !container(&root, &folder, &mut allowances, &mut found) {
+                for name in folders(&folder, &mut allowances, &mut found) {
                     let Some(inner) = present(folder.folder(&name), &mut found) else { continue };
-                    container(&folder, &inner, &mut found);
+                    if allowances.take_container(inner.owner()) {
+                        container(&folder, &inner, &mut allowances, &mut found);
+                    }
                 }
             }
         }
+        found.extend(allowances.left_out().into_iter().map(|(user, count)| Err(StateError::Beyond(root.path().to_owned(), user, count))));
     }
     found
 }
@@ -221,12 +235,19 @@ fn present(opened: Result<Folder, FileError>, found: &mut Vec<Result<RunningCont
 }
 
 /// The names of the folders in `folder`, sorted. A fault goes to `found`.
-fn folders(folder: &Folder, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<OsString> {
+fn folders(folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<OsString> {
     let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     let failed = |error| FileError::Io(folder.path().to_owned(), error);
-    let listed = folder.entries().and_then(|entries| entries.collect::<Result<Vec<_>, _>>().map_err(failed));
+    let most = allowances.entries(folder.owner());
+    // One more tells whether that is all.
+    let listed = folder.entries().and_then(|entries| entries.take(most.saturating_add(1)).collect::<Result<Vec<_>, _>>().map_err(failed));
     match listed {
-        Ok(entries) => {
+        Ok(mut entries) => {
+            if entries.len() > most {
+                entries.truncate(most);
+                allowances.leave_out(folder.owner());
+            }
+            allowances.spend_entries(folder.owner(), entries.len());
             let mut names: Vec<_> = entries.iter().filter(|entry| is_folder(entry)).map(DirEntry::file_name).collect();
             names.sort();
             names
@@ -239,10 +260,14 @@ fn folders(folder: &Folder, found: &mut Vec<Result<RunningContainer, StateError>
 }
 
 /// Adds the container whose state lies in `folder`; `false` when there is none.
-fn container(root: &Folder, folder: &Folder, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
+fn container(root: &Folder, folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
     for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
-        match state(root, folder, kind) {
+        match state(root, folder, kind, allowances) {
             Err(StateError::File(error)) if error.is_absent() => {}
+            Err(StateError::File(FileError::TooLarge(_, limit))) if limit < LARGEST_STATE => {
+                allowances.leave_out(folder.owner());
+                return true;
+            }
             state => {
                 found.push(state);
                 return true;
@@ -252,8 +277,16 @@ fn container(root: &Folder, folder: &Folder, found: &mut Vec<Result<RunningConta
     false
 }
 
-fn state(root: &Folder, folder: &Folder, kind: RuntimeKind) -> Result<RunningContainer, StateError> {
-    let text = folder.read(OsStr::new(kind.state_file()), LARGEST_STATE).map_err(StateError::File)?;
+fn state(root: &Folder, folder: &Folder, kind: RuntimeKind, allowances: &mut Allowances) -> Result<RunningContainer, StateError> {
+    let limit = LARGEST_STATE.min(allowances.bytes(folder.owner()));
+    let text = folder.read(OsStr::new(kind.state_file()), limit);
+    match &text {
+        Ok(text) => allowances.spend_bytes(folder.owner(), text.bytes.len() as u64),
+        // A file that grows while it is read has cost as much.
+        Err(FileError::TooLarge(..)) => allowances.spend_bytes(folder.owner(), limit),
+        Err(FileError::Io(..) | FileError::NotRegular(_) | FileError::Unguarded(_) | FileError::NotText(_)) => {}
+    }
+    let text = text.map_err(StateError::File)?;
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let faulty = |fault| StateError::State(folder.path().join(kind.state_file()), fault);
     let (id, bundle, process) = parse(kind, name, &text.bytes).map_err(faulty)?;
@@ -458,6 +491,70 @@ mod tests {
         } else {
             assert!(matches!(&found[..], [Ok(_)]), "whoever owns it answers for it");
         }
+    }
+
+    /// What is told of a user's and of root's state below a node, after `fill` has put it there: each owner's containers, and the faults.
+    fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>) {
+        let node = tempfile::tempdir().unwrap();
+        let (users, roots) = (node.path().join("run/user/70000/crun"), node.path().join("run/user/0/crun"));
+        fs::create_dir_all(&users).unwrap();
+        fs::create_dir_all(&roots).unwrap();
+        fill(&users, &roots);
+        // A user's directory comes first, and costs root's nothing.
+        let found = containers(&[users, roots]);
+        let of = |user: u32| found.iter().flatten().filter(|container| container.owner == user).count();
+        let faults = found.iter().filter_map(|found| found.as_ref().err());
+        let faults = faults.map(|fault| fault.to_string().replace(node.path().to_str().unwrap(), "…")).collect();
+        (of(70_000), of(0), faults)
+    }
+
+    #[test]
+    fn a_users_five_hundred_containers_are_read_whole() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let padded = format!("{CRUN}{}", " ".repeat(60 << 10));
+        let told = told_by_owner(|users, _| (0..500).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes())));
+        assert_eq!(told, (500, 0, Vec::new()));
+    }
+
+    #[test]
+    fn what_a_user_has_beyond_the_bound_is_counted_and_costs_root_nothing() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let beyond = |count: usize| {
+            vec![format!(
+                "cannot read all of the state in \"…/run/user/70000/crun\": user 70000 has more than 1024 containers or 64 MiB, and at least \
+                 {count} of them cannot be told"
+            )]
+        };
+        let too_many = told_by_owner(|users, roots| {
+            (0..1_030).for_each(|id| put(users, &format!("c{id:04}/status"), CRUN.as_bytes()));
+            (0..1_030).for_each(|id| put(roots, &format!("c{id:04}/status"), CRUN.as_bytes()));
+        });
+        assert_eq!(too_many, (1_024, 1_030, beyond(6)));
+        let padded = format!("{CRUN}{}", " ".repeat((8 << 20) - CRUN.len()));
+        let too_large = told_by_owner(|users, roots| {
+            (0..11).for_each(|id| put(users, &format!("c{id:02}/status"), padded.as_bytes()));
+            (0..9).for_each(|id| put(roots, &format!("c{id:02}/status"), padded.as_bytes()));
+        });
+        assert_eq!(too_large, (8, 9, beyond(3)));
+    }
+
+    #[test]
+    fn a_state_file_that_does_not_fit_any_more_is_left_out_with_all_that_follow() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let (padded, half) = (CRUN.to_owned() + &" ".repeat(7 << 20), CRUN.to_owned() + &" ".repeat(4 << 20));
+        let (count, _, faults) = told_by_owner(|users, _| {
+            (0..9).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes()));
+            put(users, "d/status", half.as_bytes());
+            put(users, "e/status", CRUN.as_bytes());
+        });
+        assert_eq!((count, faults.len()), (9, 1));
+        assert!(faults[0].ends_with("at least 2 of them cannot be told"), "{faults:?}");
     }
 
     #[test]
