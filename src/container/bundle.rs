@@ -14,6 +14,7 @@ use serde::{Deserialize, de};
 
 use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::rights;
 
 /// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and mounts can be many.
 pub const LARGEST_SPEC: u64 = 16 << 20;
@@ -162,7 +163,21 @@ impl Bundle {
         };
         // A link is followed: the runtime follows it too, and what it leads to is what the runtime starts.
         let json = file::read(&spec_file, LARGEST_SPEC, Guard::Any).map_err(BundleError::File)?;
-        let root = root_path(&json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
+        Self::parse(path, id, spec_file, &json)
+    }
+
+    /// Reads the bundle at this absolute path, which is a user's word: with his rights, see [`rights::read_of`].
+    ///
+    /// # Errors
+    /// As [`Bundle::load`].
+    pub fn load_of(user: u32, path: &Path, id: &ContainerId) -> Result<Self, BundleError> {
+        let spec_file = path.join("config.json");
+        let json = rights::read_of(user, &spec_file, LARGEST_SPEC).map_err(BundleError::File)?;
+        Self::parse(path.to_owned(), id, spec_file, &json)
+    }
+
+    fn parse(path: PathBuf, id: &ContainerId, spec_file: PathBuf, json: &[u8]) -> Result<Self, BundleError> {
+        let root = root_path(json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
         let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
         Ok(Self { path, id: id.clone(), root })
     }
@@ -269,6 +284,33 @@ mod tests {
             assert_eq!(error.to_string(), format!("{message} {:?}", folder.path().join("config.json")));
             assert_eq!(error.source().map(ToString::to_string).as_deref(), cause);
         }
+    }
+
+    #[test]
+    fn the_bundle_of_a_user_is_read_with_his_rights() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let (user, id) = (70_000, ContainerId::parse("web-1").unwrap());
+        let bundle = folder_with(br#"{"root":{"path":"rootfs"}}"#);
+        let spec = bundle.path().join("config.json");
+        let load = || Bundle::load_of(user, bundle.path(), &id);
+        // The directory is root's own.
+        let close = |directory: &Path| std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        close(bundle.path());
+        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        std::os::unix::fs::chown(bundle.path(), Some(user), None).unwrap();
+        std::os::unix::fs::chown(&spec, Some(user), None).unwrap();
+        assert_eq!(load().unwrap().root, bundle.path().join("rootfs"));
+        std::fs::remove_file(&spec).unwrap();
+        let secret = folder_with(br#"{"root":{"path":"/secret"}}"#);
+        close(secret.path());
+        std::os::unix::fs::symlink(secret.path().join("config.json"), &spec).unwrap();
+        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        std::fs::remove_file(&spec).unwrap();
+        nix::unistd::mkfifo(&spec, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::chown(&spec, Some(user), None).unwrap();
+        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}: not a regular file"));
     }
 
     #[test]

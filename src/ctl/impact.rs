@@ -27,7 +27,6 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::check::Judged;
-use crate::container::bundle::Bundle;
 use crate::lineage::{self, Evidence, Origin};
 use crate::node::Node;
 use crate::node::runtime_state::{RunningContainer, Whose};
@@ -217,6 +216,6 @@ pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed
 fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let Kind::Container { id, names, .. } = &mut one.subject.kind else { return };
     let running = running.iter().find(|running| running.id == *id && running.bundle == one.subject.place);
-    let bundle = running.and_then(|running| Bundle::load(&running.bundle, &running.id, None).ok());
+    let bundle = running.and_then(|running| running.load_bundle().ok());
     names.extend(bundle.as_ref().and_then(lineage::called));
 }

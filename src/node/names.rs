@@ -9,7 +9,7 @@ use super::runtime_state::RunningContainer;
 use crate::container::bundle::{Bundle, LARGEST_SPEC};
 use crate::container::engine::{self, Place};
 use crate::lineage;
-use crate::sys::file::{self, Guard};
+use crate::sys::rights;
 
 /// The part of a runtime spec that is read.
 #[derive(Default, Deserialize)]
@@ -32,10 +32,10 @@ struct Annotations {
 /// What its engine calls a container.
 #[must_use]
 pub fn called(running: &RunningContainer) -> Option<String> {
-    let bundle = Bundle::load(&running.bundle, &running.id, None).ok()?;
+    let bundle = running.load_bundle().ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
-        .or_else(|| annotated(&bundle))
+        .or_else(|| annotated(&bundle, running.owner))
         .filter(|name| !name.is_empty())
 }
 
@@ -47,9 +47,9 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
 
 /// The name that an engine without a record of its own writes into the bundle; each engine is asked for its own annotations alone, because in every
 /// other's bundles they are a user's.
-fn annotated(bundle: &Bundle) -> Option<String> {
+fn annotated(bundle: &Bundle, owner: u32) -> Option<String> {
     let Place::Task { namespace, .. } = engine::place(bundle) else { return None };
-    let json = file::read(&bundle.path.join("config.json"), LARGEST_SPEC, Guard::Any).ok()?;
+    let json = rights::read_of(owner, &bundle.path.join("config.json"), LARGEST_SPEC).ok()?;
     let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(&json).ok()?.annotations?;
     match (namespace.as_str(), pod, container) {
         ("k8s.io", Some(pod), Some(container)) => Some(format!("{pod}/{container}")),

@@ -51,7 +51,7 @@ impl Instance {
     /// Which engine made it, by the engine's own record where the bundle's path leaves several.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        engine_of_bundle(&self.running.bundle, &self.running.id, &self.place)
+        engine_of_bundle(&self.running.bundle, &self.running.id, &self.place, self.running.owner)
     }
 
     /// Its ID.
@@ -78,10 +78,10 @@ impl Instance {
     }
 }
 
-/// Which engine made a bundle; what its place tells where it cannot be read.
-pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place) -> Engine {
+/// Which engine made a bundle that is this user's word; what its place tells where it cannot be read.
+pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
     match place {
-        Place::Storage { .. } => Bundle::load(bundle, id, None).map_or(place.family(), |bundle| lineage::engine(&bundle)),
+        Place::Storage { .. } => Bundle::load_of(owner, bundle, id).map_or(place.family(), |bundle| lineage::engine(&bundle)),
         Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => place.family(),
     }
 }

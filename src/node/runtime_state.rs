@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::allowance::{Allowances, MOST_BYTES, MOST_CONTAINERS};
 use crate::container::ContainerId;
+use crate::container::bundle::{Bundle, BundleError};
 use crate::container::runtime::RuntimeKind;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::Folder;
@@ -154,6 +155,14 @@ impl RunningContainer {
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.owner == 0 || self.owner == nix::unistd::geteuid().as_raw()
+    }
+
+    /// Its bundle, read with the rights of the user whose word its path is.
+    ///
+    /// # Errors
+    /// [`BundleError`].
+    pub fn load_bundle(&self) -> Result<Bundle, BundleError> {
+        Bundle::load_of(self.owner, &self.bundle, &self.id)
     }
 
     /// Whether it was created and waits to be started: its first process is still the runtime's own, and waits at a FIFO that goes away when it goes on

@@ -187,7 +187,7 @@ impl Node<'_> {
     pub fn container(&self, known: &Known<'_>) -> Subject {
         let deadline = Instant::now() + PATIENCE;
         let living = known.running.filter(|running| running.process.is_alive());
-        let bundle = living.map(|running| Bundle::load(&running.bundle, &running.id, None));
+        let bundle = living.map(RunningContainer::load_bundle);
         let (engine, origin) = match (bundle, known.store) {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);

@@ -23,6 +23,7 @@ use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
 use crate::sys::file::{self, Guard};
+use crate::sys::folder;
 
 /// What a container says of itself that no state can be found of.
 const WHY: &str =
@@ -118,13 +119,18 @@ impl Folder {
     fn unaccounted(self) -> Unaccounted {
         Unaccounted {
             id: self.id.as_str().to_owned(),
-            engine: engine_of_bundle(&self.path, &self.id, &self.place),
+            engine: engine_of_bundle(&self.path, &self.id, &self.place, user_of(&self.path)),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,
             why: WHY.to_owned(),
         }
     }
+}
+
+/// The user whose word what is in a directory is; nobody where that cannot be told, or a link of a user's leads there.
+fn user_of(directory: &Path) -> u32 {
+    folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner())
 }
 
 /// The user who owns a directory; nobody where that cannot be told.

@@ -21,6 +21,9 @@ pub enum Guard {
     /// Not a symbolic link, owned by root or by the caller, and writable by nobody else. In a user namespace the host's root is shown as an
     /// owner without a name, like every other user of the host; there such a file passes, and its folder's owner is all that vouches for it.
     Owned,
+    /// Owned by this user, or by root and readable by everybody: what root may read in the name of a user who chose the path. A link is followed, so
+    /// that only the user's own rights keep it from leading further: see [`rights`](super::rights).
+    OfUser(u32),
 }
 
 /// Why a file could not be read.
@@ -97,11 +100,12 @@ pub(super) fn is_unmapped(user: u32) -> bool {
 pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     let io_error = |error| FileError::Io(path.to_owned(), error);
     let mut flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
-    if guard != Guard::Any {
+    let follows = matches!(guard, Guard::Any | Guard::OfUser(_));
+    if !follows {
         flags |= libc::O_NOFOLLOW;
     }
     // To open a device may be enough to make it do something, and a link may lead to one.
-    if guard == Guard::Any && !std::fs::metadata(path).map_err(io_error)?.is_file() {
+    if follows && !std::fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io_error)?;
@@ -109,7 +113,12 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if !facts.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
-    if guard == Guard::Owned && !is_owned(&facts) {
+    let is_allowed = match guard {
+        Guard::Any | Guard::NoLink => true,
+        Guard::Owned => is_owned(&facts),
+        Guard::OfUser(user) => facts.uid() == user || facts.uid() == 0 && facts.mode() & 0o004 != 0,
+    };
+    if !is_allowed {
         return Err(FileError::Unguarded(path.to_owned()));
     }
     Ok((file, facts.len()))

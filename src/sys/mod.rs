@@ -19,7 +19,6 @@ pub mod memory_file;
 pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;
-#[cfg(feature = "ctl")]
 pub mod rights;
 #[cfg(feature = "ctl")]
 pub mod spawn;

@@ -6,11 +6,33 @@
 //! none of.
 
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use nix::unistd::{Gid, Uid, User, geteuid, setfsgid, setfsuid};
 
-use super::spawn::Person;
+use super::file::{self, FileError, Guard};
+
+/// A user as the kernel knows one: without the groups that he may have besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// His ID.
+    pub user: u32,
+    /// His group.
+    pub group: u32,
+}
+
+/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian, Fedora: `nogroup`, `nobody`).
+pub const NOBODYS: u32 = 65_534;
+
+impl Person {
+    /// The user with this ID.
+    #[must_use]
+    pub fn of(user: u32) -> Self {
+        let known = User::from_uid(Uid::from_raw(user)).ok().flatten();
+        Self { user, group: known.map(|user| user.gid.as_raw()).filter(|group| *group != 0).unwrap_or(NOBODYS) }
+    }
+}
 
 /// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h: two words for each set.
 const VERSION: u32 = 0x2008_0522;
@@ -48,6 +70,24 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     setfsgid(own_group);
     // The set that was in effect, out of the permitted one, which has stayed.
     set(own).and(done)
+}
+
+/// The bytes of a regular file of at most `limit` bytes whose path is this user's word. Root's and the caller's own is read as any file is. Any other
+/// user's is read with his rights, so that his links lead nowhere he cannot go himself, and only where it is his own or one of root's that everybody may
+/// read: a file that only root's group may read is refused for that, as root's supplementary groups are not laid down. A file system of his that hangs
+/// (FUSE) is closed to root, unless root has allowed `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
+///
+/// # Errors
+/// [`FileError`]; [`FileError::Io`] when root's rights cannot be laid down.
+pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    if user == 0 || user == geteuid().as_raw() {
+        return file::read(path, limit, Guard::Any);
+    }
+    let read = || file::read(path, limit, Guard::OfUser(user));
+    if !geteuid().is_root() {
+        return read();
+    }
+    lend(Person::of(user), read).unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
 }
 
 /// This thread's capabilities.
@@ -96,6 +136,53 @@ mod tests {
         assert!(lend(USER, || std::fs::read_dir("/proc/self/fd").is_ok()).unwrap());
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    #[test]
+    fn a_users_path_is_read_with_his_rights_and_only_to_what_is_his_or_everybodys() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(top.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let put = |name: &str, owner: u32, mode: u32| {
+            let path = top.path().join(name);
+            io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(&path).unwrap(), b"text").unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        };
+        put("his", USER.user, 0o600);
+        put("everybodys", 0, 0o644);
+        put("roots", 0, 0o600);
+        put("groups", 0, 0o640);
+        put("anothers", USER.user + 1, 0o644);
+        std::fs::create_dir(top.path().join("closed")).unwrap();
+        std::fs::set_permissions(top.path().join("closed"), PermissionsExt::from_mode(0o700)).unwrap();
+        put("closed/everybodys", 0, 0o644);
+        for (link, target) in [("to-his", "his"), ("to-roots", "roots"), ("to-closed", "closed/everybodys"), ("to-null", "/dev/null")] {
+            std::os::unix::fs::symlink(target, top.path().join(link)).unwrap();
+        }
+        nix::unistd::mkfifo(&top.path().join("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+        for (name, is_read) in [
+            ("his", true),
+            ("everybodys", true),
+            ("to-his", true),
+            ("roots", false),
+            ("groups", false),
+            ("anothers", false),
+            ("closed/everybodys", false),
+            ("to-roots", false),
+            ("to-closed", false),
+            ("to-null", false),
+            ("fifo", false),
+        ] {
+            let path = top.path().join(name);
+            assert_eq!(read_of(USER.user, &path, 4).is_ok(), is_read, "{name}");
+            assert_eq!(read_of(0, &path, 4).is_ok(), !["to-null", "fifo"].contains(&name), "root's own word: {name}");
+        }
+        let anothers = top.path().join("anothers");
+        let fault = read_of(USER.user, &anothers, 4).unwrap_err().to_string();
+        assert_eq!(fault, format!("cannot trust {anothers:?}: owned or writable by another user"));
     }
 
     #[test]

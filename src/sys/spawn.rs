@@ -23,21 +23,14 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
+use super::rights::Person;
+
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
 /// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
-
-/// A user as the kernel knows one: without the groups that he may have besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// His ID.
-    pub user: u32,
-    /// His group.
-    pub group: u32,
-}
 
 /// A program and what it gets. Its standard input is empty, its folder `/`, its session its own.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::container::bundle::{Bundle, LARGEST_SPEC};
+use crate::container::bundle::LARGEST_SPEC;
 use crate::container::engine::{self, Place};
 use crate::lineage::storage::{self, InPod, Maker};
 use crate::node::runtime_state::RunningContainer;
@@ -116,7 +116,7 @@ impl Part {
         match &place {
             Place::Task { namespace, .. } if namespace == "k8s.io" => Self::of_containerd(container),
             Place::Storage { store, driver } => {
-                let bundle = Bundle::load(&container.bundle, &container.id, None).ok();
+                let bundle = container.load_bundle().ok();
                 match bundle.and_then(|bundle| storage::maker(&bundle, store, driver)) {
                     Some(Maker::CriO(InPod::Sandbox)) => Self::Pause,
                     Some(Maker::Podman) => PodOfPodman::of(container, place).map_or(Self::Other, Self::OfPodman),

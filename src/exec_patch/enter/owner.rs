@@ -11,12 +11,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Uid, geteuid};
+use nix::unistd::geteuid;
 
 use crate::exec_patch::job::Container;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::rights;
-use crate::sys::spawn::{self, Person};
+use crate::sys::rights::{self, Person};
+use crate::sys::spawn;
 use crate::sys::stat::Stat;
 
 /// As whom a container's runtime runs.
@@ -61,9 +61,6 @@ impl std::error::Error for OwnerError {
 /// User namespaces are nested no deeper (user_namespaces(7)).
 const DEEPEST: u32 = 33;
 
-/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian, Fedora: `nogroup`, `nobody`).
-const NOBODYS: u32 = 65_534;
-
 impl Owner {
     /// The owner of this container.
     ///
@@ -77,9 +74,7 @@ impl Owner {
         if caller != 0 {
             return Err(OwnerError::Foreign(container.owner));
         }
-        let known = nix::unistd::User::from_uid(Uid::from_raw(container.owner)).ok().flatten();
-        let group = known.map(|user| user.gid.as_raw()).filter(|group| *group != 0).unwrap_or(NOBODYS);
-        Ok(Self::User(Person { user: container.owner, group }))
+        Ok(Self::User(Person::of(container.owner)))
     }
 
     /// The user whom a program must become, when it is not this process's own.
@@ -168,6 +163,7 @@ impl Owner {
 mod tests {
     use super::*;
     use crate::exec_patch::enter::testing::container;
+    use crate::sys::rights::NOBODYS;
 
     #[test]
     fn only_root_enters_the_containers_of_others() {
