@@ -46,6 +46,7 @@ use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::Guard;
+use crate::sys::folder;
 
 /// A graph driver that is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,19 @@ impl LayerRoot {
         let [first, second] = self.driver.layer_path().map(|name| name.unwrap_or(&self.layer));
         self.home().join(first).join(second)
     }
+}
+
+/// Where Docker's record of the container would be: somewhere above its root, which stands below the data root whichever kind of image store has it.
+pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
+    let record = Path::new("containers").join(bundle.id.as_str()).join("config.v2.json");
+    bundle.root.ancestors().map(move |above| above.join(&record))
+}
+
+/// Whether Docker has a record of the container that nobody but root and the caller can have put there: a user who can write somewhere above the root of
+/// another engine's container does not make it Docker's. Of a managed plugin there is none.
+#[must_use]
+pub fn has_record(bundle: &Bundle) -> bool {
+    records(bundle).filter(|path| path.symlink_metadata().is_ok()).any(|path| folder::open_owned(Path::new("/"), &path).is_ok())
 }
 
 /// What Docker calls the container: the name its maker chose or was given. Both kinds of image store have the record in the same place below the

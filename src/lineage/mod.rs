@@ -192,12 +192,14 @@ pub fn called(bundle: &Bundle) -> Option<String> {
     }
 }
 
-/// The engine that made the container of a bundle: of those that share containers/storage, the one whose record its store has. Costs reads.
+/// The engine that made the container of a bundle: of those that share containers/storage, the one whose record its store has; Docker in whichever of
+/// containerd's namespaces its `containerd-namespace` puts its tasks. Costs reads.
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);
     let maker = match &place {
         Place::Storage { store, driver } => storage::maker(bundle, store, driver),
+        Place::Task { .. } if docker::has_record(bundle) => return Engine::Docker,
         Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
     };
     maker.map_or_else(|| place.family(), storage::Maker::engine)

@@ -80,9 +80,12 @@ impl Instance {
 
 /// Which engine made a bundle that is this user's word; what its place tells where it cannot be read.
 pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
-    match place {
-        Place::Storage { .. } => Bundle::load_of(owner, bundle, id).map_or(place.family(), |bundle| lineage::engine(&bundle)),
-        Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => place.family(),
+    match (place, place.family()) {
+        // The usual namespaces of Docker's need no look.
+        (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
+            Bundle::load_of(owner, bundle, id).map_or(place.family(), |bundle| lineage::engine(&bundle))
+        }
+        (Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere, family) => family,
     }
 }
 

@@ -20,11 +20,12 @@ use std::path::{Path, PathBuf};
 
 use super::monitors::{Kind, Monitor};
 use super::processes::{self, Process};
+use super::running::engine_of_bundle;
 use super::runtime_state::{RunningContainer, Whose};
 use super::stores::Store;
 use super::unaccounted::Unaccounted;
 use crate::container::ContainerId;
-use crate::container::engine::Engine;
+use crate::container::engine::{self, Engine};
 use crate::sys::file::{self, Guard};
 
 /// The most bytes of a process's mounts that are read: engines mount a few hundred.
@@ -93,6 +94,17 @@ pub fn containers(processes: &[Process], known: &[RunningContainer], whose: Whos
     found
 }
 
+/// Which engine's container a monitor looks after. A shim's may be Docker's in any namespace, which a bundle tells that can be read from here.
+fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
+    let owner = if process.is_of_one_user { process.user } else { u32::MAX };
+    match (monitor.engine(), &monitor.bundle) {
+        (Engine::Containerd, Some(bundle)) if process.depth == 0 => {
+            engine_of_bundle(bundle, &monitor.id, &engine::place_of(bundle, &monitor.id), owner)
+        }
+        (engine, _) => engine,
+    }
+}
+
 /// The processes of a node, by what is asked of them.
 struct Processes<'a> {
     by_id: HashMap<u32, &'a Process>,
@@ -144,7 +156,7 @@ impl<'a> Processes<'a> {
     fn watched(&self, process: &Process, monitor: &Monitor, id: String) -> Unaccounted {
         Unaccounted {
             id,
-            engine: monitor.engine(),
+            engine: engine_of(process, monitor),
             namespace: monitor.namespace.clone(),
             name: None,
             place: monitor.bundle.clone().unwrap_or_else(|| processes::of(process.pid, "")),

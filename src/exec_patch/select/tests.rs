@@ -191,6 +191,27 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
 }
 
 #[test]
+fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
+    let mut node = Node::new();
+    let id = id("web");
+    let bundle = node.at("run/containerd/io.containerd.runtime.v2.task/acme").join(&id);
+    fs::create_dir_all(bundle.parent().unwrap()).unwrap();
+    fs::rename(node.bundle(&id, "web-1", &[1, 2]), &bundle).unwrap();
+    let pid = node.process("sleep", &bundle);
+    node.state("run/docker/runtime-runc/acme", &id, &bundle, pid);
+    let of = |engine| Wanted { engines: vec![engine], ..by_base(&[1]) };
+    let none = || (Vec::new(), Vec::new(), Vec::new());
+    let web = || (strings(&["web-1"]), Vec::new(), Vec::new());
+    assert_eq!((node.told(&of(Engine::Docker)), node.told(&of(Engine::Containerd))), (web(), none()));
+    // A record that a user can have put there does not take it away from containerd.
+    if nix::unistd::geteuid().is_root() {
+        let record = node.at("var/lib/docker/containers").join(&id).join("config.v2.json");
+        std::os::unix::fs::chown(record, Some(70_000), None).unwrap();
+        assert_eq!((node.told(&of(Engine::Docker)), node.told(&of(Engine::Containerd))), (none(), web()));
+    }
+}
+
+#[test]
 fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
     let mut node = Node::new();
     for (letters, layers) in [("a", &[1][..]), ("b", &[2]), ("c", &[3, 9]), ("d", &[4]), ("e", &[5]), ("f", &[6]), ("g", &[7])] {

@@ -53,7 +53,7 @@ use services::Client;
 
 use super::chain::Chain;
 use super::digest::ChainId;
-use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown, docker};
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, SNAPSHOTTERS};
 use crate::container::mount::{self, RootMount};
@@ -130,12 +130,11 @@ fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: &
 
 /// Whether Docker made this container, and so from an image, wherever it keeps that (aufs, devicemapper, a graph driver's plugin).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
-    let record = Path::new("containers").join(bundle.id.as_str()).join("config.v2.json");
     let may_be_there = |path: PathBuf| match path.symlink_metadata() {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     };
-    engine::is_dockers(namespace) || bundle.root.ancestors().any(|above| may_be_there(above.join(&record)))
+    engine::is_dockers(namespace) || docker::records(bundle).any(may_be_there)
 }
 
 impl<'a> Site<'a> {
