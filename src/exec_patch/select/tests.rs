@@ -212,6 +212,27 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
 }
 
 #[test]
+fn root_does_not_read_for_a_user_what_he_may_not_read_himself() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut node = Node::new();
+    let id = id("web");
+    let secret = node.bundle(&id, "web-1", &[1, 2]);
+    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let pid = node.process("sleep", &secret);
+    fs::create_dir(node.at("his")).unwrap();
+    std::os::unix::fs::symlink(secret.join("config.json"), node.at("his/config.json")).unwrap();
+    node.state("run/user/70000/runc", &id, &node.at("his"), pid);
+    let denied = format!("unknown {id}: cannot read \"…/his/config.json\": access refused");
+    assert_eq!(node.told(&by_base(&[1])), (Vec::new(), Vec::new(), vec![denied]));
+    fs::remove_file(node.at("his/config.json")).unwrap();
+    nix::unistd::mkfifo(&node.at("his/config.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let waits = format!("unknown {id}: cannot read \"…/his/config.json\": not a regular file");
+    assert_eq!(node.told(&by_base(&[1])), (Vec::new(), Vec::new(), vec![waits]));
+}
+
+#[test]
 fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
     let mut node = Node::new();
     for (letters, layers) in [("a", &[1][..]), ("b", &[2]), ("c", &[3, 9]), ("d", &[4]), ("e", &[5]), ("f", &[6]), ("g", &[7])] {
