@@ -223,7 +223,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     };
     Ran::Done(match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
         Ok(answer) => say(&answer, form),
-        // No engine has an image of that name, so it is the file that is missing.
+        // No engine that could be asked has an image of that name: most likely it is the file that is missing. It is "could not tell" either way.
         Err(CheckError::Find(FindError::Nothing(..), _)) if sought != Sought::Container && may_be_outside(&word) => {
             return Ran::Outside(Outside { word, list: None, keyset: None, form });
         }

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use nix::unistd::geteuid;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
@@ -18,6 +19,9 @@ use crate::sys::rights;
 
 /// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and mounts can be many.
 pub const LARGEST_SPEC: u64 = 16 << 20;
+
+/// The largest that root reads of a user's: he may have a thousand, one for each container (see `node::allowance`).
+const LARGEST_USERS_SPEC: u64 = 1 << 20;
 
 /// A container's bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,13 +170,14 @@ impl Bundle {
         Self::parse(path, id, spec_file, &json)
     }
 
-    /// Reads the bundle at this absolute path, which is a user's word: with his rights, see [`rights::read_of`].
+    /// Reads the bundle at this absolute path, which is a user's word: with his rights, see [`rights::read_of`], and no more than 1 MiB of it.
     ///
     /// # Errors
     /// As [`Bundle::load`].
     pub fn load_of(user: u32, path: &Path, id: &ContainerId) -> Result<Self, BundleError> {
         let spec_file = path.join("config.json");
-        let json = rights::read_of(user, &spec_file, LARGEST_SPEC).map_err(BundleError::File)?;
+        let limit = if user == 0 || user == geteuid().as_raw() { LARGEST_SPEC } else { LARGEST_USERS_SPEC };
+        let json = rights::read_of(user, &spec_file, limit).map_err(BundleError::File)?;
         Self::parse(path.to_owned(), id, spec_file, &json)
     }
 
@@ -302,6 +307,8 @@ mod tests {
         std::os::unix::fs::chown(bundle.path(), Some(user), None).unwrap();
         std::os::unix::fs::chown(&spec, Some(user), None).unwrap();
         assert_eq!(load().unwrap().root, bundle.path().join("rootfs"));
+        std::fs::OpenOptions::new().write(true).open(&spec).unwrap().set_len(LARGEST_USERS_SPEC + 1).unwrap();
+        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}: larger than 1048576 bytes"));
         std::fs::remove_file(&spec).unwrap();
         let secret = folder_with(br#"{"root":{"path":"/secret"}}"#);
         close(secret.path());

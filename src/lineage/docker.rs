@@ -133,9 +133,11 @@ impl LayerRoot {
 }
 
 /// Where Docker's record of the container would be: somewhere above its root, which stands below the data root whichever kind of image store has it.
+/// None above a root whose path is longer than the kernel takes: a runtime spec has room for millions of ancestors.
 pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
     let record = Path::new("containers").join(bundle.id.as_str()).join("config.v2.json");
-    bundle.root.ancestors().map(move |above| above.join(&record))
+    let root = Some(&bundle.root).filter(|root| root.as_os_str().len() < libc::PATH_MAX as usize);
+    root.into_iter().flat_map(|root| root.ancestors()).map(move |above| above.join(&record))
 }
 
 /// Whether Docker has a record of the container that nobody but root and the caller can have put there: a user who can write somewhere above the root of

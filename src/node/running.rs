@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::unistd::geteuid;
+
 use super::runtime_state::{RunningContainer, StateError};
 use super::stores::Store;
 use super::subject::{Kind, Known};
@@ -79,7 +81,7 @@ impl Instance {
 }
 
 /// Which engine made a bundle that is this user's word; what its place tells where it cannot be read.
-pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
+fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
     match (place, place.family()) {
         // The usual namespaces of Docker's need no look.
         (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
@@ -87,6 +89,11 @@ pub(super) fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, o
         }
         (Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere, family) => family,
     }
+}
+
+/// The same, without a look into what is a user's: he may have any number of directories that look like a container's.
+pub(super) fn engine_by_place(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
+    if owner == 0 || owner == geteuid().as_raw() { engine_of_bundle(bundle, id, place, owner) } else { place.family() }
 }
 
 /// The containers that run, each once: neither those that have ended nor those that wait for their start.

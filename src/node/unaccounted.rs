@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use super::running::engine_of_bundle;
+use super::running::engine_by_place;
 use super::runtime_state::{InitProcess, RunningContainer, StateError};
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
@@ -119,7 +119,7 @@ impl Folder {
     fn unaccounted(self) -> Unaccounted {
         Unaccounted {
             id: self.id.as_str().to_owned(),
-            engine: engine_of_bundle(&self.path, &self.id, &self.place, user_of(&self.path)),
+            engine: engine_by_place(&self.path, &self.id, &self.place, user_of(&self.path)),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::monitors::{Kind, Monitor};
 use super::processes::{self, Process};
-use super::running::engine_of_bundle;
+use super::running::engine_by_place;
 use super::runtime_state::{RunningContainer, Whose};
 use super::stores::Store;
 use super::unaccounted::Unaccounted;
@@ -99,7 +99,7 @@ fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     let owner = if process.is_of_one_user { process.user } else { u32::MAX };
     match (monitor.engine(), &monitor.bundle) {
         (Engine::Containerd, Some(bundle)) if process.depth == 0 => {
-            engine_of_bundle(bundle, &monitor.id, &engine::place_of(bundle, &monitor.id), owner)
+            engine_by_place(bundle, &monitor.id, &engine::place_of(bundle, &monitor.id), owner)
         }
         (engine, _) => engine,
     }

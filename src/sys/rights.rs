@@ -1,15 +1,18 @@
 //! How does root do something with a user's rights and no others, and is root again afterwards?
 //!
 //! In: the user, and what to do. Out: what came of it, or that root's rights could not be laid down: then nothing was done. For the time of it this thread
-//! has the user's place in the file system (setfsuid(2)) and no capability in effect: with CAP_SYS_PTRACE it would follow `/proc/PID/cwd` and the
-//! like to where the user cannot go, for all that the files there are asked for as his. Not laid down: root's supplementary groups, which a caller has
-//! none of.
+//! has the user's place in the file system (setfsuid(2)), his groups and no capability in effect: with CAP_SYS_PTRACE it would follow `/proc/PID/cwd` and
+//! the like to where the user cannot go, for all that the files there are asked for as his. What the system knows of a user is asked once: a directory
+//! service may be slow.
 
+use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, User, geteuid, setfsgid, setfsuid};
+use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, setfsgid, setfsuid};
 
 use super::file::{self, FileError, Guard};
 
@@ -29,9 +32,21 @@ impl Person {
     /// The user with this ID.
     #[must_use]
     pub fn of(user: u32) -> Self {
-        let known = User::from_uid(Uid::from_raw(user)).ok().flatten();
-        Self { user, group: known.map(|user| user.gid.as_raw()).filter(|group| *group != 0).unwrap_or(NOBODYS) }
+        Self { user, group: groups(user).first().map_or(NOBODYS, |group| group.as_raw()) }
     }
+}
+
+/// The groups of a user, his own first; none for one whom nobody knows, or whose own is root's. Root's is never among them.
+fn groups(user: u32) -> Vec<Gid> {
+    static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
+    let ask = || {
+        let known = User::from_uid(Uid::from_raw(user)).ok().flatten().filter(|known| known.gid.as_raw() != 0)?;
+        let all = CString::new(known.name).ok().and_then(|name| getgrouplist(&name, known.gid).ok()).unwrap_or_default();
+        let others = all.into_iter().filter(|group| *group != known.gid && group.as_raw() != 0);
+        Some([known.gid].into_iter().chain(others).collect())
+    };
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(user).or_insert_with(|| ask().unwrap_or_default()).clone()
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h: two words for each set.
@@ -60,6 +75,8 @@ struct Half {
 pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     let (user, group) = (Uid::from_raw(person.user), Gid::from_raw(person.group));
     let own = capabilities()?;
+    let own_groups = getgroups()?;
+    set_groups(&groups(person.user))?;
     let own_group = setfsgid(group);
     let own_user = setfsuid(user);
     let bare = own.map(|half| Half { effective: 0, ..half });
@@ -69,13 +86,13 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     setfsuid(own_user);
     setfsgid(own_group);
     // The set that was in effect, out of the permitted one, which has stayed.
-    set(own).and(done)
+    set(own).and_then(|()| set_groups(&own_groups)).and(done)
 }
 
 /// The bytes of a regular file of at most `limit` bytes whose path is this user's word. Root's and the caller's own is read as any file is. Any other
 /// user's is read with his rights, so that his links lead nowhere he cannot go himself, and only where it is his own or one of root's that everybody may
-/// read: a file that only root's group may read is refused for that, as root's supplementary groups are not laid down. A file system of his that hangs
-/// (FUSE) is closed to root, unless root has allowed `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
+/// read. A file system of his that hangs (FUSE) is closed to root, unless root has allowed `user_allow_other` in `/etc/fuse.conf` (Linux:
+/// fs/fuse/dir.c, `fuse_allow_current_process`).
 ///
 /// # Errors
 /// [`FileError`]; [`FileError::Io`] when root's rights cannot be laid down.
@@ -88,6 +105,14 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
         return read();
     }
     lend(Person::of(user), read).unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
+}
+
+/// Gives this thread these supplementary groups. The C library's function would give them to every thread.
+#[allow(unsafe_code)]
+fn set_groups(groups: &[Gid]) -> io::Result<()> {
+    // SAFETY: reads so many group IDs, and `Gid` is a `gid_t` in memory.
+    Errno::result(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
+    Ok(())
 }
 
 /// This thread's capabilities.
@@ -191,6 +216,11 @@ mod tests {
         let lent = lend(USER, || capabilities().unwrap().map(|half| half.effective));
         if nix::unistd::geteuid().is_root() {
             assert_eq!(lent.unwrap(), [0, 0]);
+            let all = getgroups().unwrap();
+            set_groups(&[Gid::from_raw(4)]).unwrap();
+            assert_eq!(lend(USER, || getgroups().unwrap()).unwrap(), []);
+            assert_eq!(getgroups().unwrap(), [Gid::from_raw(4)]);
+            set_groups(&all).unwrap();
         }
         assert_eq!(capabilities().unwrap().map(|half| (half.effective, half.permitted, half.inheritable)), own);
     }

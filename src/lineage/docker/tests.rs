@@ -492,3 +492,11 @@ fn people_find_containers_and_images_by_name_and_id() {
     let error = GraphStore::open(none.path()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot find the image store of a graph driver in {:?}", none.path()));
 }
+
+/// Found in review: a user's runtime spec of 16 MiB had room for eight million folders above its root, and each was looked into.
+#[test]
+fn no_record_is_looked_for_above_a_root_that_no_kernel_takes() {
+    let bundle = |times: usize| Bundle { path: "/b".into(), id: ContainerId::parse("web-1").unwrap(), root: "/a".repeat(times).into() };
+    assert_eq!(records(&bundle(2)).next(), Some("/a/a/containers/web-1/config.v2.json".into()));
+    assert_eq!([1, 2_047, 2_048, 8 << 20].map(|times| records(&bundle(times)).count()), [2, 2_048, 0, 0]);
+}
