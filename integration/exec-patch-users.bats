@@ -138,11 +138,15 @@ of_tenant() {
 
 # The owner was once asked of the path after it had been read: whoever swapped the folder in between had a program of his run as root of the host.
 @test "a state that a user swaps while it is read stays his word" {
-  local claimed thief bundle evil=/run/user/4321/evil
+  local claimed thief bundle his evil=/run/user/4321/evil
   of_tenant web-1 app
   in_docker victim app
   # Its namespace has another name with each generation of Docker.
   bundle=$(find /run/docker/containerd -type d -path "*.task/moby*/$(id_of victim)")
+  # What he may not read himself is not read for him; a copy of it is.
+  his=/run/user/4321/${bundle#/run/docker/containerd/}
+  install -d -o tenant -m 0755 "$his"
+  install -o tenant -m 0644 "$bundle/config.json" "$his"
   install -d -o tenant -m 0755 $evil
   # shellcheck disable=SC2016
   printf '#!/bin/sh\necho "$(/usr/bin/id -u)" >>%s/ran\n' $evil >$evil/sh
@@ -150,7 +154,7 @@ of_tenant() {
   install -o tenant -m 0666 /dev/null $evil/ran
   sleep 4444 3>&- &
   claimed=$!
-  tenant python3 "$ROOM/integration/lib/swap-state.py" /run/user/4321/crun "$(id_of web-1)" "$(id_of victim)" "$bundle" \
+  tenant python3 "$ROOM/integration/lib/swap-state.py" /run/user/4321/crun "$(id_of web-1)" "$(id_of victim)" "$his" \
     "$claimed" "$(awk '{ print $22 }' "/proc/$claimed/stat")" $evil >"$LOGS/swap" 2>&1 3>&- &
   thief=$!
   within 10 grep -q ready "$LOGS/swap"
