@@ -9,7 +9,6 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use nix::unistd::geteuid;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
@@ -170,15 +169,13 @@ impl Bundle {
         Self::parse(path, id, spec_file, &json)
     }
 
-    /// Reads the bundle at this absolute path, which is a user's word: with his rights, see [`rights::read_of`], and no more than 1 MiB of it.
+    /// Reads the bundle at this absolute path, which is this user's word; see [`spec_of`].
     ///
     /// # Errors
     /// As [`Bundle::load`].
     pub fn load_of(user: u32, path: &Path, id: &ContainerId) -> Result<Self, BundleError> {
-        let spec_file = path.join("config.json");
-        let limit = if user == 0 || user == geteuid().as_raw() { LARGEST_SPEC } else { LARGEST_USERS_SPEC };
-        let json = rights::read_of(user, &spec_file, limit).map_err(BundleError::File)?;
-        Self::parse(path.to_owned(), id, spec_file, &json)
+        let json = spec_of(user, path).map_err(BundleError::File)?;
+        Self::parse(path.to_owned(), id, path.join("config.json"), &json)
     }
 
     fn parse(path: PathBuf, id: &ContainerId, spec_file: PathBuf, json: &[u8]) -> Result<Self, BundleError> {
@@ -186,6 +183,16 @@ impl Bundle {
         let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
         Ok(Self { path, id: id.clone(), root })
     }
+}
+
+/// The runtime spec of the bundle at this absolute path, which is this user's word: read with that user's rights, see [`rights::read_of`], and no more
+/// than 1 MiB of it where that is neither root nor the caller.
+///
+/// # Errors
+/// [`FileError`].
+pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
+    let limit = if rights::is_own(user) { LARGEST_SPEC } else { LARGEST_USERS_SPEC };
+    rights::read_of(user, &bundle.join("config.json"), limit)
 }
 
 /// The `root.path` of a runtime spec, as it is written; `None` when there is none or it is empty.

@@ -25,7 +25,7 @@ use super::outcome::Outcome;
 use super::pace::{Halt, Pace, Step};
 use super::payload::Payload;
 use crate::report::line;
-use crate::sys::inherit;
+use crate::sys::{inherit, rights};
 
 /// How long to wait at most before those who show how far it is are asked again, in milliseconds.
 const TICK: u8 = 100;
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
             return self.enter(container, runtime, later, is_patched, listener);
         }
         later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
-        let is_users = ![0, nix::unistd::geteuid().as_raw()].contains(&container.owner);
+        let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_well() && is_patched => &Outcome::Patched,
             // How it ends in a user's container is that user's word, and must not keep the others from being patched.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use nix::unistd::geteuid;
+use crate::sys::rights;
 
 /// The most directories of state that are read of one user, containerd's namespaces among them.
 pub const MOST_CONTAINERS: u32 = 1_024;
@@ -37,7 +37,7 @@ impl Allowances {
     /// What a user has left; `None` for root and for the caller.
     fn of(&mut self, owner: u32) -> Option<&mut Allowance> {
         let new = Allowance { containers: MOST_CONTAINERS, bytes: MOST_BYTES, entries: MOST_ENTRIES };
-        (owner != 0 && owner != geteuid().as_raw()).then(|| self.left.entry(owner).or_insert(new))
+        (!rights::is_own(owner)).then(|| self.left.entry(owner).or_insert(new))
     }
 
     /// Whether one more directory of state of this user's may be read; else it counts as left out.

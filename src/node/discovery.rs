@@ -29,6 +29,7 @@ use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::file::{self, Guard};
 use crate::sys::folder::Folder;
+use crate::sys::rights;
 
 /// The largest settings file of an engine that is read, in bytes.
 const LARGEST_SETTINGS: u64 = 1 << 20;
@@ -77,9 +78,8 @@ pub fn places(processes: &[Process], paths: &Paths) -> Engines {
     let settings = paths.root.join("etc/docker/daemon.json");
     add_docker(&mut found, &settings, None, None);
     let own = std::fs::read_link("/proc/self/ns/mnt").ok();
-    let caller = nix::unistd::geteuid().as_raw();
     let vouched = |process: &&Process| {
-        let is_own = process.is_of_one_user && (process.user == 0 || process.user == caller);
+        let is_own = process.is_of_one_user && rights::is_own(process.user);
         process.depth == 0 && is_own && process.namespace("mnt").is_some_and(|mnt| Some(mnt) == own)
     };
     let parents: BTreeSet<u32> = processes.iter().filter(|process| process.is_first).map(|process| process.parent).collect();
@@ -160,7 +160,7 @@ fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
     let root = |name: &OsStr| {
         let options = folder.folder(name).ok()?.read(OsStr::new("options.json"), LARGEST_OPTIONS).ok()?;
         // Of another user's nothing is believed.
-        let is_vouched = options.owner == 0 || options.owner == nix::unistd::geteuid().as_raw();
+        let is_vouched = rights::is_own(options.owner);
         serde_json::from_slice::<ShimOptions>(&options.bytes).ok()?.root.filter(|root| is_vouched && root.is_absolute())
     };
     let roots: BTreeSet<PathBuf> = entries.filter_map(|entry| root(&entry.file_name())).collect();

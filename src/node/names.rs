@@ -6,10 +6,9 @@
 use serde::Deserialize;
 
 use super::runtime_state::RunningContainer;
-use crate::container::bundle::{Bundle, LARGEST_SPEC};
+use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Place};
 use crate::lineage;
-use crate::sys::rights;
 
 /// The part of a runtime spec that is read.
 #[derive(Default, Deserialize)]
@@ -35,7 +34,7 @@ pub fn called(running: &RunningContainer) -> Option<String> {
     let bundle = running.load_bundle().ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
-        .or_else(|| annotated(&bundle, running.owner))
+        .or_else(|| annotated(&bundle, running))
         .filter(|name| !name.is_empty())
 }
 
@@ -47,10 +46,9 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
 
 /// The name that an engine without a record of its own writes into the bundle; each engine is asked for its own annotations alone, because in every
 /// other's bundles they are a user's.
-fn annotated(bundle: &Bundle, owner: u32) -> Option<String> {
+fn annotated(bundle: &Bundle, running: &RunningContainer) -> Option<String> {
     let Place::Task { namespace, .. } = engine::place(bundle) else { return None };
-    let json = rights::read_of(owner, &bundle.path.join("config.json"), LARGEST_SPEC).ok()?;
-    let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(&json).ok()?.annotations?;
+    let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(&running.spec().ok()?).ok()?.annotations?;
     match (namespace.as_str(), pod, container) {
         ("k8s.io", Some(pod), Some(container)) => Some(format!("{pod}/{container}")),
         ("k8s.io", Some(pod), None) => Some(pod),

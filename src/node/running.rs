@@ -10,8 +10,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::unistd::geteuid;
-
 use super::runtime_state::{RunningContainer, StateError};
 use super::stores::Store;
 use super::subject::{Kind, Known};
@@ -22,6 +20,7 @@ use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
 use crate::lineage::{self, Origin};
 use crate::report::line;
+use crate::sys::rights;
 
 /// A container that runs.
 #[derive(Clone, Debug)]
@@ -93,7 +92,7 @@ fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) 
 
 /// The same, without a look into what is a user's: he may have any number of directories that look like a container's.
 pub(super) fn engine_by_place(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
-    if owner == 0 || owner == geteuid().as_raw() { engine_of_bundle(bundle, id, place, owner) } else { place.family() }
+    if rights::is_own(owner) { engine_of_bundle(bundle, id, place, owner) } else { place.family() }
 }
 
 /// The containers that run, each once: neither those that have ended nor those that wait for their start.

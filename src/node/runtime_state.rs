@@ -18,10 +18,11 @@ use serde::Deserialize;
 
 use super::allowance::{Allowances, MOST_BYTES, MOST_CONTAINERS};
 use crate::container::ContainerId;
-use crate::container::bundle::{Bundle, BundleError};
+use crate::container::bundle::{self, Bundle, BundleError};
 use crate::container::runtime::RuntimeKind;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::Folder;
+use crate::sys::rights;
 use crate::sys::stat::Stat;
 
 /// The largest state file that is read, in bytes; a container with hundreds of mounts has a few hundred KB.
@@ -154,15 +155,23 @@ impl RunningContainer {
     /// Whether root or the caller wrote the state; what stands in any other is its user's word.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.owner == 0 || self.owner == nix::unistd::geteuid().as_raw()
+        rights::is_own(self.owner)
     }
 
-    /// Its bundle, read with the rights of the user whose word its path is.
+    /// Its bundle, read as [`RunningContainer::spec`].
     ///
     /// # Errors
     /// [`BundleError`].
     pub fn load_bundle(&self) -> Result<Bundle, BundleError> {
         Bundle::load_of(self.owner, &self.bundle, &self.id)
+    }
+
+    /// Its runtime spec, read with the rights of the user whose word its path is; see [`bundle::spec_of`].
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn spec(&self) -> Result<Vec<u8>, FileError> {
+        bundle::spec_of(self.owner, &self.bundle)
     }
 
     /// Whether it was created and waits to be started: its first process is still the runtime's own, and waits at a FIFO that goes away when it goes on

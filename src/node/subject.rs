@@ -192,10 +192,10 @@ impl Node<'_> {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);
                 let recorded = living.filter(|running| running.owner != 0).and_then(|_| of_user(&bundle, &place, store, deadline));
-                let engine = known.engine().unwrap_or_else(|| lineage::engine(&bundle));
+                let engine = known.engine.or(store.map(|store| store.engine)).unwrap_or_else(|| lineage::engine(&bundle));
                 (engine, recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
             }
-            (Some(Err(_)) | None, Some(store)) => (store.engine, store.records.container(&known.id, deadline)),
+            (Some(Err(_)) | None, Some(store)) => (known.engine.unwrap_or(store.engine), store.records.container(&known.id, deadline)),
             (Some(Err(fault)), None) => (Engine::Unknown, Err(Unknown::Bundle(Box::new(fault)).into())),
             (None, None) => match known.unexplained {
                 Some(one) => (one.container.engine, Err(Unknown::Bundle(Box::new(one.container.clone())).into())),
@@ -203,7 +203,6 @@ impl Node<'_> {
             },
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
-        let engine = known.engine().unwrap_or(engine);
         Subject {
             kind: Kind::Container { id, names, asked, runs: living.is_some() || known.unexplained.is_some() },
             engine,
@@ -243,11 +242,6 @@ impl Known<'_> {
     /// Whether this is its ID or one of its names; Docker writes names with a slash before them.
     fn is_called(&self, word: &str) -> bool {
         self.id.as_str() == word || self.names.iter().any(|name| name.trim_start_matches('/') == word.trim_start_matches('/'))
-    }
-
-    /// Its engine, as far as records tell.
-    fn engine(&self) -> Option<Engine> {
-        self.engine.or(self.store.map(|store| store.engine))
     }
 
     fn place(&self) -> PathBuf {

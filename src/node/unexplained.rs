@@ -27,6 +27,7 @@ use super::unaccounted::Unaccounted;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine};
 use crate::sys::file::{self, Guard};
+use crate::sys::rights;
 
 /// The most bytes of a process's mounts that are read: engines mount a few hundred.
 const LARGEST_MOUNTS: u64 = 16 << 20;
@@ -67,7 +68,7 @@ impl Unexplained {
     /// Whether root or the caller says so.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.owner == 0 || self.owner == nix::unistd::geteuid().as_raw()
+        rights::is_own(self.owner)
     }
 }
 

@@ -18,6 +18,7 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
 use super::file::{self, FileError, Guard};
+use super::rights;
 
 /// As many links lead to a path at most (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -190,9 +191,7 @@ impl Folder {
 
     /// Whether a link in it is one that root or the caller made.
     fn may_follow(&self, link: &File) -> io::Result<bool> {
-        let caller = nix::unistd::geteuid().as_raw();
-        let is_own = |owner: u32| owner == 0 || owner == caller;
-        Ok(is_own(self.owner) && is_own(heir(0, link.metadata()?.uid())))
+        Ok(rights::is_own(self.owner) && rights::is_own(heir(0, link.metadata()?.uid())))
     }
 
     fn is_folder(&self) -> io::Result<()> {
@@ -228,8 +227,7 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
         Err(error) => return Err(error),
     };
     let facts = folder.handle.metadata().map_err(|error| FileError::Io(path.to_owned(), error))?;
-    let caller = nix::unistd::geteuid().as_raw();
-    if folder.owner != 0 && folder.owner != caller {
+    if !rights::is_own(folder.owner) {
         return Err(FileError::Unguarded(folder.handed_over_at.unwrap_or(folder.path)));
     }
     // The caller's own directories count as root's do.

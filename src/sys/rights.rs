@@ -36,6 +36,12 @@ impl Person {
     }
 }
 
+/// Whether this is root or the caller. What any other user has written is that user's word.
+#[must_use]
+pub fn is_own(user: u32) -> bool {
+    user == 0 || user == geteuid().as_raw()
+}
+
 /// The groups of a user, his own first; none for one whom nobody knows, or whose own is root's. Root's is never among them.
 fn groups(user: u32) -> Vec<Gid> {
     static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
@@ -97,7 +103,7 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
 /// # Errors
 /// [`FileError`]; [`FileError::Io`] when root's rights cannot be laid down.
 pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    if user == 0 || user == geteuid().as_raw() {
+    if is_own(user) {
         return file::read(path, limit, Guard::Any);
     }
     let read = || file::read(path, limit, Guard::OfUser(user));

@@ -18,11 +18,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::container::bundle::LARGEST_SPEC;
 use crate::container::engine::{self, Place};
 use crate::lineage::storage::{self, InPod, Maker};
 use crate::node::runtime_state::RunningContainer;
-use crate::sys::file::{self, Guard};
 
 /// The value of a type that stands for a pause container.
 const SANDBOX: &str = "sandbox";
@@ -128,7 +126,7 @@ impl Part {
     }
 
     fn of_containerd(container: &RunningContainer) -> Self {
-        let Marks { kind, sandbox } = spec(&container.bundle).annotations.unwrap_or_default();
+        let Marks { kind, sandbox } = spec(container).annotations.unwrap_or_default();
         let is_own = kind.as_deref() == Some(SANDBOX) && sandbox.as_deref() == Some(container.id.as_str());
         if is_own { Self::Pause } else { Self::Other }
     }
@@ -137,7 +135,7 @@ impl Part {
 impl PodOfPodman {
     /// `None` for a container that is in no pod.
     fn of(container: &RunningContainer, place: Place) -> Option<Self> {
-        let Linux { namespaces, cgroup } = spec(&container.bundle).linux?;
+        let Linux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
         let joined = namespaces.unwrap_or_default().iter().filter_map(|namespace| process_of(namespace.path.as_deref()?)).collect();
         Some(Self { place, cgroup, joined })
@@ -159,9 +157,8 @@ fn process_of(path: &Path) -> Option<u32> {
 }
 
 /// What is read of a bundle's spec; nothing of one that cannot be read.
-fn spec(bundle: &Path) -> Spec {
-    let json = file::read(&bundle.join("config.json"), LARGEST_SPEC, Guard::Any).unwrap_or_default();
-    serde_json::from_slice(&json).unwrap_or_default()
+fn spec(container: &RunningContainer) -> Spec {
+    serde_json::from_slice(&container.spec().unwrap_or_default()).unwrap_or_default()
 }
 
 #[cfg(test)]

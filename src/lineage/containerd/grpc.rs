@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
 
 use crate::sys::deadline::Deadline;
+use crate::sys::rights;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -89,7 +90,7 @@ impl<'a> Connection<'a> {
         let socket: OwnedFd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(io::Error::from)?;
         socket::connect(socket.as_raw_fd(), &path).map_err(io::Error::from)?;
         let user = socket::getsockopt(&socket, sockopt::PeerCredentials).map_err(io::Error::from)?.uid();
-        if user != 0 && user != nix::unistd::geteuid().as_raw() {
+        if !rights::is_own(user) {
             return Err(CallError::Peer(user));
         }
         let stream = UnixStream::from(socket);

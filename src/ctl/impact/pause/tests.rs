@@ -10,7 +10,7 @@ use super::*;
 use crate::container::ContainerId;
 use crate::container::runtime::RuntimeKind;
 use crate::node::runtime_state::InitProcess;
-use crate::sys::file;
+use crate::sys::file::{self, Guard};
 
 /// A copy of a fixture, whose bundles name it.
 struct Node(tempfile::TempDir);
