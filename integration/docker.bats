@@ -299,7 +299,8 @@ refuse_and_remove() {
     docker pause web-1
     docker unpause web-1
     docker update --cpu-shares 512 web-1
-    docker top web-1 -eo comm | wc -l
+    # The shell's children come and go.
+    docker top web-1 -eo comm | head -2
     docker stats --no-stream --format '{{.Name}}' web-1
     docker restart -t 1 web-1
     docker kill -s TERM web-1
