@@ -140,7 +140,7 @@ pub struct Authentic {
 
 /// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot be read, or not be trusted.
 ///
-/// Both are held to the same: neither answers when it is older than the newest list that the node had. When the first proves a ban that it does not tell
+/// Both are held to the same: neither answers when it is older than the newest list that the node had, or than the other. When the first proves a ban that it does not tell
 /// in full, the second is asked only if it is the same list: another may lack the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between may not fit them; then all three are read again, once.
@@ -181,7 +181,12 @@ fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query], reading: Readi
         answer = ask(&paths.list, &trust, Slot::Current, queries, reading);
     }
     let fault = match answer {
-        Ok(known) => return Bans::Known(known),
+        Ok(known) => {
+            return newer_copy(&known, paths, &trust).map_or(Bans::Known(known), |older| {
+                ask(&paths.copy, &trust, Slot::Copy, queries, reading)
+                    .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault: Some(older), ..newer }))
+            });
+        }
         // The other copy says as much.
         Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) => return Bans::Missing(fault),
         Err(fault) => fault,
@@ -204,6 +209,17 @@ fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> 
         (Ok((.., first)), _) => first.head.edition <= Edition { keyset: copy.keyset, version: copy.version },
         (Err(_), _) => true,
     }
+}
+
+/// Why the list in the first place does not answer although nothing is wrong with it: the second copy is of a newer one. What the last installation
+/// left in place needs no such look; where there is no floor, or an installation was cut short, an older list can lie in the first place.
+fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<ListError> {
+    if trust.floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
+        return None;
+    }
+    let (.., copy) = authentic(&paths.copy, trust).ok()?;
+    let older = Edition { keyset: first.keyset, version: first.version };
+    (copy.head.edition > older).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition))
 }
 
 /// Whether that is what is found of a list that was installed after keyset and floor were read, and before it was itself.

@@ -250,6 +250,47 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     assert!(node.fault().ends_with(": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"), "{}", node.fault());
 }
 
+#[test]
+fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
+    let node = Node::new(1);
+    let [older, newer] = [411, 412].map(|version| list(&banned(&[version - 410]), &terms(version), &[1]));
+    let floor = |version, head: &[u8], next: Option<&[u8]>| {
+        let digest = |list| Digest::of(head_text(list).as_bytes());
+        let floor = Floor { edition: Edition { keyset: 1, version }, head: digest(head), issued: ISSUED, next: next.map(digest) };
+        node.put(&node.paths.floor, floor.text().as_bytes());
+    };
+    node.list(&older);
+    node.put(&node.paths.copy, &newer);
+    // No floor, one while an installation is under way, and one of a list before both.
+    let before = list(&banned(&[3]), &terms(410), &[1]);
+    for case in 0..3 {
+        match case {
+            0 => {}
+            1 => floor(411, &older, Some(&newer)),
+            _ => floor(410, &before, None),
+        }
+        let found = known(node.ask(2));
+        assert_eq!((found.version, found.slot, found.hits.len()), (412, Slot::Copy, 1), "{case}");
+        let fault = "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)";
+        assert_eq!(node.without_folder(&found.fault.unwrap()), fault, "{case}");
+        // A newer one that is torn is no reason to go back either.
+        let mut torn = newer.clone();
+        torn[HEAD_SIZE + 40] ^= 1;
+        node.put(&node.paths.copy, &torn);
+        assert!(node.fault().contains("banlist.copy.lst"), "{case}: {}", node.fault());
+        node.put(&node.paths.copy, &newer);
+    }
+    // What the last installation left in the first place is not compared, and one that is no newer, or no list, changes nothing.
+    floor(411, &older, None);
+    assert_eq!(known(node.ask(1)).version, 411);
+    fs::remove_file(&node.paths.floor).unwrap();
+    for other in [older.as_slice(), before.as_slice(), b"torn", b""] {
+        node.put(&node.paths.copy, other);
+        let found = known(node.ask(1));
+        assert_eq!((found.version, found.slot, found.fault.is_none()), (411, Slot::Current, true));
+    }
+}
+
 /// Keyset and floor were read before an installation, the list after it.
 #[test]
 fn a_list_that_is_installed_during_the_look_up_is_trusted() {

@@ -151,7 +151,9 @@ pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn W
     let is_lost = !is_known && trust.floor.is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
     let needed =
         if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
-    let steps = steps(new, list.as_ref().or(copy.as_ref()), &again, trust);
+    // The newer of the two answers.
+    let in_force = [copy.as_ref(), list.as_ref()].into_iter().flatten().max_by_key(|own| own.found.head.edition);
+    let steps = steps(new, in_force, &again, trust);
     Ok(Plan { steps, head: again.head, change, bans, needed, broken, broken_copy, is_known, is_lost })
 }
 
