@@ -178,7 +178,11 @@ impl Bundle {
         Self::parse(path.to_owned(), id, path.join("config.json"), &json)
     }
 
-    fn parse(path: PathBuf, id: &ContainerId, spec_file: PathBuf, json: &[u8]) -> Result<Self, BundleError> {
+    /// The bundle at this absolute path, whose runtime spec, `spec_file`, holds `json`.
+    ///
+    /// # Errors
+    /// [`BundleError`] but for what reading the file may cause.
+    pub fn parse(path: PathBuf, id: &ContainerId, spec_file: PathBuf, json: &[u8]) -> Result<Self, BundleError> {
         let root = root_path(json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
         let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
         Ok(Self { path, id: id.clone(), root })

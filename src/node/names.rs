@@ -31,10 +31,11 @@ struct Annotations {
 /// What its engine calls a container.
 #[must_use]
 pub fn called(running: &RunningContainer) -> Option<String> {
-    let bundle = running.load_bundle().ok()?;
+    let spec = running.spec().ok()?;
+    let bundle = Bundle::parse(running.bundle.clone(), &running.id, running.bundle.join("config.json"), &spec).ok()?;
     lineage::called(&bundle)
         .map(|name| name.trim_start_matches('/').to_owned())
-        .or_else(|| annotated(&bundle, running))
+        .or_else(|| annotated(&bundle, &spec))
         .filter(|name| !name.is_empty())
 }
 
@@ -46,9 +47,9 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
 
 /// The name that an engine without a record of its own writes into the bundle; each engine is asked for its own annotations alone, because in every
 /// other's bundles they are a user's.
-fn annotated(bundle: &Bundle, running: &RunningContainer) -> Option<String> {
+fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
     let Place::Task { namespace, .. } = engine::place(bundle) else { return None };
-    let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(&running.spec().ok()?).ok()?.annotations?;
+    let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(spec).ok()?.annotations?;
     match (namespace.as_str(), pod, container) {
         ("k8s.io", Some(pod), Some(container)) => Some(format!("{pod}/{container}")),
         ("k8s.io", Some(pod), None) => Some(pod),

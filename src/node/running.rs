@@ -4,6 +4,7 @@
 //! name any process, so it never stands for a container of somebody else's. Lineages are told by the gate's own way, and remembered for the next look:
 //! a container's never changes while it lives.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -33,6 +34,8 @@ pub struct Instance {
     pub place: Place,
     /// What its engine calls it, once somebody has asked.
     pub name: Option<String>,
+    /// Which engine made it, once somebody has asked.
+    engine: OnceCell<Engine>,
 }
 
 /// One instance, by its bundle, ID, first process, and the user whose state says so.
@@ -52,7 +55,8 @@ impl Instance {
     /// Which engine made it, by the engine's own record where the bundle's path leaves several.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        engine_of_bundle(&self.running.bundle, &self.running.id, &self.place, self.running.owner)
+        let RunningContainer { bundle, id, owner, .. } = &self.running;
+        *self.engine.get_or_init(|| engine_of_bundle(bundle, id, &self.place, *owner))
     }
 
     /// Its ID.
@@ -114,7 +118,8 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
 
 fn alive(running: &RunningContainer) -> Option<Instance> {
     let begun = running.process.begun().filter(|_| !has_not_begun(running))?;
-    Some(Instance { running: running.clone(), begun, place: engine::place_at(&running.bundle, &running.id), name: None })
+    let place = engine::place_at(&running.bundle, &running.id);
+    Some(Instance { running: running.clone(), begun, place, name: None, engine: OnceCell::new() })
 }
 
 /// Whether it has not been started. A user who says so of his container may have put that file there to keep it out of sight: it stays in sight, and a

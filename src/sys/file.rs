@@ -11,6 +11,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Room for most files of /proc, in bytes.
+const PAGE: u64 = 4_096;
+
 /// What else must hold for a file, beside its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
@@ -151,7 +154,9 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    // A file of /proc has no size; without room for all of it, it would be read in pieces of 32 bytes and up.
+    let room = if size == 0 { limit.min(PAGE) } else { size };
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| FileError::Io(path.to_owned(), error))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));

@@ -107,7 +107,8 @@ fn number(path: String) -> Option<u64> {
 
 /// What a file of the kernel's own has, up to `limit` bytes of it. No FIFO can stand in its place.
 pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Room for most files of /proc: a buffer without any is filled from 32 bytes up.
+    let mut bytes = Vec::with_capacity(4_096);
     File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
