@@ -171,28 +171,34 @@ pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]
 }
 
 /// The same, with keyset and floor as they were a moment ago.
-fn look_up_by(mut trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
-    let mut answer = ask(&paths.list, &trust, Slot::Current, queries, reading);
-    if answer.as_ref().is_err_and(may_have_been_installed) {
-        trust = match Trust::load(paths, &trust.rules) {
-            Ok(trust) => trust,
-            Err(fault) => return Bans::Missing(fault),
-        };
-        answer = ask(&paths.list, &trust, Slot::Current, queries, reading);
+fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
+    let bans = answer(&trust, paths, queries, reading);
+    let (Bans::Known(Known { fault: Some(fault), .. }) | Bans::Missing(fault)) = &bans else { return bans };
+    if !may_have_been_installed(fault) {
+        return bans;
     }
-    let fault = match answer {
-        Ok(known) => {
-            return newer_copy(&known, paths, &trust).map_or(Bans::Known(known), |older| {
-                ask(&paths.copy, &trust, Slot::Copy, queries, reading)
-                    .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault: Some(older), ..newer }))
-            });
-        }
+    match Trust::load(paths, &trust.rules) {
+        Ok(trust) => answer(&trust, paths, queries, reading),
+        Err(fault) => Bans::Missing(fault),
+    }
+}
+
+/// What the two copies say, as this keyset and this floor let them.
+fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
+    let fault = match ask(&paths.list, trust, Slot::Current, queries, reading) {
+        Ok(known) => match newer_copy(&known, paths, trust) {
+            None => return Bans::Known(known),
+            Some(Older { fault }) => {
+                let newer = ask(&paths.copy, trust, Slot::Copy, queries, reading);
+                return newer.map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
+            }
+        },
         // The other copy says as much.
         Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) => return Bans::Missing(fault),
         Err(fault) => fault,
     };
-    match ask(&paths.copy, &trust, Slot::Copy, queries, reading) {
-        Ok(known) if may_stand_in(&known, &fault, &paths.list, &trust) => Bans::Known(Known { fault: Some(fault), ..known }),
+    match ask(&paths.copy, trust, Slot::Copy, queries, reading) {
+        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(Known { fault: Some(fault), ..known }),
         // It proves the ban by itself.
         Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => Bans::Missing(unread),
         // What is wrong with the first is what has to be put right.
@@ -211,15 +217,24 @@ fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> 
     }
 }
 
-/// Why the list in the first place does not answer although nothing is wrong with it: the second copy is of a newer one. What the last installation
-/// left in place needs no such look; where there is no floor, or an installation was cut short, an older list can lie in the first place.
-fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<ListError> {
-    if trust.floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
+/// The list in the first place is older than its second copy.
+struct Older {
+    /// That it is, unless an installation is just bringing it up to date.
+    fault: Option<ListError>,
+}
+
+/// Whether the second copy is of a newer list than the one in the first place, which then does not answer although nothing else is wrong with it. What
+/// the last installation left needs no such look; where there is no floor, or an installation was cut short, an older list can lie in the first place.
+fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
+    let floor = trust.floor;
+    if floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
         return None;
     }
     let (.., copy) = authentic(&paths.copy, trust).ok()?;
     let older = Edition { keyset: first.keyset, version: first.version };
-    (copy.head.edition > older).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition))
+    let is_announced = floor.is_some_and(|floor| floor.next == Some(copy.digest));
+    let fault = (!is_announced).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition));
+    (copy.head.edition > older).then_some(Older { fault })
 }
 
 /// Whether that is what is found of a list that was installed after keyset and floor were read, and before it was itself.

@@ -272,7 +272,8 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
         let found = known(node.ask(2));
         assert_eq!((found.version, found.slot, found.hits.len()), (412, Slot::Copy, 1), "{case}");
         let fault = "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)";
-        assert_eq!(node.without_folder(&found.fault.unwrap()), fault, "{case}");
+        // An installation that is under way is no fault.
+        assert_eq!(found.fault.map(|fault| node.without_folder(&fault)).as_deref(), (case != 1).then_some(fault), "{case}");
         // A newer one that is torn is no reason to go back either.
         let mut torn = newer.clone();
         torn[HEAD_SIZE + 40] ^= 1;
