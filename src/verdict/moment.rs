@@ -4,7 +4,8 @@
 //! never set, must not make a list young again or lift a ban: now is the latest of the system clock, the head's issue time and the floor's. A clock
 //! far behind those is broken, and then the list's age cannot be told (as with apt's `Check-Date` and dnsmasq's `--dnssec-timestamp`).
 
-use crate::banlist::store::{Bans, Known, Slot};
+use crate::banlist::error::ListError;
+use crate::banlist::store::{Bans, Known};
 use crate::report::line;
 use crate::sys::clock::Timestamp;
 
@@ -65,9 +66,8 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     let Bans::Known(known) = case.bans else { return Vec::new() };
     let mut events: Vec<_> = bad_signatures(known, subject).into_iter().collect();
     let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
-    match known.slot {
-        Slot::Current => {}
-        Slot::Copy => event(EventKind::SecondCopy, &passed_over(known)),
+    if let Some(fault) = &known.fault {
+        event(EventKind::SecondCopy, &passed_over(known, fault));
     }
     let Known { version, expires, .. } = known;
     let age = days_of(moment.now.since(*expires) / 86_400);
@@ -100,7 +100,6 @@ fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
 }
 
 /// Why the second copy of the list in force is in use.
-fn passed_over(known: &Known) -> String {
-    let fault = known.fault.as_ref().map(|fault| format!(": {}", line::causes(fault))).unwrap_or_default();
-    format!("embargo: the second copy of list {} is in use{fault}", known.version)
+fn passed_over(known: &Known, fault: &ListError) -> String {
+    format!("embargo: the second copy of list {} is in use: {}", known.version, line::causes(fault))
 }

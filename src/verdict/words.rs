@@ -5,7 +5,7 @@
 
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};
-use crate::banlist::store::{Bans, Slot};
+use crate::banlist::store::{Bans, Known};
 use crate::lineage::{LineageError, Origin};
 use crate::report::line::{causes, name};
 
@@ -63,10 +63,8 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
 /// `; list 412`, or how the list at hand differs, and the image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
-        Bans::Known(known) => match known.slot {
-            Slot::Current => format!("; list {}", known.version),
-            Slot::Copy => format!("; second copy of list {}", known.version),
-        },
+        Bans::Known(Known { fault: None, version, .. }) => format!("; list {version}"),
+        Bans::Known(Known { fault: Some(_), version, .. }) => format!("; second copy of list {version}"),
         Bans::Missing(_) => "; no list".to_owned(),
     };
     format!("{list}{}", labels(case.labels))
