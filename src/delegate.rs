@@ -251,10 +251,14 @@ fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) 
     if !path.is_absolute() {
         return Err(DelegateError::Relative(path));
     }
-    if own.is_some_and(|own| are_different(taken(own), Kind::of(&path)))
-        && let Some(path) = places(own).iter().find_map(|place| diverted(place, itself.as_ref()))
-    {
-        return Ok(beside(path));
+    if let Some(place) = own.filter(|own| are_different(taken(own), Kind::of(&path))) {
+        if let Some(path) = places(own).iter().find_map(|place| diverted(place, itself.as_ref())) {
+            return Ok(beside(path));
+        }
+        // Whoever configures crun may want it in runc's place, which every engine calls. Who called crun never gets what was configured for that.
+        if taken(place) != Kind::Runc {
+            return Err(DelegateError::Gone(place.to_owned()));
+        }
     }
     match (process::identity(&path), itself) {
         (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),

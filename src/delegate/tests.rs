@@ -91,12 +91,14 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("bin/krun", Some("bin/wrapper"), "bin/wrapper"),
         ("bin/krun", Some("bin/runc"), "bin/crun.real"),
         ("bin/runc", Some("bin/crun.real"), "bin/crun.real"),
-        ("gone/krun", Some("bin/runc"), "bin/runc"),
     ] {
         assert_eq!(found(own, configured).as_deref(), Ok(expected), "{own} {configured:?}");
     }
     for own in ["gone/krun", "gone/crun", "gone/youki", "bin/runc"] {
         assert_eq!(found(own, None), Err(DelegateError::Gone(at(own))), "{own}");
+    }
+    for (own, configured) in [("gone/krun", "bin/runc"), ("gone/crun", "bin/runc"), ("gone/youki", "bin/crun.real")] {
+        assert_eq!(found(own, Some(configured)), Err(DelegateError::Gone(at(own))), "{own} {configured}");
     }
     assert_eq!(
         DelegateError::Gone("/usr/bin/crun".into()).to_string(),
