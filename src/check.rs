@@ -156,14 +156,15 @@ impl fmt::Display for CheckError {
             Self::Settings(error) => error.fmt(f),
             Self::Find(error, faults) => {
                 error.fmt(f)?;
-                match faults.len() {
-                    0 => Ok(()),
-                    1 => f.write_str("; one place could not be read"),
-                    count => write!(f, "; {count} places could not be read"),
-                }
+                if faults.is_empty() { Ok(()) } else { write!(f, "; {} could not be read", places_of(faults.len())) }
             }
         }
     }
+}
+
+/// `one place`, `2 places`.
+fn places_of(count: usize) -> String {
+    if count == 1 { "one place".to_owned() } else { format!("{count} places") }
 }
 
 impl CheckError {
@@ -221,7 +222,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             return Ran::Done(Exit::Usage);
         }
     };
-    Ran::Done(match answer(&word, sought, paths, &places::of_caller(), Timestamp::now()) {
+    Ran::Done(match answer(&word, sought, paths, &places::of_node(paths, &Engines::default(), Whose::Everybodys), Timestamp::now()) {
         Ok(answer) => say(&answer, form),
         // No engine that could be asked has an image of that name: most likely it is the file that is missing. It is "could not tell" either way.
         Err(CheckError::Find(FindError::Nothing(..), _)) if sought != Sought::Container && may_be_outside(&word) => {
@@ -311,10 +312,12 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
-    let mut node = Node::at(paths, places::joined(usual.clone(), &settings.engines), Whose::Everybodys);
+    let mut node = Node::at(paths, places::joined(usual.clone(), &places::below(paths, &settings.engines)), Whose::Everybodys);
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
+    // What has no name that could be read may be called so as well.
+    let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
     let subjects = match subjects {
         Ok(subjects) => subjects,
@@ -326,9 +329,14 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
         |subject: &Subject| store::look_up(paths, &settings.rules(), &subject.origin.as_ref().map(verdict::queries).unwrap_or_default());
     let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject, bans(subject))).collect();
     let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
-    let notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), glass.as_ref(), now);
+    let mut notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), glass.as_ref(), now);
     let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
-    let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
+    let mut outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
+    // A user asks about what he can see; root is told what could be.
+    if unread > 0 && outcome == Outcome::Clear && process::is_privileged() && !subjects.iter().any(|subject| subject.has_id(word)) {
+        outcome = Outcome::Unknown;
+        notes.push(format!("cannot tell whether anything else is called so: {} could not be read", places_of(unread)));
+    }
     Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
 }
 

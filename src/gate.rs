@@ -192,7 +192,7 @@ impl Gate<'_> {
             return judgement;
         }
         // What is only shown is only read when there is something to show.
-        let name = bundle.as_ref().and_then(lineage::called);
+        let name = bundle.as_ref().and_then(|bundle| lineage::called(bundle).ok().flatten());
         let labels = origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
         let labels = Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() };
         verdict::judge(&Case { name: name.as_deref(), labels, ..case })

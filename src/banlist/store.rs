@@ -230,7 +230,15 @@ fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
     if floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
         return None;
     }
-    let (.., copy) = authentic(&paths.copy, trust).ok()?;
+    let (file, size, copy) = authentic(&paths.copy, trust).ok()?;
+    // Where nothing tells which list was installed, a copy that as few signed as add a ban does not lift those of a whole list.
+    if floor.is_none() {
+        let claim = claim(&Reader { path: &paths.copy, bytes: &file }, size).ok()?;
+        let wanted = trust.keyset.lift_threshold;
+        if trust.keyset.tally(&claim.text, &claim.signatures, wanted, Enough::Threshold).good < wanted {
+            return None;
+        }
+    }
     let older = Edition { keyset: first.keyset, version: first.version };
     let is_announced = floor.is_some_and(|floor| floor.next == Some(copy.digest));
     let fault = (!is_announced).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition));

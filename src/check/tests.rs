@@ -107,6 +107,47 @@ fn a_container_whose_base_is_banned_is_told_in_a_few_lines() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_may_have_any_name() {
+    let ban = Place::new().ban_of_base();
+    let mut place = Place::new().with_settings("#\n").with_list(&ban);
+    let store = place.root.path().join("docker");
+    copy(&fixture("docker-20.10-overlay2"), &store);
+    let record = store.join("containers").join(WEB).join("config.v2.json");
+    place.engines = Engines { docker: vec![store], ..Engines::default() };
+    for text in ["{", "", "{\"Image\": \"none\"}"] {
+        crate::sys::replace::replace(&record, 0o644, text.as_bytes()).unwrap();
+        let error = answer("web-1", Sought::Container, &place.paths, &place.engines, ISSUED).unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{text:?}: {error}");
+        // Something clear was found, and the other may be called so as well: for a user that is none of his business.
+        let expected = if process::is_privileged() { Outcome::Unknown } else { Outcome::Clear };
+        assert_eq!(place.answer("empty-1").outcome, expected, "{text:?}");
+        let text = place.answer("empty-1").text();
+        let note = "note      cannot tell whether anything else is called so: one place could not be read";
+        assert_eq!(text.contains(note), process::is_privileged(), "{text}");
+        // No two containers have one ID.
+        let id = place.answer("empty-1").found.remove(0);
+        let whole: serde_json::Value = serde_json::to_value(id).unwrap();
+        assert_eq!(place.answer(whole["id"].as_str().unwrap()).outcome, Outcome::Clear);
+    }
+}
+
+#[test]
+fn a_store_that_has_two_paths_is_one() {
+    let ban = Place::new().ban_of_base();
+    let mut place = Place::new().with_settings("#\n").with_list(&ban);
+    let (docker, containers) = (place.root.path().join("docker"), place.root.path().join("storage"));
+    std::os::unix::fs::symlink(fixture("docker-20.10-overlay2"), &docker).unwrap();
+    std::os::unix::fs::symlink(fixture("podman-4.3-overlay/store"), &containers).unwrap();
+    let known = place.engines.clone();
+    place.engines.docker.push(docker);
+    place.engines.storage.push(StoragePlace { root: containers, run_root: None });
+    for word in ["web-1", "app:1"] {
+        let once = answer(word, Sought::Either, &place.paths, &known, ISSUED.plus(3 * 3_600)).unwrap().found.len();
+        assert_eq!(place.answer(word).found.len(), once, "{word}");
+    }
+}
+
+#[test]
 fn programs_get_one_object_whose_fields_stay() {
     let ban = Place::new().ban_of_base();
     let place = Place::new().with_settings("#\n").with_list(&ban);

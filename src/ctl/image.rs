@@ -25,8 +25,8 @@ use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
 use crate::lineage::chain::Chain;
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform, is_name};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
-use crate::node::places;
 use crate::node::stores::{Store, Stores};
+use crate::node::{discovery, places, processes};
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
@@ -265,9 +265,17 @@ impl EngineArgs {
             return given;
         }
         // On another root the usual places would be this machine's; a broken settings file is no reason not to author a list here.
-        let usual = if *paths == Paths::below(Path::new("/")) { places::of_caller() } else { Engines::default() };
+        let is_here = *paths == Paths::below(Path::new("/"));
+        let usual = if is_here { places::of_caller() } else { Engines::default() };
         let settings = settings::load(paths).ok().flatten();
-        places::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default())
+        let known = places::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default());
+        if !is_here {
+            return known;
+        }
+        let mut faults = Vec::new();
+        let known = discovery::with_found(known, &processes::all(), paths, &mut faults);
+        faults.iter().for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        known
     }
 }
 

@@ -29,6 +29,7 @@ use crate::banlist::head::Head;
 use crate::check::Judged;
 use crate::lineage::{self, Evidence, Origin};
 use crate::node::Node;
+use crate::node::running;
 use crate::node::runtime_state::{RunningContainer, Whose};
 use crate::node::subject::{Kind, Known, Subject};
 use crate::paths::Paths;
@@ -163,7 +164,8 @@ pub fn survey(
     if !node.unexplained.is_empty() {
         node.open_stores();
     }
-    let living = living(&node.containers(&mut Vec::new()), &node);
+    let mut faults = Vec::new();
+    let living = living(&node.containers(&mut faults), &node);
     let lists = Lists::ask(draft, head, paths, settings, living.iter().map(|living| &living.subject), now)?;
     let mut running = judged(living, &lists);
     // What is only shown is only read when there is something to show.
@@ -171,7 +173,8 @@ pub fn survey(
         name(one, &node.running);
         (one.draft, one.in_force) = lists.judge(&one.subject);
     }
-    Ok(Survey { draft: draft.path.to_owned(), running, faults: node.faults() })
+    let faults = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
+    Ok(Survey { draft: draft.path.to_owned(), running, faults })
 }
 
 /// A container that runs.
@@ -183,10 +186,11 @@ pub(super) struct Living<'a> {
     pub(super) subject: Subject,
 }
 
-/// The containers that run, each with what it is made of.
+/// The containers that run, each once, with what it is made of.
 pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
+    let instances = running::living(&node.running);
     let alive = |known: &Known<'a>| {
-        let running = known.running.filter(|running| running.process.is_alive());
+        let running = known.running.filter(|running| instances.iter().any(|instance| instance.running == **running));
         let is_trusted = match (running, known.unexplained) {
             (Some(running), _) => running.is_trusted(),
             (None, Some(unexplained)) => unexplained.is_trusted(),
@@ -217,5 +221,5 @@ fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let Kind::Container { id, names, .. } = &mut one.subject.kind else { return };
     let running = running.iter().find(|running| running.id == *id && running.bundle == one.subject.place);
     let bundle = running.and_then(|running| running.load_bundle().ok());
-    names.extend(bundle.as_ref().and_then(lineage::called));
+    names.extend(bundle.as_ref().and_then(|bundle| lineage::called(bundle).ok().flatten()));
 }

@@ -224,8 +224,13 @@ impl<'a> Scanner<'a> {
         let mut strangers = running::unclear(&node);
         strangers.extend(self.wanted.of_one_of_several(&others));
         strangers.retain(|stranger| self.wanted.may_be_about(stranger));
+        strangers.extend(self.wanted.of_unknown_name(&others));
         let mut selection = Selection { strangers, ..Selection::default() };
         let told = running::resolve(wanted, &mut node, &mut self.resolved);
+        if whose == Whose::Own {
+            selection.warnings.push("only your own containers are looked for: root sees everybody's".to_owned());
+        }
+        selection.warnings.extend(node.unread_settings.iter().map(|fault| line::causes(fault)));
         selection.warnings.extend(node.stores.faults.iter().map(|fault| line::causes(fault)));
         others.extend(self.judge(told, now, &mut selection)?);
         self.has_bans = true;

@@ -32,8 +32,8 @@ use std::path::{Path, PathBuf};
 
 pub use build_step::resolve as resolve_build_step;
 pub use layerdb::{parse_digest, parse_folder_name};
-pub use record::{ContainerRecord, Name, parse_names};
-pub use store::GraphStore;
+pub use record::{ContainerRecord, LARGEST_RECORD, Name, parse_names};
+pub use store::{GraphStore, containers};
 
 use layerdb::{LayerStore, MountRecord};
 
@@ -149,11 +149,17 @@ pub fn has_record(bundle: &Bundle) -> bool {
 
 /// What Docker calls the container: the name its maker chose or was given. Both kinds of image store have the record in the same place below the
 /// data root: `<data root>/<driver>/…` and `<data root>/rootfs/<snapshotter>/<container>`.
-#[must_use]
-pub fn called(bundle: &Bundle) -> Option<String> {
-    let data_root =
-        LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned))?;
-    ContainerRecord::load(&data_root, &bundle.id).ok().and_then(|record| record.name).or_else(|| plugin::called(bundle))
+///
+/// # Errors
+/// [`LineageError`] when its record cannot be read.
+pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
+    let data_root = LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned));
+    let Some(data_root) = data_root else { return Ok(None) };
+    match ContainerRecord::load(&data_root, &bundle.id) {
+        Ok(record) => Ok(record.name),
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => plugin::called(bundle),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The digests of manifests and indexes by which a container's image was pulled; none when its root is in no graph driver's store.

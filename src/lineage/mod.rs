@@ -95,7 +95,7 @@ impl ImageFacts {
 }
 
 /// A container in an engine's store, as people name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct StoredContainer {
     /// Its ID.
     pub id: ContainerId,
@@ -105,6 +105,8 @@ pub struct StoredContainer {
     pub image: Option<String>,
     /// The engine that made it, where several share the store and its record says which.
     pub engine: Option<Engine>,
+    /// Why its record could not be read: its ID alone is known.
+    pub unread: Option<LineageError>,
 }
 
 /// An image in an engine's store, as people name it.
@@ -182,13 +184,15 @@ pub fn resolve_without_names(bundle: &Bundle, paths: &Paths, deadline: impl Into
     }
 }
 
-/// What its engine calls the container of a bundle, for people. Costs reads and decides nothing.
-#[must_use]
-pub fn called(bundle: &Bundle) -> Option<String> {
+/// What its engine calls the container of a bundle, for people; `None` where it keeps no name. Costs reads and decides nothing.
+///
+/// # Errors
+/// [`LineageError`] when the engine's record cannot be read.
+pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     match engine::place(bundle) {
         Place::Task { .. } => docker::called(bundle),
         Place::Storage { store, driver } => storage::called(bundle, &store, &driver),
-        Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+        Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => Ok(None),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::sys::rights;
 
 /// The most directories of state that are read of one user, containerd's namespaces among them.
-pub const MOST_CONTAINERS: u32 = 1_024;
+pub const MOST_CONTAINERS: usize = 1_024;
 
 /// The most bytes of state that are read of one user. A container's is 20 to 60 KB (runc 1.1.5), so that the most containers have their share, and
 /// reading and parsing all of it takes root two or three seconds.
@@ -21,7 +21,7 @@ const MOST_ENTRIES: usize = 65_536;
 /// What may still be read of one user.
 #[derive(Debug)]
 struct Allowance {
-    containers: u32,
+    containers: usize,
     bytes: u64,
     entries: usize,
 }

@@ -2,12 +2,13 @@
 //!
 //! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`], beside the usual places. Hostile: only a process of root's
 //! or the caller's own counts, and only in the caller's mount namespace: a process in a container can be root there and say anything. Nor does one count
-//! that took root's rights by its file's mode: a user starts it, with any name and any arguments. What is found is
-//! read with the same care as the usual places are: whose word a directory is tells its owner.
+//! that took root's rights by its file's mode, or runs another program than its arguments say (sudo): a user starts it, with any name and any arguments.
+//! What is found is read with the same care as the usual places are: whose word a directory is tells its owner.
 //!
 //! | from | what |
 //! |---|---|
 //! | `dockerd --data-root --exec-root --config-file`, `/etc/docker/daemon.json` | Docker's data root; `<exec-root>/runtime-runc` |
+//! | `storage.conf` of root's and its drop-ins | graph roots and the run root |
 //! | `containerd --root --state --address --config` | containerd's root, state and socket |
 //! | a shim's bundle, and every bundle beside it: `options.json`, `root` | runc's state directory (`ctr run --runc-root`, Docker's `exec-root`) |
 //! | `conmon --runtime-arg --root=DIR`, `--exit-command-arg --root --exit-command-arg DIR` | the runtime's state directory; the store |
@@ -17,17 +18,20 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::monitors::Monitor;
-use super::places::{add_new, joined};
+use super::places::{add_new, below, joined};
 use super::processes::Process;
 use crate::call::{self, Call};
+use crate::lineage::storage::conf::{self, StorageSettings};
 use crate::paths::Paths;
+use crate::report::line;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
-use crate::sys::file::{self, Guard};
+use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::Folder;
 use crate::sys::rights;
 
@@ -71,17 +75,61 @@ struct ShimOptions {
     root: Option<PathBuf>,
 }
 
-/// The places that the node's engines use, as far as they can be found.
+/// Why an engine's settings could not be read: what they say of its places is not known.
+#[derive(Debug)]
+pub enum SettingsError {
+    /// The file could not be read, or somebody else may write it.
+    File(FileError),
+    /// It is not what the engine reads.
+    Parse(PathBuf, String),
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Parse(path, fault) => write!(f, "cannot parse the engine's settings {path:?}: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(error) => error.source(),
+            Self::Parse(..) => None,
+        }
+    }
+}
+
+/// What an engine's settings file says; the default where there is none, or nothing in it. Why it could not be read goes to `faults`.
+fn settings<T: Default>(path: &Path, parse: impl FnOnce(&str) -> Result<T, String>, faults: &mut Vec<SettingsError>) -> T {
+    let text = match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
+        Ok(text) => text,
+        Err(error) => {
+            let is_none = error.is_absent() || path == Path::new("/dev/null");
+            faults.extend((!is_none).then_some(SettingsError::File(error)));
+            return T::default();
+        }
+    };
+    // Docker passes over a byte order mark.
+    match text.trim_start_matches('\u{feff}').trim() {
+        "" => T::default(),
+        text => parse(text).unwrap_or_else(|fault| {
+            faults.push(SettingsError::Parse(path.to_owned(), line::one_line(&fault)));
+            T::default()
+        }),
+    }
+}
+
+/// The places that the node's engines use, as far as they can be found. Why an engine's settings could not be read goes to `faults`.
 #[must_use]
-pub fn places(processes: &[Process], paths: &Paths) -> Engines {
+pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
     let mut found = Engines::default();
     let settings = paths.root.join("etc/docker/daemon.json");
-    add_docker(&mut found, &settings, None, None);
-    let own = std::fs::read_link("/proc/self/ns/mnt").ok();
-    let vouched = |process: &&Process| {
-        let is_own = process.is_of_one_user && rights::is_own(process.user);
-        process.depth == 0 && is_own && process.namespace("mnt").is_some_and(|mnt| Some(mnt) == own)
-    };
+    add_docker(&mut found, &settings, None, None, faults);
+    found.storage.extend(storage(&conf::SETTINGS.map(|file| paths.of_node(Path::new(file)))));
+    let vouched = |process: &&Process| process.is_of_one_user && rights::is_own(process.user) && process.is_here();
     let parents: BTreeSet<u32> = processes.iter().filter(|process| process.is_first).map(|process| process.parent).collect();
     let mut tasks = BTreeSet::new();
     for process in processes.iter().filter(|process| may_say(process, &parents)).filter(vouched) {
@@ -95,9 +143,9 @@ pub fn places(processes: &[Process], paths: &Paths) -> Engines {
                 let of = |flag| process.value(flag).map(|value| absolute(process, value));
                 let settings = of("--config-file").unwrap_or_else(|| settings.clone());
                 let data_root = of("--data-root").or_else(|| of("-g")).or_else(|| of("--graph"));
-                add_docker(&mut found, &settings, data_root, of("--exec-root"));
+                add_docker(&mut found, &settings, data_root, of("--exec-root"), faults);
             }
-            (None, "containerd") => found.containerd.push(containerd(process)),
+            (None, "containerd") => found.containerd.push(containerd(process, faults)),
             (None, _) => found.runtime_roots.extend(called(process)),
         }
     }
@@ -112,24 +160,31 @@ fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     parents.contains(&process.pid) || ["dockerd", "containerd", "conmon"].contains(&program) || program.starts_with("containerd-shim-")
 }
 
-fn add_docker(found: &mut Engines, settings: &Path, data_root: Option<PathBuf>, exec_root: Option<PathBuf>) {
-    let text = file::read(settings, LARGEST_SETTINGS, Guard::Owned).unwrap_or_default();
-    let settings: DockerSettings = serde_json::from_slice(&text).unwrap_or_default();
+fn add_docker(found: &mut Engines, file: &Path, data_root: Option<PathBuf>, exec_root: Option<PathBuf>, faults: &mut Vec<SettingsError>) {
+    let settings: DockerSettings = settings(file, |text| serde_json::from_str(text).map_err(|fault| fault.to_string()), faults);
     let is_absolute = |path: &PathBuf| path.is_absolute();
     found.docker.extend(data_root.or(settings.data_root).filter(is_absolute));
     found.runtime_roots.extend(exec_root.or(settings.exec_root).filter(is_absolute).map(|root| root.join("runtime-runc")));
 }
 
 /// A containerd that runs: what its arguments say, else its settings, else what is usual.
-fn containerd(process: &Process) -> ContainerdPlace {
-    let of = |long, short| process.value(long).or_else(|| process.value(short)).map(|value| absolute(process, value));
-    let settings = of("--config", "-c").unwrap_or_else(|| "/etc/containerd/config.toml".into());
-    let text = file::read_text(&settings, LARGEST_SETTINGS, Guard::Owned).unwrap_or_default();
-    let settings: ContainerdSettings = toml::from_str(&text).unwrap_or_default();
-    let state = of("--state", "--state").or(settings.state).unwrap_or_else(|| "/run/containerd".into());
-    let address = of("--address", "-a").or_else(|| settings.grpc?.address).unwrap_or_else(|| state.join("containerd.sock"));
-    let root = of("--root", "--root").or(settings.root).unwrap_or_else(|| "/var/lib/containerd".into());
+fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdPlace {
+    // Go's flags take one dash for two.
+    let value = |flag| process.value(flag).map(|value| absolute(process, value));
+    let of = |names: [&'static str; 3]| names.into_iter().find_map(value);
+    let file = of(["--config", "-config", "-c"]).unwrap_or_else(|| "/etc/containerd/config.toml".into());
+    let settings: ContainerdSettings = settings(&file, |text| toml::from_str(text).map_err(|fault| fault.to_string()), faults);
+    let state = of(["--state", "-state", "--state"]).or(settings.state).unwrap_or_else(|| "/run/containerd".into());
+    let address = of(["--address", "-address", "-a"]).or_else(|| settings.grpc?.address).unwrap_or_else(|| state.join("containerd.sock"));
+    let root = of(["--root", "-root", "--root"]).or(settings.root).unwrap_or_else(|| "/var/lib/containerd".into());
     ContainerdPlace { root, state: Some(state), address: Some(address) }
+}
+
+/// The stores that the files of settings of containers/storage name.
+fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
+    let StorageSettings { graph_roots, run_root, .. } = StorageSettings::load(files);
+    let run_root = run_root.unwrap_or_else(|| "/run/containers/storage".into());
+    graph_roots.into_iter().map(|root| StoragePlace { root, run_root: Some(run_root.clone()) }).collect()
 }
 
 /// The store that Podman names to conmon, for when the container ends.
@@ -171,13 +226,14 @@ fn absolute(process: &Process, path: &OsStr) -> PathBuf {
     process.directory().unwrap_or_else(|| "/".into()).join(path)
 }
 
-/// The places that are known already, and those that were found, each once.
+/// These places, and those that the engines' settings and `processes` name, each once. Why settings could not be read goes to `faults`.
 #[must_use]
-pub fn with_found(mut known: Engines, found: &Engines) -> Engines {
+pub fn with_found(mut known: Engines, processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
+    let found = below(paths, &places(processes, paths, faults));
     // What root wrote into the settings, or what is usual, is not replaced by what a process says.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
     add_new(&mut known.containerd, &found.containerd, |one, other| one.root == other.root && one.state == other.state);
-    add_new(&mut known.storage, &found.storage, |one, other| one.root == other.root);
+    add_new(&mut known.storage, &found.storage, |one, other| one.root == other.root && one.run_root == other.run_root);
     add_new(&mut known.runtime_roots, &found.runtime_roots, PartialEq::eq);
     known
 }
@@ -199,16 +255,16 @@ mod tests {
     }
 
     fn roots(processes: &[Process], paths: &Paths) -> Vec<PathBuf> {
-        places(processes, paths).runtime_roots
+        places(processes, paths, &mut Vec::new()).runtime_roots
     }
 
     #[test]
     fn dockers_roots_are_found_in_its_arguments_and_in_its_settings() {
         let node = tempfile::tempdir().unwrap();
         let paths = Paths::below(node.path());
-        assert_eq!(places(&[], &paths), Engines::default());
+        assert_eq!(places(&[], &paths, &mut Vec::new()), Engines::default());
         put(&node.path().join("etc/docker/daemon.json"), r#"{"data-root":"/srv/docker","exec-root":"/run/snap.docker","hosts":[]}"#);
-        let found = places(&[], &paths);
+        let found = places(&[], &paths, &mut Vec::new());
         assert_eq!((found.docker, found.runtime_roots), (vec!["/srv/docker".into()], vec!["/run/snap.docker/runtime-runc".into()]));
         put(&node.path().join("two.json"), r#"{"data-root":"/srv/two","exec-root":"/run/two"}"#);
         for (arguments, data_root, root) in [
@@ -216,7 +272,7 @@ mod tests {
             ("dockerd -g /srv/four --exec-root=/run/four -D", "/srv/four", "/run/four/runtime-runc"),
             (&format!("dockerd --config-file {}", node.path().join("two.json").display()), "/srv/two", "/run/two/runtime-runc"),
         ] {
-            let found = places(&[own(arguments)], &paths);
+            let found = places(&[own(arguments)], &paths, &mut Vec::new());
             assert!(found.docker.contains(&data_root.into()) && found.runtime_roots.contains(&root.into()), "{arguments}: {found:?}");
         }
     }
@@ -234,9 +290,10 @@ mod tests {
         for (arguments, expected) in [
             (format!("containerd --config {}", settings.display()), place("/srv/c", "/run/c", "/run/c/x.sock")),
             (format!("containerd --state /run/d -c {}", settings.display()), place("/srv/c", "/run/d", "/run/c/x.sock")),
+            ("containerd -config=/dev/null -state /run/f -root=/srv/f".to_owned(), place("/srv/f", "/run/f", "/run/f/containerd.sock")),
             ("containerd --config /dev/null --state /run/e --root /srv/e".to_owned(), place("/srv/e", "/run/e", "/run/e/containerd.sock")),
         ] {
-            assert_eq!(containerd(&own(&arguments)), expected, "{arguments}");
+            assert_eq!(containerd(&own(&arguments), &mut Vec::new()), expected, "{arguments}");
         }
     }
 
@@ -248,7 +305,7 @@ mod tests {
             "conmon -c {id} -b /g/overlay-containers/{id}/userdata --runtime-arg --root=/run/pr --exit-command /usr/bin/podman \
              --exit-command-arg --root --exit-command-arg /g --exit-command-arg --runroot --exit-command-arg /r"
         );
-        let found = places(&[own(&conmon)], &paths);
+        let found = places(&[own(&conmon)], &paths, &mut Vec::new());
         assert_eq!(
             (found.runtime_roots, found.storage),
             (vec!["/run/pr".into()], vec![StoragePlace { root: "/g".into(), run_root: Some("/r".into()) }])
@@ -272,12 +329,60 @@ mod tests {
     fn a_process_of_another_user_or_of_another_namespace_names_no_place() {
         let paths = Paths::below(Path::new("/none"));
         let said = "dockerd --exec-root /run/x --data-root /srv/x";
-        assert_ne!(places(&[own(said)], &paths), Engines::default());
-        assert_eq!(places(&[Process { user: 4_242_424, ..own(said) }], &paths), Engines::default());
-        assert_eq!(places(&[Process { is_of_one_user: false, ..own(said) }], &paths), Engines::default());
-        assert_eq!(places(&[Process { depth: 1, ..own(said) }], &paths), Engines::default());
+        assert_ne!(places(&[own(said)], &paths, &mut Vec::new()), Engines::default());
+        assert_eq!(places(&[Process { user: 4_242_424, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+        assert_eq!(places(&[Process { is_of_one_user: false, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+        assert_eq!(places(&[Process { is_so_called: false, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+        assert_eq!(places(&[Process { depth: 1, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
         // No process has this ID, so its mount namespace cannot be told.
-        assert_eq!(places(&[Process { pid: u32::MAX, ..own(said) }], &paths), Engines::default());
+        assert_eq!(places(&[Process { pid: u32::MAX, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+    }
+
+    #[test]
+    fn stores_are_where_root_says_in_storage_conf() {
+        let node = tempfile::tempdir().unwrap();
+        let paths = Paths::below(node.path());
+        put(&node.path().join("etc/containers/storage.conf"), "[storage]\ngraphroot = \"/data/containers\"\n");
+        put(&node.path().join("etc/containers/storage.conf.d/10-more.conf"), "[storage]\ngraphroot = \"/data/more\"\n");
+        let place = |root: &str, run_root: &str| StoragePlace { root: root.into(), run_root: Some(run_root.into()) };
+        let usual = "/run/containers/storage";
+        let found = places(&[], &paths, &mut Vec::new()).storage;
+        assert_eq!(found, [place("/data/more", usual), place("/data/containers", usual)]);
+        put(&node.path().join("etc/containers/storage.conf.d/20-run.conf"), "[storage]\nrunroot = \"/run/data\"\n");
+        assert_eq!(
+            places(&[], &paths, &mut Vec::new()).storage,
+            [place("/data/more", "/run/data"), place("/data/containers", "/run/data")]
+        );
+    }
+
+    #[test]
+    fn settings_of_an_engine_that_cannot_be_read_are_told() {
+        let told = |file: &str, text: &str, mode: u32, arguments: &str| {
+            let node = tempfile::tempdir().unwrap();
+            put(&node.path().join(file), text);
+            std::fs::set_permissions(node.path().join(file), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            let arguments = arguments.replace("NODE", node.path().to_str().unwrap());
+            let mut faults = Vec::new();
+            let _places = places(&[own(&arguments)], &Paths::below(node.path()), &mut faults);
+            let told: Vec<_> = faults.iter().map(|fault| line::causes(fault).replace(node.path().to_str().unwrap(), "")).collect();
+            told.join("; ")
+        };
+        let daemon = "etc/docker/daemon.json";
+        let untrusted = "cannot trust \"/etc/docker/daemon.json\": owned or writable by another user";
+        assert_eq!(told(daemon, "{\"data-root\": \"/srv/docker\"}", 0o664, "true"), untrusted);
+        for (text, fault) in [
+            ("{", "EOF while parsing an object at line 1 column 1"),
+            ("{\"data-root\": 7}", "invalid type: integer `7`, expected path string at line 1 column 15"),
+        ] {
+            let line = format!("cannot parse the engine's settings \"/etc/docker/daemon.json\": {fault}");
+            assert_eq!(told(daemon, text, 0o644, "true"), line);
+        }
+        for text in ["", " \n", "\u{feff}{}", "{\"other\": 1}"] {
+            assert_eq!(told(daemon, text, 0o644, "true"), "", "{text:?}");
+        }
+        assert_eq!(told("none", "", 0o644, "containerd --config /dev/null"), "");
+        let toml = told("c.toml", "root = [", 0o644, "containerd -config NODE/c.toml");
+        assert!(toml.starts_with("cannot parse the engine's settings \"/c.toml\": TOML parse error"), "{toml}");
     }
 
     #[test]

@@ -17,12 +17,12 @@ pub mod discovery;
 pub mod unexplained;
 pub mod running;
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Engines;
+use discovery::SettingsError;
 use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
 use unexplained::{Said, Unexplained};
@@ -40,6 +40,8 @@ pub struct Node<'a> {
     pub running: Vec<RunningContainer>,
     /// What runtimes have state of that cannot be read.
     pub unread: Vec<StateError>,
+    /// The engines' settings that cannot be read.
+    pub unread_settings: Vec<SettingsError>,
     /// What runs and has no state that could be found.
     pub unexplained: Vec<Unexplained>,
     /// Where its engines are.
@@ -77,11 +79,11 @@ impl<'a> Node<'a> {
 
     /// One look. Processes and directories come before the state: whose container is there by then has state, too.
     fn glance(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
-        // The processes are this machine's; a node that is mounted somewhere has none.
-        let processes = if paths.root == Path::new("/") { processes::all() } else { Vec::new() };
-        let places = discovery::with_found(places, &places::below(paths, &discovery::places(&processes, paths)));
-        let folders = unaccounted::folders(&places, &runtime_state::user_folders(&paths.root, whose));
+        let processes = processes::of_node(paths);
+        let mut unread_settings = Vec::new();
+        let places = discovery::with_found(places, &processes, paths, &mut unread_settings);
         let (mut running, mut unread) = (Vec::new(), Vec::new());
+        let folders = unaccounted::folders(&places, &runtime_state::user_folders(&paths.root, whose), &mut unread);
         for found in runtime_state::containers(&runtime_state::roots(&paths.root, whose, &places.runtime_roots)) {
             match found {
                 Ok(container) => running.push(container),
@@ -104,7 +106,7 @@ impl<'a> Node<'a> {
             |one: &Unexplained| in_folders.iter().any(|other| other.container.id == one.container.id && vouches(one, other.owner));
         unexplained.retain(|one| !is_torn(one) && !has_folder(one));
         unexplained.extend(in_folders);
-        Self { paths, stores: Stores::default(), running, unread, unexplained, places }
+        Self { paths, stores: Stores::default(), running, unread, unread_settings, unexplained, places }
     }
 
     /// Opens the engines' stores.
@@ -120,6 +122,7 @@ impl<'a> Node<'a> {
             let (id, why) = (line::name(&container.id), line::one_line(&container.why));
             format!("cannot tell what runs in container {id} ({}): {why}", container.engine)
         });
-        self.stores.faults.iter().map(|fault| line::causes(fault)).chain(unread).chain(unexplained).collect()
+        let settings = self.unread_settings.iter().map(|fault| line::causes(fault));
+        settings.chain(self.stores.faults.iter().map(|fault| line::causes(fault))).chain(unread).chain(unexplained).collect()
     }
 }

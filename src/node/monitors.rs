@@ -97,7 +97,7 @@ pub(super) mod testing {
     /// A process with these arguments.
     pub(crate) fn process(pid: u32, parent: u32, arguments: &str) -> Process {
         let arguments = arguments.split(' ').map(Into::into).collect();
-        Process { pid, parent, user: 0, is_of_one_user: true, depth: 0, is_first: false, arguments }
+        Process { pid, parent, user: 0, is_of_one_user: true, depth: 0, is_first: false, is_so_called: true, arguments }
     }
 }
 

@@ -9,6 +9,7 @@ use super::runtime_state::RunningContainer;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Place};
 use crate::lineage;
+use crate::report::line;
 
 /// The part of a runtime spec that is read.
 #[derive(Default, Deserialize)]
@@ -28,15 +29,17 @@ struct Annotations {
     nerdctl: Option<String>,
 }
 
-/// What its engine calls a container.
-#[must_use]
-pub fn called(running: &RunningContainer) -> Option<String> {
-    let spec = running.spec().ok()?;
-    let bundle = Bundle::parse(running.bundle.clone(), &running.id, running.bundle.join("config.json"), &spec).ok()?;
-    lineage::called(&bundle)
-        .map(|name| name.trim_start_matches('/').to_owned())
-        .or_else(|| annotated(&bundle, &spec))
-        .filter(|name| !name.is_empty())
+/// What its engine calls a container; `None` where it has no name.
+///
+/// # Errors
+/// Why that cannot be told, on one line.
+pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
+    let spec = running.spec().map_err(|fault| line::causes(&fault))?;
+    let spec_file = running.bundle.join("config.json");
+    let bundle = Bundle::parse(running.bundle.clone(), &running.id, spec_file, &spec).map_err(|fault| line::causes(&fault))?;
+    let recorded = lineage::called(&bundle).map_err(|fault| line::causes(&fault))?;
+    let recorded = recorded.map(|name| name.trim_start_matches('/').to_owned());
+    Ok(recorded.or_else(|| annotated(&bundle, &spec)).filter(|name| !name.is_empty()))
 }
 
 /// Whether that is the ID's beginning, or the name.

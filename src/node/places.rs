@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use super::runtime_state::{Whose, user_folders};
+use super::stores::USERS;
 use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::process;
@@ -42,7 +43,8 @@ fn users(mut places: Engines) -> Engines {
 }
 
 /// Places as the node writes them, as they are from here.
-pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
+#[must_use]
+pub fn below(paths: &Paths, places: &Engines) -> Engines {
     let of_node = |path: &std::path::PathBuf| paths.of_node(path);
     let containerd = |place: &ContainerdPlace| ContainerdPlace {
         root: of_node(&place.root),
@@ -79,8 +81,9 @@ pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
     };
     if let Some(home) = home.map(Path::new).filter(|home| home.is_absolute()) {
         let run_root = runtime_folder.map(|folder| Path::new(folder).join("containers"));
-        places.docker.push(home.join(".local/share/docker"));
-        places.storage.push(storage(home.join(".local/share/containers/storage"), run_root));
+        let [docker, containers] = USERS;
+        places.docker.push(home.join(docker));
+        places.storage.push(storage(home.join(containers), run_root));
     }
     places
 }

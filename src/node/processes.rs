@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
 /// The most bytes of a process's status that are read: up to 65,536 supplementary groups stand in it.
@@ -31,8 +32,16 @@ pub struct Process {
     pub depth: usize,
     /// Whether it is the first process of its PID namespace.
     pub is_first: bool,
+    /// Whether the program that it runs has the name that its arguments begin with: whoever starts one of root's, as with sudo, chooses them.
+    pub is_so_called: bool,
     /// What it was started with, its own name first; none where that cannot be told.
     pub arguments: Vec<OsString>,
+}
+
+/// The processes of a node: this machine's, where it is this one. A node that is mounted somewhere has none.
+#[must_use]
+pub fn of_node(paths: &Paths) -> Vec<Process> {
+    if paths.root == Path::new("/") { all() } else { Vec::new() }
 }
 
 /// Every process that runs, zombies and the kernel's own threads left out, in the order of their IDs.
@@ -49,7 +58,9 @@ impl Process {
         let status = file::read(&of(pid, "status"), LARGEST_STATUS, Guard::Any).ok()?;
         let process = Self::parse(pid, &status)?;
         let arguments = file::read(&of(pid, "cmdline"), LARGEST_ARGUMENTS, Guard::Any).unwrap_or_default();
-        Some(Self { arguments: split(&arguments), ..process })
+        let mut process = Self { arguments: split(&arguments), ..process };
+        process.is_so_called = process.depth == 0 && process.runs(process.program());
+        Some(process)
     }
 
     /// What `/proc/PID/status` says (proc(5)); `None` of a zombie, of a thread of the kernel's, and of what is no status. The kernel escapes line ends in
@@ -67,7 +78,28 @@ impl Process {
         let [real, user, saved, _] = numbers(b"Uid:")?[..] else { return None };
         let depth = pids.len().checked_sub(1)?;
         let is_first = depth > 0 && pids.last() == Some(&1);
-        Some(Self { pid, parent, user, is_of_one_user: real == user && saved == user, depth, is_first, arguments: Vec::new() })
+        Some(Self {
+            pid,
+            parent,
+            user,
+            is_of_one_user: real == user && saved == user,
+            depth,
+            is_first,
+            is_so_called: false,
+            arguments: Vec::new(),
+        })
+    }
+
+    /// Whether its program's file bears this name, in whichever place and whether or not another took that by now.
+    fn runs(&self, name: &str) -> bool {
+        !name.is_empty() && fs::read_link(of(self.pid, "exe")).is_ok_and(|file| file.to_string_lossy().contains(name))
+    }
+
+    /// Whether it is what its arguments say, outside any container: in the caller's own PID and mount namespaces.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        let own = || fs::read_link("/proc/self/ns/mnt").ok();
+        self.depth == 0 && self.is_so_called && self.namespace("mnt").is_some_and(|mounts| Some(mounts) == own())
     }
 
     /// The file name of its program, as it says itself.
@@ -127,7 +159,16 @@ mod tests {
 
     #[test]
     fn the_kernel_says_whose_child_a_process_is_and_how_deep_its_namespace_lies() {
-        let own = Process { pid: 429, parent: 407, user: 4, is_of_one_user: false, depth: 1, is_first: true, arguments: Vec::new() };
+        let own = Process {
+            pid: 429,
+            parent: 407,
+            user: 4,
+            is_of_one_user: false,
+            depth: 1,
+            is_first: true,
+            is_so_called: false,
+            arguments: Vec::new(),
+        };
         assert_eq!(Process::parse(429, STATUS.as_bytes()), Some(own.clone()));
         for (from, to, expected) in [
             ("429\t1\n", "429\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
@@ -145,13 +186,23 @@ mod tests {
         let this = all().into_iter().find(|process| process.pid == std::process::id()).unwrap();
         assert_eq!((this.parent, this.user), (std::os::unix::process::parent_id(), nix::unistd::geteuid().as_raw()));
         assert_eq!(this.arguments, std::env::args_os().collect::<Vec<_>>());
+        assert!(this.is_so_called && this.is_here() && !this.runs("dockerd") && !this.runs(""));
     }
 
     #[test]
     fn a_flag_has_its_value_in_either_form_and_the_last_one_counts() {
         let process = |line: &str| Process {
             arguments: line.split(' ').map(OsString::from).collect(),
-            ..Process { pid: 1, parent: 0, user: 0, is_of_one_user: true, depth: 0, is_first: false, arguments: Vec::new() }
+            ..Process {
+                pid: 1,
+                parent: 0,
+                user: 0,
+                is_of_one_user: true,
+                depth: 0,
+                is_first: false,
+                is_so_called: false,
+                arguments: Vec::new(),
+            }
         };
         for (line, value) in [
             ("dockerd --exec-root /run/a", Some("/run/a")),

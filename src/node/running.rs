@@ -6,8 +6,6 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +32,8 @@ pub struct Instance {
     pub place: Place,
     /// What its engine calls it, once somebody has asked.
     pub name: Option<String>,
+    /// Why its name cannot be told, where that is so.
+    pub nameless: Option<String>,
     /// Which engine made it, once somebody has asked.
     engine: OnceCell<Engine>,
 }
@@ -117,15 +117,9 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
 }
 
 fn alive(running: &RunningContainer) -> Option<Instance> {
-    let begun = running.process.begun().filter(|_| !has_not_begun(running))?;
+    let begun = running.process.begun().filter(|_| !running.has_not_begun())?;
     let place = engine::place_at(&running.bundle, &running.id);
-    Some(Instance { running: running.clone(), begun, place, name: None, engine: OnceCell::new() })
-}
-
-/// Whether it has not been started. A user who says so of his container may have put that file there to keep it out of sight: it stays in sight, and a
-/// worker that finds it so says so.
-fn has_not_begun(running: &RunningContainer) -> bool {
-    running.is_trusted() && running.waits_for_start()
+    Some(Instance { running: running.clone(), begun, place, name: None, nameless: None, engine: OnceCell::new() })
 }
 
 /// A container of which a runtime has state that cannot be read; `None` for what a caller who is not root need not see.
@@ -169,7 +163,10 @@ impl<'a> UsersRecords<'a> {
     fn of(node: &'a Node<'_>) -> Self {
         let mut records = HashMap::new();
         for store in &node.stores.open {
-            let Some(owner) = fs::metadata(&store.place).map(|facts| facts.uid()).ok().filter(|owner| *owner != 0) else { continue };
+            let owner = store.owner;
+            if owner == 0 {
+                continue;
+            }
             for stored in store.records.containers().unwrap_or_default() {
                 records.insert((owner, stored.id), (store, stored.names.into_iter().next()));
             }
@@ -215,7 +212,7 @@ fn origin(living: &Instance, store: Option<&Store>, node: &Node<'_>) -> Option<R
         Known { id: running.id.clone(), names: Vec::new(), asked: None, engine: None, store, running: Some(running), unexplained: None };
     let subject = node.container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
-    let still_runs = || running.process.begun() == Some(living.begun) && !has_not_begun(running);
+    let still_runs = || running.process.begun() == Some(living.begun) && !running.has_not_begun();
     match subject.origin {
         Ok(origin) => ran.then_some(Ok(origin)),
         // What goes away takes its bundle along.
@@ -226,6 +223,9 @@ fn origin(living: &Instance, store: Option<&Store>, node: &Node<'_>) -> Option<R
 /// Asks for a container's name, where it is not known.
 pub fn name(living: &mut Instance) {
     if living.name.is_none() {
-        living.name = names::called(&living.running);
+        match names::called(&living.running) {
+            Ok(name) => living.name = name,
+            Err(why) => living.nameless = Some(why),
+        }
     }
 }

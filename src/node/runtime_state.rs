@@ -174,6 +174,19 @@ impl RunningContainer {
         bundle::spec_of(self.owner, &self.bundle)
     }
 
+    /// Whether its first process runs and has been started. A user who says of his container that it has not may have put that file there to keep it out
+    /// of sight: it stays in sight.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.process.is_alive() && !self.has_not_begun()
+    }
+
+    /// Whether root or the caller says that it was created and not started.
+    #[must_use]
+    pub fn has_not_begun(&self) -> bool {
+        self.is_trusted() && self.waits_for_start()
+    }
+
     /// Whether it was created and waits to be started: its first process is still the runtime's own, and waits at a FIFO that goes away when it goes on
     /// (runc 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c, `libcrun_status_has_read_exec_fifo`).
     #[must_use]
@@ -183,7 +196,7 @@ impl RunningContainer {
 }
 
 /// The user below whose runtime folder, `/run/user/<uid>`, a directory lies. What a file system of that user's shows there as root's is his all the same.
-fn user_of(root: &Path) -> Option<u32> {
+pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     (names.next()? == "user").then(|| names.next()?.to_str()?.parse().ok()).flatten()
 }

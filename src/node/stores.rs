@@ -18,11 +18,15 @@ use crate::lineage::docker::GraphStore;
 use crate::lineage::{LineageError, Unknown, storage};
 use crate::paths::Paths;
 use crate::report::line::name;
-use crate::settings::{ContainerdPlace, Engines};
+use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::digits::is_number;
-use crate::sys::file::FileError;
+use crate::sys::file::{self, FileError};
+use crate::sys::folder::Folder;
 pub use records::Records;
 use records::{Docker, Namespace};
+
+/// Where a rootless engine has its store, below its user's home.
+pub(super) const USERS: [&str; 2] = [".local/share/docker", ".local/share/containers/storage"];
 
 /// One engine's store.
 pub struct Store {
@@ -32,15 +36,20 @@ pub struct Store {
     pub place: PathBuf,
     /// Its namespace, where the engine has such.
     pub namespace: Option<String>,
+    /// The user whose home it lies in, and whose word all of it is; root's where it lies in none.
+    pub owner: u32,
     /// What it answers.
     pub records: Box<dyn Records>,
 }
 
 impl Store {
     /// Whether a container with this bundle can be this store's, by the shape of the bundle's path: IDs that people choose, as with ctr, stand in
-    /// more than one namespace.
+    /// more than one namespace. What a user's store says is about his containers alone.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
+        if self.owner != 0 && self.owner != running.owner {
+            return false;
+        }
         let is_storage = self.engine == Engine::ContainersStorage;
         match engine::place_of(&running.bundle, &running.id) {
             Place::Task { namespace, .. } => !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace),
@@ -71,20 +80,28 @@ impl Stores {
     #[must_use]
     pub fn open(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
-        let data_roots: Vec<_> = places.docker.iter().flat_map(|root| with_remapped(root)).collect();
+        // First, lest a user's link to a store stands for it.
+        let docker: Vec<PathBuf> = places.docker.iter().filter(|root| stores.is_open(root)).cloned().collect();
+        let mut own_roots = Vec::new();
+        add_new(&mut own_roots, &docker, |one, other| is_same(one, other));
+        let data_roots: Rc<[PathBuf]> = own_roots.iter().flat_map(|root| with_remapped(root)).collect();
         let mut namespaces = Vec::new();
         for place in containerds(places, &data_roots) {
             namespaces.extend(stores.namespaces(&place, paths));
         }
-        for root in data_roots {
-            stores.add_docker(root, &namespaces);
+        for root in data_roots.iter() {
+            stores.add_docker(root.clone(), &namespaces);
         }
         for (place, store, name) in namespaces {
             let is_dockers = is_dockers(&name);
             let engine = if is_dockers { Engine::Docker } else { Engine::Containerd };
-            stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers });
+            let data_roots = Rc::clone(&data_roots);
+            stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers, data_roots });
         }
-        for place in &places.storage {
+        let named: Vec<StoragePlace> = places.storage.iter().filter(|place| stores.is_open(&place.root)).cloned().collect();
+        let mut storage: Vec<StoragePlace> = Vec::new();
+        add_new(&mut storage, &named, |one: &StoragePlace, other| is_same(&one.root, &other.root));
+        for place in &storage {
             if let Err(error) = fs::metadata(place.root.join("."))
                 && error.kind() == io::ErrorKind::PermissionDenied
             {
@@ -100,16 +117,29 @@ impl Stores {
     }
 
     fn add(&mut self, engine: Engine, place: PathBuf, namespace: Option<String>, records: impl Records + 'static) {
-        self.open.push(Store { engine, place, namespace, records: Box::new(records) });
+        let owner = owner(&place).unwrap_or(u32::MAX);
+        self.open.push(Store { engine, place, namespace, owner, records: Box::new(records) });
+    }
+
+    /// Whether a place may be looked into: no link of a user's leads from his home to anywhere else.
+    fn is_open(&mut self, place: &Path) -> bool {
+        match owner(place) {
+            Ok(_) => true,
+            Err(error) => {
+                self.faults.extend((!error.is_absent()).then(|| Unknown::File(error).into()));
+                false
+            }
+        }
     }
 
     fn add_docker(&mut self, data_root: PathBuf, namespaces: &[(PathBuf, Rc<containerd::Store>, String)]) {
         let graph = self.there(GraphStore::open(&data_root));
         // Without a graph driver's store it may still be Docker's, with its images in containerd's.
         if graph.is_some() || data_root.join("containers").is_dir() {
-            let own = namespaces.iter().filter(|(_, _, name)| is_dockers(name));
-            let namespaces = own.map(|(_, store, name)| (Rc::clone(store), name.clone())).collect();
-            self.add(Engine::Docker, data_root.clone(), None, Docker { data_root, graph, namespaces });
+            // Docker may have been told of another namespace than its usual ones.
+            let namespaces = namespaces.iter().map(|(_, store, name)| (Rc::clone(store), name.clone())).collect();
+            let owner = owner(&data_root).unwrap_or(u32::MAX);
+            self.add(Engine::Docker, data_root.clone(), None, Docker { data_root, graph, owner, namespaces });
         }
     }
 
@@ -137,10 +167,22 @@ impl Stores {
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
     // Two with one root are one store, whichever state each has.
     let mut containerds = Vec::new();
-    add_new(&mut containerds, &places.containerd, |one: &ContainerdPlace, other: &ContainerdPlace| one.root == other.root);
+    add_new(&mut containerds, &places.containerd, |one: &ContainerdPlace, other: &ContainerdPlace| is_same(&one.root, &other.root));
     let own = data_roots.iter().map(|root| ContainerdPlace { root: root.join("containerd/daemon"), state: None, address: None });
-    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| one.root == other.root);
+    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| is_same(&one.root, &other.root));
     containerds
+}
+
+/// The user whose word a store is: where it lies in a home, as a rootless engine's does, the owner of that; root else, whoever owns the disk that root put
+/// it on.
+fn owner(place: &Path) -> Result<u32, FileError> {
+    let is_in_a_home = place.ancestors().any(|above| USERS.iter().any(|below| above.ends_with(below)));
+    if is_in_a_home { Folder::open(place).map(|directory| directory.owner()) } else { Ok(0) }
+}
+
+/// Whether two paths name one store: a link may lead from one to the other.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || file::is_same_folder(one, other)
 }
 
 /// A data root of Docker, and the folders in it that belong to user-namespace remapping, `<uid>.<gid>`.
@@ -151,4 +193,52 @@ fn with_remapped(root: &Path) -> Vec<PathBuf> {
     roots.sort();
     roots.insert(0, root.to_owned());
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::super::runtime_state::InitProcess;
+    use super::*;
+    use crate::container::ContainerId;
+    use crate::container::runtime::RuntimeKind;
+
+    const USER: u32 = 70_000;
+
+    fn running(owner: u32) -> RunningContainer {
+        RunningContainer {
+            id: ContainerId::parse("web").unwrap(),
+            kind: RuntimeKind::Runc,
+            root: "/run/runc".into(),
+            bundle: "/b".into(),
+            process: InitProcess { pid: 1, started: None },
+            owner,
+        }
+    }
+
+    #[test]
+    fn a_users_store_speaks_of_his_containers_alone_and_leads_nowhere_else() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(top.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let paths = Paths::below(top.path());
+        let (roots, home, other) = (top.path().join("var"), top.path().join("home"), top.path().join("other"));
+        std::fs::create_dir_all(roots.join("containers")).unwrap();
+        std::fs::create_dir_all(home.join(USERS[0]).join("containers")).unwrap();
+        std::fs::create_dir_all(other.join(".local/share")).unwrap();
+        symlink(&roots, other.join(USERS[0])).unwrap();
+        for place in [&home, &other] {
+            chown(place, Some(USER), None).unwrap();
+        }
+        let places = Engines { docker: vec![other.join(USERS[0]), home.join(USERS[0]), roots.clone()], ..Engines::default() };
+        let stores = Stores::open(&places, &paths);
+        let found: Vec<_> = stores.open.iter().map(|store| (store.place.clone(), store.owner)).collect();
+        assert_eq!(found, [(home.join(USERS[0]), USER), (roots, 0)]);
+        assert_eq!(stores.faults.len(), 1, "{:?}", stores.faults);
+        let may_have = |owner| stores.open.iter().map(|store| store.may_have(&running(owner))).collect::<Vec<_>>();
+        assert_eq!((may_have(0), may_have(USER), may_have(USER + 1)), (vec![false, true], vec![true, true], vec![false, true]));
+    }
 }

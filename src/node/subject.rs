@@ -62,6 +62,14 @@ pub enum Sought {
     Image,
 }
 
+impl Subject {
+    /// Whether it is the container with exactly this ID, which no other has.
+    #[must_use]
+    pub fn has_id(&self, word: &str) -> bool {
+        matches!(&self.kind, Kind::Container { id, .. } if id.as_str() == word && word.len() == 64)
+    }
+}
+
 impl Sought {
     const fn words(self) -> &'static str {
         match self {
@@ -151,15 +159,20 @@ impl Node<'_> {
         for store in &self.stores.open {
             match store.records.containers() {
                 Err(fault) => faults.push(fault),
-                Ok(stored) => containers.extend(stored.into_iter().map(|stored| Known {
-                    running: self.running.iter().find(|running| running.id == stored.id && store.may_have(running)),
-                    unexplained: self.unexplained.iter().find(|one| one.is_of(&stored.id, store)),
-                    id: stored.id,
-                    names: stored.names,
-                    asked: stored.image,
-                    engine: stored.engine,
-                    store: Some(store),
-                })),
+                Ok(stored) => {
+                    for stored in stored {
+                        faults.extend(stored.unread);
+                        containers.push(Known {
+                            running: self.running.iter().find(|running| running.id == stored.id && store.may_have(running)),
+                            unexplained: self.unexplained.iter().find(|one| one.is_of(&stored.id, store)),
+                            id: stored.id,
+                            names: stored.names,
+                            asked: stored.image,
+                            engine: stored.engine,
+                            store: Some(store),
+                        });
+                    }
+                }
             }
         }
         let is_known = |one: &RunningContainer| containers.iter().any(|known| known.running.is_some_and(|other| std::ptr::eq(one, other)));
@@ -204,7 +217,12 @@ impl Node<'_> {
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
         Subject {
-            kind: Kind::Container { id, names, asked, runs: living.is_some() || known.unexplained.is_some() },
+            kind: Kind::Container {
+                id,
+                names,
+                asked,
+                runs: living.is_some_and(|running| !running.has_not_begun()) || known.unexplained.is_some(),
+            },
             engine,
             place: known.place(),
             origin,

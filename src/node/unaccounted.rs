@@ -13,12 +13,13 @@
 //! user's folders hold what he likes, and cost him no more than lines.
 
 use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
+use super::allowance::MOST_CONTAINERS;
 use super::running::engine_by_place;
-use super::runtime_state::{InitProcess, RunningContainer, StateError};
+use super::runtime_state::{self, InitProcess, RunningContainer, StateError};
+use super::unexplained;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
@@ -65,17 +66,31 @@ pub struct Folder {
     place: Place,
 }
 
-/// The folders of all containers, whatever runs them. `users` are the users' runtime folders.
+/// The folders of all containers, whatever runs them. `users` are the users' runtime folders, in which no more are looked at than a user may have
+/// containers; that there are more goes to `unread`.
 #[must_use]
-pub fn folders(places: &Engines, users: &[PathBuf]) -> Vec<Folder> {
+pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>) -> Vec<Folder> {
+    let mut below = |folder: &Path| {
+        let mut folders = below(folder);
+        // A user can make any number of them.
+        if let Some(user) = runtime_state::user_of(folder)
+            && folders.len() > MOST_CONTAINERS
+        {
+            unread.push(StateError::Beyond(folder.to_owned(), user, folders.len() - MOST_CONTAINERS));
+            folders.truncate(MOST_CONTAINERS);
+        }
+        folders
+    };
     let states = places.containerd.iter().filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
     // dockerd's own containerd has its state one folder further down.
     let tasks = states.flat_map(|state| [state.join("daemon"), state]).map(|state| state.join("io.containerd.runtime.v2.task"));
     let run_roots = places.storage.iter().filter_map(|place| place.run_root.as_ref());
-    let mut found: Vec<Folder> = tasks.flat_map(|tasks| below(&tasks)).flat_map(|namespace| below(&namespace)).filter_map(of).collect();
-    let containers = run_roots.flat_map(|root| below(root)).filter(|path| path.to_string_lossy().ends_with("-containers"));
-    found.extend(containers.flat_map(|containers| below(&containers)).map(|path| path.join("userdata")).filter_map(of));
+    let namespaces: Vec<PathBuf> = tasks.flat_map(|tasks| below(&tasks)).collect();
+    let mut found: Vec<Folder> = namespaces.iter().flat_map(|namespace| below(namespace)).filter_map(of).collect();
+    let in_run_roots: Vec<PathBuf> = run_roots.flat_map(|root| below(root)).collect();
+    let containers = in_run_roots.iter().filter(|path| path.to_string_lossy().ends_with("-containers"));
+    found.extend(containers.flat_map(|containers| below(containers)).map(|path| path.join("userdata")).filter_map(of));
     found
 }
 
@@ -94,8 +109,8 @@ pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread:
         .collect();
     let is_unknown = |folder: &Folder| {
         let id = folder.id.as_str();
-        let owners = [0, owner(&folder.path)];
-        !owners.iter().any(|owner| known.contains(&(id, namespace(&folder.place), *owner)) || unread.contains(&(id, *owner)))
+        let says = |user: u32| known.contains(&(id, namespace(&folder.place), user)) || unread.contains(&(id, user));
+        !says(0) && !says(owner(&folder.path))
     };
     let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
     if unknown.is_empty() {
@@ -119,7 +134,7 @@ impl Folder {
     fn unaccounted(self) -> Unaccounted {
         Unaccounted {
             id: self.id.as_str().to_owned(),
-            engine: engine_by_place(&self.path, &self.id, &self.place, user_of(&self.path)),
+            engine: engine_by_place(&self.path, &self.id, &self.place, owner(&self.path)),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,
@@ -128,14 +143,11 @@ impl Folder {
     }
 }
 
-/// The user whose word what is in a directory is; nobody where that cannot be told, or a link of a user's leads there.
-fn user_of(directory: &Path) -> u32 {
-    folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner())
-}
-
-/// The user who owns a directory; nobody where that cannot be told.
-pub(super) fn owner(place: &Path) -> u32 {
-    fs::symlink_metadata(place).map_or(u32::MAX, |facts| facts.uid())
+/// The user whose word what is in a directory is: below `/run/user/<uid>` that one's, whatever a file system of his shows there; nobody's where that
+/// cannot be told, or a link of a user's leads there.
+pub(super) fn owner(directory: &Path) -> u32 {
+    let opened = || folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner());
+    runtime_state::user_of(directory).unwrap_or_else(opened)
 }
 
 /// containerd's namespace.
@@ -168,7 +180,7 @@ fn living(path: &Path) -> Option<u32> {
 
 /// Whether a cgroup of the process bears the ID: another process may have the number by now.
 fn is_in_cgroup(pid: u32, id: &str) -> bool {
-    small(Path::new(&format!("/proc/{pid}/cgroup"))).is_some_and(|cgroups| cgroups.contains(id))
+    unexplained::cgroups(pid).contains(id)
 }
 
 /// Where the shim of a folder's container listens: one for all containers of a pod (containerd 1: `address`; since 1.7 also `bootstrap.json`).

@@ -49,10 +49,10 @@ pub struct Unexplained {
 /// Who says that a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// A process outside any container, a directory of an engine's, or the kernel.
+    /// A process outside any container that is what it says, a directory of an engine's, or the kernel.
     Here,
-    /// A process in a container: whoever is root there says what he likes.
-    InContainer,
+    /// A process in a container, or one that runs another program than its arguments say: whoever started it says what he likes.
+    Elsewhere,
 }
 
 impl Unexplained {
@@ -83,7 +83,8 @@ pub fn containers(processes: &[Process], known: &[RunningContainer], whose: Whos
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
         // What a program says that took another user's rights may be anybody's words.
         let owner = if process.is_of_one_user { process.user } else { u32::MAX };
-        let said = if process.depth == 0 { Said::Here } else { Said::InContainer };
+        // A container may share the host's PID namespace, and is elsewhere all the same.
+        let said = if process.is_here() { Said::Here } else { Said::Elsewhere };
         node.unknown_of(process, monitor).into_iter().map(move |container| Unexplained { container, owner, said })
     };
     let mut found: Vec<Unexplained> = monitors.iter().flat_map(of_monitor).collect();
@@ -175,7 +176,9 @@ impl<'a> Processes<'a> {
     /// Why it cannot be told what a process's container is made of.
     fn why(&self, process: &Process) -> String {
         let outer = (process.depth > usize::from(process.is_first)).then(|| self.outer(process));
-        let is_elsewhere = || !process.is_first && process.namespace("mnt") != std::fs::read_link("/proc/self/ns/mnt").ok();
+        // Where the caller may not know its namespace, that is no reason.
+        let is_other = |mounts: PathBuf| std::fs::read_link("/proc/self/ns/mnt").is_ok_and(|own| own != mounts);
+        let is_elsewhere = || !process.is_first && process.namespace("mnt").is_some_and(is_other);
         match outer {
             Some(Some(outer)) => {
                 format!("it runs inside container {outer}, with an engine of its own, whose files cannot be read from here")
@@ -222,7 +225,7 @@ impl Own {
     fn is_container(&self, process: &Process) -> bool {
         let is_apart = process.namespace("mnt").is_some_and(|mounts| mounts != self.mounts);
         let is_roots = process.namespace("user").is_some_and(|users| users == self.users);
-        is_apart && is_roots && !is_of_another_manager(&cgroups(process)) && has_oci_mounts(&mounts(process))
+        is_apart && is_roots && !is_of_another_manager(&cgroups(process.pid)) && has_oci_mounts(&mounts(process))
     }
 }
 
@@ -255,7 +258,7 @@ pub fn is_of_another_manager(cgroups: &str) -> bool {
 
 /// The ID that engines put into the name of a container's cgroup: `docker-<id>.scope`, `cri-containerd-<id>.scope`, `libpod-<id>`, `<id>`.
 fn id_of(process: &Process) -> Option<String> {
-    cgroups(process).lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(id_in)
+    cgroups(process.pid).lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(id_in)
 }
 
 fn id_in(cgroup: &str) -> Option<String> {
@@ -267,8 +270,9 @@ fn id_in(cgroup: &str) -> Option<String> {
     cgroup.rsplit('/').find_map(of_name)
 }
 
-fn cgroups(process: &Process) -> String {
-    file::read_text(&processes::of(process.pid, "cgroup"), LARGEST_CGROUPS, Guard::Any).unwrap_or_default()
+/// The table of a process's cgroups (proc(5)); nothing where it cannot be read.
+pub(super) fn cgroups(pid: u32) -> String {
+    file::read_text(&processes::of(pid, "cgroup"), LARGEST_CGROUPS, Guard::Any).unwrap_or_default()
 }
 
 fn mounts(process: &Process) -> String {
@@ -311,7 +315,7 @@ mod tests {
     fn a_container_of_a_monitor_is_named_unless_state_explains_its_process() {
         let shim = Process { user: 4_242_424, ..process(u32::MAX, 1, SHIM) };
         let child = first(std::process::id(), shim.pid);
-        let said = "unknown web: process 4294967295 runs it in a mount namespace of its own, and no state directory that can be read from here has it";
+        let said = "unknown web: process 4294967295 runs it, and no known state directory has it: the settings' runtime_roots may lack one";
         for (known, lines) in [
             (vec![], &[said][..]),
             (vec![state(0)], &[]),

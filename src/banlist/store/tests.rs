@@ -292,6 +292,18 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
     }
 }
 
+#[test]
+fn without_a_floor_a_copy_that_one_key_signed_lifts_nothing() {
+    let node = Node::new(1);
+    node.put(&node.paths.keyset, two_lift().text().as_bytes());
+    node.list(&list(&banned(&[1]), &terms(411), &[1]));
+    for (signers, version) in [(&[1][..], 411), (&[1, 3], 412), (&[9], 411)] {
+        node.put(&node.paths.copy, &list(&banned(&[2]), &terms(412), signers));
+        let found = known(node.ask(1));
+        assert_eq!((found.version, found.hits.len()), (version, usize::from(version == 411)), "{signers:?}");
+    }
+}
+
 /// Keyset and floor were read before an installation, the list after it.
 #[test]
 fn a_list_that_is_installed_during_the_look_up_is_trusted() {

@@ -66,7 +66,7 @@ impl Holder {
     #[must_use]
     pub fn hint(&self) -> String {
         match self.is_alive() {
-            true => "wait until it has ended, or end it".to_owned(),
+            true => "wait until it has ended (--wait 10m), or end it".to_owned(),
             false => format!("go on with that run: embargo exec-patch --resume {}", self.run),
         }
     }

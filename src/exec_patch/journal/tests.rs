@@ -442,7 +442,7 @@ fn a_second_run_is_told_who_runs() {
     let text = error.to_string();
     let start = format!("cannot begin: run {} is under way since ", journal.id());
     assert!(text.starts_with(&start) && text.ends_with(&format!(", begun by alice as root (process {})", std::process::id())), "{text}");
-    assert_eq!(error.hint().unwrap(), "wait until it has ended, or end it");
+    assert_eq!(error.hint().unwrap(), "wait until it has ended (--wait 10m), or end it");
     let past = Past::read(journal.folder()).unwrap();
     let waited = Lock::wait(&paths, &past, Duration::ZERO, &mut |_| panic!("nobody waits for a run that is under way"));
     assert!(matches!(waited, Err(JournalError::Busy(Some(_)))));

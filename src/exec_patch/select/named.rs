@@ -12,9 +12,9 @@ use crate::ctl::image::{self, FoundImage};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{Evidence, Origin};
-use crate::node::places;
 use crate::node::runtime_state::Whose;
 use crate::node::stores::Stores;
+use crate::node::{discovery, places, processes};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -119,5 +119,7 @@ fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
 }
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
-    Stores::open(&places::of_node(paths, &settings.engines, Whose::Own), paths)
+    let usual = places::of_node(paths, &settings.engines, Whose::Own);
+    // What is said of settings that cannot be read, the look at the containers says.
+    Stores::open(&discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()), paths)
 }

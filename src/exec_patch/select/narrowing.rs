@@ -15,10 +15,14 @@ impl Wanted {
     /// Whether a container that runs is among them.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
+        self.is_there(living) && self.names(living.id(), living.name.as_deref())
+    }
+
+    /// Whether it is of an engine and in a namespace that was asked for.
+    fn is_there(&self, living: &Instance) -> bool {
         let namespace = living.namespace();
-        let is_there = (self.engines.is_empty() || self.engines.contains(&living.engine()))
-            && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)));
-        is_there && self.names(living.id(), living.name.as_deref())
+        (self.engines.is_empty() || self.engines.contains(&living.engine()))
+            && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)))
     }
 
     /// Those of `others` of which it cannot be told whether an engine that was asked for made them.
@@ -33,6 +37,16 @@ impl Wanted {
             return Vec::new();
         }
         others.iter().filter(may_be).map(|living| living.unaccounted(why.to_owned())).collect()
+    }
+
+    /// Those of `others` of which it cannot be told whether they have a name that was asked for.
+    #[must_use]
+    pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Stranger> {
+        let nameless = |living: &Instance| {
+            let why = living.nameless.as_ref().filter(|_| self.is_there(living))?;
+            Some(living.unaccounted(format!("its name cannot be told: {why}")))
+        };
+        if self.containers.is_empty() { Vec::new() } else { others.iter().filter_map(nameless).collect() }
     }
 
     /// Whether a container of which little is known may be among them.

@@ -74,8 +74,8 @@ impl Record {
 }
 
 /// What Docker calls the plugin that runs as this container.
-pub(super) fn called(bundle: &Bundle) -> Option<String> {
-    Record::load(bundle, Guard::NoLink).ok()??.name
+pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
+    Ok(Record::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
 }
 
 /// What the plugin is made of; `None` when the container is no plugin.
@@ -156,7 +156,7 @@ mod tests {
         let digest = |hex| Digest::from_hex(hex).unwrap();
         assert_eq!((image.chain.top().0, image.evidence), (digest(LAYER), Evidence::Metadata));
         assert_eq!((image.facts.image_id, image.facts.manifests), (Some(ImageId(digest(CONFIG))), vec![digest(MANIFEST)]));
-        assert_eq!((image.facts.name.as_deref(), called(&of).as_deref()), (Some("vol:1"), Some("vol:1")));
+        assert_eq!((image.facts.name.as_deref(), called(&of).unwrap().as_deref()), (Some("vol:1"), Some("vol:1")));
     }
 
     #[test]

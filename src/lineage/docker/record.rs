@@ -22,7 +22,7 @@ use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
 /// The largest record of a container that is read, in bytes: it repeats the labels of the image's config.
-const LARGEST_RECORD: u64 = MAX_CONFIG;
+pub const LARGEST_RECORD: u64 = MAX_CONFIG;
 
 /// The largest file of names that is read, in bytes: some 600 000 tags.
 const LARGEST_NAMES: u64 = 64 << 20;
@@ -72,9 +72,17 @@ impl ContainerRecord {
     }
 
     /// Reads the record of a container in a data root. It is there before the container's runtime is called (moby: daemon/create.go).
-    pub(super) fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
+    ///
+    /// # Errors
+    /// [`Unknown`] when there is none, or it cannot be read; [`Corrupt`] when it is broken.
+    pub fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
+        Self::load_of(data_root, container, LARGEST_RECORD)
+    }
+
+    /// The same of one that has at most `limit` bytes.
+    pub(super) fn load_of(data_root: &Path, container: &ContainerId, limit: u64) -> Result<Self, LineageError> {
         let path = data_root.join("containers").join(container.as_str()).join("config.v2.json");
-        let json = match file::read(&path, LARGEST_RECORD, Guard::NoLink) {
+        let json = match file::read(&path, limit, Guard::NoLink) {
             Err(error) if error.is_absent() => return Err(Unknown::NoRecord("the record of the container", path).into()),
             read => read.map_err(broken)?,
         };

@@ -40,19 +40,6 @@ impl GraphStore {
         Ok(Self { data_root: data_root.to_owned(), drivers })
     }
 
-    /// All containers, in no order. One whose record is broken is listed by its ID alone.
-    ///
-    /// # Errors
-    /// [`Unknown::File`] when the folder of containers cannot be read.
-    pub fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
-        let stored = |id: ContainerId| match ContainerRecord::load(&self.data_root, &id) {
-            Ok(record) => StoredContainer { id, names: record.name.into_iter().collect(), image: record.asked, engine: None },
-            Err(_) => StoredContainer { id, names: Vec::new(), image: None, engine: None },
-        };
-        let ids = names_in(&self.data_root.join("containers"))?.into_iter().filter_map(|name| ContainerId::parse(name.to_str()?));
-        Ok(ids.map(stored).collect())
-    }
-
     /// What a container is made of.
     ///
     /// # Errors
@@ -178,6 +165,26 @@ fn without_tag(name: &str) -> &str {
 }
 
 /// The names in a folder; none when there is no such folder.
+/// All containers of the Docker with this data root, in no order. One whose record is broken, or has more than `limit` bytes, is listed by its ID alone; where there are more than `most`, none is.
+///
+/// # Errors
+/// [`Unknown::File`] when the folder of containers cannot be read.
+pub fn containers(data_root: &Path, most: usize, limit: u64) -> Result<Vec<StoredContainer>, LineageError> {
+    let stored = |id: ContainerId| match ContainerRecord::load_of(data_root, &id, limit) {
+        Ok(record) => StoredContainer { id, names: record.name.into_iter().collect(), image: record.asked, engine: None, unread: None },
+        // A directory without a record is of a container that is just coming or going.
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => {
+            StoredContainer { id, names: Vec::new(), image: None, engine: None, unread: None }
+        }
+        Err(fault) => StoredContainer { id, names: Vec::new(), image: None, engine: None, unread: Some(fault) },
+    };
+    let names = names_in(&data_root.join("containers"))?;
+    if names.len() > most {
+        return Err(Corrupt::File(data_root.join("containers"), format!("it has more than {most} containers")).into());
+    }
+    Ok(names.into_iter().filter_map(|name| ContainerId::parse(name.to_str()?)).map(stored).collect())
+}
+
 fn names_in(folder: &Path) -> Result<Vec<OsString>, LineageError> {
     let unreadable = |error| LineageError::from(Unknown::File(FileError::Io(folder.to_owned(), error)));
     match fs::read_dir(folder) {

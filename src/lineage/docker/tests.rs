@@ -469,7 +469,11 @@ fn a_root_is_in_a_graph_driver_only_by_its_drivers_shape() {
 fn people_find_containers_and_images_by_name_and_id() {
     let copy = Copy::of("docker-20.10-overlay2");
     let store = GraphStore::open(copy.0.path()).unwrap();
-    let mut names: Vec<_> = store.containers().unwrap().into_iter().flat_map(|container| container.names).collect();
+    let mut names: Vec<_> = super::store::containers(copy.0.path(), 100, super::LARGEST_RECORD)
+        .unwrap()
+        .into_iter()
+        .flat_map(|container| container.names)
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["empty-1", "gone-1", "pulled-1", "web-1"]);
     let images = store.images().unwrap();

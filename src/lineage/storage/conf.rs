@@ -32,6 +32,8 @@ const MOST_DROP_INS: usize = 256;
 pub struct StorageSettings {
     /// Every `storage.graphroot`, that of the last file first.
     pub graph_roots: Vec<PathBuf>,
+    /// The `storage.runroot` of the last file that has one.
+    pub run_root: Option<PathBuf>,
     /// Every `storage.imagestore` and `storage.options.additionalimagestores`, in their order.
     pub image_stores: Vec<PathBuf>,
 }
@@ -55,6 +57,7 @@ impl StorageSettings {
         if let Some(root) = storage.get("graphroot").and_then(path) {
             self.graph_roots.insert(0, root);
         }
+        self.run_root = storage.get("runroot").and_then(path).or(self.run_root.take());
         let more = storage.get("options").and_then(|options| options.get("additionalimagestores")).and_then(Value::as_array);
         let stores = storage.get("imagestore").into_iter().chain(more.into_iter().flatten()).filter_map(path);
         self.image_stores.extend(stores);
@@ -97,8 +100,9 @@ mod tests {
     fn one_odd_element_takes_nothing_of_the_rest_along() {
         let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/x\"\ngraphroot = \"/srv/x\"\nimagestore = \"/srv/i\"\ntransient_store = true\n\
                     [storage.options]\nadditionalimagestores = [\"/srv/a\", \"relative\", \"/srv/b\",]\n[storage.options.overlay]\nmountopt = \"nodev\"\n";
-        let (roots, stores) = (paths(&["/srv/x"]), paths(&["/srv/i", "/srv/a", "/srv/b"]));
-        assert_eq!(parsed(text), StorageSettings { graph_roots: roots.clone(), image_stores: stores.clone() });
+        let only_roots = StorageSettings { graph_roots: paths(&["/srv/x"]), run_root: Some("/run/x".into()), image_stores: Vec::new() };
+        let all = StorageSettings { image_stores: paths(&["/srv/i", "/srv/a", "/srv/b"]), ..only_roots.clone() };
+        assert_eq!(parsed(text), all);
         // The form in which a later file adds to the list of an earlier one, and elements of other kinds.
         for list in [
             "[\"/srv/a\", \"/srv/b\", {append=true}]",
@@ -106,9 +110,9 @@ mod tests {
             "[\"/srv/a\", 7, [\"/srv/c\"], \"/srv/b\", true]",
         ] {
             let odd = text.replace("[\"/srv/a\", \"relative\", \"/srv/b\",]", list);
-            assert_eq!(parsed(&odd), StorageSettings { graph_roots: roots.clone(), image_stores: stores.clone() }, "{list}");
+            assert_eq!(parsed(&odd), all, "{list}");
         }
-        let only_root = StorageSettings { graph_roots: roots, image_stores: Vec::new() };
+        let only_root = StorageSettings { run_root: None, ..only_roots };
         for other in ["imagestore = 1", "options = \"none\"", "options = { additionalimagestores = \"/srv/a\" }", "options = [7]"] {
             assert_eq!(parsed(&format!("[storage]\ngraphroot = \"/srv/x\"\n{other}\n")), only_root, "{other}");
         }
@@ -132,7 +136,7 @@ mod tests {
         put(&at("etc/storage.conf.d/10-one.conf"), &store("/one"));
         put(&at("usr/storage.rootful.conf.d/30-three.conf"), &store("/three"));
         put(&at("etc/storage.rootless.conf.d/40-four.conf"), &store("/four"));
-        put(&at("etc/storage.conf.d/50-root.conf"), "[storage]\ngraphroot = \"/drop-in/graph\"\n");
+        put(&at("etc/storage.conf.d/50-root.conf"), "[storage]\ngraphroot = \"/drop-in/graph\"\nrunroot = \"/drop-in/run\"\n");
         put(&at("etc/storage.conf.d/60-broken.conf"), "[storage");
         put(&at("etc/storage.conf.d/README"), &store("/no"));
         put(&at("etc/storage.conf.d/70-old.conf~"), &store("/no"));
@@ -142,6 +146,7 @@ mod tests {
             StorageSettings::load(&files),
             StorageSettings {
                 graph_roots: paths(&["/drop-in/graph", "/etc/graph"]),
+                run_root: Some("/drop-in/run".into()),
                 image_stores: paths(&["/one", "/two", "/three", "/four", "/linked"]),
             }
         );

@@ -70,22 +70,31 @@ pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: &Deadline)
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What Podman or CRI-O calls the container: the first of its names.
-#[must_use]
-pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Option<String> {
-    record(bundle, store, driver)?.names.into_iter().next()
+///
+/// # Errors
+/// [`LineageError`] when its record cannot be read.
+pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<String>, LineageError> {
+    Ok(record(bundle, store, driver)?.and_then(|record| record.names.into_iter().next()))
 }
 
 /// Which engine made the container, by the record that the engine wrote; `None` when there is none, or it does not say.
 #[must_use]
 pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
-    record(bundle, store, driver)?.maker()
+    record(bundle, store, driver).ok()??.maker()
 }
 
 /// The container's record: in the store that its bundle stands in, or in the graph root that its root file system shows.
-fn record(bundle: &Bundle, store: &Path, driver: &str) -> Option<ContainerRecord> {
-    let find = |root: &Path| container::find(bundle.id.as_str(), driver, &[root], &PATIENCE.into()).ok();
-    let elsewhere = || graph_root(&bundle.root, driver, mount::at(&bundle.root).ok().flatten().as_ref());
-    find(store).or_else(|| find(&elsewhere()?)).map(|(record, _)| record)
+fn record(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<ContainerRecord>, LineageError> {
+    let find = |root: &Path| match container::find(bundle.id.as_str(), driver, &[root], &PATIENCE.into()) {
+        Ok((record, _)) => Ok(Some(record)),
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => Ok(None),
+        Err(fault) => Err(fault),
+    };
+    if let Some(record) = find(store)? {
+        return Ok(Some(record));
+    }
+    let elsewhere = graph_root(&bundle.root, driver, mount::at(&bundle.root).ok().flatten().as_ref());
+    elsewhere.map_or(Ok(None), |root| find(&root))
 }
 
 /// The graph root that a container's root file system shows.

@@ -63,7 +63,7 @@ impl Store {
             let records = container::every(driver, &[&self.graph_root, &self.run_root])?;
             containers.extend(records.into_iter().filter_map(|(record, _)| {
                 let (image, engine) = (record.image_name(), record.maker().map(Maker::engine));
-                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image, engine })
+                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image, engine, unread: None })
             }));
         }
         Ok(containers)

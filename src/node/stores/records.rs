@@ -3,20 +3,19 @@
 //! In: an opened store, and a container's ID or an image's reference. Out: lists and [`Origin`]s, the same questions for every engine. Docker is the one that
 //! needs two stores for an answer: it keeps its containers' records itself, and their layers in a graph driver's store or in containerd's.
 
-use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::super::allowance::MOST_CONTAINERS;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::lineage::containerd::{docker_store, store as containerd};
-use crate::lineage::docker::{ContainerRecord, GraphStore};
+use crate::lineage::docker::{self, ContainerRecord, GraphStore};
 use crate::lineage::{ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage};
-use crate::sys::file::{self, FileError, Guard};
 
-/// The largest record of a container that is read, in bytes.
-const LARGEST_RECORD: u64 = 16 << 20;
+/// The largest record of a container that is read of a user's, in bytes: he may have a thousand.
+const LARGEST_OF_A_USER: u64 = 256 << 10;
 
 /// What every engine's store answers.
 pub trait Records {
@@ -64,8 +63,17 @@ impl Records for storage::Store {
 pub(super) struct Namespace {
     pub(super) store: Rc<containerd::Store>,
     pub(super) name: String,
-    /// Whether Docker keeps the records of the containers in it.
+    /// Whether it is one that Docker uses unless it is told otherwise: Docker keeps the records of the containers in it.
     pub(super) is_dockers: bool,
+    /// The data roots of the node's Dockers, which may keep records of containers in any namespace.
+    pub(super) data_roots: Rc<[PathBuf]>,
+}
+
+impl Namespace {
+    /// Whether a Docker keeps the record of this container.
+    fn is_recorded(&self, id: &ContainerId) -> bool {
+        self.data_roots.iter().any(|root| root.join("containers").join(id.as_str()).is_dir())
+    }
 }
 
 impl Records for Namespace {
@@ -75,9 +83,10 @@ impl Records for Namespace {
         }
         let stored = |container: containerd::Recorded| {
             let image = Some(container.image).filter(|image| !image.is_empty());
-            Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image, engine: None })
+            Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image, engine: None, unread: None })
         };
-        Ok(self.store.containers(&self.name)?.into_iter().filter_map(stored).collect())
+        let recorded = self.store.containers(&self.name)?.into_iter().filter_map(stored);
+        Ok(recorded.filter(|stored| !self.is_recorded(&stored.id)).collect())
     }
 
     fn container(&self, id: &ContainerId, _: Instant) -> Result<Origin, LineageError> {
@@ -97,21 +106,17 @@ impl Records for Namespace {
 pub(super) struct Docker {
     pub(super) data_root: PathBuf,
     pub(super) graph: Option<GraphStore>,
-    /// Docker's namespaces in the containerds of this node, for containers whose layers are there.
+    /// The user whose word it is, or root.
+    pub(super) owner: u32,
+    /// The namespaces in the containerds of this node, for containers whose layers are there.
     pub(super) namespaces: Vec<(Rc<containerd::Store>, String)>,
 }
 
 impl Docker {
-    /// Docker's own record of a container; `None` when it cannot be read.
-    fn record(&self, id: &ContainerId) -> Option<ContainerRecord> {
-        let path = self.data_root.join("containers").join(id.as_str()).join("config.v2.json");
-        ContainerRecord::parse(&file::read(&path, LARGEST_RECORD, Guard::NoLink).ok()?).ok()
-    }
-
     /// What a container is made of whose layers are containerd's.
     fn in_containerd(&self, id: &ContainerId) -> Result<Origin, LineageError> {
         let unknown = || LineageError::from(Unknown::NoRecord("the layers of the container", self.data_root.clone()));
-        let snapshotter = self.record(id).and_then(|record| record.driver).ok_or_else(unknown)?;
+        let snapshotter = ContainerRecord::load(&self.data_root, id)?.driver.ok_or_else(unknown)?;
         // Docker mounts the root of a container there while it runs (moby: daemon/snapshotter/mount.go).
         let root = self.data_root.join("rootfs").join(&snapshotter).join(id.as_str());
         let bundle = Bundle { path: self.data_root.clone(), id: id.clone(), root };
@@ -128,21 +133,9 @@ impl Docker {
 
 impl Records for Docker {
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
-        let folder = self.data_root.join("containers");
-        let unreadable = |error| LineageError::from(Unknown::File(FileError::Io(folder.clone(), error)));
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(unreadable)?,
-        };
-        let mut containers = Vec::new();
-        for entry in entries {
-            let Some(id) = entry.map_err(unreadable)?.file_name().to_str().and_then(ContainerId::parse) else { continue };
-            // One whose record is broken has its ID still.
-            let record = self.record(&id);
-            let (name, image) = record.map_or((None, None), |record| (record.name, record.asked));
-            containers.push(StoredContainer { id, names: name.into_iter().collect(), image, engine: None });
-        }
-        Ok(containers)
+        let most = if self.owner == 0 { usize::MAX } else { MOST_CONTAINERS };
+        let limit = if self.owner == 0 { docker::LARGEST_RECORD } else { LARGEST_OF_A_USER };
+        docker::containers(&self.data_root, most, limit)
     }
 
     fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {

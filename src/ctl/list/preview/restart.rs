@@ -3,11 +3,13 @@
 //! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json` (moby: container/container.go), users' words throughout.
 //! Out: the word of its restart policy, one of the three that start anything. Podman keeps its in a database of its own; that is not read.
 
+use std::ffi::OsStr;
+
 use serde::Deserialize;
 
 use crate::container::engine::Engine;
 use crate::node::subject::{Kind, Subject};
-use crate::sys::file::{self, Guard};
+use crate::sys::folder::Folder;
 
 /// The largest record that is read, in bytes.
 const LARGEST_RECORD: u64 = 16 << 20;
@@ -32,9 +34,12 @@ struct Policy {
 /// The restart policy of a container of Docker's; `None` when it has none or it cannot be told.
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     let Kind::Container { id, .. } = &subject.kind else { return None };
-    let path = subject.place.join("containers").join(id.as_str()).join("hostconfig.json");
-    let json = file::read(&path, LARGEST_RECORD, Guard::NoLink).ok().filter(|_| subject.engine == Engine::Docker)?;
-    word(&json)
+    if subject.engine != Engine::Docker {
+        return None;
+    }
+    // Where a user may have put it, no link of his is followed.
+    let directory = Folder::open(&subject.place.join("containers").join(id.as_str())).ok()?;
+    word(&directory.read(OsStr::new("hostconfig.json"), LARGEST_RECORD).ok()?.bytes)
 }
 
 fn word(json: &[u8]) -> Option<&'static str> {
