@@ -223,6 +223,7 @@ kept_out() {
   cri remove-pod "$pod"
 }
 
+# Nine containers of one process are one.
 @test "the state of a user's runtime keeps no list out" {
   local folder=/run/user/4242/runc n
   mkdir -p "$folder"
@@ -235,7 +236,22 @@ kept_out() {
   settings 'max_impact = "50%"'
   draft base:1
   preview --json
-  [ "$(jq -c '[.counts.running.all, .installation.counted, .installation.newly_refused]' <<<"$output")" = '[17,8,4]' ]
+  [ "$(jq -c '[.counts.running.all, .installation.counted, .installation.newly_refused]' <<<"$output")" = '[9,8,4]' ]
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
   rm -r /run/user/4242
+}
+
+@test "a container in the host's PID namespace makes no stopped one count as running" {
+  local late forged
+  late=$(docker inspect --format '{{.Id}}' late-1)
+  forged=/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/$late
+  printf '/usr/bin/unshare --user --mount /usr/bin/sleep 100000 &\nwait\n' >"$ROOM/forge"
+  docker run -d --name forger --pid host --security-opt seccomp=unconfined --network none -v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro \
+    -v "$ROOM/forge:/forge:ro" other:1 /usr/bin/bash -c "exec -a conmon /usr/bin/bash /forge -c $late -b $forged"
+  within 10 sh -c 'ps -eo args | grep -q "^conmon /forge"'
+  within 10 sh -c 'ps -eo args | grep -q "^/usr/bin/sleep 100000"'
+  sleep 0.5
+  run --separate-stderr "$EMBARGO" check --json late-1
+  docker rm -f forger
+  [ "$(jq -r '.found[0].running' <<<"$output")" = false ] || fail "$output" "$stderr"
 }
