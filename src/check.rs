@@ -312,7 +312,7 @@ fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Times
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
-    let mut node = Node::at(paths, places::joined(usual.clone(), &places::below(paths, &settings.engines)), Whose::Everybodys);
+    let mut node = Node::at(paths, places::joined(usual.clone(), &settings.engines), Whose::Everybodys);
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);

@@ -13,6 +13,7 @@ mod said;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -227,7 +228,7 @@ impl<'a> Scanner<'a> {
         strangers.extend(self.wanted.of_unknown_name(&others));
         let mut selection = Selection { strangers, ..Selection::default() };
         let told = running::resolve(wanted, &mut node, &mut self.resolved);
-        if whose == Whose::Own {
+        if whose == Whose::Own && self.paths.root == Path::new("/") {
             selection.warnings.push("only your own containers are looked for: root sees everybody's".to_owned());
         }
         selection.warnings.extend(node.unread_settings.iter().map(|fault| line::causes(fault)));

@@ -43,8 +43,7 @@ fn users(mut places: Engines) -> Engines {
 }
 
 /// Places as the node writes them, as they are from here.
-#[must_use]
-pub fn below(paths: &Paths, places: &Engines) -> Engines {
+pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     let of_node = |path: &std::path::PathBuf| paths.of_node(path);
     let containerd = |place: &ContainerdPlace| ContainerdPlace {
         root: of_node(&place.root),
