@@ -221,7 +221,7 @@ fn containers(past: &Past, sight: &Sight) -> String {
         let outcome = format!("not understood: {}", one_line(why));
         [or_id(id, place), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
     }));
-    rows.extend(past.unbegun().into_iter().map(|Named { engine, namespace, id }| {
+    rows.extend(past.unbegun().into_iter().map(|Named { engine, namespace, id, .. }| {
         let outcome = Outcome::NotBegun.word().to_owned();
         [or_id(id, ""), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
     }));

@@ -15,8 +15,10 @@
 //! alone. Plain data. Root's own programs write it; names in it are others' and hostile. A field or a kind of line that is not known here makes a journal
 //! unreadable: [`SCHEMA`](crate::report::json::SCHEMA) is raised with each.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -282,25 +284,56 @@ pub struct Whole {
     pub warnings: Vec<String>,
 }
 
-/// A container's names, of whichever life.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A container, of whichever life. Two are one when their IDs and their runtime's state directories are: the same ID may stand in two of them, and its
+/// engine may be known at one time and not at another.
+#[derive(Clone, Debug)]
 pub struct Named {
     /// Its engine.
     pub engine: Engine,
     /// containerd's namespace, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its ID.
-    #[serde(rename = "container")]
     pub id: String,
+    /// Its runtime's state directory.
+    root: PathBuf,
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Named {}
+
+impl PartialOrd for Named {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Named {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
 }
 
 impl Named {
     /// A container's names.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        Self { engine: container.engine, namespace: container.namespace.clone(), id: container.id.clone() }
+        let Container { engine, namespace, id, root, .. } = container;
+        Self { engine: *engine, namespace: namespace.clone(), id: id.clone(), root: root.clone() }
+    }
+
+    fn key(&self) -> (&str, &Path) {
+        (&self.id, &self.root)
     }
 }
 

@@ -234,7 +234,7 @@ impl Past {
     pub fn not_well(&self) -> NotWell {
         NotWell {
             containers: self.well().into_iter().filter(|(_, is_well)| !is_well).map(|(named, _)| named).collect(),
-            strangers: self.strangers.iter().map(|stranger| stranger.id.clone()).filter(|id| !id.is_empty()).collect(),
+            strangers: self.not_understood().map(|stranger| stranger.id.clone()).filter(|id| !id.is_empty()).collect(),
         }
     }
 
@@ -243,7 +243,13 @@ impl Past {
     pub fn counts(&self) -> (usize, usize) {
         let containers = self.well();
         let well = containers.values().filter(|is_well| **is_well).count();
-        (well, containers.len() - well + self.strangers.len())
+        (well, containers.len() - well + self.not_understood().count())
+    }
+
+    /// The containers that were never understood: of the others their own outcomes tell.
+    fn not_understood(&self) -> impl Iterator<Item = &Stranger> {
+        let is_known = |stranger: &Stranger| self.entries.iter().any(|entry| entry.container.id == stranger.id);
+        self.strangers.iter().filter(move |stranger| !is_known(stranger))
     }
 
     /// At which pace it went on last.

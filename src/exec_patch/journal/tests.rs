@@ -197,6 +197,29 @@ fn a_run_is_read_as_it_was_written() {
 }
 
 #[test]
+fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_is_the_same() {
+    let (_folder, paths) = node();
+    let (_lock, journal) = begun(&paths);
+    let one = container("web", 11);
+    let other = Container { root: "/run/other".into(), pid: 12, ..one.clone() };
+    journal.planned([&one, &other].map(planned).into()).unwrap();
+    treat(&journal, 1, one.clone(), Outcome::Patched);
+    treat(&journal, 2, other.clone(), failed(7));
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!(past.counts(), (1, 1));
+    let not_well = past.not_well();
+    assert!(!not_well.has(&one) && not_well.has(&other) && not_well.has(&Container { engine: Engine::Unknown, ..other }));
+    // What was not understood at first and patched then is well.
+    let (id, engine, place) = ("late".to_owned(), Engine::Docker, "/b".into());
+    journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
+    assert_eq!(Past::read(journal.folder()).unwrap().counts(), (1, 2));
+    treat(&journal, 3, container("late", 13), Outcome::Patched);
+    let past = Past::read(journal.folder()).unwrap();
+    assert_eq!(past.counts(), (2, 1));
+    assert!(!past.not_well().has_stranger("late"));
+}
+
+#[test]
 fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
     let (_folder, paths) = node();
     let made: Vec<_> = (0..20).map(|_| begun(&paths).1.id().clone()).collect();
