@@ -134,16 +134,28 @@ truth() {
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
 }
 
+# named_everywhere WORD [TEXT]: every command names the container that this begins the ID of, with that text, and says that it cannot tell.
+named_everywhere() {
+  local said=${2:-$1}
+  ends 3 --ban BAN-2026-0007 --dry-run -- true
+  [[ $output$stderr == *"$1"* && $output$stderr == *"$said"* ]] || fail "$(said)"
+  run "$EMBARGOCTL" list preview "$AUTHOR/banlist.lst"
+  [[ $output == *"$1"* && $output == *"$said"* ]] || fail "$output"
+  run "$EMBARGO" check --container "$1"
+  [[ $status -eq 3 && $output == *"$said"* ]] || fail "exit status $status" "$output"
+  # The guard looks at a list that is new here.
+  new_list
+  run "$EMBARGOCTL" install --dry-run "$AUTHOR/banlist.lst"
+  [[ $status -eq 3 && $output == *"$1"* && $output == *"$said"* ]] || fail "exit status $status" "$output"
+}
+
 @test "a bare container in an unknown root is counted and named in every command" {
   local bundle=$ROOM/bare
   mkdir -p "$bundle"
   cp -a "$ROOM/root-other" "$bundle/rootfs"
   (cd "$bundle" && runc spec && sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep","100000"/' config.json)
   runc --root /run/bare run -d -b "$bundle" bare >/dev/null 2>&1 </dev/null 3>&-
-  ends 3 --ban BAN-2026-0007 --dry-run -- true
-  [[ $output$stderr == *"no known state directory has it"* ]] || fail "$(said)"
-  run "$EMBARGOCTL" list preview "$AUTHOR/banlist.lst"
-  [[ $output == *"no known state directory has it"* ]] || fail "$output"
+  named_everywhere "process-$(jq .init_process_pid /run/bare/bare/state.json)" "no known state directory has it"
   runc --root /run/bare delete -f bare
 }
 
@@ -155,10 +167,20 @@ truth() {
   ready hidden 30 docker -H unix:///run/hidden.sock info
   docker -H unix:///run/hidden.sock load -q -i "$ROOM/images.tar"
   id=$(docker -H unix:///run/hidden.sock run -d --network none app:1 sleep 100000 3>&-)
-  ends 3 --ban BAN-2026-0007 --dry-run -- true
-  [[ $output$stderr == *"${id:0:12}"* ]] || fail "$(said)"
-  run "$EMBARGOCTL" list preview "$AUTHOR/banlist.lst"
-  [[ $output == *"${id:0:12}"* ]] || fail "$output"
+  named_everywhere "${id:0:12}"
   docker -H unix:///run/hidden.sock rm -f "$id" >/dev/null
   stop_daemon hidden
+}
+
+@test "what an engine in a container runs is named with the container that it is in" {
+  local outer inner
+  outer=$(docker run -d --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined --network none -v /sys/fs/cgroup:/sys/fs/cgroup \
+    --tmpfs /var/lib/docker:exec --tmpfs /run --tmpfs /var/run -e PATH=/usr/sbin:/usr/bin:/sbin:/bin -v /usr:/usr:ro -v /usr/lib:/lib:ro \
+    -v /usr/lib64:/lib64:ro -v /usr/sbin:/sbin:ro -v "$ROOM/images.tar:/images.tar:ro" other:1 \
+    dockerd --storage-driver vfs --bridge none --iptables=false --ip-forward=false --ip-masq=false)
+  within 30 sh -c "docker exec $outer docker info >/dev/null 2>&1"
+  docker exec "$outer" docker load -q -i /images.tar
+  inner=$(docker exec "$outer" docker run -d --network none app:1 sleep 100000)
+  named_everywhere "${inner:0:12}" "it runs inside container $outer, with an engine of its own"
+  docker rm -f "$outer" >/dev/null
 }
