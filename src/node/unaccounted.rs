@@ -12,11 +12,12 @@
 //! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known from its source alone (`src/runtime/pkg/containerd-shim-v2`). A
 //! user's folders hold what he likes, and cost him no more than lines.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use super::allowance::MOST_CONTAINERS;
+use super::processes;
 use super::running::engine_by_place;
 use super::runtime_state::{self, InitProcess, RunningContainer, StateError};
 use super::unexplained;
@@ -70,15 +71,17 @@ pub struct Folder {
 /// containers; that there are more goes to `unread`.
 #[must_use]
 pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>) -> Vec<Folder> {
+    // A user can make any number of them.
+    let (mut left, mut told) = (HashMap::new(), HashSet::new());
     let mut below = |folder: &Path| {
-        let mut folders = below(folder);
-        // A user can make any number of them.
-        if let Some(user) = runtime_state::user_of(folder)
-            && folders.len() > MOST_CONTAINERS
-        {
-            unread.push(StateError::Beyond(folder.to_owned(), user, folders.len() - MOST_CONTAINERS));
-            folders.truncate(MOST_CONTAINERS);
+        let Some(user) = runtime_state::user_of(folder) else { return below(folder).collect() };
+        let left = left.entry(user).or_insert(MOST_CONTAINERS);
+        let mut folders: Vec<PathBuf> = below(folder).take(*left + 1).collect();
+        if folders.len() > *left {
+            unread.extend(told.insert(user).then(|| StateError::Beyond(folder.to_owned(), user, 1)));
+            folders.truncate(*left);
         }
+        *left -= folders.len();
         folders
     };
     let states = places.containerd.iter().filter_map(|place| place.state.clone());
@@ -116,7 +119,7 @@ pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread:
     if unknown.is_empty() {
         return Vec::new();
     }
-    let shims = foreign_shims();
+    let shims = other_shims();
     unknown.into_iter().filter(|folder| folder.runs(&shims)).map(Folder::unaccounted).collect()
 }
 
@@ -160,9 +163,9 @@ pub fn namespace(place: &Place) -> Option<String> {
 }
 
 /// The folders in a folder; none in one that is not there or cannot be listed.
-fn below(folder: &Path) -> Vec<PathBuf> {
+fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 fn of(path: PathBuf) -> Option<Folder> {
@@ -189,14 +192,11 @@ fn address(folder: &Path) -> Option<String> {
 }
 
 /// Where those shims listen that are not runc's. A shim works in its first container's folder.
-fn foreign_shims() -> HashSet<String> {
-    let processes = below(Path::new("/proc")).into_iter();
-    let is_foreign = |process: &PathBuf| {
-        let words = small(&process.join("cmdline")).unwrap_or_default();
-        let program = Path::new(words.split('\0').next().unwrap_or_default()).file_name().map(|name| name.to_string_lossy().into_owned());
-        program.is_some_and(|name| name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-"))
-    };
-    processes.filter(is_foreign).filter_map(|process| address(&fs::read_link(process.join("cwd")).ok()?)).collect()
+fn other_shims() -> HashSet<String> {
+    let is_other = |name: &str| name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-");
+    let processes = processes::all();
+    let others = processes.iter().filter(|process| is_other(process.program()));
+    others.filter_map(|shim| address(&shim.directory()?)).collect()
 }
 
 fn small(path: &Path) -> Option<String> {
