@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Does the operator's walk in the README still happen as it is shown? Its commands are run as they are typed, on a real Docker, and what they print is
-# compared with what the README shows. `integration/walk` writes it anew.
+# Checks the operator's walk, docs/walkthrough.md: its commands are run as they are typed, on a real Docker, and what they print is compared with what
+# the page shows. `integration/walk` writes it anew.
 
 load lib/room
 load lib/images
@@ -16,8 +16,8 @@ teardown_file() {
   stop_docker
 }
 
-@test "the operator's walk in the README happens as it is shown" {
+@test "the operator's walk happens as it is shown" {
   cd "$WALK"
-  run python3 "$LIB/walk.py" check "$ROOM/README.md" operator
+  run python3 "$LIB/walk.py" check "$ROOM/docs/walkthrough.md" operator
   [ "$status" -eq 0 ] || fail "$output"
 }

@@ -1,4 +1,4 @@
-# Where the README's walk takes place: a Docker that calls embargo, two images, and the two programs in the folder in which its commands are typed.
+# Prepares what the operator's walk needs: a Docker that calls embargo, two images, and the two programs in the directory in which its commands are typed.
 
 WALK=$ROOM/walk
 
