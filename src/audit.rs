@@ -1,8 +1,10 @@
 //! What does the system log get to know?
 //!
-//! In: events that the verdict made; names in them are others' and hostile. Out: one record each, with a field for every fact, so that a fleet can be
-//! asked "who was refused by this ban, from which source revision?". Never waits long, never prints, and a machine without a system log is no
-//! fault: an admission must look as if embargo were not there. Not kept here: any record of its own.
+//! In: events that the verdict made; names in them are others' and hostile. Out: one record each,
+//! with a field for every fact, so that a fleet can be asked "who was refused by this ban, from
+//! which source revision?". Never waits long, never prints, and a machine without a system log is
+//! no fault: an admission must look as if embargo were not there. Not kept here: any record of its
+//! own.
 
 #[cfg(feature = "ctl")]
 pub mod installation;
@@ -56,13 +58,19 @@ pub fn send(events: &[Event]) {
     }
 }
 
-/// Tells the system log that listens on these sockets. It is waited for once, however many events there are: a full queue ends it.
+/// Tells the system log that listens on these sockets. It is waited for once, however many events
+/// there are: a full queue ends it.
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
     let (until, owner) = (system_log::soon(), owner());
     for event in events {
-        let head = Head { priority: event.kind.priority(), message_id: event.kind.message_id() };
-        // Nobody listening has nobody to be told to: nothing may be printed beside a container's own output.
-        if record(sockets, head, &event.message, fields(event, owner), until) == Err(Errno::EAGAIN) {
+        let head = Head {
+            priority: event.kind.priority(),
+            message_id: event.kind.message_id(),
+        };
+        // Nobody listening has nobody to be told to: nothing may be printed beside a container's
+        // own output.
+        if record(sockets, head, &event.message, fields(event, owner), until) == Err(Errno::EAGAIN)
+        {
             return;
         }
     }
@@ -76,52 +84,115 @@ struct Head {
 }
 
 /// Sends one record, its fields cut and fit for one line each; `message` is so already.
-fn record(sockets: &Sockets, head: Head, message: &str, mut fields: Vec<(&'static str, String)>, until: Instant) -> nix::Result<()> {
+fn record(
+    sockets: &Sockets,
+    head: Head,
+    message: &str,
+    mut fields: Vec<(&'static str, String)>,
+    until: Instant,
+) -> nix::Result<()> {
     for (_, value) in &mut fields {
         *value = line::one_line(&value.chars().take(LONGEST_FIELD).collect::<String>());
     }
     fields.insert(0, ("MESSAGE_ID", head.message_id.to_owned()));
-    system_log::record(sockets, &Record { identifier: "embargo", facility: DAEMON, priority: head.priority, message, fields }, until)
+    system_log::record(
+        sockets,
+        &Record {
+            identifier: "embargo",
+            facility: DAEMON,
+            priority: head.priority,
+            message,
+            fields,
+        },
+        until,
+    )
 }
 
-/// The user whose container it is: whoever runs the engine that calls. In an engine's user namespace that is another number than the process sees
-/// (user_namespaces(7), `uid_map`: the first inside, the first outside, how many).
+/// The user whose container it is: whoever runs the engine that calls. In an engine's user
+/// namespace that is another number than the process sees (user_namespaces(7), `uid_map`: the first
+/// inside, the first outside, how many).
 fn owner() -> u32 {
     let inside = nix::unistd::geteuid().as_raw();
-    let map = file::read_text(Path::new("/proc/self/uid_map"), 4_096, Guard::Any).unwrap_or_default();
+    let map =
+        file::read_text(Path::new("/proc/self/uid_map"), 4_096, Guard::Any).unwrap_or_default();
     let outside = map.lines().find_map(|line| {
-        let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u32>().ok());
+        let mut numbers = line
+            .split_ascii_whitespace()
+            .map(|number| number.parse::<u32>().ok());
         let (first, above, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
-        inside.checked_sub(first).filter(|at| *at < count).and_then(|at| above.checked_add(at))
+        inside
+            .checked_sub(first)
+            .filter(|at| *at < count)
+            .and_then(|at| above.checked_add(at))
     });
     outside.unwrap_or(inside)
 }
 
-/// The event's facts by name, those that are known; each ban and each matched digest has a field of its own.
+/// The event's facts by name, those that are known; each ban and each matched digest has a field of
+/// its own.
 fn fields(event: &Event, owner: u32) -> Vec<(&'static str, String)> {
     let subject = &event.subject;
     let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];
     fields.extend(event.bans.iter().map(|ban| ("EMBARGO_BAN", ban.clone())));
-    fields.extend(event.severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
-    fields.extend(event.successors.iter().map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())));
-    fields.extend(event.matched.iter().map(|digest| ("EMBARGO_MATCH", digest.to_string())));
+    fields.extend(
+        event
+            .severity
+            .map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())),
+    );
+    fields.extend(
+        event
+            .successors
+            .iter()
+            .map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())),
+    );
+    fields.extend(
+        event
+            .matched
+            .iter()
+            .map(|digest| ("EMBARGO_MATCH", digest.to_string())),
+    );
     let facts = [
-        ("EMBARGO_GROUNDS", event.grounds.map(|grounds| grounds.word().to_owned())),
-        ("EMBARGO_DAYS_LEFT", event.days_left.map(|days| days.to_string())),
-        ("EMBARGO_BAD_SIGNATURES", event.bad_signatures.map(|bad| bad.to_string())),
+        (
+            "EMBARGO_GROUNDS",
+            event.grounds.map(|grounds| grounds.word().to_owned()),
+        ),
+        (
+            "EMBARGO_DAYS_LEFT",
+            event.days_left.map(|days| days.to_string()),
+        ),
+        (
+            "EMBARGO_BAD_SIGNATURES",
+            event.bad_signatures.map(|bad| bad.to_string()),
+        ),
         ("EMBARGO_CONTAINER", Some(subject.container.clone())),
         ("EMBARGO_NAME", subject.name.clone()),
         ("EMBARGO_OWNER", Some(owner.to_string())),
         ("EMBARGO_IMAGE", subject.image.clone()),
-        ("EMBARGO_IMAGE_ID", subject.image_id.map(|id| id.to_string())),
-        ("EMBARGO_CHAIN_ID", subject.chain_id.map(|id| id.to_string())),
+        (
+            "EMBARGO_IMAGE_ID",
+            subject.image_id.map(|id| id.to_string()),
+        ),
+        (
+            "EMBARGO_CHAIN_ID",
+            subject.chain_id.map(|id| id.to_string()),
+        ),
         ("EMBARGO_ENGINE", Some(subject.engine.word().to_owned())),
-        ("EMBARGO_LIST_VERSION", subject.list_version.map(|version| version.to_string())),
-        ("EMBARGO_EVIDENCE", subject.evidence.map(|evidence| evidence.word().to_owned())),
+        (
+            "EMBARGO_LIST_VERSION",
+            subject.list_version.map(|version| version.to_string()),
+        ),
+        (
+            "EMBARGO_EVIDENCE",
+            subject.evidence.map(|evidence| evidence.word().to_owned()),
+        ),
         ("EMBARGO_SOURCE", subject.source.clone()),
         ("EMBARGO_REVISION", subject.revision.clone()),
     ];
-    fields.extend(facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+    fields.extend(
+        facts
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value))),
+    );
     fields
 }
 
@@ -171,7 +242,10 @@ mod tests {
     #[test]
     fn every_fact_has_a_field_and_no_name_makes_one() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send_to(&sockets, &[refused()]);
         let expected = format!(
@@ -192,7 +266,10 @@ mod tests {
     #[test]
     fn syslog_gets_the_same_fields_behind_the_message() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let syslog = UnixDatagram::bind(&sockets.syslog).unwrap();
         let days_left = Some(11);
         let event = Event {
@@ -221,14 +298,21 @@ mod tests {
     #[test]
     fn a_log_that_does_not_read_is_waited_for_once() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let deaf = UnixDatagram::bind(&sockets.journal).unwrap();
         let never_asked = UnixDatagram::bind(&sockets.syslog).unwrap();
         never_asked.set_nonblocking(true).unwrap();
         let events = vec![refused(); 10_000];
         let start = std::time::Instant::now();
         send_to(&sockets, &events);
-        assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < std::time::Duration::from_secs(5),
+            "{:?}",
+            start.elapsed()
+        );
         assert!(never_asked.recv(&mut [0; 16]).is_err());
         drop(deaf);
     }
@@ -236,9 +320,17 @@ mod tests {
     #[test]
     fn every_field_stands_in_the_manual() {
         const PAGE: &str = include_str!("../packaging/man/embargo.8");
-        let event = Event { days_left: Some(1), bad_signatures: Some(1), ..refused() };
+        let event = Event {
+            days_left: Some(1),
+            bad_signatures: Some(1),
+            ..refused()
+        };
         for (name, _) in fields(&event, 0) {
-            assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+            assert!(
+                PAGE.lines()
+                    .any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)),
+                "{name}"
+            );
         }
     }
 
@@ -247,12 +339,24 @@ mod tests {
         let mut event = refused();
         event.subject.container = "x".repeat(100_000);
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send_to(&sockets, &[event.clone()]);
         let heard = heard(&journald);
-        let container = heard.lines().find_map(|line| line.strip_prefix("EMBARGO_CONTAINER=")).unwrap();
+        let container = heard
+            .lines()
+            .find_map(|line| line.strip_prefix("EMBARGO_CONTAINER="))
+            .unwrap();
         assert_eq!(container.len(), LONGEST_FIELD);
-        send_to(&Sockets { journal: Path::new("/nowhere").into(), syslog: Path::new("/nowhere").into() }, &[event]);
+        send_to(
+            &Sockets {
+                journal: Path::new("/nowhere").into(),
+                syslog: Path::new("/nowhere").into(),
+            },
+            &[event],
+        );
     }
 }

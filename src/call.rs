@@ -1,10 +1,13 @@
 //! What was meant, and does it start a container?
 //!
-//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own commands, `check` and `exec-patch`, a call that starts nothing and
-//! is handed on, or every way in which the words start a container. Pure. Not checked: whether the bundle is there or the container ID legal.
+//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own commands,
+//! `check` and `exec-patch`, a call that starts nothing and is handed on, or every way in which the
+//! words start a container. Pure. Not checked: whether the bundle is there or the container ID
+//! legal.
 //!
-//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has a command of such a name; so no container, folder
-//! or flag value can be mistaken for one, and every other word belongs to the runtime.
+//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has
+//! a command of such a name; so no container, folder or flag value can be mistaken for one, and
+//! every other word belongs to the runtime.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +27,8 @@ pub enum Call<'a> {
     Starts(Starts<'a>),
 }
 
-/// A call that starts no container in any reading. Made by [`read`] alone, so that to have one is to know it.
+/// A call that starts no container in any reading. Made by [`read`] alone, so that to have one is
+/// to know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassOn<'a> {
     named: Option<Named<'a>>,
@@ -41,9 +45,11 @@ impl<'a> PassOn<'a> {
 /// The ways in which a call may start a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Starts<'a> {
-    /// Each reading, all different; nearly always one. None only when the call cannot be read to its end.
+    /// Each reading, all different; nearly always one. None only when the call cannot be read to
+    /// its end.
     pub readings: Vec<Reading<'a>>,
-    /// Whether readings may be missing because there are too many unknown flags to guess at: then it cannot be told what starts.
+    /// Whether readings may be missing because there are too many unknown flags to guess at: then
+    /// it cannot be told what starts.
     pub cut_short: bool,
 }
 
@@ -57,19 +63,29 @@ pub struct LogTarget<'a> {
 }
 
 impl<'a> LogTarget<'a> {
-    /// The target that these flags name, if any; an empty `--log` is none (runc main.go, `configLogrus`).
+    /// The target that these flags name, if any; an empty `--log` is none (runc main.go,
+    /// `configLogrus`).
     #[must_use]
     pub fn of(globals: &Globals<'a>) -> Option<Self> {
         let target = globals.log.filter(|log| !log.is_empty())?;
-        Some(Self { target, format: globals.log_format })
+        Some(Self {
+            target,
+            format: globals.log_format,
+        })
     }
 }
 
 impl Starts<'_> {
-    /// Leaves only what `spoken` reads, when it reads anything: the runtime that gets the call is known to speak these grammars.
+    /// Leaves only what `spoken` reads, when it reads anything: the runtime that gets the call is
+    /// known to speak these grammars.
     pub fn settle(&mut self, spoken: Grammars) {
-        if self.readings.iter().any(|reading| reading.grammars.overlaps(spoken)) {
-            self.readings.retain(|reading| reading.grammars.overlaps(spoken));
+        if self
+            .readings
+            .iter()
+            .any(|reading| reading.grammars.overlaps(spoken))
+        {
+            self.readings
+                .retain(|reading| reading.grammars.overlaps(spoken));
         }
     }
 }
@@ -83,11 +99,17 @@ pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
         Some(_) | None => {}
     }
     let scan = argv::scan(words);
-    let cut_short = scan.cut_short && words.iter().any(|word| argv::Command::perhaps(word).is_some());
+    let cut_short = scan.cut_short
+        && words
+            .iter()
+            .any(|word| argv::Command::perhaps(word).is_some());
     if scan.readings.is_empty() && !cut_short {
         return Call::PassOn(PassOn { named: scan.named });
     }
-    Call::Starts(Starts { readings: scan.readings, cut_short })
+    Call::Starts(Starts {
+        readings: scan.readings,
+        cut_short,
+    })
 }
 
 /// Embargo's own commands.
@@ -96,21 +118,31 @@ const OWN: [&str; 2] = ["check", "exec-patch"];
 /// How many letters of a command may be wrong, missing, too many or swapped.
 const MOST_WRONG: usize = 2;
 
-/// Embargo's own command that the first word nearly is. No command of a runtime's is that near to one.
+/// Embargo's own command that the first word nearly is. No command of a runtime's is that near to
+/// one.
 #[must_use]
 pub fn nearly_own(words: &[&OsStr]) -> Option<&'static str> {
-    let word = words.first().map(|word| word.as_bytes()).filter(|word| !word.starts_with(b"-"))?;
-    OWN.into_iter().find(|own| word.len() <= own.len() + MOST_WRONG && (1..=MOST_WRONG).contains(&distance(word, own.as_bytes())))
+    let word = words
+        .first()
+        .map(|word| word.as_bytes())
+        .filter(|word| !word.starts_with(b"-"))?;
+    OWN.into_iter().find(|own| {
+        word.len() <= own.len() + MOST_WRONG
+            && (1..=MOST_WRONG).contains(&distance(word, own.as_bytes()))
+    })
 }
 
-/// How many letters are to be changed, added, taken away or swapped with the next to make one of the other.
+/// How many letters are to be changed, added, taken away or swapped with the next to make one of
+/// the other.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, letter) in one.iter().enumerate() {
         let mut next = vec![at + 1];
         for (column, with) in other.iter().enumerate() {
-            let mut least = (row[column + 1] + 1).min(next[column] + 1).min(row[column] + usize::from(letter != with));
+            let mut least = (row[column + 1] + 1)
+                .min(next[column] + 1)
+                .min(row[column] + usize::from(letter != with));
             if at > 0 && column > 0 && *letter == other[column - 1] && one[at - 1] == *with {
                 least = least.min(before[column - 1] + 1);
             }
@@ -127,44 +159,94 @@ mod tests {
     use crate::argv::{Command, Grammar};
 
     fn words(text: &str) -> Vec<&OsStr> {
-        text.split(' ').filter(|word| !word.is_empty()).map(OsStr::new).collect()
+        text.split(' ')
+            .filter(|word| !word.is_empty())
+            .map(OsStr::new)
+            .collect()
     }
 
     #[test]
     fn embargos_own_commands_are_the_first_word_and_no_other() {
-        assert_eq!(read(&words("check web-1 --json")), Call::Check(&words("web-1 --json")));
-        for text in ["exec-patch", "exec-patch --ban BAN-1 -- create --bundle /b web-1", "exec-patch check"] {
+        assert_eq!(
+            read(&words("check web-1 --json")),
+            Call::Check(&words("web-1 --json"))
+        );
+        for text in [
+            "exec-patch",
+            "exec-patch --ban BAN-1 -- create --bundle /b web-1",
+            "exec-patch check",
+        ] {
             assert_eq!(read(&words(text)), Call::ExecPatch, "{text}");
         }
-        for text in
-            ["--debug check web-1", "-- check", "--root check list", "check-all", "start check", "features", "--version", "help create", ""]
-        {
+        for text in [
+            "--debug check web-1",
+            "-- check",
+            "--root check list",
+            "check-all",
+            "start check",
+            "features",
+            "--version",
+            "help create",
+            "",
+        ] {
             assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
-            assert!(matches!(read(&words(&text.replace("check", "exec-patch"))), Call::PassOn(_)), "{text}");
+            assert!(
+                matches!(
+                    read(&words(&text.replace("check", "exec-patch"))),
+                    Call::PassOn(_)
+                ),
+                "{text}"
+            );
         }
-        for text in
-            ["kill exec-patch 9", "exec exec-patch exec-patch", "delete --force exec-patch", "--log exec-patch state c1", "exec-patches"]
-        {
+        for text in [
+            "kill exec-patch 9",
+            "exec exec-patch exec-patch",
+            "delete --force exec-patch",
+            "--log exec-patch state c1",
+            "exec-patches",
+        ] {
             assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
         }
-        for text in ["create --bundle /b check", "create --bundle exec-patch exec-patch", "--root exec-patch run -b /b exec-patch"] {
+        for text in [
+            "create --bundle /b check",
+            "create --bundle exec-patch exec-patch",
+            "--root exec-patch run -b /b exec-patch",
+        ] {
             let typed = words(text);
-            assert!(matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1), "{text}");
+            assert!(
+                matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_command_of_embargos_own_is_known_by_a_typo_and_none_of_a_runtimes_is() {
         let nearly = |word: &str| nearly_own(&[OsStr::new(word), OsStr::new("web-1")]);
-        for word in ["chek", "checks", "cehck", "chcek", "Check", "chk", "check\n"] {
+        for word in [
+            "chek", "checks", "cehck", "chcek", "Check", "chk", "check\n",
+        ] {
             assert_eq!(nearly(word), Some("check"), "{word:?}");
         }
-        for word in ["exec-pach", "execpatch", "exec_patch", "exec-patches", "exce-patch", "exec-ptach"] {
+        for word in [
+            "exec-pach",
+            "execpatch",
+            "exec_patch",
+            "exec-patches",
+            "exce-patch",
+            "exec-ptach",
+        ] {
             assert_eq!(nearly(word), Some("exec-patch"), "{word:?}");
         }
         let runtimes = "checkpoint completion create delete events exec features help info init kill list mounts pause ps restore resume run spec \
                         start state update version -h --help --check";
-        for word in runtimes.split(' ').chain(["check", "exec-patch", "", "check-all", &"check".repeat(9_000)]) {
+        for word in runtimes.split(' ').chain([
+            "check",
+            "exec-patch",
+            "",
+            "check-all",
+            &"check".repeat(9_000),
+        ]) {
             assert_eq!(nearly(word), None, "{word:?}");
         }
         assert_eq!(nearly_own(&[]), None);
@@ -173,44 +255,99 @@ mod tests {
     #[test]
     fn a_call_that_starts_nothing_names_its_container() {
         for (text, id, root) in [
-            ("--root /r --log /l kill --all web-1 15", "web-1", Some("/r")),
-            ("--root=/r exec --process /tmp/p --detach --pid-file /p web-1", "web-1", Some("/r")),
+            (
+                "--root /r --log /l kill --all web-1 15",
+                "web-1",
+                Some("/r"),
+            ),
+            (
+                "--root=/r exec --process /tmp/p --detach --pid-file /p web-1",
+                "web-1",
+                Some("/r"),
+            ),
             ("exec -t -e A=b -u 0:0 web-1 sh -c create", "web-1", None),
             ("delete --force create", "create", None),
             ("state -- web-1", "web-1", None),
         ] {
-            let named = Named { id: OsStr::new(id), root: root.map(OsStr::new) };
-            assert_eq!(read(&words(text)), Call::PassOn(PassOn { named: Some(named) }), "{text}");
+            let named = Named {
+                id: OsStr::new(id),
+                root: root.map(OsStr::new),
+            };
+            assert_eq!(
+                read(&words(text)),
+                Call::PassOn(PassOn { named: Some(named) }),
+                "{text}"
+            );
         }
-        for text in ["list", "--root /r features", "spec web-1", "kill --all", "help start"] {
-            assert_eq!(read(&words(text)), Call::PassOn(PassOn { named: None }), "{text}");
+        for text in [
+            "list",
+            "--root /r features",
+            "spec web-1",
+            "kill --all",
+            "help start",
+        ] {
+            assert_eq!(
+                read(&words(text)),
+                Call::PassOn(PassOn { named: None }),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn doubt_is_told_and_settled_by_the_runtimes_own_grammar() {
         let typed = words("create -b=/x web-1");
-        let Call::Starts(mut starts) = read(&typed) else { panic!("it starts") };
+        let Call::Starts(mut starts) = read(&typed) else {
+            panic!("it starts")
+        };
         assert_eq!(
-            starts.readings.iter().map(|reading| reading.bundle).collect::<Vec<_>>(),
+            starts
+                .readings
+                .iter()
+                .map(|reading| reading.bundle)
+                .collect::<Vec<_>>(),
             [Some(OsStr::new("/x")), Some(OsStr::new("=/x"))]
         );
         starts.settle(Grammars::only(Grammar::Crun));
         assert_eq!(starts.readings.len(), 1);
-        assert_eq!((starts.readings[0].bundle, starts.readings[0].command), (Some(OsStr::new("=/x")), Command::Create));
+        assert_eq!(
+            (starts.readings[0].bundle, starts.readings[0].command),
+            (Some(OsStr::new("=/x")), Command::Create)
+        );
     }
 
     #[test]
     fn a_call_with_too_many_unknown_flags_cannot_be_told() {
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
-        let Call::Starts(starts) = read(&typed) else { panic!("it may start") };
+        let Call::Starts(starts) = read(&typed) else {
+            panic!("it may start")
+        };
         assert!(starts.cut_short);
-        let spaced = ["--f1", "--f2", "--f3", "--f4", "--f5", "--f6", " run\n", "--bundle", "/b", "web-1"].map(OsStr::new);
-        assert!(matches!(read(&spaced), Call::Starts(Starts { cut_short: true, .. })));
+        let spaced = [
+            "--f1", "--f2", "--f3", "--f4", "--f5", "--f6", " run\n", "--bundle", "/b", "web-1",
+        ]
+        .map(OsStr::new);
+        assert!(matches!(
+            read(&spaced),
+            Call::Starts(Starts {
+                cut_short: true,
+                ..
+            })
+        ));
         // With its value attached, a flag leaves nothing to guess at.
-        let typed = words("--f1=a --f2=b --f3=c --f4=d --f5=e --f6=f create --f7=g --bundle /b web-1");
-        let Call::Starts(starts) = read(&typed) else { panic!("it starts") };
-        assert_eq!((starts.cut_short, starts.readings.len(), starts.readings[0].id), (false, 1, OsStr::new("web-1")));
+        let typed =
+            words("--f1=a --f2=b --f3=c --f4=d --f5=e --f6=f create --f7=g --bundle /b web-1");
+        let Call::Starts(starts) = read(&typed) else {
+            panic!("it starts")
+        };
+        assert_eq!(
+            (
+                starts.cut_short,
+                starts.readings.len(),
+                starts.readings[0].id
+            ),
+            (false, 1, OsStr::new("web-1"))
+        );
         let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
         assert!(matches!(read(&typed), Call::PassOn(_)));
     }
@@ -219,11 +356,17 @@ mod tests {
     fn the_log_is_where_the_flags_say() {
         let target = |text| {
             let typed = words(text);
-            let Call::Starts(starts) = read(&typed) else { panic!("it starts") };
-            LogTarget::of(&starts.readings[0].globals).map(|log| (log.target.to_owned(), log.format.map(OsStr::to_owned)))
+            let Call::Starts(starts) = read(&typed) else {
+                panic!("it starts")
+            };
+            LogTarget::of(&starts.readings[0].globals)
+                .map(|log| (log.target.to_owned(), log.format.map(OsStr::to_owned)))
         };
         let expected = |log: &str, format: Option<&str>| Some((log.into(), format.map(Into::into)));
-        assert_eq!(target("--log-format=json --log /l create c1"), expected("/l", Some("json")));
+        assert_eq!(
+            target("--log-format=json --log /l create c1"),
+            expected("/l", Some("json"))
+        );
         assert_eq!(target("--log=/l create c1"), expected("/l", None));
         assert_eq!(target("--log= create c1"), None);
         assert_eq!(target("create c1"), None);

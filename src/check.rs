@@ -1,9 +1,12 @@
 //! Is a container or an image of this node banned?
 //!
-//! `embargo check`: the gate's verdict for what is there already, given by the gate's own evaluator. In: the words behind `check`, and the node as it
-//! is: settings, list, engines' stores, runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3 could not
-//! tell, 4 not found. Nothing is started or stopped. As for a start, a chain that was resolved is kept for the next time, where the caller may write there, and
-//! containerd is asked what its database does not tell. A user who is not root sees his own stores beside those that root lets him read.
+//! `embargo check`: the gate's verdict for what is there already, given by the gate's own
+//! evaluator. In: the words behind `check`, and the node as it is: settings, list, engines' stores,
+//! runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3
+//! could not tell, 4 not found. Nothing is started or stopped. As for a start, a chain that was
+//! resolved is kept for the next time, where the caller may write there, and containerd is asked
+//! what its database does not tell. A user who is not root sees his own stores beside those that
+//! root lets him read.
 
 pub mod answer;
 pub mod listed;
@@ -65,7 +68,11 @@ const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 enum Asked {
     Help,
     Version,
-    About { word: String, sought: Sought, form: Form },
+    About {
+        word: String,
+        sought: Sought,
+        form: Form,
+    },
     Outside(Outside),
 }
 
@@ -100,17 +107,23 @@ pub enum Ran {
     Outside(Outside),
 }
 
-/// What an image's name begins with that is outside any engine; an image config on standard input is `-` alone.
+/// What an image's name begins with that is outside any engine; an image config on standard input
+/// is `-` alone.
 const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
-/// Whether a word names an image outside any engine, whether it is there or not. `oci:1.0` is also a name with a tag.
+/// Whether a word names an image outside any engine, whether it is there or not. `oci:1.0` is also
+/// a name with a tag.
 fn may_be_outside(word: &str) -> bool {
     word == "-" || OUTSIDE.iter().any(|transport| word.starts_with(transport))
 }
 
-/// Whether it names one and nothing else: a name with a tag is looked for in the engines first where there is no such place.
+/// Whether it names one and nothing else: a name with a tag is looked for in the engines first
+/// where there is no such place.
 fn is_outside(word: &str) -> bool {
-    let is_there = || word.split_once(':').is_some_and(|(_, place)| Path::new(place).symlink_metadata().is_ok());
+    let is_there = || {
+        word.split_once(':')
+            .is_some_and(|(_, place)| Path::new(place).symlink_metadata().is_ok())
+    };
     may_be_outside(word) && (!image::is_name(word) || is_there())
 }
 
@@ -133,7 +146,10 @@ impl fmt::Display for UsageError {
             Self::SecondWord(word) => write!(f, "cannot check {word:?} too: one at a time"),
             Self::NoFile(flag) => write!(f, "cannot understand {flag} without a file"),
             Self::OnlyOutside(word) => {
-                write!(f, "cannot ask another list about {word:?}: --list and --keyset are for oci:, oci-archive:, docker-archive: and -")
+                write!(
+                    f,
+                    "cannot ask another list about {word:?}: --list and --keyset are for oci:, oci-archive:, docker-archive: and -"
+                )
             }
             Self::NotText => f.write_str("cannot read an argument that is not UTF-8"),
         }
@@ -156,7 +172,11 @@ impl fmt::Display for CheckError {
             Self::Settings(error) => error.fmt(f),
             Self::Find(error, faults) => {
                 error.fmt(f)?;
-                if faults.is_empty() { Ok(()) } else { write!(f, "; {} could not be read", places_of(faults.len())) }
+                if faults.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "; {} could not be read", places_of(faults.len()))
+                }
             }
         }
     }
@@ -164,7 +184,11 @@ impl fmt::Display for CheckError {
 
 /// `one place`, `2 places`.
 fn places_of(count: usize) -> String {
-    if count == 1 { "one place".to_owned() } else { format!("{count} places") }
+    if count == 1 {
+        "one place".to_owned()
+    } else {
+        format!("{count} places")
+    }
 }
 
 impl CheckError {
@@ -180,7 +204,9 @@ impl CheckError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
-            Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(_) => Outcome::Unknown,
+            Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(_) => {
+                Outcome::Unknown
+            }
         }
     }
 
@@ -193,7 +219,8 @@ impl CheckError {
             Self::Find(FindError::Nothing(_, Sought::Either | Sought::Image, _), _) => {
                 Some("an image is named with its tag, such as app:1")
             }
-            Self::Find(FindError::Nothing(_, Sought::Container, _) | FindError::Several(..), _) | Self::Settings(_) => None,
+            Self::Find(FindError::Nothing(_, Sought::Container, _) | FindError::Several(..), _)
+            | Self::Settings(_) => None,
         }
     }
 }
@@ -207,8 +234,8 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the words behind it, unless they are about an image outside any engine, or about one that no engine has and that may be
-/// such a one.
+/// Runs `embargo check` with the words behind it, unless they are about an image outside any
+/// engine, or about one that no engine has and that may be such a one.
 #[must_use]
 pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     let (word, sought, form) = match asked(words) {
@@ -222,14 +249,37 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             return Ran::Done(Exit::Usage);
         }
     };
-    Ran::Done(match answer(&word, sought, paths, &places::of_node(paths, &Engines::default(), Whose::Everybodys), Timestamp::now()) {
-        Ok(answer) => say(&answer, form),
-        // No engine that could be asked has an image of that name: most likely it is the file that is missing. It is "could not tell" either way.
-        Err(CheckError::Find(FindError::Nothing(..), _)) if sought != Sought::Container && may_be_outside(&word) => {
-            return Ran::Outside(Outside { word, list: None, keyset: None, form });
-        }
-        Err(error) => fail(&word, &error, error.faults(), error.hint(), error.outcome(), form),
-    })
+    Ran::Done(
+        match answer(
+            &word,
+            sought,
+            paths,
+            &places::of_node(paths, &Engines::default(), Whose::Everybodys),
+            Timestamp::now(),
+        ) {
+            Ok(answer) => say(&answer, form),
+            // No engine that could be asked has an image of that name: most likely it is the file
+            // that is missing. It is "could not tell" either way.
+            Err(CheckError::Find(FindError::Nothing(..), _))
+                if sought != Sought::Container && may_be_outside(&word) =>
+            {
+                return Ran::Outside(Outside {
+                    word,
+                    list: None,
+                    keyset: None,
+                    form,
+                });
+            }
+            Err(error) => fail(
+                &word,
+                &error,
+                error.faults(),
+                error.hint(),
+                error.outcome(),
+                form,
+            ),
+        },
+    )
 }
 
 /// Prints an answer.
@@ -245,7 +295,14 @@ pub fn say(answer: &Answer, form: Form) -> Exit {
 
 /// Says why there is no answer, and what that comes to.
 #[must_use]
-pub fn fail(word: &str, error: &(dyn Error + 'static), faults: &[String], hint: Option<&str>, outcome: Outcome, form: Form) -> Exit {
+pub fn fail(
+    word: &str,
+    error: &(dyn Error + 'static),
+    faults: &[String],
+    hint: Option<&str>,
+    outcome: Outcome,
+    form: Form,
+) -> Exit {
     warn(faults);
     report::failure(PROGRAM, error);
     hint.into_iter().for_each(report::hint);
@@ -256,13 +313,20 @@ pub fn fail(word: &str, error: &(dyn Error + 'static), faults: &[String], hint: 
 }
 
 /// The one JSON object where there is no answer.
-fn no_answer(word: &str, error: &(dyn Error + 'static), faults: &[String], outcome: Outcome) -> String {
+fn no_answer(
+    word: &str,
+    error: &(dyn Error + 'static),
+    faults: &[String],
+    outcome: Outcome,
+) -> String {
     let object = serde_json::json!({ "asked": word, "outcome": outcome, "message": line::causes(error), "faults": faults });
     report::json::pretty(&object)
 }
 
 fn warn(faults: &[String]) {
-    faults.iter().for_each(|fault| report::warning(PROGRAM, fault));
+    faults
+        .iter()
+        .for_each(|fault| report::warning(PROGRAM, fault));
 }
 
 fn printed(text: &str, exit: Exit) -> Exit {
@@ -280,7 +344,12 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
     let (mut list, mut keyset) = (None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let mut file = |flag| words.next().map(PathBuf::from).ok_or(UsageError::NoFile(flag));
+        let mut file = |flag| {
+            words
+                .next()
+                .map(PathBuf::from)
+                .ok_or(UsageError::NoFile(flag))
+        };
         match word.to_str().ok_or(UsageError::NotText)? {
             "--" if flags => flags = false,
             "--help" | "-h" if flags => return Ok(Asked::Help),
@@ -290,54 +359,130 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
             "--image" if flags => sought = Sought::Image,
             "--list" if flags => list = Some(file("--list")?),
             "--keyset" if flags => keyset = Some(file("--keyset")?),
-            flag if flags && flag != "-" && flag.starts_with('-') => return Err(UsageError::Flag(flag.to_owned())),
+            flag if flags && flag != "-" && flag.starts_with('-') => {
+                return Err(UsageError::Flag(flag.to_owned()));
+            }
             word if named.is_some() => return Err(UsageError::SecondWord(word.to_owned())),
             word => named = Some(word.to_owned()),
         }
     }
-    let word = named.filter(|word| !word.is_empty()).ok_or(UsageError::NoWord)?;
+    let word = named
+        .filter(|word| !word.is_empty())
+        .ok_or(UsageError::NoWord)?;
     let names_a_list = list.is_some() || keyset.is_some();
     match sought {
         // Another list is asked about nothing else.
-        Sought::Either | Sought::Image if is_outside(&word) || (names_a_list && may_be_outside(&word)) => {
-            Ok(Asked::Outside(Outside { word, list, keyset, form }))
+        Sought::Either | Sought::Image
+            if is_outside(&word) || (names_a_list && may_be_outside(&word)) =>
+        {
+            Ok(Asked::Outside(Outside {
+                word,
+                list,
+                keyset,
+                form,
+            }))
         }
-        Sought::Either | Sought::Image | Sought::Container if names_a_list => Err(UsageError::OnlyOutside(word)),
-        Sought::Either | Sought::Image | Sought::Container => Ok(Asked::About { word, sought, form }),
+        Sought::Either | Sought::Image | Sought::Container if names_a_list => {
+            Err(UsageError::OnlyOutside(word))
+        }
+        Sought::Either | Sought::Image | Sought::Container => {
+            Ok(Asked::About { word, sought, form })
+        }
     }
 }
 
 /// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
-fn answer(word: &str, sought: Sought, paths: &Paths, usual: &Engines, now: Timestamp) -> Result<Answer, CheckError> {
+fn answer(
+    word: &str,
+    sought: Sought,
+    paths: &Paths,
+    usual: &Engines,
+    now: Timestamp,
+) -> Result<Answer, CheckError> {
     let stored = settings::load(paths).map_err(CheckError::Settings)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
-    let mut node = Node::at(paths, places::joined(usual.clone(), &settings.engines), Whose::Everybodys);
+    let mut node = Node::at(
+        paths,
+        places::joined(usual.clone(), &settings.engines),
+        Whose::Everybodys,
+    );
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
     // What has no name that could be read may be called so as well.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
-    let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
+    let faults: Vec<_> = node
+        .faults()
+        .into_iter()
+        .chain(faults.iter().map(|fault| line::causes(fault)))
+        .collect();
     let subjects = match subjects {
         Ok(subjects) => subjects,
         Err(error) => return Err(CheckError::Find(error, faults)),
     };
     let glass = break_glass::load(paths);
-    let judge = Judge { settings, glass: glass.as_ref(), now };
-    let bans =
-        |subject: &Subject| store::look_up(paths, &settings.rules(), &subject.origin.as_ref().map(verdict::queries).unwrap_or_default());
-    let judged: Vec<_> = subjects.iter().map(|subject| judge.judge(word, subject, bans(subject))).collect();
-    let (list, list_fault) = judged.first().map_or((None, None), |judged| List::of(&judged.bans, now));
-    let mut notes = answer::notes(judged.iter().map(|judged| &judged.judgement), stored.as_ref(), glass.as_ref(), now);
-    let found: Vec<_> = subjects.iter().zip(&judged).map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
-    let mut outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
+    let judge = Judge {
+        settings,
+        glass: glass.as_ref(),
+        now,
+    };
+    let bans = |subject: &Subject| {
+        store::look_up(
+            paths,
+            &settings.rules(),
+            &subject
+                .origin
+                .as_ref()
+                .map(verdict::queries)
+                .unwrap_or_default(),
+        )
+    };
+    let judged: Vec<_> = subjects
+        .iter()
+        .map(|subject| judge.judge(word, subject, bans(subject)))
+        .collect();
+    let (list, list_fault) = judged
+        .first()
+        .map_or((None, None), |judged| List::of(&judged.bans, now));
+    let mut notes = answer::notes(
+        judged.iter().map(|judged| &judged.judgement),
+        stored.as_ref(),
+        glass.as_ref(),
+        now,
+    );
+    let found: Vec<_> = subjects
+        .iter()
+        .zip(&judged)
+        .map(|(subject, judged)| Found::new(subject, judged, stored.as_ref()))
+        .collect();
+    let mut outcome = found
+        .iter()
+        .map(|found| found.outcome)
+        .max()
+        .unwrap_or(Outcome::Unknown);
     // A user asks about what he can see; root is told what could be.
-    if unread > 0 && outcome == Outcome::Clear && process::is_privileged() && !subjects.iter().any(|subject| subject.has_id(word)) {
+    if unread > 0
+        && outcome == Outcome::Clear
+        && process::is_privileged()
+        && !subjects.iter().any(|subject| subject.has_id(word))
+    {
         outcome = Outcome::Unknown;
-        notes.push(format!("cannot tell whether anything else is called so: {} could not be read", places_of(unread)));
+        notes.push(format!(
+            "cannot tell whether anything else is called so: {} could not be read",
+            places_of(unread)
+        ));
     }
-    Ok(Answer { asked: word.to_owned(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
+    Ok(Answer {
+        asked: word.to_owned(),
+        outcome,
+        armed: stored.is_some(),
+        list,
+        list_fault,
+        found,
+        faults,
+        notes,
+    })
 }
 
 /// A subject's judgement, and what it was judged by.
@@ -365,19 +510,32 @@ impl Judge<'_> {
     /// What follows for a subject from what a list answered.
     #[must_use]
     pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
-        let labels = subject.origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
+        let labels = subject
+            .origin
+            .as_ref()
+            .ok()
+            .and_then(Origin::facts)
+            .and_then(image::labels)
+            .unwrap_or_default();
         let case = Case {
             container: word,
             name: None,
             engine: subject.engine,
             origin: subject.origin.as_ref(),
-            labels: Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() },
+            labels: Labels {
+                source: labels.source.as_deref(),
+                revision: labels.revision.as_deref(),
+            },
             bans: &bans,
             settings: self.settings,
             break_glass: self.glass,
             now: self.now,
         };
         let judgement = verdict::judge(&case);
-        Judged { bans, judgement, labels }
+        Judged {
+            bans,
+            judgement,
+            labels,
+        }
     }
 }

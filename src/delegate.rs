@@ -1,11 +1,14 @@
 //! Which is the real runtime, and how does Embargo become it?
 //!
-//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of dpkg keeps it beside, under a longer name), else, for
-//! an Embargo that stands in no runtime's place, `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his own without
-//! Embargo). Out: this process turned into that runtime, argv, environment and everything else as they came; or one error that says what is wrong
-//! with it. Embargo never becomes itself: by device and inode where that shows, and by a counter in the environment where it does not (a copy, a
-//! script in between). A container that another kind of runtime made, before the node changed from runc to crun, say, is handed to that one, or
-//! it could be neither killed nor deleted. Not checked: whether the runtime is a good one.
+//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of
+//! dpkg keeps it beside, under a longer name), else, for an Embargo that stands in no runtime's
+//! place, `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his
+//! own without Embargo). Out: this process turned into that runtime, argv, environment and
+//! everything else as they came; or one error that says what is wrong with it. Embargo never
+//! becomes itself: by device and inode where that shows, and by a counter in the environment where
+//! it does not (a copy, a script in between). A container that another kind of runtime made, before
+//! the node changed from runc to crun, say, is handed to that one, or it could be neither killed
+//! nor deleted. Not checked: whether the runtime is a good one.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
@@ -31,8 +34,16 @@ const DEPTH: &str = "EMBARGO_DEPTH";
 /// So often is not by accident: engines nest containers, and each of them starts anew.
 const DEEPEST: u32 = 8;
 
-/// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and `delete` come without).
-pub(crate) const USUAL_FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and
+/// `delete` come without).
+pub(crate) const USUAL_FOLDERS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
 
 /// The most links that lead from one name of Embargo's to the next; the kernel follows no more.
 const MOST_LINKS: usize = 40;
@@ -74,7 +85,11 @@ impl Kind {
     #[must_use]
     pub fn grammars(self) -> Option<Grammars> {
         match self {
-            Self::Runc => Some(Grammars::only(Grammar::Runc).or(Grammars::only(Grammar::RuncEarly)).or(Grammars::only(Grammar::RuncNext))),
+            Self::Runc => Some(
+                Grammars::only(Grammar::Runc)
+                    .or(Grammars::only(Grammar::RuncEarly))
+                    .or(Grammars::only(Grammar::RuncNext)),
+            ),
             Self::Crun => Some(Grammars::only(Grammar::Crun)),
             Self::Youki => Some(Grammars::only(Grammar::Youki)),
             Self::Other => None,
@@ -115,19 +130,22 @@ impl RealRuntime {
         &self.path
     }
 
-    /// Its kind, by its name and that of the file that a link of this name leads to: when they differ, nobody knows.
+    /// Its kind, by its name and that of the file that a link of this name leads to: when they
+    /// differ, nobody knows.
     #[must_use]
     pub fn kind(&self) -> Kind {
         let kind = Kind::of(&self.path);
-        // Links among its folders change nothing about its name, and to follow them all takes longer than it takes to read the settings.
+        // Links among its folders change nothing about its name, and to follow them all takes
+        // longer than it takes to read the settings.
         match self.path.read_link().and_then(|_| self.path.canonicalize()) {
             Ok(file) if Kind::of(&file) != kind => Kind::Other,
             Ok(_) | Err(_) => kind,
         }
     }
 
-    /// The first element of argv that it gets in place of its path: the caller's own, when Embargo stands in its place, where it would have got that,
-    /// and when that says how crun runs a container.
+    /// The first element of argv that it gets in place of its path: the caller's own, when Embargo
+    /// stands in its place, where it would have got that, and when that says how crun runs a
+    /// container.
     fn name<'a>(&self, given: &Given<'a>) -> Option<&'a CStr> {
         let name = given.argv.first().copied()?;
         match self.place {
@@ -172,9 +190,17 @@ pub enum Fault {
 impl fmt::Display for DelegateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Itself(path) => write!(f, "cannot use {path:?} as the real runtime: it is embargo itself"),
-            Self::Relative(path) => write!(f, "cannot use {path:?} as the real runtime: the path must be absolute"),
-            Self::None => f.write_str("cannot find a real runtime: neither runc nor crun is in PATH or the usual folders"),
+            Self::Itself(path) => write!(
+                f,
+                "cannot use {path:?} as the real runtime: it is embargo itself"
+            ),
+            Self::Relative(path) => write!(
+                f,
+                "cannot use {path:?} as the real runtime: the path must be absolute"
+            ),
+            Self::None => f.write_str(
+                "cannot find a real runtime: neither runc nor crun is in PATH or the usual folders",
+            ),
             Self::Gone(place) => {
                 let [first, second] = DIVERTED;
                 write!(
@@ -182,7 +208,10 @@ impl fmt::Display for DelegateError {
                     "cannot find the real runtime: embargo stands in its place, {place:?}, and no program beside that has {first} or {second} added"
                 )
             }
-            Self::Loop(depth) => write!(f, "cannot become the real runtime: embargo has started itself {depth} times in a row"),
+            Self::Loop(depth) => write!(
+                f,
+                "cannot become the real runtime: embargo has started itself {depth} times in a row"
+            ),
             Self::Exec(path, fault) => {
                 write!(f, "cannot become the real runtime {path:?}")?;
                 match fault {
@@ -201,7 +230,12 @@ impl std::error::Error for DelegateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Exec(_, Fault::Other(errno)) => Some(errno),
-            Self::Itself(_) | Self::Relative(_) | Self::None | Self::Gone(_) | Self::Loop(_) | Self::Exec(..) => None,
+            Self::Itself(_)
+            | Self::Relative(_)
+            | Self::None
+            | Self::Gone(_)
+            | Self::Loop(_)
+            | Self::Exec(..) => None,
         }
     }
 }
@@ -214,14 +248,19 @@ impl DelegateError {
             Self::Itself(_) | Self::Relative(_) | Self::None | Self::Loop(_) => {
                 "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml"
             }
-            Self::Gone(_) => "put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is",
-            Self::Exec(..) => "install the runtime there, or set runtime in /etc/embargo/config.toml to where it is",
+            Self::Gone(_) => {
+                "put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is"
+            }
+            Self::Exec(..) => {
+                "install the runtime there, or set runtime in /etc/embargo/config.toml to where it is"
+            }
         }
     }
 }
 
-/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else, where it stands in no runtime's place, the first of
-/// `runc` and `crun` in `PATH` and the usual folders that is not Embargo itself. One that is configured for runc's place is not crun's.
+/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else, where
+/// it stands in no runtime's place, the first of `runc` and `crun` in `PATH` and the usual folders
+/// that is not Embargo itself. One that is configured for runc's place is not crun's.
 ///
 /// # Errors
 /// [`DelegateError`]; whether a configured runtime can be executed shows only when it is.
@@ -230,17 +269,32 @@ pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntim
 }
 
 /// The same for an Embargo that was executed by the path `own`.
-fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
+fn find_for(
+    own: Option<&Path>,
+    configured: Option<PathBuf>,
+    given: &Given<'_>,
+) -> Result<RealRuntime, DelegateError> {
     let depth = depth(given);
     if depth >= DEEPEST {
         return Err(DelegateError::Loop(depth));
     }
     let itself = process::own_identity();
-    let beside = |path| RealRuntime { path, place: Place::Beside, depth };
-    let elsewhere = |path| RealRuntime { path, place: Place::Elsewhere, depth };
+    let beside = |path| RealRuntime {
+        path,
+        place: Place::Beside,
+        depth,
+    };
+    let elsewhere = |path| RealRuntime {
+        path,
+        place: Place::Elsewhere,
+        depth,
+    };
     let Some(path) = configured else {
         let places = places(own);
-        if let Some(path) = places.iter().find_map(|place| diverted(place, itself.as_ref())) {
+        if let Some(path) = places
+            .iter()
+            .find_map(|place| diverted(place, itself.as_ref()))
+        {
             return Ok(beside(path));
         }
         if let Some(place) = places.into_iter().find(|place| taken(place) != Kind::Other) {
@@ -252,10 +306,14 @@ fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) 
         return Err(DelegateError::Relative(path));
     }
     if let Some(place) = own.filter(|own| are_different(taken(own), Kind::of(&path))) {
-        if let Some(path) = places(own).iter().find_map(|place| diverted(place, itself.as_ref())) {
+        if let Some(path) = places(own)
+            .iter()
+            .find_map(|place| diverted(place, itself.as_ref()))
+        {
             return Ok(beside(path));
         }
-        // Whoever configures crun may want it in runc's place, which every engine calls. Who called crun never gets what was configured for that.
+        // Whoever configures crun may want it in runc's place, which every engine calls. Who called
+        // crun never gets what was configured for that.
         if taken(place) != Kind::Runc {
             return Err(DelegateError::Gone(place.to_owned()));
         }
@@ -267,10 +325,14 @@ fn find_for(own: Option<&Path>, configured: Option<PathBuf>, given: &Given<'_>) 
     }
 }
 
-/// The paths at which Embargo stands when it was executed by `own`: that, and what each link leads to (`krun` is one to `crun`).
+/// The paths at which Embargo stands when it was executed by `own`: that, and what each link leads
+/// to (`krun` is one to `crun`).
 fn places(own: Option<&Path>) -> Vec<PathBuf> {
     // A path from the working directory would be looked for in a container's bundle.
-    let own = own.filter(|own| own.is_absolute()).map(Path::to_owned).or_else(|| Path::new("/proc/self/exe").read_link().ok());
+    let own = own
+        .filter(|own| own.is_absolute())
+        .map(Path::to_owned)
+        .or_else(|| Path::new("/proc/self/exe").read_link().ok());
     let next = |place: &PathBuf| {
         let target = place.read_link().ok()?;
         Some(place.parent()?.join(target))
@@ -278,10 +340,15 @@ fn places(own: Option<&Path>) -> Vec<PathBuf> {
     std::iter::successors(own, next).take(MOST_LINKS).collect()
 }
 
-/// The kind of the runtime whose path this is although Embargo stands there; other when it is one of Embargo's own names.
+/// The kind of the runtime whose path this is although Embargo stands there; other when it is one
+/// of Embargo's own names.
 fn taken(place: &Path) -> Kind {
     let name = place.file_name().unwrap_or_default().as_bytes();
-    if name.windows(7).any(|window| window == b"embargo") { Kind::Other } else { Kind::of(place) }
+    if name.windows(7).any(|window| window == b"embargo") {
+        Kind::Other
+    } else {
+        Kind::of(place)
+    }
 }
 
 /// Whether both kinds are known and not the same.
@@ -291,7 +358,11 @@ fn are_different(one: Kind, other: Kind) -> bool {
 
 /// How often Embargo became itself on the way here; what is no number counts as never.
 fn depth(given: &Given<'_>) -> u32 {
-    given.variable(DEPTH).and_then(OsStr::to_str).and_then(|depth| depth.parse().ok()).unwrap_or(0)
+    given
+        .variable(DEPTH)
+        .and_then(OsStr::to_str)
+        .and_then(|depth| depth.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The counter, one higher, for whoever becomes another program of Embargo's.
@@ -300,30 +371,50 @@ fn depth(given: &Given<'_>) -> u32 {
 /// The counter, when it is too high for that.
 pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
     let depth = depth(given);
-    let next = if depth < DEEPEST { CString::new(format!("{DEPTH}={}", depth + 1)).ok() } else { None };
+    let next = if depth < DEEPEST {
+        CString::new(format!("{DEPTH}={}", depth + 1)).ok()
+    } else {
+        None
+    };
     next.ok_or(depth)
 }
 
-/// The runtime that stood at this path before Embargo took it: only a diversion gives it such a name.
+/// The runtime that stood at this path before Embargo took it: only a diversion gives it such a
+/// name.
 fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf> {
-    let beside = |suffix: &&str| PathBuf::from([own.as_os_str(), OsStr::new(suffix)].into_iter().collect::<std::ffi::OsString>());
-    DIVERTED.iter().map(beside).find(|path| path.is_absolute() && is_real(path, itself))
+    let beside = |suffix: &&str| {
+        PathBuf::from(
+            [own.as_os_str(), OsStr::new(suffix)]
+                .into_iter()
+                .collect::<std::ffi::OsString>(),
+        )
+    };
+    DIVERTED
+        .iter()
+        .map(beside)
+        .find(|path| path.is_absolute() && is_real(path, itself))
 }
 
 /// Whether there is a program at this path that is not Embargo.
 pub(crate) fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
-    process::identity(path).is_ok_and(|identity| identity.is_program() && !itself.is_some_and(|itself| identity.is(itself)))
+    process::identity(path).is_ok_and(|identity| {
+        identity.is_program() && !itself.is_some_and(|itself| identity.is(itself))
+    })
 }
 
-/// The first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo. Where Embargo stands in the place of one, that one is what stood
-/// there, or else the next of its name, and never the other runtime.
+/// The first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo. Where
+/// Embargo stands in the place of one, that one is what stood there, or else the next of its name,
+/// and never the other runtime.
 ///
 /// # Errors
 /// [`DelegateError::Gone`] and [`DelegateError::None`].
 fn search(given: &Given<'_>, itself: Option<&Identity>) -> Result<PathBuf, DelegateError> {
     for name in ["runc", "crun"] {
         let is_embargo = |path: &PathBuf| {
-            itself.is_some_and(|itself| process::identity(path).is_ok_and(|identity| identity.is_program() && identity.is(itself)))
+            itself.is_some_and(|itself| {
+                process::identity(path)
+                    .is_ok_and(|identity| identity.is_program() && identity.is(itself))
+            })
         };
         let taken = candidates(name, given).find(is_embargo);
         let stood_there = taken.as_deref().and_then(|place| diverted(place, itself));
@@ -336,8 +427,8 @@ fn search(given: &Given<'_>, itself: Option<&Identity>) -> Result<PathBuf, Deleg
     Err(DelegateError::None)
 }
 
-/// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders named relative to the working directory do not
-/// count: it is often a container's bundle.
+/// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders
+/// named relative to the working directory do not count: it is often a container's bundle.
 fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
     candidates(name, given).find(|candidate| is_real(candidate, itself))
 }
@@ -345,16 +436,26 @@ fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<P
 /// Where a program of this name may be, in order.
 fn candidates<'a>(name: &'a str, given: &'a Given<'_>) -> impl Iterator<Item = PathBuf> + 'a {
     let path = given.variable("PATH").unwrap_or_default().as_bytes();
-    let folders = path.split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
-    let folders = folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).filter(|folder| folder.is_absolute());
+    let folders = path
+        .split(|&byte| byte == b':')
+        .map(|folder| Path::new(OsStr::from_bytes(folder)));
+    let folders = folders
+        .chain(USUAL_FOLDERS.into_iter().map(Path::new))
+        .filter(|folder| folder.is_absolute());
     folders.map(move |folder| folder.join(name))
 }
 
-/// The runtime for a container that exists and was made by another kind of runtime than `current`: the first of the settings' former runtimes of
-/// that kind, else the one in `PATH` and the usual folders. `None`, which is the rule, when `current` made it or nobody can tell; no fault of the
+/// The runtime for a container that exists and was made by another kind of runtime than `current`:
+/// the first of the settings' former runtimes of that kind, else the one in `PATH` and the usual
+/// folders. `None`, which is the rule, when `current` made it or nobody can tell; no fault of the
 /// settings or the state folders matters here.
 #[must_use]
-pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &Given<'_>) -> Option<RealRuntime> {
+pub fn former(
+    current: &RealRuntime,
+    named: &Named<'_>,
+    paths: &Paths,
+    given: &Given<'_>,
+) -> Option<RealRuntime> {
     let (own, other) = match current.kind() {
         Kind::Runc => (RuntimeKind::Runc, RuntimeKind::Crun),
         Kind::Crun => (RuntimeKind::Crun, RuntimeKind::Runc),
@@ -365,65 +466,117 @@ pub fn former(current: &RealRuntime, named: &Named<'_>, paths: &Paths, given: &G
         return None;
     }
     let itself = process::own_identity();
-    let configured = settings::load(paths).ok().flatten().map(|settings| settings.former_runtimes).unwrap_or_default();
+    let configured = settings::load(paths)
+        .ok()
+        .flatten()
+        .map(|settings| settings.former_runtimes)
+        .unwrap_or_default();
     let real = |path: &PathBuf| {
         let identity = process::identity(path);
-        Kind::of(path) == Kind::from(other) && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
+        Kind::of(path) == Kind::from(other)
+            && identity.is_ok_and(|identity| itself.is_some_and(|itself| !identity.is(&itself)))
     };
-    let path = configured.into_iter().find(real).or_else(|| look_up(other.word(), given, itself.as_ref()))?;
-    Some(RealRuntime { path, place: Place::Elsewhere, depth: current.depth })
+    let path = configured
+        .into_iter()
+        .find(real)
+        .or_else(|| look_up(other.word(), given, itself.as_ref()))?;
+    Some(RealRuntime {
+        path,
+        place: Place::Elsewhere,
+        depth: current.depth,
+    })
 }
 
-/// The program of the runtime that made containers of this kind, for whoever runs it beside himself: the settings' runtime, else the first of their
-/// former runtimes of that kind, else the one in `PATH` and the usual folders, a diverted one before what stands in its place. Never one of
-/// `embargo`, which is the gate by whatever path.
+/// The program of the runtime that made containers of this kind, for whoever runs it beside
+/// himself: the settings' runtime, else the first of their former runtimes of that kind, else the
+/// one in `PATH` and the usual folders, a diverted one before what stands in its place. Never one
+/// of `embargo`, which is the gate by whatever path.
 #[cfg(feature = "ctl")]
 #[must_use]
-pub fn of_kind(kind: RuntimeKind, settings: Option<&settings::Settings>, path: &OsStr, embargo: &[Identity]) -> Option<PathBuf> {
+pub fn of_kind(
+    kind: RuntimeKind,
+    settings: Option<&settings::Settings>,
+    path: &OsStr,
+    embargo: &[Identity],
+) -> Option<PathBuf> {
     let real = |path: &Path| {
         let identity = process::identity(path);
-        path.is_absolute() && identity.is_ok_and(|identity| identity.is_program() && !embargo.iter().any(|gate| identity.is(gate)))
+        path.is_absolute()
+            && identity.is_ok_and(|identity| {
+                identity.is_program() && !embargo.iter().any(|gate| identity.is(gate))
+            })
     };
-    let configured = settings.into_iter().flat_map(|settings| settings.runtime.iter().chain(&settings.former_runtimes));
+    let configured = settings
+        .into_iter()
+        .flat_map(|settings| settings.runtime.iter().chain(&settings.former_runtimes));
     let mut configured = configured.filter(|path| Kind::of(path) == Kind::from(kind) && real(path));
     configured.next().cloned().or_else(|| {
-        let folders = path.as_bytes().split(|&byte| byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
-        let folders: Vec<_> = folders.chain(USUAL_FOLDERS.into_iter().map(Path::new)).collect();
-        let named =
-            |suffix: &str| folders.iter().map(move |folder| folder.join(format!("{}{suffix}", kind.word()))).find(|path| real(path));
+        let folders = path
+            .as_bytes()
+            .split(|&byte| byte == b':')
+            .map(|folder| Path::new(OsStr::from_bytes(folder)));
+        let folders: Vec<_> = folders
+            .chain(USUAL_FOLDERS.into_iter().map(Path::new))
+            .collect();
+        let named = |suffix: &str| {
+            folders
+                .iter()
+                .map(move |folder| folder.join(format!("{}{suffix}", kind.word())))
+                .find(|path| real(path))
+        };
         DIVERTED.iter().copied().chain([""]).find_map(named)
     })
 }
 
-/// Whether a runtime of this kind has state of the container: below `root`, else in the folders of its own name under `$XDG_RUNTIME_DIR` and `/run`.
+/// Whether a runtime of this kind has state of the container: below `root`, else in the folders of
+/// its own name under `$XDG_RUNTIME_DIR` and `/run`.
 fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
-    let is_in = |root: &Path| process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok();
+    let is_in =
+        |root: &Path| process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok();
     if let Some(root) = root {
         return is_in(Path::new(root));
     }
-    let of_user = given.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    of_user.is_some_and(|folder| is_in(&Path::new(folder).join(kind.word()))) || is_in(&Path::new("/run").join(kind.word()))
+    let of_user = given
+        .variable("XDG_RUNTIME_DIR")
+        .filter(|folder| !folder.is_empty());
+    of_user.is_some_and(|folder| is_in(&Path::new(folder).join(kind.word())))
+        || is_in(&Path::new("/run").join(kind.word()))
 }
 
-/// Becomes the real runtime: the same process, with argv (its first element aside), environment (the counter aside), descriptors, folder, umask,
-/// limits and signals as they came. Returns only when that fails. Only the verdict makes an [`Admission`].
+/// Becomes the real runtime: the same process, with argv (its first element aside), environment
+/// (the counter aside), descriptors, folder, umask, limits and signals as they came. Returns only
+/// when that fails. Only the verdict makes an [`Admission`].
 #[must_use]
-pub fn become_runtime(_admission: Admission, runtime: &RealRuntime, given: &Given<'_>) -> DelegateError {
-    let fault = match (c_string(runtime.path.as_os_str().as_bytes()), c_string(format!("{DEPTH}={}", runtime.depth + 1).as_bytes())) {
+pub fn become_runtime(
+    _admission: Admission,
+    runtime: &RealRuntime,
+    given: &Given<'_>,
+) -> DelegateError {
+    let fault = match (
+        c_string(runtime.path.as_os_str().as_bytes()),
+        c_string(format!("{DEPTH}={}", runtime.depth + 1).as_bytes()),
+    ) {
         (Ok(program), Ok(variable)) => {
             let name = runtime.name(given).unwrap_or(&program);
-            fault(process::become_program(&program, name, given, &variable), &runtime.path)
+            fault(
+                process::become_program(&program, name, given, &variable),
+                &runtime.path,
+            )
         }
         (Err(fault), _) | (_, Err(fault)) => fault,
     };
     DelegateError::Exec(runtime.path.clone(), fault)
 }
 
-/// Whether crun takes a handler from this name of its own: `krun`, or `crun-wasm` and the like (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
+/// Whether crun takes a handler from this name of its own: `krun`, or `crun-wasm` and the like
+/// (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
 fn names_handler(name: &CStr) -> bool {
     let name = name.to_bytes();
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    base == b"krun" || base.strip_prefix(b"crun-").is_some_and(|handler| !handler.is_empty())
+    base == b"krun"
+        || base
+            .strip_prefix(b"crun-")
+            .is_some_and(|handler| !handler.is_empty())
 }
 
 /// A path with a zero byte in it cannot be handed to the kernel, so there is no such file.

@@ -1,7 +1,8 @@
 //! What happens in one call of the runtime?
 //!
-//! In: what the process was given. Out: this process turned into the real runtime, or the exit status of a refusal. The parts do the work; here
-//! is only the way through them, in the order of the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
+//! In: what the process was given. Out: this process turned into the real runtime, or the exit
+//! status of a refusal. The parts do the work; here is only the way through them, in the order of
+//! the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -42,7 +43,12 @@ pub fn run(given: &Given<'_>) -> u8 {
             hint_at_typo(&words);
             pass_on(&call, &paths, given)
         }
-        Call::Starts(starts) => Gate { paths: &paths, given, now: Timestamp::now() }.pass(starts),
+        Call::Starts(starts) => Gate {
+            paths: &paths,
+            given,
+            now: Timestamp::now(),
+        }
+        .pass(starts),
     };
     exit.code()
 }
@@ -55,7 +61,8 @@ fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     otherwise
 }
 
-/// Helps somebody at a terminal who mistyped a command of Embargo's own; the runtime answers that it does not know it.
+/// Helps somebody at a terminal who mistyped a command of Embargo's own; the runtime answers that
+/// it does not know it.
 fn hint_at_typo(words: &[&OsStr]) {
     if let Some(own) = call::nearly_own(words)
         && std::io::stderr().is_terminal()
@@ -68,8 +75,14 @@ fn hint_at_typo(words: &[&OsStr]) {
 fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     let error = match delegate::find(settings::runtime_line(paths), given) {
         Ok(runtime) => {
-            let former = call.named().and_then(|named| delegate::former(&runtime, named, paths, given));
-            delegate::become_runtime(verdict::nothing_starts(call), &former.unwrap_or(runtime), given)
+            let former = call
+                .named()
+                .and_then(|named| delegate::former(&runtime, named, paths, given));
+            delegate::become_runtime(
+                verdict::nothing_starts(call),
+                &former.unwrap_or(runtime),
+                given,
+            )
         }
         Err(error) => error,
     };
@@ -97,10 +110,15 @@ impl Gate<'_> {
         if let Some(spoken) = kind.grammars() {
             starts.settle(spoken);
         }
-        let log = starts.readings.first().and_then(|reading| LogTarget::of(&reading.globals));
+        let log = starts
+            .readings
+            .first()
+            .and_then(|reading| LogTarget::of(&reading.globals));
         starts.readings.retain(has_spec_file);
         match (self.verdict(&settings, &starts), runtime) {
-            (Verdict::Refuse(refusal), _) => refusal::announce(refusal.line(), log.as_ref(), dialect, self.now),
+            (Verdict::Refuse(refusal), _) => {
+                refusal::announce(refusal.line(), log.as_ref(), dialect, self.now)
+            }
             (Verdict::Admit(admission), Ok(runtime)) => {
                 let error = delegate::become_runtime(admission, &runtime, self.given);
                 self.fail(&error, log.as_ref(), dialect)
@@ -109,22 +127,36 @@ impl Gate<'_> {
         }
     }
 
-    /// The real runtime's path as the settings name it, or as it can still be read in settings that are broken elsewhere.
-    fn configured_runtime(&self, settings: &Result<Option<Settings>, SettingsError>) -> Option<PathBuf> {
+    /// The real runtime's path as the settings name it, or as it can still be read in settings that
+    /// are broken elsewhere.
+    fn configured_runtime(
+        &self,
+        settings: &Result<Option<Settings>, SettingsError>,
+    ) -> Option<PathBuf> {
         match settings {
             Ok(settings) => settings.as_ref()?.runtime.clone(),
             Err(_) => settings::runtime_line(self.paths),
         }
     }
 
-    fn fail(&self, error: &DelegateError, log: Option<&LogTarget<'_>>, dialect: LogDialect) -> Exit {
+    fn fail(
+        &self,
+        error: &DelegateError,
+        log: Option<&LogTarget<'_>>,
+        dialect: LogDialect,
+    ) -> Exit {
         let exit = refusal::announce(&refusal::failure_line(error), log, dialect, self.now);
         report::hint(error.hint());
         exit
     }
 
-    /// The verdict on every way in which the words can be read: one that is refused refuses the call.
-    fn verdict(&self, settings: &Result<Option<Settings>, SettingsError>, starts: &Starts<'_>) -> Verdict {
+    /// The verdict on every way in which the words can be read: one that is refused refuses the
+    /// call.
+    fn verdict(
+        &self,
+        settings: &Result<Option<Settings>, SettingsError>,
+        starts: &Starts<'_>,
+    ) -> Verdict {
         if let Some(admission) = verdict::no_start(starts) {
             return Verdict::Admit(admission);
         }
@@ -136,7 +168,10 @@ impl Gate<'_> {
                 refused @ Verdict::Refuse(_) => return refused,
             }
         }
-        admitted.map_or_else(|| self.judge(settings, Start::unread(starts)), Verdict::Admit)
+        admitted.map_or_else(
+            || self.judge(settings, Start::unread(starts)),
+            Verdict::Admit,
+        )
     }
 
     /// The verdict on one start; the system log gets to know what it must.
@@ -144,7 +179,8 @@ impl Gate<'_> {
         let judgement = match settings {
             Ok(Some(settings)) => self.judge_armed(settings, start),
             Ok(None) => {
-                let judgement = verdict::not_armed(&start.container, start.engine, &self.paths.settings);
+                let judgement =
+                    verdict::not_armed(&start.container, start.engine, &self.paths.settings);
                 if !file::mark(&self.paths.not_armed) {
                     return judgement.verdict;
                 }
@@ -152,7 +188,13 @@ impl Gate<'_> {
             }
             Err(error) => {
                 let glass = break_glass::load(self.paths);
-                verdict::settings_unreadable(&start.container, start.engine, error, glass.as_ref(), self.now)
+                verdict::settings_unreadable(
+                    &start.container,
+                    start.engine,
+                    error,
+                    glass.as_ref(),
+                    self.now,
+                )
             }
         };
         audit::send(&judgement.events);
@@ -161,11 +203,18 @@ impl Gate<'_> {
 
     fn judge_armed(&self, settings: &Settings, start: Start) -> Judgement {
         let (mut origin, bundle) = match start.bundle {
-            Ok(bundle) => (lineage::resolve_without_names(&bundle, self.paths, settings.resolve_timeout), Some(bundle)),
+            Ok(bundle) => (
+                lineage::resolve_without_names(&bundle, self.paths, settings.resolve_timeout),
+                Some(bundle),
+            ),
             Err(error) => (Err(error), None),
         };
         let ask = |origin: Result<&Origin, &LineageError>| {
-            store::look_up(self.paths, &settings.rules(), &origin.map(verdict::queries).unwrap_or_default())
+            store::look_up(
+                self.paths,
+                &settings.rules(),
+                &origin.map(verdict::queries).unwrap_or_default(),
+            )
         };
         let mut bans = ask(origin.as_ref());
         // Names are only worth their reading where a list bans images.
@@ -192,10 +241,24 @@ impl Gate<'_> {
             return judgement;
         }
         // What is only shown is only read when there is something to show.
-        let name = bundle.as_ref().and_then(|bundle| lineage::called(bundle).ok().flatten());
-        let labels = origin.as_ref().ok().and_then(Origin::facts).and_then(image::labels).unwrap_or_default();
-        let labels = Labels { source: labels.source.as_deref(), revision: labels.revision.as_deref() };
-        verdict::judge(&Case { name: name.as_deref(), labels, ..case })
+        let name = bundle
+            .as_ref()
+            .and_then(|bundle| lineage::called(bundle).ok().flatten());
+        let labels = origin
+            .as_ref()
+            .ok()
+            .and_then(Origin::facts)
+            .and_then(image::labels)
+            .unwrap_or_default();
+        let labels = Labels {
+            source: labels.source.as_deref(),
+            revision: labels.revision.as_deref(),
+        };
+        verdict::judge(&Case {
+            name: name.as_deref(),
+            labels,
+            ..case
+        })
     }
 }
 
@@ -210,27 +273,47 @@ impl Start {
     fn of(reading: &Reading<'_>) -> Self {
         let container = reading.id.to_string_lossy().into_owned();
         let bundle = bundle(reading);
-        let engine = bundle.as_ref().map_or(Engine::Unknown, |bundle| engine::place(bundle).family());
-        Self { container, engine, bundle }
+        let engine = bundle
+            .as_ref()
+            .map_or(Engine::Unknown, |bundle| engine::place(bundle).family());
+        Self {
+            container,
+            engine,
+            bundle,
+        }
     }
 
     /// The start of nobody knows what, because the words have too many readings.
     fn unread(starts: &Starts<'_>) -> Self {
-        let container = starts.readings.first().map_or_else(String::new, |reading| reading.id.to_string_lossy().into_owned());
-        Self { container, engine: Engine::Unknown, bundle: Err(Unknown::Call.into()) }
+        let container = starts.readings.first().map_or_else(String::new, |reading| {
+            reading.id.to_string_lossy().into_owned()
+        });
+        Self {
+            container,
+            engine: Engine::Unknown,
+            bundle: Err(Unknown::Call.into()),
+        }
     }
 }
 
 fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
-    let id = reading.id.to_str().and_then(ContainerId::parse).ok_or_else(|| Unknown::Id(reading.id.to_owned()))?;
+    let id = reading
+        .id
+        .to_str()
+        .and_then(ContainerId::parse)
+        .ok_or_else(|| Unknown::Id(reading.id.to_owned()))?;
     let path = Path::new(reading.bundle.unwrap_or_default());
-    Bundle::load(path, &id, reading.spec_file.map(Path::new)).map_err(|error| Unknown::Bundle(Box::new(error)).into())
+    Bundle::load(path, &id, reading.spec_file.map(Path::new))
+        .map_err(|error| Unknown::Bundle(Box::new(error)).into())
 }
 
-/// Whether the file is there that says what to start. Where it is not, the runtime starts nothing, and says so in its own words.
-/// A file that appears after this look is no way round: who can write into the bundle can call the real runtime himself.
+/// Whether the file is there that says what to start. Where it is not, the runtime starts nothing,
+/// and says so in its own words. A file that appears after this look is no way round: who can write
+/// into the bundle can call the real runtime himself.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
-    let spec_file = reading.spec_file.map_or_else(|| bundle.join("config.json"), PathBuf::from);
+    let spec_file = reading
+        .spec_file
+        .map_or_else(|| bundle.join("config.json"), PathBuf::from);
     !matches!(file::open(&spec_file, Guard::Any), Err(error) if error.is_absent())
 }

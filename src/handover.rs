@@ -1,9 +1,11 @@
 //! Who does what the gate hands over?
 //!
-//! `embargo exec-patch`, and `embargo check` of an archive, need a command line, threads and readers that must not stand in front of every container
-//! start, so another program of ours does it: `embargoctl`. In: the file that this process runs, and argv and environment as they came. Out: this process turned into the `embargoctl`
-//! beside that file, else in the usual folders; or one error. `PATH` does not count, whoever is called: what patches containers as root is not chosen by
-//! a variable. Not checked: whether that program is of the same version.
+//! `embargo exec-patch`, and `embargo check` of an archive, need a command line, threads and
+//! readers that must not stand in front of every container start, so another program of ours does
+//! it: `embargoctl`. In: the file that this process runs, and argv and environment as they came.
+//! Out: this process turned into the `embargoctl` beside that file, else in the usual folders; or
+//! one error. `PATH` does not count, whoever is called: what patches containers as root is not
+//! chosen by a variable. Not checked: whether that program is of the same version.
 
 use std::ffi::CString;
 use std::fmt;
@@ -32,9 +34,15 @@ pub enum HandoverError {
 impl fmt::Display for HandoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(Some(folder)) => write!(f, "cannot find {PROGRAM}, neither in {folder:?} nor in the usual folders"),
+            Self::Missing(Some(folder)) => write!(
+                f,
+                "cannot find {PROGRAM}, neither in {folder:?} nor in the usual folders"
+            ),
             Self::Missing(None) => write!(f, "cannot find {PROGRAM} in the usual folders"),
-            Self::Loop(depth) => write!(f, "cannot run {PROGRAM}: embargo has started itself {depth} times in a row"),
+            Self::Loop(depth) => write!(
+                f,
+                "cannot run {PROGRAM}: embargo has started itself {depth} times in a row"
+            ),
             Self::Exec(path, _) => write!(f, "cannot run {path:?}"),
         }
     }
@@ -70,22 +78,38 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     let itself = process::own_identity();
     let folder = own_folder();
     let usual = USUAL_FOLDERS.iter().map(Path::new);
-    let candidates = folder.as_deref().into_iter().chain(usual).map(|folder| folder.join(PROGRAM));
-    let Some(path) = first(candidates, itself.as_ref()) else { return HandoverError::Missing(folder) };
+    let candidates = folder
+        .as_deref()
+        .into_iter()
+        .chain(usual)
+        .map(|folder| folder.join(PROGRAM));
+    let Some(path) = first(candidates, itself.as_ref()) else {
+        return HandoverError::Missing(folder);
+    };
     match CString::new(path.as_os_str().as_bytes()) {
-        Ok(program) => HandoverError::Exec(path, process::become_program(&program, &program, given, &depth)),
+        Ok(program) => HandoverError::Exec(
+            path,
+            process::become_program(&program, &program, given, &depth),
+        ),
         Err(_) => HandoverError::Exec(path, Errno::EINVAL),
     }
 }
 
 /// The folder of the file that this process runs, links followed.
 fn own_folder() -> Option<PathBuf> {
-    let own = std::fs::read_link("/proc/self/exe").ok().or_else(|| process::executed_path()?.canonicalize().ok())?;
-    own.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned)
+    let own = std::fs::read_link("/proc/self/exe")
+        .ok()
+        .or_else(|| process::executed_path()?.canonicalize().ok())?;
+    own.parent()
+        .filter(|folder| folder.is_absolute())
+        .map(Path::to_owned)
 }
 
 /// The first program among these that is not this one.
-fn first(mut candidates: impl Iterator<Item = PathBuf>, itself: Option<&Identity>) -> Option<PathBuf> {
+fn first(
+    mut candidates: impl Iterator<Item = PathBuf>,
+    itself: Option<&Identity>,
+) -> Option<PathBuf> {
     candidates.find(|path| delegate::is_real(path, itself))
 }
 
@@ -100,17 +124,37 @@ mod tests {
         std::os::unix::fs::symlink("/proc/self/exe", at("itself")).unwrap();
         std::os::unix::fs::symlink("/bin/sh", at("other")).unwrap();
         std::fs::create_dir(at("folder")).unwrap();
-        let found = |names: &[&str]| first(names.iter().map(|name| at(name)), process::own_identity().as_ref());
-        assert_eq!(found(&["no", "folder", "itself", "other"]), Some(at("other")));
+        let found = |names: &[&str]| {
+            first(
+                names.iter().map(|name| at(name)),
+                process::own_identity().as_ref(),
+            )
+        };
+        assert_eq!(
+            found(&["no", "folder", "itself", "other"]),
+            Some(at("other"))
+        );
         assert_eq!(found(&["itself"]), None);
-        assert_eq!(own_folder().as_deref(), std::env::current_exe().unwrap().parent());
+        assert_eq!(
+            own_folder().as_deref(),
+            std::env::current_exe().unwrap().parent()
+        );
     }
 
     #[test]
     fn what_is_missing_is_said_with_what_to_do() {
         let missing = HandoverError::Missing(Some("/opt".into()));
-        assert_eq!(missing.to_string(), "cannot find embargoctl, neither in \"/opt\" nor in the usual folders");
-        assert_eq!(missing.hint(), "embargoctl does this: install it beside embargo");
-        assert_eq!(HandoverError::Loop(8).to_string(), "cannot run embargoctl: embargo has started itself 8 times in a row");
+        assert_eq!(
+            missing.to_string(),
+            "cannot find embargoctl, neither in \"/opt\" nor in the usual folders"
+        );
+        assert_eq!(
+            missing.hint(),
+            "embargoctl does this: install it beside embargo"
+        );
+        assert_eq!(
+            HandoverError::Loop(8).to_string(),
+            "cannot run embargoctl: embargo has started itself 8 times in a row"
+        );
     }
 }

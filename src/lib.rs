@@ -7,7 +7,8 @@
 //! flags
 //! ```
 //!
-//! The modules stand in the order in which data passes through them; each uses only those before it.
+//! The modules stand in the order in which data passes through them; each uses only those before
+//! it.
 
 pub mod sys;
 pub mod paths;

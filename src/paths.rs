@@ -1,7 +1,8 @@
 //! Where does everything stand on a node?
 //!
-//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a folder before them all with `EMBARGO_ROOT`, for trying things out
-//! and for tests; for a privileged caller the environment changes nothing, or whoever sets a variable for an engine could lift every ban.
+//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a folder before them all
+//! with `EMBARGO_ROOT`, for trying things out and for tests; for a privileged caller the
+//! environment changes nothing, or whoever sets a variable for an engine could lift every ban.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ pub struct Paths {
     pub list: PathBuf,
     /// Its second copy, of the same version: `/var/lib/embargo/banlist.copy.lst`.
     pub copy: PathBuf,
-    /// Where earlier versions of the program kept the list before the one in force, `/var/lib/embargo/banlist.previous.lst`. Nothing reads it.
+    /// Where earlier versions of the program kept the list before the one in force,
+    /// `/var/lib/embargo/banlist.previous.lst`. Nothing reads it.
     pub previous: PathBuf,
     /// The newest list ever installed: `/var/lib/embargo/floor`.
     pub floor: PathBuf,
@@ -31,7 +33,8 @@ pub struct Paths {
     pub lineage: PathBuf,
     /// What `exec-patch` did: `/var/lib/embargo/patches`.
     pub patches: PathBuf,
-    /// Made when the system log has been told that the node is not armed, gone with a restart: `/run/embargo/not-armed`.
+    /// Made when the system log has been told that the node is not armed, gone with a restart:
+    /// `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
     /// What `exec-patch` hands to runtimes while they run: `/run/embargo/entered`.
     pub entered: PathBuf,
@@ -62,10 +65,15 @@ impl Paths {
     /// A path as this node's own files write it: below the root, unless it is written so already.
     #[must_use]
     pub fn of_node(&self, path: &Path) -> PathBuf {
-        if path.starts_with(&self.root) { path.to_owned() } else { self.root.join(path.strip_prefix("/").unwrap_or(path)) }
+        if path.starts_with(&self.root) {
+            path.to_owned()
+        } else {
+            self.root.join(path.strip_prefix("/").unwrap_or(path))
+        }
     }
 
-    /// The paths for this caller: `root` (the value of `EMBARGO_ROOT`) counts only when `privileged` is false and it is absolute.
+    /// The paths for this caller: `root` (the value of `EMBARGO_ROOT`) counts only when
+    /// `privileged` is false and it is absolute.
     #[must_use]
     pub fn for_caller(root: Option<&OsStr>, privileged: bool) -> Self {
         match root.map(Path::new) {
@@ -81,10 +89,15 @@ mod tests {
 
     #[test]
     fn what_a_node_elsewhere_calls_its_own_is_below_its_root() {
-        for (root, path, found) in
-            [("/", "/var/lib/x", "/var/lib/x"), ("/mnt", "/var/lib/x", "/mnt/var/lib/x"), ("/mnt", "/mnt/x", "/mnt/x")]
-        {
-            assert_eq!(Paths::below(Path::new(root)).of_node(Path::new(path)), Path::new(found));
+        for (root, path, found) in [
+            ("/", "/var/lib/x", "/var/lib/x"),
+            ("/mnt", "/var/lib/x", "/mnt/var/lib/x"),
+            ("/mnt", "/mnt/x", "/mnt/x"),
+        ] {
+            assert_eq!(
+                Paths::below(Path::new(root)).of_node(Path::new(path)),
+                Path::new(found)
+            );
         }
     }
 
@@ -95,6 +108,9 @@ mod tests {
         assert_eq!(Paths::for_caller(Some(OsStr::new("/tmp/x")), true), node);
         assert_eq!(Paths::for_caller(Some(OsStr::new("tmp/x")), false), node);
         assert_eq!(Paths::for_caller(None, false), node);
-        assert_eq!(Paths::for_caller(Some(OsStr::new("/tmp/x")), false).list, Path::new("/tmp/x/var/lib/embargo/banlist.lst"));
+        assert_eq!(
+            Paths::for_caller(Some(OsStr::new("/tmp/x")), false).list,
+            Path::new("/tmp/x/var/lib/embargo/banlist.lst")
+        );
     }
 }

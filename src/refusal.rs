@@ -1,10 +1,13 @@
 //! How is a refusal heard?
 //!
-//! In: one line, and where the caller wants the runtime's log. Out: the line where each engine looks for it: containerd's shim, and so Docker and CRI,
-//! in the log file (containerd: cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`), conmon, Podman, CRI-O and BuildKit on standard
-//! error; nothing on standard output, exit status 1. The gate's own failures are said in the same way. The log's path is the caller's word
-//! and is opened as the runtime itself would open it, links followed; but a FIFO without a reader is not waited for, no folder is made, and
-//! whatever goes wrong with the log, standard error still gets the line. Nothing here is called when a container is admitted.
+//! In: one line, and where the caller wants the runtime's log. Out: the line where each engine
+//! looks for it: containerd's shim, and so Docker and CRI, in the log file (containerd:
+//! cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`), conmon, Podman, CRI-O and
+//! BuildKit on standard error; nothing on standard output, exit status 1. The gate's own failures
+//! are said in the same way. The log's path is the caller's word and is opened as the runtime
+//! itself would open it, links followed; but a FIFO without a reader is not waited for, no folder
+//! is made, and whatever goes wrong with the log, standard error still gets the line. Nothing here
+//! is called when a container is admitted.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -24,7 +27,8 @@ use crate::sys::system_log::{self, Record, Sockets};
 pub enum LogDialect {
     /// A path, whatever it looks like (runc, youki).
     Path,
-    /// With a colon in it, `file:PATH`, `journald:ID` or `syslog:ID` (crun: src/libcrun/error.c, `get_log_type`).
+    /// With a colon in it, `file:PATH`, `journald:ID` or `syslog:ID` (crun: src/libcrun/error.c,
+    /// `get_log_type`).
     Crun,
 }
 
@@ -38,7 +42,8 @@ enum Destination<'a> {
     Nowhere,
 }
 
-/// The line for a failure of the gate itself, such as a real runtime that cannot be run, in the voice of a refusal.
+/// The line for a failure of the gate itself, such as a real runtime that cannot be run, in the
+/// voice of a refusal.
 #[must_use]
 pub fn failure_line(error: &(dyn Error + 'static)) -> String {
     line::for_engine(&format!("embargo: {}", line::causes(error)))
@@ -46,27 +51,51 @@ pub fn failure_line(error: &(dyn Error + 'static)) -> String {
 
 /// Says `line` where the engine looks for it, and returns the exit status to end with.
 #[must_use]
-pub fn announce(line: &str, log: Option<&LogTarget<'_>>, dialect: LogDialect, now: Timestamp) -> Exit {
+pub fn announce(
+    line: &str,
+    log: Option<&LogTarget<'_>>,
+    dialect: LogDialect,
+    now: Timestamp,
+) -> Exit {
     let line = line::for_engine(line);
     if let Some(log) = log {
-        // A full disk or a missing folder has nobody to be told to but the reader of standard error, who gets what matters next.
+        // A full disk or a missing folder has nobody to be told to but the reader of standard
+        // error, who gets what matters next.
         drop(write_log(&Sockets::system(), log, dialect, &line, now));
     }
     report::remark(&line);
     Exit::Failed
 }
 
-fn write_log(sockets: &Sockets, log: &LogTarget<'_>, dialect: LogDialect, line: &str, now: Timestamp) -> io::Result<()> {
+fn write_log(
+    sockets: &Sockets,
+    log: &LogTarget<'_>,
+    dialect: LogDialect,
+    line: &str,
+    now: Timestamp,
+) -> io::Result<()> {
     let text = formatted(line, log.format, now);
-    let record = |identifier, fields| Record { identifier, facility: system_log::USER, priority: 3, message: text.as_str(), fields };
+    let record = |identifier, fields| Record {
+        identifier,
+        facility: system_log::USER,
+        priority: 3,
+        message: text.as_str(),
+        fields,
+    };
     match destination(log.target, dialect) {
         Destination::File(path) => append(path, &text),
-        Destination::Journal(id) => {
-            Ok(system_log::journal(&sockets.journal, &record("embargo", vec![("ID", id.to_owned())]), system_log::soon())?)
-        }
+        Destination::Journal(id) => Ok(system_log::journal(
+            &sockets.journal,
+            &record("embargo", vec![("ID", id.to_owned())]),
+            system_log::soon(),
+        )?),
         Destination::Syslog(id) => {
             let identifier = if id.is_empty() { "embargo" } else { id };
-            Ok(system_log::syslog(&sockets.syslog, &record(identifier, vec![]), system_log::soon())?)
+            Ok(system_log::syslog(
+                &sockets.syslog,
+                &record(identifier, vec![]),
+                system_log::soon(),
+            )?)
         }
         Destination::Nowhere => Ok(()),
     }
@@ -89,19 +118,29 @@ fn destination(target: &OsStr, dialect: LogDialect) -> Destination<'_> {
     }
 }
 
-/// The record in the format asked for: one JSON object, or logrus's text, which is what runc writes without `--log-format`.
+/// The record in the format asked for: one JSON object, or logrus's text, which is what runc writes
+/// without `--log-format`.
 fn formatted(line: &str, format: Option<&OsStr>, now: Timestamp) -> String {
     match format.map(OsStr::as_bytes) {
-        Some(b"json") => format!(r#"{{"level":"error","msg":{},"time":"{now}"}}"#, serde_json::Value::from(line)),
+        Some(b"json") => format!(
+            r#"{{"level":"error","msg":{},"time":"{now}"}}"#,
+            serde_json::Value::from(line)
+        ),
         Some(_) | None => format!("time=\"{now}\" level=error msg={line:?}"),
     }
 }
 
-/// Appends a line in one write, so that records of concurrent writers do not mix (BuildKit's builds share one log). A file whose last line was cut
-/// off gets a line end first: one unreadable line makes containerd's shim drop the whole log.
+/// Appends a line in one write, so that records of concurrent writers do not mix (BuildKit's builds
+/// share one log). A file whose last line was cut off gets a line end first: one unreadable line
+/// makes containerd's shim drop the whole log.
 fn append(path: &Path, text: &str) -> io::Result<()> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags).open(path)?;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .custom_flags(flags)
+        .open(path)?;
     let start = if is_cut_off(&file, path) { "\n" } else { "" };
     file.write_all(format!("{start}{text}\n").as_bytes())
 }
@@ -112,7 +151,10 @@ fn is_cut_off(file: &File, path: &Path) -> bool {
         let facts = file.metadata()?;
         let mut last = [b'\n'];
         if facts.is_file() && facts.len() > 0 {
-            let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+            let reader = OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open(path)?;
             reader.read_exact_at(&mut last, facts.len() - 1)?;
         }
         Ok(last[0])
@@ -127,20 +169,33 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
     use std::path::PathBuf;
 
-    const LINE: &str = "embargo: refused web-1: is \"a b\", banned by BAN-1 (critical) since 2026-11-20; list 412";
+    const LINE: &str =
+        "embargo: refused web-1: is \"a b\", banned by BAN-1 (critical) since 2026-11-20; list 412";
 
     fn now() -> Timestamp {
         Timestamp::parse("2026-11-20T14:00:00Z").unwrap()
     }
 
     fn log<'a>(target: &'a Path, format: Option<&'a str>) -> LogTarget<'a> {
-        LogTarget { target: target.as_os_str(), format: format.map(OsStr::new) }
+        LogTarget {
+            target: target.as_os_str(),
+            format: format.map(OsStr::new),
+        }
     }
 
     /// Announces to `target` with a system log that does not exist.
     fn write(target: &Path, format: Option<&str>) -> io::Result<()> {
-        let sockets = Sockets { journal: "/nowhere".into(), syslog: "/nowhere".into() };
-        write_log(&sockets, &log(target, format), LogDialect::Path, LINE, now())
+        let sockets = Sockets {
+            journal: "/nowhere".into(),
+            syslog: "/nowhere".into(),
+        };
+        write_log(
+            &sockets,
+            &log(target, format),
+            LogDialect::Path,
+            LINE,
+            now(),
+        )
     }
 
     fn text(path: &Path) -> String {
@@ -149,7 +204,12 @@ mod tests {
 
     fn file_with(folder: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
         let path = folder.path().join("log");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).unwrap();
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .unwrap();
         file.write_all(bytes).unwrap();
         path
     }
@@ -159,7 +219,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         write(&path, Some("json")).unwrap();
-        let json = format!("{{\"level\":\"error\",\"msg\":{},\"time\":\"2026-11-20T14:00:00Z\"}}\n", serde_json::to_string(LINE).unwrap());
+        let json = format!(
+            "{{\"level\":\"error\",\"msg\":{},\"time\":\"2026-11-20T14:00:00Z\"}}\n",
+            serde_json::to_string(LINE).unwrap()
+        );
         assert_eq!(text(&path), json);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o133, 0);
         let logrus = format!("time=\"2026-11-20T14:00:00Z\" level=error msg={LINE:?}\n");
@@ -171,12 +234,23 @@ mod tests {
     #[test]
     fn the_record_stays_readable_behind_a_line_that_was_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        for (before, between) in [(&b""[..], ""), (b"{}\n", ""), (b"{}", "\n"), (b"{\"level\":\"warn", "\n")] {
+        for (before, between) in [
+            (&b""[..], ""),
+            (b"{}\n", ""),
+            (b"{}", "\n"),
+            (b"{\"level\":\"warn", "\n"),
+        ] {
             let path = file_with(&folder, before);
             write(&path, Some("json")).unwrap();
             let text = text(&path);
-            let start = format!("{}{between}{{\"level\":\"error\",", str::from_utf8(before).unwrap());
-            assert!(text.starts_with(&start) && text.ends_with("\"}\n"), "{text}");
+            let start = format!(
+                "{}{between}{{\"level\":\"error\",",
+                str::from_utf8(before).unwrap()
+            );
+            assert!(
+                text.starts_with(&start) && text.ends_with("\"}\n"),
+                "{text}"
+            );
         }
     }
 
@@ -191,8 +265,15 @@ mod tests {
             (fifo, libc::ENXIO),
             ("/dev/full".into(), libc::ENOSPC),
         ] {
-            assert_eq!(write(&path, Some("json")).unwrap_err().raw_os_error(), Some(errno), "{path:?}");
-            assert_eq!(announce(LINE, Some(&log(&path, None)), LogDialect::Path, now()), Exit::Failed);
+            assert_eq!(
+                write(&path, Some("json")).unwrap_err().raw_os_error(),
+                Some(errno),
+                "{path:?}"
+            );
+            assert_eq!(
+                announce(LINE, Some(&log(&path, None)), LogDialect::Path, now()),
+                Exit::Failed
+            );
         }
         assert!(folder.path().join("none").metadata().is_err());
     }
@@ -200,12 +281,36 @@ mod tests {
     #[test]
     fn only_crun_knows_other_places_than_files() {
         for (target, dialect, place) in [
-            ("/b/log.json", LogDialect::Path, Destination::File(Path::new("/b/log.json"))),
-            ("--root", LogDialect::Path, Destination::File(Path::new("--root"))),
-            ("journald:web-1", LogDialect::Path, Destination::File(Path::new("journald:web-1"))),
-            ("/b/log.json", LogDialect::Crun, Destination::File(Path::new("/b/log.json"))),
-            ("file:/b:c", LogDialect::Crun, Destination::File(Path::new("/b:c"))),
-            ("journald:web-1", LogDialect::Crun, Destination::Journal("web-1")),
+            (
+                "/b/log.json",
+                LogDialect::Path,
+                Destination::File(Path::new("/b/log.json")),
+            ),
+            (
+                "--root",
+                LogDialect::Path,
+                Destination::File(Path::new("--root")),
+            ),
+            (
+                "journald:web-1",
+                LogDialect::Path,
+                Destination::File(Path::new("journald:web-1")),
+            ),
+            (
+                "/b/log.json",
+                LogDialect::Crun,
+                Destination::File(Path::new("/b/log.json")),
+            ),
+            (
+                "file:/b:c",
+                LogDialect::Crun,
+                Destination::File(Path::new("/b:c")),
+            ),
+            (
+                "journald:web-1",
+                LogDialect::Crun,
+                Destination::Journal("web-1"),
+            ),
             ("syslog:", LogDialect::Crun, Destination::Syslog("")),
             ("/b:c", LogDialect::Crun, Destination::Nowhere),
         ] {
@@ -216,23 +321,47 @@ mod tests {
     #[test]
     fn cruns_targets_reach_the_system_log() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("syslog") };
-        let (journal, syslog) = (UnixDatagram::bind(&sockets.journal).unwrap(), UnixDatagram::bind(&sockets.syslog).unwrap());
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("syslog"),
+        };
+        let (journal, syslog) = (
+            UnixDatagram::bind(&sockets.journal).unwrap(),
+            UnixDatagram::bind(&sockets.syslog).unwrap(),
+        );
         let told = |target: &str, socket: &UnixDatagram| {
-            write_log(&sockets, &log(Path::new(target), Some("json")), LogDialect::Crun, "embargo: x", now()).unwrap();
+            write_log(
+                &sockets,
+                &log(Path::new(target), Some("json")),
+                LogDialect::Crun,
+                "embargo: x",
+                now(),
+            )
+            .unwrap();
             let mut bytes = [0; 1_024];
             let length = socket.recv(&mut bytes).unwrap();
             String::from_utf8_lossy(&bytes[..length]).into_owned()
         };
         let json = r#"{"level":"error","msg":"embargo: x","time":"2026-11-20T14:00:00Z"}"#;
-        let expected = format!("MESSAGE={json}\nPRIORITY=3\nSYSLOG_FACILITY=1\nSYSLOG_IDENTIFIER=embargo\nID=web-1\n");
+        let expected = format!(
+            "MESSAGE={json}\nPRIORITY=3\nSYSLOG_FACILITY=1\nSYSLOG_IDENTIFIER=embargo\nID=web-1\n"
+        );
         assert_eq!(told("journald:web-1", &journal), expected);
-        assert_eq!(told("syslog:web-1", &syslog), format!("<11>web-1[{}]: {json}", std::process::id()));
+        assert_eq!(
+            told("syslog:web-1", &syslog),
+            format!("<11>web-1[{}]: {json}", std::process::id())
+        );
     }
 
     #[test]
     fn a_failure_of_the_gate_has_the_voice_of_a_refusal() {
-        let error = crate::sys::file::FileError::Io("/usr/bin/runc".into(), io::Error::from_raw_os_error(libc::EACCES));
-        assert_eq!(failure_line(&error), "embargo: cannot read \"/usr/bin/runc\": access refused");
+        let error = crate::sys::file::FileError::Io(
+            "/usr/bin/runc".into(),
+            io::Error::from_raw_os_error(libc::EACCES),
+        );
+        assert_eq!(
+            failure_line(&error),
+            "embargo: cannot read \"/usr/bin/runc\": access refused"
+        );
     }
 }

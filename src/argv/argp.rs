@@ -1,8 +1,9 @@
 //! How does crun read its command line?
 //!
-//! With glibc's argp in order (`ARGP_IN_ORDER`): two dashes for long flags, of which a beginning is enough; one dash for
-//! letters, which may be joined (`-db X`, `-bX`; `-b=X` means `=X`); a value is whatever comes next, be it `--`. Flags end at the first word that
-//! is none, for the command and again for the container ID, behind which nothing may follow.
+//! With glibc's argp in order (`ARGP_IN_ORDER`): two dashes for long flags, of which a beginning is
+//! enough; one dash for letters, which may be joined (`-db X`, `-bX`; `-b=X` means `=X`); a value
+//! is whatever comes next, be it `--`. Flags end at the first word that is none, for the command
+//! and again for the container ID, behind which nothing may follow.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,22 +12,39 @@ use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
 /// What crun makes of the words.
-pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+pub(super) fn read<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     let mut found = Found::default();
     let start = parse(words, flags::CRUN.global, guesses, &mut found)?;
-    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else { return Err(Stop::Rejected) };
-    let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
+    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else {
+        return Err(Stop::Rejected);
+    };
+    let Some(command) = Command::named(word) else {
+        return Ok(named::outcome(word, rest, &found));
+    };
     let end = parse(rest, flags::CRUN.of(command), guesses, &mut found)?;
     let positional = rest.get(end..).unwrap_or_default();
     // `restore` lets one more word stand behind the ID (src/restore.c, `crun_assert_n_args`).
-    let most = if command == Command::Restore && positional.len() == 2 { 1 } else { positional.len() };
-    // This very word is no name of a file to crun: it reads the bundle's then (src/create.c, src/run.c).
+    let most = if command == Command::Restore && positional.len() == 2 {
+        1
+    } else {
+        positional.len()
+    };
+    // This very word is no name of a file to crun: it reads the bundle's then (src/create.c,
+    // src/run.c).
     found.spec_file = found.spec_file.filter(|file| *file != "config.json");
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
 /// Takes flags from the front and tells where they end.
-fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &mut Found<'a>) -> Result<usize, Stop<'a>> {
+fn parse<'a>(
+    words: &[&'a OsStr],
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+) -> Result<usize, Stop<'a>> {
     let mut at = 0;
     while let Some(word) = words.get(at).map(|word| word.as_bytes()) {
         if word.len() < 2 || word[0] != b'-' {
@@ -59,18 +77,32 @@ fn take_long<'a>(
     let flag = long(table, guesses, name, value)?;
     match (flag.takes, value) {
         (Takes::Nothing | Takes::NextWord, Some(_)) => Err(Stop::Rejected),
-        (Takes::Nothing, None) | (Takes::Attached, _) | (Takes::Value, Some(_)) => found.note(flag.means, value).map(|()| false),
-        (Takes::Value | Takes::NextWord, None) => found.note(flag.means, Some(next.ok_or(Stop::Rejected)?)).map(|()| true),
+        (Takes::Nothing, None) | (Takes::Attached, _) | (Takes::Value, Some(_)) => {
+            found.note(flag.means, value).map(|()| false)
+        }
+        (Takes::Value | Takes::NextWord, None) => found
+            .note(flag.means, Some(next.ok_or(Stop::Rejected)?))
+            .map(|()| true),
     }
 }
 
-/// The flag of this name, else the first of those that begin so. crun rejects a beginning of several flags, save that 1.8.1 takes `--roo` for
-/// `--root` though it has `--rootless`; where it does reject, nothing starts, whatever is read here.
-fn long<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8], value: Option<&[u8]>) -> Result<Flag, Stop<'a>> {
+/// The flag of this name, else the first of those that begin so. crun rejects a beginning of
+/// several flags, save that 1.8.1 takes `--roo` for `--root` though it has `--rootless`; where it
+/// does reject, nothing starts, whatever is read here.
+fn long<'a>(
+    table: &Table,
+    guesses: &Guesses<'a>,
+    name: &'a [u8],
+    value: Option<&[u8]>,
+) -> Result<Flag, Stop<'a>> {
     let exact = flags::all(table).find(|flag| flag.long.as_bytes() == name);
     let beginning = || flags::all(table).find(|flag| flag.long.as_bytes().starts_with(name));
     let guessed = || flags::assumed(guesses, name, None);
-    exact.or_else(guessed).or_else(beginning).or_else(|| flags::assumed(guesses, name, value)).ok_or(Stop::Unknown(name))
+    exact
+        .or_else(guessed)
+        .or_else(beginning)
+        .or_else(|| flags::assumed(guesses, name, value))
+        .ok_or(Stop::Unknown(name))
 }
 
 /// Takes letters joined behind one dash; tells whether the next word is the value of the last.
@@ -89,9 +121,13 @@ fn take_letters<'a>(
             Takes::Nothing => found.note(flag.means, None)?,
             Takes::Attached => return Ok(false),
             Takes::Value | Takes::NextWord if attached.is_empty() => {
-                return found.note(flag.means, Some(next.ok_or(Stop::Rejected)?)).map(|()| true);
+                return found
+                    .note(flag.means, Some(next.ok_or(Stop::Rejected)?))
+                    .map(|()| true);
             }
-            Takes::Value | Takes::NextWord => return found.note(flag.means, Some(attached)).map(|()| false),
+            Takes::Value | Takes::NextWord => {
+                return found.note(flag.means, Some(attached)).map(|()| false);
+            }
         }
     }
     Ok(false)

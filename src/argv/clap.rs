@@ -1,7 +1,8 @@
 //! How does youki read its command line?
 //!
-//! With clap: two dashes for long flags, in full; one dash for letters, which may be joined (`-bX`, `-b=X` and `-b X` all mean `X`); a value may not
-//! look like a flag; flags and the container ID in any order, until `--`. Global flags stand before the command.
+//! With clap: two dashes for long flags, in full; one dash for letters, which may be joined (`-bX`,
+//! `-b=X` and `-b X` all mean `X`); a value may not look like a flag; flags and the container ID in
+//! any order, until `--`. Global flags stand before the command.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,14 +11,25 @@ use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
 /// What youki makes of the words.
-pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+pub(super) fn read<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     let mut found = Found::default();
     let (positional, start) = parse(words, flags::YOUKI.global, guesses, &mut found, 1)?;
-    let Some(&word) = positional.first() else { return Ok(Outcome::Shows) };
+    let Some(&word) = positional.first() else {
+        return Ok(Outcome::Shows);
+    };
     let rest = words.get(start..).unwrap_or_default();
     match Command::named(word) {
         Some(command @ (Command::Create | Command::Run)) => {
-            let (positional, _) = parse(rest, flags::YOUKI.of(command), guesses, &mut found, usize::MAX)?;
+            let (positional, _) = parse(
+                rest,
+                flags::YOUKI.of(command),
+                guesses,
+                &mut found,
+                usize::MAX,
+            )?;
             found.reading(command, &positional, Grammar::Youki)
         }
         // youki has no `restore`.
@@ -48,8 +60,12 @@ fn parse<'a>(
                 positional.extend_from_slice(&words[at..]);
                 break;
             }
-            [b'-', b'-', long @ ..] => at += usize::from(take_long(long, next, table, guesses, found)?),
-            [b'-', letters @ ..] if !letters.is_empty() => at += usize::from(take_letters(letters, next, table, guesses, found)?),
+            [b'-', b'-', long @ ..] => {
+                at += usize::from(take_long(long, next, table, guesses, found)?)
+            }
+            [b'-', letters @ ..] if !letters.is_empty() => {
+                at += usize::from(take_letters(letters, next, table, guesses, found)?)
+            }
             [..] => positional.push(word),
         }
     }
@@ -66,7 +82,9 @@ fn take_long<'a>(
 ) -> Result<bool, Stop<'a>> {
     let mut halves = word.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-    let flag = flags::all(table).find(|flag| flag.long.as_bytes() == name).or_else(|| flags::assumed(guesses, name, value));
+    let flag = flags::all(table)
+        .find(|flag| flag.long.as_bytes() == name)
+        .or_else(|| flags::assumed(guesses, name, value));
     take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
 }
 
@@ -92,14 +110,21 @@ fn take_letters<'a>(
     Ok(false)
 }
 
-fn take<'a>(flag: Flag, value: Option<&'a [u8]>, next: Option<&'a [u8]>, found: &mut Found<'a>) -> Result<bool, Stop<'a>> {
+fn take<'a>(
+    flag: Flag,
+    value: Option<&'a [u8]>,
+    next: Option<&'a [u8]>,
+    found: &mut Found<'a>,
+) -> Result<bool, Stop<'a>> {
     match (flag.takes, value) {
         (Takes::Nothing, Some(_)) => Err(Stop::Rejected),
         (Takes::Nothing, None) | (Takes::Value | Takes::NextWord | Takes::Attached, Some(_)) => {
             found.note(flag.means, value).map(|()| false)
         }
         (Takes::Value | Takes::NextWord | Takes::Attached, None) => {
-            let next = next.filter(|next| *next == b"-" || !next.starts_with(b"-")).ok_or(Stop::Rejected)?;
+            let next = next
+                .filter(|next| *next == b"-" || !next.starts_with(b"-"))
+                .ok_or(Stop::Rejected)?;
             found.note(flag.means, Some(next)).map(|()| true)
         }
     }

@@ -1,7 +1,8 @@
 //! Which flags do the runtimes know, and which of them take a value?
 //!
-//! The tables of runc 1.0 to 1.5 and its main branch, of crun 1.8 to 1.29 and of youki's main branch, each the union over the versions: a flag that
-//! one version lacks makes that version end with an error, and then nothing starts.
+//! The tables of runc 1.0 to 1.5 and its main branch, of crun 1.8 to 1.29 and of youki's main
+//! branch, each the union over the versions: a flag that one version lacks makes that version end
+//! with an error, and then nothing starts.
 
 use super::{Command, Guesses, Stop};
 
@@ -12,7 +13,8 @@ pub(super) enum Takes {
     Nothing,
     /// A value, after `=` or as the next word.
     Value,
-    /// The next word, and never `=` (crun's `--network-lock`, declared without a value and read with one).
+    /// The next word, and never `=` (crun's `--network-lock`, declared without a value and read
+    /// with one).
     NextWord,
     /// A value only when it is attached (argp's `OPTION_ARG_OPTIONAL`).
     Attached,
@@ -44,7 +46,12 @@ pub(super) struct Flag {
 pub(super) type Table = [&'static [Flag]];
 
 const fn flag(long: &'static str, short: u8, takes: Takes, means: Means) -> Flag {
-    Flag { long, short, takes, means }
+    Flag {
+        long,
+        short,
+        takes,
+        means,
+    }
 }
 
 const fn value(long: &'static str) -> Flag {
@@ -190,8 +197,12 @@ impl Tables {
     }
 }
 
-pub(super) const RUNC: Tables =
-    Tables { global: &[GO_GLOBAL, GO_VERSION], create: &[GO_CREATE], run: &[GO_CREATE, GO_RUN], restore: &[GO_RESTORE] };
+pub(super) const RUNC: Tables = Tables {
+    global: &[GO_GLOBAL, GO_VERSION],
+    create: &[GO_CREATE],
+    run: &[GO_CREATE, GO_RUN],
+    restore: &[GO_RESTORE],
+};
 /// urfave/cli v3 takes the global flags behind the command, too, help and version aside.
 pub(super) const RUNC_NEXT: Tables = Tables {
     global: &[GO_GLOBAL, GO_VERSION],
@@ -206,16 +217,22 @@ pub(super) const CRUN: Tables = Tables {
     restore: &[CRUN_RESTORE, ARGP],
 };
 /// youki has no `restore`.
-pub(super) const YOUKI: Tables =
-    Tables { global: &[YOUKI_GLOBAL], create: &[YOUKI_CREATE], run: &[YOUKI_CREATE, YOUKI_RUN], restore: &[&[HELP]] };
+pub(super) const YOUKI: Tables = Tables {
+    global: &[YOUKI_GLOBAL],
+    create: &[YOUKI_CREATE],
+    run: &[YOUKI_CREATE, YOUKI_RUN],
+    restore: &[&[HELP]],
+};
 
 /// The flag of this exact name, one letter or long, with the dashes already off.
 pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
-    all(table).find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
+    all(table)
+        .find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
 }
 
-/// The flag that the letter at `at` among letters behind one dash is. Unknown letters are guessed at together: the first takes the rest of the word as
-/// its value, or none does, and then the last of the word may take the next word. Whatever those between take, the words read the same.
+/// The flag that the letter at `at` among letters behind one dash is. Unknown letters are guessed
+/// at together: the first takes the rest of the word as its value, or none does, and then the last
+/// of the word may take the next word. Whatever those between take, the words read the same.
 pub(super) fn letter<'a>(
     table: &Table,
     guesses: &Guesses<'a>,
@@ -234,7 +251,8 @@ pub(super) fn letter<'a>(
     if *unknown_before && name.len() > 1 {
         return Ok(switch(""));
     }
-    // A value is attached: with no known letter before it, it belongs to the first of the word or there is none.
+    // A value is attached: with no known letter before it, it belongs to the first of the word or
+    // there is none.
     let known = |letter: &u8| all(table).any(|flag| flag.short == *letter);
     let attached = name
         .iter()
@@ -253,9 +271,14 @@ pub(super) fn all(table: &Table) -> impl Iterator<Item = Flag> {
     table.iter().flat_map(|part| part.iter().copied())
 }
 
-/// What is assumed of a flag that no table has. One that comes with its value attached takes one, and there is nothing to guess.
+/// What is assumed of a flag that no table has. One that comes with its value attached takes one,
+/// and there is nothing to guess.
 pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
-    let guessed = guesses.made.iter().find(|(guessed, _)| *guessed == name).map(|&(_, takes)| takes);
+    let guessed = guesses
+        .made
+        .iter()
+        .find(|(guessed, _)| *guessed == name)
+        .map(|&(_, takes)| takes);
     let attached = value.filter(|_| guesses.attached).map(|_| Takes::Value);
     Some(flag("", 0, guessed.or(attached)?, Means::Other))
 }

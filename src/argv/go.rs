@@ -1,10 +1,12 @@
 //! How does runc read its command line?
 //!
-//! Up to 1.5 with urfave/cli v1 over Go's `flag`: long names with one dash or two, no prefixes, no joined short flags; flags stop at the first word
-//! that is none. Behind the command the words are put in order first, flags before the rest, so that `create c1 --bundle X` works and `create
-//! --no-pivot c1 --bundle X` does not. The rules of that order changed: [`early`] up to cli v1.22.5, which runc 1.0 and 1.1 are built with, [`late`]
-//! since, which distributions build them with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli v3, which takes flags anywhere, global ones
-//! included, and cuts white space off the words (`command_parse.go`, v3.10.1).
+//! Up to 1.5 with urfave/cli v1 over Go's `flag`: long names with one dash or two, no prefixes, no
+//! joined short flags; flags stop at the first word that is none. Behind the command the words are
+//! put in order first, flags before the rest, so that `create c1 --bundle X` works and
+//! `create --no-pivot c1 --bundle X` does not. The rules of that order changed: [`early`] up to cli
+//! v1.22.5, which runc 1.0 and 1.1 are built with, [`late`] since, which distributions build them
+//! with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli v3, which takes flags anywhere,
+//! global ones included, and cuts white space off the words (`command_parse.go`, v3.10.1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,13 +15,21 @@ use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
 /// What runc 1.0 and 1.1 make of the words.
-pub(super) fn read_early<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+pub(super) fn read_early<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     read_ordered(words, guesses, Grammar::RuncEarly, |words, _| early(words))
 }
 
 /// What runc up to 1.5 makes of the words.
-pub(super) fn read<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
-    read_ordered(words, guesses, Grammar::Runc, |words, table| late(words, table, guesses))
+pub(super) fn read<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
+    read_ordered(words, guesses, Grammar::Runc, |words, table| {
+        late(words, table, guesses)
+    })
 }
 
 fn read_ordered<'a>(
@@ -30,8 +40,12 @@ fn read_ordered<'a>(
 ) -> Result<Outcome<'a>, Stop<'a>> {
     let mut found = Found::default();
     let start = parse(words, flags::RUNC.global, guesses, &mut found)?;
-    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else { return Ok(Outcome::Shows) };
-    let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
+    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else {
+        return Ok(Outcome::Shows);
+    };
+    let Some(command) = Command::named(word) else {
+        return Ok(named::outcome(word, rest, &found));
+    };
     let table = flags::RUNC.of(command);
     let rest = order(rest, table);
     let end = parse(&rest, table, guesses, &mut found)?;
@@ -39,7 +53,12 @@ fn read_ordered<'a>(
 }
 
 /// Go's `flag`: takes flags from the front and tells where they end.
-fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &mut Found<'a>) -> Result<usize, Stop<'a>> {
+fn parse<'a>(
+    words: &[&'a OsStr],
+    table: &Table,
+    guesses: &Guesses<'a>,
+    found: &mut Found<'a>,
+) -> Result<usize, Stop<'a>> {
     let mut at = 0;
     while let Some(word) = words.get(at).map(|word| word.as_bytes()) {
         if word.len() < 2 || word[0] != b'-' {
@@ -63,8 +82,8 @@ fn parse<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>, found: &
     Ok(at)
 }
 
-/// `reorderArgs` of urfave/cli v1.22.1: to the front go all words with a dash, and behind one without `=` a word without; a `--` and what follows
-/// it stay where they are.
+/// `reorderArgs` of urfave/cli v1.22.1: to the front go all words with a dash, and behind one
+/// without `=` a word without; a `--` and what follows it stay where they are.
 fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
     let mut may_be_value = false;
@@ -77,14 +96,19 @@ fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
         let is_flag = bytes != b"-" && bytes.starts_with(b"-");
         let is_value = may_be_value && !bytes.starts_with(b"-");
         may_be_value = is_flag && !bytes.contains(&b'=');
-        if is_flag || is_value { front.push(word) } else { back.push(word) }
+        if is_flag || is_value {
+            front.push(word)
+        } else {
+            back.push(word)
+        }
     }
     front.append(&mut back);
     front
 }
 
-/// `reorderArgs` of urfave/cli v1.22.6 and later: to the front go the command's own flags, and behind one without `=` any word that is no such
-/// flag, `--` included; any other `--` comes before all that stays.
+/// `reorderArgs` of urfave/cli v1.22.6 and later: to the front go the command's own flags, and
+/// behind one without `=` any word that is no such flag, `--` included; any other `--` comes before
+/// all that stays.
 fn late<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
     let mut may_be_value = false;
@@ -118,17 +142,32 @@ fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
 }
 
 /// What runc's main branch makes of the words.
-pub(super) fn read_next<'a>(words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+pub(super) fn read_next<'a>(
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     let mut found = Found::default();
-    let (positional, start) = parse_next(words, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
-    let Some(&word) = positional.first() else { return Ok(Outcome::Shows) };
+    let (positional, start) =
+        parse_next(words, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
+    let Some(&word) = positional.first() else {
+        return Ok(Outcome::Shows);
+    };
     let rest = words.get(start..).unwrap_or_default();
-    let Some(command) = Command::named(word) else { return Ok(named::outcome(word, rest, &found)) };
-    let (positional, _) = parse_next(rest, flags::RUNC_NEXT.of(command), guesses, &mut found, false)?;
+    let Some(command) = Command::named(word) else {
+        return Ok(named::outcome(word, rest, &found));
+    };
+    let (positional, _) = parse_next(
+        rest,
+        flags::RUNC_NEXT.of(command),
+        guesses,
+        &mut found,
+        false,
+    )?;
     found.reading(command, &positional, Grammar::RuncNext)
 }
 
-/// urfave/cli v3's `parseFlags`: the positional words, and where the scan ended. The scan for a command ends behind the first positional word.
+/// urfave/cli v3's `parseFlags`: the positional words, and where the scan ended. The scan for a
+/// command ends behind the first positional word.
 fn parse_next<'a>(
     words: &[&'a OsStr],
     table: &Table,
@@ -158,7 +197,9 @@ fn parse_next<'a>(
                 break;
             }
             [b'-', b'-', ..] => at = take_next(word, words, at, table, guesses, found)?,
-            [b'-', letter, ..] if is_letter(*letter) => at = take_next(word, words, at, table, guesses, found)?,
+            [b'-', letter, ..] if is_letter(*letter) => {
+                at = take_next(word, words, at, table, guesses, found)?
+            }
             [b'-', ..] => {
                 positional.extend_from_slice(&words[at - 1..]);
                 break;
@@ -194,13 +235,22 @@ fn take_next<'a>(
     Ok(at + 1)
 }
 
-fn known<'a>(table: &Table, guesses: &Guesses<'a>, name: &'a [u8], value: Option<&[u8]>) -> Result<Flag, Stop<'a>> {
-    flags::find(table, name).or_else(|| flags::assumed(guesses, name, value)).ok_or(Stop::Unknown(name))
+fn known<'a>(
+    table: &Table,
+    guesses: &Guesses<'a>,
+    name: &'a [u8],
+    value: Option<&[u8]>,
+) -> Result<Flag, Stop<'a>> {
+    flags::find(table, name)
+        .or_else(|| flags::assumed(guesses, name, value))
+        .ok_or(Stop::Unknown(name))
 }
 
 /// A flag without its one or two dashes.
 fn undashed(word: &[u8]) -> &[u8] {
-    word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-")).unwrap_or(word)
+    word.strip_prefix(b"--")
+        .or_else(|| word.strip_prefix(b"-"))
+        .unwrap_or(word)
 }
 
 /// `name=value` in two; Go lets no name begin with `=`.
@@ -211,11 +261,19 @@ fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Go's `strings.TrimSpace`: white space of Unicode off both ends; a byte that is not UTF-8 is none.
+/// Go's `strings.TrimSpace`: white space of Unicode off both ends; a byte that is not UTF-8 is
+/// none.
 pub(super) fn trim(word: &[u8]) -> &[u8] {
-    let front = word.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len() - chunk.valid().trim_start().len());
+    let front = word.utf8_chunks().next().map_or(0, |chunk| {
+        chunk.valid().len() - chunk.valid().trim_start().len()
+    });
     let word = &word[front..];
-    let back = word.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty());
-    let spare = back.map_or(0, |chunk| chunk.valid().len() - chunk.valid().trim_end().len());
+    let back = word
+        .utf8_chunks()
+        .last()
+        .filter(|chunk| chunk.invalid().is_empty());
+    let spare = back.map_or(0, |chunk| {
+        chunk.valid().len() - chunk.valid().trim_end().len()
+    });
     &word[..word.len() - spare]
 }

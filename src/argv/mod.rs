@@ -1,13 +1,17 @@
 //! What was typed?
 //!
-//! In: the words after the program's own name, hostile, of any bytes and any length. Out: what each runtime that may stand behind Embargo would
-//! make of them: the command, found by its position and never by searching for a word, and with it the bundle, the spec file, the container ID and
-//! the places for state and log. Pure: nothing is read from the machine, nothing is copied out of the words, nothing panics.
+//! In: the words after the program's own name, hostile, of any bytes and any length. Out: what each
+//! runtime that may stand behind Embargo would make of them: the command, found by its position and
+//! never by searching for a word, and with it the bundle, the spec file, the container ID and the
+//! places for state and log. Pure: nothing is read from the machine, nothing is copied out of the
+//! words, nothing panics.
 //!
-//! Five grammars are spoken, each as its runtime speaks it: [`Grammar`]. They differ where it matters (`-b=X` is the bundle `X` to runc and `=X` to
-//! crun), so the words are scanned by all of them, and every reading in which a container starts is handed on. A flag that none of them knows may be
-//! one of tomorrow's: the words are then scanned as if it took a value and as if it took none. Not checked: whether the bundle is there, and
-//! whether a value (`--log-format`, `--preserve-fds`) makes sense, because a runtime that dislikes it starts nothing.
+//! Five grammars are spoken, each as its runtime speaks it: [`Grammar`]. They differ where it
+//! matters (`-b=X` is the bundle `X` to runc and `=X` to crun), so the words are scanned by all of
+//! them, and every reading in which a container starts is handed on. A flag that none of them knows
+//! may be one of tomorrow's: the words are then scanned as if it took a value and as if it took
+//! none. Not checked: whether the bundle is there, and whether a value (`--log-format`,
+//! `--preserve-fds`) makes sense, because a runtime that dislikes it starts nothing.
 
 mod argp;
 mod clap;
@@ -28,7 +32,8 @@ const MOST_GUESSES: usize = 5;
 /// A runtime's way of reading its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grammar {
-    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen on Debian's 1.1.5 and on 1.3.6).
+    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen on Debian's 1.1.5 and
+    /// on 1.3.6).
     Runc,
     /// runc 1.0 and 1.1 as their own project builds them: urfave/cli v1.22.1.
     RuncEarly,
@@ -42,7 +47,13 @@ pub enum Grammar {
 
 impl Grammar {
     /// Every grammar, the most common first.
-    pub const ALL: [Self; 5] = [Self::Runc, Self::RuncEarly, Self::RuncNext, Self::Crun, Self::Youki];
+    pub const ALL: [Self; 5] = [
+        Self::Runc,
+        Self::RuncEarly,
+        Self::RuncNext,
+        Self::Crun,
+        Self::Youki,
+    ];
 
     /// Whether it reads a word with one dash as letters, and never as one long name.
     const fn joins_letters(self) -> bool {
@@ -99,7 +110,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// The command that some grammar reads in this word: runc's main branch cuts white space off it.
+    /// The command that some grammar reads in this word: runc's main branch cuts white space off
+    /// it.
     #[must_use]
     pub fn perhaps(word: &OsStr) -> Option<Self> {
         Self::named(OsStr::from_bytes(go::trim(word.as_bytes())))
@@ -147,7 +159,8 @@ pub struct Reading<'a> {
     pub id: &'a OsStr,
     /// `--bundle` as typed. None, or an empty one, is the working directory.
     pub bundle: Option<&'a OsStr>,
-    /// crun's `--config`: the spec file to read in place of the bundle's `config.json`, relative to the working directory.
+    /// crun's `--config`: the spec file to read in place of the bundle's `config.json`, relative to
+    /// the working directory.
     pub spec_file: Option<&'a OsStr>,
     /// The flags before the command.
     pub globals: Globals<'a>,
@@ -208,7 +221,8 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Takes note of a flag and its value; asking for help ends the scan. (`--help=false` asks for nothing.)
+    /// Takes note of a flag and its value; asking for help ends the scan. (`--help=false` asks for
+    /// nothing.)
     fn note(&mut self, means: Means, value: Option<&'a [u8]>) -> Result<(), Stop<'a>> {
         let value = value.map(OsStr::from_bytes);
         match means {
@@ -224,10 +238,28 @@ impl<'a> Found<'a> {
     }
 
     /// The reading of `command` with exactly one positional word, `id`.
-    fn reading(&self, command: Command, positional: &[&'a OsStr], grammar: Grammar) -> Result<Outcome<'a>, Stop<'a>> {
-        let &[id] = positional else { return Err(Stop::Rejected) };
-        let Found { globals, bundle, spec_file } = *self;
-        Ok(Outcome::Starts(Reading { command, id, bundle, spec_file, globals, grammars: Grammars::only(grammar) }))
+    fn reading(
+        &self,
+        command: Command,
+        positional: &[&'a OsStr],
+        grammar: Grammar,
+    ) -> Result<Outcome<'a>, Stop<'a>> {
+        let &[id] = positional else {
+            return Err(Stop::Rejected);
+        };
+        let Found {
+            globals,
+            bundle,
+            spec_file,
+        } = *self;
+        Ok(Outcome::Starts(Reading {
+            command,
+            id,
+            bundle,
+            spec_file,
+            globals,
+            grammars: Grammars::only(grammar),
+        }))
     }
 }
 
@@ -243,16 +275,24 @@ struct Guesses<'a> {
 /// Scans `words`, which are argv without its first element.
 #[must_use]
 pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
-    let mut scan = Scan { readings: Vec::new(), named: None, may_start_nothing: false, cut_short: false };
+    let mut scan = Scan {
+        readings: Vec::new(),
+        named: None,
+        may_start_nothing: false,
+        cut_short: false,
+    };
     let mut understood = false;
-    let is_joined = |word: &&OsStr| matches!(word.as_bytes(), [b'-', second, _, ..] if *second != b'-');
+    let is_joined =
+        |word: &&OsStr| matches!(word.as_bytes(), [b'-', second, _, ..] if *second != b'-');
     let may_be_long = words.iter().any(is_joined);
     let mut puzzled = [false; Grammar::ALL.len()];
     for (grammar, puzzled) in Grammar::ALL.into_iter().zip(&mut puzzled) {
         match read(grammar, words, &Guesses::default()) {
             Ok(outcome) => {
-                // Where letters are joined, what starts nothing may be the beginning of a long flag with one dash: `-root R` of another runtime.
-                understood |= !(may_be_long && grammar.joins_letters()) || matches!(outcome, Outcome::Starts(_));
+                // Where letters are joined, what starts nothing may be the beginning of a long flag
+                // with one dash: `-root R` of another runtime.
+                understood |= !(may_be_long && grammar.joins_letters())
+                    || matches!(outcome, Outcome::Starts(_));
                 scan.add(outcome);
             }
             Err(Stop::Unknown(_)) => *puzzled = true,
@@ -260,15 +300,32 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
         }
     }
     if !understood {
-        for (grammar, _) in Grammar::ALL.into_iter().zip(puzzled).filter(|(_, puzzled)| *puzzled) {
-            guess(grammar, words, &mut Guesses { attached: true, made: Vec::new() }, &mut scan);
+        for (grammar, _) in Grammar::ALL
+            .into_iter()
+            .zip(puzzled)
+            .filter(|(_, puzzled)| *puzzled)
+        {
+            guess(
+                grammar,
+                words,
+                &mut Guesses {
+                    attached: true,
+                    made: Vec::new(),
+                },
+                &mut scan,
+            );
         }
     }
     scan
 }
 
 /// Scans in one grammar with each assumption about the flags it does not know.
-fn guess<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &mut Guesses<'a>, scan: &mut Scan<'a>) {
+fn guess<'a>(
+    grammar: Grammar,
+    words: &[&'a OsStr],
+    guesses: &mut Guesses<'a>,
+    scan: &mut Scan<'a>,
+) {
     match read(grammar, words, guesses) {
         Ok(outcome) => scan.add(outcome),
         Err(Stop::Unknown(_)) if guesses.made.len() == MOST_GUESSES => scan.cut_short = true,
@@ -283,7 +340,11 @@ fn guess<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &mut Guesses<'a>, s
     }
 }
 
-fn read<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Outcome<'a>, Stop<'a>> {
+fn read<'a>(
+    grammar: Grammar,
+    words: &[&'a OsStr],
+    guesses: &Guesses<'a>,
+) -> Result<Outcome<'a>, Stop<'a>> {
     let outcome = match grammar {
         Grammar::Runc => go::read(words, guesses),
         Grammar::RuncEarly => go::read_early(words, guesses),
@@ -291,7 +352,11 @@ fn read<'a>(grammar: Grammar, words: &[&'a OsStr], guesses: &Guesses<'a>) -> Res
         Grammar::Crun => argp::read(words, guesses),
         Grammar::Youki => clap::read(words, guesses),
     };
-    if outcome == Err(Stop::Shows) { Ok(Outcome::Shows) } else { outcome }
+    if outcome == Err(Stop::Shows) {
+        Ok(Outcome::Shows)
+    } else {
+        outcome
+    }
 }
 
 impl<'a> Scan<'a> {
@@ -307,7 +372,12 @@ impl<'a> Scan<'a> {
     }
 
     fn add_reading(&mut self, reading: Reading<'a>) {
-        let same = |known: &&mut Reading<'a>| Reading { grammars: reading.grammars, ..**known } == reading;
+        let same = |known: &&mut Reading<'a>| {
+            Reading {
+                grammars: reading.grammars,
+                ..**known
+            } == reading
+        };
         match self.readings.iter_mut().find(same) {
             Some(known) => known.grammars = known.grammars.or(reading.grammars),
             None => self.readings.push(reading),

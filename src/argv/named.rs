@@ -1,14 +1,16 @@
 //! Which container is a command about that starts none?
 //!
-//! Only asked to hand a container to the runtime that made it, should that not be the one in use now. So one table over all runtimes is enough: a
-//! wrong answer names no container that exists, and the call goes where it would have gone anyway.
+//! Only asked to hand a container to the runtime that made it, should that not be the one in use
+//! now. So one table over all runtimes is enough: a wrong answer names no container that exists,
+//! and the call goes where it would have gone anyway.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Found, Named, Outcome};
 
-/// The flags that take a value, of each command that has some: runc 1.0 to main, crun 1.8 to 1.29, youki.
+/// The flags that take a value, of each command that has some: runc 1.0 to main, crun 1.8 to 1.29,
+/// youki.
 const VALUES: &[(&str, &[&str])] = &[
     (
         "exec",
@@ -60,24 +62,54 @@ const VALUES: &[(&str, &[&str])] = &[
     ),
     (
         "checkpoint",
-        &["image-path", "work-path", "parent-path", "page-server", "manage-cgroups-mode", "empty-ns", "status-fd", "network-lock"],
+        &[
+            "image-path",
+            "work-path",
+            "parent-path",
+            "page-server",
+            "manage-cgroups-mode",
+            "empty-ns",
+            "status-fd",
+            "network-lock",
+        ],
     ),
     ("ps", &["format", "f"]),
     ("events", &["interval"]),
 ];
 
 /// The commands whose first positional word is a container ID.
-const ABOUT_ONE: [&str; 11] = ["start", "state", "kill", "delete", "exec", "update", "checkpoint", "ps", "events", "pause", "resume"];
+const ABOUT_ONE: [&str; 11] = [
+    "start",
+    "state",
+    "kill",
+    "delete",
+    "exec",
+    "update",
+    "checkpoint",
+    "ps",
+    "events",
+    "pause",
+    "resume",
+];
 
 /// The outcome for the command `word` with the words behind it.
 pub(super) fn outcome<'a>(word: &'a OsStr, rest: &[&'a OsStr], found: &Found<'a>) -> Outcome<'a> {
-    let named = word.to_str().filter(|word| ABOUT_ONE.contains(word)).and_then(|word| container(word, rest));
-    Outcome::Other(named.map(|id| Named { id, root: found.globals.root }))
+    let named = word
+        .to_str()
+        .filter(|word| ABOUT_ONE.contains(word))
+        .and_then(|word| container(word, rest));
+    Outcome::Other(named.map(|id| Named {
+        id,
+        root: found.globals.root,
+    }))
 }
 
 /// The first word behind the command that is neither a flag nor a flag's value.
 fn container<'a>(command: &str, rest: &[&'a OsStr]) -> Option<&'a OsStr> {
-    let values = VALUES.iter().find(|(name, _)| *name == command).map_or(&[][..], |(_, values)| values);
+    let values = VALUES
+        .iter()
+        .find(|(name, _)| *name == command)
+        .map_or(&[][..], |(_, values)| values);
     let mut words = rest.iter();
     while let Some(word) = words.next() {
         match word.as_bytes() {

@@ -1,18 +1,27 @@
-//! What each runtime's grammar makes of command lines: those of engines, those seen to be read so by the runtimes, and hostile ones.
+//! What each runtime's grammar makes of command lines: those of engines, those seen to be read so
+//! by the runtimes, and hostile ones.
 
 use super::*;
 
 /// The words of a line; `''` is an empty word.
 fn words(line: &str) -> Vec<&OsStr> {
-    line.split(' ').filter(|word| !word.is_empty()).map(|word| OsStr::new(if word == "''" { "" } else { word })).collect()
+    line.split(' ')
+        .filter(|word| !word.is_empty())
+        .map(|word| OsStr::new(if word == "''" { "" } else { word }))
+        .collect()
 }
 
-/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` for what starts nothing.
+/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` for
+/// what starts nothing.
 fn told(grammar: Grammar, line: &str) -> String {
     match read(grammar, &words(line), &Guesses::default()) {
         Ok(Outcome::Starts(reading)) => {
             let bundle = reading.bundle.map_or("-".into(), OsStr::to_string_lossy);
-            format!("{} {} {bundle}", reading.command.word(), reading.id.display())
+            format!(
+                "{} {} {bundle}",
+                reading.command.word(),
+                reading.id.display()
+            )
         }
         Ok(Outcome::Other(_)) => "other".to_owned(),
         Ok(Outcome::Shows) => "shows".to_owned(),
@@ -27,7 +36,11 @@ fn all(line: &str) -> Vec<String> {
     let words = words(line);
     let shown = |reading: &Reading<'_>| {
         let bundle = reading.bundle.map_or("-".into(), OsStr::to_string_lossy);
-        format!("{} {} {bundle}", reading.command.word(), reading.id.display())
+        format!(
+            "{} {} {bundle}",
+            reading.command.word(),
+            reading.id.display()
+        )
     };
     scan(&words).readings.iter().map(shown).collect()
 }
@@ -74,7 +87,10 @@ fn runc_reads_a_bundle_as_it_was_seen_to() {
         ("create --unknown c1", "unknown unknown"),
         ("create --bundle --pid-file F c1", "rejected"),
         ("run -d --keep --bundle X c1", "run c1 X"),
-        ("restore --image-path I --detach --pid-file F -no-subreaper --bundle X c1", "restore c1 X"),
+        (
+            "restore --image-path I --detach --pid-file F -no-subreaper --bundle X c1",
+            "restore c1 X",
+        ),
     ] {
         assert_eq!(told(Grammar::Runc, line), expected, "{line}");
     }
@@ -123,7 +139,10 @@ fn the_next_runc_takes_flags_anywhere_and_trims_words() {
     }
     let spaced = ["\u{a0}create\n", " --bundle=X\t", "\u{2003}c1 "].map(OsStr::new);
     let readings = scan(&spaced).readings;
-    assert_eq!((readings.len(), readings[0].bundle, readings[0].id), (1, Some(OsStr::new("X")), OsStr::new("c1")));
+    assert_eq!(
+        (readings.len(), readings[0].bundle, readings[0].id),
+        (1, Some(OsStr::new("X")), OsStr::new("c1"))
+    );
     assert_eq!(readings[0].grammars, Grammars::only(Grammar::RuncNext));
 }
 
@@ -172,16 +191,28 @@ fn crun_replaces_the_spec_file() {
         let typed = words(line);
         let scan = scan(&typed);
         assert_eq!(scan.readings.len(), 1, "{line}");
-        assert_eq!(scan.readings[0].spec_file, Some(OsStr::new("other.json")), "{line}");
+        assert_eq!(
+            scan.readings[0].spec_file,
+            Some(OsStr::new("other.json")),
+            "{line}"
+        );
     }
-    // The bundle's own, wherever the caller stands; any other form of the name is a file of the working directory.
+    // The bundle's own, wherever the caller stands; any other form of the name is a file of the
+    // working directory.
     for (line, spec_file) in [
         ("create --config config.json c1", None),
         ("run -fconfig.json c1", None),
         ("create --config other.json --config config.json c1", None),
-        ("create --config ./config.json c1", Some(OsStr::new("./config.json"))),
+        (
+            "create --config ./config.json c1",
+            Some(OsStr::new("./config.json")),
+        ),
     ] {
-        assert_eq!(scan(&words(line)).readings[0].spec_file, spec_file, "{line}");
+        assert_eq!(
+            scan(&words(line)).readings[0].spec_file,
+            spec_file,
+            "{line}"
+        );
     }
 }
 
@@ -216,14 +247,32 @@ fn the_calls_of_the_engines_have_one_reading() {
             "--root /r --log /l --log-format json restore --image-path /i --work-path /w --detach --pid-file /f --no-pivot -no-subreaper --bundle /b c1",
             "restore c1 /b",
         ),
-        ("--log /l --log-format json run --bundle /b --keep c1", "run c1 /b"),
-        ("--log-format=json --log /oci-log create --bundle /b --pid-file /p c1", "create c1 /b"),
-        ("--systemd-cgroup --root=/run/runc create --bundle /b --pid-file /p c1", "create c1 /b"),
-        ("--root=/r --systemd-cgroup --root=/r --systemd-cgroup create --bundle /b --pid-file /p --console-socket=/s c1", "create c1 /b"),
+        (
+            "--log /l --log-format json run --bundle /b --keep c1",
+            "run c1 /b",
+        ),
+        (
+            "--log-format=json --log /oci-log create --bundle /b --pid-file /p c1",
+            "create c1 /b",
+        ),
+        (
+            "--systemd-cgroup --root=/run/runc create --bundle /b --pid-file /p c1",
+            "create c1 /b",
+        ),
+        (
+            "--root=/r --systemd-cgroup --root=/r --systemd-cgroup create --bundle /b --pid-file /p --console-socket=/s c1",
+            "create c1 /b",
+        ),
         ("--rootless=false create --bundle /b c1", "create c1 /b"),
-        ("--rootless auto --debug=false --systemd-cgroup=true create --bundle /b c1", "create c1 /b"),
+        (
+            "--rootless auto --debug=false --systemd-cgroup=true create --bundle /b c1",
+            "create c1 /b",
+        ),
         ("--criu /c create --bundle /b c1", "create c1 /b"),
-        ("--cgroup-manager systemd --log-level debug create --bundle /b c1", "create c1 /b"),
+        (
+            "--cgroup-manager systemd --log-level debug create --bundle /b c1",
+            "create c1 /b",
+        ),
     ] {
         assert_eq!(all(line), [expected], "{line}");
         assert!(!scan(&words(line)).may_start_nothing, "{line}");
@@ -258,7 +307,10 @@ fn a_command_is_a_position_and_not_a_word() {
     for (line, expected) in [
         ("create --bundle X create", "create create X"),
         ("--root create create --bundle run run", "create run run"),
-        ("create --pid-file create --console-socket run --pidfd-socket restore --bundle X c1", "create c1 X"),
+        (
+            "create --pid-file create --console-socket run --pidfd-socket restore --bundle X c1",
+            "create c1 X",
+        ),
         ("--log --version create --bundle X c1", "create c1 X"),
     ] {
         assert_eq!(all(line), [expected], "{line}");
@@ -294,7 +346,11 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
         let words = words(line);
         let scan = scan(&words);
         assert!(!scan.cut_short, "{line}");
-        let command = if line.contains(" run ") { "run" } else { "create" };
+        let command = if line.contains(" run ") {
+            "run"
+        } else {
+            "create"
+        };
         let mut found = all(line);
         // They may differ in where the state is.
         found.dedup();
@@ -305,12 +361,27 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
 #[test]
 fn a_letter_that_matters_counts_wherever_unknown_ones_stand() {
     // Behind unknown letters the bundle may be named, or be the value of one of them.
-    for line in ["create -xb X c1", "create -xyzb X c1", "create -xyzwvbX c1", "create -xyb=X c1", "create -x --future=1 -yb X c1"] {
+    for line in [
+        "create -xb X c1",
+        "create -xyzb X c1",
+        "create -xyzwvbX c1",
+        "create -xyb=X c1",
+        "create -x --future=1 -yb X c1",
+    ] {
         let words = words(line);
         assert!(!scan(&words).cut_short, "{line}");
         let found = all(line);
-        let bundle = if line.contains('=') && line.contains("b=") { ["create c1 X", "create c1 =X"] } else { ["create c1 X"; 2] };
-        assert!(bundle.iter().all(|reading| found.iter().any(|found| found == reading)), "{line}: {found:?}");
+        let bundle = if line.contains('=') && line.contains("b=") {
+            ["create c1 X", "create c1 =X"]
+        } else {
+            ["create c1 X"; 2]
+        };
+        assert!(
+            bundle
+                .iter()
+                .all(|reading| found.iter().any(|found| found == reading)),
+            "{line}: {found:?}"
+        );
     }
 }
 
@@ -326,7 +397,11 @@ fn nothing_typed_makes_the_scan_panic_or_grow_without_end() {
         vec![OsStr::new("create"), raw],
         vec![OsStr::new("create"), OsStr::new("--bundle"), raw, raw],
         vec![OsStr::new(&long), OsStr::new("create"), OsStr::new("c1")],
-        vec![OsStr::new("create"), OsStr::new(&long_flag), OsStr::new("c1")],
+        vec![
+            OsStr::new("create"),
+            OsStr::new(&long_flag),
+            OsStr::new("c1"),
+        ],
         vec![OsStr::new("--"); 1000],
         vec![OsStr::new("-"); 1000],
         vec![OsStr::new("-="); 1000],
@@ -335,6 +410,11 @@ fn nothing_typed_makes_the_scan_panic_or_grow_without_end() {
         let scan = scan(&typed);
         assert!(scan.readings.len() <= Grammar::ALL.len() << MOST_GUESSES);
     }
-    let typed = vec![OsStr::new("create"), OsStr::new("--bundle"), raw, OsStr::new("c1")];
+    let typed = vec![
+        OsStr::new("create"),
+        OsStr::new("--bundle"),
+        raw,
+        OsStr::new("c1"),
+    ];
     assert_eq!(scan(&typed).readings[0].bundle, Some(raw));
 }

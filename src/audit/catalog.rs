@@ -1,6 +1,7 @@
 //! Has every event an entry in the journal's catalogue, and every entry an event?
 //!
-//! `packaging/embargo.catalog` is what `journalctl -x` shows below an event (systemd: docs/CATALOG.md).
+//! `packaging/embargo.catalog` is what `journalctl -x` shows below an event (systemd:
+//! docs/CATALOG.md).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,11 @@ const PAGE: &str = include_str!("../../packaging/man/embargo.8");
 fn events() -> Vec<(&'static str, &'static str)> {
     let of_starts = EventKind::ALL.map(|kind| (kind.word(), kind.message_id()));
     let of_installation = installation::events().into_iter().chain(rotation::events());
-    of_starts.into_iter().chain(of_installation).chain(patching::tests::events()).collect()
+    of_starts
+        .into_iter()
+        .chain(of_installation)
+        .chain(patching::tests::events())
+        .collect()
 }
 
 /// The catalogue's entries by ID: the name in the comment above, and the text.
@@ -32,13 +37,23 @@ fn entries() -> BTreeMap<&'static str, (&'static str, &'static str)> {
 fn every_event_has_an_entry_and_every_entry_an_event() {
     let mut entries = entries();
     for (word, id) in events() {
-        let (name, text) = entries.remove(id).unwrap_or_else(|| panic!("{word} has no entry {id}"));
+        let (name, text) = entries
+            .remove(id)
+            .unwrap_or_else(|| panic!("{word} has no entry {id}"));
         assert_eq!(name, word);
         let (head, body) = text.split_once("\n\n").unwrap();
-        assert!(head.starts_with("Subject: ") && head.contains("\nDefined-By: embargo\nDocumentation: man:embargo"), "{word}: {head}");
+        assert!(
+            head.starts_with("Subject: ")
+                && head.contains("\nDefined-By: embargo\nDocumentation: man:embargo"),
+            "{word}: {head}"
+        );
         assert!(body.trim().len() > 40, "{word}: {body}");
         for field in body.split('@').skip(1).step_by(2) {
-            assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(field)), "{word}: {field}");
+            assert!(
+                PAGE.lines()
+                    .any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(field)),
+                "{word}: {field}"
+            );
         }
     }
     assert_eq!(entries.into_keys().collect::<Vec<_>>(), [""; 0]);
@@ -48,7 +63,13 @@ fn every_event_has_an_entry_and_every_entry_an_event() {
 fn an_id_is_128_bits_that_no_other_event_has() {
     let mut ids: Vec<_> = events().into_iter().map(|(_, id)| id).collect();
     for id in &ids {
-        assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+        assert!(
+            id.len() == 32
+                && id
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+            "{id}"
+        );
     }
     ids.sort_unstable();
     let count = ids.len();

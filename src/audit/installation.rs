@@ -1,7 +1,8 @@
 //! Which list came into force on this node, or was kept out of it?
 //!
-//! In: what an installation found out. Out: one record in the system log, with a field for every fact, so that a fleet can be asked "which nodes lifted
-//! this ban, and who signed that?". Of a list that was refused only what was authentic has a field: the rest is whoever's who made it.
+//! In: what an installation found out. Out: one record in the system log, with a field for every
+//! fact, so that a fleet can be asked "which nodes lifted this ban, and who signed that?". Of a
+//! list that was refused only what was authentic has a field: the rest is whoever's who made it.
 
 use crate::banlist::error::Edition;
 use crate::banlist::head::Impact;
@@ -65,40 +66,116 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
 pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
     let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
     // Nobody listening has nobody to be told to; the person who installs is told on the terminal.
-    let head = Head { priority: ending.priority(), message_id: message_id(ending) };
-    super::record(sockets, head, &message, fields(ending, installation), system_log::soon()).ok();
+    let head = Head {
+        priority: ending.priority(),
+        message_id: message_id(ending),
+    };
+    super::record(
+        sockets,
+        head,
+        &message,
+        fields(ending, installation),
+        system_log::soon(),
+    )
+    .ok();
 }
 
 /// What the message says besides: what is lifted, and who signed.
 fn besides(installation: &Installation) -> String {
-    let Installation { lifted, signers, .. } = installation;
+    let Installation {
+        lifted, signers, ..
+    } = installation;
     let list = |ids: &[String]| {
-        let named: Vec<_> = ids.iter().take(MOST_FIELDS).map(|id| line::name(id)).collect();
+        let named: Vec<_> = ids
+            .iter()
+            .take(MOST_FIELDS)
+            .map(|id| line::name(id))
+            .collect();
         let more = ids.len() - named.len();
-        named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+        named.join(", ")
+            + &if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            }
     };
-    let lifted = if lifted.is_empty() { String::new() } else { format!("; lifts {}", list(lifted)) };
-    if signers.is_empty() { lifted } else { format!("{lifted}; signed by {}", list(signers)) }
+    let lifted = if lifted.is_empty() {
+        String::new()
+    } else {
+        format!("; lifts {}", list(lifted))
+    };
+    if signers.is_empty() {
+        lifted
+    } else {
+        format!("{lifted}; signed by {}", list(signers))
+    }
 }
 
 /// The facts by name, those that are known.
 fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
-    let Installation { edition, head, bans, digests, lifted, signers, bad_signatures, impact, newly_refused, running } = installation;
+    let Installation {
+        edition,
+        head,
+        bans,
+        digests,
+        lifted,
+        signers,
+        bad_signatures,
+        impact,
+        newly_refused,
+        running,
+    } = installation;
     let facts = [
         ("EMBARGO_EVENT", Some(word(ending).to_owned())),
-        ("EMBARGO_LIST_VERSION", edition.map(|edition| edition.version.to_string())),
-        ("EMBARGO_KEYSET", edition.map(|edition| edition.keyset.to_string())),
+        (
+            "EMBARGO_LIST_VERSION",
+            edition.map(|edition| edition.version.to_string()),
+        ),
+        (
+            "EMBARGO_KEYSET",
+            edition.map(|edition| edition.keyset.to_string()),
+        ),
         ("EMBARGO_HEAD", head.map(|head| head.to_string())),
         ("EMBARGO_BANS", bans.map(|bans| bans.to_string())),
-        ("EMBARGO_DIGESTS", digests.map(|digests| digests.to_string())),
-        ("EMBARGO_IMPACT", impact.map(|impact| impact.word().to_owned())),
-        ("EMBARGO_NEWLY_REFUSED", newly_refused.map(|refused| refused.to_string())),
-        ("EMBARGO_RUNNING", running.map(|running| running.to_string())),
-        ("EMBARGO_BAD_SIGNATURES", Some(*bad_signatures).filter(|bad| *bad > 0).map(|bad| bad.to_string())),
+        (
+            "EMBARGO_DIGESTS",
+            digests.map(|digests| digests.to_string()),
+        ),
+        (
+            "EMBARGO_IMPACT",
+            impact.map(|impact| impact.word().to_owned()),
+        ),
+        (
+            "EMBARGO_NEWLY_REFUSED",
+            newly_refused.map(|refused| refused.to_string()),
+        ),
+        (
+            "EMBARGO_RUNNING",
+            running.map(|running| running.to_string()),
+        ),
+        (
+            "EMBARGO_BAD_SIGNATURES",
+            Some(*bad_signatures)
+                .filter(|bad| *bad > 0)
+                .map(|bad| bad.to_string()),
+        ),
     ];
-    let mut fields: Vec<_> = facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
-    fields.extend(lifted.iter().take(MOST_FIELDS).map(|id| ("EMBARGO_LIFTED", id.clone())));
-    fields.extend(signers.iter().take(MOST_FIELDS).map(|name| ("EMBARGO_SIGNER", name.clone())));
+    let mut fields: Vec<_> = facts
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
+        .collect();
+    fields.extend(
+        lifted
+            .iter()
+            .take(MOST_FIELDS)
+            .map(|id| ("EMBARGO_LIFTED", id.clone())),
+    );
+    fields.extend(
+        signers
+            .iter()
+            .take(MOST_FIELDS)
+            .map(|name| ("EMBARGO_SIGNER", name.clone())),
+    );
     fields
 }
 
@@ -109,7 +186,10 @@ mod tests {
 
     fn lifting() -> Installation {
         Installation {
-            edition: Some(Edition { keyset: 3, version: 413 }),
+            edition: Some(Edition {
+                keyset: 3,
+                version: 413,
+            }),
             head: Some(Digest::of(b"head")),
             bans: Some(2),
             digests: Some(120),
@@ -125,9 +205,17 @@ mod tests {
     #[test]
     fn an_installation_is_told_with_what_it_lifts_and_who_signed() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
-        send(&sockets, Ending::Done, &lifting(), "installed version 413 for bans.example.com/prod: 2 bans, 120 digests");
+        send(
+            &sockets,
+            Ending::Done,
+            &lifting(),
+            "installed version 413 for bans.example.com/prod: 2 bans, 120 digests",
+        );
         let mut bytes = [0; 8_192];
         let length = journald.recv(&mut bytes).unwrap();
         let expected = format!(
@@ -138,7 +226,12 @@ mod tests {
             Digest::of(b"head")
         );
         assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
-        send(&sockets, Ending::Refused, &Installation::default(), "cannot use \"x\": not a ban list: it has no head");
+        send(
+            &sockets,
+            Ending::Refused,
+            &Installation::default(),
+            "cannot use \"x\": not a ban list: it has no head",
+        );
         let length = journald.recv(&mut bytes).unwrap();
         let expected = "MESSAGE=embargo: cannot use \"x\": not a ban list: it has no head\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n\
              MESSAGE_ID=3b829527ef6f4706a15a9ba2354892da\nEMBARGO_EVENT=list-refused\n";
@@ -147,8 +240,14 @@ mod tests {
 
     #[test]
     fn a_thousand_lifted_bans_make_one_record() {
-        let many = Installation { lifted: (0..1_000).map(|number| format!("BAN-{number}")).collect(), ..lifting() };
-        let lifted = fields(Ending::Done, &many).iter().filter(|(name, _)| *name == "EMBARGO_LIFTED").count();
+        let many = Installation {
+            lifted: (0..1_000).map(|number| format!("BAN-{number}")).collect(),
+            ..lifting()
+        };
+        let lifted = fields(Ending::Done, &many)
+            .iter()
+            .filter(|(name, _)| *name == "EMBARGO_LIFTED")
+            .count();
         assert_eq!(lifted, MOST_FIELDS);
         assert!(besides(&many).contains("BAN-15 and 984 more; signed by "));
     }
@@ -159,7 +258,11 @@ mod tests {
         for ending in [Ending::Done, Ending::Refused] {
             assert!(PAGE.contains(word(ending)), "{}", word(ending));
             for (name, _) in fields(ending, &lifting()) {
-                assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+                assert!(
+                    PAGE.lines()
+                        .any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)),
+                    "{name}"
+                );
             }
         }
     }

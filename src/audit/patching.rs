@@ -1,8 +1,9 @@
 //! Who runs what in the running containers of this node, and how did it end in each?
 //!
-//! In: what a run's journal is told. Out: one record in the system log when a run begins, one for each container, and one when it ends, with a field for
-//! every fact, so that a fleet can be asked "which containers of this ban are not patched yet, and whose run was that?". Names of containers and images,
-//! and what a runtime says, are others' and hostile.
+//! In: what a run's journal is told. Out: one record in the system log when a run begins, one for
+//! each container, and one when it ends, with a field for every fact, so that a fleet can be asked
+//! "which containers of this ban are not patched yet, and whose run was that?". Names of containers
+//! and images, and what a runtime says, are others' and hostile.
 
 use std::time::Duration;
 
@@ -132,7 +133,11 @@ impl Event<'_> {
             Self::Container(treated) => treated.is_well,
             Self::Ended(end) => end.not_well == 0 && end.stopped.is_none(),
         };
-        if is_good { Ending::Done } else { Ending::Refused }
+        if is_good {
+            Ending::Done
+        } else {
+            Ending::Refused
+        }
     }
 }
 
@@ -140,8 +145,18 @@ impl Event<'_> {
 pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
     let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
     // Nobody listening has nobody to be told to; the journal of the run has it all.
-    let head = Head { priority: event.ending().priority(), message_id: event.message_id() };
-    super::record(sockets, head, &message, fields(run, event), system_log::soon()).ok();
+    let head = Head {
+        priority: event.ending().priority(),
+        message_id: event.message_id(),
+    };
+    super::record(
+        sockets,
+        head,
+        &message,
+        fields(run, event),
+        system_log::soon(),
+    )
+    .ok();
 }
 
 /// What the message says behind the run's ID.
@@ -149,15 +164,35 @@ fn message(event: &Event<'_>) -> String {
     match event {
         Event::Begun(begin) => format!(" {}", begin.message),
         Event::Container(treated) => {
-            let called = treated.name.or(treated.container).map_or_else(|| "a container".to_owned(), line::name);
-            let ended = treated.status.map_or_else(String::new, |status| format!(" (status {status})"));
-            let took = treated.took.map_or_else(String::new, |took| format!(" after {:.1} s", took.as_secs_f64()));
-            let why =
-                treated.why.map_or_else(String::new, |why| format!(": {}", why.chars().take(super::LONGEST_FIELD).collect::<String>()));
-            format!(": {called} ({}): {}{ended}{took}{why}", treated.engine, treated.word)
+            let called = treated
+                .name
+                .or(treated.container)
+                .map_or_else(|| "a container".to_owned(), line::name);
+            let ended = treated
+                .status
+                .map_or_else(String::new, |status| format!(" (status {status})"));
+            let took = treated.took.map_or_else(String::new, |took| {
+                format!(" after {:.1} s", took.as_secs_f64())
+            });
+            let why = treated.why.map_or_else(String::new, |why| {
+                format!(
+                    ": {}",
+                    why.chars().take(super::LONGEST_FIELD).collect::<String>()
+                )
+            });
+            format!(
+                ": {called} ({}): {}{ended}{took}{why}",
+                treated.engine, treated.word
+            )
         }
-        Event::Ended(End { well, not_well, stopped, .. }) => {
-            let stopped = stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
+        Event::Ended(End {
+            well,
+            not_well,
+            stopped,
+            ..
+        }) => {
+            let stopped =
+                stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
             format!(" ended: {well} well, {not_well} not well{stopped}")
         }
     }
@@ -165,18 +200,51 @@ fn message(event: &Event<'_>) -> String {
 
 /// The facts by name, those that are known.
 fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
-    let mut fields =
-        vec![("EMBARGO_EVENT", event.word().to_owned()), ("EMBARGO_RUN", run.id.to_owned()), ("EMBARGO_USER", run.user.to_owned())];
-    fields.extend(run.list_version.map(|version| ("EMBARGO_LIST_VERSION", version.to_string())));
+    let mut fields = vec![
+        ("EMBARGO_EVENT", event.word().to_owned()),
+        ("EMBARGO_RUN", run.id.to_owned()),
+        ("EMBARGO_USER", run.user.to_owned()),
+    ];
+    fields.extend(
+        run.list_version
+            .map(|version| ("EMBARGO_LIST_VERSION", version.to_string())),
+    );
     match event {
-        Event::Begun(Begin { bans, digests, severity, successors, message: _ }) => {
-            fields.extend(bans.iter().take(MOST_FIELDS).map(|ban| ("EMBARGO_BAN", ban.clone())));
-            fields.extend(severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
-            fields.extend(successors.iter().take(MOST_FIELDS).map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())));
-            fields.extend(digests.iter().take(MOST_FIELDS).map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())));
+        Event::Begun(Begin {
+            bans,
+            digests,
+            severity,
+            successors,
+            message: _,
+        }) => {
+            fields.extend(
+                bans.iter()
+                    .take(MOST_FIELDS)
+                    .map(|ban| ("EMBARGO_BAN", ban.clone())),
+            );
+            fields
+                .extend(severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
+            fields.extend(
+                successors
+                    .iter()
+                    .take(MOST_FIELDS)
+                    .map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())),
+            );
+            fields.extend(
+                digests
+                    .iter()
+                    .take(MOST_FIELDS)
+                    .map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())),
+            );
         }
         Event::Container(treated) => fields.extend(of_container(treated)),
-        Event::Ended(End { well, not_well, exit, took, stopped: _ }) => fields.extend([
+        Event::Ended(End {
+            well,
+            not_well,
+            exit,
+            took,
+            stopped: _,
+        }) => fields.extend([
             ("EMBARGO_WELL", well.to_string()),
             ("EMBARGO_NOT_WELL", not_well.to_string()),
             ("EMBARGO_STATUS", exit.to_string()),
@@ -187,16 +255,45 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, String)> {
-    let Treated { outcome, status, took, ban, severity, successor, digest, container, name, .. } = treated;
-    let Treated { owner, engine, image, image_id, word: _, is_well: _, why: _, .. } = treated;
+    let Treated {
+        outcome,
+        status,
+        took,
+        ban,
+        severity,
+        successor,
+        digest,
+        container,
+        name,
+        ..
+    } = treated;
+    let Treated {
+        owner,
+        engine,
+        image,
+        image_id,
+        word: _,
+        is_well: _,
+        why: _,
+        ..
+    } = treated;
     let facts = [
         ("EMBARGO_OUTCOME", Some((*outcome).to_owned())),
         ("EMBARGO_STATUS", status.map(|status| status.to_string())),
-        ("EMBARGO_DURATION_MS", took.map(|took| took.as_millis().to_string())),
+        (
+            "EMBARGO_DURATION_MS",
+            took.map(|took| took.as_millis().to_string()),
+        ),
         ("EMBARGO_BAN", ban.map(str::to_owned)),
-        ("EMBARGO_SEVERITY", severity.map(|severity| severity.word().to_owned())),
+        (
+            "EMBARGO_SEVERITY",
+            severity.map(|severity| severity.word().to_owned()),
+        ),
         ("EMBARGO_SUCCESSOR", successor.map(str::to_owned)),
-        ("EMBARGO_COMMAND_DIGEST", digest.map(|digest| digest.to_string())),
+        (
+            "EMBARGO_COMMAND_DIGEST",
+            digest.map(|digest| digest.to_string()),
+        ),
         ("EMBARGO_CONTAINER", container.map(str::to_owned)),
         ("EMBARGO_NAME", name.map(str::to_owned)),
         ("EMBARGO_OWNER", owner.map(|owner| owner.to_string())),
@@ -204,7 +301,9 @@ fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, St
         ("EMBARGO_IMAGE", image.map(str::to_owned)),
         ("EMBARGO_IMAGE_ID", image_id.map(str::to_owned)),
     ];
-    facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
 }
 
 #[cfg(test)]
@@ -212,12 +311,22 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    const RUN: Run<'_> = Run { id: "20261120-221500-a1b2", user: "alice", list_version: Some(412) };
+    const RUN: Run<'_> = Run {
+        id: "20261120-221500-a1b2",
+        user: "alice",
+        list_version: Some(412),
+    };
 
     fn begin() -> Begin {
         let message = "begun by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
         let (severity, successors) = (Some(Severity::High), vec!["debian:12.5".into()]);
-        Begin { bans: vec!["BAN-2026-0007".into()], digests: vec![Digest::of(b"work")], severity, successors, message }
+        Begin {
+            bans: vec!["BAN-2026-0007".into()],
+            digests: vec![Digest::of(b"work")],
+            severity,
+            successors,
+            message,
+        }
     }
 
     fn failed<'a>() -> Treated<'a> {
@@ -242,17 +351,27 @@ pub(super) mod tests {
     }
 
     fn end<'a>() -> End<'a> {
-        End { well: 11, not_well: 1, exit: 3, took: Duration::from_secs(90), stopped: Some("more than 0 failed") }
+        End {
+            well: 11,
+            not_well: 1,
+            exit: 3,
+            took: Duration::from_secs(90),
+            stopped: Some("more than 0 failed"),
+        }
     }
 
     #[test]
     fn a_run_is_told_from_its_begin_to_its_end_with_each_container() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let digest = Digest::of(b"work");
         let common = "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n";
-        let of_run = "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\nEMBARGO_LIST_VERSION=412\n";
+        let of_run =
+            "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\nEMBARGO_LIST_VERSION=412\n";
         for (event, expected) in [
             (
                 Event::Begun(begin()),
@@ -290,17 +409,41 @@ pub(super) mod tests {
 
     /// The events' names and IDs.
     pub(in crate::audit) fn events() -> [(&'static str, &'static str); 3] {
-        [Event::Begun(begin()), Event::Container(failed()), Event::Ended(end())].map(|event| (event.word(), event.message_id()))
+        [
+            Event::Begun(begin()),
+            Event::Container(failed()),
+            Event::Ended(end()),
+        ]
+        .map(|event| (event.word(), event.message_id()))
     }
 
     #[test]
     fn good_news_is_no_warning() {
-        let patched = Treated { outcome: "patched", word: "patched", is_well: true, status: None, ..failed() };
+        let patched = Treated {
+            outcome: "patched",
+            word: "patched",
+            is_well: true,
+            status: None,
+            ..failed()
+        };
         for (event, ending) in [
             (Event::Container(patched), Ending::Done),
             (Event::Container(failed()), Ending::Refused),
-            (Event::Ended(End { not_well: 0, stopped: None, ..end() }), Ending::Done),
-            (Event::Ended(End { stopped: None, ..end() }), Ending::Refused),
+            (
+                Event::Ended(End {
+                    not_well: 0,
+                    stopped: None,
+                    ..end()
+                }),
+                Ending::Done,
+            ),
+            (
+                Event::Ended(End {
+                    stopped: None,
+                    ..end()
+                }),
+                Ending::Refused,
+            ),
         ] {
             assert_eq!(event.ending(), ending, "{event:?}");
         }
@@ -308,18 +451,32 @@ pub(super) mod tests {
 
     #[test]
     fn a_run_for_a_thousand_bans_begins_with_one_record() {
-        let many = Begin { bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(), ..begin() };
-        let told = fields(RUN, &Event::Begun(many)).iter().filter(|(name, _)| *name == "EMBARGO_BAN").count();
+        let many = Begin {
+            bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(),
+            ..begin()
+        };
+        let told = fields(RUN, &Event::Begun(many))
+            .iter()
+            .filter(|(name, _)| *name == "EMBARGO_BAN")
+            .count();
         assert_eq!(told, MOST_FIELDS);
     }
 
     #[test]
     fn every_field_and_event_stands_in_the_manual() {
         const PAGE: &str = include_str!("../../packaging/man/embargo.8");
-        for event in [Event::Begun(begin()), Event::Container(failed()), Event::Ended(end())] {
+        for event in [
+            Event::Begun(begin()),
+            Event::Container(failed()),
+            Event::Ended(end()),
+        ] {
             assert!(PAGE.contains(event.word()), "{}", event.word());
             for (name, _) in fields(RUN, &event) {
-                assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+                assert!(
+                    PAGE.lines()
+                        .any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)),
+                    "{name}"
+                );
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Whose signatures count on this node from now on, and which keyset was kept from saying so?
 //!
-//! In: what a rotation found out. Out: one record in the system log for each keyset, with a field for every fact, so that a fleet can be asked "which
-//! nodes follow keyset 3, and who signed that?".
+//! In: what a rotation found out. Out: one record in the system log for each keyset, with a field
+//! for every fact, so that a fleet can be asked "which nodes follow keyset 3, and who signed
+//! that?".
 
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
@@ -48,16 +49,27 @@ pub fn send(sockets: &Sockets, steps: &[Step]) {
     let until = system_log::soon();
     for step in steps {
         let message = line::one_line(&format!("embargo: {}", step.message));
-        // Nobody listening has nobody to be told to; the person who rotates is told on the terminal.
-        let head = Head { priority: step.ending.priority(), message_id: message_id(step.ending) };
+        // Nobody listening has nobody to be told to; the person who rotates is told on the
+        // terminal.
+        let head = Head {
+            priority: step.ending.priority(),
+            message_id: message_id(step.ending),
+        };
         super::record(sockets, head, &message, fields(step), until).ok();
     }
 }
 
 /// The facts by name.
 fn fields(step: &Step) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("EMBARGO_EVENT", word(step.ending).to_owned()), ("EMBARGO_KEYSET", step.keyset.to_string())];
-    fields.extend(step.signers.iter().map(|name| ("EMBARGO_SIGNER", name.clone())));
+    let mut fields = vec![
+        ("EMBARGO_EVENT", word(step.ending).to_owned()),
+        ("EMBARGO_KEYSET", step.keyset.to_string()),
+    ];
+    fields.extend(
+        step.signers
+            .iter()
+            .map(|name| ("EMBARGO_SIGNER", name.clone())),
+    );
     fields
 }
 
@@ -68,14 +80,30 @@ mod tests {
 
     fn steps() -> Vec<Step> {
         let signers = vec!["alice".into(), "bob".into()];
-        let refused = Step { ending: Ending::Refused, keyset: 2, signers: vec![], message: "cannot rotate to \"3\u{1b}\"".into() };
-        vec![Step { ending: Ending::Done, keyset: 2, signers, message: "keyset 2 is in force".into() }, refused]
+        let refused = Step {
+            ending: Ending::Refused,
+            keyset: 2,
+            signers: vec![],
+            message: "cannot rotate to \"3\u{1b}\"".into(),
+        };
+        vec![
+            Step {
+                ending: Ending::Done,
+                keyset: 2,
+                signers,
+                message: "keyset 2 is in force".into(),
+            },
+            refused,
+        ]
     }
 
     #[test]
     fn each_step_is_told_with_who_signed_it() {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = Sockets { journal: folder.path().join("journal"), syslog: folder.path().join("log") };
+        let sockets = Sockets {
+            journal: folder.path().join("journal"),
+            syslog: folder.path().join("log"),
+        };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send(&sockets, &steps());
         let heard = || {
@@ -100,9 +128,18 @@ mod tests {
         const PAGE: &str = include_str!("../../packaging/man/embargo.8");
         for step in steps() {
             for (name, _) in fields(&step) {
-                assert!(PAGE.lines().any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)), "{name}");
+                assert!(
+                    PAGE.lines()
+                        .any(|line| line.starts_with(".It Li EMBARGO_") && line.contains(name)),
+                    "{name}"
+                );
             }
-            assert!(PAGE.lines().any(|line| line.starts_with(".Li ") && line.contains(word(step.ending))), "{}", word(step.ending));
+            assert!(
+                PAGE.lines()
+                    .any(|line| line.starts_with(".Li ") && line.contains(word(step.ending))),
+                "{}",
+                word(step.ending)
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What did a list answer to each of many who asked at once?
 //!
-//! In: a list's hits to the queries of many containers together. Out: for each, what the list would have answered to its own queries alone. Pure. A list
-//! is opened and authenticated once for all of them, which for a node of 200 containers is most of the time that it takes.
+//! In: a list's hits to the queries of many containers together. Out: for each, what the list would
+//! have answered to its own queries alone. Pure. A list is opened and authenticated once for all of
+//! them, which for a node of 200 containers is most of the time that it takes.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,14 @@ impl Answers {
     pub fn of(hits: &[Hit]) -> Self {
         let mut answers = Self::default();
         for hit in hits {
-            answers.0.entry(Query { digest: hit.digest, kind: hit.kind }).or_default().push(hit.clone());
+            answers
+                .0
+                .entry(Query {
+                    digest: hit.digest,
+                    kind: hit.kind,
+                })
+                .or_default()
+                .push(hit.clone());
         }
         answers
     }
@@ -34,7 +42,12 @@ impl Answers {
             expires: list.expires,
             floor_issued: list.floor_issued,
             image_digests: list.image_digests,
-            hits: queries.iter().filter_map(|query| self.0.get(query)).flatten().cloned().collect(),
+            hits: queries
+                .iter()
+                .filter_map(|query| self.0.get(query))
+                .flatten()
+                .cloned()
+                .collect(),
             slot: list.slot,
             fault: None,
             bad_signatures: list.bad_signatures,

@@ -1,7 +1,8 @@
 //! How are keys and signatures written as text?
 //!
-//! Standard Base 64 with padding (RFC 4648, section 4), and only its one canonical form: no line breaks, no missing padding, no stray bits in the
-//! last character, so that a signed note has exactly one spelling. Input is hostile; it is bounded by whoever read it.
+//! Standard Base 64 with padding (RFC 4648, section 4), and only its one canonical form: no line
+//! breaks, no missing padding, no stray bits in the last character, so that a signed note has
+//! exactly one spelling. Input is hostile; it is bounded by whoever read it.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -10,10 +11,17 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let group = chunk
+            .iter()
+            .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = ALPHABET[(group >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+            text.push(if place <= chunk.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
@@ -22,15 +30,24 @@ pub fn encode(bytes: &[u8]) -> String {
 /// The bytes of `text`; `None` for anything but what [`encode`] writes.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let (groups, []) = text.as_bytes().as_chunks::<4>() else { return None };
+    let (groups, []) = text.as_bytes().as_chunks::<4>() else {
+        return None;
+    };
     let mut bytes = Vec::with_capacity(groups.len() * 3);
     for (at, group) in groups.iter().enumerate() {
-        let padding = group.iter().rev().take_while(|digit| **digit == b'=').count();
+        let padding = group
+            .iter()
+            .rev()
+            .take_while(|digit| **digit == b'=')
+            .count();
         if padding > 2 || padding > 0 && at + 1 != groups.len() {
             return None;
         }
         let digits = &group[..4 - padding];
-        let bits = digits.iter().try_fold(0_u32, |sum, digit| Some(sum << 6 | value(*digit)?))? << (6 * padding);
+        let bits = digits
+            .iter()
+            .try_fold(0_u32, |sum, digit| Some(sum << 6 | value(*digit)?))?
+            << (6 * padding);
         let [_, decoded @ ..] = bits.to_be_bytes();
         let (kept, stray) = decoded.split_at(3 - padding);
         if stray.iter().any(|byte| *byte != 0) {
@@ -59,9 +76,15 @@ mod tests {
 
     #[test]
     fn the_vectors_of_rfc_4648_are_read_and_written() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
-        {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(encode(bytes.as_bytes()), text);
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
@@ -69,7 +92,10 @@ mod tests {
 
     #[test]
     fn only_the_canonical_form_is_read() {
-        for text in ["Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=Zm9", "Z=m9", "Zg==Zg==", "Zm9v\n", " Zm9", "Zm-_", "====", "A===", "Zm9vY"] {
+        for text in [
+            "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=Zm9", "Z=m9", "Zg==Zg==", "Zm9v\n", " Zm9",
+            "Zm-_", "====", "A===", "Zm9vY",
+        ] {
             assert_eq!(decode(text), None, "{text:?}");
         }
     }

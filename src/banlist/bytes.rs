@@ -1,7 +1,9 @@
-//! How are pieces of a list read, so that a list cut, swapped or written over in the meantime cannot do harm?
+//! How are pieces of a list read, so that a list cut, swapped or written over in the meantime
+//! cannot do harm?
 //!
-//! By `pread` into buffers of our own: what was hashed is what is used, and a file that shrinks gives an error where a mapping would give SIGBUS.
-//! One descriptor serves a whole look-up, so that a list replaced by rename meanwhile is never mixed with the one before it.
+//! By `pread` into buffers of our own: what was hashed is what is used, and a file that shrinks
+//! gives an error where a mapping would give SIGBUS. One descriptor serves a whole look-up, so that
+//! a list replaced by rename meanwhile is never mixed with the one before it.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +24,8 @@ pub trait ReadAt {
     /// Those of the operating system; `UnexpectedEof` when it ends before.
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Fills `buffer` from `offset` on where no disk has to be waited for. Otherwise says that these bytes are read soon, and is false.
+    /// Fills `buffer` from `offset` on where no disk has to be waited for. Otherwise says that
+    /// these bytes are read soon, and is false.
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
         self.read_into(buffer, offset).is_ok()
     }
@@ -39,7 +42,13 @@ impl ReadAt for File {
         }
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(buffer.len())) {
             // Advice only: a file system that does not take it reads all the same.
-            posix_fadvise(self.as_fd(), offset, length, PosixFadviseAdvice::POSIX_FADV_WILLNEED).ok();
+            posix_fadvise(
+                self.as_fd(),
+                offset,
+                length,
+                PosixFadviseAdvice::POSIX_FADV_WILLNEED,
+            )
+            .ok();
         }
         false
     }
@@ -47,7 +56,9 @@ impl ReadAt for File {
 
 impl ReadAt for [u8] {
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let piece = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)?.get(..buffer.len()));
+        let piece = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.get(offset..)?.get(..buffer.len()));
         buffer.copy_from_slice(piece.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -68,6 +79,8 @@ impl<R: ReadAt + ?Sized> Reader<'_, R> {
     /// # Errors
     /// [`ListError::Read`].
     pub fn read_into(&self, buffer: &mut [u8], offset: u64) -> Result<(), ListError> {
-        self.bytes.read_into(buffer, offset).map_err(|error| ListError::Read(self.path.to_owned(), error))
+        self.bytes
+            .read_into(buffer, offset)
+            .map_err(|error| ListError::Read(self.path.to_owned(), error))
     }
 }

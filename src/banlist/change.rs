@@ -1,13 +1,17 @@
 //! What does a new list ban that the old one does not, and what does it let go?
 //!
-//! In: two lists whose heads are known, and the time from which on it matters. Out: [`Change`], by ban and with the number of digests. Both lists are
-//! checked to their last byte while they are compared, in one pass over each. What is compared is what the gate would do with a digest, not how the
-//! bans are called: a (digest, kind) of the old list is *kept* when some ban of the new one holds for it at least as strictly, whatever its name, and
-//! *lifted* otherwise. A digest that two new bans hold for only together, one after the other, counts as lifted: the safe side.
+//! In: two lists whose heads are known, and the time from which on it matters. Out: [`Change`], by
+//! ban and with the number of digests. Both lists are checked to their last byte while they are
+//! compared, in one pass over each. What is compared is what the gate would do with a digest, not
+//! how the bans are called: a (digest, kind) of the old list is *kept* when some ban of the new one
+//! holds for it at least as strictly, whatever its name, and *lifted* otherwise. A digest that two
+//! new bans hold for only together, one after the other, counts as lifted: the safe side.
 //!
-//! A new ban is as strict as an old one when, from `at` on, it refuses if that one does, holds no later and no shorter, and admits by exception or
-//! cure nothing that the old one would not have. The new list's issue moves every gate's clock: a new ban that is over by then ends early, and is as
-//! strict as none. Reason, severity, advisories, successor, names and patch refuse and admit nothing.
+//! A new ban is as strict as an old one when, from `at` on, it refuses if that one does, holds no
+//! later and no shorter, and admits by exception or cure nothing that the old one would not have.
+//! The new list's issue moves every gate's clock: a new ban that is over by then ends early, and is
+//! as strict as none. Reason, severity, advisories, successor, names and patch refuse and admit
+//! nothing.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -27,7 +31,8 @@ pub use alteration::{Alteration, How};
 /// What is different between two lists. A ban stands in one of the three at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Bans that lift: some digest that they banned is not banned as strictly any more. In the order of the old list.
+    /// Bans that lift: some digest that they banned is not banned as strictly any more. In the
+    /// order of the old list.
     pub lifted: Vec<BanChange>,
     /// Bans that are new, in the order of the new list.
     pub added: Vec<BanChange>,
@@ -87,7 +92,8 @@ pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
     ban.lapses.is_some_and(|lapses| lapses <= at)
 }
 
-/// Whether `new` holds at least as strictly as `old` from `at` on, for a digest that both ban as the same kind.
+/// Whether `new` holds at least as strictly as `old` from `at` on, for a digest that both ban as
+/// the same kind.
 #[must_use]
 pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     acts_as_hard(new, old)
@@ -101,23 +107,27 @@ fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
     new.action == Action::Refuse || old.action == Action::Warn
 }
 
-/// What is past by `at` is over for both: no gate takes an earlier time for now than the newest list's.
+/// What is past by `at` is over for both: no gate takes an earlier time for now than the newest
+/// list's.
 fn begins_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
 }
 
 fn ends_as_late(new: &Ban, old: &Ban) -> bool {
-    new.lapses.is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
+    new.lapses
+        .is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
 }
 
 /// Whether an exception permits nothing that the old ban's do not permit, or nothing any more.
 fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
-    let covers = |known: &Exception| (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until;
+    let covers = |known: &Exception| {
+        (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until
+    };
     except.until <= at || old.except.iter().any(covers)
 }
 
-/// The time by which a new list is compared with the one whose place it takes: the clock's, unless that is ahead of the new list. A clock that runs
-/// ahead must not let bans lapse that still hold.
+/// The time by which a new list is compared with the one whose place it takes: the clock's, unless
+/// that is ahead of the new list. A clock that runs ahead must not let bans lapse that still hold.
 #[must_use]
 pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
     clock.min(new.issued)
@@ -127,7 +137,11 @@ pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
 ///
 /// # Errors
 /// [`ListError`] for the first thing in either list that is not what it must be.
-pub fn compare<A, B>(mut old: Whole<'_, A>, mut new: Whole<'_, B>, at: Timestamp) -> Result<Change, ListError>
+pub fn compare<A, B>(
+    mut old: Whole<'_, A>,
+    mut new: Whole<'_, B>,
+    at: Timestamp,
+) -> Result<Change, ListError>
 where
     A: ReadAt + ?Sized,
     B: ReadAt + ?Sized,
@@ -140,15 +154,30 @@ where
         comparison.count(from, to, number);
     }
     let (lifted, added, changed) = comparison.sorted();
-    let Comparison { digests_lifted, digests_added, .. } = comparison;
-    Ok(Change { lifted, added, changed, digests_lifted, digests_added, bans: new.bans })
+    let Comparison {
+        digests_lifted,
+        digests_added,
+        ..
+    } = comparison;
+    Ok(Change {
+        lifted,
+        added,
+        changed,
+        digests_lifted,
+        digests_added,
+        bans: new.bans,
+    })
 }
 
 /// The entry lines of a digest in the old list and in the new one.
 type Pair = (Option<usize>, Option<usize>);
 
-/// How many digests have each pair of lines: what follows for a digest follows from them, and of ten million digests there are a few pairs.
-fn pairs<A, B>(old: &mut Whole<'_, A>, new: &mut Whole<'_, B>) -> Result<HashMap<Pair, u64>, ListError>
+/// How many digests have each pair of lines: what follows for a digest follows from them, and of
+/// ten million digests there are a few pairs.
+fn pairs<A, B>(
+    old: &mut Whole<'_, A>,
+    new: &mut Whole<'_, B>,
+) -> Result<HashMap<Pair, u64>, ListError>
 where
     A: ReadAt + ?Sized,
     B: ReadAt + ?Sized,
@@ -225,13 +254,22 @@ struct Loss {
     heirs: BTreeSet<usize>,
 }
 
-const NOTHING: &Line = &Line { kinds: Kinds::NONE, bans: Vec::new() };
+const NOTHING: &Line = &Line {
+    kinds: Kinds::NONE,
+    bans: Vec::new(),
+};
 
 impl<'a> Comparison<'a> {
     fn new(old: &'a Checked, new: &'a Checked, times: Times) -> Self {
         let places = |among: &'a [Counted], bans: &'a [Counted]| {
-            let places: HashMap<_, _> = among.iter().enumerate().map(|(place, counted)| (counted.ban.id.as_str(), place)).collect();
-            bans.iter().map(|counted| places.get(counted.ban.id.as_str()).copied()).collect::<Vec<_>>()
+            let places: HashMap<_, _> = among
+                .iter()
+                .enumerate()
+                .map(|(place, counted)| (counted.ban.id.as_str(), place))
+                .collect();
+            bans.iter()
+                .map(|counted| places.get(counted.ban.id.as_str()).copied())
+                .collect::<Vec<_>>()
         };
         Self {
             old,
@@ -249,7 +287,10 @@ impl<'a> Comparison<'a> {
 
     /// Counts `number` digests that have the line `from` in the old list and `to` in the new.
     fn count(&mut self, from: Option<usize>, to: Option<usize>, number: u64) {
-        let (from, to) = (from.map_or(NOTHING, |line| &self.old.lines[line]), to.map_or(NOTHING, |line| &self.new.lines[line]));
+        let (from, to) = (
+            from.map_or(NOTHING, |line| &self.old.lines[line]),
+            to.map_or(NOTHING, |line| &self.new.lines[line]),
+        );
         let mut is_lifted = false;
         for (ban, kinds) in &from.bans {
             let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
@@ -261,8 +302,11 @@ impl<'a> Comparison<'a> {
             let loss = &mut self.losses[*ban];
             loss.dropped.add(dropped, number);
             loss.lifted.add(lifted, number);
-            let takes_over = |(_, as_what): &(usize, Kinds)| as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE;
-            loss.heirs.extend(heirs.into_iter().filter(takes_over).map(|(heir, _)| heir));
+            let takes_over = |(_, as_what): &(usize, Kinds)| {
+                as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE
+            };
+            loss.heirs
+                .extend(heirs.into_iter().filter(takes_over).map(|(heir, _)| heir));
             is_lifted |= lifted != Kinds::NONE;
         }
         for (ban, kinds) in &to.bans {
@@ -270,11 +314,16 @@ impl<'a> Comparison<'a> {
             self.gains[*ban].add(kinds.filter(|kind| !before.has(kind)), number);
         }
         self.digests_lifted += if is_lifted { number } else { 0 };
-        self.digests_added += if to.kinds.filter(|kind| !from.kinds.has(kind)) == Kinds::NONE { 0 } else { number };
+        self.digests_added += if to.kinds.filter(|kind| !from.kinds.has(kind)) == Kinds::NONE {
+            0
+        } else {
+            number
+        };
     }
 
-    /// Who bans as strictly in a new line what an old ban banned as these kinds, each with what it takes over, and what nobody does. The ban of the
-    /// same name is asked first, and nobody once all is taken over.
+    /// Who bans as strictly in a new line what an old ban banned as these kinds, each with what it
+    /// takes over, and what nobody does. The ban of the same name is asked first, and nobody once
+    /// all is taken over.
     fn heirs(&mut self, old: usize, kinds: Kinds, to: &Line) -> (Vec<(usize, Kinds)>, Kinds) {
         let (mut heirs, mut lost) = (Vec::new(), kinds);
         let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
@@ -297,7 +346,8 @@ impl<'a> Comparison<'a> {
             return *known;
         }
         let (one, other) = (&self.old.bans[old].ban, &self.new.bans[new].ban);
-        let is_strict = is_as_strict(other, one, self.times.at) && !ends_early(other, one, self.times);
+        let is_strict =
+            is_as_strict(other, one, self.times.at) && !ends_early(other, one, self.times);
         if self.strict.len() < MAX_REMEMBERED {
             self.strict.insert((old, new), is_strict);
         }
@@ -311,11 +361,21 @@ impl<'a> Comparison<'a> {
             let change = self.of_old(place, ban);
             if change.lifted.all > 0 {
                 lifted.push(change);
-            } else if change.fate != Fate::Kept || !change.alterations.is_empty() || change.added.all > 0 || change.dropped.all > 0 {
+            } else if change.fate != Fate::Kept
+                || !change.alterations.is_empty()
+                || change.added.all > 0
+                || change.dropped.all > 0
+            {
                 changed.push(change);
             }
         }
-        let new = self.new.bans.iter().zip(&self.gains).zip(&self.came_from).filter(|(_, came_from)| came_from.is_none());
+        let new = self
+            .new
+            .bans
+            .iter()
+            .zip(&self.gains)
+            .zip(&self.came_from)
+            .filter(|(_, came_from)| came_from.is_none());
         let added = new.map(|((Counted { ban, .. }, gain), _)| BanChange {
             ban: ban.clone(),
             fate: Fate::Added,
@@ -330,7 +390,11 @@ impl<'a> Comparison<'a> {
 
     /// What became of a ban of the old list.
     fn of_old(&self, place: usize, ban: &Ban) -> BanChange {
-        let Loss { dropped, lifted, heirs } = self.losses[place].clone();
+        let Loss {
+            dropped,
+            lifted,
+            heirs,
+        } = self.losses[place].clone();
         let stayed = self.stayed[place].map(|place| (&self.new.bans[place], self.gains[place]));
         let fate = match stayed {
             Some(_) => Fate::Kept,
@@ -340,18 +404,25 @@ impl<'a> Comparison<'a> {
         BanChange {
             ban: stayed.map_or(ban, |(new, _)| &new.ban).clone(),
             fate,
-            alterations: stayed.map_or_else(Vec::new, |(new, _)| alteration::between(&self.old.bans[place], new, self.times)),
+            alterations: stayed.map_or_else(Vec::new, |(new, _)| {
+                alteration::between(&self.old.bans[place], new, self.times)
+            }),
             added: stayed.map_or_else(Entries::default, |(_, gain)| gain),
             dropped,
             lifted,
-            heirs: heirs.into_iter().map(|heir| self.new.bans[heir].ban.id.clone()).collect(),
+            heirs: heirs
+                .into_iter()
+                .map(|heir| self.new.bans[heir].ban.id.clone())
+                .collect(),
         }
     }
 }
 
 /// As what a line's digests are banned by one ban.
 fn kinds_of(line: &Line, ban: usize) -> Kinds {
-    line.bans.binary_search_by_key(&ban, |(ban, _)| *ban).map_or(Kinds::NONE, |at| line.bans[at].1)
+    line.bans
+        .binary_search_by_key(&ban, |(ban, _)| *ban)
+        .map_or(Kinds::NONE, |at| line.bans[at].1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Which list does a source make?
 //!
-//! In: a checked source and what the head says beside it. Out: the one list they make: the same source and the same terms give the same bytes on
-//! every machine. Ban lines come first, in the order of the source, then entry lines, in the order of the digests that use them first.
+//! In: a checked source and what the head says beside it. Out: the one list they make: the same
+//! source and the same terms give the same bytes on every machine. Ban lines come first, in the
+//! order of the source, then entry lines, in the order of the digests that use them first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -39,13 +40,16 @@ pub struct Terms {
 /// Why a source makes no list.
 #[derive(Debug)]
 pub enum CompileError {
-    /// A digest stands twice in one ban, as the same kind and under the same name: the digest, the ban.
+    /// A digest stands twice in one ban, as the same kind and under the same name: the digest, the
+    /// ban.
     Twice(Digest, String),
-    /// A digest stands in the source more often than an entry can say: the digest, the ban that has it first.
+    /// A digest stands in the source more often than an entry can say: the digest, the ban that has
+    /// it first.
     TooOften(Digest, String),
     /// A ban's line, or that of an entry of it, is longer than a list can hold: the ban.
     TooLong(String),
-    /// What the list would say of a digest is more than a start may read: the digest, the ban that has it first.
+    /// What the list would say of a digest is more than a start may read: the digest, the ban that
+    /// has it first.
     TooHeavy(Digest, String),
     /// There are more records than a list can hold.
     TooManyRecords,
@@ -58,17 +62,31 @@ pub enum CompileError {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Twice(digest, ban) => write!(f, "cannot compile {ban}: {digest} stands in it twice"),
-            Self::TooOften(digest, ban) => {
-                write!(f, "cannot compile {ban}: {digest} stands in it and in other bans under more than {MAX_MATCHES} names")
+            Self::Twice(digest, ban) => {
+                write!(f, "cannot compile {ban}: {digest} stands in it twice")
             }
-            Self::TooLong(ban) => write!(f, "cannot compile {ban}: its record has more than {MAX_LINE} bytes"),
+            Self::TooOften(digest, ban) => {
+                write!(
+                    f,
+                    "cannot compile {ban}: {digest} stands in it and in other bans under more than {MAX_MATCHES} names"
+                )
+            }
+            Self::TooLong(ban) => write!(
+                f,
+                "cannot compile {ban}: its record has more than {MAX_LINE} bytes"
+            ),
             Self::TooHeavy(digest, ban) => write!(
                 f,
                 "cannot compile {ban}: all that is said of {digest}, by it and by other bans, has more than {MAX_WEIGHT} bytes, a comma counted as 48"
             ),
-            Self::TooManyRecords => write!(f, "cannot compile the source: its records have more than {MAX_RECORDS} bytes"),
-            Self::TooManyEntries => write!(f, "cannot compile the source: it has more than {MAX_ENTRIES} digests"),
+            Self::TooManyRecords => write!(
+                f,
+                "cannot compile the source: its records have more than {MAX_RECORDS} bytes"
+            ),
+            Self::TooManyEntries => write!(
+                f,
+                "cannot compile the source: it has more than {MAX_ENTRIES} digests"
+            ),
             Self::Write(_) => f.write_str("cannot write the list"),
         }
     }
@@ -78,9 +96,12 @@ impl std::error::Error for CompileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Write(error) => Some(error),
-            Self::Twice(..) | Self::TooOften(..) | Self::TooLong(_) | Self::TooHeavy(..) | Self::TooManyRecords | Self::TooManyEntries => {
-                None
-            }
+            Self::Twice(..)
+            | Self::TooOften(..)
+            | Self::TooLong(_)
+            | Self::TooHeavy(..)
+            | Self::TooManyRecords
+            | Self::TooManyEntries => None,
         }
     }
 }
@@ -116,7 +137,10 @@ impl Compiled {
         // A digest with several reasons becomes one, in place: long lists are not kept twice.
         let (mut start, mut kept) = (0, 0);
         while let Some((digest, _)) = digests.get(start).copied() {
-            let same = digests[start..].iter().take_while(|(other, _)| *other == digest).count();
+            let same = digests[start..]
+                .iter()
+                .take_while(|(other, _)| *other == digest)
+                .count();
             let number = records.entry(&digests[start..start + same])?;
             entries.add(records.lines[number as usize].1, 1);
             digests[kept] = (digest, number);
@@ -128,38 +152,87 @@ impl Compiled {
             return Err(CompileError::TooManyEntries);
         }
         let Records { bytes, lines, .. } = records;
-        Ok(Self { digests, lines, records: bytes, entries, source: source.digest, source_size: source.size })
+        Ok(Self {
+            digests,
+            lines,
+            records: bytes,
+            entries,
+            source: source.digest,
+            source_size: source.size,
+        })
     }
 
     /// Writes the unsigned list with these terms to `out`, and returns its head.
     ///
     /// # Errors
     /// [`CompileError::Write`].
-    pub fn write(&self, terms: &Terms, out: &impl WriteAt, watch: &dyn Watch) -> Result<Head, CompileError> {
+    pub fn write(
+        &self,
+        terms: &Terms,
+        out: &impl WriteAt,
+        watch: &dyn Watch,
+    ) -> Result<Head, CompileError> {
         let leaf = |at: u64| {
             let (digest, number) = self.digests[usize::try_from(at).unwrap_or(usize::MAX)];
             let (offset, kinds) = self.lines[number as usize];
-            Leaf { digest, kinds, offset }
+            Leaf {
+                digest,
+                kinds,
+                offset,
+            }
         };
         let tree_root = build::write(self.entries.all, leaf, out, watch)?;
         let table = section::table(&self.records);
-        let Terms { origin, edition, issued, expires, impact } = terms.clone();
+        let Terms {
+            origin,
+            edition,
+            issued,
+            expires,
+            impact,
+        } = terms.clone();
         let (records, records_size) = (Digest::of(&table), self.records.len() as u64);
         let (entries, source, source_size) = (self.entries, self.source, self.source_size);
-        let head = Head { origin, edition, issued, expires, impact, entries, tree_root, records, records_size, source, source_size };
+        let head = Head {
+            origin,
+            edition,
+            issued,
+            expires,
+            impact,
+            entries,
+            tree_root,
+            records,
+            records_size,
+            source,
+            source_size,
+        };
         out.write_at(&self.records, head.records_at())?;
         out.write_at(&table, head.table_at())?;
-        let block = Claim { text: head.text(), head: head.clone(), signatures: Vec::new() }.block();
-        out.write_at(&block.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?, 0)?;
+        let block = Claim {
+            text: head.text(),
+            head: head.clone(),
+            signatures: Vec::new(),
+        }
+        .block();
+        out.write_at(
+            &block.ok_or(io::Error::from(io::ErrorKind::InvalidInput))?,
+            0,
+        )?;
         Ok(head)
     }
 }
 
-/// Every digest with the number of the reason why it is banned, ascending: first into one bucket for each first byte, then each bucket by itself, which
-/// fits into a processor's cache and can be left to any of them.
+/// Every digest with the number of the reason why it is banned, ascending: first into one bucket
+/// for each first byte, then each bucket by itself, which fits into a processor's cache and can be
+/// left to any of them.
 fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     let bucket = |digest: &Digest| usize::from(digest.as_bytes()[0]);
-    let all = || source.matches.iter().zip(reasons).flat_map(|(found, reason)| found.digests.iter().map(move |digest| (*digest, *reason)));
+    let all = || {
+        source
+            .matches
+            .iter()
+            .zip(reasons)
+            .flat_map(|(found, reason)| found.digests.iter().map(move |digest| (*digest, *reason)))
+    };
     let mut sizes = [0; 256];
     all().for_each(|(digest, _)| sizes[bucket(&digest)] += 1);
     let mut next = [0; 256];
@@ -180,13 +253,22 @@ fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     digests
 }
 
-/// The order of digests and reasons. Nearly always the first bytes decide, and as one number they are compared in half the time.
+/// The order of digests and reasons. Nearly always the first bytes decide, and as one number they
+/// are compared in half the time.
 fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
-    let first = |digest: &Digest| digest.as_bytes().first_chunk().map(|first| u64::from_be_bytes(*first));
-    first(&one.0).cmp(&first(&other.0)).then_with(|| one.cmp(other))
+    let first = |digest: &Digest| {
+        digest
+            .as_bytes()
+            .first_chunk()
+            .map(|first| u64::from_be_bytes(*first))
+    };
+    first(&one.0)
+        .cmp(&first(&other.0))
+        .then_with(|| one.cmp(other))
 }
 
-/// The records section while it grows. A reason is a match without its digests; two matches that say the same are one reason.
+/// The records section while it grows. A reason is a match without its digests; two matches that
+/// say the same are one reason.
 struct Records<'a> {
     source: &'a Source,
     bytes: Vec<u8>,
@@ -198,7 +280,8 @@ struct Records<'a> {
     said: Vec<Match>,
     /// Where each entry line starts, and as what it bans.
     lines: Vec<(u64, Kinds)>,
-    /// The number of the entry line of a set of reasons; the common sets of one reason apart, because there may be millions of look-ups.
+    /// The number of the entry line of a set of reasons; the common sets of one reason apart,
+    /// because there may be millions of look-ups.
     single: Vec<Option<u32>>,
     several: HashMap<Vec<u32>, u32>,
 }
@@ -224,7 +307,12 @@ impl<'a> Records<'a> {
         }
         let mut numbers = HashMap::new();
         for found in &source.matches {
-            let said = Match { kind: found.kind, name: found.name.clone(), platform: found.platform.clone(), ban: bans[found.ban] };
+            let said = Match {
+                kind: found.kind,
+                name: found.name.clone(),
+                platform: found.platform.clone(),
+                ban: bans[found.ban],
+            };
             let next = u32::try_from(numbers.len()).map_err(|_| CompileError::TooManyRecords)?;
             let number = *numbers.entry(said.clone()).or_insert(next);
             if number == next {
@@ -240,25 +328,51 @@ impl<'a> Records<'a> {
     fn entry(&mut self, group: &[(Digest, u32)]) -> Result<u32, CompileError> {
         let known = match group {
             [(_, reason)] => self.single[*reason as usize],
-            several => self.several.get(&several.iter().map(|(_, reason)| *reason).collect::<Vec<_>>()).copied(),
+            several => self
+                .several
+                .get(
+                    &several
+                        .iter()
+                        .map(|(_, reason)| *reason)
+                        .collect::<Vec<_>>(),
+                )
+                .copied(),
         };
         if let Some(number) = known {
             return Ok(number);
         }
         if let Some(twice) = group.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-            return Err(CompileError::Twice(twice[0].0, self.ban_id(twice[0].1).to_owned()));
+            return Err(CompileError::Twice(
+                twice[0].0,
+                self.ban_id(twice[0].1).to_owned(),
+            ));
         }
         if group.len() > MAX_MATCHES {
-            return Err(CompileError::TooOften(group[0].0, self.ban_id(group[0].1).to_owned()));
+            return Err(CompileError::TooOften(
+                group[0].0,
+                self.ban_id(group[0].1).to_owned(),
+            ));
         }
         let reasons: Vec<u32> = group.iter().map(|(_, reason)| *reason).collect();
-        let matches: Vec<_> = reasons.iter().map(|reason| self.said[*reason as usize].clone()).collect();
-        let kinds = matches.iter().fold(Kinds::default(), |kinds, found| kinds.with(found.kind));
+        let matches: Vec<_> = reasons
+            .iter()
+            .map(|reason| self.said[*reason as usize].clone())
+            .collect();
+        let kinds = matches
+            .iter()
+            .fold(Kinds::default(), |kinds, found| kinds.with(found.kind));
         let bans: BTreeSet<_> = matches.iter().map(|found| found.ban).collect();
         let offset = self.line(&Entry { matches }, self.ban_id(reasons[0]))?;
-        let weight = bans.iter().filter_map(|ban| self.weights.get(ban)).sum::<u64>() + self.last_weight(offset);
+        let weight = bans
+            .iter()
+            .filter_map(|ban| self.weights.get(ban))
+            .sum::<u64>()
+            + self.last_weight(offset);
         if weight > MAX_WEIGHT {
-            return Err(CompileError::TooHeavy(group[0].0, self.ban_id(reasons[0]).to_owned()));
+            return Err(CompileError::TooHeavy(
+                group[0].0,
+                self.ban_id(reasons[0]).to_owned(),
+            ));
         }
         let number = u32::try_from(self.lines.len()).map_err(|_| CompileError::TooManyRecords)?;
         self.lines.push((offset, kinds));
@@ -286,7 +400,12 @@ impl<'a> Records<'a> {
 
     /// What the last line weighs, which starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
-        record::weight(usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default())
+        record::weight(
+            usize::try_from(offset)
+                .ok()
+                .and_then(|offset| self.bytes.get(offset..))
+                .unwrap_or_default(),
+        )
     }
 
     /// The ID of the ban of a reason.

@@ -1,6 +1,7 @@
 //! Why can a list, a keyset or a floor not be used?
 //!
-//! Every fault names its file, fits on one line and is stated once; causes of the operating system hang below as `source()`.
+//! Every fault names its file, fits on one line and is stated once; causes of the operating system
+//! hang below as `source()`.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -62,13 +63,15 @@ pub enum ListError {
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed it.
     Signatures(PathBuf, Tally),
-    /// It did not come through an installation, and too few trusted keys signed it for one that may lift bans.
+    /// It did not come through an installation, and too few trusted keys signed it for one that may
+    /// lift bans.
     NotInstalled(PathBuf, Tally),
     /// The file is not as long as its head says: found, wanted, in bytes.
     Size(PathBuf, u64, u64),
     /// The list is older than one that this node had: found, the floor.
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version is further above the floor's than a list may go at once: found, the floor.
+    /// The list's version is further above the floor's than a list may go at once: found, the
+    /// floor.
     Jump(PathBuf, Edition, Edition),
     /// The list has the version of the floor and other content.
     Equivocation(PathBuf, Edition),
@@ -84,11 +87,13 @@ pub enum ListError {
     Record(PathBuf, u64),
     /// The head counts other entries than the tree has.
     Counts(PathBuf),
-    /// A digest's entry and its bans, the entry at this offset, say more than a list may say of one digest.
+    /// A digest's entry and its bans, the entry at this offset, say more than a list may say of one
+    /// digest.
     Heavy(PathBuf, u64),
     /// The list says more of one container than its start may read.
     Excess(PathBuf),
-    /// The list bans a digest that was asked for, and what it says of it, or of the others, cannot be read: the digest, and why.
+    /// The list bans a digest that was asked for, and what it says of it, or of the others, cannot
+    /// be read: the digest, and why.
     Unread(Digest, Box<ListError>),
 }
 
@@ -117,9 +122,17 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             let plural = if self.wanted == 1 { "" } else { "s" };
-            return write!(f, "not signed, and {} trusted signature{plural} needed", self.wanted);
+            return write!(
+                f,
+                "not signed, and {} trusted signature{plural} needed",
+                self.wanted
+            );
         }
-        write!(f, "{} of {} trusted signatures ({} bad, {} by unknown keys)", self.good, self.wanted, self.bad, self.unknown)
+        write!(
+            f,
+            "{} of {} trusted signatures ({} bad, {} by unknown keys)",
+            self.good, self.wanted, self.bad, self.unknown
+        )
     }
 }
 
@@ -160,14 +173,21 @@ impl ListError {
         matches!(self, Self::File(error) if error.is_absent())
     }
 
-    /// Whether the operating system failed at reading the file, which says nothing of what is in it: `EMFILE` and `EIO`, and not that it is missing,
-    /// a link or cut short.
+    /// Whether the operating system failed at reading the file, which says nothing of what is in
+    /// it: `EMFILE` and `EIO`, and not that it is missing, a link or cut short.
     #[must_use]
     pub fn is_of_the_system(&self) -> bool {
         match self {
-            Self::File(FileError::Io(_, error)) => !self.is_absent() && error.raw_os_error() != Some(libc::ELOOP),
+            Self::File(FileError::Io(_, error)) => {
+                !self.is_absent() && error.raw_os_error() != Some(libc::ELOOP)
+            }
             Self::Read(_, error) => error.kind() != io::ErrorKind::UnexpectedEof,
-            Self::File(FileError::NotRegular(_) | FileError::TooLarge(..) | FileError::Unguarded(_) | FileError::NotText(_))
+            Self::File(
+                FileError::NotRegular(_)
+                | FileError::TooLarge(..)
+                | FileError::Unguarded(_)
+                | FileError::NotText(_),
+            )
             | Self::Keyset(..)
             | Self::Floor(..)
             | Self::NoHead(_)
@@ -208,33 +228,74 @@ impl fmt::Display for ListError {
             Self::Floor(path, fault) => write!(f, "cannot use floor {path:?}: {fault}"),
             Self::NoHead(path) => write!(f, "cannot use {path:?}: not a ban list: it has no head"),
             Self::Head(path, fault) => write!(f, "cannot use list {path:?}: head {fault}"),
-            Self::Origin(path, found, wanted) => write!(f, "cannot use list {path:?}: it is for {found:?}, not for {wanted:?}"),
+            Self::Origin(path, found, wanted) => write!(
+                f,
+                "cannot use list {path:?}: it is for {found:?}, not for {wanted:?}"
+            ),
             Self::NewerKeyset(path, wanted, ours) => {
-                write!(f, "cannot use list {path:?}: it needs keyset {wanted}, this node has keyset {ours}")
+                write!(
+                    f,
+                    "cannot use list {path:?}: it needs keyset {wanted}, this node has keyset {ours}"
+                )
             }
             Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
             Self::NotInstalled(path, tally) => {
-                write!(f, "cannot trust list {path:?}: it was not installed, so it must be signed like one that lifts bans: {tally}")
+                write!(
+                    f,
+                    "cannot trust list {path:?}: it was not installed, so it must be signed like one that lifts bans: {tally}"
+                )
             }
-            Self::Size(path, found, wanted) => write!(f, "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"),
-            Self::Rollback(path, found, floor) => write!(f, "cannot go back to {found} of the list, in {path:?}: this node had {floor}"),
+            Self::Size(path, found, wanted) => write!(
+                f,
+                "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"
+            ),
+            Self::Rollback(path, found, floor) => write!(
+                f,
+                "cannot go back to {found} of the list, in {path:?}: this node had {floor}"
+            ),
             Self::Jump(path, found, floor) => {
                 write!(
                     f,
                     "cannot go to {found} of the list, in {path:?}: more than {MAX_JUMP} above {floor}, the highest that this node had"
                 )
             }
-            Self::Equivocation(path, edition) => write!(f, "cannot trust list {path:?}: {edition} was installed with other content"),
-            Self::TooOld(path, found, wanted) => write!(f, "cannot use list {path:?}: version {found} is below min_version {wanted}"),
-            Self::Node(path, level, index) => write!(f, "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"),
-            Self::Table(path) => write!(f, "cannot trust list {path:?}: its block table is corrupt"),
-            Self::Block(path, block) => write!(f, "cannot trust list {path:?}: block {block} of its records is corrupt"),
-            Self::Record(path, offset) => write!(f, "cannot trust list {path:?}: the record at {offset} is malformed"),
-            Self::Counts(path) => write!(f, "cannot trust list {path:?}: its head counts other entries than it has"),
-            Self::Heavy(path, offset) => {
-                write!(f, "cannot use list {path:?}: the entry at {offset} and its bans say more than {MAX_WEIGHT} bytes")
+            Self::Equivocation(path, edition) => write!(
+                f,
+                "cannot trust list {path:?}: {edition} was installed with other content"
+            ),
+            Self::TooOld(path, found, wanted) => write!(
+                f,
+                "cannot use list {path:?}: version {found} is below min_version {wanted}"
+            ),
+            Self::Node(path, level, index) => write!(
+                f,
+                "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"
+            ),
+            Self::Table(path) => {
+                write!(f, "cannot trust list {path:?}: its block table is corrupt")
             }
-            Self::Excess(path) => write!(f, "cannot use list {path:?}: it says more of one container than its start may read"),
+            Self::Block(path, block) => write!(
+                f,
+                "cannot trust list {path:?}: block {block} of its records is corrupt"
+            ),
+            Self::Record(path, offset) => write!(
+                f,
+                "cannot trust list {path:?}: the record at {offset} is malformed"
+            ),
+            Self::Counts(path) => write!(
+                f,
+                "cannot trust list {path:?}: its head counts other entries than it has"
+            ),
+            Self::Heavy(path, offset) => {
+                write!(
+                    f,
+                    "cannot use list {path:?}: the entry at {offset} and its bans say more than {MAX_WEIGHT} bytes"
+                )
+            }
+            Self::Excess(path) => write!(
+                f,
+                "cannot use list {path:?}: it says more of one container than its start may read"
+            ),
             Self::Unread(digest, fault) => write!(f, "cannot read the ban of {digest}: {fault}"),
         }
     }

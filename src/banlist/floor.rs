@@ -1,8 +1,10 @@
 //! Which list is the newest that this node ever had?
 //!
-//! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in place, never before. Out: [`Floor`]. A list below
-//! it is a rollback, another list of the same edition an equivocation. While an installation is under way, it also names the list that is about to be put
-//! in place: a list that neither of these names did not come through an installation.
+//! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
+//! place, never before. Out: [`Floor`]. A list below it is a rollback, another list of the same
+//! edition an equivocation. While an installation is under way, it also names the list that is
+//! about to be put in place: a list that neither of these names did not come through an
+//! installation.
 //!
 //! ```text
 //! keyset 1
@@ -12,8 +14,9 @@
 //! next sha256:…                (while an installation is under way)
 //! ```
 //!
-//! Earlier versions of the program named here the list before, `previous sha256:…`, which they kept to stand in for the one in force. Such a line is read
-//! and means nothing any more: no older list answers for a newer one.
+//! Earlier versions of the program named here the list before, `previous sha256:…`, which they kept
+//! to stand in for the one in force. Such a line is read and means nothing any more: no older list
+//! answers for a newer one.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -24,8 +27,8 @@ use super::text::{self, Lines};
 /// The most bytes of a floor.
 pub const MAX_FLOOR: u64 = 512;
 
-/// How far above the floor a list's version may be. Whoever steals list keys could otherwise sign the highest version there is, and no list of the
-/// rightful signers would ever be newer.
+/// How far above the floor a list's version may be. Whoever steals list keys could otherwise sign
+/// the highest version there is, and no list of the rightful signers would ever be newer.
 pub const MAX_JUMP: u64 = 1 << 20;
 
 /// The newest list that this node ever had.
@@ -45,15 +48,23 @@ impl Floor {
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { edition: Edition { keyset, version }, head, issued, next } = self;
-        let next = next.map(|digest| format!("next {digest}\n")).unwrap_or_default();
+        let Self {
+            edition: Edition { keyset, version },
+            head,
+            issued,
+            next,
+        } = self;
+        let next = next
+            .map(|digest| format!("next {digest}\n"))
+            .unwrap_or_default();
         format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{next}")
     }
 
     /// Reads the file's text.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Floor::text`] would not write, the line of earlier versions aside.
+    /// [`Malformed`] for anything that [`Floor::text`] would not write, the line of earlier
+    /// versions aside.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(text);
         let keyset = lines.value("keyset ", "\"keyset NUMBER\"", text::number)?;
@@ -63,10 +74,16 @@ impl Floor {
         digest_after(&mut lines, "previous ", "\"previous sha256:DIGEST\"")?;
         let next = digest_after(&mut lines, "next ", "\"next sha256:DIGEST\"")?;
         lines.end("no more lines")?;
-        Ok(Self { edition: Edition { keyset, version }, head, issued, next })
+        Ok(Self {
+            edition: Edition { keyset, version },
+            head,
+            issued,
+            next,
+        })
     }
 
-    /// Whether the list of this head came to the node through an installation, one that is under way included.
+    /// Whether the list of this head came to the node through an installation, one that is under
+    /// way included.
     #[must_use]
     pub fn knows(&self, head: Digest) -> bool {
         self.head == head || self.next == Some(head)
@@ -74,8 +91,15 @@ impl Floor {
 }
 
 /// The digest of a line that may be absent.
-fn digest_after(lines: &mut Lines<'_>, key: &str, expected: &'static str) -> Result<Option<Digest>, Malformed> {
-    lines.optional(key).map(|digest| text::digest(digest).ok_or_else(|| lines.fault(expected))).transpose()
+fn digest_after(
+    lines: &mut Lines<'_>,
+    key: &str,
+    expected: &'static str,
+) -> Result<Option<Digest>, Malformed> {
+    lines
+        .optional(key)
+        .map(|digest| text::digest(digest).ok_or_else(|| lines.fault(expected)))
+        .transpose()
 }
 
 #[cfg(test)]
@@ -85,7 +109,10 @@ mod tests {
     #[test]
     fn a_floor_is_read_as_it_was_written_and_nothing_else_is() {
         let mut floor = Floor {
-            edition: Edition { keyset: 3, version: 412 },
+            edition: Edition {
+                keyset: 3,
+                version: 412,
+            },
             head: Digest::of(b"head"),
             issued: Timestamp::from_seconds(1_795_183_200),
             next: None,
@@ -93,7 +120,10 @@ mod tests {
         assert_eq!(Floor::parse(&floor.text()), Ok(floor));
         floor.next = Some(Digest::of(b"after"));
         assert_eq!(Floor::parse(&floor.text()), Ok(floor));
-        assert_eq!([&b"head"[..], b"after", b"other"].map(|text| floor.knows(Digest::of(text))), [true, true, false]);
+        assert_eq!(
+            [&b"head"[..], b"after", b"other"].map(|text| floor.knows(Digest::of(text))),
+            [true, true, false]
+        );
         floor.next = None;
         assert!(!floor.knows(Digest::of(b"after")));
         // As earlier versions wrote it: the list that they kept is known no more.
@@ -102,21 +132,58 @@ mod tests {
         assert!(!floor.knows(Digest::of(b"before")));
         for (broken, fault) in [
             (String::new(), "line 1: expected \"keyset NUMBER\""),
-            (text.replace("keyset 3", "keyset 03"), "line 1: expected \"keyset NUMBER\""),
-            (text.replace("version 412", "version -1"), "line 2: expected \"version NUMBER\""),
-            (text.replace("version 412", "version 99999999999999999999"), "line 2: expected \"version NUMBER\""),
-            (text.replace("head sha256", "head sha512"), "line 3: expected \"head sha256:DIGEST\""),
-            (text.replace("T14", " 14"), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
-            (text.replace("T14:00:00Z", ""), "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\""),
-            (text.replace("previous ", "preceding "), "line 5: expected no more lines"),
-            (text.replace("previous sha256:", "previous "), "line 5: expected \"previous sha256:DIGEST\""),
-            (format!("{text}next sha256:0\n"), "line 6: expected \"next sha256:DIGEST\""),
-            (format!("{text}{}", text.lines().last().unwrap()), "line 6: expected no more lines"),
+            (
+                text.replace("keyset 3", "keyset 03"),
+                "line 1: expected \"keyset NUMBER\"",
+            ),
+            (
+                text.replace("version 412", "version -1"),
+                "line 2: expected \"version NUMBER\"",
+            ),
+            (
+                text.replace("version 412", "version 99999999999999999999"),
+                "line 2: expected \"version NUMBER\"",
+            ),
+            (
+                text.replace("head sha256", "head sha512"),
+                "line 3: expected \"head sha256:DIGEST\"",
+            ),
+            (
+                text.replace("T14", " 14"),
+                "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\"",
+            ),
+            (
+                text.replace("T14:00:00Z", ""),
+                "line 4: expected \"issued YYYY-MM-DDThh:mm:ssZ\"",
+            ),
+            (
+                text.replace("previous ", "preceding "),
+                "line 5: expected no more lines",
+            ),
+            (
+                text.replace("previous sha256:", "previous "),
+                "line 5: expected \"previous sha256:DIGEST\"",
+            ),
+            (
+                format!("{text}next sha256:0\n"),
+                "line 6: expected \"next sha256:DIGEST\"",
+            ),
+            (
+                format!("{text}{}", text.lines().last().unwrap()),
+                "line 6: expected no more lines",
+            ),
             (text.trim_end().to_owned(), "line 5: expected no more lines"),
-            (text.replace('\n', "\r\n"), "line 1: expected \"keyset NUMBER\""),
+            (
+                text.replace('\n', "\r\n"),
+                "line 1: expected \"keyset NUMBER\"",
+            ),
             (format!("{text}\n"), "line 6: expected no more lines"),
         ] {
-            assert_eq!(Floor::parse(&broken).unwrap_err().to_string(), fault, "{broken:?}");
+            assert_eq!(
+                Floor::parse(&broken).unwrap_err().to_string(),
+                fault,
+                "{broken:?}"
+            );
         }
     }
 }

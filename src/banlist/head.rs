@@ -1,7 +1,8 @@
 //! What does a list's head say?
 //!
-//! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note whose signatures cover it. The first line is the format's own, the
-//! second the origin, so that a signature made for anything else never fits (raw Ed25519 separates no domains). Not checked here: the signatures.
+//! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note whose signatures cover
+//! it. The first line is the format's own, the second the origin, so that a signature made for
+//! anything else never fits (raw Ed25519 separates no domains). Not checked here: the signatures.
 //!
 //! ```text
 //! embargo/banlist-head/v1
@@ -19,7 +20,8 @@
 //! source: sha256:… size=9700000
 //! ```
 //!
-//! `impact: acknowledged` says that the signers know how many running containers the list refuses. `records` holds the digest of the block table.
+//! `impact: acknowledged` says that the signers know how many running containers the list refuses.
+//! `records` holds the digest of the block table.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -30,7 +32,8 @@ use super::record::MatchKind;
 use super::text::{self, Lines};
 use super::tree::{Kinds, NODE_SIZE, Shape};
 
-/// Bytes of the head's place in the file. Key services sign at most this much as it stands (AWS KMS, `Sign`, RAW).
+/// Bytes of the head's place in the file. Key services sign at most this much as it stands (AWS
+/// KMS, `Sign`, RAW).
 pub const HEAD_SIZE: usize = 4_096;
 
 /// The most bytes of the signed text.
@@ -47,10 +50,14 @@ pub const MAX_ENTRIES: u64 = 1 << 32;
 
 const FORMAT: &str = "embargo/banlist-head/v1";
 
-/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and the format's line is the first.
+/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and the
+/// format's line is the first.
 #[must_use]
 pub fn is_begun(block: &[u8]) -> bool {
-    block.len() == HEAD_SIZE && block.strip_prefix(FORMAT.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n"))
+    block.len() == HEAD_SIZE
+        && block
+            .strip_prefix(FORMAT.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"\n"))
 }
 
 /// What the signers of a list vouch for.
@@ -74,7 +81,8 @@ pub struct Head {
     pub records: Digest,
     /// Bytes of the records section.
     pub records_size: u64,
-    /// SHA-256 of the source: `bans.toml` and then each digest file in the order in which it is named.
+    /// SHA-256 of the source: `bans.toml` and then each digest file in the order in which it is
+    /// named.
     pub source: Digest,
     /// Bytes of the source.
     pub source_size: u64,
@@ -127,9 +135,21 @@ impl Entries {
     /// Counts `number` more digests, each of these kinds; those of no kind are none.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
         self.all += if kinds == Kinds::NONE { 0 } else { number };
-        self.base += if kinds.has(MatchKind::Base) { number } else { 0 };
-        self.image += if kinds.has(MatchKind::Image) { number } else { 0 };
-        self.layer += if kinds.has(MatchKind::Layer) { number } else { 0 };
+        self.base += if kinds.has(MatchKind::Base) {
+            number
+        } else {
+            0
+        };
+        self.image += if kinds.has(MatchKind::Image) {
+            number
+        } else {
+            0
+        };
+        self.layer += if kinds.has(MatchKind::Layer) {
+            number
+        } else {
+            0
+        };
     }
 }
 
@@ -167,13 +187,40 @@ impl Head {
     /// The text to sign.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { origin, edition, issued, expires, entries, .. } = self;
-        let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {}\nversion: {}\n", edition.keyset, edition.version);
-        let Entries { all, base, image, layer } = entries;
-        text += &format!("issued: {issued}\nexpires: {expires}\nimpact: {}\n", self.impact.word());
-        text += &format!("entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n");
-        text += &format!("tree-root: {}\ntree-size: {}\n", self.tree_root, self.shape().bytes());
-        text += &format!("records: {} size={} block-size={BLOCK_SIZE}\n", self.records, self.records_size);
+        let Self {
+            origin,
+            edition,
+            issued,
+            expires,
+            entries,
+            ..
+        } = self;
+        let mut text = format!(
+            "{FORMAT}\norigin: {origin}\nkeyset: {}\nversion: {}\n",
+            edition.keyset, edition.version
+        );
+        let Entries {
+            all,
+            base,
+            image,
+            layer,
+        } = entries;
+        text += &format!(
+            "issued: {issued}\nexpires: {expires}\nimpact: {}\n",
+            self.impact.word()
+        );
+        text += &format!(
+            "entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n"
+        );
+        text += &format!(
+            "tree-root: {}\ntree-size: {}\n",
+            self.tree_root,
+            self.shape().bytes()
+        );
+        text += &format!(
+            "records: {} size={} block-size={BLOCK_SIZE}\n",
+            self.records, self.records_size
+        );
         text += &format!("source: {} size={}\n", self.source, self.source_size);
         text
     }
@@ -187,38 +234,86 @@ impl Head {
         if signed.len() > MAX_TEXT {
             return Err(lines.fault("at most 1024 bytes of text"));
         }
-        lines.value("", "\"embargo/banlist-head/v1\"", |line| (line == FORMAT).then_some(()))?;
+        lines.value("", "\"embargo/banlist-head/v1\"", |line| {
+            (line == FORMAT).then_some(())
+        })?;
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let keyset = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let version = lines.value("version: ", "\"version: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
         let later = |time| text::time(time).filter(|expires| *expires > issued);
-        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue", later)?;
-        let impact = lines.value("impact: ", "\"impact: guarded\" or \"impact: acknowledged\"", impact)?;
-        let entries = lines.value("entries: ", "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"", entries)?;
-        lines.value("node-size: ", "\"node-size: 1024\"", |size| (size == "1024").then_some(()))?;
+        let expires = lines.value(
+            "expires: ",
+            "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
+            later,
+        )?;
+        let impact = lines.value(
+            "impact: ",
+            "\"impact: guarded\" or \"impact: acknowledged\"",
+            impact,
+        )?;
+        let entries = lines.value(
+            "entries: ",
+            "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            entries,
+        )?;
+        lines.value("node-size: ", "\"node-size: 1024\"", |size| {
+            (size == "1024").then_some(())
+        })?;
         let tree_root = lines.value("tree-root: ", "\"tree-root: sha256:DIGEST\"", text::digest)?;
         let tree_size = Shape::of(entries.all).bytes();
         let fits = |size| (text::number(size)? == tree_size).then_some(());
-        lines.value("tree-size: ", "\"tree-size: NUMBER\", the size of a tree of so many entries", fits)?;
-        let (records, records_size) = lines.value("records: ", "\"records: sha256:DIGEST size=NUMBER block-size=4096\"", records)?;
-        let (source, source_size) = lines.value("source: ", "\"source: sha256:DIGEST size=NUMBER\"", source)?;
+        lines.value(
+            "tree-size: ",
+            "\"tree-size: NUMBER\", the size of a tree of so many entries",
+            fits,
+        )?;
+        let (records, records_size) = lines.value(
+            "records: ",
+            "\"records: sha256:DIGEST size=NUMBER block-size=4096\"",
+            records,
+        )?;
+        let (source, source_size) =
+            lines.value("source: ", "\"source: sha256:DIGEST size=NUMBER\"", source)?;
         lines.end("no more lines")?;
         let edition = Edition { keyset, version };
-        Ok(Self { origin, edition, issued, expires, impact, entries, tree_root, records, records_size, source, source_size })
+        Ok(Self {
+            origin,
+            edition,
+            issued,
+            expires,
+            impact,
+            entries,
+            tree_root,
+            records,
+            records_size,
+            source,
+            source_size,
+        })
     }
 }
 
 fn impact(word: &str) -> Option<Impact> {
-    [Impact::Guarded, Impact::Acknowledged].into_iter().find(|impact| impact.word() == word)
+    [Impact::Guarded, Impact::Acknowledged]
+        .into_iter()
+        .find(|impact| impact.word() == word)
 }
 
 fn entries(words: &str) -> Option<Entries> {
     let (all, kinds) = words.split_once(' ')?;
     let all = text::number(all)?;
     let [base, image, layer] = text::numbers(kinds, ["base", "image", "layer"])?;
-    let fits = all <= MAX_ENTRIES && base <= all && image <= all && layer <= all && base + image + layer >= all;
-    fits.then_some(Entries { all, base, image, layer })
+    let fits = all <= MAX_ENTRIES
+        && base <= all
+        && image <= all
+        && layer <= all
+        && base + image + layer >= all;
+    fits.then_some(Entries {
+        all,
+        base,
+        image,
+        layer,
+    })
 }
 
 fn records(words: &str) -> Option<(Digest, u64)> {
@@ -250,33 +345,49 @@ impl Claim {
     /// # Errors
     /// [`Malformed`] when they are not a note of a head followed by zeros.
     pub fn parse(block: &[u8; HEAD_SIZE]) -> Result<Self, Malformed> {
-        let end = block.iter().position(|byte| *byte == 0).unwrap_or(HEAD_SIZE);
+        let end = block
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(HEAD_SIZE);
         let (used, padding) = block.split_at(end);
         let note = Note::parse(used)?;
         if padding.iter().any(|byte| *byte != 0) {
             let line = used.iter().filter(|byte| **byte == b'\n').count() + 1;
-            return Err(Malformed { line, expected: "zeros up to byte 4096" });
+            return Err(Malformed {
+                line,
+                expected: "zeros up to byte 4096",
+            });
         }
         let head = Head::parse(note.text)?;
-        Ok(Self { head, signatures: note.signatures()?, text: note.text.to_owned() })
+        Ok(Self {
+            head,
+            signatures: note.signatures()?,
+            text: note.text.to_owned(),
+        })
     }
 
-    /// SHA-256 of the signed text: what tells two lists of one edition apart. Signatures may be added without changing it.
+    /// SHA-256 of the signed text: what tells two lists of one edition apart. Signatures may be
+    /// added without changing it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
 
-    /// The head block with these signatures; `None` when they do not fit into [`HEAD_SIZE`] bytes or are more than a note may have.
+    /// The head block with these signatures; `None` when they do not fit into [`HEAD_SIZE`] bytes
+    /// or are more than a note may have.
     #[must_use]
     pub fn block(&self) -> Option<[u8; HEAD_SIZE]> {
         let mut note = self.text.clone();
         if !self.signatures.is_empty() {
             note.push('\n');
         }
-        self.signatures.iter().for_each(|signature| note.push_str(&signature.line()));
+        self.signatures
+            .iter()
+            .for_each(|signature| note.push_str(&signature.line()));
         let mut block = [0; HEAD_SIZE];
-        block.get_mut(..note.len())?.copy_from_slice(note.as_bytes());
+        block
+            .get_mut(..note.len())?
+            .copy_from_slice(note.as_bytes());
         (self.signatures.len() <= super::note::MAX_SIGNATURES).then_some(block)
     }
 }

@@ -1,7 +1,8 @@
 //! Whose signature counts?
 //!
-//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management: trusted as it stands there, its grammar all the same
-//! strict. Out: [`Keyset`]. The file may carry signatures of root keys; they are kept, and `rotation` checks them.
+//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management:
+//! trusted as it stands there, its grammar all the same strict. Out: [`Keyset`]. The file may carry
+//! signatures of root keys; they are kept, and `rotation` checks them.
 //!
 //! ```text
 //! embargo/banlist-keyset/v1
@@ -65,17 +66,29 @@ impl Key {
     #[must_use]
     pub fn line(&self) -> String {
         let Self { role, name, public } = self;
-        format!("key {} {name} {} {}", role.word(), public.algorithm().word(), base64::encode(public.as_bytes()))
+        format!(
+            "key {} {name} {} {}",
+            role.word(),
+            public.algorithm().word(),
+            base64::encode(public.as_bytes())
+        )
     }
 
     /// Reads such a line; `None` for anything else.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix("key ")?.split(' ');
-        let (role, name, algorithm, encoded) = (words.next()?, words.next()?, words.next()?, words.next()?);
-        let role = [Role::Root, Role::List].into_iter().find(|known| known.word() == role)?;
+        let (role, name, algorithm, encoded) =
+            (words.next()?, words.next()?, words.next()?, words.next()?);
+        let role = [Role::Root, Role::List]
+            .into_iter()
+            .find(|known| known.word() == role)?;
         let public = PublicKey::new(Algorithm::of_word(algorithm)?, base64::decode(encoded)?)?;
-        (note::is_name(name) && words.next().is_none()).then(|| Self { role, name: name.to_owned(), public })
+        (note::is_name(name) && words.next().is_none()).then(|| Self {
+            role,
+            name: name.to_owned(),
+            public,
+        })
     }
 }
 
@@ -117,21 +130,38 @@ impl SignedKeyset {
     /// [`Malformed`] when they are not in the grammar above.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.is_empty() {
-            return Err(Malformed { line: 1, expected: "a keyset: it is empty" });
+            return Err(Malformed {
+                line: 1,
+                expected: "a keyset: it is empty",
+            });
         }
-        if bytes.first_chunk().is_some_and(|block: &[u8; HEAD_SIZE]| head::is_begun(block)) {
-            return Err(Malformed { line: 1, expected: "a keyset: it is a list" });
+        if bytes
+            .first_chunk()
+            .is_some_and(|block: &[u8; HEAD_SIZE]| head::is_begun(block))
+        {
+            return Err(Malformed {
+                line: 1,
+                expected: "a keyset: it is a list",
+            });
         }
         let note = Note::parse(bytes)?;
         let keyset = Keyset::parse(note.text)?;
-        Ok(Self { keyset, text: note.text.to_owned(), signatures: note.signatures()? })
+        Ok(Self {
+            keyset,
+            text: note.text.to_owned(),
+            signatures: note.signatures()?,
+        })
     }
 
     /// The file's bytes: the text, an empty line and the signatures, as it was read.
     #[must_use]
     pub fn note(&self) -> String {
         let lines: String = self.signatures.iter().map(Signature::line).collect();
-        if lines.is_empty() { self.text.clone() } else { format!("{}\n{lines}", self.text) }
+        if lines.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}\n{lines}", self.text)
+        }
     }
 }
 
@@ -139,52 +169,101 @@ impl Keyset {
     /// The text of the keyset.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { origin, number, issued, expires, .. } = self;
-        let mut text = format!("{FORMAT}\norigin: {origin}\nkeyset: {number}\nissued: {issued}\nexpires: {expires}\n");
-        let (root, list, lift) = (self.root_threshold, self.list_threshold, self.lift_threshold);
+        let Self {
+            origin,
+            number,
+            issued,
+            expires,
+            ..
+        } = self;
+        let mut text = format!(
+            "{FORMAT}\norigin: {origin}\nkeyset: {number}\nissued: {issued}\nexpires: {expires}\n"
+        );
+        let (root, list, lift) = (
+            self.root_threshold,
+            self.list_threshold,
+            self.lift_threshold,
+        );
         text += &format!("threshold: root={root} list={list} lift={lift}\n");
-        self.keys.iter().for_each(|key| text.extend([key.line(), "\n".to_owned()]));
+        self.keys
+            .iter()
+            .for_each(|key| text.extend([key.line(), "\n".to_owned()]));
         text
     }
 
     /// Reads the text of a keyset.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in one role, in whatever form, and a threshold that
-    /// cannot be met.
+    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in
+    /// one role, in whatever form, and a threshold that cannot be met.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
-        lines.value("", "\"embargo/banlist-keyset/v1\"", |line| (line == FORMAT).then_some(()))?;
+        lines.value("", "\"embargo/banlist-keyset/v1\"", |line| {
+            (line == FORMAT).then_some(())
+        })?;
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let number = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
         let later = |time| text::time(time).filter(|expires| *expires > issued);
-        let expires = lines.value("expires: ", "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue", later)?;
-        let thresholds =
-            |words| text::numbers(words, ["root", "list", "lift"])?.map(usize::try_from).into_iter().collect::<Result<Vec<_>, _>>().ok();
-        let wanted = lines.value("threshold: ", "\"threshold: root=NUMBER list=NUMBER lift=NUMBER\"", thresholds)?;
+        let expires = lines.value(
+            "expires: ",
+            "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
+            later,
+        )?;
+        let thresholds = |words| {
+            text::numbers(words, ["root", "list", "lift"])?
+                .map(usize::try_from)
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .ok()
+        };
+        let wanted = lines.value(
+            "threshold: ",
+            "\"threshold: root=NUMBER list=NUMBER lift=NUMBER\"",
+            thresholds,
+        )?;
         let unmet = lines.fault("thresholds that the keys can meet");
         let mut keys: Vec<Key> = Vec::new();
         while let Some(rest) = lines.optional("key ") {
-            let key = Key::parse(&format!("key {rest}")).ok_or_else(|| lines.fault("\"key ROLE NAME ALGORITHM BASE64\""))?;
-            if keys
-                .iter()
-                .any(|known| known.role == key.role && (known.public.identity() == key.public.identity() || known.name == key.name))
-            {
+            let key = Key::parse(&format!("key {rest}"))
+                .ok_or_else(|| lines.fault("\"key ROLE NAME ALGORITHM BASE64\""))?;
+            if keys.iter().any(|known| {
+                known.role == key.role
+                    && (known.public.identity() == key.public.identity() || known.name == key.name)
+            }) {
                 return Err(lines.fault("a key and a name that no line above has"));
             }
             keys.push(key);
         }
         lines.end("\"key ROLE NAME ALGORITHM BASE64\"")?;
-        let [root_threshold, list_threshold, lift_threshold] = wanted[..] else { return Err(unmet) };
-        let keyset = Self { origin, number, issued, expires, root_threshold, list_threshold, lift_threshold, keys };
-        if keyset.can_be_met() { Ok(keyset) } else { Err(unmet) }
+        let [root_threshold, list_threshold, lift_threshold] = wanted[..] else {
+            return Err(unmet);
+        };
+        let keyset = Self {
+            origin,
+            number,
+            issued,
+            expires,
+            root_threshold,
+            list_threshold,
+            lift_threshold,
+            keys,
+        };
+        if keyset.can_be_met() {
+            Ok(keyset)
+        } else {
+            Err(unmet)
+        }
     }
 
-    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as adding, no more than a note has room for; root keys only
-    /// with a threshold, and the other way round (a keyset without root keys is replaced by hand).
+    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as
+    /// adding, no more than a note has room for; root keys only with a threshold, and the other way
+    /// round (a keyset without root keys is replaced by hand).
     fn can_be_met(&self) -> bool {
-        let (roots, lists) = (self.keys_of(Role::Root).count(), self.keys_of(Role::List).count());
+        let (roots, lists) = (
+            self.keys_of(Role::Root).count(),
+            self.keys_of(Role::List).count(),
+        );
         let root_fits = self.root_threshold <= roots && (self.root_threshold == 0) == (roots == 0);
         root_fits
             && self.list_threshold >= 1
@@ -200,8 +279,17 @@ impl Keyset {
 
     /// Counts the list keys that signed `text`.
     #[must_use]
-    pub fn tally(&self, text: &str, signatures: &[Signature], wanted: usize, enough: Enough) -> Tally {
-        let keys: Vec<_> = self.keys_of(Role::List).map(|key| (key.name.as_str(), &key.public)).collect();
+    pub fn tally(
+        &self,
+        text: &str,
+        signatures: &[Signature],
+        wanted: usize,
+        enough: Enough,
+    ) -> Tally {
+        let keys: Vec<_> = self
+            .keys_of(Role::List)
+            .map(|key| (key.name.as_str(), &key.public))
+            .collect();
         note::tally(text, signatures, &keys, wanted, enough)
     }
 }

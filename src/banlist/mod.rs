@@ -1,6 +1,7 @@
 //! What is banned?
 //!
-//! From a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound by `keyset`) to verified look-ups on a node (`store`).
+//! From a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound by `keyset`)
+//! to verified look-ups on a node (`store`).
 //!
 //! ```text
 //! banlist.lst
@@ -11,8 +12,9 @@
 //!   signed ─── holds the root's hash ────────── and the table's hash
 //! ```
 //!
-//! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf, and on a hit the table and the blocks of the
-//! records it needs; each piece is hashed before a byte of it is interpreted.
+//! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf,
+//! and on a hit the table and the blocks of the records it needs; each piece is hashed before a
+//! byte of it is interpreted.
 
 pub mod record;
 pub mod error;

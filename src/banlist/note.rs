@@ -1,13 +1,16 @@
 //! Which text was signed, and by whom, as it claims?
 //!
-//! A C2SP signed note: a text that ends with a line feed, an empty line, and signature lines `— NAME BASE64(key ID ‖ signature)`. In: at most a few
-//! KiB of hostile bytes. Out: the text and the lines, in one strict grammar. Not checked here: the text's own grammar and whether anybody is trusted.
+//! A C2SP signed note: a text that ends with a line feed, an empty line, and signature lines
+//! `— NAME BASE64(key ID ‖ signature)`. In: at most a few KiB of hostile bytes. Out: the text and
+//! the lines, in one strict grammar. Not checked here: the text's own grammar and whether anybody
+//! is trusted.
 
 use super::base64;
 use super::error::{Malformed, Tally};
 use super::key::{Identity, PublicKey};
 
-/// The most signature lines of a note; the specification asks for at least 16, and each may cost a verification.
+/// The most signature lines of a note; the specification asks for at least 16, and each may cost a
+/// verification.
 pub const MAX_SIGNATURES: usize = 16;
 
 /// What a signature line starts with: an em dash and a space.
@@ -56,7 +59,11 @@ impl Signature {
             bytes if bytes.len() == 64 => Form::Ed25519,
             [b'S', b'S', b'H', b'S', b'I', b'G', ..] => Form::Sshsig,
             bytes @ [b'E', b'D' | b'd', ..] if bytes.len() == 74 => Form::Minisign,
-            bytes @ [0x30, length, 0x02, ..] if bytes.len() == usize::from(*length) + 2 && bytes.len() <= 72 => Form::EcdsaDer,
+            bytes @ [0x30, length, 0x02, ..]
+                if bytes.len() == usize::from(*length) + 2 && bytes.len() <= 72 =>
+            {
+                Form::EcdsaDer
+            }
             _ => Form::Other,
         }
     }
@@ -69,39 +76,67 @@ impl Signature {
     }
 }
 
-/// Whether `name` may name a key: visible ASCII without a plus, at most 64 characters (the specification forbids spaces and plus).
+/// Whether `name` may name a key: visible ASCII without a plus, at most 64 characters (the
+/// specification forbids spaces and plus).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+')
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'+')
 }
 
 impl<'a> Note<'a> {
     /// Splits a note. Without an empty line it is all text: nobody has signed it.
     ///
     /// # Errors
-    /// [`Malformed`] when it is not UTF-8, has a control character other than the line feed, or does not end with a line feed.
+    /// [`Malformed`] when it is not UTF-8, has a control character other than the line feed, or
+    /// does not end with a line feed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let line_of = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        if let Some(at) = bytes.iter().position(|byte| *byte < 0x20 && *byte != b'\n' || *byte == 0x7f) {
-            let expected =
-                if bytes[at..].starts_with(b"\r\n") { "line ends of Unix, not CR LF" } else { "text without control characters" };
-            return Err(Malformed { line: line_of(at), expected });
+        if let Some(at) = bytes
+            .iter()
+            .position(|byte| *byte < 0x20 && *byte != b'\n' || *byte == 0x7f)
+        {
+            let expected = if bytes[at..].starts_with(b"\r\n") {
+                "line ends of Unix, not CR LF"
+            } else {
+                "text without control characters"
+            };
+            return Err(Malformed {
+                line: line_of(at),
+                expected,
+            });
         }
-        let whole = std::str::from_utf8(bytes).map_err(|error| Malformed { line: line_of(error.valid_up_to()), expected: "UTF-8" })?;
+        let whole = std::str::from_utf8(bytes).map_err(|error| Malformed {
+            line: line_of(error.valid_up_to()),
+            expected: "UTF-8",
+        })?;
         if !whole.ends_with('\n') {
-            return Err(Malformed { line: line_of(bytes.len()), expected: "a line feed at the end" });
+            return Err(Malformed {
+                line: line_of(bytes.len()),
+                expected: "a line feed at the end",
+            });
         }
-        // The last empty line divides, so that a text with an empty line of its own cannot move the border.
+        // The last empty line divides, so that a text with an empty line of its own cannot move the
+        // border.
         Ok(match whole.rfind("\n\n") {
-            Some(at) => Self { text: &whole[..=at], signatures: &whole[at + 2..] },
-            None => Self { text: whole, signatures: "" },
+            Some(at) => Self {
+                text: &whole[..=at],
+                signatures: &whole[at + 2..],
+            },
+            None => Self {
+                text: whole,
+                signatures: "",
+            },
         })
     }
 
     /// The signature lines.
     ///
     /// # Errors
-    /// [`Malformed`] when a line is not one, when there are more than [`MAX_SIGNATURES`], or none after an empty line.
+    /// [`Malformed`] when a line is not one, when there are more than [`MAX_SIGNATURES`], or none
+    /// after an empty line.
     pub fn signatures(&self) -> Result<Vec<Signature>, Malformed> {
         let first = self.text.lines().count() + 2;
         let signatures: Vec<_> = self
@@ -109,10 +144,18 @@ impl<'a> Note<'a> {
             .lines()
             .take(MAX_SIGNATURES + 1)
             .enumerate()
-            .map(|(at, line)| signature(line).ok_or(Malformed { line: first + at, expected: "\"\u{2014} NAME BASE64\"" }))
+            .map(|(at, line)| {
+                signature(line).ok_or(Malformed {
+                    line: first + at,
+                    expected: "\"\u{2014} NAME BASE64\"",
+                })
+            })
             .collect::<Result<_, _>>()?;
         if signatures.len() > MAX_SIGNATURES {
-            return Err(Malformed { line: first + MAX_SIGNATURES, expected: "at most 16 signatures" });
+            return Err(Malformed {
+                line: first + MAX_SIGNATURES,
+                expected: "at most 16 signatures",
+            });
         }
         Ok(signatures)
     }
@@ -128,21 +171,38 @@ fn signature(line: &str) -> Option<Signature> {
     let (name, payload) = line.strip_prefix(DASH)?.split_once(' ')?;
     let payload = base64::decode(payload)?;
     let (id, bytes) = payload.split_first_chunk::<4>()?;
-    (is_name(name) && !bytes.is_empty()).then(|| Signature { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
+    (is_name(name) && !bytes.is_empty()).then(|| Signature {
+        name: name.to_owned(),
+        id: *id,
+        bytes: bytes.to_vec(),
+    })
 }
 
-/// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature is skipped and counted, so that one broken signer
-/// cannot stop a fleet's list. A key counts once, by its identity, however often it signs, is named or is written in another tool's form. With
+/// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature
+/// is skipped and counted, so that one broken signer cannot stop a fleet's list. A key counts once,
+/// by its identity, however often it signs, is named or is written in another tool's form. With
 /// [`Enough::Threshold`] the counting stops as soon as the threshold is met.
 #[must_use]
-pub fn tally(text: &str, signatures: &[Signature], keys: &[(&str, &PublicKey)], wanted: usize, enough: Enough) -> Tally {
+pub fn tally(
+    text: &str,
+    signatures: &[Signature],
+    keys: &[(&str, &PublicKey)],
+    wanted: usize,
+    enough: Enough,
+) -> Tally {
     let mut good: Vec<Identity<'_>> = Vec::new();
-    let mut tally = Tally { wanted, ..Tally::default() };
+    let mut tally = Tally {
+        wanted,
+        ..Tally::default()
+    };
     for signature in signatures {
         if enough == Enough::Threshold && good.len() >= wanted {
             break;
         }
-        let mut named = keys.iter().filter(|(name, key)| key.id(name) == signature.id).peekable();
+        let mut named = keys
+            .iter()
+            .filter(|(name, key)| key.id(name) == signature.id)
+            .peekable();
         if named.peek().is_none() {
             tally.unknown += 1;
             continue;

@@ -1,15 +1,18 @@
 //! What does a ban say?
 //!
-//! The record of one ban as it stands in the compiled list and as the verdict reads it. In: JSON lines from the list's records section, whose bytes
-//! were hashed before they are parsed. Out: [`Ban`] and [`Entry`]. A field that is not known here makes a line unreadable: it may have been meant to
-//! narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is the source's and the linter's work.
+//! The record of one ban as it stands in the compiled list and as the verdict reads it. In: JSON
+//! lines from the list's records section, whose bytes were hashed before they are parsed. Out:
+//! [`Ban`] and [`Entry`]. A field that is not known here makes a line unreadable: it may have been
+//! meant to narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is
+//! the source's and the linter's work.
 //!
 //! ```text
 //! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban
 //! {"matches":[{"kind":"base","name":"docker.io/library/debian:12.4","platform":"linux/amd64","ban":0}]}                 an entry
 //! ```
 //!
-//! A leaf of the tree points at an entry, an entry at its bans, each by the offset of the line. Digests banned alike share one entry line.
+//! A leaf of the tree points at an entry, an entry at its bans, each by the offset of the line.
+//! Digests banned alike share one entry line.
 
 use std::sync::Arc;
 
@@ -149,7 +152,8 @@ pub struct Patch {
     /// A command that exits 0 when nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
-    /// The digest of a script. It is not part of the list: the patch runs only where somebody gives a file with this digest.
+    /// The digest of a script. It is not part of the list: the patch runs only where somebody gives
+    /// a file with this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Digest>,
     /// The command; with a script the words for it, if any.
@@ -161,15 +165,41 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// What it runs, as a shell would take it, for whoever is to sign or to type it: one line each for the command, the check, and user and time.
+    /// What it runs, as a shell would take it, for whoever is to sign or to type it: one line each
+    /// for the command, the check, and user and time.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let words = |words: &[String]| words.iter().map(|word| line::shell_word(word)).collect::<Vec<_>>().join(" ");
-        let script = self.script.map(|digest| format!("script {digest} ")).unwrap_or_default();
-        let mut lines = vec![format!("patch: {script}{}", words(&self.run)).trim_end().to_owned()];
-        lines.extend(self.check.as_ref().map(|check| format!("patch check: {}", words(check))));
-        let unit = if self.timeout == 1 { "second" } else { "seconds" };
-        lines.push(format!("patch runs as {} within {} {unit}", line::name(&self.user), self.timeout));
+        let words = |words: &[String]| {
+            words
+                .iter()
+                .map(|word| line::shell_word(word))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let script = self
+            .script
+            .map(|digest| format!("script {digest} "))
+            .unwrap_or_default();
+        let mut lines = vec![
+            format!("patch: {script}{}", words(&self.run))
+                .trim_end()
+                .to_owned(),
+        ];
+        lines.extend(
+            self.check
+                .as_ref()
+                .map(|check| format!("patch check: {}", words(check))),
+        );
+        let unit = if self.timeout == 1 {
+            "second"
+        } else {
+            "seconds"
+        };
+        lines.push(format!(
+            "patch runs as {} within {} {unit}",
+            line::name(&self.user),
+            self.timeout
+        ));
         lines
     }
 }
@@ -195,10 +225,12 @@ pub const MAX_SCRIPT: u64 = 64 << 20;
 /// The longest line of the records section, its line feed included, in bytes.
 pub const MAX_LINE: usize = 64 << 10;
 
-/// The most that an entry line and its ban lines weigh together, see [`weight`]: all that a list says of one digest.
+/// The most that an entry line and its ban lines weigh together, see [`weight`]: all that a list
+/// says of one digest.
 pub const MAX_WEIGHT: u64 = 128 << 10;
 
-/// The most matches of an entry line: who reads one reads all of its bans, and a container that starts waits for it.
+/// The most matches of an entry line: who reads one reads all of its bans, and a container that
+/// starts waits for it.
 pub const MAX_MATCHES: usize = 64;
 
 /// What a digest of the list is banned as, and by which bans.
@@ -233,10 +265,13 @@ pub struct Match {
     pub ban: u64,
 }
 
-/// What a line costs whoever reads it, in bytes: its own, and for each of its parts what a part takes in memory, however short it is.
+/// What a line costs whoever reads it, in bytes: its own, and for each of its parts what a part
+/// takes in memory, however short it is.
 #[must_use]
 pub fn weight(line: &[u8]) -> u64 {
-    line.iter().fold(0, |weight, byte| weight + if *byte == b',' { 48 } else { 1 })
+    line.iter().fold(0, |weight, byte| {
+        weight + if *byte == b',' { 48 } else { 1 }
+    })
 }
 
 /// Reads a line of the records section; `None` when it is not a `T`.

@@ -1,10 +1,12 @@
 //! May this keyset take the place of that one?
 //!
-//! In: the keyset that is trusted, and the bytes of one that says it is the next (hostile: whoever carried it here may have made it). Out: the next
-//! keyset, or why it is not. The rules are TUF's for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one higher,
-//! and as many root keys as it takes have signed it, both of the old keyset's and of its own. A bad signature beside enough good ones is passed over,
-//! and a key counts once, by its identity. Not judged: the time. An expired keyset can still be followed, or a node that was away too long could
-//! never come back (TUF, `test_expiration`).
+//! In: the keyset that is trusted, and the bytes of one that says it is the next (hostile: whoever
+//! carried it here may have made it). Out: the next keyset, or why it is not. The rules are TUF's
+//! for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one
+//! higher, and as many root keys as it takes have signed it, both of the old keyset's and of its
+//! own. A bad signature beside enough good ones is passed over, and a key counts once, by its
+//! identity. Not judged: the time. An expired keyset can still be followed, or a node that was away
+//! too long could never come back (TUF, `test_expiration`).
 
 use std::fmt;
 
@@ -34,10 +36,15 @@ impl fmt::Display for RotationError {
         match self {
             Self::Malformed(fault) => fault.fmt(f),
             Self::Origin(found, wanted) => write!(f, "it is for {found:?}, not for {wanted:?}"),
-            Self::ByHand(old) => write!(f, "keyset {old} has no root keys, so it can only be replaced by hand"),
+            Self::ByHand(old) => write!(
+                f,
+                "keyset {old} has no root keys, so it can only be replaced by hand"
+            ),
             Self::Number(found, old) => write!(f, "keyset {found} does not follow keyset {old}"),
             Self::Old(old, tally) => write!(f, "by root keys of keyset {old}: {tally}"),
-            Self::New(new, tally) => write!(f, "by its own root keys, those of keyset {new}: {tally}"),
+            Self::New(new, tally) => {
+                write!(f, "by its own root keys, those of keyset {new}: {tally}")
+            }
         }
     }
 }
@@ -59,18 +66,34 @@ impl Signers {
     /// Counts who signed `new`, with every signature looked at.
     #[must_use]
     pub fn of(old: &Keyset, new: &SignedKeyset) -> Self {
-        let is_bad =
-            |signature: &&Signature| [old, &new.keyset].iter().any(|keyset| tally(keyset, new, std::slice::from_ref(*signature)).bad == 1);
+        let is_bad = |signature: &&Signature| {
+            [old, &new.keyset]
+                .iter()
+                .any(|keyset| tally(keyset, new, std::slice::from_ref(*signature)).bad == 1)
+        };
         let count = |keyset| tally(keyset, new, &new.signatures);
-        Self { old: count(old), new: count(&new.keyset), bad: new.signatures.iter().filter(is_bad).count() }
+        Self {
+            old: count(old),
+            new: count(&new.keyset),
+            bad: new.signatures.iter().filter(is_bad).count(),
+        }
     }
 }
 
 /// Counts the root keys of `keyset` that made one of these signatures over the text of `signed`.
 #[must_use]
 pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> Tally {
-    let keys: Vec<_> = keyset.keys_of(Role::Root).map(|key| (key.name.as_str(), &key.public)).collect();
-    note::tally(&signed.text, signatures, &keys, keyset.root_threshold, Enough::All)
+    let keys: Vec<_> = keyset
+        .keys_of(Role::Root)
+        .map(|key| (key.name.as_str(), &key.public))
+        .collect();
+    note::tally(
+        &signed.text,
+        signatures,
+        &keys,
+        keyset.root_threshold,
+        Enough::All,
+    )
 }
 
 /// The keyset in `bytes`, when it may take the place of `old`.
@@ -96,7 +119,8 @@ pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
     vouched(new)
 }
 
-/// The keyset in `bytes`, when enough of its own root keys signed it: all that can be said of the first.
+/// The keyset in `bytes`, when enough of its own root keys signed it: all that can be said of the
+/// first.
 ///
 /// # Errors
 /// [`RotationError::Malformed`] and [`RotationError::New`].
@@ -106,7 +130,11 @@ pub fn first(bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
 
 fn vouched(signed: SignedKeyset) -> Result<SignedKeyset, RotationError> {
     let own = tally(&signed.keyset, &signed, &signed.signatures);
-    if own.good < own.wanted { Err(RotationError::New(signed.keyset.number, own)) } else { Ok(signed) }
+    if own.good < own.wanted {
+        Err(RotationError::New(signed.keyset.number, own))
+    } else {
+        Ok(signed)
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What stands at this offset of the records section?
 //!
-//! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile until hashed). Out: single lines. Nothing of this is
-//! read unless a digest was found in the tree, so its size costs an admitted container nothing. The table is hashed against the head, each block
-//! against the table, once, before a line of it is used. However much a list says of one container, what its start reads of that is bounded.
+//! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile
+//! until hashed). Out: single lines. Nothing of this is read unless a digest was found in the tree,
+//! so its size costs an admitted container nothing. The table is hashed against the head, each
+//! block against the table, once, before a line of it is used. However much a list says of one
+//! container, what its start reads of that is bounded.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +19,20 @@ use crate::lineage::digest::Digest;
 /// For whom the records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// For one container, whose start waits: at most [`MAX_BLOCKS`] of them, and lines of at most [`MAX_START`] in weight.
+    /// For one container, whose start waits: at most [`MAX_BLOCKS`] of them, and lines of at most
+    /// [`MAX_START`] in weight.
     Start,
-    /// For all containers of a node at once, or for a person: everything. It does not say what a start is told.
+    /// For all containers of a node at once, or for a person: everything. It does not say what a
+    /// start is told.
     Survey,
 }
 
-/// The most blocks that are read for one start, 768 KiB. What a list says of one digest lies in fewer, however it is spread.
+/// The most blocks that are read for one start, 768 KiB. What a list says of one digest lies in
+/// fewer, however it is spread.
 pub const MAX_BLOCKS: usize = 192;
 
-/// The most that the lines which are read for one start weigh together (see [`record::weight`]): four digests of which a list says as much as it may.
+/// The most that the lines which are read for one start weigh together (see [`record::weight`]):
+/// four digests of which a list says as much as it may.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
 /// The records section of a list, its table checked.
@@ -46,21 +52,33 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     ///
     /// # Errors
     /// [`ListError::Table`] when it does not hash to what the head says, [`ListError::Read`].
-    pub fn open(list: &'a Reader<'a, R>, head: &'a Head, reading: Reading) -> Result<Self, ListError> {
+    pub fn open(
+        list: &'a Reader<'a, R>,
+        head: &'a Head,
+        reading: Reading,
+    ) -> Result<Self, ListError> {
         // At most 256 KiB: the head's grammar bounds the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
         list.read_into(&mut table, head.table_at())?;
         if Digest::of(&table) != head.records {
             return Err(ListError::Table(list.path.to_owned()));
         }
-        Ok(Self { list, head, table, blocks: BTreeMap::new(), reading, weight: 0 })
+        Ok(Self {
+            list,
+            head,
+            table,
+            blocks: BTreeMap::new(),
+            reading,
+            weight: 0,
+        })
     }
 
     /// The entry whose line starts at `offset`.
     ///
     /// # Errors
-    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when there is no such line, [`ListError::Read`],
-    /// [`ListError::Excess`] when it is more than a start may read.
+    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when
+    /// there is no such line, [`ListError::Read`], [`ListError::Excess`] when it is more than a
+    /// start may read.
     pub fn entry(&mut self, offset: u64) -> Result<Entry, ListError> {
         Entry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
@@ -83,7 +101,11 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 line.extend_from_slice(&rest[..end]);
                 self.weight += record::weight(&line);
-                return if self.reading == Reading::Start && self.weight > MAX_START { Err(self.excess()) } else { Ok(line) };
+                return if self.reading == Reading::Start && self.weight > MAX_START {
+                    Err(self.excess())
+                } else {
+                    Ok(line)
+                };
             }
             line.extend_from_slice(rest);
             at += rest.len() as u64;
@@ -113,20 +135,34 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
 }
 
 /// Reads a block and compares its hash with the table's.
-fn read_block<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, table: &[u8], number: u64) -> Result<Vec<u8>, ListError> {
+fn read_block<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    table: &[u8],
+    number: u64,
+) -> Result<Vec<u8>, ListError> {
     let corrupt = || ListError::Block(list.path.to_owned(), number);
     let start = number * BLOCK_SIZE;
     let size = BLOCK_SIZE.min(head.records_size.saturating_sub(start));
     let mut block = vec![0; usize::try_from(size).unwrap_or(0)];
     list.read_into(&mut block, head.records_at() + start)?;
-    let wanted = usize::try_from(number).ok().and_then(|number| table.as_chunks::<32>().0.get(number)).ok_or_else(corrupt)?;
-    if Digest::of(&block).as_bytes() == wanted { Ok(block) } else { Err(corrupt()) }
+    let wanted = usize::try_from(number)
+        .ok()
+        .and_then(|number| table.as_chunks::<32>().0.get(number))
+        .ok_or_else(corrupt)?;
+    if Digest::of(&block).as_bytes() == wanted {
+        Ok(block)
+    } else {
+        Err(corrupt())
+    }
 }
 
-/// Checks the table and every block, and hands each line to `each` with its offset, without its line feed.
+/// Checks the table and every block, and hands each line to `each` with its offset, without its
+/// line feed.
 ///
 /// # Errors
-/// As [`Section::open`] and [`Section::entry`], and whatever `each` returns; [`ListError::Record`] for a last line without a line feed.
+/// As [`Section::open`] and [`Section::entry`], and whatever `each` returns; [`ListError::Record`]
+/// for a last line without a line feed.
 pub fn each_line<R, F>(list: &Reader<'_, R>, head: &Head, mut each: F) -> Result<(), ListError>
 where
     R: ReadAt + ?Sized,
@@ -148,11 +184,18 @@ where
             }
         }
     }
-    if line.is_empty() { Ok(()) } else { Err(section.malformed(offset)) }
+    if line.is_empty() {
+        Ok(())
+    } else {
+        Err(section.malformed(offset))
+    }
 }
 
 /// The table of a records section: the SHA-256 of each block.
 #[must_use]
 pub fn table(records: &[u8]) -> Vec<u8> {
-    records.chunks(usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)).flat_map(|block| <[u8; 32]>::from(Sha256::digest(block))).collect()
+    records
+        .chunks(usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX))
+        .flat_map(|block| <[u8; 32]>::from(Sha256::digest(block)))
+        .collect()
 }

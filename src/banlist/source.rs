@@ -1,8 +1,9 @@
 //! What did the authors write?
 //!
-//! In: `bans.toml`, reviewed in version control, and the text files of digests that it names. Out: [`Source`], every value checked. Strict, because a
-//! misspelt key that is ignored is a ban that does not hold: each fault is one line with file and line number. Not checked here: what `list lint` is
-//! for, such as a ban that hits its own successor.
+//! In: `bans.toml`, reviewed in version control, and the text files of digests that it names. Out:
+//! [`Source`], every value checked. Strict, because a misspelt key that is ignored is a ban that
+//! does not hold: each fault is one line with file and line number. Not checked here: what
+//! `list lint` is for, such as a ban that hits its own successor.
 //!
 //! ```toml
 //! [[ban]]
@@ -34,7 +35,8 @@
 //! user = "0:0"                                         # "0:0" when left out
 //! ```
 //!
-//! A file of digests stands beside `bans.toml` or below its folder: one `sha256:…` a line, empty lines and lines that start with `#` aside.
+//! A file of digests stands beside `bans.toml` or below its folder: one `sha256:…` a line, empty
+//! lines and lines that start with `#` aside.
 
 mod digests;
 pub mod draft;
@@ -167,25 +169,42 @@ impl Source {
         Self::read(path, &text, open, watch)
     }
 
-    /// Reads the text of a `bans.toml`, which errors call `path`; `open` reads the files of digests that it names.
+    /// Reads the text of a `bans.toml`, which errors call `path`; `open` reads the files of digests
+    /// that it names.
     ///
     /// # Errors
     /// [`SourceError`] for the first fault.
-    pub fn parse(path: &Path, text: &str, open: impl Fn(&Path) -> Result<Vec<u8>, FileError>) -> Result<Self, SourceError> {
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        open: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+    ) -> Result<Self, SourceError> {
         Self::read(path, text, |name| open(name).map(Cursor::new), &())
     }
 
-    /// Where a digest stands in the files, each with its line, at most [`MAX_PLACES`] of them: for whoever has to correct it. A file that cannot be read
-    /// any more has none.
+    /// Where a digest stands in the files, each with its line, at most [`MAX_PLACES`] of them: for
+    /// whoever has to correct it. A file that cannot be read any more has none.
     #[must_use]
     pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
         let hex = digest.hex();
-        let lines = self.files.iter().filter_map(|path| Some((path, file::open(path, Guard::Any).ok()?.0))).flat_map(|(path, file)| {
-            let lines = BufReader::new(file.take(MAX_DIGESTS)).split(b'\n').map_while(Result::ok);
-            lines.zip(1..).map(move |(text, line)| (path.as_path(), line, text))
-        });
-        let found = lines.filter(|(_, _, text)| str::from_utf8(text).is_ok_and(|text| text.contains(&hex)));
-        found.map(|(path, line, _)| (path, line)).take(MAX_PLACES).collect()
+        let lines = self
+            .files
+            .iter()
+            .filter_map(|path| Some((path, file::open(path, Guard::Any).ok()?.0)))
+            .flat_map(|(path, file)| {
+                let lines = BufReader::new(file.take(MAX_DIGESTS))
+                    .split(b'\n')
+                    .map_while(Result::ok);
+                lines
+                    .zip(1..)
+                    .map(move |(text, line)| (path.as_path(), line, text))
+            });
+        let found =
+            lines.filter(|(_, _, text)| str::from_utf8(text).is_ok_and(|text| text.contains(&hex)));
+        found
+            .map(|(path, line, _)| (path, line))
+            .take(MAX_PLACES)
+            .collect()
     }
 
     fn read<R: Read>(
@@ -194,16 +213,31 @@ impl Source {
         open: impl Fn(&Path) -> Result<R, FileError>,
         watch: &dyn Watch,
     ) -> Result<Self, SourceError> {
-        let at = |fault: Fault| SourceError::Line(path.to_owned(), line_of(text, fault.at), fault.what);
+        let at =
+            |fault: Fault| SourceError::Line(path.to_owned(), line_of(text, fault.at), fault.what);
         let document = Document::parse(text).map_err(at)?;
         let mut hasher = Sha256::new_with_prefix(text);
         let files = vec![path.to_owned()];
-        let mut source = Self { bans: Vec::new(), matches: Vec::new(), files, digest: Digest::of(b""), size: text.len() as u64 };
+        let mut source = Self {
+            bans: Vec::new(),
+            matches: Vec::new(),
+            files,
+            digest: Digest::of(b""),
+            size: text.len() as u64,
+        };
         let mut ids = HashSet::new();
         for (ban, written) in document.bans.iter().enumerate() {
             let read = written.get_ref().ban(written.span().start).map_err(at)?;
-            if let Some(id) = written.get_ref().id.as_ref().filter(|id| !ids.insert(id.get_ref().as_str())) {
-                return Err(at(Fault::new(id, format!("{:?} stands here for the second time", id.get_ref()))));
+            if let Some(id) = written
+                .get_ref()
+                .id
+                .as_ref()
+                .filter(|id| !ids.insert(id.get_ref().as_str()))
+            {
+                return Err(at(Fault::new(
+                    id,
+                    format!("{:?} stands here for the second time", id.get_ref()),
+                )));
             }
             source.bans.push(read);
             for found in &written.get_ref().matches {
@@ -211,17 +245,28 @@ impl Source {
                 let digests = match found.target {
                     Target::Digest(digest) => vec![digest],
                     Target::File(name, place) => {
-                        let name =
-                            beside(name).ok_or_else(|| at(Fault { at: place, what: format!("{name:?} is not a file beside this one") }))?;
+                        let name = beside(name).ok_or_else(|| {
+                            at(Fault {
+                                at: place,
+                                what: format!("{name:?} is not a file beside this one"),
+                            })
+                        })?;
                         let file = path.with_file_name(name);
                         let read = digests::read(open(name)?, MAX_DIGESTS, &mut hasher, watch);
-                        let (digests, size) = read.map_err(|fault| SourceError::of_file(&file, fault))?;
+                        let (digests, size) =
+                            read.map_err(|fault| SourceError::of_file(&file, fault))?;
                         source.size += size;
                         source.files.push(file);
                         digests
                     }
                 };
-                source.matches.push(Banned { ban, kind: found.kind, name: found.name, platform: found.platform, digests });
+                source.matches.push(Banned {
+                    ban,
+                    kind: found.kind,
+                    name: found.name,
+                    platform: found.platform,
+                    digests,
+                });
             }
         }
         source.digest = Digest::from_bytes(hasher.finalize().into());
@@ -232,7 +277,9 @@ impl Source {
 /// The path when it leads into the folder of the source or below.
 fn beside(name: &str) -> Option<&Path> {
     let path = Path::new(name);
-    let inside = path.components().all(|component| matches!(component, Component::Normal(_)));
+    let inside = path
+        .components()
+        .all(|component| matches!(component, Component::Normal(_)));
     (inside && !name.is_empty()).then_some(path)
 }
 

@@ -1,8 +1,10 @@
 //! Does a list in force on this node ban these digests?
 //!
-//! In: the node's paths, what the settings say about the list, and the digests to look for. Out: every place where one of them stands in the
-//! list, or why there is no list to ask. Keyset and floor are trusted as they stand (root writes them); the list is hostile until its head's
-//! signatures and, piece by piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges from the times returned.
+//! In: the node's paths, what the settings say about the list, and the digests to look for. Out:
+//! every place where one of them stands in the list, or why there is no list to ask. Keyset and
+//! floor are trusted as they stand (root writes them); the list is hostile until its head's
+//! signatures and, piece by piece, its hashes were checked. Not checked here: expiry and the clock,
+//! which `verdict` judges from the times returned.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -94,7 +96,10 @@ impl Known {
     /// Which list answered.
     #[must_use]
     pub const fn id(&self) -> ListId {
-        ListId { version: self.version, head: self.head }
+        ListId {
+            version: self.version,
+            head: self.head,
+        }
     }
 }
 
@@ -112,7 +117,8 @@ pub enum Slot {
 pub enum Standing {
     /// In force, in either of its places.
     Current,
-    /// Nowhere yet: an installation, or a person, asks. Who installs it compares it with the list in force and may ask for more signatures.
+    /// Nowhere yet: an installation, or a person, asks. Who installs it compares it with the list
+    /// in force and may ask for more signatures.
     Staged,
 }
 
@@ -138,12 +144,15 @@ pub struct Authentic {
     pub tally: Tally,
 }
 
-/// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot be read, or not be trusted.
+/// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot
+/// be read, or not be trusted.
 ///
-/// Both are held to the same: neither answers when it is older than the newest list that the node had, or than the other. When the first proves a ban that it does not tell
-/// in full, the second is asked only if it is the same list: another may lack the ban.
+/// Both are held to the same: neither answers when it is older than the newest list that the node
+/// had, or than the other. When the first proves a ban that it does not tell in full, the second is
+/// asked only if it is the same list: another may lack the ban.
 ///
-/// The keyset is read first, then the floor, then the list. A list that was installed in between may not fit them; then all three are read again, once.
+/// The keyset is read first, then the floor, then the list. A list that was installed in between
+/// may not fit them; then all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
@@ -152,8 +161,9 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// The same for the queries of many containers at once: it reads as much as there is, where for one container it reads no more than a start may. What a
-/// start of one of them would be told, [`look_up`] alone says.
+/// The same for the queries of many containers at once: it reads as much as there is, where for one
+/// container it reads no more than a start may. What a start of one of them would be told,
+/// [`look_up`] alone says.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -163,17 +173,29 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// Asks the list in a file, which must be signed for this keyset, as a start would. No floor is known to who asks so: it may be an old list.
+/// Asks the list in a file, which must be signed for this keyset, as a start would. No floor is
+/// known to who asks so: it may be an old list.
 #[must_use]
 pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
-    let trust = Trust { keyset: keyset.clone(), floor: None, rules: rules.clone() };
-    ask(list, &trust, Slot::Current, queries, Reading::Start).map_or_else(Bans::Missing, Bans::Known)
+    let trust = Trust {
+        keyset: keyset.clone(),
+        floor: None,
+        rules: rules.clone(),
+    };
+    ask(list, &trust, Slot::Current, queries, Reading::Start)
+        .map_or_else(Bans::Missing, Bans::Known)
 }
 
 /// The same, with keyset and floor as they were a moment ago.
 fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
     let bans = answer(&trust, paths, queries, reading);
-    let (Bans::Known(Known { fault: Some(fault), .. }) | Bans::Missing(fault)) = &bans else { return bans };
+    let (Bans::Known(Known {
+        fault: Some(fault), ..
+    })
+    | Bans::Missing(fault)) = &bans
+    else {
+        return bans;
+    };
     if !may_have_been_installed(fault) {
         return bans;
     }
@@ -190,29 +212,45 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
             None => return Bans::Known(known),
             Some(Older { fault }) => {
                 let newer = ask(&paths.copy, trust, Slot::Copy, queries, reading);
-                return newer.map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
+                return newer
+                    .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
             }
         },
         // The other copy says as much.
-        Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) => return Bans::Missing(fault),
+        Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) =>
+        {
+            return Bans::Missing(fault);
+        }
         Err(fault) => fault,
     };
     match ask(&paths.copy, trust, Slot::Copy, queries, reading) {
-        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(Known { fault: Some(fault), ..known }),
+        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(Known {
+            fault: Some(fault),
+            ..known
+        }),
         // It proves the ban by itself.
-        Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => Bans::Missing(unread),
+        Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => {
+            Bans::Missing(unread)
+        }
         // What is wrong with the first is what has to be put right.
         Ok(_) | Err(_) => Bans::Missing(fault),
     }
 }
 
-/// Whether the second copy may answer where the first is at fault. A newer list may stand in the first place, put there by hand: as long as its head can
-/// be read, an older one does not answer for it.
+/// Whether the second copy may answer where the first is at fault. A newer list may stand in the
+/// first place, put there by hand: as long as its head can be read, an older one does not answer
+/// for it.
 fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
         (Err(_), ListError::Unread(..)) => false,
-        (Ok((.., first)), _) => first.head.edition <= Edition { keyset: copy.keyset, version: copy.version },
+        (Ok((.., first)), _) => {
+            first.head.edition
+                <= Edition {
+                    keyset: copy.keyset,
+                    version: copy.version,
+                }
+        }
         (Err(_), _) => true,
     }
 }
@@ -223,54 +261,96 @@ struct Older {
     fault: Option<ListError>,
 }
 
-/// Whether the second copy is of a newer list than the one in the first place, which then does not answer although nothing else is wrong with it. What
-/// the last installation left needs no such look; where there is no floor, or an installation was cut short, an older list can lie in the first place.
+/// Whether the second copy is of a newer list than the one in the first place, which then does not
+/// answer although nothing else is wrong with it. What the last installation left needs no such
+/// look; where there is no floor, or an installation was cut short, an older list can lie in the
+/// first place.
 fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
     let floor = trust.floor;
     if floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
         return None;
     }
     let (file, size, copy) = authentic(&paths.copy, trust).ok()?;
-    // Where nothing tells which list was installed, a copy that as few signed as add a ban does not lift those of a whole list.
+    // Where nothing tells which list was installed, a copy that as few signed as add a ban does not
+    // lift those of a whole list.
     if floor.is_none() {
-        let claim = claim(&Reader { path: &paths.copy, bytes: &file }, size).ok()?;
+        let claim = claim(
+            &Reader {
+                path: &paths.copy,
+                bytes: &file,
+            },
+            size,
+        )
+        .ok()?;
         let wanted = trust.keyset.lift_threshold;
-        if trust.keyset.tally(&claim.text, &claim.signatures, wanted, Enough::Threshold).good < wanted {
+        if trust
+            .keyset
+            .tally(&claim.text, &claim.signatures, wanted, Enough::Threshold)
+            .good
+            < wanted
+        {
             return None;
         }
     }
-    let older = Edition { keyset: first.keyset, version: first.version };
+    let older = Edition {
+        keyset: first.keyset,
+        version: first.version,
+    };
     let is_announced = floor.is_some_and(|floor| floor.next == Some(copy.digest));
-    let fault = (!is_announced).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition));
+    let fault =
+        (!is_announced).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition));
     (copy.head.edition > older).then_some(Older { fault })
 }
 
-/// Whether that is what is found of a list that was installed after keyset and floor were read, and before it was itself.
+/// Whether that is what is found of a list that was installed after keyset and floor were read, and
+/// before it was itself.
 const fn may_have_been_installed(fault: &ListError) -> bool {
-    matches!(fault, ListError::NotInstalled(..) | ListError::Rollback(..) | ListError::Equivocation(..) | ListError::NewerKeyset(..))
+    matches!(
+        fault,
+        ListError::NotInstalled(..)
+            | ListError::Rollback(..)
+            | ListError::Equivocation(..)
+            | ListError::NewerKeyset(..)
+    )
 }
 
 impl Trust {
-    /// Reads keyset and floor. Who may write the floor's folder could take the floor away, so that folder must be as well kept as the files.
+    /// Reads keyset and floor. Who may write the floor's folder could take the floor away, so that
+    /// folder must be as well kept as the files.
     ///
     /// # Errors
-    /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one that is absent is that of a node without a list.
+    /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one
+    /// that is absent is that of a node without a list.
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
-        let keyset = signed_keyset(&paths.keyset, &folder::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?)?.keyset;
+        let keyset = signed_keyset(
+            &paths.keyset,
+            &folder::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?,
+        )?
+        .keyset;
         folder::owned(&paths.root, &paths.state)?;
         let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
-            Ok(text) => Some(Floor::parse(&text).map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?),
+            Ok(text) => Some(
+                Floor::parse(&text)
+                    .map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?,
+            ),
             Err(error) if error.is_absent() => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { keyset, floor, rules: rules.clone() })
+        Ok(Self {
+            keyset,
+            floor,
+            rules: rules.clone(),
+        })
     }
 
-    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of at least the list threshold, its length, that it is
-    /// neither older nor very much newer than this node allows, and that it came through an installation.
+    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of
+    /// at least the list threshold, its length, that it is neither older nor very much newer than
+    /// this node allows, and that it came through an installation.
     ///
-    /// A list that is in force and did not come through one was compared with none before it. Whoever can write that one file and has stolen one list
-    /// key could lift a ban with it: it needs the signatures of the lift threshold. A node without a floor never had a list to compare with.
+    /// A list that is in force and did not come through one was compared with none before it.
+    /// Whoever can write that one file and has stolen one list key could lift a ban with it: it
+    /// needs the signatures of the lift threshold. A node without a floor never had a list to
+    /// compare with.
     ///
     /// # Errors
     /// [`ListError`] for the first of these that fails.
@@ -286,18 +366,43 @@ impl Trust {
         let origin = self.rules.origin.as_ref().unwrap_or(&self.keyset.origin);
         let head = &claim.head;
         if head.origin != *origin || head.origin != self.keyset.origin {
-            return Err(ListError::Origin(path(), head.origin.clone(), origin.clone()));
+            return Err(ListError::Origin(
+                path(),
+                head.origin.clone(),
+                origin.clone(),
+            ));
         }
         if head.edition.keyset > self.keyset.number {
-            return Err(ListError::NewerKeyset(path(), head.edition.keyset, self.keyset.number));
+            return Err(ListError::NewerKeyset(
+                path(),
+                head.edition.keyset,
+                self.keyset.number,
+            ));
         }
-        let Keyset { list_threshold, lift_threshold, .. } = self.keyset;
+        let Keyset {
+            list_threshold,
+            lift_threshold,
+            ..
+        } = self.keyset;
         let digest = claim.digest();
-        let is_installed = standing == Standing::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
-        let wanted = if is_installed { list_threshold } else { lift_threshold };
-        let tally = self.keyset.tally(&claim.text, &claim.signatures, wanted, enough);
+        let is_installed =
+            standing == Standing::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
+        let wanted = if is_installed {
+            list_threshold
+        } else {
+            lift_threshold
+        };
+        let tally = self
+            .keyset
+            .tally(&claim.text, &claim.signatures, wanted, enough);
         if tally.good < list_threshold {
-            return Err(ListError::Signatures(path(), Tally { wanted: list_threshold, ..tally }));
+            return Err(ListError::Signatures(
+                path(),
+                Tally {
+                    wanted: list_threshold,
+                    ..tally
+                },
+            ));
         }
         if size != head.file_size() {
             return Err(ListError::Size(path(), size, head.file_size()));
@@ -306,11 +411,16 @@ impl Trust {
         if tally.good < wanted {
             return Err(ListError::NotInstalled(path(), tally));
         }
-        Ok(Authentic { head: claim.head, digest, tally })
+        Ok(Authentic {
+            head: claim.head,
+            digest,
+            tally,
+        })
     }
 
-    /// How many list keys signed the list whose head has this digest, by all copies of it on the node together, and how many the lift threshold wants.
-    /// Nothing else of the copies is looked at.
+    /// How many list keys signed the list whose head has this digest, by all copies of it on the
+    /// node together, and how many the lift threshold wants. Nothing else of the copies is looked
+    /// at.
     #[cfg(feature = "ctl")]
     #[must_use]
     pub fn signed(&self, paths: &Paths, head: Digest) -> Tally {
@@ -325,21 +435,32 @@ impl Trust {
                 signatures.extend(found.signatures);
             }
         }
-        self.keyset.tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
+        self.keyset
+            .tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
     }
 
-    /// Compares a list with the floor and with the settings' lowest version: an older list, however authentic, is a rollback, in whichever place. With a
-    /// higher keyset versions may start again.
+    /// Compares a list with the floor and with the settings' lowest version: an older list, however
+    /// authentic, is a rollback, in whichever place. With a higher keyset versions may start again.
     fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {
-            return Err(ListError::TooOld(path.to_owned(), edition.version, self.rules.min_version));
+            return Err(ListError::TooOld(
+                path.to_owned(),
+                edition.version,
+                self.rules.min_version,
+            ));
         }
-        let Some(floor) = self.floor else { return Ok(()) };
+        let Some(floor) = self.floor else {
+            return Ok(());
+        };
         match edition.cmp(&floor.edition) {
             Ordering::Less => Err(ListError::Rollback(path.to_owned(), edition, floor.edition)),
-            Ordering::Equal if digest != floor.head => Err(ListError::Equivocation(path.to_owned(), edition)),
-            Ordering::Greater if edition.version > floor.edition.version.saturating_add(MAX_JUMP) => {
+            Ordering::Equal if digest != floor.head => {
+                Err(ListError::Equivocation(path.to_owned(), edition))
+            }
+            Ordering::Greater
+                if edition.version > floor.edition.version.saturating_add(MAX_JUMP) =>
+            {
                 Err(ListError::Jump(path.to_owned(), edition, floor.edition))
             }
             Ordering::Equal | Ordering::Greater => Ok(()),
@@ -362,7 +483,8 @@ fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
 /// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
 ///
 /// # Errors
-/// [`ListError::NoHead`] when it does not begin as a list, [`ListError::Read`] and [`ListError::Head`].
+/// [`ListError::NoHead`] when it does not begin as a list, [`ListError::Read`] and
+/// [`ListError::Head`].
 pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
     if size < HEAD_SIZE as u64 {
         return Err(ListError::NoHead(list.path.to_owned()));
@@ -378,17 +500,41 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
 /// Opens one of the node's lists and authenticates it.
 fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
-    let found = trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold)?;
+    let found = trust.authenticate(
+        &Reader { path, bytes: &file },
+        size,
+        Standing::Current,
+        Enough::Threshold,
+    )?;
     Ok((file, size, found))
 }
 
 /// Authenticates one of the node's lists and asks it.
-fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query], reading: Reading) -> Result<Known, ListError> {
-    let (file, _, Authentic { head, digest, tally }) = authentic(path, trust)?;
+fn ask(
+    path: &Path,
+    trust: &Trust,
+    slot: Slot,
+    queries: &[Query],
+    reading: Reading,
+) -> Result<Known, ListError> {
+    let (
+        file,
+        _,
+        Authentic {
+            head,
+            digest,
+            tally,
+        },
+    ) = authentic(path, trust)?;
     let list = Reader { path, bytes: &file };
     let hits = hits(&list, &head, queries, reading)?;
     let image_digests = head.entries.of(MatchKind::Image);
-    let Head { edition, issued, expires, .. } = head;
+    let Head {
+        edition,
+        issued,
+        expires,
+        ..
+    } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);
     let (keyset, version) = (edition.keyset, edition.version);
     Ok(Known {
@@ -406,60 +552,104 @@ fn ask(path: &Path, trust: &Trust, slot: Slot, queries: &[Query], reading: Readi
     })
 }
 
-/// The most bans that one start has to know, and the most matches; those that refuse nothing count as well.
+/// The most bans that one start has to know, and the most matches; those that refuse nothing count
+/// as well.
 const MAX_BANS: usize = 128;
 const MAX_HITS: usize = 1_024;
 
-/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once for each ban. Whatever the head counts, all are looked up:
-/// a head that denies what the tree has must not let it pass.
+/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once
+/// for each ban. Whatever the head counts, all are looked up: a head that denies what the tree has
+/// must not let it pass.
 ///
 /// # Errors
-/// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`] when a query is known to be banned by then.
-pub fn hits<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, queries: &[Query], reading: Reading) -> Result<Vec<Hit>, ListError> {
+/// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`]
+/// when a query is known to be banned by then.
+pub fn hits<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    queries: &[Query],
+    reading: Reading,
+) -> Result<Vec<Hit>, ListError> {
     let mut wanted: Vec<_> = queries.iter().map(|query| query.digest).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let mut leaves = vec![None; wanted.len()];
     let denied = |leaf: &Leaf| {
-        [MatchKind::Base, MatchKind::Image, MatchKind::Layer].into_iter().any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
+        [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
+            .into_iter()
+            .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
     };
-    let looked_up = tree::look_up(list, head, &wanted, &mut leaves).and_then(|()| match leaves.iter().flatten().any(denied) {
-        true => Err(ListError::Counts(list.path.to_owned())),
-        false => Ok(()),
+    let looked_up = tree::look_up(list, head, &wanted, &mut leaves).and_then(|()| {
+        match leaves.iter().flatten().any(denied) {
+            true => Err(ListError::Counts(list.path.to_owned())),
+            false => Ok(()),
+        }
     });
     let leaf_of = |query: &Query| {
-        let leaf = wanted.binary_search(&query.digest).ok().and_then(|at| leaves[at]);
+        let leaf = wanted
+            .binary_search(&query.digest)
+            .ok()
+            .and_then(|at| leaves[at]);
         leaf.filter(|leaf| leaf.kinds.has(query.kind))
     };
-    let banned: Vec<_> = queries.iter().filter_map(|query| Some((query, leaf_of(query)?))).collect();
-    let Some((first, _)) = banned.first() else { return looked_up.map(|()| Vec::new()) };
-    looked_up.and_then(|()| read(list, head, &banned, reading)).map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
+    let banned: Vec<_> = queries
+        .iter()
+        .filter_map(|query| Some((query, leaf_of(query)?)))
+        .collect();
+    let Some((first, _)) = banned.first() else {
+        return looked_up.map(|()| Vec::new());
+    };
+    looked_up
+        .and_then(|()| read(list, head, &banned, reading))
+        .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
 /// What the list says of the queries that it bans, each with its leaf.
-fn read<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head, banned: &[(&Query, Leaf)], reading: Reading) -> Result<Vec<Hit>, ListError> {
+fn read<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    banned: &[(&Query, Leaf)],
+    reading: Reading,
+) -> Result<Vec<Hit>, ListError> {
     let mut section = Section::open(list, head, reading)?;
     // By the offset of its line: one ban may have many names, and many of the digests.
     let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
     let mut hits: Vec<Hit> = Vec::new();
     for (query, leaf) in banned {
         let before = hits.len();
-        for found in section.entry(leaf.offset)?.matches.into_iter().filter(|found| found.kind == query.kind) {
-            let Match { kind, name, platform, ban } = found;
+        for found in section
+            .entry(leaf.offset)?
+            .matches
+            .into_iter()
+            .filter(|found| found.kind == query.kind)
+        {
+            let Match {
+                kind,
+                name,
+                platform,
+                ban,
+            } = found;
             let ban = match bans.entry(ban) {
                 MapEntry::Occupied(read) => read.into_mut(),
                 MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
             };
             // Under whichever other names it bans the digest too: the first will do.
             if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
-                hits.push(Hit { digest: query.digest, kind, name, platform, ban: Arc::clone(ban) });
+                hits.push(Hit {
+                    digest: query.digest,
+                    kind,
+                    name,
+                    platform,
+                    ban: Arc::clone(ban),
+                });
             }
         }
         if reading == Reading::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
             return Err(ListError::Excess(list.path.to_owned()));
         }
         if hits.len() == before {
-            // The leaf says that it is banned as such, the entry does not: that must not pass for an admission.
+            // The leaf says that it is banned as such, the entry does not: that must not pass for
+            // an admission.
             return Err(ListError::Record(list.path.to_owned(), leaf.offset));
         }
     }

@@ -1,6 +1,7 @@
 //! What do the tests of lists have in common?
 //!
-//! Keys from fixed seeds, so that the bytes never change, and lists made from a source in a few words.
+//! Keys from fixed seeds, so that the bytes never change, and lists made from a source in a few
+//! words.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -29,7 +30,10 @@ pub(crate) struct TestKey {
 }
 
 pub(crate) fn key(seed: u8) -> TestKey {
-    TestKey { name: format!("key-{seed}"), pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap() }
+    TestKey {
+        name: format!("key-{seed}"),
+        pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap(),
+    }
 }
 
 impl TestKey {
@@ -39,13 +43,24 @@ impl TestKey {
 
     pub(crate) fn signature(&self, text: &str) -> Signature {
         let bytes = self.pair.sign(text.as_bytes()).as_ref().to_vec();
-        Signature { name: self.name.clone(), id: self.public().id(&self.name), bytes }
+        Signature {
+            name: self.name.clone(),
+            id: self.public().id(&self.name),
+            bytes,
+        }
     }
 }
 
 /// A keyset of these list keys with a threshold.
 pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
-    let keys = seeds.iter().map(|seed| Key { role: Role::List, name: key(*seed).name, public: key(*seed).public() }).collect();
+    let keys = seeds
+        .iter()
+        .map(|seed| Key {
+            role: Role::List,
+            name: key(*seed).name,
+            public: key(*seed).public(),
+        })
+        .collect();
     Keyset {
         origin: ORIGIN.to_owned(),
         number: 1,
@@ -60,23 +75,38 @@ pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
 
 pub(crate) fn terms(version: u64) -> Terms {
     let edition = Edition { keyset: 1, version };
-    Terms { origin: ORIGIN.to_owned(), edition, issued: ISSUED, expires: ISSUED.plus(14 * 86_400), impact: Impact::Guarded }
+    Terms {
+        origin: ORIGIN.to_owned(),
+        edition,
+        issued: ISSUED,
+        expires: ISSUED.plus(14 * 86_400),
+        impact: Impact::Guarded,
+    }
 }
 
 /// A source of one ban, `BAN-1`, that matches these.
 pub(crate) fn source(matches: &[(&str, Digest)]) -> Source {
-    let head = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
-    let matches = matches.iter().map(|(kind, digest)| format!("[[ban.match]]\n{kind} = \"{digest}\"\n"));
+    let head =
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+    let matches = matches
+        .iter()
+        .map(|(kind, digest)| format!("[[ban.match]]\n{kind} = \"{digest}\"\n"));
     parse(&(head.to_owned() + &matches.collect::<String>()))
 }
 
 pub(crate) fn parse(text: &str) -> Source {
-    Source::parse(Path::new("bans.toml"), text, |path| panic!("no file {path:?}")).unwrap()
+    Source::parse(Path::new("bans.toml"), text, |path| {
+        panic!("no file {path:?}")
+    })
+    .unwrap()
 }
 
 /// Writes the unsigned list that a source makes, and returns its head.
 pub(crate) fn written(source: &Source, terms: &Terms, out: &impl WriteAt) -> Head {
-    Compiled::of(source).unwrap().write(terms, out, &()).unwrap()
+    Compiled::of(source)
+        .unwrap()
+        .write(terms, out, &())
+        .unwrap()
 }
 
 /// The list that a source makes, signed by the keys of these seeds.
@@ -84,9 +114,20 @@ pub(crate) fn list(source: &Source, terms: &Terms, seeds: &[u8]) -> Vec<u8> {
     let bytes = Mutex::new(Vec::new());
     let head = written(source, terms, &bytes);
     let text = head.text();
-    let signatures = seeds.iter().map(|seed| key(*seed).signature(&text)).collect();
+    let signatures = seeds
+        .iter()
+        .map(|seed| key(*seed).signature(&text))
+        .collect();
     let mut bytes = bytes.into_inner().unwrap();
-    bytes[..HEAD_SIZE].copy_from_slice(&Claim { head, text, signatures }.block().unwrap());
+    bytes[..HEAD_SIZE].copy_from_slice(
+        &Claim {
+            head,
+            text,
+            signatures,
+        }
+        .block()
+        .unwrap(),
+    );
     bytes
 }
 

@@ -1,7 +1,8 @@
 //! How is a text of fixed lines read so that it has exactly one spelling?
 //!
-//! The grammar shared by head, keyset and floor: lines in a fixed order, `KEY VALUE` or `KEY: VALUE`, single spaces, numbers without leading zeros.
-//! In: hostile text. Out: values, or the line that is wrong and what should stand there.
+//! The grammar shared by head, keyset and floor: lines in a fixed order, `KEY VALUE` or
+//! `KEY: VALUE`, single spaces, numbers without leading zeros. In: hostile text. Out: values, or
+//! the line that is wrong and what should stand there.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -17,13 +18,21 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// The lines of `text`.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { rest: text, line: 0 }
+        Self {
+            rest: text,
+            line: 0,
+        }
     }
 
     /// What stands after `prefix` in the next line.
-    pub(super) fn after(&mut self, prefix: &str, expected: &'static str) -> Result<&'a str, Malformed> {
+    pub(super) fn after(
+        &mut self,
+        prefix: &str,
+        expected: &'static str,
+    ) -> Result<&'a str, Malformed> {
         let line = self.next();
-        line.and_then(|line| line.strip_prefix(prefix)).ok_or_else(|| self.fault(expected))
+        line.and_then(|line| line.strip_prefix(prefix))
+            .ok_or_else(|| self.fault(expected))
     }
 
     /// `read` of what stands after `prefix` in the next line.
@@ -38,17 +47,31 @@ impl<'a> Lines<'a> {
 
     /// The next line, if it starts with `prefix`: what stands after that.
     pub(super) fn optional(&mut self, prefix: &str) -> Option<&'a str> {
-        if self.rest.starts_with(prefix) && self.rest.contains('\n') { self.next()?.strip_prefix(prefix) } else { None }
+        if self.rest.starts_with(prefix) && self.rest.contains('\n') {
+            self.next()?.strip_prefix(prefix)
+        } else {
+            None
+        }
     }
 
     /// That nothing is left.
     pub(super) const fn end(&self, expected: &'static str) -> Result<(), Malformed> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Malformed { line: self.line + 1, expected }) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed {
+                line: self.line + 1,
+                expected,
+            })
+        }
     }
 
     /// A fault in the line read last.
     pub(super) const fn fault(&self, expected: &'static str) -> Malformed {
-        Malformed { line: if self.line == 0 { 1 } else { self.line }, expected }
+        Malformed {
+            line: if self.line == 0 { 1 } else { self.line },
+            expected,
+        }
     }
 
     /// The next line; nothing is read when it has no line feed, though it counts.
@@ -63,7 +86,9 @@ impl<'a> Lines<'a> {
 /// A decimal number without sign or leading zero.
 pub(super) fn number(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
-    (canonical && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    (canonical && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// A time as the list writes it: `YYYY-MM-DDThh:mm:ssZ`, never a bare day.
@@ -81,7 +106,8 @@ pub(super) fn origin(text: &str) -> Option<String> {
     is_origin(text).then(|| text.to_owned())
 }
 
-/// Whether `text` can be the origin of a list: one to 128 visible ASCII characters, such as `bans.example.com/prod`.
+/// Whether `text` can be the origin of a list: one to 128 visible ASCII characters, such as
+/// `bans.example.com/prod`.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())

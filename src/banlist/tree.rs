@@ -1,10 +1,12 @@
 //! Does the list have an entry for this digest, and if not, how is that known?
 //!
-//! A static, fully packed Merkle B+tree over the sorted digests. In: the authentic head, and nodes read on the way (hostile until hashed). Out: the
-//! leaf record of each digest, or the certainty that there is none: the leaf whose authentic fences enclose the digest does not have it. A node is
-//! hashed, compared with the hash that its parent (or the head) holds, and only then read. Packed, so nobody can grind digests into one overfull
-//! bucket; full 32-byte fences, so digests that share a long prefix cannot hide behind a shortened one; level, index and count stand in the hashed
-//! bytes, so no node passes for another.
+//! A static, fully packed Merkle B+tree over the sorted digests. In: the authentic head, and nodes
+//! read on the way (hostile until hashed). Out: the leaf record of each digest, or the certainty
+//! that there is none: the leaf whose authentic fences enclose the digest does not have it. A node
+//! is hashed, compared with the hash that its parent (or the head) holds, and only then read.
+//! Packed, so nobody can grind digests into one overfull bucket; full 32-byte fences, so digests
+//! that share a long prefix cannot hide behind a shortened one; level, index and count stand in the
+//! hashed bytes, so no node passes for another.
 //!
 //! ```text
 //! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
@@ -13,9 +15,11 @@
 //! file             leaves, then each inner level, the root last; an empty list has one empty leaf
 //! ```
 //!
-//! A look-up of many digests goes level by level, and each node is read and hashed once. What the page cache has of a level is read first; the rest is
-//! announced meanwhile (`POSIX_FADV_WILLNEED`), and then waited for. Of a list of ten million, 32 digests took 6.1 ms without and 2.0 ms with announcing
-//! when nothing was cached; to announce what is cached already took a tenth of the gate's time.
+//! A look-up of many digests goes level by level, and each node is read and hashed once. What the
+//! page cache has of a level is read first; the rest is announced meanwhile
+//! (`POSIX_FADV_WILLNEED`), and then waited for. Of a list of ten million, 32 digests took 6.1 ms
+//! without and 2.0 ms with announcing when nothing was cached; to announce what is cached already
+//! took a tenth of the gate's time.
 
 #[cfg(feature = "ctl")]
 pub mod build;
@@ -78,7 +82,10 @@ impl Kinds {
     #[must_use]
     pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
         let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
-        kinds.into_iter().filter(|kind| self.has(*kind) && passes(*kind)).fold(Self::NONE, Self::with)
+        kinds
+            .into_iter()
+            .filter(|kind| self.has(*kind) && passes(*kind))
+            .fold(Self::NONE, Self::with)
     }
 
     const fn bit(kind: MatchKind) -> u8 {
@@ -90,7 +97,11 @@ impl Kinds {
     }
 
     const fn from_byte(byte: u8) -> Option<Self> {
-        if byte >= 1 && byte <= 7 { Some(Self(byte)) } else { None }
+        if byte >= 1 && byte <= 7 {
+            Some(Self(byte))
+        } else {
+            None
+        }
     }
 }
 
@@ -107,13 +118,21 @@ impl Shape {
     #[must_use]
     pub const fn of(entries: u64) -> Self {
         let mut nodes = [0; MAX_LEVELS];
-        nodes[0] = if entries == 0 { 1 } else { entries.div_ceil(PER_LEAF) };
+        nodes[0] = if entries == 0 {
+            1
+        } else {
+            entries.div_ceil(PER_LEAF)
+        };
         let mut levels = 1;
         while nodes[levels - 1] > 1 && levels < MAX_LEVELS {
             nodes[levels] = nodes[levels - 1].div_ceil(PER_INNER);
             levels += 1;
         }
-        Self { entries, nodes, levels }
+        Self {
+            entries,
+            nodes,
+            levels,
+        }
     }
 
     /// Bytes of all nodes.
@@ -138,7 +157,11 @@ impl Shape {
 
     /// How many records a node holds: all nodes of a level but its last are full.
     const fn count(&self, level: usize, index: u64) -> u64 {
-        let (records, fan_out) = if level == 0 { (self.entries, PER_LEAF) } else { (self.nodes[level - 1], PER_INNER) };
+        let (records, fan_out) = if level == 0 {
+            (self.entries, PER_LEAF)
+        } else {
+            (self.nodes[level - 1], PER_INNER)
+        };
         let left = records.saturating_sub(index * fan_out);
         if left < fan_out { left } else { fan_out }
     }
@@ -151,13 +174,15 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads a node; `None` when its header is not that of this place, or its digests do not ascend.
+    /// Reads a node; `None` when its header is not that of this place, or its digests do not
+    /// ascend.
     fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];
         let node = Self { level, records };
-        (bytes[..HEADER] == header(level, count, index)? && (1..count).all(|at| rank(node.key(at - 1)) < rank(node.key(at))))
-            .then_some(node)
+        (bytes[..HEADER] == header(level, count, index)?
+            && (1..count).all(|at| rank(node.key(at - 1)) < rank(node.key(at))))
+        .then_some(node)
     }
 
     fn count(&self) -> usize {
@@ -180,17 +205,25 @@ impl<'a> Node<'a> {
         let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low.midpoint(high);
-            if self.key(middle) <= wanted.as_bytes().as_slice() { low = middle + 1 } else { high = middle }
+            if self.key(middle) <= wanted.as_bytes().as_slice() {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         low
     }
 
     /// A leaf's record; `None` when a reserved bit is set.
     fn leaf(&self, at: usize) -> Option<Leaf> {
-        let (digest, [kinds, 0, offset @ ..]) = self.records[at * LEAF_RECORD..][..LEAF_RECORD].split_first_chunk::<32>()? else {
+        let (digest, [kinds, 0, offset @ ..]) =
+            self.records[at * LEAF_RECORD..][..LEAF_RECORD].split_first_chunk::<32>()?
+        else {
             return None;
         };
-        let [a, b, c, d, e, f] = *offset else { return None };
+        let [a, b, c, d, e, f] = *offset else {
+            return None;
+        };
         Some(Leaf {
             digest: Digest::from_bytes(*digest),
             kinds: Kinds::from_byte(*kinds)?,
@@ -199,13 +232,21 @@ impl<'a> Node<'a> {
     }
 }
 
-/// What a key is ordered by. Random digests differ in their first eight bytes, and to compare these takes no call.
+/// What a key is ordered by. Random digests differ in their first eight bytes, and to compare these
+/// takes no call.
 fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
-    (key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)), key)
+    (
+        key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
+        key,
+    )
 }
 
 const fn record_size(level: usize) -> usize {
-    if level == 0 { LEAF_RECORD } else { INNER_RECORD }
+    if level == 0 {
+        LEAF_RECORD
+    } else {
+        INNER_RECORD
+    }
 }
 
 /// The header of a node; `None` when a number does not fit.
@@ -222,17 +263,20 @@ fn header(level: usize, count: usize, index: u64) -> Option<[u8; HEADER]> {
 struct Visit {
     index: u64,
     hash: Digest,
-    /// The fences that enclose its keys: its first key, and the first key behind it. The root has none.
+    /// The fences that enclose its keys: its first key, and the first key behind it. The root has
+    /// none.
     from: Option<[u8; 32]>,
     to: Option<[u8; 32]>,
     wanted: Range<usize>,
 }
 
-/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one, in its place in `found`, which is as long. A node that is
-/// no good hides only what is below it: all that is found elsewhere is authentic.
+/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one, in
+/// its place in `found`, which is as long. A node that is no good hides only what is below it: all
+/// that is found elsewhere is authentic.
 ///
 /// # Errors
-/// The first fault: [`ListError::Node`] for a node that is not what its parent says, [`ListError::Read`] when one cannot be read.
+/// The first fault: [`ListError::Node`] for a node that is not what its parent says,
+/// [`ListError::Read`] when one cannot be read.
 pub fn look_up<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -243,18 +287,36 @@ pub fn look_up<R: ReadAt + ?Sized>(
     if wanted.is_empty() {
         return Ok(());
     }
-    let (mut visits, mut below) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
-    visits.push(Visit { index: 0, hash: head.tree_root, from: None, to: None, wanted: 0..wanted.len() });
+    let (mut visits, mut below) = (
+        Vec::with_capacity(wanted.len()),
+        Vec::with_capacity(wanted.len()),
+    );
+    visits.push(Visit {
+        index: 0,
+        hash: head.tree_root,
+        from: None,
+        to: None,
+        wanted: 0..wanted.len(),
+    });
     let mut bytes = [0; NODE_SIZE];
     let mut fault = None;
     for level in (0..shape.levels).rev() {
         let mut follow = |visit: &Visit, bytes: &[u8; NODE_SIZE]| {
-            let corrupt = || ListError::Node(list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), visit.index);
+            let corrupt = || {
+                ListError::Node(
+                    list.path.to_owned(),
+                    u8::try_from(level).unwrap_or(u8::MAX),
+                    visit.index,
+                )
+            };
             enter(bytes, &shape, level, visit, wanted, &mut below, found).ok_or_else(corrupt)
         };
         let mut awaited = Vec::new();
         for visit in visits.drain(..) {
-            if list.bytes.read_cached(&mut bytes, shape.offset(level, visit.index)) {
+            if list
+                .bytes
+                .read_cached(&mut bytes, shape.offset(level, visit.index))
+            {
                 fault = fault.or(follow(&visit, &bytes).err());
             } else {
                 awaited.push(visit);
@@ -269,19 +331,30 @@ pub fn look_up<R: ReadAt + ?Sized>(
     fault.map_or(Ok(()), Err)
 }
 
-/// The node that `visit` is of: with the hash that its parent has for it, well formed, and between the fences. `None` when it is not.
-fn authentic<'a>(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, visit: &Visit) -> Option<Node<'a>> {
+/// The node that `visit` is of: with the hash that its parent has for it, well formed, and between
+/// the fences. `None` when it is not.
+fn authentic<'a>(
+    bytes: &'a [u8; NODE_SIZE],
+    shape: &Shape,
+    level: usize,
+    visit: &Visit,
+) -> Option<Node<'a>> {
     if Digest::of(bytes) != visit.hash {
         return None;
     }
     let node = Node::parse(bytes, shape, level, visit.index)?;
     let count = node.count();
-    let begins = visit.from.is_none_or(|from| count > 0 && node.key(0) == from);
-    let ends = visit.to.is_none_or(|to| count > 0 && node.key(count - 1) < to.as_slice());
+    let begins = visit
+        .from
+        .is_none_or(|from| count > 0 && node.key(0) == from);
+    let ends = visit
+        .to
+        .is_none_or(|to| count > 0 && node.key(count - 1) < to.as_slice());
     (begins && ends).then_some(node)
 }
 
-/// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it is a leaf. `None` when it is not what it must be.
+/// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it
+/// is a leaf. `None` when it is not what it must be.
 fn enter(
     bytes: &[u8; NODE_SIZE],
     shape: &Shape,
@@ -297,14 +370,21 @@ fn enter(
     while next < visit.wanted.end {
         let slot = node.up_to(&wanted[next]);
         // All digests before the slot's end go the same way.
-        let end =
-            if slot < count { wanted.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot)) } else { visit.wanted.end };
+        let end = if slot < count {
+            wanted.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot))
+        } else {
+            visit.wanted.end
+        };
         let these = next..end.min(visit.wanted.end);
         next = these.end;
-        let Some(at) = slot.checked_sub(1) else { continue };
+        let Some(at) = slot.checked_sub(1) else {
+            continue;
+        };
         if level == 0 {
             let leaf = node.leaf(at)?;
-            these.filter(|at| wanted[*at] == leaf.digest).for_each(|at| found[at] = Some(leaf));
+            these
+                .filter(|at| wanted[*at] == leaf.digest)
+                .for_each(|at| found[at] = Some(leaf));
         } else {
             let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
             below.push(Visit {

@@ -1,7 +1,8 @@
 //! Who wants to know how far a long piece of work is?
 //!
-//! Reading and making a list of millions takes seconds. Whoever asks for it may hand over a [`Watch`] and is told, from any thread and in no order, of
-//! what is to be done and what is done, in bytes.
+//! Reading and making a list of millions takes seconds. Whoever asks for it may hand over a
+//! [`Watch`] and is told, from any thread and in no order, of what is to be done and what is done,
+//! in bytes.
 
 /// Is told how far a piece of work is.
 pub trait Watch: Sync {

@@ -1,9 +1,11 @@
 //! Is every byte of this list what it must be?
 //!
-//! In: a list whose head is authentic. Out: its bans with the number of digests of each, or the first fault. The gate checks only what it reads; this
-//! reads everything once: every node of the tree, every block hashed, every line parsed, every offset followed, every count compared. It catches what
-//! a signature cannot: a list that was signed by mistake. Who wants the digests too takes them one by one; what the line of a digest says is told by
-//! [`Whole::finish`] alone, so that nothing follows from a list of which the rest is no good.
+//! In: a list whose head is authentic. Out: its bans with the number of digests of each, or the
+//! first fault. The gate checks only what it reads; this reads everything once: every node of the
+//! tree, every block hashed, every line parsed, every offset followed, every count compared. It
+//! catches what a signature cannot: a list that was signed by mistake. Who wants the digests too
+//! takes them one by one; what the line of a digest says is told by [`Whole::finish`] alone, so
+//! that nothing follows from a list of which the rest is no good.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,7 +35,8 @@ pub struct Counted {
 /// The most names that are kept of a ban.
 pub const MAX_NAMES: usize = 16;
 
-/// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however many names it has there.
+/// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however
+/// many names it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// As what, by all of them together.
@@ -45,9 +48,19 @@ pub struct Line {
 impl Line {
     fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
         matches.sort_unstable();
-        let together = |found: &[(usize, MatchKind)]| found.iter().fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind));
-        let bans = matches.chunk_by(|one, other| one.0 == other.0).map(|found| (found[0].0, together(found))).collect();
-        Self { kinds: together(&matches), bans }
+        let together = |found: &[(usize, MatchKind)]| {
+            found
+                .iter()
+                .fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind))
+        };
+        let bans = matches
+            .chunk_by(|one, other| one.0 == other.0)
+            .map(|found| (found[0].0, together(found)))
+            .collect();
+        Self {
+            kinds: together(&matches),
+            bans,
+        }
     }
 }
 
@@ -89,7 +102,13 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
     pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
         let records = records(list, head)?;
         // No line starts there: the lines are fewer than so many bytes.
-        Ok(Self { list, head, leaves: Leaves::of(list, head), records, last: (u64::MAX, 0) })
+        Ok(Self {
+            list,
+            head,
+            leaves: Leaves::of(list, head),
+            records,
+            last: (u64::MAX, 0),
+        })
     }
 
     /// The same, and `watch` is told of the bytes of the tree that are read.
@@ -114,9 +133,15 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
     )]
     pub fn next(&mut self) -> Result<Option<(Digest, usize)>, ListError> {
-        let Some(leaf) = self.leaves.next()? else { return Ok(None) };
+        let Some(leaf) = self.leaves.next()? else {
+            return Ok(None);
+        };
         if self.last.0 != leaf.offset {
-            let number = self.records.numbers.get(&leaf.offset).ok_or_else(|| self.malformed(leaf.offset))?;
+            let number = self
+                .records
+                .numbers
+                .get(&leaf.offset)
+                .ok_or_else(|| self.malformed(leaf.offset))?;
             self.last = (leaf.offset, *number);
         }
         let number = self.last.1;
@@ -134,16 +159,32 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
     pub fn finish(mut self) -> Result<Checked, ListError> {
         while self.next()?.is_some() {}
         if let Some(unused) = self.records.uses.iter().position(|uses| *uses == 0) {
-            let offset = self.records.numbers.iter().find(|(_, number)| **number == unused).map_or(0, |(offset, _)| *offset);
+            let offset = self
+                .records
+                .numbers
+                .iter()
+                .find(|(_, number)| **number == unused)
+                .map_or(0, |(offset, _)| *offset);
             return Err(self.malformed(offset));
         }
-        let Records { mut bans, lines, uses, .. } = self.records;
+        let Records {
+            mut bans,
+            lines,
+            uses,
+            ..
+        } = self.records;
         let mut entries = Entries::default();
         for (line, uses) in lines.iter().zip(uses) {
             entries.add(line.kinds, uses);
-            line.bans.iter().for_each(|(ban, kinds)| bans[*ban].entries.add(*kinds, uses));
+            line.bans
+                .iter()
+                .for_each(|(ban, kinds)| bans[*ban].entries.add(*kinds, uses));
         }
-        if entries == self.head.entries { Ok(Checked { bans, lines }) } else { Err(ListError::Counts(self.list.path.to_owned())) }
+        if entries == self.head.entries {
+            Ok(Checked { bans, lines })
+        } else {
+            Err(ListError::Counts(self.list.path.to_owned()))
+        }
     }
 
     fn malformed(&self, offset: u64) -> ListError {
@@ -155,7 +196,10 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
 ///
 /// # Errors
 /// [`ListError`] for the first thing that is not what it must be.
-pub fn check<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Vec<Counted>, ListError> {
+pub fn check<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+) -> Result<Vec<Counted>, ListError> {
     Ok(Whole::open(list, head)?.finish()?.bans)
 }
 
@@ -171,12 +215,19 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             }
             places.insert(offset, records.bans.len());
             weights.push(record::weight(bytes) + 1);
-            records.bans.push(Counted { ban, entries: Entries::default(), names: Vec::new() });
+            records.bans.push(Counted {
+                ban,
+                entries: Entries::default(),
+                names: Vec::new(),
+            });
             return Ok(());
         }
         let entry = Entry::parse(bytes).ok_or_else(malformed)?;
         let mut found = Vec::with_capacity(entry.matches.len());
-        for Match { kind, name, ban, .. } in entry.matches {
+        for Match {
+            kind, name, ban, ..
+        } in entry.matches
+        {
             // Ban lines come first, so the one meant is known.
             let place = *places.get(&ban).ok_or_else(malformed)?;
             found.push((place, kind));
@@ -184,7 +235,15 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
         }
         let line = Line::of(found);
-        if line.bans.iter().map(|(place, _)| weights[*place]).sum::<u64>() + record::weight(bytes) + 1 > MAX_WEIGHT {
+        if line
+            .bans
+            .iter()
+            .map(|(place, _)| weights[*place])
+            .sum::<u64>()
+            + record::weight(bytes)
+            + 1
+            > MAX_WEIGHT
+        {
             return Err(ListError::Heavy(list.path.to_owned(), offset));
         }
         records.numbers.insert(offset, records.lines.len());

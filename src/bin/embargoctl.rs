@@ -1,4 +1,5 @@
-//! Which program is this? Keys, lists and a node's upkeep; behind `embargo`, also the patching of running containers.
+//! Which program is this? Keys, lists and a node's upkeep; behind `embargo`, also the patching of
+//! running containers.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! How is the answer of `embargo check` said?
 //!
-//! In: what was found and judged; names, reasons and paths in it are others' and hostile. Out: a few lines for people, or one JSON object for
-//! programs, whose fields stay. Every text on a line of its own is escaped, and JSON escapes its own.
+//! In: what was found and judged; names, reasons and paths in it are others' and hostile. Out: a
+//! few lines for people, or one JSON object for programs, whose fields stay. Every text on a line
+//! of its own is escaped, and JSON escapes its own.
 
 use serde::Serialize;
 
@@ -36,14 +37,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Of a judgement: an admission by the audit mode, by a broken glass or by a lenient setting makes nothing clear.
+    /// Of a judgement: an admission by the audit mode, by a broken glass or by a lenient setting
+    /// makes nothing clear.
     #[must_use]
     pub fn of(subject: &Subject, bans: &Bans, judgement: &Judgement) -> Self {
-        if judgement.findings.iter().any(|finding| finding.standing.is_in_effect()) {
+        if judgement
+            .findings
+            .iter()
+            .any(|finding| finding.standing.is_in_effect())
+        {
             return Self::Banned;
         }
         let doubtful = match (&subject.origin, bans) {
-            (Ok(origin), Bans::Known(_)) if verdict::pull_doubt(Some(origin), bans).is_some() => true,
+            (Ok(origin), Bans::Known(_)) if verdict::pull_doubt(Some(origin), bans).is_some() => {
+                true
+            }
             (Err(_), Bans::Known(_) | Bans::Missing(_)) | (Ok(_), Bans::Missing(_)) => true,
             (Ok(Origin::Image(image)), Bans::Known(_)) => image.evidence == Evidence::Claimed,
             (Ok(Origin::NoLayers(_) | Origin::NoImage), Bans::Known(_)) => false,
@@ -98,19 +106,27 @@ pub struct Answer {
     pub notes: Vec<String>,
 }
 
-/// What on this node lets start what is banned, or was meant to and does not. What is lenient is only noted where it makes a difference.
+/// What on this node lets start what is banned, or was meant to and does not. What is lenient is
+/// only noted where it makes a difference.
 pub fn notes<'a>(
     judgements: impl Iterator<Item = &'a Judgement>,
     settings: Option<&Settings>,
     glass: Option<&BreakGlass>,
     now: Timestamp,
 ) -> Vec<String> {
-    let withheld = judgements.filter(|judgement| judgement.withheld.is_some()).count() > 0;
+    let withheld = judgements
+        .filter(|judgement| judgement.withheld.is_some())
+        .count()
+        > 0;
     let makes_a_difference = |leniency: &Leniency<'_>| match leniency {
         Leniency::NotArmed | Leniency::Shut(_) => true,
         Leniency::Open(_) | Leniency::Audit => withheld,
     };
-    leniency::all(settings, glass, now).iter().filter(|leniency| makes_a_difference(leniency)).map(ToString::to_string).collect()
+    leniency::all(settings, glass, now)
+        .iter()
+        .filter(|leniency| makes_a_difference(leniency))
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// One container or image.
@@ -157,10 +173,25 @@ impl Found {
     /// What is said of one subject. Without `settings` the gate does nothing on this node.
     #[must_use]
     pub fn new(subject: &Subject, judged: &Judged, settings: Option<&Settings>) -> Self {
-        let Judged { bans, judgement, labels } = judged;
+        let Judged {
+            bans,
+            judgement,
+            labels,
+        } = judged;
         let origin = subject.origin.as_ref().ok();
         let (kind, id, names, asked_for, running) = match &subject.kind {
-            Kind::Container { id, names, asked, runs } => ("container", Some(id.to_string()), names.clone(), asked.clone(), Some(*runs)),
+            Kind::Container {
+                id,
+                names,
+                asked,
+                runs,
+            } => (
+                "container",
+                Some(id.to_string()),
+                names.clone(),
+                asked.clone(),
+                Some(*runs),
+            ),
             Kind::Image => ("image", None, Vec::new(), None, None),
         };
         let starts = match judgement.verdict {
@@ -174,10 +205,16 @@ impl Found {
         let mut messages: Vec<_> = match (settings, bans) {
             // Nothing is refused on such a node, and no event sent.
             (None, Bans::Known(_)) => verdict::pull_doubt(origin, bans).into_iter().collect(),
-            (None, Bans::Missing(_)) => vec!["only a ban list can tell whether it is banned, and this node has none".to_owned()],
+            (None, Bans::Missing(_)) => vec![
+                "only a ban list can tell whether it is banned, and this node has none".to_owned(),
+            ],
             (Some(_), Bans::Known(_) | Bans::Missing(_)) => {
                 let said = judgement.events.iter().map(|event| event.message.clone());
-                refusal.map(|refusal| refusal.line().to_owned()).into_iter().chain(said).collect()
+                refusal
+                    .map(|refusal| refusal.line().to_owned())
+                    .into_iter()
+                    .chain(said)
+                    .collect()
             }
         };
         messages.dedup();
@@ -193,20 +230,34 @@ impl Found {
             starts,
             made_of: origin.and_then(|origin| MadeOf::new(origin, labels)),
             fault: subject.origin.as_ref().err().map(|fault| causes(fault)),
-            bans: judgement.findings.iter().map(|finding| BanFound::new(finding, origin)).collect(),
+            bans: judgement
+                .findings
+                .iter()
+                .map(|finding| BanFound::new(finding, origin))
+                .collect(),
             messages,
         }
     }
 
     fn lines(&self) -> Vec<String> {
-        let called = self.names.iter().map(|own| name(own.trim_start_matches('/')));
+        let called = self
+            .names
+            .iter()
+            .map(|own| name(own.trim_start_matches('/')));
         let place = format!("({} in {})", self.engine, name(&self.place));
         let mut lines = Vec::new();
         match (&self.id, self.running) {
             (Some(id), runs) => {
-                let state = if runs == Some(true) { "running" } else { "not running" };
+                let state = if runs == Some(true) {
+                    "running"
+                } else {
+                    "not running"
+                };
                 let called: Vec<_> = called.chain([id.clone()]).collect();
-                lines.push(line("container", &format!("{} {place}, {state}", called.join(" "))));
+                lines.push(line(
+                    "container",
+                    &format!("{} {place}, {state}", called.join(" ")),
+                ));
             }
             (None, _) => lines.push(line("image", &place)),
         }
@@ -220,9 +271,15 @@ impl Found {
             (false, Some(true)) => ": it runs, and would not start again",
             (false, Some(false) | None) => ": it would not start",
         };
-        lines.push(line("verdict", &format!("{}{consequence}", self.outcome.word())));
+        lines.push(line(
+            "verdict",
+            &format!("{}{consequence}", self.outcome.word()),
+        ));
         for ban in &self.bans {
-            lines.extend([line("", &ban.sentence), line("", &format!("  reason: {}", ban.reason))]);
+            lines.extend([
+                line("", &ban.sentence),
+                line("", &format!("  reason: {}", ban.reason)),
+            ]);
         }
         // A ban that holds says why; one that does not is no reason for a doubt.
         if self.bans.is_empty() || self.outcome == Outcome::Unknown {
@@ -252,24 +309,46 @@ impl MadeOf {
                     chain_id: chain_id.to_string(),
                 };
                 let layers = image.chain.layers().map(of_layer);
-                Some(of(&image.facts, layers.collect(), Some(image.evidence.word())))
+                Some(of(
+                    &image.facts,
+                    layers.collect(),
+                    Some(image.evidence.word()),
+                ))
             }
         }
     }
 
     fn lines(&self) -> Vec<String> {
-        let called = self.name.as_deref().map_or_else(|| "an image".to_owned(), name);
-        let image = self.image_id.as_ref().map_or_else(|| called.clone(), |id| format!("{called}, image ID {id}"));
+        let called = self
+            .name
+            .as_deref()
+            .map_or_else(|| "an image".to_owned(), name);
+        let image = self
+            .image_id
+            .as_ref()
+            .map_or_else(|| called.clone(), |id| format!("{called}, image ID {id}"));
         let layers = match (self.layers.last(), self.evidence) {
             (Some(top), evidence) => {
-                let count = if self.layers.len() == 1 { "1 layer".to_owned() } else { format!("{} layers", self.layers.len()) };
-                format!("{count}, top chain ID {}, by evidence of {}", top.chain_id, evidence.unwrap_or("nothing"))
+                let count = if self.layers.len() == 1 {
+                    "1 layer".to_owned()
+                } else {
+                    format!("{} layers", self.layers.len())
+                };
+                format!(
+                    "{count}, top chain ID {}, by evidence of {}",
+                    top.chain_id,
+                    evidence.unwrap_or("nothing")
+                )
             }
             (None, _) => "no layers".to_owned(),
         };
         let mut lines = vec![line("made of", &image), line("", &layers)];
         for (word, label) in [("source", &self.source), ("revision", &self.revision)] {
-            lines.extend(label.as_ref().map(|label| line("", &format!("{word} {}", name(label)))));
+            lines.extend(
+                label
+                    .as_ref()
+                    .map(|label| line("", &format!("{word} {}", name(label)))),
+            );
         }
         lines
     }
@@ -284,8 +363,15 @@ impl Answer {
             lines.extend(found.lines());
             lines.push(String::new());
         }
-        let list = self.list.as_ref().map_or_else(|| "none".to_owned(), List::text);
-        let fault = self.list_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
+        let list = self
+            .list
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), List::text);
+        let fault = self
+            .list_fault
+            .as_ref()
+            .map(|fault| format!(" ({fault})"))
+            .unwrap_or_default();
         lines.push(line("list", &format!("{list}{fault}")));
         lines.extend(self.notes.iter().map(|note| line("note", note)));
         lines.join("\n")
@@ -314,11 +400,22 @@ mod tests {
     fn a_container_whose_image_is_gone_has_the_layers_that_its_engine_kept_the_names_of() {
         let (base, top) = (ChainId(Digest::of(b"base")), ChainId(Digest::of(b"top")));
         let chain = Chain::from_chain_ids(vec![base, top]).unwrap();
-        let origin = Origin::Image(ImageLineage { chain, facts: ImageFacts::default(), evidence: Evidence::Claimed });
+        let origin = Origin::Image(ImageLineage {
+            chain,
+            facts: ImageFacts::default(),
+            evidence: Evidence::Claimed,
+        });
         let made_of = MadeOf::new(&origin, &SourceLabels::default()).unwrap();
-        let layers: Vec<_> = made_of.layers.iter().map(|layer| (layer.diff_id.clone(), layer.chain_id.clone())).collect();
+        let layers: Vec<_> = made_of
+            .layers
+            .iter()
+            .map(|layer| (layer.diff_id.clone(), layer.chain_id.clone()))
+            .collect();
         assert_eq!(layers, [(None, base.to_string()), (None, top.to_string())]);
-        let expected = format!("          2 layers, top chain ID {top}, by evidence of {}", Evidence::Claimed.word());
+        let expected = format!(
+            "          2 layers, top chain ID {top}, by evidence of {}",
+            Evidence::Claimed.word()
+        );
         assert_eq!(made_of.lines(), ["made of   an image".to_owned(), expected]);
     }
 }

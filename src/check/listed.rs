@@ -1,7 +1,8 @@
 //! How is a list said that was asked, and what it holds against something?
 //!
-//! In: what a list answered; reasons and names in it are its authors'. Out: fields of a JSON object, which stay, and words for people: `embargo check` and
-//! `embargoctl list preview` share them. Nothing is escaped here but the whole sentence of a ban.
+//! In: what a list answered; reasons and names in it are its authors'. Out: fields of a JSON
+//! object, which stay, and words for people: `embargo check` and `embargoctl list preview` share
+//! them. Nothing is escaped here but the whole sentence of a ban.
 
 use serde::Serialize;
 
@@ -50,8 +51,18 @@ impl List {
     #[must_use]
     pub fn text(&self) -> String {
         let expired = if self.expired { ", EXPIRED" } else { "" };
-        let slot = if self.slot == "copy" { ", its second copy" } else { "" };
-        format!("{}{slot}, issued {} ({} ago), expires {}{expired}", self.version, self.issued, span(self.age_seconds), self.expires)
+        let slot = if self.slot == "copy" {
+            ", its second copy"
+        } else {
+            ""
+        };
+        format!(
+            "{}{slot}, issued {} ({} ago), expires {}{expired}",
+            self.version,
+            self.issued,
+            span(self.age_seconds),
+            self.expires
+        )
     }
 }
 
@@ -113,5 +124,9 @@ fn span(seconds: u64) -> String {
         3_600..86_400 => (seconds / 3_600, "hour"),
         86_400.. => (seconds / 86_400, "day"),
     };
-    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+    if count == 1 {
+        format!("1 {unit}")
+    } else {
+        format!("{count} {unit}s")
+    }
 }

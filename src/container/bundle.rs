@@ -1,9 +1,11 @@
 //! What does the bundle say about the container?
 //!
-//! In: the bundle's folder and its runtime spec, `config.json` or the file of crun's `--config` (OCI runtime-spec, bundle.md "Filesystem Bundle",
-//! config.md "Root"). Out: [`Bundle`], all of its paths absolute. The spec is the engine's file, yet full of users' text: annotations, environment,
-//! labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like any other. Not checked: everything else in it, which is the
-//! runtime's work, and whether the folders exist.
+//! In: the bundle's folder and its runtime spec, `config.json` or the file of crun's `--config`
+//! (OCI runtime-spec, bundle.md "Filesystem Bundle", config.md "Root"). Out: [`Bundle`], all of its
+//! paths absolute. The spec is the engine's file, yet full of users' text: annotations,
+//! environment, labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like
+//! any other. Not checked: everything else in it, which is the runtime's work, and whether the
+//! folders exist.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -16,10 +18,12 @@ use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::rights;
 
-/// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and mounts can be many.
+/// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and
+/// mounts can be many.
 pub const LARGEST_SPEC: u64 = 16 << 20;
 
-/// The largest that root reads of a user's: he may have a thousand, one for each container (see `node::allowance`).
+/// The largest that root reads of a user's: he may have a thousand, one for each container (see
+/// `node::allowance`).
 const LARGEST_USERS_SPEC: u64 = 1 << 20;
 
 /// A container's bundle.
@@ -29,7 +33,8 @@ pub struct Bundle {
     pub path: PathBuf,
     /// The container it is for.
     pub id: ContainerId,
-    /// The container's root file system: `root.path`, joined to the bundle's folder when it is relative.
+    /// The container's root file system: `root.path`, joined to the bundle's folder when it is
+    /// relative.
     pub root: PathBuf,
 }
 
@@ -46,13 +51,15 @@ struct Root {
 enum Key {
     /// The one that is read.
     Wanted,
-    /// The same in other letters. runc takes it for the same, as Go's encoding/json does, and the last of both counts; crun passes over it.
+    /// The same in other letters. runc takes it for the same, as Go's encoding/json does, and the
+    /// last of both counts; crun passes over it.
     Lookalike,
     /// Another.
     Other,
 }
 
-/// Tells what a key is. For the letters of `root` and `path` there are no others than ASCII's that Go folds to them.
+/// Tells what a key is. For the letters of `root` and `path` there are no others than ASCII's that
+/// Go folds to them.
 struct KeyOf(&'static str);
 
 impl<'de> DeserializeSeed<'de> for KeyOf {
@@ -79,7 +86,8 @@ impl Visitor<'_> for KeyOf {
     }
 }
 
-/// What the key `name` of an object holds, which must be there at most once and in no other letters.
+/// What the key `name` of an object holds, which must be there at most once and in no other
+/// letters.
 struct Only<T>(&'static str, PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
@@ -95,7 +103,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
             match key {
                 Key::Wanted if found.is_some() => return Err(de::Error::duplicate_field(self.0)),
                 Key::Wanted => found = Some(map.next_value()?),
-                Key::Lookalike => return Err(de::Error::custom(format_args!("`{}` in other letters", self.0))),
+                Key::Lookalike => {
+                    return Err(de::Error::custom(format_args!(
+                        "`{}` in other letters",
+                        self.0
+                    )));
+                }
                 Key::Other => map.next_value::<IgnoredAny>().map(|_| ())?,
             }
         }
@@ -106,14 +119,18 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
 impl<'de> Deserialize<'de> for RuntimeSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let root = deserializer.deserialize_map(Only::<Option<Root>>("root", PhantomData))?;
-        Ok(Self { root: root.flatten() })
+        Ok(Self {
+            root: root.flatten(),
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Root {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = deserializer.deserialize_map(Only("path", PhantomData))?;
-        Ok(Self { path: path.ok_or_else(|| de::Error::missing_field("path"))? })
+        Ok(Self {
+            path: path.ok_or_else(|| de::Error::missing_field("path"))?,
+        })
     }
 }
 
@@ -153,18 +170,24 @@ impl std::error::Error for BundleError {
 }
 
 impl Bundle {
-    /// Reads the bundle at `path`, relative to the working directory when it is not absolute; an empty path is the working directory itself (runc
-    /// 1.1.5). `spec_file` replaces the bundle's `config.json` and is relative to the working directory too (crun: src/create.c).
+    /// Reads the bundle at `path`, relative to the working directory when it is not absolute; an
+    /// empty path is the working directory itself (runc 1.1.5). `spec_file` replaces the bundle's
+    /// `config.json` and is relative to the working directory too (crun: src/create.c).
     ///
     /// # Errors
     /// [`BundleError`], one line that names the file concerned.
-    pub fn load(path: &Path, id: &ContainerId, spec_file: Option<&Path>) -> Result<Self, BundleError> {
+    pub fn load(
+        path: &Path,
+        id: &ContainerId,
+        spec_file: Option<&Path>,
+    ) -> Result<Self, BundleError> {
         let path = absolute(path)?;
         let spec_file = match spec_file {
             Some(file) => absolute(file)?,
             None => path.join("config.json"),
         };
-        // A link is followed: the runtime follows it too, and what it leads to is what the runtime starts.
+        // A link is followed: the runtime follows it too, and what it leads to is what the runtime
+        // starts.
         let json = file::read(&spec_file, LARGEST_SPEC, Guard::Any).map_err(BundleError::File)?;
         Self::parse(path, id, spec_file, &json)
     }
@@ -182,35 +205,58 @@ impl Bundle {
     ///
     /// # Errors
     /// [`BundleError`] but for what reading the file may cause.
-    pub fn parse(path: PathBuf, id: &ContainerId, spec_file: PathBuf, json: &[u8]) -> Result<Self, BundleError> {
+    pub fn parse(
+        path: PathBuf,
+        id: &ContainerId,
+        spec_file: PathBuf,
+        json: &[u8],
+    ) -> Result<Self, BundleError> {
         let root = root_path(json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
         let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
-        Ok(Self { path, id: id.clone(), root })
+        Ok(Self {
+            path,
+            id: id.clone(),
+            root,
+        })
     }
 }
 
-/// The runtime spec of the bundle at this absolute path, which is this user's word: read with that user's rights, see [`rights::read_of`], and no more
-/// than 1 MiB of it where that is neither root nor the caller.
+/// The runtime spec of the bundle at this absolute path, which is this user's word: read with that
+/// user's rights, see [`rights::read_of`], and no more than 1 MiB of it where that is neither root
+/// nor the caller.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
-    let limit = if rights::is_own(user) { LARGEST_SPEC } else { LARGEST_USERS_SPEC };
+    let limit = if rights::is_own(user) {
+        LARGEST_SPEC
+    } else {
+        LARGEST_USERS_SPEC
+    };
     rights::read_of(user, &bundle.join("config.json"), limit)
 }
 
 /// The `root.path` of a runtime spec, as it is written; `None` when there is none or it is empty.
 ///
 /// # Errors
-/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands there twice or in other letters.
+/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands
+/// there twice or in other letters.
 pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     let spec: RuntimeSpec = serde_json::from_slice(json)?;
-    Ok(spec.root.map(|root| root.path).filter(|path| !path.as_os_str().is_empty()))
+    Ok(spec
+        .root
+        .map(|root| root.path)
+        .filter(|path| !path.as_os_str().is_empty()))
 }
 
-/// The path from `/` on, without `.`; links and `..` stay, because a name before `..` may be a link.
+/// The path from `/` on, without `.`; links and `..` stay, because a name before `..` may be a
+/// link.
 fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
-    let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let named = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
     std::path::absolute(named).map_err(|error| BundleError::Place(path.to_owned(), error))
 }
 
@@ -227,7 +273,11 @@ mod tests {
     }
 
     fn fs_file(path: &Path) -> std::fs::File {
-        std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap()
+        std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(path)
+            .unwrap()
     }
 
     fn load(path: &Path) -> Result<Bundle, BundleError> {
@@ -253,17 +303,34 @@ mod tests {
     #[test]
     fn the_root_is_joined_to_the_bundle_when_it_is_relative() {
         let folder = folder_with(br#"{"root":{"path":"rootfs"}}"#);
-        assert_eq!(load(folder.path()).unwrap().root, folder.path().join("rootfs"));
+        assert_eq!(
+            load(folder.path()).unwrap().root,
+            folder.path().join("rootfs")
+        );
         let elsewhere = folder.path().join("other.json");
-        std::io::Write::write_all(&mut fs_file(&elsewhere), br#"{"root":{"path":"/abs"}}"#).unwrap();
-        let bundle = Bundle::load(folder.path(), &ContainerId::parse("web-1").unwrap(), Some(&elsewhere)).unwrap();
-        assert_eq!((bundle.root, bundle.path), (PathBuf::from("/abs"), folder.path().to_owned()));
+        std::io::Write::write_all(&mut fs_file(&elsewhere), br#"{"root":{"path":"/abs"}}"#)
+            .unwrap();
+        let bundle = Bundle::load(
+            folder.path(),
+            &ContainerId::parse("web-1").unwrap(),
+            Some(&elsewhere),
+        )
+        .unwrap();
+        assert_eq!(
+            (bundle.root, bundle.path),
+            (PathBuf::from("/abs"), folder.path().to_owned())
+        );
     }
 
     #[test]
     fn a_relative_bundle_is_found_from_the_working_directory() {
         let here = std::env::current_dir().unwrap();
-        for (path, expected) in [("", here.clone()), (".", here.clone()), ("a/./b", here.join("a/b")), ("a/../b", here.join("a/../b"))] {
+        for (path, expected) in [
+            ("", here.clone()),
+            (".", here.clone()),
+            ("a/./b", here.join("a/b")),
+            ("a/../b", here.join("a/../b")),
+        ] {
             assert_eq!(absolute(Path::new(path)).unwrap(), expected, "{path}");
         }
     }
@@ -271,11 +338,31 @@ mod tests {
     #[test]
     fn a_spec_that_cannot_be_read_is_named_with_its_fault() {
         for (spec, message, cause) in [
-            (&b""[..], "cannot parse the runtime spec", Some("EOF while parsing a value at line 1 column 0")),
-            (b"{\"root\":{\"path\":\"/a", "cannot parse the runtime spec", Some("EOF while parsing a string at line 1 column 19")),
-            (b"{\"root\":{\"path\":\"/a\"}} x", "cannot parse the runtime spec", Some("trailing characters at line 1 column 24")),
-            (b"{\"root\":{\"path\":\"\xff\"}}", "cannot parse the runtime spec", Some("invalid unicode code point at line 1 column 18")),
-            (b"{\"root\":{}}", "cannot parse the runtime spec", Some("missing field `path` at line 1 column 11")),
+            (
+                &b""[..],
+                "cannot parse the runtime spec",
+                Some("EOF while parsing a value at line 1 column 0"),
+            ),
+            (
+                b"{\"root\":{\"path\":\"/a",
+                "cannot parse the runtime spec",
+                Some("EOF while parsing a string at line 1 column 19"),
+            ),
+            (
+                b"{\"root\":{\"path\":\"/a\"}} x",
+                "cannot parse the runtime spec",
+                Some("trailing characters at line 1 column 24"),
+            ),
+            (
+                b"{\"root\":{\"path\":\"\xff\"}}",
+                "cannot parse the runtime spec",
+                Some("invalid unicode code point at line 1 column 18"),
+            ),
+            (
+                b"{\"root\":{}}",
+                "cannot parse the runtime spec",
+                Some("missing field `path` at line 1 column 11"),
+            ),
             (
                 b"{\"root\":{\"path\":\"/a\"},\"root\":{\"path\":\"/b\"}}",
                 "cannot parse the runtime spec",
@@ -286,18 +373,29 @@ mod tests {
                 "cannot parse the runtime spec",
                 Some("`root` in other letters at line 1 column 32"),
             ),
-            (br#"{"\u0052OOT":{"path":"OTHER"}}"#, "cannot parse the runtime spec", Some("`root` in other letters at line 1 column 12")),
+            (
+                br#"{"\u0052OOT":{"path":"OTHER"}}"#,
+                "cannot parse the runtime spec",
+                Some("`root` in other letters at line 1 column 12"),
+            ),
             (
                 br#"{"root":{"path":"rootfs","PATH":"OTHER"}}"#,
                 "cannot parse the runtime spec",
                 Some("`path` in other letters at line 1 column 31"),
             ),
-            (b"[null]", "cannot parse the runtime spec", Some("invalid type: sequence, expected an object at line 1 column 0")),
+            (
+                b"[null]",
+                "cannot parse the runtime spec",
+                Some("invalid type: sequence, expected an object at line 1 column 0"),
+            ),
             (b"{}", "cannot find root.path in the runtime spec", None),
         ] {
             let folder = folder_with(spec);
             let error = load(folder.path()).unwrap_err();
-            assert_eq!(error.to_string(), format!("{message} {:?}", folder.path().join("config.json")));
+            assert_eq!(
+                error.to_string(),
+                format!("{message} {:?}", folder.path().join("config.json"))
+            );
             assert_eq!(error.source().map(ToString::to_string).as_deref(), cause);
         }
     }
@@ -312,34 +410,66 @@ mod tests {
         let spec = bundle.path().join("config.json");
         let load = || Bundle::load_of(user, bundle.path(), &id);
         // The directory is root's own.
-        let close = |directory: &Path| std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let close = |directory: &Path| {
+            std::fs::set_permissions(
+                directory,
+                std::os::unix::fs::PermissionsExt::from_mode(0o700),
+            )
+            .unwrap()
+        };
         close(bundle.path());
-        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        assert_eq!(
+            load().unwrap_err().to_string(),
+            format!("cannot read {spec:?}")
+        );
         std::os::unix::fs::chown(bundle.path(), Some(user), None).unwrap();
         std::os::unix::fs::chown(&spec, Some(user), None).unwrap();
         assert_eq!(load().unwrap().root, bundle.path().join("rootfs"));
-        std::fs::OpenOptions::new().write(true).open(&spec).unwrap().set_len(LARGEST_USERS_SPEC + 1).unwrap();
-        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}: larger than 1048576 bytes"));
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&spec)
+            .unwrap()
+            .set_len(LARGEST_USERS_SPEC + 1)
+            .unwrap();
+        assert_eq!(
+            load().unwrap_err().to_string(),
+            format!("cannot read {spec:?}: larger than 1048576 bytes")
+        );
         std::fs::remove_file(&spec).unwrap();
         let secret = folder_with(br#"{"root":{"path":"/secret"}}"#);
         close(secret.path());
         std::os::unix::fs::symlink(secret.path().join("config.json"), &spec).unwrap();
-        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        assert_eq!(
+            load().unwrap_err().to_string(),
+            format!("cannot read {spec:?}")
+        );
         std::fs::remove_file(&spec).unwrap();
         nix::unistd::mkfifo(&spec, nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::os::unix::fs::chown(&spec, Some(user), None).unwrap();
-        assert_eq!(load().unwrap_err().to_string(), format!("cannot read {spec:?}: not a regular file"));
+        assert_eq!(
+            load().unwrap_err().to_string(),
+            format!("cannot read {spec:?}: not a regular file")
+        );
     }
 
     #[test]
     fn what_is_no_bounded_regular_file_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let spec = folder.path().join("config.json");
-        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}"));
+        assert_eq!(
+            load(folder.path()).unwrap_err().to_string(),
+            format!("cannot read {spec:?}")
+        );
         nix::unistd::mkfifo(&spec, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}: not a regular file"));
+        assert_eq!(
+            load(folder.path()).unwrap_err().to_string(),
+            format!("cannot read {spec:?}: not a regular file")
+        );
         std::fs::remove_file(&spec).unwrap();
         fs_file(&spec).set_len(LARGEST_SPEC + 1).unwrap();
-        assert_eq!(load(folder.path()).unwrap_err().to_string(), format!("cannot read {spec:?}: larger than 16777216 bytes"));
+        assert_eq!(
+            load(folder.path()).unwrap_err().to_string(),
+            format!("cannot read {spec:?}: larger than 16777216 bytes")
+        );
     }
 }

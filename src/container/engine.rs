@@ -1,7 +1,8 @@
 //! Which engine made the bundle?
 //!
-//! Told by the shape of the bundle's path alone, whatever stands before the shape: state folders and data roots are settings of the engines, and
-//! annotations can be forged by users and by image authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves nothing: the
+//! Told by the shape of the bundle's path alone, whatever stands before the shape: state folders
+//! and data roots are settings of the engines, and annotations can be forged by users and by image
+//! authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves nothing: the
 //! engine's own record of the container must agree before anything is believed.
 //!
 //! | shape of the bundle's path | place | seen with |
@@ -49,7 +50,9 @@ pub enum Place {
 }
 
 /// An engine, as every command, document and event names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// Docker.
@@ -95,8 +98,16 @@ impl Engine {
     pub fn may_be(self, other: Self) -> bool {
         match self {
             Self::Unknown => true,
-            Self::ContainersStorage => matches!(other, Self::Podman | Self::CriO | Self::Buildah | Self::ContainersStorage),
-            Self::Docker | Self::Containerd | Self::Podman | Self::CriO | Self::BuildKit | Self::Buildah => self == other,
+            Self::ContainersStorage => matches!(
+                other,
+                Self::Podman | Self::CriO | Self::Buildah | Self::ContainersStorage
+            ),
+            Self::Docker
+            | Self::Containerd
+            | Self::Podman
+            | Self::CriO
+            | Self::BuildKit
+            | Self::Buildah => self == other,
         }
     }
 }
@@ -108,12 +119,16 @@ impl fmt::Display for Engine {
 }
 
 impl Place {
-    /// The engine, as far as the path tells: Podman and CRI-O make bundles of one shape, and which of them made one only its record tells
-    /// (`lineage::engine`).
+    /// The engine, as far as the path tells: Podman and CRI-O make bundles of one shape, and which
+    /// of them made one only its record tells (`lineage::engine`).
     #[must_use]
     pub fn family(&self) -> Engine {
         match self {
-            Self::Task { namespace, .. } if is_dockers(namespace.strip_prefix(PLUGINS).unwrap_or(namespace)) => Engine::Docker,
+            Self::Task { namespace, .. }
+                if is_dockers(namespace.strip_prefix(PLUGINS).unwrap_or(namespace)) =>
+            {
+                Engine::Docker
+            }
             Self::Task { .. } => Engine::Containerd,
             Self::Storage { .. } => Engine::ContainersStorage,
             Self::BuildKit { .. } => Engine::BuildKit,
@@ -123,17 +138,19 @@ impl Place {
     }
 }
 
-/// What stands before the namespace of dockerd's containers in that of its managed plugins (moby: daemon/config, seen with 20.10 and 28.5).
+/// What stands before the namespace of dockerd's containers in that of its managed plugins (moby:
+/// daemon/config, seen with 20.10 and 28.5).
 const PLUGINS: &str = "plugins.";
 
-/// Whether a namespace of containerd is dockerd's, with the mapped user behind it under userns-remap (moby: daemon/daemon.go, since v26).
+/// Whether a namespace of containerd is dockerd's, with the mapped user behind it under
+/// userns-remap (moby: daemon/daemon.go, since v26).
 #[must_use]
 pub fn is_dockers(namespace: &str) -> bool {
     namespace == "moby" || namespace.starts_with("moby-")
 }
 
-/// The place of a bundle, by its path as it was given, or else by where its links lead: the path of a state folder may be written with a link
-/// (`/var/run`), and the working directory may be it.
+/// The place of a bundle, by its path as it was given, or else by where its links lead: the path of
+/// a state folder may be written with a link (`/var/run`), and the working directory may be it.
 #[must_use]
 pub fn place(bundle: &Bundle) -> Place {
     place_at(&bundle.path, &bundle.id)
@@ -143,8 +160,13 @@ pub fn place(bundle: &Bundle) -> Place {
 #[must_use]
 pub fn place_at(path: &Path, id: &ContainerId) -> Place {
     match place_of(path, id) {
-        Place::Elsewhere => path.canonicalize().map_or(Place::Elsewhere, |path| place_of(&path, id)),
-        found @ (Place::Task { .. } | Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah) => found,
+        Place::Elsewhere => path
+            .canonicalize()
+            .map_or(Place::Elsewhere, |path| place_of(&path, id)),
+        found @ (Place::Task { .. }
+        | Place::Storage { .. }
+        | Place::BuildKit { .. }
+        | Place::Buildah) => found,
     }
 }
 
@@ -152,36 +174,68 @@ pub fn place_at(path: &Path, id: &ContainerId) -> Place {
 #[must_use]
 pub fn place_of(path: &Path, id: &ContainerId) -> Place {
     let id = id.as_str();
-    let Some((rest, last)) = split(path) else { return Place::Elsewhere };
-    if last.strip_prefix("buildah").is_some_and(is_number) && id.strip_prefix("buildah-") == Some(last) {
+    let Some((rest, last)) = split(path) else {
+        return Place::Elsewhere;
+    };
+    if last.strip_prefix("buildah").is_some_and(is_number)
+        && id.strip_prefix("buildah-") == Some(last)
+    {
         return Place::Buildah;
     }
-    let Some((rest, second)) = split(rest) else { return Place::Elsewhere };
-    let Some((top, third)) = split(rest) else { return Place::Elsewhere };
+    let Some((rest, second)) = split(rest) else {
+        return Place::Elsewhere;
+    };
+    let Some((top, third)) = split(rest) else {
+        return Place::Elsewhere;
+    };
     if third == "io.containerd.runtime.v2.task" && last == id {
-        return Place::Task { state: top.to_owned(), namespace: second.to_owned() };
+        return Place::Task {
+            state: top.to_owned(),
+            namespace: second.to_owned(),
+        };
     }
     if let Some(driver) = third.strip_suffix("-containers")
         && (second, last) == (id, "userdata")
     {
-        return Place::Storage { store: top.to_owned(), driver: driver.to_owned() };
+        return Place::Storage {
+            store: top.to_owned(),
+            driver: driver.to_owned(),
+        };
     }
     if (third == "buildkit" || third.starts_with("runc-")) && (second, last) == ("executor", id) {
-        return Place::BuildKit { root: rest.to_owned() };
+        return Place::BuildKit {
+            root: rest.to_owned(),
+        };
     }
     Place::Elsewhere
 }
 
-/// containerd's own snapshotters, which unpack every layer before they use it and compare it with its diff ID. Docker's root file systems stand below
-/// their names: `<data root>/rootfs/<snapshotter>/<container>`.
-pub const SNAPSHOTTERS: [&str; 8] = ["overlayfs", "native", "btrfs", "zfs", "devmapper", "blockfile", "erofs", "fuse-overlayfs"];
+/// containerd's own snapshotters, which unpack every layer before they use it and compare it with
+/// its diff ID. Docker's root file systems stand below their names:
+/// `<data root>/rootfs/<snapshotter>/<container>`.
+pub const SNAPSHOTTERS: [&str; 8] = [
+    "overlayfs",
+    "native",
+    "btrfs",
+    "zfs",
+    "devmapper",
+    "blockfile",
+    "erofs",
+    "fuse-overlayfs",
+];
 
-/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's files. A relative one has: engines mount layers so
-/// when they are many.
+/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's
+/// files. A relative one has: engines mount layers so when they are many.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
-    let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap_or_default()).collect();
-    let of_layer = |name: &str| name.starts_with("diff") || ["merged", "empty", "mapped", "composefs-layers"].contains(&name);
+    let names: Vec<&str> = path
+        .iter()
+        .map(|name| name.to_str().unwrap_or_default())
+        .collect();
+    let of_layer = |name: &str| {
+        name.starts_with("diff")
+            || ["merged", "empty", "mapped", "composefs-layers"].contains(&name)
+    };
     let layer = |names: &[&str]| match names {
         ["overlay2" | "overlay" | "fuse-overlayfs", "l", _] => true,
         ["overlay2" | "overlay" | "fuse-overlayfs", _, name] => of_layer(name),
@@ -190,10 +244,15 @@ pub fn is_in_a_store(path: &Path) -> bool {
         _other => false,
     };
     let is_relative = path.is_relative() && !names.is_empty();
-    is_relative || names.windows(3).any(layer) || names.iter().any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+    is_relative
+        || names.windows(3).any(layer)
+        || names
+            .iter()
+            .any(|name| name.starts_with("io.containerd.snapshotter.v1."))
 }
 
-/// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not UTF-8.
+/// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not
+/// UTF-8.
 fn split(path: &Path) -> Option<(&Path, &str)> {
     Some((path.parent()?, path.file_name()?.to_str()?))
 }
@@ -207,34 +266,72 @@ mod tests {
     }
 
     fn task(state: &str, namespace: &str) -> Place {
-        Place::Task { state: state.into(), namespace: namespace.into() }
+        Place::Task {
+            state: state.into(),
+            namespace: namespace.into(),
+        }
     }
 
     fn storage(store: &str, driver: &str) -> Place {
-        Place::Storage { store: store.into(), driver: driver.into() }
+        Place::Storage {
+            store: store.into(),
+            driver: driver.into(),
+        }
     }
 
     #[test]
     fn an_engine_is_known_by_the_shape_of_its_bundles_wherever_they_stand() {
         let containerd = "io.containerd.runtime.v2.task";
         for (path, id, place) in [
-            (format!("/run/containerd/{containerd}/k8s.io/c1"), "c1", task("/run/containerd", "k8s.io")),
-            (format!("/run/docker/containerd/daemon/{containerd}/moby/c1"), "c1", task("/run/docker/containerd/daemon", "moby")),
+            (
+                format!("/run/containerd/{containerd}/k8s.io/c1"),
+                "c1",
+                task("/run/containerd", "k8s.io"),
+            ),
+            (
+                format!("/run/docker/containerd/daemon/{containerd}/moby/c1"),
+                "c1",
+                task("/run/docker/containerd/daemon", "moby"),
+            ),
             (
                 format!("/run/user/1000/docker/{containerd}/moby-165536.165536/c1"),
                 "c1",
                 task("/run/user/1000/docker", "moby-165536.165536"),
             ),
-            (format!("/a/../b/{containerd}/n/c1/"), "c1", task("/a/../b", "n")),
-            ("/var/lib/containers/storage/overlay-containers/c1/userdata".into(), "c1", storage("/var/lib/containers/storage", "overlay")),
-            ("/run/containers/storage/vfs-containers/c1/userdata".into(), "c1", storage("/run/containers/storage", "vfs")),
-            ("/var/lib/docker/buildkit/executor/b1".into(), "b1", Place::BuildKit { root: "/var/lib/docker/buildkit".into() }),
+            (
+                format!("/a/../b/{containerd}/n/c1/"),
+                "c1",
+                task("/a/../b", "n"),
+            ),
+            (
+                "/var/lib/containers/storage/overlay-containers/c1/userdata".into(),
+                "c1",
+                storage("/var/lib/containers/storage", "overlay"),
+            ),
+            (
+                "/run/containers/storage/vfs-containers/c1/userdata".into(),
+                "c1",
+                storage("/run/containers/storage", "vfs"),
+            ),
+            (
+                "/var/lib/docker/buildkit/executor/b1".into(),
+                "b1",
+                Place::BuildKit {
+                    root: "/var/lib/docker/buildkit".into(),
+                },
+            ),
             (
                 "/var/lib/buildkit/runc-overlayfs/executor/b1".into(),
                 "b1",
-                Place::BuildKit { root: "/var/lib/buildkit/runc-overlayfs".into() },
+                Place::BuildKit {
+                    root: "/var/lib/buildkit/runc-overlayfs".into(),
+                },
             ),
-            ("/var/tmp/buildah1234567".into(), "buildah-buildah1234567", Place::Buildah),
+            (
+                "/var/tmp/buildah1234567".into(),
+                "buildah-buildah1234567",
+                Place::Buildah,
+            ),
         ] {
             assert_eq!(of(&path, id), place, "{path}");
         }
@@ -244,14 +341,26 @@ mod tests {
     fn the_path_tells_dockers_tasks_from_containerds_and_podmans_containers_from_nobodys() {
         for (place, family) in [
             (task("/run/containerd", "moby"), Engine::Docker),
-            (task("/run/containerd", "moby-165536.165536"), Engine::Docker),
+            (
+                task("/run/containerd", "moby-165536.165536"),
+                Engine::Docker,
+            ),
             (task("/run/containerd", "plugins.moby"), Engine::Docker),
-            (task("/run/containerd", "plugins.moby-165536.165536"), Engine::Docker),
+            (
+                task("/run/containerd", "plugins.moby-165536.165536"),
+                Engine::Docker,
+            ),
             (task("/run/containerd", "plugins.other"), Engine::Containerd),
             (task("/run/containerd", "mobydick"), Engine::Containerd),
             (task("/run/containerd", "k8s.io"), Engine::Containerd),
-            (storage("/var/lib/containers/storage", "overlay"), Engine::ContainersStorage),
-            (storage("/run/containers/storage", "overlay"), Engine::ContainersStorage),
+            (
+                storage("/var/lib/containers/storage", "overlay"),
+                Engine::ContainersStorage,
+            ),
+            (
+                storage("/run/containers/storage", "overlay"),
+                Engine::ContainersStorage,
+            ),
         ] {
             assert_eq!(place.family(), family, "{place:?}");
         }
@@ -284,7 +393,10 @@ mod tests {
             Engine::Unknown,
         ] {
             let json = format!("{:?}", engine.word());
-            assert_eq!((serde_json::to_string(&engine).unwrap(), engine.to_string()), (json.clone(), engine.word().to_owned()));
+            assert_eq!(
+                (serde_json::to_string(&engine).unwrap(), engine.to_string()),
+                (json.clone(), engine.word().to_owned())
+            );
             assert_eq!(serde_json::from_str::<Engine>(&json).unwrap(), engine);
         }
     }
@@ -297,7 +409,10 @@ mod tests {
             ("/c1".into(), "c1"),
             (format!("/run/containerd/{containerd}/k8s.io/c1"), "c2"),
             (format!("/run/containerd/{containerd}/k8s.io/x/c1"), "c1"),
-            (format!("/run/containerd/{containerd}/k8s.io/x/.."), "k8s.io"),
+            (
+                format!("/run/containerd/{containerd}/k8s.io/x/.."),
+                "k8s.io",
+            ),
             (format!("/run/containerd/x{containerd}/k8s.io/c1"), "c1"),
             ("/s/overlay-containers/c1".into(), "c1"),
             ("/s/overlay-containers/c2/userdata".into(), "c1"),
@@ -357,9 +472,19 @@ mod tests {
         let link = top.join("here");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let id = ContainerId::parse("c1").unwrap();
-        let expected = Place::Task { state: top, namespace: "moby".into() };
+        let expected = Place::Task {
+            state: top,
+            namespace: "moby".into(),
+        };
         for path in [link.clone(), link.join("../c1"), path] {
-            assert_eq!(place(&Bundle { root: path.join("rootfs"), path, id: id.clone() }), expected);
+            assert_eq!(
+                place(&Bundle {
+                    root: path.join("rootfs"),
+                    path,
+                    id: id.clone()
+                }),
+                expected
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which container is it, whose is it, and what is really mounted?
 //!
-//! In: the words of the call, the bundle's `config.json` and the mount at its root (the file is the engine's, its annotations are anybody's). Out:
-//! the bundle, the place that tells which engine made it, and the root's mount. Annotations are never read.
+//! In: the words of the call, the bundle's `config.json` and the mount at its root (the file is the
+//! engine's, its annotations are anybody's). Out: the bundle, the place that tells which engine
+//! made it, and the root's mount. Annotations are never read.
 
 pub mod bundle;
 pub mod engine;
@@ -10,8 +11,8 @@ pub mod runtime;
 
 use std::fmt;
 
-/// A container ID that is safe to build a path from: one to 1024 characters of `[A-Za-z0-9_+.-]`, and not `.` or `..`
-/// (runc: libcontainer/factory_linux.go, `idRegex`).
+/// A container ID that is safe to build a path from: one to 1024 characters of `[A-Za-z0-9_+.-]`,
+/// and not `.` or `..` (runc: libcontainer/factory_linux.go, `idRegex`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerId(String);
 
@@ -19,8 +20,12 @@ impl ContainerId {
     /// The ID, when `text` is one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-');
-        let fits = (1..=1024).contains(&text.len()) && text.bytes().all(legal) && text != "." && text != "..";
+        let legal =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-');
+        let fits = (1..=1024).contains(&text.len())
+            && text.bytes().all(legal)
+            && text != "."
+            && text != "..";
         fits.then(|| Self(text.to_owned()))
     }
 

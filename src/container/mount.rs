@@ -1,11 +1,14 @@
 //! What is really mounted at a container's root?
 //!
-//! In: the root's path. Out: the mount that has its root there, with an overlay's folders, from the kernel: statmount(2) where it tells everything,
-//! else `/proc/self/mountinfo` (proc_pid_mountinfo(5)). The kernel's word is trusted, but folder names in it are anybody's, hence the two layers of
-//! escaping. The parsers are pure. Not checked: whether the folders are those that the engine's records name; that is `lineage`'s work.
+//! In: the root's path. Out: the mount that has its root there, with an overlay's folders, from the
+//! kernel: statmount(2) where it tells everything, else `/proc/self/mountinfo`
+//! (proc_pid_mountinfo(5)). The kernel's word is trusted, but folder names in it are anybody's,
+//! hence the two layers of escaping. The parsers are pure. Not checked: whether the folders are
+//! those that the engine's records name; that is `lineage`'s work.
 //!
-//! Escaping, seen on Linux 6.18: options are cut at commas, and `, \t\n\` in a value are written as `\ooo` in octal, by both sources. The value of
-//! `lowerdir=` then still has overlay's own: `\:`, `\,` and `\\`. Each `lowerdir+=` (the way of fsconfig(2)) is one folder and has not.
+//! Escaping, seen on Linux 6.18: options are cut at commas, and `, \t\n\` in a value are written as
+//! `\ooo` in octal, by both sources. The value of `lowerdir=` then still has overlay's own: `\:`,
+//! `\,` and `\\`. Each `lowerdir+=` (the way of fsconfig(2)) is one folder and has not.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,11 +23,14 @@ use crate::sys::statmount::{self, MountFacts};
 pub struct RootMount {
     /// The file system's type, such as `overlay`, `btrfs` or `fuse.fuse-overlayfs`.
     pub fs_type: String,
-    /// The folder of its file system that is mounted, from that file system's root: tells what a bind mount shows.
+    /// The folder of its file system that is mounted, from that file system's root: tells what a
+    /// bind mount shows.
     pub root: PathBuf,
-    /// What was mounted: a device, a dataset or a name. May be empty for an overlay, where it means nothing.
+    /// What was mounted: a device, a dataset or a name. May be empty for an overlay, where it means
+    /// nothing.
     pub source: String,
-    /// An overlay's lower folders, topmost first, as they were mounted: relative ones belong to a working directory that is not known.
+    /// An overlay's lower folders, topmost first, as they were mounted: relative ones belong to a
+    /// working directory that is not known.
     pub lowerdirs: Vec<PathBuf>,
     /// An overlay's upper folder.
     pub upperdir: Option<PathBuf>,
@@ -57,10 +63,12 @@ impl std::error::Error for MountError {
     }
 }
 
-/// The largest table of mounts that is read, in bytes: some 250 000 mounts, or a thousand overlays of 500 layers.
+/// The largest table of mounts that is read, in bytes: some 250 000 mounts, or a thousand overlays
+/// of 500 layers.
 const LARGEST_TABLE: u64 = 64 << 20;
 
-/// The mount whose root is at `root`, the topmost when several are stacked there. `None` when nothing is mounted just there.
+/// The mount whose root is at `root`, the topmost when several are stacked there. `None` when
+/// nothing is mounted just there.
 ///
 /// # Errors
 /// [`MountError`] when `root` is not there or the kernel tells nothing.
@@ -77,7 +85,8 @@ pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
     }
 }
 
-/// The mount that the kernel's facts describe, when they are all there: options came with Linux 6.11, the source with 6.14.
+/// The mount that the kernel's facts describe, when they are all there: options came with
+/// Linux 6.11, the source with 6.14.
 fn whole(facts: MountFacts) -> Option<RootMount> {
     let overlay = facts.fs_type.as_deref() == Some(b"overlay");
     let mut fs_type = text(&facts.fs_type?);
@@ -89,8 +98,18 @@ fn whole(facts: MountFacts) -> Option<RootMount> {
         None if overlay => String::new(),
         None => return None,
     };
-    let folders = if overlay { overlay_folders(&facts.options?) } else { OverlayFolders::default() };
-    Some(RootMount { fs_type, root: path(facts.root?), source, lowerdirs: folders.lower, upperdir: folders.upper })
+    let folders = if overlay {
+        overlay_folders(&facts.options?)
+    } else {
+        OverlayFolders::default()
+    };
+    Some(RootMount {
+        fs_type,
+        root: path(facts.root?),
+        source,
+        lowerdirs: folders.lower,
+        upperdir: folders.upper,
+    })
 }
 
 /// Finds the mount in the table of mounts: by its ID where the kernel tells it, else by its path.
@@ -103,10 +122,14 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     if mount.is_some_and(|mount| mount.is_root == Some(false)) {
         return Ok(None);
     }
-    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).map_err(MountError::Table)?;
+    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
+        .map_err(MountError::Table)?;
     match mount {
         Some(mount) => Ok(find(&table, Wanted::Id(mount.id))),
-        None => Ok(find(&table, Wanted::Point(&root.canonicalize().map_err(no_root)?))),
+        None => Ok(find(
+            &table,
+            Wanted::Point(&root.canonicalize().map_err(no_root)?),
+        )),
     }
 }
 
@@ -115,18 +138,22 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
 /// # Errors
 /// [`MountError::Table`].
 pub fn points() -> Result<Vec<PathBuf>, MountError> {
-    file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).map(|table| points_in(&table)).map_err(MountError::Table)
+    file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
+        .map(|table| points_in(&table))
+        .map_err(MountError::Table)
 }
 
 /// The mount points in the text of `/proc/self/mountinfo`. Lines that are cut are passed over.
 #[must_use]
 pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
-    let points = table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+    let points = table
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
     points.map(|point| path(unescape_octal(point))).collect()
 }
 
-/// The path of the folder that a bind mount at `root` shows, for this process. The kernel tells it from its file system's root on; some mount of the
-/// same file system leads there.
+/// The path of the folder that a bind mount at `root` shows, for this process. The kernel tells it
+/// from its file system's root on; some mount of the same file system leads there.
 #[must_use]
 pub fn shown_folder(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
@@ -151,10 +178,14 @@ pub enum Wanted<'a> {
     Point(&'a Path),
 }
 
-/// Finds a mount in the text of `/proc/self/mountinfo`. Lines that are cut or strange are passed over.
+/// Finds a mount in the text of `/proc/self/mountinfo`. Lines that are cut or strange are passed
+/// over.
 #[must_use]
 pub fn find(table: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
-    table.split(|byte| *byte == b'\n').rev().find_map(|line| mount_in_line(line, wanted))
+    table
+        .split(|byte| *byte == b'\n')
+        .rev()
+        .find_map(|line| mount_in_line(line, wanted))
 }
 
 /// ```text
@@ -175,7 +206,11 @@ fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
     }
     let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
     let (fs_type, source, options) = (fields.next()?, fields.next()?, fields.next()?);
-    let folders = if fs_type == b"overlay" { overlay_folders(options) } else { OverlayFolders::default() };
+    let folders = if fs_type == b"overlay" {
+        overlay_folders(options)
+    } else {
+        OverlayFolders::default()
+    };
     Some(RootMount {
         fs_type: text(&unescape_octal(fs_type)),
         root: unescaped(root),
@@ -199,7 +234,9 @@ pub struct OverlayFolders {
 pub fn overlay_folders(options: &[u8]) -> OverlayFolders {
     let mut folders = OverlayFolders::default();
     for option in options.split(|byte| *byte == b',') {
-        let Some(equals) = option.iter().position(|byte| *byte == b'=') else { continue };
+        let Some(equals) = option.iter().position(|byte| *byte == b'=') else {
+            continue;
+        };
         let value = unescape_octal(&option[equals + 1..]);
         match &option[..equals] {
             b"lowerdir" => folders.lower.extend(split_folders(&value)),
@@ -219,10 +256,14 @@ fn split_folders(value: &[u8]) -> impl Iterator<Item = PathBuf> {
         escaped = *byte == b'\\' && !escaped;
         separates
     };
-    value.split(at_colon).filter(|folder| !folder.is_empty()).map(|folder| path(unescape(folder)))
+    value
+        .split(at_colon)
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| path(unescape(folder)))
 }
 
-/// Removes the backslash before each escaped character, as overlay does (Linux: fs/overlayfs/params.c, `ovl_unescape`).
+/// Removes the backslash before each escaped character, as overlay does (Linux:
+/// fs/overlayfs/params.c, `ovl_unescape`).
 fn unescape(value: &[u8]) -> Vec<u8> {
     let mut bytes = value.iter();
     std::iter::from_fn(|| match bytes.next() {
@@ -233,7 +274,8 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     .collect()
 }
 
-/// The path that a field of a mount table is, in which spaces, tabs, line ends and backslashes stand as `\ooo`.
+/// The path that a field of a mount table is, in which spaces, tabs, line ends and backslashes
+/// stand as `\ooo`.
 #[must_use]
 pub fn unescaped(field: &[u8]) -> PathBuf {
     path(unescape_octal(field))
@@ -245,9 +287,16 @@ fn unescape_octal(value: &[u8]) -> Vec<u8> {
     let mut rest = value;
     while let Some((first, after)) = rest.split_first() {
         let (byte, after) = match rest {
-            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', after @ ..] => {
-                ((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'), after)
-            }
+            [
+                b'\\',
+                high @ b'0'..=b'3',
+                middle @ b'0'..=b'7',
+                low @ b'0'..=b'7',
+                after @ ..,
+            ] => (
+                (high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'),
+                after,
+            ),
             _ => (*first, after),
         };
         bytes.push(byte);

@@ -1,4 +1,5 @@
-//! Names the runtimes that an engine may use: whose state a container is in, and which program enters it.
+//! Names the runtimes that an engine may use: whose state a container is in, and which program
+//! enters it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,8 @@ pub enum RuntimeKind {
 }
 
 impl RuntimeKind {
-    /// The file in a container's folder that only this kind writes (runc: `libcontainer/factory_linux.go`, `stateFilename`; crun:
-    /// `src/libcrun/status.c`).
+    /// The file in a container's folder that only this kind writes (runc:
+    /// `libcontainer/factory_linux.go`, `stateFilename`; crun: `src/libcrun/status.c`).
     #[must_use]
     pub const fn state_file(self) -> &'static str {
         match self {
@@ -23,7 +24,8 @@ impl RuntimeKind {
         }
     }
 
-    /// Its program's name, which is also that of the folder where its containers are without `--root`.
+    /// Its program's name, which is also that of the folder where its containers are without
+    /// `--root`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,8 +1,10 @@
 //! How does an image come into a list's source?
 //!
-//! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in, `embargoctl except` an exception to one. In: an image as
-//! [`ImageArgs`] takes it, and the words of a person. Out: the source with one entry more, replaced whole; a summary of what was added. The new text is
-//! read back as `list build` reads it before it replaces the old. What the linter finds in a new ban is warned of; it is the author's decision.
+//! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in,
+//! `embargoctl except` an exception to one. In: an image as [`ImageArgs`] takes it, and the words
+//! of a person. Out: the source with one entry more, replaced whole; a summary of what was added.
+//! The new text is read back as `list build` reads it before it replaces the old. What the linter
+//! finds in a new ban is warned of; it is the author's decision.
 
 mod edit;
 #[cfg(test)]
@@ -30,7 +32,8 @@ use edit::{EditError, NewMatch};
 use words::When;
 pub use words::{BanArgs, ExceptArgs};
 
-/// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby: layer.DigestSHA256EmptyTar).
+/// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby:
+/// layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
 /// The diff ID of a layer without a byte.
@@ -66,12 +69,27 @@ impl fmt::Display for BanError {
         match self {
             Self::Edit(path, error) => write!(f, "cannot use {path:?}: {error}"),
             Self::Source(error) => error.fmt(f),
-            Self::NoLayers(image) => write!(f, "cannot name {image:?} as a base or a layer: it has no layers"),
-            Self::EmptyLayer(image) => write!(f, "cannot name {image:?} by the empty layer: countless images have it"),
-            Self::NoOwnLayer(image) => write!(f, "cannot name the layers of {image:?}: it has none of its own that is not empty"),
-            Self::NoDiffId(image) => write!(f, "cannot name {image:?} as a layer: its engine does not tell its diff IDs"),
+            Self::NoLayers(image) => write!(
+                f,
+                "cannot name {image:?} as a base or a layer: it has no layers"
+            ),
+            Self::EmptyLayer(image) => write!(
+                f,
+                "cannot name {image:?} by the empty layer: countless images have it"
+            ),
+            Self::NoOwnLayer(image) => write!(
+                f,
+                "cannot name the layers of {image:?}: it has none of its own that is not empty"
+            ),
+            Self::NoDiffId(image) => write!(
+                f,
+                "cannot name {image:?} as a layer: its engine does not tell its diff IDs"
+            ),
             Self::Past(option, time) => write!(f, "cannot end at {option} {time}: it is past"),
-            Self::NoDigest(image) => write!(f, "cannot name {image:?} as an image: its engine does not tell its image ID"),
+            Self::NoDigest(image) => write!(
+                f,
+                "cannot name {image:?} as an image: its engine does not tell its image ID"
+            ),
         }
     }
 }
@@ -81,7 +99,12 @@ impl std::error::Error for BanError {
         match self {
             Self::Edit(_, error) => error.source(),
             Self::Source(error) => error.source(),
-            Self::NoLayers(_) | Self::EmptyLayer(_) | Self::NoOwnLayer(_) | Self::NoDiffId(_) | Self::NoDigest(_) | Self::Past(..) => None,
+            Self::NoLayers(_)
+            | Self::EmptyLayer(_)
+            | Self::NoOwnLayer(_)
+            | Self::NoDiffId(_)
+            | Self::NoDigest(_)
+            | Self::Past(..) => None,
         }
     }
 }
@@ -92,19 +115,36 @@ impl std::error::Error for BanError {
 /// [`CtlError`]; the source is then as it was.
 pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
-    args.lapses.map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
+    args.lapses
+        .map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
     let found = args.image.find(paths)?;
     let mut matches = matches(&found, args.kind.kind(), args.image.word())?;
     if args.with_layers {
-        add_layers(&mut matches, &found, &lint::images(&args.image.stores(paths)), args.image.word())?;
+        add_layers(
+            &mut matches,
+            &found,
+            &lint::images(&args.image.stores(paths)),
+            args.image.word(),
+        )?;
     }
-    let script = args.patch_script.as_deref().map(|script| file::read(script, MAX_SCRIPT, Guard::Any)).transpose()?;
+    let script = args
+        .patch_script
+        .as_deref()
+        .map(|script| file::read(script, MAX_SCRIPT, Guard::Any))
+        .transpose()?;
     let ban = args.ban(now, script.map(|bytes| Digest::of(&bytes)));
     let before = Text::load(&args.source)?;
-    let after = edit::add_ban(&before.text, &ban, &matches).map_err(|error| BanError::Edit(args.source.clone(), error))?;
+    let after = edit::add_ban(&before.text, &ban, &matches)
+        .map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
     warn_of_absent(&found);
-    for finding in lint::of_ban(&args.source, &after, &ban.id, (args.image.word(), found), &args.image.stores(paths)) {
+    for finding in lint::of_ban(
+        &args.source,
+        &after,
+        &ban.id,
+        (args.image.word(), found),
+        &args.image.stores(paths),
+    ) {
         report::warning("embargoctl", &finding.text);
         finding.hint.iter().for_each(|hint| report::hint(hint));
     }
@@ -113,7 +153,11 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
             "  {} {}{}",
             found.kind.word(),
             found.digest,
-            found.platform.as_ref().map(|platform| format!(" ({platform})")).unwrap_or_default()
+            found
+                .platform
+                .as_ref()
+                .map(|platform| format!(" ({platform})"))
+                .unwrap_or_default()
         )
     };
     let lines: Vec<_> = matches.iter().map(of).collect();
@@ -136,10 +180,14 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
     let found = args.image.find(paths)?;
     let exceptions = exceptions(args, &found, now)?;
     let before = Text::load(&args.source)?;
-    let after = edit::add_exceptions(&before.text, &args.ban, &exceptions).map_err(|error| BanError::Edit(args.source.clone(), error))?;
+    let after = edit::add_exceptions(&before.text, &args.ban, &exceptions)
+        .map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
     warn_of_absent(&found);
-    let lines: Vec<_> = exceptions.iter().map(|exception| format!("  {} {}", exception.kind.word(), exception.digest)).collect();
+    let lines: Vec<_> = exceptions
+        .iter()
+        .map(|exception| format!("  {} {}", exception.kind.word(), exception.digest))
+        .collect();
     let until = args.until.from(now);
     Ok(format!(
         "excepted from {} in {} until {until}:\n{}\n",
@@ -158,12 +206,31 @@ fn matches(found: &Images, kind: MatchKind, word: &str) -> Result<Vec<NewMatch>,
     Ok(matches)
 }
 
-fn add(matches: &mut Vec<NewMatch>, image: &FoundImage, kind: MatchKind, digests: Vec<Digest>, word: &str) {
+fn add(
+    matches: &mut Vec<NewMatch>,
+    image: &FoundImage,
+    kind: MatchKind,
+    digests: Vec<Digest>,
+    word: &str,
+) {
     for digest in digests {
-        let name = Some(image.names.first().map_or(word, String::as_str).to_owned()).filter(|name| name != "-");
-        let platform = image.platform.as_ref().map(ToString::to_string).filter(|text| text.split('/').all(|part| !part.is_empty()));
-        match matches.iter_mut().find(|known| (known.kind, known.digest) == (kind, digest)) {
-            None => matches.push(NewMatch { kind, digest, name, platform }),
+        let name = Some(image.names.first().map_or(word, String::as_str).to_owned())
+            .filter(|name| name != "-");
+        let platform = image
+            .platform
+            .as_ref()
+            .map(ToString::to_string)
+            .filter(|text| text.split('/').all(|part| !part.is_empty()));
+        match matches
+            .iter_mut()
+            .find(|known| (known.kind, known.digest) == (kind, digest))
+        {
+            None => matches.push(NewMatch {
+                kind,
+                digest,
+                name,
+                platform,
+            }),
             // An index, or layers that two platforms share, are of no one platform.
             Some(known) if known.platform != platform => known.platform = None,
             Some(_) => {}
@@ -172,40 +239,99 @@ fn add(matches: &mut Vec<NewMatch>, image: &FoundImage, kind: MatchKind, digests
 }
 
 /// Adds the images' own layers; `here` are the images of this machine.
-fn add_layers(matches: &mut Vec<NewMatch>, found: &Images, here: &[FoundImage], word: &str) -> Result<(), BanError> {
+fn add_layers(
+    matches: &mut Vec<NewMatch>,
+    found: &Images,
+    here: &[FoundImage],
+    word: &str,
+) -> Result<(), BanError> {
     for image in &found.images {
-        add(matches, image, MatchKind::Layer, own_layers(image, here, word)?, word);
+        add(
+            matches,
+            image,
+            MatchKind::Layer,
+            own_layers(image, here, word)?,
+            word,
+        );
     }
     Ok(())
 }
 
-/// The layers of an image that are its own: those above the last that an image has which is not built on it. Where none of its layers is found in such an
-/// image, nobody can tell which came with its own base, and only the top one is: to ban a layer of a base's base would be to ban that.
-fn own_layers(image: &FoundImage, here: &[FoundImage], word: &str) -> Result<Vec<Digest>, BanError> {
-    let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()))?;
+/// The layers of an image that are its own: those above the last that an image has which is not
+/// built on it. Where none of its layers is found in such an image, nobody can tell which came with
+/// its own base, and only the top one is: to ban a layer of a base's base would be to ban that.
+fn own_layers(
+    image: &FoundImage,
+    here: &[FoundImage],
+    word: &str,
+) -> Result<Vec<Digest>, BanError> {
+    let chain = image
+        .chain
+        .as_ref()
+        .ok_or_else(|| BanError::NoLayers(word.to_owned()))?;
     if chain.diff_ids().is_empty() {
         return Err(BanError::NoDiffId(word.to_owned()));
     }
-    let layers: Vec<Digest> = chain.diff_ids().iter().map(|layer| layer.0).filter(|layer| !is_empty(*layer)).collect();
-    let others: Vec<_> =
-        here.iter().filter_map(|other| other.chain.as_ref()).filter(|other| !other.chain_ids().contains(&chain.top())).collect();
-    let is_shared = |layer: &Digest| others.iter().any(|other| other.diff_ids().iter().any(|known| known.0 == *layer));
+    let layers: Vec<Digest> = chain
+        .diff_ids()
+        .iter()
+        .map(|layer| layer.0)
+        .filter(|layer| !is_empty(*layer))
+        .collect();
+    let others: Vec<_> = here
+        .iter()
+        .filter_map(|other| other.chain.as_ref())
+        .filter(|other| !other.chain_ids().contains(&chain.top()))
+        .collect();
+    let is_shared = |layer: &Digest| {
+        others
+            .iter()
+            .any(|other| other.diff_ids().iter().any(|known| known.0 == *layer))
+    };
     let own = match layers.iter().rposition(is_shared) {
         Some(at) => &layers[at + 1..],
         None => &layers[layers.len().saturating_sub(1)..],
     };
-    if own.is_empty() { Err(BanError::NoOwnLayer(word.to_owned())) } else { Ok(own.to_vec()) }
+    if own.is_empty() {
+        Err(BanError::NoOwnLayer(word.to_owned()))
+    } else {
+        Ok(own.to_vec())
+    }
 }
 
 fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest>, BanError> {
-    let chain = image.chain.as_ref().ok_or_else(|| BanError::NoLayers(word.to_owned()));
-    let solid = |digest: Digest| if is_empty(digest) { Err(BanError::EmptyLayer(word.to_owned())) } else { Ok(vec![digest]) };
+    let chain = image
+        .chain
+        .as_ref()
+        .ok_or_else(|| BanError::NoLayers(word.to_owned()));
+    let solid = |digest: Digest| {
+        if is_empty(digest) {
+            Err(BanError::EmptyLayer(word.to_owned()))
+        } else {
+            Ok(vec![digest])
+        }
+    };
     match kind {
         MatchKind::Base => solid(chain?.top().0),
-        MatchKind::Layer => solid(chain?.diff_ids().last().ok_or_else(|| BanError::NoDiffId(word.to_owned()))?.0),
+        MatchKind::Layer => solid(
+            chain?
+                .diff_ids()
+                .last()
+                .ok_or_else(|| BanError::NoDiffId(word.to_owned()))?
+                .0,
+        ),
         MatchKind::Image => {
-            let all: Vec<_> = image.image_id.map(|id| id.0).into_iter().chain(image.manifests.iter().map(|(_, digest)| *digest)).collect();
-            if all.is_empty() { Err(BanError::NoDigest(word.to_owned())) } else { Ok(all) }
+            let all: Vec<_> = image
+                .image_id
+                .map(|id| id.0)
+                .into_iter()
+                .chain(image.manifests.iter().map(|(_, digest)| *digest))
+                .collect();
+            if all.is_empty() {
+                Err(BanError::NoDigest(word.to_owned()))
+            } else {
+                Ok(all)
+            }
         }
     }
 }
@@ -213,21 +339,42 @@ fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest
 /// Refuses an end that is past: what ends then would never hold.
 fn to_come(option: &'static str, end: When, now: Timestamp) -> Result<(), BanError> {
     let end = end.from(now);
-    if end > now { Ok(()) } else { Err(BanError::Past(option, end)) }
+    if end > now {
+        Ok(())
+    } else {
+        Err(BanError::Past(option, end))
+    }
 }
 
-fn exceptions(args: &ExceptArgs, found: &Images, now: Timestamp) -> Result<Vec<Exception>, BanError> {
+fn exceptions(
+    args: &ExceptArgs,
+    found: &Images,
+    now: Timestamp,
+) -> Result<Vec<Exception>, BanError> {
     let (kind, word) = (args.kind.kind(), args.image.word());
     let mut named = BTreeSet::new();
     for image in &found.images {
         match kind {
             // The image ID says it all: each engine knows it, and it is of one platform.
-            MatchKind::Image => named.insert(image.image_id.ok_or_else(|| BanError::NoDigest(word.to_owned()))?.0),
-            MatchKind::Base | MatchKind::Layer => digests(image, kind, word)?.into_iter().fold(false, |_, digest| named.insert(digest)),
+            MatchKind::Image => named.insert(
+                image
+                    .image_id
+                    .ok_or_else(|| BanError::NoDigest(word.to_owned()))?
+                    .0,
+            ),
+            MatchKind::Base | MatchKind::Layer => digests(image, kind, word)?
+                .into_iter()
+                .fold(false, |_, digest| named.insert(digest)),
         };
     }
     let (until, reason, ticket) = (args.until.from(now), &args.reason, &args.ticket);
-    let exception = |digest| Exception { kind, digest, until, reason: reason.clone(), ticket: ticket.clone() };
+    let exception = |digest| Exception {
+        kind,
+        digest,
+        until,
+        reason: reason.clone(),
+        ticket: ticket.clone(),
+    };
     Ok(named.into_iter().map(exception).collect())
 }
 
@@ -246,7 +393,11 @@ impl Text {
         let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
         match file::read_text(&path, MAX_SOURCE, Guard::Any) {
             Ok(text) => Ok(Self { path, mode, text }),
-            Err(error) if error.is_absent() => Ok(Self { path, mode, text: String::new() }),
+            Err(error) if error.is_absent() => Ok(Self {
+                path,
+                mode,
+                text: String::new(),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -262,6 +413,12 @@ impl Text {
 
 fn warn_of_absent(found: &Images) {
     if !found.absent.is_empty() {
-        report::warning("embargoctl", &format!("not covered, because not at hand: {}", found.absent.join(", ")));
+        report::warning(
+            "embargoctl",
+            &format!(
+                "not covered, because not at hand: {}",
+                found.absent.join(", ")
+            ),
+        );
     }
 }

@@ -1,9 +1,13 @@
-//! Answers `embargo check` for an image outside any engine, so that a pipeline without an engine can ask.
+//! Answers `embargo check` for an image outside any engine, so that a pipeline without an engine
+//! can ask.
 //!
-//! In: `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image config on standard input (hostile); with the list and
-//! the keyset that were named, else the node's. Out: the answer and the exit status of any other check, for every platform that is there. `embargo`,
-//! which reads no archives, becomes `embargoctl` for these words. An image's layers are those that its config claims: an engine that unpacks it
-//! holds each against its diff ID, and the gate judges it again when it starts. Not checked: whether the archive's layers are these.
+//! In: `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image
+//! config on standard input (hostile); with the list and the keyset that were named, else the
+//! node's. Out: the answer and the exit status of any other check, for every platform that is
+//! there. `embargo`, which reads no archives, becomes `embargoctl` for these words. An image's
+//! layers are those that its config claims: an engine that unpacks it holds each against its diff
+//! ID, and the gate judges it again when it starts. Not checked: whether the archive's layers are
+//! these.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -31,10 +35,14 @@ use crate::verdict::{self, break_glass};
 /// The word by which this is called, the first one of a command line.
 pub const COMMAND: &str = "check";
 
-/// Answers the words behind `check`, whether they are about an image of an engine or about one outside.
+/// Answers the words behind `check`, whether they are about an image of an engine or about one
+/// outside.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
-    let paths = Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged());
+    let paths = Paths::for_caller(
+        std::env::var_os("EMBARGO_ROOT").as_deref(),
+        process::is_privileged(),
+    );
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
     let outside = match check::run(&words, &paths) {
         Ran::Done(exit) => return exit,
@@ -47,7 +55,14 @@ pub fn main(words: &[OsString]) -> Exit {
                 Some(ImageError::Archive(ArchiveError::NoReference(..))) => Outcome::NotFound,
                 Some(_) | None => Outcome::Unknown,
             };
-            check::fail(&outside.word, &error, &[], error.hint(), outcome, outside.form)
+            check::fail(
+                &outside.word,
+                &error,
+                &[],
+                error.hint(),
+                outcome,
+                outside.form,
+            )
         }
     }
 }
@@ -69,13 +84,19 @@ impl<'a> Asked<'a> {
         let keyset = store::keyset(keyset, Guard::Any)?.keyset;
         let list = outside.list.as_deref().unwrap_or(&paths.list);
         // A pipeline may have it behind a link, as a secret or a mounted volume is.
-        Ok(Self::File(list.canonicalize().unwrap_or_else(|_| list.to_owned()), keyset, settings))
+        Ok(Self::File(
+            list.canonicalize().unwrap_or_else(|_| list.to_owned()),
+            keyset,
+            settings,
+        ))
     }
 
     fn bans(&self, queries: &[Query]) -> Bans {
         match self {
             Self::Node(paths, settings) => store::look_up(paths, &settings.rules(), queries),
-            Self::File(list, keyset, settings) => store::look_up_in(list, keyset, &settings.rules(), queries),
+            Self::File(list, keyset, settings) => {
+                store::look_up_in(list, keyset, &settings.rules(), queries)
+            }
         }
     }
 
@@ -86,34 +107,78 @@ impl<'a> Asked<'a> {
 }
 
 /// What is to be said of the image.
-fn answer(outside: &Outside, paths: &Paths, input: &mut dyn Read, now: Timestamp) -> Result<Answer, CtlError> {
+fn answer(
+    outside: &Outside,
+    paths: &Paths,
+    input: &mut dyn Read,
+    now: Timestamp,
+) -> Result<Answer, CtlError> {
     let stored = settings::load(paths)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
     let asked = Asked::of(outside, paths, settings)?;
     let images = image::outside(&outside.word, input)?;
-    let glass = if asked.is_of_node() { break_glass::load(paths) } else { None };
-    let judge = Judge { settings, glass: glass.as_ref(), now };
+    let glass = if asked.is_of_node() {
+        break_glass::load(paths)
+    } else {
+        None
+    };
+    let judge = Judge {
+        settings,
+        glass: glass.as_ref(),
+        now,
+    };
     let judged: Vec<_> = images
         .images
         .iter()
         .map(|image| {
             let subject = subject(image);
-            let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
+            let queries = subject
+                .origin
+                .as_ref()
+                .map(verdict::queries)
+                .unwrap_or_default();
             let judged = judge.judge(&outside.word, &subject, asked.bans(&queries));
             (subject, judged)
         })
         .collect();
-    let (list, list_fault) = judged.first().map_or((None, None), |(_, judged)| List::of(&judged.bans, now));
+    let (list, list_fault) = judged
+        .first()
+        .map_or((None, None), |(_, judged)| List::of(&judged.bans, now));
     let notes = if asked.is_of_node() {
-        answer::notes(judged.iter().map(|(_, judged)| &judged.judgement), stored.as_ref(), glass.as_ref(), now)
+        answer::notes(
+            judged.iter().map(|(_, judged)| &judged.judgement),
+            stored.as_ref(),
+            glass.as_ref(),
+            now,
+        )
     } else {
         Vec::new()
     };
-    let found: Vec<_> = judged.iter().map(|(subject, judged)| Found::new(subject, judged, stored.as_ref())).collect();
-    let outcome = found.iter().map(|found| found.outcome).max().unwrap_or(Outcome::Unknown);
-    let faults = images.absent.iter().map(|platform| format!("cannot tell of {platform}: it is not there")).collect();
-    Ok(Answer { asked: outside.word.clone(), outcome, armed: stored.is_some(), list, list_fault, found, faults, notes })
+    let found: Vec<_> = judged
+        .iter()
+        .map(|(subject, judged)| Found::new(subject, judged, stored.as_ref()))
+        .collect();
+    let outcome = found
+        .iter()
+        .map(|found| found.outcome)
+        .max()
+        .unwrap_or(Outcome::Unknown);
+    let faults = images
+        .absent
+        .iter()
+        .map(|platform| format!("cannot tell of {platform}: it is not there"))
+        .collect();
+    Ok(Answer {
+        asked: outside.word.clone(),
+        outcome,
+        armed: stored.is_some(),
+        list,
+        list_fault,
+        found,
+        faults,
+        notes,
+    })
 }
 
 /// One image, as an engine that had unpacked it would know it.
@@ -126,9 +191,18 @@ fn subject(image: &FoundImage) -> Subject {
         pull_fault: None,
     };
     let origin = match &image.chain {
-        Some(chain) => Origin::Image(ImageLineage { chain: chain.clone(), facts, evidence: Evidence::Metadata }),
+        Some(chain) => Origin::Image(ImageLineage {
+            chain: chain.clone(),
+            facts,
+            evidence: Evidence::Metadata,
+        }),
         None => Origin::NoLayers(facts),
     };
     let place = image.places.first().map(PathBuf::from).unwrap_or_default();
-    Subject { kind: Kind::Image, engine: Engine::Unknown, place, origin: Ok(origin) }
+    Subject {
+        kind: Kind::Image,
+        engine: Engine::Unknown,
+        place,
+        origin: Ok(origin),
+    }
 }

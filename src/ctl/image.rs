@@ -1,8 +1,10 @@
 //! Which image does an author mean, and what is it made of?
 //!
-//! In: a word such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that say where else to look. Out: the image, once for
-//! each platform, with every digest that is known. Nothing is fetched: it is in an engine's store on this machine, in an archive, or on standard
-//! input. A bare reference that means different layers to different engines is refused, because the wrong one would be banned.
+//! In: a word such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that
+//! say where else to look. Out: the image, once for each platform, with every digest that is known.
+//! Nothing is fetched: it is in an engine's store on this machine, in an archive, or on standard
+//! input. A bare reference that means different layers to different engines is refused, because the
+//! wrong one would be banned.
 
 mod error;
 mod found;
@@ -41,7 +43,8 @@ docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard in
 Docker has no image 27-dind";
 
 /// What to do where a name means several images.
-const NAME_THE_ENGINE: &str = "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
+const NAME_THE_ENGINE: &str =
+    "name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME";
 
 /// An image, and where to look for it.
 #[derive(Clone, Debug, Args)]
@@ -68,21 +71,39 @@ pub struct EngineArgs {
     #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
     storage_root: Option<PathBuf>,
     /// The run root beside it.
-    #[arg(long, value_name = "DIR", requires = "storage_root", help_heading = "Where engines are")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "storage_root",
+        help_heading = "Where engines are"
+    )]
     run_root: Option<PathBuf>,
     /// containerd's root.
     #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
     containerd_root: Option<PathBuf>,
     /// containerd's socket.
-    #[arg(long, value_name = "SOCKET", requires = "containerd_root", help_heading = "Where engines are")]
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        requires = "containerd_root",
+        help_heading = "Where engines are"
+    )]
     containerd_address: Option<PathBuf>,
 }
 
 /// Where a word says that its image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place<'a> {
-    Engine { engine: Engine, namespace: Option<&'a str>, reference: &'a str },
-    Archive { form: Form, path: PathBuf, reference: Option<&'a str> },
+    Engine {
+        engine: Engine,
+        namespace: Option<&'a str>,
+        reference: &'a str,
+    },
+    Archive {
+        form: Form,
+        path: PathBuf,
+        reference: Option<&'a str>,
+    },
     Config,
     Anywhere(&'a str),
 }
@@ -104,11 +125,18 @@ impl ImageArgs {
 
     fn find_with(&self, paths: &Paths, input: &mut dyn Read) -> Result<Images, CtlError> {
         let found = match place(&self.image)? {
-            Place::Archive { form, path, reference } if self.verify_layers => hashed(form, &path, reference)?,
-            Place::Engine { .. } | Place::Anywhere(_) if self.verify_layers => return Err(ImageError::NoLayers(self.image.clone()).into()),
-            place @ (Place::Engine { .. } | Place::Archive { .. } | Place::Config | Place::Anywhere(_)) => {
-                find_at(&self.image, place, || self.stores(paths), input)?
+            Place::Archive {
+                form,
+                path,
+                reference,
+            } if self.verify_layers => hashed(form, &path, reference)?,
+            Place::Engine { .. } | Place::Anywhere(_) if self.verify_layers => {
+                return Err(ImageError::NoLayers(self.image.clone()).into());
             }
+            place @ (Place::Engine { .. }
+            | Place::Archive { .. }
+            | Place::Config
+            | Place::Anywhere(_)) => find_at(&self.image, place, || self.stores(paths), input)?,
         };
         self.of_platform(found)
     }
@@ -123,13 +151,31 @@ impl ImageArgs {
         if self.platform.is_empty() {
             return Ok(found);
         }
-        let told = |image: &FoundImage| image.platform.as_ref().map_or_else(|| "an unknown platform".to_owned(), ToString::to_string);
-        let is = |image: &FoundImage, wanted: &String| told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"));
-        if let Some(missing) = self.platform.iter().find(|wanted| !found.images.iter().any(|image| is(image, wanted))) {
+        let told = |image: &FoundImage| {
+            image
+                .platform
+                .as_ref()
+                .map_or_else(|| "an unknown platform".to_owned(), ToString::to_string)
+        };
+        let is = |image: &FoundImage, wanted: &String| {
+            told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"))
+        };
+        if let Some(missing) = self
+            .platform
+            .iter()
+            .find(|wanted| !found.images.iter().any(|image| is(image, wanted)))
+        {
             let there: BTreeSet<_> = found.images.iter().map(told).collect();
-            return Err(ImageError::Platform(self.image.clone(), missing.clone(), there.into_iter().collect()).into());
+            return Err(ImageError::Platform(
+                self.image.clone(),
+                missing.clone(),
+                there.into_iter().collect(),
+            )
+            .into());
         }
-        found.images.retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
+        found
+            .images
+            .retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
         found.absent.clear();
         Ok(found)
     }
@@ -143,8 +189,8 @@ pub fn find(word: &str, stores: &Stores) -> Result<Images, CtlError> {
     find_at(word, place(word)?, || stores, &mut io::stdin().lock())
 }
 
-/// Finds the image of this name, of every platform, in these stores. Unlike a word that was typed, a name in a document is never a place:
-/// `docker:27-dind` is an image of that name.
+/// Finds the image of this name, of every platform, in these stores. Unlike a word that was typed,
+/// a name in a document is never a place: `docker:27-dind` is an image of that name.
 ///
 /// # Errors
 /// As [`find`].
@@ -152,46 +198,95 @@ pub fn find_named(name: &str, stores: &Stores) -> Result<Images, CtlError> {
     engines(stores, name, |_| true)
 }
 
-/// Finds the image that `word` says is in that place. A word such as `docker:27-dind` or `oci:1.0` is also a name with a tag, and means that where
-/// there is no such image in that place; where both are there and differ, it is refused.
-fn find_at<S: Borrow<Stores>>(word: &str, place: Place<'_>, stores: impl FnOnce() -> S, input: &mut dyn Read) -> Result<Images, CtlError> {
+/// Finds the image that `word` says is in that place. A word such as `docker:27-dind` or `oci:1.0`
+/// is also a name with a tag, and means that where there is no such image in that place; where both
+/// are there and differ, it is refused.
+fn find_at<S: Borrow<Stores>>(
+    word: &str,
+    place: Place<'_>,
+    stores: impl FnOnce() -> S,
+    input: &mut dyn Read,
+) -> Result<Images, CtlError> {
     match place {
-        Place::Config => Ok(Images { images: vec![config(input)?], absent: Vec::new() }),
+        Place::Config => Ok(Images {
+            images: vec![config(input)?],
+            absent: Vec::new(),
+        }),
         Place::Anywhere(reference) => find_named(reference, stores().borrow()),
-        Place::Engine { engine, namespace, reference } => {
+        Place::Engine {
+            engine,
+            namespace,
+            reference,
+        } => {
             let stores = stores();
             let there = of_engine(stores.borrow(), engine, namespace, reference);
-            if is_name(word) { either(word, there, find_named(word, stores.borrow())) } else { there }
+            if is_name(word) {
+                either(word, there, find_named(word, stores.borrow()))
+            } else {
+                there
+            }
         }
-        Place::Archive { form, path, reference } => match Archive::open(form, &path, reference) {
+        Place::Archive {
+            form,
+            path,
+            reference,
+        } => match Archive::open(form, &path, reference) {
             Ok(archive) => Ok(all_of(archive, &path, Sureness::Claimed)),
-            Err(error) if is_name(word) && path.symlink_metadata().is_err() => find_named(word, stores().borrow())
-                .map_err(|other| if is_nowhere(&other) { ImageError::Archive(error).into() } else { other }),
+            Err(error) if is_name(word) && path.symlink_metadata().is_err() => {
+                find_named(word, stores().borrow()).map_err(|other| {
+                    if is_nowhere(&other) {
+                        ImageError::Archive(error).into()
+                    } else {
+                        other
+                    }
+                })
+            }
             Err(error) => Err(ImageError::Archive(error).into()),
         },
     }
 }
 
-/// Finds the images outside any engine that a word names, of every platform: in an archive, or the one whose config comes from `input`.
+/// Finds the images outside any engine that a word names, of every platform: in an archive, or the
+/// one whose config comes from `input`.
 ///
 /// # Errors
 /// [`ImageError`], also when the word names no such place.
 pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     match place(word)? {
-        Place::Archive { form, path, reference } => {
-            Ok(all_of(Archive::open(form, &path, reference).map_err(ImageError::Archive)?, &path, Sureness::Claimed))
-        }
-        Place::Config => Ok(Images { images: vec![config(input)?], absent: Vec::new() }),
-        Place::Engine { .. } | Place::Anywhere(_) => Err(ImageError::Word(word.to_owned(), "an image outside any engine")),
+        Place::Archive {
+            form,
+            path,
+            reference,
+        } => Ok(all_of(
+            Archive::open(form, &path, reference).map_err(ImageError::Archive)?,
+            &path,
+            Sureness::Claimed,
+        )),
+        Place::Config => Ok(Images {
+            images: vec![config(input)?],
+            absent: Vec::new(),
+        }),
+        Place::Engine { .. } | Place::Anywhere(_) => Err(ImageError::Word(
+            word.to_owned(),
+            "an image outside any engine",
+        )),
     }
 }
 
 /// Of an engine's image and of one of that whole name: the one that is there.
-fn either(word: &str, there: Result<Images, CtlError>, named: Result<Images, CtlError>) -> Result<Images, CtlError> {
+fn either(
+    word: &str,
+    there: Result<Images, CtlError>,
+    named: Result<Images, CtlError>,
+) -> Result<Images, CtlError> {
     match (there, named) {
         (Ok(there), Ok(named)) if !have_same_layers(&there, &named) => {
-            let meanings = [&there, &named].map(|found| found.images.first().map_or_else(String::new, meaning));
-            Err(CtlError::with_hint(ImageError::Ambiguous(word.to_owned(), meanings.into()), NAME_THE_ENGINE))
+            let meanings = [&there, &named]
+                .map(|found| found.images.first().map_or_else(String::new, meaning));
+            Err(CtlError::with_hint(
+                ImageError::Ambiguous(word.to_owned(), meanings.into()),
+                NAME_THE_ENGINE,
+            ))
         }
         (there, Err(nowhere)) if is_nowhere(&nowhere) => there,
         (Err(nowhere), named) if is_nowhere(&nowhere) => named,
@@ -204,7 +299,13 @@ fn is_nowhere(error: &CtlError) -> bool {
 }
 
 fn have_same_layers(one: &Images, other: &Images) -> bool {
-    let tops = |found: &Images| found.images.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect::<BTreeSet<_>>();
+    let tops = |found: &Images| {
+        found
+            .images
+            .iter()
+            .map(|image| image.chain.as_ref().map(Chain::top))
+            .collect::<BTreeSet<_>>()
+    };
     tops(one) == tops(other)
 }
 
@@ -224,7 +325,12 @@ pub fn find_in(store: &Store, stores: &Stores, reference: &str) -> Result<Images
 }
 
 /// The image in the stores of one engine.
-fn of_engine(stores: &Stores, engine: Engine, namespace: Option<&str>, reference: &str) -> Result<Images, CtlError> {
+fn of_engine(
+    stores: &Stores,
+    engine: Engine,
+    namespace: Option<&str>,
+    reference: &str,
+) -> Result<Images, CtlError> {
     // Docker's namespace in containerd may be named either way.
     let here = |store: &Store| match namespace {
         None => store.engine == engine,
@@ -236,45 +342,83 @@ fn of_engine(stores: &Stores, engine: Engine, namespace: Option<&str>, reference
 /// The images of an archive.
 fn all_of(archive: Archive, path: &Path, evidence: Sureness) -> Images {
     let places = vec![line::name(&path.to_string_lossy())];
-    let images = archive.images.iter().map(|image| FoundImage { evidence, ..archived(image, places.clone()) }).collect();
-    Images { images, absent: archive.absent }
+    let images = archive
+        .images
+        .iter()
+        .map(|image| FoundImage {
+            evidence,
+            ..archived(image, places.clone())
+        })
+        .collect();
+    Images {
+        images,
+        absent: archive.absent,
+    }
 }
 
 impl EngineArgs {
-    /// The engines' stores on this machine; warnings about those that cannot be read go to standard error.
+    /// The engines' stores on this machine; warnings about those that cannot be read go to standard
+    /// error.
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
         let stores = Stores::open(&self.places(paths), paths);
-        stores.faults.iter().for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        stores
+            .faults
+            .iter()
+            .for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
         stores
     }
 
-    /// Where engines are: as the options say, else as the settings say, else where they usually are.
+    /// Where engines are: as the options say, else as the settings say, else where they usually
+    /// are.
     fn places(&self, paths: &Paths) -> Engines {
         let given = Engines {
             docker: self.docker_root.clone(),
             containerd: self
                 .containerd_root
                 .iter()
-                .map(|root| ContainerdPlace { root: root.clone(), state: None, address: self.containerd_address.clone() })
+                .map(|root| ContainerdPlace {
+                    root: root.clone(),
+                    state: None,
+                    address: self.containerd_address.clone(),
+                })
                 .collect(),
-            storage: self.storage_root.iter().map(|root| StoragePlace { root: root.clone(), run_root: self.run_root.clone() }).collect(),
+            storage: self
+                .storage_root
+                .iter()
+                .map(|root| StoragePlace {
+                    root: root.clone(),
+                    run_root: self.run_root.clone(),
+                })
+                .collect(),
             runtime_roots: Vec::new(),
         };
         if given != Engines::default() {
             return given;
         }
-        // On another root the usual places would be this machine's; a broken settings file is no reason not to author a list here.
+        // On another root the usual places would be this machine's; a broken settings file is no
+        // reason not to author a list here.
         let is_here = *paths == Paths::below(Path::new("/"));
-        let usual = if is_here { places::of_caller() } else { Engines::default() };
+        let usual = if is_here {
+            places::of_caller()
+        } else {
+            Engines::default()
+        };
         let settings = settings::load(paths).ok().flatten();
-        let known = places::joined(usual, &settings.map(|settings| settings.engines).unwrap_or_default());
+        let known = places::joined(
+            usual,
+            &settings
+                .map(|settings| settings.engines)
+                .unwrap_or_default(),
+        );
         if !is_here {
             return known;
         }
         let mut faults = Vec::new();
         let known = discovery::with_found(known, &processes::all(), paths, &mut faults);
-        faults.iter().for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        faults
+            .iter()
+            .for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
         known
     }
 }
@@ -282,7 +426,11 @@ impl EngineArgs {
 fn place(word: &str) -> Result<Place<'_>, ImageError> {
     let named = |engine, reference, form| match reference {
         "" => Err(ImageError::Word(word.to_owned(), form)),
-        reference => Ok(Place::Engine { engine, namespace: None, reference }),
+        reference => Ok(Place::Engine {
+            engine,
+            namespace: None,
+            reference,
+        }),
     };
     let (transport, rest) = word.split_once(':').unwrap_or(("", word));
     match transport {
@@ -291,10 +439,17 @@ fn place(word: &str) -> Result<Place<'_>, ImageError> {
         "storage" => named(Engine::ContainersStorage, rest, "storage:NAME"),
         "containerd" => match rest.split_once('/') {
             Some((namespace, reference)) if !namespace.is_empty() && !reference.is_empty() => {
-                Ok(Place::Engine { engine: Engine::Containerd, namespace: Some(namespace), reference })
+                Ok(Place::Engine {
+                    engine: Engine::Containerd,
+                    namespace: Some(namespace),
+                    reference,
+                })
             }
             None if is_name(word) => Ok(Place::Anywhere(word)),
-            Some(_) | None => Err(ImageError::Word(word.to_owned(), "containerd:NAMESPACE/NAME")),
+            Some(_) | None => Err(ImageError::Word(
+                word.to_owned(),
+                "containerd:NAMESPACE/NAME",
+            )),
         },
         "oci" => archive_place(Form::Layout, rest),
         "oci-archive" => archive_place(Form::OciArchive, rest),
@@ -305,25 +460,39 @@ fn place(word: &str) -> Result<Place<'_>, ImageError> {
     }
 }
 
-/// A path, with the reference behind its first colon unless all of it is a file (skopeo reads the words alike).
+/// A path, with the reference behind its first colon unless all of it is a file (skopeo reads the
+/// words alike).
 fn archive_place(form: Form, rest: &str) -> Result<Place<'_>, ImageError> {
     let (path, reference) = match rest.split_once(':') {
-        Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => (path, Some(reference).filter(|text| !text.is_empty())),
+        Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
+            (path, Some(reference).filter(|text| !text.is_empty()))
+        }
         Some(_) | None => (rest, None),
     };
     if path.is_empty() {
         return Err(ImageError::Word(rest.to_owned(), "a path"));
     }
-    Ok(Place::Archive { form, path: path.into(), reference })
+    Ok(Place::Archive {
+        form,
+        path: path.into(),
+        reference,
+    })
 }
 
 fn config(input: &mut dyn Read) -> Result<FoundImage, ImageError> {
     let mut bytes = Vec::new();
-    input.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(ImageError::Input)?;
+    input
+        .take(MAX_DOCUMENT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(ImageError::Input)?;
     if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(ImageError::Archive(ArchiveError::Input(format!("it is larger than {MAX_DOCUMENT} bytes"))));
+        return Err(ImageError::Archive(ArchiveError::Input(format!(
+            "it is larger than {MAX_DOCUMENT} bytes"
+        ))));
     }
-    archive::from_config(&bytes).map(|image| archived(&image, vec!["standard input".to_owned()])).map_err(ImageError::Archive)
+    archive::from_config(&bytes)
+        .map(|image| archived(&image, vec!["standard input".to_owned()]))
+        .map_err(ImageError::Archive)
 }
 
 fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
@@ -341,7 +510,11 @@ fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
 }
 
 /// The image in the stores that `here` chooses: once, although several engines may have it.
-fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> Result<Images, CtlError> {
+fn engines(
+    stores: &Stores,
+    reference: &str,
+    here: impl Fn(&Store) -> bool,
+) -> Result<Images, CtlError> {
     let mut found: Vec<FoundImage> = Vec::new();
     let (mut others, mut absent) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
@@ -350,42 +523,79 @@ fn engines(stores: &Stores, reference: &str, here: impl Fn(&Store) -> bool) -> R
         match store.records.image(reference, Instant::now() + PATIENCE) {
             Ok(origin) => {
                 let image = stored(&origin, reference, store);
-                if let Some((images, missing)) = image.as_ref().and_then(|image| all_platforms(&origin, image)) {
+                if let Some((images, missing)) = image
+                    .as_ref()
+                    .and_then(|image| all_platforms(&origin, image))
+                {
                     others.extend(images);
                     absent.extend(missing);
                 }
                 found.extend(image);
             }
             Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
-            Err(error) => return Err(CtlError::from(ImageError::Store(reference.to_owned(), error)).for_root()),
+            Err(error) => {
+                return Err(
+                    CtlError::from(ImageError::Store(reference.to_owned(), error)).for_root(),
+                );
+            }
         }
     }
-    let chains: BTreeSet<_> = found.iter().map(|image| image.chain.as_ref().map(Chain::top)).collect();
+    let chains: BTreeSet<_> = found
+        .iter()
+        .map(|image| image.chain.as_ref().map(Chain::top))
+        .collect();
     if chains.len() > 1 {
         let meanings = found.iter().map(meaning).collect();
-        return Err(CtlError::with_hint(ImageError::Ambiguous(reference.to_owned(), meanings), NAME_THE_ENGINE));
+        return Err(CtlError::with_hint(
+            ImageError::Ambiguous(reference.to_owned(), meanings),
+            NAME_THE_ENGINE,
+        ));
     }
     if found.is_empty() {
         let unread = stores.faults.len();
-        return Err(CtlError::with_hint(ImageError::Nowhere(reference.to_owned(), places, unread), error::where_else(unread)));
+        return Err(CtlError::with_hint(
+            ImageError::Nowhere(reference.to_owned(), places, unread),
+            error::where_else(unread),
+        ));
     }
     found.extend(others);
-    Ok(Images { images: merged(found), absent })
+    Ok(Images {
+        images: merged(found),
+        absent,
+    })
 }
 
 /// What an image is, and where.
 fn meaning(image: &FoundImage) -> String {
-    let top = image.chain.as_ref().map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
+    let top = image
+        .chain
+        .as_ref()
+        .map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
     format!("{top} in {}", image.places.join(" and "))
 }
 
-/// The same image for every platform that containerd's content store has, and the platforms that it has not.
+/// The same image for every platform that containerd's content store has, and the platforms that it
+/// has not.
 fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>, Vec<String>)> {
-    let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else { return None };
-    let content = facts.config_file.as_deref()?.parent().filter(|folder| folder.ends_with("blobs/sha256"))?.ancestors().nth(2)?;
-    let walked = facts.manifests.iter().filter_map(|digest| archive::below(content, *digest).ok());
+    let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else {
+        return None;
+    };
+    let content = facts
+        .config_file
+        .as_deref()?
+        .parent()
+        .filter(|folder| folder.ends_with("blobs/sha256"))?
+        .ancestors()
+        .nth(2)?;
+    let walked = facts
+        .manifests
+        .iter()
+        .filter_map(|digest| archive::below(content, *digest).ok());
     let (images, absent) = walked.max_by_key(|(images, absent)| images.len() + absent.len())?;
-    let found = |other| FoundImage { names: image.names.clone(), ..archived(other, image.places.clone()) };
+    let found = |other| FoundImage {
+        names: image.names.clone(),
+        ..archived(other, image.places.clone())
+    };
     Some((images.iter().map(found).collect(), absent))
 }
 
@@ -393,7 +603,10 @@ fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>
 fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     let mut images: Vec<FoundImage> = Vec::new();
     for image in found {
-        match images.iter_mut().find(|known| known.image_id.is_some() && known.image_id == image.image_id) {
+        match images
+            .iter_mut()
+            .find(|known| known.image_id.is_some() && known.image_id == image.image_id)
+        {
             None => images.push(image),
             Some(known) => known.learn(image),
         }
@@ -420,7 +633,11 @@ pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundIm
         places: vec![store.to_string()],
         platform: platform(facts),
         image_id: facts.image_id,
-        manifests: facts.manifests.iter().map(|digest| (Role::Either, *digest)).collect(),
+        manifests: facts
+            .manifests
+            .iter()
+            .map(|digest| (Role::Either, *digest))
+            .collect(),
         chain,
         evidence,
     })
@@ -428,5 +645,7 @@ pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundIm
 
 fn platform(facts: &ImageFacts) -> Option<Platform> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
-    ImageConfig::load(path, image_id).ok().map(|image_config| image_config.platform)
+    ImageConfig::load(path, image_id)
+        .ok()
+        .map(|image_config| image_config.platform)
 }

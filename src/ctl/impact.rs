@@ -1,17 +1,21 @@
 //! What would a list do to what runs on this node?
 //!
-//! In: a list that is not in force yet, and the node as it is. Out: a [`Survey`] of the running containers: what each is made of, by the gate's own
-//! way, and what the verdict would be if it were started again now, by the draft and by the list in force, in `enforce` mode whatever the settings say.
-//! From it follows whether an installation should stop ([`Survey::objection`]). A list stops no container, but a node that restarts starts them all
-//! again: one wrong ban takes a fleet down at its next reboot.
+//! In: a list that is not in force yet, and the node as it is. Out: a [`Survey`] of the running
+//! containers: what each is made of, by the gate's own way, and what the verdict would be if it
+//! were started again now, by the draft and by the list in force, in `enforce` mode whatever the
+//! settings say. From it follows whether an installation should stop ([`Survey::objection`]). A
+//! list stops no container, but a node that restarts starts them all again: one wrong ban takes a
+//! fleet down at its next reboot.
 //!
-//! Hostile: users' containers, whose state, bundles and stores say what their users like. An installation does not look at them, so that no user can
-//! keep a ban out with a thousand made-up containers, nor make it wait. Root's containers are believed as the gate believes them. One that cannot be
-//! understood counts as running, and stops nothing. Not checked: the draft's signatures; that is the caller's work.
+//! Hostile: users' containers, whose state, bundles and stores say what their users like. An
+//! installation does not look at them, so that no user can keep a ban out with a thousand made-up
+//! containers, nor make it wait. Root's containers are believed as the gate believes them. One that
+//! cannot be understood counts as running, and stops nothing. Not checked: the draft's signatures;
+//! that is the caller's work.
 //!
-//! Measured, 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the whole preview 0.52 s, the survey of an installation
-//! 0.35 s. Each list is asked once for all of them, and again for each of which it speaks, so
-//! lineages of equal images are not shared.
+//! Measured, 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the
+//! whole preview 0.52 s, the survey of an installation 0.35 s. Each list is asked once for all of
+//! them, and again for each of which it speaks, so lineages of equal images are not shared.
 
 pub mod lists;
 pub mod objection;
@@ -64,8 +68,9 @@ pub struct Surveyed {
     pub is_pause: bool,
     /// Whether it is root's or the caller's own. A user's is shown and counts for nothing.
     pub is_trusted: bool,
-    /// Whether no state explains that it runs, nor a record what it is made of. It counts for nothing either, so that nobody dilutes the share of the others
-    /// by what he starts in a container of his own; and it is never passed over in silence.
+    /// Whether no state explains that it runs, nor a record what it is made of. It counts for
+    /// nothing either, so that nobody dilutes the share of the others by what he starts in a
+    /// container of his own; and it is never passed over in silence.
     pub is_unaccounted: bool,
 }
 
@@ -85,12 +90,16 @@ impl Surveyed {
     /// Whether the draft refuses it and the list in force does not ban it.
     #[must_use]
     pub fn is_newly_refused(&self) -> bool {
-        let (draft, in_force) = (refused_by_list(&self.draft.judgement), refused_by_list(&self.in_force));
+        let (draft, in_force) = (
+            refused_by_list(&self.draft.judgement),
+            refused_by_list(&self.in_force),
+        );
         // A node whose list is overdue may refuse everything today. That makes no ban an old one.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
     }
 
-    /// Whether the draft refuses it, or will once a ban takes effect or an exception ends, and the list in force does not, or later.
+    /// Whether the draft refuses it, or will once a ban takes effect or an exception ends, and the
+    /// list in force does not, or later.
     #[must_use]
     pub fn is_to_be_refused(&self) -> bool {
         let from = |judgement: &Judgement| {
@@ -99,9 +108,14 @@ impl Surveyed {
                 return Some(Timestamp::from_seconds(0));
             }
             let origin = self.subject.origin.as_ref().ok()?;
-            judgement.findings.iter().filter_map(|finding| finding.refuses_from(origin)).min()
+            judgement
+                .findings
+                .iter()
+                .filter_map(|finding| finding.refuses_from(origin))
+                .min()
         };
-        let is_ahead = from(&self.draft.judgement).is_some_and(|draft| from(&self.in_force).is_none_or(|in_force| draft < in_force));
+        let is_ahead = from(&self.draft.judgement)
+            .is_some_and(|draft| from(&self.in_force).is_none_or(|in_force| draft < in_force));
         self.is_newly_refused() || is_ahead
     }
 
@@ -129,25 +143,35 @@ impl Surveyed {
     #[must_use]
     pub fn called(&self) -> Option<&str> {
         match &self.subject.kind {
-            Kind::Container { id, names, .. } => Some(names.first().map_or(id.as_str(), |name| name.trim_start_matches('/'))),
+            Kind::Container { id, names, .. } => Some(
+                names
+                    .first()
+                    .map_or(id.as_str(), |name| name.trim_start_matches('/')),
+            ),
             Kind::Image => None,
         }
     }
 }
 
-/// The grounds of a refusal that a list gives; none for one that no list changes, or that only another list's absence gives.
+/// The grounds of a refusal that a list gives; none for one that no list changes, or that only
+/// another list's absence gives.
 fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     match &judgement.verdict {
         Verdict::Admit(_) => None,
         Verdict::Refuse(refusal) => match refusal.grounds() {
             grounds @ (Grounds::Banned | Grounds::OverdueList) => Some(grounds),
-            Grounds::CorruptStore | Grounds::MissingList | Grounds::UnknownImage | Grounds::NoImage | Grounds::Settings => None,
+            Grounds::CorruptStore
+            | Grounds::MissingList
+            | Grounds::UnknownImage
+            | Grounds::NoImage
+            | Grounds::Settings => None,
         },
     }
 }
 
-/// Surveys root's containers, or the caller's, for an installation of `draft`, whose head is `head`. On a node that is not this one (`paths` below another
-/// root), the containers whose state lies below that root.
+/// Surveys root's containers, or the caller's, for an installation of `draft`, whose head is
+/// `head`. On a node that is not this one (`paths` below another root), the containers whose state
+/// lies below that root.
 ///
 /// # Errors
 /// [`ListError`] when the draft cannot be read; a container that cannot be understood is no error.
@@ -158,7 +182,9 @@ pub fn survey(
     settings: Option<&Settings>,
     now: Timestamp,
 ) -> Result<Survey, ListError> {
-    let engines = settings.map(|settings| settings.engines.clone()).unwrap_or_default();
+    let engines = settings
+        .map(|settings| settings.engines.clone())
+        .unwrap_or_default();
     let mut node = Node::running(paths, &engines, Whose::Own);
     // Its engine's record may tell what no state does.
     if !node.unexplained.is_empty() {
@@ -166,15 +192,30 @@ pub fn survey(
     }
     let mut faults = Vec::new();
     let living = living(&node.containers(&mut faults), &node);
-    let lists = Lists::ask(draft, head, paths, settings, living.iter().map(|living| &living.subject), now)?;
+    let lists = Lists::ask(
+        draft,
+        head,
+        paths,
+        settings,
+        living.iter().map(|living| &living.subject),
+        now,
+    )?;
     let mut running = judged(living, &lists);
     // What is only shown is only read when there is something to show.
     for one in running.iter_mut().filter(|one| one.is_refused()) {
         name(one, &node.running);
         (one.draft, one.in_force) = lists.judge(&one.subject);
     }
-    let faults = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
-    Ok(Survey { draft: draft.path.to_owned(), running, faults })
+    let faults = node
+        .faults()
+        .into_iter()
+        .chain(faults.iter().map(|fault| line::causes(fault)))
+        .collect();
+    Ok(Survey {
+        draft: draft.path.to_owned(),
+        running,
+        faults,
+    })
 }
 
 /// A container that runs.
@@ -190,7 +231,11 @@ pub(super) struct Living<'a> {
 pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
     let instances = running::living(&node.running);
     let alive = |known: &Known<'a>| {
-        let running = known.running.filter(|running| instances.iter().any(|instance| instance.running == **running));
+        let running = known.running.filter(|running| {
+            instances
+                .iter()
+                .any(|instance| instance.running == **running)
+        });
         let is_trusted = match (running, known.unexplained) {
             (Some(running), _) => running.is_trusted(),
             (None, Some(unexplained)) => unexplained.is_trusted(),
@@ -198,7 +243,11 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
         };
         let subject = node.container(known);
         // It may have ended meanwhile.
-        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Living { running, is_trusted, subject })
+        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Living {
+            running,
+            is_trusted,
+            subject,
+        })
     };
     known.iter().filter_map(alive).collect()
 }
@@ -207,7 +256,11 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
 pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
     let running: Vec<_> = living.iter().filter_map(|living| living.running).collect();
     let mut pauses = pause::among(&running).into_iter();
-    let surveyed = |Living { running, is_trusted, subject }: Living<'_>| Surveyed {
+    let surveyed = |Living {
+                        running,
+                        is_trusted,
+                        subject,
+                    }: Living<'_>| Surveyed {
         is_pause: running.is_some() && pauses.next().unwrap_or(false),
         is_trusted,
         is_unaccounted: running.is_none() && subject.origin.is_err(),
@@ -218,8 +271,16 @@ pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed
 
 /// Adds what its engine calls a container.
 fn name(one: &mut Surveyed, running: &[RunningContainer]) {
-    let Kind::Container { id, names, .. } = &mut one.subject.kind else { return };
-    let running = running.iter().find(|running| running.id == *id && running.bundle == one.subject.place);
+    let Kind::Container { id, names, .. } = &mut one.subject.kind else {
+        return;
+    };
+    let running = running
+        .iter()
+        .find(|running| running.id == *id && running.bundle == one.subject.place);
     let bundle = running.and_then(|running| running.load_bundle().ok());
-    names.extend(bundle.as_ref().and_then(|bundle| lineage::called(bundle).ok().flatten()));
+    names.extend(
+        bundle
+            .as_ref()
+            .and_then(|bundle| lineage::called(bundle).ok().flatten()),
+    );
 }

@@ -1,10 +1,12 @@
 //! `embargoctl install`: is this list fit to be in force on this node, and how does it get there?
 //!
-//! In: a staged file (hostile: it may be forged, cut, swapped while it is read, a link or a FIFO). It is copied first, and the copy is checked, so that
-//! what was checked is what is installed; that is also why a second name of the file in somebody's hands, a hard link, does no harm. Then a plan is drawn
-//! (`plan`): every byte is checked, the list is compared with the one in force, and what it would do to the running containers is looked at. Then the
-//! plan is carried out (`carry_out`), or printed. A second run finds what is done and does the rest. Nothing here arms a node: without settings the gate
-//! goes on passing everything.
+//! In: a staged file (hostile: it may be forged, cut, swapped while it is read, a link or a FIFO).
+//! It is copied first, and the copy is checked, so that what was checked is what is installed; that
+//! is also why a second name of the file in somebody's hands, a hard link, does no harm. Then a
+//! plan is drawn (`plan`): every byte is checked, the list is compared with the one in force, and
+//! what it would do to the running containers is looked at. Then the plan is carried out
+//! (`carry_out`), or printed. A second run finds what is done and does the rest. Nothing here arms
+//! a node: without settings the gate goes on passing everything.
 
 mod carry_out;
 mod error;
@@ -38,11 +40,13 @@ use plan::{New, Plan};
 
 /// Check a list and put it in force on this node.
 ///
-/// Every byte and every signature is checked against the node's keyset, settings and floor. A list that lifts a ban needs the signatures of the keyset's
-/// lift threshold; one that would keep too many of the running containers from starting again is refused, unless it was built with
-/// --acknowledge-impact and has as many. Readers see the old list or the new one, whole. The list is kept twice, and either copy stands in if the other
-/// breaks; an older list never does. Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when it is not; 3 when a dry
-/// run cannot tell what it would refuse.
+/// Every byte and every signature is checked against the node's keyset, settings and floor. A list
+/// that lifts a ban needs the signatures of the keyset's lift threshold; one that would keep too
+/// many of the running containers from starting again is refused, unless it was built
+/// with --acknowledge-impact and has as many. Readers see the old list or the new one, whole. The
+/// list is kept twice, and either copy stands in if the other breaks; an older list never does.
+/// Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when
+/// it is not; 3 when a dry run cannot tell what it would refuse.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Check everything and print what would be done, step by step; do nothing.
@@ -74,32 +78,51 @@ const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 /// Installs a list, and tells the system log of it, or of why not.
 ///
 /// # Errors
-/// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in writing.
+/// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in
+/// writing.
 pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    let node = Node { paths, settings: settings.as_ref(), rules, now: Timestamp::now() };
+    let node = Node {
+        paths,
+        settings: settings.as_ref(),
+        rules,
+        now: Timestamp::now(),
+    };
     // The system log of this machine hears of this machine's list.
     let sockets = (paths.root == Path::new("/")).then(Sockets::system);
-    let done = if args.dry_run { dry_run(&args.file, &node) } else { install(&args.file, &node, sockets.as_ref()).map(Told::from) };
+    let done = if args.dry_run {
+        dry_run(&args.file, &node)
+    } else {
+        install(&args.file, &node, sockets.as_ref()).map(Told::from)
+    };
     done.map_err(CtlError::for_root)
 }
 
-/// Installs the list `staged`, tells the system log that listens on `sockets`, and returns what to print.
+/// Installs the list `staged`, tells the system log that listens on `sockets`, and returns what to
+/// print.
 ///
 /// # Errors
 /// As [`run`].
-pub fn install(staged: &Path, node: &Node<'_>, sockets: Option<&Sockets>) -> Result<String, CtlError> {
+pub fn install(
+    staged: &Path,
+    node: &Node<'_>,
+    sockets: Option<&Sockets>,
+) -> Result<String, CtlError> {
     // Whoever may not take the lock installs nothing, and is no event.
     let _lock = lock::take(&node.paths.state)?;
     let mut event = Installation::default();
     let done = put_in_force(staged, node, &mut event);
     if let Some(sockets) = sockets {
         match &done {
-            Ok(outcome) if outcome.is_new => installation::send(sockets, Ending::Done, &event, &outcome.title),
+            Ok(outcome) if outcome.is_new => {
+                installation::send(sockets, Ending::Done, &event, &outcome.title)
+            }
             // The same list once more, as configuration management does it every hour.
             Ok(_) => {}
-            Err(fault) => installation::send(sockets, Ending::Refused, &event, &line::causes(fault)),
+            Err(fault) => {
+                installation::send(sockets, Ending::Refused, &event, &line::causes(fault))
+            }
         }
     }
     done.map(|outcome| outcome.text)
@@ -115,14 +138,21 @@ struct Outcome {
     is_new: bool,
 }
 
-fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Result<Outcome, CtlError> {
+fn put_in_force(
+    staged: &Path,
+    node: &Node<'_>,
+    event: &mut Installation,
+) -> Result<Outcome, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     // The head first: what is not signed is not copied.
     let claimed = authenticate(staged, &file, size, node, &trust)?;
     let size = claimed.head.file_size();
     let draft = carry_out::copy(&file, size, node.paths)?;
-    let list = Reader { path: staged, bytes: draft.file() };
+    let list = Reader {
+        path: staged,
+        bytes: draft.file(),
+    };
     let found = authenticate(staged, draft.file(), size, node, &trust)?;
     event.edition = Some(found.head.edition);
     event.head = Some(found.digest);
@@ -137,10 +167,15 @@ fn put_in_force(staged: &Path, node: &Node<'_>, event: &mut Installation) -> Res
     carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
     let words = outcome::installed(&found, &judged, &trust, node);
     let is_new = !judged.plan.steps.is_empty();
-    Ok(Outcome { title: words.first().cloned().unwrap_or_default(), text: words.join("\n") + "\n", is_new })
+    Ok(Outcome {
+        title: words.first().cloned().unwrap_or_default(),
+        text: words.join("\n") + "\n",
+        is_new,
+    })
 }
 
-/// Checks everything, as an installation would, and says what it would do. Reads the staged file itself, and takes no lock: nothing is made anywhere.
+/// Checks everything, as an installation would, and says what it would do. Reads the staged file
+/// itself, and takes no lock: nothing is made anywhere.
 ///
 /// # Errors
 /// As [`run`].
@@ -148,11 +183,29 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
-    let list = Reader { path: staged, bytes: &file };
-    let judged = judge(New::of(&list, &found), node, &trust, &mut Installation::default())?;
-    let is_told = judged.survey.as_ref().is_none_or(|survey| survey.faults.is_empty() && survey.unknown() == 0);
+    let list = Reader {
+        path: staged,
+        bytes: &file,
+    };
+    let judged = judge(
+        New::of(&list, &found),
+        node,
+        &trust,
+        &mut Installation::default(),
+    )?;
+    let is_told = judged
+        .survey
+        .as_ref()
+        .is_none_or(|survey| survey.faults.is_empty() && survey.unknown() == 0);
     let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
-    Ok(Told { text, exit: if is_told { Exit::Clear } else { Exit::CouldNotTell } })
+    Ok(Told {
+        text,
+        exit: if is_told {
+            Exit::Clear
+        } else {
+            Exit::CouldNotTell
+        },
+    })
 }
 
 /// What a draft takes on a node.
@@ -183,15 +236,31 @@ pub enum Lifts {
     Unknown,
 }
 
-/// What an installation of the list `draft` would lift, however few keys signed it. Every byte of it is checked; nothing is made anywhere.
+/// What an installation of the list `draft` would lift, however few keys signed it. Every byte of
+/// it is checked; nothing is made anywhere.
 ///
 /// # Errors
 /// As [`run`], but for signatures that are missing.
-pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust: &Trust) -> Result<Prospect, CtlError> {
+pub fn prospect(
+    draft: &Reader<'_, File>,
+    claim: &Claim,
+    node: &Node<'_>,
+    trust: &Trust,
+) -> Result<Prospect, CtlError> {
     not_ahead(draft.path, &claim.head, trust, node.now)?;
     let progress = Progress::start("checking", claim.head.shape().bytes());
-    let Tally { good, .. } = trust.keyset.tally(&claim.text, &claim.signatures, trust.keyset.lift_threshold, Enough::All);
-    let new = New { list: draft, head: &claim.head, digest: claim.digest(), good };
+    let Tally { good, .. } = trust.keyset.tally(
+        &claim.text,
+        &claim.signatures,
+        trust.keyset.lift_threshold,
+        Enough::All,
+    );
+    let new = New {
+        list: draft,
+        head: &claim.head,
+        digest: claim.digest(),
+        good,
+    };
     let plan = plan::sketch(new, node, trust, &progress)?;
     let lifted = plan.lifted();
     let too_few = plan::enough(new, &plan, trust, &lifted).err();
@@ -201,7 +270,14 @@ pub fn prospect(draft: &Reader<'_, File>, claim: &Claim, node: &Node<'_>, trust:
         Some(_) | None => Lifts::Nothing,
     };
     let brought = plan.brought();
-    Ok(Prospect { lifts, needed: plan.needed, good, too_few, brought, impact: acknowledged(new, trust) })
+    Ok(Prospect {
+        lifts,
+        needed: plan.needed,
+        good,
+        too_few,
+        brought,
+        impact: acknowledged(new, trust),
+    })
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.
@@ -211,7 +287,12 @@ struct Judged {
 }
 
 /// Draws the plan, and refuses one that too many running containers would not survive.
-fn judge(new: New<'_>, node: &Node<'_>, trust: &Trust, event: &mut Installation) -> Result<Judged, CtlError> {
+fn judge(
+    new: New<'_>,
+    node: &Node<'_>,
+    trust: &Trust,
+    event: &mut Installation,
+) -> Result<Judged, CtlError> {
     let head = new.head;
     let progress = Progress::start("checking", head.shape().bytes());
     let drawn = plan::draw(new, node, trust, &progress, &mut event.lifted);
@@ -222,57 +303,97 @@ fn judge(new: New<'_>, node: &Node<'_>, trust: &Trust, event: &mut Installation)
     if plan.is_known || !plan.puts() {
         return Ok(Judged { plan, survey: None });
     }
-    let survey = impact::survey(new.list, head, node.paths, node.settings, node.now).map_err(error::of_list)?;
+    let survey = impact::survey(new.list, head, node.paths, node.settings, node.now)
+        .map_err(error::of_list)?;
     event.newly_refused = Some(survey.newly_refused().count());
     event.running = Some(survey.counted().count());
-    let limit = node.settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
+    let limit = node
+        .settings
+        .map_or(MAX_IMPACT, |settings| settings.max_impact);
     match survey.objection(limit, acknowledged(new, trust)) {
         Some(objection) => Err(error::of_impact(objection, &survey)),
-        None => Ok(Judged { plan, survey: Some(survey) }),
+        None => Ok(Judged {
+            plan,
+            survey: Some(survey),
+        }),
     }
 }
 
-/// What the signers say of the list's impact. That they know it takes as many of them as lifting a ban: with one stolen key alone nobody keeps all of a
-/// fleet's containers from starting again.
+/// What the signers say of the list's impact. That they know it takes as many of them as lifting a
+/// ban: with one stolen key alone nobody keeps all of a fleet's containers from starting again.
 fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
-    if new.good >= trust.keyset.lift_threshold { new.head.impact } else { Impact::Guarded }
+    if new.good >= trust.keyset.lift_threshold {
+        new.head.impact
+    } else {
+        Impact::Guarded
+    }
 }
 
-/// Opens a staged list: a regular file and no link, or nothing. A FIFO is not waited for. A hard link passes: the file is copied before it is checked, so
-/// whoever has it under another name can change it no more.
+/// Opens a staged list: a regular file and no link, or nothing. A FIFO is not waited for. A hard
+/// link passes: the file is copied before it is checked, so whoever has it under another name can
+/// change it no more.
 fn open(staged: &Path) -> Result<(File, u64), CtlError> {
     Ok(file::open(staged, Guard::NoLink)?)
 }
 
 /// Checks the head of the new list.
-fn authenticate(staged: &Path, file: &File, size: u64, node: &Node<'_>, trust: &Trust) -> Result<Authentic, CtlError> {
-    let list = Reader { path: staged, bytes: file };
-    let found = trust.authenticate(&list, size, Standing::Staged, Enough::All).map_err(error::of_list)?;
+fn authenticate(
+    staged: &Path,
+    file: &File,
+    size: u64,
+    node: &Node<'_>,
+    trust: &Trust,
+) -> Result<Authentic, CtlError> {
+    let list = Reader {
+        path: staged,
+        bytes: file,
+    };
+    let found = trust
+        .authenticate(&list, size, Standing::Staged, Enough::All)
+        .map_err(error::of_list)?;
     not_ahead(staged, &found.head, trust, node.now)?;
     Ok(found)
 }
 
-/// Refuses a list from the future: it would move the node's idea of the time. A clock that was never set, or is behind the floor, judges nothing: there
-/// a list may be as new as the keyset may be old, which no list key has the say of.
+/// Refuses a list from the future: it would move the node's idea of the time. A clock that was
+/// never set, or is behind the floor, judges nothing: there a list may be as new as the keyset may
+/// be old, which no list key has the say of.
 fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
-    let floor = trust.floor.map_or(Timestamp::from_seconds(0), |floor| floor.issued);
+    let floor = trust
+        .floor
+        .map_or(Timestamp::from_seconds(0), |floor| floor.issued);
     let is_set = now >= CLOCK_SET && floor <= now.plus(AHEAD);
-    let latest = if is_set { now.plus(AHEAD) } else { floor.max(trust.keyset.expires) };
+    let latest = if is_set {
+        now.plus(AHEAD)
+    } else {
+        floor.max(trust.keyset.expires)
+    };
     if head.issued <= latest {
         return Ok(());
     }
     let (path, clock) = (path.to_owned(), format!("this node's clock says {now}"));
     Err(match is_set {
         true => CtlError::with_hint(InstallError::Future(path, head.issued), clock),
-        false => CtlError::with_hint(InstallError::Clock(path, head.issued), format!("{clock}: set it")),
+        false => CtlError::with_hint(
+            InstallError::Clock(path, head.issued),
+            format!("{clock}: set it"),
+        ),
     })
 }
 
 /// The names that the keyset has for the keys that signed the list.
 fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
     let claim = store::claim(list, size).map_err(error::of_list)?;
-    let behind: Vec<_> = claim.signatures.iter().filter_map(|signature| signer(keyset, Role::List, &claim.text, signature)).collect();
-    Ok(keyset.keys_of(Role::List).filter(|key| behind.contains(key)).map(|key| key.name.clone()).collect())
+    let behind: Vec<_> = claim
+        .signatures
+        .iter()
+        .filter_map(|signature| signer(keyset, Role::List, &claim.text, signature))
+        .collect();
+    Ok(keyset
+        .keys_of(Role::List)
+        .filter(|key| behind.contains(key))
+        .map(|key| key.name.clone())
+        .collect())
 }
 
 #[cfg(test)]

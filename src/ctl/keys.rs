@@ -1,8 +1,9 @@
 //! Who may sign, and how are keys made and read?
 //!
-//! `keygen` makes a key pair; whose signatures count is `keyset`'s. Private keys are PKCS#8 PEM files as OpenSSL writes and reads them, mode 0600,
-//! never overwritten. A public key is read as the tool that made it writes it (`public`). Not done here: keys in key
-//! services and on tokens sign with their own tools; `list attach` takes their signatures.
+//! `keygen` makes a key pair; whose signatures count is `keyset`'s. Private keys are PKCS#8 PEM
+//! files as OpenSSL writes and reads them, mode 0600, never overwritten. A public key is read as
+//! the tool that made it writes it (`public`). Not done here: keys in key services and on tokens
+//! sign with their own tools; `list attach` takes their signatures.
 
 pub mod outside;
 pub mod pem;
@@ -64,8 +65,9 @@ pub enum NewAlgorithm {
 
 /// Make a key pair that signs lists.
 ///
-/// Writes the private key to FILE (PKCS#8 PEM, mode 0600) and the public key, one line for `keyset new`, to FILE.pub. Neither is ever overwritten. Keep
-/// the private key where the list is signed: nodes need only the keyset.
+/// Writes the private key to FILE (PKCS#8 PEM, mode 0600) and the public key, one line for
+/// `keyset new`, to FILE.pub. Neither is ever overwritten. Keep the private key where the list is
+/// signed: nodes need only the keyset.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
     /// Where the private key goes; the public key goes to FILE.pub.
@@ -92,7 +94,9 @@ pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
 /// # Errors
 /// What it should be.
 pub(super) fn span(text: &str) -> Result<u64, &'static str> {
-    clock::duration(text).filter(|span| *span > 0).ok_or("expected a span such as 12h or 14d")
+    clock::duration(text)
+        .filter(|span| *span > 0)
+        .ok_or("expected a span such as 12h or 14d")
 }
 
 /// Makes a key pair.
@@ -103,16 +107,29 @@ pub fn keygen(args: &KeygenArgs) -> Result<String, CtlError> {
     let name = name_of(args.name.as_deref(), &args.out)?;
     let public_path = with_suffix(&args.out, ".pub");
     let (signer, pem) = Signer::generate(args.algorithm)?;
-    let key = Key { role: Role::List, name, public: signer.public().clone() };
+    let key = Key {
+        role: Role::List,
+        name,
+        public: signer.public().clone(),
+    };
     write_new(&args.out, 0o600, pem.as_bytes())?;
     write_new(&public_path, 0o644, format!("{}\n", key.line()).as_bytes())?;
-    let (private, public) = (line::one_line(&args.out.to_string_lossy()), line::one_line(&public_path.to_string_lossy()));
-    Ok(format!("private key: {private} (keep it; nodes do not need it)\npublic key:  {public}\nname:        {}\n", key.name))
+    let (private, public) = (
+        line::one_line(&args.out.to_string_lossy()),
+        line::one_line(&public_path.to_string_lossy()),
+    );
+    Ok(format!(
+        "private key: {private} (keep it; nodes do not need it)\npublic key:  {public}\nname:        {}\n",
+        key.name
+    ))
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CtlError> {
     match replace::create(path, mode, bytes) {
-        Err(error) if error.is_there() => Err(CtlError::with_hint(KeyError::Exists(path.to_owned()), "choose another --out")),
+        Err(error) if error.is_there() => Err(CtlError::with_hint(
+            KeyError::Exists(path.to_owned()),
+            "choose another --out",
+        )),
         done => Ok(done?),
     }
 }
@@ -122,8 +139,20 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CtlError> {
 /// # Errors
 /// [`KeyError::Name`] when it can name no key.
 pub(super) fn name_of(given: Option<&str>, file: &Path) -> Result<String, KeyError> {
-    let name = given.map_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), str::to_owned);
-    if note::is_name(&name) { Ok(name) } else { Err(KeyError::Name(name)) }
+    let name = given.map_or_else(
+        || {
+            file.file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        },
+        str::to_owned,
+    );
+    if note::is_name(&name) {
+        Ok(name)
+    } else {
+        Err(KeyError::Name(name))
+    }
 }
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -1,8 +1,9 @@
 //! Whose signatures count, and how does that change?
 //!
-//! `new` and `next` make keysets, `sign`, `head` and `attach` put root keys' signatures on them, `verify` and `show` say what they are worth, and `rotate`
-//! brings a node from its keyset to a later one. A keyset that stands on a node is trusted there; every other is hostile until it was shown to follow
-//! from one that is trusted. Not done here: how a keyset travels.
+//! `new` and `next` make keysets, `sign`, `head` and `attach` put root keys' signatures on them,
+//! `verify` and `show` say what they are worth, and `rotate` brings a node from its keyset to a
+//! later one. A keyset that stands on a node is trusted there; every other is hostile until it was
+//! shown to follow from one that is trusted. Not done here: how a keyset travels.
 
 pub mod draft;
 pub mod next;
@@ -31,7 +32,10 @@ const NOTICE: u64 = 90 * 86_400;
 
 /// Commands on keysets.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "each shows the text of its `Args`, which is longer")]
+#[expect(
+    missing_docs,
+    reason = "each shows the text of its `Args`, which is longer"
+)]
 pub enum KeysetCommand {
     New(Box<draft::NewArgs>),
     Next(Box<next::NextArgs>),
@@ -69,9 +73,19 @@ impl fmt::Display for KeysetError {
             Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
             Self::Follow(path, _) => write!(f, "cannot trust keyset {path:?}"),
             Self::Unsigned(path, _) => write!(f, "cannot vouch for keyset {path:?}"),
-            Self::Other(path, number) => write!(f, "cannot trust keyset {path:?}: this node has another keyset {number}"),
-            Self::Stranded(path, _) => write!(f, "cannot rotate to {path:?}: the list in force would no longer be trusted"),
-            Self::TooMany(files) => write!(f, "cannot rotate through {files} keysets at once: at most {}", rotate::MAX_HOPS),
+            Self::Other(path, number) => write!(
+                f,
+                "cannot trust keyset {path:?}: this node has another keyset {number}"
+            ),
+            Self::Stranded(path, _) => write!(
+                f,
+                "cannot rotate to {path:?}: the list in force would no longer be trusted"
+            ),
+            Self::TooMany(files) => write!(
+                f,
+                "cannot rotate through {files} keysets at once: at most {}",
+                rotate::MAX_HOPS
+            ),
         }
     }
 }
@@ -104,16 +118,27 @@ pub fn run(command: &KeysetCommand, paths: &Paths) -> Result<String, CtlError> {
     }
 }
 
-/// What is to be said about a keyset that expires soon, or has: a line for people. It stays in force either way.
+/// What is to be said about a keyset that expires soon, or has: a line for people. It stays in
+/// force either way.
 #[must_use]
 pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
-    let Keyset { number, expires, .. } = keyset;
+    let Keyset {
+        number, expires, ..
+    } = keyset;
     let what = "it stays in force; make the next one: embargoctl keyset next";
     if now >= *expires {
-        return Some(format!("keyset {number} expired at {expires}, {} ago: {what}", amount(now.since(*expires) / 86_400, "day")));
+        return Some(format!(
+            "keyset {number} expired at {expires}, {} ago: {what}",
+            amount(now.since(*expires) / 86_400, "day")
+        ));
     }
     let left = expires.since(now);
-    (left <= NOTICE).then(|| format!("keyset {number} expires at {expires}, in {}: {what}", amount(left / 86_400, "day")))
+    (left <= NOTICE).then(|| {
+        format!(
+            "keyset {number} expires at {expires}, in {}: {what}",
+            amount(left / 86_400, "day")
+        )
+    })
 }
 
 /// What a keyset says otherwise than the one before it, a few words for each key and threshold.
@@ -122,8 +147,16 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut changes = Vec::new();
     for role in [Role::Root, Role::List] {
         let mut lacking = |verb, here: &Keyset, there: &Keyset| {
-            let is_there = |key: &Key| there.keys_of(role).any(|other| other.public.identity() == key.public.identity());
-            changes.extend(here.keys_of(role).filter(|key| !is_there(key)).map(|key| format!("{verb} {} key {}", role.word(), key.name)));
+            let is_there = |key: &Key| {
+                there
+                    .keys_of(role)
+                    .any(|other| other.public.identity() == key.public.identity())
+            };
+            changes.extend(
+                here.keys_of(role)
+                    .filter(|key| !is_there(key))
+                    .map(|key| format!("{verb} {} key {}", role.word(), key.name)),
+            );
         };
         lacking("removes", old, new);
         lacking("adds", new, old);
@@ -140,12 +173,15 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
-/// The names of the root keys of `keysets` that signed it, each once; where both have the key, by its name in the first.
+/// The names of the root keys of `keysets` that signed it, each once; where both have the key, by
+/// its name in the first.
 #[must_use]
 fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for signature in &signed.signatures {
-        let key = keysets.iter().find_map(|keyset| signer(keyset, Role::Root, &signed.text, signature));
+        let key = keysets
+            .iter()
+            .find_map(|keyset| signer(keyset, Role::Root, &signed.text, signature));
         if let Some(key) = key.filter(|key| !names.contains(&key.name)) {
             names.push(key.name.clone());
         }
@@ -153,19 +189,38 @@ fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     names
 }
 
-/// The key of this role that made a signature. Its own name counts: the one in the signature line is not signed, and whoever carries the file may change
-/// it.
+/// The key of this role that made a signature. Its own name counts: the one in the signature line
+/// is not signed, and whoever carries the file may change it.
 #[must_use]
-pub fn signer<'a>(keyset: &'a Keyset, role: Role, text: &str, signature: &Signature) -> Option<&'a Key> {
-    let made = |key: &&Key| note::tally(text, std::slice::from_ref(signature), &[(&key.name, &key.public)], 1, Enough::Threshold).good > 0;
+pub fn signer<'a>(
+    keyset: &'a Keyset,
+    role: Role,
+    text: &str,
+    signature: &Signature,
+) -> Option<&'a Key> {
+    let made = |key: &&Key| {
+        note::tally(
+            text,
+            std::slice::from_ref(signature),
+            &[(&key.name, &key.public)],
+            1,
+            Enough::Threshold,
+        )
+        .good
+            > 0
+    };
     keyset.keys_of(role).find(made)
 }
 
-/// What became of a signature that `key` made, or nobody: a line. It goes by the key's name, and says so when the signature line has another.
+/// What became of a signature that `key` made, or nobody: a line. It goes by the key's name, and
+/// says so when the signature line has another.
 #[must_use]
 pub fn signature_line(signature: &Signature, key: Option<&Key>, verdict: &str) -> String {
     match key.filter(|key| key.name != signature.name) {
-        Some(key) => format!("  {}: {verdict}; {} in the line is not the key's name", key.name, signature.name),
+        Some(key) => format!(
+            "  {}: {verdict}; {} in the line is not the key's name",
+            key.name, signature.name
+        ),
         None => format!("  {}: {verdict}", signature.name),
     }
 }

@@ -1,7 +1,8 @@
 //! What is an image made of?
 //!
-//! `embargoctl lineage IMAGE`. In: an image as [`ImageArgs`] takes it. Out: for each platform its digests and its layers with their chain IDs, the top
-//! one marked: that is what a ban of it as a base bans. Names are others' text and leave here escaped.
+//! `embargoctl lineage IMAGE`. In: an image as [`ImageArgs`] takes it. Out: for each platform its
+//! digests and its layers with their chain IDs, the top one marked: that is what a ban of it as a
+//! base bans. Names are others' text and leave here escaped.
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -28,33 +29,62 @@ pub struct Args {
 /// [`CtlError`] when the image cannot be found or read.
 pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     let found = args.image.find(paths)?;
-    Ok(if args.json { json(&found) } else { text(&found) })
+    Ok(if args.json {
+        json(&found)
+    } else {
+        text(&found)
+    })
 }
 
 fn text(found: &Images) -> String {
     let mut paragraphs: Vec<_> = found.images.iter().map(paragraph).collect();
     if !found.absent.is_empty() {
-        paragraphs.push(format!("not here    {}\n", line::one_line(&found.absent.join(", "))));
+        paragraphs.push(format!(
+            "not here    {}\n",
+            line::one_line(&found.absent.join(", "))
+        ));
     }
     paragraphs.join("\n")
 }
 
 fn paragraph(image: &FoundImage) -> String {
     let names: Vec<_> = image.names.iter().map(|name| line::name(name)).collect();
-    let named = if names.is_empty() { "(no name)".to_owned() } else { names.join(", ") };
-    let mut lines = vec![format!("image       {named}, from {}", image.places.join(" and "))];
+    let named = if names.is_empty() {
+        "(no name)".to_owned()
+    } else {
+        names.join(", ")
+    };
+    let mut lines = vec![format!(
+        "image       {named}, from {}",
+        image.places.join(" and ")
+    )];
     if let Some(platform) = &image.platform {
-        lines.push(format!("platform    {}", line::one_line(&platform.to_string())));
+        lines.push(format!(
+            "platform    {}",
+            line::one_line(&platform.to_string())
+        ));
     }
     lines.extend(image.image_id.map(|id| format!("image ID    {id}")));
-    lines.extend(image.manifests.iter().map(|(role, digest)| format!("{:<11} {digest}", role.word())));
+    lines.extend(
+        image
+            .manifests
+            .iter()
+            .map(|(role, digest)| format!("{:<11} {digest}", role.word())),
+    );
     match &image.chain {
         None => lines.push("layers      none: nothing can be built on it".to_owned()),
         Some(chain) => {
             let count = chain.layers().len();
-            lines.push(format!("layers      {count}, lowest first, as {}", image.evidence.word()));
+            lines.push(format!(
+                "layers      {count}, lowest first, as {}",
+                image.evidence.word()
+            ));
             for (at, (diff_id, chain_id)) in chain.layers().enumerate() {
-                let top = if at + 1 == count { "  <- top: what a ban as a base bans" } else { "" };
+                let top = if at + 1 == count {
+                    "  <- top: what a ban as a base bans"
+                } else {
+                    ""
+                };
                 let diff_id = diff_id.map_or_else(|| "not known".to_owned(), |id| id.to_string());
                 lines.push(format!("{:>9}   diff ID   {diff_id}", at + 1));
                 lines.push(format!("            chain ID  {chain_id}{top}"));
@@ -98,7 +128,10 @@ struct LayerReport {
 }
 
 fn json(found: &Images) -> String {
-    let report = Report { images: found.images.iter().map(ImageReport::new).collect(), absent: &found.absent };
+    let report = Report {
+        images: found.images.iter().map(ImageReport::new).collect(),
+        absent: &found.absent,
+    };
     crate::report::json::pretty(&report) + "\n"
 }
 
@@ -113,10 +146,16 @@ impl<'a> ImageReport<'a> {
             manifests: image
                 .manifests
                 .iter()
-                .map(|(role, digest)| DigestReport { role: role.word(), digest: digest.to_string() })
+                .map(|(role, digest)| DigestReport {
+                    role: role.word(),
+                    digest: digest.to_string(),
+                })
                 .collect(),
             layers: layers
-                .map(|(diff_id, chain_id)| LayerReport { diff_id: diff_id.map(|id| id.to_string()), chain_id: chain_id.to_string() })
+                .map(|(diff_id, chain_id)| LayerReport {
+                    diff_id: diff_id.map(|id| id.to_string()),
+                    chain_id: chain_id.to_string(),
+                })
                 .collect(),
             top_chain_id: image.chain.as_ref().map(|chain| chain.top().to_string()),
             evidence: image.evidence.word(),
@@ -136,14 +175,28 @@ mod tests {
         let image = FoundImage {
             names: vec!["docker.io/library/debian:12".to_owned(), "a\nb".to_owned()],
             places: vec!["docker in /var/lib/docker".to_owned()],
-            platform: Some(Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: None }),
+            platform: Some(Platform {
+                os: "linux".to_owned(),
+                architecture: "arm64".to_owned(),
+                variant: None,
+            }),
             image_id: Some(ImageId(id("config"))),
             manifests: vec![(Role::Manifest, id("manifest")), (Role::Index, id("index"))],
             chain: Chain::from_diff_ids(vec![DiffId(id("one")), DiffId(id("two"))]),
             evidence: Sureness::Recorded,
         };
-        let empty = FoundImage { names: Vec::new(), platform: None, image_id: None, manifests: Vec::new(), chain: None, ..image.clone() };
-        Images { images: vec![image, empty], absent: vec!["linux/s390x".to_owned()] }
+        let empty = FoundImage {
+            names: Vec::new(),
+            platform: None,
+            image_id: None,
+            manifests: Vec::new(),
+            chain: None,
+            ..image.clone()
+        };
+        Images {
+            images: vec![image, empty],
+            absent: vec!["linux/s390x".to_owned()],
+        }
     }
 
     #[test]
@@ -178,14 +231,20 @@ not here    linux/s390x
     #[test]
     fn a_layer_of_which_the_stacks_name_is_all_that_is_known_is_shown_by_it() {
         let id = ChainId(Digest::of(b"top"));
-        let image = FoundImage { chain: Chain::from_chain_ids(vec![id]), ..found().images.remove(0) };
+        let image = FoundImage {
+            chain: Chain::from_chain_ids(vec![id]),
+            ..found().images.remove(0)
+        };
         let shown = paragraph(&image);
         let expected = format!(
             "layers      1, lowest first, as recorded\n        1   diff ID   not known\n            chain ID  {id}  <- top: what a ban as a base bans\n"
         );
         assert!(shown.ends_with(&expected), "{shown}");
         let report = serde_json::to_value(ImageReport::new(&image)).unwrap();
-        assert_eq!(report["layers"], serde_json::json!([{ "diff_id": null, "chain_id": id.to_string() }]));
+        assert_eq!(
+            report["layers"],
+            serde_json::json!([{ "diff_id": null, "chain_id": id.to_string() }])
+        );
     }
 
     #[test]
@@ -194,8 +253,16 @@ not here    linux/s390x
         let image = &report["images"][0];
         assert_eq!(image["layers"][1]["chain_id"], image["top_chain_id"]);
         assert_eq!(
-            (&image["platform"], &image["manifests"][1]["role"], &report["absent"][0]),
-            (&"linux/arm64".into(), &"index".into(), &"linux/s390x".into())
+            (
+                &image["platform"],
+                &image["manifests"][1]["role"],
+                &report["absent"][0]
+            ),
+            (
+                &"linux/arm64".into(),
+                &"index".into(),
+                &"linux/s390x".into()
+            )
         );
         assert_eq!(report["images"][1]["image_id"], serde_json::Value::Null);
     }

@@ -1,8 +1,9 @@
 //! How is a list made, signed and read?
 //!
-//! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every byte and every signature, `show` says what a list
-//! bans, `lint` what is wrong with a source, `preview` what a list would do on this node. The list is one file; signing rewrites its head and copies
-//! the rest. Lists are hostile until they are verified; `show` says so.
+//! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every
+//! byte and every signature, `show` says what a list bans, `lint` what is wrong with a source,
+//! `preview` what a list would do on this node. The list is one file; signing rewrites its head and
+//! copies the rest. Lists are hostile until they are verified; `show` says so.
 
 mod build;
 pub(super) mod diff;
@@ -35,7 +36,10 @@ pub use rebuild::RebuildError;
 
 /// Commands on lists.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "each shows the text of its `Args`, which is longer")]
+#[expect(
+    missing_docs,
+    reason = "each shows the text of its `Args`, which is longer"
+)]
 pub enum ListCommand {
     Build(Box<build::Args>),
     Sign(sign::SignArgs),
@@ -71,9 +75,16 @@ impl fmt::Display for AuthoringError {
             Self::Source(error) => error.fmt(f),
             Self::Compile(error) => error.fmt(f),
             Self::Rebuild(error) => error.fmt(f),
-            Self::Expires => f.write_str("cannot build the list: it would expire before it is issued"),
-            Self::Occupied(path) => write!(f, "cannot replace {path:?} by a list: it is something else"),
-            Self::Origin(origin) => write!(f, "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"),
+            Self::Expires => {
+                f.write_str("cannot build the list: it would expire before it is issued")
+            }
+            Self::Occupied(path) => {
+                write!(f, "cannot replace {path:?} by a list: it is something else")
+            }
+            Self::Origin(origin) => write!(
+                f,
+                "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"
+            ),
         }
     }
 }
@@ -110,20 +121,38 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
 
 /// The command that signs a list.
 pub(super) fn signing(path: &Path) -> String {
-    format!("embargoctl list sign --key KEY {}", line::name(&path.to_string_lossy()))
+    format!(
+        "embargoctl list sign --key KEY {}",
+        line::name(&path.to_string_lossy())
+    )
 }
 
 /// The keys of a keyset that have yet to sign a list which too few signed, and how: a hint.
 pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
-    let (ListError::Signatures(path, tally) | ListError::NotInstalled(path, tally)) = error else { return None };
+    let (ListError::Signatures(path, tally) | ListError::NotInstalled(path, tally)) = error else {
+        return None;
+    };
     let (_, _, claim) = open(path).ok()?;
     let has_signed = |key: &&Key| {
-        let by_it = |known: &Signature| known.id == key.public.id(&key.name) && key.public.verifies(claim.text.as_bytes(), &known.bytes);
+        let by_it = |known: &Signature| {
+            known.id == key.public.id(&key.name)
+                && key.public.verifies(claim.text.as_bytes(), &known.bytes)
+        };
         claim.signatures.iter().any(by_it)
     };
-    let names: Vec<_> = keyset.keys_of(Role::List).filter(|key| !has_signed(key)).map(|key| key.name.as_str()).collect();
+    let names: Vec<_> = keyset
+        .keys_of(Role::List)
+        .filter(|key| !has_signed(key))
+        .map(|key| key.name.as_str())
+        .collect();
     let missing = tally.wanted.saturating_sub(tally.good);
-    (!names.is_empty()).then(|| format!("{missing} more of {} to sign: {}", names.join(", "), signing(path)))
+    (!names.is_empty()).then(|| {
+        format!(
+            "{missing} more of {} to sign: {}",
+            names.join(", "),
+            signing(path)
+        )
+    })
 }
 
 /// Opens a list and takes its head apart. Nothing of it is trusted.
@@ -131,7 +160,11 @@ fn open(path: &Path) -> Result<(File, u64, Claim), ListError> {
     let (file, size) = file::open(path, Guard::Any)?;
     let claim = store::claim(&Reader { path, bytes: &file }, size)?;
     if size != claim.head.file_size() {
-        return Err(ListError::Size(path.to_owned(), size, claim.head.file_size()));
+        return Err(ListError::Size(
+            path.to_owned(),
+            size,
+            claim.head.file_size(),
+        ));
     }
     Ok((file, size, claim))
 }

@@ -1,8 +1,9 @@
 //! Is anybody else changing what this node trusts?
 //!
-//! In: the folder of the node's list. Out: a lock on it, held until it is dropped or its process ends. Whatever compares the list, the floor and the
-//! keyset with one another and then changes one of them holds it: `install` and `keyset rotate`. Readers need no lock, every file is replaced whole.
-//! Not covered: who puts a file there by other means does not ask.
+//! In: the folder of the node's list. Out: a lock on it, held until it is dropped or its process
+//! ends. Whatever compares the list, the floor and the keyset with one another and then changes one
+//! of them holds it: `install` and `keyset rotate`. Readers need no lock, every file is replaced
+//! whole. Not covered: who puts a file there by other means does not ask.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -30,7 +31,10 @@ pub enum LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy(lock) => write!(f, "cannot change this node's list: another command holds {lock:?}"),
+            Self::Busy(lock) => write!(
+                f,
+                "cannot change this node's list: another command holds {lock:?}"
+            ),
             Self::Folder(folder, _) => write!(f, "cannot use {folder:?}"),
         }
     }
@@ -45,16 +49,27 @@ impl std::error::Error for LockError {
     }
 }
 
-/// Takes the lock in the folder `state`, which is made where it is missing. Waits half a minute for another command.
+/// Takes the lock in the folder `state`, which is made where it is missing. Waits half a minute for
+/// another command.
 ///
 /// # Errors
 /// [`LockError`].
 pub fn take(state: &Path) -> Result<Flock<File>, CtlError> {
     let fault = |error| LockError::Folder(state.to_owned(), error);
-    DirBuilder::new().recursive(true).mode(0o755).create(state).map_err(fault)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(state)
+        .map_err(fault)?;
     let path = state.join(".lock");
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path);
+    let open = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(&path);
     let mut file = open.map_err(fault)?;
     let pause = Duration::from_millis(100);
     for _ in 0..PATIENCE.as_millis() / pause.as_millis() {

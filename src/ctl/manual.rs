@@ -1,7 +1,9 @@
 //! Does the manual page tell every command and option of `embargoctl`, and none that is not there?
 //!
-//! In: the command line as clap knows it, and the text of `packaging/man/embargoctl.8`. Each command has a section of its own; the options that say which
-//! image is meant stand once for all commands that take them. No section has an option twice. Not checked: whether what the page says of them is true.
+//! In: the command line as clap knows it, and the text of `packaging/man/embargoctl.8`. Each
+//! command has a section of its own; the options that say which image is meant stand once for all
+//! commands that take them. No section has an option twice. Not checked: whether what the page says
+//! of them is true.
 
 use clap::{Arg, Command, CommandFactory};
 
@@ -13,22 +15,32 @@ const SHARED: &str = "Naming an image";
 /// The lines of a section, up to the next one.
 fn section(title: &str) -> Vec<&'static str> {
     let is_title = |line: &&str| line.starts_with(".Ss ") || line.starts_with(".Sh ");
-    let mut lines = PAGE.lines().skip_while(|line| !is_title(line) || !titles(line[4..].trim(), title));
+    let mut lines = PAGE
+        .lines()
+        .skip_while(|line| !is_title(line) || !titles(line[4..].trim(), title));
     assert!(lines.next().is_some(), "no section {title:?}");
     lines.take_while(|line| !is_title(line)).collect()
 }
 
 /// Whether a heading is that of the section, its operands aside: `ban Ar image` is that of `ban`.
 fn titles(heading: &str, title: &str) -> bool {
-    heading == title || [" Ar ", " Op "].iter().any(|macro_name| heading.starts_with(&format!("{title}{macro_name}")))
+    heading == title
+        || [" Ar ", " Op "]
+            .iter()
+            .any(|macro_name| heading.starts_with(&format!("{title}{macro_name}")))
 }
 
 /// What the lines say about one option: its own line, and those up to the next.
 fn told(lines: &[&'static str], long: &str) -> Option<String> {
     let flag = format!(".It Fl -{long}");
-    let is_flag = |line: &str| line.strip_prefix(&flag).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let is_flag = |line: &str| {
+        line.strip_prefix(&flag)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
     let at = lines.iter().position(|line| is_flag(line))?;
-    let length = lines[at + 1..].iter().position(|line| line.starts_with(".It") || line.starts_with(".El"))?;
+    let length = lines[at + 1..]
+        .iter()
+        .position(|line| line.starts_with(".It") || line.starts_with(".El"))?;
     Some(lines[at..=at + length].join("\n"))
 }
 
@@ -36,7 +48,11 @@ fn told(lines: &[&'static str], long: &str) -> Option<String> {
 fn commands(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
     for below in command.get_subcommands() {
         let words = format!("{words} {}", below.get_name()).trim().to_owned();
-        if below.has_subcommands() { commands(below, &words, found) } else { found.push((words, below.clone())) }
+        if below.has_subcommands() {
+            commands(below, &words, found)
+        } else {
+            found.push((words, below.clone()))
+        }
     }
 }
 
@@ -47,7 +63,9 @@ fn all_commands() -> Vec<(String, Command)> {
 }
 
 fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
-    command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument)))
+    command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_long()?, argument)))
 }
 
 #[test]
@@ -55,38 +73,78 @@ fn every_command_and_option_stands_in_the_manual() {
     for (words, command) in all_commands() {
         let own = section(&words);
         for (long, argument) in options(&command) {
-            let shared = || section(SHARED).into_iter().filter(|_| own.iter().any(|line| line.contains(SHARED))).collect::<Vec<_>>();
-            let text = told(&own, long).or_else(|| told(&shared(), long)).unwrap_or_else(|| panic!("{words} --{long} is missing"));
-            for default in argument.get_default_values().iter().filter_map(|value| value.to_str()) {
-                assert!(text.contains(default), "{words} --{long}: its default {default:?} is missing");
+            let shared = || {
+                section(SHARED)
+                    .into_iter()
+                    .filter(|_| own.iter().any(|line| line.contains(SHARED)))
+                    .collect::<Vec<_>>()
+            };
+            let text = told(&own, long)
+                .or_else(|| told(&shared(), long))
+                .unwrap_or_else(|| panic!("{words} --{long} is missing"));
+            for default in argument
+                .get_default_values()
+                .iter()
+                .filter_map(|value| value.to_str())
+            {
+                assert!(
+                    text.contains(default),
+                    "{words} --{long}: its default {default:?} is missing"
+                );
             }
-            for value in argument.get_possible_values().iter().filter(|_| argument.get_action().takes_values()) {
-                assert!(text.contains(value.get_name()), "{words} --{long}: its value {:?} is missing", value.get_name());
+            for value in argument
+                .get_possible_values()
+                .iter()
+                .filter(|_| argument.get_action().takes_values())
+            {
+                assert!(
+                    text.contains(value.get_name()),
+                    "{words} --{long}: its value {:?} is missing",
+                    value.get_name()
+                );
             }
         }
     }
     for (long, _) in options(&super::Cli::command()) {
-        assert!(told(&section("DESCRIPTION"), long).is_some(), "--{long} is missing");
+        assert!(
+            told(&section("DESCRIPTION"), long).is_some(),
+            "--{long} is missing"
+        );
     }
 }
 
 #[test]
 fn no_option_stands_in_the_manual_that_is_not_there_or_stands_there_twice() {
     let flags = |lines: Vec<&'static str>| {
-        let all = lines.into_iter().filter_map(|line| line.strip_prefix(".It Fl -"));
-        all.map(|rest| rest.split(' ').next().unwrap_or_default()).collect::<Vec<_>>()
+        let all = lines
+            .into_iter()
+            .filter_map(|line| line.strip_prefix(".It Fl -"));
+        all.map(|rest| rest.split(' ').next().unwrap_or_default())
+            .collect::<Vec<_>>()
     };
     let commands = all_commands();
     for (words, command) in &commands {
         for flag in flags(section(words)) {
-            assert!(options(command).any(|(long, _)| long == flag), "{words} has no --{flag}");
+            assert!(
+                options(command).any(|(long, _)| long == flag),
+                "{words} has no --{flag}"
+            );
         }
         let mut own = flags(section(words));
         own.sort_unstable();
-        let twice: Vec<_> = own.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let twice: Vec<_> = own
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0])
+            .collect();
         assert!(twice.is_empty(), "{words} has these twice: {twice:?}");
     }
     for flag in flags(section(SHARED)) {
-        assert!(commands.iter().any(|(_, command)| options(command).any(|(long, _)| long == flag)), "no command has --{flag}");
+        assert!(
+            commands
+                .iter()
+                .any(|(_, command)| options(command).any(|(long, _)| long == flag)),
+            "no command has --{flag}"
+        );
     }
 }

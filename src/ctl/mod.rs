@@ -1,8 +1,9 @@
 //! What does `embargoctl` do?
 //!
-//! Keys, authoring and signing lists, and a node's upkeep. In: the words typed by a person. Out: what was asked for on standard output, or one line
-//! that says why not, a hint what to do about it, and an exit status. Each command is a file here with its `Args` and a `run` that returns the text
-//! to print; printing and exit statuses are this file's. No command uses the network.
+//! Keys, authoring and signing lists, and a node's upkeep. In: the words typed by a person. Out:
+//! what was asked for on standard output, or one line that says why not, a hint what to do about
+//! it, and an exit status. Each command is a file here with its `Args` and a `run` that returns the
+//! text to print; printing and exit statuses are this file's. No command uses the network.
 
 pub mod ban;
 pub mod check;
@@ -38,12 +39,18 @@ use crate::sys::replace::WriteError;
 
 /// Author, sign and install the list of banned images.
 ///
-/// On a laptop: `keygen` and `keyset new`; `lineage` shows an image, `ban` and `except` write the source; `list lint` finds mistakes in it, `list build`
-/// compiles it, `list diff` shows what changes; `list sign` signs, `list attach` takes a signature made elsewhere. On a node, as root: `list verify`,
-/// `list preview`, `install`, `keyset rotate`. A list is a file; how it travels from one to the other does not matter, its signatures are checked on
-/// every container start.
+/// On a laptop: `keygen` and `keyset new`; `lineage` shows an image, `ban` and `except` write the
+/// source; `list lint` finds mistakes in it, `list build` compiles it, `list diff` shows what
+/// changes; `list sign` signs, `list attach` takes a signature made elsewhere. On a node, as root:
+/// `list verify`, `list preview`, `install`, `keyset rotate`. A list is a file; how it travels from
+/// one to the other does not matter, its signatures are checked on every container start.
 #[derive(Debug, Parser)]
-#[command(name = "embargoctl", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "embargoctl",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 struct Cli {
     /// Work on the node whose file system is mounted at DIR instead of this one.
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
@@ -89,15 +96,28 @@ impl CtlError {
     fn for_root(self) -> Self {
         let (mut cause, mut is_denied) = (self.source(), false);
         while let Some(error) = cause {
-            is_denied |= error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+            is_denied |= error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
             cause = error.source();
         }
-        if is_denied && !process::is_privileged() { Self { hint: Some("run as root".to_owned()), ..self } } else { self }
+        if is_denied && !process::is_privileged() {
+            Self {
+                hint: Some("run as root".to_owned()),
+                ..self
+            }
+        } else {
+            self
+        }
     }
 
     /// The failure `cause`, with what to do about it.
     pub fn with_hint(cause: impl Error + Send + Sync + 'static, hint: impl Into<String>) -> Self {
-        Self { cause: Box::new(cause), details: Vec::new(), hint: Some(hint.into()) }
+        Self {
+            cause: Box::new(cause),
+            details: Vec::new(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// What failed, where it is of this kind.
@@ -157,14 +177,18 @@ plain_errors!(
 pub struct Told {
     /// The text to print.
     text: String,
-    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`] of a preview, [`Exit::CouldNotTell`] of
-    /// that and of a dry run, and [`Exit::Failed`] of a linter.
+    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`]
+    /// of a preview, [`Exit::CouldNotTell`] of that and of a dry run, and [`Exit::Failed`] of a
+    /// linter.
     exit: Exit,
 }
 
 impl From<String> for Told {
     fn from(text: String) -> Self {
-        Self { text, exit: Exit::Clear }
+        Self {
+            text,
+            exit: Exit::Clear,
+        }
     }
 }
 
@@ -173,7 +197,11 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(refusal) => {
-            let exit = if refusal.use_stderr() { Exit::Usage } else { Exit::Clear };
+            let exit = if refusal.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Clear
+            };
             // Help into a closed pipe is nobody's failure.
             drop(refusal.print());
             return exit;
@@ -196,17 +224,24 @@ pub(crate) fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &s
 
 fn fail(error: &CtlError) -> Exit {
     report::failure("embargoctl", error);
-    error.details.iter().for_each(|detail| report::remark(detail));
+    error
+        .details
+        .iter()
+        .for_each(|detail| report::remark(detail));
     error.hint().into_iter().for_each(report::hint);
     Exit::Failed
 }
 
 impl Cli {
-    /// The node's paths: below the folder named here, else those that the gate would use for this caller.
+    /// The node's paths: below the folder named here, else those that the gate would use for this
+    /// caller.
     fn paths(&self) -> Paths {
         match &self.root {
             Some(root) => Paths::below(root),
-            None => Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged()),
+            None => Paths::for_caller(
+                std::env::var_os("EMBARGO_ROOT").as_deref(),
+                process::is_privileged(),
+            ),
         }
     }
 

@@ -1,10 +1,12 @@
 //! How far is a long piece of work?
 //!
-//! In: what is done, how much of it there is, and each step forward. Out: a bar on standard error, from the moment on at which the work has taken long
-//! enough that somebody may wonder; it is gone before a result or an error is printed. `report` is the one place that prints, and stays it: a bar is
-//! no output but an appearance, drawn and wiped again by indicatif, and only for a person at a terminal. Into a pipe, a file, a terminal that cannot
-//! move its cursor (`TERM=dumb`) nothing is written at all. The bar has no colour, so there is none to turn off, and does not hide the cursor, so a
-//! work that is interrupted leaves the terminal as it was.
+//! In: what is done, how much of it there is, and each step forward. Out: a bar on standard error,
+//! from the moment on at which the work has taken long enough that somebody may wonder; it is gone
+//! before a result or an error is printed. `report` is the one place that prints, and stays it: a
+//! bar is no output but an appearance, drawn and wiped again by indicatif, and only for a person at
+//! a terminal. Into a pipe, a file, a terminal that cannot move its cursor (`TERM=dumb`) nothing is
+//! written at all. The bar has no colour, so there is none to turn off, and does not hide the
+//! cursor, so a work that is interrupted leaves the terminal as it was.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +37,13 @@ impl Progress {
     /// Begins `what` ("checking"), which has `total` steps, of bytes, digests or anything else.
     #[must_use]
     pub fn start(what: &'static str, total: u64) -> Self {
-        Self { what, begun: Instant::now(), total: AtomicU64::new(total), done: AtomicU64::new(0), bar: OnceLock::new() }
+        Self {
+            what,
+            begun: Instant::now(),
+            total: AtomicU64::new(total),
+            done: AtomicU64::new(0),
+            bar: OnceLock::new(),
+        }
     }
 
     /// So many more steps are to be done.
@@ -43,7 +51,8 @@ impl Progress {
         self.total.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// So many more steps are done. Cheap enough for a step of some nanoseconds; any thread may take it.
+    /// So many more steps are done. Cheap enough for a step of some nanoseconds; any thread may
+    /// take it.
     pub fn advance(&self, steps: u64) {
         let before = self.done.fetch_add(steps, Ordering::Relaxed);
         let (done, total) = (before + steps, self.total.load(Ordering::Relaxed));
@@ -69,6 +78,8 @@ impl Watch for Progress {
 
 fn bar(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("=> ")).with_message(what)
+    let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent}%")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style.progress_chars("=> "))
+        .with_message(what)
 }

@@ -1,8 +1,9 @@
 //! Who signs a list or a keyset, and how does a signature made elsewhere get into it?
 //!
-//! In: the text of a signed note, and a private key in a file, or a public key and what some other tool wrote when it signed that text. Out: one more
-//! signature, checked: one that does not verify is never attached, and what is wrong with it is said as exactly as can be told. Lists and keysets
-//! share this; where they keep the signature is their own.
+//! In: the text of a signed note, and a private key in a file, or a public key and what some other
+//! tool wrote when it signed that text. Out: one more signature, checked: one that does not verify
+//! is never attached, and what is wrong with it is said as exactly as can be told. Lists and
+//! keysets share this; where they keep the signature is their own.
 
 use std::fmt;
 use std::io::Read;
@@ -32,7 +33,8 @@ pub struct PrivateKey {
     /// The private key.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The key's name in the keyset; that in FILE.pub, or of FILE without its extension, when left out.
+    /// The key's name in the keyset; that in FILE.pub, or of FILE without its extension, when left
+    /// out.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
@@ -40,7 +42,8 @@ pub struct PrivateKey {
 /// A signature that was made elsewhere.
 #[derive(Debug, Args)]
 pub struct OutsideSignature {
-    /// The public key: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM.
+    /// The public key: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in
+    /// PEM.
     #[arg(long, value_name = "PUB")]
     key: PathBuf,
     /// The key's name in the keyset; that in PUB, or of PUB without its extension, when left out.
@@ -108,7 +111,8 @@ pub enum SigningError {
     Namespace(PathBuf, String),
     /// A signature of a token that nobody touched.
     Untouched(PathBuf),
-    /// The key signed something like the text: the file, the key's name, the text, how what was signed differs from it.
+    /// The key signed something like the text: the file, the key's name, the text, how what was
+    /// signed differs from it.
     Altered(PathBuf, String, What, &'static str),
     /// It is not the key's over the text: the file, the key's name, the text.
     Foreign(PathBuf, String, What),
@@ -117,9 +121,15 @@ pub enum SigningError {
 impl fmt::Display for SigningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full(file) => write!(f, "cannot sign {file:?}: it has no room for another signature"),
+            Self::Full(file) => write!(
+                f,
+                "cannot sign {file:?}: it has no room for another signature"
+            ),
             Self::Unusable(file, fault) => write!(f, "cannot attach {file:?}: {fault}"),
-            Self::Note(file) => write!(f, "cannot attach {file:?}: it is no signature, but what is signed"),
+            Self::Note(file) => write!(
+                f,
+                "cannot attach {file:?}: it is no signature, but what is signed"
+            ),
             Self::Form(file, name, algorithm) => {
                 write!(
                     f,
@@ -127,13 +137,29 @@ impl fmt::Display for SigningError {
                     algorithm.word()
                 )
             }
-            Self::OtherKey(file, other, wanted) => write!(f, "cannot attach {file:?}: {other} made it, not {wanted}"),
-            Self::Namespace(file, namespace) => {
-                write!(f, "cannot attach {file:?}: it was made for the namespace {namespace:?}, not {NAMESPACE}")
+            Self::OtherKey(file, other, wanted) => {
+                write!(f, "cannot attach {file:?}: {other} made it, not {wanted}")
             }
-            Self::Untouched(file) => write!(f, "cannot attach {file:?}: nobody touched the token when it signed"),
-            Self::Altered(file, name, what, how) => write!(f, "cannot attach {file:?}: {name} signed {} {how}", what.text()),
-            Self::Foreign(file, name, what) => write!(f, "cannot attach {file:?}: it is not the signature of {name} over {}", what.text()),
+            Self::Namespace(file, namespace) => {
+                write!(
+                    f,
+                    "cannot attach {file:?}: it was made for the namespace {namespace:?}, not {NAMESPACE}"
+                )
+            }
+            Self::Untouched(file) => write!(
+                f,
+                "cannot attach {file:?}: nobody touched the token when it signed"
+            ),
+            Self::Altered(file, name, what, how) => write!(
+                f,
+                "cannot attach {file:?}: {name} signed {} {how}",
+                what.text()
+            ),
+            Self::Foreign(file, name, what) => write!(
+                f,
+                "cannot attach {file:?}: it is not the signature of {name} over {}",
+                what.text()
+            ),
         }
     }
 }
@@ -144,14 +170,27 @@ impl std::error::Error for SigningError {}
 ///
 /// # Errors
 /// [`keys::KeyError`] and errors in reading the key.
-pub fn sign(with: &PrivateKey, subject: &Subject<'_>) -> Result<(Key, Option<Signature>), CtlError> {
+pub fn sign(
+    with: &PrivateKey,
+    subject: &Subject<'_>,
+) -> Result<(Key, Option<Signature>), CtlError> {
     let signer = Signer::load(&with.key)?;
     let name = match &with.name {
         Some(name) => name_of(Some(name), &with.key)?,
-        None => name_beside(&with.key, signer.public()).map_or_else(|| name_of(None, &with.key), Ok)?,
+        None => {
+            name_beside(&with.key, signer.public()).map_or_else(|| name_of(None, &with.key), Ok)?
+        }
     };
     let bytes = signer.sign(subject.text.as_bytes())?;
-    Ok(first(Key { role: Role::List, name, public: signer.public().clone() }, bytes, subject))
+    Ok(first(
+        Key {
+            role: Role::List,
+            name,
+            public: signer.public().clone(),
+        },
+        bytes,
+        subject,
+    ))
 }
 
 /// The name in the `.pub` file beside a private key, when that is really its public key.
@@ -164,7 +203,10 @@ fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
 ///
 /// # Errors
 /// [`SigningError`], [`keys::KeyError`] and errors in reading the files.
-pub fn attach(made: &OutsideSignature, subject: &Subject<'_>) -> Result<(Key, Option<Signature>), CtlError> {
+pub fn attach(
+    made: &OutsideSignature,
+    subject: &Subject<'_>,
+) -> Result<(Key, Option<Signature>), CtlError> {
     let mut key = keys::public_key(&made.key)?;
     if let Some(name) = &made.name {
         key.name = name_of(Some(name), &made.key)?;
@@ -175,8 +217,14 @@ pub fn attach(made: &OutsideSignature, subject: &Subject<'_>) -> Result<(Key, Op
 
 /// The signature, unless the key has signed already.
 fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signature>) {
-    let signature = Signature { id: key.public.id(&key.name), name: key.name.clone(), bytes };
-    let by_this_key = |known: &Signature| known.id == signature.id && key.public.verifies(subject.text.as_bytes(), &known.bytes);
+    let signature = Signature {
+        id: key.public.id(&key.name),
+        name: key.name.clone(),
+        bytes,
+    };
+    let by_this_key = |known: &Signature| {
+        known.id == signature.id && key.public.verifies(subject.text.as_bytes(), &known.bytes)
+    };
     let has_signed = subject.signatures.iter().any(by_this_key);
     (key, (!has_signed).then_some(signature))
 }
@@ -184,25 +232,41 @@ fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signat
 /// What to print when a note has one more signature; `on` says what it is: `version 412`.
 #[must_use]
 pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
-    let (file, count) = (line::name(&file.to_string_lossy()), super::amount(count, "signature"));
-    format!("{file}: signed by {} ({}); {count} on {on}\n", key.name, key.public.algorithm().word())
+    let (file, count) = (
+        line::name(&file.to_string_lossy()),
+        super::amount(count, "signature"),
+    );
+    format!(
+        "{file}: signed by {} ({}); {count} on {on}\n",
+        key.name,
+        key.public.algorithm().word()
+    )
 }
 
 /// What to print when the key had signed it before: a script that signs may run twice.
 #[must_use]
 pub fn already(file: &Path, key: &Key) -> String {
-    format!("{}: already signed by {}\n", line::name(&file.to_string_lossy()), key.name)
+    format!(
+        "{}: already signed by {}\n",
+        line::name(&file.to_string_lossy()),
+        key.name
+    )
 }
 
 /// Reads what a tool wrote when it signed the text, and finds the signature of `key` in it.
 fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Vec<u8>, CtlError> {
     if is_note(path) {
-        let hint = "pass one file on from signer to signer, or attach what each signer's tool wrote";
-        return Err(CtlError::with_hint(SigningError::Note(path.to_owned()), hint));
+        let hint =
+            "pass one file on from signer to signer, or attach what each signer's tool wrote";
+        return Err(CtlError::with_hint(
+            SigningError::Note(path.to_owned()),
+            hint,
+        ));
     }
     let raw = file::read(path, MAX_SIGNATURE, Guard::Any)?;
-    let outside =
-        outside::parse(&raw).map_err(|fault| CtlError::with_hint(SigningError::Unusable(path.to_owned(), fault), fault.hint()))?;
+    let outside = outside::parse(&raw).map_err(|fault| {
+        CtlError::with_hint(SigningError::Unusable(path.to_owned(), fault), fault.hint())
+    })?;
     let algorithm = key.public.algorithm();
     let mut found = SigningError::Form(path.to_owned(), key.name.clone(), algorithm);
     for bytes in outside.of(algorithm) {
@@ -218,24 +282,40 @@ fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Ve
 /// Whether it is a list or a keyset, perhaps a copy that somebody else signed.
 fn is_note(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = file::open(path, Guard::Any).map(|(file, _)| file.take(NOTE.len() as u64).read_to_end(&mut start));
+    let read = file::open(path, Guard::Any)
+        .map(|(file, _)| file.take(NOTE.len() as u64).read_to_end(&mut start));
     matches!(read, Ok(Ok(_))) && start == NOTE
 }
 
 /// What is wrong with a signature that does not verify.
-fn fault(key: &Key, subject: &Subject<'_>, path: &Path, bytes: &[u8], mismatch: Mismatch) -> SigningError {
+fn fault(
+    key: &Key,
+    subject: &Subject<'_>,
+    path: &Path,
+    bytes: &[u8],
+    mismatch: Mismatch,
+) -> SigningError {
     let (file, name) = (path.to_owned(), key.name.clone());
     match mismatch {
         Mismatch::Form => SigningError::Form(file, name, key.public.algorithm()),
         Mismatch::Namespace(namespace) => SigningError::Namespace(file, namespace),
         Mismatch::Untouched => SigningError::Untouched(file),
         Mismatch::OtherKey => {
-            let own = format!("{name} ({})", label(key.public.algorithm(), key.public.as_bytes()));
+            let own = format!(
+                "{name} ({})",
+                label(key.public.algorithm(), key.public.as_bytes())
+            );
             let other = match key.public.algorithm() {
-                Algorithm::Sshsig => Envelope::parse(bytes).map_or(&[][..], |envelope| envelope.key),
+                Algorithm::Sshsig => {
+                    Envelope::parse(bytes).map_or(&[][..], |envelope| envelope.key)
+                }
                 Algorithm::Minisign | Algorithm::Ed25519 | Algorithm::P256 => bytes,
             };
-            SigningError::OtherKey(file, format!("the key {}", label(key.public.algorithm(), other)), own)
+            SigningError::OtherKey(
+                file,
+                format!("the key {}", label(key.public.algorithm(), other)),
+                own,
+            )
         }
         Mismatch::Bytes => match altered(&key.public, subject.text, bytes) {
             Some(how) => SigningError::Altered(file, name, subject.what, how),
@@ -247,8 +327,13 @@ fn fault(key: &Key, subject: &Subject<'_>, path: &Path, bytes: &[u8], mismatch: 
 /// How its own tool names a key: OpenSSH by a fingerprint, minisign by its number.
 fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     match algorithm {
-        Algorithm::Sshsig => format!("SHA256:{}", base64::encode(Digest::of(bytes).as_bytes()).trim_end_matches('=')),
-        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| format!("{:X}", u64::from_le_bytes(number))),
+        Algorithm::Sshsig => format!(
+            "SHA256:{}",
+            base64::encode(Digest::of(bytes).as_bytes()).trim_end_matches('=')
+        ),
+        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| {
+            format!("{:X}", u64::from_le_bytes(number))
+        }),
         Algorithm::Ed25519 | Algorithm::P256 => algorithm.word().to_owned(),
     }
 }
@@ -257,13 +342,26 @@ fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
 fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str> {
     let hash = Digest::of(text.as_bytes());
     let ways: [(Vec<u8>, &'static str); 5] = [
-        (text.trim_end_matches('\n').into(), "without its last line feed"),
+        (
+            text.trim_end_matches('\n').into(),
+            "without its last line feed",
+        ),
         (format!("{text}\n").into(), "with one more line feed"),
-        (text.replace('\n', "\r\n").into(), "with CRLF for its line feeds"),
-        (hash.as_bytes().to_vec(), "hashed once too often: the tool wants the text itself"),
-        (hash.hex().into(), "as a hexadecimal digest: the tool wants the text itself"),
+        (
+            text.replace('\n', "\r\n").into(),
+            "with CRLF for its line feeds",
+        ),
+        (
+            hash.as_bytes().to_vec(),
+            "hashed once too often: the tool wants the text itself",
+        ),
+        (
+            hash.hex().into(),
+            "as a hexadecimal digest: the tool wants the text itself",
+        ),
     ];
-    ways.into_iter().find_map(|(bytes, how)| key.verifies(&bytes, signature).then_some(how))
+    ways.into_iter()
+        .find_map(|(bytes, how)| key.verifies(&bytes, signature).then_some(how))
 }
 
 /// What to do about a signature that cannot be attached.
@@ -271,10 +369,18 @@ fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
     let head = what.command();
     // Most tools replace an older signature, and ssh-keygen does not.
     let is_foreign = matches!(error, SigningError::Foreign(..));
-    let stale = if is_foreign { "; it may be of an older head: write the head anew, remove the old signature, sign again" } else { "" };
+    let stale = if is_foreign {
+        "; it may be of an older head: write the head anew, remove the old signature, sign again"
+    } else {
+        ""
+    };
     match error {
-        SigningError::Namespace(..) => format!("sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY head"),
-        SigningError::Untouched(_) => "use a key that was made without -O no-touch-required".to_owned(),
+        SigningError::Namespace(..) => {
+            format!("sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY head")
+        }
+        SigningError::Untouched(_) => {
+            "use a key that was made without -O no-touch-required".to_owned()
+        }
         SigningError::OtherKey(..) => "name that key's public half with --key".to_owned(),
         SigningError::Form(..) => format!("expected {}", form(algorithm)),
         SigningError::Full(_)
@@ -282,9 +388,15 @@ fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
         | SigningError::Unusable(..)
         | SigningError::Altered(..)
         | SigningError::Foreign(..) => match algorithm {
-            Algorithm::Ed25519 => format!("sign the bytes of `{head}` as they are, without a digest{stale}"),
-            Algorithm::P256 => format!("sign the bytes of `{head}` as they are, with SHA-256{stale}"),
-            Algorithm::Sshsig | Algorithm::Minisign => format!("sign the bytes of `{head}` as they are{stale}"),
+            Algorithm::Ed25519 => {
+                format!("sign the bytes of `{head}` as they are, without a digest{stale}")
+            }
+            Algorithm::P256 => {
+                format!("sign the bytes of `{head}` as they are, with SHA-256{stale}")
+            }
+            Algorithm::Sshsig | Algorithm::Minisign => {
+                format!("sign the bytes of `{head}` as they are{stale}")
+            }
         },
     }
 }

@@ -18,7 +18,10 @@ impl Desk {
         let desk = Self(tempfile::tempdir().unwrap());
         let digest = crate::banlist::testing::digest(1);
         let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n[[ban.match]]\n";
-        desk.write("bans.toml", format!("{ban}base = \"{digest}\"\nname = \"debian:12.4\"\n").as_bytes());
+        desk.write(
+            "bans.toml",
+            format!("{ban}base = \"{digest}\"\nname = \"debian:12.4\"\n").as_bytes(),
+        );
         desk
     }
 
@@ -34,16 +37,20 @@ impl Desk {
         file::read_text(Path::new(&self.path(name)), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// Runs `embargoctl` with these words, in which `@` stands for the folder. Out: what it prints, or its line and hint, without the folder.
+    /// Runs `embargoctl` with these words, in which `@` stands for the folder. Out: what it prints,
+    /// or its line and hint, without the folder.
     pub(super) fn run(&self, words: &str) -> Result<String, String> {
         let folder = self.path("");
         let words = words.split(' ').map(|word| word.replace('@', &folder));
-        let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(words)).map_err(|refusal| refusal.to_string())?;
+        let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(words))
+            .map_err(|refusal| refusal.to_string())?;
         match cli.run() {
             Ok(told) => Ok(told.text.replace(&folder, "")),
             Err(error) => {
                 let more = error.details.iter().map(String::as_str).chain(error.hint());
-                Err(more.fold(error.to_string(), |text, more| format!("{text} / {more}")).replace(&folder, ""))
+                Err(more
+                    .fold(error.to_string(), |text, more| format!("{text} / {more}"))
+                    .replace(&folder, ""))
             }
         }
     }
@@ -56,9 +63,20 @@ impl Desk {
     /// Runs a tool in the folder, with that file on its standard input.
     #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
     pub(super) fn tool(&self, program: &str, words: &str, input: Option<&str>) {
-        let input = input.map_or_else(std::process::Stdio::null, |name| std::fs::File::open(self.path(name)).unwrap().into());
-        let output = std::process::Command::new(program).args(words.split(' ')).current_dir(self.0.path()).stdin(input).output().unwrap();
-        assert!(output.status.success(), "{program} {words}: {}", String::from_utf8_lossy(&output.stderr));
+        let input = input.map_or_else(std::process::Stdio::null, |name| {
+            std::fs::File::open(self.path(name)).unwrap().into()
+        });
+        let output = std::process::Command::new(program)
+            .args(words.split(' '))
+            .current_dir(self.0.path())
+            .stdin(input)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{program} {words}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     pub(super) fn build(&self) {

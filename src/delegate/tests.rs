@@ -12,9 +12,14 @@ fn folder(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
     for (name, bytes, mode) in files {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
-        file.set_permissions(PermissionsExt::from_mode(*mode)).unwrap();
+        file.set_permissions(PermissionsExt::from_mode(*mode))
+            .unwrap();
     }
     folder
 }
@@ -24,21 +29,35 @@ fn variable(name: &str, value: &Path) -> CString {
 }
 
 fn with<'a>(environment: &[&'a CStr]) -> Given<'a> {
-    Given { argv: vec![c"embargo"], environment: environment.to_vec() }
+    Given {
+        argv: vec![c"embargo"],
+        environment: environment.to_vec(),
+    }
 }
 
 fn elsewhere(path: PathBuf, depth: u32) -> RealRuntime {
-    RealRuntime { path, place: Place::Elsewhere, depth }
+    RealRuntime {
+        path,
+        place: Place::Elsewhere,
+        depth,
+    }
 }
 
 #[test]
 fn runc_is_found_before_crun_and_only_programs_count() {
     let first = folder(&[("runc", b"", 0o644), ("crun", b"", 0o755)]);
     let second = folder(&[("runc", b"", 0o755)]);
-    let path = format!("PATH=relative:{}::{}", first.path().display(), second.path().display());
+    let path = format!(
+        "PATH=relative:{}::{}",
+        first.path().display(),
+        second.path().display()
+    );
     let path = CString::new(path).unwrap();
     let found = find(None, &with(&[&path])).unwrap();
-    assert_eq!((found.path(), found.kind()), (second.path().join("runc").as_path(), Kind::Runc));
+    assert_eq!(
+        (found.path(), found.kind()),
+        (second.path().join("runc").as_path(), Kind::Runc)
+    );
 }
 
 #[test]
@@ -49,11 +68,20 @@ fn embargo_is_not_its_own_runtime_by_any_path() {
     symlink(&itself, &link).unwrap();
     for path in [itself, link] {
         let error = find(Some(path.clone()), &with(&[])).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot use {path:?} as the real runtime: it is embargo itself"));
-        assert_eq!(error.hint(), "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot use {path:?} as the real runtime: it is embargo itself")
+        );
+        assert_eq!(
+            error.hint(),
+            "set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml"
+        );
     }
     let path = CString::new(format!("PATH={0}:{0}/real", place.path().display())).unwrap();
-    assert_eq!(find(None, &with(&[&path])).unwrap().path(), place.path().join("real/runc"));
+    assert_eq!(
+        find(None, &with(&[&path])).unwrap().path(),
+        place.path().join("real/runc")
+    );
 }
 
 #[test]
@@ -68,7 +96,12 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("gone/youki", b"", 0o755),
     ]);
     let at = |path: &str| place.path().join(path);
-    let links = [("bin/krun", "crun"), ("bin/crun-vm", "krun"), ("wasm/crun-wasm", "../opt/embargo"), ("gone/krun", "../opt/embargo")];
+    let links = [
+        ("bin/krun", "crun"),
+        ("bin/crun-vm", "krun"),
+        ("wasm/crun-wasm", "../opt/embargo"),
+        ("gone/krun", "../opt/embargo"),
+    ];
     for (link, target) in links {
         symlink(target, at(link)).unwrap();
     }
@@ -76,7 +109,15 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
     let path = variable("PATH", &at("bin"));
     let found = |own: &str, configured: Option<&str>| {
         let runtime = find_for(Some(&at(own)), configured.map(at), &with(&[&path]));
-        runtime.map(|runtime| runtime.path.strip_prefix(place.path()).unwrap().to_str().unwrap().to_owned())
+        runtime.map(|runtime| {
+            runtime
+                .path
+                .strip_prefix(place.path())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
     };
     for (own, configured, expected) in [
         ("bin/crun", None, "bin/crun.real"),
@@ -92,13 +133,25 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("bin/krun", Some("bin/runc"), "bin/crun.real"),
         ("bin/runc", Some("bin/crun.real"), "bin/crun.real"),
     ] {
-        assert_eq!(found(own, configured).as_deref(), Ok(expected), "{own} {configured:?}");
+        assert_eq!(
+            found(own, configured).as_deref(),
+            Ok(expected),
+            "{own} {configured:?}"
+        );
     }
     for own in ["gone/krun", "gone/crun", "gone/youki", "bin/runc"] {
         assert_eq!(found(own, None), Err(DelegateError::Gone(at(own))), "{own}");
     }
-    for (own, configured) in [("gone/krun", "bin/runc"), ("gone/crun", "bin/runc"), ("gone/youki", "bin/crun.real")] {
-        assert_eq!(found(own, Some(configured)), Err(DelegateError::Gone(at(own))), "{own} {configured}");
+    for (own, configured) in [
+        ("gone/krun", "bin/runc"),
+        ("gone/crun", "bin/runc"),
+        ("gone/youki", "bin/crun.real"),
+    ] {
+        assert_eq!(
+            found(own, Some(configured)),
+            Err(DelegateError::Gone(at(own))),
+            "{own} {configured}"
+        );
     }
     assert_eq!(
         DelegateError::Gone("/usr/bin/crun".into()).to_string(),
@@ -109,8 +162,17 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
 #[test]
 fn a_runtime_gets_the_callers_name_for_it_where_it_goes_by_that() {
     let named = |place, name: Option<&'static CStr>| {
-        let runtime = RealRuntime { path: "/usr/bin/crun".into(), place, depth: 0 };
-        runtime.name(&Given { argv: name.into_iter().collect(), environment: vec![] }).and_then(|name| name.to_str().ok())
+        let runtime = RealRuntime {
+            path: "/usr/bin/crun".into(),
+            place,
+            depth: 0,
+        };
+        runtime
+            .name(&Given {
+                argv: name.into_iter().collect(),
+                environment: vec![],
+            })
+            .and_then(|name| name.to_str().ok())
     };
     for (name, is_handler) in [
         (c"krun", true),
@@ -123,19 +185,34 @@ fn a_runtime_gets_the_callers_name_for_it_where_it_goes_by_that() {
         (c"mkrun", false),
         (c"", false),
     ] {
-        assert_eq!(named(Place::Beside, Some(name)), name.to_str().ok(), "{name:?}");
-        assert_eq!(named(Place::Elsewhere, Some(name)), name.to_str().ok().filter(|_| is_handler), "{name:?}");
+        assert_eq!(
+            named(Place::Beside, Some(name)),
+            name.to_str().ok(),
+            "{name:?}"
+        );
+        assert_eq!(
+            named(Place::Elsewhere, Some(name)),
+            name.to_str().ok().filter(|_| is_handler),
+            "{name:?}"
+        );
     }
-    assert_eq!((named(Place::Beside, None), named(Place::Elsewhere, None)), (None, None));
+    assert_eq!(
+        (named(Place::Beside, None), named(Place::Elsewhere, None)),
+        (None, None)
+    );
 }
 
 #[test]
 fn embargo_does_not_start_itself_without_end() {
-    let deep = |depth: &CStr| find(Some("/x/runc".into()), &with(&[depth])).map(|runtime| runtime.depth);
+    let deep =
+        |depth: &CStr| find(Some("/x/runc".into()), &with(&[depth])).map(|runtime| runtime.depth);
     assert_eq!(deep(c"EMBARGO_DEPTH=7"), Ok(7));
     assert_eq!(deep(c"EMBARGO_DEPTH=x"), Ok(0));
     let error = deep(c"EMBARGO_DEPTH=8").unwrap_err();
-    assert_eq!(error.to_string(), "cannot become the real runtime: embargo has started itself 8 times in a row");
+    assert_eq!(
+        error.to_string(),
+        "cannot become the real runtime: embargo has started itself 8 times in a row"
+    );
 }
 
 #[test]
@@ -148,28 +225,66 @@ fn what_is_wrong_with_a_runtime_is_said() {
         ("empty", b"", 0o755),
     ]);
     // An ELF header of another machine.
-    let mut foreign =
-        std::io::Read::bytes(std::fs::File::open("/proc/self/exe").unwrap()).take(4096).collect::<Result<Vec<_>, _>>().unwrap();
+    let mut foreign = std::io::Read::bytes(std::fs::File::open("/proc/self/exe").unwrap())
+        .take(4096)
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
     foreign[18] ^= 0x55;
     let elsewhere = folder(&[("foreign", &foreign, 0o755)]);
-    let Call::PassOn(call) = call::read(&[]) else { panic!("no words start nothing") };
+    let Call::PassOn(call) = call::read(&[]) else {
+        panic!("no words start nothing")
+    };
     let admission = || verdict::nothing_starts(&call);
-    let said = |path: PathBuf| become_runtime(admission(), &find(Some(path), &with(&[])).unwrap(), &with(&[])).to_string();
+    let said = |path: PathBuf| {
+        become_runtime(
+            admission(),
+            &find(Some(path), &with(&[])).unwrap(),
+            &with(&[]),
+        )
+        .to_string()
+    };
     for (path, end) in [
         (place.path().join("none"), ": the file is missing"),
         (place.path().join("text/none"), ": the file is missing"),
-        (place.path().to_owned(), ": it is not a program that this user may run"),
-        (place.path().join("text"), ": it is not a program that this user may run"),
-        (place.path().join("orphan"), ": the interpreter or loader that it names is missing"),
-        (place.path().join("garbage"), ": it is neither a program for this machine nor a script that names its interpreter"),
-        (place.path().join("bare"), ": it is neither a program for this machine nor a script that names its interpreter"),
-        (place.path().join("empty"), ": it is neither a program for this machine nor a script that names its interpreter"),
-        (elsewhere.path().join("foreign"), ": it is neither a program for this machine nor a script that names its interpreter"),
+        (
+            place.path().to_owned(),
+            ": it is not a program that this user may run",
+        ),
+        (
+            place.path().join("text"),
+            ": it is not a program that this user may run",
+        ),
+        (
+            place.path().join("orphan"),
+            ": the interpreter or loader that it names is missing",
+        ),
+        (
+            place.path().join("garbage"),
+            ": it is neither a program for this machine nor a script that names its interpreter",
+        ),
+        (
+            place.path().join("bare"),
+            ": it is neither a program for this machine nor a script that names its interpreter",
+        ),
+        (
+            place.path().join("empty"),
+            ": it is neither a program for this machine nor a script that names its interpreter",
+        ),
+        (
+            elsewhere.path().join("foreign"),
+            ": it is neither a program for this machine nor a script that names its interpreter",
+        ),
     ] {
-        assert_eq!(said(path.clone()), format!("cannot become the real runtime {path:?}{end}"));
+        assert_eq!(
+            said(path.clone()),
+            format!("cannot become the real runtime {path:?}{end}")
+        );
     }
     let relative = find(Some("runc".into()), &with(&[])).unwrap_err();
-    assert_eq!(relative.to_string(), "cannot use \"runc\" as the real runtime: the path must be absolute");
+    assert_eq!(
+        relative.to_string(),
+        "cannot use \"runc\" as the real runtime: the path must be absolute"
+    );
 }
 
 #[test]
@@ -186,7 +301,10 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
     let paths = Paths::below(node.path());
     let reached = |current: &str, id: &str| {
         let current = elsewhere(Path::new("/opt").join(current), 3);
-        let named = Named { id: OsStr::new(id), root: Some(state.path().as_os_str()) };
+        let named = Named {
+            id: OsStr::new(id),
+            root: Some(state.path().as_os_str()),
+        };
         former(&current, &named, &paths, &with(&[&path]))
     };
     let program = |name: &str| Some(elsewhere(programs.path().join(name), 3));
@@ -206,9 +324,18 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
 
 #[test]
 fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
-    let programs = folder(&[("crun", b"", 0o755), ("crun-1.14", b"", 0o755), ("wrapper", b"", 0o755)]);
+    let programs = folder(&[
+        ("crun", b"", 0o755),
+        ("crun-1.14", b"", 0o755),
+        ("wrapper", b"", 0o755),
+    ]);
     let at = |name: &str| programs.path().join(name);
-    for (file, link) in [("crun", "runc"), ("crun-1.14", "krun"), ("wrapper", "youki"), ("none", "runc-1.1")] {
+    for (file, link) in [
+        ("crun", "runc"),
+        ("crun-1.14", "krun"),
+        ("wrapper", "youki"),
+        ("none", "runc-1.1"),
+    ] {
         std::os::unix::fs::symlink(at(file), at(link)).unwrap();
     }
     for (name, kind) in [
@@ -227,42 +354,82 @@ fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
 fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
     let user = folder(&[("runc/web-1/state.json", b"", 0o600)]);
     let programs = folder(&[("runc", b"", 0o755)]);
-    let (path, xdg) = (variable("PATH", programs.path()), variable("XDG_RUNTIME_DIR", user.path()));
+    let (path, xdg) = (
+        variable("PATH", programs.path()),
+        variable("XDG_RUNTIME_DIR", user.path()),
+    );
     let current = elsewhere("/usr/bin/crun".into(), 0);
-    let named = Named { id: OsStr::new("web-1"), root: None };
+    let named = Named {
+        id: OsStr::new("web-1"),
+        root: None,
+    };
     let paths = Paths::below(user.path());
     let found = former(&current, &named, &paths, &with(&[&path, &xdg]));
-    assert_eq!(found.map(|runtime| runtime.path), Some(programs.path().join("runc")));
+    assert_eq!(
+        found.map(|runtime| runtime.path),
+        Some(programs.path().join("runc"))
+    );
     assert_eq!(former(&current, &named, &paths, &with(&[&path])), None);
 }
 
 #[test]
 fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
     let state = folder(&[("c1/state.json", b"", 0o600)]);
-    let programs = folder(&[("runc", b"", 0o755), ("old-runc", b"", 0o755), ("old-crun", b"", 0o755)]);
+    let programs = folder(&[
+        ("runc", b"", 0o755),
+        ("old-runc", b"", 0o755),
+        ("old-crun", b"", 0o755),
+    ]);
     let path = variable("PATH", programs.path());
     let current = elsewhere("/usr/bin/crun".into(), 0);
-    let named = Named { id: OsStr::new("c1"), root: Some(state.path().as_os_str()) };
+    let named = Named {
+        id: OsStr::new("c1"),
+        root: Some(state.path().as_os_str()),
+    };
     for (settings, expected) in [
-        (format!("former_runtimes = [\"{0}/gone-runc\", \"{0}/old-crun\", \"{0}/old-runc\"]\n", programs.path().display()), "old-runc"),
+        (
+            format!(
+                "former_runtimes = [\"{0}/gone-runc\", \"{0}/old-crun\", \"{0}/old-runc\"]\n",
+                programs.path().display()
+            ),
+            "old-runc",
+        ),
         ("former_runtimes = oops".to_owned(), "runc"),
     ] {
         let node = folder(&[("etc/embargo/config.toml", settings.as_bytes(), 0o600)]);
-        let found = former(&current, &named, &Paths::below(node.path()), &with(&[&path]));
-        assert_eq!(found.map(|runtime| runtime.path), Some(programs.path().join(expected)), "{settings}");
+        let found = former(
+            &current,
+            &named,
+            &Paths::below(node.path()),
+            &with(&[&path]),
+        );
+        assert_eq!(
+            found.map(|runtime| runtime.path),
+            Some(programs.path().join(expected)),
+            "{settings}"
+        );
     }
 }
 
 #[cfg(feature = "ctl")]
 #[test]
 fn the_runtime_of_a_kind_is_the_settings_then_a_diverted_one_and_never_the_gate() {
-    let folder = folder(&[("crun", b"", 0o755), ("former-crun", b"", 0o755), ("diverted/crun.real", b"", 0o755)]);
-    let (gate, former) = (folder.path().join("crun"), folder.path().join("former-crun"));
+    let folder = folder(&[
+        ("crun", b"", 0o755),
+        ("former-crun", b"", 0o755),
+        ("diverted/crun.real", b"", 0o755),
+    ]);
+    let (gate, former) = (
+        folder.path().join("crun"),
+        folder.path().join("former-crun"),
+    );
     let diverted = folder.path().join("diverted");
     let embargo = [process::identity(&gate).unwrap()];
     let mut settings = crate::settings::Settings::unset();
     let path = std::env::join_paths([folder.path(), &diverted]).unwrap();
-    let found = |settings: &crate::settings::Settings| of_kind(RuntimeKind::Crun, Some(settings), &path, &embargo);
+    let found = |settings: &crate::settings::Settings| {
+        of_kind(RuntimeKind::Crun, Some(settings), &path, &embargo)
+    };
     assert_eq!(found(&settings), Some(diverted.join("crun.real")));
     settings.runtime = Some(gate);
     settings.former_runtimes = vec![folder.path().join("runc"), former.clone()];

@@ -1,9 +1,11 @@
 //! Decides whether the patches that stand in the list may run.
 //!
-//! In: the node's settings, keyset and list in force. Out: which list it is whose patches may run, or why they may not. A patch is code that runs as root
-//! in many containers, so a list key that is stolen must not be enough for it: the list has to carry the signatures of the lift threshold, however it was
-//! installed, and whether somebody typed `--ban` or a unit runs `--auto`. It is asked of the very list that each look at the containers asked. Not
-//! checked: the list's body, which is hashed when it is asked.
+//! In: the node's settings, keyset and list in force. Out: which list it is whose patches may run,
+//! or why they may not. A patch is code that runs as root in many containers, so a list key that is
+//! stolen must not be enough for it: the list has to carry the signatures of the lift threshold,
+//! however it was installed, and whether somebody typed `--ban` or a unit runs `--auto`. It is
+//! asked of the very list that each look at the containers asked. Not checked: the list's body,
+//! which is hashed when it is asked.
 
 use super::error::{PatchError, Withheld};
 use super::payload::Kit;
@@ -15,7 +17,8 @@ use crate::exec_patch::journal::line::Trigger;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
 
-/// The list in force, if its patches may run without being typed; `None` when the settings do not want that.
+/// The list in force, if its patches may run without being typed; `None` when the settings do not
+/// want that.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -30,7 +33,11 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchE
 ///
 /// # Errors
 /// As [`in_force`].
-pub fn again(trigger: Trigger, paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchError> {
+pub fn again(
+    trigger: Trigger,
+    paths: &Paths,
+    settings: &Settings,
+) -> Result<Option<ListId>, PatchError> {
     match trigger {
         Trigger::Typed => Ok(None),
         Trigger::Auto => in_force(paths, settings).map(Some),
@@ -43,36 +50,67 @@ pub fn again(trigger: Trigger, paths: &Paths, settings: &Settings) -> Result<Opt
 /// [`PatchError::List`] when there is no authentic list in force, and as [`may_run`].
 fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     match store::look_up(paths, &settings.rules(), &[]) {
-        Bans::Known(known) => may_run(Some(known.id()), Vec::new(), paths, settings).map(|()| known.id()),
+        Bans::Known(known) => {
+            may_run(Some(known.id()), Vec::new(), paths, settings).map(|()| known.id())
+        }
         Bans::Missing(fault) => Err(fault.into()),
     }
 }
 
-/// Checks what was found before anything of it runs: where a patch that stands in the list would, that list must carry the signatures of the lift
-/// threshold.
+/// Checks what was found before anything of it runs: where a patch that stands in the list would,
+/// that list must carry the signatures of the lift threshold.
 ///
 /// # Errors
 /// [`PatchError::TooFewSigned`], with the patches that do not run.
-pub fn check(kit: &Kit, selection: &Selection, paths: &Paths, settings: &Settings) -> Result<(), PatchError> {
+pub fn check(
+    kit: &Kit,
+    selection: &Selection,
+    paths: &Paths,
+    settings: &Settings,
+) -> Result<(), PatchError> {
     let mut patches: Vec<Withheld> = Vec::new();
     for bans in selection.matches.iter().map(|found| &found.bans) {
-        let signed: Vec<_> = kit.payloads(bans).into_iter().flatten().filter_map(|payload| payload.ban).collect();
+        let signed: Vec<_> = kit
+            .payloads(bans)
+            .into_iter()
+            .flatten()
+            .filter_map(|payload| payload.ban)
+            .collect();
         for ban in bans.iter().filter(|ban| signed.contains(&ban.id)) {
             if !patches.iter().any(|known| known.ban == ban.id) {
-                patches.push(Withheld { ban: ban.id.clone(), lines: ban.patch.iter().flat_map(Patch::lines).collect() });
+                patches.push(Withheld {
+                    ban: ban.id.clone(),
+                    lines: ban.patch.iter().flat_map(Patch::lines).collect(),
+                });
             }
         }
     }
-    if patches.is_empty() { Ok(()) } else { may_run(selection.list, patches, paths, settings) }
+    if patches.is_empty() {
+        Ok(())
+    } else {
+        may_run(selection.list, patches, paths, settings)
+    }
 }
 
-/// Whether a list carries the signatures of the lift threshold, by the keyset of now. Each copy of it counts: one may have been signed by more than the
-/// other.
-fn may_run(list: Option<ListId>, patches: Vec<Withheld>, paths: &Paths, settings: &Settings) -> Result<(), PatchError> {
+/// Whether a list carries the signatures of the lift threshold, by the keyset of now. Each copy of
+/// it counts: one may have been signed by more than the other.
+fn may_run(
+    list: Option<ListId>,
+    patches: Vec<Withheld>,
+    paths: &Paths,
+    settings: &Settings,
+) -> Result<(), PatchError> {
     let trust = Trust::load(paths, &settings.rules())?;
-    let unsigned = Tally { wanted: trust.keyset.lift_threshold, ..Tally::default() };
+    let unsigned = Tally {
+        wanted: trust.keyset.lift_threshold,
+        ..Tally::default()
+    };
     let tally = list.map_or(unsigned, |list| trust.signed(paths, list.head));
-    if tally.good >= tally.wanted { Ok(()) } else { Err(PatchError::TooFewSigned(tally, patches)) }
+    if tally.good >= tally.wanted {
+        Ok(())
+    } else {
+        Err(PatchError::TooFewSigned(tally, patches))
+    }
 }
 
 #[cfg(test)]
@@ -85,22 +123,34 @@ mod tests {
     use crate::settings;
     use crate::sys::replace::replace;
 
-    /// What `list` says on a node of three list keys, one of which signs a list and two of which lift a ban.
+    /// What `list` says on a node of three list keys, one of which signs a list and two of which
+    /// lift a ban.
     fn said(line: &str, signers: &[u8]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(folder.path());
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
-        let keyset = crate::banlist::keyset::Keyset { lift_threshold: 2, ..keyset(&[1, 2, 3], 1) };
+        let keyset = crate::banlist::keyset::Keyset {
+            lift_threshold: 2,
+            ..keyset(&[1, 2, 3], 1)
+        };
         replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
         if !signers.is_empty() {
-            replace(&paths.list, 0o644, &signed(&source(&[("base", digest(1))]), &terms(7), signers)).unwrap();
+            replace(
+                &paths.list,
+                0o644,
+                &signed(&source(&[("base", digest(1))]), &terms(7), signers),
+            )
+            .unwrap();
         }
-        let settings = settings::parse(&format!("mode = \"enforce\"\n{line}\n"), &paths.settings).unwrap();
+        let settings =
+            settings::parse(&format!("mode = \"enforce\"\n{line}\n"), &paths.settings).unwrap();
         match list(&paths, &settings) {
             Ok(list) => format!("{:?}", list.map(|list| list.version)),
-            Err(error) => error.to_string().replace(folder.path().to_str().unwrap(), ""),
+            Err(error) => error
+                .to_string()
+                .replace(folder.path().to_str().unwrap(), ""),
         }
     }
 
@@ -113,8 +163,16 @@ mod tests {
             ("auto_patch = \"off\"", &[], "None"),
             (WANTED, &[1, 2], "Some(7)"),
             (WANTED, &[3, 1, 2], "Some(7)"),
-            (WANTED, &[1], "cannot run the list's patches: 1 signed it, and the lift threshold is 2"),
-            (WANTED, &[2, 2], "cannot run the list's patches: 1 signed it, and the lift threshold is 2"),
+            (
+                WANTED,
+                &[1],
+                "cannot run the list's patches: 1 signed it, and the lift threshold is 2",
+            ),
+            (
+                WANTED,
+                &[2, 2],
+                "cannot run the list's patches: 1 signed it, and the lift threshold is 2",
+            ),
             (WANTED, &[], "cannot read \"/var/lib/embargo/banlist.lst\""),
         ] {
             assert_eq!(said(line, signers), expected, "{line} {signers:?}");
@@ -128,11 +186,19 @@ mod tests {
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
-        let keyset = crate::banlist::keyset::Keyset { lift_threshold: 2, ..keyset(&[1, 2, 3], 1) };
+        let keyset = crate::banlist::keyset::Keyset {
+            lift_threshold: 2,
+            ..keyset(&[1, 2, 3], 1)
+        };
         replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
         let settings = settings::parse("mode = \"enforce\"\n", &paths.settings).unwrap();
         let install = |image, signers: &[u8]| {
-            replace(&paths.list, 0o644, &signed(&source(&[("base", digest(image))]), &terms(7), signers)).unwrap();
+            replace(
+                &paths.list,
+                0o644,
+                &signed(&source(&[("base", digest(image))]), &terms(7), signers),
+            )
+            .unwrap();
         };
         install(1, &[1, 2]);
         let one = in_force(&paths, &settings).unwrap();
@@ -140,9 +206,15 @@ mod tests {
         let other = in_force(&paths, &settings).unwrap();
         assert_eq!((one.version, other.version), (7, 7));
         assert_ne!(one, other);
-        assert_eq!(again(Trigger::Auto, &paths, &settings).unwrap(), Some(other));
+        assert_eq!(
+            again(Trigger::Auto, &paths, &settings).unwrap(),
+            Some(other)
+        );
         install(2, &[1]);
-        assert!(matches!(again(Trigger::Auto, &paths, &settings), Err(PatchError::TooFewSigned(..))));
+        assert!(matches!(
+            again(Trigger::Auto, &paths, &settings),
+            Err(PatchError::TooFewSigned(..))
+        ));
         assert_eq!(again(Trigger::Typed, &paths, &settings).unwrap(), None);
     }
 }

@@ -4,9 +4,10 @@
 //! lock ─▶ journals ─▶ scan ─▶ plan ─▶ journal ─▶ run ⇄ scan ─▶ summary
 //! ```
 //!
-//! In: an [`Undertaking`] and a node. Out: the exit status, with everything in the journal and before the reader's eyes. A dry run takes no lock, writes
-//! nothing and ends with the plan. The lock comes before the journals and the scan, so that what another run did is known by then. Names are hostile;
-//! whoever shows them escapes them.
+//! In: an [`Undertaking`] and a node. Out: the exit status, with everything in the journal and
+//! before the reader's eyes. A dry run takes no lock, writes nothing and ends with the plan. The
+//! lock comes before the journals and the scan, so that what another run did is known by then.
+//! Names are hostile; whoever shows them escapes them.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -41,7 +42,8 @@ use crate::report::{self, Exit};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 
-/// The most bytes of all containers' output together that one run keeps, unless more is to be kept of a single one.
+/// The most bytes of all containers' output together that one run keeps, unless more is to be kept
+/// of a single one.
 const MOST_OUTPUT: u64 = 256 << 20;
 
 /// The program that every worker is: this one, whatever has become of its file.
@@ -70,7 +72,10 @@ pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
             Some(holder) if holder.is_alive() => (holder.to_string(), "it"),
             Some(holder) => (holder.to_string(), "them"),
         };
-        report::remark(&format!("{PROGRAM}: {holder}; waiting for {whom}, at most {} s", waiting.at_most.as_millis().div_ceil(1_000)));
+        report::remark(&format!(
+            "{PROGRAM}: {holder}; waiting for {whom}, at most {} s",
+            waiting.at_most.as_millis().div_ceil(1_000)
+        ));
     }
     ControlFlow::Continue(())
 }
@@ -85,7 +90,9 @@ impl Course<'_> {
         let outlook = Outlook::new(runs, undertaking)?;
         let plan = outlook.first_plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
         self.print(&plan)?;
-        outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
+        outlook
+            .faults()
+            .for_each(|fault| report::warning(PROGRAM, &fault));
         may_begin(&plan, undertaking)?;
         Ok(plan.exit())
     }
@@ -103,7 +110,11 @@ impl Course<'_> {
     ///
     /// # Errors
     /// As [`Course::begin`].
-    pub fn resume(&self, past: &Past, again: impl FnOnce(Past) -> Result<Undertaking, PatchError>) -> Result<Exit, PatchError> {
+    pub fn resume(
+        &self,
+        past: &Past,
+        again: impl FnOnce(Past) -> Result<Undertaking, PatchError>,
+    ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
         // They wrote down how it ended.
         let mut undertaking = again(Past::read(&past.folder)?)?;
@@ -120,10 +131,21 @@ impl Course<'_> {
     }
 
     /// What matches now, and is this undertaking's business.
-    fn scan(&self, scanner: &mut Scanner<'_>, undertaking: &Undertaking, outlook: &Outlook) -> Result<Selection, PatchError> {
+    fn scan(
+        &self,
+        scanner: &mut Scanner<'_>,
+        undertaking: &Undertaking,
+        outlook: &Outlook,
+    ) -> Result<Selection, PatchError> {
         let mut selection = scanner.scan(Timestamp::now())?;
-        if let Some(then) = undertaking.list.filter(|then| selection.list != Some(*then)) {
-            return Err(PatchError::OtherList(then.version, selection.list.map(|list| list.version)));
+        if let Some(then) = undertaking
+            .list
+            .filter(|then| selection.list != Some(*then))
+        {
+            return Err(PatchError::OtherList(
+                then.version,
+                selection.list.map(|list| list.version),
+            ));
         }
         undertaking.narrow(&mut selection, outlook.not_well());
         auto::check(&undertaking.kit, &selection, self.paths, self.settings)?;
@@ -132,14 +154,18 @@ impl Course<'_> {
 
     /// With the lock in hand.
     fn take(&self, undertaking: &mut Undertaking, lock: &mut Lock) -> Result<Exit, PatchError> {
-        aftermath::sweep(&self.paths.entered).iter().for_each(|fault| report::warning(PROGRAM, fault));
+        aftermath::sweep(&self.paths.entered)
+            .iter()
+            .for_each(|fault| report::warning(PROGRAM, fault));
         let mut scanner = self.scanner(undertaking)?;
         let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
         let ended = aftermath::end(outlook.interrupted());
         let selection = self.scan(&mut scanner, undertaking, &outlook)?;
         let mut plan = outlook.first_plan(selection, undertaking);
         plan.warnings.extend(ended);
-        outlook.faults().for_each(|fault| report::warning(PROGRAM, &fault));
+        outlook
+            .faults()
+            .for_each(|fault| report::warning(PROGRAM, &fault));
         if plan.is_nothing() && undertaking.past().is_none() {
             // No run, and no journal of one.
             return self.print(&plan).map(|()| plan.exit());
@@ -148,9 +174,14 @@ impl Course<'_> {
         let journal = self.journal(undertaking, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
         let mut record = Record::new(&journal, watcher, undertaking.past());
-        let mut prospect = Turns { lives: Lives::default(), runtimes: Runtimes::find(self.settings) };
+        let mut prospect = Turns {
+            lives: Lives::default(),
+            runtimes: Runtimes::find(self.settings),
+        };
         let matches = undertaking.matches(&plan);
-        plan.bygone.iter().for_each(|(container, outcome)| record.known(container, None, outcome));
+        plan.bygone
+            .iter()
+            .for_each(|(container, outcome)| record.known(container, None, outcome));
         let turns = prospect.of(plan, &mut record)?;
         let mut pace = Pace::new(undertaking.limits, matches);
         pace.have_passed(undertaking.canaries_passed());
@@ -161,7 +192,9 @@ impl Course<'_> {
             run: &id,
             journal: journal.folder(),
             output_limit: undertaking.output_limit,
-            output_room: MOST_OUTPUT.max(undertaking.output_limit).saturating_sub(bytes_in(&journal.folder().join(OUTPUT))),
+            output_room: MOST_OUTPUT
+                .max(undertaking.output_limit)
+                .saturating_sub(bytes_in(&journal.folder().join(OUTPUT))),
             number: undertaking.past().map_or(1, Past::next_number),
         };
         let mut run = Run::new(crew, pace).map_err(PatchError::Process)?;
@@ -170,9 +203,20 @@ impl Course<'_> {
             prospect.keep_new(&mut found, record);
             let plan = outlook.plan(found, undertaking);
             let matches = plan.planned.len();
-            prospect.of(plan, record).map(|turns| Found { turns, matches })
+            prospect
+                .of(plan, record)
+                .map(|turns| Found { turns, matches })
         });
-        self.finish(record, &journal, ended, if scanner.has_unfound() { Exit::NotAllWell } else { Exit::Clear })
+        self.finish(
+            record,
+            &journal,
+            ended,
+            if scanner.has_unfound() {
+                Exit::NotAllWell
+            } else {
+                Exit::Clear
+            },
+        )
     }
 
     /// Prints a plan that is not carried out. Its warnings are part of it for machines.
@@ -180,15 +224,26 @@ impl Course<'_> {
         let text = if self.json { plan.json() } else { plan.text() };
         report::document(text.as_bytes()).map_err(PatchError::Print)?;
         if !self.json {
-            plan.warnings.iter().for_each(|text| report::warning(PROGRAM, text));
+            plan.warnings
+                .iter()
+                .for_each(|text| report::warning(PROGRAM, text));
         }
         Ok(())
     }
 
     /// The journal, which says by now what is to be done.
-    fn journal(&self, undertaking: &Undertaking, lock: &mut Lock, plan: &Plan) -> Result<Journal, PatchError> {
+    fn journal(
+        &self,
+        undertaking: &Undertaking,
+        lock: &mut Lock,
+        plan: &Plan,
+    ) -> Result<Journal, PatchError> {
         let by = Who::here(|name| std::env::var_os(name));
-        let argv: Vec<_> = self.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let argv: Vec<_> = self
+            .argv
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
         let journal = match undertaking.past() {
             Some(past) => Journal::resume(lock, past, by, argv, undertaking.limits)?,
             None => {
@@ -229,7 +284,10 @@ impl Course<'_> {
             (false, exit) => exit,
         };
         let (mut finished, fault) = match end(journal, &record, exit, stopped) {
-            Ok((finished, written)) => (Some(finished), fault.or(written.err().map(PatchError::from))),
+            Ok((finished, written)) => (
+                Some(finished),
+                fault.or(written.err().map(PatchError::from)),
+            ),
             Err(unread) => (None, fault.or(Some(unread.into()))),
         };
         // What is said last is how this program ends.
@@ -248,7 +306,10 @@ impl Course<'_> {
 
 /// Nothing where a run may begin with this plan; one that is resumed has begun.
 fn may_begin(plan: &Plan, undertaking: &Undertaking) -> Result<(), PatchError> {
-    match (plan.no_patch(&undertaking.kit.order().wanted.what), undertaking.past()) {
+    match (
+        plan.no_patch(&undertaking.kit.order().wanted.what),
+        undertaking.past(),
+    ) {
         (Some(why), None) => Err(PatchError::NoPatch(why.clone())),
         (None, _) | (_, Some(_)) => Ok(()),
     }
@@ -263,7 +324,15 @@ fn end(
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
     let (well, not_well) = Past::read(journal.folder())?.counts();
     let (run, outcomes) = (journal.id().clone(), record.outcomes());
-    let finished = Finished { run, at: Timestamp::now(), exit: exit.code(), well, not_well, outcomes, stopped };
+    let finished = Finished {
+        run,
+        at: Timestamp::now(),
+        exit: exit.code(),
+        well,
+        not_well,
+        outcomes,
+        stopped,
+    };
     let written = journal.finished(finished.clone());
     Ok((finished, written))
 }
@@ -279,37 +348,59 @@ impl Turns {
     /// Leaves of what a later scan found what is new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
         found.strangers.retain(|stranger| record.is_new(stranger));
-        found.matches.retain(|found| match self.lives.meet(&found.container) {
-            Novelty::New => true,
-            Novelty::Known => false,
-            Novelty::Restless => {
-                record.restless(&found.container);
-                false
-            }
-        });
+        found
+            .matches
+            .retain(|found| match self.lives.meet(&found.container) {
+                Novelty::New => true,
+                Novelty::Known => false,
+                Novelty::Restless => {
+                    record.restless(&found.container);
+                    false
+                }
+            });
     }
 
-    /// Writes a plan down and makes turns of it. What is settled without anything that runs is said at once.
+    /// Writes a plan down and makes turns of it. What is settled without anything that runs is said
+    /// at once.
     fn of(&mut self, plan: Plan, record: &mut Record<'_>) -> Result<Vec<Turn>, PatchError> {
         record.plan(&plan)?;
         let mut turns = Vec::new();
-        for Planned { container, steps, .. } in plan.planned {
+        for Planned {
+            container, steps, ..
+        } in plan.planned
+        {
             self.lives.meet(&container);
             let mut payloads = Vec::new();
             for step in steps {
                 match step {
                     Step::Run(payload) => payloads.push(payload),
-                    Step::Before(payload, run) => record.settle(&container, Some(&payload), &Outcome::PatchedBefore { run }),
-                    Step::Stands(payload, outcome) => record.known(&container, Some(&payload), &outcome),
-                    Step::Cannot(why) => record.settle(&container, None, &Outcome::CouldNotEnter { why: why.to_string() }),
+                    Step::Before(payload, run) => {
+                        record.settle(&container, Some(&payload), &Outcome::PatchedBefore { run })
+                    }
+                    Step::Stands(payload, outcome) => {
+                        record.known(&container, Some(&payload), &outcome)
+                    }
+                    Step::Cannot(why) => record.settle(
+                        &container,
+                        None,
+                        &Outcome::CouldNotEnter {
+                            why: why.to_string(),
+                        },
+                    ),
                 }
             }
             if payloads.is_empty() {
                 continue;
             }
             match self.runtimes.of(container.kind) {
-                Ok(runtime) => turns.push(Turn { runtime: runtime.to_owned(), container, payloads }),
-                Err(why) => payloads.iter().for_each(|payload| record.settle(&container, Some(payload), &why)),
+                Ok(runtime) => turns.push(Turn {
+                    runtime: runtime.to_owned(),
+                    container,
+                    payloads,
+                }),
+                Err(why) => payloads
+                    .iter()
+                    .for_each(|payload| record.settle(&container, Some(payload), &why)),
             }
         }
         Ok(turns)

@@ -5,11 +5,14 @@
 //! stdin  this life  resume    0: fine   0: go on   0: patched          stdout, journal
 //! ```
 //!
-//! A worker is a process of its own, started by the one who paces (`embargoctl exec-patch-worker`): it gets a [`Job`] on its standard input, at descriptor
-//! 3 what is brought along, and answers with a [`Done`] on its standard output. What it is about to do is in the journal before it does it, and how
-//! it ended after, whatever has become of the one who started it. SIGTERM tells it that the time is up.
+//! A worker is a process of its own, started by the one who paces (`embargoctl exec-patch-worker`):
+//! it gets a [`Job`] on its standard input, at descriptor 3 what is brought along, and answers with
+//! a [`Done`] on its standard output. What it is about to do is in the journal before it does it,
+//! and how it ended after, whatever has become of the one who started it. SIGTERM tells it that the
+//! time is up.
 //!
-//! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not checked: whether the container is one to be patched.
+//! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not
+//! checked: whether the container is one to be patched.
 
 pub mod aftermath;
 pub mod entrance;
@@ -54,7 +57,9 @@ pub enum WorkerError {
 impl fmt::Display for WorkerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words => f.write_str("cannot use exec-patch-worker by hand: it is how exec-patch starts its workers"),
+            Self::Words => f.write_str(
+                "cannot use exec-patch-worker by hand: it is how exec-patch starts its workers",
+            ),
             Self::Job(_) => f.write_str("cannot read the worker's job"),
             Self::Parent(_) => f.write_str("cannot watch over the runtime's processes"),
         }
@@ -70,19 +75,26 @@ impl std::error::Error for WorkerError {
     }
 }
 
-/// A worker: reads its job, does it and says how it ended. `words` are those behind `exec-patch-worker`; there are none.
+/// A worker: reads its job, does it and says how it ended. `words` are those behind
+/// `exec-patch-worker`; there are none.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     match work(words) {
         Ok(done) => {
             // Whoever asked may be gone; the journal knows.
-            let said = serde_json::to_string(&done).map_err(io::Error::from).and_then(|done| report::result(&done));
+            let said = serde_json::to_string(&done)
+                .map_err(io::Error::from)
+                .and_then(|done| report::result(&done));
             drop(said);
             Exit::Clear
         }
         Err(error) => {
             report::failure(PROGRAM, &error);
-            if matches!(error, WorkerError::Words) { Exit::Usage } else { Exit::Failed }
+            if matches!(error, WorkerError::Words) {
+                Exit::Usage
+            } else {
+                Exit::Failed
+            }
         }
     }
 }
@@ -94,13 +106,26 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
     }
     let signals = spawn::become_parent().map_err(WorkerError::Parent)?;
     let mut text = Vec::new();
-    io::stdin().lock().take(LARGEST_JOB).read_to_end(&mut text).map_err(WorkerError::Job)?;
+    io::stdin()
+        .lock()
+        .take(LARGEST_JOB)
+        .read_to_end(&mut text)
+        .map_err(WorkerError::Job)?;
     let job: Job = serde_json::from_slice(&text).map_err(|error| WorkerError::Job(error.into()))?;
     let thaws = job.work.thaw && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
-    let journal = match Journal::open(&job.journal).and_then(|journal| journal.begun(&job, thaws).map(|()| journal)) {
+    let journal = match Journal::open(&job.journal)
+        .and_then(|journal| journal.begun(&job, thaws).map(|()| journal))
+    {
         Ok(journal) => journal,
         // What cannot be written down is not done: nobody could tell later that it was.
-        Err(error) => return Ok(nothing_done(Outcome::CouldNotEnter { why: line::causes(&error) }, began)),
+        Err(error) => {
+            return Ok(nothing_done(
+                Outcome::CouldNotEnter {
+                    why: line::causes(&error),
+                },
+                began,
+            ));
+        }
     };
     let done = enter(&job, thaws, &journal.output(&job), signals, began);
     if let Err(error) = journal.ended(&job, &done) {
@@ -111,7 +136,10 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
 
 /// That it ended so before anything ran.
 fn nothing_done(outcome: Outcome, began: Instant) -> Done {
-    Done { took: milliseconds(began), ..Done::of(outcome) }
+    Done {
+        took: milliseconds(began),
+        ..Done::of(outcome)
+    }
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -125,8 +153,11 @@ fn folder() -> PathBuf {
 }
 
 fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
-    let deadline = began.checked_add(Duration::from_secs(job.work.timeout)).unwrap_or(began);
-    let opened = may_be_named(&job.container.id).and_then(|()| Entrance::open(job, &folder(), output, signals, deadline));
+    let deadline = began
+        .checked_add(Duration::from_secs(job.work.timeout))
+        .unwrap_or(began);
+    let opened = may_be_named(&job.container.id)
+        .and_then(|()| Entrance::open(job, &folder(), output, signals, deadline));
     let mut entrance = match opened {
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),
@@ -134,45 +165,90 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
     let outcome = patch_awake(&mut entrance, job, thaws).unwrap_or_else(|outcome| outcome);
     let (Printed { written, tail }, kept, still, zombies) = entrance.close();
     if let Err(error) = kept {
-        report::warning(PROGRAM, &format!("cannot keep all output of {}: {}", line::name(&job.container.id), line::causes(&error)));
+        report::warning(
+            PROGRAM,
+            &format!(
+                "cannot keep all output of {}: {}",
+                line::name(&job.container.id),
+                line::causes(&error)
+            ),
+        );
     }
     // What is left of a patch that took too long is its outcome.
-    let left = if matches!(outcome, Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }) { Vec::new() } else { still };
-    Done { outcome, took: milliseconds(began), written, tail, left, zombies }
+    let left = if matches!(
+        outcome,
+        Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }
+    ) {
+        Vec::new()
+    } else {
+        still
+    };
+    Done {
+        outcome,
+        took: milliseconds(began),
+        written,
+        tail,
+        left,
+        zombies,
+    }
 }
 
-/// That a runtime takes this for a container's ID, as the last of its words. No engine makes another; a user's folder may have any name.
+/// That a runtime takes this for a container's ID, as the last of its words. No engine makes
+/// another; a user's folder may have any name.
 fn may_be_named(id: &str) -> Result<(), Outcome> {
     let why = "its ID begins with -, and its runtime would take that for an option";
-    if id.starts_with('-') { Err(Outcome::CouldNotEnter { why: why.to_owned() }) } else { Ok(()) }
+    if id.starts_with('-') {
+        Err(Outcome::CouldNotEnter {
+            why: why.to_owned(),
+        })
+    } else {
+        Ok(())
+    }
 }
 
-/// Patches a container that runs, and one that is paused when the journal says that it is resumed for that: it is paused again, whatever happens, and
-/// where that fails, that is how it ended.
+/// Patches a container that runs, and one that is paused when the journal says that it is resumed
+/// for that: it is paused again, whatever happens, and where that fails, that is how it ended.
 fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Outcome, Outcome> {
     if !thaws {
-        return if entrance.is_paused() { Err(Outcome::Paused) } else { patch(entrance, job) };
+        return if entrance.is_paused() {
+            Err(Outcome::Paused)
+        } else {
+            patch(entrance, job)
+        };
     }
-    let resumed = if entrance.is_paused() { entrance.freeze("resume") } else { Ok(()) };
+    let resumed = if entrance.is_paused() {
+        entrance.freeze("resume")
+    } else {
+        Ok(())
+    };
     let outcome = match resumed {
         Ok(()) => patch(entrance, job).unwrap_or_else(|outcome| outcome),
         Err(why) => Outcome::CouldNotEnter { why },
     };
     // Where it could not be resumed, or only in part, nobody knows how it is.
-    let paused = if entrance.is_paused() { Ok(()) } else { entrance.freeze("pause") };
+    let paused = if entrance.is_paused() {
+        Ok(())
+    } else {
+        entrance.freeze("pause")
+    };
     match paused {
-        Err(why) if entrance.is_alive() && !entrance.is_paused() => Err(aftermath::left_awake(&outcome, &why)),
+        Err(why) if entrance.is_alive() && !entrance.is_paused() => {
+            Err(aftermath::left_awake(&outcome, &why))
+        }
         Ok(()) | Err(_) => Ok(outcome),
     }
 }
 
-/// Says which part needs a shell, where that is what the container lacks: `--check` and a script without a first line are run by one that nobody typed.
+/// Says which part needs a shell, where that is what the container lacks: `--check` and a script
+/// without a first line are run by one that nobody typed.
 fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
     if let Outcome::CouldNotEnter { why } = &outcome
         && matches!(program, "sh" | "/bin/sh")
         && refusal::lacks(why, program)
     {
-        return Outcome::CouldNotEnter { why: format!("{what} needs {program}, and the container has none: {why}") };
+        return Outcome::CouldNotEnter {
+            why: format!("{what} needs {program}, and the container has none: {why}"),
+        };
     }
     outcome
 }
@@ -189,15 +265,27 @@ fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     {
         return Ok(Outcome::AlreadyFine);
     }
-    let what = if work.brings { "the script, whose first line names nothing else," } else { "the command" };
-    let status = entrance.run(&work.run, work.brings).map_err(of(what, &work.run))?;
+    let what = if work.brings {
+        "the script, whose first line names nothing else,"
+    } else {
+        "the command"
+    };
+    let status = entrance
+        .run(&work.run, work.brings)
+        .map_err(of(what, &work.run))?;
     if status != 0 {
-        return Ok(Outcome::Failed { stage: Stage::Command, status });
+        return Ok(Outcome::Failed {
+            stage: Stage::Command,
+            status,
+        });
     }
     match &work.check {
         Some(check) => match entrance.run(check, false).map_err(of("the check", check))? {
             0 => Ok(Outcome::Patched),
-            status => Ok(Outcome::Failed { stage: Stage::CheckAfter, status }),
+            status => Ok(Outcome::Failed {
+                stage: Stage::CheckAfter,
+                status,
+            }),
         },
         None => Ok(Outcome::Patched),
     }
@@ -234,20 +322,35 @@ mod tests {
 
     #[test]
     fn a_shell_that_is_missing_is_told_as_what_is_missing() {
-        let outcome = |why: &str| Outcome::CouldNotEnter { why: why.to_owned() };
+        let outcome = |why: &str| Outcome::CouldNotEnter {
+            why: why.to_owned(),
+        };
         let missing = "exec: \"sh\": executable file not found in $PATH";
         assert_eq!(
             shell_is_missing(outcome(missing), "the check", "sh"),
-            outcome(&format!("the check needs sh, and the container has none: {missing}"))
+            outcome(&format!(
+                "the check needs sh, and the container has none: {missing}"
+            ))
         );
         let other = outcome("exec: \"apt-get\": executable file not found in $PATH");
-        assert_eq!(shell_is_missing(other.clone(), "the check", "apt-get"), other);
-        assert_eq!(shell_is_missing(Outcome::Paused, "the check", "sh"), Outcome::Paused);
+        assert_eq!(
+            shell_is_missing(other.clone(), "the check", "apt-get"),
+            other
+        );
+        assert_eq!(
+            shell_is_missing(Outcome::Paused, "the check", "sh"),
+            Outcome::Paused
+        );
     }
 
     #[test]
     fn an_id_that_a_runtime_would_take_for_an_option_is_none() {
-        for (id, expected) in [("web-1", true), ("4c1f", true), ("-web", false), ("--help", false)] {
+        for (id, expected) in [
+            ("web-1", true),
+            ("4c1f", true),
+            ("-web", false),
+            ("--help", false),
+        ] {
             assert_eq!(may_be_named(id).is_ok(), expected, "{id}");
         }
     }

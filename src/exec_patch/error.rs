@@ -39,13 +39,16 @@ pub enum PatchError {
     Prior(JournalError),
     /// The list in force cannot be read.
     List(ListError),
-    /// Too few have signed the list in force for its patches to run: this is how many have, and those patches.
+    /// Too few have signed the list in force for its patches to run: this is how many have, and
+    /// those patches.
     TooFewSigned(Tally, Vec<Withheld>),
-    /// What was asked for can run nowhere: the ban has no patch, or needs something that was not given.
+    /// What was asked for can run nowhere: the ban has no patch, or needs something that was not
+    /// given.
     NoPatch(NoPatch),
     /// Another list came into force meanwhile: that version was looked at, this one answers now.
     OtherList(u64, Option<u64>),
-    /// The run has come to an end, after which nothing more of it may begin: why it stopped, where it did.
+    /// The run has come to an end, after which nothing more of it may begin: why it stopped, where
+    /// it did.
     Over(RunId, Option<Halt>),
     /// The run's own process cannot be set up.
     Process(io::Error),
@@ -99,10 +102,16 @@ impl PatchError {
     /// What else has to be shown, one line each: the patches that do not run.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        let Self::TooFewSigned(_, patches) = self else { return Vec::new() };
+        let Self::TooFewSigned(_, patches) = self else {
+            return Vec::new();
+        };
         let told = |patch: &Withheld| {
             let ban = line::name(&patch.ban);
-            patch.lines.iter().map(|text| line::one_line(&format!("{ban}: {text}"))).collect::<Vec<_>>()
+            patch
+                .lines
+                .iter()
+                .map(|text| line::one_line(&format!("{ban}: {text}")))
+                .collect::<Vec<_>>()
         };
         patches.iter().flat_map(told).collect()
     }
@@ -124,13 +133,25 @@ impl fmt::Display for PatchError {
             Self::Journal(error) | Self::Prior(error) => error.fmt(f),
             Self::List(error) => error.fmt(f),
             Self::TooFewSigned(Tally { good, wanted, .. }, _) => {
-                write!(f, "cannot run the list's patches: {good} signed it, and the lift threshold is {wanted}")
+                write!(
+                    f,
+                    "cannot run the list's patches: {good} signed it, and the lift threshold is {wanted}"
+                )
             }
             Self::NoPatch(why) => write!(f, "cannot patch anything: {why}"),
-            Self::OtherList(then, Some(now)) => write!(f, "cannot rely on list {then}: list {now} answers by now"),
-            Self::OtherList(then, None) => write!(f, "cannot rely on list {then}: no list answers by now"),
-            Self::Over(run, None) => write!(f, "cannot go on with run {run}: it has ended, and nothing of it is left to do"),
-            Self::Over(run, Some(halt)) => write!(f, "cannot go on with run {run}: it stopped because {halt}"),
+            Self::OtherList(then, Some(now)) => {
+                write!(f, "cannot rely on list {then}: list {now} answers by now")
+            }
+            Self::OtherList(then, None) => {
+                write!(f, "cannot rely on list {then}: no list answers by now")
+            }
+            Self::Over(run, None) => write!(
+                f,
+                "cannot go on with run {run}: it has ended, and nothing of it is left to do"
+            ),
+            Self::Over(run, Some(halt)) => {
+                write!(f, "cannot go on with run {run}: it stopped because {halt}")
+            }
             Self::Process(_) => f.write_str("cannot set up the run"),
             Self::Print(_) => f.write_str("cannot write to standard output"),
         }
@@ -146,14 +167,18 @@ impl Error for PatchError {
             Self::Journal(error) | Self::Prior(error) => error.source(),
             Self::List(error) => error.source(),
             Self::Process(error) | Self::Print(error) => Some(error),
-            Self::TooFewSigned(..) | Self::NoPatch(_) | Self::OtherList(..) | Self::Over(..) => None,
+            Self::TooFewSigned(..) | Self::NoPatch(_) | Self::OtherList(..) | Self::Over(..) => {
+                None
+            }
         }
     }
 }
 
 /// What can be done where it is not known what ran before.
 fn prior(error: &JournalError) -> String {
-    let remedy = error.hint().map_or_else(String::new, |hint| format!("{hint}; or "));
+    let remedy = error
+        .hint()
+        .map_or_else(String::new, |hint| format!("{hint}; or "));
     format!("{remedy}run it with --again, also where an earlier run did the same")
 }
 
@@ -162,7 +187,9 @@ fn after(run: &RunId, stopped: Option<Halt>) -> String {
     let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not well");
     match stopped {
         Some(Halt::Canary) => format!("{anew}; with another --canary this one goes on"),
-        Some(Halt::Failures { .. }) => format!("{anew}; with another --max-failures this one goes on"),
+        Some(Halt::Failures { .. }) => {
+            format!("{anew}; with another --max-failures this one goes on")
+        }
         Some(Halt::Asked | Halt::Journal | Halt::Scan) | None => anew,
     }
 }

@@ -1,7 +1,8 @@
 //! What does a worker get to do, and what does it answer?
 //!
-//! The types that the one who paces, the workers and the journal share, as JSON: a [`Job`] on a worker's standard input, a [`Done`] on its standard
-//! output, a [`Container`] in the journal. Plain data; nothing here touches a file. Names in them are others' and hostile.
+//! The types that the one who paces, the workers and the journal share, as JSON: a [`Job`] on a
+//! worker's standard input, a [`Done`] on its standard output, a [`Container`] in the journal.
+//! Plain data; nothing here touches a file. Names in them are others' and hostile.
 
 use std::path::PathBuf;
 
@@ -73,7 +74,8 @@ pub struct Work {
     pub brings: bool,
 }
 
-/// The descriptor at which a worker inherits what is brought along, a sealed memory file, and at which the payload finds it as `/proc/self/fd/3`.
+/// The descriptor at which a worker inherits what is brought along, a sealed memory file, and at
+/// which the payload finds it as `/proc/self/fd/3`.
 pub const BROUGHT: i32 = 3;
 
 /// One container's part of a run.
@@ -131,10 +133,12 @@ pub struct Done {
     pub written: u64,
     /// The last lines of it, a few KiB at most, as they came; not fit for a terminal.
     pub tail: String,
-    /// What goes on in the background that the command started, and was left as it is after an end in time: process IDs and names.
+    /// What goes on in the background that the command started, and was left as it is after an end
+    /// in time: process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
-    /// What has ended of what the command started, and stays until the container's first process waits for it: process IDs and names.
+    /// What has ended of what the command started, and stays until the container's first process
+    /// waits for it: process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zombies: Vec<String>,
 }
@@ -143,6 +147,13 @@ impl Done {
     /// That it ended so, and that nothing more is known of it.
     #[must_use]
     pub const fn of(outcome: Outcome) -> Self {
-        Self { outcome, took: 0, written: 0, tail: String::new(), left: Vec::new(), zombies: Vec::new() }
+        Self {
+            outcome,
+            took: 0,
+            written: 0,
+            tail: String::new(),
+            left: Vec::new(),
+            zombies: Vec::new(),
+        }
     }
 }

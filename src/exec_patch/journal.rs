@@ -11,9 +11,10 @@
 //!     └── output/3-4c1f09a2b7d3        what was printed in its third container
 //! ```
 //!
-//! In: what the one who paces and the workers know. Out: lines on the disk before anything is done that they promise, and an audit event for each begin, each
-//! end and each container. A journal that cannot be written is an error before anything enters a container. Only root writes here; names in the lines are
-//! others' and hostile. Not kept here: what is printed, beyond its place.
+//! In: what the one who paces and the workers know. Out: lines on the disk before anything is done
+//! that they promise, and an audit event for each begin, each end and each container. A journal
+//! that cannot be written is an error before anything enters a container. Only root writes here;
+//! names in the lines are others' and hostile. Not kept here: what is printed, beyond its place.
 
 mod append;
 pub mod error;
@@ -43,7 +44,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::append::Appender;
 use self::error::JournalError;
-use self::line::{Begun, Brought, Carried, Ended, Finished, Header, Line, Planned, Resumed, RunId, Stranger, Terms, Trigger, Worker};
+use self::line::{
+    Begun, Brought, Carried, Ended, Finished, Header, Line, Planned, Resumed, RunId, Stranger,
+    Terms, Trigger, Worker,
+};
 use self::lock::{Holder, Lock};
 use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
 use self::told::Fate;
@@ -59,7 +63,8 @@ use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use crate::sys::system_log::Sockets;
 
-/// The room that must be left on the disk before another container is begun, beside what is kept of its output, in bytes.
+/// The room that must be left on the disk before another container is begun, beside what is kept of
+/// its output, in bytes.
 const ROOM: u64 = 1 << 20;
 
 /// So many bytes of lines are written at once, or a little more.
@@ -101,7 +106,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Makes the folder of a new run, with its header and a copy of what it brings along. Nothing may enter a container before.
+    /// Makes the folder of a new run, with its header and a copy of what it brings along. Nothing
+    /// may enter a container before.
     ///
     /// # Errors
     /// [`JournalError`] when any of it is not on the disk.
@@ -109,24 +115,71 @@ impl Journal {
         Self::create_telling(Sockets::system(), lock, draft)
     }
 
-    fn create_telling(log: Sockets, lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
+    fn create_telling(
+        log: Sockets,
+        lock: &mut Lock,
+        draft: Draft<'_>,
+    ) -> Result<Self, JournalError> {
         let runs = lock.folder().to_owned();
         let (begun, id) = unused(&runs)?;
-        let Draft { by, trigger, argv, order, terms, carried, brought, only_failed, list_version } = draft;
-        lock.note(&Holder { run: id.clone(), process: Worker::own()?, since: begun, by: by.told() })?;
+        let Draft {
+            by,
+            trigger,
+            argv,
+            order,
+            terms,
+            carried,
+            brought,
+            only_failed,
+            list_version,
+        } = draft;
+        lock.note(&Holder {
+            run: id.clone(),
+            process: Worker::own()?,
+            since: begun,
+            by: by.told(),
+        })?;
         let boot = boot()?;
-        let kept = brought.map(|brought| Brought { name: brought.name.clone(), digest: brought.digest, size: brought.bytes.len() as u64 });
-        let header =
-            Header { id, begun, boot: boot.clone(), by, trigger, argv, order, terms, carried, brought: kept, only_failed, list_version };
+        let kept = brought.map(|brought| Brought {
+            name: brought.name.clone(),
+            digest: brought.digest,
+            size: brought.bytes.len() as u64,
+        });
+        let header = Header {
+            id,
+            begun,
+            boot: boot.clone(),
+            by,
+            trigger,
+            argv,
+            order,
+            terms,
+            carried,
+            brought: kept,
+            only_failed,
+            list_version,
+        };
         let folder = runs.join(header.id.as_str());
         let half = Half::make(&runs)?;
         if let Some(brought) = brought {
             replace::create(&half.folder.join(BROUGHT), 0o600, &brought.bytes)?;
         }
         let file = Appender::open(&half.folder.join(JOURNAL), true)?;
-        let journal = Self { folder, file, header, boot, log, begun: RefCell::default() };
+        let journal = Self {
+            folder,
+            file,
+            header,
+            boot,
+            log,
+            begun: RefCell::default(),
+        };
         journal.append(&Line::Run(Box::new(journal.header.clone())))?;
-        let journal = Self { file: journal.file.moved(&half.name(&journal.folder)?.join(JOURNAL)), ..journal };
+        let journal = Self {
+            file: journal
+                .file
+                .moved(&half.name(&journal.folder)?.join(JOURNAL)),
+            ..journal
+        };
         told::begun(&journal.log, &journal.header, &journal.header.by, "begun");
         Ok(journal)
     }
@@ -135,7 +188,13 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] when that cannot be written down.
-    pub fn resume(lock: &mut Lock, past: &Past, by: Who, argv: Vec<String>, pace: Limits) -> Result<Self, JournalError> {
+    pub fn resume(
+        lock: &mut Lock,
+        past: &Past,
+        by: Who,
+        argv: Vec<String>,
+        pace: Limits,
+    ) -> Result<Self, JournalError> {
         Self::resume_telling(Sockets::system(), lock, past, by, argv, pace)
     }
 
@@ -148,10 +207,28 @@ impl Journal {
         pace: Limits,
     ) -> Result<Self, JournalError> {
         let (at, boot) = (Timestamp::now(), boot()?);
-        lock.note(&Holder { run: past.header.id.clone(), process: Worker::own()?, since: at, by: by.told() })?;
+        lock.note(&Holder {
+            run: past.header.id.clone(),
+            process: Worker::own()?,
+            since: at,
+            by: by.told(),
+        })?;
         let file = Appender::open(&past.folder.join(JOURNAL), false)?;
-        let journal = Self { folder: past.folder.clone(), file, header: past.header.clone(), boot, log, begun: RefCell::default() };
-        journal.append(&Line::Resumed(Resumed { at, boot: journal.boot.clone(), by: by.clone(), argv, pace }))?;
+        let journal = Self {
+            folder: past.folder.clone(),
+            file,
+            header: past.header.clone(),
+            boot,
+            log,
+            begun: RefCell::default(),
+        };
+        journal.append(&Line::Resumed(Resumed {
+            at,
+            boot: journal.boot.clone(),
+            by: by.clone(),
+            argv,
+            pace,
+        }))?;
         told::begun(&journal.log, &journal.header, &by, "gone on with");
         Ok(journal)
     }
@@ -163,7 +240,14 @@ impl Journal {
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let header = reading::header(folder)?;
         let file = Appender::open(&folder.join(JOURNAL), false)?;
-        Ok(Self { folder: folder.to_owned(), file, header, boot: boot()?, log: Sockets::system(), begun: RefCell::default() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            file,
+            header,
+            boot: boot()?,
+            log: Sockets::system(),
+            begun: RefCell::default(),
+        })
     }
 
     /// The run's ID.
@@ -198,7 +282,8 @@ impl Journal {
         self.append(&Line::Carried(carried))
     }
 
-    /// Says which containers are to be entered: those of the first plan, and of each rescan the new ones. They share the wait for the disk.
+    /// Says which containers are to be entered: those of the first plan, and of each rescan the new
+    /// ones. They share the wait for the disk.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -210,18 +295,38 @@ impl Journal {
                 self.file.append(&std::mem::take(&mut text))?;
             }
         }
-        if text.is_empty() { Ok(()) } else { self.file.append(&text) }
+        if text.is_empty() {
+            Ok(())
+        } else {
+            self.file.append(&text)
+        }
     }
 
-    /// Says that this process enters a container now; `thaws`: which is paused, and resumed for that.
+    /// Says that this process enters a container now; `thaws`: which is paused, and resumed for
+    /// that.
     ///
     /// # Errors
     /// [`JournalError`]: then it must not.
     pub fn begun(&self, job: &Job, thaws: bool) -> Result<(), JournalError> {
-        let Job { number, container, digest, ban, .. } = job;
+        let Job {
+            number,
+            container,
+            digest,
+            ban,
+            ..
+        } = job;
         let (number, digest, worker) = (*number, *digest, Some(Worker::own()?));
         let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
-        self.append(&Line::Begun(Box::new(Begun { number, at: Timestamp::now(), boot, digest, ban, container, worker, thaws })))?;
+        self.append(&Line::Begun(Box::new(Begun {
+            number,
+            at: Timestamp::now(),
+            boot,
+            digest,
+            ban,
+            container,
+            worker,
+            thaws,
+        })))?;
         self.begun.borrow_mut().insert(number);
         Ok(())
     }
@@ -234,10 +339,17 @@ impl Journal {
         if !self.begun.borrow().contains(&job.number) {
             return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
         }
-        let written = self.append(&Line::Ended(Box::new(Ended::entered(job, &self.boot, done))));
+        let written = self.append(&Line::Ended(Box::new(Ended::entered(
+            job, &self.boot, done,
+        ))));
         // The system log hears of it all the more when the disk is full.
         let took = Some(Duration::from_millis(done.took));
-        told::container(&self.log, &self.header, &job.container, &Fate::of(job, &done.outcome, took));
+        told::container(
+            &self.log,
+            &self.header,
+            &job.container,
+            &Fate::of(job, &done.outcome, took),
+        );
         written
     }
 
@@ -245,14 +357,29 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn settled(&self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) -> Result<(), JournalError> {
+    pub fn settled(
+        &self,
+        container: &Container,
+        payload: Option<&Payload>,
+        outcome: &Outcome,
+    ) -> Result<(), JournalError> {
         self.settle(container, &Fate::would(payload, outcome))
     }
 
     fn settle(&self, container: &Container, fate: &Fate<'_>) -> Result<(), JournalError> {
         told::container(&self.log, &self.header, container, fate);
-        let Fate { outcome, digest, ban, .. } = *fate;
-        self.append(&Line::Ended(Box::new(Ended::settled(container, &self.boot, (digest, ban), outcome))))
+        let Fate {
+            outcome,
+            digest,
+            ban,
+            ..
+        } = *fate;
+        self.append(&Line::Ended(Box::new(Ended::settled(
+            container,
+            &self.boot,
+            (digest, ban),
+            outcome,
+        ))))
     }
 
     /// Says that a container is not understood.
@@ -264,18 +391,27 @@ impl Journal {
         self.append(&Line::NotUnderstood(Stranger::of(stranger)))
     }
 
-    /// What became of a container whose worker is gone without a word to the one who paces: what it wrote down, else what
-    /// `interrupted` makes of it, which hears whether the container was resumed for it, or, where it had not begun, that it could not enter; and that is
-    /// written down.
+    /// What became of a container whose worker is gone without a word to the one who paces: what it
+    /// wrote down, else what `interrupted` makes of it, which hears whether the container was
+    /// resumed for it, or, where it had not begun, that it could not enter; and that is written
+    /// down.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read or written.
-    pub fn lost(&self, job: &Job, interrupted: impl FnOnce(bool) -> Done) -> Result<Done, JournalError> {
+    pub fn lost(
+        &self,
+        job: &Job,
+        interrupted: impl FnOnce(bool) -> Done,
+    ) -> Result<Done, JournalError> {
         let past = Past::read(&self.folder)?;
-        let state = past.entries.into_iter().map(|entry| entry.state).find(|state| match state {
-            State::Begun { number, .. } | State::Ended { number, .. } => *number == job.number,
-            State::Settled(_) => false,
-        });
+        let state = past
+            .entries
+            .into_iter()
+            .map(|entry| entry.state)
+            .find(|state| match state {
+                State::Begun { number, .. } | State::Ended { number, .. } => *number == job.number,
+                State::Settled(_) => false,
+            });
         let done = match state {
             Some(State::Ended { done, .. }) => return Ok(done),
             Some(State::Begun { thaws, .. }) => {
@@ -283,7 +419,9 @@ impl Journal {
                 interrupted(thaws)
             }
             Some(State::Settled(_)) | None => {
-                let outcome = Outcome::CouldNotEnter { why: "the worker ended before it began".to_owned() };
+                let outcome = Outcome::CouldNotEnter {
+                    why: "the worker ended before it began".to_owned(),
+                };
                 Done::of(outcome)
             }
         };
@@ -299,16 +437,23 @@ impl Journal {
         self.append(&Line::Finished(finished))
     }
 
-    /// Whether what another container needs can be written down. To be asked before each is begun: where it cannot, none may be.
+    /// Whether what another container needs can be written down. To be asked before each is begun:
+    /// where it cannot, none may be.
     ///
     /// # Errors
     /// [`JournalError::NoRoom`] when the disk is full or has become read-only.
     pub fn room(&self) -> Result<(), JournalError> {
-        let fault = |errno: nix::errno::Errno| JournalError::Append(self.file.path().to_owned(), errno.into());
+        let fault = |errno: nix::errno::Errno| {
+            JournalError::Append(self.file.path().to_owned(), errno.into())
+        };
         let disk = statvfs(self.file.path()).map_err(fault)?;
         let free = disk.blocks_free() * disk.fragment_size();
         let is_fit = !disk.flags().contains(FsFlags::ST_RDONLY) && free >= ROOM;
-        if is_fit { Ok(()) } else { Err(JournalError::NoRoom(self.file.path().to_owned())) }
+        if is_fit {
+            Ok(())
+        } else {
+            Err(JournalError::NoRoom(self.file.path().to_owned()))
+        }
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {
@@ -331,11 +476,16 @@ impl Journal {
 /// # Errors
 /// [`JournalError::File`].
 pub fn boot() -> Result<String, JournalError> {
-    let text = file::read_text(Path::new("/proc/sys/kernel/random/boot_id"), 4_096, Guard::Any)?;
+    let text = file::read_text(
+        Path::new("/proc/sys/kernel/random/boot_id"),
+        4_096,
+        Guard::Any,
+    )?;
     Ok(text.trim().to_owned())
 }
 
-/// Removes a run, as a whole or not at all: what a kill leaves of it is nobody's run, and goes with the next one that is made or removed.
+/// Removes a run, as a whole or not at all: what a kill leaves of it is nobody's run, and goes with
+/// the next one that is made or removed.
 ///
 /// # Errors
 /// [`JournalError::Folder`].
@@ -348,16 +498,22 @@ pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
     fs::remove_dir_all(&half.folder).map_err(fault)
 }
 
-/// An ID for a run that begins now, greater than those of this second. Nobody else takes it meanwhile: whoever asks has the lock.
+/// An ID for a run that begins now, greater than those of this second. Nobody else takes it
+/// meanwhile: whoever asks has the lock.
 fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Folder(runs.to_owned(), error);
     loop {
         let begun = Timestamp::now();
         let mut salt = [0; 2];
-        SystemRandom::new().fill(&mut salt).map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
+        SystemRandom::new()
+            .fill(&mut salt)
+            .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
         // The upper half is for those that follow.
         let id = RunId::new(begun, u16::from_be_bytes(salt) >> 1);
-        let newest = runs::ids(runs)?.into_iter().filter(|other| other.is_of_second(&id)).max();
+        let newest = runs::ids(runs)?
+            .into_iter()
+            .filter(|other| other.is_of_second(&id))
+            .max();
         match newest.map_or(Some(id), |newest| newest.following()) {
             Some(id) => return Ok((begun, id)),
             None => std::thread::sleep(Duration::from_millis(100)),
@@ -365,7 +521,8 @@ fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     }
 }
 
-/// The folder of a run that is not whole yet, and is nobody's run until it is. Dropped before, it is gone.
+/// The folder of a run that is not whole yet, and is nobody's run until it is. Dropped before, it
+/// is gone.
 struct Half {
     folder: PathBuf,
 }
@@ -376,14 +533,17 @@ impl Half {
         let half = Self::cleared(runs)?;
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         let made = make(&half.folder).and_then(|()| make(&half.folder.join(OUTPUT)));
-        made.map_err(|error| JournalError::Folder(half.folder.clone(), error)).map(|()| half)
+        made.map_err(|error| JournalError::Folder(half.folder.clone(), error))
+            .map(|()| half)
     }
 
     /// One that is not there, nor what somebody left of one who was killed.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let folder = runs.join(".draft");
         match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JournalError::Folder(folder, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(JournalError::Folder(folder, error))
+            }
             Ok(()) | Err(_) => Ok(Self { folder }),
         }
     }

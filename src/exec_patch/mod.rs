@@ -1,7 +1,7 @@
 //! What is run in the containers that are built on a banned base?
 //!
-//! `embargo exec-patch`: one command patches every running container built on a banned base, and says afterwards, container by container, what was
-//! patched, what was not and why.
+//! `embargo exec-patch`: one command patches every running container built on a banned base, and
+//! says afterwards, container by container, what was patched, what was not and why.
 //!
 //! ```text
 //! words ─▶ payload ─▶ select ─▶ plan ─▶ run ─────────────▶ enter ─▶ tree, output
@@ -12,8 +12,9 @@
 //!
 //! `course` leads through all of it; `undertaking` and `outlook` are what it owes to earlier runs.
 //!
-//! One process plans and paces; each container gets a worker, a process of its own, which outlives the first one's end: it keeps the deadline and
-//! writes the outcome into the journal whatever becomes of the terminal. So nothing is run twice because somebody closed a window.
+//! One process plans and paces; each container gets a worker, a process of its own, which outlives
+//! the first one's end: it keeps the deadline and writes the outcome into the journal whatever
+//! becomes of the terminal. So nothing is run twice because somebody closed a window.
 
 pub mod outcome;
 pub mod job;
@@ -70,26 +71,51 @@ pub fn main(words: &[OsString]) -> Exit {
 }
 
 fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
-    let paths = Paths::for_caller(std::env::var_os("EMBARGO_ROOT").as_deref(), process::is_privileged());
+    let paths = Paths::for_caller(
+        std::env::var_os("EMBARGO_ROOT").as_deref(),
+        process::is_privileged(),
+    );
     let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
-    let course = Course { paths: &paths, settings: &settings, argv, json: options.json, patience: options.wait };
-    let Options { action, pace, dry_run, json, output_limit, wait, none_ok } = options;
+    let course = Course {
+        paths: &paths,
+        settings: &settings,
+        argv,
+        json: options.json,
+        patience: options.wait,
+    };
+    let Options {
+        action,
+        pace,
+        dry_run,
+        json,
+        output_limit,
+        wait,
+        none_ok,
+    } = options;
     let mut undertaking = match action {
         Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
         Action::Prune(age) if dry_run => return prune::show(&paths, age, json),
         Action::Prune(age) => return prune::carry_out(&paths, age, wait, json),
         Action::Begin(order) => Undertaking::typed(*order, pace, output_limit)?,
-        Action::OnlyFailed(run) => Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
+        Action::OnlyFailed(run) => {
+            Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?
+        }
         Action::Auto => match auto::list(&paths, &settings)? {
             None => return Ok(Exit::Clear),
-            list => Undertaking { list, ..Undertaking::typed(Order::automatic(), pace, output_limit)? },
+            list => Undertaking {
+                list,
+                ..Undertaking::typed(Order::automatic(), pace, output_limit)?
+            },
         },
         Action::Resume(run) => {
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
             let again = |past: Past| -> Result<_, PatchError> {
                 let list = auto::again(past.header.trigger, &paths, &settings)?;
-                Ok(Undertaking { list, ..Undertaking::resumed(past, pace)? })
+                Ok(Undertaking {
+                    list,
+                    ..Undertaking::resumed(past, pace)?
+                })
             };
             if !dry_run {
                 return course.resume(&past, again);
@@ -97,10 +123,18 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
             again(past)?
         }
     };
-    let exit = if dry_run { course.show(&mut undertaking, &Runs::load(&paths)?)? } else { course.begin(&mut undertaking)? };
+    let exit = if dry_run {
+        course.show(&mut undertaking, &Runs::load(&paths)?)?
+    } else {
+        course.begin(&mut undertaking)?
+    };
     // That nothing has to be patched is no failure of the unit that asks after each installation.
     let may_match_none = none_ok || undertaking.list.is_some();
-    Ok(if may_match_none && exit == Exit::NothingMatched { Exit::Clear } else { exit })
+    Ok(if may_match_none && exit == Exit::NothingMatched {
+        Exit::Clear
+    } else {
+        exit
+    })
 }
 
 /// Shows the runs, or one of them.

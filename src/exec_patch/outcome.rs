@@ -1,6 +1,7 @@
 //! How can it end for one container?
 //!
-//! Pure: the words, what counts as well and what as a failure, and the sentence that a person reads. One outcome for each container, always.
+//! Pure: the words, what counts as well and what as a failure, and the sentence that a person
+//! reads. One outcome for each container, always.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The command ended with 0, and the check after it, where there is one, found nothing left to do.
+    /// The command ended with 0, and the check after it, where there is one, found nothing left to
+    /// do.
     Patched,
     /// The check before it found nothing to do; the command did not run.
     AlreadyFine,
@@ -21,7 +23,8 @@ pub enum Outcome {
     Failed {
         /// Which of them.
         stage: Stage,
-        /// Its exit status. A command that a signal ended has 128 and the signal's number, as its runtime says it.
+        /// Its exit status. A command that a signal ended has 128 and the signal's number, as its
+        /// runtime says it.
         status: i32,
     },
     /// It took too long, and nothing that it started is left.
@@ -39,7 +42,8 @@ pub enum Outcome {
     },
     /// The container is paused; nothing ran.
     Paused,
-    /// It was resumed for the patch, and now it runs although it should be paused, however the patch ended.
+    /// It was resumed for the patch, and now it runs although it should be paused, however the
+    /// patch ended.
     LeftAwake {
         /// How that ended, and why it is not paused again.
         why: String,
@@ -79,7 +83,8 @@ pub enum Stage {
     CheckAfter,
 }
 
-/// An outcome without what more is known of it, in the order in which a summary counts them: first what is well.
+/// An outcome without what more is known of it, in the order in which a summary counts them: first
+/// what is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -199,7 +204,8 @@ impl Kind {
         }
     }
 
-    /// Whether it counts against `--max-failures`: something ran and did not do its work, or could not be run, or left the container otherwise than it was.
+    /// Whether it counts against `--max-failures`: something ran and did not do its work, or could
+    /// not be run, or left the container otherwise than it was.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {
@@ -274,7 +280,10 @@ pub(super) mod tests {
             Outcome::Patched,
             Outcome::AlreadyFine,
             Outcome::PatchedBefore { run: String::new() },
-            Outcome::Failed { stage: Stage::Command, status: 1 },
+            Outcome::Failed {
+                stage: Stage::Command,
+                status: 1,
+            },
             Outcome::TimedOut,
             Outcome::Survived { left: Vec::new() },
             Outcome::Cancelled { left: Vec::new() },
@@ -295,7 +304,10 @@ pub(super) mod tests {
         for outcome in all() {
             let json = serde_json::to_value(&outcome).unwrap();
             assert_eq!(
-                (&json["outcome"], serde_json::to_value(outcome.kind()).unwrap()),
+                (
+                    &json["outcome"],
+                    serde_json::to_value(outcome.kind()).unwrap()
+                ),
                 (&outcome.kind().key().into(), json["outcome"].clone())
             );
             assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);

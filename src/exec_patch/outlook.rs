@@ -1,7 +1,9 @@
 //! What follows for the containers that match, by all that runs before did?
 //!
-//! In: the journals, read once, and what a scan finds. Out: plans, and for a run that is gone on with, what it knows of each container already. A life of a
-//! container counts, not its name: one that was started anew is another. Not checked: whether anything has been undone in a container since.
+//! In: the journals, read once, and what a scan finds. Out: plans, and for a run that is gone on
+//! with, what it knows of each container already. A life of a container counts, not its name: one
+//! that was started anew is another. Not checked: whether anything has been undone in a container
+//! since.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,18 +36,28 @@ impl Outlook {
     /// Reads the journals.
     ///
     /// # Errors
-    /// [`PatchError::Prior`] when one of this start of the machine cannot be read: what it patched is not known. With `--again` that does not matter, and is
-    /// a warning. [`PatchError::Journal`] when the one of the run that it is for cannot be read.
+    /// [`PatchError::Prior`] when one of this start of the machine cannot be read: what it patched
+    /// is not known. With `--again` that does not matter, and is a warning. [`PatchError::Journal`]
+    /// when the one of the run that it is for cannot be read.
     pub fn new(runs: &Runs, undertaking: &Undertaking) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
         let past = undertaking.past().cloned();
-        let of = past.as_ref().and_then(|past| past.header.only_failed.as_ref());
-        let not_well = of.map(|run| runs.read(run).map(|past| past.not_well())).transpose()?;
+        let of = past
+            .as_ref()
+            .and_then(|past| past.header.only_failed.as_ref());
+        let not_well = of
+            .map(|run| runs.read(run).map(|past| past.not_well()))
+            .transpose()?;
         let mut prior = runs.prior(&boot);
         if !undertaking.kit.order().again && !prior.faults.is_empty() {
             return Err(PatchError::Prior(prior.faults.remove(0)));
         }
-        Ok(Self { prior, boot, past, not_well })
+        Ok(Self {
+            prior,
+            boot,
+            past,
+            not_well,
+        })
     }
 
     /// Why journals could not be read that do not matter, one line each.
@@ -59,7 +71,8 @@ impl Outlook {
         &self.prior.interrupted
     }
 
-    /// The containers that the run that is gone on with was for, where that was another one's failures.
+    /// The containers that the run that is gone on with was for, where that was another one's
+    /// failures.
     #[must_use]
     pub const fn not_well(&self) -> Option<&NotWell> {
         self.not_well.as_ref()
@@ -68,10 +81,15 @@ impl Outlook {
     /// What follows for what the first scan found.
     #[must_use]
     pub fn first_plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
-        let in_place = undertaking.kit.in_place_of(selection.matches.iter().flat_map(|found| &found.bans));
+        let in_place = undertaking
+            .kit
+            .in_place_of(selection.matches.iter().flat_map(|found| &found.bans));
         let mut plan = self.plan(selection, undertaking);
         plan.warnings.extend(in_place);
-        Plan { bygone: self.bygone(&plan), ..plan }
+        Plan {
+            bygone: self.bygone(&plan),
+            ..plan
+        }
     }
 
     /// What follows for what a scan found.
@@ -89,29 +107,41 @@ impl Outlook {
         })
     }
 
-    /// The earlier run that did the same. What the run itself patched before it was gone on with is no earlier run's.
+    /// The earlier run that did the same. What the run itself patched before it was gone on with is
+    /// no earlier run's.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
         let own = self.past.as_ref().map(|past| &past.header.id);
-        let run = self.prior.patched(payload.digest, &Life::of(container, &self.boot))?;
+        let run = self
+            .prior
+            .patched(payload.digest, &Life::of(container, &self.boot))?;
         (Some(run) != own).then(|| run.to_string())
     }
 
-    /// What the run that is gone on with knows of this already. One that was begun and has no end runs again only where a check says whether it must.
+    /// What the run that is gone on with knows of this already. One that was begun and has no end
+    /// runs again only where a check says whether it must.
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
-        match self.past.as_ref()?.standing(payload.digest, &Life::of(container, &self.boot)) {
+        match self
+            .past
+            .as_ref()?
+            .standing(payload.digest, &Life::of(container, &self.boot))
+        {
             Standing::Over(outcome) => Some(outcome.clone()),
-            // One that should be paused is somebody's to look at first: whoever enters it now would not know.
-            Standing::Interrupted(entry) => {
-                Some(interrupted(entry)).filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted)
-            }
+            // One that should be paused is somebody's to look at first: whoever enters it now would
+            // not know.
+            Standing::Interrupted(entry) => Some(interrupted(entry))
+                .filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted),
             Standing::New => None,
         }
     }
 
-    /// The containers of the run that is resumed that no longer match, each by the last entry of each of its patches: they are gone, and that is the last
-    /// that is known of them.
+    /// The containers of the run that is resumed that no longer match, each by the last entry of
+    /// each of its patches: they are gone, and that is the last that is known of them.
     fn bygone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
-        let matching: HashSet<_> = plan.planned.iter().map(|planned| Named::of(&planned.container)).collect();
+        let matching: HashSet<_> = plan
+            .planned
+            .iter()
+            .map(|planned| Named::of(&planned.container))
+            .collect();
         let mut last: BTreeMap<(Named, Option<Digest>), &Entry> = BTreeMap::new();
         for entry in self.past.iter().flat_map(|past| &past.entries) {
             let named = Named::of(&entry.container);
@@ -123,7 +153,9 @@ impl Outlook {
             State::Begun { .. } => interrupted(entry),
             State::Ended { .. } | State::Settled(_) => entry.outcome().clone(),
         };
-        last.into_values().map(|entry| (entry.container.clone(), outcome(entry))).collect()
+        last.into_values()
+            .map(|entry| (entry.container.clone(), outcome(entry)))
+            .collect()
     }
 }
 

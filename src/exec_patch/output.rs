@@ -1,9 +1,11 @@
 //! What did a patch print, and how much of it is kept?
 //!
-//! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences, no UTF-8, no end. Out: a file with the first of it, both
-//! streams as they came, up to a limit and with a last line on what it does not have; how many bytes it was in all; and the last lines of each
-//! stream for people. Memory does not grow with what is printed, and the command never waits because nobody keeps it. A pipe is at its end when
-//! nobody holds it any more, and a child in the background may hold it for ever: so after a command's own end there is patience, and no more.
+//! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences, no
+//! UTF-8, no end. Out: a file with the first of it, both streams as they came, up to a limit and
+//! with a last line on what it does not have; how many bytes it was in all; and the last lines of
+//! each stream for people. Memory does not grow with what is printed, and the command never waits
+//! because nobody keeps it. A pipe is at its end when nobody holds it any more, and a child in the
+//! background may hold it for ever: so after a command's own end there is patience, and no more.
 //! Not checked: whether any of it is true.
 
 use std::collections::VecDeque;
@@ -27,7 +29,8 @@ const LONGEST_TAIL: usize = 2 << 10;
 /// What is read at once: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
-/// How often [`Collector::take`] reads of each pipe: whoever prints without end must not keep the worker from its clock.
+/// How often [`Collector::take`] reads of each pipe: whoever prints without end must not keep the
+/// worker from its clock.
 const CHUNKS: usize = 16;
 
 /// What was printed in one container, by all commands of a job.
@@ -67,7 +70,8 @@ struct Tail {
     is_cut: bool,
 }
 
-/// The ends into which a command prints: to be inherited by its runtime as standard output and standard error, and closed here right after.
+/// The ends into which a command prints: to be inherited by its runtime as standard output and
+/// standard error, and closed here right after.
 #[derive(Debug)]
 pub struct Ends {
     /// For standard output.
@@ -81,20 +85,38 @@ pub struct Ends {
 pub struct Printed {
     /// How many bytes were printed, kept or not.
     pub written: u64,
-    /// The last lines of standard output and then those of standard error; not fit for a terminal ([`strip`]).
+    /// The last lines of standard output and then those of standard error; not fit for a terminal
+    /// ([`strip`]).
     pub tail: String,
 }
 
 impl Collector {
-    /// Keeps up to `limit` bytes in the file at `path`, behind what an interrupted run may have left there.
+    /// Keeps up to `limit` bytes in the file at `path`, behind what an interrupted run may have
+    /// left there.
     ///
     /// # Errors
     /// When the file cannot be made.
     pub fn create(path: &Path, limit: u64) -> io::Result<Self> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
-        let file = Kept { file, room: limit, missing: 0, ends_line: true, fault: Ok(()) };
-        Ok(Self { file, written: 0, streams: <[Stream; 2]>::default(), buffer: vec![0; CHUNK] })
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(path)?;
+        let file = Kept {
+            file,
+            room: limit,
+            missing: 0,
+            ends_line: true,
+            fault: Ok(()),
+        };
+        Ok(Self {
+            file,
+            written: 0,
+            streams: <[Stream; 2]>::default(),
+            buffer: vec![0; CHUNK],
+        })
     }
 
     /// Two new pipes for the next command; those of the one before are read no more.
@@ -110,23 +132,37 @@ impl Collector {
         Ok(Ends { output, error })
     }
 
-    /// The inodes of the pipes that are open, by which a process that holds them is known; 0 for one that is not, which no pipe has.
+    /// The inodes of the pipes that are open, by which a process that holds them is known; 0 for
+    /// one that is not, which no pipe has.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
-        [0, 1].map(|number: usize| self.streams[number].pipe.as_ref().and_then(|pipe| pipe.metadata().ok()).map_or(0, |facts| facts.ino()))
+        [0, 1].map(|number: usize| {
+            self.streams[number]
+                .pipe
+                .as_ref()
+                .and_then(|pipe| pipe.metadata().ok())
+                .map_or(0, |facts| facts.ino())
+        })
     }
 
     /// The descriptors to poll(2) for reading: at most two, none when both pipes are at their end.
     #[must_use]
     pub fn polled(&self) -> Vec<BorrowedFd<'_>> {
-        self.streams.iter().filter_map(|stream| stream.pipe.as_ref()).map(AsFd::as_fd).collect()
+        self.streams
+            .iter()
+            .filter_map(|stream| stream.pipe.as_ref())
+            .map(AsFd::as_fd)
+            .collect()
     }
 
-    /// Takes what is there, some of it when it is much, and never waits. A pipe at its end is closed.
+    /// Takes what is there, some of it when it is much, and never waits. A pipe at its end is
+    /// closed.
     pub fn take(&mut self) {
         for number in 0..self.streams.len() {
             for _ in 0..CHUNKS {
-                let Some(pipe) = &mut self.streams[number].pipe else { break };
+                let Some(pipe) = &mut self.streams[number].pipe else {
+                    break;
+                };
                 match pipe.read(&mut self.buffer) {
                     Ok(0) => self.streams[number].pipe = None,
                     Ok(count) => self.keep(number, count),
@@ -138,7 +174,8 @@ impl Collector {
         }
     }
 
-    /// The command has ended: takes what comes until both pipes are at their end, at most for `patience`, and closes them.
+    /// The command has ended: takes what comes until both pipes are at their end, at most for
+    /// `patience`, and closes them.
     pub fn close(&mut self, patience: Duration) {
         let end = Instant::now() + patience;
         self.take();
@@ -147,9 +184,17 @@ impl Collector {
             if left.is_zero() {
                 break;
             }
-            let mut polled: Vec<_> = self.polled().into_iter().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)).collect();
-            // A signal ends the waiting early, which is as good as something to read: the time is looked at again.
-            let _ready = poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+            let mut polled: Vec<_> = self
+                .polled()
+                .into_iter()
+                .map(|pipe| PollFd::new(pipe, PollFlags::POLLIN))
+                .collect();
+            // A signal ends the waiting early, which is as good as something to read: the time is
+            // looked at again.
+            let _ready = poll(
+                &mut polled,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            );
             self.take();
         }
         for stream in &mut self.streams {
@@ -157,15 +202,27 @@ impl Collector {
         }
     }
 
-    /// All commands have ended: closes the file, with a last line on what it does not have. What was counted and the tail are right even where the
-    /// file could not be written: then its first fault stands beside them.
+    /// All commands have ended: closes the file, with a last line on what it does not have. What
+    /// was counted and the tail are right even where the file could not be written: then its first
+    /// fault stands beside them.
     pub fn finish(mut self) -> (Printed, io::Result<()>) {
         self.file.close();
-        let tail = self.streams.iter().map(|stream| stream.tail.text()).collect();
-        (Printed { written: self.written, tail }, self.file.fault)
+        let tail = self
+            .streams
+            .iter()
+            .map(|stream| stream.tail.text())
+            .collect();
+        (
+            Printed {
+                written: self.written,
+                tail,
+            },
+            self.file.fault,
+        )
     }
 
-    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, where there is room, in the file.
+    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, where there is room,
+    /// in the file.
     fn keep(&mut self, number: usize, count: usize) {
         let piece = &self.buffer[..count];
         self.written += count as u64;
@@ -183,7 +240,9 @@ fn pipe() -> io::Result<(File, OwnedFd)> {
 
 impl Kept {
     fn push(&mut self, piece: &[u8]) {
-        let fits = piece.len().min(usize::try_from(self.room).unwrap_or(usize::MAX));
+        let fits = piece
+            .len()
+            .min(usize::try_from(self.room).unwrap_or(usize::MAX));
         if self.fault.is_ok() && fits > 0 {
             self.fault = self.file.write_all(&piece[..fits]);
             self.ends_line = piece[fits - 1] == b'\n';
@@ -196,7 +255,10 @@ impl Kept {
     fn close(&mut self) {
         if self.missing > 0 && self.fault.is_ok() {
             let line_end = if self.ends_line { "" } else { "\n" };
-            let line = format!("{line_end}[embargo: {} more bytes were printed and are not kept]\n", self.missing);
+            let line = format!(
+                "{line_end}[embargo: {} more bytes were printed and are not kept]\n",
+                self.missing
+            );
             self.fault = self.file.write_all(line.as_bytes());
         }
     }
@@ -214,8 +276,16 @@ impl Tail {
     /// The whole lines of it, or as much as there is of a line that is longer than all of it.
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
-        let first_line = bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1).filter(|start| *start < bytes.len());
-        let start = if self.is_cut { first_line.unwrap_or(0) } else { 0 };
+        let first_line = bytes
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|end| end + 1)
+            .filter(|start| *start < bytes.len());
+        let start = if self.is_cut {
+            first_line.unwrap_or(0)
+        } else {
+            0
+        };
         let mut text = String::from_utf8_lossy(&bytes[start..]).into_owned();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -224,9 +294,10 @@ impl Tail {
     }
 }
 
-/// Text fit for a terminal: escape sequences are taken out whole, and so are control characters, but for line ends and tabs; what turns the direction
-/// of writing or cannot be seen is shown as `\u{…}`, bytes that are no UTF-8 as U+FFFD. A bare carriage return ends a line, so that nothing hides what
-/// stood before it, and no unfinished sequence takes more than its line.
+/// Text fit for a terminal: escape sequences are taken out whole, and so are control characters,
+/// but for line ends and tabs; what turns the direction of writing or cannot be seen is shown as
+/// `\u{…}`, bytes that are no UTF-8 as U+FFFD. A bare carriage return ends a line, so that nothing
+/// hides what stood before it, and no unfinished sequence takes more than its line.
 #[must_use]
 pub fn strip(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -264,7 +335,10 @@ fn escape(letters: &mut Letters<'_>) {
             control_string(letters);
         }
         _ => {
-            while letters.next_if(|letter| matches!(letter, ' '..='/')).is_some() {}
+            while letters
+                .next_if(|letter| matches!(letter, ' '..='/'))
+                .is_some()
+            {}
             letters.next_if(|letter| matches!(letter, '0'..='~'));
         }
     }
@@ -272,11 +346,15 @@ fn escape(letters: &mut Letters<'_>) {
 
 /// Takes the parameters and the final byte of a CSI (ECMA-48, section 5.4).
 fn control_sequence(letters: &mut Letters<'_>) {
-    while letters.next_if(|letter| matches!(letter, ' '..='?')).is_some() {}
+    while letters
+        .next_if(|letter| matches!(letter, ' '..='?'))
+        .is_some()
+    {}
     letters.next_if(|letter| matches!(letter, '@'..='~'));
 }
 
-/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL in its place as xterm has it, or the end of the line.
+/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL in its place as xterm has it, or
+/// the end of the line.
 fn control_string(letters: &mut Letters<'_>) {
     while let Some(letter) = letters.next_if(|letter| !matches!(letter, '\n' | '\r')) {
         match letter {

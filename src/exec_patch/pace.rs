@@ -1,7 +1,8 @@
 //! Who is next, and when is it enough?
 //!
-//! Pure. In: how many containers there are, what was said about canaries, the window and failures, and each outcome as it comes. Out: who begins now,
-//! or that nobody does, and why. Time, processes and what a container is are not known here: a container is its place in the queue.
+//! Pure. In: how many containers there are, what was said about canaries, the window and failures,
+//! and each outcome as it comes. Out: who begins now, or that nobody does, and why. Time, processes
+//! and what a container is are not known here: a container is its place in the queue.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +33,12 @@ impl FromStr for Share {
         if digits.len() == text.len() {
             return digits.parse().map(Self::Number).map_err(|_| fault);
         }
-        digits.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent).ok_or(fault)
+        digits
+            .parse()
+            .ok()
+            .filter(|percent| *percent <= 100)
+            .map(Self::Percent)
+            .ok_or(fault)
     }
 }
 
@@ -82,12 +88,14 @@ impl Share {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// So many containers go first, one by one; the rest only when the command did its work in all of them.
+    /// So many containers go first, one by one; the rest only when the command did its work in all
+    /// of them.
     pub canary: usize,
     /// At most so many at once. A percentage is of the matches of the first plan.
     pub parallel: Share,
-    /// The run starts no further container once more than this have failed. A percentage is of all that match, those that are found meanwhile included,
-    /// rounded down. Those under way are finished, so that more may fail than were allowed.
+    /// The run starts no further container once more than this have failed. A percentage is of all
+    /// that match, those that are found meanwhile included, rounded down. Those under way are
+    /// finished, so that more may fail than were allowed.
     pub max_failures: Share,
 }
 
@@ -154,7 +162,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A run whose first plan has so many `matches`, those included that nothing is to be done for. The queue is empty.
+    /// A run whose first plan has so many `matches`, those included that nothing is to be done for.
+    /// The queue is empty.
     #[must_use]
     pub fn new(limits: Limits, matches: usize) -> Self {
         Self {
@@ -175,7 +184,8 @@ impl Pace {
         self.queue += number;
     }
 
-    /// So many more match, whether or not something is to be done for them: a limit on failures that is a share grows with them.
+    /// So many more match, whether or not something is to be done for them: a limit on failures
+    /// that is a share grows with them.
     pub const fn hold(&mut self, matches: usize) {
         self.matches += matches;
     }
@@ -195,15 +205,16 @@ impl Pace {
         }
     }
 
-    /// One that was under way has ended. A canary is one in which the command ran: whoever was paused, gone, not to be entered, or had nothing to be
-    /// done leaves its place to the next one.
+    /// One that was under way has ended. A canary is one in which the command ran: whoever was
+    /// paused, gone, not to be entered, or had nothing to be done leaves its place to the next one.
     pub fn ended(&mut self, outcome: &Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failed += usize::from(outcome.is_failure());
         let is_canary = self.canaries > 0;
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
-            // Whether it ran in one whose worker is gone nobody knows: for a canary that is reason enough.
+            // Whether it ran in one whose worker is gone nobody knows: for a canary that is reason
+            // enough.
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }
@@ -246,7 +257,8 @@ impl Pace {
         self.halt.is_some()
     }
 
-    /// So many canaries have shown already that the command does its work: in the run that this one resumes.
+    /// So many canaries have shown already that the command does its work: in the run that this one
+    /// resumes.
     pub const fn have_passed(&mut self, canaries: usize) {
         self.canaries = self.canaries.saturating_sub(canaries);
     }

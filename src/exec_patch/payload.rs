@@ -1,10 +1,12 @@
 //! What is it that runs in a container?
 //!
-//! In: an order, the files it names, and the bans that apply to a container. Out: a [`Payload`] for each patch: words, check, user, the bytes that are
-//! brought along, and a digest by which a later run knows it again. A file is read once, whole and bounded; what each container gets is a sealed copy
-//! of its own in memory, so that no container reaches the host's file (CVE-2019-5736) or another container's copy. What stands in a ban was signed
-//! with the list; a script is not part of the list, so the file must have the digest that was signed. Not checked: whether the container has what
-//! the command needs.
+//! In: an order, the files it names, and the bans that apply to a container. Out: a [`Payload`] for
+//! each patch: words, check, user, the bytes that are brought along, and a digest by which a later
+//! run knows it again. A file is read once, whole and bounded; what each container gets is a sealed
+//! copy of its own in memory, so that no container reaches the host's file (CVE-2019-5736) or
+//! another container's copy. What stands in a ban was signed with the list; a script is not part of
+//! the list, so the file must have the digest that was signed. Not checked: whether the container
+//! has what the command needs.
 
 pub mod error;
 pub mod program;
@@ -59,8 +61,8 @@ pub struct Payload {
     pub work: Work,
     /// What goes along, exactly when [`Work::brings`] says so.
     pub brought: Option<Brought>,
-    /// By this a later run knows that the same was done: check, command, user, variables, folder, and the bytes that go along; not how long it may
-    /// take and whether it thaws.
+    /// By this a later run knows that the same was done: check, command, user, variables, folder,
+    /// and the bytes that go along; not how long it may take and whether it thaws.
     pub digest: Digest,
     /// The ban whose signed patch it is; `None` for what was typed.
     pub ban: Option<String>,
@@ -91,27 +93,38 @@ impl Kit {
             Means::Signed | Means::Command(_) => None,
             Means::Script(script) => {
                 let brought = Brought::load(&script.file)?;
-                is_script(&brought.bytes).map_err(|fault| PayloadError::Script(script.file.clone(), fault))?;
+                is_script(&brought.bytes)
+                    .map_err(|fault| PayloadError::Script(script.file.clone(), fault))?;
                 Some(brought)
             }
             Means::Program(program) => {
                 let brought = Brought::load(&program.file)?;
-                let checked = check_names(&program.file).and_then(|()| program::check(&brought.bytes));
+                let checked =
+                    check_names(&program.file).and_then(|()| program::check(&brought.bytes));
                 checked.map_err(|fault| PayloadError::Program(program.file.clone(), fault))?;
                 Some(brought)
             }
         };
-        Ok(Self { order, brought, is_signed: false })
+        Ok(Self {
+            order,
+            brought,
+            is_signed: false,
+        })
     }
 
-    /// The same for an earlier order, with the copy of what went along then. A script that was a ban's own then (`is_signed`) remains it, whatever the
-    /// list says by now.
+    /// The same for an earlier order, with the copy of what went along then. A script that was a
+    /// ban's own then (`is_signed`) remains it, whatever the list says by now.
     #[must_use]
     pub const fn again(order: Order, brought: Option<Brought>, is_signed: bool) -> Self {
-        Self { order, brought, is_signed }
+        Self {
+            order,
+            brought,
+            is_signed,
+        }
     }
 
-    /// Says whether one of the bans that this is about signs the script. Each of their containers gets its own ban's patch then, as without a script.
+    /// Says whether one of the bans that this is about signs the script. Each of their containers
+    /// gets its own ban's patch then, as without a script.
     pub const fn heed(&mut self, is_signed: bool) {
         self.is_signed |= is_signed;
     }
@@ -125,14 +138,31 @@ impl Kit {
         }
     }
 
-    /// What a person should know of a script that no ban signs: in place of which signed patches it runs.
+    /// What a person should know of a script that no ban signs: in place of which signed patches it
+    /// runs.
     #[must_use]
     pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
-        let script = self.script().filter(|_| !self.is_signed).and(self.brought.as_ref())?;
-        let has_own = |ban: &&Arc<Ban>| ban.patch.as_ref().is_some_and(|patch| patch.script.is_none());
-        let ids: BTreeSet<_> = bans.into_iter().filter(has_own).map(|ban| line::name(&ban.id)).collect();
+        let script = self
+            .script()
+            .filter(|_| !self.is_signed)
+            .and(self.brought.as_ref())?;
+        let has_own = |ban: &&Arc<Ban>| {
+            ban.patch
+                .as_ref()
+                .is_some_and(|patch| patch.script.is_none())
+        };
+        let ids: BTreeSet<_> = bans
+            .into_iter()
+            .filter(has_own)
+            .map(|ban| line::name(&ban.id))
+            .collect();
         let ids = Vec::from_iter(ids).join(", ");
-        (!ids.is_empty()).then(|| format!("no ban signs {}: it runs in place of the signed patch of {ids}", line::name(&script.name)))
+        (!ids.is_empty()).then(|| {
+            format!(
+                "no ban signs {}: it runs in place of the signed patch of {ids}",
+                line::name(&script.name)
+            )
+        })
     }
 
     /// The order.
@@ -147,16 +177,25 @@ impl Kit {
         self.brought.as_ref()
     }
 
-    /// What runs in a container to which these bans apply: one payload for what was typed, else the patch of each ban, the most severe ban's first,
-    /// and the same patch once.
+    /// What runs in a container to which these bans apply: one payload for what was typed, else the
+    /// patch of each ban, the most severe ban's first, and the same patch once.
     #[must_use]
     pub fn payloads(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
         let mut bans: Vec<_> = bans.iter().map(AsRef::as_ref).collect();
-        bans.sort_by(|one: &&Ban, other: &&Ban| other.severity.cmp(&one.severity).then_with(|| one.id.cmp(&other.id)));
+        bans.sort_by(|one: &&Ban, other: &&Ban| {
+            other
+                .severity
+                .cmp(&one.severity)
+                .then_with(|| one.id.cmp(&other.id))
+        });
         let mut payloads: Vec<Result<Payload, NoPatch>> = Vec::new();
         let mut seen = Vec::new();
         let for_each: Vec<_> = bans.iter().filter_map(|ban| self.of_ban(ban)).collect();
-        let all = if for_each.is_empty() { vec![self.typed()] } else { for_each };
+        let all = if for_each.is_empty() {
+            vec![self.typed()]
+        } else {
+            for_each
+        };
         for payload in all {
             let digest = payload.as_ref().map(|payload| payload.digest).ok();
             if digest.is_none_or(|digest| !seen.contains(&digest)) {
@@ -173,42 +212,88 @@ impl Kit {
         match (&self.order.means, &ban.patch, needed, &self.brought) {
             (Means::Command(_) | Means::Program(_), ..) => None,
             (Means::Script(_), _, None, _) if !self.is_signed => None,
-            (Means::Signed | Means::Script(_), None, ..) => Some(Err(NoPatch::None(ban.id.clone()))),
-            (Means::Signed, Some(_), Some(needed), _) => Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed))),
-            (Means::Signed | Means::Script(_), Some(patch), None, _) => Some(self.signed(ban, patch, patch.run.clone(), None)),
-            (Means::Script(script), Some(patch), Some(needed), Some(brought)) if needed == brought.digest => {
-                let words = if script.words.is_empty() { &patch.run } else { &script.words };
+            (Means::Signed | Means::Script(_), None, ..) => {
+                Some(Err(NoPatch::None(ban.id.clone())))
+            }
+            (Means::Signed, Some(_), Some(needed), _) => {
+                Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed)))
+            }
+            (Means::Signed | Means::Script(_), Some(patch), None, _) => {
+                Some(self.signed(ban, patch, patch.run.clone(), None))
+            }
+            (Means::Script(script), Some(patch), Some(needed), Some(brought))
+                if needed == brought.digest =>
+            {
+                let words = if script.words.is_empty() {
+                    &patch.run
+                } else {
+                    &script.words
+                };
                 Some(self.signed(ban, patch, of_script(&brought.bytes, words), Some(brought)))
             }
             (Means::Script(_), _, Some(needed), brought) => {
-                let found = brought.as_ref().map_or_else(|| Digest::of(b""), |brought| brought.digest);
+                let found = brought
+                    .as_ref()
+                    .map_or_else(|| Digest::of(b""), |brought| brought.digest);
                 Some(Err(NoPatch::OtherScript(ban.id.clone(), needed, found)))
             }
         }
     }
 
-    fn signed(&self, ban: &Ban, patch: &Patch, run: Vec<String>, brought: Option<&Brought>) -> Result<Payload, NoPatch> {
+    fn signed(
+        &self,
+        ban: &Ban,
+        patch: &Patch,
+        run: Vec<String>,
+        brought: Option<&Brought>,
+    ) -> Result<Payload, NoPatch> {
         let unusable = |why| NoPatch::Unusable(ban.id.clone(), why);
-        let user = patch.user.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+        let user = patch
+            .user
+            .split_once(':')
+            .and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
         let user = user.ok_or_else(|| unusable("its user is not UID:GID in numbers"))?;
         if run.first().is_none_or(String::is_empty) {
             return Err(unusable("it has no command"));
         }
-        let check = self.order.check.as_deref().map(shell).or_else(|| patch.check.clone());
-        if check.as_ref().is_some_and(|check| check.first().is_none_or(String::is_empty)) {
+        let check = self
+            .order
+            .check
+            .as_deref()
+            .map(shell)
+            .or_else(|| patch.check.clone());
+        if check
+            .as_ref()
+            .is_some_and(|check| check.first().is_none_or(String::is_empty))
+        {
             return Err(unusable("its check is no command"));
         }
-        let timeout = self.order.timeout.unwrap_or(patch.timeout).clamp(1, LONGEST);
-        let work = self.work(check, run, self.order.user.unwrap_or(user), timeout, brought.is_some());
+        let timeout = self
+            .order
+            .timeout
+            .unwrap_or(patch.timeout)
+            .clamp(1, LONGEST);
+        let work = self.work(
+            check,
+            run,
+            self.order.user.unwrap_or(user),
+            timeout,
+            brought.is_some(),
+        );
         let altered = self.altered(patch, &work, user);
         let (severity, successor) = (Some(ban.severity), ban.successor.clone());
-        Ok(Payload { altered, severity, successor, ..Payload::new(work, brought.cloned(), Some(ban.id.clone())) })
+        Ok(Payload {
+            altered,
+            severity,
+            successor,
+            ..Payload::new(work, brought.cloned(), Some(ban.id.clone()))
+        })
     }
 
-    /// What was typed over the words that were signed. The time that it gets is the node's own business.
+    /// What was typed over the words that were signed. The time that it gets is the node's own
+    /// business.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
-        let has_words =
-            matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
+        let has_words = matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
         let typed = [
             ("--check", work.check != patch.check),
             ("--user", work.user != user),
@@ -216,7 +301,11 @@ impl Kit {
             ("--workdir", work.folder.is_some()),
             ("ARG", has_words),
         ];
-        typed.into_iter().filter(|(_, is_other)| *is_other).map(|(option, _)| option).collect()
+        typed
+            .into_iter()
+            .filter(|(_, is_other)| *is_other)
+            .map(|(option, _)| option)
+            .collect()
     }
 
     /// What was typed.
@@ -227,16 +316,48 @@ impl Kit {
             (Means::Script(script), Some(brought)) => of_script(&brought.bytes, &script.words),
             (Means::Program(program), Some(_)) => of_program(&program.words),
             // A container to which no ban applies is no match where the bans' patches are to run.
-            (Means::Signed | Means::Script(_) | Means::Program(_), _) => return Err(NoPatch::None("no ban".to_owned())),
+            (Means::Signed | Means::Script(_) | Means::Program(_), _) => {
+                return Err(NoPatch::None("no ban".to_owned()));
+            }
         };
-        let (user, timeout) = (self.order.user.unwrap_or(USUAL_USER), self.order.timeout.unwrap_or(USUAL_TIMEOUT));
-        let work = self.work(self.order.check.as_deref().map(shell), run, user, timeout, brought.is_some());
+        let (user, timeout) = (
+            self.order.user.unwrap_or(USUAL_USER),
+            self.order.timeout.unwrap_or(USUAL_TIMEOUT),
+        );
+        let work = self.work(
+            self.order.check.as_deref().map(shell),
+            run,
+            user,
+            timeout,
+            brought.is_some(),
+        );
         Ok(Payload::new(work, brought.cloned(), None))
     }
 
-    fn work(&self, check: Option<Vec<String>>, run: Vec<String>, user: (u32, u32), timeout: u64, brings: bool) -> Work {
-        let Order { environment, folder, thaw, .. } = &self.order;
-        Work { check, run, user, environment: environment.clone(), folder: folder.clone(), timeout, thaw: *thaw, brings }
+    fn work(
+        &self,
+        check: Option<Vec<String>>,
+        run: Vec<String>,
+        user: (u32, u32),
+        timeout: u64,
+        brings: bool,
+    ) -> Work {
+        let Order {
+            environment,
+            folder,
+            thaw,
+            ..
+        } = &self.order;
+        Work {
+            check,
+            run,
+            user,
+            environment: environment.clone(),
+            folder: folder.clone(),
+            timeout,
+            thaw: *thaw,
+            brings,
+        }
     }
 }
 
@@ -247,8 +368,16 @@ impl Brought {
     /// When it cannot be read, is no regular file, or larger than [`LARGEST`].
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let bytes = file::read(path, LARGEST, Guard::Any)?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, digest: Digest::of(&bytes), bytes: bytes.into() })
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        Ok(Self {
+            name,
+            digest: Digest::of(&bytes),
+            bytes: bytes.into(),
+        })
     }
 }
 
@@ -256,11 +385,35 @@ impl Payload {
     /// This work, with what goes along.
     #[must_use]
     pub fn new(work: Work, brought: Option<Brought>, ban: Option<String>) -> Self {
-        let Work { check, run, user, environment, folder, timeout: _, thaw: _, brings: _ } = &work;
+        let Work {
+            check,
+            run,
+            user,
+            environment,
+            folder,
+            timeout: _,
+            thaw: _,
+            brings: _,
+        } = &work;
         // As JSON, no word can run into the next one.
-        let said = serde_json::json!([check, run, user, environment, folder, brought.as_ref().map(|brought| brought.digest)]);
+        let said = serde_json::json!([
+            check,
+            run,
+            user,
+            environment,
+            folder,
+            brought.as_ref().map(|brought| brought.digest)
+        ]);
         let digest = Digest::of(said.to_string().as_bytes());
-        Self { work, brought, digest, ban, severity: None, successor: None, altered: Vec::new() }
+        Self {
+            work,
+            brought,
+            digest,
+            ban,
+            severity: None,
+            successor: None,
+            altered: Vec::new(),
+        }
     }
 
     /// The line of it.
@@ -277,26 +430,48 @@ impl Payload {
         }
     }
 
-    /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed on exec until that is taken back.
+    /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed
+    /// on exec until that is taken back.
     ///
     /// # Errors
-    /// When there is no memory for it, or the kernel has no such files (before Linux 3.17), or none that may be executed (`vm.memfd_noexec`).
+    /// When there is no memory for it, or the kernel has no such files (before Linux 3.17), or none
+    /// that may be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
-        self.brought.as_ref().map(|brought| memory_file::executable(NAME, &brought.bytes)).transpose()
+        self.brought
+            .as_ref()
+            .map(|brought| memory_file::executable(NAME, &brought.bytes))
+            .transpose()
     }
 
-    /// The command as people read it; behind it, as a shell's comment, what of a signed patch is not as it was signed.
+    /// The command as people read it; behind it, as a shell's comment, what of a signed patch is
+    /// not as it was signed.
     #[must_use]
     pub fn told(&self) -> String {
         let place = place();
         let words: Vec<_> = match &self.brought {
-            None => self.work.run.iter().map(|word| line::shell_word(word)).collect(),
+            None => self
+                .work
+                .run
+                .iter()
+                .map(|word| line::shell_word(word))
+                .collect(),
             Some(brought) => {
-                let own = self.work.run.iter().skip_while(|word| **word != place).skip(1);
-                std::iter::once(line::shell_word(&brought.name)).chain(own.map(|word| line::shell_word(word))).collect()
+                let own = self
+                    .work
+                    .run
+                    .iter()
+                    .skip_while(|word| **word != place)
+                    .skip(1);
+                std::iter::once(line::shell_word(&brought.name))
+                    .chain(own.map(|word| line::shell_word(word)))
+                    .collect()
             }
         };
-        let altered = if self.altered.is_empty() { String::new() } else { format!(" # not as signed: {}", self.altered.join(", ")) };
+        let altered = if self.altered.is_empty() {
+            String::new()
+        } else {
+            format!(" # not as signed: {}", self.altered.join(", "))
+        };
         words.join(" ") + &altered
     }
 }
@@ -311,23 +486,37 @@ fn shell(command: &str) -> Vec<String> {
 }
 
 fn of_program(words: &[String]) -> Vec<String> {
-    std::iter::once(place()).chain(words.iter().cloned()).collect()
+    std::iter::once(place())
+        .chain(words.iter().cloned())
+        .collect()
 }
 
-/// The command of a script: the kernel starts what its first line names; without such a line it is the shell's.
+/// The command of a script: the kernel starts what its first line names; without such a line it is
+/// the shell's.
 fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
-    let shell = if bytes.starts_with(b"#!") { None } else { Some("/bin/sh".to_owned()) };
+    let shell = if bytes.starts_with(b"#!") {
+        None
+    } else {
+        Some("/bin/sh".to_owned())
+    };
     shell.into_iter().chain(of_program(words)).collect()
 }
 
 /// The name that was given, and that of what it leads to: `rm` may be a link to busybox.
 fn check_names(path: &Path) -> Result<(), NotProgram> {
     let led_to = path.canonicalize().ok();
-    [Some(path), led_to.as_deref()].into_iter().flatten().filter_map(Path::file_name).try_for_each(program::check_name)
+    [Some(path), led_to.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter_map(Path::file_name)
+        .try_for_each(program::check_name)
 }
 
 fn is_script(bytes: &[u8]) -> Result<(), NotScript> {
-    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     if bytes.trim_ascii().is_empty() {
         Err(NotScript::Empty)
     } else if bytes.starts_with(program::MAGIC) {

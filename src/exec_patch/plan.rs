@@ -1,8 +1,9 @@
 //! What would be done?
 //!
-//! In: the containers that were found, what is to run, and what earlier runs did. Out: a [`Plan`], which a dry run prints and a run carries out: each
-//! container with the reasons why it matches and the steps that follow, those of which nothing can be told, and those that are left out. Pure. Names and
-//! reasons are hostile; they are escaped where they are printed.
+//! In: the containers that were found, what is to run, and what earlier runs did. Out: a [`Plan`],
+//! which a dry run prints and a run carries out: each container with the reasons why it matches and
+//! the steps that follow, those of which nothing can be told, and those that are left out. Pure.
+//! Names and reasons are hostile; they are escaped where they are printed.
 
 mod told;
 
@@ -62,15 +63,42 @@ impl Plan {
     /// What follows for these containers; `step` says what does for a patch, by what ran before.
     #[must_use]
     pub fn of(selection: Selection, kit: &Kit, step: impl Fn(&Container, Payload) -> Step) -> Self {
-        let Selection { matches, strangers, left_out, list, warnings, unfound } = selection;
+        let Selection {
+            matches,
+            strangers,
+            left_out,
+            list,
+            warnings,
+            unfound,
+        } = selection;
         let list_version = list.map(|list| list.version);
-        let planned = |Match { container, reasons, bans }: Match| {
+        let planned = |Match {
+                           container,
+                           reasons,
+                           bans,
+                       }: Match| {
             let payloads = kit.payloads(&bans).into_iter();
-            let steps = payloads.map(|payload| payload.map_or_else(Step::Cannot, |payload| step(&container, payload))).collect();
-            Planned { container, reasons, steps }
+            let steps = payloads
+                .map(|payload| {
+                    payload.map_or_else(Step::Cannot, |payload| step(&container, payload))
+                })
+                .collect();
+            Planned {
+                container,
+                reasons,
+                steps,
+            }
         };
         let planned = matches.into_iter().map(planned).collect();
-        Self { planned, strangers, left_out, bygone: Vec::new(), list_version, warnings, unfound: unfound.len() }
+        Self {
+            planned,
+            strangers,
+            left_out,
+            bygone: Vec::new(),
+            list_version,
+            warnings,
+            unfound: unfound.len(),
+        }
     }
 
     /// Each patch of each container.
@@ -93,7 +121,9 @@ impl Plan {
     /// How a dry run ends: as a run would in which every command does its work.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_well = self.unfound == 0 && self.steps().all(Step::is_well) && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
+        let is_well = self.unfound == 0
+            && self.steps().all(Step::is_well)
+            && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
         match (self.is_nothing(), is_well && self.strangers.is_empty()) {
             (true, true) => Exit::NothingMatched,
             (false, true) => Exit::Clear,
@@ -107,7 +137,8 @@ impl Plan {
         self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty()
     }
 
-    /// Why nothing can run, where that is so: in any container, if every ban was named, else in all of them.
+    /// Why nothing can run, where that is so: in any container, if every ban was named, else in all
+    /// of them.
     #[must_use]
     pub fn no_patch(&self, what: &What) -> Option<&NoPatch> {
         let cannot = |step: &'_ Step| matches!(step, Step::Cannot(_));
@@ -140,7 +171,9 @@ impl Step {
     #[must_use]
     pub const fn payload(&self) -> Option<&Payload> {
         match self {
-            Self::Run(payload) | Self::Before(payload, _) | Self::Stands(payload, _) => Some(payload),
+            Self::Run(payload) | Self::Before(payload, _) | Self::Stands(payload, _) => {
+                Some(payload)
+            }
             Self::Cannot(_) => None,
         }
     }
@@ -152,10 +185,19 @@ impl Step {
             Self::Run(_) => None,
             Self::Before(_, run) => Some(Outcome::PatchedBefore { run: run.clone() }),
             Self::Stands(_, outcome) => Some(outcome.clone()),
-            Self::Cannot(why) => Some(Outcome::CouldNotEnter { why: why.to_string() }),
+            Self::Cannot(why) => Some(Outcome::CouldNotEnter {
+                why: why.to_string(),
+            }),
         };
-        let (digest, ban) = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.clone()));
-        line::PlannedPatch { digest, ban, outcome }
+        let (digest, ban) = (
+            payload.map(|payload| payload.digest),
+            payload.and_then(|payload| payload.ban.clone()),
+        );
+        line::PlannedPatch {
+            digest,
+            ban,
+            outcome,
+        }
     }
 
     /// Whether the container is as it should be once what runs has done its work.
@@ -173,7 +215,12 @@ impl Planned {
     #[must_use]
     pub fn line(&self) -> line::Planned {
         let patches = self.steps.iter().map(Step::line).collect();
-        line::Planned { at: Timestamp::now(), container: self.container.clone(), reasons: self.reasons.clone(), patches }
+        line::Planned {
+            at: Timestamp::now(),
+            container: self.container.clone(),
+            reasons: self.reasons.clone(),
+            patches,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Removes what old runs left: their journals, what they printed and what they brought along.
 //!
-//! In: the runs, by their journals, and an age. Out: those that ended at least so long ago, removed, and said. The lock of the runs is held meanwhile, so that
-//! none of them is under way. One that was killed since the machine was started can still be resumed, and stays, as does one whose journal cannot be read:
-//! nobody can tell what it did. A run goes at once as a whole: what a kill leaves of it is nobody's run, and goes with the next one. Not kept: that what
-//! it patched has been patched.
+//! In: the runs, by their journals, and an age. Out: those that ended at least so long ago,
+//! removed, and said. The lock of the runs is held meanwhile, so that none of them is under way.
+//! One that was killed since the machine was started can still be resumed, and stays, as does one
+//! whose journal cannot be read: nobody can tell what it did. A run goes at once as a whole: what a
+//! kill leaves of it is nobody's run, and goes with the next one. Not kept: that what it patched
+//! has been patched.
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,19 +44,32 @@ enum Event {
     Unreadable { run: RunId, fault: String },
 }
 
-/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for one that is under way.
+/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for one that is
+/// under way.
 ///
 /// # Errors
 /// [`PatchError::Journal`] when a run is under way, or one cannot be removed.
-pub fn carry_out(paths: &Paths, age: u64, patience: Duration, json: bool) -> Result<Exit, PatchError> {
+pub fn carry_out(
+    paths: &Paths,
+    age: u64,
+    patience: Duration,
+    json: bool,
+) -> Result<Exit, PatchError> {
     let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
     // Whoever noted that he has the lock is gone.
     let events = events(&Runs::load(paths)?, age, None)?;
     let runs = lock.folder();
     let remove = |event: Event| match event {
-        Event::Pruned { run, ended, bytes, .. } => {
+        Event::Pruned {
+            run, ended, bytes, ..
+        } => {
             journal::remove(runs, &run)?;
-            Ok(Event::Pruned { run, ended, bytes, removed: true })
+            Ok(Event::Pruned {
+                run,
+                ended,
+                bytes,
+                removed: true,
+            })
         }
         Event::Kept { .. } | Event::Unreadable { .. } => Ok(event),
     };
@@ -77,13 +92,25 @@ fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<Event>, 
     let of = |run: &RunId| match runs.read(run) {
         Ok(past) if now.since(past.last_at()) < age => None,
         Ok(past) => Some(match Phase::of(&past, holder, &boot) {
-            state @ (Phase::UnderWay | Phase::Orphaned) => Event::Kept { run: run.clone(), state },
-            state @ Phase::Killed if past.was_at_work_in(&boot) => Event::Kept { run: run.clone(), state },
-            Phase::Killed | Phase::Stopped | Phase::Finished => {
-                Event::Pruned { run: run.clone(), ended: past.last_at(), bytes: size(&past.folder), removed: false }
-            }
+            state @ (Phase::UnderWay | Phase::Orphaned) => Event::Kept {
+                run: run.clone(),
+                state,
+            },
+            state @ Phase::Killed if past.was_at_work_in(&boot) => Event::Kept {
+                run: run.clone(),
+                state,
+            },
+            Phase::Killed | Phase::Stopped | Phase::Finished => Event::Pruned {
+                run: run.clone(),
+                ended: past.last_at(),
+                bytes: size(&past.folder),
+                removed: false,
+            },
         }),
-        Err(error) => Some(Event::Unreadable { run: run.clone(), fault: line::causes(&error) }),
+        Err(error) => Some(Event::Unreadable {
+            run: run.clone(),
+            fault: line::causes(&error),
+        }),
     };
     Ok(runs.ids().iter().rev().filter_map(of).collect())
 }
@@ -94,11 +121,18 @@ fn size(run: &Path) -> u64 {
 }
 
 /// Says what became of each, as it becomes of it.
-fn said(events: impl Iterator<Item = Result<Event, JournalError>>, json: bool) -> Result<Exit, PatchError> {
+fn said(
+    events: impl Iterator<Item = Result<Event, JournalError>>,
+    json: bool,
+) -> Result<Exit, PatchError> {
     let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
     for event in events {
         let event = event?;
-        let text = if json { report::json::line(&event) } else { event.text() };
+        let text = if json {
+            report::json::line(&event)
+        } else {
+            event.text()
+        };
         report::result(&text).map_err(PatchError::Print)?;
         match event {
             Event::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),
@@ -107,7 +141,8 @@ fn said(events: impl Iterator<Item = Result<Event, JournalError>>, json: bool) -
         }
     }
     if !json {
-        report::result(&format!("{}, {all} bytes", amount(runs, "run"))).map_err(PatchError::Print)?;
+        report::result(&format!("{}, {all} bytes", amount(runs, "run")))
+            .map_err(PatchError::Print)?;
     }
     Ok(exit)
 }
@@ -116,9 +151,22 @@ impl Event {
     /// It for people.
     fn text(&self) -> String {
         match self {
-            Self::Pruned { run, ended, bytes, removed: true } => format!("removed run {run}, which ended {ended}: {bytes} bytes"),
-            Self::Pruned { run, ended, bytes, removed: false } => format!("would remove run {run}, which ended {ended}: {bytes} bytes"),
-            Self::Kept { run, state: Phase::Killed } => format!("kept run {run}: it was killed, and can be resumed"),
+            Self::Pruned {
+                run,
+                ended,
+                bytes,
+                removed: true,
+            } => format!("removed run {run}, which ended {ended}: {bytes} bytes"),
+            Self::Pruned {
+                run,
+                ended,
+                bytes,
+                removed: false,
+            } => format!("would remove run {run}, which ended {ended}: {bytes} bytes"),
+            Self::Kept {
+                run,
+                state: Phase::Killed,
+            } => format!("kept run {run}: it was killed, and can be resumed"),
             Self::Kept { run, state } => format!("kept run {run}: {}", state.words()),
             Self::Unreadable { run, fault } => format!("kept run {run}: {fault}"),
         }

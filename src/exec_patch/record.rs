@@ -1,7 +1,8 @@
 //! Who gets to know what happens in a run?
 //!
-//! The journal first, then whoever watches. In: what happens. Out: a line in the one and in the other, each once. What the workers write down themselves
-//! is not written again. A line that cannot be written is a fault that the run ends with; the next container is not begun then.
+//! The journal first, then whoever watches. In: what happens. Out: a line in the one and in the
+//! other, each once. What the workers write down themselves is not written again. A line that
+//! cannot be written is a fault that the run ends with; the next container is not begun then.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -41,8 +42,19 @@ impl<'a> Record<'a> {
     /// With a journal in which nothing stands but its header, or what `past` has of it.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&Past>) -> Self {
-        let carried = past.into_iter().flat_map(|past| &past.carried).map(|carried| carried.digest).collect();
-        Self { journal, watcher, carried, strangers: HashSet::new(), has_begun: false, fault: None }
+        let carried = past
+            .into_iter()
+            .flat_map(|past| &past.carried)
+            .map(|carried| carried.digest)
+            .collect();
+        Self {
+            journal,
+            watcher,
+            carried,
+            strangers: HashSet::new(),
+            has_begun: false,
+            fault: None,
+        }
     }
 
     /// Writes down what is to be done.
@@ -60,13 +72,16 @@ impl<'a> Record<'a> {
         }
         let planned: Vec<_> = plan.planned.iter().map(Planned::line).collect();
         self.journal.planned(planned.clone())?;
-        planned.into_iter().for_each(|planned| self.watcher.planned(planned));
+        planned
+            .into_iter()
+            .for_each(|planned| self.watcher.planned(planned));
         if !is_first {
             self.watcher.more(plan.steps().count());
         }
         for stranger in &plan.strangers {
             self.journal.stranger(stranger)?;
-            self.strangers.insert((stranger.id.clone(), stranger.place.clone()));
+            self.strangers
+                .insert((stranger.id.clone(), stranger.place.clone()));
             if !is_first {
                 self.watcher.stranger(stranger);
             }
@@ -77,7 +92,9 @@ impl<'a> Record<'a> {
     /// Whether this is the first that is heard of it.
     #[must_use]
     pub fn is_new(&self, stranger: &Stranger) -> bool {
-        !self.strangers.contains(&(stranger.id.clone(), stranger.place.clone()))
+        !self
+            .strangers
+            .contains(&(stranger.id.clone(), stranger.place.clone()))
     }
 
     /// Nothing enters the container, for this reason.
@@ -90,7 +107,13 @@ impl<'a> Record<'a> {
     /// The container was started again once more than is followed.
     pub fn restless(&mut self, container: &Container) {
         self.watcher.more(1);
-        self.settle(container, None, &Outcome::Restarting { starts: lives::MOST });
+        self.settle(
+            container,
+            None,
+            &Outcome::Restarting {
+                starts: lives::MOST,
+            },
+        );
     }
 
     /// The journal knows already how that ended; the watcher hears it again.
@@ -115,9 +138,15 @@ impl<'a> Record<'a> {
         self.fault.take()
     }
 
-    /// The run is over; `finished` says how, unless the journal cannot be read. Out: the first fault of showing it.
+    /// The run is over; `finished` says how, unless the journal cannot be read. Out: the first
+    /// fault of showing it.
     #[must_use]
-    pub fn finish(self, run: &str, finished: Option<Finished>, stopped: Option<Halt>) -> Option<io::Error> {
+    pub fn finish(
+        self,
+        run: &str,
+        finished: Option<Finished>,
+        stopped: Option<Halt>,
+    ) -> Option<io::Error> {
         self.watcher.finished(run, finished, stopped)
     }
 
@@ -138,10 +167,12 @@ impl Listener for Record<'_> {
     }
 
     fn lost(&mut self, job: &Job) -> Done {
-        self.journal.lost(job, |thaws| aftermath::interrupted(job, thaws)).unwrap_or_else(|fault| {
-            self.note(Err(fault));
-            aftermath::interrupted(job, false)
-        })
+        self.journal
+            .lost(job, |thaws| aftermath::interrupted(job, thaws))
+            .unwrap_or_else(|fault| {
+                self.note(Err(fault));
+                aftermath::interrupted(job, false)
+            })
     }
 
     fn is_ready(&mut self) -> bool {

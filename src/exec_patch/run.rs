@@ -1,9 +1,11 @@
 //! What happens in one run, from the plan to the exit status?
 //!
-//! In: whose turn it is to be, at which pace, and where more may come from. Out: a worker for each turn, and each outcome for whoever listens. One thread and
-//! one loop, which waits for workers, signals and nothing else: SIGINT and SIGTERM start nothing new and let those under way finish, a second one
-//! ends them before their time, SIGHUP does nothing. Names and what workers say of containers are hostile; here they are passed on and not read.
-//! Not kept here: anything, were this process killed; the journal is the workers' and the listener's.
+//! In: whose turn it is to be, at which pace, and where more may come from. Out: a worker for each
+//! turn, and each outcome for whoever listens. One thread and one loop, which waits for workers,
+//! signals and nothing else: SIGINT and SIGTERM start nothing new and let those under way finish, a
+//! second one ends them before their time, SIGHUP does nothing. Names and what workers say of
+//! containers are hostile; here they are passed on and not read. Not kept here: anything, were this
+//! process killed; the journal is the workers' and the listener's.
 
 pub mod lives;
 pub mod worker;
@@ -30,17 +32,19 @@ use crate::sys::{inherit, rights};
 /// How long to wait at most before those who show how far it is are asked again, in milliseconds.
 const TICK: u8 = 100;
 
-/// How long a worker may take beyond its job's time limit: what it does about what does not end takes it less. A container may be a user's, who
-/// stops the processes that work for him.
+/// How long a worker may take beyond its job's time limit: what it does about what does not end
+/// takes it less. A container may be a user's, who stops the processes that work for him.
 const BEYOND: Duration = Duration::from_secs(60);
 
 /// The same once it was told to end it.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
-/// How much longer it may take where it resumes a container and pauses it again: the kernel may retry a freeze for a while.
+/// How much longer it may take where it resumes a container and pauses it again: the kernel may
+/// retry a freeze for a while.
 const BEYOND_THAWED: Duration = Duration::from_secs(60);
 
-/// How long a worker that was killed is waited for: one that waits for a file system of the user's does not end either.
+/// How long a worker that was killed is waited for: one that waits for a file system of the user's
+/// does not end either.
 const BEYOND_KILLED: Duration = Duration::from_secs(5);
 
 /// A container whose turn comes, and what runs in it, one after the other.
@@ -94,7 +98,8 @@ pub struct Crew<'a> {
     pub journal: &'a Path,
     /// The most bytes of each container's output that are kept.
     pub output_limit: u64,
-    /// How many bytes of all containers' output may still be kept, those under way counted with all that they may print.
+    /// How many bytes of all containers' output may still be kept, those under way counted with all
+    /// that they may print.
     pub output_room: u64,
     /// The number of the next container that is entered.
     pub number: usize,
@@ -131,7 +136,11 @@ struct UnderWay {
 
 /// How much longer this job may take than others.
 const fn thawing(job: &Job) -> Duration {
-    if job.work.thaw { BEYOND_THAWED } else { Duration::ZERO }
+    if job.work.thaw {
+        BEYOND_THAWED
+    } else {
+        Duration::ZERO
+    }
 }
 
 impl<'a> Run<'a> {
@@ -140,11 +149,20 @@ impl<'a> Run<'a> {
     /// # Errors
     /// What the operating system says.
     pub fn new(crew: Crew<'a>, pace: Pace) -> io::Result<Self> {
-        Ok(Self { crew, pace, signals: inherit::hear()?, asked: 0, queue: Vec::new(), under_way: Vec::new(), beyond: BEYOND })
+        Ok(Self {
+            crew,
+            pace,
+            signals: inherit::hear()?,
+            asked: 0,
+            queue: Vec::new(),
+            under_way: Vec::new(),
+            beyond: BEYOND,
+        })
     }
 
-    /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were started meanwhile. Returns why it stopped, if it did before
-    /// all were through; then the rest has not begun.
+    /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were
+    /// started meanwhile. Returns why it stopped, if it did before all were through; then the rest
+    /// has not begun.
     ///
     /// # Errors
     /// Those of `more`; everything that had begun has ended by then.
@@ -191,11 +209,19 @@ impl<'a> Run<'a> {
 
     /// The turn of the container at this place.
     fn start(&mut self, at: usize, listener: &mut impl Listener) {
-        let Some(Turn { container, runtime, payloads }) = self.queue.get_mut(at).and_then(Option::take) else { return };
+        let Some(Turn {
+            container,
+            runtime,
+            payloads,
+        }) = self.queue.get_mut(at).and_then(Option::take)
+        else {
+            return;
+        };
         self.enter(container, runtime, payloads.into_iter(), false, listener);
     }
 
-    /// Starts a worker for the next payload. A container for which that is impossible has had its turn.
+    /// Starts a worker for the next payload. A container for which that is impossible has had its
+    /// turn.
     fn enter(
         &mut self,
         container: Container,
@@ -210,14 +236,26 @@ impl<'a> Run<'a> {
             Ok(worker) => {
                 listener.begun(&job);
                 let beyond = self.beyond + thawing(&job);
-                let until = Instant::now().checked_add(Duration::from_secs(job.work.timeout)).and_then(|end| end.checked_add(beyond));
-                self.under_way.push(UnderWay { worker, job, payload, later, is_patched, until, is_killed: false });
+                let until = Instant::now()
+                    .checked_add(Duration::from_secs(job.work.timeout))
+                    .and_then(|end| end.checked_add(beyond));
+                self.under_way.push(UnderWay {
+                    worker,
+                    job,
+                    payload,
+                    later,
+                    is_patched,
+                    until,
+                    is_killed: false,
+                });
             }
             Err(error) => {
                 let why = format!("no worker could be started: {}", line::causes(&error));
                 let outcome = Outcome::CouldNotEnter { why };
                 listener.settled(&container, Some(&payload), &outcome);
-                later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
+                later.for_each(|payload| {
+                    listener.settled(&container, Some(&payload), &Outcome::NotBegun)
+                });
                 self.pace.ended(&outcome);
             }
         }
@@ -227,7 +265,10 @@ impl<'a> Run<'a> {
     fn wait(&mut self, listener: &mut impl Listener) {
         let heard = std::iter::once(self.signals.as_fd());
         let said = self.under_way.iter().flat_map(|one| one.worker.polled());
-        let mut polled: Vec<_> = heard.chain(said).map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        let mut polled: Vec<_> = heard
+            .chain(said)
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+            .collect();
         if let Err(errno) = poll(&mut polled, PollTimeout::from(TICK))
             && errno != Errno::EINTR
         {
@@ -248,10 +289,20 @@ impl<'a> Run<'a> {
         listener.tick();
     }
 
-    /// One worker has ended: the container's next payload, where this one did well, else somebody else's turn.
+    /// One worker has ended: the container's next payload, where this one did well, else somebody
+    /// else's turn.
     fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
-        let UnderWay { job, payload, later, mut is_patched, .. } = one;
-        ended.remarks.iter().for_each(|remark| listener.remark(remark));
+        let UnderWay {
+            job,
+            payload,
+            later,
+            mut is_patched,
+            ..
+        } = one;
+        ended
+            .remarks
+            .iter()
+            .for_each(|remark| listener.remark(remark));
         self.crew.give_back(&job, ended.done.as_ref());
         let done = ended.done.unwrap_or_else(|| listener.lost(&job));
         listener.ended(&job, &payload, &done);
@@ -264,7 +315,8 @@ impl<'a> Run<'a> {
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_well() && is_patched => &Outcome::Patched,
-            // How it ends in a user's container is that user's word, and must not keep the others from being patched.
+            // How it ends in a user's container is that user's word, and must not keep the others
+            // from being patched.
             outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
             outcome => outcome,
         });
@@ -292,7 +344,9 @@ impl<'a> Run<'a> {
     fn leave(&mut self, listener: &mut impl Listener) {
         for turn in self.queue.iter_mut().filter_map(Option::take) {
             let payloads = turn.payloads.iter();
-            payloads.for_each(|payload| listener.settled(&turn.container, Some(payload), &Outcome::NotBegun));
+            payloads.for_each(|payload| {
+                listener.settled(&turn.container, Some(payload), &Outcome::NotBegun)
+            });
         }
     }
 }
@@ -305,7 +359,8 @@ impl UnderWay {
         self.until = Some(self.until.map_or(end, |until| until.min(end)));
     }
 
-    /// Kills a worker that should have ended long ago, and gives up one that does not end by that either.
+    /// Kills a worker that should have ended long ago, and gives up one that does not end by that
+    /// either.
     fn overdue(&mut self, listener: &mut impl Listener) -> Option<Ended> {
         let now = Instant::now();
         if self.until.is_none_or(|until| now < until) {
@@ -352,7 +407,12 @@ impl Crew<'_> {
     /// Sends a worker into a container.
     fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
         let brought = payload.copy()?;
-        Worker::start(self.program, job, brought.as_ref().map(AsFd::as_fd), self.lock)
+        Worker::start(
+            self.program,
+            job,
+            brought.as_ref().map(AsFd::as_fd),
+            self.lock,
+        )
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which program enters a container of this kind?
 //!
-//! In: the settings, `PATH` and the usual folders. Out: the program of each runtime, found once, or why there is none. Never the gate, under whichever name
-//! it stands there: it would pass the call on, and take its time. Not checked: the program's version.
+//! In: the settings, `PATH` and the usual folders. Out: the program of each runtime, found once, or
+//! why there is none. Never the gate, under whichever name it stands there: it would pass the call
+//! on, and take its time. Not checked: the program's version.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,10 @@ impl Runtimes {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let gates = gates();
         let find = |kind| delegate::of_kind(kind, Some(settings), &path, &gates);
-        Self { runc: find(RuntimeKind::Runc), crun: find(RuntimeKind::Crun) }
+        Self {
+            runc: find(RuntimeKind::Runc),
+            crun: find(RuntimeKind::Crun),
+        }
     }
 
     /// The program for a container of this kind.
@@ -40,14 +44,27 @@ impl Runtimes {
             RuntimeKind::Runc => &self.runc,
             RuntimeKind::Crun => &self.crun,
         };
-        let why = || format!("{} made it, and is neither in PATH nor in the settings' runtime and former_runtimes", kind.word());
-        found.as_deref().ok_or_else(|| Outcome::CouldNotEnter { why: why() })
+        let why = || {
+            format!(
+                "{} made it, and is neither in PATH nor in the settings' runtime and former_runtimes",
+                kind.word()
+            )
+        };
+        found
+            .as_deref()
+            .ok_or_else(|| Outcome::CouldNotEnter { why: why() })
     }
 }
 
 /// Every gate there is.
 fn gates() -> Vec<Identity> {
-    let own = std::fs::read_link("/proc/self/exe").ok().and_then(|path| path.parent().map(Path::to_owned));
-    let folders = own.into_iter().chain(delegate::USUAL_FOLDERS.map(PathBuf::from));
-    folders.filter_map(|folder| process::identity(&folder.join(GATE)).ok()).collect()
+    let own = std::fs::read_link("/proc/self/exe")
+        .ok()
+        .and_then(|path| path.parent().map(Path::to_owned));
+    let folders = own
+        .into_iter()
+        .chain(delegate::USUAL_FOLDERS.map(PathBuf::from));
+    folders
+        .filter_map(|folder| process::identity(&folder.join(GATE)).ok())
+        .collect()
 }

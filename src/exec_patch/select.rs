@@ -1,8 +1,10 @@
 //! Which running containers is this about?
 //!
-//! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers that match and why, those
-//! of which it cannot be told, and those that were left out although a ban names them. Names and everything that is a user's are hostile. A container
-//! that was created and never started, has ended, or is just coming or going is none of these. Not checked: whether it can be entered.
+//! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers
+//! that match and why, those of which it cannot be told, and those that were left out although a
+//! ban names them. Names and everything that is a user's are hostile. A container that was created
+//! and never started, has ended, or is just coming or going is none of these. Not checked: whether
+//! it can be entered.
 
 mod error;
 mod listed;
@@ -75,7 +77,8 @@ pub struct Selection {
     pub matches: Vec<Match>,
     /// Those that run, or may run, and of which it cannot be told whether they match.
     pub strangers: Vec<Stranger>,
-    /// Those that a ban names and that are none of its business all the same: cured, excepted, or the ban has lapsed.
+    /// Those that a ban names and that are none of its business all the same: cured, excepted, or
+    /// the ban has lapsed.
     pub left_out: Vec<LeftOut>,
     /// The list that answered, where one was asked.
     pub list: Option<ListId>,
@@ -101,7 +104,8 @@ pub struct Match {
 pub struct LeftOut {
     /// The container.
     pub container: Container,
-    /// Why, one sentence for each finding: `built on debian:12.4, banned by …, excepted by OPS-1 until …`.
+    /// Why, one sentence for each finding:
+    /// `built on debian:12.4, banned by …, excepted by OPS-1 until …`.
     pub reasons: Vec<String>,
 }
 
@@ -114,7 +118,9 @@ fn container(living: &Instance, origin: &Origin) -> Container {
         namespace: living.namespace(),
         name: living.name.clone(),
         image: facts.and_then(|facts| facts.name.clone()),
-        image_id: facts.and_then(|facts| facts.image_id).map(|id| id.to_string()),
+        image_id: facts
+            .and_then(|facts| facts.image_id)
+            .map(|id| id.to_string()),
         kind: living.running.kind,
         root: living.running.root.clone(),
         bundle: living.running.bundle.clone(),
@@ -132,8 +138,15 @@ impl Selection {
         }
         running::name(&mut living);
         match said {
-            Said::Matches { reasons, bans } => self.matches.push(Match { container: container(&living, origin), reasons, bans }),
-            Said::LeftOut(reasons) => self.left_out.push(LeftOut { container: container(&living, origin), reasons }),
+            Said::Matches { reasons, bans } => self.matches.push(Match {
+                container: container(&living, origin),
+                reasons,
+                bans,
+            }),
+            Said::LeftOut(reasons) => self.left_out.push(LeftOut {
+                container: container(&living, origin),
+                reasons,
+            }),
             Said::Unclear(why) => self.strangers.push(living.unaccounted(why)),
             Said::Nothing => {}
         }
@@ -153,7 +166,8 @@ enum Target {
 /// A container that runs, and what it is made of, or why that cannot be told.
 type Told = (Instance, Result<Arc<Origin>, String>);
 
-/// Looks at a node as often as it is asked to. What was named is found once: a tag that moves meanwhile changes nothing.
+/// Looks at a node as often as it is asked to. What was named is found once: a tag that moves
+/// meanwhile changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
     wanted: Wanted,
@@ -161,7 +175,8 @@ pub struct Scanner<'a> {
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
-    /// Whether the list was found to have the bans that were named. One that is lifted later has no more matches, and is no error.
+    /// Whether the list was found to have the bans that were named. One that is lifted later has no
+    /// more matches, and is no error.
     has_bans: bool,
     /// The containers that were named and that no look has found; `None` before the first.
     unfound: Option<BTreeSet<String>>,
@@ -171,7 +186,12 @@ pub struct Scanner<'a> {
 ///
 /// # Errors
 /// As [`Scanner::new`] and [`Scanner::scan`].
-pub fn scan(wanted: &Wanted, paths: &Paths, settings: &Settings, now: Timestamp) -> Result<Selection, SelectError> {
+pub fn scan(
+    wanted: &Wanted,
+    paths: &Paths,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Selection, SelectError> {
     Scanner::new(wanted, paths, settings)?.scan(now)
 }
 
@@ -180,7 +200,11 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the image that was named.
-    pub fn new(wanted: &Wanted, paths: &'a Paths, settings: &Settings) -> Result<Self, SelectError> {
+    pub fn new(
+        wanted: &Wanted,
+        paths: &'a Paths,
+        settings: &Settings,
+    ) -> Result<Self, SelectError> {
         let target = match &wanted.what {
             What::Bans(ids) => Target::Bans(ids.clone()),
             What::AllBanned => Target::AllBanned,
@@ -198,7 +222,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Whether a ban that this is about signs the script of this digest; where an image was named, none does.
+    /// Whether a ban that this is about signs the script of this digest; where an image was named,
+    /// none does.
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
@@ -210,32 +235,51 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The containers that match now: root sees everybody's, a user their own. What was told of a container before is remembered.
+    /// The containers that match now: root sees everybody's, a user their own. What was told of a
+    /// container before is remembered.
     ///
     /// # Errors
-    /// [`SelectError::List`] when there is no list to ask, [`SelectError::NoBan`] when it has none of that ID.
+    /// [`SelectError::List`] when there is no list to ask, [`SelectError::NoBan`] when it has none
+    /// of that ID.
     pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
-        let whose = if process::is_privileged() { Whose::Everybodys } else { Whose::Own };
+        let whose = if process::is_privileged() {
+            Whose::Everybodys
+        } else {
+            Whose::Own
+        };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running);
         if !self.wanted.containers.is_empty() {
             living.iter_mut().for_each(running::name);
         }
-        let (wanted, mut others): (Vec<_>, Vec<_>) = living.into_iter().partition(|living| self.wanted.is_about(living));
+        let (wanted, mut others): (Vec<_>, Vec<_>) = living
+            .into_iter()
+            .partition(|living| self.wanted.is_about(living));
         let mut strangers = running::unclear(&node);
         strangers.extend(self.wanted.of_one_of_several(&others));
         strangers.retain(|stranger| self.wanted.may_be_about(stranger));
         strangers.extend(self.wanted.of_unknown_name(&others));
-        let mut selection = Selection { strangers, ..Selection::default() };
+        let mut selection = Selection {
+            strangers,
+            ..Selection::default()
+        };
         let told = running::resolve(wanted, &mut node, &mut self.resolved);
         if whose == Whose::Own && self.paths.root == Path::new("/") {
-            selection.warnings.push("only your own containers are looked for: root sees everybody's".to_owned());
+            selection
+                .warnings
+                .push("only your own containers are looked for: root sees everybody's".to_owned());
         }
-        selection.warnings.extend(node.unread_settings.iter().map(|fault| line::causes(fault)));
-        selection.warnings.extend(node.stores.faults.iter().map(|fault| line::causes(fault)));
+        selection
+            .warnings
+            .extend(node.unread_settings.iter().map(|fault| line::causes(fault)));
+        selection
+            .warnings
+            .extend(node.stores.faults.iter().map(|fault| line::causes(fault)));
         others.extend(self.judge(told, now, &mut selection)?);
         self.has_bans = true;
-        selection.warnings.extend(self.wanted.missed(&selection, others.iter()));
+        selection
+            .warnings
+            .extend(self.wanted.missed(&selection, others.iter()));
         selection.unfound = self.wanted.unfound(&selection, others.iter());
         // One that has ended by now was there all the same.
         if let Some(before) = &self.unfound {
@@ -248,14 +292,25 @@ impl<'a> Scanner<'a> {
     /// Whether a container that was named has not been found by any look.
     #[must_use]
     pub fn has_unfound(&self) -> bool {
-        self.unfound.as_ref().is_some_and(|unfound| !unfound.is_empty())
+        self.unfound
+            .as_ref()
+            .is_some_and(|unfound| !unfound.is_empty())
     }
 
     /// Compares every container with what is wanted; out are those that do not match.
-    fn judge(&self, mut told: Vec<Told>, now: Timestamp, selection: &mut Selection) -> Result<Vec<Instance>, SelectError> {
+    fn judge(
+        &self,
+        mut told: Vec<Told>,
+        now: Timestamp,
+        selection: &mut Selection,
+    ) -> Result<Vec<Instance>, SelectError> {
         // Users' containers come last: a canary should be one whose word counts.
         let rank = |living: &Instance| (!living.running.is_trusted(), living.place.family().word());
-        told.sort_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)).then_with(|| one.id().cmp(other.id())));
+        told.sort_by(|(one, _), (other, _)| {
+            rank(one)
+                .cmp(&rank(other))
+                .then_with(|| one.id().cmp(other.id()))
+        });
         let listed = match &self.target {
             Target::Bans(_) | Target::AllBanned => {
                 let origins = told.iter().filter_map(|(_, origin)| origin.as_deref().ok());

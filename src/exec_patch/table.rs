@@ -1,9 +1,10 @@
 //! What do people and machines get to see of a run?
 //!
-//! In: the plan, and what happens in the order in which it happens. Out: for people a table on standard output that grows by a line with each container
-//! that is through, the last lines of what failed, and a summary; on a terminal also a bar on standard error. For machines the lines of the journal;
-//! embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them reaches
-//! a terminal as it is. Not kept here: anything; that is the journal's.
+//! In: the plan, and what happens in the order in which it happens. Out: for people a table on
+//! standard output that grows by a line with each container that is through, the last lines of what
+//! failed, and a summary; on a terminal also a bar on standard error. For machines the lines of the
+//! journal; embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them
+//! reaches a terminal as it is. Not kept here: anything; that is the journal's.
 
 mod people;
 mod tally;
@@ -47,13 +48,29 @@ impl Watcher {
     /// Begins with what is planned in a run, in this start of the machine.
     #[must_use]
     pub fn new(header: &Header, boot: &str, plan: &Plan, json: bool) -> Self {
-        let reader =
-            if json { Reader::Machine } else { Reader::People(Columns::of(plan), Bar::new(plan.steps().count() + plan.bygone.len())) };
-        let mut watcher = Self { reader, boot: boot.to_owned(), tally: Tally::default(), fault: None };
+        let reader = if json {
+            Reader::Machine
+        } else {
+            Reader::People(
+                Columns::of(plan),
+                Bar::new(plan.steps().count() + plan.bygone.len()),
+            )
+        };
+        let mut watcher = Self {
+            reader,
+            boot: boot.to_owned(),
+            tally: Tally::default(),
+            fault: None,
+        };
         let run = header.id.as_str();
-        watcher.write(|| Line::Run(Box::new(header.clone())), |columns| vec![columns.began(run), columns.head()]);
+        watcher.write(
+            || Line::Run(Box::new(header.clone())),
+            |columns| vec![columns.began(run), columns.head()],
+        );
         plan.warnings.iter().for_each(|text| watcher.warning(text));
-        plan.strangers.iter().for_each(|stranger| watcher.stranger(stranger));
+        plan.strangers
+            .iter()
+            .for_each(|stranger| watcher.stranger(stranger));
         watcher
     }
 
@@ -76,10 +93,26 @@ impl Watcher {
 
     /// A worker is about to enter a container.
     pub fn begun(&mut self, job: &Job) {
-        let Job { number, container, digest, ban, .. } = job;
-        let (number, digest, boot, worker, thaws) = (*number, *digest, self.boot.clone(), None, false);
+        let Job {
+            number,
+            container,
+            digest,
+            ban,
+            ..
+        } = job;
+        let (number, digest, boot, worker, thaws) =
+            (*number, *digest, self.boot.clone(), None, false);
         let (ban, of_container) = (ban.clone(), container.clone());
-        let begun = || Begun { number, at: Timestamp::now(), boot, digest, ban, container: of_container, worker, thaws };
+        let begun = || Begun {
+            number,
+            at: Timestamp::now(),
+            boot,
+            digest,
+            ban,
+            container: of_container,
+            worker,
+            thaws,
+        };
         self.write(|| Line::Begun(Box::new(begun())), |_| Vec::new());
         if let Reader::People(_, bar) = &mut self.reader {
             bar.begun(container);
@@ -94,8 +127,15 @@ impl Watcher {
 
     /// A container is through with this patch, and nothing entered it.
     pub fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
-        let patch = (payload.map(|payload| payload.digest), payload.and_then(|payload| payload.ban.as_deref()));
-        self.through(Ended::settled(container, &self.boot, patch, outcome), payload, None);
+        let patch = (
+            payload.map(|payload| payload.digest),
+            payload.and_then(|payload| payload.ban.as_deref()),
+        );
+        self.through(
+            Ended::settled(container, &self.boot, patch, outcome),
+            payload,
+            None,
+        );
     }
 
     fn through(&mut self, ended: Ended, payload: Option<&Payload>, done: Option<&Done>) {
@@ -104,21 +144,34 @@ impl Watcher {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.ended(&container, done.is_some());
         }
-        self.write(|| Line::Ended(Box::new(ended)), |columns| columns.row(&container, payload, &outcome, done));
+        self.write(
+            || Line::Ended(Box::new(ended)),
+            |columns| columns.row(&container, payload, &outcome, done),
+        );
     }
 
     /// A container is there of which nothing can be told.
     pub fn stranger(&mut self, stranger: &Stranger) {
         self.tally.add_unclear(people::stranger(stranger));
-        let outcome = Outcome::NotUnderstood { why: stranger.why.clone() };
-        self.write(|| Line::NotUnderstood(line::Stranger::of(stranger)), |columns| columns.stranger(stranger, &outcome));
+        let outcome = Outcome::NotUnderstood {
+            why: stranger.why.clone(),
+        };
+        self.write(
+            || Line::NotUnderstood(line::Stranger::of(stranger)),
+            |columns| columns.stranger(stranger, &outcome),
+        );
     }
 
     /// Something that a person should know: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
         match &self.reader {
             Reader::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
-            Reader::Machine => self.write(|| Line::Warning { text: text.to_owned() }, |_| Vec::new()),
+            Reader::Machine => self.write(
+                || Line::Warning {
+                    text: text.to_owned(),
+                },
+                |_| Vec::new(),
+            ),
         }
     }
 
@@ -132,7 +185,11 @@ impl Watcher {
     /// The exit status that follows from what was told, or could not be.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        if self.fault.is_some() { Exit::Failed } else { self.tally.exit() }
+        if self.fault.is_some() {
+            Exit::Failed
+        } else {
+            self.tally.exit()
+        }
     }
 
     /// How many ended how.
@@ -141,17 +198,24 @@ impl Watcher {
         self.tally.counts().collect()
     }
 
-    /// The run is over, before all were through if `stopped` says why; `finished` says how, unless that is not known. Out: the first fault of telling all
-    /// this.
+    /// The run is over, before all were through if `stopped` says why; `finished` says how, unless
+    /// that is not known. Out: the first fault of telling all this.
     #[must_use]
-    pub fn finished(mut self, run: &str, finished: Option<Finished>, stopped: Option<Halt>) -> Option<io::Error> {
+    pub fn finished(
+        mut self,
+        run: &str,
+        finished: Option<Finished>,
+        stopped: Option<Halt>,
+    ) -> Option<io::Error> {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.clear();
         }
         let tally = std::mem::take(&mut self.tally);
         match (&self.reader, finished) {
             (Reader::Machine, None) => {}
-            (Reader::Machine, Some(finished)) => self.write(|| Line::Finished(finished), |_| Vec::new()),
+            (Reader::Machine, Some(finished)) => {
+                self.write(|| Line::Finished(finished), |_| Vec::new())
+            }
             (Reader::People(..), _) => self.show(&people::summary(run, &tally, stopped)),
         }
         self.fault

@@ -1,17 +1,23 @@
 //! Which processes did a patch start, and are they gone?
 //!
-//! In: a container, the runtime's processes that run commands in it, and the marker and the pipes that those give their commands. Out: what lives of
-//! the patch, and, when its time is up, its end, or honestly what is left. Everything in the container is hostile: it may name itself, clear its
-//! environment, close its pipes, become a daemon, fork as fast as it can, nest namespaces, or share the host's.
+//! In: a container, the runtime's processes that run commands in it, and the marker and the pipes
+//! that those give their commands. Out: what lives of the patch, and, when its time is up, its end,
+//! or honestly what is left. Everything in the container is hostile: it may name itself, clear its
+//! environment, close its pipes, become a daemon, fork as fast as it can, nest namespaces, or share
+//! the host's.
 //!
-//! A process is the patch's when it descends from the runtime's, seen while its parents lived, or when it is in the container, not older than the
-//! patch, and shows a trace: the *dye* (a timer slack of a few microseconds more than usual, which every descendant inherits whatever it does to its
-//! environment, session and descriptors, and can only take off itself, prctl(2)), the marker in the environment that it was started with, or one of the
-//! patch's pipes. Without any of them an orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody else's process
-//! takes on costs that process alone. [`table`] decides, [`place`], [`facts`] and [`cgroup`] read.
+//! A process is the patch's when it descends from the runtime's, seen while its parents lived, or
+//! when it is in the container, not older than the patch, and shows a trace: the *dye* (a timer
+//! slack of a few microseconds more than usual, which every descendant inherits whatever it does to
+//! its environment, session and descriptors, and can only take off itself, prctl(2)), the marker in
+//! the environment that it was started with, or one of the patch's pipes. Without any of them an
+//! orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody
+//! else's process takes on costs that process alone. [`table`] decides, [`place`], [`facts`] and
+//! [`cgroup`] read.
 //!
-//! Signals go to holds, taken first and then compared with the start time, so that no other process with the same ID gets one. In a user's container
-//! only what is in that user's user namespace, or runs as that user, gets any.
+//! Signals go to holds, taken first and then compared with the start time, so that no other process
+//! with the same ID gets one. In a user's container only what is in that user's user namespace, or
+//! runs as that user, gets any.
 //!
 //! Not checked: what the patch asked others to start, such as a service manager in the container.
 
@@ -34,7 +40,8 @@ use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::stat::Stat;
 
-/// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found in the next one.
+/// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found
+/// in the next one.
 const MOST_DESCENDANTS: usize = 8_192;
 
 /// How many survivors are told.
@@ -64,7 +71,8 @@ pub struct Process {
     pub started: u64,
     /// What it calls itself: hostile.
     pub name: String,
-    /// Whether it is known to be the patch's; `false` for one that began meanwhile and of which that cannot be told.
+    /// Whether it is known to be the patch's; `false` for one that began meanwhile and of which
+    /// that cannot be told.
     pub is_sure: bool,
 }
 
@@ -75,10 +83,15 @@ impl Process {
 }
 
 impl fmt::Display for Process {
-    /// `4711 sleep`, with `(may be its)` behind one that cannot be told; the name quoted where it is not plain.
+    /// `4711 sleep`, with `(may be its)` behind one that cannot be told; the name quoted where it
+    /// is not plain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.pid, line::name(&self.name))?;
-        if self.is_sure { Ok(()) } else { f.write_str(" (may be its)") }
+        if self.is_sure {
+            Ok(())
+        } else {
+            f.write_str(" (may be its)")
+        }
     }
 }
 
@@ -93,7 +106,10 @@ pub struct Patience {
 
 impl Patience {
     /// What a patch gets: two seconds to end in good order, three for the kernel to end it.
-    pub const USUAL: Self = Self { grace: Duration::from_secs(2), kill: Duration::from_secs(3) };
+    pub const USUAL: Self = Self {
+        grace: Duration::from_secs(2),
+        kill: Duration::from_secs(3),
+    };
 }
 
 /// The processes that a patch started in one container.
@@ -111,33 +127,52 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// For a container in which nothing has been started yet. `marker` is the whole variable, `EMBARGO_PATCH=…`, that the payload's environment gets.
-    /// Call it in the thread that will start the runtime, before it does, and be a child subreaper by then: the thread's timer slack is what dyes its
-    /// children.
+    /// For a container in which nothing has been started yet. `marker` is the whole variable,
+    /// `EMBARGO_PATCH=…`, that the payload's environment gets. Call it in the thread that will
+    /// start the runtime, before it does, and be a child subreaper by then: the thread's timer
+    /// slack is what dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
         let place = Place::of(container);
         let (marker, dye) = (marker.to_owned(), dye(marker));
-        Self { place, marker, dye, pipes: BTreeSet::new(), runtimes: BTreeSet::new(), strangers: BTreeSet::new(), known: Known::default() }
+        Self {
+            place,
+            marker,
+            dye,
+            pipes: BTreeSet::new(),
+            runtimes: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            known: Known::default(),
+        }
     }
 
-    /// The runtime's process has just been started, a child of this process that has not been waited for, whose command writes to the pipes with these
-    /// inodes ([`super::output::Collector::inodes`]). Once for each command: checks count as well.
+    /// The runtime's process has just been started, a child of this process that has not been
+    /// waited for, whose command writes to the pipes with these inodes
+    /// ([`super::output::Collector::inodes`]). Once for each command: checks count as well.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
-        self.pipes.extend(pipes.into_iter().filter(|inode| *inode != 0));
+        self.pipes
+            .extend(pipes.into_iter().filter(|inode| *inode != 0));
         let own = std::process::id();
-        // It is there, if only as a zombie. Were it not, all that began since this process did would be looked at.
+        // It is there, if only as a zombie. Were it not, all that began since this process did
+        // would be looked at.
         let stat = facts::stat(runtime).or_else(|| facts::stat(own));
-        let Some(begun) = stat.map(|stat| stat.started) else { return };
+        let Some(begun) = stat.map(|stat| stat.started) else {
+            return;
+        };
         if self.runtimes.is_empty() {
             self.known.since = begun;
-            self.strangers = facts::children(own).into_iter().filter(|child| *child != runtime).filter_map(life).collect();
+            self.strangers = facts::children(own)
+                .into_iter()
+                .filter(|child| *child != runtime)
+                .filter_map(life)
+                .collect();
         }
         self.runtimes.insert((runtime, begun));
         self.known.ours.insert((runtime, begun));
     }
 
-    /// Learns what descends from the runtime's processes by now: call it every 50 to 100 ms while one runs, and once when it has ended. Cheap.
+    /// Learns what descends from the runtime's processes by now: call it every 50 to 100 ms while
+    /// one runs, and once when it has ended. Cheap.
     pub fn look(&mut self) {
         self.descend();
     }
@@ -150,25 +185,48 @@ impl Tree {
         alive
     }
 
-    /// What has ended of the patch and was handed to a process that is none of it and does not wait for it, such as the container's first one: it stays in
-    /// the table of processes, and nobody else can remove it.
+    /// What has ended of the patch and was handed to a process that is none of it and does not wait
+    /// for it, such as the container's first one: it stays in the table of processes, and nobody
+    /// else can remove it.
     #[must_use]
     pub fn zombies(&mut self) -> Vec<Process> {
         self.descend();
         // What ended before anybody saw it has lost its environment and its pipes, not its dye.
         let is_dyed = |pid: &u32| self.dye.is_some() && facts::timer_slack(*pid) == self.dye;
-        let orphans = facts::children(self.place.init.0).into_iter().filter(is_dyed);
-        let pids: BTreeSet<u32> = self.known.ours.iter().map(|(pid, _)| *pid).chain(orphans).collect();
-        let is_ours = |pid: u32| pid == std::process::id() || self.known.ours.iter().any(|(ours, _)| *ours == pid);
-        let zombie = |pid: u32| {
-            let stat = facts::stat(pid).filter(|stat| !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent))?;
-            Some(Process { pid, started: stat.started, name: stat.name, is_sure: true })
+        let orphans = facts::children(self.place.init.0)
+            .into_iter()
+            .filter(is_dyed);
+        let pids: BTreeSet<u32> = self
+            .known
+            .ours
+            .iter()
+            .map(|(pid, _)| *pid)
+            .chain(orphans)
+            .collect();
+        let is_ours = |pid: u32| {
+            pid == std::process::id() || self.known.ours.iter().any(|(ours, _)| *ours == pid)
         };
-        pids.into_iter().filter_map(zombie).take(MOST_TOLD).collect()
+        let zombie = |pid: u32| {
+            let stat = facts::stat(pid).filter(|stat| {
+                !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent)
+            })?;
+            Some(Process {
+                pid,
+                started: stat.started,
+                name: stat.name,
+                is_sure: true,
+            })
+        };
+        pids.into_iter()
+            .filter_map(zombie)
+            .take(MOST_TOLD)
+            .collect()
     }
 
-    /// Ends all of it: SIGTERM, and after the grace SIGKILL until two looks find nothing. `meanwhile` waits as long as it is told, or shorter, and does
-    /// what else has to be done, such as taking output and waiting for the runtime's process. Returns what is left, or may be the patch's.
+    /// Ends all of it: SIGTERM, and after the grace SIGKILL until two looks find nothing.
+    /// `meanwhile` waits as long as it is told, or shorter, and does what else has to be done, such
+    /// as taking output and waiting for the runtime's process. Returns what is left, or may be the
+    /// patch's.
     #[must_use]
     pub fn end(&mut self, patience: Patience, mut meanwhile: impl FnMut(Duration)) -> Vec<Process> {
         if !self.terminate(patience.grace, &mut meanwhile) {
@@ -179,14 +237,19 @@ impl Tree {
         left
     }
 
-    /// SIGTERM to each once, those that appear meanwhile included. The runtime's processes end with what they run; a runtime would pass the signal on
-    /// a second time. Returns whether all have ended in time.
+    /// SIGTERM to each once, those that appear meanwhile included. The runtime's processes end with
+    /// what they run; a runtime would pass the signal on a second time. Returns whether all have
+    /// ended in time.
     fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
         let end = Instant::now() + grace;
         let mut told = BTreeSet::new();
         let mut quiet = 0;
         while quiet < 2 {
-            let alive: Vec<_> = self.survey().into_iter().filter(|process| process.is_sure).collect();
+            let alive: Vec<_> = self
+                .survey()
+                .into_iter()
+                .filter(|process| process.is_sure)
+                .collect();
             quiet = if alive.is_empty() { quiet + 1 } else { 0 };
             for process in alive.iter().filter(|process| !self.is_runtime(process)) {
                 if told.insert(process.life()) {
@@ -201,18 +264,26 @@ impl Tree {
         true
     }
 
-    /// SIGKILL to all until two looks find none. Each is stopped first, until no new one appears: a stopped process forks no more, and keeps its
-    /// children, by which they are found. The runtime's processes get some time to say how their command ended.
+    /// SIGKILL to all until two looks find none. Each is stopped first, until no new one appears: a
+    /// stopped process forks no more, and keeps its children, by which they are found. The
+    /// runtime's processes get some time to say how their command ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
         let begun = Instant::now();
         let (end, spared_until) = (begun + patience, begun + LAST_WORDS.min(patience));
         let mut quiet = 0;
         while quiet < 2 && Instant::now() < end {
             let is_early = Instant::now() < spared_until;
-            let spared = if is_early { self.runtimes.clone() } else { BTreeSet::new() };
+            let spared = if is_early {
+                self.runtimes.clone()
+            } else {
+                BTreeSet::new()
+            };
             let alive = self.stop(&spared, if is_early { spared_until } else { end });
             quiet = if alive.is_empty() { quiet + 1 } else { 0 };
-            for process in alive.iter().filter(|process| !spared.contains(&process.life())) {
+            for process in alive
+                .iter()
+                .filter(|process| !spared.contains(&process.life()))
+            {
                 self.signal(process, Signal::SIGKILL);
             }
             wait(BETWEEN_LOOKS.min(patience), meanwhile);
@@ -226,7 +297,10 @@ impl Tree {
         for _ in 0..MOST_STOPS {
             alive = self.survey();
             alive.retain(|process| process.is_sure);
-            let new: Vec<_> = alive.iter().filter(|process| stopped.insert(process.life())).collect();
+            let new: Vec<_> = alive
+                .iter()
+                .filter(|process| stopped.insert(process.life()))
+                .collect();
             if new.is_empty() || Instant::now() >= end {
                 break;
             }
@@ -254,7 +328,8 @@ impl Tree {
         self.runtimes.contains(&process.life())
     }
 
-    /// All that live of the patch, or may: what descends from it, and what its container has that is not older.
+    /// All that live of the patch, or may: what descends from it, and what its container has that
+    /// is not older.
     fn survey(&mut self) -> Vec<Process> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
@@ -262,7 +337,10 @@ impl Tree {
                 stats.entry(pid).or_insert(stat);
             }
         }
-        let seen: Vec<_> = stats.iter().map(|(pid, stat)| self.seen(*pid, stat)).collect();
+        let seen: Vec<_> = stats
+            .iter()
+            .map(|(pid, stat)| self.seen(*pid, stat))
+            .collect();
         let mut alive = Vec::new();
         for (process, kin) in seen.iter().zip(table::judge(&seen, &self.known)) {
             let is_sure = match kin {
@@ -275,27 +353,39 @@ impl Tree {
             }
             let stat = &stats[&process.pid];
             if stat.is_alive {
-                alive.push(Process { pid: process.pid, started: process.started, name: stat.name.clone(), is_sure });
+                alive.push(Process {
+                    pid: process.pid,
+                    started: process.started,
+                    name: stat.name.clone(),
+                    is_sure,
+                });
             }
         }
         alive
     }
 
-    /// Follows the children of what is known to be the patch's, and of this process, which gets those that become orphans in its own PID namespace.
-    /// Forgets what is gone.
+    /// Follows the children of what is known to be the patch's, and of this process, which gets
+    /// those that become orphans in its own PID namespace. Forgets what is gone.
     fn descend(&mut self) -> BTreeMap<u32, Stat> {
         let mut stats = BTreeMap::new();
-        self.known.ours.retain(|(pid, started)| match facts::stat(*pid) {
-            Some(stat) if stat.started == *started => stats.insert(*pid, stat).is_none(),
-            _ => false,
-        });
+        self.known
+            .ours
+            .retain(|(pid, started)| match facts::stat(*pid) {
+                Some(stat) if stat.started == *started => stats.insert(*pid, stat).is_none(),
+                _ => false,
+            });
         let mut parents: VecDeque<u32> = stats.keys().copied().collect();
         if !self.runtimes.is_empty() && prctl::get_child_subreaper() == Ok(true) {
             parents.push_back(std::process::id());
         }
-        while let Some(parent) = parents.pop_front().filter(|_| stats.len() < MOST_DESCENDANTS) {
+        while let Some(parent) = parents
+            .pop_front()
+            .filter(|_| stats.len() < MOST_DESCENDANTS)
+        {
             for child in facts::children(parent) {
-                let Some(stat) = facts::stat(child).filter(|stat| stat.parent == parent && stat.started >= self.known.since) else {
+                let Some(stat) = facts::stat(child)
+                    .filter(|stat| stat.parent == parent && stat.started >= self.known.since)
+                else {
                     continue;
                 };
                 let life = (child, stat.started);
@@ -310,11 +400,23 @@ impl Tree {
 
     /// What decides about one process; nothing is asked of one that is decided already.
     fn seen(&self, pid: u32, stat: &Stat) -> Seen {
-        let is_open = stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
+        let is_open =
+            stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
         let is_inside = is_open && self.place.has(pid);
-        let trace = if is_inside { self.trace(pid) } else { Trace::Nothing };
+        let trace = if is_inside {
+            self.trace(pid)
+        } else {
+            Trace::Nothing
+        };
         let is_orphan = is_inside && trace != Trace::Patch && may_be_orphan(pid, stat.parent);
-        Seen { pid, started: stat.started, parent: stat.parent, is_inside, trace, is_orphan }
+        Seen {
+            pid,
+            started: stat.started,
+            parent: stat.parent,
+            is_inside,
+            trace,
+            is_orphan,
+        }
     }
 
     fn trace(&self, pid: u32) -> Trace {
@@ -323,13 +425,19 @@ impl Tree {
         if is_dyed || facts::has_variable(pid, &self.marker) || facts::holds_pipe(pid, &pipes) {
             return Trace::Patch;
         }
-        // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c, `audit_set_loginuid_perm`).
+        // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c,
+        // `audit_set_loginuid_perm`).
         let is_other = self.place.session.is_some() && facts::session(pid) != self.place.session;
-        if is_other { Trace::Other } else { Trace::Nothing }
+        if is_other {
+            Trace::Other
+        } else {
+            Trace::Nothing
+        }
     }
 }
 
-/// What lives in the container of another worker's patch, that one being gone: what shows its marker or its dye.
+/// What lives in the container of another worker's patch, that one being gone: what shows its
+/// marker or its dye.
 #[must_use]
 pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
     let left = Tree::new(container, marker).alive();
@@ -338,19 +446,25 @@ pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
     left
 }
 
-/// Ends that, as a worker would have at its deadline. Returns what there was, and what is left of it.
+/// Ends that, as a worker would have at its deadline. Returns what there was, and what is left of
+/// it.
 #[must_use]
 pub fn end_left_by(container: &Container, marker: &str) -> (Vec<Process>, Vec<Process>) {
     let mut tree = Tree::new(container, marker);
     let found = tree.alive();
-    let mut left = if found.is_empty() { Vec::new() } else { tree.end(Patience::USUAL, std::thread::sleep) };
+    let mut left = if found.is_empty() {
+        Vec::new()
+    } else {
+        tree.end(Patience::USUAL, std::thread::sleep)
+    };
     left.retain(|process| process.is_sure);
     // Nothing that this thread starts is that patch's.
     let _usual_again = prctl::set_timerslack(0);
     (found, left)
 }
 
-/// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as it can must not be looked at as fast.
+/// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as
+/// it can must not be looked at as fast.
 fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
     let end = Instant::now() + time;
     loop {
@@ -368,22 +482,27 @@ fn life(pid: u32) -> Option<Life> {
 
 /// Whether a process may have become its parent's child by the death of another one.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
-    let (Some(ids), Some(parents)) = (facts::ids(pid), facts::ids(parent)) else { return true };
+    let (Some(ids), Some(parents)) = (facts::ids(pid), facts::ids(parent)) else {
+        return true;
+    };
     gets_orphans(&parents, &ids)
 }
 
-/// Whether the parent with these IDs, one for each PID namespace from the outermost on, gets such an orphan: it is the first process of its own namespace,
-/// and the orphan is in that or below, where it can be the first process itself, whose parent was outside. In the caller's PID namespace orphans of the
-/// patch become the caller's own children.
+/// Whether the parent with these IDs, one for each PID namespace from the outermost on, gets such
+/// an orphan: it is the first process of its own namespace, and the orphan is in that or below,
+/// where it can be the first process itself, whose parent was outside. In the caller's PID
+/// namespace orphans of the patch become the caller's own children.
 fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
     parents.len() > 1 && ids.len() >= parents.len() && parents.last() == Some(&1)
 }
 
-/// Dyes what this thread starts from now on, with the marker's own colour, and returns that; `None` where the kernel does not take it, as for threads of
-/// a real-time class.
+/// Dyes what this thread starts from now on, with the marker's own colour, and returns that; `None`
+/// where the kernel does not take it, as for threads of a real-time class.
 fn dye(marker: &str) -> Option<u64> {
     // FNV-1a: any spread will do.
-    let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let slack = USUAL_SLACK + 1 + spread % DYES;
     prctl::set_timerslack(slack).ok()?;
     (prctl::get_timerslack().map(i64::from) == Ok(i64::try_from(slack).ok()?)).then_some(slack)

@@ -1,8 +1,9 @@
 //! What is a run to do, and what does it owe to an earlier one?
 //!
-//! In: what was typed, and the journals. Out: an [`Undertaking`]: what runs, for which containers, at which pace, and the run that it goes on with or whose
-//! failures it is for. An earlier run's order and the file that it brought along come from its journal, which is root's; whatever became of that file
-//! since does not matter. Not checked: whether anything matches.
+//! In: what was typed, and the journals. Out: an [`Undertaking`]: what runs, for which containers,
+//! at which pace, and the run that it goes on with or whose failures it is for. An earlier run's
+//! order and the file that it brought along come from its journal, which is root's; whatever became
+//! of that file since does not matter. Not checked: whether anything matches.
 
 use std::collections::HashSet;
 
@@ -50,46 +51,86 @@ impl Undertaking {
     ///
     /// # Errors
     /// [`PatchError::Payload`].
-    pub fn typed(order: Order, pace: PaceWords, output_limit: Option<u64>) -> Result<Self, PatchError> {
+    pub fn typed(
+        order: Order,
+        pace: PaceWords,
+        output_limit: Option<u64>,
+    ) -> Result<Self, PatchError> {
         let (limits, output_limit) = (pace.over(USUAL_PACE), output_limit.unwrap_or(USUAL_OUTPUT));
-        Ok(Self { kit: Kit::load(order)?, limits, output_limit, origin: Origin::Typed, list: None })
+        Ok(Self {
+            kit: Kit::load(order)?,
+            limits,
+            output_limit,
+            origin: Origin::Typed,
+            list: None,
+        })
     }
 
     /// Going on with an earlier run. What was typed about its pace counts.
     ///
     /// # Errors
-    /// [`PatchError::Journal`] when there is no such run, or it cannot be read; [`PatchError::Over`] when it came to an end that is one.
+    /// [`PatchError::Journal`] when there is no such run, or it cannot be read;
+    /// [`PatchError::Over`] when it came to an end that is one.
     pub fn resumed(past: Past, pace: PaceWords) -> Result<Self, PatchError> {
         let before = past.pace();
         let limits = pace.over(before);
         if let Some(finished) = &past.finished {
-            may_go_on(finished, &limits, &before).map_err(|halt| PatchError::Over(past.header.id.clone(), halt))?;
+            may_go_on(finished, &limits, &before)
+                .map_err(|halt| PatchError::Over(past.header.id.clone(), halt))?;
         }
         let output_limit = past.header.terms.output_limit;
-        Ok(Self { kit: kit(&past)?, limits, output_limit, origin: Origin::Resumed(Box::new(past)), list: None })
+        Ok(Self {
+            kit: kit(&past)?,
+            limits,
+            output_limit,
+            origin: Origin::Resumed(Box::new(past)),
+            list: None,
+        })
     }
 
-    /// A new run of an earlier one's order where that was not well. What was typed about its pace and about output counts.
+    /// A new run of an earlier one's order where that was not well. What was typed about its pace
+    /// and about output counts.
     ///
     /// # Errors
     /// As [`Undertaking::resumed`].
-    pub fn failures(run: &str, runs: &Runs, pace: PaceWords, output_limit: Option<u64>) -> Result<Self, PatchError> {
+    pub fn failures(
+        run: &str,
+        runs: &Runs,
+        pace: PaceWords,
+        output_limit: Option<u64>,
+    ) -> Result<Self, PatchError> {
         let past = runs.read(runs.find(run)?)?;
         let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
-        let (limits, origin) = (pace.over(past.pace()), Origin::Failures(past.header.id.clone(), past.not_well()));
-        Ok(Self { kit: kit(&past)?, limits, output_limit, origin, list: None })
+        let (limits, origin) = (
+            pace.over(past.pace()),
+            Origin::Failures(past.header.id.clone(), past.not_well()),
+        );
+        Ok(Self {
+            kit: kit(&past)?,
+            limits,
+            output_limit,
+            origin,
+            list: None,
+        })
     }
 
     /// The pace and the like, for the journal.
     #[must_use]
     pub const fn terms(&self) -> Terms {
-        Terms { pace: self.limits, output_limit: self.output_limit }
+        Terms {
+            pace: self.limits,
+            output_limit: self.output_limit,
+        }
     }
 
     /// What makes it begin.
     #[must_use]
     pub const fn trigger(&self) -> Trigger {
-        if self.list.is_some() { Trigger::Auto } else { Trigger::Typed }
+        if self.list.is_some() {
+            Trigger::Auto
+        } else {
+            Trigger::Typed
+        }
     }
 
     /// The run that it goes on with.
@@ -117,48 +158,90 @@ impl Undertaking {
             Origin::Failures(_, not_well) => Some(not_well),
             Origin::Typed | Origin::Resumed(_) => None,
         };
-        let Some(not_well) = of_origin.or(not_well) else { return };
-        selection.matches.retain(|found| not_well.has(&found.container));
-        selection.strangers.retain(|stranger| not_well.has_stranger(&stranger.id));
+        let Some(not_well) = of_origin.or(not_well) else {
+            return;
+        };
+        selection
+            .matches
+            .retain(|found| not_well.has(&found.container));
+        selection
+            .strangers
+            .retain(|stranger| not_well.has_stranger(&stranger.id));
     }
 
-    /// How many containers the run holds: those of this plan, and those that the run which it goes on with was for.
+    /// How many containers the run holds: those of this plan, and those that the run which it goes
+    /// on with was for.
     #[must_use]
     pub fn matches(&self, plan: &Plan) -> usize {
-        let before = self.past().into_iter().flat_map(|past| past.planned.iter().cloned());
-        let all: HashSet<_> = before.chain(plan.planned.iter().map(|planned| Named::of(&planned.container))).collect();
+        let before = self
+            .past()
+            .into_iter()
+            .flat_map(|past| past.planned.iter().cloned());
+        let all: HashSet<_> = before
+            .chain(
+                plan.planned
+                    .iter()
+                    .map(|planned| Named::of(&planned.container)),
+            )
+            .collect();
         all.len()
     }
 
-    /// In how many containers of the run that it goes on with everything did its work that was to run there.
+    /// In how many containers of the run that it goes on with everything did its work that was to
+    /// run there.
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
         let well = past.well();
-        let patched = past.entries.iter().filter(|entry| entry.outcome().kind() == Kind::Patched);
-        let passed: HashSet<_> = patched.map(|entry| Named::of(&entry.container)).filter(|named| well.get(named) == Some(&true)).collect();
+        let patched = past
+            .entries
+            .iter()
+            .filter(|entry| entry.outcome().kind() == Kind::Patched);
+        let passed: HashSet<_> = patched
+            .map(|entry| Named::of(&entry.container))
+            .filter(|named| well.get(named) == Some(&true))
+            .collect();
         passed.len()
     }
 }
 
-/// Whether more may begin in a run that ended so. What stopped it to keep the others from harm holds, unless somebody asked for another pace by now.
+/// Whether more may begin in a run that ended so. What stopped it to keep the others from harm
+/// holds, unless somebody asked for another pace by now.
 fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
     match finished.stopped {
         None => Err(None),
         Some(halt @ Halt::Canary) if limits.canary == before.canary => Err(Some(halt)),
-        Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => Err(Some(halt)),
-        // It was stopped from without, or could not see everything: what it did not begin is still its own.
-        Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => Ok(()),
+        Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => {
+            Err(Some(halt))
+        }
+        // It was stopped from without, or could not see everything: what it did not begin is still
+        // its own.
+        Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => {
+            Ok(())
+        }
     }
 }
 
 /// What ran, with what was brought along, as it was.
 fn kit(past: &Past) -> Result<Kit, PatchError> {
     let bytes = past.brought()?;
-    let name = past.header.brought.as_ref().map(|brought| brought.name.clone()).unwrap_or_default();
-    let brought = bytes.map(|bytes| Brought { name, digest: Digest::of(&bytes), bytes: bytes.into() });
+    let name = past
+        .header
+        .brought
+        .as_ref()
+        .map(|brought| brought.name.clone())
+        .unwrap_or_default();
+    let brought = bytes.map(|bytes| Brought {
+        name,
+        digest: Digest::of(&bytes),
+        bytes: bytes.into(),
+    });
     // With a script, only one that a ban signed was carried for a ban.
-    let is_signed = past.header.carried.iter().any(|carried| carried.ban.is_some());
+    let is_signed = past
+        .header
+        .carried
+        .iter()
+        .any(|carried| carried.ban.is_some());
     Ok(Kit::again(past.header.order.clone(), brought, is_signed))
 }
 

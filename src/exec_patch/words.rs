@@ -1,7 +1,8 @@
 //! What was typed behind `exec-patch`?
 //!
-//! In: the words of a person, a fleet tool or the unit that runs after `install`. Out: [`Options`], whose parts fit together: what cannot be meant
-//! together is refused here, with the words that do not fit. What remains in a run's journal of it is the [`Order`], from which the run can be taken
+//! In: the words of a person, a fleet tool or the unit that runs after `install`. Out: [`Options`],
+//! whose parts fit together: what cannot be meant together is refused here, with the words that do
+//! not fit. What remains in a run's journal of it is the [`Order`], from which the run can be taken
 //! up again. Pure. Not checked: whether there is such a ban, image, file or run.
 
 mod order;
@@ -33,7 +34,11 @@ pub const USUAL_TIMEOUT: u64 = 600;
 pub const USUAL_OUTPUT: u64 = 1 << 20;
 
 /// The pace when nobody says.
-pub const USUAL_PACE: Limits = Limits { canary: 1, parallel: Share::Number(4), max_failures: Share::Percent(100) };
+pub const USUAL_PACE: Limits = Limits {
+    canary: 1,
+    parallel: Share::Number(4),
+    max_failures: Share::Percent(100),
+};
 
 /// The forms that a call has.
 const USAGE: &str = "\
@@ -65,30 +70,50 @@ Exit status:
   64  the command line makes no sense
   75  another run is under way: try again later, or see --wait";
 
-/// Run a command in every running container that is built on a banned base, and tell for each how it ended.
+/// Run a command in every running container that is built on a banned base, and tell for each how
+/// it ended.
 ///
-/// Each container is entered through its own runtime, with its own confinement, whatever state its engine is in. With --ban and --all-banned, and no
-/// command, the ban's own signed patch is what runs. What was done is kept in /var/lib/embargo/patches.
+/// Each container is entered through its own runtime, with its own confinement, whatever state its
+/// engine is in. With --ban and --all-banned, and no command, the ban's own signed patch is what
+/// runs. What was done is kept in /var/lib/embargo/patches.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, bin_name = PROGRAM, version, max_term_width = 100, override_usage = USAGE, after_long_help = MORE)]
 #[command(group = ArgGroup::new("subject").required(true))]
 #[command(group = ArgGroup::new("order").multiple(true))]
 #[command(group = ArgGroup::new("work").multiple(true))]
 struct Args {
-    /// Containers to which this ban applies, in effect or still to come; those that are cured or excepted are left out. May be given more than once.
+    /// Containers to which this ban applies, in effect or still to come; those that are cured or
+    /// excepted are left out. May be given more than once.
     #[arg(long, value_name = "ID", group = "subject", value_parser = values::ban, help_heading = "Which containers")]
     ban: Vec<String>,
     /// Containers to which any ban applies that is in effect, one that only warns included.
     #[arg(long, group = "subject", help_heading = "Which containers")]
     all_banned: bool,
-    /// Containers built on this image: a chain ID, or an image in any local engine, an OCI layout or an archive, as `embargoctl lineage` takes it.
-    #[arg(long, value_name = "IMAGE", group = "subject", help_heading = "Which containers")]
+    /// Containers built on this image: a chain ID, or an image in any local engine, an OCI layout
+    /// or an archive, as `embargoctl lineage` takes it.
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        group = "subject",
+        help_heading = "Which containers"
+    )]
     base: Option<String>,
     /// Containers of this image itself: its name or ID, or the digest of its manifest or index.
-    #[arg(long, value_name = "IMAGE", group = "subject", help_heading = "Which containers")]
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        group = "subject",
+        help_heading = "Which containers"
+    )]
     image: Option<String>,
     /// Only those of this engine; may be given more than once.
-    #[arg(long, value_name = "NAME", value_enum, group = "order", help_heading = "Which containers")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        group = "order",
+        help_heading = "Which containers"
+    )]
     engine: Vec<Engine>,
     /// Only those in this namespace of containerd; may be given more than once.
     #[arg(long, value_name = "NAME", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
@@ -97,21 +122,26 @@ struct Args {
     #[arg(long, value_name = "CONTAINER", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     container: Vec<String>,
 
-    /// The command and its words, as they are: no shell reads them. Behind --script or --bring, the words for it.
+    /// The command and its words, as they are: no shell reads them. Behind --script or --bring, the
+    /// words for it.
     #[arg(last = true, value_name = "COMMAND", groups = ["order", "work"])]
     command: Vec<String>,
-    /// Run this script: by what its first line names, else by /bin/sh. One that a ban signs runs in that ban's containers alone, and the others get their
-    /// own ban's patch, as without --script. One that no ban signs runs in all, in place of their bans' commands, and the plan says so; a ban that signs
-    /// another script refuses it.
+    /// Run this script: by what its first line names, else by /bin/sh. One that a ban signs runs in
+    /// that ban's containers alone, and the others get their own ban's patch, as without --script.
+    /// One that no ban signs runs in all, in place of their bans' commands, and the plan says so; a
+    /// ban that signs another script refuses it.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "bring", help_heading = "What runs")]
     script: Option<PathBuf>,
-    /// Bring this program along and run it, for images without a shell: statically linked, for this machine.
+    /// Bring this program along and run it, for images without a shell: statically linked, for this
+    /// machine.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], help_heading = "What runs")]
     bring: Option<PathBuf>,
-    /// A shell command that exits 0 where nothing needs to be done. Before the command: the container is skipped. After it: otherwise it has failed.
+    /// A shell command that exits 0 where nothing needs to be done. Before the command: the
+    /// container is skipped. After it: otherwise it has failed.
     #[arg(long, value_name = "COMMAND", group = "order", value_parser = values::not_empty, help_heading = "What runs")]
     check: Option<String>,
-    /// As whom: numbers, as the container sees them. Without GID, the group has the same number. 0:0 unless said, or as the ban's patch says.
+    /// As whom: numbers, as the container sees them. Without GID, the group has the same number.
+    /// 0:0 unless said, or as the ban's patch says.
     #[arg(long, value_name = "UID[:GID]", group = "order", value_parser = values::user, help_heading = "What runs")]
     user: Option<(u32, u32)>,
     /// A variable beside the container's own; may be given more than once.
@@ -120,25 +150,29 @@ struct Args {
     /// In which folder of the container, in place of its own.
     #[arg(long, value_name = "DIR", group = "order", value_parser = values::folder, help_heading = "What runs")]
     workdir: Option<String>,
-    /// How long it may take in one container, checks included. Then nothing of it is left running there, or the outcome says what is. 10m unless said,
-    /// or as the ban's patch says.
+    /// How long it may take in one container, checks included. Then nothing of it is left running
+    /// there, or the outcome says what is. 10m unless said, or as the ban's patch says.
     #[arg(long, value_name = "SPAN", group = "order", value_parser = values::timeout, help_heading = "What runs")]
     timeout: Option<u64>,
-    /// Resume a paused container for it, and pause it again. Otherwise it is reported, and nothing runs in it.
+    /// Resume a paused container for it, and pause it again. Otherwise it is reported, and nothing
+    /// runs in it.
     #[arg(long, group = "order", help_heading = "What runs")]
     thaw: bool,
     /// Also where the same was done already, and the container has not been started anew since.
     #[arg(long, group = "order", help_heading = "What runs")]
     again: bool,
 
-    /// How many go first, one by one; when one of them fails after its command ran, nothing else is started. 1 unless said; 0 for none.
+    /// How many go first, one by one; when one of them fails after its command ran, nothing else is
+    /// started. 1 unless said; 0 for none.
     #[arg(long, value_name = "N", value_parser = values::number, allow_negative_numbers = true, help_heading = "How fast")]
     canary: Option<usize>,
-    /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4 unless said.
+    /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4
+    /// unless said.
     #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
     parallel: Option<Share>,
-    /// Start no further container once more than this many have failed: a number, or a share of all that match, rounded down. 100%
-    /// unless said, so never; 0 stops at the first failure. What is under way is finished.
+    /// Start no further container once more than this many have failed: a number, or a share of all
+    /// that match, rounded down. 100% unless said, so never; 0 stops at the first failure. What is
+    /// under way is finished.
     #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
     max_failures: Option<Share>,
 
@@ -154,27 +188,33 @@ struct Args {
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
-    /// How much of each container's output is kept: bytes, or with K, M or G. 1M unless said, or as the earlier run had it.
+    /// How much of each container's output is kept: bytes, or with K, M or G. 1M unless said, or as
+    /// the earlier run had it.
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with_all = ["resume", "history"])]
     output_limit: Option<u64>,
 
-    /// Go on with a run that was killed or told to stop: the same order, and no container twice. RUN is its ID, the beginning of its ID, or `last`. One that
-    /// its canary or --max-failures stopped goes on with another of these only, and one that has ended does not: see --only-failed.
+    /// Go on with a run that was killed or told to stop: the same order, and no container twice.
+    /// RUN is its ID, the beginning of its ID, or `last`. One that its canary or --max-failures
+    /// stopped goes on with another of these only, and one that has ended does not:
+    /// see --only-failed.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     resume: Option<String>,
-    /// A new run of the same order, in those containers only that were not well at the end of that one.
+    /// A new run of the same order, in those containers only that were not well at the end of that
+    /// one.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     only_failed: Option<String>,
     /// Show the runs of this node, or one of them with its containers.
     #[arg(long, value_name = "RUN", group = "subject", num_args = 0..=1, value_parser = values::run, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "dry_run"])]
     history: Option<Option<String>>,
-    /// Remove what the runs left that ended at least so long ago, such as 90d, and say what. One under way stays, and one that was killed since the machine
-    /// was started. What a removed run patched counts as not patched; --dry-run shows what would go.
+    /// Remove what the runs left that ended at least so long ago, such as 90d, and say what. One
+    /// under way stays, and one that was killed since the machine was started. What a removed run
+    /// patched counts as not patched; --dry-run shows what would go.
     #[arg(long, value_name = "AGE", group = "subject", value_parser = values::age, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "output_limit"])]
     prune: Option<u64>,
-    /// For the unit that runs after `install`: the signed patches of all bans in effect, if the settings say auto_patch = "on-install", else nothing.
+    /// For the unit that runs after `install`: the signed patches of all bans in effect, if the
+    /// settings say auto_patch = "on-install", else nothing.
     #[arg(long, group = "subject", conflicts_with = "order")]
     auto: bool,
 }
@@ -226,18 +266,23 @@ pub struct PaceWords {
 /// Reads the words behind `exec-patch`.
 ///
 /// # Errors
-/// What clap has to say about them; asking for help or the version is one as well. [`refused`] tells it.
+/// What clap has to say about them; asking for help or the version is one as well. [`refused`]
+/// tells it.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
     Args::try_parse_from(named).map_err(advised)?.checked()
 }
 
-/// With our own advice. To whoever mistypes an option clap says how to pass it behind `--`: here that would run it in every container.
+/// With our own advice. To whoever mistypes an option clap says how to pass it behind `--`: here
+/// that would run it in every container.
 fn advised(mut refusal: clap::Error) -> clap::Error {
     refusal.remove(ContextKind::Suggested);
     let is_word = matches!(refusal.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if !word.starts_with('-'));
     if refusal.kind() == ErrorKind::UnknownArgument && is_word {
-        refusal.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec!["what is to run stands behind '--'".to_owned().into()]));
+        refusal.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec!["what is to run stands behind '--'".to_owned().into()]),
+        );
     }
     refusal
 }
@@ -247,7 +292,11 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
 pub fn refused(refusal: &clap::Error) -> Exit {
     // Help into a closed pipe is nobody's failure.
     drop(refusal.print());
-    if refusal.use_stderr() { Exit::Usage } else { Exit::Clear }
+    if refusal.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Clear
+    }
 }
 
 /// The command line, for those who compare it with the manual.
@@ -270,10 +319,23 @@ impl PaceWords {
 
 impl Args {
     fn checked(self) -> Result<Options, clap::Error> {
-        let pace = PaceWords { canary: self.canary, parallel: self.parallel, max_failures: self.max_failures };
-        let (dry_run, json, output_limit, none_ok) = (self.dry_run, self.json, self.output_limit, self.none_ok);
+        let pace = PaceWords {
+            canary: self.canary,
+            parallel: self.parallel,
+            max_failures: self.max_failures,
+        };
+        let (dry_run, json, output_limit, none_ok) =
+            (self.dry_run, self.json, self.output_limit, self.none_ok);
         let wait = Duration::from_secs(self.wait.unwrap_or_default());
-        Ok(Options { action: self.action()?, pace, dry_run, json, output_limit, wait, none_ok })
+        Ok(Options {
+            action: self.action()?,
+            pace,
+            dry_run,
+            json,
+            output_limit,
+            wait,
+            none_ok,
+        })
     }
 
     fn action(mut self) -> Result<Action, clap::Error> {
@@ -289,7 +351,11 @@ impl Args {
         if let Some(age) = self.prune {
             return Ok(Action::Prune(age));
         }
-        if self.auto { Ok(Action::Auto) } else { self.order().map(Box::new).map(Action::Begin) }
+        if self.auto {
+            Ok(Action::Auto)
+        } else {
+            self.order().map(Box::new).map(Action::Begin)
+        }
     }
 
     fn order(mut self) -> Result<Order, clap::Error> {
@@ -319,7 +385,10 @@ impl Args {
         match words.first().map(String::is_empty) {
             None => Ok(Means::Signed),
             Some(false) => Ok(Means::Command(words)),
-            Some(true) => Err(unfit(ErrorKind::InvalidValue, "the command behind -- is an empty word")),
+            Some(true) => Err(unfit(
+                ErrorKind::InvalidValue,
+                "the command behind -- is an empty word",
+            )),
         }
     }
 
@@ -330,12 +399,26 @@ impl Args {
             (None, None) if self.all_banned => What::AllBanned,
             (None, None) => What::Bans(std::mem::take(&mut self.ban)),
         };
-        if matches!((&what, means), (What::Base(_) | What::Image(_), Means::Signed)) {
-            return Err(unfit(ErrorKind::MissingRequiredArgument, "what is to run is missing: -- COMMAND, --script FILE or --bring FILE"));
+        if matches!(
+            (&what, means),
+            (What::Base(_) | What::Image(_), Means::Signed)
+        ) {
+            return Err(unfit(
+                ErrorKind::MissingRequiredArgument,
+                "what is to run is missing: -- COMMAND, --script FILE or --bring FILE",
+            ));
         }
         let engines = std::mem::take(&mut self.engine);
-        let (namespaces, containers) = (std::mem::take(&mut self.namespace), std::mem::take(&mut self.container));
-        Ok(Wanted { what, engines, namespaces, containers })
+        let (namespaces, containers) = (
+            std::mem::take(&mut self.namespace),
+            std::mem::take(&mut self.container),
+        );
+        Ok(Wanted {
+            what,
+            engines,
+            namespaces,
+            containers,
+        })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Which images lie in a folder or an archive, outside any engine?
 //!
-//! In: an OCI image layout (folder or tar archive), an archive of `docker save` in its old or new layout, plain or gzipped, or the bytes of an image
-//! config; all of them hostile. Out: the images with their platforms, digests and chains. Every document hashes to the digest it was found by.
-//! The layers themselves are read only by [`Archive::verify_layers`]; until then an image's diff IDs are what its author claims, as they are for
-//! an engine until it unpacks them. Nothing is unpacked here.
+//! In: an OCI image layout (folder or tar archive), an archive of `docker save` in its old or new
+//! layout, plain or gzipped, or the bytes of an image config; all of them hostile. Out: the images
+//! with their platforms, digests and chains. Every document hashes to the digest it was found by.
+//! The layers themselves are read only by [`Archive::verify_layers`]; until then an image's diff
+//! IDs are what its author claims, as they are for an engine until it unpacks them. Nothing is
+//! unpacked here.
 //!
-//! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
+//! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image
+//! JSON + Filesystem Changeset Format".
 
 mod docker;
 mod layers;
@@ -63,7 +66,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Reads the images below `path`; only those that the archive calls `reference`, when that is given.
+    /// Reads the images below `path`; only those that the archive calls `reference`, when that is
+    /// given.
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
@@ -77,13 +81,19 @@ impl Archive {
             Form::DockerArchive => docker::images(&source)?,
         };
         let images = choose(found.images, path, reference)?;
-        Ok(Self { images, absent: found.absent, source })
+        Ok(Self {
+            images,
+            absent: found.absent,
+            source,
+        })
     }
 
-    /// Reads every layer to its end and compares it with its diff ID, and with its digest where it has one.
+    /// Reads every layer to its end and compares it with its diff ID, and with its digest where it
+    /// has one.
     ///
     /// # Errors
-    /// [`ArchiveError::Hash`] for the first layer that is something else; others when a layer is missing or compressed in an unknown way.
+    /// [`ArchiveError::Hash`] for the first layer that is something else; others when a layer is
+    /// missing or compressed in an unknown way.
     pub fn verify_layers(&self) -> Result<(), ArchiveError> {
         layers::verify(&self.source, &self.images)
     }
@@ -97,12 +107,16 @@ fn there(folder: &Path) -> Result<&Path, ArchiveError> {
     }
 }
 
-/// The images that a manifest or an index leads to, in a folder whose blobs lie as in an OCI image layout: containerd's content store is one. With
-/// them the platforms that it names and that are not there.
+/// The images that a manifest or an index leads to, in a folder whose blobs lie as in an OCI image
+/// layout: containerd's content store is one. With them the platforms that it names and that are
+/// not there.
 ///
 /// # Errors
 /// [`ArchiveError`].
-pub fn below(folder: &Path, digest: Digest) -> Result<(Vec<ArchivedImage>, Vec<String>), ArchiveError> {
+pub fn below(
+    folder: &Path,
+    digest: Digest,
+) -> Result<(Vec<ArchivedImage>, Vec<String>), ArchiveError> {
     let found = layout::below(&Source::folder(folder), digest)?;
     Ok((found.images, found.absent))
 }
@@ -113,18 +127,31 @@ pub fn below(folder: &Path, digest: Digest) -> Result<(Vec<ArchivedImage>, Vec<S
 /// [`ArchiveError::Input`] when they are something else.
 pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
     if let Ok(Document::Manifest(_) | Document::Index(_)) = Document::parse(bytes) {
-        return Err(ArchiveError::Input("it is an image manifest or index, not an image config".to_owned()));
+        return Err(ArchiveError::Input(
+            "it is an image manifest or index, not an image config".to_owned(),
+        ));
     }
     let input = |fault: BadImage| ArchiveError::Input(fault.fault().to_owned());
     let image_config = ImageConfig::parse(bytes).map_err(input)?;
-    let text: Rootfs = serde_json::from_slice(bytes).map_err(|error| ArchiveError::Input(error.to_string()))?;
+    let text: Rootfs =
+        serde_json::from_slice(bytes).map_err(|error| ArchiveError::Input(error.to_string()))?;
     if text.rootfs.is_none() {
-        return Err(ArchiveError::Input("it has no \"rootfs\", so it is no image config".to_owned()));
+        return Err(ArchiveError::Input(
+            "it has no \"rootfs\", so it is no image config".to_owned(),
+        ));
     }
     let image_id = ImageId(Digest::of(bytes));
     let chain = image_config.chain().map_err(input)?;
     let (names, indexes, layers) = (Vec::new(), Vec::new(), Vec::new());
-    Ok(ArchivedImage { names, platform: image_config.platform, image_id, manifest: None, indexes, chain, layers })
+    Ok(ArchivedImage {
+        names,
+        platform: image_config.platform,
+        image_id,
+        manifest: None,
+        indexes,
+        chain,
+        layers,
+    })
 }
 
 /// The one field without which an image config is something else (config.md: `rootfs` is required).
@@ -145,26 +172,50 @@ impl Found {
     /// Adds an image, or its names to the same image found before.
     fn add(&mut self, image: ArchivedImage) {
         let same = |known: &&mut ArchivedImage| {
-            known.image_id == image.image_id && known.manifest == image.manifest && known.indexes == image.indexes
+            known.image_id == image.image_id
+                && known.manifest == image.manifest
+                && known.indexes == image.indexes
         };
         match self.images.iter_mut().find(same) {
             None => self.images.push(image),
             Some(known) => {
-                let new: Vec<_> = image.names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                let new: Vec<_> = image
+                    .names
+                    .into_iter()
+                    .filter(|name| !known.names.contains(name))
+                    .collect();
                 known.names.extend(new);
             }
         }
     }
 }
 
-fn choose(images: Vec<ArchivedImage>, path: &Path, reference: Option<&str>) -> Result<Vec<ArchivedImage>, ArchiveError> {
+fn choose(
+    images: Vec<ArchivedImage>,
+    path: &Path,
+    reference: Option<&str>,
+) -> Result<Vec<ArchivedImage>, ArchiveError> {
     let Some(wanted) = reference else {
-        return if images.is_empty() { Err(ArchiveError::NoImage(path.to_owned())) } else { Ok(images) };
+        return if images.is_empty() {
+            Err(ArchiveError::NoImage(path.to_owned()))
+        } else {
+            Ok(images)
+        };
     };
-    let names: Vec<_> = images.iter().flat_map(|image| image.names.iter().cloned()).collect();
-    let chosen: Vec<_> = images.into_iter().filter(|image| image.names.iter().any(|name| name == wanted)).collect();
+    let names: Vec<_> = images
+        .iter()
+        .flat_map(|image| image.names.iter().cloned())
+        .collect();
+    let chosen: Vec<_> = images
+        .into_iter()
+        .filter(|image| image.names.iter().any(|name| name == wanted))
+        .collect();
     if chosen.is_empty() {
-        return Err(ArchiveError::NoReference(path.to_owned(), wanted.to_owned(), names));
+        return Err(ArchiveError::NoReference(
+            path.to_owned(),
+            wanted.to_owned(),
+            names,
+        ));
     }
     Ok(chosen)
 }
@@ -201,17 +252,34 @@ impl fmt::Display for ArchiveError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Tar(path, _) => write!(f, "cannot read {path:?} as a tar archive"),
-            Self::Compressed(path, how) => write!(f, "cannot read {path:?}: decompress it first, it is in {how} form"),
+            Self::Compressed(path, how) => write!(
+                f,
+                "cannot read {path:?}: decompress it first, it is in {how} form"
+            ),
             Self::NoMember(path, name) => write!(f, "cannot find {name:?} in {path:?}"),
-            Self::Twice(path, name) => write!(f, "cannot choose between two members {name:?} of {path:?}"),
-            Self::Member(path, name, fault) => write!(f, "cannot read {name:?} in {path:?}: {fault}"),
-            Self::Hash(path, name, expected, found) => {
-                write!(f, "cannot believe {name:?} in {path:?}: it hashes to {found}, not to {expected}")
+            Self::Twice(path, name) => {
+                write!(f, "cannot choose between two members {name:?} of {path:?}")
             }
-            Self::TooMuch(path, what) => write!(f, "cannot read {path:?}: it holds too many {what}"),
+            Self::Member(path, name, fault) => {
+                write!(f, "cannot read {name:?} in {path:?}: {fault}")
+            }
+            Self::Hash(path, name, expected, found) => {
+                write!(
+                    f,
+                    "cannot believe {name:?} in {path:?}: it hashes to {found}, not to {expected}"
+                )
+            }
+            Self::TooMuch(path, what) => {
+                write!(f, "cannot read {path:?}: it holds too many {what}")
+            }
             Self::NoImage(path) => write!(f, "cannot find an image in {path:?}"),
-            Self::NoReference(path, wanted, names) => write!(f, "cannot find the image {wanted:?} in {path:?}, which has {names:?}"),
-            Self::Input(fault) => write!(f, "cannot read standard input as an image config: {fault}"),
+            Self::NoReference(path, wanted, names) => write!(
+                f,
+                "cannot find the image {wanted:?} in {path:?}, which has {names:?}"
+            ),
+            Self::Input(fault) => {
+                write!(f, "cannot read standard input as an image config: {fault}")
+            }
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What does a bbolt database say that its owner holds locked?
 //!
-//! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive `flock` on them for as long as it runs, so every
-//! library that opens such a file waits for ever. This reader takes no lock: it reads single pages with `pread` and lets the format tell whether
-//! what it saw belongs together. bbolt never writes into a page of the newest committed version N while it prepares N+1 (copy on write; pages
-//! freed by N+1 are handed out again by N+2 at the earliest; bbolt db.go `freePages`, freelist `release`). So when the newest valid meta page is the
-//! same before and after, everything in between was read from one version. Any answer, "not there" and "damaged" included, counts only then.
+//! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
+//! `flock` on them for as long as it runs, so every library that opens such a file waits for ever.
+//! This reader takes no lock: it reads single pages with `pread` and lets the format tell whether
+//! what it saw belongs together. bbolt never writes into a page of the newest committed version N
+//! while it prepares N+1 (copy on write; pages freed by N+1 are handed out again by N+2 at the
+//! earliest; bbolt db.go `freePages`, freelist `release`). So when the newest valid meta page is
+//! the same before and after, everything in between was read from one version. Any answer, "not
+//! there" and "damaged" included, counts only then.
 //!
-//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as
-//! far as a power cut or a broken disk can make it so: every number is checked before it is used, depth and pages per look are bounded. Not checked:
-//! checksums of pages, which the format has only for its two meta pages.
+//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt
+//! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as far as a power cut
+//! or a broken disk can make it so: every number is checked before it is used, depth and pages per
+//! look are bounded. Not checked: checksums of pages, which the format has only for its two meta
+//! pages.
 
 mod node;
 
@@ -32,13 +37,16 @@ use crate::sys::file::FileError;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
 const META_LENGTH: usize = 64;
-/// A tree of 4 KiB pages with two keys each would hold 2³² keys at this depth; real ones stay below five.
+/// A tree of 4 KiB pages with two keys each would hold 2³² keys at this depth; real ones stay below
+/// five.
 const MAX_DEPTH: usize = 32;
 /// The longest run of pages of one node: a node is longer than a page only for a value that is.
 const MAX_NODE: u64 = 16 << 20;
-/// The most nodes one look may visit. A database of a node with a thousand images has about ten thousand.
+/// The most nodes one look may visit. A database of a node with a thousand images has about ten
+/// thousand.
 const MAX_VISITS: usize = 1 << 20;
-/// The most nodes that are kept for the rest of a look: those on the way to a few records. A walk through all of them reads the others once anyway.
+/// The most nodes that are kept for the rest of a look: those on the way to a few records. A walk
+/// through all of them reads the others once anyway.
 const MAX_KEPT: usize = 256;
 
 /// Where pages come from: a file, or bytes in memory (tests, fuzzing).
@@ -74,18 +82,26 @@ pub enum BoltError {
     Foreign,
     /// A page is not what the format allows: its number, and what is wrong.
     Damaged(u64, &'static str),
-    /// The deadline passed, be it because the database never stood still or because it is too large.
+    /// The deadline passed, be it because the database never stood still or because it is too
+    /// large.
     Deadline,
 }
 
-/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`], damaged is [`Corrupt`].
+/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`],
+/// damaged is [`Corrupt`].
 #[must_use]
 pub fn fault(path: &Path, error: BoltError) -> LineageError {
     match error {
         BoltError::Io(error) => Unknown::File(FileError::Io(path.to_owned(), error)).into(),
         BoltError::Deadline => Unknown::Deadline.into(),
-        BoltError::Foreign => Corrupt::File(path.to_owned(), "it is no bbolt database of version 2".into()).into(),
-        BoltError::Damaged(page, fault) => Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into(),
+        BoltError::Foreign => Corrupt::File(
+            path.to_owned(),
+            "it is no bbolt database of version 2".into(),
+        )
+        .into(),
+        BoltError::Damaged(page, fault) => {
+            Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into()
+        }
     }
 }
 
@@ -109,7 +125,8 @@ struct Meta {
     txid: u64,
 }
 
-/// One consistent look: pages already read are kept, and the next is read from the same version, or the whole look is thrown away.
+/// One consistent look: pages already read are kept, and the next is read from the same version, or
+/// the whole look is thrown away.
 pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
@@ -130,11 +147,17 @@ impl<P: Pages> Database<P> {
         Self { pages }
     }
 
-    /// What `look` finds in one committed version. It is called again for as long as the database changes underneath, so it must have no effects.
+    /// What `look` finds in one committed version. It is called again for as long as the database
+    /// changes underneath, so it must have no effects.
     ///
     /// # Errors
-    /// Those of `look`, when the database stood still; [`BoltError::Deadline`] when it did not until `deadline`.
-    pub fn view<T>(&self, deadline: &Deadline, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, BoltError> {
+    /// Those of `look`, when the database stood still; [`BoltError::Deadline`] when it did not
+    /// until `deadline`.
+    pub fn view<T>(
+        &self,
+        deadline: &Deadline,
+        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
+    ) -> Result<T, BoltError> {
         loop {
             let before = newest_meta(&self.pages);
             let found = match &before {
@@ -153,22 +176,38 @@ impl<P: Pages> Database<P> {
     }
 }
 
-/// The valid meta page with the highest transaction ID. One of the two may be half written at any time; never both.
+/// The valid meta page with the highest transaction ID. One of the two may be half written at any
+/// time; never both.
 fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
     const COMMON: usize = 4096;
     let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
-    pages
-        .fill(&mut bytes, 0)
-        .map_err(|error| if error.kind() == io::ErrorKind::UnexpectedEof { BoltError::Foreign } else { BoltError::Io(error) })?;
+    pages.fill(&mut bytes, 0).map_err(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            BoltError::Foreign
+        } else {
+            BoltError::Io(error)
+        }
+    })?;
     let first = Meta::parse(&bytes);
     let second = match first {
-        Some(meta) if meta.page_size as usize != COMMON => second_meta(pages, u64::from(meta.page_size)),
+        Some(meta) if meta.page_size as usize != COMMON => {
+            second_meta(pages, u64::from(meta.page_size))
+        }
         Some(_) => Meta::parse(&bytes[COMMON..]),
-        // The first is being written: look where the second stands for every page size that Linux has.
-        None => Meta::parse(&bytes[COMMON..]).or_else(|| [16 << 10, 64 << 10].into_iter().find_map(|size| second_meta(pages, size))),
+        // The first is being written: look where the second stands for every page size that Linux
+        // has.
+        None => Meta::parse(&bytes[COMMON..]).or_else(|| {
+            [16 << 10, 64 << 10]
+                .into_iter()
+                .find_map(|size| second_meta(pages, size))
+        }),
     };
     match (first, second) {
-        (Some(first), Some(second)) => Ok(if second.txid > first.txid { second } else { first }),
+        (Some(first), Some(second)) => Ok(if second.txid > first.txid {
+            second
+        } else {
+            first
+        }),
         (Some(only), None) | (None, Some(only)) => Ok(only),
         (None, None) => Err(BoltError::Foreign),
     }
@@ -190,26 +229,44 @@ impl Meta {
             && u64_at(bytes, 56)? == fnv1a(&bytes[..56])
             && page_size.is_power_of_two()
             && (4 << 10..=64 << 10).contains(&page_size);
-        valid.then_some(Self { page_size, root: u64_at(bytes, 16)?, page_count: u64_at(bytes, 40)?, txid: u64_at(bytes, 48)? })
+        valid.then_some(Self {
+            page_size,
+            root: u64_at(bytes, 16)?,
+            page_count: u64_at(bytes, 40)?,
+            txid: u64_at(bytes, 48)?,
+        })
     }
 }
 
 /// FNV-1a, 64 bits.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 impl<'a> View<'a> {
     fn new(pages: &'a dyn Pages, meta: Meta, deadline: &'a Deadline) -> Self {
-        Self { pages, meta, deadline, seen: RefCell::default(), visits: RefCell::default() }
+        Self {
+            pages,
+            meta,
+            deadline,
+            seen: RefCell::default(),
+            visits: RefCell::default(),
+        }
     }
 
-    /// The bucket that is reached by `path` from the root bucket; `None` when a step is missing, or is a value.
+    /// The bucket that is reached by `path` from the root bucket; `None` when a step is missing, or
+    /// is a value.
     ///
     /// # Errors
     /// [`BoltError`] as far as the pages on the way are concerned.
     pub fn bucket(&'a self, path: &[&[u8]]) -> Result<Option<Bucket<'a>>, BoltError> {
-        Bucket { view: self, root: self.node(self.meta.root)? }.descend(path)
+        Bucket {
+            view: self,
+            root: self.node(self.meta.root)?,
+        }
+        .descend(path)
     }
 
     /// The node at page `id`, read once.
@@ -234,7 +291,9 @@ impl<'a> View<'a> {
         if id < 2 || id >= self.meta.page_count {
             return Err(BoltError::Damaged(id, "no such page"));
         }
-        let offset = id.checked_mul(page_size).ok_or(BoltError::Damaged(id, "no such page"))?;
+        let offset = id
+            .checked_mul(page_size)
+            .ok_or(BoltError::Damaged(id, "no such page"))?;
         let mut bytes = vec![0; self.meta.page_size as usize];
         self.fill(id, &mut bytes, offset)?;
         let overflow = u64::from(u32_at(&bytes, 12).unwrap_or(0));
@@ -244,7 +303,11 @@ impl<'a> View<'a> {
         }
         if overflow > 0 {
             bytes.resize(usize::try_from(length).unwrap_or(0), 0);
-            self.fill(id, &mut bytes[self.meta.page_size as usize..], offset + page_size)?;
+            self.fill(
+                id,
+                &mut bytes[self.meta.page_size as usize..],
+                offset + page_size,
+            )?;
         }
         if u64_at(&bytes, 0) != Some(id) {
             return Err(BoltError::Damaged(id, "carries another page's number"));
@@ -269,7 +332,9 @@ impl<'a> Bucket<'a> {
     /// # Errors
     /// [`BoltError`] as far as the pages on the way are concerned.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, BoltError> {
-        Ok(self.find(key)?.and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
+        Ok(self
+            .find(key)?
+            .and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
     }
 
     /// A fault of the page that this bucket begins in: something must stand there and does not.
@@ -285,7 +350,9 @@ impl<'a> Bucket<'a> {
     pub fn descend(self, path: &[&[u8]]) -> Result<Option<Self>, BoltError> {
         let mut bucket = self;
         for step in path {
-            let Some((true, value)) = bucket.find(step)? else { return Ok(None) };
+            let Some((true, value)) = bucket.find(step)? else {
+                return Ok(None);
+            };
             bucket = Self::open(bucket.view, &value)?;
         }
         Ok(Some(bucket))
@@ -296,7 +363,11 @@ impl<'a> Bucket<'a> {
     /// # Errors
     /// [`BoltError`] as far as the pages on the way are concerned.
     pub fn bucket(&self, key: &[u8]) -> Result<Option<Self>, BoltError> {
-        Bucket { view: self.view, root: Rc::clone(&self.root) }.descend(&[key])
+        Bucket {
+            view: self.view,
+            root: Rc::clone(&self.root),
+        }
+        .descend(&[key])
     }
 
     /// Calls `visit` with every key, in order, and its bucket when it is one, until it breaks.
@@ -324,7 +395,11 @@ impl<'a> Bucket<'a> {
                 continue;
             }
             let (is_bucket, value) = node.value(index)?;
-            let below = if is_bucket { Some(Self::open(self.view, &value)?) } else { None };
+            let below = if is_bucket {
+                Some(Self::open(self.view, &value)?)
+            } else {
+                None
+            };
             if let ControlFlow::Break(found) = visit(node.key(index)?, below)? {
                 return Ok(Some(found));
             }
@@ -342,7 +417,11 @@ impl<'a> Bucket<'a> {
                 return is_here.then(|| node.value(rank)).transpose();
             }
             // A branch's key is the lowest of its child's.
-            let child = if is_here { rank } else { rank.saturating_sub(1) };
+            let child = if is_here {
+                rank
+            } else {
+                rank.saturating_sub(1)
+            };
             node = self.view.node(node.child(child)?)?;
         }
         Err(BoltError::Damaged(node.id, "lies too deep"))
@@ -351,7 +430,10 @@ impl<'a> Bucket<'a> {
     /// A bucket's value: root page (0: the one node follows right here), sequence number.
     fn open(view: &'a View<'a>, value: &Value) -> Result<Self, BoltError> {
         let root = match u64_at(value, 0) {
-            Some(0) => Rc::new(Node::parse(value.page(), value.get(16..).unwrap_or_default().to_vec())?),
+            Some(0) => Rc::new(Node::parse(
+                value.page(),
+                value.get(16..).unwrap_or_default().to_vec(),
+            )?),
             Some(id) => view.node(id)?,
             None => return Err(BoltError::Damaged(value.page(), "holds a bucket cut short")),
         };

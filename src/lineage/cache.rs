@@ -1,9 +1,11 @@
 //! Which chains have been resolved before?
 //!
-//! In: a top chain ID, for which an engine's records would have to be asked layer by layer. Out: the chain, from `/var/lib/embargo/lineage`, one file
-//! for each, named by the top chain ID's 64 hexadecimal digits, with the diff IDs in it, lowest first, one a line. A chain is hashed again whenever it
-//! is read, so that a file which is cut, swapped or planted cannot pass for another chain; it never changes, so nothing has to be forgotten. Worth it
-//! where a layer costs a question to containerd; Docker's and Podman's own records are as quick to read.
+//! In: a top chain ID, for which an engine's records would have to be asked layer by layer. Out:
+//! the chain, from `/var/lib/embargo/lineage`, one file for each, named by the top chain ID's 64
+//! hexadecimal digits, with the diff IDs in it, lowest first, one a line. A chain is hashed again
+//! whenever it is read, so that a file which is cut, swapped or planted cannot pass for another
+//! chain; it never changes, so nothing has to be forgotten. Worth it where a layer costs a question
+//! to containerd; Docker's and Podman's own records are as quick to read.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -21,37 +23,65 @@ const LINE: usize = 72;
 /// The most chains that are kept. A node that has seen more images begins anew.
 const MOST_CHAINS: usize = 4_096;
 
-/// The chain with this top chain ID; `None` when it is not there, or is there and does not hash to it.
+/// The chain with this top chain ID; `None` when it is not there, or is there and does not hash to
+/// it.
 #[must_use]
 pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
-    let text = file::read_text(&path_of(paths, *top), (MAX_LAYERS * LINE) as u64, Guard::NoLink).ok()?;
+    let text = file::read_text(
+        &path_of(paths, *top),
+        (MAX_LAYERS * LINE) as u64,
+        Guard::NoLink,
+    )
+    .ok()?;
     parse(&text).filter(|chain| chain.top() == *top)
 }
 
 /// Reads the content of a file.
 #[must_use]
 pub fn parse(text: &str) -> Option<Chain> {
-    let diff_ids: Result<Vec<_>, _> = text.strip_suffix('\n')?.split('\n').map(DiffId::parse).collect();
+    let diff_ids: Result<Vec<_>, _> = text
+        .strip_suffix('\n')?
+        .split('\n')
+        .map(DiffId::parse)
+        .collect();
     Chain::from_diff_ids(diff_ids.ok()?)
 }
 
-/// Keeps a chain. Whatever stands in the way is passed over: the next container of the image asks the engine again.
+/// Keeps a chain. Whatever stands in the way is passed over: the next container of the image asks
+/// the engine again.
 pub fn store(paths: &Paths, chain: &Chain) {
     try_store(paths, chain).unwrap_or_default();
 }
 
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
     // The folder above is everybody's to read: a rootless engine's runtime looks its list up there.
-    DirBuilder::new().recursive(true).mode(0o755).create(&paths.state)?;
-    DirBuilder::new().recursive(true).mode(0o700).create(&paths.lineage)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&paths.state)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&paths.lineage)?;
     make_room(paths)?;
     let target = path_of(paths, chain.top());
     let new = target.with_extension(std::process::id().to_string());
-    let text: String = chain.diff_ids().iter().map(|diff_id| format!("{diff_id}\n")).collect();
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
-    // Not synced to disk: a file that a power cut leaves empty hashes to nothing, and is written again.
-    written.and_then(|()| fs::rename(&new, target)).inspect_err(|_| fs::remove_file(&new).unwrap_or_default())
+    let text: String = chain
+        .diff_ids()
+        .iter()
+        .map(|diff_id| format!("{diff_id}\n"))
+        .collect();
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    // Not synced to disk: a file that a power cut leaves empty hashes to nothing, and is written
+    // again.
+    written
+        .and_then(|()| fs::rename(&new, target))
+        .inspect_err(|_| fs::remove_file(&new).unwrap_or_default())
 }
 
 fn make_room(paths: &Paths) -> io::Result<()> {
@@ -74,12 +104,24 @@ mod tests {
     use crate::lineage::digest::Digest;
 
     fn chain(layers: &[&str]) -> Chain {
-        Chain::from_diff_ids(layers.iter().map(|layer| DiffId(Digest::of(layer.as_bytes()))).collect()).unwrap()
+        Chain::from_diff_ids(
+            layers
+                .iter()
+                .map(|layer| DiffId(Digest::of(layer.as_bytes())))
+                .collect(),
+        )
+        .unwrap()
     }
 
     fn put(path: &Path, content: &str) {
         fs::remove_file(path).ok();
-        OpenOptions::new().create_new(true).write(true).open(path).unwrap().write_all(content.as_bytes()).unwrap();
+        OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(path)
+            .unwrap()
+            .write_all(content.as_bytes())
+            .unwrap();
     }
 
     #[test]
@@ -103,8 +145,21 @@ mod tests {
         let (banned, clean) = (chain(&["banned", "app"]), chain(&["clean", "app"]));
         store(&paths, &banned);
         let path = path_of(&paths, banned.top());
-        let lines = |chain: &Chain| chain.diff_ids().iter().map(|diff_id| format!("{diff_id}\n")).collect::<String>();
-        for content in ["", "\n", &lines(&clean), &lines(&banned)[..LINE], &lines(&banned)[..2 * LINE - 1], &lines(&banned).repeat(600)] {
+        let lines = |chain: &Chain| {
+            chain
+                .diff_ids()
+                .iter()
+                .map(|diff_id| format!("{diff_id}\n"))
+                .collect::<String>()
+        };
+        for content in [
+            "",
+            "\n",
+            &lines(&clean),
+            &lines(&banned)[..LINE],
+            &lines(&banned)[..2 * LINE - 1],
+            &lines(&banned).repeat(600),
+        ] {
             put(&path, content);
             assert_eq!(load(&paths, &banned.top()), None, "{content:.90}");
         }

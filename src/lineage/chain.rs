@@ -1,18 +1,20 @@
 //! Which stacks of layers is an image made of?
 //!
-//! In: the ordered diff IDs of an image, lowest first. Out: the chain ID of every stack from the lowest layer up. An image derives from a base
-//! exactly when the base's top chain ID is one of these. Rule: OCI image-spec, config.md "Layer ChainID":
-//! `ChainID(L₀) = DiffID(L₀)`, `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests' text.
+//! In: the ordered diff IDs of an image, lowest first. Out: the chain ID of every stack from the
+//! lowest layer up. An image derives from a base exactly when the base's top chain ID is one of
+//! these. Rule: OCI image-spec, config.md "Layer ChainID": `ChainID(L₀) = DiffID(L₀)`,
+//! `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests' text.
 
 use sha2::{Digest as _, Sha256};
 
 use super::digest::{ChainId, DiffId, Digest};
 
-/// The most layers that are looked at. Docker's overlay2 stops at 128 (moby: daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
+/// The most layers that are looked at. Docker's overlay2 stops at 128 (moby:
+/// daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
 pub const MAX_LAYERS: usize = 1_024;
 
-/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same length, never empty. Of a chain that is known only by name
-/// there are no diff IDs.
+/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same
+/// length, never empty. Of a chain that is known only by name there are no diff IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
@@ -20,7 +22,8 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Hashes ordered diff IDs (lowest first). `None` when there are none, or more than [`MAX_LAYERS`].
+    /// Hashes ordered diff IDs (lowest first). `None` when there are none, or more than
+    /// [`MAX_LAYERS`].
     #[must_use]
     pub fn from_diff_ids(diff_ids: Vec<DiffId>) -> Option<Self> {
         if diff_ids.len() > MAX_LAYERS {
@@ -34,16 +37,24 @@ impl Chain {
             top = extend(top, *diff_id);
             chain_ids.push(top);
         }
-        Some(Self { diff_ids, chain_ids })
+        Some(Self {
+            diff_ids,
+            chain_ids,
+        })
     }
 
-    /// A chain of which an engine kept the names alone, lowest first. `None` when there are none, or more than [`MAX_LAYERS`].
+    /// A chain of which an engine kept the names alone, lowest first. `None` when there are none,
+    /// or more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
-        (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self { diff_ids: Vec::new(), chain_ids })
+        (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self {
+            diff_ids: Vec::new(),
+            chain_ids,
+        })
     }
 
-    /// The layers' diff IDs, lowest first; none when only the names of the stacks are known, see [`Chain::from_chain_ids`].
+    /// The layers' diff IDs, lowest first; none when only the names of the stacks are known, see
+    /// [`Chain::from_chain_ids`].
     #[must_use]
     pub fn diff_ids(&self) -> &[DiffId] {
         &self.diff_ids
@@ -55,16 +66,28 @@ impl Chain {
         &self.chain_ids
     }
 
-    /// Each layer, lowest first: its diff ID, unless the names of the stacks are all that is known, and the chain ID of the stack that it is the top of.
+    /// Each layer, lowest first: its diff ID, unless the names of the stacks are all that is known,
+    /// and the chain ID of the stack that it is the top of.
     pub fn layers(&self) -> impl ExactSizeIterator<Item = (Option<DiffId>, ChainId)> + '_ {
-        self.chain_ids.iter().enumerate().map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
+        self.chain_ids
+            .iter()
+            .enumerate()
+            .map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
     }
 
-    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when it has no such stack or its diff IDs are not known.
+    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when it has no
+    /// such stack or its diff IDs are not known.
     #[must_use]
     pub fn up_to(&self, top: ChainId) -> Option<Self> {
-        let layers = self.chain_ids.iter().position(|chain_id| *chain_id == top)? + 1;
-        Some(Self { diff_ids: self.diff_ids.get(..layers)?.to_vec(), chain_ids: self.chain_ids.get(..layers)?.to_vec() })
+        let layers = self
+            .chain_ids
+            .iter()
+            .position(|chain_id| *chain_id == top)?
+            + 1;
+        Some(Self {
+            diff_ids: self.diff_ids.get(..layers)?.to_vec(),
+            chain_ids: self.chain_ids.get(..layers)?.to_vec(),
+        })
     }
 
     /// The chain ID of the whole image.
@@ -91,11 +114,18 @@ mod tests {
 
     #[test]
     fn each_chain_id_hashes_the_text_of_the_one_below_and_of_the_diff_id() {
-        let diff_ids = vec![DiffId(Digest::of(b"a")), DiffId(Digest::of(b"b")), DiffId(Digest::of(b"c"))];
+        let diff_ids = vec![
+            DiffId(Digest::of(b"a")),
+            DiffId(Digest::of(b"b")),
+            DiffId(Digest::of(b"c")),
+        ];
         let chain = Chain::from_diff_ids(diff_ids.clone()).unwrap();
         let second = Digest::of(format!("{} {}", diff_ids[0], diff_ids[1]).as_bytes());
         let third = Digest::of(format!("{second} {}", diff_ids[2]).as_bytes());
-        assert_eq!(chain.chain_ids(), [ChainId(diff_ids[0].0), ChainId(second), ChainId(third)]);
+        assert_eq!(
+            chain.chain_ids(),
+            [ChainId(diff_ids[0].0), ChainId(second), ChainId(third)]
+        );
         assert_eq!(chain.top(), ChainId(third));
     }
 
@@ -103,9 +133,15 @@ mod tests {
     fn a_chain_of_names_alone_has_its_layers_all_the_same() {
         let (one, two) = (ChainId(Digest::of(b"a")), ChainId(Digest::of(b"b")));
         let chain = Chain::from_chain_ids(vec![one, two]).unwrap();
-        assert_eq!(chain.layers().collect::<Vec<_>>(), [(None, one), (None, two)]);
+        assert_eq!(
+            chain.layers().collect::<Vec<_>>(),
+            [(None, one), (None, two)]
+        );
         let whole = Chain::from_diff_ids(vec![DiffId(Digest::of(b"a"))]).unwrap();
-        assert_eq!(whole.layers().collect::<Vec<_>>(), [(Some(DiffId(Digest::of(b"a"))), one)]);
+        assert_eq!(
+            whole.layers().collect::<Vec<_>>(),
+            [(Some(DiffId(Digest::of(b"a"))), one)]
+        );
     }
 
     #[test]
@@ -123,6 +159,9 @@ mod tests {
     #[test]
     fn there_is_no_chain_of_no_layers_nor_of_too_many() {
         assert_eq!(Chain::from_diff_ids(Vec::new()), None);
-        assert_eq!(Chain::from_diff_ids(vec![DiffId(Digest::of(b"a")); MAX_LAYERS + 1]), None);
+        assert_eq!(
+            Chain::from_diff_ids(vec![DiffId(Digest::of(b"a")); MAX_LAYERS + 1]),
+            None
+        );
     }
 }

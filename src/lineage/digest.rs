@@ -1,8 +1,10 @@
 //! What is a digest, and what is it a digest of?
 //!
-//! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out: typed digests that cannot be mixed up: a diff ID is
-//! the digest of an uncompressed layer, a chain ID of a whole stack of layers, an image ID of an image config, and so on
-//! (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md "Digests"). Only SHA-256 is understood.
+//! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out: typed
+//! digests that cannot be mixed up: a diff ID is the digest of an uncompressed layer, a chain ID of
+//! a whole stack of layers, an image ID of an image config, and so on (OCI image-spec, config.md
+//! "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md "Digests"). Only SHA-256 is
+//! understood.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -45,18 +47,23 @@ impl Digest {
         &self.0
     }
 
-    /// Reads `sha256:` and 64 lower-case hexadecimal digits (image-spec, descriptor.md "Registered algorithms").
+    /// Reads `sha256:` and 64 lower-case hexadecimal digits (image-spec, descriptor.md "Registered
+    /// algorithms").
     ///
     /// # Errors
     /// [`BadDigest`] for anything else, with at most 80 characters of it.
     pub fn parse(text: &str) -> Result<Self, BadDigest> {
-        text.strip_prefix("sha256:").and_then(Self::from_hex).ok_or_else(|| BadDigest(text.chars().take(80).collect()))
+        text.strip_prefix("sha256:")
+            .and_then(Self::from_hex)
+            .ok_or_else(|| BadDigest(text.chars().take(80).collect()))
     }
 
     /// Reads exactly 64 lower-case hexadecimal digits; `None` for anything else.
     #[must_use]
     pub fn from_hex(hex: &str) -> Option<Self> {
-        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else {
+            return None;
+        };
         let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
         // No branch hangs on a digit: nothing could foretell it, and a list has millions of them.
         let mut legal = true;
@@ -70,7 +77,11 @@ impl Digest {
     /// Its 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])).collect()
+        self.0
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]))
+            .collect()
     }
 }
 
@@ -137,7 +148,7 @@ digest_of! {
     DiffId
     /// Digest of a stack of layers, from the lowest up to one of them.
     ChainId
-    /// Digest of a layer as it is stored in a registry, often compressed. Never compared with a diff ID.
+    /// Digest of a layer as a registry stores it, often compressed. Never compared with a diff ID.
     LayerDigest
     /// Digest of an image config: the image ID.
     ImageId

@@ -1,7 +1,8 @@
 //! What is a container of Docker made of, when images lie in a graph driver's store?
 //!
-//! In: a container's bundle, and Docker's data root on local disk, which root alone writes, or the user in rootless Docker; its files can be cut or
-//! empty after a power cut, and image configs are their authors' text. Out: the [`Origin`], tied to the container by its ID, by the layer that its
+//! In: a container's bundle, and Docker's data root on local disk, which root alone writes, or the
+//! user in rootless Docker; its files can be cut or empty after a power cut, and image configs are
+//! their authors' text. Out: the [`Origin`], tied to the container by its ID, by the layer that its
 //! root is in, and by what is mounted there.
 //!
 //! ```text
@@ -12,12 +13,14 @@
 //! <data root>/image/<driver>/imagedb/content/sha256/<image ID>      the image config: its diff IDs must hash to the chain ID
 //! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
 //! ```
-//! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace remapping, rootless); the form of zfs is read from
-//! moby's source. The engine is not asked: it holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
-//! and indexes are known only for images that were pulled, from `repositories.json`, which holds the names of all images and is read when asked for.
+//! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace
+//! remapping, rootless); the form of zfs is read from moby's source. The engine is not asked: it
+//! holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
+//! and indexes are known only for images that were pulled, from `repositories.json`, which holds
+//! the names of all images and is read when asked for.
 //!
-//! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A container derives from the image it is made of;
-//! what it mounts is data.
+//! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A
+//! container derives from the image it is made of; what it mounts is data.
 
 mod build_step;
 mod fault;
@@ -65,7 +68,13 @@ pub enum Driver {
 
 impl Driver {
     /// All of them, today's default first.
-    pub const ALL: [Self; 5] = [Self::Overlay2, Self::FuseOverlayfs, Self::Vfs, Self::Btrfs, Self::Zfs];
+    pub const ALL: [Self; 5] = [
+        Self::Overlay2,
+        Self::FuseOverlayfs,
+        Self::Vfs,
+        Self::Btrfs,
+        Self::Zfs,
+    ];
 
     /// The driver's name, which is also the name of its folders.
     #[must_use]
@@ -79,7 +88,8 @@ impl Driver {
         }
     }
 
-    /// The names after `<data root>/<driver>` in the path of a layer's file system, `None` standing for the layer's own.
+    /// The names after `<data root>/<driver>` in the path of a layer's file system, `None` standing
+    /// for the layer's own.
     const fn layer_path(self) -> [Option<&'static str>; 2] {
         match self {
             Self::Overlay2 | Self::FuseOverlayfs => [None, Some("merged")],
@@ -109,13 +119,19 @@ impl LayerRoot {
         let last_but_one = root.parent()?.file_name()?.to_str()?;
         let home = root.parent()?.parent()?;
         let driver = home.file_name()?.to_str()?;
-        let driver = Driver::ALL.into_iter().find(|known| known.word() == driver)?;
+        let driver = Driver::ALL
+            .into_iter()
+            .find(|known| known.word() == driver)?;
         let layer = match driver.layer_path() {
             [None, Some(name)] if name == last => last_but_one,
             [Some(name), None] if name == last_but_one => last,
             _other => return None,
         };
-        Some(Self { data_root: home.parent()?.to_owned(), driver, layer: layer.to_owned() })
+        Some(Self {
+            data_root: home.parent()?.to_owned(),
+            driver,
+            layer: layer.to_owned(),
+        })
     }
 
     /// The folder of the driver.
@@ -127,34 +143,50 @@ impl LayerRoot {
     /// The layer's file system: the path that [`LayerRoot::of`] reads.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        let [first, second] = self.driver.layer_path().map(|name| name.unwrap_or(&self.layer));
+        let [first, second] = self
+            .driver
+            .layer_path()
+            .map(|name| name.unwrap_or(&self.layer));
         self.home().join(first).join(second)
     }
 }
 
-/// Where Docker's record of the container would be: somewhere above its root, which stands below the data root whichever kind of image store has it.
-/// None above a root whose path is longer than the kernel takes: a runtime spec has room for millions of ancestors.
+/// Where Docker's record of the container would be: somewhere above its root, which stands below
+/// the data root whichever kind of image store has it. None above a root whose path is longer than
+/// the kernel takes: a runtime spec has room for millions of ancestors.
 pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
-    let record = Path::new("containers").join(bundle.id.as_str()).join("config.v2.json");
+    let record = Path::new("containers")
+        .join(bundle.id.as_str())
+        .join("config.v2.json");
     let root = Some(&bundle.root).filter(|root| root.as_os_str().len() < libc::PATH_MAX as usize);
-    root.into_iter().flat_map(|root| root.ancestors()).map(move |above| above.join(&record))
+    root.into_iter()
+        .flat_map(|root| root.ancestors())
+        .map(move |above| above.join(&record))
 }
 
-/// Whether Docker has a record of the container that nobody but root and the caller can have put there: a user who can write somewhere above the root of
-/// another engine's container does not make it Docker's. Of a managed plugin there is none.
+/// Whether Docker has a record of the container that nobody but root and the caller can have put
+/// there: a user who can write somewhere above the root of another engine's container does not make
+/// it Docker's. Of a managed plugin there is none.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
-    records(bundle).filter(|path| path.symlink_metadata().is_ok()).any(|path| folder::open_owned(Path::new("/"), &path).is_ok())
+    records(bundle)
+        .filter(|path| path.symlink_metadata().is_ok())
+        .any(|path| folder::open_owned(Path::new("/"), &path).is_ok())
 }
 
-/// What Docker calls the container: the name its maker chose or was given. Both kinds of image store have the record in the same place below the
-/// data root: `<data root>/<driver>/…` and `<data root>/rootfs/<snapshotter>/<container>`.
+/// What Docker calls the container: the name its maker chose or was given. Both kinds of image
+/// store have the record in the same place below the data root: `<data root>/<driver>/…` and
+/// `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
 /// [`LineageError`] when its record cannot be read.
 pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
-    let data_root = LayerRoot::of(&bundle.root).map(|root| root.data_root).or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned));
-    let Some(data_root) = data_root else { return Ok(None) };
+    let data_root = LayerRoot::of(&bundle.root)
+        .map(|root| root.data_root)
+        .or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned));
+    let Some(data_root) = data_root else {
+        return Ok(None);
+    };
     match ContainerRecord::load(&data_root, &bundle.id) {
         Ok(record) => Ok(record.name),
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => plugin::called(bundle),
@@ -162,30 +194,50 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// The digests of manifests and indexes by which a container's image was pulled; none when its root is in no graph driver's store.
+/// The digests of manifests and indexes by which a container's image was pulled; none when its root
+/// is in no graph driver's store.
 ///
 /// # Errors
 /// [`LineageError`] when the file of names cannot be read.
 pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>, LineageError> {
-    LayerRoot::of(&bundle.root).map_or_else(|| Ok(Vec::new()), |root| record::pulled_digests(&root.data_root, root.driver, image_id))
+    LayerRoot::of(&bundle.root).map_or_else(
+        || Ok(Vec::new()),
+        |root| record::pulled_digests(&root.data_root, root.driver, image_id),
+    )
 }
 
-/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's store and no managed plugin's, or there is no record of
-/// it: then it is another engine's.
+/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's
+/// store and no managed plugin's, or there is no record of it: then it is another engine's.
 ///
 /// # Errors
-/// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's files are broken, or disagree with each other or
-/// with the mount.
+/// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's
+/// files are broken, or disagree with each other or with the mount.
 pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some(root) = LayerRoot::of(&bundle.root) else { return plugin::resolve(bundle) };
-    // The one file whose owner is checked: it ties the container to a tree, and all others stand in that tree.
-    let Some(record) = LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)? else { return Ok(None) };
+    let Some(root) = LayerRoot::of(&bundle.root) else {
+        return plugin::resolve(bundle);
+    };
+    // The one file whose owner is checked: it ties the container to a tree, and all others stand in
+    // that tree.
+    let Some(record) =
+        LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)?
+    else {
+        return Ok(None);
+    };
     if record.layer != root.layer {
-        let difference = format!("it is the layer {:?}, and the container's is {:?}", root.layer, record.layer);
+        let difference = format!(
+            "it is the layer {:?}, and the container's is {:?}",
+            root.layer, record.layer
+        );
         return Err(Corrupt::Mount(bundle.root.clone(), difference).into());
     }
     let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
-    let found = Found { id: &bundle.id, root: &root, record, standing: Standing::Starting, mount };
+    let found = Found {
+        id: &bundle.id,
+        root: &root,
+        record,
+        standing: Standing::Starting,
+        mount,
+    };
     origin(found, deadline).map(Some)
 }
 
@@ -210,55 +262,92 @@ enum Standing {
 }
 
 fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError> {
-    let LayerRoot { data_root, driver, .. } = found.root;
+    let LayerRoot {
+        data_root, driver, ..
+    } = found.root;
     let layers = LayerStore::of(data_root, *driver);
     let asked = ContainerRecord::load(data_root, found.id)?;
     let (facts, config) = record::image(data_root, *driver, asked.image_id)?;
-    let facts = ImageFacts { name: asked.asked, ..facts };
+    let facts = ImageFacts {
+        name: asked.asked,
+        ..facts
+    };
     let chain = chain(&found, &layers, config.as_ref(), deadline)?;
     let evidence = compare(&found, &layers, chain.as_ref(), deadline)?;
     match (chain, evidence, config) {
-        (Some(chain), evidence, _) => Ok(Origin::Image(ImageLineage { chain, facts, evidence })),
+        (Some(chain), evidence, _) => Ok(Origin::Image(ImageLineage {
+            chain,
+            facts,
+            evidence,
+        })),
         (None, Evidence::Mount, _) | (None, _, Some(_)) => Ok(Origin::NoLayers(facts)),
-        // A power cut can take the record of the layers below away; then nothing shows that there were none.
-        (None, Evidence::Claimed | Evidence::Metadata, None) => {
-            Err(Unknown::NoRecord("the chain ID of the container's image", layers.parent_file(found.id)).into())
-        }
+        // A power cut can take the record of the layers below away; then nothing shows that there
+        // were none.
+        (None, Evidence::Claimed | Evidence::Metadata, None) => Err(Unknown::NoRecord(
+            "the chain ID of the container's image",
+            layers.parent_file(found.id),
+        )
+        .into()),
     }
 }
 
-/// The chain that the layer store records for a container, `None` when it records that there is none. The image config saves the walk from layer to
-/// layer, and must tell the same.
-fn chain(found: &Found<'_>, layers: &LayerStore, config: Option<&ImageConfig>, deadline: &Deadline) -> Result<Option<Chain>, LineageError> {
+/// The chain that the layer store records for a container, `None` when it records that there is
+/// none. The image config saves the walk from layer to layer, and must tell the same.
+fn chain(
+    found: &Found<'_>,
+    layers: &LayerStore,
+    config: Option<&ImageConfig>,
+    deadline: &Deadline,
+) -> Result<Option<Chain>, LineageError> {
     let top = found.record.top;
     let parent = || layers.parent_file(found.id);
     let claimed = match (config, top) {
         (None, None) => return Ok(None),
         (None, Some(top)) => return layers.chain(top, deadline).map(Some),
-        (Some(config), _) => config.chain().map_err(|fault| Corrupt::File(parent(), fault.to_string()))?,
+        (Some(config), _) => config
+            .chain()
+            .map_err(|fault| Corrupt::File(parent(), fault.to_string()))?,
     };
     let hashed = claimed.as_ref().map(Chain::top);
     if hashed == top {
         return Ok(claimed);
     }
-    // Docker reads keys whatever their case, so that it may see layers where none are read here; the walk does without the config.
+    // Docker reads keys whatever their case, so that it may see layers where none are read here;
+    // the walk does without the config.
     if let (None, Some(top)) = (&claimed, top) {
         return layers.chain(top, deadline).map(Some);
     }
     let named = |top: Option<ChainId>| top.map_or("no layers".to_owned(), |top| top.to_string());
-    Err(Corrupt::File(parent(), format!("it names {}, and the container's image has {}", named(top), named(hashed))).into())
+    Err(Corrupt::File(
+        parent(),
+        format!(
+            "it names {}, and the container's image has {}",
+            named(top),
+            named(hashed)
+        ),
+    )
+    .into())
 }
 
 /// Compares what is mounted at a layer's root with its chain, as far as the driver lets it be seen.
-fn compare(found: &Found<'_>, layers: &LayerStore, chain: Option<&Chain>, deadline: &Deadline) -> Result<Evidence, LineageError> {
+fn compare(
+    found: &Found<'_>,
+    layers: &LayerStore,
+    chain: Option<&Chain>,
+    deadline: &Deadline,
+) -> Result<Evidence, LineageError> {
     let differs = |difference: String| Err(Corrupt::Mount(found.root.path(), difference).into());
     match (found.root.driver, &found.mount, found.standing) {
         (Driver::Overlay2, Some(mount), _) if mount.fs_type == "overlay" => {
             overlay::compare(mount, found.root, chain, layers, deadline)?;
             Ok(Evidence::Mount)
         }
-        (Driver::Overlay2 | Driver::Vfs | Driver::Btrfs, Some(mount), _) => differs(format!("it is of the type {:?}", mount.fs_type)),
-        (Driver::Overlay2, None, Standing::Starting) => differs("nothing is mounted there".to_owned()),
+        (Driver::Overlay2 | Driver::Vfs | Driver::Btrfs, Some(mount), _) => {
+            differs(format!("it is of the type {:?}", mount.fs_type))
+        }
+        (Driver::Overlay2, None, Standing::Starting) => {
+            differs("nothing is mounted there".to_owned())
+        }
         (Driver::Overlay2, None, Standing::Stored)
         | (Driver::Vfs | Driver::Btrfs, None, _)
         | (Driver::FuseOverlayfs | Driver::Zfs, _, _) => Ok(Evidence::Metadata),

@@ -1,11 +1,15 @@
 //! What do an image's own documents say?
 //!
-//! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at most [`MAX_CONFIG`] bytes are ever read). Out:
-//! the few fields that Embargo needs. Every other field may hold anything, values newer than today's specification included, so that an image which
-//! its engine can start is never refused for its documents' sake. A diff ID found here is a claim until the chain it hashes to is the one that an
-//! engine recorded. Two keys that differ in case alone are two keys here and one to an engine written in Go: the same comparison settles that.
+//! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at
+//! most [`MAX_CONFIG`] bytes are ever read). Out: the few fields that Embargo needs. Every other
+//! field may hold anything, values newer than today's specification included, so that an image
+//! which its engine can start is never refused for its documents' sake. A diff ID found here is a
+//! claim until the chain it hashes to is the one that an engine recorded. Two keys that differ in
+//! case alone are two keys here and one to an engine written in Go: the same comparison settles
+//! that.
 //!
-//! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md; Docker's image manifest version 2, schema 2.
+//! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md;
+//! Docker's image manifest version 2, schema 2.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,10 +23,12 @@ use super::digest::{DiffId, Digest, ImageId, LayerDigest};
 use super::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest manifest or index that is read, in bytes: what registries and engines take (containers/image: `MaxManifestBodySize`, 4 MiB).
+/// The largest manifest or index that is read, in bytes: what registries and engines take
+/// (containers/image: `MaxManifestBodySize`, 4 MiB).
 pub const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// The largest image config that is read, in bytes. Engines set no limit, and labels and history can be long: one of 20 MiB was seen to start.
+/// The largest image config that is read, in bytes. Engines set no limit, and labels and history
+/// can be long: one of 20 MiB was seen to start.
 pub const MAX_CONFIG: u64 = 64 << 20;
 
 /// The longest label that is kept, in bytes; a longer one counts as missing.
@@ -37,7 +43,10 @@ pub struct BadImage {
 
 impl BadImage {
     fn new(document: &'static str, fault: impl fmt::Display) -> Self {
-        Self { document, fault: fault.to_string().chars().take(200).collect() }
+        Self {
+            document,
+            fault: fault.to_string().chars().take(200).collect(),
+        }
     }
 
     /// What is wrong, without saying with which document.
@@ -67,7 +76,8 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Whether it is no platform at all: what BuildKit gives to an attestation (moby/buildkit, docs/attestations/attestation-storage.md).
+    /// Whether it is no platform at all: what BuildKit gives to an attestation (moby/buildkit,
+    /// docs/attestations/attestation-storage.md).
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -78,14 +88,17 @@ impl fmt::Display for Platform {
     /// `os/architecture[/variant]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+        self.variant
+            .iter()
+            .try_for_each(|variant| write!(f, "/{variant}"))
     }
 }
 
 /// Whether a word is a name with a tag as it stands, whatever place its first part may also be.
 #[must_use]
 pub fn is_name(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
+    word.split_once(':')
+        .is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
 }
 
 /// An image config: the document whose digest is the image ID.
@@ -101,12 +114,26 @@ impl ImageConfig {
     /// Reads an image config's bytes.
     ///
     /// # Errors
-    /// [`BadImage`] when they are not JSON, hold a field twice, or hold a diff ID that is not a SHA-256 digest.
+    /// [`BadImage`] when they are not JSON, hold a field twice, or hold a diff ID that is not a
+    /// SHA-256 digest.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: ConfigText = object(bytes, "config")?;
-        let layers = text.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
-        let platform = PlatformText { os: text.os, architecture: text.architecture, variant: text.variant };
-        Ok(Self { diff_ids: layers.into_iter().map(|DigestText(digest)| DiffId(digest)).collect(), platform: platform.into() })
+        let layers = text
+            .rootfs
+            .and_then(|rootfs| rootfs.diff_ids)
+            .unwrap_or_default();
+        let platform = PlatformText {
+            os: text.os,
+            architecture: text.architecture,
+            variant: text.variant,
+        };
+        Ok(Self {
+            diff_ids: layers
+                .into_iter()
+                .map(|DigestText(digest)| DiffId(digest))
+                .collect(),
+            platform: platform.into(),
+        })
     }
 
     /// Reads the image config at `path`, which must hash to `image_id`.
@@ -114,7 +141,8 @@ impl ImageConfig {
     /// # Errors
     /// As [`load_config`]; [`Corrupt::File`] when it is no image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
-        Self::parse(&load_config(path, image_id)?).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+        Self::parse(&load_config(path, image_id)?)
+            .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
     }
 
     /// The chain that its layers hash to, `None` when it has no layers.
@@ -123,7 +151,10 @@ impl ImageConfig {
     /// [`BadImage`] when it has more than [`MAX_LAYERS`].
     pub fn chain(&self) -> Result<Option<Chain>, BadImage> {
         if self.diff_ids.len() > MAX_LAYERS {
-            return Err(BadImage::new("config", format_args!("it has {} layers", self.diff_ids.len())));
+            return Err(BadImage::new(
+                "config",
+                format_args!("it has {} layers", self.diff_ids.len()),
+            ));
         }
         Ok(Chain::from_diff_ids(self.diff_ids.clone()))
     }
@@ -143,11 +174,13 @@ pub enum Document {
 pub struct Manifest {
     /// The digest of the image config.
     pub image_id: ImageId,
-    /// The config's media type; something else than an image config in artifacts such as attestations.
+    /// The config's media type; something else than an image config in artifacts such as
+    /// attestations.
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
-    /// Whether each of its layers, of which it has some, is a JSON document: an in-toto attestation, a signature. No file system is made of such.
+    /// Whether each of its layers, of which it has some, is a JSON document: an in-toto
+    /// attestation, a signature. No file system is made of such.
     pub holds_documents: bool,
 }
 
@@ -167,33 +200,50 @@ pub struct IndexEntry {
     pub media_type: Option<String>,
     /// Where the image runs, as the index claims it.
     pub platform: Option<Platform>,
-    /// Whether it only says something about another image (BuildKit: annotation `vnd.docker.reference.type`).
+    /// Whether it only says something about another image (BuildKit: annotation
+    /// `vnd.docker.reference.type`).
     pub is_attestation: bool,
 }
 
 impl Document {
-    /// Reads the bytes of a manifest or an index. Which of the two they are is told by their fields, never by a media type that somebody else
-    /// wrote beside the digest.
+    /// Reads the bytes of a manifest or an index. Which of the two they are is told by their
+    /// fields, never by a media type that somebody else wrote beside the digest.
     ///
     /// # Errors
-    /// [`BadImage`] when they are not JSON, hold a bad digest, are neither, or are both (an image that is one thing to one reader and another to
-    /// the next: CVE-2021-41190).
+    /// [`BadImage`] when they are not JSON, hold a bad digest, are neither, or are both (an image
+    /// that is one thing to one reader and another to the next: CVE-2021-41190).
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: DocumentText = object(bytes, "manifest")?;
         match (text.config, text.layers, text.manifests) {
             (Some(config), layers, None) => {
                 let layers = layers.unwrap_or_default();
-                let is_document = |layer: &DescriptorText| layer.media_type.as_ref().is_some_and(|kind| kind.ends_with("json"));
+                let is_document = |layer: &DescriptorText| {
+                    layer
+                        .media_type
+                        .as_ref()
+                        .is_some_and(|kind| kind.ends_with("json"))
+                };
                 Ok(Self::Manifest(Manifest {
                     image_id: ImageId(config.digest.0),
                     config_type: config.media_type,
                     holds_documents: !layers.is_empty() && layers.iter().all(is_document),
-                    layers: layers.into_iter().map(|layer| LayerDigest(layer.digest.0)).collect(),
+                    layers: layers
+                        .into_iter()
+                        .map(|layer| LayerDigest(layer.digest.0))
+                        .collect(),
                 }))
             }
-            (None, None, Some(manifests)) => Ok(Self::Index(Index { manifests: manifests.into_iter().map(IndexEntry::from).collect() })),
-            (None, _, None) => Err(BadImage::new("manifest", "it names neither a config nor manifests")),
-            (_, _, Some(_)) => Err(BadImage::new("manifest", "it is a manifest and an index at once")),
+            (None, None, Some(manifests)) => Ok(Self::Index(Index {
+                manifests: manifests.into_iter().map(IndexEntry::from).collect(),
+            })),
+            (None, _, None) => Err(BadImage::new(
+                "manifest",
+                "it names neither a config nor manifests",
+            )),
+            (_, _, Some(_)) => Err(BadImage::new(
+                "manifest",
+                "it is a manifest and an index at once",
+            )),
         }
     }
 
@@ -202,18 +252,24 @@ impl Document {
     /// # Errors
     /// As [`load`]; [`Corrupt::File`] when it is neither.
     pub fn load(path: &Path, digest: Digest) -> Result<Self, LineageError> {
-        Self::parse(&load(path, digest)?).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+        Self::parse(&load(path, digest)?)
+            .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
     }
 }
 
 impl Manifest {
-    /// Whether it is an image, and not some other artifact kept in the same form: by its config, and by its layers, since an attestation has the config
-    /// of an image, and may have lost the annotation that calls it one.
+    /// Whether it is an image, and not some other artifact kept in the same form: by its config,
+    /// and by its layers, since an attestation has the config of an image, and may have lost the
+    /// annotation that calls it one.
     #[must_use]
     pub fn is_image(&self) -> bool {
         !self.holds_documents
             && match self.config_type.as_deref() {
-                None | Some("application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json") => true,
+                None
+                | Some(
+                    "application/vnd.oci.image.config.v1+json"
+                    | "application/vnd.docker.container.image.v1+json",
+                ) => true,
                 Some(_) => false,
             }
     }
@@ -235,14 +291,24 @@ impl SourceLabels {
     /// [`BadImage`] when the bytes are no image config.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: LabelledText = object(bytes, "config")?;
-        let labels = text.config.and_then(|config| config.labels).unwrap_or_default();
-        let kept = |label: Option<Cow<'_, str>>| label.filter(|text| (1..=MAX_LABEL).contains(&text.len())).map(Cow::into_owned);
-        Ok(Self { source: kept(labels.source), revision: kept(labels.revision) })
+        let labels = text
+            .config
+            .and_then(|config| config.labels)
+            .unwrap_or_default();
+        let kept = |label: Option<Cow<'_, str>>| {
+            label
+                .filter(|text| (1..=MAX_LABEL).contains(&text.len()))
+                .map(Cow::into_owned)
+        };
+        Ok(Self {
+            source: kept(labels.source),
+            revision: kept(labels.revision),
+        })
     }
 }
 
-/// The labels of a container's image, for a refusal's reader: `None` when it has neither, or when its config is missing, unreadable or not what
-/// its digest says.
+/// The labels of a container's image, for a refusal's reader: `None` when it has neither, or when
+/// its config is missing, unreadable or not what its digest says.
 #[must_use]
 pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
@@ -250,7 +316,8 @@ pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     (labels != SourceLabels::default()).then_some(labels)
 }
 
-/// The bytes of a manifest or an index in an engine's store, at most [`MAX_DOCUMENT`], which must hash to `digest`.
+/// The bytes of a manifest or an index in an engine's store, at most [`MAX_DOCUMENT`], which must
+/// hash to `digest`.
 ///
 /// # Errors
 /// [`Unknown::File`] when it cannot be read, [`Corrupt::Hash`] when it is something else.
@@ -258,7 +325,8 @@ pub fn load(path: &Path, digest: Digest) -> Result<Vec<u8>, LineageError> {
     load_within(path, digest, MAX_DOCUMENT)
 }
 
-/// The bytes of an image config in an engine's store, at most [`MAX_CONFIG`], which must hash to `image_id`.
+/// The bytes of an image config in an engine's store, at most [`MAX_CONFIG`], which must hash to
+/// `image_id`.
 ///
 /// # Errors
 /// As [`load`].
@@ -275,7 +343,8 @@ fn load_within(path: &Path, digest: Digest, limit: u64) -> Result<Vec<u8>, Linea
     Ok(bytes)
 }
 
-/// Reads one JSON object; serde alone would take a list for a struct whose fields it holds in their order.
+/// Reads one JSON object; serde alone would take a list for a struct whose fields it holds in their
+/// order.
 fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Result<T, BadImage> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BadImage::new(document, "it is no JSON object"));
@@ -283,7 +352,8 @@ fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Re
     serde_json::from_slice(bytes).map_err(|error| BadImage::new(document, error))
 }
 
-// The documents as they are written. Go writes an empty list, map or struct as `null` in places, so nearly every field may be null.
+// The documents as they are written. Go writes an empty list, map or struct as `null` in places, so
+// nearly every field may be null.
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
@@ -372,15 +442,25 @@ struct LabelsText<'a> {
 impl From<PlatformText> for Platform {
     fn from(text: PlatformText) -> Self {
         let kept = |field: Option<String>| field.unwrap_or_default();
-        Self { os: kept(text.os), architecture: kept(text.architecture), variant: text.variant.filter(|variant| !variant.is_empty()) }
+        Self {
+            os: kept(text.os),
+            architecture: kept(text.architecture),
+            variant: text.variant.filter(|variant| !variant.is_empty()),
+        }
     }
 }
 
 impl From<DescriptorText> for IndexEntry {
     fn from(text: DescriptorText) -> Self {
-        let is_attestation =
-            text.annotations.is_some_and(|annotations| annotations.reference_type.as_deref() == Some("attestation-manifest"));
-        Self { digest: text.digest.0, media_type: text.media_type, platform: text.platform.map(Platform::from), is_attestation }
+        let is_attestation = text.annotations.is_some_and(|annotations| {
+            annotations.reference_type.as_deref() == Some("attestation-manifest")
+        });
+        Self {
+            digest: text.digest.0,
+            media_type: text.media_type,
+            platform: text.platform.map(Platform::from),
+            is_attestation,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is a container, or an image, made of?
 //!
-//! In: a container's bundle and its engine's store on local disk (hostile where a user, an image author or a power cut can reach them). Out: an
+//! In: a container's bundle and its engine's store on local disk (hostile where a user, an image
+//! author or a power cut can reach them). Out: an
 //! [`Origin`]: the chain of layers with how sure it is, or that there is no image, or why it cannot be told. Nothing here is decided by a name, a
-//! tag or an annotation, no engine that holds the container's lock is asked, and no other program is run.
+//! tag or an annotation, no engine that holds the container's lock is asked, and no other program
+//! is run.
 
 pub mod digest;
 pub mod chain;
@@ -71,16 +73,19 @@ pub struct ImageFacts {
     pub image_id: Option<ImageId>,
     /// Digests of its manifest and of the index it was pulled by, in any order.
     pub manifests: Vec<Digest>,
-    /// Why its engine's note of the digests by which it was pulled cannot be read, on one line: some may be missing from `manifests`.
+    /// Why its engine's note of the digests by which it was pulled cannot be read, on one line:
+    /// some may be missing from `manifests`.
     pub pull_fault: Option<String>,
     /// A name for people, of the engine's own record. Never matched.
     pub name: Option<String>,
-    /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before they are believed.
+    /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before
+    /// they are believed.
     pub config_file: Option<PathBuf>,
 }
 
 impl ImageFacts {
-    /// Adds the digests by which the image was pulled, and says how many are new; or notes why they cannot be told.
+    /// Adds the digests by which the image was pulled, and says how many are new; or notes why they
+    /// cannot be told.
     fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
         let before = self.manifests.len();
         match pulled {
@@ -112,7 +117,8 @@ pub struct StoredContainer {
 /// An image in an engine's store, as people name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
-    /// What the engine calls its ID: the digest of its config, or of its manifest or index in containerd's image stores.
+    /// What the engine calls its ID: the digest of its config, or of its manifest or index in
+    /// containerd's image stores.
     pub id: Digest,
     /// References that lead to it, with tag or digest; may be none.
     pub names: Vec<String>,
@@ -121,9 +127,11 @@ pub struct StoredImage {
 /// How sure a lineage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// The layers are only claimed by the image's author: lazily pulled or known by their table of contents.
+    /// The layers are only claimed by the image's author: lazily pulled or known by their table of
+    /// contents.
     Claimed,
-    /// The engine's own records, each hash recomputed; the mount is of a form that cannot be compared.
+    /// The engine's own records, each hash recomputed; the mount is of a form that cannot be
+    /// compared.
     Metadata,
     /// The engine's own records, and what is mounted is exactly that.
     Mount,
@@ -141,25 +149,33 @@ impl Evidence {
     }
 }
 
-/// What the container of a bundle is made of, from the store of the engine whose bundle it is, and every digest that is known of its image.
+/// What the container of a bundle is made of, from the store of the engine whose bundle it is, and
+/// every digest that is known of its image.
 ///
 /// # Errors
 /// [`LineageError`], which also keeps apart what is not known from what is a lie.
-pub fn resolve(bundle: &Bundle, paths: &Paths, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+pub fn resolve(
+    bundle: &Bundle,
+    paths: &Paths,
+    deadline: impl Into<Deadline>,
+) -> Result<Origin, LineageError> {
     let mut origin = resolve_without_names(bundle, paths, deadline)?;
     add_pulled_digests(bundle, &mut origin);
     Ok(origin)
 }
 
-/// Adds the digests by which an image was pulled where only names in its engine's store tell them, and says how many those are. A file of names can
-/// be large; it decides nothing but bans of images by such a digest, so that one that cannot be read adds none, and is noted.
+/// Adds the digests by which an image was pulled where only names in its engine's store tell them,
+/// and says how many those are. A file of names can be large; it decides nothing but bans of images
+/// by such a digest, so that one that cannot be read adds none, and is noted.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let facts = match origin {
         Origin::Image(image) => &mut image.facts,
         Origin::NoLayers(facts) => facts,
         Origin::NoImage => return 0,
     };
-    let Some(image_id) = facts.image_id else { return 0 };
+    let Some(image_id) = facts.image_id else {
+        return 0;
+    };
     facts.add_pulled(docker::pulled_digests(bundle, image_id))
 }
 
@@ -167,7 +183,11 @@ pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_without_names(bundle: &Bundle, paths: &Paths, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+pub fn resolve_without_names(
+    bundle: &Bundle,
+    paths: &Paths,
+    deadline: impl Into<Deadline>,
+) -> Result<Origin, LineageError> {
     let deadline = &deadline.into();
     match engine::place(bundle) {
         Place::Task { state, namespace } => match docker::resolve(bundle, deadline)? {
@@ -177,14 +197,16 @@ pub fn resolve_without_names(bundle: &Bundle, paths: &Paths, deadline: impl Into
         Place::Storage { store, driver } => storage::resolve(bundle, &store, &driver, deadline),
         Place::BuildKit { root } => match docker::resolve_build_step(bundle, &root, deadline)? {
             Some(origin) => Ok(origin),
-            None => containerd::resolve_build(bundle, paths, deadline)?.ok_or_else(|| Unknown::Mount(bundle.root.clone()).into()),
+            None => containerd::resolve_build(bundle, paths, deadline)?
+                .ok_or_else(|| Unknown::Mount(bundle.root.clone()).into()),
         },
         Place::Buildah => storage::resolve_build(bundle, deadline),
         Place::Elsewhere => Err(Unknown::Engine(bundle.path.clone()).into()),
     }
 }
 
-/// What its engine calls the container of a bundle, for people; `None` where it keeps no name. Costs reads and decides nothing.
+/// What its engine calls the container of a bundle, for people; `None` where it keeps no name.
+/// Costs reads and decides nothing.
 ///
 /// # Errors
 /// [`LineageError`] when the engine's record cannot be read.
@@ -196,8 +218,9 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// The engine that made the container of a bundle: of those that share containers/storage, the one whose record its store has; Docker in whichever of
-/// containerd's namespaces its `containerd-namespace` puts its tasks. Costs reads.
+/// The engine that made the container of a bundle: of those that share containers/storage, the one
+/// whose record its store has; Docker in whichever of containerd's namespaces its
+/// `containerd-namespace` puts its tasks. Costs reads.
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);
@@ -212,7 +235,8 @@ pub fn engine(bundle: &Bundle) -> Engine {
 /// Why a lineage could not be told.
 #[derive(Debug)]
 pub enum LineageError {
-    /// Engine or container not recognised, or a record is missing: the settings' `on_unknown_image` decides.
+    /// Engine or container not recognised, or a record is missing: the settings' `on_unknown_image`
+    /// decides.
     Unknown(Unknown),
     /// The store is corrupt or disagrees with the mount: refused whatever the settings say.
     Corrupt(Corrupt),
@@ -246,7 +270,8 @@ pub enum Unknown {
 pub enum Corrupt {
     /// A file of the store is not what the engine writes: which, and what is wrong with it.
     File(PathBuf, String),
-    /// A hash is not that of what it names: the file or record, what it should hash to, what it does hash to.
+    /// A hash is not that of what it names: the file or record, what it should hash to, what it
+    /// does hash to.
     Hash(PathBuf, Digest, Digest),
     /// What is mounted is not what the engine's record says: the root, and the difference.
     Mount(PathBuf, String),
@@ -280,7 +305,12 @@ impl std::error::Error for LineageError {
             Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
             Self::Unknown(Unknown::Bundle(error)) => error.source(),
             Self::Unknown(
-                Unknown::Engine(_) | Unknown::NoRecord(..) | Unknown::Mount(_) | Unknown::Deadline | Unknown::Id(_) | Unknown::Call,
+                Unknown::Engine(_)
+                | Unknown::NoRecord(..)
+                | Unknown::Mount(_)
+                | Unknown::Deadline
+                | Unknown::Id(_)
+                | Unknown::Call,
             )
             | Self::Corrupt(_) => None,
         }
@@ -290,7 +320,9 @@ impl std::error::Error for LineageError {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Engine(bundle) => write!(f, "cannot tell which engine made the bundle {bundle:?}"),
+            Self::Engine(bundle) => {
+                write!(f, "cannot tell which engine made the bundle {bundle:?}")
+            }
             Self::NoRecord(what, place) => write!(f, "cannot find {what} in {place:?}"),
             Self::File(error) => error.fmt(f),
             Self::NoAnswer(socket, _) => write!(f, "cannot ask {socket:?}"),
@@ -307,8 +339,13 @@ impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, fault) => write!(f, "cannot believe {path:?}: {fault}"),
-            Self::Hash(path, expected, found) => write!(f, "cannot believe {path:?}: it hashes to {found}, not to {expected}"),
-            Self::Mount(root, difference) => write!(f, "cannot believe the mount at {root:?}: {difference}"),
+            Self::Hash(path, expected, found) => write!(
+                f,
+                "cannot believe {path:?}: it hashes to {found}, not to {expected}"
+            ),
+            Self::Mount(root, difference) => {
+                write!(f, "cannot believe the mount at {root:?}: {difference}")
+            }
         }
     }
 }

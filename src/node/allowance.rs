@@ -1,8 +1,10 @@
 //! Bounds how much of a user's runtime state is read.
 //!
-//! In: the user whose word a directory is, what is read of it and what is left out. Out: how much more may be read, and how much was left out, so that
-//! it is told. Root's and the caller's own state has no bound. Hostile: every number here is a user's doing; who fills his directories to slow root down
-//! loses the sight of his own containers and of nobody else's. Not bounded: how many users there are.
+//! In: the user whose word a directory is, what is read of it and what is left out. Out: how much
+//! more may be read, and how much was left out, so that it is told. Root's and the caller's own
+//! state has no bound. Hostile: every number here is a user's doing; who fills his directories to
+//! slow root down loses the sight of his own containers and of nobody else's. Not bounded: how many
+//! users there are.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +13,13 @@ use crate::sys::rights;
 /// The most directories of state that are read of one user, containerd's namespaces among them.
 pub const MOST_CONTAINERS: usize = 1_024;
 
-/// The most bytes of state that are read of one user. A container's is 20 to 60 KB (runc 1.1.5), so that the most containers have their share, and
-/// reading and parsing all of it takes root two or three seconds.
+/// The most bytes of state that are read of one user. A container's is 20 to 60 KB (runc 1.1.5), so
+/// that the most containers have their share, and reading and parsing all of it takes root two or
+/// three seconds.
 pub const MOST_BYTES: u64 = 64 << 20;
 
-/// The most entries that are listed of one user's directories. A listing costs little, yet `/run/user/<uid>` has room for millions of names.
+/// The most entries that are listed of one user's directories. A listing costs little, yet
+/// `/run/user/<uid>` has room for millions of names.
 const MOST_ENTRIES: usize = 65_536;
 
 /// What may still be read of one user.
@@ -36,13 +40,19 @@ pub struct Allowances {
 impl Allowances {
     /// What a user has left; `None` for root and for the caller.
     fn of(&mut self, owner: u32) -> Option<&mut Allowance> {
-        let new = Allowance { containers: MOST_CONTAINERS, bytes: MOST_BYTES, entries: MOST_ENTRIES };
+        let new = Allowance {
+            containers: MOST_CONTAINERS,
+            bytes: MOST_BYTES,
+            entries: MOST_ENTRIES,
+        };
         (!rights::is_own(owner)).then(|| self.left.entry(owner).or_insert(new))
     }
 
     /// Whether one more directory of state of this user's may be read; else it counts as left out.
     pub fn take_container(&mut self, owner: u32) -> bool {
-        let Some(left) = self.of(owner) else { return true };
+        let Some(left) = self.of(owner) else {
+            return true;
+        };
         let may = left.containers > 0 && left.bytes > 0;
         left.containers = left.containers.saturating_sub(1);
         if !may {

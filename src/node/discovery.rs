@@ -1,9 +1,11 @@
 //! Finds where the engines that run keep their stores and their runtimes' state.
 //!
-//! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`], beside the usual places. Hostile: only a process of root's
-//! or the caller's own counts, and only in the caller's mount namespace: a process in a container can be root there and say anything. Nor does one count
-//! that took root's rights by its file's mode, or runs another program than its arguments say (sudo): a user starts it, with any name and any arguments.
-//! What is found is read with the same care as the usual places are: whose word a directory is tells its owner.
+//! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`],
+//! beside the usual places. Hostile: only a process of root's or the caller's own counts, and only
+//! in the caller's mount namespace: a process in a container can be root there and say anything.
+//! Nor does one count that took root's rights by its file's mode, or runs another program than its
+//! arguments say (sudo): a user starts it, with any name and any arguments. What is found is read
+//! with the same care as the usual places are: whose word a directory is tells its owner.
 //!
 //! | from | what |
 //! |---|---|
@@ -68,7 +70,8 @@ struct ContainerdAddress {
     address: Option<PathBuf>,
 }
 
-/// What a shim was given beside its arguments (containerd: cmd/containerd-shim-runc-v2/process, `WriteOptions`).
+/// What a shim was given beside its arguments (containerd: cmd/containerd-shim-runc-v2/process,
+/// `WriteOptions`).
 #[derive(Default, Deserialize)]
 struct ShimOptions {
     #[serde(default)]
@@ -88,7 +91,9 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(error) => error.fmt(f),
-            Self::Parse(path, fault) => write!(f, "cannot parse the engine's settings {path:?}: {fault}"),
+            Self::Parse(path, fault) => {
+                write!(f, "cannot parse the engine's settings {path:?}: {fault}")
+            }
         }
     }
 }
@@ -102,8 +107,13 @@ impl std::error::Error for SettingsError {
     }
 }
 
-/// What an engine's settings file says; the default where there is none, or nothing in it. Why it could not be read goes to `faults`.
-fn settings<T: Default>(path: &Path, parse: impl FnOnce(&str) -> Result<T, String>, faults: &mut Vec<SettingsError>) -> T {
+/// What an engine's settings file says; the default where there is none, or nothing in it. Why it
+/// could not be read goes to `faults`.
+fn settings<T: Default>(
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+    faults: &mut Vec<SettingsError>,
+) -> T {
     let text = match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
         Ok(text) => text,
         Err(error) => {
@@ -116,55 +126,100 @@ fn settings<T: Default>(path: &Path, parse: impl FnOnce(&str) -> Result<T, Strin
     match text.trim_start_matches('\u{feff}').trim() {
         "" => T::default(),
         text => parse(text).unwrap_or_else(|fault| {
-            faults.push(SettingsError::Parse(path.to_owned(), line::one_line(&fault)));
+            faults.push(SettingsError::Parse(
+                path.to_owned(),
+                line::one_line(&fault),
+            ));
             T::default()
         }),
     }
 }
 
-/// The places that the node's engines use, as far as they can be found. Why an engine's settings could not be read goes to `faults`.
+/// The places that the node's engines use, as far as they can be found. Why an engine's settings
+/// could not be read goes to `faults`.
 #[must_use]
 pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
     let mut found = Engines::default();
     let settings = paths.root.join("etc/docker/daemon.json");
     add_docker(&mut found, &settings, None, None, faults);
-    found.storage.extend(storage(&conf::SETTINGS.map(|file| paths.of_node(Path::new(file)))));
-    let vouched = |process: &&Process| process.is_of_one_user && rights::is_own(process.user) && process.is_here();
-    let parents: BTreeSet<u32> = processes.iter().filter(|process| process.is_first).map(|process| process.parent).collect();
+    found.storage.extend(storage(
+        &conf::SETTINGS.map(|file| paths.of_node(Path::new(file))),
+    ));
+    let vouched = |process: &&Process| {
+        process.is_of_one_user && rights::is_own(process.user) && process.is_here()
+    };
+    let parents: BTreeSet<u32> = processes
+        .iter()
+        .filter(|process| process.is_first)
+        .map(|process| process.parent)
+        .collect();
     let mut tasks = BTreeSet::new();
-    for process in processes.iter().filter(|process| may_say(process, &parents)).filter(vouched) {
+    for process in processes
+        .iter()
+        .filter(|process| may_say(process, &parents))
+        .filter(vouched)
+    {
         match (Monitor::of(process), process.program()) {
             (Some(monitor), _) => {
                 found.runtime_roots.extend(monitor.roots(process));
                 found.storage.extend(stored(process));
-                tasks.extend(monitor.namespace.and(monitor.bundle).and_then(|bundle| Some(bundle.parent()?.to_owned())));
+                tasks.extend(
+                    monitor
+                        .namespace
+                        .and(monitor.bundle)
+                        .and_then(|bundle| Some(bundle.parent()?.to_owned())),
+                );
             }
             (None, "dockerd") => {
                 let of = |flag| process.value(flag).map(|value| absolute(process, value));
                 let settings = of("--config-file").unwrap_or_else(|| settings.clone());
-                let data_root = of("--data-root").or_else(|| of("-g")).or_else(|| of("--graph"));
+                let data_root = of("--data-root")
+                    .or_else(|| of("-g"))
+                    .or_else(|| of("--graph"));
                 add_docker(&mut found, &settings, data_root, of("--exec-root"), faults);
             }
             (None, "containerd") => found.containerd.push(containerd(process, faults)),
             (None, _) => found.runtime_roots.extend(called(process)),
         }
     }
-    found.runtime_roots.extend(tasks.iter().flat_map(|tasks| shims_roots(tasks)));
+    found
+        .runtime_roots
+        .extend(tasks.iter().flat_map(|tasks| shims_roots(tasks)));
     // Each once, in order.
     joined(Engines::default(), &found)
 }
 
-/// Whether a process is worth a closer look: a monitor, an engine, or one that a container's first process is the child of.
+/// Whether a process is worth a closer look: a monitor, an engine, or one that a container's first
+/// process is the child of.
 fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     let program = process.program();
-    parents.contains(&process.pid) || ["dockerd", "containerd", "conmon"].contains(&program) || program.starts_with("containerd-shim-")
+    parents.contains(&process.pid)
+        || ["dockerd", "containerd", "conmon"].contains(&program)
+        || program.starts_with("containerd-shim-")
 }
 
-fn add_docker(found: &mut Engines, file: &Path, data_root: Option<PathBuf>, exec_root: Option<PathBuf>, faults: &mut Vec<SettingsError>) {
-    let settings: DockerSettings = settings(file, |text| serde_json::from_str(text).map_err(|fault| fault.to_string()), faults);
+fn add_docker(
+    found: &mut Engines,
+    file: &Path,
+    data_root: Option<PathBuf>,
+    exec_root: Option<PathBuf>,
+    faults: &mut Vec<SettingsError>,
+) {
+    let settings: DockerSettings = settings(
+        file,
+        |text| serde_json::from_str(text).map_err(|fault| fault.to_string()),
+        faults,
+    );
     let is_absolute = |path: &PathBuf| path.is_absolute();
-    found.docker.extend(data_root.or(settings.data_root).filter(is_absolute));
-    found.runtime_roots.extend(exec_root.or(settings.exec_root).filter(is_absolute).map(|root| root.join("runtime-runc")));
+    found
+        .docker
+        .extend(data_root.or(settings.data_root).filter(is_absolute));
+    found.runtime_roots.extend(
+        exec_root
+            .or(settings.exec_root)
+            .filter(is_absolute)
+            .map(|root| root.join("runtime-runc")),
+    );
 }
 
 /// A containerd that runs: what its arguments say, else its settings, else what is usual.
@@ -172,19 +227,44 @@ fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdP
     // Go's flags take one dash for two.
     let value = |flag| process.value(flag).map(|value| absolute(process, value));
     let of = |names: [&'static str; 3]| names.into_iter().find_map(value);
-    let file = of(["--config", "-config", "-c"]).unwrap_or_else(|| "/etc/containerd/config.toml".into());
-    let settings: ContainerdSettings = settings(&file, |text| toml::from_str(text).map_err(|fault| fault.to_string()), faults);
-    let state = of(["--state", "-state", "--state"]).or(settings.state).unwrap_or_else(|| "/run/containerd".into());
-    let address = of(["--address", "-address", "-a"]).or_else(|| settings.grpc?.address).unwrap_or_else(|| state.join("containerd.sock"));
-    let root = of(["--root", "-root", "--root"]).or(settings.root).unwrap_or_else(|| "/var/lib/containerd".into());
-    ContainerdPlace { root, state: Some(state), address: Some(address) }
+    let file =
+        of(["--config", "-config", "-c"]).unwrap_or_else(|| "/etc/containerd/config.toml".into());
+    let settings: ContainerdSettings = settings(
+        &file,
+        |text| toml::from_str(text).map_err(|fault| fault.to_string()),
+        faults,
+    );
+    let state = of(["--state", "-state", "--state"])
+        .or(settings.state)
+        .unwrap_or_else(|| "/run/containerd".into());
+    let address = of(["--address", "-address", "-a"])
+        .or_else(|| settings.grpc?.address)
+        .unwrap_or_else(|| state.join("containerd.sock"));
+    let root = of(["--root", "-root", "--root"])
+        .or(settings.root)
+        .unwrap_or_else(|| "/var/lib/containerd".into());
+    ContainerdPlace {
+        root,
+        state: Some(state),
+        address: Some(address),
+    }
 }
 
 /// The stores that the files of settings of containers/storage name.
 fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
-    let StorageSettings { graph_roots, run_root, .. } = StorageSettings::load(files);
+    let StorageSettings {
+        graph_roots,
+        run_root,
+        ..
+    } = StorageSettings::load(files);
     let run_root = run_root.unwrap_or_else(|| "/run/containers/storage".into());
-    graph_roots.into_iter().map(|root| StoragePlace { root, run_root: Some(run_root.clone()) }).collect()
+    graph_roots
+        .into_iter()
+        .map(|root| StoragePlace {
+            root,
+            run_root: Some(run_root.clone()),
+        })
+        .collect()
 }
 
 /// The store that Podman names to conmon, for when the container ends.
@@ -192,33 +272,60 @@ fn stored(conmon: &Process) -> Option<StoragePlace> {
     let words: Vec<&OsStr> = conmon.values("--exit-command-arg").collect();
     let of = |flag: &str| {
         let at = words.iter().position(|word| *word == flag)?;
-        words.get(at + 1).map(PathBuf::from).filter(|path| path.is_absolute())
+        words
+            .get(at + 1)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     };
-    Some(StoragePlace { root: of("--root")?, run_root: of("--runroot") })
+    Some(StoragePlace {
+        root: of("--root")?,
+        run_root: of("--runroot"),
+    })
 }
 
-/// The state directory of a runtime that stays as long as its container does, as `runc run` does without `--detach`.
+/// The state directory of a runtime that stays as long as its container does, as `runc run` does
+/// without `--detach`.
 fn called(process: &Process) -> Vec<PathBuf> {
-    let words: Vec<&OsStr> = process.arguments.iter().skip(1).map(AsRef::as_ref).collect();
+    let words: Vec<&OsStr> = process
+        .arguments
+        .iter()
+        .skip(1)
+        .map(AsRef::as_ref)
+        .collect();
     match call::read(&words) {
-        Call::Starts(starts) => {
-            starts.readings.iter().filter_map(|reading| reading.globals.root).map(|root| absolute(process, root)).collect()
-        }
+        Call::Starts(starts) => starts
+            .readings
+            .iter()
+            .filter_map(|reading| reading.globals.root)
+            .map(|root| absolute(process, root))
+            .collect(),
         Call::Check(_) | Call::ExecPatch | Call::PassOn(_) => Vec::new(),
     }
 }
 
-/// The state directories that the shims of one of containerd's namespaces were given, by the bundles there.
+/// The state directories that the shims of one of containerd's namespaces were given, by the
+/// bundles there.
 fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
-    let Ok(folder) = Folder::open(tasks) else { return Vec::new() };
+    let Ok(folder) = Folder::open(tasks) else {
+        return Vec::new();
+    };
     let entries = folder.entries().into_iter().flatten().flatten();
     let root = |name: &OsStr| {
-        let options = folder.folder(name).ok()?.read(OsStr::new("options.json"), LARGEST_OPTIONS).ok()?;
+        let options = folder
+            .folder(name)
+            .ok()?
+            .read(OsStr::new("options.json"), LARGEST_OPTIONS)
+            .ok()?;
         // Of another user's nothing is believed.
         let is_vouched = rights::is_own(options.owner);
-        serde_json::from_slice::<ShimOptions>(&options.bytes).ok()?.root.filter(|root| is_vouched && root.is_absolute())
+        serde_json::from_slice::<ShimOptions>(&options.bytes)
+            .ok()?
+            .root
+            .filter(|root| is_vouched && root.is_absolute())
     };
-    let roots: BTreeSet<PathBuf> = entries.filter_map(|entry| root(&entry.file_name())).collect();
+    let roots: BTreeSet<PathBuf> = entries
+        .filter_map(|entry| root(&entry.file_name()))
+        .collect();
     roots.into_iter().collect()
 }
 
@@ -226,15 +333,29 @@ fn absolute(process: &Process, path: &OsStr) -> PathBuf {
     process.directory().unwrap_or_else(|| "/".into()).join(path)
 }
 
-/// These places, and those that the engines' settings and `processes` name, each once. Why settings could not be read goes to `faults`.
+/// These places, and those that the engines' settings and `processes` name, each once. Why settings
+/// could not be read goes to `faults`.
 #[must_use]
-pub fn with_found(mut known: Engines, processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
+pub fn with_found(
+    mut known: Engines,
+    processes: &[Process],
+    paths: &Paths,
+    faults: &mut Vec<SettingsError>,
+) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
     // What root wrote into the settings, or what is usual, is not replaced by what a process says.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
-    add_new(&mut known.containerd, &found.containerd, |one, other| one.root == other.root && one.state == other.state);
-    add_new(&mut known.storage, &found.storage, |one, other| one.root == other.root && one.run_root == other.run_root);
-    add_new(&mut known.runtime_roots, &found.runtime_roots, PartialEq::eq);
+    add_new(&mut known.containerd, &found.containerd, |one, other| {
+        one.root == other.root && one.state == other.state
+    });
+    add_new(&mut known.storage, &found.storage, |one, other| {
+        one.root == other.root && one.run_root == other.run_root
+    });
+    add_new(
+        &mut known.runtime_roots,
+        &found.runtime_roots,
+        PartialEq::eq,
+    );
     known
 }
 
@@ -245,13 +366,23 @@ mod tests {
 
     fn put(path: &Path, text: &str) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text.as_bytes())
-            .unwrap();
+        std::io::Write::write_all(
+            &mut std::fs::OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(path)
+                .unwrap(),
+            text.as_bytes(),
+        )
+        .unwrap();
     }
 
     /// A process of the caller's own namespace and user: this one, with other arguments.
     fn own(arguments: &str) -> Process {
-        Process { user: nix::unistd::geteuid().as_raw(), ..process(std::process::id(), 1, arguments) }
+        Process {
+            user: nix::unistd::geteuid().as_raw(),
+            ..process(std::process::id(), 1, arguments)
+        }
     }
 
     fn roots(processes: &[Process], paths: &Paths) -> Vec<PathBuf> {
@@ -263,17 +394,48 @@ mod tests {
         let node = tempfile::tempdir().unwrap();
         let paths = Paths::below(node.path());
         assert_eq!(places(&[], &paths, &mut Vec::new()), Engines::default());
-        put(&node.path().join("etc/docker/daemon.json"), r#"{"data-root":"/srv/docker","exec-root":"/run/snap.docker","hosts":[]}"#);
+        put(
+            &node.path().join("etc/docker/daemon.json"),
+            r#"{"data-root":"/srv/docker","exec-root":"/run/snap.docker","hosts":[]}"#,
+        );
         let found = places(&[], &paths, &mut Vec::new());
-        assert_eq!((found.docker, found.runtime_roots), (vec!["/srv/docker".into()], vec!["/run/snap.docker/runtime-runc".into()]));
-        put(&node.path().join("two.json"), r#"{"data-root":"/srv/two","exec-root":"/run/two"}"#);
+        assert_eq!(
+            (found.docker, found.runtime_roots),
+            (
+                vec!["/srv/docker".into()],
+                vec!["/run/snap.docker/runtime-runc".into()]
+            )
+        );
+        put(
+            &node.path().join("two.json"),
+            r#"{"data-root":"/srv/two","exec-root":"/run/two"}"#,
+        );
         for (arguments, data_root, root) in [
-            ("dockerd --exec-root /run/three --data-root=/srv/three", "/srv/three", "/run/three/runtime-runc"),
-            ("dockerd -g /srv/four --exec-root=/run/four -D", "/srv/four", "/run/four/runtime-runc"),
-            (&format!("dockerd --config-file {}", node.path().join("two.json").display()), "/srv/two", "/run/two/runtime-runc"),
+            (
+                "dockerd --exec-root /run/three --data-root=/srv/three",
+                "/srv/three",
+                "/run/three/runtime-runc",
+            ),
+            (
+                "dockerd -g /srv/four --exec-root=/run/four -D",
+                "/srv/four",
+                "/run/four/runtime-runc",
+            ),
+            (
+                &format!(
+                    "dockerd --config-file {}",
+                    node.path().join("two.json").display()
+                ),
+                "/srv/two",
+                "/run/two/runtime-runc",
+            ),
         ] {
             let found = places(&[own(arguments)], &paths, &mut Vec::new());
-            assert!(found.docker.contains(&data_root.into()) && found.runtime_roots.contains(&root.into()), "{arguments}: {found:?}");
+            assert!(
+                found.docker.contains(&data_root.into())
+                    && found.runtime_roots.contains(&root.into()),
+                "{arguments}: {found:?}"
+            );
         }
     }
 
@@ -281,19 +443,38 @@ mod tests {
     fn a_containerd_is_where_its_arguments_or_its_settings_say() {
         let node = tempfile::tempdir().unwrap();
         let settings = node.path().join("containerd.toml");
-        put(&settings, "version = 2\nroot = \"/srv/c\"\nstate = \"/run/c\"\n[grpc]\naddress = \"/run/c/x.sock\"\n[plugins]\n");
+        put(
+            &settings,
+            "version = 2\nroot = \"/srv/c\"\nstate = \"/run/c\"\n[grpc]\naddress = \"/run/c/x.sock\"\n[plugins]\n",
+        );
         let place = |root: &str, state: &str, address: &str| ContainerdPlace {
             root: root.into(),
             state: Some(state.into()),
             address: Some(address.into()),
         };
         for (arguments, expected) in [
-            (format!("containerd --config {}", settings.display()), place("/srv/c", "/run/c", "/run/c/x.sock")),
-            (format!("containerd --state /run/d -c {}", settings.display()), place("/srv/c", "/run/d", "/run/c/x.sock")),
-            ("containerd -config=/dev/null -state /run/f -root=/srv/f".to_owned(), place("/srv/f", "/run/f", "/run/f/containerd.sock")),
-            ("containerd --config /dev/null --state /run/e --root /srv/e".to_owned(), place("/srv/e", "/run/e", "/run/e/containerd.sock")),
+            (
+                format!("containerd --config {}", settings.display()),
+                place("/srv/c", "/run/c", "/run/c/x.sock"),
+            ),
+            (
+                format!("containerd --state /run/d -c {}", settings.display()),
+                place("/srv/c", "/run/d", "/run/c/x.sock"),
+            ),
+            (
+                "containerd -config=/dev/null -state /run/f -root=/srv/f".to_owned(),
+                place("/srv/f", "/run/f", "/run/f/containerd.sock"),
+            ),
+            (
+                "containerd --config /dev/null --state /run/e --root /srv/e".to_owned(),
+                place("/srv/e", "/run/e", "/run/e/containerd.sock"),
+            ),
         ] {
-            assert_eq!(containerd(&own(&arguments), &mut Vec::new()), expected, "{arguments}");
+            assert_eq!(
+                containerd(&own(&arguments), &mut Vec::new()),
+                expected,
+                "{arguments}"
+            );
         }
     }
 
@@ -308,50 +489,145 @@ mod tests {
         let found = places(&[own(&conmon)], &paths, &mut Vec::new());
         assert_eq!(
             (found.runtime_roots, found.storage),
-            (vec!["/run/pr".into()], vec![StoragePlace { root: "/g".into(), run_root: Some("/r".into()) }])
+            (
+                vec!["/run/pr".into()],
+                vec![StoragePlace {
+                    root: "/g".into(),
+                    run_root: Some("/r".into())
+                }]
+            )
         );
-        let child = Process { depth: 1, is_first: true, ..process(2, std::process::id(), "sleep") };
+        let child = Process {
+            depth: 1,
+            is_first: true,
+            ..process(2, std::process::id(), "sleep")
+        };
         for (arguments, root) in [
             ("runc --root /run/bare run web", Some("/run/bare")),
-            ("crun --root=/run/bare --debug run -b /b web", Some("/run/bare")),
+            (
+                "crun --root=/run/bare --debug run -b /b web",
+                Some("/run/bare"),
+            ),
             ("runc run web", None),
             ("runc --root /run/bare list", None),
             ("sh -c true", None),
         ] {
             let found = roots(&[own(arguments), child.clone()], &paths);
-            assert_eq!(found, root.map(PathBuf::from).into_iter().collect::<Vec<_>>(), "{arguments}");
+            assert_eq!(
+                found,
+                root.map(PathBuf::from).into_iter().collect::<Vec<_>>(),
+                "{arguments}"
+            );
         }
         // Without a container that is its child it may as well be a person who types.
-        assert_eq!(roots(&[own("runc --root /run/bare run web")], &paths), [""; 0].map(PathBuf::from));
+        assert_eq!(
+            roots(&[own("runc --root /run/bare run web")], &paths),
+            [""; 0].map(PathBuf::from)
+        );
     }
 
     #[test]
     fn a_process_of_another_user_or_of_another_namespace_names_no_place() {
         let paths = Paths::below(Path::new("/none"));
         let said = "dockerd --exec-root /run/x --data-root /srv/x";
-        assert_ne!(places(&[own(said)], &paths, &mut Vec::new()), Engines::default());
-        assert_eq!(places(&[Process { user: 4_242_424, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
-        assert_eq!(places(&[Process { is_of_one_user: false, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
-        assert_eq!(places(&[Process { is_so_called: false, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
-        assert_eq!(places(&[Process { depth: 1, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+        assert_ne!(
+            places(&[own(said)], &paths, &mut Vec::new()),
+            Engines::default()
+        );
+        assert_eq!(
+            places(
+                &[Process {
+                    user: 4_242_424,
+                    ..own(said)
+                }],
+                &paths,
+                &mut Vec::new()
+            ),
+            Engines::default()
+        );
+        assert_eq!(
+            places(
+                &[Process {
+                    is_of_one_user: false,
+                    ..own(said)
+                }],
+                &paths,
+                &mut Vec::new()
+            ),
+            Engines::default()
+        );
+        assert_eq!(
+            places(
+                &[Process {
+                    is_so_called: false,
+                    ..own(said)
+                }],
+                &paths,
+                &mut Vec::new()
+            ),
+            Engines::default()
+        );
+        assert_eq!(
+            places(
+                &[Process {
+                    depth: 1,
+                    ..own(said)
+                }],
+                &paths,
+                &mut Vec::new()
+            ),
+            Engines::default()
+        );
         // No process has this ID, so its mount namespace cannot be told.
-        assert_eq!(places(&[Process { pid: u32::MAX, ..own(said) }], &paths, &mut Vec::new()), Engines::default());
+        assert_eq!(
+            places(
+                &[Process {
+                    pid: u32::MAX,
+                    ..own(said)
+                }],
+                &paths,
+                &mut Vec::new()
+            ),
+            Engines::default()
+        );
     }
 
     #[test]
     fn stores_are_where_root_says_in_storage_conf() {
         let node = tempfile::tempdir().unwrap();
         let paths = Paths::below(node.path());
-        put(&node.path().join("etc/containers/storage.conf"), "[storage]\ngraphroot = \"/data/containers\"\n");
-        put(&node.path().join("etc/containers/storage.conf.d/10-more.conf"), "[storage]\ngraphroot = \"/data/more\"\n");
-        let place = |root: &str, run_root: &str| StoragePlace { root: root.into(), run_root: Some(run_root.into()) };
+        put(
+            &node.path().join("etc/containers/storage.conf"),
+            "[storage]\ngraphroot = \"/data/containers\"\n",
+        );
+        put(
+            &node
+                .path()
+                .join("etc/containers/storage.conf.d/10-more.conf"),
+            "[storage]\ngraphroot = \"/data/more\"\n",
+        );
+        let place = |root: &str, run_root: &str| StoragePlace {
+            root: root.into(),
+            run_root: Some(run_root.into()),
+        };
         let usual = "/run/containers/storage";
         let found = places(&[], &paths, &mut Vec::new()).storage;
-        assert_eq!(found, [place("/data/more", usual), place("/data/containers", usual)]);
-        put(&node.path().join("etc/containers/storage.conf.d/20-run.conf"), "[storage]\nrunroot = \"/run/data\"\n");
+        assert_eq!(
+            found,
+            [place("/data/more", usual), place("/data/containers", usual)]
+        );
+        put(
+            &node
+                .path()
+                .join("etc/containers/storage.conf.d/20-run.conf"),
+            "[storage]\nrunroot = \"/run/data\"\n",
+        );
         assert_eq!(
             places(&[], &paths, &mut Vec::new()).storage,
-            [place("/data/more", "/run/data"), place("/data/containers", "/run/data")]
+            [
+                place("/data/more", "/run/data"),
+                place("/data/containers", "/run/data")
+            ]
         );
     }
 
@@ -360,40 +636,74 @@ mod tests {
         let told = |file: &str, text: &str, mode: u32, arguments: &str| {
             let node = tempfile::tempdir().unwrap();
             put(&node.path().join(file), text);
-            std::fs::set_permissions(node.path().join(file), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            std::fs::set_permissions(
+                node.path().join(file),
+                std::os::unix::fs::PermissionsExt::from_mode(mode),
+            )
+            .unwrap();
             let arguments = arguments.replace("NODE", node.path().to_str().unwrap());
             let mut faults = Vec::new();
             let _places = places(&[own(&arguments)], &Paths::below(node.path()), &mut faults);
-            let told: Vec<_> = faults.iter().map(|fault| line::causes(fault).replace(node.path().to_str().unwrap(), "")).collect();
+            let told: Vec<_> = faults
+                .iter()
+                .map(|fault| line::causes(fault).replace(node.path().to_str().unwrap(), ""))
+                .collect();
             told.join("; ")
         };
         let daemon = "etc/docker/daemon.json";
-        let untrusted = "cannot trust \"/etc/docker/daemon.json\": owned or writable by another user";
-        assert_eq!(told(daemon, "{\"data-root\": \"/srv/docker\"}", 0o664, "true"), untrusted);
+        let untrusted =
+            "cannot trust \"/etc/docker/daemon.json\": owned or writable by another user";
+        assert_eq!(
+            told(daemon, "{\"data-root\": \"/srv/docker\"}", 0o664, "true"),
+            untrusted
+        );
         for (text, fault) in [
             ("{", "EOF while parsing an object at line 1 column 1"),
-            ("{\"data-root\": 7}", "invalid type: integer `7`, expected path string at line 1 column 15"),
+            (
+                "{\"data-root\": 7}",
+                "invalid type: integer `7`, expected path string at line 1 column 15",
+            ),
         ] {
-            let line = format!("cannot parse the engine's settings \"/etc/docker/daemon.json\": {fault}");
+            let line =
+                format!("cannot parse the engine's settings \"/etc/docker/daemon.json\": {fault}");
             assert_eq!(told(daemon, text, 0o644, "true"), line);
         }
         for text in ["", " \n", "\u{feff}{}", "{\"other\": 1}"] {
             assert_eq!(told(daemon, text, 0o644, "true"), "", "{text:?}");
         }
         assert_eq!(told("none", "", 0o644, "containerd --config /dev/null"), "");
-        let toml = told("c.toml", "root = [", 0o644, "containerd -config NODE/c.toml");
-        assert!(toml.starts_with("cannot parse the engine's settings \"/c.toml\": TOML parse error"), "{toml}");
+        let toml = told(
+            "c.toml",
+            "root = [",
+            0o644,
+            "containerd -config NODE/c.toml",
+        );
+        assert!(
+            toml.starts_with("cannot parse the engine's settings \"/c.toml\": TOML parse error"),
+            "{toml}"
+        );
     }
 
     #[test]
     fn every_bundle_beside_a_shims_tells_its_state_directory() {
         let state = tempfile::tempdir().unwrap();
-        for (id, options) in [("a", r#"{"root":"/run/elsewhere"}"#), ("b", "{}"), ("c", r#"{"root":"relative"}"#), ("d", "{")] {
+        for (id, options) in [
+            ("a", r#"{"root":"/run/elsewhere"}"#),
+            ("b", "{}"),
+            ("c", r#"{"root":"relative"}"#),
+            ("d", "{"),
+        ] {
             put(&state.path().join(id).join("options.json"), options);
         }
-        put(&state.path().join("e/options.json"), r#"{"binary_name":"runc","root":"/run/other"}"#);
+        put(
+            &state.path().join("e/options.json"),
+            r#"{"binary_name":"runc","root":"/run/other"}"#,
+        );
         std::fs::create_dir(state.path().join("f")).unwrap();
-        assert_eq!(shims_roots(state.path()), ["/run/elsewhere", "/run/other"].map(PathBuf::from));
+        assert_eq!(
+            shims_roots(state.path()),
+            ["/run/elsewhere", "/run/other"].map(PathBuf::from)
+        );
         assert!(shims_roots(&state.path().join("none")).is_empty());
     }
 }

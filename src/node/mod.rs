@@ -1,8 +1,9 @@
 //! Looks at a node once: its engines' stores, its containers, and what could not be read.
 //!
-//! In: the node's paths, where its engines may be, and whose containers are wanted. Out: a [`Node`], which every command asks, so that all count the same
-//! containers. For a node whose file system is mounted somewhere, every place is one below its root. Users' homes are looked into only where everybody's
-//! containers are wanted. What is a user's is hostile.
+//! In: the node's paths, where its engines may be, and whose containers are wanted. Out: a
+//! [`Node`], which every command asks, so that all count the same containers. For a node whose file
+//! system is mounted somewhere, every place is one below its root. Users' homes are looked into
+//! only where everybody's containers are wanted. What is a user's is hostile.
 
 pub mod places;
 pub mod stores;
@@ -49,7 +50,8 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The node's runtimes, without any store: a container that runs is known by its bundle. `engines` are the settings'.
+    /// The node's runtimes, without any store: a container that runs is known by its bundle.
+    /// `engines` are the settings'.
     #[must_use]
     pub fn running(paths: &'a Paths, engines: &Engines, whose: Whose) -> Self {
         Self::at(paths, places::of_node(paths, engines, whose), whose)
@@ -63,28 +65,46 @@ impl<'a> Node<'a> {
         node
     }
 
-    /// The same as [`Node::running`], with no other places than these and those that its processes name.
+    /// The same as [`Node::running`], with no other places than these and those that its processes
+    /// name.
     #[must_use]
     pub fn at(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let node = Self::glance(paths, places.clone(), whose);
         if node.unexplained.is_empty() {
             return node;
         }
-        // A container that is just coming has no state yet, and one that is just going none any more.
+        // A container that is just coming has no state yet, and one that is just going none any
+        // more.
         std::thread::sleep(SECOND_LOOK);
         let again = Self::glance(paths, places, whose);
-        let unexplained = again.unexplained.into_iter().filter(|one| node.unexplained.contains(one)).collect();
-        Self { unexplained, ..again }
+        let unexplained = again
+            .unexplained
+            .into_iter()
+            .filter(|one| node.unexplained.contains(one))
+            .collect();
+        Self {
+            unexplained,
+            ..again
+        }
     }
 
-    /// One look. Processes and directories come before the state: whose container is there by then has state, too.
+    /// One look. Processes and directories come before the state: whose container is there by then
+    /// has state, too.
     fn glance(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let processes = processes::of_node(paths);
         let mut unread_settings = Vec::new();
         let places = discovery::with_found(places, &processes, paths, &mut unread_settings);
         let (mut running, mut unread) = (Vec::new(), Vec::new());
-        let folders = unaccounted::folders(&places, &runtime_state::user_folders(&paths.root, whose), &mut unread);
-        for found in runtime_state::containers(&runtime_state::roots(&paths.root, whose, &places.runtime_roots)) {
+        let folders = unaccounted::folders(
+            &places,
+            &runtime_state::user_folders(&paths.root, whose),
+            &mut unread,
+        );
+        for found in runtime_state::containers(&runtime_state::roots(
+            &paths.root,
+            whose,
+            &places.runtime_roots,
+        )) {
             match found {
                 Ok(container) => running.push(container),
                 Err(fault) => unread.push(fault),
@@ -96,17 +116,34 @@ impl<'a> Node<'a> {
         let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
         let is_torn = |one: &Unexplained| {
             let folders = unread.iter().filter_map(|fault| fault.path().parent());
-            folders.filter(|folder| folder.ends_with(&one.container.id)).any(|folder| vouches(one, unaccounted::owner(folder)))
+            folders
+                .filter(|folder| folder.ends_with(&one.container.id))
+                .any(|folder| vouches(one, unaccounted::owner(folder)))
         };
         let in_folders: Vec<_> = has_folder
             .into_iter()
-            .map(|container| Unexplained { owner: unaccounted::owner(&container.place), said: Said::Here, container })
+            .map(|container| Unexplained {
+                owner: unaccounted::owner(&container.place),
+                said: Said::Here,
+                container,
+            })
             .collect();
-        let has_folder =
-            |one: &Unexplained| in_folders.iter().any(|other| other.container.id == one.container.id && vouches(one, other.owner));
+        let has_folder = |one: &Unexplained| {
+            in_folders
+                .iter()
+                .any(|other| other.container.id == one.container.id && vouches(one, other.owner))
+        };
         unexplained.retain(|one| !is_torn(one) && !has_folder(one));
         unexplained.extend(in_folders);
-        Self { paths, stores: Stores::default(), running, unread, unread_settings, unexplained, places }
+        Self {
+            paths,
+            stores: Stores::default(),
+            running,
+            unread,
+            unread_settings,
+            unexplained,
+            places,
+        }
     }
 
     /// Opens the engines' stores.
@@ -118,11 +155,21 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let unread = self.unread.iter().map(|fault| line::causes(fault));
-        let unexplained = self.unexplained.iter().map(|Unexplained { container, .. }| {
-            let (id, why) = (line::name(&container.id), line::one_line(&container.why));
-            format!("cannot tell what runs in container {id} ({}): {why}", container.engine)
-        });
+        let unexplained = self
+            .unexplained
+            .iter()
+            .map(|Unexplained { container, .. }| {
+                let (id, why) = (line::name(&container.id), line::one_line(&container.why));
+                format!(
+                    "cannot tell what runs in container {id} ({}): {why}",
+                    container.engine
+                )
+            });
         let settings = self.unread_settings.iter().map(|fault| line::causes(fault));
-        settings.chain(self.stores.faults.iter().map(|fault| line::causes(fault))).chain(unread).chain(unexplained).collect()
+        settings
+            .chain(self.stores.faults.iter().map(|fault| line::causes(fault)))
+            .chain(unread)
+            .chain(unexplained)
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Tells which processes look after containers: containerd's shims and conmon.
 //!
-//! In: processes. Out: for those that are monitors what their arguments say. A user may call his process so: whoever asks must look at its user before
-//! anything is believed that it says.
+//! In: processes. Out: for those that are monitors what their arguments say. A user may call his
+//! process so: whoever asks must look at its user before anything is believed that it says.
 //!
 //! | monitor | arguments | seen with |
 //! |---|---|---|
@@ -34,7 +34,8 @@ pub struct Monitor {
 pub enum Kind {
     /// containerd's, for runc and whatever has its grammar.
     Shim,
-    /// One of containerd's for another kind of runtime: it may have no container's process as its child.
+    /// One of containerd's for another kind of runtime: it may have no container's process as its
+    /// child.
     OtherShim,
     /// Podman's or CRI-O's.
     Conmon,
@@ -48,16 +49,32 @@ impl Monitor {
         let text = |flag| Some(first(flag)?.to_str()?.to_owned());
         match process.program() {
             "conmon" => {
-                // What has a process of its own looks after a command in a container that another one looks after.
+                // What has a process of its own looks after a command in a container that another
+                // one looks after.
                 let is_exec = process.value("--exec-process-spec").is_some();
-                let id = ContainerId::parse(&text("-c").or_else(|| text("--cid"))?).filter(|_| !is_exec)?;
+                let id = ContainerId::parse(&text("-c").or_else(|| text("--cid"))?)
+                    .filter(|_| !is_exec)?;
                 let bundle = first("-b").or_else(|| first("--bundle")).map(PathBuf::from);
-                Some(Self { id, namespace: None, bundle, kind: Kind::Conmon })
+                Some(Self {
+                    id,
+                    namespace: None,
+                    bundle,
+                    kind: Kind::Conmon,
+                })
             }
             program if program.starts_with("containerd-shim-") => {
-                let kind = if program.starts_with("containerd-shim-runc-") { Kind::Shim } else { Kind::OtherShim };
+                let kind = if program.starts_with("containerd-shim-runc-") {
+                    Kind::Shim
+                } else {
+                    Kind::OtherShim
+                };
                 let id = ContainerId::parse(&text("-id")?)?;
-                Some(Self { id, namespace: Some(text("-namespace")?), bundle: process.directory(), kind })
+                Some(Self {
+                    id,
+                    namespace: Some(text("-namespace")?),
+                    bundle: process.directory(),
+                    kind,
+                })
             }
             _ => None,
         }
@@ -66,7 +83,9 @@ impl Monitor {
     /// The engine, as far as the bundle's path tells.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.bundle.as_ref().map_or(Engine::Unknown, |bundle| engine::place_of(bundle, &self.id).family())
+        self.bundle.as_ref().map_or(Engine::Unknown, |bundle| {
+            engine::place_of(bundle, &self.id).family()
+        })
     }
 
     /// The state directories that its arguments name for the runtime.
@@ -79,13 +98,16 @@ impl Monitor {
     }
 }
 
-/// The values of `--root` among the words that conmon hands on to the runtime: `--runtime-arg --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
+/// The values of `--root` among the words that conmon hands on to the runtime:
+/// `--runtime-arg --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
 fn runtime_roots(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process.values("--runtime-arg").collect();
-    let named = words.iter().enumerate().filter_map(|(at, word)| match word.as_bytes().strip_prefix(b"--root")? {
-        [] => words.get(at + 1).map(PathBuf::from),
-        [b'=', root @ ..] => Some(PathBuf::from(OsStr::from_bytes(root))),
-        _ => None,
+    let named = words.iter().enumerate().filter_map(|(at, word)| {
+        match word.as_bytes().strip_prefix(b"--root")? {
+            [] => words.get(at + 1).map(PathBuf::from),
+            [b'=', root @ ..] => Some(PathBuf::from(OsStr::from_bytes(root))),
+            _ => None,
+        }
     });
     named.filter(|root| root.is_absolute()).collect()
 }
@@ -97,7 +119,16 @@ pub(super) mod testing {
     /// A process with these arguments.
     pub(crate) fn process(pid: u32, parent: u32, arguments: &str) -> Process {
         let arguments = arguments.split(' ').map(Into::into).collect();
-        Process { pid, parent, user: 0, is_of_one_user: true, depth: 0, is_first: false, is_so_called: true, arguments }
+        Process {
+            pid,
+            parent,
+            user: 0,
+            is_of_one_user: true,
+            depth: 0,
+            is_first: false,
+            is_so_called: true,
+            arguments,
+        }
     }
 }
 
@@ -110,23 +141,54 @@ mod tests {
     fn a_monitor_is_known_by_its_arguments_and_a_command_in_a_container_is_none() {
         let id = "e7a6".repeat(16);
         let bundle = format!("/var/lib/containers/storage/overlay-containers/{id}/userdata");
-        let conmon = format!("/usr/bin/conmon --api-version 1 -c {id} -u {id} -r /usr/bin/runc -b {bundle} -p /x/pidfile");
+        let conmon = format!(
+            "/usr/bin/conmon --api-version 1 -c {id} -u {id} -r /usr/bin/runc -b {bundle} -p /x/pidfile"
+        );
         for (line, found) in [
-            (format!("{conmon} --runtime-arg --root=/run/pr --exit-command /usr/bin/podman"), Some((Kind::Conmon, vec!["/run/pr"]))),
-            (format!("{conmon} --runtime-arg --root --runtime-arg /run/pr"), Some((Kind::Conmon, vec!["/run/pr"]))),
-            (format!("{conmon} --runtime-arg --rootless=true --runtime-arg=--root=x"), Some((Kind::Conmon, vec![]))),
+            (
+                format!("{conmon} --runtime-arg --root=/run/pr --exit-command /usr/bin/podman"),
+                Some((Kind::Conmon, vec!["/run/pr"])),
+            ),
+            (
+                format!("{conmon} --runtime-arg --root --runtime-arg /run/pr"),
+                Some((Kind::Conmon, vec!["/run/pr"])),
+            ),
+            (
+                format!("{conmon} --runtime-arg --rootless=true --runtime-arg=--root=x"),
+                Some((Kind::Conmon, vec![])),
+            ),
             (format!("{conmon} -e --exec-process-spec /x/spec"), None),
-            (format!("{conmon} --exec-attach --exec-process-spec=/x/spec --exit-command /usr/bin/podman"), None),
-            ("/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock".to_owned(), Some((Kind::Shim, vec![]))),
-            ("containerd-shim-kata-v2 -namespace k8s.io -address /run/c.sock -id web".to_owned(), Some((Kind::OtherShim, vec![]))),
-            ("containerd-shim-runc-v2 -namespace moby -id ../x".to_owned(), None),
+            (
+                format!(
+                    "{conmon} --exec-attach --exec-process-spec=/x/spec --exit-command /usr/bin/podman"
+                ),
+                None,
+            ),
+            (
+                "/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock"
+                    .to_owned(),
+                Some((Kind::Shim, vec![])),
+            ),
+            (
+                "containerd-shim-kata-v2 -namespace k8s.io -address /run/c.sock -id web".to_owned(),
+                Some((Kind::OtherShim, vec![])),
+            ),
+            (
+                "containerd-shim-runc-v2 -namespace moby -id ../x".to_owned(),
+                None,
+            ),
             ("containerd-shim-runc-v2 -id web".to_owned(), None),
             ("containerd --state /x".to_owned(), None),
             ("conmon".to_owned(), None),
         ] {
             let process = process(7, 1, &line);
             let roots = |monitor: Monitor| (monitor.kind, monitor.roots(&process));
-            let expected = found.map(|(kind, roots)| (kind, roots.into_iter().map(PathBuf::from).collect::<Vec<_>>()));
+            let expected = found.map(|(kind, roots)| {
+                (
+                    kind,
+                    roots.into_iter().map(PathBuf::from).collect::<Vec<_>>(),
+                )
+            });
             assert_eq!(Monitor::of(&process).map(roots), expected, "{line}");
         }
     }

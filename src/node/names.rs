@@ -1,7 +1,8 @@
 //! Finds what people call a container.
 //!
-//! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` where it is in a pod of the CRI. Anybody may have chosen it:
-//! it is shown, and looked for where a person asks for it, and decides nothing else.
+//! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` where it
+//! is in a pod of the CRI. Anybody may have chosen it: it is shown, and looked for where a person
+//! asks for it, and decides nothing else.
 
 use serde::Deserialize;
 
@@ -18,7 +19,8 @@ struct Spec {
     annotations: Option<Annotations>,
 }
 
-/// What engines write there that keep no record of their own (containerd: pkg/cri/annotations; nerdctl: pkg/labels).
+/// What engines write there that keep no record of their own (containerd: pkg/cri/annotations;
+/// nerdctl: pkg/labels).
 #[derive(Default, Deserialize)]
 struct Annotations {
     #[serde(rename = "io.kubernetes.cri.sandbox-name", default)]
@@ -36,10 +38,13 @@ struct Annotations {
 pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
     let spec = running.spec().map_err(|fault| line::causes(&fault))?;
     let spec_file = running.bundle.join("config.json");
-    let bundle = Bundle::parse(running.bundle.clone(), &running.id, spec_file, &spec).map_err(|fault| line::causes(&fault))?;
+    let bundle = Bundle::parse(running.bundle.clone(), &running.id, spec_file, &spec)
+        .map_err(|fault| line::causes(&fault))?;
     let recorded = lineage::called(&bundle).map_err(|fault| line::causes(&fault))?;
     let recorded = recorded.map(|name| name.trim_start_matches('/').to_owned());
-    Ok(recorded.or_else(|| annotated(&bundle, &spec)).filter(|name| !name.is_empty()))
+    Ok(recorded
+        .or_else(|| annotated(&bundle, &spec))
+        .filter(|name| !name.is_empty()))
 }
 
 /// Whether that is the ID's beginning, or the name.
@@ -48,11 +53,17 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 
-/// The name that an engine without a record of its own writes into the bundle; each engine is asked for its own annotations alone, because in every
-/// other's bundles they are a user's.
+/// The name that an engine without a record of its own writes into the bundle; each engine is asked
+/// for its own annotations alone, because in every other's bundles they are a user's.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
-    let Place::Task { namespace, .. } = engine::place(bundle) else { return None };
-    let Annotations { pod, container, nerdctl } = serde_json::from_slice::<Spec>(spec).ok()?.annotations?;
+    let Place::Task { namespace, .. } = engine::place(bundle) else {
+        return None;
+    };
+    let Annotations {
+        pod,
+        container,
+        nerdctl,
+    } = serde_json::from_slice::<Spec>(spec).ok()?.annotations?;
     match (namespace.as_str(), pod, container) {
         ("k8s.io", Some(pod), Some(container)) => Some(format!("{pod}/{container}")),
         ("k8s.io", Some(pod), None) => Some(pod),

@@ -1,7 +1,8 @@
 //! Lists where on a node engines keep their stores and runtimes their state.
 //!
-//! In: the usual places, the settings' and, where everybody's containers are wanted, the users' homes. Out: [`Engines`], each place once, below the node's
-//! root. Not checked: whether anything is there.
+//! In: the usual places, the settings' and, where everybody's containers are wanted, the users'
+//! homes. Out: [`Engines`], each place once, below the node's root. Not checked: whether anything
+//! is there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,32 @@ use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::process;
 
-/// Where this caller's engines keep their stores; for a privileged caller the environment changes nothing.
+/// Where this caller's engines keep their stores; for a privileged caller the environment changes
+/// nothing.
 #[must_use]
 pub fn of_caller() -> Engines {
-    let variable = |name| if process::is_privileged() { None } else { std::env::var_os(name) };
-    usual(variable("HOME").as_deref(), variable("XDG_RUNTIME_DIR").as_deref())
+    let variable = |name| {
+        if process::is_privileged() {
+            None
+        } else {
+            std::env::var_os(name)
+        }
+    };
+    usual(
+        variable("HOME").as_deref(),
+        variable("XDG_RUNTIME_DIR").as_deref(),
+    )
 }
 
 /// The usual places and `engines`, the settings', below the node's root.
 #[must_use]
 pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     let is_here = paths.root == Path::new("/");
-    let mut known = if is_here { of_caller() } else { usual(None, None) };
+    let mut known = if is_here {
+        of_caller()
+    } else {
+        usual(None, None)
+    };
     if is_here && whose == Whose::Everybodys && process::is_privileged() {
         known = users(known);
     }
@@ -35,9 +50,20 @@ pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
 /// These places and those of every user who has a runtime folder.
 fn users(mut places: Engines) -> Engines {
     for folder in user_folders(Path::new("/"), Whose::Everybodys) {
-        let uid = folder.file_name().and_then(|name| name.to_str()?.parse().ok()).map(Uid::from_raw);
-        let Some(user) = uid.and_then(|uid| User::from_uid(uid).ok().flatten()).filter(|user| !user.uid.is_root()) else { continue };
-        places = joined(places, &usual(Some(user.dir.as_os_str()), Some(folder.as_os_str())));
+        let uid = folder
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok())
+            .map(Uid::from_raw);
+        let Some(user) = uid
+            .and_then(|uid| User::from_uid(uid).ok().flatten())
+            .filter(|user| !user.uid.is_root())
+        else {
+            continue;
+        };
+        places = joined(
+            places,
+            &usual(Some(user.dir.as_os_str()), Some(folder.as_os_str())),
+        );
     }
     places
 }
@@ -50,7 +76,10 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
         state: place.state.as_ref().map(of_node),
         address: place.address.as_ref().map(of_node),
     };
-    let storage = |place: &StoragePlace| StoragePlace { root: of_node(&place.root), run_root: place.run_root.as_ref().map(of_node) };
+    let storage = |place: &StoragePlace| StoragePlace {
+        root: of_node(&place.root),
+        run_root: place.run_root.as_ref().map(of_node),
+    };
     Engines {
         docker: places.docker.iter().map(of_node).collect(),
         containerd: places.containerd.iter().map(containerd).collect(),
@@ -59,7 +88,8 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     }
 }
 
-/// The places where engines keep their stores unless they are told otherwise. `home` and `runtime_folder` are those of a user who is not root.
+/// The places where engines keep their stores unless they are told otherwise. `home` and
+/// `runtime_folder` are those of a user who is not root.
 #[must_use]
 pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
     let storage = |root: PathBuf, run_root: Option<PathBuf>| StoragePlace { root, run_root };
@@ -72,17 +102,28 @@ pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
         docker: vec!["/var/lib/docker".into()],
         containerd: vec![
             containerd("/var/lib/containerd", "/run/containerd"),
-            containerd("/var/lib/docker/containerd/daemon", "/run/docker/containerd"),
-            containerd("/var/lib/rancher/k3s/agent/containerd", "/run/k3s/containerd"),
+            containerd(
+                "/var/lib/docker/containerd/daemon",
+                "/run/docker/containerd",
+            ),
+            containerd(
+                "/var/lib/rancher/k3s/agent/containerd",
+                "/run/k3s/containerd",
+            ),
         ],
-        storage: vec![storage("/var/lib/containers/storage".into(), Some("/run/containers/storage".into()))],
+        storage: vec![storage(
+            "/var/lib/containers/storage".into(),
+            Some("/run/containers/storage".into()),
+        )],
         runtime_roots: Vec::new(),
     };
     if let Some(home) = home.map(Path::new).filter(|home| home.is_absolute()) {
         let run_root = runtime_folder.map(|folder| Path::new(folder).join("containers"));
         let [docker, containers] = USERS;
         places.docker.push(home.join(docker));
-        places.storage.push(storage(home.join(containers), run_root));
+        places
+            .storage
+            .push(storage(home.join(containers), run_root));
     }
     places
 }
@@ -92,8 +133,12 @@ pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
 pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
     add_new(&mut usual.docker, &more.docker, PartialEq::eq);
     // What the settings say of a store stands for what is usual.
-    usual.containerd.retain(|place| more.containerd.iter().all(|other| other.root != place.root));
-    usual.storage.retain(|place| more.storage.iter().all(|other| other.root != place.root));
+    usual
+        .containerd
+        .retain(|place| more.containerd.iter().all(|other| other.root != place.root));
+    usual
+        .storage
+        .retain(|place| more.storage.iter().all(|other| other.root != place.root));
     usual.containerd.extend(more.containerd.iter().cloned());
     usual.storage.extend(more.storage.iter().cloned());
     add_new(&mut usual.runtime_roots, &more.runtime_roots, PartialEq::eq);

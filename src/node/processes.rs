@@ -1,7 +1,9 @@
 //! Reads every process of a node in one pass.
 //!
-//! In: `/proc`. Out: for each process its parent, its user, how deep its PID namespace lies below the one that `/proc` shows, and the arguments it was
-//! started with. Hostile: a process chooses its name and its arguments, and may show none; parent, user and namespaces are the kernel's word.
+//! In: `/proc`. Out: for each process its parent, its user, how deep its PID namespace lies below
+//! the one that `/proc` shows, and the arguments it was started with. Hostile: a process chooses
+//! its name and its arguments, and may show none; parent, user and namespaces are the kernel's
+//! word.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,10 +13,12 @@ use std::path::{Path, PathBuf};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
-/// The most bytes of a process's status that are read: up to 65,536 supplementary groups stand in it.
+/// The most bytes of a process's status that are read: up to 65,536 supplementary groups stand in
+/// it.
 const LARGEST_STATUS: u64 = 1 << 20;
 
-/// The most bytes of a process's arguments that are read. A monitor has a few KB; of one that has more, none are known.
+/// The most bytes of a process's arguments that are read. A monitor has a few KB; of one that has
+/// more, none are known.
 const LARGEST_ARGUMENTS: u64 = 64 << 10;
 
 /// A process.
@@ -26,29 +30,39 @@ pub struct Process {
     pub parent: u32,
     /// Its effective user.
     pub user: u32,
-    /// Whether its real and saved users are that one, too. A program that took another user's rights may have been started by anybody, with any arguments.
+    /// Whether its real and saved users are that one, too. A program that took another user's
+    /// rights may have been started by anybody, with any arguments.
     pub is_of_one_user: bool,
     /// How many PID namespaces below that of `/proc` it is in; 0 in the same one.
     pub depth: usize,
     /// Whether it is the first process of its PID namespace.
     pub is_first: bool,
-    /// Whether the program that it runs has the name that its arguments begin with: whoever starts one of root's, as with sudo, chooses them.
+    /// Whether the program that it runs has the name that its arguments begin with: whoever starts
+    /// one of root's, as with sudo, chooses them.
     pub is_so_called: bool,
     /// What it was started with, its own name first; none where that cannot be told.
     pub arguments: Vec<OsString>,
 }
 
-/// The processes of a node: this machine's, where it is this one. A node that is mounted somewhere has none.
+/// The processes of a node: this machine's, where it is this one. A node that is mounted somewhere
+/// has none.
 #[must_use]
 pub fn of_node(paths: &Paths) -> Vec<Process> {
-    if paths.root == Path::new("/") { all() } else { Vec::new() }
+    if paths.root == Path::new("/") {
+        all()
+    } else {
+        Vec::new()
+    }
 }
 
-/// Every process that runs, zombies and the kernel's own threads left out, in the order of their IDs.
+/// Every process that runs, zombies and the kernel's own threads left out, in the order of their
+/// IDs.
 #[must_use]
 pub fn all() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut pids: Vec<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
     pids.sort_unstable();
     pids.into_iter().filter_map(Process::read).collect()
 }
@@ -57,25 +71,40 @@ impl Process {
     fn read(pid: u32) -> Option<Self> {
         let status = file::read(&of(pid, "status"), LARGEST_STATUS, Guard::Any).ok()?;
         let process = Self::parse(pid, &status)?;
-        let arguments = file::read(&of(pid, "cmdline"), LARGEST_ARGUMENTS, Guard::Any).unwrap_or_default();
-        let mut process = Self { arguments: split(&arguments), ..process };
+        let arguments =
+            file::read(&of(pid, "cmdline"), LARGEST_ARGUMENTS, Guard::Any).unwrap_or_default();
+        let mut process = Self {
+            arguments: split(&arguments),
+            ..process
+        };
         process.is_so_called = process.depth == 0 && process.runs(process.program());
         Some(process)
     }
 
-    /// What `/proc/PID/status` says (proc(5)); `None` of a zombie, of a thread of the kernel's, and of what is no status. The kernel escapes line ends in
-    /// the name.
+    /// What `/proc/PID/status` says (proc(5)); `None` of a zombie, of a thread of the kernel's, and
+    /// of what is no status. The kernel escapes line ends in the name.
     fn parse(pid: u32, status: &[u8]) -> Option<Self> {
         let field = |name: &[u8]| {
-            let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(name))?;
+            let line = status
+                .split(|byte| *byte == b'\n')
+                .find(|line| line.starts_with(name))?;
             str::from_utf8(&line[name.len()..]).ok()
         };
-        let numbers = |name: &[u8]| -> Option<Vec<u32>> { field(name)?.split_ascii_whitespace().map(|word| word.parse().ok()).collect() };
+        let numbers = |name: &[u8]| -> Option<Vec<u32>> {
+            field(name)?
+                .split_ascii_whitespace()
+                .map(|word| word.parse().ok())
+                .collect()
+        };
         // Only what has memory of its own can have been started by somebody.
         field(b"VmSize:")?;
         let pids = numbers(b"NSpid:")?;
-        let [parent] = numbers(b"PPid:")?[..] else { return None };
-        let [real, user, saved, _] = numbers(b"Uid:")?[..] else { return None };
+        let [parent] = numbers(b"PPid:")?[..] else {
+            return None;
+        };
+        let [real, user, saved, _] = numbers(b"Uid:")?[..] else {
+            return None;
+        };
         let depth = pids.len().checked_sub(1)?;
         let is_first = depth > 0 && pids.last() == Some(&1);
         Some(Self {
@@ -90,25 +119,37 @@ impl Process {
         })
     }
 
-    /// Whether its program's file bears this name, in whichever place and whether or not another took that by now.
+    /// Whether its program's file bears this name, in whichever place and whether or not another
+    /// took that by now.
     fn runs(&self, name: &str) -> bool {
-        !name.is_empty() && fs::read_link(of(self.pid, "exe")).is_ok_and(|file| file.to_string_lossy().contains(name))
+        !name.is_empty()
+            && fs::read_link(of(self.pid, "exe"))
+                .is_ok_and(|file| file.to_string_lossy().contains(name))
     }
 
-    /// Whether it is what its arguments say, outside any container: in the caller's own PID and mount namespaces.
+    /// Whether it is what its arguments say, outside any container: in the caller's own PID and
+    /// mount namespaces.
     #[must_use]
     pub fn is_here(&self) -> bool {
         let own = || fs::read_link("/proc/self/ns/mnt").ok();
-        self.depth == 0 && self.is_so_called && self.namespace("mnt").is_some_and(|mounts| Some(mounts) == own())
+        self.depth == 0
+            && self.is_so_called
+            && self
+                .namespace("mnt")
+                .is_some_and(|mounts| Some(mounts) == own())
     }
 
     /// The file name of its program, as it says itself.
     #[must_use]
     pub fn program(&self) -> &str {
-        self.arguments.first().and_then(|name| Path::new(name).file_name()?.to_str()).unwrap_or_default()
+        self.arguments
+            .first()
+            .and_then(|name| Path::new(name).file_name()?.to_str())
+            .unwrap_or_default()
     }
 
-    /// Its own name for a namespace of this kind, such as `mnt`; `None` where the caller may not know.
+    /// Its own name for a namespace of this kind, such as `mnt`; `None` where the caller may not
+    /// know.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
         fs::read_link(of(self.pid, "ns").join(kind)).ok()
@@ -123,11 +164,16 @@ impl Process {
     /// The values of a flag in its arguments, as `--flag VALUE` or `--flag=VALUE`.
     pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a OsStr> {
         let next = self.arguments.iter().skip(1).map(Some).chain([None]);
-        self.arguments.iter().zip(next).filter_map(move |(word, next)| match word.as_bytes().strip_prefix(flag.as_bytes())? {
-            [] => next.map(OsString::as_os_str),
-            [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
-            _ => None,
-        })
+        self.arguments
+            .iter()
+            .zip(next)
+            .filter_map(move |(word, next)| {
+                match word.as_bytes().strip_prefix(flag.as_bytes())? {
+                    [] => next.map(OsString::as_os_str),
+                    [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
+                    _ => None,
+                }
+            })
     }
 
     /// The last value of a flag, which is the one that counts.
@@ -146,7 +192,10 @@ fn split(arguments: &[u8]) -> Vec<OsString> {
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
     match arguments {
         [] => Vec::new(),
-        arguments => arguments.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect(),
+        arguments => arguments
+            .split(|byte| *byte == 0)
+            .map(|word| OsStr::from_bytes(word).to_owned())
+            .collect(),
     }
 }
 
@@ -154,8 +203,7 @@ fn split(arguments: &[u8]) -> Vec<OsString> {
 mod tests {
     use super::*;
 
-    const STATUS: &str =
-        "Name:\tsh\\nNSpid:\t1\nUmask:\t0022\nState:\tS (sleeping)\nPPid:\t407\nUid:\t0\t4\t0\t0\nVmSize:\t  1 kB\nNSpid:\t429\t1\n";
+    const STATUS: &str = "Name:\tsh\\nNSpid:\t1\nUmask:\t0022\nState:\tS (sleeping)\nPPid:\t407\nUid:\t0\t4\t0\t0\nVmSize:\t  1 kB\nNSpid:\t429\t1\n";
 
     #[test]
     fn the_kernel_says_whose_child_a_process_is_and_how_deep_its_namespace_lies() {
@@ -171,20 +219,71 @@ mod tests {
         };
         assert_eq!(Process::parse(429, STATUS.as_bytes()), Some(own.clone()));
         for (from, to, expected) in [
-            ("429\t1\n", "429\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
-            ("429\t1\n", "1\n", Some(Process { depth: 0, is_first: false, ..own.clone() })),
-            ("429\t1\n", "429\t7\t1\n", Some(Process { depth: 2, ..own.clone() })),
-            ("429\t1\n", "429\t7\t2\n", Some(Process { depth: 2, is_first: false, ..own.clone() })),
+            (
+                "429\t1\n",
+                "429\n",
+                Some(Process {
+                    depth: 0,
+                    is_first: false,
+                    ..own.clone()
+                }),
+            ),
+            (
+                "429\t1\n",
+                "1\n",
+                Some(Process {
+                    depth: 0,
+                    is_first: false,
+                    ..own.clone()
+                }),
+            ),
+            (
+                "429\t1\n",
+                "429\t7\t1\n",
+                Some(Process {
+                    depth: 2,
+                    ..own.clone()
+                }),
+            ),
+            (
+                "429\t1\n",
+                "429\t7\t2\n",
+                Some(Process {
+                    depth: 2,
+                    is_first: false,
+                    ..own.clone()
+                }),
+            ),
             ("VmSize:\t  1 kB\n", "", None),
-            ("Uid:\t0\t4\t0", "Uid:\t4\t4\t4", Some(Process { is_of_one_user: true, ..own.clone() })),
+            (
+                "Uid:\t0\t4\t0",
+                "Uid:\t4\t4\t4",
+                Some(Process {
+                    is_of_one_user: true,
+                    ..own.clone()
+                }),
+            ),
             ("Uid:\t0\t4\t0", "Uid:\t4\t4\t0", Some(own.clone())),
             ("PPid:\t407\n", "", None),
             ("NSpid:\t429", "NSpid:\tx", None),
         ] {
-            assert_eq!(Process::parse(429, STATUS.replace(from, to).as_bytes()), expected, "{from:?} {to:?}");
+            assert_eq!(
+                Process::parse(429, STATUS.replace(from, to).as_bytes()),
+                expected,
+                "{from:?} {to:?}"
+            );
         }
-        let this = all().into_iter().find(|process| process.pid == std::process::id()).unwrap();
-        assert_eq!((this.parent, this.user), (std::os::unix::process::parent_id(), nix::unistd::geteuid().as_raw()));
+        let this = all()
+            .into_iter()
+            .find(|process| process.pid == std::process::id())
+            .unwrap();
+        assert_eq!(
+            (this.parent, this.user),
+            (
+                std::os::unix::process::parent_id(),
+                nix::unistd::geteuid().as_raw()
+            )
+        );
         assert_eq!(this.arguments, std::env::args_os().collect::<Vec<_>>());
         assert!(this.is_so_called && this.is_here() && !this.runs("dockerd") && !this.runs(""));
     }
@@ -207,14 +306,27 @@ mod tests {
         for (line, value) in [
             ("dockerd --exec-root /run/a", Some("/run/a")),
             ("dockerd --exec-root=/run/a", Some("/run/a")),
-            ("dockerd --exec-root /run/a --exec-root=/run/b", Some("/run/b")),
+            (
+                "dockerd --exec-root /run/a --exec-root=/run/b",
+                Some("/run/b"),
+            ),
             ("dockerd --exec-rooted=/run/a", None),
             ("dockerd --exec-root", None),
             ("dockerd", None),
         ] {
-            assert_eq!(process(line).value("--exec-root"), value.map(OsStr::new), "{line}");
+            assert_eq!(
+                process(line).value("--exec-root"),
+                value.map(OsStr::new),
+                "{line}"
+            );
         }
         assert_eq!(process("/usr/bin/dockerd -D").program(), "dockerd");
-        assert_eq!((split(b"a\0\0b\0"), split(b"")), (vec!["a".into(), "".into(), "b".into()], Vec::<OsString>::new()));
+        assert_eq!(
+            (split(b"a\0\0b\0"), split(b"")),
+            (
+                vec!["a".into(), "".into(), "b".into()],
+                Vec::<OsString>::new()
+            )
+        );
     }
 }

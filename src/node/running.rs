@@ -1,8 +1,9 @@
 //! Finds the containers that run on a node, and what each is made of.
 //!
-//! In: a [`Node`]. Out: each container that runs, once, and each of which that cannot be told. One container may be seen in two roots; a user's state may
-//! name any process, so it never stands for a container of somebody else's. Lineages are told by the gate's own way, and remembered for the next look:
-//! a container's never changes while it lives.
+//! In: a [`Node`]. Out: each container that runs, once, and each of which that cannot be told. One
+//! container may be seen in two roots; a user's state may name any process, so it never stands for
+//! a container of somebody else's. Lineages are told by the gate's own way, and remembered for the
+//! next look: a container's never changes while it lives.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -55,8 +56,12 @@ impl Instance {
     /// Which engine made it, by the engine's own record where the bundle's path leaves several.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        let RunningContainer { bundle, id, owner, .. } = &self.running;
-        *self.engine.get_or_init(|| engine_of_bundle(bundle, id, &self.place, *owner))
+        let RunningContainer {
+            bundle, id, owner, ..
+        } = &self.running;
+        *self
+            .engine
+            .get_or_init(|| engine_of_bundle(bundle, id, &self.place, *owner))
     }
 
     /// Its ID.
@@ -79,32 +84,60 @@ impl Instance {
     }
 
     fn key(&self) -> Key {
-        (self.running.bundle.clone(), self.running.id.clone(), self.running.process.pid, self.begun, self.running.owner)
+        (
+            self.running.bundle.clone(),
+            self.running.id.clone(),
+            self.running.process.pid,
+            self.begun,
+            self.running.owner,
+        )
     }
 }
 
-/// Which engine made a bundle that is this user's word; what its place tells where it cannot be read.
+/// Which engine made a bundle that is this user's word; what its place tells where it cannot be
+/// read.
 fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
     match (place, place.family()) {
         // The usual namespaces of Docker's need no look.
         (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
-            Bundle::load_of(owner, bundle, id).map_or(place.family(), |bundle| lineage::engine(&bundle))
+            Bundle::load_of(owner, bundle, id)
+                .map_or(place.family(), |bundle| lineage::engine(&bundle))
         }
-        (Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere, family) => family,
+        (
+            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere,
+            family,
+        ) => family,
     }
 }
 
-/// The same, without a look into what is a user's: he may have any number of directories that look like a container's.
-pub(super) fn engine_by_place(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
-    if rights::is_own(owner) { engine_of_bundle(bundle, id, place, owner) } else { place.family() }
+/// The same, without a look into what is a user's: he may have any number of directories that look
+/// like a container's.
+pub(super) fn engine_by_place(
+    bundle: &Path,
+    id: &ContainerId,
+    place: &Place,
+    owner: u32,
+) -> Engine {
+    if rights::is_own(owner) {
+        engine_of_bundle(bundle, id, place, owner)
+    } else {
+        place.family()
+    }
 }
 
-/// The containers that run, each once: neither those that have ended nor those that wait for their start.
+/// The containers that run, each once: neither those that have ended nor those that wait for their
+/// start.
 #[must_use]
 pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     let mut found: Vec<Instance> = running.iter().filter_map(alive).collect();
-    // Root's own first, and those whose state says when they began: what follows of the same process is not another container.
-    found.sort_by_key(|living| (!living.running.is_trusted(), living.running.process.started.is_none()));
+    // Root's own first, and those whose state says when they began: what follows of the same
+    // process is not another container.
+    found.sort_by_key(|living| {
+        (
+            !living.running.is_trusted(),
+            living.running.process.started.is_none(),
+        )
+    });
     let mut seen = HashSet::new();
     let mut is_new = |living: &Instance| {
         let process = (living.running.process.pid, living.begun);
@@ -117,33 +150,63 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
 }
 
 fn alive(running: &RunningContainer) -> Option<Instance> {
-    let begun = running.process.begun().filter(|_| !running.has_not_begun())?;
+    let begun = running
+        .process
+        .begun()
+        .filter(|_| !running.has_not_begun())?;
     let place = engine::place_at(&running.bundle, &running.id);
-    Some(Instance { running: running.clone(), begun, place, name: None, nameless: None, engine: OnceCell::new() })
+    Some(Instance {
+        running: running.clone(),
+        begun,
+        place,
+        name: None,
+        nameless: None,
+        engine: OnceCell::new(),
+    })
 }
 
-/// A container of which a runtime has state that cannot be read; `None` for what a caller who is not root need not see.
+/// A container of which a runtime has state that cannot be read; `None` for what a caller who is
+/// not root need not see.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
     let (id, root) = match fault {
-        StateError::Folder(root, _) | StateError::Beyond(root, ..) => (String::new(), root.as_path()),
+        StateError::Folder(root, _) | StateError::Beyond(root, ..) => {
+            (String::new(), root.as_path())
+        }
         StateError::File(_) | StateError::State(..) => {
             let folder = fault.path().parent()?;
-            (folder.file_name()?.to_string_lossy().into_owned(), folder.parent()?)
+            (
+                folder.file_name()?.to_string_lossy().into_owned(),
+                folder.parent()?,
+            )
         }
     };
     let (engine, namespace) = engine_of(root);
     let (place, why) = (fault.path().to_owned(), line::causes(fault));
-    is_own.then_some(Unaccounted { id, engine, namespace, name: None, place, why })
+    is_own.then_some(Unaccounted {
+        id,
+        engine,
+        namespace,
+        name: None,
+        place,
+        why,
+    })
 }
 
 /// Whose containers a root is for, and in which namespace, by the shape of its path.
 fn engine_of(root: &Path) -> (Engine, Option<String>) {
-    let names: Vec<&str> = root.iter().rev().take(3).map(|name| name.to_str().unwrap_or_default()).collect();
+    let names: Vec<&str> = root
+        .iter()
+        .rev()
+        .take(3)
+        .map(|name| name.to_str().unwrap_or_default())
+        .collect();
     match *names.as_slice() {
         [namespace, "runtime-runc", _] => (Engine::Docker, Some(namespace.to_owned())),
-        [namespace, "runc", "containerd"] if engine::is_dockers(namespace) => (Engine::Docker, Some(namespace.to_owned())),
+        [namespace, "runc", "containerd"] if engine::is_dockers(namespace) => {
+            (Engine::Docker, Some(namespace.to_owned()))
+        }
         [namespace, "runc", "containerd"] => (Engine::Containerd, Some(namespace.to_owned())),
         _ => (Engine::Unknown, None),
     }
@@ -152,8 +215,15 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
 /// The containers that run on `node`, or may run, and cannot be told apart any further.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
-    let unexplained = node.unexplained.iter().map(|unexplained| unexplained.container.clone());
-    node.unread.iter().filter_map(unread).chain(unexplained).collect()
+    let unexplained = node
+        .unexplained
+        .iter()
+        .map(|unexplained| unexplained.container.clone());
+    node.unread
+        .iter()
+        .filter_map(unread)
+        .chain(unexplained)
+        .collect()
 }
 
 /// What users' engines have records of: by user and ID, the store and the container's name.
@@ -175,15 +245,24 @@ impl<'a> UsersRecords<'a> {
     }
 
     fn of_container(&self, running: &RunningContainer) -> Option<&(&'a Store, Option<String>)> {
-        self.0.get(&(running.owner, running.id.clone())).filter(|(store, _)| store.may_have(running))
+        self.0
+            .get(&(running.owner, running.id.clone()))
+            .filter(|(store, _)| store.may_have(running))
     }
 }
 
 /// What each container is made of, or why that cannot be told; without those that ended meanwhile.
 #[must_use]
-pub fn resolve(living: Vec<Instance>, node: &mut Node<'_>, resolved: &mut Resolved) -> Vec<(Instance, Result<Arc<Origin>, String>)> {
+pub fn resolve(
+    living: Vec<Instance>,
+    node: &mut Node<'_>,
+    resolved: &mut Resolved,
+) -> Vec<(Instance, Result<Arc<Origin>, String>)> {
     // A rootless engine's mounts cannot be seen from here; its records can.
-    if living.iter().any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.key())) {
+    if living
+        .iter()
+        .any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.key()))
+    {
         node.open_stores();
     }
     let records = UsersRecords::of(node);
@@ -195,7 +274,8 @@ pub fn resolve(living: Vec<Instance>, node: &mut Node<'_>, resolved: &mut Resolv
         }
         let origin = match resolved.0.get(&living.key()) {
             Some(origin) => Some(Ok(Arc::clone(origin))),
-            None => origin(&living, recorded.map(|(store, _)| *store), node).map(|origin| origin.map(Arc::new)),
+            None => origin(&living, recorded.map(|(store, _)| *store), node)
+                .map(|origin| origin.map(Arc::new)),
         };
         if let Some(Ok(origin)) = &origin {
             resolved.0.insert(living.key(), Arc::clone(origin));
@@ -206,10 +286,21 @@ pub fn resolve(living: Vec<Instance>, node: &mut Node<'_>, resolved: &mut Resolv
 }
 
 /// What one container is made of; `None` when it is no longer there.
-fn origin(living: &Instance, store: Option<&Store>, node: &Node<'_>) -> Option<Result<Origin, String>> {
+fn origin(
+    living: &Instance,
+    store: Option<&Store>,
+    node: &Node<'_>,
+) -> Option<Result<Origin, String>> {
     let running = &living.running;
-    let known =
-        Known { id: running.id.clone(), names: Vec::new(), asked: None, engine: None, store, running: Some(running), unexplained: None };
+    let known = Known {
+        id: running.id.clone(),
+        names: Vec::new(),
+        asked: None,
+        engine: None,
+        store,
+        running: Some(running),
+        unexplained: None,
+    };
     let subject = node.container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
     let still_runs = || running.process.begun() == Some(living.begun) && !running.has_not_begun();

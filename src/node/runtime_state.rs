@@ -1,12 +1,17 @@
 //! Reads the state that runc and crun keep of their containers.
 //!
-//! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They are root's, or, below `/run/user`, a user's own
-//! and as hostile as he is: he may name any process and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID, process, bundle and runtime, or one line on
-//! why it cannot be told; never all or nothing, as one file of another version makes it for `runc list` (opencontainers/runc#1592). A folder
-//! without either file is a container that is just coming or going. Which runtime a container belongs to is told by the file, not by the folder:
-//! Docker's root for runc holds crun's containers too. Of a user's state no more is read than [`Allowances`] says, and what is left out is told. Nothing is locked and no runtime is asked. Not checked: whether an engine knows it.
+//! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They
+//! are root's, or, below `/run/user`, a user's own and as hostile as he is: he may name any process
+//! and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID,
+//! process, bundle and runtime, or one line on why it cannot be told; never all or nothing, as one
+//! file of another version makes it for `runc list` (opencontainers/runc#1592). A folder without
+//! either file is a container that is just coming or going. Which runtime a container belongs to is
+//! told by the file, not by the folder: Docker's root for runc holds crun's containers too. Of a
+//! user's state no more is read than [`Allowances`] says, and what is left out is told. Nothing is
+//! locked and no runtime is asked. Not checked: whether an engine knows it.
 //!
-//! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun src/libcrun/status.c.
+//! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun
+//! src/libcrun/status.c.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -25,11 +30,18 @@ use crate::sys::folder::Folder;
 use crate::sys::rights;
 use crate::sys::stat::Stat;
 
-/// The largest state file that is read, in bytes; a container with hundreds of mounts has a few hundred KB.
+/// The largest state file that is read, in bytes; a container with hundreds of mounts has a few
+/// hundred KB.
 const LARGEST_STATE: u64 = 8 << 20;
 
-/// State folders of the runtimes that the usual engines start, and what they lie in (callers: Docker, containerd, Podman, CRI-O, BuildKit).
-const ROOTS: [&str; 4] = ["/run/docker/runtime-runc", "/run/containerd/runc", "/run/runc", "/run/crun"];
+/// State folders of the runtimes that the usual engines start, and what they lie in (callers:
+/// Docker, containerd, Podman, CRI-O, BuildKit).
+const ROOTS: [&str; 4] = [
+    "/run/docker/runtime-runc",
+    "/run/containerd/runc",
+    "/run/runc",
+    "/run/crun",
+];
 
 /// The same, below each user's runtime folder.
 const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
@@ -56,8 +68,9 @@ pub struct RunningContainer {
     pub bundle: PathBuf,
     /// Its first process.
     pub process: InitProcess,
-    /// The user whose word all this is: root's only where root owns the state file and every folder on the way to it. A user swaps his folders while
-    /// they are read, and what he puts there may bear root's name.
+    /// The user whose word all this is: root's only where root owns the state file and every folder
+    /// on the way to it. A user swaps his folders while they are read, and what he puts there may
+    /// bear root's name.
     pub owner: u32,
 }
 
@@ -66,7 +79,8 @@ pub struct RunningContainer {
 pub struct InitProcess {
     /// Its process ID; 0 when there is none.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None` in the state of an old crun.
+    /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None`
+    /// in the state of an old crun.
     pub started: Option<u64>,
 }
 
@@ -79,7 +93,8 @@ pub enum StateError {
     File(FileError),
     /// A state file is not what its runtime writes.
     State(PathBuf, String),
-    /// Below this root there is more of this user's state than is read; at least so many containers are left out.
+    /// Below this root there is more of this user's state than is read; at least so many containers
+    /// are left out.
     Beyond(PathBuf, u32, usize),
 }
 
@@ -96,7 +111,8 @@ impl StateError {
     /// Whether it could not be read for want of rights.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        let cause = std::error::Error::source(self).and_then(|cause| cause.downcast_ref::<io::Error>());
+        let cause =
+            std::error::Error::source(self).and_then(|cause| cause.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
     }
 }
@@ -106,7 +122,9 @@ impl fmt::Display for StateError {
         match self {
             Self::Folder(path, _) => write!(f, "cannot list {path:?}"),
             Self::File(error) => error.fmt(f),
-            Self::State(path, fault) => write!(f, "cannot read the container's state {path:?}: {fault}"),
+            Self::State(path, fault) => {
+                write!(f, "cannot read the container's state {path:?}: {fault}")
+            }
             Self::Beyond(path, user, count) => write!(
                 f,
                 "cannot read all of the state in {path:?}: user {user} has more than {MOST_CONTAINERS} containers or {} MiB, \
@@ -127,13 +145,25 @@ impl std::error::Error for StateError {
     }
 }
 
-/// The folders below which runtimes keep state on the node whose root folder is `node`: the usual ones, the users', and `more`, the settings'
-/// `runtime_roots`.
+/// The folders below which runtimes keep state on the node whose root folder is `node`: the usual
+/// ones, the users', and `more`, the settings' `runtime_roots`.
 #[must_use]
 pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
-    let mut roots: Vec<_> = ROOTS.iter().map(|root| node.join(root.trim_start_matches('/'))).collect();
-    roots.extend(user_folders(node, whose).iter().flat_map(|user| USER_ROOTS.map(|root| user.join(root))));
-    roots.extend(more.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
+    let mut roots: Vec<_> = ROOTS
+        .iter()
+        .map(|root| node.join(root.trim_start_matches('/')))
+        .collect();
+    roots.extend(
+        user_folders(node, whose)
+            .iter()
+            .flat_map(|user| USER_ROOTS.map(|root| user.join(root))),
+    );
+    roots.extend(
+        more.iter()
+            .filter(|root| !roots.contains(root))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     roots
 }
 
@@ -144,7 +174,12 @@ pub fn user_folders(node: &Path, whose: Whose) -> Vec<PathBuf> {
     match whose {
         Whose::Own => vec![folder.join(nix::unistd::geteuid().to_string())],
         Whose::Everybodys => {
-            let mut users: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|user| user.path()).collect();
+            let mut users: Vec<_> = fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|user| user.path())
+                .collect();
             users.sort();
             users
         }
@@ -166,7 +201,8 @@ impl RunningContainer {
         Bundle::load_of(self.owner, &self.bundle, &self.id)
     }
 
-    /// Its runtime spec, read with the rights of the user whose word its path is; see [`bundle::spec_of`].
+    /// Its runtime spec, read with the rights of the user whose word its path is; see
+    /// [`bundle::spec_of`].
     ///
     /// # Errors
     /// [`FileError`].
@@ -174,8 +210,8 @@ impl RunningContainer {
         bundle::spec_of(self.owner, &self.bundle)
     }
 
-    /// Whether its first process runs and has been started. A user who says of his container that it has not may have put that file there to keep it out
-    /// of sight: it stays in sight.
+    /// Whether its first process runs and has been started. A user who says of his container that
+    /// it has not may have put that file there to keep it out of sight: it stays in sight.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.process.is_alive() && !self.has_not_begun()
@@ -187,27 +223,39 @@ impl RunningContainer {
         self.is_trusted() && self.waits_for_start()
     }
 
-    /// Whether it was created and waits to be started: its first process is still the runtime's own, and waits at a FIFO that goes away when it goes on
-    /// (runc 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c, `libcrun_status_has_read_exec_fifo`).
+    /// Whether it was created and waits to be started: its first process is still the runtime's
+    /// own, and waits at a FIFO that goes away when it goes on (runc 1.1.5:
+    /// libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
+    /// `libcrun_status_has_read_exec_fifo`).
     #[must_use]
     pub fn waits_for_start(&self) -> bool {
-        self.root.join(self.id.as_str()).join("exec.fifo").symlink_metadata().is_ok()
+        self.root
+            .join(self.id.as_str())
+            .join("exec.fifo")
+            .symlink_metadata()
+            .is_ok()
     }
 }
 
-/// The user below whose runtime folder, `/run/user/<uid>`, a directory lies. What a file system of that user's shows there as root's is his all the same.
+/// The user below whose runtime folder, `/run/user/<uid>`, a directory lies. What a file system of
+/// that user's shows there as root's is his all the same.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
-    (names.next()? == "user").then(|| names.next()?.to_str()?.parse().ok()).flatten()
+    (names.next()? == "user")
+        .then(|| names.next()?.to_str()?.parse().ok())
+        .flatten()
 }
 
-/// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A root holds containers, or one folder of them
-/// for each of containerd's namespaces; one that does not exist holds none.
+/// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A
+/// root holds containers, or one folder of them for each of containerd's namespaces; one that does
+/// not exist holds none.
 #[must_use]
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
     let (mut found, mut seen, mut allowances) = (Vec::new(), HashSet::new(), Allowances::default());
     for root in roots {
-        let Some(mut root) = present(Folder::open(root), &mut found) else { continue };
+        let Some(mut root) = present(Folder::open(root), &mut found) else {
+            continue;
+        };
         // `/var/run` is a link to `/run`. The first spelling counts, and the usual ones come first.
         if root.identity().is_ok_and(|identity| !seen.insert(identity)) {
             continue;
@@ -216,62 +264,96 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
             root.hand_over(user);
         }
         for name in folders(&root, &mut allowances, &mut found) {
-            let Some(folder) = present(root.folder(&name), &mut found).filter(|folder| allowances.take_container(folder.owner())) else {
+            let Some(folder) = present(root.folder(&name), &mut found)
+                .filter(|folder| allowances.take_container(folder.owner()))
+            else {
                 continue;
             };
             if !container(&root, &folder, &mut allowances, &mut found) {
                 for name in folders(&folder, &mut allowances, &mut found) {
-                    let Some(inner) = present(folder.folder(&name), &mut found) else { continue };
+                    let Some(inner) = present(folder.folder(&name), &mut found) else {
+                        continue;
+                    };
                     if allowances.take_container(inner.owner()) {
                         container(&folder, &inner, &mut allowances, &mut found);
                     }
                 }
             }
         }
-        found.extend(allowances.left_out().into_iter().map(|(user, count)| Err(StateError::Beyond(root.path().to_owned(), user, count))));
+        found.extend(
+            allowances
+                .left_out()
+                .into_iter()
+                .map(|(user, count)| Err(StateError::Beyond(root.path().to_owned(), user, count))),
+        );
     }
     found
 }
 
 impl InitProcess {
-    /// Whether it still runs: there is such a process, it is no zombie, and it is not another one that got its ID.
+    /// Whether it still runs: there is such a process, it is no zombie, and it is not another one
+    /// that got its ID.
     #[must_use]
     pub fn is_alive(self) -> bool {
         self.begun().is_some()
     }
 
-    /// When it began, in clock ticks since boot; `None` when it no longer runs. Of a process whose state does not tell, what the kernel says.
+    /// When it began, in clock ticks since boot; `None` when it no longer runs. Of a process whose
+    /// state does not tell, what the kernel says.
     #[must_use]
     pub fn begun(self) -> Option<u64> {
-        let stat = file::read(&PathBuf::from(format!("/proc/{}/stat", self.pid)), 4_096, Guard::Any).ok()?;
-        begun(&stat).filter(|begun| self.pid != 0 && self.started.is_none_or(|started| started == *begun))
+        let stat = file::read(
+            &PathBuf::from(format!("/proc/{}/stat", self.pid)),
+            4_096,
+            Guard::Any,
+        )
+        .ok()?;
+        begun(&stat)
+            .filter(|begun| self.pid != 0 && self.started.is_none_or(|started| started == *begun))
     }
 }
 
 /// When the living process began that a line of `/proc/pid/stat` is of.
 fn begun(stat: &[u8]) -> Option<u64> {
-    Stat::parse(stat).filter(|stat| stat.is_alive).map(|stat| stat.started)
+    Stat::parse(stat)
+        .filter(|stat| stat.is_alive)
+        .map(|stat| stat.started)
 }
 
 /// A folder that is there. Why it could not be opened goes to `found`.
-fn present(opened: Result<Folder, FileError>, found: &mut Vec<Result<RunningContainer, StateError>>) -> Option<Folder> {
+fn present(
+    opened: Result<Folder, FileError>,
+    found: &mut Vec<Result<RunningContainer, StateError>>,
+) -> Option<Folder> {
     let fault = match opened {
         Ok(folder) => return Some(folder),
         Err(FileError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(FileError::Io(path, error)) => StateError::Folder(path, error),
-        Err(error) => StateError::Folder(error.path().to_owned(), io::Error::other("others may write it")),
+        Err(error) => StateError::Folder(
+            error.path().to_owned(),
+            io::Error::other("others may write it"),
+        ),
     };
     found.push(Err(fault));
     None
 }
 
 /// The names of the folders in `folder`, sorted. A fault goes to `found`.
-fn folders(folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<RunningContainer, StateError>>) -> Vec<OsString> {
+fn folders(
+    folder: &Folder,
+    allowances: &mut Allowances,
+    found: &mut Vec<Result<RunningContainer, StateError>>,
+) -> Vec<OsString> {
     let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     let failed = |error| FileError::Io(folder.path().to_owned(), error);
     let most = allowances.entries(folder.owner());
     // One more tells whether that is all.
-    let listed = folder.entries().and_then(|entries| entries.take(most.saturating_add(1)).collect::<Result<Vec<_>, _>>().map_err(failed));
+    let listed = folder.entries().and_then(|entries| {
+        entries
+            .take(most.saturating_add(1))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)
+    });
     match listed {
         Ok(mut entries) => {
             if entries.len() > most {
@@ -279,7 +361,11 @@ fn folders(folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<
                 allowances.leave_out(folder.owner());
             }
             allowances.spend_entries(folder.owner(), entries.len());
-            let mut names: Vec<_> = entries.iter().filter(|entry| is_folder(entry)).map(DirEntry::file_name).collect();
+            let mut names: Vec<_> = entries
+                .iter()
+                .filter(|entry| is_folder(entry))
+                .map(DirEntry::file_name)
+                .collect();
             names.sort();
             names
         }
@@ -291,7 +377,12 @@ fn folders(folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<
 }
 
 /// Adds the container whose state lies in `folder`; `false` when there is none.
-fn container(root: &Folder, folder: &Folder, allowances: &mut Allowances, found: &mut Vec<Result<RunningContainer, StateError>>) -> bool {
+fn container(
+    root: &Folder,
+    folder: &Folder,
+    allowances: &mut Allowances,
+    found: &mut Vec<Result<RunningContainer, StateError>>,
+) -> bool {
     for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
         match state(root, folder, kind, allowances) {
             Err(StateError::File(error)) if error.is_absent() => {}
@@ -308,27 +399,53 @@ fn container(root: &Folder, folder: &Folder, allowances: &mut Allowances, found:
     false
 }
 
-fn state(root: &Folder, folder: &Folder, kind: RuntimeKind, allowances: &mut Allowances) -> Result<RunningContainer, StateError> {
+fn state(
+    root: &Folder,
+    folder: &Folder,
+    kind: RuntimeKind,
+    allowances: &mut Allowances,
+) -> Result<RunningContainer, StateError> {
     let limit = LARGEST_STATE.min(allowances.bytes(folder.owner()));
     let text = folder.read(OsStr::new(kind.state_file()), limit);
     match &text {
         Ok(text) => allowances.spend_bytes(folder.owner(), text.bytes.len() as u64),
         // A file that grows while it is read has cost as much.
         Err(FileError::TooLarge(..)) => allowances.spend_bytes(folder.owner(), limit),
-        Err(FileError::Io(..) | FileError::NotRegular(_) | FileError::Unguarded(_) | FileError::NotText(_)) => {}
+        Err(
+            FileError::Io(..)
+            | FileError::NotRegular(_)
+            | FileError::Unguarded(_)
+            | FileError::NotText(_),
+        ) => {}
     }
     let text = text.map_err(StateError::File)?;
-    let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = folder
+        .path()
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let faulty = |fault| StateError::State(folder.path().join(kind.state_file()), fault);
     let (id, bundle, process) = parse(kind, name, &text.bytes).map_err(faulty)?;
-    Ok(RunningContainer { id, kind, root: root.path().to_owned(), bundle, process, owner: text.owner })
+    Ok(RunningContainer {
+        id,
+        kind,
+        root: root.path().to_owned(),
+        bundle,
+        process,
+        owner: text.owner,
+    })
 }
 
-/// The container whose state these bytes are, in a folder of this name: its ID, its bundle and its first process.
+/// The container whose state these bytes are, in a folder of this name: its ID, its bundle and its
+/// first process.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(kind: RuntimeKind, name: &str, bytes: &[u8]) -> Result<(ContainerId, PathBuf, InitProcess), String> {
+pub fn parse(
+    kind: RuntimeKind,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(ContainerId, PathBuf, InitProcess), String> {
     let state = match kind {
         RuntimeKind::Runc => serde_json::from_slice::<RuncState>(bytes).map(State::from),
         RuntimeKind::Crun => serde_json::from_slice::<CrunStatus>(bytes).map(State::from),
@@ -338,7 +455,10 @@ pub fn parse(kind: RuntimeKind, name: &str, bytes: &[u8]) -> Result<(ContainerId
     if let Some(other) = state.id.filter(|id| id != name) {
         return Err(format!("it is that of {other:?}"));
     }
-    let bundle = state.bundle.filter(|bundle| bundle.is_absolute()).ok_or("it names no bundle")?;
+    let bundle = state
+        .bundle
+        .filter(|bundle| bundle.is_absolute())
+        .ok_or("it names no bundle")?;
     Ok((id, bundle, state.process))
 }
 
@@ -379,19 +499,38 @@ struct CrunStatus {
 
 impl From<RuncState> for State {
     fn from(state: RuncState) -> Self {
-        // runc writes each annotation as a label and its own after them all, so an annotation named `bundle` comes first (seen with 1.1.5; source:
-        // libcontainer/specconv/spec_linux.go). The last one is runc's.
+        // runc writes each annotation as a label and its own after them all, so an annotation named
+        // `bundle` comes first (seen with 1.1.5; source: libcontainer/specconv/spec_linux.go). The
+        // last one is runc's.
         let labels = state.config.labels.unwrap_or_default();
-        let bundle = labels.iter().rev().find_map(|label| label.strip_prefix("bundle=")).map(PathBuf::from);
-        let process = InitProcess { pid: state.init_process_pid, started: state.init_process_start.filter(|start| *start != 0) };
-        Self { id: Some(state.id), bundle, process }
+        let bundle = labels
+            .iter()
+            .rev()
+            .find_map(|label| label.strip_prefix("bundle="))
+            .map(PathBuf::from);
+        let process = InitProcess {
+            pid: state.init_process_pid,
+            started: state.init_process_start.filter(|start| *start != 0),
+        };
+        Self {
+            id: Some(state.id),
+            bundle,
+            process,
+        }
     }
 }
 
 impl From<CrunStatus> for State {
     fn from(status: CrunStatus) -> Self {
-        let process = InitProcess { pid: status.pid, started: status.process_start_time.filter(|start| *start != 0) };
-        Self { id: None, bundle: Some(status.bundle), process }
+        let process = InitProcess {
+            pid: status.pid,
+            started: status.process_start_time.filter(|start| *start != 0),
+        };
+        Self {
+            id: None,
+            bundle: Some(status.bundle),
+            process,
+        }
     }
 }
 
@@ -405,41 +544,77 @@ mod tests {
     fn put(root: &Path, path: &str, text: &[u8]) {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        io::Write::write_all(&mut fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text).unwrap();
+        io::Write::write_all(
+            &mut fs::OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(path)
+                .unwrap(),
+            text,
+        )
+        .unwrap();
     }
 
     fn told(root: &Path) -> Vec<String> {
         let one = |found: &Result<RunningContainer, StateError>| match found {
-            Ok(container) => format!("{} {:?} {:?} {:?}", container.id, container.kind, container.bundle, container.process.started),
+            Ok(container) => format!(
+                "{} {:?} {:?} {:?}",
+                container.id, container.kind, container.bundle, container.process.started
+            ),
             Err(error) => error.to_string(),
         };
-        containers(&[root.to_owned(), root.join("no such root")]).iter().map(one).collect()
+        containers(&[root.to_owned(), root.join("no such root")])
+            .iter()
+            .map(one)
+            .collect()
     }
 
     #[test]
     fn the_state_of_runc_names_process_and_bundle_and_an_annotation_cannot_forge_them() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runtime/runc-1.1.5");
         let found = containers(std::slice::from_ref(&root));
-        let [Ok(container)] = &found[..] else { panic!("{found:?}") };
-        assert_eq!(container.bundle, Path::new("/run/containerd/io.containerd.runtime.v2.task/default/one"));
-        assert_eq!(container.process, InitProcess { pid: 2373, started: Some(188_572) });
-        assert_eq!((container.kind, &container.root, container.id.as_str()), (RuntimeKind::Runc, &root, "one"));
+        let [Ok(container)] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            container.bundle,
+            Path::new("/run/containerd/io.containerd.runtime.v2.task/default/one")
+        );
+        assert_eq!(
+            container.process,
+            InitProcess {
+                pid: 2373,
+                started: Some(188_572)
+            }
+        );
+        assert_eq!(
+            (container.kind, &container.root, container.id.as_str()),
+            (RuntimeKind::Runc, &root, "one")
+        );
     }
 
     #[test]
     fn roots_hold_containers_or_one_folder_for_each_namespace_and_both_runtimes() {
         let folder = tempfile::tempdir().unwrap();
-        let runc =
-            |id: &str| format!(r#"{{"id":"{id}","init_process_pid":7,"init_process_start":9,"config":{{"labels":["bundle=/b/{id}"]}}}}"#);
+        let runc = |id: &str| {
+            format!(
+                r#"{{"id":"{id}","init_process_pid":7,"init_process_start":9,"config":{{"labels":["bundle=/b/{id}"]}}}}"#
+            )
+        };
         put(folder.path(), "moby/one/state.json", runc("one").as_bytes());
         put(folder.path(), "moby/two/status", CRUN.as_bytes());
         put(folder.path(), "moby/coming/exec.fifo", b"");
         put(folder.path(), "three/state.json", runc("three").as_bytes());
         put(folder.path(), "a file", b"");
-        std::os::unix::fs::symlink(folder.path().join("three"), folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("three"), folder.path().join("link"))
+            .unwrap();
         assert_eq!(
             told(folder.path()),
-            [r#"one Runc "/b/one" Some(9)"#, r#"two Crun "/b/two" Some(77)"#, r#"three Runc "/b/three" Some(9)"#]
+            [
+                r#"one Runc "/b/one" Some(9)"#,
+                r#"two Crun "/b/two" Some(77)"#,
+                r#"three Runc "/b/three" Some(9)"#
+            ]
         );
     }
 
@@ -453,13 +628,20 @@ mod tests {
             ("d", br#"{"id":"d","config":{"labels":["bundle=b"]}}"#),
             ("e", b"\xff"),
             ("f g", br#"{"id":"f g","config":{"labels":["bundle=/b"]}}"#),
-            ("h", br#"{"id":"h","init_process_pid":-1,"config":{"labels":["bundle=/b"]}}"#),
+            (
+                "h",
+                br#"{"id":"h","init_process_pid":-1,"config":{"labels":["bundle=/b"]}}"#,
+            ),
         ] {
             put(folder.path(), &format!("{id}/state.json"), text);
         }
         put(folder.path(), "z/status", CRUN.as_bytes());
-        let line =
-            |id: &str, fault: &str| format!("cannot read the container's state {:?}: {fault}", folder.path().join(id).join("state.json"));
+        let line = |id: &str, fault: &str| {
+            format!(
+                "cannot read the container's state {:?}: {fault}",
+                folder.path().join(id).join("state.json")
+            )
+        };
         assert_eq!(
             told(folder.path()),
             [
@@ -469,7 +651,10 @@ mod tests {
                 line("d", "it names no bundle"),
                 line("e", "expected value at line 1 column 1"),
                 line("f g", "its folder's name is no container ID"),
-                line("h", "invalid value: integer `-1`, expected u32 at line 1 column 31"),
+                line(
+                    "h",
+                    "invalid value: integer `-1`, expected u32 at line 1 column 31"
+                ),
                 r#"z Crun "/b/two" Some(77)"#.to_owned(),
             ]
         );
@@ -481,11 +666,17 @@ mod tests {
         put(folder.path(), "target", b"{}");
         fs::create_dir(folder.path().join("a")).unwrap();
         fs::create_dir(folder.path().join("b")).unwrap();
-        nix::unistd::mkfifo(&folder.path().join("a/state.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(
+            &folder.path().join("a/state.json"),
+            nix::sys::stat::Mode::S_IRWXU,
+        )
+        .unwrap();
         std::os::unix::fs::symlink("../target", folder.path().join("b/status")).unwrap();
         let path = |name| folder.path().join(name);
-        let expected =
-            [format!("cannot read {:?}: not a regular file", path("a/state.json")), format!("cannot read {:?}", path("b/status"))];
+        let expected = [
+            format!("cannot read {:?}: not a regular file", path("a/state.json")),
+            format!("cannot read {:?}", path("b/status")),
+        ];
         assert_eq!(told(folder.path()), expected);
     }
 
@@ -495,47 +686,87 @@ mod tests {
         let root = node.path().join("run/user/70000/crun");
         put(&root, "one/status", CRUN.as_bytes());
         put(node.path(), "run/crun/two/status", CRUN.as_bytes());
-        std::os::unix::fs::symlink(node.path().join("run/crun"), node.path().join("run/user/70000/runc")).unwrap();
+        std::os::unix::fs::symlink(
+            node.path().join("run/crun"),
+            node.path().join("run/user/70000/runc"),
+        )
+        .unwrap();
         if !nix::unistd::geteuid().is_root() {
             return;
         }
         let owners = || {
             let found = containers(&roots(node.path(), Whose::Everybodys, &[]));
-            found.into_iter().flatten().map(|container| (container.id.to_string(), container.owner)).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .flatten()
+                .map(|container| (container.id.to_string(), container.owner))
+                .collect::<Vec<_>>()
         };
-        // What a file system of his shows there as root's is his; root's link is followed, to what has been read already.
-        assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
+        // What a file system of his shows there as root's is his; root's link is followed, to what
+        // has been read already.
+        assert_eq!(
+            owners(),
+            [("two".to_owned(), 0), ("one".to_owned(), 70_000)]
+        );
         std::os::unix::fs::chown(node.path().join("run/user/70000"), Some(70_000), None).unwrap();
-        assert_eq!(owners(), [("two".to_owned(), 0), ("one".to_owned(), 70_000)]);
+        assert_eq!(
+            owners(),
+            [("two".to_owned(), 0), ("one".to_owned(), 70_000)]
+        );
     }
 
     #[test]
     fn a_root_that_root_lets_others_write_is_told_and_not_read() {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), "one/status", CRUN.as_bytes());
-        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        fs::set_permissions(
+            folder.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o777),
+        )
+        .unwrap();
         let found = containers(&[folder.path().to_owned()]);
         if nix::unistd::geteuid().is_root() {
-            let [Err(fault)] = &found[..] else { panic!("{found:?}") };
+            let [Err(fault)] = &found[..] else {
+                panic!("{found:?}")
+            };
             let expected = format!("cannot list {:?}: others may write it", folder.path());
             assert_eq!(crate::report::line::causes(fault), expected);
         } else {
-            assert!(matches!(&found[..], [Ok(_)]), "whoever owns it answers for it");
+            assert!(
+                matches!(&found[..], [Ok(_)]),
+                "whoever owns it answers for it"
+            );
         }
     }
 
-    /// What is told of a user's and of root's state below a node, after `fill` has put it there: each owner's containers, and the faults.
+    /// What is told of a user's and of root's state below a node, after `fill` has put it there:
+    /// each owner's containers, and the faults.
     fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>) {
         let node = tempfile::tempdir().unwrap();
-        let (users, roots) = (node.path().join("run/user/70000/crun"), node.path().join("run/user/0/crun"));
+        let (users, roots) = (
+            node.path().join("run/user/70000/crun"),
+            node.path().join("run/user/0/crun"),
+        );
         fs::create_dir_all(&users).unwrap();
         fs::create_dir_all(&roots).unwrap();
         fill(&users, &roots);
         // A user's directory comes first, and costs root's nothing.
         let found = containers(&[users, roots]);
-        let of = |user: u32| found.iter().flatten().filter(|container| container.owner == user).count();
+        let of = |user: u32| {
+            found
+                .iter()
+                .flatten()
+                .filter(|container| container.owner == user)
+                .count()
+        };
         let faults = found.iter().filter_map(|found| found.as_ref().err());
-        let faults = faults.map(|fault| fault.to_string().replace(node.path().to_str().unwrap(), "…")).collect();
+        let faults = faults
+            .map(|fault| {
+                fault
+                    .to_string()
+                    .replace(node.path().to_str().unwrap(), "…")
+            })
+            .collect();
         (of(70_000), of(0), faults)
     }
 
@@ -545,7 +776,9 @@ mod tests {
             return;
         }
         let padded = format!("{CRUN}{}", " ".repeat(60 << 10));
-        let told = told_by_owner(|users, _| (0..500).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes())));
+        let told = told_by_owner(|users, _| {
+            (0..500).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes()))
+        });
         assert_eq!(told, (500, 0, Vec::new()));
     }
 
@@ -578,49 +811,97 @@ mod tests {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        let (padded, half) = (CRUN.to_owned() + &" ".repeat(7 << 20), CRUN.to_owned() + &" ".repeat(4 << 20));
+        let (padded, half) = (
+            CRUN.to_owned() + &" ".repeat(7 << 20),
+            CRUN.to_owned() + &" ".repeat(4 << 20),
+        );
         let (count, _, faults) = told_by_owner(|users, _| {
             (0..9).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes()));
             put(users, "d/status", half.as_bytes());
             put(users, "e/status", CRUN.as_bytes());
         });
         assert_eq!((count, faults.len()), (9, 1));
-        assert!(faults[0].ends_with("at least 2 of them cannot be told"), "{faults:?}");
+        assert!(
+            faults[0].ends_with("at least 2 of them cannot be told"),
+            "{faults:?}"
+        );
     }
 
     #[test]
     fn a_process_is_alive_when_it_began_when_its_container_did() {
-        let line = b"41 (a) Z (b) S 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332";
+        let line =
+            b"41 (a) Z (b) S 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332";
         assert_eq!(begun(line), Some(188_572));
-        assert_eq!(begun(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332"), None);
-        let first_thread_has_ended = b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 2 0 188572 2322432 332";
+        assert_eq!(
+            begun(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332"),
+            None
+        );
+        let first_thread_has_ended =
+            b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 2 0 188572 2322432 332";
         assert_eq!(begun(first_thread_has_ended), Some(188_572));
         assert_eq!(begun(b"41 (b"), None);
-        let own = InitProcess { pid: std::process::id(), started: None };
+        let own = InitProcess {
+            pid: std::process::id(),
+            started: None,
+        };
         assert!(own.is_alive());
-        assert!(InitProcess { started: own.begun(), ..own }.is_alive());
-        assert!(!InitProcess { started: Some(1), ..own }.is_alive());
-        assert!(!InitProcess { pid: 0, started: None }.is_alive());
+        assert!(
+            InitProcess {
+                started: own.begun(),
+                ..own
+            }
+            .is_alive()
+        );
+        assert!(
+            !InitProcess {
+                started: Some(1),
+                ..own
+            }
+            .is_alive()
+        );
+        assert!(
+            !InitProcess {
+                pid: 0,
+                started: None
+            }
+            .is_alive()
+        );
     }
 
     #[test]
     fn a_container_waits_for_its_start_as_long_as_its_fifo_is_there() {
         let folder = tempfile::tempdir().unwrap();
         for id in ["waits", "runs"] {
-            let text = format!(r#"{{"id":"{id}","init_process_pid":7,"config":{{"labels":["bundle=/b"]}}}}"#);
+            let text = format!(
+                r#"{{"id":"{id}","init_process_pid":7,"config":{{"labels":["bundle=/b"]}}}}"#
+            );
             put(folder.path(), &format!("{id}/state.json"), text.as_bytes());
         }
         put(folder.path(), "waits/exec.fifo", b"");
         let found = containers(&[folder.path().to_owned()]);
-        let told: Vec<_> = found.iter().flatten().map(|container| (container.id.as_str(), container.waits_for_start())).collect();
+        let told: Vec<_> = found
+            .iter()
+            .flatten()
+            .map(|container| (container.id.as_str(), container.waits_for_start()))
+            .collect();
         assert_eq!(told, [("runs", false), ("waits", true)]);
     }
 
     #[test]
     fn the_settings_roots_come_after_the_usual_ones_once() {
-        let roots = roots(Path::new("/"), Whose::Everybodys, &[PathBuf::from("/run/runc"), PathBuf::from("/srv/runc")]);
+        let roots = roots(
+            Path::new("/"),
+            Whose::Everybodys,
+            &[PathBuf::from("/run/runc"), PathBuf::from("/srv/runc")],
+        );
         assert_eq!(roots[..4], ROOTS.map(PathBuf::from));
-        assert_eq!(roots.iter().filter(|root| root.ends_with("run/runc")).count(), 1);
+        assert_eq!(
+            roots
+                .iter()
+                .filter(|root| root.ends_with("run/runc"))
+                .count(),
+            1
+        );
         assert_eq!(roots.last().unwrap(), Path::new("/srv/runc"));
     }
 
@@ -629,8 +910,17 @@ mod tests {
         let node = tempfile::tempdir().unwrap();
         fs::create_dir_all(node.path().join("run/user/70000")).unwrap();
         let own = user_folders(node.path(), Whose::Own);
-        assert_eq!(own, [node.path().join("run/user").join(nix::unistd::geteuid().to_string())]);
-        assert_eq!(user_folders(node.path(), Whose::Everybodys), [node.path().join("run/user/70000")]);
+        assert_eq!(
+            own,
+            [node
+                .path()
+                .join("run/user")
+                .join(nix::unistd::geteuid().to_string())]
+        );
+        assert_eq!(
+            user_folders(node.path(), Whose::Everybodys),
+            [node.path().join("run/user/70000")]
+        );
         let theirs = node.path().join("run/user/70000/crun");
         assert!(roots(node.path(), Whose::Everybodys, &[]).contains(&theirs));
         assert!(!roots(node.path(), Whose::Own, &[]).contains(&theirs));

@@ -1,8 +1,9 @@
 //! Opens the engines' stores of a node.
 //!
-//! For people, who name a container or an image and no engine. In: the places where stores may be, the usual ones and the settings'. Out: those that
-//! are there, opened, each with its engine's word; and what is wrong with those that are there and cannot be read. A store of a rootless engine is
-//! its user's, and so is whatever it says. Not checked: whether the engine runs.
+//! For people, who name a container or an image and no engine. In: the places where stores may be,
+//! the usual ones and the settings'. Out: those that are there, opened, each with its engine's
+//! word; and what is wrong with those that are there and cannot be read. A store of a rootless
+//! engine is its user's, and so is whatever it says. Not checked: whether the engine runs.
 
 mod records;
 
@@ -43,8 +44,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Whether a container with this bundle can be this store's, by the shape of the bundle's path: IDs that people choose, as with ctr, stand in
-    /// more than one namespace. What a user's store says is about his containers alone.
+    /// Whether a container with this bundle can be this store's, by the shape of the bundle's path:
+    /// IDs that people choose, as with ctr, stand in more than one namespace. What a user's store
+    /// says is about his containers alone.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
         if self.owner != 0 && self.owner != running.owner {
@@ -52,7 +54,9 @@ impl Store {
         }
         let is_storage = self.engine == Engine::ContainersStorage;
         match engine::place_of(&running.bundle, &running.id) {
-            Place::Task { namespace, .. } => !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace),
+            Place::Task { namespace, .. } => {
+                !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace)
+            }
             Place::Storage { .. } => is_storage,
             Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => true,
         }
@@ -61,8 +65,15 @@ impl Store {
 
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.engine, name(&self.place.to_string_lossy()))?;
-        self.namespace.iter().try_for_each(|namespace| write!(f, ", namespace {}", name(namespace)))
+        write!(
+            f,
+            "{} in {}",
+            self.engine,
+            name(&self.place.to_string_lossy())
+        )?;
+        self.namespace
+            .iter()
+            .try_for_each(|namespace| write!(f, ", namespace {}", name(namespace)))
     }
 }
 
@@ -81,10 +92,18 @@ impl Stores {
     pub fn open(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
         // First, lest a user's link to a store stands for it.
-        let docker: Vec<PathBuf> = places.docker.iter().filter(|root| stores.is_open(root)).cloned().collect();
+        let docker: Vec<PathBuf> = places
+            .docker
+            .iter()
+            .filter(|root| stores.is_open(root))
+            .cloned()
+            .collect();
         let mut own_roots = Vec::new();
         add_new(&mut own_roots, &docker, |one, other| is_same(one, other));
-        let data_roots: Rc<[PathBuf]> = own_roots.iter().flat_map(|root| with_remapped(root)).collect();
+        let data_roots: Rc<[PathBuf]> = own_roots
+            .iter()
+            .flat_map(|root| with_remapped(root))
+            .collect();
         let mut namespaces = Vec::new();
         for place in containerds(places, &data_roots) {
             namespaces.extend(stores.namespaces(&place, paths));
@@ -94,21 +113,47 @@ impl Stores {
         }
         for (place, store, name) in namespaces {
             let is_dockers = is_dockers(&name);
-            let engine = if is_dockers { Engine::Docker } else { Engine::Containerd };
+            let engine = if is_dockers {
+                Engine::Docker
+            } else {
+                Engine::Containerd
+            };
             let data_roots = Rc::clone(&data_roots);
-            stores.add(engine, place, Some(name.clone()), Namespace { store, name, is_dockers, data_roots });
+            stores.add(
+                engine,
+                place,
+                Some(name.clone()),
+                Namespace {
+                    store,
+                    name,
+                    is_dockers,
+                    data_roots,
+                },
+            );
         }
-        let named: Vec<StoragePlace> = places.storage.iter().filter(|place| stores.is_open(&place.root)).cloned().collect();
+        let named: Vec<StoragePlace> = places
+            .storage
+            .iter()
+            .filter(|place| stores.is_open(&place.root))
+            .cloned()
+            .collect();
         let mut storage: Vec<StoragePlace> = Vec::new();
-        add_new(&mut storage, &named, |one: &StoragePlace, other| is_same(&one.root, &other.root));
+        add_new(&mut storage, &named, |one: &StoragePlace, other| {
+            is_same(&one.root, &other.root)
+        });
         for place in &storage {
             if let Err(error) = fs::metadata(place.root.join("."))
                 && error.kind() == io::ErrorKind::PermissionDenied
             {
-                stores.faults.push(Unknown::File(FileError::Io(place.root.clone(), error)).into());
+                stores
+                    .faults
+                    .push(Unknown::File(FileError::Io(place.root.clone(), error)).into());
                 continue;
             }
-            let opened = storage::Store::open(&place.root, place.run_root.as_deref().unwrap_or(&place.root));
+            let opened = storage::Store::open(
+                &place.root,
+                place.run_root.as_deref().unwrap_or(&place.root),
+            );
             if let Some(store) = stores.there(opened) {
                 stores.add(Engine::ContainersStorage, place.root.clone(), None, store);
             }
@@ -116,39 +161,83 @@ impl Stores {
         stores
     }
 
-    fn add(&mut self, engine: Engine, place: PathBuf, namespace: Option<String>, records: impl Records + 'static) {
+    fn add(
+        &mut self,
+        engine: Engine,
+        place: PathBuf,
+        namespace: Option<String>,
+        records: impl Records + 'static,
+    ) {
         let owner = owner(&place).unwrap_or(u32::MAX);
-        self.open.push(Store { engine, place, namespace, owner, records: Box::new(records) });
+        self.open.push(Store {
+            engine,
+            place,
+            namespace,
+            owner,
+            records: Box::new(records),
+        });
     }
 
-    /// Whether a place may be looked into: no link of a user's leads from his home to anywhere else.
+    /// Whether a place may be looked into: no link of a user's leads from his home to anywhere
+    /// else.
     fn is_open(&mut self, place: &Path) -> bool {
         match owner(place) {
             Ok(_) => true,
             Err(error) => {
-                self.faults.extend((!error.is_absent()).then(|| Unknown::File(error).into()));
+                self.faults
+                    .extend((!error.is_absent()).then(|| Unknown::File(error).into()));
                 false
             }
         }
     }
 
-    fn add_docker(&mut self, data_root: PathBuf, namespaces: &[(PathBuf, Rc<containerd::Store>, String)]) {
+    fn add_docker(
+        &mut self,
+        data_root: PathBuf,
+        namespaces: &[(PathBuf, Rc<containerd::Store>, String)],
+    ) {
         let graph = self.there(GraphStore::open(&data_root));
         // Without a graph driver's store it may still be Docker's, with its images in containerd's.
         if graph.is_some() || data_root.join("containers").is_dir() {
             // Docker may have been told of another namespace than its usual ones.
-            let namespaces = namespaces.iter().map(|(_, store, name)| (Rc::clone(store), name.clone())).collect();
+            let namespaces = namespaces
+                .iter()
+                .map(|(_, store, name)| (Rc::clone(store), name.clone()))
+                .collect();
             let owner = owner(&data_root).unwrap_or(u32::MAX);
-            self.add(Engine::Docker, data_root.clone(), None, Docker { data_root, graph, owner, namespaces });
+            self.add(
+                Engine::Docker,
+                data_root.clone(),
+                None,
+                Docker {
+                    data_root,
+                    graph,
+                    owner,
+                    namespaces,
+                },
+            );
         }
     }
 
     /// The namespaces of one containerd, each with its store.
-    fn namespaces(&mut self, place: &ContainerdPlace, paths: &Paths) -> Vec<(PathBuf, Rc<containerd::Store>, String)> {
-        let Some(store) = self.there(containerd::Store::open(&place.root, place.address.as_deref(), paths)) else { return Vec::new() };
+    fn namespaces(
+        &mut self,
+        place: &ContainerdPlace,
+        paths: &Paths,
+    ) -> Vec<(PathBuf, Rc<containerd::Store>, String)> {
+        let Some(store) = self.there(containerd::Store::open(
+            &place.root,
+            place.address.as_deref(),
+            paths,
+        )) else {
+            return Vec::new();
+        };
         let names = self.there(store.namespaces()).unwrap_or_default();
         let store = Rc::new(store);
-        names.into_iter().map(|name| (place.root.clone(), Rc::clone(&store), name)).collect()
+        names
+            .into_iter()
+            .map(|name| (place.root.clone(), Rc::clone(&store), name))
+            .collect()
     }
 
     /// What is there; a fault that is no absence is kept.
@@ -163,21 +252,38 @@ impl Stores {
     }
 }
 
-/// The containerds of a node: those at their places, and one that dockerd started for itself below each data root.
+/// The containerds of a node: those at their places, and one that dockerd started for itself below
+/// each data root.
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
     // Two with one root are one store, whichever state each has.
     let mut containerds = Vec::new();
-    add_new(&mut containerds, &places.containerd, |one: &ContainerdPlace, other: &ContainerdPlace| is_same(&one.root, &other.root));
-    let own = data_roots.iter().map(|root| ContainerdPlace { root: root.join("containerd/daemon"), state: None, address: None });
-    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| is_same(&one.root, &other.root));
+    add_new(
+        &mut containerds,
+        &places.containerd,
+        |one: &ContainerdPlace, other: &ContainerdPlace| is_same(&one.root, &other.root),
+    );
+    let own = data_roots.iter().map(|root| ContainerdPlace {
+        root: root.join("containerd/daemon"),
+        state: None,
+        address: None,
+    });
+    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| {
+        is_same(&one.root, &other.root)
+    });
     containerds
 }
 
-/// The user whose word a store is: where it lies in a home, as a rootless engine's does, the owner of that; root else, whoever owns the disk that root put
-/// it on.
+/// The user whose word a store is: where it lies in a home, as a rootless engine's does, the owner
+/// of that; root else, whoever owns the disk that root put it on.
 fn owner(place: &Path) -> Result<u32, FileError> {
-    let is_in_a_home = place.ancestors().any(|above| USERS.iter().any(|below| above.ends_with(below)));
-    if is_in_a_home { Folder::open(place).map(|directory| directory.owner()) } else { Ok(0) }
+    let is_in_a_home = place
+        .ancestors()
+        .any(|above| USERS.iter().any(|below| above.ends_with(below)));
+    if is_in_a_home {
+        Folder::open(place).map(|directory| directory.owner())
+    } else {
+        Ok(0)
+    }
 }
 
 /// Whether two paths name one store: a link may lead from one to the other.
@@ -185,11 +291,18 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || file::is_same_folder(one, other)
 }
 
-/// A data root of Docker, and the folders in it that belong to user-namespace remapping, `<uid>.<gid>`.
+/// A data root of Docker, and the folders in it that belong to user-namespace remapping,
+/// `<uid>.<gid>`.
 fn with_remapped(root: &Path) -> Vec<PathBuf> {
-    let is_remapped = |name: &str| name.split_once('.').is_some_and(|(uid, gid)| is_number(uid) && is_number(gid));
+    let is_remapped = |name: &str| {
+        name.split_once('.')
+            .is_some_and(|(uid, gid)| is_number(uid) && is_number(gid))
+    };
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut roots: Vec<_> = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_remapped)).map(|entry| entry.path()).collect();
+    let mut roots: Vec<_> = entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_remapped))
+        .map(|entry| entry.path())
+        .collect();
     roots.sort();
     roots.insert(0, root.to_owned());
     roots
@@ -212,7 +325,10 @@ mod tests {
             kind: RuntimeKind::Runc,
             root: "/run/runc".into(),
             bundle: "/b".into(),
-            process: InitProcess { pid: 1, started: None },
+            process: InitProcess {
+                pid: 1,
+                started: None,
+            },
             owner,
         }
     }
@@ -223,9 +339,17 @@ mod tests {
             return;
         }
         let top = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(top.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(
+            top.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
         let paths = Paths::below(top.path());
-        let (roots, home, other) = (top.path().join("var"), top.path().join("home"), top.path().join("other"));
+        let (roots, home, other) = (
+            top.path().join("var"),
+            top.path().join("home"),
+            top.path().join("other"),
+        );
         std::fs::create_dir_all(roots.join("containers")).unwrap();
         std::fs::create_dir_all(home.join(USERS[0]).join("containers")).unwrap();
         std::fs::create_dir_all(other.join(".local/share")).unwrap();
@@ -233,12 +357,28 @@ mod tests {
         for place in [&home, &other] {
             chown(place, Some(USER), None).unwrap();
         }
-        let places = Engines { docker: vec![other.join(USERS[0]), home.join(USERS[0]), roots.clone()], ..Engines::default() };
+        let places = Engines {
+            docker: vec![other.join(USERS[0]), home.join(USERS[0]), roots.clone()],
+            ..Engines::default()
+        };
         let stores = Stores::open(&places, &paths);
-        let found: Vec<_> = stores.open.iter().map(|store| (store.place.clone(), store.owner)).collect();
+        let found: Vec<_> = stores
+            .open
+            .iter()
+            .map(|store| (store.place.clone(), store.owner))
+            .collect();
         assert_eq!(found, [(home.join(USERS[0]), USER), (roots, 0)]);
         assert_eq!(stores.faults.len(), 1, "{:?}", stores.faults);
-        let may_have = |owner| stores.open.iter().map(|store| store.may_have(&running(owner))).collect::<Vec<_>>();
-        assert_eq!((may_have(0), may_have(USER), may_have(USER + 1)), (vec![false, true], vec![true, true], vec![false, true]));
+        let may_have = |owner| {
+            stores
+                .open
+                .iter()
+                .map(|store| store.may_have(&running(owner)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (may_have(0), may_have(USER), may_have(USER + 1)),
+            (vec![false, true], vec![true, true], vec![false, true])
+        );
     }
 }

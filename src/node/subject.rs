@@ -1,8 +1,10 @@
 //! Finds the containers and images that a word means, and what each is made of.
 //!
-//! In: what a person typed, the node's stores, and the containers that run. Out: every container with that ID or name, else every image with that
-//! reference, else the one container whose ID begins so; each with its lineage, or why that cannot be told. A running container's is resolved from
-//! its bundle, by the gate's own way; a stopped one's by its engine's record. Names are looked for, never judged by.
+//! In: what a person typed, the node's stores, and the containers that run. Out: every container
+//! with that ID or name, else every image with that reference, else the one container whose ID
+//! begins so; each with its lineage, or why that cannot be told. A running container's is resolved
+//! from its bundle, by the gate's own way; a stopped one's by its engine's record. Names are looked
+//! for, never judged by.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +19,8 @@ use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
 
-/// How long one lineage may take. Nobody's container start waits for it, so it may take longer than at the gate.
+/// How long one lineage may take. Nobody's container start waits for it, so it may take longer than
+/// at the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container or an image of this node.
@@ -25,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Subject {
     /// Which of the two.
     pub kind: Kind,
-    /// Its engine: a container's is the one that made it, where that is known; an image's is its store's.
+    /// Its engine: a container's is the one that made it, where that is known; an image's is its
+    /// store's.
     pub engine: Engine,
     /// Its engine's store; for a container that no store knows, its bundle.
     pub place: PathBuf,
@@ -94,7 +98,11 @@ impl fmt::Display for FindError {
         match self {
             Self::Nothing(word, sought, places) => {
                 write!(f, "cannot find {} {word:?} on this node", sought.words())?;
-                if places.is_empty() { f.write_str(": no engine's store was found") } else { write!(f, " ({})", places.join("; ")) }
+                if places.is_empty() {
+                    f.write_str(": no engine's store was found")
+                } else {
+                    write!(f, " ({})", places.join("; "))
+                }
             }
             Self::Several(word, ids) => {
                 write!(f, "cannot tell which container {word:?} means:")?;
@@ -129,14 +137,25 @@ impl Node<'_> {
     ///
     /// # Errors
     /// [`FindError`] when it means nothing, or too much.
-    pub fn find(&self, word: &str, sought: Sought, faults: &mut Vec<LineageError>) -> Result<Vec<Subject>, FindError> {
+    pub fn find(
+        &self,
+        word: &str,
+        sought: Sought,
+        faults: &mut Vec<LineageError>,
+    ) -> Result<Vec<Subject>, FindError> {
         let containers = match sought {
             Sought::Either | Sought::Container => self.containers(faults),
             Sought::Image => Vec::new(),
         };
-        let called: Vec<_> = containers.iter().filter(|known| known.is_called(word)).collect();
+        let called: Vec<_> = containers
+            .iter()
+            .filter(|known| known.is_called(word))
+            .collect();
         if !called.is_empty() {
-            return Ok(called.into_iter().map(|known| self.container(known)).collect());
+            return Ok(called
+                .into_iter()
+                .map(|known| self.container(known))
+                .collect());
         }
         let images = match sought {
             Sought::Either | Sought::Image => self.images(word, faults),
@@ -145,15 +164,26 @@ impl Node<'_> {
         if !images.is_empty() {
             return Ok(images);
         }
-        let begun: Vec<_> = containers.iter().filter(|known| !word.is_empty() && known.id.as_str().starts_with(word)).collect();
+        let begun: Vec<_> = containers
+            .iter()
+            .filter(|known| !word.is_empty() && known.id.as_str().starts_with(word))
+            .collect();
         match begun[..] {
-            [] => Err(FindError::Nothing(word.to_owned(), sought, self.stores.open.iter().map(ToString::to_string).collect())),
+            [] => Err(FindError::Nothing(
+                word.to_owned(),
+                sought,
+                self.stores.open.iter().map(ToString::to_string).collect(),
+            )),
             [known] => Ok(vec![self.container(known)]),
-            [..] => Err(FindError::Several(word.to_owned(), begun.iter().map(|known| known.id.clone()).collect())),
+            [..] => Err(FindError::Several(
+                word.to_owned(),
+                begun.iter().map(|known| known.id.clone()).collect(),
+            )),
         }
     }
 
-    /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be read.
+    /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be
+    /// read.
     pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
         let mut containers: Vec<Known<'_>> = Vec::new();
         for store in &self.stores.open {
@@ -163,8 +193,14 @@ impl Node<'_> {
                     for stored in stored {
                         faults.extend(stored.unread);
                         containers.push(Known {
-                            running: self.running.iter().find(|running| running.id == stored.id && store.may_have(running)),
-                            unexplained: self.unexplained.iter().find(|one| one.is_of(&stored.id, store)),
+                            running: self
+                                .running
+                                .iter()
+                                .find(|running| running.id == stored.id && store.may_have(running)),
+                            unexplained: self
+                                .unexplained
+                                .iter()
+                                .find(|one| one.is_of(&stored.id, store)),
                             id: stored.id,
                             names: stored.names,
                             asked: stored.image,
@@ -175,8 +211,16 @@ impl Node<'_> {
                 }
             }
         }
-        let is_known = |one: &RunningContainer| containers.iter().any(|known| known.running.is_some_and(|other| std::ptr::eq(one, other)));
-        let strangers: Vec<_> = self.running.iter().filter(|running| !is_known(running)).collect();
+        let is_known = |one: &RunningContainer| {
+            containers
+                .iter()
+                .any(|known| known.running.is_some_and(|other| std::ptr::eq(one, other)))
+        };
+        let strangers: Vec<_> = self
+            .running
+            .iter()
+            .filter(|running| !is_known(running))
+            .collect();
         containers.extend(strangers.into_iter().map(|running| Known {
             id: running.id.clone(),
             names: Vec::new(),
@@ -186,16 +230,35 @@ impl Node<'_> {
             running: Some(running),
             unexplained: None,
         }));
-        let is_known = |one: &Unexplained| containers.iter().any(|known| known.unexplained.is_some_and(|other| std::ptr::eq(one, other)));
-        let unknown: Vec<_> = self.unexplained.iter().filter(|one| !is_known(one)).collect();
+        let is_known = |one: &Unexplained| {
+            containers.iter().any(|known| {
+                known
+                    .unexplained
+                    .is_some_and(|other| std::ptr::eq(one, other))
+            })
+        };
+        let unknown: Vec<_> = self
+            .unexplained
+            .iter()
+            .filter(|one| !is_known(one))
+            .collect();
         containers.extend(unknown.into_iter().filter_map(|one| {
             let id = ContainerId::parse(&one.container.id)?;
-            Some(Known { id, names: Vec::new(), asked: None, engine: None, store: None, running: None, unexplained: Some(one) })
+            Some(Known {
+                id,
+                names: Vec::new(),
+                asked: None,
+                engine: None,
+                store: None,
+                running: None,
+                unexplained: Some(one),
+            })
         }));
         containers
     }
 
-    /// What a container is made of: from its bundle while it runs, as at its start; from its engine's record otherwise.
+    /// What a container is made of: from its bundle while it runs, as at its start; from its
+    /// engine's record otherwise.
     #[must_use]
     pub fn container(&self, known: &Known<'_>) -> Subject {
         let deadline = Instant::now() + PATIENCE;
@@ -204,15 +267,35 @@ impl Node<'_> {
         let (engine, origin) = match (bundle, known.store) {
             (Some(Ok(bundle)), store) => {
                 let place = engine::place(&bundle);
-                let recorded = living.filter(|running| running.owner != 0).and_then(|_| of_user(&bundle, &place, store, deadline));
-                let engine = known.engine.or(store.map(|store| store.engine)).unwrap_or_else(|| lineage::engine(&bundle));
-                (engine, recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)))
+                let recorded = living
+                    .filter(|running| running.owner != 0)
+                    .and_then(|_| of_user(&bundle, &place, store, deadline));
+                let engine = known
+                    .engine
+                    .or(store.map(|store| store.engine))
+                    .unwrap_or_else(|| lineage::engine(&bundle));
+                (
+                    engine,
+                    recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)),
+                )
             }
-            (Some(Err(_)) | None, Some(store)) => (known.engine.unwrap_or(store.engine), store.records.container(&known.id, deadline)),
-            (Some(Err(fault)), None) => (Engine::Unknown, Err(Unknown::Bundle(Box::new(fault)).into())),
+            (Some(Err(_)) | None, Some(store)) => (
+                known.engine.unwrap_or(store.engine),
+                store.records.container(&known.id, deadline),
+            ),
+            (Some(Err(fault)), None) => (
+                Engine::Unknown,
+                Err(Unknown::Bundle(Box::new(fault)).into()),
+            ),
             (None, None) => match known.unexplained {
-                Some(one) => (one.container.engine, Err(Unknown::Bundle(Box::new(one.container.clone())).into())),
-                None => (Engine::Unknown, Err(Unknown::NoRecord("the process of the container", known.place()).into())),
+                Some(one) => (
+                    one.container.engine,
+                    Err(Unknown::Bundle(Box::new(one.container.clone())).into()),
+                ),
+                None => (
+                    Engine::Unknown,
+                    Err(Unknown::NoRecord("the process of the container", known.place()).into()),
+                ),
             },
         };
         let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
@@ -221,7 +304,8 @@ impl Node<'_> {
                 id,
                 names,
                 asked,
-                runs: living.is_some_and(|running| !running.has_not_begun()) || known.unexplained.is_some(),
+                runs: living.is_some_and(|running| !running.has_not_begun())
+                    || known.unexplained.is_some(),
             },
             engine,
             place: known.place(),
@@ -233,9 +317,12 @@ impl Node<'_> {
         let mut images = Vec::new();
         for store in &self.stores.open {
             match store.records.image(reference, Instant::now() + PATIENCE) {
-                Ok(origin) => {
-                    images.push(Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin: Ok(origin) })
-                }
+                Ok(origin) => images.push(Subject {
+                    kind: Kind::Image,
+                    engine: store.engine,
+                    place: store.place.clone(),
+                    origin: Ok(origin),
+                }),
                 Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
                 Err(fault) => faults.push(fault),
             }
@@ -244,27 +331,44 @@ impl Node<'_> {
     }
 }
 
-/// What a user's container is made of, by the record in his store: a rootless engine mounts in a mount namespace of its own, which cannot be seen from
-/// here, be the caller root or the user himself.
-fn of_user(bundle: &Bundle, place: &Place, store: Option<&Store>, deadline: Instant) -> Option<Result<Origin, LineageError>> {
+/// What a user's container is made of, by the record in his store: a rootless engine mounts in a
+/// mount namespace of its own, which cannot be seen from here, be the caller root or the user
+/// himself.
+fn of_user(
+    bundle: &Bundle,
+    place: &Place,
+    store: Option<&Store>,
+    deadline: Instant,
+) -> Option<Result<Origin, LineageError>> {
     match (store, place) {
         (Some(store), _) => Some(store.records.container(&bundle.id, deadline)),
-        (None, Place::Storage { store, .. }) => {
-            Some(storage::Store::open(store, store).and_then(|store| store.container(&bundle.id, deadline)))
+        (None, Place::Storage { store, .. }) => Some(
+            storage::Store::open(store, store)
+                .and_then(|store| store.container(&bundle.id, deadline)),
+        ),
+        (None, Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere) => {
+            None
         }
-        (None, Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere) => None,
     }
 }
 
 impl Known<'_> {
     /// Whether this is its ID or one of its names; Docker writes names with a slash before them.
     fn is_called(&self, word: &str) -> bool {
-        self.id.as_str() == word || self.names.iter().any(|name| name.trim_start_matches('/') == word.trim_start_matches('/'))
+        self.id.as_str() == word
+            || self
+                .names
+                .iter()
+                .any(|name| name.trim_start_matches('/') == word.trim_start_matches('/'))
     }
 
     fn place(&self) -> PathBuf {
         let bundle = || self.running.map(|running| running.bundle.clone());
         let unexplained = || self.unexplained.map(|one| one.container.place.clone());
-        self.store.map(|store| store.place.clone()).or_else(bundle).or_else(unexplained).unwrap_or_default()
+        self.store
+            .map(|store| store.place.clone())
+            .or_else(bundle)
+            .or_else(unexplained)
+            .unwrap_or_default()
     }
 }

@@ -1,16 +1,19 @@
 //! Finds the containers that run without a runtime's state that could be read.
 //!
-//! Engines run containers with other kinds of runtimes, too: virtual machines, sandboxes, runtimes with a form of state of their own. In: the folders in
-//! which containerd's shims and conmon keep one folder for each container. Out: the containers there that neither runc nor crun has state of and that run
-//! all the same. The folders are listed before any state is read: what comes later had state by then, or is found by the next look.
+//! Engines run containers with other kinds of runtimes, too: virtual machines, sandboxes, runtimes
+//! with a form of state of their own. In: the folders in which containerd's shims and conmon keep
+//! one folder for each container. Out: the containers there that neither runc nor crun has state of
+//! and that run all the same. The folders are listed before any state is read: what comes later had
+//! state by then, or is found by the next look.
 //!
 //! | folder | it runs when |
 //! |---|---|
 //! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `init.pid` is a living process, or its shim is alive and not runc's (Kata: no `init.pid`) |
 //! | `<run root>/<driver>-containers/<id>/userdata` | `pidfile` is a living process in a cgroup that bears the container's ID |
 //!
-//! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known from its source alone (`src/runtime/pkg/containerd-shim-v2`). A
-//! user's folders hold what he likes, and cost him no more than lines.
+//! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known
+//! from its source alone (`src/runtime/pkg/containerd-shim-v2`). A user's folders hold what he
+//! likes, and cost him no more than lines.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -28,8 +31,7 @@ use crate::sys::file::{self, Guard};
 use crate::sys::folder;
 
 /// What a container says of itself that no state can be found of.
-const WHY: &str =
-    "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
+const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
 
 /// The most bytes of a small file of a shim's that are read.
 const SMALL: u64 = 4_096;
@@ -37,7 +39,8 @@ const SMALL: u64 = 4_096;
 /// A container that runs, or may run, of which it cannot be told what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unaccounted {
-    /// Its ID, or what stands where it should; empty where a whole folder of state could not be read.
+    /// Its ID, or what stands where it should; empty where a whole folder of state could not be
+    /// read.
     pub id: String,
     /// Its engine.
     pub engine: Engine,
@@ -67,43 +70,78 @@ pub struct Folder {
     place: Place,
 }
 
-/// The folders of all containers, whatever runs them. `users` are the users' runtime folders, in which no more are looked at than a user may have
-/// containers; that there are more goes to `unread`.
+/// The folders of all containers, whatever runs them. `users` are the users' runtime folders, in
+/// which no more are looked at than a user may have containers; that there are more goes to
+/// `unread`.
 #[must_use]
 pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>) -> Vec<Folder> {
     // A user can make any number of them.
     let (mut left, mut told) = (HashMap::new(), HashSet::new());
     let mut below = |folder: &Path| {
-        let Some(user) = runtime_state::user_of(folder) else { return below(folder).collect() };
+        let Some(user) = runtime_state::user_of(folder) else {
+            return below(folder).collect();
+        };
         let left = left.entry(user).or_insert(MOST_CONTAINERS);
         let mut folders: Vec<PathBuf> = below(folder).take(*left + 1).collect();
         if folders.len() > *left {
-            unread.extend(told.insert(user).then(|| StateError::Beyond(folder.to_owned(), user, 1)));
+            unread.extend(
+                told.insert(user)
+                    .then(|| StateError::Beyond(folder.to_owned(), user, 1)),
+            );
             folders.truncate(*left);
         }
         *left -= folders.len();
         folders
     };
-    let states = places.containerd.iter().filter_map(|place| place.state.clone());
+    let states = places
+        .containerd
+        .iter()
+        .filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
     // dockerd's own containerd has its state one folder further down.
-    let tasks = states.flat_map(|state| [state.join("daemon"), state]).map(|state| state.join("io.containerd.runtime.v2.task"));
-    let run_roots = places.storage.iter().filter_map(|place| place.run_root.as_ref());
+    let tasks = states
+        .flat_map(|state| [state.join("daemon"), state])
+        .map(|state| state.join("io.containerd.runtime.v2.task"));
+    let run_roots = places
+        .storage
+        .iter()
+        .filter_map(|place| place.run_root.as_ref());
     let namespaces: Vec<PathBuf> = tasks.flat_map(|tasks| below(&tasks)).collect();
-    let mut found: Vec<Folder> = namespaces.iter().flat_map(|namespace| below(namespace)).filter_map(of).collect();
+    let mut found: Vec<Folder> = namespaces
+        .iter()
+        .flat_map(|namespace| below(namespace))
+        .filter_map(of)
+        .collect();
     let in_run_roots: Vec<PathBuf> = run_roots.flat_map(|root| below(root)).collect();
-    let containers = in_run_roots.iter().filter(|path| path.to_string_lossy().ends_with("-containers"));
-    found.extend(containers.flat_map(|containers| below(containers)).map(|path| path.join("userdata")).filter_map(of));
+    let containers = in_run_roots
+        .iter()
+        .filter(|path| path.to_string_lossy().ends_with("-containers"));
+    found.extend(
+        containers
+            .flat_map(|containers| below(containers))
+            .map(|path| path.join("userdata"))
+            .filter_map(of),
+    );
     found
 }
 
 /// Those of the folders whose container runs and has no state.
 #[must_use]
-pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread: &[StateError]) -> Vec<Unaccounted> {
+pub fn without_state(
+    folders: Vec<Folder>,
+    running: &[RunningContainer],
+    unread: &[StateError],
+) -> Vec<Unaccounted> {
     // A user's state names any bundle; it explains no container of another's.
     let known: HashSet<(&str, Option<String>, u32)> = running
         .iter()
-        .map(|running| (running.id.as_str(), namespace(&engine::place_at(&running.bundle, &running.id)), running.owner))
+        .map(|running| {
+            (
+                running.id.as_str(),
+                namespace(&engine::place_at(&running.bundle, &running.id)),
+                running.owner,
+            )
+        })
         .collect();
     let unread: HashSet<(&str, u32)> = unread
         .iter()
@@ -112,7 +150,9 @@ pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread:
         .collect();
     let is_unknown = |folder: &Folder| {
         let id = folder.id.as_str();
-        let says = |user: u32| known.contains(&(id, namespace(&folder.place), user)) || unread.contains(&(id, user));
+        let says = |user: u32| {
+            known.contains(&(id, namespace(&folder.place), user)) || unread.contains(&(id, user))
+        };
         !says(0) && !says(owner(&folder.path))
     };
     let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
@@ -120,16 +160,22 @@ pub fn without_state(folders: Vec<Folder>, running: &[RunningContainer], unread:
         return Vec::new();
     }
     let shims = other_shims();
-    unknown.into_iter().filter(|folder| folder.runs(&shims)).map(Folder::unaccounted).collect()
+    unknown
+        .into_iter()
+        .filter(|folder| folder.runs(&shims))
+        .map(Folder::unaccounted)
+        .collect()
 }
 
 impl Folder {
     fn runs(&self, shims: &HashSet<String>) -> bool {
         match &self.place {
             Place::Task { .. } => {
-                living(&self.path.join("init.pid")).is_some() || address(&self.path).is_some_and(|own| shims.contains(&own))
+                living(&self.path.join("init.pid")).is_some()
+                    || address(&self.path).is_some_and(|own| shims.contains(&own))
             }
-            Place::Storage { .. } => living(&self.path.join("pidfile")).is_some_and(|pid| is_in_cgroup(pid, self.id.as_str())),
+            Place::Storage { .. } => living(&self.path.join("pidfile"))
+                .is_some_and(|pid| is_in_cgroup(pid, self.id.as_str())),
             Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => false,
         }
     }
@@ -146,8 +192,9 @@ impl Folder {
     }
 }
 
-/// The user whose word what is in a directory is: below `/run/user/<uid>` that one's, whatever a file system of his shows there; nobody's where that
-/// cannot be told, or a link of a user's leads there.
+/// The user whose word what is in a directory is: below `/run/user/<uid>` that one's, whatever a
+/// file system of his shows there; nobody's where that cannot be told, or a link of a user's leads
+/// there.
 pub(super) fn owner(directory: &Path) -> u32 {
     let opened = || folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner());
     runtime_state::user_of(directory).unwrap_or_else(opened)
@@ -165,11 +212,17 @@ pub fn namespace(place: &Place) -> Option<String> {
 /// The folders in a folder; none in one that is not there or cannot be listed.
 fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
 }
 
 fn of(path: PathBuf) -> Option<Folder> {
-    let name = if path.ends_with("userdata") { path.parent()?.file_name() } else { path.file_name() };
+    let name = if path.ends_with("userdata") {
+        path.parent()?.file_name()
+    } else {
+        path.file_name()
+    };
     let id = ContainerId::parse(name?.to_str()?)?;
     let place = engine::place_of(&path, &id);
     Some(Folder { id, path, place })
@@ -186,19 +239,28 @@ fn is_in_cgroup(pid: u32, id: &str) -> bool {
     unexplained::cgroups(pid).contains(id)
 }
 
-/// Where the shim of a folder's container listens: one for all containers of a pod (containerd 1: `address`; since 1.7 also `bootstrap.json`).
+/// Where the shim of a folder's container listens: one for all containers of a pod (containerd 1:
+/// `address`; since 1.7 also `bootstrap.json`).
 fn address(folder: &Path) -> Option<String> {
     small(&folder.join("bootstrap.json")).or_else(|| small(&folder.join("address")))
 }
 
 /// Where those shims listen that are not runc's. A shim works in its first container's folder.
 fn other_shims() -> HashSet<String> {
-    let is_other = |name: &str| name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-");
+    let is_other = |name: &str| {
+        name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-")
+    };
     let processes = processes::all();
-    let others = processes.iter().filter(|process| is_other(process.program()));
-    others.filter_map(|shim| address(&shim.directory()?)).collect()
+    let others = processes
+        .iter()
+        .filter(|process| is_other(process.program()));
+    others
+        .filter_map(|shim| address(&shim.directory()?))
+        .collect()
 }
 
 fn small(path: &Path) -> Option<String> {
-    file::read_text(path, SMALL, Guard::NoLink).ok().filter(|text| !text.is_empty())
+    file::read_text(path, SMALL, Guard::NoLink)
+        .ok()
+        .filter(|text| !text.is_empty())
 }

@@ -1,7 +1,8 @@
 //! Writes every JSON document of these programs.
 //!
-//! In: the body of a document: names in it may be hostile, and JSON escapes its own. Out: text, with the number of the form in it, [`SCHEMA`]: fields may be
-//! added under one number, and it is raised when one goes or means something else.
+//! In: the body of a document: names in it may be hostile, and JSON escapes its own. Out: text,
+//! with the number of the form in it, [`SCHEMA`]: fields may be added under one number, and it is
+//! raised when one goes or means something else.
 
 use serde::Serialize;
 
@@ -18,7 +19,10 @@ struct Document<'a, T> {
 
 impl<'a, T> Document<'a, T> {
     const fn of(body: &'a T) -> Self {
-        Self { schema: SCHEMA, body }
+        Self {
+            schema: SCHEMA,
+            body,
+        }
     }
 }
 
@@ -46,8 +50,14 @@ mod tests {
             text: &'static str,
             inner: Option<Vec<u64>>,
         }
-        let body = Body { text: "a\u{1b}b", inner: Some(vec![u64::MAX]) };
-        assert_eq!(line(&body), r#"{"schema":1,"text":"a\u001bb","inner":[18446744073709551615]}"#);
+        let body = Body {
+            text: "a\u{1b}b",
+            inner: Some(vec![u64::MAX]),
+        };
+        assert_eq!(
+            line(&body),
+            r#"{"schema":1,"text":"a\u001bb","inner":[18446744073709551615]}"#
+        );
         assert_eq!(pretty(&serde_json::json!({})), "{\n  \"schema\": 1\n}");
     }
 }

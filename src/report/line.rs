@@ -1,16 +1,19 @@
 //! How is text made fit for one line that anybody may read: an engine, a terminal, the system log?
 //!
-//! In: names, labels and causes, some of them written by image authors, users or the operating system (hostile). Out: text without line breaks,
-//! terminal escapes or invisible characters, and, where an engine reads it, without the phrases by which engines recognise other failures:
-//! dockerd makes exit status 126 or 127 of some (moby: daemon/errors.go, `setExitCodeFromError`), Podman relabels some (podman:
-//! libpod/oci_util.go, `getOCIRuntimeError`), containerd and CRI-O take some for a container that is gone. Not checked: whether the text is true.
+//! In: names, labels and causes, some of them written by image authors, users or the operating
+//! system (hostile). Out: text without line breaks, terminal escapes or invisible characters, and,
+//! where an engine reads it, without the phrases by which engines recognise other failures: dockerd
+//! makes exit status 126 or 127 of some (moby: daemon/errors.go, `setExitCodeFromError`), Podman
+//! relabels some (podman: libpod/oci_util.go, `getOCIRuntimeError`), containerd and CRI-O take some
+//! for a container that is gone. Not checked: whether the text is true.
 
 use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
 
-/// The most bytes of a line that an engine reads. conmon reads 8191 bytes of standard error, once (conmon: src/config.h, `BUF_SIZE`).
+/// The most bytes of a line that an engine reads. conmon reads 8191 bytes of standard error, once
+/// (conmon: src/config.h, `BUF_SIZE`).
 pub const LONGEST_LINE: usize = 4_000;
 
 /// What engines recognise, in lower case, and what is said instead.
@@ -28,7 +31,8 @@ const RECOGNISED: [(&str, &str); 14] = [
     ("no such process", "process gone"),
     ("no such container", "container unknown"),
     ("not found", "missing"),
-    // May be part of a name, so it is escaped like any other unfit character: the name stays recognisable.
+    // May be part of a name, so it is escaped like any other unfit character: the name stays
+    // recognisable.
     ("executable", "e\\u{78}ecutable"),
 ];
 
@@ -46,15 +50,17 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Whether a character moves the cursor, ends a line, turns the direction of writing, or cannot be seen.
+/// Whether a character moves the cursor, ends a line, turns the direction of writing, or cannot be
+/// seen.
 #[must_use]
 pub fn is_unfit(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A name as it is when it is made of the characters of image references, digests and URLs only; otherwise quoted and escaped, so that nobody
-/// adds words to a line by naming something. At most 300 characters of it.
+/// A name as it is when it is made of the characters of image references, digests and URLs only;
+/// otherwise quoted and escaped, so that nobody adds words to a line by naming something. At most
+/// 300 characters of it.
 #[must_use]
 pub fn name(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+~%?&=#!*$".contains(&byte);
@@ -62,22 +68,33 @@ pub fn name(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     };
-    if !text.is_empty() && text.bytes().all(plain) { cut } else { one_line(&format!("{cut:?}")) }
+    if !text.is_empty() && text.bytes().all(plain) {
+        cut
+    } else {
+        one_line(&format!("{cut:?}"))
+    }
 }
 
-/// A word as a shell takes it, for people who read a command; control characters and the like are escaped.
+/// A word as a shell takes it, for people who read a command; control characters and the like are
+/// escaped.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", one_line(word).replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", one_line(word).replace('\'', r"'\''"))
+    }
 }
 
-/// A line for an engine: [`one_line`], the phrases that engines recognise said otherwise, and cut to [`LONGEST_LINE`].
+/// A line for an engine: [`one_line`], the phrases that engines recognise said otherwise, and cut
+/// to [`LONGEST_LINE`].
 #[must_use]
 pub fn for_engine(text: &str) -> String {
     let mut line = shortened(one_line(text));
     for (phrase, instead) in RECOGNISED {
-        // ASCII lower case keeps every byte's place, so an index into the copy is one into the line. One replacement makes no other phrase.
+        // ASCII lower case keeps every byte's place, so an index into the copy is one into the
+        // line. One replacement makes no other phrase.
         while let Some(start) = line.to_ascii_lowercase().find(phrase) {
             line.replace_range(start..start + phrase.len(), instead);
         }
@@ -94,7 +111,8 @@ fn shortened(mut line: String) -> String {
     line
 }
 
-/// An error and its causes, outermost first, joined by ": ", on one line; the operating system's own errors in our words.
+/// An error and its causes, outermost first, joined by ": ", on one line; the operating system's
+/// own errors in our words.
 #[must_use]
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = own_words(error);
@@ -109,16 +127,25 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
 
 /// What one error says, without its causes.
 fn own_words(error: &(dyn Error + 'static)) -> String {
-    let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-    let errno = number.map(Errno::from_raw).or_else(|| error.downcast_ref::<Errno>().copied());
+    let number = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::raw_os_error);
+    let errno = number
+        .map(Errno::from_raw)
+        .or_else(|| error.downcast_ref::<Errno>().copied());
     match errno {
-        Some(errno) => fault(errno).map_or_else(|| errno.desc().to_ascii_lowercase(), str::to_owned),
+        Some(errno) => {
+            fault(errno).map_or_else(|| errno.desc().to_ascii_lowercase(), str::to_owned)
+        }
         None => error.to_string(),
     }
 }
 
 /// What the operating system's usual faults mean, in words that no engine recognises.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other hundred keep the system's text")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other hundred keep the system's text"
+)]
 const fn fault(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ENOENT => "it is missing",
@@ -143,16 +170,28 @@ mod tests {
 
     #[test]
     fn nobody_breaks_a_line_or_writes_to_the_terminal_through_it() {
-        assert_eq!(one_line("a\nb\u{1b}[2J\u{9b}1m\0"), r"a\u{a}b\u{1b}[2J\u{9b}1m\u{0}");
-        assert_eq!(one_line("a\u{202e}b\u{200b}c\u{2028}d\u{feff}"), r"a\u{202e}b\u{200b}c\u{2028}d\u{feff}");
+        assert_eq!(
+            one_line("a\nb\u{1b}[2J\u{9b}1m\0"),
+            r"a\u{a}b\u{1b}[2J\u{9b}1m\u{0}"
+        );
+        assert_eq!(
+            one_line("a\u{202e}b\u{200b}c\u{2028}d\u{feff}"),
+            r"a\u{202e}b\u{200b}c\u{2028}d\u{feff}"
+        );
         assert_eq!(one_line("Zürich “12” \\ …"), "Zürich “12” \\ …");
     }
 
     #[test]
     fn a_name_adds_no_words() {
         for (text, shown) in [
-            ("docker.io/library/debian:12.4@sha256:ab", "docker.io/library/debian:12.4@sha256:ab"),
-            ("https://example.com/a?b=c&d#e", "https://example.com/a?b=c&d#e"),
+            (
+                "docker.io/library/debian:12.4@sha256:ab",
+                "docker.io/library/debian:12.4@sha256:ab",
+            ),
+            (
+                "https://example.com/a?b=c&d#e",
+                "https://example.com/a?b=c&d#e",
+            ),
             ("", "\"\""),
             ("x; list 999", "\"x; list 999\""),
             ("x, banned by", "\"x, banned by\""),
@@ -166,9 +205,13 @@ mod tests {
 
     #[test]
     fn words_are_told_as_a_shell_takes_them() {
-        for (word, shown) in
-            [("a-b_c=d/e:f", "a-b_c=d/e:f"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("\u{1b}[2J", r"'\u{1b}[2J'")]
-        {
+        for (word, shown) in [
+            ("a-b_c=d/e:f", "a-b_c=d/e:f"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("\u{1b}[2J", r"'\u{1b}[2J'"),
+        ] {
             assert_eq!(shell_word(word), shown);
         }
     }
@@ -176,38 +219,73 @@ mod tests {
     #[test]
     fn no_phrase_that_engines_recognise_is_left() {
         for (text, line) in [
-            ("open /x: No such file or directory (os error 2)", "open /x: no such file (os error 2)"),
-            ("EXECUTABLE file not found in $PATH", "no such program in $PATH"),
-            ("Permission denied, Operation not permitted", "access refused, operation refused"),
-            ("/x is a directory, /y is not a directory, z does not exist", "/x is a folder, /y is not a folder, z is missing"),
-            ("not found, no such process, container not running", "missing, process gone, container stopped"),
+            (
+                "open /x: No such file or directory (os error 2)",
+                "open /x: no such file (os error 2)",
+            ),
+            (
+                "EXECUTABLE file not found in $PATH",
+                "no such program in $PATH",
+            ),
+            (
+                "Permission denied, Operation not permitted",
+                "access refused, operation refused",
+            ),
+            (
+                "/x is a directory, /y is not a directory, z does not exist",
+                "/x is a folder, /y is not a folder, z is missing",
+            ),
+            (
+                "not found, no such process, container not running",
+                "missing, process gone, container stopped",
+            ),
             ("acme/executable:1", r"acme/e\u{78}ecutable:1"),
             ("not\u{200b} found\n", r"not\u{200b} found\u{a}"),
         ] {
             assert_eq!(for_engine(text), line);
             for (phrase, _) in RECOGNISED {
-                assert!(!for_engine(text).to_lowercase().contains(phrase), "{phrase} in {text}");
+                assert!(
+                    !for_engine(text).to_lowercase().contains(phrase),
+                    "{phrase} in {text}"
+                );
             }
         }
         for (_, instead) in RECOGNISED {
-            assert_eq!(for_engine(&format!("x {instead} y")), format!("x {instead} y"), "a replacement is replaced");
+            assert_eq!(
+                for_engine(&format!("x {instead} y")),
+                format!("x {instead} y"),
+                "a replacement is replaced"
+            );
         }
     }
 
     #[test]
     fn a_line_ends_in_good_time_and_between_characters() {
         let line = for_engine(&"ä".repeat(LONGEST_LINE));
-        assert!(line.len() <= LONGEST_LINE && line.ends_with("ä…"), "{} bytes", line.len());
+        assert!(
+            line.len() <= LONGEST_LINE && line.ends_with("ä…"),
+            "{} bytes",
+            line.len()
+        );
         assert_eq!(for_engine(&"a".repeat(LONGEST_LINE)).len(), LONGEST_LINE);
     }
 
     #[test]
     fn causes_are_joined_in_our_own_words() {
-        let missing = FileError::Io("/etc/embargo/keyset".into(), io::Error::from_raw_os_error(libc::ENOENT));
-        assert_eq!(causes(&missing), "cannot read \"/etc/embargo/keyset\": it is missing");
+        let missing = FileError::Io(
+            "/etc/embargo/keyset".into(),
+            io::Error::from_raw_os_error(libc::ENOENT),
+        );
+        assert_eq!(
+            causes(&missing),
+            "cannot read \"/etc/embargo/keyset\": it is missing"
+        );
         let strange = FileError::Io("/x".into(), io::Error::from_raw_os_error(libc::EXDEV));
         assert_eq!(causes(&strange), "cannot read \"/x\": cross-device link");
         assert_eq!(causes(&Errno::EACCES), "access refused");
-        assert_eq!(causes(&FileError::NotText("/x\n".into())), "cannot read \"/x\\n\": not UTF-8");
+        assert_eq!(
+            causes(&FileError::NotText("/x\n".into())),
+            "cannot read \"/x\\n\": not UTF-8"
+        );
     }
 }

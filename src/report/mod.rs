@@ -1,14 +1,18 @@
 //! What do people get to read, and where?
 //!
-//! The one place that prints, for `embargo check` and `embargoctl`; the OCI runtime itself prints only a refusal. The rules:
+//! The one place that prints, for `embargo check` and `embargoctl`; the OCI runtime itself prints
+//! only a refusal. The rules:
 //!
-//! - Standard output carries what was asked for and nothing else, so that it can be piped and parsed.
-//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`, and after it, where there is a remedy, one line
-//!   `hint: <what to do>`. A warning is one line, too.
+//! - Standard output carries what was asked for and nothing else, so that it can be piped and
+//!   parsed.
+//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`,
+//!   and after it, where there is a remedy, one line `hint: <what to do>`. A warning is one line,
+//!   too.
 //! - A reader that goes away (`| head -1`) is no failure.
 //! - The exit status is an [`Exit`], and scripts may rely on it.
 //!
-//! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two streams. Not checked: what the text says.
+//! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two
+//! streams. Not checked: what the text says.
 
 pub mod json;
 pub mod line;
@@ -28,15 +32,19 @@ pub enum Exit {
     Banned,
     /// 2: `exec-patch` found no container that it is about.
     NothingMatched,
-    /// 3: at least one container that `exec-patch` is about is not as it should be, or cannot be found.
+    /// 3: at least one container that `exec-patch` is about is not as it should be, or cannot be
+    /// found.
     NotAllWell,
-    /// 3: `check`, a preview or a dry run could not tell, because something that it takes could not be read.
+    /// 3: `check`, a preview or a dry run could not tell, because something that it takes could not
+    /// be read.
     CouldNotTell,
     /// 4: `check` found nothing that is called so, and could read all that there is.
     NotFound,
-    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from [`Exit::Banned`].
+    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from
+    /// [`Exit::Banned`].
     Usage,
-    /// 75: another run of `exec-patch` is under way, so that it is worth trying again (`EX_TEMPFAIL` of sysexits.h).
+    /// 75: another run of `exec-patch` is under way, so that it is worth trying again
+    /// (`EX_TEMPFAIL` of sysexits.h).
     Blocked,
 }
 
@@ -93,8 +101,8 @@ pub fn hint(text: &str) {
     remark(&format!("hint: {text}"));
 }
 
-/// Writes one line to standard error in one write, so that lines of several processes do not mix. A standard error that cannot be written is
-/// nobody's fault that could be told to anybody.
+/// Writes one line to standard error in one write, so that lines of several processes do not mix. A
+/// standard error that cannot be written is nobody's fault that could be told to anybody.
 pub fn remark(text: &str) {
     write_remark(&mut io::stderr().lock(), text);
 }
@@ -105,7 +113,10 @@ fn write_remark(stream: &mut impl Write, text: &str) {
 }
 
 fn write_result(stream: &mut impl Write, bytes: &[u8], end: &[u8]) -> io::Result<()> {
-    let written = stream.write_all(bytes).and_then(|()| stream.write_all(end)).and_then(|()| stream.flush());
+    let written = stream
+        .write_all(bytes)
+        .and_then(|()| stream.write_all(end))
+        .and_then(|()| stream.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(error),
@@ -132,7 +143,15 @@ mod tests {
 
     #[test]
     fn exit_statuses_are_what_scripts_rely_on() {
-        let codes = [Exit::Clear, Exit::Failed, Exit::Banned, Exit::NothingMatched, Exit::NotAllWell, Exit::CouldNotTell, Exit::NotFound];
+        let codes = [
+            Exit::Clear,
+            Exit::Failed,
+            Exit::Banned,
+            Exit::NothingMatched,
+            Exit::NotAllWell,
+            Exit::CouldNotTell,
+            Exit::NotFound,
+        ];
         assert_eq!(codes.map(Exit::code), [0, 1, 2, 2, 3, 3, 4]);
         assert_eq!([Exit::Usage, Exit::Blocked].map(Exit::code), [64, 75]);
     }
@@ -140,7 +159,12 @@ mod tests {
     #[test]
     fn a_reader_gone_away_is_no_failure_and_a_full_disk_is() {
         assert!(write_result(&mut Broken(ErrorKind::BrokenPipe), b"x", b"\n").is_ok());
-        assert_eq!(write_result(&mut Broken(ErrorKind::StorageFull), b"x", b"\n").unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(
+            write_result(&mut Broken(ErrorKind::StorageFull), b"x", b"\n")
+                .unwrap_err()
+                .kind(),
+            ErrorKind::StorageFull
+        );
     }
 
     #[test]
@@ -149,6 +173,9 @@ mod tests {
         write_result(&mut stream, b"a\nb", b"\n").unwrap();
         write_remark(&mut stream, "c\nd\u{1b}[0m");
         write_remark(&mut Broken(ErrorKind::StorageFull), "lost");
-        assert_eq!(String::from_utf8(stream).unwrap(), "a\nb\nc\\u{a}d\\u{1b}[0m\n");
+        assert_eq!(
+            String::from_utf8(stream).unwrap(),
+            "a\nb\nc\\u{a}d\\u{1b}[0m\n"
+        );
     }
 }

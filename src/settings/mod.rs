@@ -1,9 +1,11 @@
 //! What did the operator decide?
 //!
-//! In: `/etc/embargo/config.toml`, written by configuration management (may be half-written, of another version, replaced by a link or a FIFO). Out:
-//! [`Settings`] with every default filled in, or one error that names the file and the line. Strict, because a misspelt key that is ignored
-//! is a rule that is not kept: unknown keys, wrong types and values out of bounds are errors, and the verdict makes a refusal of them. The one
-//! exception is [`runtime_line`], for calls that are passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
+//! In: `/etc/embargo/config.toml`, written by configuration management (may be half-written, of
+//! another version, replaced by a link or a FIFO). Out: [`Settings`] with every default filled in,
+//! or one error that names the file and the line. Strict, because a misspelt key that is ignored is
+//! a rule that is not kept: unknown keys, wrong types and values out of bounds are errors, and the
+//! verdict makes a refusal of them. The one exception is [`runtime_line`], for calls that are
+//! passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
 //! `packaging/config.toml` explains every key to its reader, and a test keeps it true.
 
 pub mod runtime;
@@ -40,7 +42,8 @@ pub const BREAK_GLASS_MAX: u64 = 86_400;
 pub struct Settings {
     /// Whether refusals are carried out. Default: enforce.
     pub mode: Mode,
-    /// The real runtime, absolute. Default: `runc`, then `crun`, where `PATH` and the usual folders have it.
+    /// The real runtime, absolute. Default: `runc`, then `crun`, where `PATH` and the usual folders
+    /// have it.
     pub runtime: Option<PathBuf>,
     /// Real runtimes that running containers may still belong to, absolute.
     pub former_runtimes: Vec<PathBuf>,
@@ -54,13 +57,15 @@ pub struct Settings {
     pub on_overdue_list: OnOverdueList,
     /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
     pub grace: u64,
-    /// How long after it was written break-glass may stay open, in seconds. Default: [`BREAK_GLASS_MAX`].
+    /// How long after it was written break-glass may stay open, in seconds. Default:
+    /// [`BREAK_GLASS_MAX`].
     pub break_glass_max: u64,
     /// The lowest list version that will do. Default: 0.
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
     pub origin: Option<String>,
-    /// How many of the running containers a list may newly refuse before it is not installed, in percent. Default: [`MAX_IMPACT`].
+    /// How many of the running containers a list may newly refuse before it is not installed, in
+    /// percent. Default: [`MAX_IMPACT`].
     pub max_impact: u8,
     /// When signed patches run without anybody typing it. Default: never.
     pub auto_patch: AutoPatch,
@@ -130,8 +135,8 @@ pub enum OnOverdueList {
     Refuse,
 }
 
-/// Where engines keep their stores and runtimes their state, beside the usual places: for `embargo check`, which starts from no
-/// bundle.
+/// Where engines keep their stores and runtimes their state, beside the usual places: for
+/// `embargo check`, which starts from no bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engines {
     /// Docker's data roots.
@@ -173,7 +178,8 @@ pub enum SettingsError {
     Link(PathBuf),
     /// The file is there and has no byte, as after a crash in the middle of its installation.
     Empty(PathBuf),
-    /// The line (counted from 1) on which a value begins that does not say what a setting must, and what is wrong with it.
+    /// The line (counted from 1) on which a value begins that does not say what a setting must, and
+    /// what is wrong with it.
     Line(PathBuf, usize, String),
 }
 
@@ -192,9 +198,14 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(error) => error.fmt(f),
-            Self::Link(path) => write!(f, "cannot find the settings: the link {path:?} leads nowhere"),
+            Self::Link(path) => write!(
+                f,
+                "cannot find the settings: the link {path:?} leads nowhere"
+            ),
             Self::Empty(path) => write!(f, "cannot use settings {path:?}: the file is empty"),
-            Self::Line(path, number, fault) => write!(f, "cannot use settings {path:?}, line {number}: {fault}"),
+            Self::Line(path, number, fault) => {
+                write!(f, "cannot use settings {path:?}, line {number}: {fault}")
+            }
         }
     }
 }
@@ -208,25 +219,33 @@ impl std::error::Error for SettingsError {
     }
 }
 
-/// Reads the node's settings. `None` when there is no settings file at all: the node is not armed. Anything else that keeps the file from being
-/// read is an error, so that nobody disarms a node by making the file unreadable, and no folder that is linked there and missing does.
+/// Reads the node's settings. `None` when there is no settings file at all: the node is not armed.
+/// Anything else that keeps the file from being read is an error, so that nobody disarms a node by
+/// making the file unreadable, and no folder that is linked there and missing does.
 ///
 /// # Errors
-/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write or put there, and one of more than 64 KiB included.
+/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write or put there, and one
+/// of more than 64 KiB included.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
-    match folder::read_owned(&paths.root, &paths.settings, LARGEST).and_then(|bytes| file::text(bytes, &paths.settings)) {
+    match folder::read_owned(&paths.root, &paths.settings, LARGEST)
+        .and_then(|bytes| file::text(bytes, &paths.settings))
+    {
         Ok(text) => parse(&text, &paths.settings).map(Some),
-        Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => match broken_link(&paths.settings) {
-            Some(link) => Err(SettingsError::Link(link)),
-            None => Ok(None),
-        },
+        Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => {
+            match broken_link(&paths.settings) {
+                Some(link) => Err(SettingsError::Link(link)),
+                None => Ok(None),
+            }
+        }
         Err(error) => Err(SettingsError::File(error)),
     }
 }
 
 /// The symbolic link on the way to a missing file that leads nowhere, if that is why it is missing.
 fn broken_link(missing: &Path) -> Option<PathBuf> {
-    let nearest = missing.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    let nearest = missing
+        .ancestors()
+        .find(|path| path.symlink_metadata().is_ok())?;
     nearest.metadata().is_err().then(|| nearest.to_owned())
 }
 
@@ -240,7 +259,11 @@ pub fn parse(text: &str, path: &Path) -> Result<Settings, SettingsError> {
     }
     let written = toml::from_str::<Written>(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let number = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let number = text.as_bytes()[..start]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         SettingsError::Line(path.to_owned(), number, line::one_line(error.message()))
     })?;
     Ok(written.filled_in())
@@ -256,7 +279,10 @@ impl Settings {
     /// What the settings say about the list.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        Rules { origin: self.origin.clone(), min_version: self.min_version }
+        Rules {
+            origin: self.origin.clone(),
+            min_version: self.min_version,
+        }
     }
 }
 
@@ -320,12 +346,16 @@ impl Written {
             on_missing_list: self.on_missing_list.unwrap_or(OnMissingList::Refuse),
             on_overdue_list: self.on_overdue_list.unwrap_or(OnOverdueList::Admit),
             grace: self.grace.map_or(30 * 86_400, |grace| grace.0),
-            break_glass_max: self.break_glass_max.map_or(BREAK_GLASS_MAX, |longest| longest.0),
+            break_glass_max: self
+                .break_glass_max
+                .map_or(BREAK_GLASS_MAX, |longest| longest.0),
             min_version: self.min_version.unwrap_or(0),
             origin: self.origin.map(|origin| origin.0),
             max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
             auto_patch: self.auto_patch.unwrap_or(AutoPatch::Off),
-            resolve_timeout: self.resolve_timeout.map_or(Duration::from_secs(5), |wait| wait.0),
+            resolve_timeout: self
+                .resolve_timeout
+                .map_or(Duration::from_secs(5), |wait| wait.0),
             engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
         }
     }
@@ -338,27 +368,40 @@ impl WrittenEngines {
             state: place.state.map(|path| path.0),
             address: place.address.map(|path| path.0),
         };
-        let storage = |place: WrittenStorage| StoragePlace { root: place.root.0, run_root: place.run_root.map(|path| path.0) };
+        let storage = |place: WrittenStorage| StoragePlace {
+            root: place.root.0,
+            run_root: place.run_root.map(|path| path.0),
+        };
         Engines {
             docker: plain(self.docker),
-            containerd: self.containerd.map(|few| few.0.into_iter().map(containerd).collect()).unwrap_or_default(),
-            storage: self.storage.map(|few| few.0.into_iter().map(storage).collect()).unwrap_or_default(),
+            containerd: self
+                .containerd
+                .map(|few| few.0.into_iter().map(containerd).collect())
+                .unwrap_or_default(),
+            storage: self
+                .storage
+                .map(|few| few.0.into_iter().map(storage).collect())
+                .unwrap_or_default(),
             runtime_roots: plain(self.runtime_roots),
         }
     }
 }
 
 fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
-    paths.map(|few| few.0.into_iter().map(|path| path.0).collect()).unwrap_or_default()
+    paths
+        .map(|few| few.0.into_iter().map(|path| path.0).collect())
+        .unwrap_or_default()
 }
 
-/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake elsewhere in the file, or a file cut short
-/// after this line, must not stop `kill` or `delete`. `None` when there is no such line that can be trusted and understood. Of a file that [`load`]
+/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake
+/// elsewhere in the file, or a file cut short after this line, must not stop `kill` or `delete`.
+/// `None` when there is no such line that can be trusted and understood. Of a file that [`load`]
 /// accepts it is what that says.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = folder::open_owned(&paths.root, &paths.settings).ok()?;
-    // One read: this stands in front of every call, and a file that is being replaced has another inode.
+    // One read: this stands in front of every call, and a file that is being replaced has another
+    // inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;
     runtime::read(&bytes[..length])

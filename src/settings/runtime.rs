@@ -1,8 +1,10 @@
 //! Reads the real runtime's path from settings of which anything else may be wrong.
 //!
-//! A call that is passed on must reach the same runtime as the `create` before it, also while the file is half written or a value in it makes no sense.
-//! In: the bytes of the settings file. Out: the value of the key `runtime` before the first table, or none. It goes by the tokens of the same parser as
-//! the strict reading, and looks at nothing else: where that accepts a file, both find the same. Where it does not, what can still be read is taken.
+//! A call that is passed on must reach the same runtime as the `create` before it, also while the
+//! file is half written or a value in it makes no sense. In: the bytes of the settings file. Out:
+//! the value of the key `runtime` before the first table, or none. It goes by the tokens of the
+//! same parser as the strict reading, and looks at nothing else: where that accepts a file, both
+//! find the same. Where it does not, what can still be read is taken.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -19,10 +21,12 @@ pub fn read(bytes: &[u8]) -> Option<PathBuf> {
     let text = String::from_utf8_lossy(bytes);
     // A character that stands for bytes that are no text was in no path.
     let is_whole = matches!(text, Cow::Borrowed(_));
-    find(&text).filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
+    find(&text)
+        .filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
 }
 
-/// Reads line by line as long as each line is whole by itself, which nearly all are: what comes behind the one that is looked for costs nothing then.
+/// Reads line by line as long as each line is whole by itself, which nearly all are: what comes
+/// behind the one that is looked for costs nothing then.
 fn find(text: &str) -> Option<PathBuf> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while let Some(line) = rest.split_inclusive('\n').next() {
@@ -46,16 +50,30 @@ fn find_in_any(rest: &str) -> Option<PathBuf> {
     if found.is_some() || faults == 0 {
         return found;
     }
-    // Something that is not closed swallowed it. There is no right answer any more; the line by itself is the best one.
-    let mut lines = rest.lines().take_while(|line| !line.trim_ascii_start().starts_with('['));
+    // Something that is not closed swallowed it. There is no right answer any more; the line by
+    // itself is the best one.
+    let mut lines = rest
+        .lines()
+        .take_while(|line| !line.trim_ascii_start().starts_with('['));
     lines.find_map(|line| scan(line).0)
 }
 
 /// The path in this text, and how many faults of form the text has.
 fn scan(text: &str) -> (Option<PathBuf>, usize) {
     let source = Source::new(text);
-    let (mut scan, mut faults) = (Scan { source, place: Place::Start, opened: 0, faults: 0, found: None }, 0);
-    parser::parse_document(&source.lex().into_vec(), &mut scan, &mut |_: ParseError| faults += 1);
+    let (mut scan, mut faults) = (
+        Scan {
+            source,
+            place: Place::Start,
+            opened: 0,
+            faults: 0,
+            found: None,
+        },
+        0,
+    );
+    parser::parse_document(&source.lex().into_vec(), &mut scan, &mut |_: ParseError| {
+        faults += 1
+    });
     (scan.found, faults + scan.faults + scan.opened)
 }
 
@@ -75,7 +93,8 @@ enum Place {
 struct Scan<'a> {
     source: Source<'a>,
     place: Place,
-    /// Arrays and inline tables that are not closed yet: one at most, as what is in it is passed over.
+    /// Arrays and inline tables that are not closed yet: one at most, as what is in it is passed
+    /// over.
     opened: usize,
     /// Values that are not well formed.
     faults: usize,
@@ -91,7 +110,11 @@ impl Scan<'_> {
     }
 
     fn raw(&self, span: Span, encoding: Option<Encoding>) -> Option<Raw<'_>> {
-        Some(Raw::new_unchecked(self.source.get(span)?.as_str(), encoding, span))
+        Some(Raw::new_unchecked(
+            self.source.get(span)?.as_str(),
+            encoding,
+            span,
+        ))
     }
 
     fn is_runtime(&self, span: Span, encoding: Option<Encoding>) -> bool {
@@ -102,11 +125,18 @@ impl Scan<'_> {
         key == "runtime"
     }
 
-    /// The path that a value is, if it is one. One that is not well formed, as a string that does not end is, counts.
+    /// The path that a value is, if it is one. One that is not well formed, as a string that does
+    /// not end is, counts.
     fn path(&mut self, span: Span, encoding: Option<Encoding>) -> Option<PathBuf> {
         let (mut value, mut fault): (_, Option<ParseError>) = (Cow::Borrowed(""), None);
-        let kind = self.raw(span, encoding)?.decode_scalar(&mut value, &mut fault);
-        let path = if kind == ScalarKind::String { AbsolutePath::try_from(value.into_owned()).ok() } else { None };
+        let kind = self
+            .raw(span, encoding)?
+            .decode_scalar(&mut value, &mut fault);
+        let path = if kind == ScalarKind::String {
+            AbsolutePath::try_from(value.into_owned()).ok()
+        } else {
+            None
+        };
         match fault {
             Some(_) => {
                 self.faults += 1;
@@ -139,7 +169,9 @@ impl EventReceiver for Scan<'_> {
 
     fn simple_key(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
         self.place = match self.place {
-            Place::Start if self.found.is_none() && self.is_runtime(span, encoding) => Place::Runtime,
+            Place::Start if self.found.is_none() && self.is_runtime(span, encoding) => {
+                Place::Runtime
+            }
             Place::Start | Place::Runtime | Place::Other => Place::Other,
             Place::Table => Place::Table,
         };

@@ -1,4 +1,5 @@
-//! What settings may say, what is refused with which line, and that the sample and the manual say the same.
+//! What settings may say, what is refused with which line, and that the sample and the manual say
+//! the same.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
@@ -19,14 +20,24 @@ fn node(bytes: &[u8]) -> (tempfile::TempDir, Paths) {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::below(root.path());
     std::fs::create_dir_all(paths.settings.parent().unwrap()).unwrap();
-    std::io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).create_new(true).open(&paths.settings).unwrap(), bytes).unwrap();
+    std::io::Write::write_all(
+        &mut std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&paths.settings)
+            .unwrap(),
+        bytes,
+    )
+    .unwrap();
     (root, paths)
 }
 
 /// The sample with every key line's mark of a comment taken away.
 fn uncommented() -> String {
     let bare = |line: &'static str| {
-        line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line)
+        line.strip_prefix('#')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
+            .unwrap_or(line)
     };
     SAMPLE.lines().map(bare).collect::<Vec<_>>().join("\n")
 }
@@ -65,7 +76,10 @@ fn the_sample_shows_every_key_and_every_default() {
             state: Some("/run/k3s/containerd".into()),
             address: Some("/run/k3s/containerd/containerd.sock".into()),
         }],
-        storage: vec![StoragePlace { root: "/srv/containers/storage".into(), run_root: Some("/run/srv-containers".into()) }],
+        storage: vec![StoragePlace {
+            root: "/srv/containers/storage".into(),
+            run_root: Some("/run/srv-containers".into()),
+        }],
         runtime_roots: vec!["/run/k3s/runc".into()],
     };
     let expected = Settings {
@@ -79,7 +93,9 @@ fn the_sample_shows_every_key_and_every_default() {
     // The parser's own list of keys: each stands in the sample.
     let keys = fault("no_such_key = 1\n");
     for key in keys.split('`').skip(3).step_by(2) {
-        let shown = uncommented().lines().any(|line| line.starts_with(&format!("{key} = ")) || line == format!("[{key}]"));
+        let shown = uncommented()
+            .lines()
+            .any(|line| line.starts_with(&format!("{key} = ")) || line == format!("[{key}]"));
         assert!(shown, "the sample does not show {key}");
     }
 }
@@ -95,37 +111,101 @@ fn every_decision_can_be_turned() {
     assert_eq!(settings.on_unknown_image, OnUnknownImage::Admit);
     assert_eq!(settings.on_missing_list, OnMissingList::Admit);
     assert_eq!(settings.on_overdue_list, OnOverdueList::Refuse);
-    assert_eq!((settings.grace, settings.max_impact, settings.auto_patch), (43_200, 0, AutoPatch::OnInstall));
+    assert_eq!(
+        (settings.grace, settings.max_impact, settings.auto_patch),
+        (43_200, 0, AutoPatch::OnInstall)
+    );
     assert_eq!(settings.break_glass_max, 5_400);
     assert_eq!(settings.resolve_timeout, Duration::from_secs(2));
-    assert_eq!(settings.rules(), Rules { origin: None, min_version: 412 });
+    assert_eq!(
+        settings.rules(),
+        Rules {
+            origin: None,
+            min_version: 412
+        }
+    );
 }
 
 #[test]
 fn a_mistake_is_told_with_its_file_and_line() {
     for (text, line, fault_part) in [
-        ("mode = \"enforce\"\nruntime = \"runc\"\n", 2, "expected an absolute path, not \"runc\""),
-        ("\n\nmod = \"enforce\"\n", 3, "unknown field `mod`, expected one of `mode`, `runtime`"),
-        ("mode = \"enforced\"\n", 1, "unknown variant `enforced`, expected `enforce` or `audit`"),
+        (
+            "mode = \"enforce\"\nruntime = \"runc\"\n",
+            2,
+            "expected an absolute path, not \"runc\"",
+        ),
+        (
+            "\n\nmod = \"enforce\"\n",
+            3,
+            "unknown field `mod`, expected one of `mode`, `runtime`",
+        ),
+        (
+            "mode = \"enforced\"\n",
+            1,
+            "unknown variant `enforced`, expected `enforce` or `audit`",
+        ),
         ("mode = true\n", 1, ""),
-        ("# x\ngrace = 30\n", 2, "invalid type: integer `30`, expected a string"),
-        ("grace = \"30\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"30\""),
-        ("break_glass_max = \"1 day\"\n", 1, "expected a time such as \"30d\", at most \"3650d\", not \"1 day\""),
-        ("auto_patch = \"always\"\n", 1, "unknown variant `always`, expected `off` or `on-install`"),
-        ("max_impact = 50\n", 1, "invalid type: integer `50`, expected a string"),
-        ("max_impact = \"150%\"\n", 1, "expected a share such as \"50%\", at most \"100%\", not \"150%\""),
-        ("min_version = -1\n", 1, "invalid value: integer `-1`, expected u64"),
+        (
+            "# x\ngrace = 30\n",
+            2,
+            "invalid type: integer `30`, expected a string",
+        ),
+        (
+            "grace = \"30\"\n",
+            1,
+            "expected a time such as \"30d\", at most \"3650d\", not \"30\"",
+        ),
+        (
+            "break_glass_max = \"1 day\"\n",
+            1,
+            "expected a time such as \"30d\", at most \"3650d\", not \"1 day\"",
+        ),
+        (
+            "auto_patch = \"always\"\n",
+            1,
+            "unknown variant `always`, expected `off` or `on-install`",
+        ),
+        (
+            "max_impact = 50\n",
+            1,
+            "invalid type: integer `50`, expected a string",
+        ),
+        (
+            "max_impact = \"150%\"\n",
+            1,
+            "expected a share such as \"50%\", at most \"100%\", not \"150%\"",
+        ),
+        (
+            "min_version = -1\n",
+            1,
+            "invalid value: integer `-1`, expected u64",
+        ),
         ("mode = \"audit\"\nmode = \"enforce\"\n", 2, "duplicate key"),
-        ("former_runtimes = [\n \"/usr/bin/crun\",\n \"crun\",\n]\n", 1, "expected an absolute path, not \"crun\""),
-        ("mode = \"enforce\"\n[engines]\ndockers = []\n", 3, "unknown field `dockers`, expected one of `docker`"),
-        ("[engines]\ncontainerd = [{ address = \"/run/x\" }]\n", 2, "missing field `root`"),
+        (
+            "former_runtimes = [\n \"/usr/bin/crun\",\n \"crun\",\n]\n",
+            1,
+            "expected an absolute path, not \"crun\"",
+        ),
+        (
+            "mode = \"enforce\"\n[engines]\ndockers = []\n",
+            3,
+            "unknown field `dockers`, expected one of `docker`",
+        ),
+        (
+            "[engines]\ncontainerd = [{ address = \"/run/x\" }]\n",
+            2,
+            "missing field `root`",
+        ),
         ("mode = \"enf", 1, "invalid basic string"),
         ("mode = \"enforce\"\nruntime", 2, ""),
         ("\u{1b}[2J = 1\n", 1, ""),
     ] {
         let fault = fault(text);
         let start = format!("cannot use settings \"{PATH}\", line {line}: ");
-        assert!(fault.starts_with(&start) && fault.contains(fault_part) && fault.len() > start.len(), "{text:?}: {fault}");
+        assert!(
+            fault.starts_with(&start) && fault.contains(fault_part) && fault.len() > start.len(),
+            "{text:?}: {fault}"
+        );
         assert!(!fault.chars().any(char::is_control), "{fault:?}");
     }
 }
@@ -138,26 +218,58 @@ fn only_a_missing_file_leaves_a_node_unarmed() {
     let path = format!("{:?}", paths.settings);
 
     std::fs::set_permissions(&paths.settings, PermissionsExt::from_mode(0o666)).unwrap();
-    assert_eq!(reread("writable by all"), format!("cannot trust {path}: owned or writable by another user"));
-    assert_eq!(runtime_line(&paths), None, "nor does a call that is passed on trust it");
+    assert_eq!(
+        reread("writable by all"),
+        format!("cannot trust {path}: owned or writable by another user")
+    );
+    assert_eq!(
+        runtime_line(&paths),
+        None,
+        "nor does a call that is passed on trust it"
+    );
     std::fs::set_permissions(&paths.settings, PermissionsExt::from_mode(0o644)).unwrap();
     let etc = paths.settings.parent().unwrap();
-    for (mode, is_read) in [(0o775, false), (0o757, false), (0o1777, false), (0o700, true), (0o755, true)] {
+    for (mode, is_read) in [
+        (0o775, false),
+        (0o757, false),
+        (0o1777, false),
+        (0o700, true),
+        (0o755, true),
+    ] {
         std::fs::set_permissions(etc, PermissionsExt::from_mode(mode)).unwrap();
-        let expected = if is_read { Ok(()) } else { Err(format!("cannot trust {etc:?}: owned or writable by another user")) };
-        assert_eq!(load(&paths).map(drop).map_err(|error| error.to_string()), expected, "{mode:o}");
+        let expected = if is_read {
+            Ok(())
+        } else {
+            Err(format!(
+                "cannot trust {etc:?}: owned or writable by another user"
+            ))
+        };
+        assert_eq!(
+            load(&paths).map(drop).map_err(|error| error.to_string()),
+            expected,
+            "{mode:o}"
+        );
     }
     std::fs::rename(&paths.settings, root.path().join("real")).unwrap();
     assert!(load(&paths).unwrap().is_none(), "no file at all");
     std::os::unix::fs::symlink(root.path().join("none"), &paths.settings).unwrap();
-    assert_eq!(reread("a link to nothing"), format!("cannot read {path}: it is a symbolic link"));
+    assert_eq!(
+        reread("a link to nothing"),
+        format!("cannot read {path}: it is a symbolic link")
+    );
     std::fs::remove_file(&paths.settings).unwrap();
     nix::unistd::mkfifo(&paths.settings, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert_eq!(reread("a FIFO"), format!("cannot read {path}: not a regular file"));
+    assert_eq!(
+        reread("a FIFO"),
+        format!("cannot read {path}: not a regular file")
+    );
     std::fs::remove_dir_all(paths.settings.parent().unwrap()).unwrap();
     assert!(load(&paths).unwrap().is_none(), "no folder");
     std::os::unix::fs::symlink(root.path().join("real"), paths.settings.parent().unwrap()).unwrap();
-    assert_eq!(reread("a file for a folder"), format!("cannot read {path}: a part of its path is no folder"));
+    assert_eq!(
+        reread("a file for a folder"),
+        format!("cannot read {path}: a part of its path is no folder")
+    );
 }
 
 #[test]
@@ -167,9 +279,18 @@ fn a_link_that_leads_nowhere_does_not_disarm_a_node() {
     std::fs::remove_dir_all(folder).unwrap();
     std::os::unix::fs::symlink(root.path().join("none"), folder).unwrap();
     let error = load(&paths).unwrap_err();
-    assert_eq!((error.to_string(), error.path()), (format!("cannot find the settings: the link {folder:?} leads nowhere"), folder));
+    assert_eq!(
+        (error.to_string(), error.path()),
+        (
+            format!("cannot find the settings: the link {folder:?} leads nowhere"),
+            folder
+        )
+    );
     std::fs::create_dir(root.path().join("none")).unwrap();
-    assert!(load(&paths).unwrap().is_none(), "the folder that it leads to has no settings");
+    assert!(
+        load(&paths).unwrap().is_none(),
+        "the folder that it leads to has no settings"
+    );
 }
 
 #[test]
@@ -183,15 +304,29 @@ fn settings_cut_short_or_of_no_text_or_far_too_large_are_errors() {
     ] {
         let (_root, paths) = node(bytes);
         let told = load(&paths).unwrap_err().to_string();
-        assert!(told.contains(fault) && told.contains("etc/embargo/config.toml\"") && told.len() < 1_000, "{told}");
+        assert!(
+            told.contains(fault)
+                && told.contains("etc/embargo/config.toml\"")
+                && told.len() < 1_000,
+            "{told}"
+        );
     }
 }
 
 #[test]
 fn the_runtime_is_read_alike_by_calls_that_start_something_and_by_those_that_do_not() {
-    for text in [SAMPLE.to_owned(), uncommented(), format!("\u{feff}{}", uncommented()), uncommented().replace('\n', "\r\n")] {
+    for text in [
+        SAMPLE.to_owned(),
+        uncommented(),
+        format!("\u{feff}{}", uncommented()),
+        uncommented().replace('\n', "\r\n"),
+    ] {
         let (_root, paths) = node(text.as_bytes());
-        assert_eq!(runtime_line(&paths), load(&paths).unwrap().unwrap().runtime, "{text}");
+        assert_eq!(
+            runtime_line(&paths),
+            load(&paths).unwrap().unwrap().runtime,
+            "{text}"
+        );
     }
     // No more is read than settings may have.
     let (_root, paths) = node(&[&[b'\n'; 65_535][..], b"runtime = '/a'\n"].concat());
@@ -203,7 +338,12 @@ fn the_runtime_is_read_alike_by_calls_that_start_something_and_by_those_that_do_
 fn the_manual_names_every_key_with_its_default() {
     const PAGE: &str = include_str!("../../packaging/man/embargo-config.toml.5");
     let sample: toml::Table = toml::from_str(&uncommented()).unwrap();
-    let entry = |key: &str| PAGE.lines().find(|line| line.strip_prefix(".It Ic ").is_some_and(|rest| rest.starts_with(&format!("{key} "))));
+    let entry = |key: &str| {
+        PAGE.lines().find(|line| {
+            line.strip_prefix(".It Ic ")
+                .is_some_and(|rest| rest.starts_with(&format!("{key} ")))
+        })
+    };
     let mut keys: Vec<&str> = Vec::new();
     for (key, value) in sample.iter().filter(|(key, _)| *key != "engines") {
         let line = entry(key).unwrap_or_else(|| panic!("{key} is missing"));
@@ -219,10 +359,26 @@ fn the_manual_names_every_key_with_its_default() {
     for (key, places) in sample["engines"].as_table().unwrap() {
         entry(key).unwrap_or_else(|| panic!("engines.{key} is missing"));
         keys.push(key);
-        for field in places.as_array().unwrap().iter().filter_map(toml::Value::as_table).flat_map(toml::Table::keys) {
-            assert!(PAGE.lines().any(|line| line.starts_with(&format!(".Ic {field}"))), "engines.{key}: {field} is missing");
+        for field in places
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(toml::Value::as_table)
+            .flat_map(toml::Table::keys)
+        {
+            assert!(
+                PAGE.lines()
+                    .any(|line| line.starts_with(&format!(".Ic {field}"))),
+                "engines.{key}: {field} is missing"
+            );
         }
     }
-    let told: Vec<_> = PAGE.lines().filter_map(|line| line.strip_prefix(".It Ic ")?.split(' ').next()).collect();
-    assert!(told.iter().all(|key| keys.contains(key)), "{told:?} has more keys than {keys:?}");
+    let told: Vec<_> = PAGE
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ic ")?.split(' ').next())
+        .collect();
+    assert!(
+        told.iter().all(|key| keys.contains(key)),
+        "{told:?} has more keys than {keys:?}"
+    );
 }

@@ -1,16 +1,19 @@
 //! Where does the memory of a program come from that is over in a millisecond?
 //!
-//! From one block, piece after piece; nothing but the newest piece is ever taken back, and the end of the process takes back all. In: requests of the
-//! allocator's interface. Out: memory, from the C library where the block has no room left, so that large input costs what it always cost. It decides
-//! nothing and reads nothing. Worth it because musl's allocator maps and unmaps groups of pages again and again where little memory is in use: with it the
-//! gate makes 48 such calls and takes a fifth longer (Linux 6.18, musl 1.2.5). To keep larger pieces for a second use was tried and saved nothing. Not
-//! for programs that run for long.
+//! From one block, piece after piece; nothing but the newest piece is ever taken back, and the end
+//! of the process takes back all. In: requests of the allocator's interface. Out: memory, from the
+//! C library where the block has no room left, so that large input costs what it always cost. It
+//! decides nothing and reads nothing. Worth it because musl's allocator maps and unmaps groups of
+//! pages again and again where little memory is in use: with it the gate makes 48 such calls and
+//! takes a fifth longer (Linux 6.18, musl 1.2.5). To keep larger pieces for a second use was tried
+//! and saved nothing. Not for programs that run for long.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of the block: twice what a create with a list of ten million takes. Pages that are never touched cost nothing.
+/// Bytes of the block: twice what a create with a list of ten million takes. Pages that are never
+/// touched cost nothing.
 const SIZE: usize = 256 << 10;
 
 /// The alignment of the block, in bytes: a page.
@@ -25,8 +28,9 @@ pub struct Arena {
     used: AtomicUsize,
 }
 
-// SAFETY: `used` alone says who has which bytes, and it changes in one step: no two callers are ever given the same. Who gives bytes back
-// releases them and who takes them acquires them, so that what one thread did with a piece is over before another has it.
+// SAFETY: `used` alone says who has which bytes, and it changes in one step: no two callers are
+// ever given the same. Who gives bytes back releases them and who takes them acquires them, so that
+// what one thread did with a piece is over before another has it.
 #[allow(unsafe_code)]
 unsafe impl Sync for Arena {}
 
@@ -40,21 +44,32 @@ impl Arena {
     /// An arena of which nothing is given away.
     #[must_use]
     pub const fn new() -> Self {
-        Self { block: UnsafeCell::new([0; SIZE]), used: AtomicUsize::new(0) }
+        Self {
+            block: UnsafeCell::new([0; SIZE]),
+            used: AtomicUsize::new(0),
+        }
     }
 
     const fn start(&self) -> *mut u8 {
         self.block.get().cast()
     }
 
-    /// Takes room for `layout` and says where in the block it begins; `None` when there is not enough left.
+    /// Takes room for `layout` and says where in the block it begins; `None` when there is not
+    /// enough left.
     fn take(&self, layout: Layout) -> Option<usize> {
         if layout.align() > ALIGNMENT {
             return None;
         }
         let begin = |used: usize| used.next_multiple_of(layout.align());
-        let take = |used| begin(used).checked_add(layout.size()).filter(|end| *end <= SIZE);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok().map(begin)
+        let take = |used| {
+            begin(used)
+                .checked_add(layout.size())
+                .filter(|end| *end <= SIZE)
+        };
+        self.used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
+            .ok()
+            .map(begin)
     }
 
     /// Where in the block a piece begins; `None` when it came from the C library.
@@ -65,14 +80,20 @@ impl Arena {
 
     /// Moves the end of what is given away from `from` to `to`, if it is there.
     fn move_end(&self, from: usize, to: usize) -> bool {
-        to <= SIZE && self.used.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        to <= SIZE
+            && self
+                .used
+                .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
     }
 }
 
-// Inlined into every place that asks for memory, this would make the program a tenth larger, and more of it would have to be loaded.
+// Inlined into every place that asks for memory, this would make the program a tenth larger, and
+// more of it would have to be loaded.
 #[allow(unsafe_code)]
-// SAFETY: a piece lies within the block, begins at a multiple of its alignment, as the block itself does, and overlaps with no other, because `used`
-// never goes back behind the end of a piece that is not freed. The rest is the C library's.
+// SAFETY: a piece lies within the block, begins at a multiple of its alignment, as the block itself
+// does, and overlaps with no other, because `used` never goes back behind the end of a piece that
+// is not freed. The rest is the C library's.
 unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -89,7 +110,8 @@ unsafe impl GlobalAlloc for Arena {
         match self.place(piece) {
             // Another piece than the newest stays where it is.
             Some(begin) => drop(self.move_end(begin + layout.size(), begin)),
-            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller promises.
+            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller
+            // promises.
             None => unsafe { System.dealloc(piece, layout) },
         }
     }
@@ -97,13 +119,15 @@ unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let Some(begin) = self.place(piece) else {
-            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller promises.
+            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller
+            // promises.
             return unsafe { System.realloc(piece, layout, size) };
         };
         if self.move_end(begin + layout.size(), begin + size) || size <= layout.size() {
             return piece;
         }
-        // SAFETY: the caller promises that the size fits the alignment. The new piece is larger than the old one, and they do not overlap.
+        // SAFETY: the caller promises that the size fits the alignment. The new piece is larger
+        // than the old one, and they do not overlap.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !new.is_null() {
@@ -130,7 +154,10 @@ mod tests {
         for (size, align) in [(1, 1), (3, 8), (5, 1), (64, 64), (1, 4_096), (24, 8)] {
             // SAFETY: no size is zero.
             let piece = unsafe { arena.alloc(layout(size, align)) };
-            assert!(piece.addr() >= end && piece.addr().is_multiple_of(align), "{size} {align}");
+            assert!(
+                piece.addr() >= end && piece.addr().is_multiple_of(align),
+                "{size} {align}"
+            );
             end = piece.addr() + size;
             // SAFETY: the piece has so many bytes.
             unsafe { piece.write_bytes(0xff, size) };
@@ -187,10 +214,17 @@ mod tests {
     #[test]
     fn threads_get_pieces_of_their_own() {
         let arena = Box::new(Arena::new());
-        let take = || (0..1_000).map(|_| arena.take(layout(8, 8)).unwrap()).collect::<Vec<_>>();
+        let take = || {
+            (0..1_000)
+                .map(|_| arena.take(layout(8, 8)).unwrap())
+                .collect::<Vec<_>>()
+        };
         let mut taken = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect::<Vec<_>>()
         });
         taken.sort_unstable();
         assert!(taken.iter().copied().eq((0..32_000).step_by(8)));

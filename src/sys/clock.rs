@@ -1,8 +1,9 @@
 //! What time is it, and how is a time written?
 //!
-//! The clock is read once per process and handed on as a value, so that every rule about time can be tested with any time. Times are whole
-//! seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC text (may be hostile). Not checked: whether the clock is right; that is judged where a
-//! signed time stands beside it.
+//! The clock is read once per process and handed on as a value, so that every rule about time can
+//! be tested with any time. Times are whole seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC
+//! text (may be hostile). Not checked: whether the clock is right; that is judged where a signed
+//! time stands beside it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +23,9 @@ impl Timestamp {
     #[must_use]
     #[allow(clippy::disallowed_methods)] // The one place where the clock is read.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self(since.as_secs().min(LAST))
     }
 
@@ -50,8 +53,9 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds) or a bare `YYYY-MM-DD`, which means its first second. `None` for anything
-    /// else, days that the calendar does not have included.
+    /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds) or a bare `YYYY-MM-DD`, which
+    /// means its first second. `None` for anything else, days that the calendar does not have
+    /// included.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -65,11 +69,15 @@ impl Timestamp {
         (second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
-    /// Reads a time as people and their tools write it: any `date-time` of RFC 3339, section 5.6, with whatever offset, or a bare `YYYY-MM-DD`. Fractions
-    /// of a second are dropped, and a leap second is the first one of the next minute. `None` for anything else, a time without an offset included.
+    /// Reads a time as people and their tools write it: any `date-time` of RFC 3339, section 5.6,
+    /// with whatever offset, or a bare `YYYY-MM-DD`. Fractions of a second are dropped, and a leap
+    /// second is the first one of the next minute. `None` for anything else, a time without an
+    /// offset included.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
-        let Some((start, rest)) = text.as_bytes().split_at_checked(19) else { return Self::parse(text) };
+        let Some((start, rest)) = text.as_bytes().split_at_checked(19) else {
+            return Self::parse(text);
+        };
         let (hour, minute, second) = time_of(&start[11..])?;
         if !matches!(start[10], b'T' | b't' | b' ') || second > 60 {
             return None;
@@ -79,8 +87,13 @@ impl Timestamp {
             b"Z" | b"z" => local,
             [sign @ (b'+' | b'-'), offset @ ..] if offset.len() == 5 && offset[2] == b':' => {
                 let (hours, minutes) = (number(&offset[..2])?, number(&offset[3..])?);
-                let offset = (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
-                if *sign == b'+' { local.checked_sub(offset)? } else { local + offset }
+                let offset =
+                    (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
+                if *sign == b'+' {
+                    local.checked_sub(offset)?
+                } else {
+                    local + offset
+                }
             }
             _ => return None,
         };
@@ -112,15 +125,21 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&text), &"YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD"))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::invalid_value(
+                de::Unexpected::Str(&text),
+                &"YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD",
+            )
+        })
     }
 }
 
 /// The longest span that is read: a hundred years, in milliseconds.
 const LONGEST: u64 = 36_525 * 86_400_000;
 
-/// Reads a span of time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`, `w`, as in `250ms`, `90s`, `15m`, `14d`. Out:
-/// milliseconds. `None` for anything else, more than a hundred years included.
+/// Reads a span of time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`,
+/// `w`, as in `250ms`, `90s`, `15m`, `14d`. Out: milliseconds. `None` for anything else, more than
+/// a hundred years included.
 #[must_use]
 pub fn milliseconds(text: &str) -> Option<u64> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
@@ -134,13 +153,19 @@ pub fn milliseconds(text: &str) -> Option<u64> {
         "w" => 604_800_000,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(unit).filter(|span| *span <= LONGEST)
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit)
+        .filter(|span| *span <= LONGEST)
 }
 
 /// As [`milliseconds`], in whole seconds; `None` for a span that is none.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
-    milliseconds(text).filter(|span| span.is_multiple_of(1_000)).map(|span| span / 1_000)
+    milliseconds(text)
+        .filter(|span| span.is_multiple_of(1_000))
+        .map(|span| span / 1_000)
 }
 
 /// `hh:mm:ss`; the second may be any of two digits.
@@ -148,14 +173,23 @@ fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
     if time[2] != b':' || time[5] != b':' {
         return None;
     }
-    let (hour, minute, second) = (number(&time[..2])?, number(&time[3..5])?, number(&time[6..])?);
+    let (hour, minute, second) = (
+        number(&time[..2])?,
+        number(&time[3..5])?,
+        number(&time[6..])?,
+    );
     (hour < 24 && minute < 60).then_some((hour, minute, second))
 }
 
 /// What is behind the fraction of a second, if there is one.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
-    let Some(fraction) = text.strip_prefix(b".") else { return Some(text) };
-    let digits = fraction.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    let Some(fraction) = text.strip_prefix(b".") else {
+        return Some(text);
+    };
+    let digits = fraction
+        .iter()
+        .take_while(|digit| digit.is_ascii_digit())
+        .count();
     (digits > 0).then(|| &fraction[digits..])
 }
 
@@ -164,12 +198,21 @@ fn days_of(date: &[u8]) -> Option<u64> {
     if date[4] != b'-' || date[7] != b'-' {
         return None;
     }
-    let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..])?);
+    let (year, month, day) = (
+        number(&date[..4])?,
+        number(&date[5..7])?,
+        number(&date[8..])?,
+    );
     if year < 1970 || !(1..=12).contains(&month) || day < 1 {
         return None;
     }
-    // Count from March, so that the leap day is the last of its year (the "days from civil" method of the proleptic Gregorian calendar).
-    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    // Count from March, so that the leap day is the last of its year (the "days from civil" method
+    // of the proleptic Gregorian calendar).
+    let (y, m) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719_468;
     (civil(days) == (year, month, day)).then_some(days)
 }
@@ -183,12 +226,20 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0_u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+    digits.iter().try_fold(0_u64, |sum, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| sum * 10 + u64::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -203,10 +254,17 @@ mod tests {
             ("2026-11-20T14:00:00Z", 1_795_183_200),
             ("9999-12-31T23:59:59Z", super::LAST),
         ] {
-            assert_eq!(Timestamp::parse(text).map(Timestamp::seconds), Some(seconds), "{text}");
+            assert_eq!(
+                Timestamp::parse(text).map(Timestamp::seconds),
+                Some(seconds),
+                "{text}"
+            );
             assert_eq!(Timestamp::from_seconds(seconds).to_string(), text);
         }
-        assert_eq!(Timestamp::parse("2026-11-20"), Timestamp::parse("2026-11-20T00:00:00Z"));
+        assert_eq!(
+            Timestamp::parse("2026-11-20"),
+            Timestamp::parse("2026-11-20T00:00:00Z")
+        );
     }
 
     #[test]
@@ -224,7 +282,10 @@ mod tests {
             assert_eq!(super::duration(text), Some(seconds), "{text}");
             assert_eq!(super::milliseconds(text), Some(seconds * 1_000), "{text}");
         }
-        assert_eq!((super::milliseconds("250ms"), super::duration("250ms")), (Some(250), None));
+        assert_eq!(
+            (super::milliseconds("250ms"), super::duration("250ms")),
+            (Some(250), None)
+        );
         for text in [
             "",
             "s",
@@ -242,7 +303,11 @@ mod tests {
             "9999999999999999w",
             "1\u{b5}",
         ] {
-            assert_eq!((super::milliseconds(text), super::duration(text)), (None, None), "{text}");
+            assert_eq!(
+                (super::milliseconds(text), super::duration(text)),
+                (None, None),
+                "{text}"
+            );
         }
     }
 
@@ -264,7 +329,10 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse_any(text), noon, "{text}");
         }
-        assert_eq!(Timestamp::parse_any("2026-11-20"), Timestamp::parse("2026-11-20"));
+        assert_eq!(
+            Timestamp::parse_any("2026-11-20"),
+            Timestamp::parse("2026-11-20")
+        );
         for text in [
             "",
             "2026-11-20T12:00:00",

@@ -1,7 +1,8 @@
 //! Limits how long somebody waits for work that stands still.
 //!
-//! In: how long nothing may move. Out: whether that time is over, and what is left of it. Work that goes on, however slowly because the machine is
-//! busy, begins to wait anew at each step; all of it together may take [`LONGEST`] times as long. Not done: interrupting a system call. Who waits for
+//! In: how long nothing may move. Out: whether that time is over, and what is left of it. Work that
+//! goes on, however slowly because the machine is busy, begins to wait anew at each step; all of it
+//! together may take [`LONGEST`] times as long. Not done: interrupting a system call. Who waits for
 //! a socket gives it what is left.
 
 use std::cell::Cell;
@@ -24,7 +25,11 @@ impl From<Duration> for Deadline {
     /// Gives up when nothing has moved for so long.
     fn from(patience: Duration) -> Self {
         let now = Instant::now();
-        Self { patience, moved: Cell::new(now), end: now + patience.saturating_mul(LONGEST) }
+        Self {
+            patience,
+            moved: Cell::new(now),
+            end: now + patience.saturating_mul(LONGEST),
+        }
     }
 }
 
@@ -32,7 +37,11 @@ impl From<Instant> for Deadline {
     /// Gives up at this time, whatever moves.
     fn from(end: Instant) -> Self {
         let now = Instant::now();
-        Self { patience: end.saturating_duration_since(now), moved: Cell::new(now), end }
+        Self {
+            patience: end.saturating_duration_since(now),
+            moved: Cell::new(now),
+            end,
+        }
     }
 }
 
@@ -42,7 +51,9 @@ impl Deadline {
     pub fn left(&self) -> Duration {
         let now = Instant::now();
         let idle = now.saturating_duration_since(self.moved.get());
-        self.patience.saturating_sub(idle).min(self.end.saturating_duration_since(now))
+        self.patience
+            .saturating_sub(idle)
+            .min(self.end.saturating_duration_since(now))
     }
 
     /// Whether it is over; if not, the next step may take as long as the one before could.
@@ -86,13 +97,19 @@ mod tests {
         assert!(deadline.is_over());
         assert_eq!(deadline.left(), Duration::ZERO);
         assert!(deadline.is_over(), "and it stays so");
-        let deadline = Deadline { end: Instant::now(), ..Deadline::from(Duration::from_secs(60)) };
+        let deadline = Deadline {
+            end: Instant::now(),
+            ..Deadline::from(Duration::from_secs(60))
+        };
         assert!(deadline.is_over());
     }
 
     #[test]
     fn a_point_in_time_is_not_put_off() {
-        for deadline in [Deadline::from(Instant::now() + Duration::from_millis(300)), Deadline::from(Duration::from_millis(600)).part(2)] {
+        for deadline in [
+            Deadline::from(Instant::now() + Duration::from_millis(300)),
+            Deadline::from(Duration::from_millis(600)).part(2),
+        ] {
             let begun = Instant::now();
             while !deadline.is_over() {
                 assert!(begun.elapsed() < Duration::from_secs(30));

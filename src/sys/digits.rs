@@ -1,6 +1,7 @@
 //! Says whether a text is a number.
 //!
-//! In: a name that an engine or a user chose. Out: whether it is written in decimal digits, with no sign and nothing else. Not checked: how large it is.
+//! In: a name that an engine or a user chose. Out: whether it is written in decimal digits, with no
+//! sign and nothing else. Not checked: how large it is.
 
 /// Whether `text` is at least one decimal digit and nothing else.
 #[must_use]
@@ -14,9 +15,15 @@ mod tests {
 
     #[test]
     fn only_digits_are_a_number() {
-        for (text, is_one) in
-            [("0", true), ("007", true), ("18446744073709551616", true), ("", false), ("-1", false), ("1 ", false), ("\u{661}", false)]
-        {
+        for (text, is_one) in [
+            ("0", true),
+            ("007", true),
+            ("18446744073709551616", true),
+            ("", false),
+            ("-1", false),
+            ("1 ", false),
+            ("\u{661}", false),
+        ] {
             assert_eq!(is_number(text), is_one, "{text:?}");
         }
     }

@@ -1,8 +1,10 @@
-//! How is a file read that somebody else may have written, swapped, cut or replaced by something that is no file?
+//! How is a file read that somebody else may have written, swapped, cut or replaced by something
+//! that is no file?
 //!
-//! In: a path and the largest size that makes sense. Out: its bytes, or one error that names the path and the fault. A FIFO, device or folder is
-//! refused without waiting for it, more than the limit is never read, and descriptors do not leak into the runtime. Not checked: who owns the file,
-//! unless the caller asks with [`Guard`].
+//! In: a path and the largest size that makes sense. Out: its bytes, or one error that names the
+//! path and the fault. A FIFO, device or folder is refused without waiting for it, more than the
+//! limit is never read, and descriptors do not leak into the runtime. Not checked: who owns the
+//! file, unless the caller asks with [`Guard`].
 
 use std::fmt;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -21,11 +23,13 @@ pub enum Guard {
     Any,
     /// The last component must not be a symbolic link.
     NoLink,
-    /// Not a symbolic link, owned by root or by the caller, and writable by nobody else. In a user namespace the host's root is shown as an
-    /// owner without a name, like every other user of the host; there such a file passes, and its folder's owner is all that vouches for it.
+    /// Not a symbolic link, owned by root or by the caller, and writable by nobody else. In a user
+    /// namespace the host's root is shown as an owner without a name, like every other user of the
+    /// host; there such a file passes, and its folder's owner is all that vouches for it.
     Owned,
-    /// Owned by this user, or by root and readable by everybody: what root may read in the name of a user who chose the path. A link is followed, so
-    /// that only the user's own rights keep it from leading further: see [`rights`](super::rights).
+    /// Owned by this user, or by root and readable by everybody: what root may read in the name of
+    /// a user who chose the path. A link is followed, so that only the user's own rights keep it
+    /// from leading further: see [`rights`](super::rights).
     OfUser(u32),
 }
 
@@ -49,7 +53,11 @@ impl FileError {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io(path, _) | Self::NotRegular(path) | Self::TooLarge(path, _) | Self::Unguarded(path) | Self::NotText(path) => path,
+            Self::Io(path, _)
+            | Self::NotRegular(path)
+            | Self::TooLarge(path, _)
+            | Self::Unguarded(path)
+            | Self::NotText(path) => path,
         }
     }
 
@@ -65,8 +73,13 @@ impl fmt::Display for FileError {
         match self {
             Self::Io(path, _) => write!(f, "cannot read {path:?}"),
             Self::NotRegular(path) => write!(f, "cannot read {path:?}: not a regular file"),
-            Self::TooLarge(path, limit) => write!(f, "cannot read {path:?}: larger than {limit} bytes"),
-            Self::Unguarded(path) => write!(f, "cannot trust {path:?}: owned or writable by another user"),
+            Self::TooLarge(path, limit) => {
+                write!(f, "cannot read {path:?}: larger than {limit} bytes")
+            }
+            Self::Unguarded(path) => write!(
+                f,
+                "cannot trust {path:?}: owned or writable by another user"
+            ),
             Self::NotText(path) => write!(f, "cannot read {path:?}: not UTF-8"),
         }
     }
@@ -76,22 +89,28 @@ impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(_, error) => Some(error),
-            Self::NotRegular(_) | Self::TooLarge(..) | Self::Unguarded(_) | Self::NotText(_) => None,
+            Self::NotRegular(_) | Self::TooLarge(..) | Self::Unguarded(_) | Self::NotText(_) => {
+                None
+            }
         }
     }
 }
 
-/// The owner that a user namespace shows where the real one is not mapped into it (Linux: include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
+/// The owner that a user namespace shows where the real one is not mapped into it (Linux:
+/// include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
 const UNMAPPED: u32 = 65_534;
 
-/// Whether this process runs in a user namespace of its own, as rootless engines' runtimes do: its map is not the one of everything.
+/// Whether this process runs in a user namespace of its own, as rootless engines' runtimes do: its
+/// map is not the one of everything.
 fn in_user_namespace() -> bool {
     let mut map = String::new();
-    let read = File::open("/proc/self/uid_map").and_then(|file| file.take(4_096).read_to_string(&mut map));
+    let read =
+        File::open("/proc/self/uid_map").and_then(|file| file.take(4_096).read_to_string(&mut map));
     read.is_ok() && !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Whether this is what a user namespace shows in the place of the host's root, and of every other user that it does not know.
+/// Whether this is what a user namespace shows in the place of the host's root, and of every other
+/// user that it does not know.
 pub(super) fn is_unmapped(user: u32) -> bool {
     user == UNMAPPED && in_user_namespace()
 }
@@ -111,7 +130,11 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if follows && !std::fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io_error)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(io_error)?;
     let facts = file.metadata().map_err(io_error)?;
     if !facts.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
@@ -154,10 +177,13 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
-    // A file of /proc has no size; without room for all of it, it would be read in pieces of 32 bytes and up.
+    // A file of /proc has no size; without room for all of it, it would be read in pieces of 32
+    // bytes and up.
     let room = if size == 0 { limit.min(PAGE) } else { size };
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| FileError::Io(path.to_owned(), error))?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| FileError::Io(path.to_owned(), error))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
@@ -180,33 +206,61 @@ pub fn text(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
-/// Fills `buffer` from `offset` on with what the page cache has: true when it has all of it. Never waits for a disk; false where the file system or the
-/// kernel cannot tell (Linux before 4.14).
+/// Fills `buffer` from `offset` on with what the page cache has: true when it has all of it. Never
+/// waits for a disk; false where the file system or the kernel cannot tell (Linux before 4.14).
 #[must_use]
 #[allow(unsafe_code)]
 pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
-    let Ok(offset) = libc::off_t::try_from(offset) else { return false };
-    let piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let Ok(offset) = libc::off_t::try_from(offset) else {
+        return false;
+    };
+    let piece = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
     // SAFETY: the only piece is `buffer`, which nobody else has while it is written.
-    let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const piece, 1, offset, libc::RWF_NOWAIT) };
+    let count = unsafe {
+        libc::preadv2(
+            file.as_raw_fd(),
+            &raw const piece,
+            1,
+            offset,
+            libc::RWF_NOWAIT,
+        )
+    };
     usize::try_from(count) == Ok(buffer.len())
 }
 
 /// Whether two paths lead to one folder.
 #[must_use]
 pub fn is_same_folder(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_dir).map(|facts| (facts.dev(), facts.ino()));
+    let identity = |path: &Path| {
+        path.metadata()
+            .ok()
+            .filter(std::fs::Metadata::is_dir)
+            .map(|facts| (facts.dev(), facts.ino()))
+    };
     identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
-/// Makes an empty file that marks something as done, and its folder if that is missing. True when nobody had made it before, or nobody can.
+/// Makes an empty file that marks something as done, and its folder if that is missing. True when
+/// nobody had made it before, or nobody can.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
-    let make = || OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+    let make = || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path)
+    };
     let made = match (make(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
             // Whatever the caller's mask, nobody else may write there.
-            DirBuilder::new().mode(0o755).create(folder).and_then(|()| make())
+            DirBuilder::new()
+                .mode(0o755)
+                .create(folder)
+                .and_then(|()| make())
         }
         (made, _) => made,
     };
@@ -220,20 +274,42 @@ mod tests {
     #[test]
     fn a_folder_is_itself_by_whatever_path() {
         let folder = tempfile::tempdir().unwrap();
-        let (real, link, other) = (folder.path().join("real"), folder.path().join("link"), folder.path().join("other"));
+        let (real, link, other) = (
+            folder.path().join("real"),
+            folder.path().join("link"),
+            folder.path().join("other"),
+        );
         std::fs::create_dir(&real).unwrap();
         std::fs::create_dir(&other).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert!(mark(&folder.path().join("file")));
         assert!(mark(&folder.path().join("made/file")));
-        let mode = std::fs::metadata(folder.path().join("made")).unwrap().mode();
+        let mode = std::fs::metadata(folder.path().join("made"))
+            .unwrap()
+            .mode();
         assert_eq!(mode & 0o7022, 0, "{mode:o}");
-        for (path, is_same) in [("real", true), ("link", true), ("link/../real", true), ("other", false), ("file", false), ("none", false)]
-        {
-            assert_eq!(is_same_folder(&real, &folder.path().join(path)), is_same, "{path}");
+        for (path, is_same) in [
+            ("real", true),
+            ("link", true),
+            ("link/../real", true),
+            ("other", false),
+            ("file", false),
+            ("none", false),
+        ] {
+            assert_eq!(
+                is_same_folder(&real, &folder.path().join(path)),
+                is_same,
+                "{path}"
+            );
         }
-        assert!(!is_same_folder(&folder.path().join("none"), &folder.path().join("none")));
-        assert!(!is_same_folder(&folder.path().join("file"), &folder.path().join("file")));
+        assert!(!is_same_folder(
+            &folder.path().join("none"),
+            &folder.path().join("none")
+        ));
+        assert!(!is_same_folder(
+            &folder.path().join("file"),
+            &folder.path().join("file")
+        ));
     }
 
     #[test]
@@ -255,29 +331,56 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::io::Write::write_all(
-            &mut tempfile::NamedTempFile::with_prefix_in("x", folder.path()).unwrap().persist(&path).unwrap(),
+            &mut tempfile::NamedTempFile::with_prefix_in("x", folder.path())
+                .unwrap()
+                .persist(&path)
+                .unwrap(),
             b"12345",
         )
         .unwrap();
         assert_eq!(read(&path, 5, Guard::Owned).unwrap(), b"12345");
-        assert_eq!(read(&path, 4, Guard::Any).unwrap_err().to_string(), format!("cannot read {path:?}: larger than 4 bytes"));
-        assert!(matches!(read(folder.path(), 5, Guard::Any), Err(FileError::NotRegular(_))));
+        assert_eq!(
+            read(&path, 4, Guard::Any).unwrap_err().to_string(),
+            format!("cannot read {path:?}: larger than 4 bytes")
+        );
+        assert!(matches!(
+            read(folder.path(), 5, Guard::Any),
+            Err(FileError::NotRegular(_))
+        ));
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(read(&fifo, 5, Guard::Any), Err(FileError::NotRegular(_))));
+        assert!(matches!(
+            read(&fifo, 5, Guard::Any),
+            Err(FileError::NotRegular(_))
+        ));
         let device = folder.path().join("device");
         // No such device is there: to open it would be another error.
         let number = nix::sys::stat::makedev(511, 0);
-        let made = nix::sys::stat::mknod(&device, nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::S_IRWXU, number);
+        let made = nix::sys::stat::mknod(
+            &device,
+            nix::sys::stat::SFlag::S_IFCHR,
+            nix::sys::stat::Mode::S_IRWXU,
+            number,
+        );
         let to_device = folder.path().join("to-device");
         std::os::unix::fs::symlink(&device, &to_device).unwrap();
         if made.is_ok() {
-            assert!(matches!(read(&to_device, 5, Guard::Any), Err(FileError::NotRegular(_))));
+            assert!(matches!(
+                read(&to_device, 5, Guard::Any),
+                Err(FileError::NotRegular(_))
+            ));
         }
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(read(&link, 5, Guard::Any).is_ok());
-        assert!(matches!(read(&link, 5, Guard::NoLink), Err(FileError::Io(..))));
-        assert!(read(&folder.path().join("none"), 5, Guard::Any).unwrap_err().is_absent());
+        assert!(matches!(
+            read(&link, 5, Guard::NoLink),
+            Err(FileError::Io(..))
+        ));
+        assert!(
+            read(&folder.path().join("none"), 5, Guard::Any)
+                .unwrap_err()
+                .is_absent()
+        );
     }
 }

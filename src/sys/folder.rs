@@ -1,10 +1,12 @@
 //! Whose word is what stands in a folder?
 //!
-//! In: a path, any part of which a user may own and swap while it is walked. Out: the folder, open, with the user whose word everything below it is: root
-//! vouches for what lies in root's folders alone, all the way from `/`, and whoever owns one of them has what is below in his hand, whosever name
-//! a file there bears: he can put a link or another's folder in its place. Each step is taken from the descriptor of the last one, and owners are
-//! asked of what is open, never of a path. Links are followed where root or the caller made them and nobody else could have; there are none in a
-//! user's folder. Not checked: what a file holds.
+//! In: a path, any part of which a user may own and swap while it is walked. Out: the folder, open,
+//! with the user whose word everything below it is: root vouches for what lies in root's folders
+//! alone, all the way from `/`, and whoever owns one of them has what is below in his hand,
+//! whosever name a file there bears: he can put a link or another's folder in its place. Each step
+//! is taken from the descriptor of the last one, and owners are asked of what is open, never of a
+//! path. Links are followed where root or the caller made them and nobody else could have; there
+//! are none in a user's folder. Not checked: what a file holds.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata};
@@ -40,7 +42,8 @@ pub struct Folder {
 pub struct Text {
     /// What it holds.
     pub bytes: Vec<u8>,
-    /// The user whose word it is: root only where root owns the file and every folder on the way to it.
+    /// The user whose word it is: root only where root owns the file and every folder on the way to
+    /// it.
     pub owner: u32,
     /// The user who owns the file itself.
     pub writer: u32,
@@ -50,17 +53,24 @@ impl Folder {
     /// The folder at this path.
     ///
     /// # Errors
-    /// [`FileError::Io`] where there is none, or a link is on the way that is not followed; [`FileError::Unguarded`] where root let others write on the
-    /// way, so that nobody can tell whose word it is.
+    /// [`FileError::Io`] where there is none, or a link is on the way that is not followed;
+    /// [`FileError::Unguarded`] where root let others write on the way, so that nobody can tell
+    /// whose word it is.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::walk(Path::new(beginning(path)), path)
     }
 
-    /// The folder at this path, of which `first` is the beginning that nobody is asked to vouch for.
+    /// The folder at this path, of which `first` is the beginning that nobody is asked to vouch
+    /// for.
     fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::Io(path.to_owned(), error);
-        let mut here =
-            Self { handle: start(first).map_err(failed)?, path: first.to_owned(), owner: 0, handed_over_at: None, shared_at: None };
+        let mut here = Self {
+            handle: start(first).map_err(failed)?,
+            path: first.to_owned(),
+            owner: 0,
+            handed_over_at: None,
+            shared_at: None,
+        };
         here.inherit()?;
         let mut ahead: Vec<OsString> = names(path.strip_prefix(first).unwrap_or(path));
         let mut links = 0;
@@ -76,7 +86,8 @@ impl Folder {
             if links > MOST_LINKS || !here.may_follow(&next).map_err(failed)? {
                 return Err(failed(io::Error::from_raw_os_error(libc::ELOOP)));
             }
-            let target = PathBuf::from(readlinkat(&next, c"").map_err(|errno| failed(errno.into()))?);
+            let target =
+                PathBuf::from(readlinkat(&next, c"").map_err(|errno| failed(errno.into()))?);
             if target.is_absolute() {
                 here.path = beginning(&target).into();
                 here.handle = start(&here.path).map_err(failed)?;
@@ -94,10 +105,19 @@ impl Folder {
     /// As [`Folder::open`].
     pub fn folder(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
-        let handle = step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
+        let handle =
+            step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
         let (handed_over_at, shared_at) = (self.handed_over_at.clone(), self.shared_at.clone());
-        let mut inner = Self { handle, path, owner: self.owner, handed_over_at, shared_at };
-        inner.is_folder().map_err(|error| FileError::Io(inner.path.clone(), error))?;
+        let mut inner = Self {
+            handle,
+            path,
+            owner: self.owner,
+            handed_over_at,
+            shared_at,
+        };
+        inner
+            .is_folder()
+            .map_err(|error| FileError::Io(inner.path.clone(), error))?;
         inner.inherit()?;
         Ok(inner)
     }
@@ -109,8 +129,15 @@ impl Folder {
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Text, FileError> {
         let path = self.path.join(name);
         let failed = |error: io::Error| FileError::Io(path.clone(), error);
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-        let opened = File::from(openat(&self.handle, name, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?);
+        let flags = OFlag::O_RDONLY
+            | OFlag::O_NONBLOCK
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NOCTTY;
+        let opened = File::from(
+            openat(&self.handle, name, flags, Mode::empty())
+                .map_err(|errno| failed(errno.into()))?,
+        );
         let facts = opened.metadata().map_err(failed)?;
         if !facts.is_file() {
             return Err(FileError::NotRegular(path));
@@ -120,7 +147,11 @@ impl Folder {
             return Err(FileError::Unguarded(path));
         }
         let bytes = file::read_opened(opened, facts.len(), &path, limit)?;
-        Ok(Text { bytes, owner, writer: facts.uid() })
+        Ok(Text {
+            bytes,
+            owner,
+            writer: facts.uid(),
+        })
     }
 
     /// Its device and inode: the same for one directory by whatever path.
@@ -128,7 +159,10 @@ impl Folder {
     /// # Errors
     /// [`FileError::Io`].
     pub fn identity(&self) -> Result<(u64, u64), FileError> {
-        let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
+        let facts = self
+            .handle
+            .metadata()
+            .map_err(|error| FileError::Io(self.path.clone(), error))?;
         Ok((facts.dev(), facts.ino()))
     }
 
@@ -167,14 +201,21 @@ impl Folder {
     /// # Errors
     /// [`FileError::Io`].
     pub fn writer(&self) -> Result<u32, FileError> {
-        self.handle.metadata().map(|facts| facts.uid()).map_err(|error| FileError::Io(self.path.clone(), error))
+        self.handle
+            .metadata()
+            .map(|facts| facts.uid())
+            .map_err(|error| FileError::Io(self.path.clone(), error))
     }
 
     /// Makes it its owner's, given whose everything below the last directory was.
     fn inherit(&mut self) -> Result<(), FileError> {
-        let facts = self.handle.metadata().map_err(|error| FileError::Io(self.path.clone(), error))?;
+        let facts = self
+            .handle
+            .metadata()
+            .map_err(|error| FileError::Io(self.path.clone(), error))?;
         let owner = heir(self.owner, facts.uid());
-        // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is his own (inode(7)).
+        // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is
+        // his own (inode(7)).
         let is_shared = facts.is_dir() && others_write(&facts) && facts.mode() & libc::S_ISVTX == 0;
         if owner == 0 && is_shared {
             return Err(FileError::Unguarded(self.path.clone()));
@@ -195,7 +236,11 @@ impl Folder {
     }
 
     fn is_folder(&self) -> io::Result<()> {
-        if self.handle.metadata()?.is_dir() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOTDIR)) }
+        if self.handle.metadata()?.is_dir() {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ENOTDIR))
+        }
     }
 }
 
@@ -214,35 +259,48 @@ fn heir(folder: u32, user: u32) -> u32 {
     }
 }
 
-/// Checks that nobody but root and the caller can put a file into this directory or take one out: they own it and every directory on the way from `root`, the
-/// node's own, and others may write none of them. In a directory on the way the sticky bit keeps what is there; in this one it is no help, since what is missing can be put
-/// there. A directory that is missing has nothing in it.
+/// Checks that nobody but root and the caller can put a file into this directory or take one out:
+/// they own it and every directory on the way from `root`, the node's own, and others may write
+/// none of them. In a directory on the way the sticky bit keeps what is there; in this one it is no
+/// help, since what is missing can be put there. A directory that is missing has nothing in it.
 ///
 /// # Errors
-/// [`FileError::Unguarded`] naming the directory that is at fault, and [`FileError::Io`] when nothing can be told of it.
+/// [`FileError::Unguarded`] naming the directory that is at fault, and [`FileError::Io`] when
+/// nothing can be told of it.
 pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
     let folder = match Folder::walk(root, path) {
         Ok(folder) => folder,
         Err(error) if error.is_absent() => return Ok(()),
         Err(error) => return Err(error),
     };
-    let facts = folder.handle.metadata().map_err(|error| FileError::Io(path.to_owned(), error))?;
+    let facts = folder
+        .handle
+        .metadata()
+        .map_err(|error| FileError::Io(path.to_owned(), error))?;
     if !rights::is_own(folder.owner) {
-        return Err(FileError::Unguarded(folder.handed_over_at.unwrap_or(folder.path)));
+        return Err(FileError::Unguarded(
+            folder.handed_over_at.unwrap_or(folder.path),
+        ));
     }
     // The caller's own directories count as root's do.
     if let Some(shared) = folder.shared_at {
         return Err(FileError::Unguarded(shared));
     }
-    if file::is_owned(&facts) { Ok(()) } else { Err(FileError::Unguarded(folder.path)) }
+    if file::is_owned(&facts) {
+        Ok(())
+    } else {
+        Err(FileError::Unguarded(folder.path))
+    }
 }
 
-/// Opens a regular file that only root and the caller can have put where it is: [`Guard::Owned`], in a directory that is [`owned`].
+/// Opens a regular file that only root and the caller can have put where it is: [`Guard::Owned`],
+/// in a directory that is [`owned`].
 ///
 /// # Errors
 /// [`FileError`], the size limit aside.
 pub fn open_owned(root: &Path, path: &Path) -> Result<(File, u64), FileError> {
-    path.parent().map_or(Ok(()), |directory| owned(root, directory))?;
+    path.parent()
+        .map_or(Ok(()), |directory| owned(root, directory))?;
     file::open(path, Guard::Owned)
 }
 
@@ -262,18 +320,32 @@ fn beginning(path: &Path) -> &'static str {
 
 /// This directory, with whatever links lead to it.
 fn start(path: &Path) -> io::Result<File> {
-    Ok(nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
+    Ok(nix::fcntl::open(
+        path,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map(File::from)?)
 }
 
 /// What is in a folder under this name, a link itself where it is one; neither opened nor followed.
 fn step(folder: &File, name: &OsStr) -> io::Result<File> {
-    Ok(openat(folder, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)?)
+    Ok(openat(
+        folder,
+        name,
+        OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map(File::from)?)
 }
 
 /// The names on a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
-    let mut names: Vec<_> = names.filter(|name| !name.is_empty() && *name != b".").map(|name| OsStr::from_bytes(name).to_owned()).collect();
+    let mut names: Vec<_> = names
+        .filter(|name| !name.is_empty() && *name != b".")
+        .map(|name| OsStr::from_bytes(name).to_owned())
+        .collect();
     names.reverse();
     names
 }
@@ -288,7 +360,15 @@ mod tests {
     const USER: u32 = 70_000;
 
     fn put(path: &Path, text: &[u8]) {
-        io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text).unwrap();
+        io::Write::write_all(
+            &mut std::fs::OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(path)
+                .unwrap(),
+            text,
+        )
+        .unwrap();
     }
 
     fn fault<T: std::fmt::Debug>(result: Result<T, FileError>) -> String {
@@ -306,20 +386,45 @@ mod tests {
         for path in ["real", "link", "link/../real/.", "./link/"] {
             let folder = Folder::open(&top.path().join(path)).unwrap();
             let text = folder.read(OsStr::new("file"), 4).unwrap();
-            assert_eq!((text.bytes, text.owner, text.writer, folder.owner()), (b"text".to_vec(), own, own, own), "{path}");
+            assert_eq!(
+                (text.bytes, text.owner, text.writer, folder.owner()),
+                (b"text".to_vec(), own, own, own),
+                "{path}"
+            );
         }
         let folder = Folder::open(top.path()).unwrap();
         assert_eq!(
             fault(folder.folder(OsStr::new("link"))),
-            format!("cannot read {:?}: a part of its path is no folder", top.path().join("link"))
+            format!(
+                "cannot read {:?}: a part of its path is no folder",
+                top.path().join("link")
+            )
         );
         let real = folder.folder(OsStr::new("real")).unwrap();
-        let names: Vec<_> = real.entries().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = real
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names.len(), 2, "{names:?}");
-        assert_eq!(fault(real.read(OsStr::new("file"), 3)), format!("cannot read {:?}: larger than 3 bytes", top.path().join("real/file")));
+        assert_eq!(
+            fault(real.read(OsStr::new("file"), 3)),
+            format!(
+                "cannot read {:?}: larger than 3 bytes",
+                top.path().join("real/file")
+            )
+        );
         assert!(fault(real.read(OsStr::new("linked"), 4)).ends_with("it is a symbolic link"));
-        assert!(Folder::open(&top.path().join("none")).unwrap_err().is_absent());
-        assert!(Folder::open(&top.path().join("real/file")).unwrap_err().is_absent());
+        assert!(
+            Folder::open(&top.path().join("none"))
+                .unwrap_err()
+                .is_absent()
+        );
+        assert!(
+            Folder::open(&top.path().join("real/file"))
+                .unwrap_err()
+                .is_absent()
+        );
     }
 
     #[test]
@@ -329,7 +434,10 @@ mod tests {
             create_dir(top.path().join(name)).unwrap();
             put(&top.path().join(name).join("file"), name.as_bytes());
         }
-        let folder = Folder::open(top.path()).unwrap().folder(OsStr::new("one")).unwrap();
+        let folder = Folder::open(top.path())
+            .unwrap()
+            .folder(OsStr::new("one"))
+            .unwrap();
         rename(top.path().join("one"), top.path().join("away")).unwrap();
         symlink("other", top.path().join("one")).unwrap();
         assert_eq!(folder.read(OsStr::new("file"), 9).unwrap().bytes, b"one");
@@ -351,11 +459,20 @@ mod tests {
         symlink(path("roots"), path("foreign")).unwrap();
         std::os::unix::fs::lchown(path("foreign"), Some(USER), None).unwrap();
         chown(path("user"), Some(USER), None).unwrap();
-        let text =
-            |name: &str| Folder::open(&path(name)).unwrap().read(OsStr::new("file"), 1).map(|text| (text.owner, text.writer)).unwrap();
+        let text = |name: &str| {
+            Folder::open(&path(name))
+                .unwrap()
+                .read(OsStr::new("file"), 1)
+                .map(|text| (text.owner, text.writer))
+                .unwrap()
+        };
         assert_eq!(text("roots"), (0, 0));
         assert_eq!(text("user/inner"), (USER, 0));
-        assert_eq!(text("user/../roots"), (USER, 0), "what may have been swapped on the way counts");
+        assert_eq!(
+            text("user/../roots"),
+            (USER, 0),
+            "what may have been swapped on the way counts"
+        );
         chown(path("roots/file"), Some(USER), None).unwrap();
         assert_eq!(text("roots"), (USER, USER));
         for link in ["user/link", "foreign"] {
@@ -372,20 +489,36 @@ mod tests {
         assert!(owned(&path).is_ok(), "it is not there");
         std::fs::create_dir_all(&path).unwrap();
         let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        for (bits, is_owned) in [(0o755, true), (0o700, true), (0o555, true), (0o775, false), (0o757, false), (0o1777, false)] {
+        for (bits, is_owned) in [
+            (0o755, true),
+            (0o700, true),
+            (0o555, true),
+            (0o775, false),
+            (0o757, false),
+            (0o1777, false),
+        ] {
             mode(&path, bits);
             assert_eq!(owned(&path).is_ok(), is_owned, "{bits:o}");
         }
-        assert_eq!(fault(owned(&path)), format!("cannot trust {path:?}: owned or writable by another user"));
+        assert_eq!(
+            fault(owned(&path)),
+            format!("cannot trust {path:?}: owned or writable by another user")
+        );
         mode(&path, 0o755);
         put(&path.join("file"), b"text");
         symlink(&path, top.path().join("link")).unwrap();
         for way in [path.clone(), top.path().join("link")] {
-            assert_eq!(read_owned(top.path(), &way.join("file"), 4).unwrap(), b"text");
+            assert_eq!(
+                read_owned(top.path(), &way.join("file"), 4).unwrap(),
+                b"text"
+            );
         }
         mode(&path.join("file"), 0o664);
         let file = path.join("file");
-        assert_eq!(fault(read_owned(top.path(), &file, 4)), format!("cannot trust {file:?}: owned or writable by another user"));
+        assert_eq!(
+            fault(read_owned(top.path(), &file, 4)),
+            format!("cannot trust {file:?}: owned or writable by another user")
+        );
     }
 
     #[test]
@@ -394,14 +527,25 @@ mod tests {
             return;
         }
         let top = tempfile::tempdir().unwrap();
-        let (etc, inner, link) = (top.path().join("etc"), top.path().join("etc/embargo"), top.path().join("link"));
+        let (etc, inner, link) = (
+            top.path().join("etc"),
+            top.path().join("etc/embargo"),
+            top.path().join("link"),
+        );
         std::fs::create_dir_all(&inner).unwrap();
         put(&inner.join("file"), b"text");
         symlink("etc/embargo", &link).unwrap();
-        let named = |path: &Path| format!("cannot trust {path:?}: owned or writable by another user");
+        let named =
+            |path: &Path| format!("cannot trust {path:?}: owned or writable by another user");
         chown(top.path(), Some(USER), None).unwrap();
-        assert_eq!(owned(Path::new("/"), &inner).unwrap_err().to_string(), named(top.path()));
-        assert!(owned(&etc, &inner).is_ok(), "what is above the node's own root is not asked");
+        assert_eq!(
+            owned(Path::new("/"), &inner).unwrap_err().to_string(),
+            named(top.path())
+        );
+        assert!(
+            owned(&etc, &inner).is_ok(),
+            "what is above the node's own root is not asked"
+        );
         chown(top.path(), Some(0), None).unwrap();
         for (owner, group, mode, is_owned) in [
             (0, 0, 0o755, true),
@@ -414,11 +558,21 @@ mod tests {
             chown(&etc, Some(owner), Some(group)).unwrap();
             set_permissions(&etc, Permissions::from_mode(mode)).unwrap();
             for way in [&inner, &link] {
-                let read = read_owned(top.path(), &way.join("file"), 4).map_err(|error| error.to_string());
-                let expected = if is_owned { Ok(b"text".to_vec()) } else { Err(named(&etc)) };
+                let read =
+                    read_owned(top.path(), &way.join("file"), 4).map_err(|error| error.to_string());
+                let expected = if is_owned {
+                    Ok(b"text".to_vec())
+                } else {
+                    Err(named(&etc))
+                };
                 assert_eq!(read, expected, "{owner} {group} {mode:o} {way:?}");
                 // Nor can anybody have taken away what is not there.
-                assert_eq!(read_owned(top.path(), &way.join("none"), 4).unwrap_err().is_absent(), is_owned);
+                assert_eq!(
+                    read_owned(top.path(), &way.join("none"), 4)
+                        .unwrap_err()
+                        .is_absent(),
+                    is_owned
+                );
             }
         }
     }
@@ -431,17 +585,29 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         create_dir(top.path().join("inner")).unwrap();
         put(&top.path().join("inner/file"), b"");
-        for (mode, group, is_trusted) in
-            [(0o755, 0, true), (0o1777, 0, true), (0o775, 0, true), (0o775, USER, false), (0o1775, USER, true), (0o757, 0, false)]
-        {
+        for (mode, group, is_trusted) in [
+            (0o755, 0, true),
+            (0o1777, 0, true),
+            (0o775, 0, true),
+            (0o775, USER, false),
+            (0o1775, USER, true),
+            (0o757, 0, false),
+        ] {
             chown(top.path(), None, Some(group)).unwrap();
             set_permissions(top.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(Folder::open(&top.path().join("inner")).is_ok(), is_trusted, "{mode:o} {group}");
+            assert_eq!(
+                Folder::open(&top.path().join("inner")).is_ok(),
+                is_trusted,
+                "{mode:o} {group}"
+            );
         }
         set_permissions(top.path(), Permissions::from_mode(0o755)).unwrap();
         let inner = Folder::open(&top.path().join("inner")).unwrap();
         set_permissions(top.path().join("inner/file"), Permissions::from_mode(0o666)).unwrap();
-        let expected = format!("cannot trust {:?}: owned or writable by another user", top.path().join("inner/file"));
+        let expected = format!(
+            "cannot trust {:?}: owned or writable by another user",
+            top.path().join("inner/file")
+        );
         assert_eq!(fault(inner.read(OsStr::new("file"), 1)), expected);
     }
 }

@@ -1,8 +1,10 @@
-//! What does a process of ours hand down to another one of ours, and which signals does it hear meanwhile?
+//! What does a process of ours hand down to another one of ours, and which signals does it hear
+//! meanwhile?
 //!
-//! In: a program of ours, what it reads, and two descriptors. Out: a process in a session of its own, so that no terminal's signal reaches it, with one of
-//! them as its descriptor 3 and the other under any number. And the signals of the one who waits, as a descriptor to poll(2). Not checked: what that
-//! program does with them.
+//! In: a program of ours, what it reads, and two descriptors. Out: a process in a session of its
+//! own, so that no terminal's signal reaches it, with one of them as its descriptor 3 and the other
+//! under any number. And the signals of the one who waits, as a descriptor to poll(2). Not checked:
+//! what that program does with them.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -18,50 +20,73 @@ pub const THIRD: i32 = 3;
 /// The lowest number that the other one may get: behind all that a program expects at its start.
 const BEYOND: i32 = 10;
 
-/// Starts `command` in a session of its own, with `third` as its descriptor 3, and `held` under some number, open for as long as it runs.
+/// Starts `command` in a session of its own, with `third` as its descriptor 3, and `held` under
+/// some number, open for as long as it runs.
 ///
 /// # Errors
 /// What the operating system says.
 #[allow(unsafe_code)]
-pub fn start(mut command: Command, third: Option<BorrowedFd<'_>>, held: BorrowedFd<'_>) -> io::Result<Child> {
+pub fn start(
+    mut command: Command,
+    third: Option<BorrowedFd<'_>>,
+    held: BorrowedFd<'_>,
+) -> io::Result<Child> {
     let (third, held) = (third.map(|third| third.as_raw_fd()), held.as_raw_fd());
-    // SAFETY: the closure makes system calls only, allocates nothing and takes no lock; the descriptors are borrowed until `spawn` returns.
+    // SAFETY: the closure makes system calls only, allocates nothing and takes no lock; the
+    // descriptors are borrowed until `spawn` returns.
     unsafe { command.pre_exec(move || hand_down(third, held)) };
     command.spawn()
 }
 
-/// What the new process does before it becomes the program. The lock goes out of the way first: it may be the third itself.
+/// What the new process does before it becomes the program. The lock goes out of the way first: it
+/// may be the third itself.
 #[allow(unsafe_code)]
 fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
-    let done = |result: i32| if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    let done = |result: i32| {
+        if result == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    };
     nix::unistd::setsid()?;
     // SAFETY: copies a descriptor, without the flag that an exec closes it.
     done(unsafe { libc::fcntl(held, libc::F_DUPFD, BEYOND) })?;
     match third {
         // SAFETY: changes a flag of a descriptor.
         Some(THIRD) => done(unsafe { libc::fcntl(THIRD, libc::F_SETFD, 0) }),
-        // SAFETY: copies a descriptor over another one, which is the caller's and closes with the exec, or none.
+        // SAFETY: copies a descriptor over another one, which is the caller's and closes with the
+        // exec, or none.
         Some(third) => done(unsafe { libc::dup2(third, THIRD) }),
         None => Ok(()),
     }
 }
 
-/// From now on SIGCHLD, SIGHUP, SIGINT and SIGTERM do nothing but can be read from the descriptor that it returns. Threads that are started later hear
-/// none of them either; programs that are started hear them as usual.
+/// From now on SIGCHLD, SIGHUP, SIGINT and SIGTERM do nothing but can be read from the descriptor
+/// that it returns. Threads that are started later hear none of them either; programs that are
+/// started hear them as usual.
 ///
 /// # Errors
 /// What the operating system says.
 #[allow(unsafe_code)]
 pub fn hear() -> io::Result<SignalFd> {
-    // Whoever started this process may have had it ignored, and an ignored SIGCHLD takes the children's ends away.
-    // SAFETY: SIG_DFL is no handler of ours.
+    // Whoever started this process may have had it ignored, and an ignored SIGCHLD takes the
+    // children's ends away. SAFETY: SIG_DFL is no handler of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     let mut heard = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+    ] {
         heard.add(signal);
     }
     heard.thread_block()?;
-    Ok(SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+    Ok(SignalFd::with_flags(
+        &heard,
+        SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+    )?)
 }
 
 #[cfg(test)]
@@ -73,7 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "what it starts is what is tested")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what it starts is what is tested"
+    )]
     fn the_program_gets_the_third_descriptor_the_lock_and_a_session_of_its_own() {
         let mut third = tempfile::tempfile().unwrap();
         third.write_all(b"brought").unwrap();
@@ -86,10 +114,19 @@ mod tests {
             .stdout(Stdio::piped());
         let mut child = start(command, Some(third.as_fd()), lock.as_fd()).unwrap();
         let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         assert!(child.wait().unwrap().success());
         let (first, open) = said.split_once('\n').unwrap();
         assert_eq!(first, format!("brought {pid} {pid}", pid = child.id()));
-        assert!(open.split_ascii_whitespace().any(|number| number.parse::<i32>().unwrap() >= BEYOND), "{open}");
+        assert!(
+            open.split_ascii_whitespace()
+                .any(|number| number.parse::<i32>().unwrap() >= BEYOND),
+            "{open}"
+        );
     }
 }

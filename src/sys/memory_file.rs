@@ -1,9 +1,11 @@
-//! Makes files that lie in memory alone: data for a process of ours, and files that another process may execute and nobody may change.
+//! Makes files that lie in memory alone: data for a process of ours, and files that another process
+//! may execute and nobody may change.
 //!
-//! In: bytes. Out: a descriptor, closed on exec. `vm.memfd_noexec` of the PID namespace (Linux 6.3, Documentation/userspace-api/mfd_noexec.rst) decides
-//! what memfd_create(2) gives: with 1, a file that may be executed must be asked for; with 2 there is none. Then the file lies in a tmpfs of its
-//! own, which is mounted nowhere and read-only as a whole, so that even root of a container that opens it again can only read it. That takes
-//! CAP_SYS_ADMIN. Not checked: what the bytes are.
+//! In: bytes. Out: a descriptor, closed on exec. `vm.memfd_noexec` of the PID namespace (Linux 6.3,
+//! Documentation/userspace-api/mfd_noexec.rst) decides what memfd_create(2) gives: with 1, a file
+//! that may be executed must be asked for; with 2 there is none. Then the file lies in a tmpfs of
+//! its own, which is mounted nowhere and read-only as a whole, so that even root of a container
+//! that opens it again can only read it. That takes CAP_SYS_ADMIN. Not checked: what the bytes are.
 
 use std::ffi::CStr;
 use std::fs::{File, Permissions};
@@ -25,7 +27,8 @@ pub const SETTING: &str = "vm.memfd_noexec";
 /// The setting's file.
 const SETTING_FILE: &str = "/proc/sys/vm/memfd_noexec";
 
-/// The value that forbids them (Linux: include/linux/pid_namespace.h, `MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED`).
+/// The value that forbids them (Linux: include/linux/pid_namespace.h,
+/// `MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED`).
 const ENFORCED: &str = "2";
 
 /// `FSCONFIG_…` of include/uapi/linux/mount.h.
@@ -51,7 +54,8 @@ pub fn data(name: &CStr, bytes: &[u8]) -> io::Result<File> {
 /// A file that holds `bytes`, may be executed, and cannot be written, grown or shrunk by anybody.
 ///
 /// # Errors
-/// What the operating system says; where `vm.memfd_noexec` forbids it and there is no other way, an error that names the setting.
+/// What the operating system says; where `vm.memfd_noexec` forbids it and there is no other way, an
+/// error that names the setting.
 pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     match sealed(name, bytes) {
         // What else refuses with this number refuses the other way as well, or its word stands.
@@ -68,21 +72,29 @@ struct Forbidden(io::Error);
 
 impl std::fmt::Display for Forbidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{SETTING} is {ENFORCED}, and a tmpfs in its place cannot be had: {}", self.0)
+        write!(
+            f,
+            "{SETTING} is {ENFORCED}, and a tmpfs in its place cannot be had: {}",
+            self.0
+        )
     }
 }
 
 impl std::error::Error for Forbidden {}
 
 fn is_forbidden() -> bool {
-    file::read_text(Path::new(SETTING_FILE), 16, Guard::Any).is_ok_and(|value| value.trim() == ENFORCED)
+    file::read_text(Path::new(SETTING_FILE), 16, Guard::Any)
+        .is_ok_and(|value| value.trim() == ENFORCED)
 }
 
 fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(create(name, MFdFlags::MFD_ALLOW_SEALING, libc::MFD_EXEC)?);
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(0o555))?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    let seals = SealFlag::F_SEAL_WRITE
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_SEAL;
     // From Linux 6.3 on its mode can be sealed as well.
     let with_mode = seals | SealFlag::from_bits_retain(libc::F_SEAL_EXEC);
     match fcntl(&file, FcntlArg::F_ADD_SEALS(with_mode)) {
@@ -92,7 +104,8 @@ fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// With a flag that says whether it may be executed; before Linux 6.3 there is none, and every memory file may.
+/// With a flag that says whether it may be executed; before Linux 6.3 there is none, and every
+/// memory file may.
 fn create(name: &CStr, flags: MFdFlags, executable: u32) -> Result<OwnedFd, Errno> {
     let flags = flags | MFdFlags::MFD_CLOEXEC;
     match memfd_create(name, flags | MFdFlags::from_bits_retain(executable)) {
@@ -108,7 +121,8 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     configure(&context, SET_STRING, Some((c"mode", c"0555")))?;
     configure(&context, CREATE, None)?;
     let folder = mount(&context)?;
-    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags =
+        OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(&folder, NAME, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(0o555))?;
@@ -116,7 +130,12 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     drop(file);
     configure(&context, SET_FLAG, Some((c"ro", c"")))?;
     configure(&context, RECONFIGURE, None)?;
-    Ok(openat(&folder, NAME, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?)
+    Ok(openat(
+        &folder,
+        NAME,
+        OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?)
 }
 
 /// A tmpfs that has yet to be made.
@@ -128,12 +147,33 @@ fn open_tmpfs() -> Result<OwnedFd, Errno> {
 
 /// Sets a parameter of it, or does what `command` says.
 #[allow(unsafe_code)]
-fn configure(context: &OwnedFd, command: u32, parameter: Option<(&CStr, &CStr)>) -> Result<(), Errno> {
+fn configure(
+    context: &OwnedFd,
+    command: u32,
+    parameter: Option<(&CStr, &CStr)>,
+) -> Result<(), Errno> {
     let (key, value) = parameter.map_or((std::ptr::null(), std::ptr::null()), |(key, value)| {
-        (key.as_ptr(), if command == SET_FLAG { std::ptr::null() } else { value.as_ptr() })
+        (
+            key.as_ptr(),
+            if command == SET_FLAG {
+                std::ptr::null()
+            } else {
+                value.as_ptr()
+            },
+        )
     });
     // SAFETY: reads strings that end, or none; the descriptor is open.
-    Errno::result(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) }).map(drop)
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_fsconfig,
+            context.as_raw_fd(),
+            command,
+            key,
+            value,
+            0,
+        )
+    })
+    .map(drop)
 }
 
 /// A mount of it that is in no mount namespace.
@@ -158,36 +198,67 @@ mod tests {
 
     /// Whoever has it opens it again, as root of a container could.
     fn again(file: &OwnedFd, flags: OFlag) -> Result<File, Errno> {
-        nix::fcntl::open(format!("/proc/self/fd/{}", file.as_raw_fd()).as_str(), flags, Mode::empty()).map(File::from)
+        nix::fcntl::open(
+            format!("/proc/self/fd/{}", file.as_raw_fd()).as_str(),
+            flags,
+            Mode::empty(),
+        )
+        .map(File::from)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "what it starts is what is tested")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what it starts is what is tested"
+    )]
     fn says(file: &OwnedFd) -> String {
-        let mut command = std::process::Command::new(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+        let mut command = std::process::Command::new(format!(
+            "/proc/{}/fd/{}",
+            std::process::id(),
+            file.as_raw_fd()
+        ));
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     }
 
     #[test]
     fn what_may_be_executed_runs_and_nobody_changes_it() {
         let script = b"#!/bin/sh\necho ran\n";
-        let ways =
-            [sealed(c"patch", script).map_err(|error| error.raw_os_error()), unmounted(script).map_err(|error| error.raw_os_error())];
+        let ways = [
+            sealed(c"patch", script).map_err(|error| error.raw_os_error()),
+            unmounted(script).map_err(|error| error.raw_os_error()),
+        ];
         for (way, made) in ways.into_iter().enumerate() {
             // Only root may make a file system.
             let file = match made {
                 Ok(file) => file,
                 Err(errno) => {
-                    assert!(way == 1 && !nix::unistd::geteuid().is_root(), "{way}: {errno:?}");
+                    assert!(
+                        way == 1 && !nix::unistd::geteuid().is_root(),
+                        "{way}: {errno:?}"
+                    );
                     continue;
                 }
             };
             let mut text = String::new();
-            again(&file, OFlag::O_RDONLY).unwrap().read_to_string(&mut text).unwrap();
-            assert_eq!((text.as_bytes(), says(&file).as_str()), (&script[..], "ran\n"), "{way}");
-            let written = again(&file, OFlag::O_RDWR).and_then(|mut file| file.write_all(b"x").map_err(|_| Errno::EPERM));
-            assert!(written.is_err() && again(&file, OFlag::O_RDWR | OFlag::O_TRUNC).is_err(), "{way}");
+            again(&file, OFlag::O_RDONLY)
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
+            assert_eq!(
+                (text.as_bytes(), says(&file).as_str()),
+                (&script[..], "ran\n"),
+                "{way}"
+            );
+            let written = again(&file, OFlag::O_RDWR)
+                .and_then(|mut file| file.write_all(b"x").map_err(|_| Errno::EPERM));
+            assert!(
+                written.is_err() && again(&file, OFlag::O_RDWR | OFlag::O_TRUNC).is_err(),
+                "{way}"
+            );
             let mut text = String::new();
-            again(&file, OFlag::O_RDONLY).unwrap().read_to_string(&mut text).unwrap();
+            again(&file, OFlag::O_RDONLY)
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
             assert_eq!(text.as_bytes(), script, "{way}");
         }
     }
@@ -195,13 +266,19 @@ mod tests {
     #[test]
     fn data_is_read_from_its_beginning() {
         let mut text = String::new();
-        data(c"data", b"text").unwrap().read_to_string(&mut text).unwrap();
+        data(c"data", b"text")
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "text");
     }
 
     #[test]
     fn a_setting_that_leaves_no_way_is_named() {
         let error = Forbidden(io::Error::from_raw_os_error(libc::EPERM));
-        assert_eq!(error.to_string(), "vm.memfd_noexec is 2, and a tmpfs in its place cannot be had: Operation not permitted (os error 1)");
+        assert_eq!(
+            error.to_string(),
+            "vm.memfd_noexec is 2, and a tmpfs in its place cannot be had: Operation not permitted (os error 1)"
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! How is a process signalled that may be another one by the time the signal arrives?
 //!
-//! In: a process ID. Out: a hold on the process that has it now (pidfd_open(2), Linux 5.3): whoever then finds by `/proc` that the process with this
-//! ID is still the one that is meant knows that the hold is on that one, and a signal through it reaches no other. Older kernels have the ID alone,
-//! and there a process that begins in the microseconds between the look and the signal may get it. Not checked: whether it should be signalled.
+//! In: a process ID. Out: a hold on the process that has it now (pidfd_open(2), Linux 5.3): whoever
+//! then finds by `/proc` that the process with this ID is still the one that is meant knows that
+//! the hold is on that one, and a signal through it reaches no other. Older kernels have the ID
+//! alone, and there a process that begins in the microseconds between the look and the signal may
+//! get it. Not checked: whether it should be signalled.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +18,8 @@ use nix::unistd::Pid;
 /// A hold on one process.
 #[derive(Debug)]
 pub enum Hold {
-    /// By a descriptor, which is ready to read when the process, all its threads included, has ended.
+    /// By a descriptor, which is ready to read when the process, all its threads included, has
+    /// ended.
     Descriptor(OwnedFd),
     /// By its number, on kernels that have no such descriptors.
     Number(Pid),
@@ -34,7 +37,9 @@ impl Hold {
         let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, number, 0) };
         match i32::try_from(Errno::result(descriptor).or_else(without_descriptors)?) {
             // SAFETY: the kernel has just made it for us (O_CLOEXEC is set), nobody else has it.
-            Ok(descriptor) if descriptor >= 0 => Ok(Self::Descriptor(unsafe { OwnedFd::from_raw_fd(descriptor) })),
+            Ok(descriptor) if descriptor >= 0 => Ok(Self::Descriptor(unsafe {
+                OwnedFd::from_raw_fd(descriptor)
+            })),
             _ => Ok(Self::Number(Pid::from_raw(number))),
         }
     }
@@ -48,8 +53,17 @@ impl Hold {
         match self {
             Self::Descriptor(descriptor) => {
                 let no_details = std::ptr::null::<libc::siginfo_t>();
-                // SAFETY: a null pointer makes the kernel fill in the details as kill(2) does (pidfd_send_signal(2)).
-                let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor.as_raw_fd(), signal as i32, no_details, 0) };
+                // SAFETY: a null pointer makes the kernel fill in the details as kill(2) does
+                // (pidfd_send_signal(2)).
+                let sent = unsafe {
+                    libc::syscall(
+                        libc::SYS_pidfd_send_signal,
+                        descriptor.as_raw_fd(),
+                        signal as i32,
+                        no_details,
+                        0,
+                    )
+                };
                 Errno::result(sent).map(drop)
             }
             Self::Number(pid) => kill(*pid, signal),
@@ -66,16 +80,22 @@ impl Hold {
     }
 }
 
-/// No descriptor instead of an error, where the kernel, or a sandbox around this process, has no such call.
+/// No descriptor instead of an error, where the kernel, or a sandbox around this process, has no
+/// such call.
 const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
-    if matches!(errno, Errno::ENOSYS | Errno::EPERM) { Ok(-1) } else { Err(errno) }
+    if matches!(errno, Errno::ENOSYS | Errno::EPERM) {
+        Ok(-1)
+    } else {
+        Err(errno)
+    }
 }
 
 /// No deeper than the kernel nests them (user_namespaces(7): 32).
 const DEEPEST: usize = 33;
 
-/// The owners of the user namespace that a process is in and of those around it, innermost first, down to the caller's own, which is left out.
-/// Empty for a process in the caller's own user namespace.
+/// The owners of the user namespace that a process is in and of those around it, innermost first,
+/// down to the caller's own, which is left out. Empty for a process in the caller's own user
+/// namespace.
 ///
 /// # Errors
 /// `ESRCH` or `ENOENT` when there is no such process, `EACCES` when the caller may not look.
@@ -86,11 +106,19 @@ pub fn owners(pid: u32) -> io::Result<Vec<u32>> {
     let mut owners = Vec::new();
     while owners.len() < DEEPEST && identity(&namespace)? != own {
         let mut owner: libc::uid_t = 0;
-        // SAFETY: the kernel writes one user ID to where `owner` is (ioctl_ns(2)), which outlives the call.
-        Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_OWNER_UID, &raw mut owner) })?;
+        // SAFETY: the kernel writes one user ID to where `owner` is (ioctl_ns(2)), which outlives
+        // the call.
+        Errno::result(unsafe {
+            libc::ioctl(
+                namespace.as_raw_fd(),
+                libc::NS_GET_OWNER_UID,
+                &raw mut owner,
+            )
+        })?;
         owners.push(owner);
         // SAFETY: no argument is read.
-        let parent = Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_PARENT) })?;
+        let parent =
+            Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_PARENT) })?;
         // SAFETY: the kernel has just made the descriptor for us, nobody else has it.
         namespace = unsafe { File::from_raw_fd(parent) };
     }

@@ -1,8 +1,9 @@
 //! What was this process given, and how does it become another program?
 //!
-//! In: argv and environment as the kernel laid them down, hostile. Out: both unchanged, byte for byte, for the program that takes over: the same
-//! process, with its descriptors, folder, umask, limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and looks in `PATH`.
-//! Not checked: whether that program should run.
+//! In: argv and environment as the kernel laid them down, hostile. Out: both unchanged, byte for
+//! byte, for the program that takes over: the same process, with its descriptors, folder, umask,
+//! limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and looks in `PATH`. Not
+//! checked: whether that program should run.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +14,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{FileStat, stat};
 
-/// The most variables of which one is replaced without asking the allocator twice; more work as well.
+/// The most variables of which one is replaced without asking the allocator twice; more work as
+/// well.
 const USUAL_VARIABLES: usize = 64;
 
 /// What a process starts with.
@@ -29,23 +31,34 @@ impl<'a> Given<'a> {
     /// The words after the program's own name.
     #[must_use]
     pub fn words(&self) -> Vec<&'a OsStr> {
-        self.argv.iter().skip(1).map(|word| OsStr::from_bytes(word.to_bytes())).collect()
+        self.argv
+            .iter()
+            .skip(1)
+            .map(|word| OsStr::from_bytes(word.to_bytes()))
+            .collect()
     }
 
     /// The first value of a variable, as getenv(3) finds it.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&'a OsStr> {
-        self.environment.iter().find_map(|entry| value_of(entry, name)).map(OsStr::from_bytes)
+        self.environment
+            .iter()
+            .find_map(|entry| value_of(entry, name))
+            .map(OsStr::from_bytes)
     }
 }
 
 /// The value, when `entry` is `name=value`.
 fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
-    entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+    entry
+        .to_bytes()
+        .strip_prefix(name.as_bytes())?
+        .strip_prefix(b"=")
 }
 
-/// Becomes `program`: argv as given but for the first element, which becomes `name`, and the environment as given but for `variable`, a `NAME=value` put in the place of one of that
-/// name. Returns only when that fails.
+/// Becomes `program`: argv as given but for the first element, which becomes `name`, and the
+/// environment as given but for `variable`, a `NAME=value` put in the place of one of that name.
+/// Returns only when that fails.
 #[must_use]
 pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
     let mut argv = Vec::with_capacity(given.argv.len().max(1));
@@ -62,7 +75,11 @@ pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: 
 
 /// Puts `variable` in the place of the first of its name and drops the others of that name.
 fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
-    let name_end = variable.to_bytes().iter().position(|&byte| byte == b'=').map_or(variable.count_bytes(), |at| at + 1);
+    let name_end = variable
+        .to_bytes()
+        .iter()
+        .position(|&byte| byte == b'=')
+        .map_or(variable.count_bytes(), |at| at + 1);
     let name = &variable.to_bytes()[..name_end];
     let mut replaced = false;
     environment.retain_mut(|entry| {
@@ -85,7 +102,8 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
     stat(path).map(|facts| Identity { facts })
 }
 
-/// Whether the caller may do more than its environment should decide: root, or somebody who got more than their own rights with this program.
+/// Whether the caller may do more than its environment should decide: root, or somebody who got
+/// more than their own rights with this program.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn is_privileged() -> bool {
@@ -93,7 +111,8 @@ pub fn is_privileged() -> bool {
     nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
 }
 
-/// Which file this process runs: the path that the kernel was given, else what `/proc` knows, which takes ten times as long.
+/// Which file this process runs: the path that the kernel was given, else what `/proc` knows, which
+/// takes ten times as long.
 #[must_use]
 pub fn own_identity() -> Option<Identity> {
     let by_path = executed_path().and_then(|path| identity(path).ok());
@@ -104,7 +123,8 @@ pub fn own_identity() -> Option<Identity> {
 #[must_use]
 #[allow(unsafe_code)]
 pub fn executed_path() -> Option<&'static Path> {
-    // SAFETY: the kernel's answer is null or a string that lasts as long as the process (getauxval(3), AT_EXECFN).
+    // SAFETY: the kernel's answer is null or a string that lasts as long as the process
+    // (getauxval(3), AT_EXECFN).
     let path = unsafe {
         let path = libc::getauxval(libc::AT_EXECFN) as *const std::ffi::c_char;
         (!path.is_null()).then(|| CStr::from_ptr(path))
@@ -135,8 +155,9 @@ impl Identity {
 /// Whether SIGPIPE had its default effect when this process started.
 static PIPES_KILLED: AtomicBool = AtomicBool::new(false);
 
-/// From here on writing to a pipe or socket without a reader is an error and not the end of this process, or a refusal whose reader went away
-/// would look like a crash. [`become_program`] takes it back.
+/// From here on writing to a pipe or socket without a reader is an error and not the end of this
+/// process, or a refusal whose reader went away would look like a crash. [`become_program`] takes
+/// it back.
 #[allow(unsafe_code)]
 pub fn outlive_broken_pipes() {
     // SAFETY: SIG_IGN is no handler of ours, so nothing can run at a bad moment.
@@ -150,7 +171,10 @@ fn restore_broken_pipes() {
     if PIPES_KILLED.load(Ordering::Relaxed) {
         // SAFETY: SIG_DFL is no handler of ours.
         let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
-        debug_assert!(restored.is_ok(), "a signal that could be set once can be set again");
+        debug_assert!(
+            restored.is_ok(),
+            "a signal that could be set once can be set again"
+        );
     }
 }
 
@@ -160,9 +184,20 @@ mod tests {
 
     #[test]
     fn the_environment_keeps_its_order_and_its_oddities() {
-        let mut environment = vec![c"A=1", c"DEPTH=x", c"nonsense", c"", c"DEPTHS=2", c"DEPTH=y", c"A=2"];
+        let mut environment = vec![
+            c"A=1",
+            c"DEPTH=x",
+            c"nonsense",
+            c"",
+            c"DEPTHS=2",
+            c"DEPTH=y",
+            c"A=2",
+        ];
         set(&mut environment, c"DEPTH=3");
-        assert_eq!(environment, [c"A=1", c"DEPTH=3", c"nonsense", c"", c"DEPTHS=2", c"A=2"]);
+        assert_eq!(
+            environment,
+            [c"A=1", c"DEPTH=3", c"nonsense", c"", c"DEPTHS=2", c"A=2"]
+        );
         let mut environment = vec![c"A=1"];
         set(&mut environment, c"DEPTH=1");
         assert_eq!(environment, [c"A=1", c"DEPTH=1"]);
@@ -170,7 +205,10 @@ mod tests {
 
     #[test]
     fn a_variable_is_found_by_its_whole_name() {
-        let given = Given { argv: vec![], environment: vec![c"PATHS=/x", c"PATH", c"PATH=", c"PATH=/y", c"B=\xff"] };
+        let given = Given {
+            argv: vec![],
+            environment: vec![c"PATHS=/x", c"PATH", c"PATH=", c"PATH=/y", c"B=\xff"],
+        };
         assert_eq!(given.variable("PATH"), Some(OsStr::new("")));
         assert_eq!(given.variable("B"), Some(OsStr::from_bytes(b"\xff")));
         assert_eq!(given.variable("PAT"), None);
@@ -187,7 +225,15 @@ mod tests {
         let itself = identity(file.path()).unwrap();
         assert!(identity(&hard).unwrap().is(&itself) && identity(&soft).unwrap().is(&itself));
         assert!(!own_identity().unwrap().is(&itself));
-        assert!(own_identity().unwrap().is(&identity(Path::new("/proc/self/exe")).unwrap()));
-        assert!(own_identity().unwrap().is_program() && !itself.is_program() && !identity(folder.path()).unwrap().is_program());
+        assert!(
+            own_identity()
+                .unwrap()
+                .is(&identity(Path::new("/proc/self/exe")).unwrap())
+        );
+        assert!(
+            own_identity().unwrap().is_program()
+                && !itself.is_program()
+                && !identity(folder.path()).unwrap().is_program()
+        );
     }
 }

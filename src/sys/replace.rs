@@ -1,9 +1,12 @@
-//! How is a file replaced so that its readers see the old content or the new, whole, whatever happens meanwhile?
+//! How is a file replaced so that its readers see the old content or the new, whole, whatever
+//! happens meanwhile?
 //!
-//! A new file beside it, written and brought to the disk, renamed over it, and then the folder brought to the disk: without the first a power cut
-//! leaves an empty file, without the second the old name. An `fsync` that failed is never tried again, because the kernel may have dropped what it
-//! could not write; the new file is removed instead. Where it can be had the new file has no name until it is whole (`O_TMPFILE`), so that an interrupted
-//! or killed writer leaves nothing. In: a path and what to write. Not checked: who may write the folder.
+//! A new file beside it, written and brought to the disk, renamed over it, and then the folder
+//! brought to the disk: without the first a power cut leaves an empty file, without the second the
+//! old name. An `fsync` that failed is never tried again, because the kernel may have dropped what
+//! it could not write; the new file is removed instead. Where it can be had the new file has no
+//! name until it is whole (`O_TMPFILE`), so that an interrupted or killed writer leaves nothing.
+//! In: a path and what to write. Not checked: who may write the folder.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -27,13 +30,20 @@ impl WriteError {
     /// The fault `cause` in writing `path`.
     #[must_use]
     pub fn new(path: &Path, cause: io::Error) -> Self {
-        Self { path: path.to_owned(), cause }
+        Self {
+            path: path.to_owned(),
+            cause,
+        }
     }
 
     /// The folder that it should stand in, when that is what is missing.
     fn missing_folder(&self) -> Option<&Path> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
-        let is_missing = || fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())?;
+        let is_missing =
+            || fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(folder)
     }
 
@@ -48,19 +58,27 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.missing_folder() {
             None => write!(f, "cannot write {:?}", self.path),
-            Some(folder) => write!(f, "cannot write {:?}: the folder {folder:?} is missing", self.path),
+            Some(folder) => write!(
+                f,
+                "cannot write {:?}: the folder {folder:?} is missing",
+                self.path
+            ),
         }
     }
 }
 
 impl std::error::Error for WriteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if self.missing_folder().is_some() { None } else { Some(&self.cause) }
+        if self.missing_folder().is_some() {
+            None
+        } else {
+            Some(&self.cause)
+        }
     }
 }
 
-/// A new file that has not got its name yet. Dropped, it is gone; and where the file system has files without a name, it is gone too when its writer is
-/// interrupted or killed.
+/// A new file that has not got its name yet. Dropped, it is gone; and where the file system has
+/// files without a name, it is gone too when its writer is interrupted or killed.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
@@ -77,7 +95,8 @@ fn prefix(path: &Path) -> OsString {
     name
 }
 
-/// Where a file stands that will be given the name `path`. Removes what a process of this ID that died here may have left.
+/// Where a file stands that will be given the name `path`. Removes what a process of this ID that
+/// died here may have left.
 fn draft_of(path: &Path) -> io::Result<PathBuf> {
     let mut name = prefix(path);
     name.push(process::id().to_string());
@@ -97,14 +116,31 @@ impl Draft {
         let fault = |cause| WriteError::new(path, cause);
         let draft = draft_of(path).map_err(fault)?;
         let opened = match nameless(folder(path)) {
-            Some(file) => Self { file, draft, is_named: false, path: path.to_owned() },
+            Some(file) => Self {
+                file,
+                draft,
+                is_named: false,
+                path: path.to_owned(),
+            },
             None => {
-                let file = options().create_new(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&draft).map_err(fault)?;
-                Self { file, draft, is_named: true, path: path.to_owned() }
+                let file = options()
+                    .create_new(true)
+                    .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+                    .open(&draft)
+                    .map_err(fault)?;
+                Self {
+                    file,
+                    draft,
+                    is_named: true,
+                    path: path.to_owned(),
+                }
             }
         };
         // Past the umask, and before the file has its name.
-        opened.file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fault)?;
+        opened
+            .file
+            .set_permissions(fs::Permissions::from_mode(mode))
+            .map_err(fault)?;
         Ok(opened)
     }
 
@@ -135,15 +171,26 @@ impl Draft {
     pub fn create(self) -> Result<(), WriteError> {
         let fault = |cause| WriteError::new(&self.path, cause);
         self.file.sync_all().map_err(fault)?;
-        let named = if self.is_named { fs::hard_link(&self.draft, &self.path) } else { self.name(&self.path) };
+        let named = if self.is_named {
+            fs::hard_link(&self.draft, &self.path)
+        } else {
+            self.name(&self.path)
+        };
         named.map_err(fault)?;
         sync_folder(&self.path).map_err(fault)
     }
 
     /// Gives the nameless file a name that no file has.
     fn name(&self, name: &Path) -> io::Result<()> {
-        linkat(AT_FDCWD, &by_descriptor(&self.file), AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW)?;
-        // A file system may have put off what a file without a name needs to outlast a power cut (btrfs: `btrfs_log_inode_parent`).
+        linkat(
+            AT_FDCWD,
+            &by_descriptor(&self.file),
+            AT_FDCWD,
+            name,
+            AtFlags::AT_SYMLINK_FOLLOW,
+        )?;
+        // A file system may have put off what a file without a name needs to outlast a power cut
+        // (btrfs: `btrfs_log_inode_parent`).
         self.file.sync_all()
     }
 }
@@ -154,9 +201,13 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A new file in this folder without a name, where there can be one and it can be given a name later.
+/// A new file in this folder without a name, where there can be one and it can be given a name
+/// later.
 fn nameless(folder: &Path) -> Option<File> {
-    let file = options().custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC).open(folder).ok()?;
+    let file = options()
+        .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+        .open(folder)
+        .ok()?;
     fs::metadata(by_descriptor(&file)).is_ok().then_some(file)
 }
 
@@ -172,7 +223,8 @@ impl Drop for Draft {
     }
 }
 
-/// The file that is to be replaced by what is written to `path`: what a symbolic link leads to, not the link.
+/// The file that is to be replaced by what is written to `path`: what a symbolic link leads to, not
+/// the link.
 #[must_use]
 pub fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
@@ -198,7 +250,8 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     draft.create()
 }
 
-/// Removes what killed writers of `path` left beside it. Only for whoever holds the lock that all writers of `path` take.
+/// Removes what killed writers of `path` left beside it. Only for whoever holds the lock that all
+/// writers of `path` take.
 ///
 /// # Errors
 /// [`WriteError`]; a folder that is not there holds nothing.
@@ -213,7 +266,11 @@ pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let mut swept = 0;
     for entry in entries {
         let entry = entry.map_err(fault)?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes())
+        {
             fs::remove_file(entry.path()).map_err(fault)?;
             swept += 1;
         }
@@ -234,7 +291,9 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -242,7 +301,10 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<OsString> {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     }
@@ -254,16 +316,34 @@ mod tests {
         for contents in ["one", "another"] {
             let draft = Draft::open(&path, 0o640).unwrap();
             io::Write::write_all(&mut draft.file(), contents.as_bytes()).unwrap();
-            // Where the file system has no files without a name, the draft stands beside the file: nothing is promised there.
-            assert!(draft.is_named || !names(folder.path()).iter().any(|name| name.as_encoded_bytes().starts_with(b".")));
+            // Where the file system has no files without a name, the draft stands beside the file:
+            // nothing is promised there.
+            assert!(
+                draft.is_named
+                    || !names(folder.path())
+                        .iter()
+                        .any(|name| name.as_encoded_bytes().starts_with(b"."))
+            );
             draft.replace().unwrap();
-            assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), contents.as_bytes());
+            assert_eq!(
+                crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(),
+                contents.as_bytes()
+            );
         }
         assert_eq!(names(folder.path()), ["file"]);
         drop(Draft::open(&path, 0o640).unwrap());
-        assert!(Draft::open(&path, 0o640).unwrap().create().unwrap_err().is_there());
+        assert!(
+            Draft::open(&path, 0o640)
+                .unwrap()
+                .create()
+                .unwrap_err()
+                .is_there()
+        );
         assert_eq!(names(folder.path()), ["file"]);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
     }
 
     #[test]
@@ -273,7 +353,12 @@ mod tests {
         let named = || {
             let draft = draft_of(&path).unwrap();
             let file = options().create_new(true).open(&draft).unwrap();
-            Draft { file, draft, is_named: true, path: path.clone() }
+            Draft {
+                file,
+                draft,
+                is_named: true,
+                path: path.clone(),
+            }
         };
         named().create().unwrap();
         assert!(named().create().unwrap_err().is_there());
@@ -288,18 +373,33 @@ mod tests {
         let path = folder.path().join("file");
         create(&path, 0o600, b"one").unwrap();
         assert!(create(&path, 0o600, b"two").unwrap_err().is_there());
-        assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), b"one");
+        assert_eq!(
+            crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(),
+            b"one"
+        );
         replace(&path, 0o644, b"three").unwrap();
-        assert_eq!(crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(), b"three");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(
+            crate::sys::file::read(&path, 9, crate::sys::file::Guard::Owned).unwrap(),
+            b"three"
+        );
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o644
+        );
         let names = || names(folder.path());
         assert_eq!(names(), ["file"]);
         create(&folder.path().join(".file.draft-1"), 0o600, b"left").unwrap();
         assert_eq!(sweep(&path).unwrap(), 1);
         assert_eq!(names(), ["file"]);
         assert_eq!(
-            replace(&folder.path().join("none/file"), 0o600, b"").unwrap_err().to_string(),
-            format!("cannot write {:?}: the folder {:?} is missing", folder.path().join("none/file"), folder.path().join("none"))
+            replace(&folder.path().join("none/file"), 0o600, b"")
+                .unwrap_err()
+                .to_string(),
+            format!(
+                "cannot write {:?}: the folder {:?} is missing",
+                folder.path().join("none/file"),
+                folder.path().join("none")
+            )
         );
     }
 }

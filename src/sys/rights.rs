@@ -1,9 +1,11 @@
 //! How does root do something with a user's rights and no others, and is root again afterwards?
 //!
-//! In: the user, and what to do. Out: what came of it, or that root's rights could not be laid down: then nothing was done. For the time of it this thread
-//! has the user's place in the file system (setfsuid(2)), his groups and no capability in effect: with CAP_SYS_PTRACE it would follow `/proc/PID/cwd` and
-//! the like to where the user cannot go, for all that the files there are asked for as his. What the system knows of a user is asked once: a directory
-//! service may be slow.
+//! In: the user, and what to do. Out: what came of it, or that root's rights could not be laid
+//! down: then nothing was done. For the time of it this thread has the user's place in the file
+//! system (setfsuid(2)), his groups and no capability in effect: with CAP_SYS_PTRACE it would
+//! follow `/proc/PID/cwd` and the like to where the user cannot go, for all that the files there
+//! are asked for as his. What the system knows of a user is asked once: a directory service may be
+//! slow.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -25,14 +27,18 @@ pub struct Person {
     pub group: u32,
 }
 
-/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian, Fedora: `nogroup`, `nobody`).
+/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian,
+/// Fedora: `nogroup`, `nobody`).
 pub const NOBODYS: u32 = 65_534;
 
 impl Person {
     /// The user with this ID.
     #[must_use]
     pub fn of(user: u32) -> Self {
-        Self { user, group: groups(user).first().map_or(NOBODYS, |group| group.as_raw()) }
+        Self {
+            user,
+            group: groups(user).first().map_or(NOBODYS, |group| group.as_raw()),
+        }
     }
 }
 
@@ -42,17 +48,29 @@ pub fn is_own(user: u32) -> bool {
     user == 0 || user == geteuid().as_raw()
 }
 
-/// The groups of a user, his own first; none for one whom nobody knows, or whose own is root's. Root's is never among them.
+/// The groups of a user, his own first; none for one whom nobody knows, or whose own is root's.
+/// Root's is never among them.
 fn groups(user: u32) -> Vec<Gid> {
     static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
     let ask = || {
-        let known = User::from_uid(Uid::from_raw(user)).ok().flatten().filter(|known| known.gid.as_raw() != 0)?;
-        let all = CString::new(known.name).ok().and_then(|name| getgrouplist(&name, known.gid).ok()).unwrap_or_default();
-        let others = all.into_iter().filter(|group| *group != known.gid && group.as_raw() != 0);
+        let known = User::from_uid(Uid::from_raw(user))
+            .ok()
+            .flatten()
+            .filter(|known| known.gid.as_raw() != 0)?;
+        let all = CString::new(known.name)
+            .ok()
+            .and_then(|name| getgrouplist(&name, known.gid).ok())
+            .unwrap_or_default();
+        let others = all
+            .into_iter()
+            .filter(|group| *group != known.gid && group.as_raw() != 0);
         Some([known.gid].into_iter().chain(others).collect())
     };
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry(user).or_insert_with(|| ask().unwrap_or_default()).clone()
+    known
+        .entry(user)
+        .or_insert_with(|| ask().unwrap_or_default())
+        .clone()
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h: two words for each set.
@@ -85,20 +103,29 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     set_groups(&groups(person.user))?;
     let own_group = setfsgid(group);
     let own_user = setfsuid(user);
-    let bare = own.map(|half| Half { effective: 0, ..half });
+    let bare = own.map(|half| Half {
+        effective: 0,
+        ..half
+    });
     // Neither call says whether it did anything; a further one tells what is.
     let is_theirs = setfsuid(user) == user && setfsgid(group) == group;
-    let done = if is_theirs { set(bare).map(|()| work()) } else { Err(Errno::EPERM.into()) };
+    let done = if is_theirs {
+        set(bare).map(|()| work())
+    } else {
+        Err(Errno::EPERM.into())
+    };
     setfsuid(own_user);
     setfsgid(own_group);
     // The set that was in effect, out of the permitted one, which has stayed.
     set(own).and_then(|()| set_groups(&own_groups)).and(done)
 }
 
-/// The bytes of a regular file of at most `limit` bytes whose path is this user's word. Root's and the caller's own is read as any file is. Any other
-/// user's is read with his rights, so that his links lead nowhere he cannot go himself, and only where it is his own or one of root's that everybody may
-/// read. A file system of his that hangs (FUSE) is closed to root, unless root has allowed `user_allow_other` in `/etc/fuse.conf` (Linux:
-/// fs/fuse/dir.c, `fuse_allow_current_process`).
+/// The bytes of a regular file of at most `limit` bytes whose path is this user's word. Root's and
+/// the caller's own is read as any file is. Any other user's is read with his rights, so that his
+/// links lead nowhere he cannot go himself, and only where it is his own or one of root's that
+/// everybody may read. A file system of his that hangs (FUSE) is closed to root, unless root has
+/// allowed `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c,
+/// `fuse_allow_current_process`).
 ///
 /// # Errors
 /// [`FileError`]; [`FileError::Io`] when root's rights cannot be laid down.
@@ -113,7 +140,8 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
     lend(Person::of(user), read).unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
 }
 
-/// Gives this thread these supplementary groups. The C library's function would give them to every thread.
+/// Gives this thread these supplementary groups. The C library's function would give them to every
+/// thread.
 #[allow(unsafe_code)]
 fn set_groups(groups: &[Gid]) -> io::Result<()> {
     // SAFETY: reads so many group IDs, and `Gid` is a `gid_t` in memory.
@@ -124,15 +152,26 @@ fn set_groups(groups: &[Gid]) -> io::Result<()> {
 /// This thread's capabilities.
 #[allow(unsafe_code)]
 fn capabilities() -> io::Result<[Half; 2]> {
-    let (mut header, mut halves) = (Header { version: VERSION, pid: 0 }, [Half::default(); 2]);
+    let (mut header, mut halves) = (
+        Header {
+            version: VERSION,
+            pid: 0,
+        },
+        [Half::default(); 2],
+    );
     // SAFETY: reads the header and writes the two halves that this version has.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) })?;
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr())
+    })?;
     Ok(halves)
 }
 
 #[allow(unsafe_code)]
 fn set(halves: [Half; 2]) -> io::Result<()> {
-    let mut header = Header { version: VERSION, pid: 0 };
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
     // SAFETY: reads the header and the two halves that this version has.
     Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) })?;
     Ok(())
@@ -144,10 +183,16 @@ mod tests {
 
     use super::*;
 
-    const USER: Person = Person { user: 70_000, group: 65_534 };
+    const USER: Person = Person {
+        user: 70_000,
+        group: 65_534,
+    };
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "there has to be a process of root's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there has to be a process of root's"
+    )]
     fn a_user_goes_no_way_that_leads_through_a_process_of_roots() {
         if !nix::unistd::geteuid().is_root() {
             let refused = lend(USER, || ()).unwrap_err();
@@ -158,11 +203,26 @@ mod tests {
         std::fs::set_permissions(top.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let file = top.path().join("inner/file");
         std::fs::create_dir(top.path().join("inner")).unwrap();
-        io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(&file).unwrap(), b"root's").unwrap();
-        let mut process = std::process::Command::new("/bin/sleep").arg("60").current_dir(top.path().join("inner")).spawn().unwrap();
+        io::Write::write_all(
+            &mut std::fs::OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(&file)
+                .unwrap(),
+            b"root's",
+        )
+        .unwrap();
+        let mut process = std::process::Command::new("/bin/sleep")
+            .arg("60")
+            .current_dir(top.path().join("inner"))
+            .spawn()
+            .unwrap();
         let way = format!("/proc/{}/cwd/file", process.id());
         let open = || std::fs::File::open(&way).is_ok();
-        assert_eq!((open(), lend(USER, open).unwrap(), open()), (true, false, true));
+        assert_eq!(
+            (open(), lend(USER, open).unwrap(), open()),
+            (true, false, true)
+        );
         assert!(!lend(USER, || std::fs::File::open(&file).is_ok()).unwrap());
         assert!(lend(USER, || std::fs::read_dir("/proc/self/fd").is_ok()).unwrap());
         process.kill().unwrap();
@@ -178,7 +238,15 @@ mod tests {
         std::fs::set_permissions(top.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let put = |name: &str, owner: u32, mode: u32| {
             let path = top.path().join(name);
-            io::Write::write_all(&mut std::fs::OpenOptions::new().create_new(true).write(true).open(&path).unwrap(), b"text").unwrap();
+            io::Write::write_all(
+                &mut std::fs::OpenOptions::new()
+                    .create_new(true)
+                    .write(true)
+                    .open(&path)
+                    .unwrap(),
+                b"text",
+            )
+            .unwrap();
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
         };
@@ -188,12 +256,22 @@ mod tests {
         put("groups", 0, 0o640);
         put("anothers", USER.user + 1, 0o644);
         std::fs::create_dir(top.path().join("closed")).unwrap();
-        std::fs::set_permissions(top.path().join("closed"), PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(top.path().join("closed"), PermissionsExt::from_mode(0o700))
+            .unwrap();
         put("closed/everybodys", 0, 0o644);
-        for (link, target) in [("to-his", "his"), ("to-roots", "roots"), ("to-closed", "closed/everybodys"), ("to-null", "/dev/null")] {
+        for (link, target) in [
+            ("to-his", "his"),
+            ("to-roots", "roots"),
+            ("to-closed", "closed/everybodys"),
+            ("to-null", "/dev/null"),
+        ] {
             std::os::unix::fs::symlink(target, top.path().join(link)).unwrap();
         }
-        nix::unistd::mkfifo(&top.path().join("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+        nix::unistd::mkfifo(
+            &top.path().join("fifo"),
+            nix::sys::stat::Mode::from_bits_truncate(0o666),
+        )
+        .unwrap();
         for (name, is_read) in [
             ("his", true),
             ("everybodys", true),
@@ -209,16 +287,25 @@ mod tests {
         ] {
             let path = top.path().join(name);
             assert_eq!(read_of(USER.user, &path, 4).is_ok(), is_read, "{name}");
-            assert_eq!(read_of(0, &path, 4).is_ok(), !["to-null", "fifo"].contains(&name), "root's own word: {name}");
+            assert_eq!(
+                read_of(0, &path, 4).is_ok(),
+                !["to-null", "fifo"].contains(&name),
+                "root's own word: {name}"
+            );
         }
         let anothers = top.path().join("anothers");
         let fault = read_of(USER.user, &anothers, 4).unwrap_err().to_string();
-        assert_eq!(fault, format!("cannot trust {anothers:?}: owned or writable by another user"));
+        assert_eq!(
+            fault,
+            format!("cannot trust {anothers:?}: owned or writable by another user")
+        );
     }
 
     #[test]
     fn root_is_root_again() {
-        let own = capabilities().unwrap().map(|half| (half.effective, half.permitted, half.inheritable));
+        let own = capabilities()
+            .unwrap()
+            .map(|half| (half.effective, half.permitted, half.inheritable));
         let lent = lend(USER, || capabilities().unwrap().map(|half| half.effective));
         if nix::unistd::geteuid().is_root() {
             assert_eq!(lent.unwrap(), [0, 0]);
@@ -228,6 +315,11 @@ mod tests {
             assert_eq!(getgroups().unwrap(), [Gid::from_raw(4)]);
             set_groups(&all).unwrap();
         }
-        assert_eq!(capabilities().unwrap().map(|half| (half.effective, half.permitted, half.inheritable)), own);
+        assert_eq!(
+            capabilities()
+                .unwrap()
+                .map(|half| (half.effective, half.permitted, half.inheritable)),
+            own
+        );
     }
 }

@@ -1,9 +1,12 @@
-//! How is another program started, as another user where need be, and what has a process to be that starts some?
+//! How is another program started, as another user where need be, and what has a process to be that
+//! starts some?
 //!
-//! In: a program's absolute path, its words and environment, the descriptors that it may have, and whose process it becomes. Out: its process ID. The
-//! program gets nothing else of this process: no other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key of its
-//! session. Another user may stop or trace a process as soon as it is his: nothing here waits for one without an end. The caller waits for its children
-//! itself. Not checked: whether that program should run.
+//! In: a program's absolute path, its words and environment, the descriptors that it may have, and
+//! whose process it becomes. Out: its process ID. The program gets nothing else of this process: no
+//! other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key of
+//! its session. Another user may stop or trace a process as soon as it is his: nothing here waits
+//! for one without an end. The caller waits for its children itself. Not checked: whether that
+//! program should run.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -51,22 +54,39 @@ pub struct Program<'a> {
     pub namespace: Option<BorrowedFd<'a>>,
 }
 
-/// How long a new process may take until it is what it is to be: it is a user's own by then, and he may stop it.
+/// How long a new process may take until it is what it is to be: it is a user's own by then, and he
+/// may stop it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a process that was killed may take to be gone: one that waits for a file system of its user's is not.
+/// How long a process that was killed may take to be gone: one that waits for a file system of its
+/// user's is not.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts the program and returns its process ID. Needs to be called where there is one thread.
 ///
 /// # Errors
-/// What the operating system says, of the program's file as well; [`io::ErrorKind::TimedOut`] where the process does not become the program.
+/// What the operating system says, of the program's file as well; [`io::ErrorKind::TimedOut`] where
+/// the process does not become the program.
 #[allow(unsafe_code)]
-#[expect(clippy::disallowed_methods, reason = "exec-patch runs the runtime in a process of its own; the gate becomes it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "exec-patch runs the runtime in a process of its own; the gate becomes it"
+)]
 pub fn start(program: Program<'_>) -> io::Result<u32> {
-    let Program { path, words, environment, prints, keeps, person, namespace } = program;
+    let Program {
+        path,
+        words,
+        environment,
+        prints,
+        keeps,
+        person,
+        namespace,
+    } = program;
     let mut command = Command::new(path);
-    command.args(words).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+        .args(words)
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     command.current_dir("/").stdin(Stdio::null());
     match prints {
         Some((output, error)) => command.stdout(output).stderr(error),
@@ -76,7 +96,8 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
     // Not `spawn`, which waits for the exec for as long as the user likes.
     let (child, fault) = duplicate(size_of::<i32>(), |mut fault| {
         let told = fault.as_raw_fd();
-        // SAFETY: this process has one thread, so that the closure may do anything; it makes system calls only.
+        // SAFETY: this process has one thread, so that the closure may do anything; it makes system
+        // calls only.
         unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
         let error = command.exec();
         let number = error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -88,17 +109,20 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
             let _gone = gone(child);
             Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
         }
-        // Its end of the pipe is closed: it has become the program, or is dead already, as its exit status says.
+        // Its end of the pipe is closed: it has become the program, or is dead already, as its exit
+        // status says.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
     }
 }
 
-/// Makes a copy of this process that does `work`, with one end of a pipe, and ends: with 0 when `work` is true. Returns its ID and what came out of the
-/// pipe until all who had its end have closed it: at most `limit` bytes and one more.
+/// Makes a copy of this process that does `work`, with one end of a pipe, and ends: with 0 when
+/// `work` is true. Returns its ID and what came out of the pipe until all who had its end have
+/// closed it: at most `limit` bytes and one more.
 #[allow(unsafe_code)]
 fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, Vec<u8>)> {
     let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy, and the copy leaves by `_exit` alone.
+    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy,
+    // and the copy leaves by `_exit` alone.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Child => {
             let is_done = work(File::from(sending));
@@ -133,7 +157,8 @@ fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
                 if left.is_zero() {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                let limit = PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
+                let limit = PollTimeout::try_from(left.as_millis().saturating_add(1))
+                    .unwrap_or(PollTimeout::MAX);
                 // A poll that a fault ends is one that ended early.
                 let _ready = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], limit);
             }
@@ -158,14 +183,19 @@ fn gone(child: Pid) -> Option<WaitStatus> {
     }
 }
 
-/// Closes every descriptor of this process but the standard streams and these: a user's process that never gets any further would hold them open,
-/// the lock of a run among them.
+/// Closes every descriptor of this process but the standard streams and these: a user's process
+/// that never gets any further would hold them open, the lock of a run among them.
 #[allow(unsafe_code)]
 fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
     kept.sort_unstable();
     let mut first = 3;
-    for last in kept.into_iter().filter(|number| *number > 2).map(|number| number - 1).chain([i32::MAX]) {
+    for last in kept
+        .into_iter()
+        .filter(|number| *number > 2)
+        .map(|number| number - 1)
+        .chain([i32::MAX])
+    {
         if first <= last {
             // SAFETY: closes descriptors, which nothing in this copy of the process uses any more.
             let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
@@ -183,9 +213,19 @@ fn close_others(kept: [Option<i32>; 3]) {
 
 /// What the new process does before it becomes the program.
 #[allow(unsafe_code)]
-fn settle(told: i32, keeps: Option<i32>, person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
+fn settle(
+    told: i32,
+    keeps: Option<i32>,
+    person: Option<Person>,
+    namespace: Option<i32>,
+) -> io::Result<()> {
     close_others([Some(told), keeps, namespace]);
-    for by_default in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGPIPE, Signal::SIGTERM] {
+    for by_default in [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGPIPE,
+        Signal::SIGTERM,
+    ] {
         // SAFETY: SIG_DFL is no handler of ours.
         unsafe { signal(by_default, SigHandler::SigDfl) }?;
     }
@@ -196,12 +236,14 @@ fn settle(told: i32, keeps: Option<i32>, person: Option<Person>, namespace: Opti
         Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
     }
     let anonymous: *const libc::c_char = std::ptr::null();
-    // Who has a session keyring may use what is in it, whoever he has become (keyrings(7)). A kernel without keys, or a filter that refuses the call
-    // here and there alike, has none to give.
-    // SAFETY: takes numbers and no name.
+    // Who has a session keyring may use what is in it, whoever he has become (keyrings(7)). A
+    // kernel without keys, or a filter that refuses the call here and there alike, has none to
+    // give. SAFETY: takes numbers and no name.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
     match Errno::result(joined) {
-        Err(errno) if person.is_some() && !matches!(errno, Errno::ENOSYS | Errno::EPERM) => Err(errno.into()),
+        Err(errno) if person.is_some() && !matches!(errno, Errno::ENOSYS | Errno::EPERM) => {
+            Err(errno.into())
+        }
         // To a process of the same user, who may have no room for another, his own is no secret.
         Ok(_) | Err(_) => become_person(person, namespace),
     }
@@ -210,7 +252,13 @@ fn settle(told: i32, keeps: Option<i32>, person: Option<Person>, namespace: Opti
 /// Becomes this user and joins this user namespace, for good.
 #[allow(unsafe_code)]
 fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
-    let done = |result: i32| if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    let done = |result: i32| {
+        if result == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    };
     if let Some(Person { user, group }) = person {
         // The groups first: without root's rights nobody can change them.
         // SAFETY: no groups are read from the null pointer, and the other two take numbers.
@@ -221,17 +269,19 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
         done(unsafe { libc::setresuid(user, user, user) })?;
     }
     if let Some(namespace) = namespace {
-        // SAFETY: takes numbers; the kernel checks that this is a user namespace that the user may join.
+        // SAFETY: takes numbers; the kernel checks that this is a user namespace that the user may
+        // join.
         done(unsafe { libc::setns(namespace, libc::CLONE_NEWUSER) })?;
     }
     Ok(())
 }
 
-/// What `read` returns when this user calls it in this user namespace, in a process of its own: his files may be readable there only. `None` when it
-/// returns nothing, or more than `limit` bytes.
+/// What `read` returns when this user calls it in this user namespace, in a process of its own: his
+/// files may be readable there only. `None` when it returns nothing, or more than `limit` bytes.
 ///
 /// # Errors
-/// What the operating system says of the process, not of what it does; [`io::ErrorKind::TimedOut`] where that does not end.
+/// What the operating system says of the process, not of what it does; [`io::ErrorKind::TimedOut`]
+/// where that does not end.
 #[allow(unsafe_code)]
 pub fn read_as(
     person: Option<Person>,
@@ -243,8 +293,8 @@ pub fn read_as(
     let (child, bytes) = duplicate(limit, |mut sending| {
         close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
         let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
-        // Stopped by the user, it would outlive a worker that is killed.
-        // SAFETY: sets an attribute of this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
+        // Stopped by the user, it would outlive a worker that is killed. SAFETY: sets an attribute
+        // of this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
         let _set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
         is_his && read().is_some_and(|bytes| sending.write_all(&bytes).is_ok())
     })?;
@@ -255,17 +305,22 @@ pub fn read_as(
     Ok(is_whole.then_some(bytes))
 }
 
-/// Makes this process one that starts others and hears of them: their orphans become its children, what it inherited beside the standard streams is
-/// not theirs, neither is its umask, SIGHUP and SIGINT do nothing, and SIGCHLD and SIGTERM are read from the descriptor that it returns.
+/// Makes this process one that starts others and hears of them: their orphans become its children,
+/// what it inherited beside the standard streams is not theirs, neither is its umask, SIGHUP and
+/// SIGINT do nothing, and SIGCHLD and SIGTERM are read from the descriptor that it returns.
 ///
 /// # Errors
 /// What the operating system says.
 #[allow(unsafe_code)]
 pub fn become_parent() -> io::Result<SignalFd> {
     for entry in std::fs::read_dir("/proc/self/fd")? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let number = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok());
         if let Some(number) = number.filter(|number| *number > 2) {
-            // SAFETY: changes a flag of a descriptor; the listing's own, which is closed by then, is an error that does not matter.
+            // SAFETY: changes a flag of a descriptor; the listing's own, which is closed by then,
+            // is an error that does not matter.
             let _flagged = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         }
     }
@@ -280,11 +335,14 @@ pub fn become_parent() -> io::Result<SignalFd> {
     read.add(Signal::SIGCHLD);
     read.add(Signal::SIGTERM);
     read.thread_block()?;
-    Ok(SignalFd::with_flags(&read, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+    Ok(SignalFd::with_flags(
+        &read,
+        SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+    )?)
 }
 
-/// The children that have ended since the last call, each with its exit status; one that a signal ended has 128 and the signal's number, as runtimes
-/// say it. Never waits.
+/// The children that have ended since the last call, each with its exit status; one that a signal
+/// ended has 128 and the signal's number, as runtimes say it. Never waits.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn ended_children() -> Vec<(u32, i32)> {
@@ -292,27 +350,43 @@ pub fn ended_children() -> Vec<(u32, i32)> {
     let mut status = 0;
     // Not nix's: it knows no real-time signals and loses the child that one of them ended.
     // SAFETY: writes the status into a variable of ours and returns.
-    while let Ok(pid @ 1..) = u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) }) {
-        ended.push((pid, if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }));
+    while let Ok(pid @ 1..) =
+        u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) })
+    {
+        ended.push((
+            pid,
+            if libc::WIFSIGNALED(status) {
+                128 + libc::WTERMSIG(status)
+            } else {
+                libc::WEXITSTATUS(status)
+            },
+        ));
     }
     ended
 }
 
-/// Whether this is a child of this process that it has not yet waited for, living or not. The kernel says so itself: `/proc/pid/task/tid/children` may
-/// leave one out (proc(5)), and a process whose first thread has ended, the others not yet, can neither be waited for nor seen to run.
+/// Whether this is a child of this process that it has not yet waited for, living or not. The
+/// kernel says so itself: `/proc/pid/task/tid/children` may leave one out (proc(5)), and a process
+/// whose first thread has ended, the others not yet, can neither be waited for nor seen to run.
 #[must_use]
 pub fn is_child(pid: u32) -> bool {
-    let Ok(pid @ 1..) = i32::try_from(pid) else { return false };
+    let Ok(pid @ 1..) = i32::try_from(pid) else {
+        return false;
+    };
     let asked = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     // Any other error is about how it ended.
-    !matches!(nix::sys::wait::waitid(Id::Pid(Pid::from_raw(pid)), asked), Err(Errno::ECHILD))
+    !matches!(
+        nix::sys::wait::waitid(Id::Pid(Pid::from_raw(pid)), asked),
+        Err(Errno::ECHILD)
+    )
 }
 
 /// Ends a child of this process that it has not yet waited for: its ID can be nobody else's.
 #[allow(unsafe_code)]
 pub fn kill_child(pid: u32) {
     if let Ok(pid @ 1..) = i32::try_from(pid) {
-        // SAFETY: takes numbers; a child that has ended meanwhile keeps its ID until it is waited for.
+        // SAFETY: takes numbers; a child that has ended meanwhile keeps its ID until it is waited
+        // for.
         let _ended_already = unsafe { libc::kill(pid, libc::SIGKILL) };
     }
 }
@@ -329,7 +403,8 @@ pub fn parent_namespace(namespace: &File) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(parent) })
 }
 
-/// The user who owns a user namespace, as this process's own counts (ioctl_ns(2), `NS_GET_OWNER_UID`).
+/// The user who owns a user namespace, as this process's own counts (ioctl_ns(2),
+/// `NS_GET_OWNER_UID`).
 ///
 /// # Errors
 /// What the operating system says.
@@ -347,10 +422,19 @@ mod tests {
 
     #[test]
     fn what_a_process_says_is_taken_to_its_end_and_no_further() {
-        let said = |text: &'static [u8], limit| duplicate(limit, |mut end| end.write_all(text).is_ok()).unwrap();
-        for (text, limit, taken) in [(&b""[..], 4, &b""[..]), (b"four", 4, b"four"), (b"fives", 4, b"fives")] {
+        let said = |text: &'static [u8], limit| {
+            duplicate(limit, |mut end| end.write_all(text).is_ok()).unwrap()
+        };
+        for (text, limit, taken) in [
+            (&b""[..], 4, &b""[..]),
+            (b"four", 4, b"four"),
+            (b"fives", 4, b"fives"),
+        ] {
             let (child, bytes) = said(text, limit);
-            assert_eq!((bytes.as_slice(), gone(child)), (taken, Some(WaitStatus::Exited(child, 0))));
+            assert_eq!(
+                (bytes.as_slice(), gone(child)),
+                (taken, Some(WaitStatus::Exited(child, 0)))
+            );
         }
     }
 
@@ -369,7 +453,8 @@ mod tests {
         let other = tempfile::tempfile().unwrap();
         let (child, bytes) = duplicate(8, |mut end| {
             close_others([Some(end.as_raw_fd()), Some(kept.as_raw_fd()), None]);
-            let is_open = |file: &File| u8::from(nix::fcntl::fcntl(file, FcntlArg::F_GETFD).is_ok());
+            let is_open =
+                |file: &File| u8::from(nix::fcntl::fcntl(file, FcntlArg::F_GETFD).is_ok());
             let said = [is_open(&kept), is_open(&other)];
             end.write_all(&said).is_ok()
         })
@@ -380,8 +465,21 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_said_to_be_missing() {
-        let program = |path| Program { path, words: &[], environment: &[], prints: None, keeps: None, person: None, namespace: None };
-        assert_eq!(start(program(Path::new("/no/such/program"))).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let program = |path| Program {
+            path,
+            words: &[],
+            environment: &[],
+            prints: None,
+            keeps: None,
+            person: None,
+            namespace: None,
+        };
+        assert_eq!(
+            start(program(Path::new("/no/such/program")))
+                .unwrap_err()
+                .kind(),
+            io::ErrorKind::NotFound
+        );
         let child = start(program(Path::new("/bin/true"))).unwrap();
         let child = Pid::from_raw(i32::try_from(child).unwrap());
         assert_eq!(gone(child), Some(WaitStatus::Exited(child, 0)));

@@ -1,7 +1,8 @@
 //! What does `/proc/PID/stat` say of a process?
 //!
-//! In: the line, with a name in it that the process chose (hostile). Out: its name, its parent, when it began, and whether it still runs. Pure. Not
-//! checked: whether the line is of the process that the caller means.
+//! In: the line, with a name in it that the process chose (hostile). Out: its name, its parent,
+//! when it began, and whether it still runs. Pure. Not checked: whether the line is of the process
+//! that the caller means.
 
 /// `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +18,19 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Reads a line; `None` for what is none. The name may hold anything, brackets and line ends included, and ends with the last bracket.
+    /// Reads a line; `None` for what is none. The name may hold anything, brackets and line ends
+    /// included, and ends with the last bracket.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let (open, close) = (line.iter().position(|byte| *byte == b'(')?, line.iter().rposition(|byte| *byte == b')')?);
+        let (open, close) = (
+            line.iter().position(|byte| *byte == b'(')?,
+            line.iter().rposition(|byte| *byte == b')')?,
+        );
         let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
-        let fields: Vec<&str> = str::from_utf8(&line[close + 1..]).ok()?.split_ascii_whitespace().collect();
+        let fields: Vec<&str> = str::from_utf8(&line[close + 1..])
+            .ok()?
+            .split_ascii_whitespace()
+            .collect();
         // Field 3 is the first behind the name.
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u64 = field(20)?.parse().ok()?;
@@ -31,7 +39,12 @@ impl Stat {
             "X" | "x" => false,
             _ => true,
         };
-        Some(Self { name, parent: field(4)?.parse().ok()?, started: field(22)?.parse().ok()?, is_alive })
+        Some(Self {
+            name,
+            parent: field(4)?.parse().ok()?,
+            started: field(22)?.parse().ok()?,
+            is_alive,
+        })
     }
 }
 
@@ -46,20 +59,47 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         for name in ["sh", "a) Z 1 (b", ")", "", "a\nb", "x y"] {
-            let stat = Stat { name: name.to_owned(), parent: 7, started: 188_572, is_alive: true };
+            let stat = Stat {
+                name: name.to_owned(),
+                parent: 7,
+                started: 188_572,
+                is_alive: true,
+            };
             assert_eq!(Stat::parse(&line(name, "S", 1)), Some(stat), "{name:?}");
         }
-        for broken in [&b""[..], b"41", b"41 (sh", b")(", b"41 (sh) S 7", b"41 (sh) S x 41 41"] {
-            assert_eq!(Stat::parse(broken), None, "{}", String::from_utf8_lossy(broken));
+        for broken in [
+            &b""[..],
+            b"41",
+            b"41 (sh",
+            b")(",
+            b"41 (sh) S 7",
+            b"41 (sh) S x 41 41",
+        ] {
+            assert_eq!(
+                Stat::parse(broken),
+                None,
+                "{}",
+                String::from_utf8_lossy(broken)
+            );
         }
     }
 
     #[test]
     fn a_process_lives_as_long_as_one_of_its_threads() {
-        for (state, threads, is_alive) in
-            [("S", 1, true), ("T", 1, true), ("D", 3, true), ("Z", 1, false), ("Z", 0, false), ("Z", 2, true), ("X", 1, false)]
-        {
-            assert_eq!(Stat::parse(&line("sh", state, threads)).unwrap().is_alive, is_alive, "{state} {threads}");
+        for (state, threads, is_alive) in [
+            ("S", 1, true),
+            ("T", 1, true),
+            ("D", 3, true),
+            ("Z", 1, false),
+            ("Z", 0, false),
+            ("Z", 2, true),
+            ("X", 1, false),
+        ] {
+            assert_eq!(
+                Stat::parse(&line("sh", state, threads)).unwrap().is_alive,
+                is_alive,
+                "{state} {threads}"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What does the kernel say about one mount?
 //!
-//! In: a path. Out: which mount it is on (statx(2)) and that mount's facts (statmount(2), Linux 6.8; mount options from 6.11), in a few microseconds
-//! however many mounts there are; `/proc/self/mountinfo` takes three microseconds for each of them. The structures are read by offset, so that a
-//! kernel that knows more fields is no fault. Not checked: what the facts mean.
+//! In: a path. Out: which mount it is on (statx(2)) and that mount's facts (statmount(2),
+//! Linux 6.8; mount options from 6.11), in a few microseconds however many mounts there are;
+//! `/proc/self/mountinfo` takes three microseconds for each of them. The structures are read by
+//! offset, so that a kernel that knows more fields is no fault. Not checked: what the facts mean.
 
 #![allow(unsafe_code)] // Two system calls that neither libc nor nix wraps.
 
@@ -21,7 +22,8 @@ pub struct MountId {
     pub is_root: Option<bool>,
 }
 
-/// What statmount(2) told. A field is `None` when this kernel does not know it, or the mount has no such thing.
+/// What statmount(2) told. A field is `None` when this kernel does not know it, or the mount has no
+/// such thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountFacts {
     /// The file system's type, such as `overlay` or `fuse`.
@@ -32,7 +34,8 @@ pub struct MountFacts {
     pub root: Option<Vec<u8>>,
     /// What was mounted: a device or a name.
     pub source: Option<Vec<u8>>,
-    /// The file system's options, as mountinfo has them: separated by commas, `\ooo` for characters that would be taken for others.
+    /// The file system's options, as mountinfo has them: separated by commas, `\ooo` for characters
+    /// that would be taken for others.
     pub options: Option<Vec<u8>>,
 }
 
@@ -55,11 +58,13 @@ const SB_SOURCE: u64 = 0x200;
 /// `struct statmount` is 512 bytes; the strings stand behind it.
 const HEAD: usize = 512;
 
-/// Strings of a mount that are longer than this are not asked for again: an overlay of 500 layers has some 100 KiB.
+/// Strings of a mount that are longer than this are not asked for again: an overlay of 500 layers
+/// has some 100 KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// The mount that `path` is on, links followed, and where mounts are stacked the topmost, by the ID that statmount(2) takes: unique as long as the
-/// machine runs. `None` when the kernel has no such IDs (before 6.8).
+/// The mount that `path` is on, links followed, and where mounts are stacked the topmost, by the ID
+/// that statmount(2) takes: unique as long as the machine runs. `None` when the kernel has no such
+/// IDs (before 6.8).
 ///
 /// # Errors
 /// As statx(2), `ENOSYS` before Linux 4.11 included.
@@ -67,7 +72,8 @@ pub fn unique_id(path: &Path) -> io::Result<Option<MountId>> {
     statx(path, libc::STATX_MNT_ID_UNIQUE)
 }
 
-/// The same by the small ID that mountinfo shows, which is used again after an unmount. `None` before Linux 5.8.
+/// The same by the small ID that mountinfo shows, which is used again after an unmount. `None`
+/// before Linux 5.8.
 ///
 /// # Errors
 /// As [`unique_id`].
@@ -79,27 +85,50 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut facts = MaybeUninit::<libc::statx>::zeroed();
     let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
-    // SAFETY: `path` ends in a zero byte and `facts` has the size that the kernel writes; both outlive the call.
-    let status = unsafe { libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), flags, mask, facts.as_mut_ptr()) };
+    // SAFETY: `path` ends in a zero byte and `facts` has the size that the kernel writes; both
+    // outlive the call.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            flags,
+            mask,
+            facts.as_mut_ptr(),
+        )
+    };
     if status != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: every field is a number, so that the zeroed bytes were a value even before the kernel wrote to them.
+    // SAFETY: every field is a number, so that the zeroed bytes were a value even before the kernel
+    // wrote to them.
     let facts = unsafe { facts.assume_init() };
     let root = u64::from(libc::STATX_ATTR_MOUNT_ROOT.unsigned_abs());
-    let is_root = (facts.stx_attributes_mask & root != 0).then_some(facts.stx_attributes & root != 0);
-    Ok((facts.stx_mask & mask != 0).then_some(MountId { id: facts.stx_mnt_id, is_root }))
+    let is_root =
+        (facts.stx_attributes_mask & root != 0).then_some(facts.stx_attributes & root != 0);
+    Ok((facts.stx_mask & mask != 0).then_some(MountId {
+        id: facts.stx_mnt_id,
+        is_root,
+    }))
 }
 
 /// The facts of the mount with this unique ID.
 ///
 /// # Errors
-/// As statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` when the mount is gone; `EOVERFLOW` when its strings exceed 1 MiB.
+/// As statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` when the mount is
+/// gone; `EOVERFLOW` when its strings exceed 1 MiB.
 pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     let mut answer = vec![0_u8; 8 << 10];
     loop {
-        match statmount(id, MNT_ROOT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE, &mut answer) {
-            Err(error) if error.raw_os_error() == Some(libc::EOVERFLOW) && answer.len() < LARGEST_ANSWER => {
+        match statmount(
+            id,
+            MNT_ROOT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE,
+            &mut answer,
+        ) {
+            Err(error)
+                if error.raw_os_error() == Some(libc::EOVERFLOW)
+                    && answer.len() < LARGEST_ANSWER =>
+            {
                 answer.resize((answer.len() * 4).min(LARGEST_ANSWER), 0)
             }
             Err(error) => return Err(error),
@@ -111,10 +140,28 @@ pub fn facts_of(id: u64) -> io::Result<MountFacts> {
 fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
     const SIZE: usize = size_of::<MountRequest>();
     const NUMBER: libc::c_long = 457; // The same on every architecture but alpha.
-    let request = MountRequest { size: SIZE as u32, spare: 0, mount_id: id, mask };
-    // SAFETY: the request is a whole `struct mnt_id_req` of the size it states, and the kernel writes no more than `answer` holds.
-    let status = unsafe { libc::syscall(NUMBER, &raw const request, answer.as_mut_ptr(), answer.len(), 0_u32) };
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let request = MountRequest {
+        size: SIZE as u32,
+        spare: 0,
+        mount_id: id,
+        mask,
+    };
+    // SAFETY: the request is a whole `struct mnt_id_req` of the size it states, and the kernel
+    // writes no more than `answer` holds.
+    let status = unsafe {
+        libc::syscall(
+            NUMBER,
+            &raw const request,
+            answer.as_mut_ptr(),
+            answer.len(),
+            0_u32,
+        )
+    };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Reads a `struct statmount`. What does not fit in `answer` counts as unknown.
@@ -122,7 +169,8 @@ fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
 /// ```text
 /// 0 size u32 │ 4 mnt_opts u32 │ 8 mask u64 │ … 36 fs_type u32 │ … 104 mnt_root u32 │ … 120 fs_subtype u32 │ 124 sb_source u32 │ … 512 strings
 /// ```
-/// `mask` tells which are there; each `u32` is where its string starts behind byte 512; strings end in a zero byte.
+/// `mask` tells which are there; each `u32` is where its string starts behind byte 512; strings end
+/// in a zero byte.
 #[must_use]
 pub fn parse(answer: &[u8]) -> MountFacts {
     let mask = number(answer, 8).map_or(0, u64::from_ne_bytes);
@@ -166,7 +214,12 @@ mod tests {
 
     #[test]
     fn strings_are_found_by_their_offsets_and_only_where_the_mask_says_so() {
-        let whole = answer(&[(MNT_OPTS, 4, b"lowerdir=a:b"), (FS_TYPE, 36, b"overlay"), (MNT_ROOT, 104, b"/"), (SB_SOURCE, 124, b"none")]);
+        let whole = answer(&[
+            (MNT_OPTS, 4, b"lowerdir=a:b"),
+            (FS_TYPE, 36, b"overlay"),
+            (MNT_ROOT, 104, b"/"),
+            (SB_SOURCE, 124, b"none"),
+        ]);
         let facts = MountFacts {
             fs_type: Some(b"overlay".to_vec()),
             fs_subtype: None,
@@ -177,7 +230,13 @@ mod tests {
         assert_eq!(parse(&whole), facts);
         let mut masked = whole;
         masked[8] &= !0x80;
-        assert_eq!(parse(&masked), MountFacts { options: None, ..facts });
+        assert_eq!(
+            parse(&masked),
+            MountFacts {
+                options: None,
+                ..facts
+            }
+        );
     }
 
     #[test]
@@ -193,8 +252,13 @@ mod tests {
 
     #[test]
     fn the_root_of_the_machine_is_a_mount_and_a_missing_path_an_error() {
-        let found = unique_id(Path::new("/proc")).unwrap().or(mountinfo_id(Path::new("/proc")).unwrap());
+        let found = unique_id(Path::new("/proc"))
+            .unwrap()
+            .or(mountinfo_id(Path::new("/proc")).unwrap());
         assert_eq!(found.unwrap().is_root, Some(true));
-        assert_eq!(unique_id(Path::new("/proc/none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            unique_id(Path::new("/proc/none")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! How does a record reach the system log?
 //!
-//! In: a record: priority, message, fields. Out: one datagram in journald's native protocol (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of
-//! syslog(3) where no journald listens, its fields behind the message. Never waits longer than it is told and never prints. Nobody listening is an
-//! error that callers may ignore. The `syslog` crate would do the second half only, blocking, for ten more crates in front of every container.
+//! In: a record: priority, message, fields. Out: one datagram in journald's native protocol
+//! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of syslog(3) where no journald
+//! listens, its fields behind the message. Never waits longer than it is told and never prints.
+//! Nobody listening is an error that callers may ignore. The `syslog` crate would do the second
+//! half only, blocking, for ten more crates in front of every container.
 
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
+};
 
 /// How long a full queue of the system log is waited for; a container's start must not hang on it.
 pub const PATIENCE: Duration = Duration::from_millis(40);
@@ -34,7 +38,10 @@ impl Sockets {
     /// This machine's.
     #[must_use]
     pub fn system() -> Self {
-        Self { journal: "/run/systemd/journal/socket".into(), syslog: "/dev/log".into() }
+        Self {
+            journal: "/run/systemd/journal/socket".into(),
+            syslog: "/dev/log".into(),
+        }
     }
 }
 
@@ -62,7 +69,8 @@ pub fn soon() -> Instant {
 /// Sends to journald, or else to syslog; a full queue is waited for until `until`.
 ///
 /// # Errors
-/// What the operating system says of the second when neither listens; `EAGAIN` when a queue stays full.
+/// What the operating system says of the second when neither listens; `EAGAIN` when a queue stays
+/// full.
 pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     match journal(&sockets.journal, record, until) {
         Err(errno) if errno != Errno::EAGAIN => syslog(&sockets.syslog, record, until),
@@ -86,7 +94,8 @@ pub fn journal(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<
     deliver(path, SockType::Datagram, &bytes, until)
 }
 
-/// `NAME=value`, or with a line feed in the value `NAME`, the value's length in eight bytes (little endian), and the value.
+/// `NAME=value`, or with a line feed in the value `NAME`, the value's length in eight bytes (little
+/// endian), and the value.
 fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.extend_from_slice(name.as_bytes());
     if value.contains('\n') {
@@ -99,7 +108,8 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.push(b'\n');
 }
 
-/// Sends to the socket of syslog(3), as a datagram or, to a daemon that listens for streams, as a stream.
+/// Sends to the socket of syslog(3), as a datagram or, to a daemon that listens for streams, as a
+/// stream.
 ///
 /// # Errors
 /// What the operating system says.
@@ -114,13 +124,26 @@ pub fn syslog(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<(
     }
 }
 
-/// `<30>embargo[123]: message [name="value" …]`: RFC 3164 without the time, which every receiver then takes from its own clock (§4.3.2); a time
-/// would have to be in the receiver's time zone. The fields have the form of RFC 5424, §6.3.3.
+/// `<30>embargo[123]: message [name="value" …]`: RFC 3164 without the time, which every receiver
+/// then takes from its own clock (§4.3.2); a time would have to be in the receiver's time zone. The
+/// fields have the form of RFC 5424, §6.3.3.
 fn syslog_text(record: &Record<'_>, process: u32) -> String {
-    let Record { identifier, facility, priority, message, fields } = record;
-    let mut text = format!("<{}>{identifier}[{process}]: {message}", facility * 8 + priority);
+    let Record {
+        identifier,
+        facility,
+        priority,
+        message,
+        fields,
+    } = record;
+    let mut text = format!(
+        "<{}>{identifier}[{process}]: {message}",
+        facility * 8 + priority
+    );
     for (index, (name, value)) in fields.iter().enumerate() {
-        let value = value.replace('\\', r"\\").replace('"', "\\\"").replace(']', "\\]");
+        let value = value
+            .replace('\\', r"\\")
+            .replace('"', "\\\"")
+            .replace(']', "\\]");
         let opening = if index == 0 { " [" } else { " " };
         let name = name.to_ascii_lowercase();
         let written = write!(text, "{opening}{name}=\"{value}\"");
@@ -133,17 +156,27 @@ fn syslog_text(record: &Record<'_>, process: u32) -> String {
 }
 
 fn deliver(path: &Path, kind: SockType, bytes: &[u8], until: Instant) -> nix::Result<()> {
-    let socket = socket(AddressFamily::Unix, kind, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = socket(
+        AddressFamily::Unix,
+        kind,
+        SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     let sent = match send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
         Err(Errno::EAGAIN) => {
-            let left = u8::try_from(until.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u8::MAX);
+            let left = u8::try_from(until.saturating_duration_since(Instant::now()).as_millis())
+                .unwrap_or(u8::MAX);
             poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], left)?;
             send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)
         }
         result @ (Ok(_) | Err(_)) => result,
     }?;
-    if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
+    if sent == bytes.len() {
+        Ok(())
+    } else {
+        Err(Errno::EMSGSIZE)
+    }
 }
 
 #[cfg(test)]
@@ -153,16 +186,30 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
     fn sample() -> Record<'static> {
-        let fields = vec![("EMBARGO_BAN", "BAN-1".to_owned()), ("EMBARGO_IMAGE", "a\"]\\".to_owned())];
-        Record { identifier: "embargo", facility: DAEMON, priority: 4, message: "embargo: refused web-1", fields }
+        let fields = vec![
+            ("EMBARGO_BAN", "BAN-1".to_owned()),
+            ("EMBARGO_IMAGE", "a\"]\\".to_owned()),
+        ];
+        Record {
+            identifier: "embargo",
+            facility: DAEMON,
+            priority: 4,
+            message: "embargo: refused web-1",
+            fields,
+        }
     }
 
     fn sockets(folder: &Path) -> Sockets {
-        Sockets { journal: folder.join("journal"), syslog: folder.join("log") }
+        Sockets {
+            journal: folder.join("journal"),
+            syslog: folder.join("log"),
+        }
     }
 
     fn received(socket: &UnixDatagram) -> String {
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
         let mut bytes = [0; 4_096];
         let length = socket.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..length].to_vec()).unwrap()
@@ -179,7 +226,11 @@ mod tests {
             received(&journald),
             "MESSAGE=embargo: refused web-1\nPRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\nEMBARGO_BAN=BAN-1\nEMBARGO_IMAGE=a\"]\\\n"
         );
-        let two_lines = Record { message: "a\nb", fields: vec![], ..sample() };
+        let two_lines = Record {
+            message: "a\nb",
+            fields: vec![],
+            ..sample()
+        };
         journal(&sockets.journal, &two_lines, soon()).unwrap();
         assert!(received(&journald).starts_with("MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\nPRIORITY=4\n"));
     }
@@ -189,8 +240,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sockets = sockets(folder.path());
         let daemon = UnixDatagram::bind(&sockets.syslog).unwrap();
-        let expected =
-            format!("<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]", std::process::id());
+        let expected = format!(
+            "<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]",
+            std::process::id()
+        );
         record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
         // A socket that is left over from a journald that is gone.
@@ -204,10 +257,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let daemon = UnixListener::bind(&path).unwrap();
-        syslog(&path, &Record { fields: vec![], ..sample() }, soon()).unwrap();
+        syslog(
+            &path,
+            &Record {
+                fields: vec![],
+                ..sample()
+            },
+            soon(),
+        )
+        .unwrap();
         let mut text = String::new();
-        daemon.accept().unwrap().0.read_to_string(&mut text).unwrap();
-        assert_eq!(text, format!("<28>embargo[{}]: embargo: refused web-1\0", std::process::id()));
+        daemon
+            .accept()
+            .unwrap()
+            .0
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(
+            text,
+            format!(
+                "<28>embargo[{}]: embargo: refused web-1\0",
+                std::process::id()
+            )
+        );
     }
 
     #[test]
@@ -218,13 +290,27 @@ mod tests {
         let _deaf = UnixDatagram::bind(&sockets.syslog).unwrap();
         let start = Instant::now();
         let until = start + Duration::from_millis(200);
-        let outcome = (0..10_000).map(|_| record(&sockets, &sample(), until)).find(Result::is_err);
+        let outcome = (0..10_000)
+            .map(|_| record(&sockets, &sample(), until))
+            .find(Result::is_err);
         assert_eq!(outcome, Some(Err(Errno::EAGAIN)));
-        assert!(start.elapsed() >= Duration::from_millis(190), "{:?}", start.elapsed());
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() >= Duration::from_millis(190),
+            "{:?}",
+            start.elapsed()
+        );
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            start.elapsed()
+        );
         // The time is over for whatever comes behind.
         let start = Instant::now();
         (0..100).for_each(|_| assert_eq!(record(&sockets, &sample(), until), Err(Errno::EAGAIN)));
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            start.elapsed()
+        );
     }
 }

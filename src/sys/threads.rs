@@ -1,21 +1,30 @@
 //! How do all processors share one long piece of work?
 //!
-//! In: its parts, and what to do with one. Out: what came of each, in the order of the parts, whoever did them. Threads are a matter of speed alone:
-//! where none can be had the caller does everything.
+//! In: its parts, and what to do with one. Out: what came of each, in the order of the parts,
+//! whoever did them. Threads are a matter of speed alone: where none can be had the caller does
+//! everything.
 
 use std::num::NonZero;
 use std::panic;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does `work` with each of `parts`, on as many threads as this process may use processors, and returns what came of them in the order of the parts.
+/// Does `work` with each of `parts`, on as many threads as this process may use processors, and
+/// returns what came of them in the order of the parts.
 ///
 /// # Panics
 /// Only when `work` does.
 pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(parts.len());
+    let threads = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(parts.len());
     let waiting = Mutex::new(parts.into_iter().enumerate());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
     let some = || {
         let mut done = Vec::new();
         while let Some((place, part)) = next() {
@@ -24,10 +33,16 @@ pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
         done
     };
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, some).ok()).collect();
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, some).ok())
+            .collect();
         let mut done = some();
         for other in others {
-            done.extend(other.join().unwrap_or_else(|fault| panic::resume_unwind(fault)));
+            done.extend(
+                other
+                    .join()
+                    .unwrap_or_else(|fault| panic::resume_unwind(fault)),
+            );
         }
         done
     });
@@ -43,6 +58,9 @@ mod tests {
     fn what_came_of_each_part_stands_in_its_place() {
         assert!(share(Vec::<u64>::new(), |part| part).is_empty());
         let expected: Vec<_> = (0..1_000).map(|part| part * part).collect();
-        assert_eq!(share((0..1_000).collect(), |part: u64| part * part), expected);
+        assert_eq!(
+            share((0..1_000).collect(), |part: u64| part * part),
+            expected
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Reads root's own way out.
 //!
-//! `/etc/embargo/break-glass` is for when a ban, a list or a store must not stop a node just now: a reason and a time limit, in TOML. Within the limit
-//! everything starts and every admission is an audit event. In: that file (may be half-written or misspelt). Out: that it is open, or why it
-//! is not; it never opens anything by being broken. Not checked: whether the reason is a good one.
+//! `/etc/embargo/break-glass` is for when a ban, a list or a store must not stop a node just now: a
+//! reason and a time limit, in TOML. Within the limit everything starts and every admission is an
+//! audit event. In: that file (may be half-written or misspelt). Out: that it is open, or why it is
+//! not; it never opens anything by being broken. Not checked: whether the reason is a good one.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"
@@ -81,8 +82,9 @@ pub enum Shut<'a> {
 }
 
 impl BreakGlass {
-    /// Whether it is open at this time, when it may be for `longest` seconds after it was written. A file of the future counts as written now, so that no
-    /// time given to it makes it stay open longer.
+    /// Whether it is open at this time, when it may be for `longest` seconds after it was written.
+    /// A file of the future counts as written now, so that no time given to it makes it stay open
+    /// longer.
     ///
     /// # Errors
     /// [`Shut`]: why it is not.
@@ -91,9 +93,16 @@ impl BreakGlass {
             Self::Unusable(fault) => Err(Shut::Unusable(fault)),
             Self::Given { until, .. } if now >= *until => Err(Shut::Ended(*until)),
             Self::Given { until, written, .. } if until.since((*written).min(now)) > longest => {
-                Err(Shut::TooLong { until: *until, written: *written, longest })
+                Err(Shut::TooLong {
+                    until: *until,
+                    written: *written,
+                    longest,
+                })
             }
-            Self::Given { reason, until, .. } => Ok(Open { reason, until: *until }),
+            Self::Given { reason, until, .. } => Ok(Open {
+                reason,
+                until: *until,
+            }),
         }
     }
 }
@@ -109,8 +118,16 @@ impl fmt::Display for Shut<'_> {
         write!(f, "break-glass opens nothing: ")?;
         match self {
             Self::Ended(until) => write!(f, "it ended at {until}"),
-            Self::TooLong { until, written, longest } => {
-                write!(f, "{until} is more than {} (break_glass_max) after {written}, when it was written", hours(*longest))
+            Self::TooLong {
+                until,
+                written,
+                longest,
+            } => {
+                write!(
+                    f,
+                    "{until} is more than {} (break_glass_max) after {written}, when it was written",
+                    hours(*longest)
+                )
             }
             Self::Unusable(fault) => fault.fmt(f),
         }
@@ -124,7 +141,10 @@ impl fmt::Display for Fault {
             Self::Malformed(path, fault) => write!(f, "cannot use {path:?}: {fault}"),
             Self::Reason(path) => write!(f, "cannot use {path:?}: expected a reason"),
             Self::Limit(path) => {
-                write!(f, "cannot use {path:?}: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00")
+                write!(
+                    f,
+                    "cannot use {path:?}: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00"
+                )
             }
         }
     }
@@ -133,8 +153,12 @@ impl fmt::Display for Fault {
 /// A span of this many seconds in the largest unit that divides it, up to hours.
 fn hours(seconds: u64) -> String {
     let units = [("h", 3_600), ("m", 60), ("s", 1)];
-    let fitting = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
-    fitting.map_or_else(String::new, |(unit, length)| format!("{}{unit}", seconds / length))
+    let fitting = units
+        .into_iter()
+        .find(|(_, length)| seconds.is_multiple_of(*length));
+    fitting.map_or_else(String::new, |(unit, length)| {
+        format!("{}{unit}", seconds / length)
+    })
 }
 
 /// The file as it is written.
@@ -159,16 +183,30 @@ fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
     let path = &paths.break_glass;
     let failed = |error| Fault::File(FileError::Io(path.clone(), error));
     let (file, size) = folder::open_owned(&paths.root, path).map_err(Fault::File)?;
-    let modified = file.metadata().and_then(|facts| facts.modified()).map_err(failed)?;
-    let written = Timestamp::from_seconds(modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-    let text = file::read_opened(file, size, path, LARGEST).and_then(|bytes| file::text(bytes, path)).map_err(Fault::File)?;
-    let Written { reason, until } =
-        toml::from_str(&text).map_err(|error| Fault::Malformed(path.clone(), line::one_line(error.message())))?;
+    let modified = file
+        .metadata()
+        .and_then(|facts| facts.modified())
+        .map_err(failed)?;
+    let written = Timestamp::from_seconds(
+        modified
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs(),
+    );
+    let text = file::read_opened(file, size, path, LARGEST)
+        .and_then(|bytes| file::text(bytes, path))
+        .map_err(Fault::File)?;
+    let Written { reason, until } = toml::from_str(&text)
+        .map_err(|error| Fault::Malformed(path.clone(), line::one_line(error.message())))?;
     if reason.trim().is_empty() {
         return Err(Fault::Reason(path.clone()));
     }
     let until = limit(&until).ok_or_else(|| Fault::Limit(path.clone()))?;
-    Ok(BreakGlass::Given { reason, until, written })
+    Ok(BreakGlass::Given {
+        reason,
+        until,
+        written,
+    })
 }
 
 /// A limit as text or as a time of TOML.
@@ -176,7 +214,11 @@ fn limit(until: &toml::Value) -> Option<Timestamp> {
     match until {
         toml::Value::String(text) => Timestamp::parse_any(text),
         toml::Value::Datetime(time) => Timestamp::parse_any(&time.to_string()),
-        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Array(_)
+        | toml::Value::Table(_) => None,
     }
 }
 
@@ -195,9 +237,17 @@ mod tests {
     }
 
     fn put(path: &Path, text: &str) {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .unwrap();
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(at("2026-11-20T12:00:00Z").seconds())).unwrap();
+        file.set_modified(
+            UNIX_EPOCH + std::time::Duration::from_secs(at("2026-11-20T12:00:00Z").seconds()),
+        )
+        .unwrap();
     }
 
     fn node() -> (tempfile::TempDir, Paths) {
@@ -212,7 +262,10 @@ mod tests {
         put(&paths.break_glass, text);
         let path = format!("{:?}", paths.break_glass);
         let glass = load(paths).unwrap();
-        glass.state(at("2026-11-20T14:00:00Z"), DAY).map(|open| open.until).map_err(|shut| shut.to_string().replace(&path, "F"))
+        glass
+            .state(at("2026-11-20T14:00:00Z"), DAY)
+            .map(|open| open.until)
+            .map_err(|shut| shut.to_string().replace(&path, "F"))
     }
 
     #[test]
@@ -225,20 +278,37 @@ mod tests {
             "2026-11-20T19:00:00+01:00",
             "2026-11-20 12:00:00.25-06:00",
         ] {
-            assert_eq!(said(&paths, &format!("reason = 'INC-1'\nuntil = {until}\n")), Ok(at("2026-11-20T18:00:00Z")), "{until}");
+            assert_eq!(
+                said(&paths, &format!("reason = 'INC-1'\nuntil = {until}\n")),
+                Ok(at("2026-11-20T18:00:00Z")),
+                "{until}"
+            );
         }
-        assert_eq!(said(&paths, "reason = 'INC-1'\nuntil = 2026-11-21\n"), Ok(at("2026-11-21")));
+        assert_eq!(
+            said(&paths, "reason = 'INC-1'\nuntil = 2026-11-21\n"),
+            Ok(at("2026-11-21"))
+        );
         let limit = "cannot use F: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00";
         for (text, fault) in [
             ("", "cannot use F: missing field `reason`"),
             ("reason = 'INC-1'\n", "cannot use F: missing field `until`"),
-            ("reason = ' '\nuntil = '2026-11-21'\n", "cannot use F: expected a reason"),
+            (
+                "reason = ' '\nuntil = '2026-11-21'\n",
+                "cannot use F: expected a reason",
+            ),
             ("reason = 'INC-1'\nuntil = 'tomorrow'\n", limit),
             ("reason = 'INC-1'\nuntil = 2026-11-20T18:00:00\n", limit),
             ("reason = 'INC-1'\nuntil = true\n", limit),
-            ("reason = 'INC-1'\nuntil = '2026-11-21'\nall = 1\n", "cannot use F: unknown field `all`, expected `reason` or `until`"),
+            (
+                "reason = 'INC-1'\nuntil = '2026-11-21'\nall = 1\n",
+                "cannot use F: unknown field `all`, expected `reason` or `until`",
+            ),
         ] {
-            assert_eq!(said(&paths, text), Err(format!("break-glass opens nothing: {fault}")), "{text}");
+            assert_eq!(
+                said(&paths, text),
+                Err(format!("break-glass opens nothing: {fault}")),
+                "{text}"
+            );
         }
     }
 
@@ -248,23 +318,46 @@ mod tests {
         let told = |until: &str| said(&paths, &format!("reason = 'INC-1'\nuntil = '{until}'\n"));
         assert_eq!(told("2026-11-20T14:00:01Z"), Ok(at("2026-11-20T14:00:01Z")));
         assert_eq!(told("2026-11-21T12:00:00Z"), Ok(at("2026-11-21T12:00:00Z")));
-        assert_eq!(told("2026-11-20T14:00:00Z"), Err("break-glass opens nothing: it ended at 2026-11-20T14:00:00Z".into()));
+        assert_eq!(
+            told("2026-11-20T14:00:00Z"),
+            Err("break-glass opens nothing: it ended at 2026-11-20T14:00:00Z".into())
+        );
         let written = "after 2026-11-20T12:00:00Z, when it was written";
         for until in ["2026-11-21T12:00:01Z", "2036-01-01T00:00:00Z"] {
-            assert_eq!(told(until), Err(format!("break-glass opens nothing: {until} is more than 24h (break_glass_max) {written}")));
+            assert_eq!(
+                told(until),
+                Err(format!(
+                    "break-glass opens nothing: {until} is more than 24h (break_glass_max) {written}"
+                ))
+            );
         }
-        // Nor does it open by itself later, nor stay open longer for having been written in the future.
-        let glass = |written| BreakGlass::Given { reason: "INC-1".into(), until: at("2026-11-25"), written: at(written) };
+        // Nor does it open by itself later, nor stay open longer for having been written in the
+        // future.
+        let glass = |written| BreakGlass::Given {
+            reason: "INC-1".into(),
+            until: at("2026-11-25"),
+            written: at(written),
+        };
         for (written, now, is_open) in [
             ("2026-11-20T12:00:00Z", "2026-11-24T23:00:00Z", false),
             ("2026-11-24T12:00:00Z", "2026-11-24T23:00:00Z", true),
             ("2026-12-01T00:00:00Z", "2026-11-23T23:00:00Z", false),
             ("2026-12-01T00:00:00Z", "2026-11-24T01:00:00Z", true),
         ] {
-            assert_eq!(glass(written).state(at(now), DAY).is_ok(), is_open, "{written} {now}");
+            assert_eq!(
+                glass(written).state(at(now), DAY).is_ok(),
+                is_open,
+                "{written} {now}"
+            );
         }
-        let too_long = glass("2026-11-20").state(at("2026-11-21"), 5_400).unwrap_err().to_string();
-        assert!(too_long.contains("more than 90m (break_glass_max)"), "{too_long}");
+        let too_long = glass("2026-11-20")
+            .state(at("2026-11-21"), 5_400)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            too_long.contains("more than 90m (break_glass_max)"),
+            "{too_long}"
+        );
         assert!(glass("2026-11-20").state(at("2026-11-21"), 5 * DAY).is_ok());
     }
 
@@ -274,16 +367,43 @@ mod tests {
         assert!(load(&paths).is_none());
         let path = format!("{:?}", paths.break_glass);
         std::fs::create_dir(&paths.break_glass).unwrap();
-        let shut = |paths: &Paths| load(paths).unwrap().state(at("2026-11-20T14:00:00Z"), DAY).unwrap_err().to_string();
-        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot read {path}: not a regular file"));
+        let shut = |paths: &Paths| {
+            load(paths)
+                .unwrap()
+                .state(at("2026-11-20T14:00:00Z"), DAY)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            shut(&paths),
+            format!("break-glass opens nothing: cannot read {path}: not a regular file")
+        );
         std::fs::remove_dir(&paths.break_glass).unwrap();
-        put(&paths.break_glass, "reason = 'INC-1'\nuntil = '2026-11-20T18:00:00Z'\n");
-        assert!(load(&paths).unwrap().state(at("2026-11-20T14:00:00Z"), DAY).is_ok());
+        put(
+            &paths.break_glass,
+            "reason = 'INC-1'\nuntil = '2026-11-20T18:00:00Z'\n",
+        );
+        assert!(
+            load(&paths)
+                .unwrap()
+                .state(at("2026-11-20T14:00:00Z"), DAY)
+                .is_ok()
+        );
         set_permissions(&paths.break_glass, Permissions::from_mode(0o664)).unwrap();
-        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot trust {path}: owned or writable by another user"));
+        assert_eq!(
+            shut(&paths),
+            format!(
+                "break-glass opens nothing: cannot trust {path}: owned or writable by another user"
+            )
+        );
         set_permissions(&paths.break_glass, Permissions::from_mode(0o644)).unwrap();
         let etc = paths.break_glass.parent().unwrap();
         set_permissions(etc, Permissions::from_mode(0o775)).unwrap();
-        assert_eq!(shut(&paths), format!("break-glass opens nothing: cannot trust {etc:?}: owned or writable by another user"));
+        assert_eq!(
+            shut(&paths),
+            format!(
+                "break-glass opens nothing: cannot trust {etc:?}: owned or writable by another user"
+            )
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What is worth telling the system log?
 //!
-//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for one line already; nothing is sent from here.
+//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for
+//! one line already; nothing is sent from here.
 
 use crate::banlist::record::{Hit, Severity};
 use crate::container::engine::Engine;
@@ -68,7 +69,8 @@ pub enum EventKind {
     ListStale,
     /// The list is past its grace.
     ListOverdue,
-    /// The second copy of the list in force answers, because the first cannot be read or not be trusted.
+    /// The second copy of the list in force answers, because the first cannot be read or not be
+    /// trusted.
     SecondCopy,
     /// There is no authentic list, and a container started.
     ListMissing,
@@ -127,7 +129,8 @@ impl EventKind {
         }
     }
 
-    /// What tells it from every other event in the journal (systemd.journal-fields(7), `MESSAGE_ID`): it stays, whatever the event is called.
+    /// What tells it from every other event in the journal (systemd.journal-fields(7),
+    /// `MESSAGE_ID`): it stays, whatever the event is called.
     #[must_use]
     pub const fn message_id(self) -> &'static str {
         match self {
@@ -202,7 +205,9 @@ impl Subject {
     pub(super) fn of(case: &Case<'_>) -> Self {
         let (chain, facts, evidence) = parts(case.origin.ok());
         let image_id = facts.and_then(|facts| facts.image_id);
-        let image = facts.and_then(|facts| facts.name.clone()).or_else(|| image_id.map(|id| id.to_string()));
+        let image = facts
+            .and_then(|facts| facts.name.clone())
+            .or_else(|| image_id.map(|id| id.to_string()));
         Self {
             container: case.container.to_owned(),
             name: case.name.map(str::to_owned),
@@ -219,9 +224,13 @@ impl Subject {
 }
 
 /// What an origin knows, part by part.
-pub(super) const fn parts(origin: Option<&Origin>) -> (Option<&Chain>, Option<&ImageFacts>, Option<Evidence>) {
+pub(super) const fn parts(
+    origin: Option<&Origin>,
+) -> (Option<&Chain>, Option<&ImageFacts>, Option<Evidence>) {
     match origin {
-        Some(Origin::Image(image)) => (Some(&image.chain), Some(&image.facts), Some(image.evidence)),
+        Some(Origin::Image(image)) => {
+            (Some(&image.chain), Some(&image.facts), Some(image.evidence))
+        }
         Some(Origin::NoLayers(facts)) => (None, Some(facts), None),
         Some(Origin::NoImage) | None => (None, None, None),
     }
@@ -229,7 +238,12 @@ pub(super) const fn parts(origin: Option<&Origin>) -> (Option<&Chain>, Option<&I
 
 impl Event {
     /// An event about a subject and the bans of `findings`.
-    pub(super) fn new(kind: EventKind, subject: &Subject, findings: &[&Finding], message: &str) -> Self {
+    pub(super) fn new(
+        kind: EventKind,
+        subject: &Subject,
+        findings: &[&Finding],
+        message: &str,
+    ) -> Self {
         // One ban may match twice, and one digest be under two bans.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
         for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
@@ -239,17 +253,26 @@ impl Event {
             if !matched.contains(digest) {
                 matched.push(*digest);
             }
-            successors.extend(ban.successor.clone().filter(|successor| !successors.contains(successor)));
+            successors.extend(
+                ban.successor
+                    .clone()
+                    .filter(|successor| !successors.contains(successor)),
+            );
         }
         Self {
             kind,
             subject: subject.clone(),
             grounds: None,
             bans,
-            severity: findings.iter().map(|finding| finding.hit.ban.severity).max(),
+            severity: findings
+                .iter()
+                .map(|finding| finding.hit.ban.severity)
+                .max(),
             successors,
             matched,
-            days_left: findings.iter().find_map(|finding| finding.standing.days_left()),
+            days_left: findings
+                .iter()
+                .find_map(|finding| finding.standing.days_left()),
             bad_signatures: None,
             message: line::one_line(message),
         }

@@ -1,7 +1,8 @@
 //! Says what on a node lets start what a list refuses.
 //!
-//! In: the node's settings, its break-glass file, the time. Out: every such thing, and a break-glass file that was meant to be one and is not, for the
-//! commands that tell what would be refused here: without it their answer would be half of it. Pure.
+//! In: the node's settings, its break-glass file, the time. Out: every such thing, and a
+//! break-glass file that was meant to be one and is not, for the commands that tell what would be
+//! refused here: without it their answer would be half of it. Pure.
 
 use std::fmt;
 
@@ -24,14 +25,24 @@ pub enum Leniency<'a> {
     Shut(Shut<'a>),
 }
 
-/// All of them that matter: whatever else there is, nothing is refused on a node that is not armed, and break-glass that is open goes before the mode.
+/// All of them that matter: whatever else there is, nothing is refused on a node that is not armed,
+/// and break-glass that is open goes before the mode.
 #[must_use]
-pub fn all<'a>(settings: Option<&Settings>, glass: Option<&'a BreakGlass>, now: Timestamp) -> Vec<Leniency<'a>> {
-    let Some(settings) = settings else { return vec![Leniency::NotArmed] };
+pub fn all<'a>(
+    settings: Option<&Settings>,
+    glass: Option<&'a BreakGlass>,
+    now: Timestamp,
+) -> Vec<Leniency<'a>> {
+    let Some(settings) = settings else {
+        return vec![Leniency::NotArmed];
+    };
     let audit = (settings.mode == Mode::Audit).then_some(Leniency::Audit);
     match glass.map(|glass| glass.state(now, settings.break_glass_max)) {
         Some(Ok(open)) => vec![Leniency::Open(open)],
-        Some(Err(shut)) => [Some(Leniency::Shut(shut)), audit].into_iter().flatten().collect(),
+        Some(Err(shut)) => [Some(Leniency::Shut(shut)), audit]
+            .into_iter()
+            .flatten()
+            .collect(),
         None => audit.into_iter().collect(),
     }
 }
@@ -39,10 +50,18 @@ pub fn all<'a>(settings: Option<&Settings>, glass: Option<&'a BreakGlass>, now: 
 impl fmt::Display for Leniency<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotArmed => f.write_str("this node is not armed: it has no settings, and whatever is banned starts"),
-            Self::Audit => f.write_str("the settings say mode = \"audit\": what is refused starts all the same"),
+            Self::NotArmed => f.write_str(
+                "this node is not armed: it has no settings, and whatever is banned starts",
+            ),
+            Self::Audit => f.write_str(
+                "the settings say mode = \"audit\": what is refused starts all the same",
+            ),
             Self::Open(Open { reason, until }) => {
-                write!(f, "break-glass is open until {until} ({}): what is refused starts all the same", name(reason))
+                write!(
+                    f,
+                    "break-glass is open until {until} ({}): what is refused starts all the same",
+                    name(reason)
+                )
             }
             Self::Shut(shut) => shut.fmt(f),
         }

@@ -1,10 +1,13 @@
 //! What follows?
 //!
-//! The one evaluator, for the gate, `embargo check` and everything later. Pure: lineage, look-ups, settings and time in; admit or refuse out, with
-//! the evidence. The rules are those of embargo(8), OUTCOMES, one test or more for each. Everything that goes in has been checked where it was read; names and
-//! labels are hostile text all the same and leave here quoted. Not judged here: whether a list is authentic, and whether a lineage is true.
+//! The one evaluator, for the gate, `embargo check` and everything later. Pure: lineage, look-ups,
+//! settings and time in; admit or refuse out, with the evidence. The rules are those of embargo(8),
+//! OUTCOMES, one test or more for each. Everything that goes in has been checked where it was read;
+//! names and labels are hostile text all the same and leave here quoted. Not judged here: whether a
+//! list is authentic, and whether a lineage is true.
 //!
-//! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real runtime: to skip the check does not compile.
+//! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real
+//! runtime: to skip the check does not compile.
 
 pub mod break_glass;
 pub mod event;
@@ -25,7 +28,10 @@ use crate::call::{PassOn, Starts};
 use crate::container::engine::Engine;
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::report::line;
-use crate::settings::{BREAK_GLASS_MAX, Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings, SettingsError};
+use crate::settings::{
+    BREAK_GLASS_MAX, Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings,
+    SettingsError,
+};
 use crate::sys::clock::Timestamp;
 
 use break_glass::{BreakGlass, Open, Shut};
@@ -38,13 +44,15 @@ pub use standing::{Finding, Standing};
 pub struct Case<'a> {
     /// The container's ID, or the name that somebody gave to `check`.
     pub container: &'a str,
-    /// What its engine calls it, for people: `web-1`. Anybody may have chosen it, and nothing depends on it.
+    /// What its engine calls it, for people: `web-1`. Anybody may have chosen it, and nothing
+    /// depends on it.
     pub name: Option<&'a str>,
     /// Its engine, for the audit event.
     pub engine: Engine,
     /// What it is made of.
     pub origin: Result<&'a Origin, &'a LineageError>,
-    /// Its image's labels. They cost reads and change no decision: judge without, and again with them when there are events.
+    /// Its image's labels. They cost reads and change no decision: judge without, and again with
+    /// them when there are events.
     pub labels: Labels<'a>,
     /// What the list answered to [`queries`] of the origin.
     pub bans: &'a Bans,
@@ -120,7 +128,13 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(grounds: Grounds, container: &str, because: &str) -> Self {
-        Self { grounds, line: line::for_engine(&format!("embargo: refused {}: {because}", line::name(container))) }
+        Self {
+            grounds,
+            line: line::for_engine(&format!(
+                "embargo: refused {}: {because}",
+                line::name(container)
+            )),
+        }
     }
 
     /// Why.
@@ -171,7 +185,8 @@ impl Grounds {
     }
 }
 
-/// Leave for a call that starts no container: none of its readings does, or there would be no [`PassOn`].
+/// Leave for a call that starts no container: none of its readings does, or there would be no
+/// [`PassOn`].
 #[must_use]
 pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
     Admission(())
@@ -180,20 +195,37 @@ pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
 /// Leave for a call of which no reading is left that could start a container.
 #[must_use]
 pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
-    if starts.readings.is_empty() && !starts.cut_short { Some(Admission(())) } else { None }
+    if starts.readings.is_empty() && !starts.cut_short {
+        Some(Admission(()))
+    } else {
+        None
+    }
 }
 
-/// The judgement where there is no settings file at all: everything starts, and the system log says that the node is not armed.
+/// The judgement where there is no settings file at all: everything starts, and the system log says
+/// that the node is not armed.
 #[must_use]
 pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement {
-    let subject = Subject { container: container.to_owned(), engine, ..Subject::default() };
-    let message =
-        format!("embargo: admitted {}, as every container: not armed, because there is no {settings:?}", line::name(short(container)));
+    let subject = Subject {
+        container: container.to_owned(),
+        engine,
+        ..Subject::default()
+    };
+    let message = format!(
+        "embargo: admitted {}, as every container: not armed, because there is no {settings:?}",
+        line::name(short(container))
+    );
     let events = vec![Event::new(EventKind::NotArmed, &subject, &[], &message)];
-    Judgement { verdict: Verdict::Admit(Admission(())), withheld: None, events, findings: Vec::new() }
+    Judgement {
+        verdict: Verdict::Admit(Admission(())),
+        withheld: None,
+        events,
+        findings: Vec::new(),
+    }
 }
 
-/// The judgement where the settings cannot be used: a refusal that names the file and the line, unless the glass is broken.
+/// The judgement where the settings cannot be used: a refusal that names the file and the line,
+/// unless the glass is broken.
 #[must_use]
 pub fn settings_unreadable(
     container: &str,
@@ -202,21 +234,50 @@ pub fn settings_unreadable(
     glass: Option<&BreakGlass>,
     now: Timestamp,
 ) -> Judgement {
-    let subject = Subject { container: container.to_owned(), engine, ..Subject::default() };
+    let subject = Subject {
+        container: container.to_owned(),
+        engine,
+        ..Subject::default()
+    };
     let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
     let glass = glass.map(|glass| glass.state(now, BREAK_GLASS_MAX));
-    conclude(Conclusion { subject, obstacle: Some(refusal), mode: Mode::Enforce, glass, findings: Vec::new(), events: Vec::new() })
+    conclude(Conclusion {
+        subject,
+        obstacle: Some(refusal),
+        mode: Mode::Enforce,
+        glass,
+        findings: Vec::new(),
+        events: Vec::new(),
+    })
 }
 
-/// The digests to look for: every chain ID as a base, every digest of the image as an image, every diff ID as a layer.
+/// The digests to look for: every chain ID as a base, every digest of the image as an image, every
+/// diff ID as a layer.
 #[must_use]
 pub fn queries(origin: &Origin) -> Vec<Query> {
     let (chain, facts, _) = parts(Some(origin));
     let of = |kind| move |digest| Query { digest, kind };
-    let bases = chain.into_iter().flat_map(|chain| chain.chain_ids()).map(|id| id.0).map(of(MatchKind::Base));
-    let images = facts.into_iter().flat_map(|facts| facts.image_id.map(|id| id.0).into_iter().chain(facts.manifests.iter().copied()));
-    let layers = chain.into_iter().flat_map(|chain| chain.diff_ids()).map(|id| id.0).map(of(MatchKind::Layer));
-    bases.chain(images.map(of(MatchKind::Image))).chain(layers).collect()
+    let bases = chain
+        .into_iter()
+        .flat_map(|chain| chain.chain_ids())
+        .map(|id| id.0)
+        .map(of(MatchKind::Base));
+    let images = facts.into_iter().flat_map(|facts| {
+        facts
+            .image_id
+            .map(|id| id.0)
+            .into_iter()
+            .chain(facts.manifests.iter().copied())
+    });
+    let layers = chain
+        .into_iter()
+        .flat_map(|chain| chain.diff_ids())
+        .map(|id| id.0)
+        .map(of(MatchKind::Layer));
+    bases
+        .chain(images.map(of(MatchKind::Image)))
+        .chain(layers)
+        .collect()
 }
 
 /// Judges one case.
@@ -233,25 +294,57 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     if obstacle.is_none() {
         events.extend(remarks(case, &findings, &subject));
     }
-    let glass = case.break_glass.map(|glass| glass.state(moment.now, case.settings.break_glass_max));
-    conclude(Conclusion { subject, obstacle, mode: case.settings.mode, glass, findings, events })
+    let glass = case
+        .break_glass
+        .map(|glass| glass.state(moment.now, case.settings.break_glass_max));
+    conclude(Conclusion {
+        subject,
+        obstacle,
+        mode: case.settings.mode,
+        glass,
+        findings,
+        events,
+    })
 }
 
-/// What stands against starting the container, the gravest only: what is certain before what is not known.
+/// What stands against starting the container, the gravest only: what is certain before what is not
+/// known.
 fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
-    let refusal = |grounds, because: String| Some(Refusal::new(grounds, case.called(), &format!("{because}{}", words::tail(case))));
-    if let Some(finding) = findings.iter().find(|finding| finding.standing.is_in_effect()) {
+    let refusal = |grounds, because: String| {
+        Some(Refusal::new(
+            grounds,
+            case.called(),
+            &format!("{because}{}", words::tail(case)),
+        ))
+    };
+    if let Some(finding) = findings
+        .iter()
+        .find(|finding| finding.standing.is_in_effect())
+    {
         return refusal(Grounds::Banned, words::finding(finding, case.origin.ok()));
     }
     if let Err(error @ LineageError::Corrupt(_)) = case.origin {
-        return refusal(Grounds::CorruptStore, format!("cannot trust its engine's store: {}", line::causes(error)));
+        return refusal(
+            Grounds::CorruptStore,
+            format!("cannot trust its engine's store: {}", line::causes(error)),
+        );
     }
     // The settings say what follows without a list, and not what follows from a ban.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
-        return Some(Refusal::new(Grounds::Banned, case.called(), &words::unread(error, case.labels)));
+        return Some(Refusal::new(
+            Grounds::Banned,
+            case.called(),
+            &words::unread(error, case.labels),
+        ));
     }
-    if let (Bans::Missing(error), OnMissingList::Refuse) = (case.bans, case.settings.on_missing_list) {
-        return Some(Refusal::new(Grounds::MissingList, case.called(), &words::no_list(error, case.labels)));
+    if let (Bans::Missing(error), OnMissingList::Refuse) =
+        (case.bans, case.settings.on_missing_list)
+    {
+        return Some(Refusal::new(
+            Grounds::MissingList,
+            case.called(),
+            &words::no_list(error, case.labels),
+        ));
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
         return refusal(Grounds::UnknownImage, doubt);
@@ -259,8 +352,13 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
     if let (Ok(Origin::NoImage), OnNoImage::Refuse) = (case.origin, case.settings.on_no_image) {
         return refusal(Grounds::NoImage, "it is made from no image".to_owned());
     }
-    if let (Freshness::Overdue(since), OnOverdueList::Refuse) = (moment.freshness, case.settings.on_overdue_list) {
-        return refusal(Grounds::OverdueList, format!("the ban list is overdue since {}", since.date()));
+    if let (Freshness::Overdue(since), OnOverdueList::Refuse) =
+        (moment.freshness, case.settings.on_overdue_list)
+    {
+        return refusal(
+            Grounds::OverdueList,
+            format!("the ban list is overdue since {}", since.date()),
+        );
     }
     None
 }
@@ -270,7 +368,8 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
-            // Its chain IDs can be looked up, and a banned base is found by them; a banned layer cannot be.
+            // Its chain IDs can be looked up, and a banned base is found by them; a banned layer
+            // cannot be.
             Evidence::Claimed if image.chain.diff_ids().is_empty() => {
                 Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
             }
@@ -281,20 +380,29 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// Why a ban of its image may have been missed, when one may: the list bans images, and not every digest of this one can be told. Nothing is refused for
-/// that: bans by base, by layer and by image ID are found all the same.
+/// Why a ban of its image may have been missed, when one may: the list bans images, and not every
+/// digest of this one can be told. Nothing is refused for that: bans by base, by layer and by image
+/// ID are found all the same.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     let fault = origin?.facts()?.pull_fault.as_ref()?;
     match bans {
-        Bans::Known(list) if list.image_digests > 0 => Some(format!("cannot tell by which digests its image was pulled: {fault}")),
+        Bans::Known(list) if list.image_digests > 0 => Some(format!(
+            "cannot tell by which digests its image was pulled: {fault}"
+        )),
         Bans::Known(_) | Bans::Missing(_) => None,
     }
 }
 
 /// What is remarkable about an admission.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
-    let admitted = |because: &str| format!("embargo: admitted {}: {because}{}", line::name(case.called()), words::tail(case));
+    let admitted = |because: &str| {
+        format!(
+            "embargo: admitted {}: {because}{}",
+            line::name(case.called()),
+            words::tail(case)
+        )
+    };
     let mut events: Vec<Event> = Vec::new();
     let mut told = Vec::new();
     for finding in findings {
@@ -314,13 +422,27 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
         events.push(Event::new(kind, subject, &[finding], &message));
     }
     if let Ok(Origin::NoImage) = case.origin {
-        events.push(Event::new(EventKind::NoImage, subject, &[], &admitted("it is made from no image")));
+        events.push(Event::new(
+            EventKind::NoImage,
+            subject,
+            &[],
+            &admitted("it is made from no image"),
+        ));
     }
     if let Some(doubt) = doubt(case).or_else(|| pull_doubt(case.origin.ok(), case.bans)) {
-        events.push(Event::new(EventKind::UnknownImage, subject, &[], &admitted(&doubt)));
+        events.push(Event::new(
+            EventKind::UnknownImage,
+            subject,
+            &[],
+            &admitted(&doubt),
+        ));
     }
     if let Bans::Missing(error) = case.bans {
-        let message = format!("embargo: admitted {}: {}", line::name(case.called()), words::no_list(error, case.labels));
+        let message = format!(
+            "embargo: admitted {}: {}",
+            line::name(case.called()),
+            words::no_list(error, case.labels)
+        );
         events.push(Event::new(EventKind::ListMissing, subject, &[], &message));
     }
     events
@@ -336,38 +458,80 @@ struct Conclusion<'a> {
     events: Vec<Event>,
 }
 
-/// Whether the obstacle is carried out, or becomes an event because the glass is broken or the mode is `audit`.
+/// Whether the obstacle is carried out, or becomes an event because the glass is broken or the mode
+/// is `audit`.
 fn conclude(conclusion: Conclusion<'_>) -> Judgement {
-    let Conclusion { subject, obstacle, mode, glass, findings, mut events } = conclusion;
-    let concerned: Vec<&Finding> = findings.iter().filter(|finding| finding.standing.is_in_effect()).collect();
+    let Conclusion {
+        subject,
+        obstacle,
+        mode,
+        glass,
+        findings,
+        mut events,
+    } = conclusion;
+    let concerned: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.standing.is_in_effect())
+        .collect();
     let mut event = |kind, refusal: Option<&Refusal>, message: &str| {
-        events.push(Event { grounds: refusal.map(Refusal::grounds), ..Event::new(kind, &subject, &concerned, message) });
+        events.push(Event {
+            grounds: refusal.map(Refusal::grounds),
+            ..Event::new(kind, &subject, &concerned, message)
+        });
     };
     let open = match glass {
         Some(Ok(open)) => Some(open),
         Some(Err(shut)) => {
-            event(EventKind::BreakGlassIgnored, None, &format!("embargo: {shut}"));
+            event(
+                EventKind::BreakGlassIgnored,
+                None,
+                &format!("embargo: {shut}"),
+            );
             None
         }
         None => None,
     };
-    let container = line::name(subject.name.as_deref().unwrap_or_else(|| short(&subject.container)));
+    let container = line::name(
+        subject
+            .name
+            .as_deref()
+            .unwrap_or_else(|| short(&subject.container)),
+    );
     match (&obstacle, open, mode) {
         (None, None, Mode::Enforce | Mode::Audit) => {}
         (None, Some(open), Mode::Enforce | Mode::Audit) => {
-            event(EventKind::BreakGlass, None, &format!("embargo: admitted {container} under {open}"));
+            event(
+                EventKind::BreakGlass,
+                None,
+                &format!("embargo: admitted {container} under {open}"),
+            );
         }
         (Some(refusal), Some(open), Mode::Enforce | Mode::Audit) => {
-            let message = format!("embargo: admitted {container} under {open} instead of: {}", refusal.line);
+            let message = format!(
+                "embargo: admitted {container} under {open} instead of: {}",
+                refusal.line
+            );
             event(EventKind::BreakGlassOverride, Some(refusal), &message);
         }
-        (Some(refusal), None, Mode::Audit) => {
-            event(EventKind::WouldRefuse, Some(refusal), &format!("embargo: mode audit: {}", refusal.line))
-        }
+        (Some(refusal), None, Mode::Audit) => event(
+            EventKind::WouldRefuse,
+            Some(refusal),
+            &format!("embargo: mode audit: {}", refusal.line),
+        ),
         (Some(refusal), None, Mode::Enforce) => {
             event(EventKind::Refused, Some(refusal), &refusal.line);
-            return Judgement { verdict: Verdict::Refuse(refusal.clone()), withheld: None, events, findings };
+            return Judgement {
+                verdict: Verdict::Refuse(refusal.clone()),
+                withheld: None,
+                events,
+                findings,
+            };
         }
     }
-    Judgement { verdict: Verdict::Admit(Admission(())), withheld: obstacle, events, findings }
+    Judgement {
+        verdict: Verdict::Admit(Admission(())),
+        withheld: obstacle,
+        events,
+        findings,
+    }
 }

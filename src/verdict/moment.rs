@@ -1,8 +1,10 @@
 //! What time is it, and how old is the list?
 //!
-//! In: the system clock, and the times that signed things bear. Out: the time to judge by, and the list's freshness. A clock that was set back, or
-//! never set, must not make a list young again or lift a ban: now is the latest of the system clock, the head's issue time and the floor's. A clock
-//! far behind those is broken, and then the list's age cannot be told (as with apt's `Check-Date` and dnsmasq's `--dnssec-timestamp`).
+//! In: the system clock, and the times that signed things bear. Out: the time to judge by, and the
+//! list's freshness. A clock that was set back, or never set, must not make a list young again or
+//! lift a ban: now is the latest of the system clock, the head's issue time and the floor's. A
+//! clock far behind those is broken, and then the list's age cannot be told (as with apt's
+//! `Check-Date` and dnsmasq's `--dnssec-timestamp`).
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Bans, Known};
@@ -43,9 +45,16 @@ impl Moment {
     pub(super) fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
         let known = match bans {
             Bans::Known(known) => known,
-            Bans::Missing(_) => return Self { now: clock, freshness: Freshness::Fresh },
+            Bans::Missing(_) => {
+                return Self {
+                    now: clock,
+                    freshness: Freshness::Fresh,
+                };
+            }
         };
-        let signed = known.floor_issued.map_or(known.issued, |floor| floor.max(known.issued));
+        let signed = known
+            .floor_issued
+            .map_or(known.issued, |floor| floor.max(known.issued));
         let now = clock.max(signed);
         let overdue = known.expires.plus(grace);
         let freshness = if signed.since(clock) > TOLERANCE {
@@ -63,43 +72,70 @@ impl Moment {
 
 /// What is remarkable about the list, whatever becomes of the container.
 pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec<Event> {
-    let Bans::Known(known) = case.bans else { return Vec::new() };
+    let Bans::Known(known) = case.bans else {
+        return Vec::new();
+    };
     let mut events: Vec<_> = bad_signatures(known, subject).into_iter().collect();
     let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
     if let Some(fault) = &known.fault {
         event(EventKind::SecondCopy, &passed_over(known, fault));
     }
-    let Known { version, expires, .. } = known;
+    let Known {
+        version, expires, ..
+    } = known;
     let age = days_of(moment.now.since(*expires) / 86_400);
     match moment.freshness {
         Freshness::Fresh => {}
-        Freshness::Stale => {
-            event(EventKind::ListStale, &format!("embargo: list {version} expired at {expires}, {age} ago, and is still enforced"))
-        }
+        Freshness::Stale => event(
+            EventKind::ListStale,
+            &format!(
+                "embargo: list {version} expired at {expires}, {age} ago, and is still enforced"
+            ),
+        ),
         Freshness::Overdue(_) => {
             event(
                 EventKind::ListOverdue,
-                &format!("embargo: list {version} expired at {expires}, {age} ago, past its grace, and is still enforced"),
+                &format!(
+                    "embargo: list {version} expired at {expires}, {age} ago, past its grace, and is still enforced"
+                ),
             );
         }
         Freshness::Untold(signed) => {
-            let message =
-                format!("embargo: the clock says {}, which is before {signed}: the age of list {version} is not judged", case.now);
+            let message = format!(
+                "embargo: the clock says {}, which is before {signed}: the age of list {version} is not judged",
+                case.now
+            );
             event(EventKind::ClockUntrusted, &message);
         }
     }
     events
 }
 
-/// That signatures of the list do not verify, where any came before enough good ones: one broken signer stops nothing, and somebody has to see to him.
+/// That signatures of the list do not verify, where any came before enough good ones: one broken
+/// signer stops nothing, and somebody has to see to him.
 fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
-    let Known { version, bad_signatures: bad, .. } = known;
-    let message = || format!("embargo: list {version} has enough good signatures, and {bad} beside them that do not verify");
+    let Known {
+        version,
+        bad_signatures: bad,
+        ..
+    } = known;
+    let message = || {
+        format!(
+            "embargo: list {version} has enough good signatures, and {bad} beside them that do not verify"
+        )
+    };
     let event = |message: String| Event::new(EventKind::ListBadSignature, subject, &[], &message);
-    (*bad > 0).then(|| Event { bad_signatures: Some(*bad), ..event(message()) })
+    (*bad > 0).then(|| Event {
+        bad_signatures: Some(*bad),
+        ..event(message())
+    })
 }
 
 /// Why the second copy of the list in force is in use.
 fn passed_over(known: &Known, fault: &ListError) -> String {
-    format!("embargo: the second copy of list {} is in use: {}", known.version, line::causes(fault))
+    format!(
+        "embargo: the second copy of list {} is in use: {}",
+        known.version,
+        line::causes(fault)
+    )
 }

@@ -1,7 +1,8 @@
 //! Does one ban hold for one container now?
 //!
-//! Pure: a match in the list, what the container is made of, and a time in; the ban's standing out. An exception or a cure is a permission, so
-//! neither counts for layers that are only claimed: their author could claim it. Not checked: whether the list is fresh; that is the list's own row.
+//! Pure: a match in the list, what the container is made of, and a time in; the ban's standing out.
+//! An exception or a cure is a permission, so neither counts for layers that are only claimed:
+//! their author could claim it. Not checked: whether the list is fresh; that is the list's own row.
 
 use crate::banlist::record::{Action, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;
@@ -42,7 +43,8 @@ pub enum Standing {
 }
 
 impl Finding {
-    /// What it means for a container made of `origin`, as a refusal says it: `built on …, banned by … since …; use …`.
+    /// What it means for a container made of `origin`, as a refusal says it:
+    /// `built on …, banned by … since …; use …`.
     #[must_use]
     pub fn sentence(&self, origin: Option<&Origin>) -> String {
         words::finding(self, origin).trim_end().to_owned()
@@ -50,12 +52,19 @@ impl Finding {
 }
 
 impl Finding {
-    /// From when on the ban refuses a container made of `origin`, by its own times and those of its exceptions; `None` when it never will.
+    /// From when on the ban refuses a container made of `origin`, by its own times and those of its
+    /// exceptions; `None` when it never will.
     #[must_use]
     pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
         let ban = &self.hit.ban;
-        let times = ban.except.iter().map(|exception| exception.until).chain([ban.effective]);
-        let is_refused = |time: &Timestamp| self.standing != Standing::Lapsed && standing(&self.hit, origin, *time).is_in_effect();
+        let times = ban
+            .except
+            .iter()
+            .map(|exception| exception.until)
+            .chain([ban.effective]);
+        let is_refused = |time: &Timestamp| {
+            self.standing != Standing::Lapsed && standing(&self.hit, origin, *time).is_in_effect()
+        };
         times.filter(is_refused).min()
     }
 }
@@ -66,7 +75,11 @@ impl Standing {
     pub const fn is_in_effect(&self) -> bool {
         match self {
             Self::InEffect => true,
-            Self::Ahead { .. } | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => false,
+            Self::Ahead { .. }
+            | Self::Lapsed
+            | Self::Warns
+            | Self::Excepted(_)
+            | Self::Cured(_) => false,
         }
     }
 
@@ -75,7 +88,9 @@ impl Standing {
     pub const fn days_left(&self) -> Option<u64> {
         match self {
             Self::Ahead { days } => Some(*days),
-            Self::InEffect | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => None,
+            Self::InEffect | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => {
+                None
+            }
         }
     }
 
@@ -93,13 +108,20 @@ impl Standing {
     }
 }
 
-/// The standing of every match, the gravest first: by severity, then by how long it has been in effect, then by the ban's name.
+/// The standing of every match, the gravest first: by severity, then by how long it has been in
+/// effect, then by the ban's name.
 pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
-    let finding = |hit: &Hit| Finding { hit: hit.clone(), standing: standing(hit, origin, now) };
+    let finding = |hit: &Hit| Finding {
+        hit: hit.clone(),
+        standing: standing(hit, origin, now),
+    };
     let mut findings: Vec<Finding> = hits.iter().map(finding).collect();
     findings.sort_by(|a, b| {
         let (a, b) = (&a.hit.ban, &b.hit.ban);
-        b.severity.cmp(&a.severity).then(a.effective.cmp(&b.effective)).then_with(|| a.id.cmp(&b.id))
+        b.severity
+            .cmp(&a.severity)
+            .then(a.effective.cmp(&b.effective))
+            .then_with(|| a.id.cmp(&b.id))
     });
     findings
 }
@@ -111,13 +133,23 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
         return Standing::Lapsed;
     }
     if now < ban.effective {
-        return Standing::Ahead { days: ban.effective.since(now).div_ceil(86_400) };
+        return Standing::Ahead {
+            days: ban.effective.since(now).div_ceil(86_400),
+        };
     }
     let (chain, facts, evidence) = parts(Some(origin));
     if evidence != Some(Evidence::Claimed) {
-        let running = |exception: &&Exception| now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest);
-        // The one that runs longest, so that the audit event tells when the container will really be refused.
-        if let Some(exception) = ban.except.iter().filter(running).max_by_key(|exception| exception.until) {
+        let running = |exception: &&Exception| {
+            now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest)
+        };
+        // The one that runs longest, so that the audit event tells when the container will really
+        // be refused.
+        if let Some(exception) = ban
+            .except
+            .iter()
+            .filter(running)
+            .max_by_key(|exception| exception.until)
+        {
             return Standing::Excepted(exception.clone());
         }
         if let Some(cure) = chain.and_then(|chain| cure(hit, chain)) {
@@ -130,8 +162,9 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     }
 }
 
-/// The layer that cures a match: one that lies above everything that matched. Below it the banned content would hide what the fix changed. An image that
-/// is banned by a digest of its own has nothing above it.
+/// The layer that cures a match: one that lies above everything that matched. Below it the banned
+/// content would hide what the fix changed. An image that is banned by a digest of its own has
+/// nothing above it.
 fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     let layers = chain.diff_ids();
     let top = match hit.kind {
@@ -139,14 +172,30 @@ fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
         MatchKind::Layer => layers.iter().rposition(|id| id.0 == hit.digest),
         MatchKind::Image => None,
     }?;
-    hit.ban.cure.iter().copied().find(|cure| layers.iter().rposition(|id| id.0 == *cure).is_some_and(|at| at > top))
+    hit.ban.cure.iter().copied().find(|cure| {
+        layers
+            .iter()
+            .rposition(|id| id.0 == *cure)
+            .is_some_and(|at| at > top)
+    })
 }
 
 /// Whether `digest`, read as `kind`, is one of the container's.
-fn is_made_of(chain: Option<&Chain>, facts: Option<&ImageFacts>, kind: MatchKind, digest: Digest) -> bool {
+fn is_made_of(
+    chain: Option<&Chain>,
+    facts: Option<&ImageFacts>,
+    kind: MatchKind,
+    digest: Digest,
+) -> bool {
     match kind {
-        MatchKind::Base => chain.is_some_and(|chain| chain.chain_ids().iter().any(|id| id.0 == digest)),
-        MatchKind::Layer => chain.is_some_and(|chain| chain.diff_ids().iter().any(|id| id.0 == digest)),
-        MatchKind::Image => facts.is_some_and(|facts| facts.image_id.is_some_and(|id| id.0 == digest) || facts.manifests.contains(&digest)),
+        MatchKind::Base => {
+            chain.is_some_and(|chain| chain.chain_ids().iter().any(|id| id.0 == digest))
+        }
+        MatchKind::Layer => {
+            chain.is_some_and(|chain| chain.diff_ids().iter().any(|id| id.0 == digest))
+        }
+        MatchKind::Image => facts.is_some_and(|facts| {
+            facts.image_id.is_some_and(|id| id.0 == digest) || facts.manifests.contains(&digest)
+        }),
     }
 }

@@ -1,7 +1,8 @@
 //! How is a verdict said?
 //!
-//! In: what was found (names and labels are others' and hostile). Out: one line, the most important words first, every name quoted unless it is
-//! made of harmless characters. The form is that of embargo(8), A REFUSAL; tests hold it word by word.
+//! In: what was found (names and labels are others' and hostile). Out: one line, the most important
+//! words first, every name quoted unless it is made of harmless characters. The form is that of
+//! embargo(8), A REFUSAL; tests hold it word by word.
 
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};
@@ -23,7 +24,11 @@ fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
         MatchKind::Base | MatchKind::Image => "is",
         MatchKind::Layer => "contains layer",
     };
-    let what = hit.name.as_deref().filter(|name| !name.is_empty()).map_or_else(|| hit.digest.to_string(), name);
+    let what = hit
+        .name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map_or_else(|| hit.digest.to_string(), name);
     format!("{relation} {what}")
 }
 
@@ -31,7 +36,12 @@ fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
 fn ban(hit: &Hit) -> String {
     let advisories = &hit.ban.advisories;
     let mut words = vec![hit.ban.severity.word().to_owned()];
-    words.extend(advisories.iter().take(MOST_ADVISORIES).map(|advisory| name(advisory)));
+    words.extend(
+        advisories
+            .iter()
+            .take(MOST_ADVISORIES)
+            .map(|advisory| name(advisory)),
+    );
     if advisories.len() > MOST_ADVISORIES {
         words.push("…".to_owned());
     }
@@ -44,14 +54,26 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
     let (matched, ban, effective) = (matched(hit, origin), ban(hit), hit.ban.effective.date());
     let fact = match &finding.standing {
         Standing::InEffect => format!("{matched}, banned by {ban} since {effective}"),
-        Standing::Ahead { days } => format!("{matched}, banned by {ban} from {effective}, {} left", days_of(*days)),
+        Standing::Ahead { days } => format!(
+            "{matched}, banned by {ban} from {effective}, {} left",
+            days_of(*days)
+        ),
         Standing::Lapsed => format!("{matched}, no longer banned by {ban}"),
         Standing::Warns => format!("{matched}, warned of by {ban} since {effective}"),
         Standing::Excepted(exception) => {
-            let ticket = exception.ticket.as_deref().map(|ticket| format!(" by {}", name(ticket))).unwrap_or_default();
-            format!("{matched}, banned by {ban} since {effective}, excepted{ticket} until {}", exception.until)
+            let ticket = exception
+                .ticket
+                .as_deref()
+                .map(|ticket| format!(" by {}", name(ticket)))
+                .unwrap_or_default();
+            format!(
+                "{matched}, banned by {ban} since {effective}, excepted{ticket} until {}",
+                exception.until
+            )
         }
-        Standing::Cured(layer) => format!("{matched}, banned by {ban} since {effective}, cured by layer {layer}"),
+        Standing::Cured(layer) => {
+            format!("{matched}, banned by {ban} since {effective}, cured by layer {layer}")
+        }
     };
     match hit.ban.successor.as_deref() {
         // The space lets a reader pick the reference, and nothing but it, with a double click.
@@ -63,8 +85,16 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
 /// `; list 412`, or how the list at hand differs, and the image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
-        Bans::Known(Known { fault: None, version, .. }) => format!("; list {version}"),
-        Bans::Known(Known { fault: Some(_), version, .. }) => format!("; second copy of list {version}"),
+        Bans::Known(Known {
+            fault: None,
+            version,
+            ..
+        }) => format!("; list {version}"),
+        Bans::Known(Known {
+            fault: Some(_),
+            version,
+            ..
+        }) => format!("; second copy of list {version}"),
         Bans::Missing(_) => "; no list".to_owned(),
     };
     format!("{list}{}", labels(case.labels))
@@ -72,9 +102,23 @@ pub(super) fn tail(case: &Case<'_>) -> String {
 
 /// ` (source …, revision …)`, as far as there are any.
 fn labels(labels: Labels<'_>) -> String {
-    let said = |word: &str, label: Option<&str>| label.filter(|label| !label.is_empty()).map(|label| format!("{word} {}", name(label)));
-    let words: Vec<String> = [said("source", labels.source), said("revision", labels.revision)].into_iter().flatten().collect();
-    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+    let said = |word: &str, label: Option<&str>| {
+        label
+            .filter(|label| !label.is_empty())
+            .map(|label| format!("{word} {}", name(label)))
+    };
+    let words: Vec<String> = [
+        said("source", labels.source),
+        said("revision", labels.revision),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words.join(", "))
+    }
 }
 
 /// Why the lineage is not known: `cannot tell what it is made of: …`.
@@ -82,17 +126,30 @@ pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
 }
 
-/// That it is banned, and why no more can be said, and the labels: `it is banned, and no more can be told: …`.
+/// That it is banned, and why no more can be said, and the labels:
+/// `it is banned, and no more can be told: …`.
 pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
-    format!("it is banned, and no more can be told: {}{}", causes(error), labels(labelled))
+    format!(
+        "it is banned, and no more can be told: {}{}",
+        causes(error),
+        labels(labelled)
+    )
 }
 
 /// Why there is no list to go by, and the labels: `there is no ban list to go by: …`.
 pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
-    format!("there is no ban list to go by: {}{}", causes(error), labels(labelled))
+    format!(
+        "there is no ban list to go by: {}{}",
+        causes(error),
+        labels(labelled)
+    )
 }
 
 /// `1 day`, `11 days`.
 pub(super) fn days_of(days: u64) -> String {
-    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+    if days == 1 {
+        "1 day".to_owned()
+    } else {
+        format!("{days} days")
+    }
 }

@@ -145,7 +145,8 @@ fn containerd() -> Vec<Vec<u8>> {
     let answer = field(1, &record);
     let mount = [field(1, b"overlay"), field(2, b"overlay"), field(4, b"lowerdir=/a:/b"), field(4, b"upperdir=/u")].concat();
     let length = u8::try_from(answer.len()).unwrap();
-    // HTTP/2: a header frame with `:status: 200`, and a data frame with one gRPC message, which ends the stream.
+    // HTTP/2: a header frame with `:status: 200`, and a data frame with one gRPC message, which
+    // ends the stream.
     let headers = [&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88][..]].concat();
     let data = [&[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..], &answer].concat();
     vec![

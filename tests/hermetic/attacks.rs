@@ -1,10 +1,13 @@
 //! Does each attack on the list end as it must?
 //!
-//! One module per attack or fault, named for it; its tests are named for the ways in which it is tried. They run the real programs: `embargoctl` builds
-//! and installs lists on a node of its own, `embargo create` in front of the fake runtime is asked. What the gate answers is what counts: banned
-//! (by which list), admitted, or refused because there is no list to go by. Beside the table: `corruption`, every bit of a list and a writer in the very
-//! file that is read; `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a node that was away while the
-//! keyset changed; `shared_folder`, a list and a floor in a folder that others may write.
+//! One module per attack or fault, named for it; its tests are named for the ways in which it is
+//! tried. They run the real programs: `embargoctl` builds and installs lists on a node of its own,
+//! `embargo create` in front of the fake runtime is asked. What the gate answers is what counts:
+//! banned (by which list), admitted, or refused because there is no list to go by. Beside the
+//! table: `corruption`, every bit of a list and a writer in the very file that is read;
+//! `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a
+//! node that was away while the keyset changed; `shared_folder`, a list and a floor in a folder
+//! that others may write.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|

@@ -1,4 +1,5 @@
-//! From an image to a ban to a verdict, by the real programs: what `embargoctl` writes is what `embargo check` goes by.
+//! From an image to a ban to a verdict, by the real programs: what `embargoctl` writes is what
+//! `embargo check` goes by.
 
 use std::fs;
 use std::io::Write;
@@ -20,18 +21,35 @@ impl Desk {
         let room = Room::armed("");
         let store = room.path("docker");
         room.keep(0o755);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"), &store);
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"),
+            &store,
+        );
         // The author's, and trusted by the node's user when the author is root.
         fs::remove_file(room.path("node/etc/embargo/config.toml")).unwrap();
-        fs::write(room.path("node/etc/embargo/config.toml"), format!("[engines]\ndocker = [{store:?}]\n")).unwrap();
+        fs::write(
+            room.path("node/etc/embargo/config.toml"),
+            format!("[engines]\ndocker = [{store:?}]\n"),
+        )
+        .unwrap();
         Self(room)
     }
 
     /// Runs `embargoctl` with the room's node as its root.
     fn embargoctl(&self, words: &str, input: &[u8]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
-        command.env_clear().current_dir(self.0.path(".")).arg("--root").arg(self.0.path("node")).args(words.split(' '));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command
+            .env_clear()
+            .current_dir(self.0.path("."))
+            .arg("--root")
+            .arg(self.0.path("node"))
+            .args(words.split(' '));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A command that does not read its input closes it.
         drop(child.stdin.take().unwrap().write_all(input));
         child.wait_with_output().unwrap()
@@ -46,15 +64,26 @@ impl Desk {
 
     /// Signs the source as this version and installs it.
     fn publish(&self, version: u32) {
-        self.done(&format!("list build --origin bans.example.com/test --version {version} --out list.lst"));
+        self.done(&format!(
+            "list build --origin bans.example.com/test --version {version} --out list.lst"
+        ));
         self.done("list sign --key author.pem list.lst");
         self.done("install list.lst");
     }
 
     /// The exit status and the output of `embargo check`.
     fn check(&self, words: &str) -> (Option<i32>, String) {
-        let output = self.0.embargo().arg("check").args(words.split(' ')).output().unwrap();
-        (output.status.code(), text(&output.stderr) + &text(&output.stdout))
+        let output = self
+            .0
+            .embargo()
+            .arg("check")
+            .args(words.split(' '))
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            text(&output.stderr) + &text(&output.stdout),
+        )
     }
 }
 
@@ -83,15 +112,26 @@ fn what_an_author_bans_is_banned_on_the_node_until_it_is_excepted() {
     desk.done("keyset new --origin bans.example.com/test --list-key author.pem.pub --out node/etc/embargo/keyset");
     let said =
         desk.done("ban --id BAN-2026-0007 --reason backdoor --severity critical --effective 2026-11-20 --successor base:2 docker:base:1");
-    assert_eq!(said, format!("added BAN-2026-0007 to bans.toml, effective 2026-11-20T00:00:00Z:\n  base {BASE} (linux/amd64)\n"));
+    assert_eq!(
+        said,
+        format!(
+            "added BAN-2026-0007 to bans.toml, effective 2026-11-20T00:00:00Z:\n  base {BASE} (linux/amd64)\n"
+        )
+    );
     desk.publish(1);
     let (status, said) = desk.check("web-1");
     assert_eq!(status, Some(2), "{said}");
-    assert!(said.contains("built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2\n"), "{said}");
+    assert!(
+        said.contains(
+            "built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2\n"
+        ),
+        "{said}"
+    );
     assert_eq!(desk.check("--json app:1").0, Some(2));
     assert_eq!(desk.check("empty-1").0, Some(0));
 
-    let said = desk.done("except --ban BAN-2026-0007 --until 7d --reason moving --ticket OPS-4711 app:1");
+    let said =
+        desk.done("except --ban BAN-2026-0007 --until 7d --reason moving --ticket OPS-4711 app:1");
     assert!(said.ends_with(&format!("\n  image {APP}\n")), "{said}");
     desk.publish(2);
     let (status, said) = desk.check("web-1");
@@ -107,12 +147,21 @@ fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
         desk.done(&format!("keygen --out {key}"));
     }
     let keys = "--list-key alice.pub --list-key bob.pub --lift-threshold 2";
-    desk.done(&format!("keyset new --origin bans.example.com/test {keys} --out node/etc/embargo/keyset"));
-    let build = |version: u32| desk.done(&format!("list build --origin bans.example.com/test --version {version} --out list.lst"));
+    desk.done(&format!(
+        "keyset new --origin bans.example.com/test {keys} --out node/etc/embargo/keyset"
+    ));
+    let build = |version: u32| {
+        desk.done(&format!(
+            "list build --origin bans.example.com/test --version {version} --out list.lst"
+        ))
+    };
     desk.done("ban --id BAN-2026-0007 --reason backdoor --effective 2026-11-20 docker:base:1");
     build(1);
     desk.done("list sign --key alice list.lst");
-    assert_eq!(desk.done("install list.lst"), "installed version 1 for bans.example.com/test: 1 ban, 1 digest\n");
+    assert_eq!(
+        desk.done("install list.lst"),
+        "installed version 1 for bans.example.com/test: 1 ban, 1 digest\n"
+    );
     assert_eq!(desk.check("web-1").0, Some(2));
 
     // An exception lifts the ban for what is built on its image, too.
@@ -122,22 +171,48 @@ fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(
         lines[..2],
-        ["version 1 (keyset 1) -> version 2 of bans.example.com/test (keyset 1)", "lifts BAN-2026-0007 (high): 1 digest"]
+        [
+            "version 1 (keyset 1) -> version 2 of bans.example.com/test (keyset 1)",
+            "lifts BAN-2026-0007 (high): 1 digest"
+        ]
     );
-    assert!(lines[2].starts_with(&format!("  weaker: exception for image {APP} until 20")), "{said}");
-    assert_eq!(lines[3..], ["0 digests added, 1 lifted", "lifts 1 ban: 2 signatures of keyset 1 needed, 0 there"]);
+    assert!(
+        lines[2].starts_with(&format!("  weaker: exception for image {APP} until 20")),
+        "{said}"
+    );
+    assert_eq!(
+        lines[3..],
+        [
+            "0 digests added, 1 lifted",
+            "lifts 1 ban: 2 signatures of keyset 1 needed, 0 there"
+        ]
+    );
     desk.done("list sign --key bob list.lst");
     for words in ["install list.lst", "install --dry-run list.lst"] {
         let refused = desk.embargoctl(words, b"");
-        assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), String::new()));
+        assert_eq!(
+            (refused.status.code(), text(&refused.stdout)),
+            (Some(1), String::new())
+        );
         let line = "embargoctl: cannot install \"list.lst\": it lifts BAN-2026-0007, which takes 2 signatures of keyset 1; it has 1\n";
-        assert!(text(&refused.stderr).starts_with(line), "{}", text(&refused.stderr));
-        assert!(text(&refused.stderr).contains("\nhint: embargoctl list diff "), "{}", text(&refused.stderr));
+        assert!(
+            text(&refused.stderr).starts_with(line),
+            "{}",
+            text(&refused.stderr)
+        );
+        assert!(
+            text(&refused.stderr).contains("\nhint: embargoctl list diff "),
+            "{}",
+            text(&refused.stderr)
+        );
     }
     assert_eq!(desk.check("web-1").0, Some(2));
     desk.done("list sign --key alice list.lst");
     let said = desk.done("install list.lst");
-    assert!(said.ends_with("\nlifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"), "{said}");
+    assert!(
+        said.ends_with("\nlifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"),
+        "{said}"
+    );
     assert_eq!(desk.check("web-1").0, Some(0));
 }
 
@@ -146,13 +221,22 @@ fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
     let desk = Desk::new();
     let closed = desk.0.path("closed");
     fs::create_dir(&closed).unwrap();
-    desk.0.set(&format!("[engines]\nstorage = [{{ root = {closed:?} }}]\n"));
+    desk.0
+        .set(&format!("[engines]\nstorage = [{{ root = {closed:?} }}]\n"));
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let (status, said) = desk.check("app:1");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(status, Some(3));
-    assert!(said.contains(&format!("warning: cannot read {closed:?}: access refused\n")), "{said}");
-    assert!(said.ends_with("could not be read\nhint: run as root, who may read every engine's store\n"), "{said}");
+    assert!(
+        said.contains(&format!(
+            "warning: cannot read {closed:?}: access refused\n"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("could not be read\nhint: run as root, who may read every engine's store\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -160,29 +244,61 @@ fn check_says_what_it_cannot_tell_and_what_it_cannot_understand() {
     let desk = Desk::new();
     let (status, said) = desk.check("web-1");
     assert_eq!(status, Some(3));
-    assert!(said.contains("\nverdict   unknown: it would not start\n") && said.contains("\nlist      none (cannot read "), "{said}");
+    assert!(
+        said.contains("\nverdict   unknown: it would not start\n")
+            && said.contains("\nlist      none (cannot read "),
+        "{said}"
+    );
     let (status, said) = desk.check("nothing-of-that-name");
     // What engines this machine has, the test's user may not read.
-    assert_eq!(status, Some(if said.contains("could not be read") { 3 } else { 4 }));
+    assert_eq!(
+        status,
+        Some(if said.contains("could not be read") {
+            3
+        } else {
+            4
+        })
+    );
     assert!(said.contains("embargo check: cannot find a container or an image \"nothing-of-that-name\" on this node"), "{said}");
-    let misunderstood = "embargo check: cannot understand \"--no-such-flag\"\nhint: embargo check --help\n".to_owned();
-    assert_eq!(desk.check("--no-such-flag web-1"), (Some(64), misunderstood));
+    let misunderstood =
+        "embargo check: cannot understand \"--no-such-flag\"\nhint: embargo check --help\n"
+            .to_owned();
+    assert_eq!(
+        desk.check("--no-such-flag web-1"),
+        (Some(64), misunderstood)
+    );
     let version = format!("embargo {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!((desk.check("--version"), desk.check("-V")), ((Some(0), version.clone()), (Some(0), version)));
+    assert_eq!(
+        (desk.check("--version"), desk.check("-V")),
+        ((Some(0), version.clone()), (Some(0), version))
+    );
     let (status, help) = desk.check("--help");
     assert_eq!(status, Some(0));
-    assert!(help.contains("Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found"), "{help}");
+    assert!(
+        help.contains("Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found"),
+        "{help}"
+    );
 }
 
 #[test]
 fn a_config_on_standard_input_has_the_lineage_that_its_engine_would_give_it() {
     let desk = Desk::new();
-    let config = fs::read(desk.0.path("docker/image/overlay2/imagedb/content/sha256").join(&APP[7..])).unwrap();
+    let config = fs::read(
+        desk.0
+            .path("docker/image/overlay2/imagedb/content/sha256")
+            .join(&APP[7..]),
+    )
+    .unwrap();
     let piped = desk.embargoctl("lineage --json -", &config);
     let stored = desk.done("lineage --json docker:app:1");
-    let layers = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap()["images"][0]["layers"].clone();
+    let layers = |json: &str| {
+        serde_json::from_str::<serde_json::Value>(json).unwrap()["images"][0]["layers"].clone()
+    };
     assert_eq!(layers(&text(&piped.stdout)), layers(&stored));
     let refused = desk.embargoctl("lineage -", b"[]");
     assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(text(&refused.stderr), "embargoctl: cannot read standard input as an image config: it is no JSON object\n");
+    assert_eq!(
+        text(&refused.stderr),
+        "embargoctl: cannot read standard input as an image config: it is no JSON object\n"
+    );
 }

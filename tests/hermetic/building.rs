@@ -1,5 +1,5 @@
-//! Lists of many digests by the real `embargoctl`: the same bytes wherever they are built, a bar only where somebody sees it, nothing left of a build
-//! that is killed.
+//! Lists of many digests by the real `embargoctl`: the same bytes wherever they are built, a bar
+//! only where somebody sees it, nothing left of a build that is killed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,46 +13,85 @@ use nix::unistd::Pid;
 use crate::room::{Library, open_folder};
 
 const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
-const TERMS: &str = "--origin o --version 4 --issued 2026-11-20T14:00:00Z --expires 2062-11-20 --out l";
+const TERMS: &str =
+    "--origin o --version 4 --issued 2026-11-20T14:00:00Z --expires 2062-11-20 --out l";
 
 /// Holds a build where a test wants it.
 static HOLD: Library = Library::new("hold");
 
 /// A source of three bans in a folder, with so many digests in two files.
 fn source(folder: &Path, digests: u64) {
-    let ban =
-        |id: &str, more: &str| format!("[[ban]]\nid = \"{id}\"\nreason = \"why\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}");
+    let ban = |id: &str, more: &str| {
+        format!(
+            "[[ban]]\nid = \"{id}\"\nreason = \"why\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}"
+        )
+    };
     let files = "[[ban.match]]\nbase_file = \"first.txt\"\n[[ban.match]]\nlayer_file = \"lists/second.txt\"\nname = \"n\"\n";
     let single = format!("[[ban.match]]\nimage = \"{}\"\n", digest(1));
     fs::create_dir_all(folder.join("lists")).unwrap();
-    fs::write(folder.join("bans.toml"), ban("A", files) + &ban("B", &single) + &ban("C", "[[ban.match]]\nbase_file = \"first.txt\"\n"))
-        .unwrap();
-    let lines = |numbers: std::ops::Range<u64>| numbers.map(|number| digest(number) + "\n").collect::<String>();
-    fs::write(folder.join("first.txt"), "# from the scanner\n".to_owned() + &lines(0..digests / 2)).unwrap();
+    fs::write(
+        folder.join("bans.toml"),
+        ban("A", files)
+            + &ban("B", &single)
+            + &ban("C", "[[ban.match]]\nbase_file = \"first.txt\"\n"),
+    )
+    .unwrap();
+    let lines = |numbers: std::ops::Range<u64>| {
+        numbers
+            .map(|number| digest(number) + "\n")
+            .collect::<String>()
+    };
+    fs::write(
+        folder.join("first.txt"),
+        "# from the scanner\n".to_owned() + &lines(0..digests / 2),
+    )
+    .unwrap();
     fs::write(folder.join("lists/second.txt"), lines(digests / 3..digests)).unwrap();
 }
 
 /// A digest that nothing has, in no order.
 fn digest(number: u64) -> String {
-    let mixed = |part: u64| (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(part * 2 + 0xbf58_476d_1ce4_e5b9);
-    format!("sha256:{:016x}{:016x}{:016x}{number:016x}", mixed(1), mixed(2), mixed(3))
+    let mixed = |part: u64| {
+        (number + 1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(31)
+            .wrapping_mul(part * 2 + 0xbf58_476d_1ce4_e5b9)
+    };
+    format!(
+        "sha256:{:016x}{:016x}{:016x}{number:016x}",
+        mixed(1),
+        mixed(2),
+        mixed(3)
+    )
 }
 
 /// A command line of `embargoctl` in a folder, by way of the shell.
 fn command(folder: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder).args(["-c", line]).stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder)
+        .args(["-c", line])
+        .stdin(Stdio::null());
     command
 }
 
 fn done(command: &mut Command) -> Output {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 
 fn names(folder: &Path) -> Vec<PathBuf> {
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into())
+        .collect();
     names.sort();
     names
 }
@@ -62,27 +101,56 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
     let folder = open_folder();
     let desks = ["here", "there/and elsewhere"].map(|name| folder.path().join(name));
     desks.iter().for_each(|desk| source(desk, 30_000));
-    done(&mut command(&desks[0], &format!("exec {EMBARGOCTL} list build {TERMS}")));
+    done(&mut command(
+        &desks[0],
+        &format!("exec {EMBARGOCTL} list build {TERMS}"),
+    ));
     let list = fs::read(desks[0].join("l")).unwrap();
     for (line, variable, value) in [
-        (format!("umask 077; exec {EMBARGOCTL} list build {TERMS}"), "TZ", "Pacific/Kiritimati"),
+        (
+            format!("umask 077; exec {EMBARGOCTL} list build {TERMS}"),
+            "TZ",
+            "Pacific/Kiritimati",
+        ),
         // One processor.
-        (format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"), "LC_ALL", "tr_TR.UTF-8"),
-        (format!("exec {EMBARGOCTL} list build --source \"$HERE/bans.toml\" {TERMS}"), "HERE", "../and elsewhere/lists/.."),
+        (
+            format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"),
+            "LC_ALL",
+            "tr_TR.UTF-8",
+        ),
+        (
+            format!("exec {EMBARGOCTL} list build --source \"$HERE/bans.toml\" {TERMS}"),
+            "HERE",
+            "../and elsewhere/lists/..",
+        ),
     ] {
         done(command(&desks[1], &line).env(variable, value));
         let built = desks[1].join("l");
-        assert_eq!(fs::metadata(&built).unwrap().permissions().mode() & 0o777, 0o644, "{line}");
+        assert_eq!(
+            fs::metadata(&built).unwrap().permissions().mode() & 0o777,
+            0o644,
+            "{line}"
+        );
         assert!(fs::read(&built).unwrap() == list, "{line}");
         // Either source vouches for either list.
-        done(&mut command(&desks[0], &format!("exec {EMBARGOCTL} list verify --source bans.toml '{}'", built.display())));
+        done(&mut command(
+            &desks[0],
+            &format!(
+                "exec {EMBARGOCTL} list verify --source bans.toml '{}'",
+                built.display()
+            ),
+        ));
         fs::remove_file(&built).unwrap();
     }
 }
 
 /// Runs a command line at a terminal of this kind, and gives what that was sent.
 fn at_terminal(folder: &Path, kind: &str, line: &str) -> String {
-    let output = done(command(folder, &format!("exec script -q -e -c '{line}' /dev/null")).env("TERM", kind).env("NO_COLOR", "1"));
+    let output = done(
+        command(folder, &format!("exec script -q -e -c '{line}' /dev/null"))
+            .env("TERM", kind)
+            .env("NO_COLOR", "1"),
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -91,38 +159,69 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     let folder = open_folder();
     source(folder.path(), 3_000);
     // A write that takes longer than anybody waits for without wondering.
-    let line = format!("LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}", HOLD.path().display());
+    let line = format!(
+        "LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}",
+        HOLD.path().display()
+    );
     let piped = done(&mut command(folder.path(), &line));
     let result = String::from_utf8(piped.stdout).unwrap();
     assert_eq!((result.lines().count(), piped.stderr), (3, Vec::new()));
     let shown = at_terminal(folder.path(), "xterm", &line);
     assert!(shown.contains("writing ["), "{shown:?}");
     // No colour, no hidden cursor; the last bar is wiped before the result.
-    assert!(!shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[3"), "{shown:?}");
+    assert!(
+        !shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[3"),
+        "{shown:?}"
+    );
     let (_, last) = shown.rsplit_once("%").unwrap();
-    assert!(last.contains("\u{1b}[2K") && last.ends_with(&result.replace('\n', "\r\n")), "{last:?}");
-    assert_eq!(at_terminal(folder.path(), "dumb", &line), result.replace('\n', "\r\n"));
+    assert!(
+        last.contains("\u{1b}[2K") && last.ends_with(&result.replace('\n', "\r\n")),
+        "{last:?}"
+    );
+    assert_eq!(
+        at_terminal(folder.path(), "dumb", &line),
+        result.replace('\n', "\r\n")
+    );
 }
 
 /// What stands for the list before: a build replaces nothing but lists.
 const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
 
 /// A build that has stopped itself before it makes this system call for the first time.
-#[allow(clippy::zombie_processes, reason = "it is waited for by its ID, which also tells that it stopped")]
+#[allow(
+    clippy::zombie_processes,
+    reason = "it is waited for by its ID, which also tells that it stopped"
+)]
 fn held(folder: &Path, call: &str) -> Pid {
     // Whoever runs the tests in the background may have had the signal ignored.
-    let mut build = command(folder, &format!("exec env --default-signal=INT,TERM {EMBARGOCTL} list build {TERMS}"));
-    let build = build.env("LD_PRELOAD", HOLD.path()).env("HOLD", call).stdout(Stdio::null()).spawn().unwrap();
+    let mut build = command(
+        folder,
+        &format!("exec env --default-signal=INT,TERM {EMBARGOCTL} list build {TERMS}"),
+    );
+    let build = build
+        .env("LD_PRELOAD", HOLD.path())
+        .env("HOLD", call)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let build = Pid::from_raw(i32::try_from(build.id()).unwrap());
     let stopped = waitpid(build, Some(WaitPidFlag::WUNTRACED)).unwrap();
-    assert_eq!(stopped, WaitStatus::Stopped(build, Signal::SIGSTOP), "{call}");
+    assert_eq!(
+        stopped,
+        WaitStatus::Stopped(build, Signal::SIGSTOP),
+        "{call}"
+    );
     build
 }
 
-/// Whether a file without a name is what it writes; nothing is promised where the file system has none.
+/// Whether a file without a name is what it writes; nothing is promised where the file system has
+/// none.
 fn writes_without_a_name(build: Pid) -> bool {
-    let open = fs::read_dir(format!("/proc/{build}/fd")).unwrap().map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
-    open.into_iter().any(|file| file.to_string_lossy().ends_with(" (deleted)"))
+    let open = fs::read_dir(format!("/proc/{build}/fd"))
+        .unwrap()
+        .map(|entry| fs::read_link(entry.unwrap().path()).unwrap());
+    open.into_iter()
+        .any(|file| file.to_string_lossy().ends_with(" (deleted)"))
 }
 
 #[test]
@@ -139,7 +238,11 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
             let is_without_a_name = writes_without_a_name(build);
             kill(build, signal).unwrap();
             kill(build, Signal::SIGCONT).unwrap();
-            assert_eq!(waitpid(build, None).unwrap(), WaitStatus::Signaled(build, signal, false), "{call}");
+            assert_eq!(
+                waitpid(build, None).unwrap(),
+                WaitStatus::Signaled(build, signal, false),
+                "{call}"
+            );
             assert_eq!(fs::read(path.join("l")).unwrap(), OLD, "{call}, {signal}");
             if is_without_a_name {
                 assert_eq!(names(&path), before, "{call}, {signal}");

@@ -19,9 +19,16 @@ fn alone() -> (Room, PathBuf) {
 
 /// Whether `embargoctl` is installed on the machine that tests: then nothing is missing.
 fn is_installed() -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        .iter()
-        .any(|folder| fs::metadata(format!("{folder}/embargoctl")).is_ok())
+    [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ]
+    .iter()
+    .any(|folder| fs::metadata(format!("{folder}/embargoctl")).is_ok())
 }
 
 #[test]
@@ -29,13 +36,29 @@ fn the_embargoctl_beside_it_gets_all_words_and_path_does_not_count() {
     let (room, own) = alone();
     fs::create_dir(room.path("path")).unwrap();
     write_program(&room.path("path/embargoctl"), b"#!/bin/sh\necho wrong\n");
-    write_program(&room.path("bin/embargoctl"), b"#!/bin/sh\nprintf '%s|' \"$0\" \"$@\" \"$EMBARGO_DEPTH\"; exit 3\n");
+    write_program(
+        &room.path("bin/embargoctl"),
+        b"#!/bin/sh\nprintf '%s|' \"$0\" \"$@\" \"$EMBARGO_DEPTH\"; exit 3\n",
+    );
     let call = |command: &mut Command| {
-        let output = command.env("PATH", room.path("path")).args(["exec-patch", "--ban", "B", "--", "create", "a b", ""]).output().unwrap();
-        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+        let output = command
+            .env("PATH", room.path("path"))
+            .args(["exec-patch", "--ban", "B", "--", "create", "a b", ""])
+            .output()
+            .unwrap();
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            output.status.code(),
+        )
     };
-    let expected = format!("{}|exec-patch|--ban|B|--|create|a b||1|", room.path("bin/embargoctl").display());
-    assert_eq!(call(&mut room.embargo_at(&own)), (expected.clone(), Some(3)));
+    let expected = format!(
+        "{}|exec-patch|--ban|B|--|create|a b||1|",
+        room.path("bin/embargoctl").display()
+    );
+    assert_eq!(
+        call(&mut room.embargo_at(&own)),
+        (expected.clone(), Some(3))
+    );
     // By a link as well, whose own folder does not count.
     let link = room.path("path/embargo");
     symlink(&own, &link).unwrap();
@@ -50,12 +73,18 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
     }
     let (room, own) = alone();
     let says = || {
-        let output = room.embargo_at(&own).args(["exec-patch", "--history"]).output().unwrap();
+        let output = room
+            .embargo_at(&own)
+            .args(["exec-patch", "--history"])
+            .output()
+            .unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         String::from_utf8(output.stderr).unwrap()
     };
     let folder = room.path("bin");
-    let line = format!("embargo exec-patch: cannot find embargoctl, neither in {folder:?} nor in the usual folders\n{MISSING}");
+    let line = format!(
+        "embargo exec-patch: cannot find embargoctl, neither in {folder:?} nor in the usual folders\n{MISSING}"
+    );
     assert_eq!(says(), line);
     fs::hard_link(&own, room.path("bin/embargoctl")).unwrap();
     assert_eq!(says(), line);
@@ -64,7 +93,10 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
     copy_program(&own, &room.path("bin/embargoctl"));
     assert_eq!(says(), line);
     write_program(&room.path("bin/embargoctl"), b"nonsense");
-    let line = format!("embargo exec-patch: cannot run {:?}: not a program for this machine\n", room.path("bin/embargoctl"));
+    let line = format!(
+        "embargo exec-patch: cannot run {:?}: not a program for this machine\n",
+        room.path("bin/embargoctl")
+    );
     assert!(says().starts_with(&line), "{}", says());
 }
 

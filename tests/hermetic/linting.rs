@@ -1,4 +1,5 @@
-//! What the real `embargoctl list lint` finds in a source, with images that lie in real OCI layouts and archives.
+//! What the real `embargoctl list lint` finds in a source, with images that lie in real OCI layouts
+//! and archives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,14 +27,27 @@ impl Desk {
 
     fn embargoctl(&self, words: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
-        command.env_clear().current_dir(self.0.path()).arg("--root").arg(self.path("node")).args(words.split(' '));
+        command
+            .env_clear()
+            .current_dir(self.0.path())
+            .arg("--root")
+            .arg(self.path("node"))
+            .args(words.split(' '));
         command.output().unwrap()
     }
 
     /// The exit status of `list lint` and what it prints, each stream.
     fn lint(&self, words: &str) -> (Option<i32>, String, String) {
-        let Output { status, stdout, stderr } = self.embargoctl(format!("list lint {words}").trim_end());
-        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.embargoctl(format!("list lint {words}").trim_end());
+        (
+            status.code(),
+            String::from_utf8(stdout).unwrap(),
+            String::from_utf8(stderr).unwrap(),
+        )
     }
 }
 
@@ -53,25 +67,45 @@ struct Blob {
 impl Layout {
     fn new(folder: PathBuf) -> Self {
         fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
-        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        Self { folder, entries: Vec::new() }
+        fs::write(
+            folder.join("oci-layout"),
+            r#"{"imageLayoutVersion":"1.0.0"}"#,
+        )
+        .unwrap();
+        Self {
+            folder,
+            entries: Vec::new(),
+        }
     }
 
     fn blob(&self, bytes: &[u8]) -> Blob {
         let digest = Digest::of(bytes);
         fs::write(self.folder.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
-        Blob { digest, size: bytes.len() }
+        Blob {
+            digest,
+            size: bytes.len(),
+        }
     }
 
-    /// The manifest of an image of these layers, each of which is the tar archive of one file of that name.
+    /// The manifest of an image of these layers, each of which is the tar archive of one file of
+    /// that name.
     fn image(&self, layers: &str, architecture: &str, variable: &str) -> Blob {
-        let layers: Vec<_> = layers.split(' ').map(|name| self.blob(&archive(name))).collect();
-        let diff_ids: Vec<_> = layers.iter().map(|layer| layer.digest.to_string()).collect();
+        let layers: Vec<_> = layers
+            .split(' ')
+            .map(|name| self.blob(&archive(name)))
+            .collect();
+        let diff_ids: Vec<_> = layers
+            .iter()
+            .map(|layer| layer.digest.to_string())
+            .collect();
         let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });
         let config = json!({ "architecture": architecture, "os": "linux", "config": { "Env": [variable] }, "rootfs": rootfs });
         let config = self.blob(config.to_string().as_bytes());
         let descriptor = |kind: &str, blob: &Blob| json!({ "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": blob.digest.to_string(), "size": blob.size });
-        let layers: Vec<_> = layers.iter().map(|layer| descriptor("layer.v1.tar", layer)).collect();
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|layer| descriptor("layer.v1.tar", layer))
+            .collect();
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -122,10 +156,19 @@ fn diff_id(layer: &str) -> Digest {
 }
 
 fn chain_id(layers: &str) -> Digest {
-    Chain::from_diff_ids(layers.split(' ').map(|layer| DiffId(diff_id(layer))).collect()).unwrap().top().0
+    Chain::from_diff_ids(
+        layers
+            .split(' ')
+            .map(|layer| DiffId(diff_id(layer)))
+            .collect(),
+    )
+    .unwrap()
+    .top()
+    .0
 }
 
-/// A layout of a base, an image that only sets a variable, one that is built on it, and one that is not.
+/// A layout of a base, an image that only sets a variable, one that is built on it, and one that is
+/// not.
 fn family(folder: PathBuf) -> Layout {
     let mut layout = Layout::new(folder);
     for (name, layers, variable) in [
@@ -140,7 +183,8 @@ fn family(folder: PathBuf) -> Layout {
     layout
 }
 
-const HEAD: &str = "[[ban]]\nid = \"BAN-1\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+const HEAD: &str =
+    "[[ban]]\nid = \"BAN-1\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
 
 #[test]
 fn a_layout_shows_what_a_ban_hits_and_what_its_successor_is_made_of() {
@@ -162,19 +206,35 @@ fn a_layout_shows_what_a_ban_hits_and_what_its_successor_is_made_of() {
          hint: write layer = …, or take another digest of embargoctl lineage team/base:1\n\
          bans.toml: 1 ban, 2 errors, 1 warning\n"
     );
-    assert_eq!(desk.lint("--image oci:layout"), (Some(1), expected, String::new()));
+    assert_eq!(
+        desk.lint("--image oci:layout"),
+        (Some(1), expected, String::new())
+    );
 }
 
 #[test]
 fn what_is_not_here_is_said_and_may_be_named() {
     let desk = Desk::new();
     family(desk.path("layout"));
-    desk.put("bans.toml", &format!("{HEAD}successor = \"registry.example/base:2\"\n[[ban.match]]\nbase = \"{}\"\n", chain_id("one two")));
+    desk.put(
+        "bans.toml",
+        &format!(
+            "{HEAD}successor = \"registry.example/base:2\"\n[[ban.match]]\nbase = \"{}\"\n",
+            chain_id("one two")
+        ),
+    );
     let note = "bans.toml:6: note: successor registry.example/base:2: not here, not checked [not-checked]\n    \
                 hint: name it with --image registry.example/base:2=IMAGE\nbans.toml: 1 ban, 1 note, nothing wrong was found\n";
     assert_eq!(desk.lint(""), (Some(0), note.to_owned(), String::new()));
-    let clean = (Some(0), "bans.toml: 1 ban, nothing wrong was found\n".to_owned(), String::new());
-    assert_eq!(desk.lint("--deny-warnings --image registry.example/base:2=oci:layout:team/new:2"), clean);
+    let clean = (
+        Some(0),
+        "bans.toml: 1 ban, nothing wrong was found\n".to_owned(),
+        String::new(),
+    );
+    assert_eq!(
+        desk.lint("--deny-warnings --image registry.example/base:2=oci:layout:team/new:2"),
+        clean
+    );
     let (status, said, _) = desk.lint("--image registry.example/base:2=oci:layout:team/env:1");
     let error = format!(
         "the successor registry.example/base:2 has the layers of base {}, which this ban bans [successor-banned]",
@@ -183,27 +243,51 @@ fn what_is_not_here_is_said_and_may_be_named() {
     assert!(status == Some(1) && said.contains(&error), "{said}");
     let (status, said, failure) = desk.lint("--image oci:nowhere");
     assert_eq!((status, said.as_str()), (Some(1), ""));
-    assert_eq!(failure, "embargoctl: cannot read \"nowhere\": it is missing\n");
+    assert_eq!(
+        failure,
+        "embargoctl: cannot read \"nowhere\": it is missing\n"
+    );
 }
 
 #[test]
 fn an_archive_shows_which_platforms_are_left_out() {
     let desk = Desk::new();
     let mut layout = Layout::new(desk.path("layout"));
-    let images = ["amd64", "arm64", "s390x"].map(|architecture| (layout.image(architecture, architecture, "A=a"), architecture));
-    let index = layout.index(&images.each_ref().map(|(image, architecture)| (image, *architecture)));
+    let images = ["amd64", "arm64", "s390x"].map(|architecture| {
+        (
+            layout.image(architecture, architecture, "A=a"),
+            architecture,
+        )
+    });
+    let index = layout.index(
+        &images
+            .each_ref()
+            .map(|(image, architecture)| (image, *architecture)),
+    );
     layout.tag("team/base:1", "index", &index);
     // Never fetched.
-    fs::remove_file(desk.path("layout/blobs/sha256").join(images[2].0.digest.hex())).unwrap();
+    fs::remove_file(
+        desk.path("layout/blobs/sha256")
+            .join(images[2].0.digest.hex()),
+    )
+    .unwrap();
     let mut archive = tar::Builder::new(fs::File::create(desk.path("images.tar")).unwrap());
     archive.append_dir_all(".", desk.path("layout")).unwrap();
     archive.finish().unwrap();
-    let output = desk.embargoctl("ban --id BAN-1 --reason r --platform linux/amd64 oci-archive:images.tar");
+    let output =
+        desk.embargoctl("ban --id BAN-1 --reason r --platform linux/amd64 oci-archive:images.tar");
     assert!(output.status.success(), "{output:?}");
     let expected = "bans.toml:9: warning: BAN-1: team/base:1 is banned, and not for linux/arm64 and linux/s390x [missing-platform]\n    \
                     hint: ban the image with all its platforms at hand: an OCI layout of `skopeo copy --all`\nbans.toml: 1 ban, 1 warning\n";
-    assert_eq!(desk.lint("--image oci-archive:images.tar"), (Some(0), expected.to_owned(), String::new()));
-    assert_eq!(desk.lint("--image oci-archive:images.tar --deny-warnings").0, Some(1));
+    assert_eq!(
+        desk.lint("--image oci-archive:images.tar"),
+        (Some(0), expected.to_owned(), String::new())
+    );
+    assert_eq!(
+        desk.lint("--image oci-archive:images.tar --deny-warnings")
+            .0,
+        Some(1)
+    );
 }
 
 #[test]
@@ -215,7 +299,10 @@ fn a_ban_is_looked_at_as_it_is_added() {
     let expected = "embargoctl: warning: the ban is critical and only warns: every container starts\nhint: action = \"refuse\", or a lower severity\n\
                     embargoctl: warning: the successor team/base:1 is what this ban bans\n\
                     hint: name the image that has the fix; a rebuilt one of the same name by its digest, NAME@sha256:DIGEST\n";
-    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), expected));
+    assert_eq!(
+        (status.code(), String::from_utf8(stderr).unwrap().as_str()),
+        (Some(0), expected)
+    );
 }
 
 #[test]
@@ -225,16 +312,25 @@ fn a_date_before_the_last_list_is_told_by_that_list() {
         let head = HEAD.replace("BAN-1", id).replace("2026-11-20", effective);
         format!("{head}[[ban.match]]\nbase = \"{}\"\n", chain_id(id))
     };
-    desk.put("bans.toml", &(ban("BAN-1", "2026-10-01") + &ban("BAN-2", "2026-10-01")));
+    desk.put(
+        "bans.toml",
+        &(ban("BAN-1", "2026-10-01") + &ban("BAN-2", "2026-10-01")),
+    );
     let built = desk.embargoctl("list build --origin bans.example.com/test --version 7 --issued 2026-11-01T00:00:00Z --out last.lst");
     assert!(built.status.success(), "{built:?}");
-    desk.put("bans.toml", &(ban("BAN-1", "2026-10-01") + &ban("BAN-3", "2026-10-20")));
+    desk.put(
+        "bans.toml",
+        &(ban("BAN-1", "2026-10-01") + &ban("BAN-3", "2026-10-20")),
+    );
     let expected = "bans.toml:1: warning: BAN-2: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]\n    \
                     hint: embargoctl list diff tells; if it is meant: lifting needs the keyset's lift threshold\n\
                     bans.toml:12: warning: BAN-3: the ban is to hold since 2026-10-20T00:00:00Z, before version 7 was issued, which does not have it [backdated]\n    \
                     hint: nobody was told: take a time after 2026-11-01T00:00:00Z, better some days from now\n\
                     bans.toml: 2 bans, 2 warnings\n";
-    assert_eq!(desk.lint("--last last.lst"), (Some(0), expected.to_owned(), String::new()));
+    assert_eq!(
+        desk.lint("--last last.lst"),
+        (Some(0), expected.to_owned(), String::new())
+    );
 }
 
 #[test]
@@ -253,14 +349,37 @@ fn no_list_is_built_of_what_the_linter_calls_an_error_in_reading() {
     let found = report["findings"].as_array().unwrap();
     let told: Vec<_> = found
         .iter()
-        .map(|finding| (finding["file"].as_str().unwrap(), finding["line"].as_u64().unwrap(), finding["code"].as_str().unwrap()))
+        .map(|finding| {
+            (
+                finding["file"].as_str().unwrap(),
+                finding["line"].as_u64().unwrap(),
+                finding["code"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(told, [("bans.toml", 6, "unreadable"), ("bans.toml", 10, "endless-exception"), ("digests.txt", 1, "unreadable")]);
-    assert_eq!((status, &report["errors"], &report["bans"]), (Some(1), &json!(3), &json!(1)));
+    assert_eq!(
+        told,
+        [
+            ("bans.toml", 6, "unreadable"),
+            ("bans.toml", 10, "endless-exception"),
+            ("digests.txt", 1, "unreadable")
+        ]
+    );
+    assert_eq!(
+        (status, &report["errors"], &report["bans"]),
+        (Some(1), &json!(3), &json!(1))
+    );
     let built = desk.embargoctl("list build --origin bans.example.com/test --version 1");
     assert_eq!(built.status.code(), Some(1));
     assert!(!Path::new(&desk.path("banlist.lst")).exists());
     assert_eq!(desk.lint("--no-such-option").0, Some(64));
     let (status, said, failure) = desk.lint("--source gone.toml");
-    assert_eq!((status, said, failure), (Some(1), String::new(), "embargoctl: cannot read \"gone.toml\": it is missing\n".to_owned()));
+    assert_eq!(
+        (status, said, failure),
+        (
+            Some(1),
+            String::new(),
+            "embargoctl: cannot read \"gone.toml\": it is missing\n".to_owned()
+        )
+    );
 }

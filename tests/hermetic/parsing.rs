@@ -1,6 +1,7 @@
 //! Is just the call gated that starts a container, whatever the words look like?
 //!
-//! The node is armed and has no list, and no engine made the bundles: whatever is gated is refused, whatever is not reaches the runtime.
+//! The node is armed and has no list, and no engine made the bundles: whatever is gated is refused,
+//! whatever is not reaches the runtime.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -43,7 +44,10 @@ fn is_gated(lines: &[&str]) {
 fn reads_bundle(room: &Room, lines: &[&str], expected: &str) {
     for line in lines {
         let said = room.refuses(words(line));
-        assert!(said.contains(&format!("{:?}", room.path(expected))), "{line}: {said}");
+        assert!(
+            said.contains(&format!("{:?}", room.path(expected))),
+            "{line}: {said}"
+        );
     }
 }
 
@@ -63,7 +67,10 @@ fn a_container_may_be_called_create_run_or_restore() {
     let room = room();
     for id in ["create", "run", "restore"] {
         let said = room.refuses(["create", "--bundle", "b", id]);
-        assert!(said.starts_with(&format!("embargo: refused {id}: ")), "{said}");
+        assert!(
+            said.starts_with(&format!("embargo: refused {id}: ")),
+            "{said}"
+        );
     }
 }
 
@@ -88,14 +95,31 @@ fn every_form_of_the_bundle_flag_is_read() {
     let room = room();
     reads_bundle(
         &room,
-        &["create --bundle b c1", "create --bundle=b c1", "create -bundle b c1", "create -bundle=b c1", "create -b b c1", "create -b=b c1"],
+        &[
+            "create --bundle b c1",
+            "create --bundle=b c1",
+            "create -bundle b c1",
+            "create -bundle=b c1",
+            "create -b b c1",
+            "create -b=b c1",
+        ],
         "b",
     );
     let room = Room::armed_with("crun", STRICT);
     for bundle in ["b", "=b"] {
         room.bundle(bundle);
     }
-    reads_bundle(&room, &["create --bund b c1", "create --b=b c1", "create -bb c1", "run -db b c1", "run -dbb c1"], "b");
+    reads_bundle(
+        &room,
+        &[
+            "create --bund b c1",
+            "create --b=b c1",
+            "create -bb c1",
+            "run -db b c1",
+            "run -dbb c1",
+        ],
+        "b",
+    );
     reads_bundle(&room, &["create -b=b c1"], "=b");
 }
 
@@ -148,7 +172,10 @@ fn two_dashes_end_the_flags() {
 fn a_value_may_begin_with_a_dash() {
     let room = room();
     room.refuses(words("--log --root create --bundle b c1"));
-    assert!(std::fs::symlink_metadata(room.path("--root")).is_ok(), "the log is the file --root");
+    assert!(
+        std::fs::symlink_metadata(room.path("--root")).is_ok(),
+        "the log is the file --root"
+    );
     reads_bundle(&room, &["create c1 --bundle=-b"], "-b");
     starts_nothing(&["--log --root start c1", "--log --version kill c1"]);
 }
@@ -158,7 +185,11 @@ fn cruns_other_spec_file_is_the_one_that_is_read() {
     let room = Room::armed_with("crun", STRICT);
     room.bundle("b");
     std::fs::write(room.path("broken.json"), "{").unwrap();
-    for line in ["create --bundle b --config broken.json c1", "create -bb -fbroken.json c1", "run -dfbroken.json -bb c1"] {
+    for line in [
+        "create --bundle b --config broken.json c1",
+        "create -bb -fbroken.json c1",
+        "run -dfbroken.json -bb c1",
+    ] {
         let said = room.refuses(words(line));
         assert!(said.contains("broken.json"), "{line}: {said}");
     }
@@ -167,13 +198,19 @@ fn cruns_other_spec_file_is_the_one_that_is_read() {
 #[test]
 fn without_a_bundle_it_is_the_working_directory() {
     let room = room();
-    for call in
-        [&["create", "c1"][..], &["create", "--bundle", "", "c1"], &["create", "--bundle=", "c1"], &["create", "--bundle", "../b", "c1"]]
-    {
+    for call in [
+        &["create", "c1"][..],
+        &["create", "--bundle", "", "c1"],
+        &["create", "--bundle=", "c1"],
+        &["create", "--bundle", "../b", "c1"],
+    ] {
         let mut command = room.embargo();
         command.args(call).current_dir(room.path("b"));
         let said = room.refuses_command(&mut command);
-        assert!(said.starts_with("embargo: refused c1: ") && said.contains("/b"), "{said}");
+        assert!(
+            said.starts_with("embargo: refused c1: ") && said.contains("/b"),
+            "{said}"
+        );
     }
 }
 
@@ -206,7 +243,10 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
     let room = room();
     for (typed, hint) in [
         ("chek web-1", "hint: did you mean embargo check?\r\n"),
-        ("exec-pach --ban BAN-1", "hint: did you mean embargo exec-patch?\r\n"),
+        (
+            "exec-pach --ban BAN-1",
+            "hint: did you mean embargo exec-patch?\r\n",
+        ),
         ("execpatch", "hint: did you mean embargo exec-patch?\r\n"),
         ("exec c1 check", ""),
         ("checkpoint c1", ""),
@@ -214,11 +254,23 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
     ] {
         let mut command = room.embargo();
         command.args(words(typed));
-        by_shell(&mut command, "exec /usr/bin/script -q -e -c \"$*\" /dev/null");
+        by_shell(
+            &mut command,
+            "exec /usr/bin/script -q -e -c \"$*\" /dev/null",
+        );
         let output = command.output().unwrap();
-        let record = room.record().unwrap_or_else(|| panic!("{typed:?} does not reach the runtime: {output:?}"));
+        let record = room
+            .record()
+            .unwrap_or_else(|| panic!("{typed:?} does not reach the runtime: {output:?}"));
         assert_eq!(record.words().len(), words(typed).len() + 1);
-        assert_eq!((String::from_utf8(output.stdout).unwrap().as_str(), output.status.code()), (hint, Some(0)), "{typed:?}");
+        assert_eq!(
+            (
+                String::from_utf8(output.stdout).unwrap().as_str(),
+                output.status.code()
+            ),
+            (hint, Some(0)),
+            "{typed:?}"
+        );
         // Anywhere else nothing is said.
         room.passes(words(typed));
     }
@@ -238,10 +290,21 @@ fn words_of_any_bytes_and_any_length_pass() {
     ] {
         room.passes(call);
     }
-    let said = room.refuses([OsStr::new("create"), OsStr::new("--bundle"), OsStr::new("b"), raw]);
+    let said = room.refuses([
+        OsStr::new("create"),
+        OsStr::new("--bundle"),
+        OsStr::new("b"),
+        raw,
+    ]);
     assert!(said.starts_with("embargo: refused "), "{said}");
-    let said =
-        room.refuses([OsStr::new("create"), OsStr::new("--pid-file"), &long, OsStr::new("--bundle"), OsStr::new("b"), OsStr::new("c1")]);
+    let said = room.refuses([
+        OsStr::new("create"),
+        OsStr::new("--pid-file"),
+        &long,
+        OsStr::new("--bundle"),
+        OsStr::new("b"),
+        OsStr::new("c1"),
+    ]);
     assert!(said.starts_with("embargo: refused c1: "), "{said}");
 }
 
@@ -260,7 +323,8 @@ fn an_argv_of_no_element_passes() {
     let room = room();
     let mut command = room.embargo();
     let program = std::ffi::CString::new(Room::program().as_os_str().as_bytes()).unwrap();
-    let node = std::ffi::CString::new(format!("EMBARGO_ROOT={}", room.path("node").display())).unwrap();
+    let node =
+        std::ffi::CString::new(format!("EMBARGO_ROOT={}", room.path("node").display())).unwrap();
     #[allow(unsafe_code)]
     // SAFETY: execve alone, with what was made before.
     unsafe {
@@ -277,14 +341,26 @@ fn an_argv_of_no_element_passes() {
 #[test]
 fn the_next_runcs_grammar_is_read() {
     let room = room();
-    reads_bundle(&room, &["create --root r --bundle b c1", "create --no-pivot c1 --bundle b"], "b");
+    reads_bundle(
+        &room,
+        &[
+            "create --root r --bundle b c1",
+            "create --no-pivot c1 --bundle b",
+        ],
+        "b",
+    );
     let said = room.refuses([" create", "--bundle=b ", "c1"]);
     assert!(said.contains("/b\""), "{said}");
 }
 
 #[test]
 fn run_and_restore_are_gated_as_create_is_and_nothing_else() {
-    is_gated(&["run --bundle b c1", "run -d --bundle b c1", "run --bundle b --keep c1", "restore --bundle b --image-path i c1"]);
+    is_gated(&[
+        "run --bundle b c1",
+        "run -d --bundle b c1",
+        "run --bundle b --keep c1",
+        "restore --bundle b --image-path i c1",
+    ]);
     starts_nothing(&[
         "checkpoint --image-path i c1",
         "exec -d --pid-file p c1 sh",
@@ -298,5 +374,10 @@ fn run_and_restore_are_gated_as_create_is_and_nothing_else() {
 #[test]
 fn a_call_that_the_runtime_rejects_is_its_own_to_reject() {
     // No bundle there, no container ID, two of them.
-    starts_nothing(&["create --bundle nowhere c1", "create --bundle b", "create --bundle b c1 c2", "create"]);
+    starts_nothing(&[
+        "create --bundle nowhere c1",
+        "create --bundle b",
+        "create --bundle b c1 c2",
+        "create",
+    ]);
 }

@@ -20,17 +20,34 @@ fn room() -> Room {
 /// The calls by which a container named c1 would start, with a JSON log.
 fn logged(room: &Room, log: &str) -> Command {
     let mut command = room.embargo();
-    command.args(["--log", log, "--log-format", "json", "create", "--bundle", "b", "c1"]);
+    command.args([
+        "--log",
+        log,
+        "--log-format",
+        "json",
+        "create",
+        "--bundle",
+        "b",
+        "c1",
+    ]);
     command
 }
 
-/// The records of a JSON log, each `(level, msg)`; every line must be a record with a time of RFC 3339.
+/// The records of a JSON log, each `(level, msg)`; every line must be a record with a time of
+/// RFC 3339.
 fn records(log: &str) -> Vec<(String, String)> {
     let record = |line: &str| {
-        let record: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        let record: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
         let time = record["time"].as_str().unwrap();
-        assert!(embargo::sys::clock::Timestamp::parse(time).is_some(), "{time}");
-        (record["level"].as_str().unwrap().to_owned(), record["msg"].as_str().unwrap().to_owned())
+        assert!(
+            embargo::sys::clock::Timestamp::parse(time).is_some(),
+            "{time}"
+        );
+        (
+            record["level"].as_str().unwrap().to_owned(),
+            record["msg"].as_str().unwrap().to_owned(),
+        )
     };
     log.lines().map(record).collect()
 }
@@ -42,8 +59,14 @@ fn the_log_gets_one_record_after_what_was_there() {
     for (before, kept) in [
         (None, 0),
         (Some(""), 0),
-        (Some("{\"level\":\"error\",\"msg\":\"old\",\"time\":\"2026-01-01T00:00:00Z\"}\n"), 1),
-        (Some("{\"level\":\"error\",\"msg\":\"cut\",\"time\":\"2026-01-01T00:00:00Z\"}"), 1),
+        (
+            Some("{\"level\":\"error\",\"msg\":\"old\",\"time\":\"2026-01-01T00:00:00Z\"}\n"),
+            1,
+        ),
+        (
+            Some("{\"level\":\"error\",\"msg\":\"cut\",\"time\":\"2026-01-01T00:00:00Z\"}"),
+            1,
+        ),
     ] {
         let path = room.path("log.json");
         fs::remove_file(&path).ok();
@@ -53,7 +76,11 @@ fn the_log_gets_one_record_after_what_was_there() {
         }
         room.refuses_command(&mut logged(&room, "log.json"));
         let records = records(&fs::read_to_string(&path).unwrap());
-        assert_eq!((records.len(), records.last()), (kept + 1, Some(&expected)), "{before:?}");
+        assert_eq!(
+            (records.len(), records.last()),
+            (kept + 1, Some(&expected)),
+            "{before:?}"
+        );
     }
     let path = room.path("log.json");
     fs::write(&path, "not JSON\n").unwrap();
@@ -62,19 +89,33 @@ fn the_log_gets_one_record_after_what_was_there() {
     let log = fs::read_to_string(&path).unwrap();
     let added = log.strip_prefix("not JSON\n").unwrap();
     assert_eq!(records(added), [expected]);
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
 }
 
 #[test]
 fn a_log_without_a_format_is_text() {
     let room = room();
     let expected = line(&room);
-    for format in [&["--log", "log"][..], &["--log", "log", "--log-format", "text"], &["--log-format=text", "--log=log"]] {
+    for format in [
+        &["--log", "log"][..],
+        &["--log", "log", "--log-format", "text"],
+        &["--log-format=text", "--log=log"],
+    ] {
         fs::remove_file(room.path("log")).ok();
         room.refuses(format.iter().chain(&["run", "--bundle", "b", "c1"]));
         let log = fs::read_to_string(room.path("log")).unwrap();
-        let (time, rest) = log.strip_prefix("time=\"").unwrap().split_once("\" ").unwrap();
-        assert!(embargo::sys::clock::Timestamp::parse(time).is_some(), "{time}");
+        let (time, rest) = log
+            .strip_prefix("time=\"")
+            .unwrap()
+            .split_once("\" ")
+            .unwrap();
+        assert!(
+            embargo::sys::clock::Timestamp::parse(time).is_some(),
+            "{time}"
+        );
         assert_eq!(rest, format!("level=error msg={expected:?}\n"));
     }
 }
@@ -84,9 +125,24 @@ fn a_log_that_cannot_be_written_changes_nothing_else() {
     let room = room();
     let expected = line(&room);
     fs::create_dir(room.path("folder")).unwrap();
-    nix::unistd::mkfifo(&room.path("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
-    for log in ["missing/log.json", "folder", "fifo", "/dev/full", "/proc/version", ""] {
-        assert_eq!(room.refuses_command(&mut logged(&room, log)), expected, "{log}");
+    nix::unistd::mkfifo(
+        &room.path("fifo"),
+        nix::sys::stat::Mode::from_bits_truncate(0o666),
+    )
+    .unwrap();
+    for log in [
+        "missing/log.json",
+        "folder",
+        "fifo",
+        "/dev/full",
+        "/proc/version",
+        "",
+    ] {
+        assert_eq!(
+            room.refuses_command(&mut logged(&room, log)),
+            expected,
+            "{log}"
+        );
     }
     assert!(fs::symlink_metadata(room.path("missing")).is_err());
 }
@@ -101,7 +157,10 @@ fn cruns_log_targets_are_no_files() {
         assert!(fs::symlink_metadata(room.path(log)).is_err(), "{log}");
     }
     room.refuses_command(&mut logged(&room, "file:log.json"));
-    assert_eq!(records(&fs::read_to_string(room.path("log.json")).unwrap()).len(), 1);
+    assert_eq!(
+        records(&fs::read_to_string(room.path("log.json")).unwrap()).len(),
+        1
+    );
 }
 
 #[test]
@@ -109,26 +168,60 @@ fn records_of_concurrent_refusals_do_not_mix() {
     let room = room();
     let expected = line(&room);
     let log = room.path("shared.json");
-    let children: Vec<_> = (0..40).map(|_| logged(&room, "shared.json").stderr(Stdio::null()).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..40)
+        .map(|_| {
+            logged(&room, "shared.json")
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
     for mut child in children {
         assert_eq!(child.wait().unwrap().code(), Some(1));
     }
-    assert_eq!(records(&fs::read_to_string(log).unwrap()), vec![("error".to_owned(), expected); 40]);
+    assert_eq!(
+        records(&fs::read_to_string(log).unwrap()),
+        vec![("error".to_owned(), expected); 40]
+    );
 }
 
 #[test]
 fn hostile_names_stay_on_one_line_of_valid_json() {
     let room = room();
     let long = "x".repeat(20_000);
-    for id in ["a\"b\\c", "line\nbreak", "\u{1b}[31mred", "żółw 海龜", "level=error", &long, "\u{202e}drawkcab"] {
+    for id in [
+        "a\"b\\c",
+        "line\nbreak",
+        "\u{1b}[31mred",
+        "żółw 海龜",
+        "level=error",
+        &long,
+        "\u{202e}drawkcab",
+    ] {
         fs::remove_file(room.path("log.json")).ok();
-        let said = room.refuses(["--log", "log.json", "--log-format", "json", "create", "--bundle", "b", id]);
-        assert_eq!(records(&fs::read_to_string(room.path("log.json")).unwrap()), [("error".to_owned(), said.clone())]);
-        assert!(said.len() < 8_000 && !said.contains(|letter: char| letter.is_control()), "{said}");
+        let said = room.refuses([
+            "--log",
+            "log.json",
+            "--log-format",
+            "json",
+            "create",
+            "--bundle",
+            "b",
+            id,
+        ]);
+        assert_eq!(
+            records(&fs::read_to_string(room.path("log.json")).unwrap()),
+            [("error".to_owned(), said.clone())]
+        );
+        assert!(
+            said.len() < 8_000 && !said.contains(|letter: char| letter.is_control()),
+            "{said}"
+        );
     }
 }
 
-/// What engines take for another failure (docker: daemon/errors.go; podman: libpod/oci_util.go; containerd: process/utils.go; CRI-O: runtime_oci.go).
+/// What engines take for another failure (docker: daemon/errors.go; podman: libpod/oci_util.go;
+/// containerd: process/utils.go; CRI-O: runtime_oci.go).
 const MISLEADING: [&str; 10] = [
     "permission denied",
     "operation not permitted",
@@ -149,17 +242,27 @@ fn no_line_reads_like_another_failure() {
     fs::create_dir_all(room.path("folder-spec/config.json")).unwrap();
     fs::create_dir_all(room.path("locked")).unwrap();
     fs::write(room.path("locked/config.json"), "{}").unwrap();
-    fs::set_permissions(room.path("locked/config.json"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(
+        room.path("locked/config.json"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     fs::create_dir_all(room.path("no-root")).unwrap();
     fs::write(room.path("no-root/config.json"), "{}").unwrap();
-    let mut said: Vec<_> =
-        ["b", "folder-spec", "locked", "no-root"].into_iter().map(|bundle| room.refuses(["create", "--bundle", bundle, "c1"])).collect();
+    let mut said: Vec<_> = ["b", "folder-spec", "locked", "no-root"]
+        .into_iter()
+        .map(|bundle| room.refuses(["create", "--bundle", bundle, "c1"]))
+        .collect();
     said.push(room.refuses(["create", "--bundle", "b", "executable not found"]));
     room.set("runtime = \"/nonexistent/runc\"\non_unknown_image = \"admit\"\non_missing_list = \"admit\"\n");
     said.push(String::from_utf8(room.run(["create", "--bundle", "b", "c1"]).stderr).unwrap());
     room.set("mode = ");
     said.push(room.refuses(["create", "--bundle", "b", "c1"]));
-    fs::set_permissions(room.path("node/etc/embargo/config.toml"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(
+        room.path("node/etc/embargo/config.toml"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     said.push(room.refuses(["create", "--bundle", "b", "c1"]));
     for line in said {
         for phrase in MISLEADING {
@@ -171,7 +274,12 @@ fn no_line_reads_like_another_failure() {
 #[test]
 fn a_refusal_nobody_reads_is_still_a_refusal() {
     let room = room();
-    for script in ["exec \"$@\" 2>&-", "exec \"$@\" <&- >&- 2>&-", "exec \"$@\" 2>/dev/full", "trap '' PIPE; exec \"$@\" 2>/dev/full"] {
+    for script in [
+        "exec \"$@\" 2>&-",
+        "exec \"$@\" <&- >&- 2>&-",
+        "exec \"$@\" 2>/dev/full",
+        "trap '' PIPE; exec \"$@\" 2>/dev/full",
+    ] {
         let embargo = logged(&room, "log.json");
         let mut shell = room.embargo();
         let words: Vec<_> = embargo.get_args().map(ToOwned::to_owned).collect();
@@ -181,15 +289,39 @@ fn a_refusal_nobody_reads_is_still_a_refusal() {
     }
     let (reader, writer) = nix::unistd::pipe().unwrap();
     drop(reader);
-    assert_eq!(logged(&room, "log.json").stderr(writer).status().unwrap().code(), Some(1));
-    assert_eq!(records(&fs::read_to_string(room.path("log.json")).unwrap()).len(), 5);
+    assert_eq!(
+        logged(&room, "log.json")
+            .stderr(writer)
+            .status()
+            .unwrap()
+            .code(),
+        Some(1)
+    );
+    assert_eq!(
+        records(&fs::read_to_string(room.path("log.json")).unwrap()).len(),
+        5
+    );
 }
 
 #[test]
 fn the_engines_cleaning_up_reaches_the_runtime() {
     let room = room();
-    let globals = ["--root", "state", "--log", "log.json", "--log-format", "json"];
-    room.refuses(globals.iter().chain(&["create", "--bundle", "b", "--pid-file", "b/init.pid", "c1"]));
+    let globals = [
+        "--root",
+        "state",
+        "--log",
+        "log.json",
+        "--log-format",
+        "json",
+    ];
+    room.refuses(globals.iter().chain(&[
+        "create",
+        "--bundle",
+        "b",
+        "--pid-file",
+        "b/init.pid",
+        "c1",
+    ]));
     room.passes(globals.iter().chain(&["delete", "--force", "c1"]));
 }
 
@@ -211,8 +343,28 @@ fn a_refusal_leaves_nothing_but_its_record() {
         names
     };
     let before = names();
-    room.refuses(["--root", "state", "create", "--bundle", "b", "--pid-file", "b/init.pid", "--console-socket", "b/s", "c1"]);
-    room.refuses(["--root", "state", "run", "--bundle", "b", "--pid-file", "b/init.pid", "c1"]);
+    room.refuses([
+        "--root",
+        "state",
+        "create",
+        "--bundle",
+        "b",
+        "--pid-file",
+        "b/init.pid",
+        "--console-socket",
+        "b/s",
+        "c1",
+    ]);
+    room.refuses([
+        "--root",
+        "state",
+        "run",
+        "--bundle",
+        "b",
+        "--pid-file",
+        "b/init.pid",
+        "c1",
+    ]);
     assert_eq!(names(), before);
 }
 
@@ -223,9 +375,17 @@ fn a_caller_who_may_read_nothing_is_refused_and_told() {
     fs::write(&list, "x").unwrap();
     fs::set_permissions(&list, fs::Permissions::from_mode(0o000)).unwrap();
     line(&room);
-    fs::set_permissions(room.path("node/var/lib/embargo"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(
+        room.path("node/var/lib/embargo"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     line(&room);
-    fs::set_permissions(room.path("node/etc/embargo/config.toml"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(
+        room.path("node/etc/embargo/config.toml"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     let said = line(&room);
     assert!(said.contains("config.toml"), "{said}");
 }
@@ -245,9 +405,12 @@ fn an_unwritable_node_admits_as_before() {
 fn a_node_that_is_not_armed_passes_everything() {
     let room = Room::unarmed("runc");
     room.bundle("b");
-    for call in
-        [&["create", "--bundle", "b", "c1"][..], &["run", "--bundle", "b", "c1"], &["restore", "--bundle", "b", "c1"], &["start", "c1"]]
-    {
+    for call in [
+        &["create", "--bundle", "b", "c1"][..],
+        &["run", "--bundle", "b", "c1"],
+        &["restore", "--bundle", "b", "c1"],
+        &["start", "c1"],
+    ] {
         room.passes(call);
         room.passes(call);
     }

@@ -1,7 +1,8 @@
 //! Where does a test happen?
 //!
-//! In a room of its own: a folder with a node's files below it (`EMBARGO_ROOT`), a fake runtime that records what it is given, and bundles. The
-//! programs run as a user without rights, as root's calls would read the machine's own settings. Every room is gone after its test.
+//! In a room of its own: a folder with a node's files below it (`EMBARGO_ROOT`), a fake runtime
+//! that records what it is given, and bundles. The programs run as a user without rights, as root's
+//! calls would read the machine's own settings. Every room is gone after its test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -39,15 +40,28 @@ fn programs() -> &'static Programs {
         let (embargo, fake) = (folder.path().join("embargo"), folder.path().join("fake"));
         copy_program(Path::new(env!("CARGO_BIN_EXE_embargo")), &embargo);
         #[cfg(feature = "ctl")]
-        copy_program(Path::new(env!("CARGO_BIN_EXE_embargoctl")), &folder.path().join("embargoctl"));
+        copy_program(
+            Path::new(env!("CARGO_BIN_EXE_embargoctl")),
+            &folder.path().join("embargoctl"),
+        );
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-runtime.c");
-        let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).arg(&fake).arg(source).status().unwrap();
+        let built = Command::new("cc")
+            .args(["-O1", "-Wall", "-Werror", "-o"])
+            .arg(&fake)
+            .arg(source)
+            .status()
+            .unwrap();
         assert!(built.success(), "cc builds the fake runtime");
-        Programs { _folder: folder, embargo, fake }
+        Programs {
+            _folder: folder,
+            embargo,
+            fake,
+        }
     })
 }
 
-/// A small library in C that a program gets before the C library (`LD_PRELOAD`), which works because cargo links what it tests dynamically.
+/// A small library in C that a program gets before the C library (`LD_PRELOAD`), which works
+/// because cargo links what it tests dynamically.
 pub(crate) struct Library {
     name: &'static str,
     built: OnceLock<(tempfile::TempDir, PathBuf)>,
@@ -56,7 +70,10 @@ pub(crate) struct Library {
 impl Library {
     /// The library whose source has this name.
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, built: OnceLock::new() }
+        Self {
+            name,
+            built: OnceLock::new(),
+        }
     }
 
     /// Where it is; built when it is first asked for.
@@ -64,8 +81,15 @@ impl Library {
         let (_, path) = self.built.get_or_init(|| {
             let folder = open_folder();
             let path = folder.path().join(self.name).with_extension("so");
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic").join(self.name).with_extension("c");
-            let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).arg(&path).arg(source).status();
+            let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/hermetic")
+                .join(self.name)
+                .with_extension("c");
+            let built = Command::new("cc")
+                .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
+                .arg(&path)
+                .arg(source)
+                .status();
             assert!(built.unwrap().success(), "cc builds {}", self.name);
             (folder, path)
         });
@@ -81,7 +105,8 @@ pub(crate) fn open_folder() -> tempfile::TempDir {
 }
 
 impl Room {
-    /// A room whose runtime is called `name` and whose node is not armed: no settings, and the runtime first in `PATH`.
+    /// A room whose runtime is called `name` and whose node is not armed: no settings, and the
+    /// runtime first in `PATH`.
     pub(crate) fn unarmed(name: &str) -> Self {
         let folder = open_folder();
         let runtime = folder.path().join("bin").join(name);
@@ -124,7 +149,11 @@ impl Room {
     pub(crate) fn bundle(&self, name: &str) -> PathBuf {
         let bundle = self.path(name);
         fs::create_dir_all(bundle.join("rootfs")).unwrap();
-        fs::write(bundle.join("config.json"), r#"{"ociVersion":"1.0.2","root":{"path":"rootfs"}}"#).unwrap();
+        fs::write(
+            bundle.join("config.json"),
+            r#"{"ociVersion":"1.0.2","root":{"path":"rootfs"}}"#,
+        )
+        .unwrap();
         self.give(&bundle);
         bundle
     }
@@ -136,7 +165,8 @@ impl Room {
         }
     }
 
-    /// Gives the folder of list and floor to the user of the tests, as a node's is root's, with this mode.
+    /// Gives the folder of list and floor to the user of the tests, as a node's is root's, with
+    /// this mode.
     pub(crate) fn keep(&self, mode: u32) {
         let state = self.path("node/var/lib/embargo");
         self.take(&state);
@@ -145,7 +175,12 @@ impl Room {
 
     /// Gives a file or folder to the user of the tests, as a node's is root's.
     pub(crate) fn take(&self, path: &Path) {
-        chown(path, Some(nix::unistd::geteuid().as_raw()), Some(nix::unistd::getegid().as_raw())).unwrap();
+        chown(
+            path,
+            Some(nix::unistd::geteuid().as_raw()),
+            Some(nix::unistd::getegid().as_raw()),
+        )
+        .unwrap();
     }
 
     /// Says what the runtime does after recording.
@@ -175,7 +210,11 @@ impl Room {
 
     fn prepared(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("EMBARGO_ROOT", self.path("node")).env("PATH", self.path("bin")).current_dir(self.folder.path());
+        command
+            .env_clear()
+            .env("EMBARGO_ROOT", self.path("node"))
+            .env("PATH", self.path("bin"))
+            .current_dir(self.folder.path());
         command.stdin(Stdio::null());
         if nix::unistd::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
@@ -197,11 +236,26 @@ impl Room {
 
     /// Asserts that the runtime got the call, with just these words and not a byte said.
     pub(crate) fn passes<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) {
-        let words: Vec<_> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        let words: Vec<_> = words
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
         let output = self.run(&words);
-        let record = self.record().unwrap_or_else(|| panic!("{words:?} does not reach the runtime: {output:?}"));
-        assert_eq!(record.words()[1..], words.iter().map(|word| hexadecimal(word)).collect::<Vec<_>>());
-        assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]), "{words:?}");
+        let record = self
+            .record()
+            .unwrap_or_else(|| panic!("{words:?} does not reach the runtime: {output:?}"));
+        assert_eq!(
+            record.words()[1..],
+            words
+                .iter()
+                .map(|word| hexadecimal(word))
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            (output.status.code(), output.stdout, output.stderr),
+            (Some(0), vec![], vec![]),
+            "{words:?}"
+        );
     }
 
     /// Asserts that the call is refused and returns the line.
@@ -214,20 +268,29 @@ impl Room {
         let output = command.output().unwrap();
         assert!(self.record().is_none(), "{command:?} reaches the runtime");
         let line = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{command:?}: {line}");
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(1), &b""[..]),
+            "{command:?}: {line}"
+        );
         assert_eq!(line.matches('\n').count(), 1, "{line}");
-        assert!(line.ends_with('\n') && line.starts_with("embargo: refused "), "{line}");
+        assert!(
+            line.ends_with('\n') && line.starts_with("embargo: refused "),
+            "{line}"
+        );
         line.trim_end().to_owned()
     }
 
-    /// Asserts that the runtime gets exactly the same through Embargo as without it, and that the caller sees the same, whatever `arrange` does
-    /// to the command.
+    /// Asserts that the runtime gets exactly the same through Embargo as without it, and that the
+    /// caller sees the same, whatever `arrange` does to the command.
     pub(crate) fn is_transparent(&self, arrange: impl Fn(&mut Command)) {
         let mut seen = Vec::new();
         for mut command in [self.bare(), self.embargo()] {
             arrange(&mut command);
             let output = command.output().unwrap();
-            let record = self.record().unwrap_or_else(|| panic!("{command:?} does not reach the runtime: {output:?}"));
+            let record = self
+                .record()
+                .unwrap_or_else(|| panic!("{command:?} does not reach the runtime: {output:?}"));
             seen.push((record.comparable(), output));
         }
         assert_eq!(seen[0], seen[1]);
@@ -245,7 +308,9 @@ impl Record {
 
     /// The facts of one name.
     pub(crate) fn facts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter_map(move |line| line.strip_prefix(name))
+        self.0
+            .iter()
+            .filter_map(move |line| line.strip_prefix(name))
     }
 
     /// The only fact of one name.
@@ -253,25 +318,38 @@ impl Record {
         self.facts(name).next().unwrap()
     }
 
-    /// Everything but what must differ between two runs: the process, the pipes, and Embargo's counter.
+    /// Everything but what must differ between two runs: the process, the pipes, and Embargo's
+    /// counter.
     fn comparable(&self) -> Vec<String> {
         let counter = format!("variable {}", hexadecimal(OsStr::new("EMBARGO_DEPTH=")));
         let differs = |line: &&String| line.starts_with("process ") || line.starts_with(&counter);
         let masked = |line: &String| match line.strip_prefix("descriptor ") {
             // A pipe of the test's own: its number is new with every run.
-            Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => rest.split(' ').next().unwrap().to_owned(),
+            Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => {
+                rest.split(' ').next().unwrap().to_owned()
+            }
             Some(_) | None => line.clone(),
         };
-        self.0.iter().filter(|line| !differs(line)).map(masked).collect()
+        self.0
+            .iter()
+            .filter(|line| !differs(line))
+            .map(masked)
+            .collect()
     }
 }
 
 /// Copies a program.
 ///
-/// By another program, as [`write_program`] writes one: a test that starts a process meanwhile would lend it the open file for a moment, and the kernel runs
-/// no file that is open for writing.
+/// By another program, as [`write_program`] writes one: a test that starts a process meanwhile
+/// would lend it the open file for a moment, and the kernel runs no file that is open for writing.
 pub(crate) fn copy_program(from: &Path, to: &Path) {
-    assert!(Command::new("/bin/cp").args([from, to]).status().unwrap().success());
+    assert!(
+        Command::new("/bin/cp")
+            .args([from, to])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// Writes a program, or what is none.
@@ -291,9 +369,18 @@ pub(crate) fn by_shell(command: &mut Command, script: &str) {
     let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
     let program = command.get_program().to_owned();
     let folder = command.get_current_dir().map(ToOwned::to_owned);
-    let variables: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    let variables: Vec<_> = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
     *command = Command::new("/bin/sh");
-    command.env_clear().envs(variables).args(["-c", script, "sh"]).arg(program).args(words).stdin(Stdio::null());
+    command
+        .env_clear()
+        .envs(variables)
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(words)
+        .stdin(Stdio::null());
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
@@ -305,5 +392,8 @@ pub(crate) fn by_shell(command: &mut Command, script: &str) {
 /// Bytes as the fake runtime writes them.
 pub(crate) fn hexadecimal(text: &OsStr) -> String {
     use std::os::unix::ffi::OsStrExt;
-    text.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    text.as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

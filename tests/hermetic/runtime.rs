@@ -8,23 +8,47 @@ use std::path::Path;
 
 use crate::room::{LENIENT, Room, copy_program, hexadecimal, write_program};
 
-/// What is said, in all, by a call that cannot become the runtime at `path`, with the settings' own example as the hint.
+/// What is said, in all, by a call that cannot become the runtime at `path`, with the settings' own
+/// example as the hint.
 fn set_hint(line: &str) -> String {
-    format!("embargo: {line}\nhint: set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml\n")
+    format!(
+        "embargo: {line}\nhint: set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml\n"
+    )
 }
 
-/// Asserts that neither a call that starts nothing nor an admitted `create` gets further than `expected` on standard error.
+/// Asserts that neither a call that starts nothing nor an admitted `create` gets further than
+/// `expected` on standard error.
 fn fails(room: &Room, expected: &str) {
     room.bundle("b");
     let log = room.path("log.json");
-    for call in [&["start", "c1"][..], &["--log", "log.json", "--log-format", "json", "create", "--bundle", "b", "c1"]] {
+    for call in [
+        &["start", "c1"][..],
+        &[
+            "--log",
+            "log.json",
+            "--log-format",
+            "json",
+            "create",
+            "--bundle",
+            "b",
+            "c1",
+        ],
+    ] {
         let output = room.run(call);
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), expected, "{call:?}");
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            expected,
+            "{call:?}"
+        );
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(1), &b""[..])
+        );
         assert!(room.record().is_none());
     }
     // The engine reads why in the log, of calls that start a container.
-    let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+    let record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
     assert_eq!(record["msg"].as_str(), expected.lines().next());
 }
 
@@ -37,7 +61,12 @@ fn embargo_is_never_its_own_runtime() {
     for path in [Room::program(), &link, &hard] {
         fs::remove_file(room.path("log.json")).ok();
         room.set(&format!("runtime = {path:?}\n{LENIENT}"));
-        fails(&room, &set_hint(&format!("cannot use {path:?} as the real runtime: it is embargo itself")));
+        fails(
+            &room,
+            &set_hint(&format!(
+                "cannot use {path:?} as the real runtime: it is embargo itself"
+            )),
+        );
     }
 }
 
@@ -49,7 +78,14 @@ fn embargo_is_passed_over_when_a_runtime_is_looked_up() {
     fs::hard_link(&room.runtime, room.path("later/runc")).unwrap();
     room.give(&room.path("later"));
     let mut command = room.embargo();
-    command.env("PATH", format!("relative::{}:{}", room.path("bin").display(), room.path("later").display()));
+    command.env(
+        "PATH",
+        format!(
+            "relative::{}:{}",
+            room.path("bin").display(),
+            room.path("later").display()
+        ),
+    );
     assert!(command.args(["start", "c1"]).status().unwrap().success());
     assert!(fs::symlink_metadata(room.path("later/record")).is_ok());
 }
@@ -61,10 +97,25 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     copy_program(Room::program(), &own);
     room.give(&own);
     let answer = |path: &Path, word: &str| {
-        let output = room.embargo_at(path).args(["state", "c1"]).output().unwrap();
-        assert_eq!((String::from_utf8(output.stdout).unwrap(), output.status.code()), (format!("{word} state c1\n"), Some(0)));
+        let output = room
+            .embargo_at(path)
+            .args(["state", "c1"])
+            .output()
+            .unwrap();
+        assert_eq!(
+            (
+                String::from_utf8(output.stdout).unwrap(),
+                output.status.code()
+            ),
+            (format!("{word} state c1\n"), Some(0))
+        );
     };
-    let speaks = |name: &str| write_program(&room.path("bin").join(name), format!("#!/bin/sh\necho {name} \"$@\"\n").as_bytes());
+    let speaks = |name: &str| {
+        write_program(
+            &room.path("bin").join(name),
+            format!("#!/bin/sh\necho {name} \"$@\"\n").as_bytes(),
+        )
+    };
     speaks("runc.distrib");
     answer(&own, "runc.distrib");
     // Neither a folder nor Embargo itself is one.
@@ -82,12 +133,17 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     answer(Room::program(), "runc");
 }
 
-/// A room in which Embargo has taken crun's path, to which `krun`, `crun-wasm` and `crun-vm` are links; the recording runtime is what stood there.
+/// A room in which Embargo has taken crun's path, to which `krun`, `crun-wasm` and `crun-vm` are
+/// links; the recording runtime is what stood there.
 fn in_cruns_place() -> Room {
     let room = Room::unarmed("crun.real");
     copy_program(Room::program(), &room.path("bin/crun"));
     room.give(&room.path("bin/crun"));
-    for (link, target) in [("krun", "crun".into()), ("crun-wasm", room.path("bin/crun")), ("crun-vm", "crun-wasm".into())] {
+    for (link, target) in [
+        ("krun", "crun".into()),
+        ("crun-wasm", room.path("bin/crun")),
+        ("crun-vm", "crun-wasm".into()),
+    ] {
         symlink(target, room.path("bin").join(link)).unwrap();
     }
     // Another runtime, which is found first.
@@ -96,7 +152,11 @@ fn in_cruns_place() -> Room {
     room
 }
 
-const CALLS: [&[&str]; 3] = [&["create", "--bundle", "b", "c1"], &["kill", "c1", "9"], &["--version"]];
+const CALLS: [&[&str]; 3] = [
+    &["create", "--bundle", "b", "c1"],
+    &["kill", "c1", "9"],
+    &["--version"],
+];
 
 #[test]
 fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
@@ -109,11 +169,28 @@ fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
             for call in CALLS {
                 let path = room.path("bin").join(name);
                 let output = room.embargo_at(&path).args(call).output().unwrap();
-                let record = room.record().unwrap_or_else(|| panic!("{name} {call:?}: {output:?}"));
-                assert_eq!(record.words()[0], hexadecimal(path.as_os_str()), "{name} {call:?}");
+                let record = room
+                    .record()
+                    .unwrap_or_else(|| panic!("{name} {call:?}: {output:?}"));
+                assert_eq!(
+                    record.words()[0],
+                    hexadecimal(path.as_os_str()),
+                    "{name} {call:?}"
+                );
                 // As who calls it spells it, too.
-                assert!(room.embargo_at(&path).arg0(name).args(call).status().unwrap().success());
-                assert_eq!(room.record().unwrap().words()[0], hexadecimal(OsStr::new(name)), "{name} {call:?}");
+                assert!(
+                    room.embargo_at(&path)
+                        .arg0(name)
+                        .args(call)
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+                assert_eq!(
+                    room.record().unwrap().words()[0],
+                    hexadecimal(OsStr::new(name)),
+                    "{name} {call:?}"
+                );
             }
         }
     }
@@ -123,11 +200,31 @@ fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
 fn a_handlers_name_is_handed_on_to_a_runtime_that_the_settings_name() {
     let room = Room::armed_with("crun", LENIENT);
     room.bundle("b");
-    for (name, is_handed_on) in [("krun", true), ("/opt/crun-wasm", true), ("crun", false), ("embargo", false)] {
+    for (name, is_handed_on) in [
+        ("krun", true),
+        ("/opt/crun-wasm", true),
+        ("crun", false),
+        ("embargo", false),
+    ] {
         for call in CALLS {
-            assert!(room.embargo().arg0(name).args(call).status().unwrap().success());
-            let expected = if is_handed_on { OsStr::new(name) } else { room.runtime.as_os_str() };
-            assert_eq!(room.record().unwrap().words()[0], hexadecimal(expected), "{name} {call:?}");
+            assert!(
+                room.embargo()
+                    .arg0(name)
+                    .args(call)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            let expected = if is_handed_on {
+                OsStr::new(name)
+            } else {
+                room.runtime.as_os_str()
+            };
+            assert_eq!(
+                room.record().unwrap().words()[0],
+                hexadecimal(expected),
+                "{name} {call:?}"
+            );
         }
     }
 }
@@ -148,21 +245,47 @@ fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
         make(&room, &path);
         for (name, place) in [("crun", "crun"), ("krun", "krun"), ("crun-vm", "crun-vm")] {
             for call in CALLS {
-                let output = room.embargo_at(&room.path("bin").join(name)).args(call).output().unwrap();
+                let output = room
+                    .embargo_at(&room.path("bin").join(name))
+                    .args(call)
+                    .output()
+                    .unwrap();
                 let place = room.path("bin").join(place);
                 let line = "embargo: cannot find the real runtime: embargo stands in its place";
                 let rest = "and no program beside that has .real or .distrib added\n\
                             hint: put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is\n";
-                assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{line}, {place:?}, {rest}"));
-                assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+                assert_eq!(
+                    String::from_utf8(output.stderr).unwrap(),
+                    format!("{line}, {place:?}, {rest}")
+                );
+                assert_eq!(
+                    (output.status.code(), output.stdout.as_slice()),
+                    (Some(1), &b""[..])
+                );
             }
         }
-        if path.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap_or_default() }
+        if path.is_dir() {
+            fs::remove_dir(&path).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap_or_default()
+        }
     }
     // The settings may say where it is now.
-    room.set(&format!("runtime = {:?}\n{LENIENT}", room.path("bin/elsewhere")));
-    assert!(room.embargo_at(&room.path("bin/krun")).args(["kill", "c1", "9"]).status().unwrap().success());
-    assert_eq!(room.record().unwrap().words()[0], hexadecimal(room.path("bin/krun").as_os_str()));
+    room.set(&format!(
+        "runtime = {:?}\n{LENIENT}",
+        room.path("bin/elsewhere")
+    ));
+    assert!(
+        room.embargo_at(&room.path("bin/krun"))
+            .args(["kill", "c1", "9"])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(
+        room.record().unwrap().words()[0],
+        hexadecimal(room.path("bin/krun").as_os_str())
+    );
 }
 
 #[test]
@@ -171,12 +294,23 @@ fn a_copy_of_embargo_or_a_script_that_calls_it_is_no_endless_loop() {
     let copy = room.path("bin/runc-copy");
     copy_program(Room::program(), &copy);
     room.set(&format!("runtime = {copy:?}\n{LENIENT}"));
-    fails(&room, &set_hint(&format!("cannot use {copy:?} as the real runtime: it is embargo itself")));
+    fails(
+        &room,
+        &set_hint(&format!(
+            "cannot use {copy:?} as the real runtime: it is embargo itself"
+        )),
+    );
     fs::remove_file(room.path("log.json")).unwrap();
     let script = room.path("bin/script");
-    write_program(&script, format!("#!/bin/sh\nexec {} \"$@\"\n", Room::program().display()).as_bytes());
+    write_program(
+        &script,
+        format!("#!/bin/sh\nexec {} \"$@\"\n", Room::program().display()).as_bytes(),
+    );
     room.set(&format!("runtime = {script:?}\n{LENIENT}"));
-    fails(&room, &set_hint("cannot become the real runtime: embargo has started itself 8 times in a row"));
+    fails(
+        &room,
+        &set_hint("cannot become the real runtime: embargo has started itself 8 times in a row"),
+    );
 }
 
 #[test]
@@ -196,16 +330,31 @@ fn what_is_wrong_with_the_runtime_is_said() {
         ("plain/none", "the file is missing"),
         ("plain", "it is not a program that this user may run"),
         ("folder", "it is not a program that this user may run"),
-        ("orphan", "the interpreter or loader that it names is missing"),
-        ("garbage", "it is neither a program for this machine nor a script that names its interpreter"),
-        ("bare", "it is neither a program for this machine nor a script that names its interpreter"),
-        ("foreign", "it is neither a program for this machine nor a script that names its interpreter"),
+        (
+            "orphan",
+            "the interpreter or loader that it names is missing",
+        ),
+        (
+            "garbage",
+            "it is neither a program for this machine nor a script that names its interpreter",
+        ),
+        (
+            "bare",
+            "it is neither a program for this machine nor a script that names its interpreter",
+        ),
+        (
+            "foreign",
+            "it is neither a program for this machine nor a script that names its interpreter",
+        ),
     ] {
         fs::remove_file(room.path("log.json")).ok();
         let path = room.path("bin").join(name);
         room.set(&format!("runtime = {path:?}\n{LENIENT}"));
         let hint = "hint: install the runtime there, or set runtime in /etc/embargo/config.toml to where it is";
-        fails(&room, &format!("embargo: cannot become the real runtime {path:?}: {what}\n{hint}\n"));
+        fails(
+            &room,
+            &format!("embargo: cannot become the real runtime {path:?}: {what}\n{hint}\n"),
+        );
     }
 }
 
@@ -213,7 +362,10 @@ fn what_is_wrong_with_the_runtime_is_said() {
 fn a_script_is_a_runtime_like_any_other() {
     let room = Room::armed("");
     let script = room.path("bin/script");
-    write_program(&script, format!("#!/bin/sh\nexec {} \"$@\"\n", room.runtime.display()).as_bytes());
+    write_program(
+        &script,
+        format!("#!/bin/sh\nexec {} \"$@\"\n", room.runtime.display()).as_bytes(),
+    );
     room.set(&format!("runtime = {script:?}\n"));
     room.passes(["start", "c1"]);
 }
@@ -237,7 +389,13 @@ fn embargo_replaced_while_containers_run_serves_the_next_call() {
         fs::rename(&next, &installed).unwrap();
         room.give(&installed);
         let mut command = room.embargo_at(&installed);
-        assert!(command.args(["kill", "c1", "9"]).status().unwrap().success());
+        assert!(
+            command
+                .args(["kill", "c1", "9"])
+                .status()
+                .unwrap()
+                .success()
+        );
         assert!(room.record().is_some());
     }
 }
@@ -250,20 +408,40 @@ fn a_container_made_by_the_other_runtime_is_handed_to_it() {
         fs::create_dir_all(room.path("state").join(container)).unwrap();
         fs::write(room.path("state").join(container).join(file), "{}").unwrap();
     }
-    for call in
-        [&["kill", "old", "9"][..], &["delete", "--force", "old"], &["exec", "--process", "p", "old"], &["state", "old"], &["start", "old"]]
-    {
+    for call in [
+        &["kill", "old", "9"][..],
+        &["delete", "--force", "old"],
+        &["exec", "--process", "p", "old"],
+        &["state", "old"],
+        &["start", "old"],
+    ] {
         let call: Vec<_> = ["--root", "state"].iter().chain(call).copied().collect();
         let output = room.run(&call);
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("former {}\n", call.join(" ")));
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            format!("former {}\n", call.join(" "))
+        );
         assert!(room.record().is_none());
     }
     room.passes(["--root", "state", "kill", "new", "9"]);
     room.passes(["--root", "state", "delete", "--force", "never-created"]);
     // The setting says which, however broken the rest.
     write_program(&room.path("bin/runc-1.1"), b"#!/bin/sh\necho set \"$@\"\n");
-    room.set(&format!("runtime = {:?}\nformer_runtimes = [{:?}]\n", room.runtime, room.path("bin/runc-1.1")));
-    assert_eq!(room.run(["--root=state", "kill", "old", "9"]).stdout, b"set --root=state kill old 9\n");
-    room.set(&format!("runtime = {:?}\nformer_runtimes = nonsense\n", room.runtime));
-    assert_eq!(room.run(["--root=state", "kill", "old", "9"]).stdout, b"former --root=state kill old 9\n");
+    room.set(&format!(
+        "runtime = {:?}\nformer_runtimes = [{:?}]\n",
+        room.runtime,
+        room.path("bin/runc-1.1")
+    ));
+    assert_eq!(
+        room.run(["--root=state", "kill", "old", "9"]).stdout,
+        b"set --root=state kill old 9\n"
+    );
+    room.set(&format!(
+        "runtime = {:?}\nformer_runtimes = nonsense\n",
+        room.runtime
+    ));
+    assert_eq!(
+        room.run(["--root=state", "kill", "old", "9"]).stdout,
+        b"former --root=state kill old 9\n"
+    );
 }

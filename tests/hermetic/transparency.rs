@@ -13,7 +13,10 @@ use nix::unistd::Pid;
 use crate::room::{LENIENT, Room, by_shell, hexadecimal};
 
 /// A call that starts nothing and one that starts a container and is admitted.
-const CALLS: [&[&str]; 2] = [&["--root", "/r", "state", "c1"], &["--root", "/r", "create", "--bundle", "bundle", "c1"]];
+const CALLS: [&[&str]; 2] = [
+    &["--root", "/r", "state", "c1"],
+    &["--root", "/r", "create", "--bundle", "bundle", "c1"],
+];
 
 fn transparent(arrange: impl Fn(&mut Command)) {
     let room = Room::armed(LENIENT);
@@ -41,7 +44,15 @@ fn before_exec(command: &mut Command, set_up: fn()) {
 #[allow(unsafe_code)]
 fn limit(resource: libc::__rlimit_resource_t, soft: libc::rlim_t, hard: libc::rlim_t) {
     // SAFETY: the limit lives as long as the call.
-    let set = unsafe { libc::setrlimit(resource, &libc::rlimit { rlim_cur: soft, rlim_max: hard }) };
+    let set = unsafe {
+        libc::setrlimit(
+            resource,
+            &libc::rlimit {
+                rlim_cur: soft,
+                rlim_max: hard,
+            },
+        )
+    };
     assert_eq!(set, 0);
 }
 
@@ -50,14 +61,21 @@ fn the_runtime_is_the_same_process_and_its_argv_begins_with_its_own_path() {
     let room = Room::armed_with("crun-wasm", LENIENT);
     room.bundle("bundle");
     for call in CALLS {
-        let child = room.embargo().args(call).stdout(Stdio::piped()).spawn().unwrap();
+        let child = room
+            .embargo()
+            .args(call)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let process = child.id().to_string();
         assert!(child.wait_with_output().unwrap().status.success());
         let record = room.record().unwrap();
         assert_eq!(record.fact("process "), process);
         assert_eq!(record.words()[0], hexadecimal(room.runtime.as_os_str()));
-        let counter: Vec<_> =
-            record.facts("variable ").filter(|variable| variable.starts_with(&hexadecimal(OsStr::new("EMBARGO_DEPTH")))).collect();
+        let counter: Vec<_> = record
+            .facts("variable ")
+            .filter(|variable| variable.starts_with(&hexadecimal(OsStr::new("EMBARGO_DEPTH"))))
+            .collect();
         assert_eq!(counter, [hexadecimal(OsStr::new("EMBARGO_DEPTH=1"))]);
     }
 }
@@ -69,9 +87,17 @@ fn exit_status_and_death_by_signal_are_the_runtimes() {
         room.behave(&format!("exit {status}\n"));
         assert_eq!(room.run(["start", "c1"]).status.code(), Some(status));
     }
-    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGPIPE, Signal::SIGUSR2] {
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGKILL,
+        Signal::SIGPIPE,
+        Signal::SIGUSR2,
+    ] {
         room.behave(&format!("kill {}\n", signal as i32));
-        assert_eq!(room.run(["start", "c1"]).status.signal(), Some(signal as i32));
+        assert_eq!(
+            room.run(["start", "c1"]).status.signal(),
+            Some(signal as i32)
+        );
     }
 }
 
@@ -81,7 +107,11 @@ fn a_signal_sent_right_after_the_start_ends_the_call() {
     room.behave("wait\n");
     for _ in 0..20 {
         let mut child = room.embargo().args(["start", "c1"]).spawn().unwrap();
-        kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        kill(
+            Pid::from_raw(child.id().try_into().unwrap()),
+            Signal::SIGTERM,
+        )
+        .unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGTERM as i32));
     }
 }
@@ -89,13 +119,20 @@ fn a_signal_sent_right_after_the_start_ends_the_call() {
 #[test]
 fn the_signal_for_a_dead_parent_is_kept() {
     transparent(|command| {
-        before_exec(command, || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap());
+        before_exec(command, || {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap()
+        });
     });
     let room = Room::armed("");
     let mut command = room.embargo();
-    before_exec(&mut command, || nix::sys::prctl::set_pdeathsig(Signal::SIGUSR1).unwrap());
+    before_exec(&mut command, || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGUSR1).unwrap()
+    });
     assert!(command.args(["start", "c1"]).status().unwrap().success());
-    assert_eq!(room.record().unwrap().fact("death-signal "), (Signal::SIGUSR1 as i32).to_string());
+    assert_eq!(
+        room.record().unwrap().fact("death-signal "),
+        (Signal::SIGUSR1 as i32).to_string()
+    );
 }
 
 #[test]
@@ -106,7 +143,10 @@ fn standard_streams_are_untouched() {
     room.behave("print {\"ociVersion\":\"1.0.2\"}\n");
     for call in CALLS {
         let output = room.run(call);
-        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"{\"ociVersion\":\"1.0.2\"}\n"[..], &b""[..]));
+        assert_eq!(
+            (output.stdout.as_slice(), output.stderr.as_slice()),
+            (&b"{\"ociVersion\":\"1.0.2\"}\n"[..], &b""[..])
+        );
     }
 }
 
@@ -123,7 +163,11 @@ fn closed_descriptors_stay_closed() {
         by_shell(&mut command, "exec \"$@\" <&- >&- 2>&-");
         assert!(command.status().unwrap().success());
         let record = room.record().unwrap();
-        let standard = record.facts("descriptor ").filter(|open| ["0 ", "1 ", "2 "].iter().any(|number| open.starts_with(number)));
+        let standard = record.facts("descriptor ").filter(|open| {
+            ["0 ", "1 ", "2 "]
+                .iter()
+                .any(|number| open.starts_with(number))
+        });
         assert_eq!(standard.count(), 0);
     }
 }
@@ -131,7 +175,11 @@ fn closed_descriptors_stay_closed() {
 #[test]
 fn preserved_descriptors_and_the_variables_about_them_pass() {
     transparent(|command| {
-        command.envs([("LISTEN_FDS", "2"), ("LISTEN_PID", "1"), ("NOTIFY_SOCKET", "/run/n")]);
+        command.envs([
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_PID", "1"),
+            ("NOTIFY_SOCKET", "/run/n"),
+        ]);
         by_shell(command, "exec \"$@\" 3</dev/null 4</dev/zero 9>>/dev/null");
     });
 }
@@ -168,7 +216,10 @@ fn blocked_signals_stay_blocked() {
 #[test]
 fn umask_limits_priority_session_and_environment_are_the_callers() {
     transparent(|command| {
-        command.env("A", "1").env("EMPTY", "").env("RAW", OsStr::from_bytes(b"\xff\n="));
+        command
+            .env("A", "1")
+            .env("EMPTY", "")
+            .env("RAW", OsStr::from_bytes(b"\xff\n="));
         before_exec(command, || {
             nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o137));
             limit(libc::RLIMIT_NOFILE, 77, 99);
@@ -176,35 +227,58 @@ fn umask_limits_priority_session_and_environment_are_the_callers() {
             nix::unistd::setsid().unwrap();
         });
     });
-    transparent(|command| by_shell(command, "echo 500 > /proc/self/oom_score_adj; exec /usr/bin/nice -n 7 \"$@\""));
+    transparent(|command| {
+        by_shell(
+            command,
+            "echo 500 > /proc/self/oom_score_adj; exec /usr/bin/nice -n 7 \"$@\"",
+        )
+    });
 }
 
 #[test]
 fn a_call_works_without_any_environment() {
     let room = Room::unarmed("runc");
     let mut command = room.embargo();
-    // Without PATH a runtime in the usual folders is found, or the error says that there is none; with a setting none of it matters.
+    // Without PATH a runtime in the usual folders is found, or the error says that there is none;
+    // with a setting none of it matters.
     command.env_remove("PATH").args(["kill", "c1", "9"]);
     let output = command.output().unwrap();
     assert!(room.record().is_none());
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"), "{output:?}");
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("panic"),
+        "{output:?}"
+    );
     let room = Room::armed("");
     let mut command = room.embargo();
-    command.env_remove("PATH").env_remove("HOME").args(["delete", "--force", "c1"]);
+    command
+        .env_remove("PATH")
+        .env_remove("HOME")
+        .args(["delete", "--force", "c1"]);
     assert!(command.status().unwrap().success());
     let record = room.record().unwrap();
-    assert_eq!(record.facts("variable ").count(), 2, "EMBARGO_ROOT and EMBARGO_DEPTH");
+    assert_eq!(
+        record.facts("variable ").count(),
+        2,
+        "EMBARGO_ROOT and EMBARGO_DEPTH"
+    );
 }
 
 #[test]
 fn a_call_works_in_a_folder_that_is_gone() {
     let room = Room::armed("");
-    for call in [&["kill", "c1", "9"][..], &["delete", "--force", "c1"], &["state", "c1"]] {
+    for call in [
+        &["kill", "c1", "9"][..],
+        &["delete", "--force", "c1"],
+        &["state", "c1"],
+    ] {
         fs::create_dir(room.path("gone")).unwrap();
         room.give(&room.path("gone"));
         room.is_transparent(|command| {
             command.args(call);
-            let script = format!("/bin/mkdir -p {0} && cd {0} && /bin/rmdir {0} && exec \"$@\"", room.path("gone").display());
+            let script = format!(
+                "/bin/mkdir -p {0} && cd {0} && /bin/rmdir {0} && exec \"$@\"",
+                room.path("gone").display()
+            );
             by_shell(command, &script);
         });
     }
@@ -214,7 +288,11 @@ fn a_call_works_in_a_folder_that_is_gone() {
 fn a_bundle_is_only_read() {
     let room = Room::armed(LENIENT);
     let spec = room.bundle("bundle").join("config.json");
-    let facts = |path| fs::metadata(path).map(|facts| (facts.ino(), facts.mtime_nsec(), facts.size(), facts.mode())).unwrap();
+    let facts = |path| {
+        fs::metadata(path)
+            .map(|facts| (facts.ino(), facts.mtime_nsec(), facts.size(), facts.mode()))
+            .unwrap()
+    };
     let before = facts(&spec);
     room.passes(["create", "--bundle", "bundle", "c1"]);
     assert_eq!(facts(&spec), before);
@@ -233,12 +311,24 @@ fn nothing_is_said_when_a_call_passes() {
         &["ps", "--format", "json", "c1"],
         &["events", "--stats", "c1"],
         &["exec", "--process", "/tmp/p", "c1"],
-        &["--log", "log", "--log-format", "json", "create", "--bundle", "bundle", "c1"],
+        &[
+            "--log",
+            "log",
+            "--log-format",
+            "json",
+            "create",
+            "--bundle",
+            "bundle",
+            "c1",
+        ],
         &["--log", "log", "run", "--bundle", "bundle", "c1"],
         &["--log", "log", "restore", "--bundle", "bundle", "c1"],
     ] {
         room.passes(call);
-        assert!(fs::symlink_metadata(room.path("log")).is_err(), "{call:?} writes a log");
+        assert!(
+            fs::symlink_metadata(room.path("log")).is_err(),
+            "{call:?} writes a log"
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! What does a ban's record say differently now?
 //!
-//! In: two records of one ban. Out: one [`Alteration`] for each thing that differs, in words, and whether it weakens the ban: by the same comparisons
-//! that decide whether something is lifted. Strings of the records are others' and quoted.
+//! In: two records of one ban. Out: one [`Alteration`] for each thing that differs, in words, and
+//! whether it weakens the ban: by the same comparisons that decide whether something is lifted.
+//! Strings of the records are others' and quoted.
 
 use std::fmt;
 
@@ -57,27 +58,89 @@ pub(super) fn between(old: &Counted, new: &Counted, times: Times) -> Vec<Alterat
     let (old_names, new_names) = (&old.names, &new.names);
     let (old, new) = (&old.ban, &new.ban);
     let mut found = Vec::new();
-    let moved = |found: &mut Vec<Alteration>, what: &str, from: String, to: String, weakens: bool| {
-        if from != to {
-            found.push(Alteration { what: what.to_owned(), how: How::Moved(from, to), weakens });
-        }
-    };
-    moved(&mut found, "action", old.action.word().to_owned(), new.action.word().to_owned(), !acts_as_hard(new, old));
-    moved(&mut found, "effective", old.effective.to_string(), new.effective.to_string(), !begins_as_early(new, old, at));
-    moved(&mut found, "lapses", end(old.lapses), end(new.lapses), !ends_as_late(new, old));
+    let moved =
+        |found: &mut Vec<Alteration>, what: &str, from: String, to: String, weakens: bool| {
+            if from != to {
+                found.push(Alteration {
+                    what: what.to_owned(),
+                    how: How::Moved(from, to),
+                    weakens,
+                });
+            }
+        };
+    moved(
+        &mut found,
+        "action",
+        old.action.word().to_owned(),
+        new.action.word().to_owned(),
+        !acts_as_hard(new, old),
+    );
+    moved(
+        &mut found,
+        "effective",
+        old.effective.to_string(),
+        new.effective.to_string(),
+        !begins_as_early(new, old, at),
+    );
+    moved(
+        &mut found,
+        "lapses",
+        end(old.lapses),
+        end(new.lapses),
+        !ends_as_late(new, old),
+    );
     if ends_early(new, old, times) {
-        found.push(Alteration { what: "ends".to_owned(), how: How::Early, weakens: true });
+        found.push(Alteration {
+            what: "ends".to_owned(),
+            how: How::Early,
+            weakens: true,
+        });
     }
     exceptions(old, new, at, &mut found);
     cures(old, new, &mut found);
-    moved(&mut found, "severity", old.severity.word().to_owned(), new.severity.word().to_owned(), false);
-    moved(&mut found, "reason", format!("{:?}", old.reason), format!("{:?}", new.reason), false);
-    moved(&mut found, "advisories", listed(&old.advisories), listed(&new.advisories), false);
-    let successor = |ban: &Ban| ban.successor.as_ref().map_or_else(|| "none".to_owned(), |successor| format!("{successor:?}"));
-    moved(&mut found, "successor", successor(old), successor(new), false);
-    let rewritten = [("names", old_names != new_names), ("patch", old.patch != new.patch)];
+    moved(
+        &mut found,
+        "severity",
+        old.severity.word().to_owned(),
+        new.severity.word().to_owned(),
+        false,
+    );
+    moved(
+        &mut found,
+        "reason",
+        format!("{:?}", old.reason),
+        format!("{:?}", new.reason),
+        false,
+    );
+    moved(
+        &mut found,
+        "advisories",
+        listed(&old.advisories),
+        listed(&new.advisories),
+        false,
+    );
+    let successor = |ban: &Ban| {
+        ban.successor
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |successor| format!("{successor:?}"))
+    };
+    moved(
+        &mut found,
+        "successor",
+        successor(old),
+        successor(new),
+        false,
+    );
+    let rewritten = [
+        ("names", old_names != new_names),
+        ("patch", old.patch != new.patch),
+    ];
     let rewritten = rewritten.into_iter().filter(|(_, differs)| *differs);
-    found.extend(rewritten.map(|(what, _)| Alteration { what: what.to_owned(), how: How::Rewritten, weakens: false }));
+    found.extend(rewritten.map(|(what, _)| Alteration {
+        what: what.to_owned(),
+        how: How::Rewritten,
+        weakens: false,
+    }));
     found
 }
 
@@ -86,7 +149,11 @@ fn end(lapses: Option<Timestamp>) -> String {
 }
 
 fn listed(words: &[String]) -> String {
-    if words.is_empty() { "none".to_owned() } else { format!("{:?}", words.join(", ")) }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{:?}", words.join(", "))
+    }
 }
 
 /// The exceptions of a ban, one for each thing excepted: the one that runs longest.
@@ -112,19 +179,37 @@ fn exceptions(old: &Ban, new: &Ban, at: Timestamp, found: &mut Vec<Alteration>) 
         let what = excepted(except.kind, except.digest);
         let weakens = !is_covered(except, old, at);
         match before.iter().find(|known| is_same(known, except)) {
-            None => found.push(Alteration { what: format!("{what} until {}", except.until), how: How::Added, weakens }),
+            None => found.push(Alteration {
+                what: format!("{what} until {}", except.until),
+                how: How::Added,
+                weakens,
+            }),
             Some(known) if known.until != except.until => {
                 let how = How::Moved(known.until.to_string(), except.until.to_string());
-                found.push(Alteration { what: format!("{what} until"), how, weakens });
+                found.push(Alteration {
+                    what: format!("{what} until"),
+                    how,
+                    weakens,
+                });
             }
             Some(known) if known != except => {
-                found.push(Alteration { what: format!("words of the {what}"), how: How::Rewritten, weakens });
+                found.push(Alteration {
+                    what: format!("words of the {what}"),
+                    how: How::Rewritten,
+                    weakens,
+                });
             }
             Some(_) => {}
         }
     }
-    let dropped = before.iter().filter(|known| !after.iter().any(|except| is_same(known, except)));
-    found.extend(dropped.map(|known| Alteration { what: excepted(known.kind, known.digest), how: How::Dropped, weakens: false }));
+    let dropped = before
+        .iter()
+        .filter(|known| !after.iter().any(|except| is_same(known, except)));
+    found.extend(dropped.map(|known| Alteration {
+        what: excepted(known.kind, known.digest),
+        how: How::Dropped,
+        weakens: false,
+    }));
 }
 
 fn excepted(kind: MatchKind, digest: Digest) -> String {
@@ -132,8 +217,26 @@ fn excepted(kind: MatchKind, digest: Digest) -> String {
 }
 
 fn cures(old: &Ban, new: &Ban, found: &mut Vec<Alteration>) {
-    let only = |ban: &Ban, other: &Ban| ban.cure.iter().filter(|layer| !other.cure.contains(layer)).copied().collect::<Vec<_>>();
-    let altered = |layer: Digest, how, weakens| Alteration { what: format!("cure {layer}"), how, weakens };
-    found.extend(only(new, old).into_iter().map(|layer| altered(layer, How::Added, true)));
-    found.extend(only(old, new).into_iter().map(|layer| altered(layer, How::Dropped, false)));
+    let only = |ban: &Ban, other: &Ban| {
+        ban.cure
+            .iter()
+            .filter(|layer| !other.cure.contains(layer))
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    let altered = |layer: Digest, how, weakens| Alteration {
+        what: format!("cure {layer}"),
+        how,
+        weakens,
+    };
+    found.extend(
+        only(new, old)
+            .into_iter()
+            .map(|layer| altered(layer, How::Added, true)),
+    );
+    found.extend(
+        only(old, new)
+            .into_iter()
+            .map(|layer| altered(layer, How::Dropped, false)),
+    );
 }

@@ -11,14 +11,23 @@ use crate::banlist::testing::{digest, list, parse, terms};
 const AT: Timestamp = Timestamp::from_seconds(1_795_183_200);
 
 fn head_of(bytes: &[u8]) -> crate::banlist::head::Head {
-    Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().head
+    Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap())
+        .unwrap()
+        .head
 }
 
 fn compared(old: &[u8], new: &[u8], at: Timestamp) -> Result<Change, String> {
     let (old_head, new_head) = (head_of(old), head_of(new));
-    let old = Reader { path: Path::new("old"), bytes: old };
-    let new = Reader { path: Path::new("new"), bytes: new };
-    let whole = Whole::open(&old, &old_head).and_then(|old| compare(old, Whole::open(&new, &new_head)?, at));
+    let old = Reader {
+        path: Path::new("old"),
+        bytes: old,
+    };
+    let new = Reader {
+        path: Path::new("new"),
+        bytes: new,
+    };
+    let whole = Whole::open(&old, &old_head)
+        .and_then(|old| compare(old, Whole::open(&new, &new_head)?, at));
     whole.map_err(|fault| fault.to_string())
 }
 
@@ -30,36 +39,75 @@ fn between(old: &str, new: &str) -> Change {
 
 /// A ban with these lines, of the base `digest(n)` for each of `bases`.
 fn ban(id: &str, lines: &str, bases: &[u64]) -> String {
-    let matches: String = bases.iter().map(|base| format!("[[ban.match]]\nbase = \"{}\"\n", digest(*base))).collect();
+    let matches: String = bases
+        .iter()
+        .map(|base| format!("[[ban.match]]\nbase = \"{}\"\n", digest(*base)))
+        .collect();
     // Lines of the ban itself come before its tables.
-    let (own, tables) = lines.split_once("\n[").map_or((lines, String::new()), |(own, rest)| (own, format!("[{rest}")));
-    let defaults = [("reason", "\"why\""), ("severity", "\"high\""), ("effective", "2026-11-20")];
-    let defaults = defaults.iter().filter(|(key, _)| !own.contains(&format!("{key} =")));
-    let defaults: String = defaults.map(|(key, value)| format!("{key} = {value}\n")).collect();
+    let (own, tables) = lines
+        .split_once("\n[")
+        .map_or((lines, String::new()), |(own, rest)| {
+            (own, format!("[{rest}"))
+        });
+    let defaults = [
+        ("reason", "\"why\""),
+        ("severity", "\"high\""),
+        ("effective", "2026-11-20"),
+    ];
+    let defaults = defaults
+        .iter()
+        .filter(|(key, _)| !own.contains(&format!("{key} =")));
+    let defaults: String = defaults
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
     format!("[[ban]]\nid = \"{id}\"\n{defaults}{own}\n{tables}\n{matches}")
 }
 
 fn except(kind: &str, what: u64, until: &str) -> String {
-    format!("\n[[ban.except]]\n{kind} = \"{}\"\nuntil = {until}\nreason = \"moving\"\n", digest(what))
+    format!(
+        "\n[[ban.except]]\n{kind} = \"{}\"\nuntil = {until}\nreason = \"moving\"\n",
+        digest(what)
+    )
 }
 
 fn ids(changes: &[BanChange]) -> Vec<&str> {
-    changes.iter().map(|change| change.ban.id.as_str()).collect()
+    changes
+        .iter()
+        .map(|change| change.ban.id.as_str())
+        .collect()
 }
 
 /// The three lists of IDs.
 fn fates(change: &Change) -> [Vec<&str>; 3] {
-    [ids(&change.lifted), ids(&change.added), ids(&change.changed)]
+    [
+        ids(&change.lifted),
+        ids(&change.added),
+        ids(&change.changed),
+    ]
 }
 
 #[test]
 fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
     let until = |until| except("image", 7, until);
-    let cure = |layers: &[u64]| format!("cure = {:?}", layers.iter().map(|layer| digest(*layer).to_string()).collect::<Vec<_>>());
+    let cure = |layers: &[u64]| {
+        format!(
+            "cure = {:?}",
+            layers
+                .iter()
+                .map(|layer| digest(*layer).to_string())
+                .collect::<Vec<_>>()
+        )
+    };
     let seven = digest(7);
     let rows: Vec<(String, String, &str, &str)> = [
-        // What the weaker says, what the stricter says, and the words for the way to the weaker and back.
-        ("action = \"warn\"".to_owned(), String::new(), "action refuse -> warn".to_owned(), "action warn -> refuse".to_owned()),
+        // What the weaker says, what the stricter says, and the words for the way to the weaker and
+        // back.
+        (
+            "action = \"warn\"".to_owned(),
+            String::new(),
+            "action refuse -> warn".to_owned(),
+            "action warn -> refuse".to_owned(),
+        ),
         (
             "effective = 2026-12-01".to_owned(),
             String::new(),
@@ -87,11 +135,25 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
         (
             until("2026-12-02"),
             until("2026-12-01"),
-            format!("exception for image {seven} until 2026-12-01T00:00:00Z -> 2026-12-02T00:00:00Z"),
-            format!("exception for image {seven} until 2026-12-02T00:00:00Z -> 2026-12-01T00:00:00Z"),
+            format!(
+                "exception for image {seven} until 2026-12-01T00:00:00Z -> 2026-12-02T00:00:00Z"
+            ),
+            format!(
+                "exception for image {seven} until 2026-12-02T00:00:00Z -> 2026-12-01T00:00:00Z"
+            ),
         ),
-        (cure(&[7]), String::new(), format!("cure {seven} added"), format!("cure {seven} dropped")),
-        (cure(&[8, 7]), cure(&[8]), format!("cure {seven} added"), format!("cure {seven} dropped")),
+        (
+            cure(&[7]),
+            String::new(),
+            format!("cure {seven} added"),
+            format!("cure {seven} dropped"),
+        ),
+        (
+            cure(&[8, 7]),
+            cure(&[8]),
+            format!("cure {seven} added"),
+            format!("cure {seven} dropped"),
+        ),
     ]
     .map(|(weak, strict, there, back)| (weak, strict, there.leak() as &str, back.leak() as &str))
     .into();
@@ -102,31 +164,58 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
         assert!(change.is_lift());
         let lifted = &change.lifted[0];
         assert_eq!(
-            lifted.alterations.iter().map(|alteration| (alteration.to_string(), alteration.weakens)).collect::<Vec<_>>(),
+            lifted
+                .alterations
+                .iter()
+                .map(|alteration| (alteration.to_string(), alteration.weakens))
+                .collect::<Vec<_>>(),
             [(there.to_owned(), true)]
         );
         assert_eq!(
-            (lifted.lifted.all, lifted.lifted.base, lifted.dropped.all, change.digests_lifted, change.digests_added),
+            (
+                lifted.lifted.all,
+                lifted.lifted.base,
+                lifted.dropped.all,
+                change.digests_lifted,
+                change.digests_added
+            ),
             (2, 2, 0, 2, 0)
         );
         let change = between(&weak, &strict);
         assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]], "{back}");
         let changed = &change.changed[0];
         assert_eq!(
-            changed.alterations.iter().map(|alteration| (alteration.to_string(), alteration.weakens)).collect::<Vec<_>>(),
+            changed
+                .alterations
+                .iter()
+                .map(|alteration| (alteration.to_string(), alteration.weakens))
+                .collect::<Vec<_>>(),
             [(back.to_owned(), false)]
         );
-        assert_eq!((change.is_lift(), change.digests_lifted, change.digests_added), (false, 0, 0));
+        assert_eq!(
+            (
+                change.is_lift(),
+                change.digests_lifted,
+                change.digests_added
+            ),
+            (false, 0, 0)
+        );
     }
 }
 
 #[test]
 fn an_exception_for_another_thing_or_kind_is_not_covered() {
     let was = ban("BAN-1", &except("image", 7, "2026-12-01"), &[1]);
-    for (now, dropped) in [(except("image", 8, "2026-11-30"), 7), (except("base", 7, "2026-11-30"), 7)] {
+    for (now, dropped) in [
+        (except("image", 8, "2026-11-30"), 7),
+        (except("base", 7, "2026-11-30"), 7),
+    ] {
         let change = between(&was, &ban("BAN-1", &now, &[1]));
         assert!(change.is_lift(), "{now}");
-        assert_eq!(change.lifted[0].alterations[1].to_string(), format!("exception for image {} dropped", digest(dropped)));
+        assert_eq!(
+            change.lifted[0].alterations[1].to_string(),
+            format!("exception for image {} dropped", digest(dropped))
+        );
     }
 }
 
@@ -134,24 +223,58 @@ fn an_exception_for_another_thing_or_kind_is_not_covered() {
 fn words_about_a_ban_change_it_and_lift_nothing() {
     let was = ban("BAN-1", "advisories = [\"CVE-2026-1\"]", &[1]);
     for (now, words) in [
-        ("advisories = [\"CVE-2026-1\"]\nseverity = \"low\"", "severity high -> low"),
-        ("advisories = [\"CVE-2026-1\"]\nreason = \"because\"", "reason \"why\" -> \"because\""),
+        (
+            "advisories = [\"CVE-2026-1\"]\nseverity = \"low\"",
+            "severity high -> low",
+        ),
+        (
+            "advisories = [\"CVE-2026-1\"]\nreason = \"because\"",
+            "reason \"why\" -> \"because\"",
+        ),
         ("", "advisories \"CVE-2026-1\" -> none"),
-        ("advisories = [\"CVE-2026-1\"]\nsuccessor = \"base:2\"", "successor none -> \"base:2\""),
-        ("advisories = [\"CVE-2026-1\"]\n[ban.patch]\nrun = [\"true\"]\n", "patch changed"),
+        (
+            "advisories = [\"CVE-2026-1\"]\nsuccessor = \"base:2\"",
+            "successor none -> \"base:2\"",
+        ),
+        (
+            "advisories = [\"CVE-2026-1\"]\n[ban.patch]\nrun = [\"true\"]\n",
+            "patch changed",
+        ),
     ] {
         let change = between(&was, &ban("BAN-1", now, &[1]));
         assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]], "{words}");
-        assert_eq!(change.changed[0].alterations.iter().map(ToString::to_string).collect::<Vec<_>>(), [words]);
+        assert_eq!(
+            change.changed[0]
+                .alterations
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            [words]
+        );
     }
     let named = was.replace("[[ban.match]]\n", "[[ban.match]]\nname = \"base:1\"\n");
     let change = between(&was, &named);
-    assert_eq!((change.is_lift(), change.changed[0].alterations[0].to_string().as_str()), (false, "names changed"));
+    assert_eq!(
+        (
+            change.is_lift(),
+            change.changed[0].alterations[0].to_string().as_str()
+        ),
+        (false, "names changed")
+    );
     let ticket = |ticket: &str| ban("BAN-1", &(except("image", 7, "2026-12-01") + ticket), &[1]);
     let change = between(&ticket(""), &ticket("ticket = \"OPS-1\"\n"));
     let words = format!("words of the exception for image {} changed", digest(7));
-    assert_eq!((change.is_lift(), change.changed[0].alterations[0].to_string()), (false, words));
-    assert_eq!(fates(&between(&was, &was)), [[""; 0].to_vec(), vec![], vec![]]);
+    assert_eq!(
+        (
+            change.is_lift(),
+            change.changed[0].alterations[0].to_string()
+        ),
+        (false, words)
+    );
+    assert_eq!(
+        fates(&between(&was, &was)),
+        [[""; 0].to_vec(), vec![], vec![]]
+    );
 }
 
 #[test]
@@ -162,22 +285,40 @@ fn what_is_past_weakens_nothing() {
         ("effective = 2026-11-01", "effective = 2026-11-20"),
         // Over by then: the exception, the ban.
         ("", &*except("image", 7, "2026-11-20T14:00:00Z")),
-        ("lapses = 2026-11-20T14:00:00Z", "lapses = 2026-11-20T13:00:00Z\naction = \"warn\""),
+        (
+            "lapses = 2026-11-20T14:00:00Z",
+            "lapses = 2026-11-20T13:00:00Z\naction = \"warn\"",
+        ),
     ] {
         let change = between(&with(was), &with(now));
-        assert_eq!((change.is_lift(), change.changed.len()), (false, 1), "{was} -> {now}");
+        assert_eq!(
+            (change.is_lift(), change.changed.len()),
+            (false, 1),
+            "{was} -> {now}"
+        );
     }
     // One second later each of them would have mattered.
     for (was, now) in [
         ("effective = 2026-11-01", "effective = 2026-11-20T14:00:01Z"),
         ("", &*except("image", 7, "2026-11-20T14:00:01Z")),
-        ("lapses = 2026-11-20T14:00:01Z", "lapses = 2026-11-20T13:00:00Z"),
+        (
+            "lapses = 2026-11-20T14:00:01Z",
+            "lapses = 2026-11-20T13:00:00Z",
+        ),
     ] {
         assert!(between(&with(was), &with(now)).is_lift(), "{was} -> {now}");
     }
     // And it matters from when on it is asked.
-    let [old, new] = [with("effective = 2026-11-01"), with("effective = 2026-11-20")].map(|source| list(&parse(&source), &terms(1), &[]));
-    assert!(compared(&old, &new, Timestamp::from_seconds(0)).unwrap().is_lift());
+    let [old, new] = [
+        with("effective = 2026-11-01"),
+        with("effective = 2026-11-20"),
+    ]
+    .map(|source| list(&parse(&source), &terms(1), &[]));
+    assert!(
+        compared(&old, &new, Timestamp::from_seconds(0))
+            .unwrap()
+            .is_lift()
+    );
 }
 
 #[test]
@@ -188,14 +329,31 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     // Gone, and what it banned with it.
     let change = between(&(one(&[1, 2]) + &two("", &[9])), &two("", &[9]));
     assert_eq!(fates(&change), [vec!["BAN-1"], vec![], vec![]]);
-    assert_eq!((change.lifted[0].fate, change.lifted[0].lifted.all, change.lifted[0].heirs.len()), (Fate::Removed, 2, 0));
+    assert_eq!(
+        (
+            change.lifted[0].fate,
+            change.lifted[0].lifted.all,
+            change.lifted[0].heirs.len()
+        ),
+        (Fate::Removed, 2, 0)
+    );
     // A digest of it.
     let change = between(&three, &one(&[1, 3]));
-    assert_eq!((change.lifted[0].fate, change.lifted[0].dropped.all, change.digests_lifted), (Fate::Kept, 1, 1));
+    assert_eq!(
+        (
+            change.lifted[0].fate,
+            change.lifted[0].dropped.all,
+            change.digests_lifted
+        ),
+        (Fate::Kept, 1, 1)
+    );
     // Another name.
     let change = between(&three, &two("", &[1, 2, 3]));
     assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
-    assert_eq!((change.changed[0].fate, change.changed[0].heirs.as_slice()), (Fate::Removed, &["BAN-2".to_owned()][..]));
+    assert_eq!(
+        (change.changed[0].fate, change.changed[0].heirs.as_slice()),
+        (Fate::Removed, &["BAN-2".to_owned()][..])
+    );
     assert_eq!((change.added[0].added.all, change.digests_added), (3, 0));
     // Another name and one digest less.
     assert_eq!(between(&three, &two("", &[1, 2])).lifted[0].lifted.all, 1);
@@ -203,21 +361,45 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     let split = one(&[1]) + &two("", &[2, 3]);
     let change = between(&three, &split);
     assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
-    assert_eq!((change.changed[0].fate, change.changed[0].dropped.all, change.changed[0].heirs.len()), (Fate::Kept, 2, 1));
+    assert_eq!(
+        (
+            change.changed[0].fate,
+            change.changed[0].dropped.all,
+            change.changed[0].heirs.len()
+        ),
+        (Fate::Kept, 2, 1)
+    );
     let change = between(&split, &three);
     assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1", "BAN-2"]]);
-    assert_eq!((change.changed[0].added.all, change.changed[1].fate), (2, Fate::Removed));
+    assert_eq!(
+        (change.changed[0].added.all, change.changed[1].fate),
+        (2, Fate::Removed)
+    );
     // Under two bans, of which one goes.
     let both = one(&[1]) + &two("", &[1]);
-    for (rest, lifts) in [(two("", &[1]), false), (two("action = \"warn\"", &[1]), true), (two("lapses = 2027-01-01", &[1]), true)] {
+    for (rest, lifts) in [
+        (two("", &[1]), false),
+        (two("action = \"warn\"", &[1]), true),
+        (two("lapses = 2027-01-01", &[1]), true),
+    ] {
         assert_eq!(between(&both, &rest).is_lift(), lifts, "{rest}");
     }
-    // Under a strict and a weak ban: without the weak one as strict as before, without the strict one not.
+    // Under a strict and a weak ban: without the weak one as strict as before, without the strict
+    // one not.
     let mixed = one(&[1]) + &two("action = \"warn\"", &[1]);
-    assert_eq!(fates(&between(&mixed, &one(&[1]))), [vec![], vec![], vec!["BAN-2"]]);
-    assert_eq!(fates(&between(&mixed, &two("action = \"warn\"", &[1]))), [vec!["BAN-1"], vec![], vec![]]);
+    assert_eq!(
+        fates(&between(&mixed, &one(&[1]))),
+        [vec![], vec![], vec!["BAN-2"]]
+    );
+    assert_eq!(
+        fates(&between(&mixed, &two("action = \"warn\"", &[1]))),
+        [vec!["BAN-1"], vec![], vec![]]
+    );
     // A weaker ban that comes besides takes nothing away.
-    assert_eq!(fates(&between(&one(&[1]), &mixed)), [vec![], vec!["BAN-2"], vec![]]);
+    assert_eq!(
+        fates(&between(&one(&[1]), &mixed)),
+        [vec![], vec!["BAN-2"], vec![]]
+    );
     // Two bans that hold one after the other hold only together: the safe side.
     let halves = one(&[1]).replace("2026-11-20", "2026-12-24") + &two("lapses = 2026-12-24", &[1]);
     assert!(between(&one(&[1]), &halves).is_lift());
@@ -226,12 +408,24 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
 #[test]
 fn kinds_are_kept_each_for_itself() {
     let as_kinds = |kinds: &[&str]| {
-        let matches: String = kinds.iter().map(|kind| format!("[[ban.match]]\n{kind} = \"{}\"\n", digest(1))).collect();
+        let matches: String = kinds
+            .iter()
+            .map(|kind| format!("[[ban.match]]\n{kind} = \"{}\"\n", digest(1)))
+            .collect();
         ban("BAN-1", "", &[]) + &matches
     };
     let change = between(&as_kinds(&["base", "layer"]), &as_kinds(&["base", "image"]));
     let lifted = &change.lifted[0];
-    assert_eq!((lifted.lifted.all, lifted.lifted.layer, lifted.lifted.base, lifted.added.image, lifted.added.base), (1, 1, 0, 1, 0));
+    assert_eq!(
+        (
+            lifted.lifted.all,
+            lifted.lifted.layer,
+            lifted.lifted.base,
+            lifted.added.image,
+            lifted.added.base
+        ),
+        (1, 1, 0, 1, 0)
+    );
     assert_eq!((change.digests_lifted, change.digests_added), (1, 1));
     assert!(!between(&as_kinds(&["base"]), &as_kinds(&["base", "image"])).is_lift());
     assert!(between(&as_kinds(&["layer"]), &as_kinds(&["base"])).is_lift());
@@ -242,19 +436,41 @@ fn a_ban_that_has_lapsed_may_go() {
     let lapsed = ban("BAN-1", "lapses = 2026-11-20T14:00:00Z", &[1]);
     let change = between(&(lapsed + &ban("BAN-2", "", &[2])), &ban("BAN-2", "", &[2]));
     assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]]);
-    assert_eq!((change.changed[0].fate, change.changed[0].dropped.all, change.digests_lifted), (Fate::Expired, 1, 0));
+    assert_eq!(
+        (
+            change.changed[0].fate,
+            change.changed[0].dropped.all,
+            change.digests_lifted
+        ),
+        (Fate::Expired, 1, 0)
+    );
     let ends_later = ban("BAN-1", "lapses = 2026-11-20T14:00:01Z", &[1]);
-    assert!(between(&(ends_later + &ban("BAN-2", "", &[2])), &ban("BAN-2", "", &[2])).is_lift());
+    assert!(
+        between(
+            &(ends_later + &ban("BAN-2", "", &[2])),
+            &ban("BAN-2", "", &[2])
+        )
+        .is_lift()
+    );
 }
 
 /// The new list's issue is the earliest time that can be now wherever the list is.
 #[test]
 fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
     let hour = 3_600;
-    let lapsing = |id: &str, hours: u64| ban(id, &format!("lapses = {}", AT.plus(hours * hour)), &[1]);
+    let lapsing =
+        |id: &str, hours: u64| ban(id, &format!("lapses = {}", AT.plus(hours * hour)), &[1]);
     let issued = |source: &str, hours: u64| {
         let issued = AT.plus(hours * hour);
-        list(&parse(source), &crate::banlist::compile::Terms { issued, expires: issued.plus(86_400), ..terms(2) }, &[])
+        list(
+            &parse(source),
+            &crate::banlist::compile::Terms {
+                issued,
+                expires: issued.plus(86_400),
+                ..terms(2)
+            },
+            &[],
+        )
     };
     let old = issued(&lapsing("BAN-1", 20), 0);
     for (new, hours, lifts) in [
@@ -271,10 +487,24 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
         assert_eq!(change.is_lift(), lifts, "{hours}: {new}");
     }
     let change = compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT).unwrap();
-    let words: Vec<_> = change.lifted[0].alterations.iter().map(|one| (one.to_string(), one.weakens)).collect();
-    assert_eq!(words, [("ends early: the list is issued after it lapses".to_owned(), true)]);
+    let words: Vec<_> = change.lifted[0]
+        .alterations
+        .iter()
+        .map(|one| (one.to_string(), one.weakens))
+        .collect();
+    assert_eq!(
+        words,
+        [(
+            "ends early: the list is issued after it lapses".to_owned(),
+            true
+        )]
+    );
     // What had lapsed by the clock was over anyway.
-    assert!(!compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT.plus(20 * hour)).unwrap().is_lift());
+    assert!(
+        !compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT.plus(20 * hour))
+            .unwrap()
+            .is_lift()
+    );
 }
 
 /// Against a comparison digest by digest, without lines, pairs or a memory.
@@ -282,38 +512,70 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
 fn any_two_lists_differ_as_their_digests_do_one_by_one() {
     let mut random = 7_u64;
     let mut roll = |sides: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % sides
     };
-    let variants =
-        ["", "action = \"warn\"", "lapses = 2027-01-01", "effective = 2026-12-01", "lapses = 2026-11-19T00:00:00Z\neffective = 2026-11-01"];
+    let variants = [
+        "",
+        "action = \"warn\"",
+        "lapses = 2027-01-01",
+        "effective = 2026-12-01",
+        "lapses = 2026-11-19T00:00:00Z\neffective = 2026-11-01",
+    ];
     for round in 0..60 {
         let mut source = |bans: u64| {
             let bans = (0..bans).map(|number| {
                 let mut bases: Vec<_> = (0..40).filter(|_| roll(3) == 0).collect();
                 bases.push(100 + number);
-                (format!("BAN-{number}"), variants[usize::try_from(roll(variants.len() as u64)).unwrap()], bases)
+                (
+                    format!("BAN-{number}"),
+                    variants[usize::try_from(roll(variants.len() as u64)).unwrap()],
+                    bases,
+                )
             });
             bans.collect::<Vec<_>>()
         };
         let (old, new) = (source(round % 4 + 1), source(round % 5 + 1));
-        let text = |bans: &[(String, &str, Vec<u64>)]| bans.iter().map(|(id, lines, bases)| ban(id, lines, bases)).collect::<String>();
+        let text = |bans: &[(String, &str, Vec<u64>)]| {
+            bans.iter()
+                .map(|(id, lines, bases)| ban(id, lines, bases))
+                .collect::<String>()
+        };
         let (old_source, new_source) = (parse(&text(&old)), parse(&text(&new)));
         let change = between(&text(&old), &text(&new));
         let mut lifted: Vec<(&str, u64)> = Vec::new();
         for ((id, _, bases), ban) in old.iter().zip(&old_source.bans) {
             let is_lost = |base: &&u64| {
-                let held = new.iter().zip(&new_source.bans).any(|((_, _, bases), new)| bases.contains(base) && is_as_strict(new, ban, AT));
+                let held = new
+                    .iter()
+                    .zip(&new_source.bans)
+                    .any(|((_, _, bases), new)| bases.contains(base) && is_as_strict(new, ban, AT));
                 !held && !has_lapsed(ban, AT)
             };
             let lost = bases.iter().filter(is_lost).count() as u64;
             lifted.extend((lost > 0).then_some((id.as_str(), lost)));
         }
-        let found: Vec<_> = change.lifted.iter().map(|change| (change.ban.id.as_str(), change.lifted.all)).collect();
+        let found: Vec<_> = change
+            .lifted
+            .iter()
+            .map(|change| (change.ban.id.as_str(), change.lifted.all))
+            .collect();
         assert_eq!(found, lifted, "round {round}");
         // Whatever lifts without dropping says why.
-        for change in change.lifted.iter().filter(|change| change.dropped.all == 0) {
-            assert!(change.alterations.iter().any(|alteration| alteration.weakens), "round {round}: {change:?}");
+        for change in change
+            .lifted
+            .iter()
+            .filter(|change| change.dropped.all == 0)
+        {
+            assert!(
+                change
+                    .alterations
+                    .iter()
+                    .any(|alteration| alteration.weakens),
+                "round {round}: {change:?}"
+            );
         }
     }
 }
@@ -321,11 +583,20 @@ fn any_two_lists_differ_as_their_digests_do_one_by_one() {
 #[test]
 fn nothing_is_said_of_a_list_that_is_not_whole() {
     let bytes = |bases: &[u64]| list(&parse(&ban("BAN-1", "", bases)), &terms(1), &[]);
-    let (old, new) = (bytes(&(0..60).collect::<Vec<_>>()), bytes(&(0..70).collect::<Vec<_>>()));
+    let (old, new) = (
+        bytes(&(0..60).collect::<Vec<_>>()),
+        bytes(&(0..70).collect::<Vec<_>>()),
+    );
     for at in (HEAD_SIZE..old.len()).step_by(7) {
         let mut broken = old.clone();
         broken[at] ^= 1;
-        assert!(compared(&broken, &new, AT).unwrap_err().contains("\"old\""), "byte {at}");
-        assert!(compared(&new, &broken, AT).unwrap_err().contains("\"new\""), "byte {at}");
+        assert!(
+            compared(&broken, &new, AT).unwrap_err().contains("\"old\""),
+            "byte {at}"
+        );
+        assert!(
+            compared(&new, &broken, AT).unwrap_err().contains("\"new\""),
+            "byte {at}"
+        );
     }
 }

@@ -9,10 +9,24 @@ use super::*;
 
 #[test]
 fn every_digest_stands_in_the_list_once_with_all_its_kinds() {
-    let kinds = [("base", MatchKind::Base), ("image", MatchKind::Image), ("layer", MatchKind::Layer)];
+    let kinds = [
+        ("base", MatchKind::Base),
+        ("image", MatchKind::Image),
+        ("layer", MatchKind::Layer),
+    ];
     // Most digests once, some as two kinds; and some that differ in their last byte alone.
-    let near = |number: u64| Digest::from_bytes(std::array::from_fn(|at| if at == 31 { number.to_le_bytes()[0] } else { 7 }));
-    let any = |number: u64| if number.is_multiple_of(4) { near(number) } else { digest(number) };
+    let near = |number: u64| {
+        Digest::from_bytes(std::array::from_fn(|at| {
+            if at == 31 { number.to_le_bytes()[0] } else { 7 }
+        }))
+    };
+    let any = |number: u64| {
+        if number.is_multiple_of(4) {
+            near(number)
+        } else {
+            digest(number)
+        }
+    };
     let mut expected: BTreeMap<Digest, Kinds> = BTreeMap::new();
     let mut matches = Vec::new();
     for (number, (word, kind)) in (0..1_500).zip(kinds.into_iter().cycle()) {
@@ -25,8 +39,14 @@ fn every_digest_stands_in_the_list_once_with_all_its_kinds() {
         }
     }
     let compiled = Compiled::of(&source(&matches)).unwrap();
-    let digests = compiled.digests.iter().map(|(digest, number)| (*digest, compiled.lines[*number as usize].1));
-    assert_eq!(digests.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+    let digests = compiled
+        .digests
+        .iter()
+        .map(|(digest, number)| (*digest, compiled.lines[*number as usize].1));
+    assert_eq!(
+        digests.collect::<Vec<_>>(),
+        expected.into_iter().collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -37,32 +57,70 @@ fn the_same_source_and_terms_make_the_same_bytes() {
     let (one, other) = (list(&source, &terms(1), &[]), list(&source, &terms(2), &[]));
     assert!(one[..HEAD_SIZE] != other[..HEAD_SIZE] && one[HEAD_SIZE..] == other[HEAD_SIZE..]);
     // Where nothing is kept, the head is the same.
-    let (kept, head) = (Mutex::new(Vec::new()), written(&source, &terms(1), &io::sink()));
+    let (kept, head) = (
+        Mutex::new(Vec::new()),
+        written(&source, &terms(1), &io::sink()),
+    );
     assert_eq!(written(&source, &terms(1), &kept), head);
     assert_eq!(kept.into_inner().unwrap().len() as u64, head.file_size());
 }
 
 #[test]
 fn what_cannot_be_a_list_is_told_with_its_ban() {
-    let ban = |id: &str, more: &str| format!("[[ban]]\nid = \"{id}\"\nreason = \"r\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}");
-    let matched = |name: &str| format!("[[ban.match]]\nbase = \"{}\"\nname = \"{name}\"\n", digest(1));
+    let ban = |id: &str, more: &str| {
+        format!(
+            "[[ban]]\nid = \"{id}\"\nreason = \"r\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}"
+        )
+    };
+    let matched = |name: &str| {
+        format!(
+            "[[ban.match]]\nbase = \"{}\"\nname = \"{name}\"\n",
+            digest(1)
+        )
+    };
     let advisories = format!("advisories = [{}]\n", "\"CVE-2026-123456\",".repeat(20_000));
     for (text, expected) in [
-        (ban("A", &(matched("n") + &matched("n"))), format!("cannot compile A: {} stands in it twice", digest(1))),
+        (
+            ban("A", &(matched("n") + &matched("n"))),
+            format!("cannot compile A: {} stands in it twice", digest(1)),
+        ),
         (
             ban("A", &matched("n")) + &ban("B", &(advisories + &matched("n"))),
             "cannot compile B: its record has more than 65536 bytes".to_owned(),
         ),
     ] {
-        assert_eq!(Compiled::of(&parse(&text)).unwrap_err().to_string(), expected);
+        assert_eq!(
+            Compiled::of(&parse(&text)).unwrap_err().to_string(),
+            expected
+        );
     }
-    let often = |names: usize| ban("A", "") + &(0..names).map(|name| matched(&name.to_string())).collect::<String>();
+    let often = |names: usize| {
+        ban("A", "")
+            + &(0..names)
+                .map(|name| matched(&name.to_string()))
+                .collect::<String>()
+    };
     let error = Compiled::of(&parse(&often(65))).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot compile A: {} stands in it and in other bans under more than 64 names", digest(1)));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot compile A: {} stands in it and in other bans under more than 64 names",
+            digest(1)
+        )
+    );
     assert!(Compiled::of(&parse(&often(64))).is_ok());
     // All that is said of one digest, by however many bans, has its own bound.
-    let heavy = |id: &str| ban(id, &(format!("advisories = [{}]\n", "\"CVE-2026-123456\",".repeat(1_200)) + &matched("n")));
-    let many = |bans: usize| (0..bans).map(|number| heavy(&format!("B{number}"))).collect::<String>();
+    let heavy = |id: &str| {
+        ban(
+            id,
+            &(format!("advisories = [{}]\n", "\"CVE-2026-123456\",".repeat(1_200)) + &matched("n")),
+        )
+    };
+    let many = |bans: usize| {
+        (0..bans)
+            .map(|number| heavy(&format!("B{number}")))
+            .collect::<String>()
+    };
     assert!(Compiled::of(&parse(&many(1))).is_ok());
     assert_eq!(
         Compiled::of(&parse(&many(2))).unwrap_err().to_string(),
@@ -72,5 +130,10 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
         )
     );
     // Another name, or another ban, is another reason.
-    assert!(Compiled::of(&parse(&(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n"))))).is_ok());
+    assert!(
+        Compiled::of(&parse(
+            &(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n")))
+        ))
+        .is_ok()
+    );
 }

@@ -1,23 +1,40 @@
 //! Tells whether a public key is a point of its curve.
 //!
-//! In: the bytes of a key from a keyset. Out: yes or no. Under a key that is no point nothing ever verifies, so that a keyset would count a signer that
-//! cannot sign. Nothing here is secret, and nothing is constant in time. Numbers are of 256 bits, the lowest 64 first.
+//! In: the bytes of a key from a keyset. Out: yes or no. Under a key that is no point nothing ever
+//! verifies, so that a keyset would count a signer that cannot sign. Nothing here is secret, and
+//! nothing is constant in time. Numbers are of 256 bits, the lowest 64 first.
 
 type Number = [u64; 4];
 
 /// 2²⁵⁵ − 19, the field of edwards25519 (RFC 8032, section 5.1).
-const ED25519_FIELD: Number = [0xffff_ffff_ffff_ffed, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
+const ED25519_FIELD: Number = [
+    0xffff_ffff_ffff_ffed,
+    u64::MAX,
+    u64::MAX,
+    0x7fff_ffff_ffff_ffff,
+];
 
 /// d of edwards25519: −x² + y² = 1 + d·x²·y².
-const ED25519_D: Number = [0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73];
+const ED25519_D: Number = [
+    0x75eb_4dca_1359_78a3,
+    0x0070_0a4d_4141_d8ab,
+    0x8cc7_4079_7779_e898,
+    0x5203_6cee_2b6f_fe73,
+];
 
 /// The field of NIST P-256 (SP 800-186, section 3.2.1.3).
 const P256_FIELD: Number = [u64::MAX, 0xffff_ffff, 0, 0xffff_ffff_0000_0001];
 
 /// b of NIST P-256: y² = x³ − 3·x + b.
-const P256_B: Number = [0x3bce_3c3e_27d2_604b, 0x651d_06b0_cc53_b0f6, 0xb3eb_bd55_7698_86bc, 0x5ac6_35d8_aa3a_93e7];
+const P256_B: Number = [
+    0x3bce_3c3e_27d2_604b,
+    0x651d_06b0_cc53_b0f6,
+    0xb3eb_bd55_7698_86bc,
+    0x5ac6_35d8_aa3a_93e7,
+];
 
-/// Whether these 32 bytes are the y coordinate of a point, and the sign of its x. The coordinate is below the prime.
+/// Whether these 32 bytes are the y coordinate of a point, and the sign of its x. The coordinate is
+/// below the prime.
 pub(super) fn is_on_edwards25519(key: &[u8; 32]) -> bool {
     let mut y = number(key.iter().rev());
     y[3] &= u64::MAX >> 1;
@@ -79,13 +96,21 @@ fn difference(one: &Number, other: &Number) -> Number {
 /// The sum of two numbers of a field.
 fn add(one: &Number, other: &Number, field: &Number) -> Number {
     let (sum, is_larger) = sum(one, other);
-    if is_larger || !is_below(&sum, field) { difference(&sum, field) } else { sum }
+    if is_larger || !is_below(&sum, field) {
+        difference(&sum, field)
+    } else {
+        sum
+    }
 }
 
 /// The difference of two numbers of a field.
 fn subtract(one: &Number, other: &Number, field: &Number) -> Number {
     let less = difference(one, other);
-    if is_below(one, other) { sum(&less, field).0 } else { less }
+    if is_below(one, other) {
+        sum(&less, field).0
+    } else {
+        less
+    }
 }
 
 /// The product of two numbers of a field.
@@ -100,12 +125,15 @@ fn multiply(one: &Number, other: &Number, field: &Number) -> Number {
     product
 }
 
-/// Whether a number of a field, an odd prime, is a square there: its Jacobi symbol, by halving and subtracting.
+/// Whether a number of a field, an odd prime, is a square there: its Jacobi symbol, by halving and
+/// subtracting.
 fn has_root(number: &Number, field: &Number) -> bool {
     let (mut one, mut other, mut is_minus) = (*number, *field, false);
     while one != [0; 4] {
         while one[0] & 1 == 0 {
-            one = std::array::from_fn(|at| one[at] >> 1 | one.get(at + 1).map_or(0, |limb| limb << 63));
+            one = std::array::from_fn(|at| {
+                one[at] >> 1 | one.get(at + 1).map_or(0, |limb| limb << 63)
+            });
             is_minus ^= matches!(other[0] & 7, 3 | 5);
         }
         if is_below(&one, &other) {
@@ -125,13 +153,20 @@ mod tests {
     #[test]
     fn points_of_edwards25519_are_told_from_other_numbers() {
         // By another program: the y coordinates below 40 that are a point's.
-        let points = [0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32, 33, 35, 37, 39];
+        let points = [
+            0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32,
+            33, 35, 37, 39,
+        ];
         for y in 0..40 {
             let mut key = [0; 32];
             key[0] = y;
             assert_eq!(is_on_edwards25519(&key), points.contains(&y), "{y}");
             key[31] = 0x80;
-            assert_eq!(is_on_edwards25519(&key), points.contains(&y), "{y}, the other x");
+            assert_eq!(
+                is_on_edwards25519(&key),
+                points.contains(&y),
+                "{y}, the other x"
+            );
         }
         for (byte, is_point) in [(7, false), (9, true)] {
             assert_eq!(is_on_edwards25519(&[byte; 32]), is_point, "{byte}");
@@ -141,17 +176,40 @@ mod tests {
     #[test]
     fn points_of_p256_are_told_from_other_numbers() {
         // The base point of SP 800-186.
-        let x = [0x6b17_d1f2_e12c_4247_u64, 0xf8bc_e6e5_63a4_40f2, 0x7703_7d81_2deb_33a0, 0xf4a1_3945_d898_c296];
-        let y = [0x4fe3_42e2_fe1a_7f9b_u64, 0x8ee7_eb4a_7c0f_9e16, 0x2bce_3357_6b31_5ece, 0xcbb6_4068_37bf_51f5];
-        let bytes = |limbs: [u64; 4]| -> [u8; 32] { limbs.map(u64::to_be_bytes).as_flattened().try_into().unwrap() };
+        let x = [
+            0x6b17_d1f2_e12c_4247_u64,
+            0xf8bc_e6e5_63a4_40f2,
+            0x7703_7d81_2deb_33a0,
+            0xf4a1_3945_d898_c296,
+        ];
+        let y = [
+            0x4fe3_42e2_fe1a_7f9b_u64,
+            0x8ee7_eb4a_7c0f_9e16,
+            0x2bce_3357_6b31_5ece,
+            0xcbb6_4068_37bf_51f5,
+        ];
+        let bytes = |limbs: [u64; 4]| -> [u8; 32] {
+            limbs
+                .map(u64::to_be_bytes)
+                .as_flattened()
+                .try_into()
+                .unwrap()
+        };
         assert!(is_on_p256(&bytes(x), &bytes(y)));
         for at in 0..32 {
             let (mut other_x, mut other_y) = (bytes(x), bytes(y));
             other_x[at] ^= 1;
             other_y[at] ^= 1;
-            assert!(!is_on_p256(&other_x, &bytes(y)) && !is_on_p256(&bytes(x), &other_y), "{at}");
+            assert!(
+                !is_on_p256(&other_x, &bytes(y)) && !is_on_p256(&bytes(x), &other_y),
+                "{at}"
+            );
         }
         // A coordinate has one spelling, and nothing is no point.
-        assert!(!is_on_p256(&[0; 32], &[0; 32]) && !is_on_p256(&[0xff; 32], &bytes(y)) && !is_on_p256(&bytes(x), &[0xff; 32]));
+        assert!(
+            !is_on_p256(&[0; 32], &[0; 32])
+                && !is_on_p256(&[0xff; 32], &bytes(y))
+                && !is_on_p256(&bytes(x), &[0xff; 32])
+        );
     }
 }

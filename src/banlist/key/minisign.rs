@@ -1,7 +1,8 @@
 //! What did minisign or signify sign, and with which key?
 //!
-//! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a signature (hostile). Out: yes, or what is wrong.
-//! minisign's format stands at <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, the first form alone.
+//! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a
+//! signature (hostile). Out: yes, or what is wrong. minisign's format stands at
+//! <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, the first form alone.
 //!
 //! ```text
 //! key        "Ed" ‖ key number (8 bytes) ‖ point (32 bytes)
@@ -9,7 +10,8 @@
 //!            "ED" ‖ key number ‖ … of BLAKE2b-512(text)                minisign
 //! ```
 //!
-//! A trusted comment and the signature over it are no part of this: nothing reads the comment, so nobody has to trust it.
+//! A trusted comment and the signature over it are no part of this: nothing reads the comment, so
+//! nobody has to trust it.
 
 use blake2::{Blake2b512, Digest as _};
 
@@ -34,7 +36,10 @@ pub fn point(key: &[u8]) -> Option<&[u8]> {
 /// What is wrong with it.
 pub fn check(key: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
     let point = point(key).ok_or(Mismatch::Form)?;
-    let (numbered, made) = signature.split_at_checked(10).filter(|(_, made)| made.len() == 64).ok_or(Mismatch::Form)?;
+    let (numbered, made) = signature
+        .split_at_checked(10)
+        .filter(|(_, made)| made.len() == 64)
+        .ok_or(Mismatch::Form)?;
     let hashed;
     let signed = match numbered {
         [b'E', b'd', ..] => text,
@@ -47,7 +52,11 @@ pub fn check(key: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> 
     if number(numbered) != number(key) {
         return Err(Mismatch::OtherKey);
     }
-    if Curve::Ed25519.verifies(point, signed, made) { Ok(()) } else { Err(Mismatch::Bytes) }
+    if Curve::Ed25519.verifies(point, signed, made) {
+        Ok(())
+    } else {
+        Err(Mismatch::Bytes)
+    }
 }
 
 #[cfg(test)]

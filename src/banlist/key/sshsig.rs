@@ -1,8 +1,9 @@
 //! What did `ssh-keygen -Y sign` sign, and with what kind of key?
 //!
-//! In: the blob of an SSH public key (from a keyset, trusted), a text and an SSHSIG blob without its armor (hostile). Out: yes, or what is wrong.
-//! OpenSSH's documents are PROTOCOL.sshsig for the envelope and PROTOCOL.u2f for keys on a FIDO token; `string` is a length of four bytes, big endian,
-//! and so many bytes.
+//! In: the blob of an SSH public key (from a keyset, trusted), a text and an SSHSIG blob without
+//! its armor (hostile). Out: yes, or what is wrong. OpenSSH's documents are PROTOCOL.sshsig for the
+//! envelope and PROTOCOL.u2f for keys on a FIDO token; `string` is a length of four bytes, big
+//! endian, and so many bytes.
 //!
 //! ```text
 //! key        string kind ┐ Ed25519: string point
@@ -14,8 +15,9 @@
 //!            on a token: SHA-256(application) ‖ flags ‖ counter ‖ SHA-256(signed)
 //! ```
 //!
-//! The namespace keeps a signature for another purpose, a login or a commit, from counting here. A token must have felt a touch. Its counter is not
-//! looked at, as OpenSSH does not either, nor whether it asked for a PIN.
+//! The namespace keeps a signature for another purpose, a login or a commit, from counting here. A
+//! token must have felt a touch. Its counter is not looked at, as OpenSSH does not either, nor
+//! whether it asked for a PIN.
 
 use ring::digest::{SHA512, digest};
 
@@ -59,8 +61,17 @@ impl<'a> Key<'a> {
             return None;
         }
         let raw = string(&mut rest)?;
-        let application = if is_on_token { Some(string(&mut rest)?) } else { None };
-        rest.is_empty().then_some(Self { kind, curve, raw, application })
+        let application = if is_on_token {
+            Some(string(&mut rest)?)
+        } else {
+            None
+        };
+        rest.is_empty().then_some(Self {
+            kind,
+            curve,
+            raw,
+            application,
+        })
     }
 }
 
@@ -76,13 +87,20 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none and verifies over none.
+    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none
+    /// and verifies over none.
     #[must_use]
     pub fn parse(blob: &'a [u8]) -> Option<Self> {
         let mut rest = blob.strip_prefix(MAGIC)?.strip_prefix(&[0, 0, 0, 1])?;
-        let (key, namespace, reserved) = (string(&mut rest)?, string(&mut rest)?, string(&mut rest)?);
+        let (key, namespace, reserved) =
+            (string(&mut rest)?, string(&mut rest)?, string(&mut rest)?);
         let (hash, made) = (string(&mut rest)?, string(&mut rest)?);
-        (reserved.is_empty() && rest.is_empty()).then_some(Self { key, namespace, hash, made })
+        (reserved.is_empty() && rest.is_empty()).then_some(Self {
+            key,
+            namespace,
+            hash,
+            made,
+        })
     }
 
     /// What the key signed, when it is not on a token.
@@ -112,7 +130,9 @@ pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch>
         return Err(Mismatch::OtherKey);
     }
     if envelope.namespace != NAMESPACE.as_bytes() {
-        return Err(Mismatch::Namespace(String::from_utf8_lossy(envelope.namespace).into_owned()));
+        return Err(Mismatch::Namespace(
+            String::from_utf8_lossy(envelope.namespace).into_owned(),
+        ));
     }
     let mut signed = envelope.signed(text).ok_or(Mismatch::Form)?;
     let Made { raw, token } = Made::parse(&key, envelope.made).ok_or(Mismatch::Form)?;
@@ -120,12 +140,22 @@ pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch>
         if token[0] & TOUCHED == 0 {
             return Err(Mismatch::Untouched);
         }
-        signed = [Digest::of(application).as_bytes(), &token[..], Digest::of(&signed).as_bytes()].concat();
+        signed = [
+            Digest::of(application).as_bytes(),
+            &token[..],
+            Digest::of(&signed).as_bytes(),
+        ]
+        .concat();
     }
-    if key.curve.verifies(key.raw, &signed, &raw) { Ok(()) } else { Err(Mismatch::Bytes) }
+    if key.curve.verifies(key.raw, &signed, &raw) {
+        Ok(())
+    } else {
+        Err(Mismatch::Bytes)
+    }
 }
 
-/// What the key made: 64 bytes, for P-256 the two numbers; from a token also its flags and its counter.
+/// What the key made: 64 bytes, for P-256 the two numbers; from a token also its flags and its
+/// counter.
 struct Made {
     raw: [u8; 64],
     token: Option<[u8; 5]>,
@@ -159,7 +189,8 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     rest.split_off(..usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
 }
 
-/// A positive `mpint` of at most 256 bits, in its one shortest form (RFC 4251, section 5), filled up to 32 bytes.
+/// A positive `mpint` of at most 256 bits, in its one shortest form (RFC 4251, section 5), filled
+/// up to 32 bytes.
 fn scalar(mpint: &[u8]) -> Option<[u8; 32]> {
     let digits = match mpint {
         [0, 0x80..=0xff, ..] => &mpint[1..],

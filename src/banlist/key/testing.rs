@@ -1,6 +1,7 @@
 //! How would `ssh-keygen -Y sign` sign with a key made here, on a token or not?
 //!
-//! OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f; that it is made right, the real `ssh-keygen -Y verify` says in the tests of signing.
+//! OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f; that it is made right, the real
+//! `ssh-keygen -Y verify` says in the tests of signing.
 
 use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
@@ -21,7 +22,8 @@ enum Pair {
     P256(EcdsaKeyPair),
 }
 
-/// What is put into a signature; by default what `ssh-keygen -Y sign -n banlist.v1` puts there, with a token that was touched.
+/// What is put into a signature; by default what `ssh-keygen -Y sign -n banlist.v1` puts there,
+/// with a token that was touched.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed<'a> {
     /// The key named in the envelope; the one that signs when left out.
@@ -41,7 +43,17 @@ pub(crate) struct Sealed<'a> {
 impl Default for Sealed<'_> {
     fn default() -> Self {
         let namespace = NAMESPACE.as_bytes();
-        Self { key: None, version: 1, namespace, reserved: b"", hash: b"sha512", hashed: None, kind: None, flags: 1, behind: b"" }
+        Self {
+            key: None,
+            version: 1,
+            namespace,
+            reserved: b"",
+            hash: b"sha512",
+            hashed: None,
+            kind: None,
+            flags: 1,
+            behind: b"",
+        }
     }
 }
 
@@ -50,26 +62,41 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn mpint(number: &[u8]) -> Vec<u8> {
-    let digits: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let digits: Vec<u8> = number
+        .iter()
+        .copied()
+        .skip_while(|byte| *byte == 0)
+        .collect();
     let sign: &[u8] = if digits[0] < 0x80 { &[] } else { &[0] };
     string(&[sign, &digits].concat())
 }
 
 impl TestSsh {
     pub(crate) fn ed25519(seed: u8) -> Self {
-        Self { pair: Pair::Ed25519(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()), application: None }
+        Self {
+            pair: Pair::Ed25519(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()),
+            application: None,
+        }
     }
 
     pub(crate) fn p256() -> Self {
         let random = SystemRandom::new();
         let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random).unwrap();
-        Self { pair: Pair::P256(pair), application: None }
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random)
+                .unwrap();
+        Self {
+            pair: Pair::P256(pair),
+            application: None,
+        }
     }
 
     /// The same key on a token, made for `application`.
     pub(crate) fn on_token(self, application: &'static [u8]) -> Self {
-        Self { application: Some(application), ..self }
+        Self {
+            application: Some(application),
+            ..self
+        }
     }
 
     pub(crate) fn kind(&self) -> &'static [u8] {
@@ -94,19 +121,53 @@ impl TestSsh {
             Pair::Ed25519(_) => Vec::new(),
             Pair::P256(_) => string(b"nistp256"),
         };
-        [string(self.kind()), curve, string(self.point()), self.application.map(string).unwrap_or_default()].concat()
+        [
+            string(self.kind()),
+            curve,
+            string(self.point()),
+            self.application.map(string).unwrap_or_default(),
+        ]
+        .concat()
     }
 
     /// The SSHSIG blob over `text`.
     pub(crate) fn seal(&self, text: &[u8], sealed: &Sealed<'_>) -> Vec<u8> {
-        let Sealed { key, version, namespace, reserved, hash, hashed, kind, flags, behind } = sealed;
-        let hashed =
-            hashed.map_or_else(|| digest(if *hash == b"sha256" { &SHA256 } else { &SHA512 }, text).as_ref().to_vec(), <[u8]>::to_vec);
-        let mut signed = [b"SSHSIG".to_vec(), string(namespace), string(reserved), string(hash), string(&hashed)].concat();
+        let Sealed {
+            key,
+            version,
+            namespace,
+            reserved,
+            hash,
+            hashed,
+            kind,
+            flags,
+            behind,
+        } = sealed;
+        let hashed = hashed.map_or_else(
+            || {
+                digest(if *hash == b"sha256" { &SHA256 } else { &SHA512 }, text)
+                    .as_ref()
+                    .to_vec()
+            },
+            <[u8]>::to_vec,
+        );
+        let mut signed = [
+            b"SSHSIG".to_vec(),
+            string(namespace),
+            string(reserved),
+            string(hash),
+            string(&hashed),
+        ]
+        .concat();
         let mut token = Vec::new();
         if let Some(application) = self.application {
             token = [&[*flags][..], &7_u32.to_be_bytes()].concat();
-            signed = [digest(&SHA256, application).as_ref(), &token, digest(&SHA256, &signed).as_ref()].concat();
+            signed = [
+                digest(&SHA256, application).as_ref(),
+                &token,
+                digest(&SHA256, &signed).as_ref(),
+            ]
+            .concat();
         }
         let made = match &self.pair {
             Pair::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
@@ -118,7 +179,19 @@ impl TestSsh {
         };
         let made = [string(kind.unwrap_or(self.kind())), string(&made), token].concat();
         let own = self.blob();
-        let envelope = [string(key.unwrap_or(&own)), string(namespace), string(reserved), string(hash), string(&made)];
-        [b"SSHSIG", &version.to_be_bytes()[..], &envelope.concat(), behind].concat()
+        let envelope = [
+            string(key.unwrap_or(&own)),
+            string(namespace),
+            string(reserved),
+            string(hash),
+            string(&made),
+        ];
+        [
+            b"SSHSIG",
+            &version.to_be_bytes()[..],
+            &envelope.concat(),
+            behind,
+        ]
+        .concat()
     }
 }

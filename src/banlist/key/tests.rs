@@ -4,7 +4,10 @@ use super::testing::TestSsh;
 use super::*;
 
 fn bytes(hex: &str) -> Vec<u8> {
-    hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 #[test]
@@ -25,8 +28,10 @@ fn the_third_vector_of_rfc_8032_verifies_and_nothing_near_it_does() {
 
 #[test]
 fn the_key_id_is_that_of_the_c2sp_example() {
-    // golang.org/x/mod/sumdb/note: "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".
-    let encoded = super::super::base64::decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+    // golang.org/x/mod/sumdb/note:
+    // "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".
+    let encoded =
+        super::super::base64::decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
     let key = PublicKey::new(Algorithm::Ed25519, encoded[1..].to_vec()).unwrap();
     assert_eq!(key.id("PeterNeumann"), [0xc7, 0x4f, 0x20, 0xa3]);
 }
@@ -47,7 +52,10 @@ fn a_key_of_another_form_is_not_a_key() {
     assert_eq!(PublicKey::new(Algorithm::Ed25519, vec![3; 31]), None);
     assert_eq!(PublicKey::new(Algorithm::P256, vec![4; 91]), None);
     assert_eq!(PublicKey::new(Algorithm::Minisign, vec![b'E'; 42]), None);
-    assert_eq!(PublicKey::new(Algorithm::Sshsig, vec![0; MAX_KEY + 1]), None);
+    assert_eq!(
+        PublicKey::new(Algorithm::Sshsig, vec![0; MAX_KEY + 1]),
+        None
+    );
 }
 
 /// The same point as openssl, ssh-keygen, a token and minisign write it.
@@ -73,8 +81,8 @@ fn a_key_is_one_in_whatever_form_it_is_written() {
     }
     let p256 = TestSsh::p256();
     let spki = [&P256_SPKI[..P256_SPKI.len() - 1], p256.point()].concat();
-    let p256 =
-        [(Algorithm::P256, spki), (Algorithm::Sshsig, p256.blob())].map(|(algorithm, bytes)| PublicKey::new(algorithm, bytes).unwrap());
+    let p256 = [(Algorithm::P256, spki), (Algorithm::Sshsig, p256.blob())]
+        .map(|(algorithm, bytes)| PublicKey::new(algorithm, bytes).unwrap());
     assert_eq!(p256[0].identity(), p256[1].identity());
 }
 
@@ -90,7 +98,8 @@ fn a_key_has_one_spelling() {
         again[31] = 0x7f | sign;
         assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
     }
-    // The largest y below the prime that is a point's and not of small order; the one above it is no point's.
+    // The largest y below the prime that is a point's and not of small order; the one above it is
+    // no point's.
     (again[0], again[31]) = (PRIME_LOWEST - 3, 0x7f);
     assert!(PublicKey::new(Algorithm::Ed25519, again.to_vec()).is_some());
     again[0] = PRIME_LOWEST - 2;
@@ -104,8 +113,20 @@ fn bytes_that_are_no_point_are_no_key_in_any_form() {
     let blob = ssh.blob();
     let no_point = [7; 32];
     assert_eq!(PublicKey::new(Algorithm::Ed25519, no_point.to_vec()), None);
-    assert_eq!(PublicKey::new(Algorithm::Minisign, [&b"Ed12345678"[..], &no_point].concat()), None);
-    assert_eq!(PublicKey::new(Algorithm::Sshsig, [&blob[..blob.len() - 32], &no_point].concat()), None);
+    assert_eq!(
+        PublicKey::new(
+            Algorithm::Minisign,
+            [&b"Ed12345678"[..], &no_point].concat()
+        ),
+        None
+    );
+    assert_eq!(
+        PublicKey::new(
+            Algorithm::Sshsig,
+            [&blob[..blob.len() - 32], &no_point].concat()
+        ),
+        None
+    );
     let p256 = TestSsh::p256();
     let blob = p256.blob();
     let spki = |point: &[u8]| [&P256_SPKI[..P256_SPKI.len() - 1], point].concat();
@@ -113,5 +134,11 @@ fn bytes_that_are_no_point_are_no_key_in_any_form() {
     let mut moved = p256.point().to_vec();
     moved[64] ^= 1;
     assert_eq!(PublicKey::new(Algorithm::P256, spki(&moved)), None);
-    assert_eq!(PublicKey::new(Algorithm::Sshsig, [&blob[..blob.len() - 65], &moved].concat()), None);
+    assert_eq!(
+        PublicKey::new(
+            Algorithm::Sshsig,
+            [&blob[..blob.len() - 65], &moved].concat()
+        ),
+        None
+    );
 }

@@ -6,7 +6,10 @@ use super::super::testing::{TestKey, key};
 use super::*;
 
 fn fault(bytes: &[u8]) -> String {
-    Note::parse(bytes).and_then(|note| note.signatures()).unwrap_err().to_string()
+    Note::parse(bytes)
+        .and_then(|note| note.signatures())
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -14,11 +17,25 @@ fn text_and_signatures_are_divided_at_the_last_empty_line() {
     let bytes = "a\n\nb\n\n\u{2014} who AAAAAQI=\n".as_bytes();
     let note = Note::parse(bytes).unwrap();
     assert_eq!(note.text, "a\n\nb\n");
-    let signature = Signature { name: "who".to_owned(), id: [0, 0, 0, 1], bytes: vec![2] };
+    let signature = Signature {
+        name: "who".to_owned(),
+        id: [0, 0, 0, 1],
+        bytes: vec![2],
+    };
     assert_eq!(note.signatures().unwrap(), std::slice::from_ref(&signature));
-    assert_eq!(note.with(&signature), format!("{}{}", std::str::from_utf8(bytes).unwrap(), signature.line()));
+    assert_eq!(
+        note.with(&signature),
+        format!(
+            "{}{}",
+            std::str::from_utf8(bytes).unwrap(),
+            signature.line()
+        )
+    );
     let unsigned = Note::parse(b"a\n").unwrap();
-    assert_eq!((unsigned.text, unsigned.signatures().unwrap()), ("a\n", Vec::new()));
+    assert_eq!(
+        (unsigned.text, unsigned.signatures().unwrap()),
+        ("a\n", Vec::new())
+    );
 }
 
 #[test]
@@ -28,27 +45,72 @@ fn what_is_no_note_is_refused_with_its_line() {
         (&b""[..], "line 1: expected a line feed at the end"),
         (b"a", "line 1: expected a line feed at the end"),
         (b"a\r\n", "line 1: expected line ends of Unix, not CR LF"),
-        (b"a\rb\n", "line 1: expected text without control characters"),
-        (b"a\nb\0\n", "line 2: expected text without control characters"),
-        (b"a\nb\x7f\n", "line 2: expected text without control characters"),
+        (
+            b"a\rb\n",
+            "line 1: expected text without control characters",
+        ),
+        (
+            b"a\nb\0\n",
+            "line 2: expected text without control characters",
+        ),
+        (
+            b"a\nb\x7f\n",
+            "line 2: expected text without control characters",
+        ),
         (b"a\n\xff\n", "line 2: expected UTF-8"),
-        ("a\n\n\u{2014} who AAAAAQI=".as_bytes(), "line 3: expected a line feed at the end"),
-        (b"a\n\n- who AAAAAQI=\n", "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014}  who AAAAAQI=\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014} who+ AAAAAQI=\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014} who AAAAAQI\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014} who AAAAAQJ=\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014} who AAAAAQ==\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
-        ("a\n\n\u{2014} who AAAAAQI= x\n".as_bytes(), "line 3: expected \"\u{2014} NAME BASE64\""),
+        (
+            "a\n\n\u{2014} who AAAAAQI=".as_bytes(),
+            "line 3: expected a line feed at the end",
+        ),
+        (
+            b"a\n\n- who AAAAAQI=\n",
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014}  who AAAAAQI=\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014} who+ AAAAAQI=\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014} who AAAAAQI\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014} who AAAAAQJ=\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014} who AAAAAQ==\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
+        (
+            "a\n\n\u{2014} who AAAAAQI= x\n".as_bytes(),
+            "line 3: expected \"\u{2014} NAME BASE64\"",
+        ),
         (many.as_bytes(), "line 19: expected at most 16 signatures"),
     ] {
-        assert_eq!(fault(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            fault(bytes),
+            expected,
+            "{:?}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
 #[test]
 fn a_signature_is_told_by_its_form() {
-    let form = |bytes: &[u8]| Signature { name: "who".to_owned(), id: [0; 4], bytes: bytes.to_vec() }.form();
+    let form = |bytes: &[u8]| {
+        Signature {
+            name: "who".to_owned(),
+            id: [0; 4],
+            bytes: bytes.to_vec(),
+        }
+        .form()
+    };
     assert_eq!(form(&[1; 64]), Form::Ed25519);
     assert_eq!(form(&[0x30, 6, 2, 1, 1, 2, 1, 1]), Form::EcdsaDer);
     assert_eq!(form(b"SSHSIG\0\0\0\x01"), Form::Sshsig);
@@ -61,26 +123,66 @@ const TEXT: &str = "text\n";
 
 fn count(signatures: &[Signature], keys: &[&TestKey], wanted: usize) -> Tally {
     let public: Vec<_> = keys.iter().map(|key| key.public()).collect();
-    let named: Vec<_> = keys.iter().zip(&public).map(|(key, public)| (key.name.as_str(), public)).collect();
+    let named: Vec<_> = keys
+        .iter()
+        .zip(&public)
+        .map(|(key, public)| (key.name.as_str(), public))
+        .collect();
     tally(TEXT, signatures, &named, wanted, Enough::All)
 }
 
 #[test]
 fn keys_are_counted_by_their_public_key_and_bad_signatures_are_skipped() {
     let (one, two, stranger) = (key(1), key(2), key(3));
-    let same = TestKey { name: "alias".to_owned(), ..key(1) };
+    let same = TestKey {
+        name: "alias".to_owned(),
+        ..key(1)
+    };
     let good = |key: &TestKey| key.signature(TEXT);
-    let bad = |key: &TestKey| Signature { bytes: vec![7; 64], ..key.signature(TEXT) };
+    let bad = |key: &TestKey| Signature {
+        bytes: vec![7; 64],
+        ..key.signature(TEXT)
+    };
     for (case, signatures, keys, expected) in [
         ("nobody", vec![], vec![&one, &two], (0, 0, 0)),
         ("one of two", vec![good(&one)], vec![&one, &two], (1, 0, 0)),
-        ("two of two", vec![good(&two), good(&one)], vec![&one, &two], (2, 0, 0)),
-        ("one signs twice", vec![good(&one), good(&one)], vec![&one, &two], (1, 0, 0)),
-        ("one key under two names", vec![good(&one), good(&same)], vec![&one, &same], (1, 0, 0)),
+        (
+            "two of two",
+            vec![good(&two), good(&one)],
+            vec![&one, &two],
+            (2, 0, 0),
+        ),
+        (
+            "one signs twice",
+            vec![good(&one), good(&one)],
+            vec![&one, &two],
+            (1, 0, 0),
+        ),
+        (
+            "one key under two names",
+            vec![good(&one), good(&same)],
+            vec![&one, &same],
+            (1, 0, 0),
+        ),
         ("a stranger", vec![good(&stranger)], vec![&one], (0, 0, 1)),
-        ("a bad one beside good ones", vec![bad(&one), good(&one), good(&two)], vec![&one, &two], (2, 1, 0)),
-        ("only a bad one", vec![bad(&two)], vec![&one, &two], (0, 1, 0)),
-        ("over another text", vec![one.signature("other\n")], vec![&one], (0, 1, 0)),
+        (
+            "a bad one beside good ones",
+            vec![bad(&one), good(&one), good(&two)],
+            vec![&one, &two],
+            (2, 1, 0),
+        ),
+        (
+            "only a bad one",
+            vec![bad(&two)],
+            vec![&one, &two],
+            (0, 1, 0),
+        ),
+        (
+            "over another text",
+            vec![one.signature("other\n")],
+            vec![&one],
+            (0, 1, 0),
+        ),
     ] {
         let found = count(&signatures, &keys, 2);
         assert_eq!((found.good, found.bad, found.unknown), expected, "{case}");
@@ -93,26 +195,76 @@ fn two_keys_with_one_id_are_both_tried() {
     let (one, two) = (key(1), key(2));
     let (first, second) = (one.public(), two.public());
     let names = [("key-1", &first), ("key-2", &second)];
-    let claimed = Signature { id: first.id("key-1"), ..two.signature(TEXT) };
+    let claimed = Signature {
+        id: first.id("key-1"),
+        ..two.signature(TEXT)
+    };
     // By its ID it is the first key's, whose signature it is not.
-    assert_eq!(tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All), Tally { wanted: 1, good: 0, bad: 1, unknown: 0 });
+    assert_eq!(
+        tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All),
+        Tally {
+            wanted: 1,
+            good: 0,
+            bad: 1,
+            unknown: 0
+        }
+    );
     // The same name and key listed under both: found behind the one that does not verify.
     let both = [("key-1", &first), ("key-1", &first), ("key-2", &second)];
-    assert_eq!(tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good, 1);
+    assert_eq!(
+        tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good,
+        1
+    );
 }
 
 #[test]
 fn one_key_counts_once_in_whatever_form_it_signs() {
     let (plain, ssh) = (key(1), TestSsh::ed25519(1));
-    let public = [plain.public(), PublicKey::new(Algorithm::Sshsig, ssh.blob()).unwrap(), key(2).public()];
-    let keys = [("key-1", &public[0]), ("laptop", &public[1]), ("key-2", &public[2])];
+    let public = [
+        plain.public(),
+        PublicKey::new(Algorithm::Sshsig, ssh.blob()).unwrap(),
+        key(2).public(),
+    ];
+    let keys = [
+        ("key-1", &public[0]),
+        ("laptop", &public[1]),
+        ("key-2", &public[2]),
+    ];
     let sealed = ssh.seal(TEXT.as_bytes(), &Sealed::default());
-    let by_ssh = Signature { name: "laptop".to_owned(), id: public[1].id("laptop"), bytes: sealed };
+    let by_ssh = Signature {
+        name: "laptop".to_owned(),
+        id: public[1].id("laptop"),
+        bytes: sealed,
+    };
     let mut signatures = vec![plain.signature(TEXT), by_ssh];
-    assert_eq!(tally(TEXT, &signatures, &keys, 2, Enough::Threshold), Tally { wanted: 2, good: 1, bad: 0, unknown: 0 });
+    assert_eq!(
+        tally(TEXT, &signatures, &keys, 2, Enough::Threshold),
+        Tally {
+            wanted: 2,
+            good: 1,
+            bad: 0,
+            unknown: 0
+        }
+    );
     signatures.push(key(2).signature(TEXT));
-    assert_eq!(tally(TEXT, &signatures, &keys, 2, Enough::Threshold), Tally { wanted: 2, good: 2, bad: 0, unknown: 0 });
-    assert_eq!(tally(TEXT, &signatures[1..2], &keys, 1, Enough::All), Tally { wanted: 1, good: 1, bad: 0, unknown: 0 });
+    assert_eq!(
+        tally(TEXT, &signatures, &keys, 2, Enough::Threshold),
+        Tally {
+            wanted: 2,
+            good: 2,
+            bad: 0,
+            unknown: 0
+        }
+    );
+    assert_eq!(
+        tally(TEXT, &signatures[1..2], &keys, 1, Enough::All),
+        Tally {
+            wanted: 1,
+            good: 1,
+            bad: 0,
+            unknown: 0
+        }
+    );
 }
 
 #[test]
@@ -120,7 +272,13 @@ fn counting_stops_at_the_threshold_when_that_is_enough() {
     let (one, two) = (key(1), key(2));
     let (first, second) = (one.public(), two.public());
     let keys = [("key-1", &first), ("key-2", &second)];
-    let signatures = [one.signature(TEXT), Signature { bytes: vec![7; 64], ..two.signature(TEXT) }];
+    let signatures = [
+        one.signature(TEXT),
+        Signature {
+            bytes: vec![7; 64],
+            ..two.signature(TEXT)
+        },
+    ];
     assert_eq!(tally(TEXT, &signatures, &keys, 1, Enough::Threshold).bad, 0);
     assert_eq!(tally(TEXT, &signatures, &keys, 1, Enough::All).bad, 1);
 }

@@ -1,5 +1,6 @@
-//! The tables of tuf-conformance (051b735), with the names that they have there: `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`,
-//! `test_expiration.py` and `test_basic.py`, as far as a keyset has what they are about.
+//! The tables of tuf-conformance (051b735), with the names that they have there:
+//! `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`, `test_expiration.py` and
+//! `test_basic.py`, as far as a keyset has what they are about.
 
 use super::super::base64;
 use super::super::key::{Algorithm, PublicKey};
@@ -16,17 +17,38 @@ type Version = (&'static [u8], usize, &'static [u8]);
 
 /// A keyset of these root keys and list key 100.
 fn roots(number: u64, keys: &[u8], threshold: usize) -> Keyset {
-    let root = |seed: &u8| Key { role: Role::Root, name: key(*seed).name, public: key(*seed).public() };
+    let root = |seed: &u8| Key {
+        role: Role::Root,
+        name: key(*seed).name,
+        public: key(*seed).public(),
+    };
     let lists = keyset(&[100], 1);
-    Keyset { number, root_threshold: threshold, keys: keys.iter().map(root).chain(lists.keys.clone()).collect(), ..lists }
+    Keyset {
+        number,
+        root_threshold: threshold,
+        keys: keys.iter().map(root).chain(lists.keys.clone()).collect(),
+        ..lists
+    }
 }
 
 fn signed(keyset: &Keyset, signatures: &[Signature]) -> Vec<u8> {
-    SignedKeyset { text: keyset.text(), keyset: keyset.clone(), signatures: signatures.to_vec() }.note().into_bytes()
+    SignedKeyset {
+        text: keyset.text(),
+        keyset: keyset.clone(),
+        signatures: signatures.to_vec(),
+    }
+    .note()
+    .into_bytes()
 }
 
 fn signed_by(keyset: &Keyset, seeds: &[u8]) -> Vec<u8> {
-    signed(keyset, &seeds.iter().map(|seed| key(*seed).signature(&keyset.text())).collect::<Vec<_>>())
+    signed(
+        keyset,
+        &seeds
+            .iter()
+            .map(|seed| key(*seed).signature(&keyset.text()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn fault(old: &Keyset, new: &[u8]) -> String {
@@ -38,37 +60,102 @@ fn test_root_rotation() {
     let five = &[0, 1, 2, 3, 4][..];
     let other = &[0, 1, 3, 4, 5][..];
     let by_old = |good, wanted, unknown| {
-        Some(format!("by root keys of keyset 1: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"))
+        Some(format!(
+            "by root keys of keyset 1: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+        ))
     };
     let by_new = |good, wanted, unknown| {
-        Some(format!("by its own root keys, those of keyset 2: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"))
+        Some(format!(
+            "by its own root keys, those of keyset 2: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+        ))
     };
     let cases: &[(&str, &[Version], Option<String>)] = &[
-        ("1-of-1-key-rotation", &[(&[1], 1, &[1]), (&[2], 1, &[2, 1]), (&[2], 1, &[2])], None),
-        ("1-of-1-key-rotation-unused-signatures", &[(&[1], 1, &[3, 1, 4]), (&[2], 1, &[3, 2, 1, 4]), (&[2], 1, &[3, 2, 4])], None),
         (
-            "3-of-5-sign-with-different-keycombos",
-            &[(five, 3, &[0, 2, 4]), (five, 3, &[0, 4, 1]), (five, 3, &[0, 1, 3]), (five, 3, &[0, 1, 3])],
+            "1-of-1-key-rotation",
+            &[(&[1], 1, &[1]), (&[2], 1, &[2, 1]), (&[2], 1, &[2])],
             None,
         ),
-        ("3-of-5-one-key-rotated", &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 4, 1])], None),
+        (
+            "1-of-1-key-rotation-unused-signatures",
+            &[
+                (&[1], 1, &[3, 1, 4]),
+                (&[2], 1, &[3, 2, 1, 4]),
+                (&[2], 1, &[3, 2, 4]),
+            ],
+            None,
+        ),
+        (
+            "3-of-5-sign-with-different-keycombos",
+            &[
+                (five, 3, &[0, 2, 4]),
+                (five, 3, &[0, 4, 1]),
+                (five, 3, &[0, 1, 3]),
+                (five, 3, &[0, 1, 3]),
+            ],
+            None,
+        ),
+        (
+            "3-of-5-one-key-rotated",
+            &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 4, 1])],
+            None,
+        ),
         (
             "3-of-5-one-key-rotated-with-intermediate-step",
-            &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 2, 4, 5]), (other, 3, &[0, 4, 5])],
+            &[
+                (five, 3, &[0, 2, 4]),
+                (other, 3, &[0, 2, 4, 5]),
+                (other, 3, &[0, 4, 5]),
+            ],
             None,
         ),
         (
             "3-of-5-all-keys-rotated-with-intermediate-step",
-            &[(five, 3, &[0, 2, 4]), (&[5, 6, 7, 8, 9], 3, &[0, 2, 4, 5, 6, 7]), (&[5, 6, 7, 8, 9], 3, &[5, 6, 7])],
+            &[
+                (five, 3, &[0, 2, 4]),
+                (&[5, 6, 7, 8, 9], 3, &[0, 2, 4, 5, 6, 7]),
+                (&[5, 6, 7, 8, 9], 3, &[5, 6, 7]),
+            ],
             None,
         ),
-        ("1-of-3-threshold-increase-to-2-of-3", &[(&[1, 2, 3], 1, &[1]), (&[1, 2, 3], 2, &[1, 2])], None),
-        ("2-of-3-threshold-decrease-to-1-of-3", &[(&[1, 2, 3], 2, &[1, 2]), (&[1, 2, 3], 1, &[1, 2]), (&[1, 2, 3], 1, &[1])], None),
-        ("1-of-2-threshold-increase-to-2-of-2", &[(&[1], 1, &[1]), (&[1, 2], 2, &[1, 2])], None),
-        ("1-of-1-key-rotation-fail-not-signed-with-old-key", &[(&[1], 1, &[1]), (&[2], 1, &[2, 3, 4])], by_old(0, 1, 3)),
-        ("1-of-1-key-rotation-fail-not-signed-with-new-key", &[(&[1], 1, &[1]), (&[2], 1, &[1, 3, 4])], by_new(0, 1, 3)),
-        ("3-of-5-one-key-rotate-fails-not-signed-with-3-new-keys", &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 2, 4])], by_new(2, 3, 1)),
-        ("3-of-5-one-key-rotate-fails-not-signed-with-3-old-keys", &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 4, 5])], by_old(2, 3, 1)),
+        (
+            "1-of-3-threshold-increase-to-2-of-3",
+            &[(&[1, 2, 3], 1, &[1]), (&[1, 2, 3], 2, &[1, 2])],
+            None,
+        ),
+        (
+            "2-of-3-threshold-decrease-to-1-of-3",
+            &[
+                (&[1, 2, 3], 2, &[1, 2]),
+                (&[1, 2, 3], 1, &[1, 2]),
+                (&[1, 2, 3], 1, &[1]),
+            ],
+            None,
+        ),
+        (
+            "1-of-2-threshold-increase-to-2-of-2",
+            &[(&[1], 1, &[1]), (&[1, 2], 2, &[1, 2])],
+            None,
+        ),
+        (
+            "1-of-1-key-rotation-fail-not-signed-with-old-key",
+            &[(&[1], 1, &[1]), (&[2], 1, &[2, 3, 4])],
+            by_old(0, 1, 3),
+        ),
+        (
+            "1-of-1-key-rotation-fail-not-signed-with-new-key",
+            &[(&[1], 1, &[1]), (&[2], 1, &[1, 3, 4])],
+            by_new(0, 1, 3),
+        ),
+        (
+            "3-of-5-one-key-rotate-fails-not-signed-with-3-new-keys",
+            &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 2, 4])],
+            by_new(2, 3, 1),
+        ),
+        (
+            "3-of-5-one-key-rotate-fails-not-signed-with-3-old-keys",
+            &[(five, 3, &[0, 2, 4]), (other, 3, &[0, 4, 5])],
+            by_old(2, 3, 1),
+        ),
         (
             "1-of-3-threshold-bump-to-2-of-3-fails-new-threshold-not-reached",
             &[(&[1, 2, 3], 1, &[1]), (&[1, 2, 3], 2, &[2])],
@@ -106,9 +193,19 @@ fn test_root_rotation() {
 /// Whether a list that these signed is good enough for a keyset of these list keys.
 fn list_fault(keyset: Keyset, signers: &[u8]) -> Option<String> {
     let bytes = list(&source(&[("base", digest(1))]), &terms(1), signers);
-    let reader = Reader { path: std::path::Path::new("list"), bytes: bytes.as_slice() };
-    let trust = Trust { keyset, floor: None, rules: Rules::default() };
-    trust.authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All).err().map(|fault| fault.to_string())
+    let reader = Reader {
+        path: std::path::Path::new("list"),
+        bytes: bytes.as_slice(),
+    };
+    let trust = Trust {
+        keyset,
+        floor: None,
+        rules: Rules::default(),
+    };
+    trust
+        .authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All)
+        .err()
+        .map(|fault| fault.to_string())
 }
 
 #[test]
@@ -116,14 +213,32 @@ fn test_non_root_rotations() {
     let five = &[0, 1, 2, 3, 4][..];
     let other = &[0, 1, 3, 4, 5][..];
     let too_few = |good, wanted, unknown| {
-        Some(format!("cannot trust list \"list\": {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"))
+        Some(format!(
+            "cannot trust list \"list\": {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+        ))
     };
     let cases: &[(&str, Version, Option<String>)] = &[
         ("1-of-1-key-rotation", (&[2], 1, &[2]), None),
-        ("1-of-1-key-rotation-unused-signatures", (&[1], 1, &[3, 1, 4]), None),
-        ("1-of-1-key-rotation-fail-not-signed-with-new-key", (&[2], 1, &[1, 3, 4]), too_few(0, 1, 3)),
-        ("3-of-5-one-key-signature-wrong-not-signed-with-3-expected-keys", (other, 3, &[0, 2, 4]), too_few(2, 3, 1)),
-        ("2-of-5-one-key-signature-missing-threshold-not-reached", (other, 3, &[0, 4]), too_few(2, 3, 0)),
+        (
+            "1-of-1-key-rotation-unused-signatures",
+            (&[1], 1, &[3, 1, 4]),
+            None,
+        ),
+        (
+            "1-of-1-key-rotation-fail-not-signed-with-new-key",
+            (&[2], 1, &[1, 3, 4]),
+            too_few(0, 1, 3),
+        ),
+        (
+            "3-of-5-one-key-signature-wrong-not-signed-with-3-expected-keys",
+            (other, 3, &[0, 2, 4]),
+            too_few(2, 3, 1),
+        ),
+        (
+            "2-of-5-one-key-signature-missing-threshold-not-reached",
+            (other, 3, &[0, 4]),
+            too_few(2, 3, 0),
+        ),
         ("3-of-5-sign-first-combo", (five, 3, &[0, 2, 4]), None),
         ("3-of-5-sign-second-combo", (five, 3, &[0, 4, 1]), None),
         ("3-of-5-sign-third-combo", (five, 3, &[0, 1, 3]), None),
@@ -131,7 +246,11 @@ fn test_non_root_rotations() {
         ("3-of-5-sign-fifth-combo", (five, 3, &[2, 3, 4]), None),
     ];
     for (name, (keys, threshold, signers), expected) in cases {
-        assert_eq!(list_fault(keyset(keys, *threshold), signers), *expected, "{name}");
+        assert_eq!(
+            list_fault(keyset(keys, *threshold), signers),
+            *expected,
+            "{name}"
+        );
     }
 }
 
@@ -141,7 +260,10 @@ fn test_root_has_keys_but_not_snapshot() {
     let mixed = roots(1, &[1, 2], 2);
     assert!(list_fault(mixed.clone(), &[1, 2]).is_some());
     assert_eq!(list_fault(mixed.clone(), &[100]), None);
-    let new = Keyset { number: 2, ..mixed.clone() };
+    let new = Keyset {
+        number: 2,
+        ..mixed.clone()
+    };
     let tally = "by root keys of keyset 1: 1 of 2 trusted signatures (0 bad, 1 by unknown keys)";
     assert_eq!(fault(&mixed, &signed_by(&new, &[1, 100])), tally);
 }
@@ -150,10 +272,16 @@ fn test_root_has_keys_but_not_snapshot() {
 fn test_snapshot_threshold() {
     // Too few keys for the threshold: no such keyset is read, so none is in force.
     let too_few = roots(2, &[1, 2], 3);
-    assert_eq!(fault(&roots(1, &[1], 1), &signed_by(&too_few, &[1, 2])), "line 6: expected thresholds that the keys can meet");
+    assert_eq!(
+        fault(&roots(1, &[1], 1), &signed_by(&too_few, &[1, 2])),
+        "line 6: expected thresholds that the keys can meet"
+    );
     // More than a note has room for cannot be met either.
     let keys: Vec<_> = (0..17).collect();
-    assert_eq!(Keyset::parse(&roots(1, &keys, 16).text()), Ok(roots(1, &keys, 16)));
+    assert_eq!(
+        Keyset::parse(&roots(1, &keys, 16).text()),
+        Ok(roots(1, &keys, 16))
+    );
     assert!(Keyset::parse(&roots(1, &keys, 17).text()).is_err());
 }
 
@@ -161,21 +289,48 @@ fn test_snapshot_threshold() {
 fn test_duplicate_keys_root() {
     // One key under ten names: such a keyset is not read, whatever form the key is written in.
     let key_1 = key(1).public();
-    let minisign = PublicKey::new(Algorithm::Minisign, [b"Ed12345678".as_slice(), key_1.as_bytes()].concat()).unwrap();
+    let minisign = PublicKey::new(
+        Algorithm::Minisign,
+        [b"Ed12345678".as_slice(), key_1.as_bytes()].concat(),
+    )
+    .unwrap();
     for (role, again) in [("root", key_1.clone()), ("root", minisign)] {
-        let line = format!("key {role} again {} {}\n", again.algorithm().word(), base64::encode(again.as_bytes()));
+        let line = format!(
+            "key {role} again {} {}\n",
+            again.algorithm().word(),
+            base64::encode(again.as_bytes())
+        );
         let text = roots(2, &[1, 2], 2).text() + &line;
-        assert_eq!(fault(&roots(1, &[1], 1), text.as_bytes()), "line 10: expected a key and a name that no line above has");
+        assert_eq!(
+            fault(&roots(1, &[1], 1), text.as_bytes()),
+            "line 10: expected a key and a name that no line above has"
+        );
     }
     // And one key that signs several times counts once, under whatever name.
     let old = roots(1, &[1, 2], 2);
-    let new = Keyset { number: 2, ..old.clone() };
+    let new = Keyset {
+        number: 2,
+        ..old.clone()
+    };
     let one = key(1).signature(&new.text());
-    let other_name = Signature { name: "key-2".to_owned(), ..one.clone() };
-    let tally = |bad| format!("by root keys of keyset 1: 1 of 2 trusted signatures ({bad} bad, 0 by unknown keys)");
-    assert_eq!(fault(&old, &signed(&new, &[one.clone(), other_name, one.clone()])), tally(0));
+    let other_name = Signature {
+        name: "key-2".to_owned(),
+        ..one.clone()
+    };
+    let tally = |bad| {
+        format!(
+            "by root keys of keyset 1: 1 of 2 trusted signatures ({bad} bad, 0 by unknown keys)"
+        )
+    };
+    assert_eq!(
+        fault(&old, &signed(&new, &[one.clone(), other_name, one.clone()])),
+        tally(0)
+    );
     // The ID is a hint: with that of another key it is a bad signature of that key.
-    let other_id = Signature { id: key(2).public().id("key-2"), ..one.clone() };
+    let other_id = Signature {
+        id: key(2).public().id("key-2"),
+        ..one.clone()
+    };
     assert_eq!(fault(&old, &signed(&new, &[one, other_id])), tally(1));
 }
 
@@ -185,34 +340,83 @@ fn an_invalid_signature_next_to_enough_valid_ones_is_skipped_and_counted() {
     let new = roots(2, &[2, 3], 1);
     let mut bad: Vec<_> = [1, 3].map(|seed| key(seed).signature(&new.text())).into();
     bad.iter_mut().for_each(|signature| signature.bytes[5] ^= 1);
-    let bytes = signed(&new, &[bad[0].clone(), bad[1].clone(), key(2).signature(&new.text())]);
+    let bytes = signed(
+        &new,
+        &[
+            bad[0].clone(),
+            bad[1].clone(),
+            key(2).signature(&new.text()),
+        ],
+    );
     let read = next(&old, &bytes).unwrap();
     let signers = Signers::of(&old, &read);
-    assert_eq!((signers.old.good, signers.old.bad, signers.new.good, signers.new.bad, signers.bad), (1, 1, 1, 1, 2));
-    assert_eq!(fault(&old, &signed(&new, &bad)), "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 1 by unknown keys)");
+    assert_eq!(
+        (
+            signers.old.good,
+            signers.old.bad,
+            signers.new.good,
+            signers.new.bad,
+            signers.bad
+        ),
+        (1, 1, 1, 1, 2)
+    );
+    assert_eq!(
+        fault(&old, &signed(&new, &bad)),
+        "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 1 by unknown keys)"
+    );
 }
 
 #[test]
 fn test_rollback() {
-    // Versions are exactly consecutive: not lower, not the same, not one left out, and none behind the last.
+    // Versions are exactly consecutive: not lower, not the same, not one left out, and none behind
+    // the last.
     let old = roots(3, &[1], 1);
     for number in [0, 1, 2, 3, 5, 6, u64::MAX] {
-        assert_eq!(fault(&old, &signed_by(&roots(number, &[1], 1), &[1])), format!("keyset {number} does not follow keyset 3"));
+        assert_eq!(
+            fault(&old, &signed_by(&roots(number, &[1], 1), &[1])),
+            format!("keyset {number} does not follow keyset 3")
+        );
     }
-    assert_eq!(next(&old, &signed_by(&roots(4, &[1], 1), &[1])).unwrap().keyset.number, 4);
+    assert_eq!(
+        next(&old, &signed_by(&roots(4, &[1], 1), &[1]))
+            .unwrap()
+            .keyset
+            .number,
+        4
+    );
     let last = roots(u64::MAX, &[1], 1);
-    assert_eq!(fault(&last, &signed_by(&roots(0, &[1], 1), &[1])), format!("keyset 0 does not follow keyset {}", u64::MAX));
+    assert_eq!(
+        fault(&last, &signed_by(&roots(0, &[1], 1), &[1])),
+        format!("keyset 0 does not follow keyset {}", u64::MAX)
+    );
 }
 
 #[test]
 fn test_expiration() {
-    // Whether old or new is expired, rotation goes on: a node that was away must be able to come back, and expiry disables nothing.
-    let expired =
-        |number| Keyset { issued: Timestamp::from_seconds(0), expires: Timestamp::from_seconds(86_400), ..roots(number, &[1], 1) };
-    for (old, new) in [(expired(1), roots(2, &[1], 1)), (roots(1, &[1], 1), expired(2)), (expired(1), expired(2))] {
+    // Whether old or new is expired, rotation goes on: a node that was away must be able to come
+    // back, and expiry disables nothing.
+    let expired = |number| Keyset {
+        issued: Timestamp::from_seconds(0),
+        expires: Timestamp::from_seconds(86_400),
+        ..roots(number, &[1], 1)
+    };
+    for (old, new) in [
+        (expired(1), roots(2, &[1], 1)),
+        (roots(1, &[1], 1), expired(2)),
+        (expired(1), expired(2)),
+    ] {
         assert_eq!(next(&old, &signed_by(&new, &[1])).unwrap().keyset, new);
     }
-    assert_eq!(list_fault(Keyset { expires: ISSUED, ..keyset(&[1], 1) }, &[1]), None);
+    assert_eq!(
+        list_fault(
+            Keyset {
+                expires: ISSUED,
+                ..keyset(&[1], 1)
+            },
+            &[1]
+        ),
+        None
+    );
 }
 
 #[test]
@@ -223,20 +427,40 @@ fn test_basic() {
     // Unsigned, or signed before it was changed.
     let unsigned = "by root keys of keyset 1: not signed, and 1 trusted signature needed";
     assert_eq!(fault(&old, text.as_bytes()), unsigned);
-    let changed = String::from_utf8(signed_by(&new, &[1])).unwrap().replace("lift=1", "lift=01");
-    assert_eq!(fault(&old, changed.as_bytes()), "line 6: expected \"threshold: root=NUMBER list=NUMBER lift=NUMBER\"");
-    let changed = String::from_utf8(signed_by(&new, &[1])).unwrap().replace("2028", "2029");
-    assert_eq!(fault(&old, changed.as_bytes()), "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 0 by unknown keys)");
+    let changed = String::from_utf8(signed_by(&new, &[1]))
+        .unwrap()
+        .replace("lift=1", "lift=01");
+    assert_eq!(
+        fault(&old, changed.as_bytes()),
+        "line 6: expected \"threshold: root=NUMBER list=NUMBER lift=NUMBER\""
+    );
+    let changed = String::from_utf8(signed_by(&new, &[1]))
+        .unwrap()
+        .replace("2028", "2029");
+    assert_eq!(
+        fault(&old, changed.as_bytes()),
+        "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 0 by unknown keys)"
+    );
     // Another type of metadata, though it is signed.
     let head = text.replace("banlist-keyset", "banlist-head");
     let bytes = format!("{head}\n{}", key(1).signature(&head).line());
-    assert_eq!(fault(&old, bytes.as_bytes()), "line 1: expected \"embargo/banlist-keyset/v1\"");
-    // TUF tolerates unknown fields; here every line has one meaning and each keyset one spelling, so they are refused.
+    assert_eq!(
+        fault(&old, bytes.as_bytes()),
+        "line 1: expected \"embargo/banlist-keyset/v1\""
+    );
+    // TUF tolerates unknown fields; here every line has one meaning and each keyset one spelling,
+    // so they are refused.
     let more = text.clone() + "x-note: hello\n";
     let bytes = format!("{more}\n{}", key(1).signature(&more).line());
-    assert_eq!(fault(&old, bytes.as_bytes()), "line 9: expected \"key ROLE NAME ALGORITHM BASE64\"");
+    assert_eq!(
+        fault(&old, bytes.as_bytes()),
+        "line 9: expected \"key ROLE NAME ALGORITHM BASE64\""
+    );
     // And for another repository.
-    let other = Keyset { origin: "bans.example.com/staging".to_owned(), ..new };
+    let other = Keyset {
+        origin: "bans.example.com/staging".to_owned(),
+        ..new
+    };
     let origins = "it is for \"bans.example.com/staging\", not for \"bans.example.com/prod\"";
     assert_eq!(fault(&old, &signed_by(&other, &[1])), origins);
 }
@@ -245,10 +469,21 @@ fn test_basic() {
 fn without_root_keys_a_keyset_is_replaced_by_hand() {
     let by_hand = keyset(&[100], 1);
     let message = "keyset 1 has no root keys, so it can only be replaced by hand";
-    assert_eq!(fault(&by_hand, &signed_by(&roots(2, &[1], 1), &[1])), message);
+    assert_eq!(
+        fault(&by_hand, &signed_by(&roots(2, &[1], 1), &[1])),
+        message
+    );
     // A rotation may end that way: the old keyset's root keys say so.
-    let last = Keyset { number: 2, ..by_hand };
-    assert_eq!(next(&roots(1, &[1], 1), &signed_by(&last, &[1])).unwrap().keyset, last);
+    let last = Keyset {
+        number: 2,
+        ..by_hand
+    };
+    assert_eq!(
+        next(&roots(1, &[1], 1), &signed_by(&last, &[1]))
+            .unwrap()
+            .keyset,
+        last
+    );
 }
 
 #[test]
@@ -256,11 +491,38 @@ fn the_largest_keyset_that_a_note_signs_fits() {
     // Sixteen root keys and sixteen list keys, each with the longest name, and sixteen signatures.
     let name = |seed: u8| format!("{}-{seed:03}", "n".repeat(60));
     let role = |seed: u8| if seed < 16 { Role::Root } else { Role::List };
-    let keys = (0..32).map(|seed| Key { role: role(seed), name: name(seed), public: key(seed).public() }).collect();
-    let keyset = Keyset { root_threshold: 16, list_threshold: 16, lift_threshold: 16, keys, ..keyset(&[1], 1) };
+    let keys = (0..32)
+        .map(|seed| Key {
+            role: role(seed),
+            name: name(seed),
+            public: key(seed).public(),
+        })
+        .collect();
+    let keyset = Keyset {
+        root_threshold: 16,
+        list_threshold: 16,
+        lift_threshold: 16,
+        keys,
+        ..keyset(&[1], 1)
+    };
     let text = keyset.text();
-    let signature = |seed: u8| Signature { name: name(seed), id: key(seed).public().id(&name(seed)), ..key(seed).signature(&text) };
+    let signature = |seed: u8| Signature {
+        name: name(seed),
+        id: key(seed).public().id(&name(seed)),
+        ..key(seed).signature(&text)
+    };
     let bytes = signed(&keyset, &(0..16).map(signature).collect::<Vec<_>>());
     assert!((bytes.len() as u64) < MAX_KEYSET / 2, "{}", bytes.len());
-    assert_eq!(next(&Keyset { number: 0, ..keyset.clone() }, &bytes).unwrap().keyset, keyset);
+    assert_eq!(
+        next(
+            &Keyset {
+                number: 0,
+                ..keyset.clone()
+            },
+            &bytes
+        )
+        .unwrap()
+        .keyset,
+        keyset
+    );
 }

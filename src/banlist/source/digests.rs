@@ -1,8 +1,10 @@
 //! Which digests stand in this text file?
 //!
-//! In: a file of one `sha256:…` a line, empty lines and lines that start with `#` aside, of up to ten million lines. Out: its digests in their order,
-//! or the first line that is none of these and what is wrong with it. It is read in pieces, so that the text is never in memory as a whole, and each
-//! piece is hashed and parsed by all processors at once. Not checked here: whether a digest stands in it twice; that is found when the list is made.
+//! In: a file of one `sha256:…` a line, empty lines and lines that start with `#` aside, of up to
+//! ten million lines. Out: its digests in their order, or the first line that is none of these and
+//! what is wrong with it. It is read in pieces, so that the text is never in memory as a whole, and
+//! each piece is hashed and parsed by all processors at once. Not checked here: whether a digest
+//! stands in it twice; that is found when the list is made.
 
 use std::io::{self, Read};
 
@@ -48,23 +50,45 @@ enum Part<'a> {
 }
 
 /// The digests of a file of at most `limit` bytes, which are also hashed, and its size.
-pub(super) fn read(file: impl Read, limit: u64, hasher: &mut Sha256, watch: &dyn Watch) -> Result<(Vec<Digest>, u64), Unread> {
+pub(super) fn read(
+    file: impl Read,
+    limit: u64,
+    hasher: &mut Sha256,
+    watch: &dyn Watch,
+) -> Result<(Vec<Digest>, u64), Unread> {
     read_by(PIECE, file, limit, hasher, watch)
 }
 
-fn read_by(most: usize, mut file: impl Read, limit: u64, hasher: &mut Sha256, watch: &dyn Watch) -> Result<(Vec<Digest>, u64), Unread> {
+fn read_by(
+    most: usize,
+    mut file: impl Read,
+    limit: u64,
+    hasher: &mut Sha256,
+    watch: &dyn Watch,
+) -> Result<(Vec<Digest>, u64), Unread> {
     let (mut digests, mut lines, mut size) = (Vec::new(), 0, 0);
     let (mut piece, mut kept) = (Vec::new(), 0);
     loop {
         // The start of a line that the piece before ends with comes first.
         let wanted = (most - kept.min(most / 2)) as u64;
-        let new = file.by_ref().take(wanted).read_to_end(&mut piece).map_err(Unread::Io)?;
+        let new = file
+            .by_ref()
+            .take(wanted)
+            .read_to_end(&mut piece)
+            .map_err(Unread::Io)?;
         size += new as u64;
         if size > limit {
             return Err(Unread::TooLarge(limit));
         }
         let is_last = (new as u64) < wanted;
-        let end = if is_last { piece.len() } else { piece.iter().rposition(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1) };
+        let end = if is_last {
+            piece.len()
+        } else {
+            piece
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(piece.len(), |at| at + 1)
+        };
         let mut parts = vec![Part::Hash(&mut *hasher, &piece[kept..])];
         parts.extend(split(&piece[..end]).map(Part::Parse));
         for done in threads::share(parts, work) {
@@ -91,7 +115,11 @@ fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let size = bytes.len().div_ceil(PARTS).max(64 << 10);
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        let end = rest.iter().skip(size).position(|byte| *byte == b'\n').map_or(rest.len(), |at| size + at + 1);
+        let end = rest
+            .iter()
+            .skip(size)
+            .position(|byte| *byte == b'\n')
+            .map_or(rest.len(), |at| size + at + 1);
         let (part, behind) = rest.split_at(end);
         rest = behind;
         (!part.is_empty()).then_some(part)
@@ -109,10 +137,15 @@ fn work(part: Part<'_>) -> Done {
 }
 
 fn parse(bytes: &[u8]) -> Done {
-    let (mut digests, mut lines, mut rest) = (Vec::with_capacity(bytes.len() / (LINE + 1) + 1), 0, bytes);
+    let (mut digests, mut lines, mut rest) =
+        (Vec::with_capacity(bytes.len() / (LINE + 1) + 1), 0, bytes);
     while !rest.is_empty() {
         // Nearly all lines have the same length: the end of most need not be looked for.
-        let end = if rest.get(LINE) == Some(&b'\n') && rest[0] == b's' { Some(LINE) } else { rest.iter().position(|byte| *byte == b'\n') };
+        let end = if rest.get(LINE) == Some(&b'\n') && rest[0] == b's' {
+            Some(LINE)
+        } else {
+            rest.iter().position(|byte| *byte == b'\n')
+        };
         let (line, behind) = end.map_or((rest, &[][..]), |end| (&rest[..end], &rest[end + 1..]));
         if !matches!(line, [] | [b'#', ..]) {
             match digest(line) {
@@ -137,7 +170,10 @@ pub(super) fn fault(line: &[u8]) -> String {
         "a byte order mark: save the file as UTF-8 without one"
     } else if line.contains(&0) {
         "a NUL byte: save the file as UTF-8, not UTF-16"
-    } else if line.strip_suffix(b"\r").is_some_and(|line| line.is_empty() || line[0] == b'#' || digest(line).is_some()) {
+    } else if line
+        .strip_suffix(b"\r")
+        .is_some_and(|line| line.is_empty() || line[0] == b'#' || digest(line).is_some())
+    {
         "the line ends with a carriage return: save the file with the line ends of Unix"
     } else if digest(line.trim_ascii()).is_some() {
         "a space before or behind it"
@@ -154,13 +190,17 @@ pub(super) fn fault(line: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Reads a text in pieces of so many bytes: the digests, or the line at fault. The hash and the size are those of the text either way.
+    /// Reads a text in pieces of so many bytes: the digests, or the line at fault. The hash and the
+    /// size are those of the text either way.
     fn read(piece: usize, text: &str) -> Result<Vec<Digest>, (usize, String)> {
         let mut hasher = Sha256::new();
         match read_by(piece, text.as_bytes(), 1 << 20, &mut hasher, &()) {
             Ok((digests, size)) => {
                 assert_eq!(size, text.len() as u64);
-                assert_eq!(Digest::from_bytes(hasher.finalize().into()), Digest::of(text.as_bytes()));
+                assert_eq!(
+                    Digest::from_bytes(hasher.finalize().into()),
+                    Digest::of(text.as_bytes())
+                );
                 Ok(digests)
             }
             Err(Unread::Line(line, fault)) => Err((line, fault)),
@@ -170,20 +210,30 @@ mod tests {
 
     #[test]
     fn a_file_is_read_alike_whatever_the_size_of_its_pieces() {
-        let digests: Vec<_> = (0..5_000_u32).map(|number| Digest::of(&number.to_le_bytes())).collect();
+        let digests: Vec<_> = (0..5_000_u32)
+            .map(|number| Digest::of(&number.to_le_bytes()))
+            .collect();
         let with_notes = |at: usize| match at % 100 {
             0 => "\n# from the scanner\n",
             50 => "#\n",
             _ => "",
         };
-        let text: String = digests.iter().enumerate().map(|(at, digest)| format!("{}{digest}\n", with_notes(at))).collect();
+        let text: String = digests
+            .iter()
+            .enumerate()
+            .map(|(at, digest)| format!("{}{digest}\n", with_notes(at)))
+            .collect();
         for piece in [200, 1_000, 100_000, 1 << 20] {
             assert_eq!(read(piece, &text).unwrap(), digests, "{piece}");
             assert_eq!(read(piece, text.trim_end()).unwrap(), digests, "{piece}");
             let last = 5_000 + 3 * 50;
             for (end, line) in [("sha256:0\n", last + 1), ("\n\nsha256:0", last + 3)] {
                 let fault = "expected sha256:DIGEST, found \"sha256:0\"".to_owned();
-                assert_eq!(read(piece, &(text.clone() + end)), Err((line, fault)), "{piece}");
+                assert_eq!(
+                    read(piece, &(text.clone() + end)),
+                    Err((line, fault)),
+                    "{piece}"
+                );
             }
         }
         assert_eq!(read(200, "").unwrap(), []);
@@ -192,8 +242,17 @@ mod tests {
     #[test]
     fn a_line_longer_than_a_piece_and_a_file_longer_than_the_limit_are_refused() {
         let long = "x".repeat(1_000);
-        assert_eq!(read(200, &long).unwrap_err(), (1, format!("expected sha256:DIGEST, found {:?}", &long[..80])));
+        assert_eq!(
+            read(200, &long).unwrap_err(),
+            (
+                1,
+                format!("expected sha256:DIGEST, found {:?}", &long[..80])
+            )
+        );
         let endless = std::io::repeat(b'\n');
-        assert!(matches!(read_by(200, endless, 10_000, &mut Sha256::new(), &()), Err(Unread::TooLarge(10_000))));
+        assert!(matches!(
+            read_by(200, endless, 10_000, &mut Sha256::new(), &()),
+            Err(Unread::TooLarge(10_000))
+        ));
     }
 }

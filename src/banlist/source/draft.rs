@@ -1,9 +1,12 @@
 //! What did the authors write, mistakes and all?
 //!
-//! In: what [`super::Source`] reads, `bans.toml` and its files of digests. Out: [`Draft`]: each ban as far as it can be read, every value with its
-//! line, and every fault that keeps a list from being built, not the first alone. It is what `list lint` looks at; no list is built from it. Three
-//! mistakes that the strict reading refuses are no faults here but values, because the linter has more to say about them: an ID that stands twice, a ban
-//! without a match, an exception without an end. Not checked: whether a ban lapses before it holds, and whatever else takes more than one value.
+//! In: what [`super::Source`] reads, `bans.toml` and its files of digests. Out: [`Draft`]: each ban
+//! as far as it can be read, every value with its line, and every fault that keeps a list from
+//! being built, not the first alone. It is what `list lint` looks at; no list is built from it.
+//! Three mistakes that the strict reading refuses are no faults here but values, because the linter
+//! has more to say about them: an ID that stands twice, a ban without a match, an exception without
+//! an end. Not checked: whether a ban lapses before it holds, and whatever else takes more than one
+//! value.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::written::{self, Fault, Moment, Target, WrittenBan, WrittenException, WrittenMatch, WrittenPatch};
+use super::written::{
+    self, Fault, Moment, Target, WrittenBan, WrittenException, WrittenMatch, WrittenPatch,
+};
 use super::{MAX_DIGESTS, MAX_SOURCE, beside};
 use crate::banlist::record::{Action, MatchKind, Patch, Severity};
 use crate::lineage::digest::Digest;
@@ -137,21 +142,48 @@ impl Draft {
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut draft = Self::parse(path, &text, |name| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any));
+        let mut draft = Self::parse(path, &text, |name| {
+            file::read(&folder.join(name), MAX_DIGESTS, Guard::Any)
+        });
         let fault = written::begun(&text).err();
-        draft.faults.extend(fault.map(|fault| Mistake { file: path.to_owned(), line: 1, what: fault.what }));
+        draft.faults.extend(fault.map(|fault| Mistake {
+            file: path.to_owned(),
+            line: 1,
+            what: fault.what,
+        }));
         Ok(draft)
     }
 
-    /// Reads the text of a `bans.toml` that is called `path`; `open` reads the files of digests that it names.
+    /// Reads the text of a `bans.toml` that is called `path`; `open` reads the files of digests
+    /// that it names.
     #[must_use]
-    pub fn parse(path: &Path, text: &str, open: impl Fn(&Path) -> Result<Vec<u8>, FileError>) -> Self {
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        open: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+    ) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut reading = Reading { path, lines: Lines::of(text), open, faults: Vec::new() };
-        errors.iter().take(MAX_FAULTS).for_each(|error| reading.fault(Fault::of_toml(error)));
+        let mut reading = Reading {
+            path,
+            lines: Lines::of(text),
+            open,
+            faults: Vec::new(),
+        };
+        errors
+            .iter()
+            .take(MAX_FAULTS)
+            .for_each(|error| reading.fault(Fault::of_toml(error)));
         // What follows a slip of the pen is guesswork, and would be told as a mistake of its own.
-        let bans = if errors.is_empty() { reading.document(root.into_inner()) } else { Vec::new() };
-        Self { path: path.to_owned(), bans, faults: reading.faults }
+        let bans = if errors.is_empty() {
+            reading.document(root.into_inner())
+        } else {
+            Vec::new()
+        };
+        Self {
+            path: path.to_owned(),
+            bans,
+            faults: reading.faults,
+        }
     }
 }
 
@@ -183,7 +215,10 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
             if key.get_ref() == "ban" {
                 bans = self.tables(Some(value), "[[ban]]");
             } else {
-                self.fault(Fault::new(&key, format!("unknown field `{}`, expected `ban`", key.get_ref())));
+                self.fault(Fault::new(
+                    &key,
+                    format!("unknown field `{}`, expected `ban`", key.get_ref()),
+                ));
             }
         }
         bans.into_iter().filter_map(|ban| self.ban(ban)).collect()
@@ -191,34 +226,63 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
 
     fn ban(&mut self, mut table: Spanned<DeTable<'_>>) -> Option<DraftBan> {
         let below = table.get_mut();
-        let (matches, except, patch) = (below.remove("match"), below.remove("except"), below.remove("patch"));
+        let (matches, except, patch) = (
+            below.remove("match"),
+            below.remove("except"),
+            below.remove("patch"),
+        );
         let has_match = matches.is_some();
-        let matches = self.tables(matches, "[[ban.match]]").into_iter().filter_map(|table| self.found(table)).collect();
-        let except = self.tables(except, "[[ban.except]]").into_iter().filter_map(|table| self.exception(table)).collect();
+        let matches = self
+            .tables(matches, "[[ban.match]]")
+            .into_iter()
+            .filter_map(|table| self.found(table))
+            .collect();
+        let except = self
+            .tables(except, "[[ban.except]]")
+            .into_iter()
+            .filter_map(|table| self.exception(table))
+            .collect();
         let patch = patch.and_then(|patch| self.patch(patch));
         let ban: Table<WrittenBan> = self.table(table)?;
         let (at, written) = (ban.at, &ban.read);
         for (key, missing) in [
             ("id", ban.is_missing(written.id.as_ref(), "id")),
             ("reason", ban.is_missing(written.reason.as_ref(), "reason")),
-            ("severity", ban.is_missing(written.severity.as_ref(), "severity")),
-            ("effective", ban.is_missing(written.effective.as_ref(), "effective")),
+            (
+                "severity",
+                ban.is_missing(written.severity.as_ref(), "severity"),
+            ),
+            (
+                "effective",
+                ban.is_missing(written.effective.as_ref(), "effective"),
+            ),
         ] {
             if missing {
-                self.fault(Fault { at, what: format!("missing field `{key}`") });
+                self.fault(Fault {
+                    at,
+                    what: format!("missing field `{key}`"),
+                });
             }
         }
         self.placed(written.reason.as_ref(), written::reason);
         Some(DraftBan {
             line: self.lines.of_byte(at),
             id: self.placed(written.id.as_ref(), written::id_of_ban),
-            advisories: written.advisories.iter().filter_map(|text| self.placed(Some(text), written::advisory)).collect(),
+            advisories: written
+                .advisories
+                .iter()
+                .filter_map(|text| self.placed(Some(text), written::advisory))
+                .collect(),
             severity: written.severity,
             action: written.action.unwrap_or(Action::Refuse),
             effective: self.time(written.effective.as_ref()),
             lapses: self.time(written.lapses.as_ref()),
             successor: self.placed(written.successor.as_ref(), written::successor),
-            cure: written.cure.iter().filter_map(|text| self.placed(Some(text), written::digest)).collect(),
+            cure: written
+                .cure
+                .iter()
+                .filter_map(|text| self.placed(Some(text), written::digest))
+                .collect(),
             has_match,
             matches,
             except,
@@ -229,32 +293,71 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
         let Table { at, read, .. } = self.table::<WrittenMatch>(table)?;
         // A match that names nothing knows no better place than its table.
-        let checked = read.checked().map_err(|fault| if fault.at == 0 { Fault { at, ..fault } } else { fault });
+        let checked = read.checked().map_err(|fault| {
+            if fault.at == 0 {
+                Fault { at, ..fault }
+            } else {
+                fault
+            }
+        });
         let found = self.keep(checked)?;
         let line = self.lines.of_byte(found.at);
         let (file, digests) = match found.target {
-            Target::Digest(digest) => (None, vec![(digest, u32::try_from(line).unwrap_or(u32::MAX))]),
+            Target::Digest(digest) => (
+                None,
+                vec![(digest, u32::try_from(line).unwrap_or(u32::MAX))],
+            ),
             Target::File(name, place) => self.digests(name, place)?,
         };
-        let placed = |text: &Spanned<String>| Placed { value: text.get_ref().clone(), line: self.lines.of_byte(text.span().start) };
-        let (name, platform) = (read.name.as_ref().map(placed), read.platform.as_ref().map(placed));
-        Some(DraftMatch { line, kind: found.kind, file, digests, name, platform })
+        let placed = |text: &Spanned<String>| Placed {
+            value: text.get_ref().clone(),
+            line: self.lines.of_byte(text.span().start),
+        };
+        let (name, platform) = (
+            read.name.as_ref().map(placed),
+            read.platform.as_ref().map(placed),
+        );
+        Some(DraftMatch {
+            line,
+            kind: found.kind,
+            file,
+            digests,
+            name,
+            platform,
+        })
     }
 
     /// The digests of a file, with their lines.
     #[expect(clippy::type_complexity, reason = "two fields of a match")]
     fn digests(&mut self, name: &str, at: usize) -> Option<(Option<PathBuf>, Vec<(Digest, u32)>)> {
-        let beside = beside(name).ok_or_else(|| Fault { at, what: format!("{name:?} is not a file beside this one") });
+        let beside = beside(name).ok_or_else(|| Fault {
+            at,
+            what: format!("{name:?} is not a file beside this one"),
+        });
         let name = self.keep(beside)?;
-        let bytes = self.keep((self.open)(name).map_err(|error| Fault { at, what: line::causes(&error) }))?;
+        let bytes = self.keep((self.open)(name).map_err(|error| Fault {
+            at,
+            what: line::causes(&error),
+        }))?;
         let file = self.path.with_file_name(name);
         let (mut digests, mut bad) = (Vec::with_capacity(bytes.len() / 72), 0);
-        for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1_u32..).filter(|(text, _)| !text.is_empty() && text[0] != b'#') {
-            if let Some(digest) = std::str::from_utf8(text).ok().and_then(|text| Digest::parse(text).ok()) {
+        for (text, line) in bytes
+            .split(|byte| *byte == b'\n')
+            .zip(1_u32..)
+            .filter(|(text, _)| !text.is_empty() && text[0] != b'#')
+        {
+            if let Some(digest) = std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| Digest::parse(text).ok())
+            {
                 digests.push((digest, line));
             } else if bad < MAX_FAULTS {
                 bad += 1;
-                self.faults.push(Mistake { file: file.clone(), line: line as usize, what: super::digests::fault(text) });
+                self.faults.push(Mistake {
+                    file: file.clone(),
+                    line: line as usize,
+                    what: super::digests::fault(text),
+                });
             }
         }
         // A file of which nothing can be read is not one without digests.
@@ -270,32 +373,65 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         }
         self.keep(written.ticket());
         let (kind, digest, place) = self.keep(written.named(at))?;
-        Some(DraftException { line: self.lines.of_byte(place), kind, digest, until: self.time(written.until.as_ref()), has_end })
+        Some(DraftException {
+            line: self.lines.of_byte(place),
+            kind,
+            digest,
+            until: self.time(written.until.as_ref()),
+            has_end,
+        })
     }
 
     fn patch(&mut self, value: Spanned<DeValue<'_>>) -> Option<DraftPatch> {
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
-            self.fault(Fault { at: span.start, what: "expected a table: [ban.patch]".to_owned() });
+            self.fault(Fault {
+                at: span.start,
+                what: "expected a table: [ban.patch]".to_owned(),
+            });
             return None;
         };
         let Table { at, read, unread } = self.table::<WrittenPatch>(Spanned::new(span, table))?;
-        let run = if unread.iter().any(|key| key == "run") { None } else { self.keep(read.run(at)) };
+        let run = if unread.iter().any(|key| key == "run") {
+            None
+        } else {
+            self.keep(read.run(at))
+        };
         let (check, script) = (self.keep(read.check()), self.keep(read.script()));
         let (timeout, user) = (self.keep(read.timeout()), self.keep(read.user()));
-        let patch = Patch { check: check?, script: script?, run: run?, timeout: timeout?, user: user? };
+        let patch = Patch {
+            check: check?,
+            script: script?,
+            run: run?,
+            timeout: timeout?,
+            user: user?,
+        };
         let line_of = |place: Option<usize>| self.lines.of_byte(place.unwrap_or(at));
         let timeout_line = line_of(read.timeout.as_ref().map(|text| text.span().start));
         let run_line = line_of(read.run.as_ref().map(|words| words.span().start));
-        Some(DraftPatch { line: line_of(None), timeout_line, run_line, patch })
+        Some(DraftPatch {
+            line: line_of(None),
+            timeout_line,
+            run_line,
+            patch,
+        })
     }
 
     /// The tables of an array of them.
-    fn tables<'i>(&mut self, value: Option<Spanned<DeValue<'i>>>, header: &str) -> Vec<Spanned<DeTable<'i>>> {
-        let Some(value) = value else { return Vec::new() };
+    fn tables<'i>(
+        &mut self,
+        value: Option<Spanned<DeValue<'i>>>,
+        header: &str,
+    ) -> Vec<Spanned<DeTable<'i>>> {
+        let Some(value) = value else {
+            return Vec::new();
+        };
         let at = value.span().start;
         let DeValue::Array(items) = value.into_inner() else {
-            self.fault(Fault { at, what: format!("expected {header}, in two brackets, for each of them") });
+            self.fault(Fault {
+                at,
+                what: format!("expected {header}, in two brackets, for each of them"),
+            });
             return Vec::new();
         };
         let mut tables = Vec::new();
@@ -308,23 +444,39 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
                 | DeValue::Float(_)
                 | DeValue::Boolean(_)
                 | DeValue::Datetime(_)
-                | DeValue::Array(_) => self.fault(Fault { at: span.start, what: format!("expected a table: {header}") }),
+                | DeValue::Array(_) => self.fault(Fault {
+                    at: span.start,
+                    what: format!("expected a table: {header}"),
+                }),
             }
         }
         tables
     }
 
-    /// What a table says. A key that cannot be read is a fault, and the table is read again without it.
-    fn table<'i, T: Deserialize<'i>>(&mut self, mut table: Spanned<DeTable<'i>>) -> Option<Table<T>> {
+    /// What a table says. A key that cannot be read is a fault, and the table is read again without
+    /// it.
+    fn table<'i, T: Deserialize<'i>>(
+        &mut self,
+        mut table: Spanned<DeTable<'i>>,
+    ) -> Option<Table<T>> {
         let (span, mut unread) = (table.span(), Vec::new());
         loop {
             let value = Spanned::new(span.clone(), DeValue::Table(table.get_ref().clone()));
             let fault = match T::deserialize(ValueDeserializer::from(value)) {
-                Ok(read) => return Some(Table { at: span.start, read, unread }),
+                Ok(read) => {
+                    return Some(Table {
+                        at: span.start,
+                        read,
+                        unread,
+                    });
+                }
                 Err(error) => Fault::of_toml(&error),
             };
             let holds = |span: std::ops::Range<usize>| (span.start..=span.end).contains(&fault.at);
-            let culprit = table.get_ref().iter().find(|(key, value)| holds(key.span()) || holds(value.span()));
+            let culprit = table
+                .get_ref()
+                .iter()
+                .find(|(key, value)| holds(key.span()) || holds(value.span()));
             let culprit = culprit.map(|(key, _)| key.get_ref().clone().into_owned());
             self.fault(fault);
             let culprit = culprit?;
@@ -334,13 +486,23 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     }
 
     fn time(&self, moment: Option<&Spanned<Moment>>) -> Option<Placed<Timestamp>> {
-        moment.map(|moment| Placed { value: moment.get_ref().0, line: self.lines.of_byte(moment.span().start) })
+        moment.map(|moment| Placed {
+            value: moment.get_ref().0,
+            line: self.lines.of_byte(moment.span().start),
+        })
     }
 
-    fn placed<T, U>(&mut self, text: Option<&Spanned<T>>, check: impl FnOnce(&Spanned<T>) -> Result<U, Fault>) -> Option<Placed<U>> {
+    fn placed<T, U>(
+        &mut self,
+        text: Option<&Spanned<T>>,
+        check: impl FnOnce(&Spanned<T>) -> Result<U, Fault>,
+    ) -> Option<Placed<U>> {
         let text = text?;
         let value = self.keep(check(text))?;
-        Some(Placed { value, line: self.lines.of_byte(text.span().start) })
+        Some(Placed {
+            value,
+            line: self.lines.of_byte(text.span().start),
+        })
     }
 
     /// The value; a fault is kept.
@@ -349,7 +511,11 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     }
 
     fn fault(&mut self, fault: Fault) {
-        self.faults.push(Mistake { file: self.path.to_owned(), line: self.lines.of_byte(fault.at), what: fault.what });
+        self.faults.push(Mistake {
+            file: self.path.to_owned(),
+            line: self.lines.of_byte(fault.at),
+            what: fault.what,
+        });
     }
 }
 
@@ -358,7 +524,13 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+        Self(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect(),
+        )
     }
 
     /// The line, counted from 1, in which the byte at `at` stands.

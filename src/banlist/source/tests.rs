@@ -48,7 +48,10 @@ fn parse(text: &str, digests: &str) -> Result<Source, SourceError> {
 
 #[test]
 fn everything_that_a_ban_can_say_is_read() {
-    let (digest, other) = (Digest::parse(&format!("sha256:{HEX}")).unwrap(), Digest::of(b"other"));
+    let (digest, other) = (
+        Digest::parse(&format!("sha256:{HEX}")).unwrap(),
+        Digest::of(b"other"),
+    );
     let file = format!("# from the scanner\n{other}\n\n{digest}\n");
     let source = parse(&full(), &file).unwrap();
     let ban = Ban {
@@ -77,10 +80,25 @@ fn everything_that_a_ban_can_say_is_read() {
         }),
     };
     assert_eq!(source.bans, [ban]);
-    let (name, platform) = (Some("docker.io/library/debian:12.4".to_owned()), Some("linux/arm/v7".to_owned()));
+    let (name, platform) = (
+        Some("docker.io/library/debian:12.4".to_owned()),
+        Some("linux/arm/v7".to_owned()),
+    );
     let expected = [
-        Banned { ban: 0, kind: MatchKind::Base, name, platform, digests: vec![digest] },
-        Banned { ban: 0, kind: MatchKind::Image, name: None, platform: None, digests: vec![other, digest] },
+        Banned {
+            ban: 0,
+            kind: MatchKind::Base,
+            name,
+            platform,
+            digests: vec![digest],
+        },
+        Banned {
+            ban: 0,
+            kind: MatchKind::Image,
+            name: None,
+            platform: None,
+            digests: vec![other, digest],
+        },
     ];
     assert_eq!(source.matches, expected);
     assert_eq!(source.digest, Digest::of((full() + &file).as_bytes()));
@@ -97,17 +115,35 @@ fn a_patch_can_be_a_script_that_needs_no_words() {
     let run = "run = [\"apt-get\", \"install\", \"libc6\"]";
     let digest = Digest::parse(&format!("sha256:{HEX}")).unwrap();
     let script = format!("script = \"sha256:{HEX}\"");
-    for (line, words) in [("", &[][..]), ("\nrun = []", &[]), ("\nrun = [\"-q\"]", &["-q"])] {
+    for (line, words) in [
+        ("", &[][..]),
+        ("\nrun = []", &[]),
+        ("\nrun = [\"-q\"]", &["-q"]),
+    ] {
         let source = parse(&full().replacen(run, &format!("{script}{line}"), 1), "").unwrap();
         let patch = source.bans[0].patch.clone().unwrap();
-        assert_eq!((patch.script, patch.run), (Some(digest), words.iter().map(|&word| word.to_owned()).collect()));
+        assert_eq!(
+            (patch.script, patch.run),
+            (
+                Some(digest),
+                words.iter().map(|&word| word.to_owned()).collect()
+            )
+        );
     }
     for (lines, expected) in [
-        ("script = \"fix.sh\"".to_owned(), "line 25: expected sha256:DIGEST, found \"fix.sh\""),
-        (format!("{script}\nrun = [\"\\u0000\"]"), "line 26: run: expected words for the script"),
+        (
+            "script = \"fix.sh\"".to_owned(),
+            "line 25: expected sha256:DIGEST, found \"fix.sh\"",
+        ),
+        (
+            format!("{script}\nrun = [\"\\u0000\"]"),
+            "line 26: run: expected words for the script",
+        ),
         (String::new(), "line 23: missing field `run`"),
     ] {
-        let fault = parse(&full().replacen(run, &lines, 1), "").unwrap_err().to_string();
+        let fault = parse(&full().replacen(run, &lines, 1), "")
+            .unwrap_err()
+            .to_string();
         assert_eq!(fault, format!("cannot use \"bans/bans.toml\": {expected}"));
     }
 }
@@ -116,41 +152,139 @@ fn a_patch_can_be_a_script_that_needs_no_words() {
 fn each_fault_is_one_line_with_file_and_line() {
     let least = "[[ban]]\nid = \"A\"\nreason = \"b\"\nseverity = \"low\"\neffective = 2026-11-20\n";
     for (from, to, expected) in [
-        ("severity = \"critical\"", "", "line 2: missing field `severity`"),
-        ("severity = \"critical\"", "sevreity = \"critical\"", "line 6: unknown field `sevreity`, expected one of"),
-        ("\"critical\"", "\"urgent\"", "line 6: unknown variant `urgent`, expected one of `low`, `medium`, `high`, `critical`"),
-        ("\"warn\"", "\"admit\"", "line 7: unknown variant `admit`, expected `refuse` or `warn`"),
-        ("id = \"BAN-2026-0007\"", "id = \"BAN 7\"", "line 3: id: expected a word of 1 to 64 legal characters, found \"BAN 7\""),
-        ("resolver\"", "resolver\\n\"", "line 4: reason: expected one line of 1 to 200 characters"),
-        ("effective = 2026-11-20", "effective = 2026-11-31", "line 8: "),
-        ("effective = 2026-11-20", "effective = \"soon\"", "line 8: expected a time in UTC"),
-        ("effective = 2026-11-20", "effective = 2026-11-20T14:00:00+01:00", "line 8: expected a time in UTC"),
-        ("lapses = \"2027", "lapses = \"2025", "line 9: lapses is not later than effective"),
-        ("cure = [\"sha256:", "cure = [\"sha512:", "line 11: expected sha256:DIGEST, found \"sha512:"),
-        ("linux/arm/v7", "arm", "line 15: platform: expected os/architecture[/variant], found \"arm\""),
-        ("image_file = ", "images = ", "line 17: unknown field `images`, expected one of"),
-        ("lists/bad.txt", "../bad.txt", "line 17: \"../bad.txt\" is not a file beside this one"),
-        ("lists/bad.txt", "/etc/bad.txt", "line 17: \"/etc/bad.txt\" is not a file beside this one"),
-        ("layer = \"sha256", "base = \"\"\nlayer = \"sha256", "line 20: an exception names one thing"),
-        ("ticket = \"OPS-4711\"", "ticket = \"OPS 4711\"", "line 22: ticket: expected a word of 1 to 200 legal characters"),
-        ("run = [\"apt-get\", \"install\", \"libc6\"]", "run = []", "line 25: run: expected a command and its words"),
-        ("\"5m\"", "\"5 minutes\"", "line 26: timeout: expected a duration from \"1s\" to \"24h\""),
-        ("\"0:0\"", "\"root\"", "line 27: user: expected UID:GID in numbers, found \"root\""),
+        (
+            "severity = \"critical\"",
+            "",
+            "line 2: missing field `severity`",
+        ),
+        (
+            "severity = \"critical\"",
+            "sevreity = \"critical\"",
+            "line 6: unknown field `sevreity`, expected one of",
+        ),
+        (
+            "\"critical\"",
+            "\"urgent\"",
+            "line 6: unknown variant `urgent`, expected one of `low`, `medium`, `high`, `critical`",
+        ),
+        (
+            "\"warn\"",
+            "\"admit\"",
+            "line 7: unknown variant `admit`, expected `refuse` or `warn`",
+        ),
+        (
+            "id = \"BAN-2026-0007\"",
+            "id = \"BAN 7\"",
+            "line 3: id: expected a word of 1 to 64 legal characters, found \"BAN 7\"",
+        ),
+        (
+            "resolver\"",
+            "resolver\\n\"",
+            "line 4: reason: expected one line of 1 to 200 characters",
+        ),
+        (
+            "effective = 2026-11-20",
+            "effective = 2026-11-31",
+            "line 8: ",
+        ),
+        (
+            "effective = 2026-11-20",
+            "effective = \"soon\"",
+            "line 8: expected a time in UTC",
+        ),
+        (
+            "effective = 2026-11-20",
+            "effective = 2026-11-20T14:00:00+01:00",
+            "line 8: expected a time in UTC",
+        ),
+        (
+            "lapses = \"2027",
+            "lapses = \"2025",
+            "line 9: lapses is not later than effective",
+        ),
+        (
+            "cure = [\"sha256:",
+            "cure = [\"sha512:",
+            "line 11: expected sha256:DIGEST, found \"sha512:",
+        ),
+        (
+            "linux/arm/v7",
+            "arm",
+            "line 15: platform: expected os/architecture[/variant], found \"arm\"",
+        ),
+        (
+            "image_file = ",
+            "images = ",
+            "line 17: unknown field `images`, expected one of",
+        ),
+        (
+            "lists/bad.txt",
+            "../bad.txt",
+            "line 17: \"../bad.txt\" is not a file beside this one",
+        ),
+        (
+            "lists/bad.txt",
+            "/etc/bad.txt",
+            "line 17: \"/etc/bad.txt\" is not a file beside this one",
+        ),
+        (
+            "layer = \"sha256",
+            "base = \"\"\nlayer = \"sha256",
+            "line 20: an exception names one thing",
+        ),
+        (
+            "ticket = \"OPS-4711\"",
+            "ticket = \"OPS 4711\"",
+            "line 22: ticket: expected a word of 1 to 200 legal characters",
+        ),
+        (
+            "run = [\"apt-get\", \"install\", \"libc6\"]",
+            "run = []",
+            "line 25: run: expected a command and its words",
+        ),
+        (
+            "\"5m\"",
+            "\"5 minutes\"",
+            "line 26: timeout: expected a duration from \"1s\" to \"24h\"",
+        ),
+        (
+            "\"0:0\"",
+            "\"root\"",
+            "line 27: user: expected UID:GID in numbers, found \"root\"",
+        ),
         ("# reviewed", "reviewed", "line 1: "),
     ] {
         let broken = full().replacen(from, to, 1);
         let fault = parse(&broken, "").unwrap_err().to_string();
         let expected = format!("cannot use \"bans/bans.toml\": {expected}");
-        assert!(fault.starts_with(&expected) && !fault.contains('\n'), "{from:?} {to:?}: {fault}");
+        assert!(
+            fault.starts_with(&expected) && !fault.contains('\n'),
+            "{from:?} {to:?}: {fault}"
+        );
     }
     for (text, expected) in [
-        (least.to_owned(), "line 2: the ban has no [[ban.match]], so it bans nothing"),
-        (format!("{least}[[ban.match]]\nname = \"x\"\n"), "line 7: a match needs base, image, layer, base_file, image_file or layer_file"),
-        (format!("{0}{0}", full()), "line 30: \"BAN-2026-0007\" stands here for the second time"),
-        (format!("{least}[[ban.match]]\nbase = \"sha256:{HEX}\"\nimage = \"sha256:{HEX}\"\n"), "line 8: a match names one thing"),
+        (
+            least.to_owned(),
+            "line 2: the ban has no [[ban.match]], so it bans nothing",
+        ),
+        (
+            format!("{least}[[ban.match]]\nname = \"x\"\n"),
+            "line 7: a match needs base, image, layer, base_file, image_file or layer_file",
+        ),
+        (
+            format!("{0}{0}", full()),
+            "line 30: \"BAN-2026-0007\" stands here for the second time",
+        ),
+        (
+            format!("{least}[[ban.match]]\nbase = \"sha256:{HEX}\"\nimage = \"sha256:{HEX}\"\n"),
+            "line 8: a match names one thing",
+        ),
     ] {
         let fault = parse(&text, "").unwrap_err().to_string();
-        assert!(fault.starts_with(&format!("cannot use \"bans/bans.toml\": {expected}")), "{fault}");
+        assert!(
+            fault.starts_with(&format!("cannot use \"bans/bans.toml\": {expected}")),
+            "{fault}"
+        );
     }
 }
 
@@ -158,22 +292,61 @@ fn each_fault_is_one_line_with_file_and_line() {
 fn a_file_of_digests_holds_digests() {
     let digest = format!("sha256:{HEX}");
     for (digests, line, expected) in [
-        (format!("{digest}\n{digest} # why\n"), 2, format!(", found \"{digest} # why\"")),
-        (format!("{digest}\r\n"), 1, ": the line ends with a carriage return: save the file with the line ends of Unix".to_owned()),
+        (
+            format!("{digest}\n{digest} # why\n"),
+            2,
+            format!(", found \"{digest} # why\""),
+        ),
+        (
+            format!("{digest}\r\n"),
+            1,
+            ": the line ends with a carriage return: save the file with the line ends of Unix"
+                .to_owned(),
+        ),
         (
             format!("# from Windows\r\n{digest}\n\r\n"),
             3,
-            ": the line ends with a carriage return: save the file with the line ends of Unix".to_owned(),
+            ": the line ends with a carriage return: save the file with the line ends of Unix"
+                .to_owned(),
         ),
-        (format!("\u{feff}{digest}\n"), 1, ": a byte order mark: save the file as UTF-8 without one".to_owned()),
-        (format!("{digest}\n\u{feff}\n"), 2, ": a byte order mark: save the file as UTF-8 without one".to_owned()),
-        ("s\0h\0a\0".to_owned(), 1, ": a NUL byte: save the file as UTF-8, not UTF-16".to_owned()),
-        (format!("{digest}\n sha256:{HEX}"), 2, ": a space before or behind it".to_owned()),
-        (format!("sha256:{}", HEX.to_uppercase()), 1, ": upper-case letters: digests are written in lower case".to_owned()),
+        (
+            format!("\u{feff}{digest}\n"),
+            1,
+            ": a byte order mark: save the file as UTF-8 without one".to_owned(),
+        ),
+        (
+            format!("{digest}\n\u{feff}\n"),
+            2,
+            ": a byte order mark: save the file as UTF-8 without one".to_owned(),
+        ),
+        (
+            "s\0h\0a\0".to_owned(),
+            1,
+            ": a NUL byte: save the file as UTF-8, not UTF-16".to_owned(),
+        ),
+        (
+            format!("{digest}\n sha256:{HEX}"),
+            2,
+            ": a space before or behind it".to_owned(),
+        ),
+        (
+            format!("sha256:{}", HEX.to_uppercase()),
+            1,
+            ": upper-case letters: digests are written in lower case".to_owned(),
+        ),
         (HEX.to_owned(), 1, format!(", found {HEX:?}")),
-        (format!("sha256:{HEX}0"), 1, format!(", found \"{digest}0\"")),
+        (
+            format!("sha256:{HEX}0"),
+            1,
+            format!(", found \"{digest}0\""),
+        ),
     ] {
         let fault = parse(&full(), &digests).unwrap_err().to_string();
-        assert_eq!(fault, format!("cannot use \"bans/lists/bad.txt\": line {line}: expected sha256:DIGEST{expected}"));
+        assert_eq!(
+            fault,
+            format!(
+                "cannot use \"bans/lists/bad.txt\": line {line}: expected sha256:DIGEST{expected}"
+            )
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What does one `[[ban]]` say?
 //!
-//! In: the text of `bans.toml`. Out: the values of each table, checked one by one; each fault knows where in the text it stands.
+//! In: the text of `bans.toml`. Out: the values of each table, checked one by one; each fault knows
+//! where in the text it stands.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,20 +23,35 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new<T>(place: &Spanned<T>, what: impl fmt::Display) -> Self {
-        Self { at: place.span().start, what: what.to_string() }
+        Self {
+            at: place.span().start,
+            what: what.to_string(),
+        }
     }
 
     /// What the reader of TOML says, on one line.
     pub(super) fn of_toml(error: &toml::de::Error) -> Self {
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        Self { at: error.span().map_or(0, |span: Range<usize>| span.start), what }
+        Self {
+            at: error.span().map_or(0, |span: Range<usize>| span.start),
+            what,
+        }
     }
 }
 
-/// Refuses a file in which nothing stands: a crash or a full disk leaves such files, and the list of one would lift every ban.
+/// Refuses a file in which nothing stands: a crash or a full disk leaves such files, and the list
+/// of one would lift every ban.
 pub(super) fn begun(text: &str) -> Result<(), Fault> {
-    let what = "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
-    if text.trim().is_empty() { Err(Fault { at: 0, what: what.to_owned() }) } else { Ok(()) }
+    let what =
+        "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
+    if text.trim().is_empty() {
+        Err(Fault {
+            at: 0,
+            what: what.to_owned(),
+        })
+    } else {
+        Ok(())
+    }
 }
 
 /// The whole file.
@@ -52,7 +68,8 @@ impl Document {
     }
 }
 
-/// Every key may be missing here, so that one that is leaves the others readable; [`required`] asks for those that must not be.
+/// Every key may be missing here, so that one that is leaves the others readable; [`required`] asks
+/// for those that must not be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBan {
@@ -79,11 +96,16 @@ pub(super) struct Moment(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let expected = || D::Error::custom("expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ");
+        let expected =
+            || D::Error::custom("expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ");
         let text = match Value::deserialize(from)? {
             Value::String(text) => text,
             Value::Datetime(time) => time.to_string(),
-            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Array(_) | Value::Table(_) => return Err(expected()),
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Array(_)
+            | Value::Table(_) => return Err(expected()),
         };
         Timestamp::parse(&text).map(Self).ok_or_else(expected)
     }
@@ -144,19 +166,34 @@ impl WrittenBan {
     /// The ban, without what it matches. `at` is where its table starts.
     pub(super) fn ban(&self, at: usize) -> Result<Ban, Fault> {
         let id = required(self.id.as_ref(), "id", at)?;
-        let effective = required(self.effective.as_ref(), "effective", at)?.get_ref().0;
-        if let Some(lapses) = self.lapses.as_ref().filter(|lapses| lapses.get_ref().0 <= effective) {
+        let effective = required(self.effective.as_ref(), "effective", at)?
+            .get_ref()
+            .0;
+        if let Some(lapses) = self
+            .lapses
+            .as_ref()
+            .filter(|lapses| lapses.get_ref().0 <= effective)
+        {
             return Err(Fault::new(lapses, "lapses is not later than effective"));
         }
         if self.matches.is_empty() {
-            return Err(Fault::new(id, "the ban has no [[ban.match]], so it bans nothing"));
+            return Err(Fault::new(
+                id,
+                "the ban has no [[ban.match]], so it bans nothing",
+            ));
         }
-        let except = |written: &Spanned<WrittenException>| written.get_ref().checked(written.span().start);
-        let patch = |written: &Spanned<WrittenPatch>| written.get_ref().checked(written.span().start);
+        let except =
+            |written: &Spanned<WrittenException>| written.get_ref().checked(written.span().start);
+        let patch =
+            |written: &Spanned<WrittenPatch>| written.get_ref().checked(written.span().start);
         Ok(Ban {
             id: id_of_ban(id)?,
             reason: reason(required(self.reason.as_ref(), "reason", at)?)?,
-            advisories: self.advisories.iter().map(advisory).collect::<Result<_, _>>()?,
+            advisories: self
+                .advisories
+                .iter()
+                .map(advisory)
+                .collect::<Result<_, _>>()?,
             severity: required(self.severity, "severity", at)?,
             action: self.action.unwrap_or(Action::Refuse),
             effective,
@@ -172,8 +209,16 @@ impl WrittenBan {
 impl WrittenMatch {
     pub(super) fn checked(&self) -> Result<Found<'_>, Fault> {
         use MatchKind::{Base, Image, Layer};
-        let digests = [(Base, &self.base), (Image, &self.image), (Layer, &self.layer)];
-        let files = [(Base, &self.base_file), (Image, &self.image_file), (Layer, &self.layer_file)];
+        let digests = [
+            (Base, &self.base),
+            (Image, &self.image),
+            (Layer, &self.layer),
+        ];
+        let files = [
+            (Base, &self.base_file),
+            (Image, &self.image_file),
+            (Layer, &self.layer_file),
+        ];
         let mut named = Vec::new();
         for (kind, text) in digests {
             if let Some(text) = text {
@@ -186,10 +231,18 @@ impl WrittenMatch {
             }
         }
         if let Some((_, second, _)) = named.get(1) {
-            return Err(Fault::new(*second, "a match names one thing; write a second [[ban.match]]"));
+            return Err(Fault::new(
+                *second,
+                "a match names one thing; write a second [[ban.match]]",
+            ));
         }
-        let at = self.name.as_ref().or(self.platform.as_ref()).map_or(0, |text| text.span().start);
-        let what = "a match needs base, image, layer, base_file, image_file or layer_file".to_owned();
+        let at = self
+            .name
+            .as_ref()
+            .or(self.platform.as_ref())
+            .map_or(0, |text| text.span().start);
+        let what =
+            "a match needs base, image, layer, base_file, image_file or layer_file".to_owned();
         let (kind, place, target) = named.pop().ok_or(Fault { at, what })?;
         Ok(Found {
             kind,
@@ -206,17 +259,35 @@ impl WrittenException {
     pub(super) fn checked(&self, at: usize) -> Result<Exception, Fault> {
         let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
         let (kind, digest, _) = self.named(at)?;
-        Ok(Exception { kind, digest, until, reason: self.reason(at)?, ticket: self.ticket()? })
+        Ok(Exception {
+            kind,
+            digest,
+            until,
+            reason: self.reason(at)?,
+            ticket: self.ticket()?,
+        })
     }
 
     /// What is excepted, and where that stands.
     pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), Fault> {
-        let kinds = [(MatchKind::Base, &self.base), (MatchKind::Image, &self.image), (MatchKind::Layer, &self.layer)];
-        let mut named = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
-        let needed = || Fault { at, what: "an exception needs base, image or layer".to_owned() };
+        let kinds = [
+            (MatchKind::Base, &self.base),
+            (MatchKind::Image, &self.image),
+            (MatchKind::Layer, &self.layer),
+        ];
+        let mut named = kinds
+            .into_iter()
+            .filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
+        let needed = || Fault {
+            at,
+            what: "an exception needs base, image or layer".to_owned(),
+        };
         let (kind, text) = named.next().ok_or_else(needed)?;
         match named.next() {
-            Some((_, second)) => Err(Fault::new(second, "an exception names one thing; write a second [[ban.except]]")),
+            Some((_, second)) => Err(Fault::new(
+                second,
+                "an exception names one thing; write a second [[ban.except]]",
+            )),
             None => Ok((kind, digest(text)?, text.span().start)),
         }
     }
@@ -226,14 +297,22 @@ impl WrittenException {
     }
 
     pub(super) fn ticket(&self) -> Result<Option<String>, Fault> {
-        optional(self.ticket.as_ref(), |text| word(text, "ticket", 200, |_| true))
+        optional(self.ticket.as_ref(), |text| {
+            word(text, "ticket", 200, |_| true)
+        })
     }
 }
 
 impl WrittenPatch {
     /// The patch. `at` is where its table starts.
     pub(super) fn checked(&self, at: usize) -> Result<Patch, Fault> {
-        Ok(Patch { check: self.check()?, script: self.script()?, run: self.run(at)?, timeout: self.timeout()?, user: self.user()? })
+        Ok(Patch {
+            check: self.check()?,
+            script: self.script()?,
+            run: self.run(at)?,
+            timeout: self.timeout()?,
+            user: self.user()?,
+        })
     }
 
     pub(super) fn check(&self) -> Result<Option<Vec<String>>, Fault> {
@@ -248,15 +327,24 @@ impl WrittenPatch {
     pub(super) fn run(&self, at: usize) -> Result<Vec<String>, Fault> {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),
-            (Some(_), Some(words)) if !are_words(words.get_ref()) => Err(Fault::new(words, "run: expected words for the script")),
-            (Some(_), words) => Ok(words.as_ref().map(|words| words.get_ref().clone()).unwrap_or_default()),
+            (Some(_), Some(words)) if !are_words(words.get_ref()) => {
+                Err(Fault::new(words, "run: expected words for the script"))
+            }
+            (Some(_), words) => Ok(words
+                .as_ref()
+                .map(|words| words.get_ref().clone())
+                .unwrap_or_default()),
         }
     }
 
     pub(super) fn timeout(&self) -> Result<u64, Fault> {
-        let Some(text) = &self.timeout else { return Ok(600) };
-        let seconds = clock::duration(text.get_ref()).filter(|seconds| (1..=86_400).contains(seconds));
-        seconds.ok_or_else(|| Fault::new(text, "timeout: expected a duration from \"1s\" to \"24h\""))
+        let Some(text) = &self.timeout else {
+            return Ok(600);
+        };
+        let seconds =
+            clock::duration(text.get_ref()).filter(|seconds| (1..=86_400).contains(seconds));
+        seconds
+            .ok_or_else(|| Fault::new(text, "timeout: expected a duration from \"1s\" to \"24h\""))
     }
 
     pub(super) fn user(&self) -> Result<String, Fault> {
@@ -266,7 +354,10 @@ impl WrittenPatch {
 
 /// The value of a key that must not be missing; `at` is where its table starts.
 fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, Fault> {
-    value.ok_or_else(|| Fault { at, what: format!("missing field `{key}`") })
+    value.ok_or_else(|| Fault {
+        at,
+        what: format!("missing field `{key}`"),
+    })
 }
 
 pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, Fault> {
@@ -286,12 +377,20 @@ pub(super) fn successor(text: &Spanned<String>) -> Result<String, Fault> {
 }
 
 /// The checked value of something that may be left out.
-fn optional<T, U>(value: Option<&T>, check: impl FnOnce(&T) -> Result<U, Fault>) -> Result<Option<U>, Fault> {
+fn optional<T, U>(
+    value: Option<&T>,
+    check: impl FnOnce(&T) -> Result<U, Fault>,
+) -> Result<Option<U>, Fault> {
     value.map(check).transpose()
 }
 
 pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
-    Digest::parse(text.get_ref()).map_err(|_| Fault::new(text, format!("expected sha256:DIGEST, found {:?}", text.get_ref())))
+    Digest::parse(text.get_ref()).map_err(|_| {
+        Fault::new(
+            text,
+            format!("expected sha256:DIGEST, found {:?}", text.get_ref()),
+        )
+    })
 }
 
 /// The most characters of a ban's ID.
@@ -317,20 +416,33 @@ fn is_of_id(byte: u8) -> bool {
 }
 
 fn is_word(text: &str, most: usize, legal: impl Fn(u8) -> bool) -> bool {
-    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && legal(byte))
+    (1..=most).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && legal(byte))
 }
 
 fn is_phrase(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control)
+    (1..=most).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
 }
 
 /// A word of visible ASCII characters.
-fn word(text: &Spanned<String>, key: &str, most: usize, legal: impl Fn(u8) -> bool) -> Result<String, Fault> {
+fn word(
+    text: &Spanned<String>,
+    key: &str,
+    most: usize,
+    legal: impl Fn(u8) -> bool,
+) -> Result<String, Fault> {
     let found = text.get_ref();
     if is_word(found, most, legal) {
         Ok(found.clone())
     } else {
-        Err(Fault::new(text, format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}")))
+        Err(Fault::new(
+            text,
+            format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}"),
+        ))
     }
 }
 
@@ -340,23 +452,44 @@ fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, Faul
     if is_phrase(found, most) {
         Ok(found.clone())
     } else {
-        Err(Fault::new(text, format!("{key}: expected one line of 1 to {most} characters, found {found:?}")))
+        Err(Fault::new(
+            text,
+            format!("{key}: expected one line of 1 to {most} characters, found {found:?}"),
+        ))
     }
 }
 
 fn platform(text: &Spanned<String>) -> Result<String, Fault> {
     let found = text.get_ref();
-    let part =
-        |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let part = |part: &str| {
+        (1..=32).contains(&part.len())
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
     let fits = (2..=3).contains(&found.split('/').count()) && found.split('/').all(part);
-    if fits { Ok(found.clone()) } else { Err(Fault::new(text, format!("platform: expected os/architecture[/variant], found {found:?}"))) }
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(Fault::new(
+            text,
+            format!("platform: expected os/architecture[/variant], found {found:?}"),
+        ))
+    }
 }
 
 /// A command: words without NUL, of which the first is not empty.
 fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault> {
     let found = words.get_ref();
     let fits = found.first().is_some_and(|first| !first.is_empty()) && are_words(found);
-    if fits { Ok(found.clone()) } else { Err(Fault::new(words, format!("{key}: expected a command and its words"))) }
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(Fault::new(
+            words,
+            format!("{key}: expected a command and its words"),
+        ))
+    }
 }
 
 /// Whether the kernel takes these words.
@@ -365,11 +498,23 @@ fn are_words(words: &[String]) -> bool {
 }
 
 fn user(text: &Spanned<String>) -> Result<String, Fault> {
-    let numeric = |id: &str| id.parse::<u32>().is_ok_and(|number| number.to_string() == id);
-    let fits = text.get_ref().split_once(':').is_some_and(|(user, group)| numeric(user) && numeric(group));
+    let numeric = |id: &str| {
+        id.parse::<u32>()
+            .is_ok_and(|number| number.to_string() == id)
+    };
+    let fits = text
+        .get_ref()
+        .split_once(':')
+        .is_some_and(|(user, group)| numeric(user) && numeric(group));
     if fits {
         Ok(text.get_ref().clone())
     } else {
-        Err(Fault::new(text, format!("user: expected UID:GID in numbers, found {:?}", text.get_ref())))
+        Err(Fault::new(
+            text,
+            format!(
+                "user: expected UID:GID in numbers, found {:?}",
+                text.get_ref()
+            ),
+        ))
     }
 }

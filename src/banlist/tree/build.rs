@@ -1,6 +1,7 @@
 //! Which tree do these entries make?
 //!
-//! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same wherever it is built, and by however many threads.
+//! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same
+//! wherever it is built, and by however many threads.
 
 use std::fs::File;
 use std::io;
@@ -9,11 +10,14 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
 use super::super::watch::Watch;
-use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, NODE_SIZE, PER_INNER, PER_LEAF, Shape, header};
+use super::{
+    HEADER, INNER_RECORD, LEAF_RECORD, Leaf, NODE_SIZE, PER_INNER, PER_LEAF, Shape, header,
+};
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
-/// Something that can be written at any place, by several threads at once: a file, bytes in memory, or nothing where only hashes are wanted.
+/// Something that can be written at any place, by several threads at once: a file, bytes in memory,
+/// or nothing where only hashes are wanted.
 pub trait WriteAt: Sync {
     /// Writes all of `bytes` from `offset` on.
     ///
@@ -51,22 +55,40 @@ type Child = [u8; INNER_RECORD];
 /// Nodes that are made and written at once.
 const PIECE: u64 = 1_024;
 
-/// Writes the tree of `entries` leaves, of which `leaf` knows each by its number (ascending, no two digests alike), to its place in a list. Returns its
-/// root's hash.
+/// Writes the tree of `entries` leaves, of which `leaf` knows each by its number (ascending, no two
+/// digests alike), to its place in a list. Returns its root's hash.
 ///
 /// # Errors
-/// Those of `out`, and `InvalidInput` when the leaves do not ascend or an offset has more than 48 bits.
-pub fn write(entries: u64, leaf: impl Fn(u64) -> Leaf + Sync, out: &impl WriteAt, watch: &dyn Watch) -> io::Result<Digest> {
+/// Those of `out`, and `InvalidInput` when the leaves do not ascend or an offset has more than 48
+/// bits.
+pub fn write(
+    entries: u64,
+    leaf: impl Fn(u64) -> Leaf + Sync,
+    out: &impl WriteAt,
+    watch: &dyn Watch,
+) -> io::Result<Digest> {
     let shape = Shape::of(entries);
     watch.expect(shape.bytes());
     let mut children = level(&shape, 0, out, watch, |index, count, node| {
         let first = index * PER_LEAF;
         // Over the edge between two nodes, too.
         let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
-        for (at, record) in (first..).zip(node[HEADER..].as_chunks_mut::<LEAF_RECORD>().0.iter_mut().take(count)) {
+        for (at, record) in (first..).zip(
+            node[HEADER..]
+                .as_chunks_mut::<LEAF_RECORD>()
+                .0
+                .iter_mut()
+                .take(count),
+        ) {
             let leaf = leaf(at);
-            if before.replace(leaf.digest).is_some_and(|before| before >= leaf.digest) {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "digests do not ascend"));
+            if before
+                .replace(leaf.digest)
+                .is_some_and(|before| before >= leaf.digest)
+            {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "digests do not ascend",
+                ));
             }
             leaf_record(&leaf, record).ok_or(io::ErrorKind::InvalidInput)?;
         }
@@ -74,16 +96,22 @@ pub fn write(entries: u64, leaf: impl Fn(u64) -> Leaf + Sync, out: &impl WriteAt
     })?;
     for above in 1..shape.levels {
         children = level(&shape, above, out, watch, |index, count, node| {
-            let first = usize::try_from(index * PER_INNER).map_err(|_| io::ErrorKind::InvalidInput)?;
-            node[HEADER..HEADER + count * INNER_RECORD].copy_from_slice(children[first..first + count].as_flattened());
+            let first =
+                usize::try_from(index * PER_INNER).map_err(|_| io::ErrorKind::InvalidInput)?;
+            node[HEADER..HEADER + count * INNER_RECORD]
+                .copy_from_slice(children[first..first + count].as_flattened());
             Ok(())
         })?;
     }
-    let root = children.first().and_then(|child| child.first_chunk()).ok_or(io::ErrorKind::InvalidInput)?;
+    let root = children
+        .first()
+        .and_then(|child| child.first_chunk())
+        .ok_or(io::ErrorKind::InvalidInput)?;
     Ok(Digest::from_bytes(*root))
 }
 
-/// Writes the nodes of a level and returns what the level above holds of them. `fill` writes the records of a node, given its index and their number.
+/// Writes the nodes of a level and returns what the level above holds of them. `fill` writes the
+/// records of a node, given its index and their number.
 fn level(
     shape: &Shape,
     level: usize,
@@ -92,14 +120,23 @@ fn level(
     fill: impl Fn(u64, usize, &mut [u8; NODE_SIZE]) -> io::Result<()> + Sync,
 ) -> io::Result<Vec<Child>> {
     let nodes = shape.nodes[level];
-    let pieces: Vec<_> = (0..nodes.div_ceil(PIECE)).map(|piece| piece * PIECE..nodes.min((piece + 1) * PIECE)).collect();
+    let pieces: Vec<_> = (0..nodes.div_ceil(PIECE))
+        .map(|piece| piece * PIECE..nodes.min((piece + 1) * PIECE))
+        .collect();
     let made = threads::share(pieces, |piece: Range<u64>| {
         let offset = shape.offset(level, piece.start);
-        let mut bytes = vec![0; usize::try_from(piece.end - piece.start).map_err(|_| io::ErrorKind::InvalidInput)? * NODE_SIZE];
+        let mut bytes = vec![
+            0;
+            usize::try_from(piece.end - piece.start)
+                .map_err(|_| io::ErrorKind::InvalidInput)?
+                * NODE_SIZE
+        ];
         let mut children = Vec::with_capacity(bytes.len() / NODE_SIZE);
         for (index, node) in piece.zip(bytes.as_chunks_mut::<NODE_SIZE>().0) {
-            let count = usize::try_from(shape.count(level, index)).map_err(|_| io::ErrorKind::InvalidInput)?;
-            node[..HEADER].copy_from_slice(&header(level, count, index).ok_or(io::ErrorKind::InvalidInput)?);
+            let count = usize::try_from(shape.count(level, index))
+                .map_err(|_| io::ErrorKind::InvalidInput)?;
+            node[..HEADER]
+                .copy_from_slice(&header(level, count, index).ok_or(io::ErrorKind::InvalidInput)?);
             fill(index, count, node)?;
             children.push(child(node));
         }
@@ -107,11 +144,15 @@ fn level(
         watch.advance(bytes.len() as u64);
         Ok(children)
     });
-    made.into_iter().collect::<io::Result<Vec<_>>>().map(|pieces| pieces.concat())
+    made.into_iter()
+        .collect::<io::Result<Vec<_>>>()
+        .map(|pieces| pieces.concat())
 }
 
 fn leaf_record(leaf: &Leaf, record: &mut [u8; LEAF_RECORD]) -> Option<()> {
-    let [offset @ .., 0, 0] = leaf.offset.to_le_bytes() else { return None };
+    let [offset @ .., 0, 0] = leaf.offset.to_le_bytes() else {
+        return None;
+    };
     record[..32].copy_from_slice(leaf.digest.as_bytes());
     record[32] = leaf.kinds.0;
     record[34..].copy_from_slice(&offset);

@@ -1,10 +1,13 @@
 //! What are the leaves of this tree, all of them, in order?
 //!
-//! In: the authentic head, and the nodes of the file (hostile until hashed). Out: one leaf record after the other, for whoever compares two lists or
-//! checks one. The way goes down from the root, one node of each level at a time: a node is hashed, compared with what its parent holds of it, and
-//! only then read, so that a leaf handed out is already proven, and the end comes only behind the last of as many leaves as the head counts. Nothing
-//! has to be taken back because of what stands further on. Each byte of the tree is read and hashed once, the padding included, so that nothing
-//! unsorted, overlapping or filled with anything but zeros passes, whoever signed it. Not checked: what a leaf points at.
+//! In: the authentic head, and the nodes of the file (hostile until hashed). Out: one leaf record
+//! after the other, for whoever compares two lists or checks one. The way goes down from the root,
+//! one node of each level at a time: a node is hashed, compared with what its parent holds of it,
+//! and only then read, so that a leaf handed out is already proven, and the end comes only behind
+//! the last of as many leaves as the head counts. Nothing has to be taken back because of what
+//! stands further on. Each byte of the tree is read and hashed once, the padding included, so that
+//! nothing unsorted, overlapping or filled with anything but zeros passes, whoever signed it. Not
+//! checked: what a leaf points at.
 
 use super::super::bytes::{ReadAt, Reader};
 use super::super::error::ListError;
@@ -21,7 +24,8 @@ pub struct Leaves<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     shape: Shape,
     root: Digest,
-    /// The node of each level on the way to the next leaf, the leaf's first. Empty before the first leaf.
+    /// The node of each level on the way to the next leaf, the leaf's first. Empty before the first
+    /// leaf.
     way: Vec<Step>,
     watch: &'a dyn Watch,
 }
@@ -43,7 +47,10 @@ impl Step {
     /// The node, which was authentic when it was read into the piece.
     fn node(&self, level: usize) -> Node<'_> {
         let start = self.start + HEADER;
-        Node { level, records: &self.piece[start..start + self.count * record_size(level)] }
+        Node {
+            level,
+            records: &self.piece[start..start + self.count * record_size(level)],
+        }
     }
 }
 
@@ -51,7 +58,13 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
     /// All leaves of a list.
     #[must_use]
     pub const fn of(list: &'a Reader<'a, R>, head: &Head) -> Self {
-        Self { list, shape: head.shape(), root: head.tree_root, way: Vec::new(), watch: &() }
+        Self {
+            list,
+            shape: head.shape(),
+            root: head.tree_root,
+            way: Vec::new(),
+            watch: &(),
+        }
     }
 
     /// The same, and `watch` is told of the bytes that are read.
@@ -63,17 +76,35 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
     /// The next leaf; `None` behind the last.
     ///
     /// # Errors
-    /// [`ListError::Node`] for the first node that is not what its parent, or the head, says; [`ListError::Read`].
+    /// [`ListError::Node`] for the first node that is not what its parent, or the head, says;
+    /// [`ListError::Read`].
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
     )]
     pub fn next(&mut self) -> Result<Option<Leaf>, ListError> {
         if self.way.is_empty() {
-            self.way =
-                (0..self.shape.levels).map(|_| Step { piece: Vec::new(), start: 0, index: 0, count: 0, next: 0, to: None }).collect();
+            self.way = (0..self.shape.levels)
+                .map(|_| Step {
+                    piece: Vec::new(),
+                    start: 0,
+                    index: 0,
+                    count: 0,
+                    next: 0,
+                    to: None,
+                })
+                .collect();
             let top = self.shape.levels - 1;
-            self.enter(top, &Visit { index: 0, hash: self.root, from: None, to: None, wanted: 0..0 })?;
+            self.enter(
+                top,
+                &Visit {
+                    index: 0,
+                    hash: self.root,
+                    from: None,
+                    to: None,
+                    wanted: 0..0,
+                },
+            )?;
         }
         while self.way[0].next == self.way[0].count {
             if !self.advance(0)? {
@@ -86,7 +117,8 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         leaf.map(Some).ok_or_else(|| self.corrupt(0, index))
     }
 
-    /// Goes to the next node of a level, and before that of the levels above it where theirs is read to its end. False behind the last.
+    /// Goes to the next node of a level, and before that of the levels above it where theirs is
+    /// read to its end. False behind the last.
     fn advance(&mut self, level: usize) -> Result<bool, ListError> {
         let above = level + 1;
         if above == self.shape.levels {
@@ -102,12 +134,17 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         step.next += 1;
         let (step, node) = (&self.way[above], self.way[above].node(above));
         let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
-        let hash = <[u8; 32]>::try_from(node.child(at)).map_err(|_| self.corrupt(above, step.index))?;
+        let hash =
+            <[u8; 32]>::try_from(node.child(at)).map_err(|_| self.corrupt(above, step.index))?;
         let visit = Visit {
             index: step.index * PER_INNER + at as u64,
             hash: Digest::from_bytes(hash),
             from: fence(at),
-            to: if at + 1 < step.count { fence(at + 1) } else { step.to },
+            to: if at + 1 < step.count {
+                fence(at + 1)
+            } else {
+                step.to
+            },
             wanted: 0..0,
         };
         self.enter(level, &visit)?;
@@ -120,22 +157,40 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         let at = visit.index % PIECE;
         if at == 0 {
             let nodes = PIECE.min(self.shape.nodes[level] - visit.index);
-            step.piece.resize(usize::try_from(nodes).unwrap_or(0) * NODE_SIZE, 0);
-            self.list.read_into(&mut step.piece, self.shape.offset(level, visit.index))?;
+            step.piece
+                .resize(usize::try_from(nodes).unwrap_or(0) * NODE_SIZE, 0);
+            self.list
+                .read_into(&mut step.piece, self.shape.offset(level, visit.index))?;
             self.watch.advance(step.piece.len() as u64);
         }
         step.start = usize::try_from(at).unwrap_or(0) * NODE_SIZE;
         let bytes = step.piece[step.start..].first_chunk::<NODE_SIZE>();
         let count = bytes.and_then(|bytes| {
             let node = authentic(bytes, &self.shape, level, visit)?;
-            bytes[HEADER + node.records.len()..].iter().all(|byte| *byte == 0).then(|| node.count())
+            bytes[HEADER + node.records.len()..]
+                .iter()
+                .all(|byte| *byte == 0)
+                .then(|| node.count())
         });
-        let Some(count) = count else { return Err(self.corrupt(level, visit.index)) };
-        *step = Step { piece: std::mem::take(&mut step.piece), start: step.start, index: visit.index, count, next: 0, to: visit.to };
+        let Some(count) = count else {
+            return Err(self.corrupt(level, visit.index));
+        };
+        *step = Step {
+            piece: std::mem::take(&mut step.piece),
+            start: step.start,
+            index: visit.index,
+            count,
+            next: 0,
+            to: visit.to,
+        };
         Ok(())
     }
 
     fn corrupt(&self, level: usize, index: u64) -> ListError {
-        ListError::Node(self.list.path.to_owned(), u8::try_from(level).unwrap_or(u8::MAX), index)
+        ListError::Node(
+            self.list.path.to_owned(),
+            u8::try_from(level).unwrap_or(u8::MAX),
+            index,
+        )
     }
 }

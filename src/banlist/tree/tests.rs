@@ -11,8 +11,14 @@ use super::*;
 
 /// A list file with these leaves: the head's place, and the tree.
 fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
-    let leaves: Vec<_> =
-        digests.iter().map(|digest| Leaf { digest: *digest, kinds: Kinds::default().with(MatchKind::Base), offset: 7 }).collect();
+    let leaves: Vec<_> = digests
+        .iter()
+        .map(|digest| Leaf {
+            digest: *digest,
+            kinds: Kinds::default().with(MatchKind::Base),
+            offset: 7,
+        })
+        .collect();
     let bytes = Mutex::new(Vec::new());
     let root = write(&leaves, &bytes).unwrap();
     let mut head = testing::written(&testing::parse(""), &terms(1), &std::io::sink());
@@ -22,19 +28,34 @@ fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
 }
 
 fn write(leaves: &[Leaf], out: &impl build::WriteAt) -> std::io::Result<Digest> {
-    build::write(leaves.len() as u64, |at| leaves[usize::try_from(at).unwrap()], out, &())
+    build::write(
+        leaves.len() as u64,
+        |at| leaves[usize::try_from(at).unwrap()],
+        out,
+        &(),
+    )
 }
 
 fn found(head: &Head, bytes: &[u8], wanted: &[Digest]) -> Result<Vec<bool>, String> {
-    let list = Reader { path: Path::new("list"), bytes };
+    let list = Reader {
+        path: Path::new("list"),
+        bytes,
+    };
     let mut leaves = vec![None; wanted.len()];
     look_up(&list, head, wanted, &mut leaves).map_err(|error| error.to_string())?;
-    Ok(leaves.iter().zip(wanted).map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted)).collect())
+    Ok(leaves
+        .iter()
+        .zip(wanted)
+        .map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted))
+        .collect())
 }
 
 /// Every leaf's digest, or the first fault.
 fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
-    let list = Reader { path: Path::new("list"), bytes };
+    let list = Reader {
+        path: Path::new("list"),
+        bytes,
+    };
     let (mut leaves, mut seen) = (Leaves::of(&list, head), Vec::new());
     while let Some(leaf) = leaves.next().map_err(|error| error.to_string())? {
         seen.push(leaf.digest);
@@ -46,12 +67,24 @@ fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
 
 #[test]
 fn every_digest_is_found_and_no_other_in_trees_of_every_shape() {
-    for size in [0, 1, 2, 24, 25, 26, 50, 374, 375, 376, 400, 5_624, 5_625, 5_626, 20_000] {
+    for size in [
+        0, 1, 2, 24, 25, 26, 50, 374, 375, 376, 400, 5_624, 5_625, 5_626, 20_000,
+    ] {
         let mut all: Vec<_> = (0..2 * size).map(digest).collect();
         all.sort_unstable();
-        let listed: Vec<_> = all.iter().copied().enumerate().filter(|(at, _)| at % 2 == 1).map(|(_, digest)| digest).collect();
+        let listed: Vec<_> = all
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(at, _)| at % 2 == 1)
+            .map(|(_, digest)| digest)
+            .collect();
         let (head, bytes) = tree(&listed);
-        assert_eq!(bytes.len() as u64, HEAD_SIZE as u64 + head.shape().bytes(), "{size}");
+        assert_eq!(
+            bytes.len() as u64,
+            HEAD_SIZE as u64 + head.shape().bytes(),
+            "{size}"
+        );
         let expected: Vec<_> = (0..all.len()).map(|at| at % 2 == 1).collect();
         assert_eq!(found(&head, &bytes, &all).unwrap(), expected, "{size}");
         for (at, digest) in all.iter().enumerate().step_by(97) {
@@ -64,12 +97,16 @@ fn every_digest_is_found_and_no_other_in_trees_of_every_shape() {
 #[test]
 fn a_tree_of_so_many_entries_has_one_shape() {
     let shape = Shape::of(10_000_000);
-    assert_eq!((shape.levels, &shape.nodes[..6]), (6, &[400_000, 26_667, 1_778, 119, 8, 1][..]));
+    assert_eq!(
+        (shape.levels, &shape.nodes[..6]),
+        (6, &[400_000, 26_667, 1_778, 119, 8, 1][..])
+    );
     let largest = Shape::of(super::super::head::MAX_ENTRIES);
     assert_eq!(largest.nodes[largest.levels - 1], 1);
 }
 
-/// With shortened fences the second of two digests that share a long prefix across the edge of a node is missed.
+/// With shortened fences the second of two digests that share a long prefix across the edge of a
+/// node is missed.
 #[test]
 fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
     let near = |last: u8| {
@@ -77,7 +114,10 @@ fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
         bytes[31] = last;
         Digest::from_bytes(bytes)
     };
-    let listed: Vec<_> = (0..=255_u8).filter(|last| last % 2 == 0).map(near).collect();
+    let listed: Vec<_> = (0..=255_u8)
+        .filter(|last| last % 2 == 0)
+        .map(near)
+        .collect();
     let all: Vec<_> = (0..=255).map(near).collect();
     let (head, bytes) = tree(&listed);
     assert!(head.shape().levels > 1);
@@ -102,9 +142,23 @@ fn digests_with_a_common_prefix_make_the_same_tree_as_any_others() {
 
 #[test]
 fn the_builder_refuses_digests_that_do_not_ascend() {
-    let leaf = |number: u8| Leaf { digest: Digest::from_bytes([number; 32]), kinds: Kinds(1), offset: 0 };
-    for leaves in [vec![leaf(2), leaf(1)], vec![leaf(1), leaf(1)], vec![Leaf { offset: 1 << 48, ..leaf(1) }]] {
-        assert_eq!(write(&leaves, &std::io::sink()).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    let leaf = |number: u8| Leaf {
+        digest: Digest::from_bytes([number; 32]),
+        kinds: Kinds(1),
+        offset: 0,
+    };
+    for leaves in [
+        vec![leaf(2), leaf(1)],
+        vec![leaf(1), leaf(1)],
+        vec![Leaf {
+            offset: 1 << 48,
+            ..leaf(1)
+        }],
+    ] {
+        assert_eq!(
+            write(&leaves, &std::io::sink()).unwrap_err().kind(),
+            std::io::ErrorKind::InvalidInput
+        );
     }
 }
 
@@ -115,12 +169,19 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
     listed.sort_unstable();
     let (good, bytes) = tree(&listed);
     let node = |at: usize| HEAD_SIZE + at * NODE_SIZE;
-    // Each change is made to a leaf, whose hash is then put right in the root, and the root's in the head.
+    // Each change is made to a leaf, whose hash is then put right in the root, and the root's in
+    // the head.
     type Change = (&'static str, usize, fn(&mut [u8]));
     let changes: [Change; 5] = [
-        ("two records exchanged", 0, |leaf| leaf[24..104].rotate_left(40)),
-        ("a record beyond the next node's fence", 0, |leaf| leaf[24 + 24 * 40..][..32].fill(0xff)),
-        ("another first key than the fence", 1, |leaf| leaf[24..56].fill(0)),
+        ("two records exchanged", 0, |leaf| {
+            leaf[24..104].rotate_left(40)
+        }),
+        ("a record beyond the next node's fence", 0, |leaf| {
+            leaf[24 + 24 * 40..][..32].fill(0xff)
+        }),
+        ("another first key than the fence", 1, |leaf| {
+            leaf[24..56].fill(0)
+        }),
         ("no kinds", 1, |leaf| leaf[56] = 0),
         ("a reserved byte", 1, |leaf| leaf[57] = 1),
     ];
@@ -138,7 +199,10 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
     let (mut head, mut bytes) = (good, bytes);
     bytes[node(4) - 1] = 1;
     head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
-    assert_eq!(all_leaves(&head, &bytes).unwrap_err(), "cannot trust list \"list\": node 1/0 of its tree is corrupt");
+    assert_eq!(
+        all_leaves(&head, &bytes).unwrap_err(),
+        "cannot trust list \"list\": node 1/0 of its tree is corrupt"
+    );
 }
 
 #[test]
@@ -148,7 +212,10 @@ fn nodes_that_change_places_are_refused() {
     let (head, mut bytes) = tree(&listed);
     let (first, second) = bytes[HEAD_SIZE..HEAD_SIZE + 2 * NODE_SIZE].split_at_mut(NODE_SIZE);
     first.swap_with_slice(second);
-    assert_eq!(found(&head, &bytes, &listed[..1]).unwrap_err(), "cannot trust list \"list\": node 0/0 of its tree is corrupt");
+    assert_eq!(
+        found(&head, &bytes, &listed[..1]).unwrap_err(),
+        "cannot trust list \"list\": node 0/0 of its tree is corrupt"
+    );
 }
 
 /// No leaf of a node that is not whole gets out, and none of those before it was wrong.
@@ -161,7 +228,10 @@ fn a_leaf_that_is_handed_out_is_proven_already() {
     for node in 0..nodes {
         let mut bytes = good.clone();
         bytes[HEAD_SIZE + node * NODE_SIZE + 500] ^= 4;
-        let list = Reader { path: Path::new("list"), bytes: bytes.as_slice() };
+        let list = Reader {
+            path: Path::new("list"),
+            bytes: bytes.as_slice(),
+        };
         let (mut leaves, mut seen) = (Leaves::of(&list, &head), Vec::new());
         let fault = loop {
             match leaves.next() {
@@ -172,7 +242,11 @@ fn a_leaf_that_is_handed_out_is_proven_already() {
         };
         assert!(fault.ends_with("of its tree is corrupt"), "{fault}");
         assert_eq!(seen, listed[..seen.len()]);
-        assert!(seen.len() % 25 == 0 && seen.len() <= node * 25, "node {node}: {}", seen.len());
+        assert!(
+            seen.len() % 25 == 0 && seen.len() <= node * 25,
+            "node {node}: {}",
+            seen.len()
+        );
     }
 }
 
@@ -198,13 +272,25 @@ fn nodes_that_a_disk_must_be_waited_for_are_read_after_the_others_and_once() {
     all.sort_unstable();
     let (head, bytes) = tree(&all[1..]);
     let cold = Cold(&bytes, std::cell::RefCell::default());
-    let list = Reader { path: Path::new("list"), bytes: &cold };
+    let list = Reader {
+        path: Path::new("list"),
+        bytes: &cold,
+    };
     let mut leaves = vec![None; all.len()];
     look_up(&list, &head, &all, &mut leaves).unwrap();
     assert_eq!(leaves.iter().position(Option::is_some), Some(1));
-    assert!(leaves[1..].iter().zip(&all[1..]).all(|(leaf, digest)| leaf.is_some_and(|leaf| leaf.digest == *digest)));
-    let nodes = (HEAD_SIZE..bytes.len()).step_by(NODE_SIZE).map(|at| at as u64);
-    let awaited: Vec<_> = nodes.filter(|at| (at / NODE_SIZE as u64).is_multiple_of(3)).collect();
+    assert!(
+        leaves[1..]
+            .iter()
+            .zip(&all[1..])
+            .all(|(leaf, digest)| leaf.is_some_and(|leaf| leaf.digest == *digest))
+    );
+    let nodes = (HEAD_SIZE..bytes.len())
+        .step_by(NODE_SIZE)
+        .map(|at| at as u64);
+    let awaited: Vec<_> = nodes
+        .filter(|at| (at / NODE_SIZE as u64).is_multiple_of(3))
+        .collect();
     let mut read = cold.1.into_inner();
     read.sort_unstable();
     assert_eq!(read, awaited);

@@ -1,4 +1,5 @@
-//! The rules for the records that embargo-banlist(5) states, each broken alone in a list whose hashes are right.
+//! The rules for the records that embargo-banlist(5) states, each broken alone in a list whose
+//! hashes are right.
 
 use std::path::Path;
 
@@ -7,56 +8,126 @@ use super::super::testing::{digest, list, source, terms};
 use super::super::tree::NODE_SIZE;
 use super::*;
 
-/// A list of one digest and one ban, taken apart: the head, the leaf and the records, which are the ban's line and the entry's.
+/// A list of one digest and one ban, taken apart: the head, the leaf and the records, which are the
+/// ban's line and the entry's.
 fn sound() -> (Head, Vec<u8>, String) {
     let bytes = list(&source(&[("base", digest(1))]), &terms(1), &[1]);
-    let head = Claim::parse(bytes.first_chunk::<HEAD_SIZE>().unwrap()).unwrap().head;
-    let (from, to) = (usize::try_from(head.records_at()).unwrap(), usize::try_from(head.table_at()).unwrap());
+    let head = Claim::parse(bytes.first_chunk::<HEAD_SIZE>().unwrap())
+        .unwrap()
+        .head;
+    let (from, to) = (
+        usize::try_from(head.records_at()).unwrap(),
+        usize::try_from(head.table_at()).unwrap(),
+    );
     let records = String::from_utf8(bytes[from..to].to_vec()).unwrap();
-    (head, bytes[HEAD_SIZE..HEAD_SIZE + NODE_SIZE].to_vec(), records)
+    (
+        head,
+        bytes[HEAD_SIZE..HEAD_SIZE + NODE_SIZE].to_vec(),
+        records,
+    )
 }
 
-/// Checks the list with these records, whose digest's entry line starts at `entry`; the hashes are put right.
+/// Checks the list with these records, whose digest's entry line starts at `entry`; the hashes are
+/// put right.
 fn checked(records: &str, entry: usize) -> Result<Vec<Counted>, String> {
     let (mut head, mut leaf, _) = sound();
     leaf[24 + 34..24 + 40].copy_from_slice(&(entry as u64).to_le_bytes()[..6]);
     let table = section::table(records.as_bytes());
-    (head.tree_root, head.records, head.records_size) = (Digest::of(&leaf), Digest::of(&table), records.len() as u64);
+    (head.tree_root, head.records, head.records_size) =
+        (Digest::of(&leaf), Digest::of(&table), records.len() as u64);
     assert!(head.records_size <= BLOCK_SIZE);
     let bytes = [&[0; HEAD_SIZE], leaf.as_slice(), records.as_bytes(), &table].concat();
-    check(&Reader { path: Path::new("list"), bytes: bytes.as_slice() }, &head).map_err(|fault| fault.to_string())
+    check(
+        &Reader {
+            path: Path::new("list"),
+            bytes: bytes.as_slice(),
+        },
+        &head,
+    )
+    .map_err(|fault| fault.to_string())
 }
 
 #[test]
 fn records_keep_the_rules_of_the_manual() {
     let (_, _, records) = sound();
     let (ban, entry) = records.split_at(records.find("{\"matches\"").unwrap());
-    let at = |offset: usize| format!("cannot trust list \"list\": the record at {offset} is malformed");
+    let at =
+        |offset: usize| format!("cannot trust list \"list\": the record at {offset} is malformed");
     assert_eq!(checked(&records, ban.len()).unwrap().len(), 1);
-    // The ban that an entry names has to stand before it: here the entry is first, and names the ban behind it.
+    // The ban that an entry names has to stand before it: here the entry is first, and names the
+    // ban behind it.
     let behind = entry.len() + "00".len() - "0".len();
     let first = entry.replacen("\"ban\":0", &format!("\"ban\":{behind}"), 1);
     assert_eq!(first.len(), behind);
     let another = ban.replacen("BAN-1", "BAN-2", 1);
     let unknown = ban.replacen("\"id\"", "\"ids\":[],\"id\"", 1);
-    let too_many = entry.replacen('[', &format!("[{}", "{\"kind\":\"base\",\"ban\":0},".repeat(64)), 1);
+    let too_many = entry.replacen(
+        '[',
+        &format!("[{}", "{\"kind\":\"base\",\"ban\":0},".repeat(64)),
+        1,
+    );
     for (case, records, place, fault) in [
-        ("an ID twice", format!("{ban}{ban}{entry}"), 2 * ban.len(), at(ban.len())),
+        (
+            "an ID twice",
+            format!("{ban}{ban}{entry}"),
+            2 * ban.len(),
+            at(ban.len()),
+        ),
         ("an entry before its ban", format!("{first}{ban}"), 0, at(0)),
-        ("an entry of no digest", format!("{records}{entry}"), ban.len(), at(records.len())),
-        ("no line feed at the end", records.trim_end().to_owned(), ban.len(), at(ban.len())),
-        ("an empty line", format!("{ban}\n{entry}"), ban.len() + 1, at(ban.len())),
-        ("a key that is not known", format!("{unknown}{entry}"), unknown.len(), at(0)),
-        ("an entry without matches", format!("{ban}{{\"matches\":[]}}\n"), ban.len(), at(ban.len())),
-        ("65 matches", format!("{ban}{too_many}"), ban.len(), at(ban.len())),
-        ("another kind than the leaf's", records.replacen("\"base\"", "\"layer\"", 1), ban.len(), at(ban.len())),
+        (
+            "an entry of no digest",
+            format!("{records}{entry}"),
+            ban.len(),
+            at(records.len()),
+        ),
+        (
+            "no line feed at the end",
+            records.trim_end().to_owned(),
+            ban.len(),
+            at(ban.len()),
+        ),
+        (
+            "an empty line",
+            format!("{ban}\n{entry}"),
+            ban.len() + 1,
+            at(ban.len()),
+        ),
+        (
+            "a key that is not known",
+            format!("{unknown}{entry}"),
+            unknown.len(),
+            at(0),
+        ),
+        (
+            "an entry without matches",
+            format!("{ban}{{\"matches\":[]}}\n"),
+            ban.len(),
+            at(ban.len()),
+        ),
+        (
+            "65 matches",
+            format!("{ban}{too_many}"),
+            ban.len(),
+            at(ban.len()),
+        ),
+        (
+            "another kind than the leaf's",
+            records.replacen("\"base\"", "\"layer\"", 1),
+            ban.len(),
+            at(ban.len()),
+        ),
         ("an offset inside a line", records.clone(), 1, at(1)),
     ] {
         assert_eq!(checked(&records, place).unwrap_err(), fault, "{case}");
     }
     // A ban of no digest is one.
     let two = checked(&format!("{ban}{another}{entry}"), 2 * ban.len()).unwrap();
-    assert_eq!(two.iter().map(|ban| (ban.ban.id.as_str(), ban.entries.all)).collect::<Vec<_>>(), [("BAN-1", 1), ("BAN-2", 0)]);
+    assert_eq!(
+        two.iter()
+            .map(|ban| (ban.ban.id.as_str(), ban.entries.all))
+            .collect::<Vec<_>>(),
+        [("BAN-1", 1), ("BAN-2", 0)]
+    );
 }
 
 #[test]
@@ -66,10 +137,24 @@ fn a_bare_date_in_a_ban_is_its_first_second_and_anything_else_is_no_time() {
     assert!(records.contains(written));
     let with = |time: &str| {
         let records = records.replacen(written, &format!("\"effective\":{time}"), 1);
-        checked(&records, records.find("{\"matches\"").unwrap()).map(|bans| bans[0].ban.effective.to_string())
+        checked(&records, records.find("{\"matches\"").unwrap())
+            .map(|bans| bans[0].ban.effective.to_string())
     };
-    assert_eq!(with("\"2026-11-20\""), Ok("2026-11-20T00:00:00Z".to_owned()));
-    for time in ["\"2026-11-20T00:00:00+00:00\"", "\"2026-11-20T00:00:00.0Z\"", "\"2026-11-20 00:00:00Z\"", "\"2026-11-31\"", "0"] {
-        assert_eq!(with(time), Err("cannot trust list \"list\": the record at 0 is malformed".to_owned()), "{time}");
+    assert_eq!(
+        with("\"2026-11-20\""),
+        Ok("2026-11-20T00:00:00Z".to_owned())
+    );
+    for time in [
+        "\"2026-11-20T00:00:00+00:00\"",
+        "\"2026-11-20T00:00:00.0Z\"",
+        "\"2026-11-20 00:00:00Z\"",
+        "\"2026-11-31\"",
+        "0",
+    ] {
+        assert_eq!(
+            with(time),
+            Err("cannot trust list \"list\": the record at 0 is malformed".to_owned()),
+            "{time}"
+        );
     }
 }

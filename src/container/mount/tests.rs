@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Folders named `plain`, `sp ace`, `com,ma`, `co:lon`, `back\slash`, `nl<newline>x`, `eq=`, `h#x`, mounted by mount(2).
+/// Folders named `plain`, `sp ace`, `com,ma`, `co:lon`, `back\slash`, `nl<newline>x`, `eq=`, `h#x`,
+/// mounted by mount(2).
 const BY_MOUNT: &[u8] =
     br"lowerdir=plain:sp\040ace:com\134\054ma:co\134:lon:back\134\134slash:nl\012x:eq=:h#x,upperdir=up\134\0542,workdir=work,uuid=on";
 /// The same by fsconfig(2).
@@ -14,20 +15,49 @@ fn paths(names: &[&str]) -> Vec<PathBuf> {
 
 #[test]
 fn an_overlays_folders_are_read_whatever_they_are_named_and_however_they_were_mounted() {
-    let names = paths(&["plain", "sp ace", "com,ma", "co:lon", "back\\slash", "nl\nx", "eq=", "h#x"]);
+    let names = paths(&[
+        "plain",
+        "sp ace",
+        "com,ma",
+        "co:lon",
+        "back\\slash",
+        "nl\nx",
+        "eq=",
+        "h#x",
+    ]);
     for (options, lower, upper) in [
         (BY_MOUNT, names.clone(), Some("up,2")),
         (BY_FSCONFIG, names, Some("up")),
-        (b"ro,lowerdir=/a:/b::/data", paths(&["/a", "/b", "/data"]), None),
-        (b"lowerdir+=/a,lowerdir+=/b,datadir+=/data", paths(&["/a", "/b", "/data"]), None),
-        (b"lowerdir=l/AB:l/CD,upperdir=m1/diff", paths(&["l/AB", "l/CD"]), Some("m1/diff")),
+        (
+            b"ro,lowerdir=/a:/b::/data",
+            paths(&["/a", "/b", "/data"]),
+            None,
+        ),
+        (
+            b"lowerdir+=/a,lowerdir+=/b,datadir+=/data",
+            paths(&["/a", "/b", "/data"]),
+            None,
+        ),
+        (
+            b"lowerdir=l/AB:l/CD,upperdir=m1/diff",
+            paths(&["l/AB", "l/CD"]),
+            Some("m1/diff"),
+        ),
         (b"", Vec::new(), None),
         (b"lowerdir=,upperdir", Vec::new(), None),
         (br"lowerdir=a\", paths(&["a"]), None),
         (br"lowerdir=a\1348:b\9", paths(&["a8", "b9"]), None),
     ] {
-        let expected = OverlayFolders { lower, upper: upper.map(PathBuf::from) };
-        assert_eq!(overlay_folders(options), expected, "{}", String::from_utf8_lossy(options));
+        let expected = OverlayFolders {
+            lower,
+            upper: upper.map(PathBuf::from),
+        };
+        assert_eq!(
+            overlay_folders(options),
+            expected,
+            "{}",
+            String::from_utf8_lossy(options)
+        );
     }
 }
 
@@ -47,21 +77,49 @@ fn a_mount_is_found_by_its_id_or_as_the_last_one_at_its_path() {
         lowerdirs: paths(&["/a", "/b"]),
         upperdir: Some("/u".into()),
     };
-    let bind = RootMount { fs_type: "tmpfs".into(), root: "/sp ace/in,n\\er".into(), source: "tm pfs\\x".into(), ..RootMount::default() };
+    let bind = RootMount {
+        fs_type: "tmpfs".into(),
+        root: "/sp ace/in,n\\er".into(),
+        source: "tm pfs\\x".into(),
+        ..RootMount::default()
+    };
     assert_eq!(find(TABLE, Wanted::Id(105)).as_ref(), Some(&overlay));
-    assert_eq!(find(TABLE, Wanted::Point(Path::new("/var/lib/docker/overlay2/m1/merged"))), Some(overlay));
-    assert_eq!(find(TABLE, Wanted::Point(Path::new("/mnt/my root"))), Some(bind));
-    assert_eq!(find(TABLE, Wanted::Point(Path::new("/r"))).unwrap().fs_type, "fuse.fuse-overlayfs");
+    assert_eq!(
+        find(
+            TABLE,
+            Wanted::Point(Path::new("/var/lib/docker/overlay2/m1/merged"))
+        ),
+        Some(overlay)
+    );
+    assert_eq!(
+        find(TABLE, Wanted::Point(Path::new("/mnt/my root"))),
+        Some(bind)
+    );
+    assert_eq!(
+        find(TABLE, Wanted::Point(Path::new("/r"))).unwrap().fs_type,
+        "fuse.fuse-overlayfs"
+    );
 }
 
 #[test]
 fn what_is_not_in_the_table_or_cut_in_it_is_not_found() {
-    for wanted in [Wanted::Id(109), Wanted::Id(10), Wanted::Point(Path::new("/var/lib/docker")), Wanted::Point(Path::new(""))] {
+    for wanted in [
+        Wanted::Id(109),
+        Wanted::Id(10),
+        Wanted::Point(Path::new("/var/lib/docker")),
+        Wanted::Point(Path::new("")),
+    ] {
         assert_eq!(find(TABLE, wanted), None, "{wanted:?}");
     }
     assert_eq!(find(b"", Wanted::Id(1)), None);
-    assert_eq!(find(b"105 95 0:53 / /r rw - overlay overlay", Wanted::Id(105)), None);
-    assert_eq!(find(b"105 95 0:53 / /r rw overlay overlay rw", Wanted::Id(105)), None);
+    assert_eq!(
+        find(b"105 95 0:53 / /r rw - overlay overlay", Wanted::Id(105)),
+        None
+    );
+    assert_eq!(
+        find(b"105 95 0:53 / /r rw overlay overlay rw", Wanted::Id(105)),
+        None
+    );
 }
 
 #[test]
@@ -74,11 +132,22 @@ fn statmount_is_believed_only_where_it_tells_everything() {
         options: options.map(<[u8]>::to_vec),
     };
     let found = whole(facts("overlay", Some(b"lowerdir=/a:/b,upperdir=/u"), None)).unwrap();
-    assert_eq!((found.lowerdirs, found.upperdir), (paths(&["/a", "/b"]), Some(PathBuf::from("/u"))));
+    assert_eq!(
+        (found.lowerdirs, found.upperdir),
+        (paths(&["/a", "/b"]), Some(PathBuf::from("/u")))
+    );
     assert_eq!(whole(facts("overlay", None, Some(b"overlay"))), None);
     assert_eq!(whole(facts("zfs", Some(b""), None)), None);
-    assert_eq!(whole(facts("btrfs", None, Some(b"/dev/vda2"))).unwrap().source, "/dev/vda2");
-    let fuse = MountFacts { fs_subtype: Some(b"fuse-overlayfs".to_vec()), ..facts("fuse", None, Some(b"x")) };
+    assert_eq!(
+        whole(facts("btrfs", None, Some(b"/dev/vda2")))
+            .unwrap()
+            .source,
+        "/dev/vda2"
+    );
+    let fuse = MountFacts {
+        fs_subtype: Some(b"fuse-overlayfs".to_vec()),
+        ..facts("fuse", None, Some(b"x"))
+    };
     assert_eq!(whole(fuse).unwrap().fs_type, "fuse.fuse-overlayfs");
     assert_eq!(whole(MountFacts::default()), None);
 }
@@ -86,15 +155,27 @@ fn statmount_is_believed_only_where_it_tells_everything() {
 #[test]
 fn the_kernel_tells_the_same_by_statmount_and_by_its_table() {
     let proc = Path::new("/proc");
-    assert_eq!(at(proc).unwrap().map(|mount| mount.fs_type), Some("proc".to_owned()));
+    assert_eq!(
+        at(proc).unwrap().map(|mount| mount.fs_type),
+        Some("proc".to_owned())
+    );
     assert_eq!(at(proc).unwrap(), in_table(proc).unwrap());
     assert_eq!(at(Path::new("/proc/self")).unwrap(), None);
-    assert_eq!(at(Path::new("/proc/none")).unwrap_err().to_string(), "cannot tell what is mounted at \"/proc/none\"");
+    assert_eq!(
+        at(Path::new("/proc/none")).unwrap_err().to_string(),
+        "cannot tell what is mounted at \"/proc/none\""
+    );
 }
 
 #[test]
 fn a_folder_is_found_by_every_mount_of_its_file_system() {
     let table = b"21 1 8:1 / / rw - ext4 /dev/sda rw\n22 21 8:2 /data/x /srv/a\\040b rw - ext4 /dev/sdb rw\n23 21 8:2 /other /mnt rw - ext4 x rw\ncut 1";
     let paths: Vec<_> = paths_of(Path::new("/data/x/snapshots/9"), table).collect();
-    assert_eq!(paths, [Path::new("/data/x/snapshots/9"), Path::new("/srv/a b/snapshots/9")]);
+    assert_eq!(
+        paths,
+        [
+            Path::new("/data/x/snapshots/9"),
+            Path::new("/srv/a b/snapshots/9")
+        ]
+    );
 }

@@ -1,11 +1,14 @@
 //! How is an entry added to a list's source without touching anything else in it?
 //!
-//! In: the text of `bans.toml` as people keep it, and a ban or exceptions. Out: the same text with the entry in it; comments, order and spacing of
-//! everything else stay. Pure. Not checked here: whether the whole still makes a list; whoever writes it asks `banlist::source`.
+//! In: the text of `bans.toml` as people keep it, and a ban or exceptions. Out: the same text with
+//! the entry in it; comments, order and spacing of everything else stay. Pure. Not checked here:
+//! whether the whole still makes a list; whoever writes it asks `banlist::source`.
 
 use std::fmt;
 
-use toml_edit::{Array, ArrayOfTables, Datetime, DocumentMut, InlineTable, Item, Table, TomlError, Value, value};
+use toml_edit::{
+    Array, ArrayOfTables, Datetime, DocumentMut, InlineTable, Item, Table, TomlError, Value, value,
+};
 
 use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
 use crate::lineage::digest::Digest;
@@ -52,7 +55,9 @@ impl fmt::Display for EditError {
             Self::Taken(id) => write!(f, "it has a ban {id:?} already"),
             Self::NoBan(id) => write!(f, "it has no ban {id:?}"),
             Self::NotList(id) => write!(f, "\"except\" of its ban {id:?} is not a list"),
-            Self::Excepted(id, digest) => write!(f, "its ban {id:?} has an exception for {digest} already"),
+            Self::Excepted(id, digest) => {
+                write!(f, "its ban {id:?} has an exception for {digest} already")
+            }
         }
     }
 }
@@ -69,10 +74,18 @@ pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<S
     if bans.iter().any(|known| is_called(known, &ban.id)) {
         return Err(EditError::Taken(ban.id.clone()));
     }
-    // Behind the last line, whatever that is: a comment at the end stays with the ban it stands under.
+    // Behind the last line, whatever that is: a comment at the end stays with the ban it stands
+    // under.
     let mut added = DocumentMut::new();
-    added.insert("ban", Item::ArrayOfTables([entry(ban, matches)].into_iter().collect()));
-    let end = if source.is_empty() || source.ends_with('\n') { "" } else { "\n" };
+    added.insert(
+        "ban",
+        Item::ArrayOfTables([entry(ban, matches)].into_iter().collect()),
+    );
+    let end = if source.is_empty() || source.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     let gap = if source.trim().is_empty() { "" } else { "\n" };
     Ok(format!("{source}{end}{gap}{added}"))
 }
@@ -81,25 +94,39 @@ pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<S
 ///
 /// # Errors
 /// [`EditError`], also when there is no such ban, or a digest is excepted already.
-pub(super) fn add_exceptions(source: &str, id: &str, exceptions: &[Exception]) -> Result<String, EditError> {
+pub(super) fn add_exceptions(
+    source: &str,
+    id: &str,
+    exceptions: &[Exception],
+) -> Result<String, EditError> {
     let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
     let bans = bans(&mut document)?;
-    let ban = bans.iter_mut().find(|known| is_called(known, id)).ok_or_else(|| EditError::NoBan(id.to_owned()))?;
+    let ban = bans
+        .iter_mut()
+        .find(|known| is_called(known, id))
+        .ok_or_else(|| EditError::NoBan(id.to_owned()))?;
     for exception in exceptions {
         if has_exception(ban, exception.digest) {
             return Err(EditError::Excepted(id.to_owned(), exception.digest));
         }
-        match ban.entry("except").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
+        match ban
+            .entry("except")
+            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
+        {
             Item::ArrayOfTables(tables) => tables.push(exception_entry(exception)),
             Item::Value(Value::Array(list)) => push(list, exception_entry(exception)),
-            Item::None | Item::Value(_) | Item::Table(_) => return Err(EditError::NotList(id.to_owned())),
+            Item::None | Item::Value(_) | Item::Table(_) => {
+                return Err(EditError::NotList(id.to_owned()));
+            }
         }
     }
     Ok(document.to_string())
 }
 
 fn bans(document: &mut DocumentMut) -> Result<&mut ArrayOfTables, EditError> {
-    let bans = document.entry("ban").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    let bans = document
+        .entry("ban")
+        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     bans.as_array_of_tables_mut().ok_or(EditError::NotEntries)
 }
 
@@ -109,13 +136,20 @@ fn is_called(ban: &Table, id: &str) -> bool {
 
 fn has_exception(ban: &Table, digest: Digest) -> bool {
     let text = digest.to_string();
-    let names_it = |key: &str, value: Option<&str>| matches!(key, "base" | "image" | "layer") && value == Some(&text);
+    let names_it = |key: &str, value: Option<&str>| {
+        matches!(key, "base" | "image" | "layer") && value == Some(&text)
+    };
     match ban.get("except") {
         Some(Item::Value(Value::Array(list))) => {
             let tables = list.iter().filter_map(Value::as_inline_table);
-            tables.flat_map(InlineTable::iter).any(|(key, value)| names_it(key, value.as_str()))
+            tables
+                .flat_map(InlineTable::iter)
+                .any(|(key, value)| names_it(key, value.as_str()))
         }
-        Some(Item::ArrayOfTables(tables)) => tables.iter().flat_map(Table::iter).any(|(key, item)| names_it(key, item.as_str())),
+        Some(Item::ArrayOfTables(tables)) => tables
+            .iter()
+            .flat_map(Table::iter)
+            .any(|(key, item)| names_it(key, item.as_str())),
         Some(Item::None | Item::Value(_) | Item::Table(_)) | None => false,
     }
 }
@@ -126,7 +160,10 @@ fn entry(ban: &Ban, matches: &[NewMatch]) -> Table {
     table.insert("id", value(&ban.id));
     table.insert("reason", value(&ban.reason));
     if !ban.advisories.is_empty() {
-        table.insert("advisories", value(ban.advisories.iter().collect::<Array>()));
+        table.insert(
+            "advisories",
+            value(ban.advisories.iter().collect::<Array>()),
+        );
     }
     table.insert("severity", value(ban.severity.word()));
     table.insert("action", value(ban.action.word()));
@@ -138,11 +175,20 @@ fn entry(ban: &Ban, matches: &[NewMatch]) -> Table {
         table.insert("successor", value(successor));
     }
     if !ban.cure.is_empty() {
-        table.insert("cure", value(ban.cure.iter().map(ToString::to_string).collect::<Array>()));
+        table.insert(
+            "cure",
+            value(ban.cure.iter().map(ToString::to_string).collect::<Array>()),
+        );
     }
-    table.insert("match", Item::ArrayOfTables(matches.iter().map(match_entry).collect()));
+    table.insert(
+        "match",
+        Item::ArrayOfTables(matches.iter().map(match_entry).collect()),
+    );
     if !ban.except.is_empty() {
-        table.insert("except", Item::ArrayOfTables(ban.except.iter().map(exception_entry).collect()));
+        table.insert(
+            "except",
+            Item::ArrayOfTables(ban.except.iter().map(exception_entry).collect()),
+        );
     }
     if let Some(patch) = &ban.patch {
         table.insert("patch", Item::Table(patch_entry(patch)));
@@ -197,7 +243,11 @@ fn paragraph() -> Table {
 
 /// A time as a TOML date, with its hour only where it is not midnight.
 fn time(time: Timestamp) -> Item {
-    let text = if time.seconds().is_multiple_of(86_400) { time.date() } else { time.to_string() };
+    let text = if time.seconds().is_multiple_of(86_400) {
+        time.date()
+    } else {
+        time.to_string()
+    };
     text.parse::<Datetime>().map_or_else(|_| value(text), value)
 }
 

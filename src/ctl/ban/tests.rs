@@ -34,7 +34,9 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -44,20 +46,32 @@ impl Desk {
     /// The words that every call has, the image's archive from the fixtures.
     fn words(&self, words: &[&str], image: &str) -> Vec<String> {
         let source = self.path().to_str().unwrap().to_owned();
-        let none = self.folder.path().join("no engine").to_str().unwrap().to_owned();
-        let mut all: Vec<_> = ["x", "--source", &source, "--docker-root", &none].map(str::to_owned).to_vec();
+        let none = self
+            .folder
+            .path()
+            .join("no engine")
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let mut all: Vec<_> = ["x", "--source", &source, "--docker-root", &none]
+            .map(str::to_owned)
+            .to_vec();
         all.extend(words.iter().map(|word| (*word).to_owned()));
         all.push(image.replace("FIXTURES/", FIXTURES));
         all
     }
 
     fn ban(&self, words: &[&str], image: &str) -> Result<String, String> {
-        let args = BanWords::try_parse_from(self.words(words, image)).map_err(|error| error.to_string())?.args;
+        let args = BanWords::try_parse_from(self.words(words, image))
+            .map_err(|error| error.to_string())?
+            .args;
         run(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
     }
 
     fn except(&self, words: &[&str], image: &str) -> Result<String, String> {
-        let args = ExceptWords::try_parse_from(self.words(words, image)).map_err(|error| error.to_string())?.args;
+        let args = ExceptWords::try_parse_from(self.words(words, image))
+            .map_err(|error| error.to_string())?
+            .args;
         run_except(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
     }
 
@@ -70,7 +84,12 @@ impl Desk {
     }
 
     fn put(&self, text: &str) {
-        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).open(self.path()).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(self.path())
+            .unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 }
@@ -81,7 +100,17 @@ const APP_IMAGE: &str = "docker-archive:FIXTURES/docker-20.10-save.tar.gz:app:1"
 const BOTH: &str = "oci-archive:FIXTURES/buildah-1.28-two-platforms.tar.gz";
 
 fn matched(source: &Source) -> Vec<(MatchKind, String, Option<&str>)> {
-    source.matches.iter().map(|found| (found.kind, found.digests[0].to_string(), found.platform.as_deref())).collect()
+    source
+        .matches
+        .iter()
+        .map(|found| {
+            (
+                found.kind,
+                found.digests[0].to_string(),
+                found.platform.as_deref(),
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -107,41 +136,121 @@ fn a_ban_makes_the_source_and_bans_the_top_chain() {
         )
         .unwrap();
     let top = ChainId(Digest::of(format!("{BASE} {UPPER}").as_bytes()));
-    assert_eq!(said, format!("added BAN-1 to {}, effective 2026-11-20T00:00:00Z:\n  base {top} (linux/amd64)\n", desk.path().display()));
+    assert_eq!(
+        said,
+        format!(
+            "added BAN-1 to {}, effective 2026-11-20T00:00:00Z:\n  base {top} (linux/amd64)\n",
+            desk.path().display()
+        )
+    );
     let source = desk.source();
-    assert_eq!(matched(&source), [(MatchKind::Base, top.to_string(), Some("linux/amd64"))]);
+    assert_eq!(
+        matched(&source),
+        [(MatchKind::Base, top.to_string(), Some("linux/amd64"))]
+    );
     assert_eq!(source.matches[0].name.as_deref(), Some("app:1"));
     let ban = &source.bans[0];
-    assert_eq!((ban.id.as_str(), ban.advisories.len(), ban.severity, ban.action), ("BAN-1", 2, Severity::Critical, Action::Refuse));
-    assert_eq!(fs::metadata(desk.path()).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(
+        (
+            ban.id.as_str(),
+            ban.advisories.len(),
+            ban.severity,
+            ban.action
+        ),
+        ("BAN-1", 2, Severity::Critical, Action::Refuse)
+    );
+    assert_eq!(
+        fs::metadata(desk.path()).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
 }
 
 #[test]
 fn an_image_is_banned_by_all_of_its_digests_and_a_layer_by_the_top_one() {
     let desk = Desk::new();
-    desk.ban(&["--id", "BAN-1", "--reason", "x", "--as", "image"], APP_IMAGE).unwrap();
-    desk.ban(&["--id", "BAN-2", "--reason", "x", "--as", "layer"], APP_IMAGE).unwrap();
-    desk.ban(&["--id", "BAN-3", "--reason", "x", "--as", "image"], BOTH).unwrap();
+    desk.ban(
+        &["--id", "BAN-1", "--reason", "x", "--as", "image"],
+        APP_IMAGE,
+    )
+    .unwrap();
+    desk.ban(
+        &["--id", "BAN-2", "--reason", "x", "--as", "layer"],
+        APP_IMAGE,
+    )
+    .unwrap();
+    desk.ban(&["--id", "BAN-3", "--reason", "x", "--as", "image"], BOTH)
+        .unwrap();
     let source = desk.source();
     let all = matched(&source);
     let amd64 = Some("linux/amd64");
-    assert_eq!(all[..2], [(MatchKind::Image, APP.to_owned(), amd64), (MatchKind::Layer, UPPER.to_owned(), amd64)]);
+    assert_eq!(
+        all[..2],
+        [
+            (MatchKind::Image, APP.to_owned(), amd64),
+            (MatchKind::Layer, UPPER.to_owned(), amd64)
+        ]
+    );
     // Two image IDs, two manifests, and the index that is of no one platform.
-    let platforms: Vec<_> = all[2..].iter().map(|(.., platform)| platform.unwrap_or("-")).collect();
-    assert_eq!(platforms, ["linux/amd64", "linux/amd64", "-", "linux/arm64", "linux/arm64"]);
+    let platforms: Vec<_> = all[2..]
+        .iter()
+        .map(|(.., platform)| platform.unwrap_or("-"))
+        .collect();
+    assert_eq!(
+        platforms,
+        [
+            "linux/amd64",
+            "linux/amd64",
+            "-",
+            "linux/arm64",
+            "linux/arm64"
+        ]
+    );
 }
 
 #[test]
 fn every_platform_is_banned_unless_one_is_chosen() {
     let desk = Desk::new();
     desk.ban(&["--id", "BAN-1", "--reason", "x"], BOTH).unwrap();
-    desk.ban(&["--id", "BAN-2", "--reason", "x", "--platform", "linux/arm64"], BOTH).unwrap();
+    desk.ban(
+        &[
+            "--id",
+            "BAN-2",
+            "--reason",
+            "x",
+            "--platform",
+            "linux/arm64",
+        ],
+        BOTH,
+    )
+    .unwrap();
     let source = desk.source();
-    let platforms: Vec<_> = source.matches.iter().map(|found| (found.ban, found.platform.as_deref().unwrap())).collect();
-    assert_eq!(platforms, [(0, "linux/amd64"), (0, "linux/arm64"), (1, "linux/arm64")]);
-    let error = desk.ban(&["--id", "BAN-3", "--reason", "x", "--platform", "linux/s390x"], BOTH).unwrap_err();
+    let platforms: Vec<_> = source
+        .matches
+        .iter()
+        .map(|found| (found.ban, found.platform.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        platforms,
+        [(0, "linux/amd64"), (0, "linux/arm64"), (1, "linux/arm64")]
+    );
+    let error = desk
+        .ban(
+            &[
+                "--id",
+                "BAN-3",
+                "--reason",
+                "x",
+                "--platform",
+                "linux/s390x",
+            ],
+            BOTH,
+        )
+        .unwrap_err();
     let image = format!("{:?}", BOTH.replace("FIXTURES/", FIXTURES));
-    assert_eq!(error, format!("cannot find {image} for linux/s390x: it is here for linux/amd64, linux/arm64"));
+    assert_eq!(
+        error,
+        format!("cannot find {image} for linux/s390x: it is here for linux/amd64, linux/arm64")
+    );
 }
 
 #[test]
@@ -172,11 +281,22 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
     desk.ban(&words, APP_IMAGE).unwrap();
     let ban = desk.source().bans.remove(0);
     let shell = |command: &str| ["sh", "-c", command].map(str::to_owned).to_vec();
-    let patch =
-        Patch { check: Some(shell("test -e /x")), script: None, run: shell("apk upgrade && true"), timeout: 90, user: "1:2".to_owned() };
+    let patch = Patch {
+        check: Some(shell("test -e /x")),
+        script: None,
+        run: shell("apk upgrade && true"),
+        timeout: 90,
+        user: "1:2".to_owned(),
+    };
     assert_eq!(ban.patch, Some(patch));
-    assert_eq!((ban.action, ban.successor.as_deref()), (Action::Warn, Some("app:2")));
-    assert_eq!((ban.effective.to_string(), ban.lapses.unwrap().date()), ("2026-11-20T14:00:00Z".to_owned(), "2999-01-01".to_owned()));
+    assert_eq!(
+        (ban.action, ban.successor.as_deref()),
+        (Action::Warn, Some("app:2"))
+    );
+    assert_eq!(
+        (ban.effective.to_string(), ban.lapses.unwrap().date()),
+        ("2026-11-20T14:00:00Z".to_owned(), "2999-01-01".to_owned())
+    );
 }
 
 #[test]
@@ -185,15 +305,48 @@ fn a_script_is_signed_by_its_digest_and_is_no_part_of_the_source() {
     let script = desk.folder.path().join("fix.sh");
     replace::replace(&script, 0o644, b"#!/bin/sh\nexit 0\n").unwrap();
     let file = script.to_str().unwrap();
-    desk.ban(&["--id", "BAN-1", "--reason", "x", "--patch-script", file, "--patch-timeout", "90s"], APP_IMAGE).unwrap();
+    desk.ban(
+        &[
+            "--id",
+            "BAN-1",
+            "--reason",
+            "x",
+            "--patch-script",
+            file,
+            "--patch-timeout",
+            "90s",
+        ],
+        APP_IMAGE,
+    )
+    .unwrap();
     let digest = Digest::of(b"#!/bin/sh\nexit 0\n");
-    let patch = Patch { check: None, script: Some(digest), run: Vec::new(), timeout: 90, user: "0:0".to_owned() };
+    let patch = Patch {
+        check: None,
+        script: Some(digest),
+        run: Vec::new(),
+        timeout: 90,
+        user: "0:0".to_owned(),
+    };
     assert_eq!(desk.source().bans[0].patch, Some(patch));
-    assert!(desk.text().contains(&format!("script = \"{digest}\"\ntimeout = \"90s\"\n")), "{}", desk.text());
+    assert!(
+        desk.text()
+            .contains(&format!("script = \"{digest}\"\ntimeout = \"90s\"\n")),
+        "{}",
+        desk.text()
+    );
     for (words, expected) in [
-        (&["--patch-script", file, "--patch-run", "true"][..], "cannot be used with"),
-        (&["--patch-check", "true"], "required arguments were not provided"),
-        (&["--patch-script", "/no/such/file"], "cannot read \"/no/such/file\": it is missing"),
+        (
+            &["--patch-script", file, "--patch-run", "true"][..],
+            "cannot be used with",
+        ),
+        (
+            &["--patch-check", "true"],
+            "required arguments were not provided",
+        ),
+        (
+            &["--patch-script", "/no/such/file"],
+            "cannot read \"/no/such/file\": it is missing",
+        ),
     ] {
         let all = [&["--id", "BAN-2", "--reason", "x"], words].concat();
         let error = desk.ban(&all, APP_IMAGE).unwrap_err();
@@ -206,13 +359,45 @@ fn an_exception_names_the_image_by_its_id_for_each_platform() {
     let desk = Desk::new();
     desk.put("# reviewed by the platform team\n");
     desk.ban(&["--id", "BAN-1", "--reason", "x"], BOTH).unwrap();
-    let said = desk.except(&["--ban", "BAN-1", "--until", "2999-12-24", "--reason", "release 7", "--ticket", "OPS-1"], APP_IMAGE).unwrap();
-    assert_eq!(said, format!("excepted from BAN-1 in {} until 2999-12-24T00:00:00Z:\n  image {APP}\n", desk.path().display()));
-    desk.except(&["--ban", "BAN-1", "--until", "14d", "--reason", "x", "--as", "base"], BOTH).unwrap();
+    let said = desk
+        .except(
+            &[
+                "--ban",
+                "BAN-1",
+                "--until",
+                "2999-12-24",
+                "--reason",
+                "release 7",
+                "--ticket",
+                "OPS-1",
+            ],
+            APP_IMAGE,
+        )
+        .unwrap();
+    assert_eq!(
+        said,
+        format!(
+            "excepted from BAN-1 in {} until 2999-12-24T00:00:00Z:\n  image {APP}\n",
+            desk.path().display()
+        )
+    );
+    desk.except(
+        &[
+            "--ban", "BAN-1", "--until", "14d", "--reason", "x", "--as", "base",
+        ],
+        BOTH,
+    )
+    .unwrap();
     let except = desk.source().bans.remove(0).except;
     let kinds: Vec<_> = except.iter().map(|exception| exception.kind).collect();
     assert_eq!(kinds, [MatchKind::Image, MatchKind::Base, MatchKind::Base]);
-    assert_eq!((except[0].digest.to_string().as_str(), except[0].ticket.as_deref()), (APP, Some("OPS-1")));
+    assert_eq!(
+        (
+            except[0].digest.to_string().as_str(),
+            except[0].ticket.as_deref()
+        ),
+        (APP, Some("OPS-1"))
+    );
     assert!(except[1].until > Timestamp::now().plus(13 * 86_400));
     assert!(desk.text().starts_with("# reviewed by the platform team\n"));
 }
@@ -220,27 +405,46 @@ fn an_exception_names_the_image_by_its_id_for_each_platform() {
 #[test]
 fn what_cannot_be_written_leaves_the_source_as_it_was() {
     let desk = Desk::new();
-    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE).unwrap();
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE)
+        .unwrap();
     let before = desk.text();
     let path = format!("{:?}", desk.path());
     // An empty line and [[ban]] stand between.
     let last = before.lines().count() + 3;
     for (result, expected) in [
-        (desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE), format!(r#"cannot use {path}: it has a ban "BAN-1" already"#)),
         (
-            desk.ban(&["--id", "BAN-2", "--reason", "x", "--successor", "a b"], APP_IMAGE),
-            format!(r#"cannot use {path}: line {}: successor: expected a word of 1 to 512 legal characters, found "a b""#, last + 5),
+            desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE),
+            format!(r#"cannot use {path}: it has a ban "BAN-1" already"#),
         ),
         (
-            desk.ban(&["--id", "BAN-2", "--reason", "x", "--lapses", "2020-01-01"], APP_IMAGE),
+            desk.ban(
+                &["--id", "BAN-2", "--reason", "x", "--successor", "a b"],
+                APP_IMAGE,
+            ),
+            format!(
+                r#"cannot use {path}: line {}: successor: expected a word of 1 to 512 legal characters, found "a b""#,
+                last + 5
+            ),
+        ),
+        (
+            desk.ban(
+                &["--id", "BAN-2", "--reason", "x", "--lapses", "2020-01-01"],
+                APP_IMAGE,
+            ),
             "cannot end at --lapses 2020-01-01T00:00:00Z: it is past".to_owned(),
         ),
         (
-            desk.except(&["--ban", "BAN-1", "--until", "2020-01-01", "--reason", "x"], APP_IMAGE),
+            desk.except(
+                &["--ban", "BAN-1", "--until", "2020-01-01", "--reason", "x"],
+                APP_IMAGE,
+            ),
             "cannot end at --until 2020-01-01T00:00:00Z: it is past".to_owned(),
         ),
         (
-            desk.except(&["--ban", "BAN-7", "--until", "2999-12-24", "--reason", "x"], APP_IMAGE),
+            desk.except(
+                &["--ban", "BAN-7", "--until", "2999-12-24", "--reason", "x"],
+                APP_IMAGE,
+            ),
             format!(r#"cannot use {path}: it has no ban "BAN-7""#),
         ),
     ] {
@@ -248,8 +452,13 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
         assert_eq!(desk.text(), before);
     }
     desk.put("[[ban]]\nid = \"BAN-1\"\nno such key = 1\n");
-    let error = desk.ban(&["--id", "BAN-2", "--reason", "x"], APP_IMAGE).unwrap_err();
-    assert!(error.starts_with(&format!("cannot use {path}: it is no TOML: ")), "{error}");
+    let error = desk
+        .ban(&["--id", "BAN-2", "--reason", "x"], APP_IMAGE)
+        .unwrap_err();
+    assert!(
+        error.starts_with(&format!("cannot use {path}: it is no TOML: ")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -260,25 +469,47 @@ fn an_option_that_the_source_would_not_take_is_named_with_what_it_takes() {
     for (words, option, expected) in [
         (["--id", "BAN 2", "--reason", "x"], "--id <ID>", id),
         (["--id", "", "--reason", "x"], "--id <ID>", id),
-        (["--id", "BAN-2", "--reason", "x\ny"], "--reason <TEXT>", reason),
+        (
+            ["--id", "BAN-2", "--reason", "x\ny"],
+            "--reason <TEXT>",
+            reason,
+        ),
         (["--id", "BAN-2", "--reason", ""], "--reason <TEXT>", reason),
     ] {
         let error = desk.ban(&words, APP_IMAGE).unwrap_err();
-        assert!(error.contains(&format!("for '{option}': {expected}")), "{error}");
+        assert!(
+            error.contains(&format!("for '{option}': {expected}")),
+            "{error}"
+        );
     }
-    assert!(desk.except(&["--ban", "BAN-1", "--until", "14d", "--reason", " x"], APP_IMAGE).unwrap_err().contains(reason));
+    assert!(
+        desk.except(
+            &["--ban", "BAN-1", "--until", "14d", "--reason", " x"],
+            APP_IMAGE
+        )
+        .unwrap_err()
+        .contains(reason)
+    );
 }
 
 #[test]
 fn a_link_to_a_source_stays_a_link_and_the_mode_stays() {
     let desk = Desk::new();
     let real = desk.folder.path().join("real.toml");
-    fs::OpenOptions::new().create_new(true).write(true).open(&real).unwrap();
+    fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(&real)
+        .unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("real.toml", desk.path()).unwrap();
-    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE).unwrap();
+    desk.ban(&["--id", "BAN-1", "--reason", "x"], APP_IMAGE)
+        .unwrap();
     assert!(fs::symlink_metadata(desk.path()).unwrap().is_symlink());
-    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        fs::metadata(&real).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
     assert_eq!(desk.source().bans.len(), 1);
 }
 
@@ -291,20 +522,48 @@ fn what_countless_images_have_is_not_banned() {
         image_id: None,
         manifests: Vec::new(),
         chain: crate::lineage::chain::Chain::from_diff_ids(
-            layers.iter().map(|id| crate::lineage::digest::DiffId::parse(id).unwrap()).collect(),
+            layers
+                .iter()
+                .map(|id| crate::lineage::digest::DiffId::parse(id).unwrap())
+                .collect(),
         ),
         evidence: super::super::image::Sureness::Claimed,
     };
     for (layers, kind, expected) in [
-        (&[][..], MatchKind::Base, Err(r#"cannot name "x" as a base or a layer: it has no layers"#)),
-        (&[][..], MatchKind::Layer, Err(r#"cannot name "x" as a base or a layer: it has no layers"#)),
-        (&[][..], MatchKind::Image, Err(r#"cannot name "x" as an image: its engine does not tell its image ID"#)),
-        (&[EMPTY_LAYER][..], MatchKind::Base, Err(r#"cannot name "x" by the empty layer: countless images have it"#)),
-        (&[BASE, EMPTY_LAYER][..], MatchKind::Layer, Err(r#"cannot name "x" by the empty layer: countless images have it"#)),
+        (
+            &[][..],
+            MatchKind::Base,
+            Err(r#"cannot name "x" as a base or a layer: it has no layers"#),
+        ),
+        (
+            &[][..],
+            MatchKind::Layer,
+            Err(r#"cannot name "x" as a base or a layer: it has no layers"#),
+        ),
+        (
+            &[][..],
+            MatchKind::Image,
+            Err(r#"cannot name "x" as an image: its engine does not tell its image ID"#),
+        ),
+        (
+            &[EMPTY_LAYER][..],
+            MatchKind::Base,
+            Err(r#"cannot name "x" by the empty layer: countless images have it"#),
+        ),
+        (
+            &[BASE, EMPTY_LAYER][..],
+            MatchKind::Layer,
+            Err(r#"cannot name "x" by the empty layer: countless images have it"#),
+        ),
         (&[BASE, EMPTY_LAYER][..], MatchKind::Base, Ok(1)),
     ] {
-        let images = Images { images: vec![found(layers)], absent: Vec::new() };
-        let made = matches(&images, kind, "x").map(|matches| matches.len()).map_err(|error| error.to_string());
+        let images = Images {
+            images: vec![found(layers)],
+            absent: Vec::new(),
+        };
+        let made = matches(&images, kind, "x")
+            .map(|matches| matches.len())
+            .map_err(|error| error.to_string());
         assert_eq!(made, expected.map_err(str::to_owned));
     }
 }
@@ -312,8 +571,17 @@ fn what_countless_images_have_is_not_banned() {
 #[test]
 fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     let image = |layers: &[&str]| {
-        let id = |layer: &&str| if layer.is_empty() { EMPTY_LAYER.to_owned() } else { Digest::of(layer.as_bytes()).to_string() };
-        let layers = layers.iter().map(|layer| crate::lineage::digest::DiffId::parse(&id(layer)).unwrap()).collect();
+        let id = |layer: &&str| {
+            if layer.is_empty() {
+                EMPTY_LAYER.to_owned()
+            } else {
+                Digest::of(layer.as_bytes()).to_string()
+            }
+        };
+        let layers = layers
+            .iter()
+            .map(|layer| crate::lineage::digest::DiffId::parse(&id(layer)).unwrap())
+            .collect();
         FoundImage {
             names: vec!["x".to_owned()],
             places: Vec::new(),
@@ -330,20 +598,43 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
         Ok::<_, String>(
             layers
                 .iter()
-                .map(|layer| ["os", "lib", "app"].into_iter().find(|name| Digest::of(name.as_bytes()) == *layer).unwrap())
+                .map(|layer| {
+                    ["os", "lib", "app"]
+                        .into_iter()
+                        .find(|name| Digest::of(name.as_bytes()) == *layer)
+                        .unwrap()
+                })
                 .collect::<Vec<_>>(),
         )
     };
-    let none = Err("cannot name the layers of \"x\": it has none of its own that is not empty".to_owned());
-    type Case<'a> = (&'a [&'a str], &'a [&'a [&'a str]], Result<Vec<&'a str>, String>);
+    let none =
+        Err("cannot name the layers of \"x\": it has none of its own that is not empty".to_owned());
+    type Case<'a> = (
+        &'a [&'a str],
+        &'a [&'a [&'a str]],
+        Result<Vec<&'a str>, String>,
+    );
     let cases: [Case<'_>; 7] = [
         (&["os"], &[], Ok(vec!["os"])),
         // Nobody can tell whose the layers below are.
         (&["os", "lib", "app"], &[], Ok(vec!["app"])),
-        (&["os", "lib", "app", ""], &[&["other"], &["", "another"]], Ok(vec!["app"])),
-        // What is built on it has them because of it; another image tells which came with the base's base.
-        (&["os", "lib", "app"], &[&["os", "lib", "app", "mine"], &["os"]], Ok(vec!["lib", "app"])),
-        (&["os", "", "lib", "app", ""], &[&["os", "", "else"]], Ok(vec!["lib", "app"])),
+        (
+            &["os", "lib", "app", ""],
+            &[&["other"], &["", "another"]],
+            Ok(vec!["app"]),
+        ),
+        // What is built on it has them because of it; another image tells which came with the
+        // base's base.
+        (
+            &["os", "lib", "app"],
+            &[&["os", "lib", "app", "mine"], &["os"]],
+            Ok(vec!["lib", "app"]),
+        ),
+        (
+            &["os", "", "lib", "app", ""],
+            &[&["os", "", "else"]],
+            Ok(vec!["lib", "app"]),
+        ),
         (&["os", "lib", "app"], &[&["app"]], none.clone()),
         (&["", ""], &[], none),
     ];
@@ -351,18 +642,30 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
         assert_eq!(own(base, here), expected, "{base:?} {here:?}");
     }
     // Beside the base, in the same ban, each once.
-    let found = Images { images: vec![image(&["os", "lib"]), image(&["os", "lib"])], absent: Vec::new() };
+    let found = Images {
+        images: vec![image(&["os", "lib"]), image(&["os", "lib"])],
+        absent: Vec::new(),
+    };
     let mut all = matches(&found, MatchKind::Base, "x").unwrap();
     add_layers(&mut all, &found, &[image(&["os"])], "x").unwrap();
-    assert_eq!(all.iter().map(|found| found.kind).collect::<Vec<_>>(), [MatchKind::Base, MatchKind::Layer]);
+    assert_eq!(
+        all.iter().map(|found| found.kind).collect::<Vec<_>>(),
+        [MatchKind::Base, MatchKind::Layer]
+    );
 }
 
 #[test]
 fn a_time_is_a_date_or_a_span_from_now() {
     let now = Timestamp::parse("2026-11-20").unwrap();
-    assert_eq!(When::parse("2026-11-21").unwrap().from(now), now.plus(86_400));
+    assert_eq!(
+        When::parse("2026-11-21").unwrap().from(now),
+        now.plus(86_400)
+    );
     assert_eq!(When::parse("36h").unwrap().from(now), now.plus(36 * 3_600));
-    assert_eq!(When::parse("soon").unwrap_err(), "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d");
+    assert_eq!(
+        When::parse("soon").unwrap_err(),
+        "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d"
+    );
 }
 
 #[test]
@@ -379,5 +682,8 @@ fn an_image_whose_engine_tells_no_diff_ids_can_be_banned_as_a_base_and_not_as_a_
     };
     assert_eq!(digests(&image, MatchKind::Base, "app:1").unwrap(), [top.0]);
     let error = digests(&image, MatchKind::Layer, "app:1").unwrap_err();
-    assert_eq!(error.to_string(), r#"cannot name "app:1" as a layer: its engine does not tell its diff IDs"#);
+    assert_eq!(
+        error.to_string(),
+        r#"cannot name "app:1" as a layer: its engine does not tell its diff IDs"#
+    );
 }

@@ -1,6 +1,7 @@
 //! What is typed after `embargoctl ban` and `embargoctl except`?
 //!
-//! In: the words of a person. Out: the ban or the exception they describe. Texts and IDs are checked where the source is read back.
+//! In: the words of a person. Out: the ban or the exception they describe. Texts and IDs are
+//! checked where the source is read back.
 
 use std::path::PathBuf;
 
@@ -33,7 +34,8 @@ pub struct BanArgs {
     /// What a match does.
     #[arg(long, value_enum, default_value = "refuse")]
     pub(super) action: ActionWord,
-    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 7d. Now, unless said.
+    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from
+    /// now such as 7d. Now, unless said.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) effective: Option<When>,
     /// When it ends, if ever.
@@ -42,16 +44,19 @@ pub struct BanArgs {
     /// What to use instead.
     #[arg(long, value_name = "REFERENCE")]
     pub(super) successor: Option<String>,
-    /// What is banned: everything built on the image, the image itself, or its top layer wherever it lies.
+    /// What is banned: everything built on the image, the image itself, or its top layer wherever
+    /// it lies.
     #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
     pub(super) kind: KindWord,
-    /// Ban the image's own layers, too, wherever they lie: what is built on its unchanged layers with another one slipped below is not built on it.
+    /// Ban the image's own layers, too, wherever they lie: what is built on its unchanged layers
+    /// with another one slipped below is not built on it.
     #[arg(long)]
     pub(super) with_layers: bool,
     /// A shell command to run in containers that already have it.
     #[arg(long, value_name = "COMMAND", group = "patch")]
     pub(super) patch_run: Option<String>,
-    /// A script to run there instead. The ban signs its digest alone: the file goes to the nodes by another way, for exec-patch --script.
+    /// A script to run there instead. The ban signs its digest alone: the file goes to the nodes by
+    /// another way, for exec-patch --script.
     #[arg(long, value_name = "FILE", group = "patch")]
     pub(super) patch_script: Option<PathBuf>,
     /// A shell command that exits 0 where that is not needed.
@@ -61,7 +66,12 @@ pub struct BanArgs {
     #[arg(long, value_name = "SPAN", requires = "patch", default_value = "10m", value_parser = span)]
     pub(super) patch_timeout: u64,
     /// As whom it runs.
-    #[arg(long, value_name = "UID:GID", requires = "patch", default_value = "0:0")]
+    #[arg(
+        long,
+        value_name = "UID:GID",
+        requires = "patch",
+        default_value = "0:0"
+    )]
     pub(super) patch_user: String,
     #[command(flatten)]
     pub(super) image: ImageArgs,
@@ -76,7 +86,8 @@ pub struct ExceptArgs {
     /// The ban.
     #[arg(long, value_name = "ID")]
     pub(super) ban: String,
-    /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from now such as 14d.
+    /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from
+    /// now such as 14d.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) until: When,
     /// Why.
@@ -124,7 +135,9 @@ impl When {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let at = Timestamp::parse(text).map(Self::At);
         at.or_else(|| clock::duration(text).map(Self::In))
-            .ok_or_else(|| "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned())
+            .ok_or_else(|| {
+                "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned()
+            })
     }
 
     pub(super) const fn from(self, now: Timestamp) -> Timestamp {
@@ -137,13 +150,22 @@ impl When {
 
 /// A ban's name as the source takes it.
 fn id(text: &str) -> Result<String, String> {
-    source::is_id(text).then(|| text.to_owned()).ok_or_else(|| "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -".to_owned())
+    source::is_id(text)
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -".to_owned())
 }
 
 /// A reason as the source takes it.
 fn reason(text: &str) -> Result<String, String> {
-    let expected = || format!("expected one line of 1 to {} characters, without spaces around it", source::MAX_REASON);
-    source::is_reason(text).then(|| text.to_owned()).ok_or_else(expected)
+    let expected = || {
+        format!(
+            "expected one line of 1 to {} characters, without spaces around it",
+            source::MAX_REASON
+        )
+    };
+    source::is_reason(text)
+        .then(|| text.to_owned())
+        .ok_or_else(expected)
 }
 
 fn span(text: &str) -> Result<u64, String> {
@@ -151,7 +173,8 @@ fn span(text: &str) -> Result<u64, String> {
 }
 
 impl BanArgs {
-    /// The ban that was asked for, at this time; with the digest of the script that is its patch, where there is one.
+    /// The ban that was asked for, at this time; with the digest of the script that is its patch,
+    /// where there is one.
     pub(super) fn ban(&self, now: Timestamp, script: Option<Digest>) -> Ban {
         let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
         let run = self.patch_run.as_ref().map(shell);

@@ -17,7 +17,8 @@ pub enum ImageError {
     Archive(ArchiveError),
     /// An engine's store cannot be read: of which image.
     Store(String, LineageError),
-    /// No engine here has it: the reference, where it was looked for, and how many stores could not be read.
+    /// No engine here has it: the reference, where it was looked for, and how many stores could not
+    /// be read.
     Nowhere(String, Vec<String>, usize),
     /// It means different layers to different engines: the reference, and what it means where.
     Ambiguous(String, Vec<String>),
@@ -51,15 +52,30 @@ impl fmt::Display for ImageError {
                     ([], _) => f.write_str(": no engine's store can be read here"),
                     (_, 0) => write!(f, " ({})", places.join(", ")),
                     (_, 1) => write!(f, " ({}; one store could not be read)", places.join(", ")),
-                    (_, _) => write!(f, " ({}; {unread} stores could not be read)", places.join(", ")),
+                    (_, _) => write!(
+                        f,
+                        " ({}; {unread} stores could not be read)",
+                        places.join(", ")
+                    ),
                 }
             }
             Self::Ambiguous(image, meanings) => {
-                write!(f, "cannot tell which image {image:?} is, for its layers differ: {}", meanings.join("; "))
+                write!(
+                    f,
+                    "cannot tell which image {image:?} is, for its layers differ: {}",
+                    meanings.join("; ")
+                )
             }
-            Self::Platform(image, wanted, found) => write!(f, "cannot find {image:?} for {wanted}: it is here for {}", found.join(", ")),
+            Self::Platform(image, wanted, found) => write!(
+                f,
+                "cannot find {image:?} for {wanted}: it is here for {}",
+                found.join(", ")
+            ),
             Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
-            Self::NoLayers(image) => write!(f, "cannot hash the layers of {image:?}: only an archive has them at hand"),
+            Self::NoLayers(image) => write!(
+                f,
+                "cannot hash the layers of {image:?}: only an archive has them at hand"
+            ),
         }
     }
 }
@@ -70,7 +86,11 @@ impl std::error::Error for ImageError {
             Self::Input(error) => Some(error),
             Self::Archive(error) => error.source(),
             Self::Store(_, error) => error.source(),
-            Self::Nowhere(..) | Self::Ambiguous(..) | Self::Platform(..) | Self::Word(..) | Self::NoLayers(_) => None,
+            Self::Nowhere(..)
+            | Self::Ambiguous(..)
+            | Self::Platform(..)
+            | Self::Word(..)
+            | Self::NoLayers(_) => None,
         }
     }
 }

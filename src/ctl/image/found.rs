@@ -1,6 +1,7 @@
 //! What is found where an author names an image?
 //!
-//! Plain data: an image of one platform, with every digest that is known of it, and how sure it is. Names are others' text.
+//! Plain data: an image of one platform, with every digest that is known of it, and how sure it is.
+//! Names are others' text.
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{Digest, ImageId};
@@ -83,10 +84,18 @@ pub struct Images {
 impl FoundImage {
     /// Takes over what is new in the same image found elsewhere.
     pub(super) fn learn(&mut self, image: Self) {
-        let new: Vec<_> = image.places.into_iter().filter(|place| !self.places.contains(place)).collect();
+        let new: Vec<_> = image
+            .places
+            .into_iter()
+            .filter(|place| !self.places.contains(place))
+            .collect();
         self.places.extend(new);
         for (role, digest) in image.manifests {
-            match self.manifests.iter_mut().find(|(_, known)| *known == digest) {
+            match self
+                .manifests
+                .iter_mut()
+                .find(|(_, known)| *known == digest)
+            {
                 None => self.manifests.push((role, digest)),
                 Some((known, _)) if *known == Role::Either => *known = role,
                 Some(_) => {}

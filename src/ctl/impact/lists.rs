@@ -1,9 +1,10 @@
 //! What do a draft and the list in force say of all that is on a node?
 //!
-//! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out: for each, both judgements, by the one evaluator and
-//! in `enforce` mode. Each list is asked once for every digest together. What it speaks of is then asked for alone, as a start asks: the start is refused
-//! where the list says more of a container than it may read. Each piece of either list is hashed before it is believed; whether the draft is signed
-//! is not asked here.
+//! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out:
+//! for each, both judgements, by the one evaluator and in `enforce` mode. Each list is asked once
+//! for every digest together. What it speaks of is then asked for alone, as a start asks: the start
+//! is refused where the list says more of a container than it may read. Each piece of either list
+//! is hashed before it is believed; whether the draft is signed is not asked here.
 
 use std::fs::File;
 
@@ -43,7 +44,8 @@ impl<'a> Lists<'a> {
     /// Asks both lists about all `subjects`.
     ///
     /// # Errors
-    /// [`ListError`] when the draft cannot be read. A list in force that is missing or broken is an answer.
+    /// [`ListError`] when the draft cannot be read. A list in force that is missing or broken is an
+    /// answer.
     pub fn ask<'s>(
         draft: &'a Reader<'a, File>,
         head: &'a Head,
@@ -52,12 +54,20 @@ impl<'a> Lists<'a> {
         subjects: impl Iterator<Item = &'s Subject>,
         now: Timestamp,
     ) -> Result<Self, ListError> {
-        let mut queries: Vec<Query> = subjects.filter_map(|subject| subject.origin.as_ref().ok()).flat_map(verdict::queries).collect();
+        let mut queries: Vec<Query> = subjects
+            .filter_map(|subject| subject.origin.as_ref().ok())
+            .flat_map(verdict::queries)
+            .collect();
         queries.sort_unstable();
         queries.dedup();
-        let settings = Settings { mode: Mode::Enforce, ..settings.cloned().unwrap_or_else(Settings::unset) };
+        let settings = Settings {
+            mode: Mode::Enforce,
+            ..settings.cloned().unwrap_or_else(Settings::unset)
+        };
         let rules = settings.rules();
-        let floor = Trust::load(paths, &rules).ok().and_then(|trust| trust.floor);
+        let floor = Trust::load(paths, &rules)
+            .ok()
+            .and_then(|trust| trust.floor);
         let in_force = store::survey(paths, &rules, &queries);
         let in_force_answers = match &in_force {
             Bans::Known(known) => Answers::of(&known.hits),
@@ -77,7 +87,17 @@ impl<'a> Lists<'a> {
             bad_signatures: 0,
         };
         let draft_answers = Answers::of(&known.hits);
-        Ok(Self { paths, settings, now, file: draft, head, draft: known, in_force, draft_answers, in_force_answers })
+        Ok(Self {
+            paths,
+            settings,
+            now,
+            file: draft,
+            head,
+            draft: known,
+            in_force,
+            draft_answers,
+            in_force_answers,
+        })
     }
 
     /// The list in force, as it answered to everything.
@@ -89,10 +109,21 @@ impl<'a> Lists<'a> {
     /// What the draft says of one subject, and what the list in force does.
     #[must_use]
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
-        let queries = subject.origin.as_ref().map(verdict::queries).unwrap_or_default();
+        let queries = subject
+            .origin
+            .as_ref()
+            .map(verdict::queries)
+            .unwrap_or_default();
         let bans = self.by_draft(&queries);
         let judgement = self.verdict(subject, &bans);
-        (Judged { bans, judgement, labels: SourceLabels::default() }, self.by_list_in_force(subject, &queries))
+        (
+            Judged {
+                bans,
+                judgement,
+                labels: SourceLabels::default(),
+            },
+            self.by_list_in_force(subject, &queries),
+        )
     }
 
     /// What the draft would answer to a start that asks for these.
@@ -101,17 +132,25 @@ impl<'a> Lists<'a> {
         if known.hits.is_empty() {
             return Bans::Known(known);
         }
-        store::hits(self.file, self.head, queries, Reading::Start).map_or_else(Bans::Missing, |hits| Bans::Known(Known { hits, ..known }))
+        store::hits(self.file, self.head, queries, Reading::Start)
+            .map_or_else(Bans::Missing, |hits| Bans::Known(Known { hits, ..known }))
     }
 
     fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {
         let known = match &self.in_force {
             Bans::Known(known) => self.in_force_answers.to(queries, known),
-            // Something is banned and its record cannot be read. That says nothing of anything else.
-            Bans::Missing(ListError::Unread(..)) => return self.verdict(subject, &self.at_start(queries)),
+            // Something is banned and its record cannot be read. That says nothing of anything
+            // else.
+            Bans::Missing(ListError::Unread(..)) => {
+                return self.verdict(subject, &self.at_start(queries));
+            }
             missing @ Bans::Missing(_) => return self.verdict(subject, missing),
         };
-        let bans = if known.hits.is_empty() { Bans::Known(known) } else { self.at_start(queries) };
+        let bans = if known.hits.is_empty() {
+            Bans::Known(known)
+        } else {
+            self.at_start(queries)
+        };
         self.verdict(subject, &bans)
     }
 
@@ -124,15 +163,32 @@ impl<'a> Lists<'a> {
     #[must_use]
     pub fn surveyed(&self, subject: Subject) -> Surveyed {
         let (draft, in_force) = self.judge(&subject);
-        Surveyed { subject, draft, in_force, is_pause: false, is_trusted: true, is_unaccounted: false }
+        Surveyed {
+            subject,
+            draft,
+            in_force,
+            is_pause: false,
+            is_trusted: true,
+            is_unaccounted: false,
+        }
     }
 
     fn verdict(&self, subject: &Subject, bans: &Bans) -> Judgement {
         let (container, name) = match &subject.kind {
-            Kind::Container { id, names, .. } => (id.as_str(), names.first().map(|name| name.trim_start_matches('/'))),
-            Kind::Image => {
-                (subject.origin.as_ref().ok().and_then(Origin::facts).and_then(|facts| facts.name.as_deref()).unwrap_or("an image"), None)
-            }
+            Kind::Container { id, names, .. } => (
+                id.as_str(),
+                names.first().map(|name| name.trim_start_matches('/')),
+            ),
+            Kind::Image => (
+                subject
+                    .origin
+                    .as_ref()
+                    .ok()
+                    .and_then(Origin::facts)
+                    .and_then(|facts| facts.name.as_deref())
+                    .unwrap_or("an image"),
+                None,
+            ),
         };
         verdict::judge(&Case {
             container,

@@ -1,7 +1,9 @@
 //! Should a list be kept out of a node for what it would do to the containers there?
 //!
-//! In: a survey, the node's limit, and whether the list's signers know what it does. Out: nothing, or why not. Pure. One container may always be refused:
-//! a ban that hits a single container is what lists are for. A pause container may not, whoever acknowledges it: no pod of the node would start.
+//! In: a survey, the node's limit, and whether the list's signers know what it does. Out: nothing,
+//! or why not. Pure. One container may always be refused: a ban that hits a single container is
+//! what lists are for. A pause container may not, whoever acknowledges it: no pod of the node would
+//! start.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -48,14 +50,25 @@ impl ImpactError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let preview = |list: &PathBuf| format!("embargoctl list preview {}", line::name(&list.to_string_lossy()));
+        let preview = |list: &PathBuf| {
+            format!(
+                "embargoctl list preview {}",
+                line::name(&list.to_string_lossy())
+            )
+        };
         match self {
             Self::Share { list, .. } => {
                 let acknowledge = "build it with --acknowledge-impact and have as many keys sign it as lift a ban";
-                format!("{} shows them; if it is meant, {acknowledge}, or raise max_impact", preview(list))
+                format!(
+                    "{} shows them; if it is meant, {acknowledge}, or raise max_impact",
+                    preview(list)
+                )
             }
             Self::Pause { list, .. } => {
-                format!("{} shows it; take that image out of the ban, or change the engine's pause image", preview(list))
+                format!(
+                    "{} shows it; take that image out of the ban, or change the engine's pause image",
+                    preview(list)
+                )
             }
         }
     }
@@ -64,21 +77,42 @@ impl ImpactError {
 impl fmt::Display for ImpactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share { list, refused, later, running, limit, called } => {
+            Self::Share {
+                list,
+                refused,
+                later,
+                running,
+                limit,
+                called,
+            } => {
                 let on_a_later_day = on_a_later_day(*later);
                 write!(
                     f,
                     "cannot install {list:?}: {refused} of the {running} running containers would not start again{on_a_later_day} ("
                 )?;
-                f.write_str(&called.iter().map(|called| line::name(called)).collect::<Vec<_>>().join(", "))?;
+                f.write_str(
+                    &called
+                        .iter()
+                        .map(|called| line::name(called))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                )?;
                 let more = refused.saturating_sub(called.len());
                 if more > 0 {
                     write!(f, " and {more} more")?;
                 }
                 write!(f, "), which is more than max_impact = \"{limit}%\"")
             }
-            Self::Pause { list, called, because } => {
-                write!(f, "cannot install {list:?}: no pod could start: the pause container {} {because}", line::name(called))
+            Self::Pause {
+                list,
+                called,
+                because,
+            } => {
+                write!(
+                    f,
+                    "cannot install {list:?}: no pod could start: the pause container {} {because}",
+                    line::name(called)
+                )
             }
         }
     }
@@ -87,14 +121,22 @@ impl fmt::Display for ImpactError {
 impl std::error::Error for ImpactError {}
 
 impl Survey {
-    /// Why the draft should not be installed: a pause container that it newly refuses, or more than `limit` percent of the running containers, unless its
-    /// signers have acknowledged it: `acknowledged` is what they say, where enough of them signed it. A ban that takes effect on a later day counts like
-    /// one of today: nobody is asked again on that day.
+    /// Why the draft should not be installed: a pause container that it newly refuses, or more than
+    /// `limit` percent of the running containers, unless its signers have acknowledged it:
+    /// `acknowledged` is what they say, where enough of them signed it. A ban that takes effect on
+    /// a later day counts like one of today: nobody is asked again on that day.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
-        if let Some(pause) = self.counted().find(|one| one.is_pause && one.is_to_be_refused()) {
-            return Some(ImpactError::Pause { list, called: called(pause), because: because(pause) });
+        if let Some(pause) = self
+            .counted()
+            .find(|one| one.is_pause && one.is_to_be_refused())
+        {
+            return Some(ImpactError::Pause {
+                list,
+                called: called(pause),
+                because: because(pause),
+            });
         }
         let newly: Vec<_> = self.newly_refused().collect();
         let (refused, running) = (newly.len(), self.counted().count());
@@ -114,16 +156,22 @@ impl Survey {
 
     /// The containers that count: those of which no user has the say.
     pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
-        self.running.iter().filter(|one| one.is_trusted && !one.is_unaccounted)
+        self.running
+            .iter()
+            .filter(|one| one.is_trusted && !one.is_unaccounted)
     }
 
     /// How many run of which it cannot be told what they are made of, counted or not.
     #[must_use]
     pub fn unknown(&self) -> usize {
-        self.running.iter().filter(|one| one.is_trusted && (one.is_unaccounted || !one.is_known())).count()
+        self.running
+            .iter()
+            .filter(|one| one.is_trusted && (one.is_unaccounted || !one.is_known()))
+            .count()
     }
 
-    /// Those of them that the draft would refuse, today or on a later day, and the list in force does not, or later.
+    /// Those of them that the draft would refuse, today or on a later day, and the list in force
+    /// does not, or later.
     pub fn newly_refused(&self) -> impl Iterator<Item = &Surveyed> {
         self.counted().filter(|one| one.is_to_be_refused())
     }
@@ -131,21 +179,32 @@ impl Survey {
     /// How many of the newly refused still start today.
     #[must_use]
     pub fn later(&self) -> usize {
-        self.newly_refused().filter(|one| !one.is_newly_refused()).count()
+        self.newly_refused()
+            .filter(|one| !one.is_newly_refused())
+            .count()
     }
 }
 
-/// How many of those just counted are refused only once a ban takes effect or an exception ends; empty for none.
+/// How many of those just counted are refused only once a ban takes effect or an exception ends;
+/// empty for none.
 #[must_use]
 pub fn on_a_later_day(later: usize) -> String {
-    if later == 0 { String::new() } else { format!(", {later} of them from a later day on") }
+    if later == 0 {
+        String::new()
+    } else {
+        format!(", {later} of them from a later day on")
+    }
 }
 
 /// What people call it; an ID by its first 12 digits.
 fn called(one: &Surveyed) -> String {
     let called = one.called().unwrap_or_default();
     let is_id = called.len() == 64 && called.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id { called[..12].to_owned() } else { called.to_owned() }
+    if is_id {
+        called[..12].to_owned()
+    } else {
+        called.to_owned()
+    }
 }
 
 /// Why it is refused.
@@ -155,9 +214,15 @@ fn because(one: &Surveyed) -> String {
     }
     let findings = &one.draft.judgement.findings;
     let origin = one.subject.origin.as_ref().ok();
-    let will = |finding: &&Finding| origin.is_some_and(|origin| finding.refuses_from(origin).is_some());
+    let will =
+        |finding: &&Finding| origin.is_some_and(|origin| finding.refuses_from(origin).is_some());
     let overdue = one.is_refused();
-    let finding =
-        findings.iter().find(|finding| finding.standing.is_in_effect()).or_else(|| findings.iter().find(will).filter(|_| !overdue));
-    finding.map_or_else(|| "would be refused, because the list is overdue".to_owned(), |finding| finding.sentence(origin))
+    let finding = findings
+        .iter()
+        .find(|finding| finding.standing.is_in_effect())
+        .or_else(|| findings.iter().find(will).filter(|_| !overdue));
+    finding.map_or_else(
+        || "would be refused, because the list is overdue".to_owned(),
+        |finding| finding.sentence(origin),
+    )
 }

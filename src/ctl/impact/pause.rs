@@ -1,9 +1,10 @@
 //! Tells which of the running containers hold a pod together.
 //!
-//! A pod's pause container owns the namespaces that the others share: while it is refused, no container of any pod starts, whatever its own image. In:
-//! the running containers. Out: for each, whether it is one. A mark that a user, a pod's author or an image's author can set would let him have any
-//! container taken for one, and so keep a ban of it out of every node; he can even know the IDs of those that run. So each rule rests on what the
-//! engine alone writes:
+//! A pod's pause container owns the namespaces that the others share: while it is refused, no
+//! container of any pod starts, whatever its own image. In: the running containers. Out: for each,
+//! whether it is one. A mark that a user, a pod's author or an image's author can set would let him
+//! have any container taken for one, and so keep a ban of it out of every node; he can even know
+//! the IDs of those that run. So each rule rests on what the engine alone writes:
 //!
 //! | engine | told by | seen with |
 //! |---|---|---|
@@ -12,7 +13,8 @@
 //! | Podman | another container of its pod's cgroup has joined namespaces of its first process | 4.3.1, 5.8.6 |
 //! | Docker, users' engines | never | |
 //!
-//! Not told: the pause container of a pod of Podman's whose containers share no cgroup (`--share-parent=false`) or no namespace.
+//! Not told: the pause container of a pod of Podman's whose containers share no cgroup
+//! (`--share-parent=false`) or no namespace.
 
 use std::path::{Path, PathBuf};
 
@@ -76,7 +78,8 @@ enum Part {
 /// What ties a container of Podman's to the others of its pod.
 struct PodOfPodman {
     place: Place,
-    /// The pod's cgroup, as the bundle names it: Podman makes one for each pod, and puts its containers into it.
+    /// The pod's cgroup, as the bundle names it: Podman makes one for each pod, and puts its
+    /// containers into it.
     cgroup: String,
     /// The processes whose namespaces it has joined.
     joined: Vec<u32>,
@@ -84,7 +87,10 @@ struct PodOfPodman {
 
 /// For each of `running`, whether it is a pod's pause container.
 pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
-    let members: Vec<_> = running.iter().map(|container| Member::of(container)).collect();
+    let members: Vec<_> = running
+        .iter()
+        .map(|container| Member::of(container))
+        .collect();
     let is_pause = |member: &Member| match &member.part {
         Part::Pause => true,
         Part::OfPodman(pod) => members.iter().any(|other| other.hangs_on(member.pid, pod)),
@@ -95,14 +101,26 @@ pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
 
 impl Member {
     fn of(container: &RunningContainer) -> Self {
-        let part = if container.is_trusted() { Part::of(container) } else { Part::Other };
-        Self { pid: container.process.pid, part }
+        let part = if container.is_trusted() {
+            Part::of(container)
+        } else {
+            Part::Other
+        };
+        Self {
+            pid: container.process.pid,
+            part,
+        }
     }
 
     /// Whether it is in this pod and has joined namespaces of the pod's process `pid`.
     fn hangs_on(&self, pid: u32, pod: &PodOfPodman) -> bool {
         match &self.part {
-            Part::OfPodman(own) => own.cgroup == pod.cgroup && own.place == pod.place && self.pid != pid && own.joined.contains(&pid),
+            Part::OfPodman(own) => {
+                own.cgroup == pod.cgroup
+                    && own.place == pod.place
+                    && self.pid != pid
+                    && own.joined.contains(&pid)
+            }
             Part::Pause | Part::Other => false,
         }
     }
@@ -112,22 +130,29 @@ impl Part {
     fn of(container: &RunningContainer) -> Self {
         let place = engine::place_of(&container.bundle, &container.id);
         match &place {
-            Place::Task { namespace, .. } if namespace == "k8s.io" => Self::of_containerd(container),
+            Place::Task { namespace, .. } if namespace == "k8s.io" => {
+                Self::of_containerd(container)
+            }
             Place::Storage { store, driver } => {
                 let bundle = container.load_bundle().ok();
                 match bundle.and_then(|bundle| storage::maker(&bundle, store, driver)) {
                     Some(Maker::CriO(InPod::Sandbox)) => Self::Pause,
-                    Some(Maker::Podman) => PodOfPodman::of(container, place).map_or(Self::Other, Self::OfPodman),
+                    Some(Maker::Podman) => {
+                        PodOfPodman::of(container, place).map_or(Self::Other, Self::OfPodman)
+                    }
                     Some(Maker::CriO(InPod::Member)) | None => Self::Other,
                 }
             }
-            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => Self::Other,
+            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => {
+                Self::Other
+            }
         }
     }
 
     fn of_containerd(container: &RunningContainer) -> Self {
         let Marks { kind, sandbox } = spec(container).annotations.unwrap_or_default();
-        let is_own = kind.as_deref() == Some(SANDBOX) && sandbox.as_deref() == Some(container.id.as_str());
+        let is_own =
+            kind.as_deref() == Some(SANDBOX) && sandbox.as_deref() == Some(container.id.as_str());
         if is_own { Self::Pause } else { Self::Other }
     }
 }
@@ -137,23 +162,42 @@ impl PodOfPodman {
     fn of(container: &RunningContainer, place: Place) -> Option<Self> {
         let Linux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
-        let joined = namespaces.unwrap_or_default().iter().filter_map(|namespace| process_of(namespace.path.as_deref()?)).collect();
-        Some(Self { place, cgroup, joined })
+        let joined = namespaces
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|namespace| process_of(namespace.path.as_deref()?))
+            .collect();
+        Some(Self {
+            place,
+            cgroup,
+            joined,
+        })
     }
 }
 
-/// What stands before a container's own part in its cgroup's path, when that names a pod by its ID; seen: `/libpod_parent/<pod>/libpod-<container>`;
-/// from source: `machine-libpod_pod_<pod>.slice:libpod:<container>`.
+/// What stands before a container's own part in its cgroup's path, when that names a pod by its ID;
+/// seen: `/libpod_parent/<pod>/libpod-<container>`; from source:
+/// `machine-libpod_pod_<pod>.slice:libpod:<container>`.
 fn pod_cgroup<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     let parent = path.strip_suffix(id)?;
-    let is_pod_id = |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    parent.split(['/', '_', '.']).any(is_pod_id).then_some(parent)
+    let is_pod_id =
+        |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parent
+        .split(['/', '_', '.'])
+        .any(is_pod_id)
+        .then_some(parent)
 }
 
 /// The process whose namespace has this path, `/proc/<process>/ns/<kind>`.
 fn process_of(path: &Path) -> Option<u32> {
-    let (process, kind) = path.strip_prefix("/proc").ok()?.to_str()?.split_once("/ns/")?;
-    (!kind.contains('/')).then(|| process.parse().ok()).flatten()
+    let (process, kind) = path
+        .strip_prefix("/proc")
+        .ok()?
+        .to_str()?
+        .split_once("/ns/")?;
+    (!kind.contains('/'))
+        .then(|| process.parse().ok())
+        .flatten()
 }
 
 /// What is read of a bundle's spec; nothing of one that cannot be read.

@@ -1,4 +1,5 @@
-//! The guard's arithmetic, the pause container that nothing overrides, and a survey of a node below a folder.
+//! The guard's arithmetic, the pause container that nothing overrides, and a survey of a node below
+//! a folder.
 
 use std::fs;
 use std::io::Write;
@@ -30,7 +31,11 @@ enum Said {
 
 fn origin() -> Origin {
     let chain = Chain::from_diff_ids(vec![DiffId(digest(1))]).unwrap();
-    Origin::Image(ImageLineage { chain, facts: ImageFacts::default(), evidence: Evidence::Mount })
+    Origin::Image(ImageLineage {
+        chain,
+        facts: ImageFacts::default(),
+        evidence: Evidence::Mount,
+    })
 }
 
 fn bans(said: Said) -> Bans {
@@ -47,8 +52,18 @@ fn bans(said: Said) -> Bans {
         cure: Vec::new(),
         patch: None,
     };
-    let hit = Hit { digest: digest(1), kind: MatchKind::Base, name: Some("base:1".to_owned()), platform: None, ban: Arc::new(ban) };
-    let expires = if said == Said::Overdue { Timestamp::from_seconds(1) } else { ISSUED.plus(86_400) };
+    let hit = Hit {
+        digest: digest(1),
+        kind: MatchKind::Base,
+        name: Some("base:1".to_owned()),
+        platform: None,
+        ban: Arc::new(ban),
+    };
+    let expires = if said == Said::Overdue {
+        Timestamp::from_seconds(1)
+    } else {
+        ISSUED.plus(86_400)
+    };
     match said {
         Said::Missing => Bans::Missing(ListError::NoHead("/var/lib/embargo/banlist.lst".into())),
         Said::Nothing | Said::Ban | Said::Overdue => Bans::Known(Answer {
@@ -59,7 +74,11 @@ fn bans(said: Said) -> Bans {
             expires,
             floor_issued: None,
             image_digests: 0,
-            hits: if said == Said::Ban { vec![hit] } else { Vec::new() },
+            hits: if said == Said::Ban {
+                vec![hit]
+            } else {
+                Vec::new()
+            },
             slot: Slot::Current,
             fault: None,
             bad_signatures: 0,
@@ -68,7 +87,8 @@ fn bans(said: Said) -> Bans {
 }
 
 fn judgement(said: Said, origin: Result<&Origin, &lineage::LineageError>) -> Judgement {
-    let settings = crate::settings::parse("on_overdue_list = 'refuse'\n", Path::new("config.toml")).unwrap();
+    let settings =
+        crate::settings::parse("on_overdue_list = 'refuse'\n", Path::new("config.toml")).unwrap();
     let (bans, now) = (bans(said), ISSUED.plus(3_600));
     verdict::judge(&Case {
         container: "c",
@@ -85,15 +105,27 @@ fn judgement(said: Said, origin: Result<&Origin, &lineage::LineageError>) -> Jud
 
 fn container(name: &str, draft: Said, in_force: Said) -> Surveyed {
     let kind = Kind::Container {
-        id: ContainerId::parse(&format!("{name:0>64}").replace(|letter: char| !letter.is_ascii_hexdigit(), "0")).unwrap(),
+        id: ContainerId::parse(
+            &format!("{name:0>64}").replace(|letter: char| !letter.is_ascii_hexdigit(), "0"),
+        )
+        .unwrap(),
         names: vec![format!("/{name}")],
         asked: None,
         runs: true,
     };
-    let subject = Subject { kind, engine: Engine::Docker, place: "/var/lib/docker".into(), origin: Ok(origin()) };
+    let subject = Subject {
+        kind,
+        engine: Engine::Docker,
+        place: "/var/lib/docker".into(),
+        origin: Ok(origin()),
+    };
     let origin = origin();
     Surveyed {
-        draft: Judged { bans: bans(draft), judgement: judgement(draft, Ok(&origin)), labels: SourceLabels::default() },
+        draft: Judged {
+            bans: bans(draft),
+            judgement: judgement(draft, Ok(&origin)),
+            labels: SourceLabels::default(),
+        },
         in_force: judgement(in_force, Ok(&origin)),
         subject,
         is_pause: false,
@@ -103,13 +135,27 @@ fn container(name: &str, draft: Said, in_force: Said) -> Surveyed {
 }
 
 fn survey_of(running: Vec<Surveyed>) -> Survey {
-    Survey { draft: "/tmp/draft.lst".into(), running, faults: Vec::new() }
+    Survey {
+        draft: "/tmp/draft.lst".into(),
+        running,
+        faults: Vec::new(),
+    }
 }
 
 /// A node where `refused` of `running` containers would newly be refused.
 fn node(refused: usize, running: usize) -> Survey {
-    let said = |at| if at < refused { Said::Ban } else { Said::Nothing };
-    survey_of((0..running).map(|at| container(&format!("web-{at}"), said(at), Said::Nothing)).collect())
+    let said = |at| {
+        if at < refused {
+            Said::Ban
+        } else {
+            Said::Nothing
+        }
+    };
+    survey_of(
+        (0..running)
+            .map(|at| container(&format!("web-{at}"), said(at), Said::Nothing))
+            .collect(),
+    )
 }
 
 #[test]
@@ -135,8 +181,16 @@ fn more_than_the_share_is_kept_out_and_one_container_may_always_be_refused() {
     ] {
         let survey = node(refused, running);
         let objection = survey.objection(limit, Impact::Guarded);
-        assert_eq!(objection.is_some(), is_kept_out, "{refused} of {running} at {limit}%");
-        assert_eq!(survey.objection(limit, Impact::Acknowledged), None, "{refused} of {running}, acknowledged");
+        assert_eq!(
+            objection.is_some(),
+            is_kept_out,
+            "{refused} of {running} at {limit}%"
+        );
+        assert_eq!(
+            survey.objection(limit, Impact::Acknowledged),
+            None,
+            "{refused} of {running}, acknowledged"
+        );
     }
 }
 
@@ -169,13 +223,19 @@ fn only_what_the_draft_adds_counts() {
         (Said::Overdue, Said::Ban, true, false),
     ] {
         let one = container("web-1", draft, in_force);
-        assert_eq!((one.is_refused(), one.is_newly_refused()), (is_refused, is_new));
+        assert_eq!(
+            (one.is_refused(), one.is_newly_refused()),
+            (is_refused, is_new)
+        );
     }
 }
 
 #[test]
 fn nothing_overrides_a_pause_container() {
-    let pause = |draft| Surveyed { is_pause: true, ..container("pause", draft, Said::Nothing) };
+    let pause = |draft| Surveyed {
+        is_pause: true,
+        ..container("pause", draft, Said::Nothing)
+    };
     let mut survey = node(0, 9);
     survey.running.push(pause(Said::Ban));
     for impact in [Impact::Guarded, Impact::Acknowledged] {
@@ -183,63 +243,123 @@ fn nothing_overrides_a_pause_container() {
         let said = "cannot install \"/tmp/draft.lst\": no pod could start: the pause container pause is base:1, \
                     banned by BAN-2026-0007 (critical) since 2026-11-20";
         assert_eq!(objection.to_string(), said);
-        assert!(objection.hint().starts_with("embargoctl list preview /tmp/draft.lst shows it; "), "{}", objection.hint());
+        assert!(
+            objection
+                .hint()
+                .starts_with("embargoctl list preview /tmp/draft.lst shows it; "),
+            "{}",
+            objection.hint()
+        );
     }
     survey.running.pop();
     survey.running.push(pause(Said::Nothing));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
     // One that the list in force bans already keeps no later list out.
-    survey.running.push(Surveyed { is_pause: true, ..container("pause", Said::Ban, Said::Ban) });
+    survey.running.push(Surveyed {
+        is_pause: true,
+        ..container("pause", Said::Ban, Said::Ban)
+    });
     assert_eq!(survey.objection(0, Impact::Guarded), None);
-    // One that is only refused from another day on does, unless the list in force refuses it as early.
+    // One that is only refused from another day on does, unless the list in force refuses it as
+    // early.
     let day = ISSUED.plus(86_400);
-    let ahead = |at: usize| Finding { standing: Standing::Ahead { days: 1 }, ..at_most(day.plus(at as u64)) };
-    for (draft, in_force, is_kept_out) in [(1, None, true), (1, Some(1), false), (1, Some(2), true), (2, Some(1), false)] {
+    let ahead = |at: usize| Finding {
+        standing: Standing::Ahead { days: 1 },
+        ..at_most(day.plus(at as u64))
+    };
+    for (draft, in_force, is_kept_out) in [
+        (1, None, true),
+        (1, Some(1), false),
+        (1, Some(2), true),
+        (2, Some(1), false),
+    ] {
         let mut one = pause(Said::Nothing);
         one.draft.judgement.findings = vec![ahead(draft)];
         one.in_force.findings = in_force.map(ahead).into_iter().collect();
-        assert_eq!(survey_of(vec![one]).objection(0, Impact::Acknowledged).is_some(), is_kept_out, "{draft} {in_force:?}");
+        assert_eq!(
+            survey_of(vec![one])
+                .objection(0, Impact::Acknowledged)
+                .is_some(),
+            is_kept_out,
+            "{draft} {in_force:?}"
+        );
     }
 }
 
-/// Found in review: the share counted only what a list refuses today. One stolen list key could install a list that refuses everything tomorrow.
+/// Found in review: the share counted only what a list refuses today. One stolen list key could
+/// install a list that refuses everything tomorrow.
 #[test]
 fn a_ban_that_takes_effect_on_a_later_day_counts_in_the_share() {
     let mut survey = node(1, 4);
-    assert_eq!((survey.later(), survey.objection(50, Impact::Guarded)), (0, None));
+    assert_eq!(
+        (survey.later(), survey.objection(50, Impact::Guarded)),
+        (0, None)
+    );
     for one in &mut survey.running[1..3] {
         let finding = at_most(ISSUED.plus(86_400));
-        one.draft.judgement.findings = vec![Finding { standing: Standing::Ahead { days: 1 }, ..finding }];
+        one.draft.judgement.findings = vec![Finding {
+            standing: Standing::Ahead { days: 1 },
+            ..finding
+        }];
     }
     assert_eq!((survey.newly_refused().count(), survey.later()), (3, 2));
     let said = "cannot install \"/tmp/draft.lst\": 3 of the 4 running containers would not start again, 2 of them from a later day on \
                 (web-0, web-1, web-2), which is more than max_impact = \"50%\"";
-    assert_eq!(survey.objection(50, Impact::Guarded).unwrap().to_string(), said);
+    assert_eq!(
+        survey.objection(50, Impact::Guarded).unwrap().to_string(),
+        said
+    );
     assert_eq!(survey.objection(50, Impact::Acknowledged), None);
 }
 
 /// What the draft finds in a container whose ban takes effect then.
 fn at_most(effective: Timestamp) -> Finding {
     let finding = judgement(Said::Ban, Ok(&origin())).findings.remove(0);
-    let ban = Ban { effective, ..Ban::clone(&finding.hit.ban) };
-    Finding { hit: Hit { ban: ban.into(), ..finding.hit }, ..finding }
+    let ban = Ban {
+        effective,
+        ..Ban::clone(&finding.hit.ban)
+    };
+    Finding {
+        hit: Hit {
+            ban: ban.into(),
+            ..finding.hit
+        },
+        ..finding
+    }
 }
 
 #[test]
 fn what_a_user_says_counts_for_nothing() {
-    let made_up = |name: &str, is_pause| Surveyed { is_trusted: false, is_pause, ..container(name, Said::Ban, Said::Nothing) };
+    let made_up = |name: &str, is_pause| Surveyed {
+        is_trusted: false,
+        is_pause,
+        ..container(name, Said::Ban, Said::Nothing)
+    };
     let mut survey = node(1, 3);
-    survey.running.extend((0..100).map(|at| made_up(&format!("made-up-{at}"), at == 0)));
-    assert_eq!((survey.counted().count(), survey.newly_refused().count()), (3, 1));
+    survey
+        .running
+        .extend((0..100).map(|at| made_up(&format!("made-up-{at}"), at == 0)));
+    assert_eq!(
+        (survey.counted().count(), survey.newly_refused().count()),
+        (3, 1)
+    );
     assert_eq!(survey.objection(0, Impact::Guarded), None);
 }
 
 #[test]
 fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
-    let inner = |name: &str| Surveyed { is_unaccounted: true, ..container(name, Said::Nothing, Said::Nothing) };
+    let inner = |name: &str| Surveyed {
+        is_unaccounted: true,
+        ..container(name, Said::Nothing, Said::Nothing)
+    };
     let mut survey = node(2, 3);
-    survey.running.extend((0..100).map(|at| inner(&format!("inner-{at}"))));
-    survey.running.push(Surveyed { is_trusted: false, ..inner("a user's") });
+    survey
+        .running
+        .extend((0..100).map(|at| inner(&format!("inner-{at}"))));
+    survey.running.push(Surveyed {
+        is_trusted: false,
+        ..inner("a user's")
+    });
     assert_eq!((survey.counted().count(), survey.unknown()), (3, 100));
     assert!(survey.objection(50, Impact::Guarded).is_some());
 }
@@ -252,16 +372,31 @@ fn what_cannot_be_understood_runs_and_stops_nothing() {
     unknown.in_force = judgement(Said::Nothing, Err(&fault));
     unknown.subject.origin = Err(fault);
     assert!(!unknown.is_refused() && !unknown.is_known());
-    assert_eq!(unknown.message().unwrap(), "cannot tell the lineage in time");
+    assert_eq!(
+        unknown.message().unwrap(),
+        "cannot tell the lineage in time"
+    );
     let mut survey = node(2, 3);
     survey.running.push(unknown);
-    assert_eq!((survey.counted().count(), survey.objection(50, Impact::Guarded)), (4, None));
+    assert_eq!(
+        (
+            survey.counted().count(),
+            survey.objection(50, Impact::Guarded)
+        ),
+        (4, None)
+    );
 }
 
 /// A folder with runc's state of this very process, as a container whose bundle names no engine.
 fn put(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap().write_all(bytes).unwrap();
+    fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all(bytes)
+        .unwrap();
 }
 
 #[test]
@@ -269,47 +404,92 @@ fn a_survey_finds_the_living_below_the_nodes_own_root_and_never_stops() {
     let root = tempfile::tempdir().unwrap();
     let node = |path: &str| root.path().join(path);
     let state = |id: &str, pid: u32| {
-        format!(r#"{{"id":"{id}","init_process_pid":{pid},"config":{{"labels":["bundle={}"]}}}}"#, node(id).to_string_lossy())
+        format!(
+            r#"{{"id":"{id}","init_process_pid":{pid},"config":{{"labels":["bundle={}"]}}}}"#,
+            node(id).to_string_lossy()
+        )
     };
-    put(&node("run/runc/odd/state.json"), state("odd", std::process::id()).as_bytes());
-    put(&node("run/runc/gone/state.json"), state("gone", 0).as_bytes());
+    put(
+        &node("run/runc/odd/state.json"),
+        state("odd", std::process::id()).as_bytes(),
+    );
+    put(
+        &node("run/runc/gone/state.json"),
+        state("gone", 0).as_bytes(),
+    );
     put(&node("run/runc/torn/state.json"), b"{");
     put(&node("odd/config.json"), br#"{"root":{"path":"rootfs"}}"#);
     let bytes = list(&source(&[("base", digest(1))]), &terms(413), &[]);
     put(&node("draft.lst"), &bytes);
     let claim = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap();
     let file = File::open(node("draft.lst")).unwrap();
-    let draft = Reader { path: &node("draft.lst"), bytes: &file };
-    let survey = survey(&draft, &claim.head, &Paths::below(root.path()), None, ISSUED).unwrap();
+    let draft = Reader {
+        path: &node("draft.lst"),
+        bytes: &file,
+    };
+    let survey = survey(
+        &draft,
+        &claim.head,
+        &Paths::below(root.path()),
+        None,
+        ISSUED,
+    )
+    .unwrap();
     let called: Vec<_> = survey.running.iter().filter_map(Surveyed::called).collect();
-    assert_eq!((called, survey.running[0].is_known(), survey.counted().count()), (vec!["odd"], false, 1));
+    assert_eq!(
+        (
+            called,
+            survey.running[0].is_known(),
+            survey.counted().count()
+        ),
+        (vec!["odd"], false, 1)
+    );
     assert_eq!(survey.faults.len(), 1, "{:?}", survey.faults);
     assert_eq!(survey.objection(0, Impact::Guarded), None);
 }
 
-/// A list of three times so many small bans: of the base below `chain`, of its lowest layer, and of the whole stack.
+/// A list of three times so many small bans: of the base below `chain`, of its lowest layer, and of
+/// the whole stack.
 fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8> {
     let [lowest, top] = [0, 1].map(|at| chain.chain_ids()[at].0);
-    let places = [("base", lowest), ("base", top), ("layer", chain.diff_ids()[1].0)];
+    let places = [
+        ("base", lowest),
+        ("base", top),
+        ("layer", chain.diff_ids()[1].0),
+    ];
     let ban = |number: usize| {
         let (kind, digest) = places[number % 3];
-        let head = format!("[[ban]]\nid = \"BAN-{number}\"\nreason = \"a\"\nseverity = \"low\"\n{terms_of_a_ban}\n");
+        let head = format!(
+            "[[ban]]\nid = \"BAN-{number}\"\nreason = \"a\"\nseverity = \"low\"\n{terms_of_a_ban}\n"
+        );
         format!("{head}[[ban.match]]\n{kind} = \"{digest}\"\n")
     };
-    list(&parse(&(0..3 * each).map(ban).collect::<String>()), &terms(413), &[1])
+    list(
+        &parse(&(0..3 * each).map(ban).collect::<String>()),
+        &terms(413),
+        &[1],
+    )
 }
 
-/// Found in review: the guard read all that a draft says, a start no more than its bounds. A thief of one list key could stop every container of a base
-/// with bans that refuse nothing.
+/// Found in review: the guard read all that a draft says, a start no more than its bounds. A thief
+/// of one list key could stop every container of a base with bans that refuse nothing.
 #[test]
 fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
     let chain = Chain::from_diff_ids([1, 2].map(|number| DiffId(digest(number))).to_vec()).unwrap();
-    let made_of = || Origin::Image(ImageLineage { chain: chain.clone(), facts: ImageFacts::default(), evidence: Evidence::Mount });
+    let made_of = || {
+        Origin::Image(ImageLineage {
+            chain: chain.clone(),
+            facts: ImageFacts::default(),
+            evidence: Evidence::Mount,
+        })
+    };
     let settings = crate::settings::parse("#\n", Path::new("config.toml")).unwrap();
     let now = ISSUED.plus(3_600);
-    for terms_of_a_ban in
-        ["effective = 2026-11-20\naction = \"warn\"", "effective = 2026-11-01\nlapses = 2026-11-02", "effective = 2027-11-20"]
-    {
+    for terms_of_a_ban in [
+        "effective = 2026-11-20\naction = \"warn\"",
+        "effective = 2026-11-01\nlapses = 2026-11-02",
+        "effective = 2027-11-20",
+    ] {
         // 126 bans are the last that fit, and 64 the most that a list may say of one digest.
         for (each, is_refused) in [(1, false), (42, false), (43, true), (64, true)] {
             let root = tempfile::tempdir().unwrap();
@@ -318,26 +498,60 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
             put(&paths.keyset, keyset(&[1], 1).text().as_bytes());
             put(&root.path().join("draft.lst"), &bytes);
             let file = File::open(root.path().join("draft.lst")).unwrap();
-            let (path, head) = (root.path().join("draft.lst"), Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap().head);
-            let draft = Reader { path: &path, bytes: &file };
-            let subject = |name: &str| Subject { origin: Ok(made_of()), ..container(name, Said::Nothing, Said::Nothing).subject };
+            let (path, head) = (
+                root.path().join("draft.lst"),
+                Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap())
+                    .unwrap()
+                    .head,
+            );
+            let draft = Reader {
+                path: &path,
+                bytes: &file,
+            };
+            let subject = |name: &str| Subject {
+                origin: Ok(made_of()),
+                ..container(name, Said::Nothing, Said::Nothing).subject
+            };
             let subjects = ["web-1", "web-2"].map(subject);
             let judged = || {
-                let lists = Lists::ask(&draft, &head, &paths, Some(&settings), subjects.iter(), now).unwrap();
-                survey_of(["web-1", "web-2"].map(|name| lists.surveyed(subject(name))).into())
+                let lists =
+                    Lists::ask(&draft, &head, &paths, Some(&settings), subjects.iter(), now)
+                        .unwrap();
+                survey_of(
+                    ["web-1", "web-2"]
+                        .map(|name| lists.surveyed(subject(name)))
+                        .into(),
+                )
             };
             let survey = judged();
             let what = format!("{each} of {terms_of_a_ban}");
-            assert_eq!(survey.running.iter().map(Surveyed::is_newly_refused).collect::<Vec<_>>(), [is_refused; 2], "{what}");
+            assert_eq!(
+                survey
+                    .running
+                    .iter()
+                    .map(Surveyed::is_newly_refused)
+                    .collect::<Vec<_>>(),
+                [is_refused; 2],
+                "{what}"
+            );
             let is_ahead = terms_of_a_ban.contains("2027");
-            assert_eq!(survey.objection(99, Impact::Guarded).is_some(), is_refused || is_ahead, "{what}");
+            assert_eq!(
+                survey.objection(99, Impact::Guarded).is_some(),
+                is_refused || is_ahead,
+                "{what}"
+            );
             let mut pause = lone(judged());
             pause.running[0].is_pause = true;
-            let objection = pause.objection(99, Impact::Acknowledged).map(|objection| objection.to_string());
+            let objection = pause
+                .objection(99, Impact::Acknowledged)
+                .map(|objection| objection.to_string());
             assert_eq!(objection.is_some(), is_refused || is_ahead, "{what}");
             if is_refused {
                 let because = objection.unwrap();
-                assert!(because.ends_with("it says more of one container than its start may read"), "{because}");
+                assert!(
+                    because.ends_with("it says more of one container than its start may read"),
+                    "{because}"
+                );
             }
             // The same list in force, asked by the gate.
             put(&paths.list, &bytes);
@@ -355,12 +569,33 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                 now,
             });
             let draft = &survey.running[0].draft.judgement;
-            assert_eq!((refused_by_list(&gate), &gate.findings), (refused_by_list(draft), &draft.findings), "{what}");
-            assert_eq!(refused_by_list(&gate), is_refused.then_some(Grounds::Banned), "{what}");
-            // What the list in force refuses so already, a draft that says the same does not refuse anew.
+            assert_eq!(
+                (refused_by_list(&gate), &gate.findings),
+                (refused_by_list(draft), &draft.findings),
+                "{what}"
+            );
+            assert_eq!(
+                refused_by_list(&gate),
+                is_refused.then_some(Grounds::Banned),
+                "{what}"
+            );
+            // What the list in force refuses so already, a draft that says the same does not refuse
+            // anew.
             let survey = judged();
-            assert_eq!(survey.running.iter().map(Surveyed::is_newly_refused).collect::<Vec<_>>(), [false; 2], "{what}");
-            assert_eq!(refused_by_list(&survey.running[0].in_force), is_refused.then_some(Grounds::Banned), "{what}");
+            assert_eq!(
+                survey
+                    .running
+                    .iter()
+                    .map(Surveyed::is_newly_refused)
+                    .collect::<Vec<_>>(),
+                [false; 2],
+                "{what}"
+            );
+            assert_eq!(
+                refused_by_list(&survey.running[0].in_force),
+                is_refused.then_some(Grounds::Banned),
+                "{what}"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! How does a plan become true, so that a crash at any moment leaves the old list or the new one?
 //!
-//! In: a plan, and the copy of the new list that was checked. Out: the node's files, each replaced whole, in the order of the steps. The copy is brought
-//! to the disk before anything else is touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends it; nothing is tried
-//! twice, a second run begins again with a copy of its own and finds what is done.
+//! In: a plan, and the copy of the new list that was checked. Out: the node's files, each replaced
+//! whole, in the order of the steps. The copy is brought to the disk before anything else is
+//! touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends it;
+//! nothing is tried twice, a second run begins again with a copy of its own and finds what is done.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,7 +16,8 @@ use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
 
-/// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away what killed installations left.
+/// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away
+/// what killed installations left.
 ///
 /// # Errors
 /// Errors in writing.
@@ -25,7 +27,9 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
     }
     let draft = Draft::open(&paths.list, 0o644).map_err(|fault| error::of_disk(fault, size))?;
     let mut staged = staged;
-    let copied = staged.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
+    let copied = staged
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
     copied.map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
     Ok(draft)
 }
@@ -35,24 +39,39 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
 /// # Errors
 /// Errors in writing.
 pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Result<(), CtlError> {
-    draft.file().write_all_at(head, 0).map_err(|fault| WriteError::new(&paths.list, fault).into())
+    draft
+        .file()
+        .write_all_at(head, 0)
+        .map_err(|fault| WriteError::new(&paths.list, fault).into())
 }
 
 /// Carries out the steps of a plan with the copy that was checked.
 ///
 /// # Errors
 /// Errors in writing.
-pub(super) fn carry_out(steps: &[Step], draft: Draft, size: u64, node: &Node<'_>) -> Result<(), CtlError> {
+pub(super) fn carry_out(
+    steps: &[Step],
+    draft: Draft,
+    size: u64,
+    node: &Node<'_>,
+) -> Result<(), CtlError> {
     let paths = node.paths;
     let puts = |wanted: fn(&Step) -> bool| steps.iter().any(wanted);
-    let mut second = puts(|step| matches!(step, Step::Copy(_))).then(|| second(&draft, size, paths)).transpose()?;
+    let mut second = puts(|step| matches!(step, Step::Copy(_)))
+        .then(|| second(&draft, size, paths))
+        .transpose()?;
     if puts(|step| matches!(step, Step::Put(_))) {
-        draft.file().sync_all().map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
+        draft
+            .file()
+            .sync_all()
+            .map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
     }
     let mut draft = Some(draft);
     for step in steps {
         match step {
-            Step::Announce(floor) | Step::Raise(floor) => replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?,
+            Step::Announce(floor) | Step::Raise(floor) => {
+                replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?
+            }
             Step::Copy(_) => second.take().map_or(Ok(()), Draft::replace)?,
             Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
@@ -62,12 +81,17 @@ pub(super) fn carry_out(steps: &[Step], draft: Draft, size: u64, node: &Node<'_>
     Ok(())
 }
 
-/// The second copy, on the disk: bytes of its own, so that whatever befalls one file leaves the other.
+/// The second copy, on the disk: bytes of its own, so that whatever befalls one file leaves the
+/// other.
 fn second(draft: &Draft, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
     let fault = |fault| error::of_disk(WriteError::new(&paths.copy, fault), size);
     let second = Draft::open(&paths.copy, 0o644).map_err(|fault| error::of_disk(fault, size))?;
     let mut from = draft.file();
-    let copied = from.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut from.take(size), &mut second.file()));
-    copied.and_then(|_| second.file().sync_all()).map_err(fault)?;
+    let copied = from
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| io::copy(&mut from.take(size), &mut second.file()));
+    copied
+        .and_then(|_| second.file().sync_all())
+        .map_err(fault)?;
     Ok(second)
 }

@@ -1,6 +1,7 @@
 //! Why was a list not installed, and what can be done about it?
 //!
-//! In: a fault of the list, of the node or of the disk. Out: one line, and a hint where there is something to do. Names in them are others' and quoted.
+//! In: a fault of the list, of the node or of the disk. Out: one line, and a hint where there is
+//! something to do. Names in them are others' and quoted.
 
 use std::error::Error as _;
 use std::fmt;
@@ -21,7 +22,8 @@ use crate::sys::replace::WriteError;
 pub enum InstallError {
     /// It says that it is issued in the future.
     Future(PathBuf, Timestamp),
-    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock is no judge.
+    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock is no
+    /// judge.
     Clock(PathBuf, Timestamp),
     /// It lifts bans, and too few signed it for that.
     Lifts {
@@ -52,18 +54,35 @@ pub enum InstallError {
 impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Future(path, issued) => write!(f, "cannot install {path:?}: it is issued at {issued}, more than a day from now"),
+            Self::Future(path, issued) => write!(
+                f,
+                "cannot install {path:?}: it is issued at {issued}, more than a day from now"
+            ),
             Self::Clock(path, issued) => {
                 write!(
                     f,
                     "cannot install {path:?}: it is issued at {issued}, after the keyset expires, and the clock of this node cannot be trusted"
                 )
             }
-            Self::Lifts { list, lifted, keyset, needed, good } => {
+            Self::Lifts {
+                list,
+                lifted,
+                keyset,
+                needed,
+                good,
+            } => {
                 let (lifted, needed) = (list::diff::named(lifted), amount(*needed, "signature"));
-                write!(f, "cannot install {list:?}: it lifts {lifted}, which takes {needed} of keyset {keyset}; it has {good}")
+                write!(
+                    f,
+                    "cannot install {list:?}: it lifts {lifted}, which takes {needed} of keyset {keyset}; it has {good}"
+                )
             }
-            Self::Uncompared { list, keyset, needed, good } => {
+            Self::Uncompared {
+                list,
+                keyset,
+                needed,
+                good,
+            } => {
                 let needed = amount(*needed, "signature");
                 write!(
                     f,
@@ -85,10 +104,16 @@ impl InstallError {
             Self::Future(..) | Self::Clock(..) => return self.into(),
             Self::Lifts { list, .. } => {
                 let diff = format!("embargoctl list diff {} {}", word(in_force), word(list));
-                format!("{diff} shows what; if it is meant, another key has to sign: {}", list::signing(list))
+                format!(
+                    "{diff} shows what; if it is meant, another key has to sign: {}",
+                    list::signing(list)
+                )
             }
             Self::Uncompared { list, .. } => {
-                format!("install the list that it had last first, or have another key sign: {}", list::signing(list))
+                format!(
+                    "install the list that it had last first, or have another key sign: {}",
+                    list::signing(list)
+                )
             }
         };
         CtlError::with_hint(self, hint)
@@ -98,9 +123,15 @@ impl InstallError {
 /// What is wrong with the trust of the node itself.
 pub(super) fn of_trust(error: ListError) -> CtlError {
     if error.is_absent() {
-        CtlError::with_hint(error, "put the keyset of your list there: embargoctl keyset new")
+        CtlError::with_hint(
+            error,
+            "put the keyset of your list there: embargoctl keyset new",
+        )
     } else if matches!(error, ListError::Floor(..)) {
-        CtlError::with_hint(error, "remove it only if you know which list this node had last")
+        CtlError::with_hint(
+            error,
+            "remove it only if you know which list this node had last",
+        )
     } else if let Some(remedy) = place::remedy_of(&error) {
         CtlError::with_hint(error, remedy)
     } else {
@@ -137,16 +168,25 @@ pub(super) fn of_place(error: ListError) -> CtlError {
     let is_link = |cause: &io::Error| cause.raw_os_error() == Some(libc::ELOOP);
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))
         || matches!(&error, ListError::File(FileError::Io(_, cause)) if is_link(cause));
-    let hint =
-        if is_no_file { "remove it: the list in force is a regular file" } else { "nothing is installed over a list that cannot be read" };
+    let hint = if is_no_file {
+        "remove it: the list in force is a regular file"
+    } else {
+        "nothing is installed over a list that cannot be read"
+    };
     CtlError::with_hint(error, hint)
 }
 
 /// What is wrong with the disk; a new list stands beside the old one until it is whole.
 pub(super) fn of_disk(error: WriteError, size: u64) -> CtlError {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
     if matches!(cause, Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) {
-        let hint = format!("the list needs {} MiB there, beside the one in force, which stays", size.div_ceil(1 << 20));
+        let hint = format!(
+            "the list needs {} MiB there, beside the one in force, which stays",
+            size.div_ceil(1 << 20)
+        );
         return CtlError::with_hint(error, hint);
     }
     error.into()
@@ -158,7 +198,11 @@ const MOST_LISTED: usize = 10;
 /// What would happen to the running containers, the first of them line by line.
 pub(super) fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
     let newly: Vec<_> = survey.newly_refused().collect();
-    let mut lines: Vec<_> = newly.iter().take(MOST_LISTED).filter_map(|one| one.message()).collect();
+    let mut lines: Vec<_> = newly
+        .iter()
+        .take(MOST_LISTED)
+        .filter_map(|one| one.message())
+        .collect();
     let more = newly.len() - newly.len().min(MOST_LISTED);
     lines.extend((more > 0).then(|| format!("and {more} more")));
     let hint = objection.hint();

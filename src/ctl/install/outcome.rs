@@ -18,28 +18,83 @@ use crate::report::line;
 const MOST_LISTED: usize = 20;
 
 /// What was done.
-pub(super) fn installed(found: &Authentic, judged: &Judged, trust: &Trust, node: &Node<'_>) -> Vec<String> {
+pub(super) fn installed(
+    found: &Authentic,
+    judged: &Judged,
+    trust: &Trust,
+    node: &Node<'_>,
+) -> Vec<String> {
     let plan = &judged.plan;
-    let mut lines = vec![title(if plan.puts() { "installed" } else { "already in force:" }, found, plan)];
-    lines.extend(plan.only_copies().then(|| "its second copy was made anew".to_owned()));
-    lines.extend(plan.change.as_ref().filter(|change| change.is_lift()).map(|change| threshold(Some(change), found, plan, trust)));
+    let mut lines = vec![title(
+        if plan.puts() {
+            "installed"
+        } else {
+            "already in force:"
+        },
+        found,
+        plan,
+    )];
+    lines.extend(
+        plan.only_copies()
+            .then(|| "its second copy was made anew".to_owned()),
+    );
+    lines.extend(
+        plan.change
+            .as_ref()
+            .filter(|change| change.is_lift())
+            .map(|change| threshold(Some(change), found, plan, trust)),
+    );
     lines.extend(brought(found, plan, trust));
     // Nothing to say where nothing is hit.
-    let is_remarkable = |survey: &&Survey| survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty();
-    lines.extend(judged.survey.as_ref().filter(is_remarkable).into_iter().flat_map(hit));
+    let is_remarkable = |survey: &&Survey| {
+        survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty()
+    };
+    lines.extend(
+        judged
+            .survey
+            .as_ref()
+            .filter(is_remarkable)
+            .into_iter()
+            .flat_map(hit),
+    );
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
 
 /// What would be done.
-pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &Node<'_>) -> Vec<String> {
+pub(super) fn planned(
+    found: &Authentic,
+    judged: &Judged,
+    trust: &Trust,
+    node: &Node<'_>,
+) -> Vec<String> {
     let plan = &judged.plan;
-    let mut lines = vec![title(if plan.puts() { "would install" } else { "already in force:" }, found, plan)];
+    let mut lines = vec![title(
+        if plan.puts() {
+            "would install"
+        } else {
+            "already in force:"
+        },
+        found,
+        plan,
+    )];
     if let Some(change) = &plan.change {
-        let changes: Vec<_> = change.lifted.iter().chain(&change.added).chain(&change.changed).collect();
-        lines.extend(changes.iter().take(MOST_LISTED).map(|change| diff::headline(change)));
+        let changes: Vec<_> = change
+            .lifted
+            .iter()
+            .chain(&change.added)
+            .chain(&change.changed)
+            .collect();
+        lines.extend(
+            changes
+                .iter()
+                .take(MOST_LISTED)
+                .map(|change| diff::headline(change)),
+        );
         let more = changes.len() - changes.len().min(MOST_LISTED);
-        lines.extend((more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))));
+        lines.extend(
+            (more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))),
+        );
     }
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(brought(found, plan, trust));
@@ -51,18 +106,30 @@ pub(super) fn planned(found: &Authentic, judged: &Judged, trust: &Trust, node: &
 
 fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
     let head = &found.head;
-    let (bans, digests) = (amount(plan.bans.len(), "ban"), amount(head.entries.all, "digest"));
-    format!("{said} version {} for {}: {bans}, {digests}", head.edition.version, line::name(&head.origin))
+    let (bans, digests) = (
+        amount(plan.bans.len(), "ban"),
+        amount(head.entries.all, "digest"),
+    );
+    format!(
+        "{said} version {} for {}: {bans}, {digests}",
+        head.edition.version,
+        line::name(&head.origin)
+    )
 }
 
 fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
     // That it lifts nothing of an older list is no comfort.
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
-    let needed = diff::Needed { keyset: trust.keyset.number, needed: plan.needed, good: found.tally.good };
+    let needed = diff::Needed {
+        keyset: trust.keyset.number,
+        needed: plan.needed,
+        good: found.tally.good,
+    };
     diff::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// The patches and successors that are new or changed. They lift nothing, so one key alone can bring them.
+/// The patches and successors that are new or changed. They lift nothing, so one key alone can
+/// bring them.
 fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
     let (good, wanted) = (found.tally.good, trust.keyset.lift_threshold);
@@ -76,10 +143,17 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
 
 /// What becomes of the running containers, and why that is not all, where some could not be read.
 fn hit(survey: &Survey) -> Vec<String> {
-    let (newly, running, unread) = (survey.newly_refused().count(), survey.counted().count(), survey.faults.len());
+    let (newly, running, unread) = (
+        survey.newly_refused().count(),
+        survey.counted().count(),
+        survey.faults.len(),
+    );
     let unclear = survey.unknown();
     let of_them = on_a_later_day(survey.later());
-    let refused = format!("{newly} of {} would newly be refused at the next start{of_them}", amount(running, "running container"));
+    let refused = format!(
+        "{newly} of {} would newly be refused at the next start{of_them}",
+        amount(running, "running container")
+    );
     let unknown = format!("it cannot be told what {} made of", are(unclear));
     let of_those = match (running, unclear) {
         (0, 0) if unread == 0 => "no containers run".to_owned(),
@@ -88,8 +162,16 @@ fn hit(survey: &Survey) -> Vec<String> {
         (_, 0) => refused,
         (_, _) => format!("{refused}; {unknown}"),
     };
-    let unread = (unread > 0).then(|| format!("cannot tell of all of them: {} could not be read", amount(unread, "place")));
-    let faults = survey.faults.iter().map(|fault| format!("  {}", line::one_line(fault)));
+    let unread = (unread > 0).then(|| {
+        format!(
+            "cannot tell of all of them: {} could not be read",
+            amount(unread, "place")
+        )
+    });
+    let faults = survey
+        .faults
+        .iter()
+        .map(|fault| format!("  {}", line::one_line(fault)));
     [of_those].into_iter().chain(unread).chain(faults).collect()
 }
 
@@ -102,24 +184,51 @@ fn step_words(step: &Step, node: &Node<'_>) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let paths = node.paths;
     match step {
-        Step::Announce(_) => format!("would note in {} that it is about to come", name(&paths.floor)),
-        Step::Copy(edition) => format!("would put a second copy of version {} in {}", edition.version, name(&paths.copy)),
-        Step::Put(edition) => format!("would put version {} in force as {}", edition.version, name(&paths.list)),
-        Step::Raise(floor) => format!("would raise {} to version {}", name(&paths.floor), floor.edition.version),
+        Step::Announce(_) => format!(
+            "would note in {} that it is about to come",
+            name(&paths.floor)
+        ),
+        Step::Copy(edition) => format!(
+            "would put a second copy of version {} in {}",
+            edition.version,
+            name(&paths.copy)
+        ),
+        Step::Put(edition) => format!(
+            "would put version {} in force as {}",
+            edition.version,
+            name(&paths.list)
+        ),
+        Step::Raise(floor) => format!(
+            "would raise {} to version {}",
+            name(&paths.floor),
+            floor.edition.version
+        ),
     }
 }
 
 /// What else is worth knowing.
 fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &Node<'_>) -> Vec<String> {
     let head = &found.head;
-    let told = |which: &str, fault: &Option<ListError>| fault.as_ref().map(|fault| format!("{which} was no good: {}", line::causes(fault)));
-    let mut lines: Vec<_> = told("the list in force", &plan.broken).into_iter().chain(told("its second copy", &plan.broken_copy)).collect();
+    let told = |which: &str, fault: &Option<ListError>| {
+        fault
+            .as_ref()
+            .map(|fault| format!("{which} was no good: {}", line::causes(fault)))
+    };
+    let mut lines: Vec<_> = told("the list in force", &plan.broken)
+        .into_iter()
+        .chain(told("its second copy", &plan.broken_copy))
+        .collect();
     if found.tally.bad > 0 {
         let (good, bad) = (found.tally.good, found.tally.bad);
-        lines.push(format!("beside {good} good signatures {bad} do not verify: embargoctl list verify says which"));
+        lines.push(format!(
+            "beside {good} good signatures {bad} do not verify: embargoctl list verify says which"
+        ));
     }
     if head.expires <= node.now && node.now >= CLOCK_SET {
-        lines.push(format!("it expired at {}: it is enforced all the same, and reported as stale", head.expires));
+        lines.push(format!(
+            "it expired at {}: it is enforced all the same, and reported as stale",
+            head.expires
+        ));
     }
     lines.extend(keyset::renewal(&trust.keyset, node.now));
     lines

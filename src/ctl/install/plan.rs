@@ -1,9 +1,10 @@
 //! What has to be done to bring this list into force here, and may it be done?
 //!
-//! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor. Out: a [`Plan`]: the steps, and what the new list changes.
-//! Every byte of the new list is checked on the way, and it is compared with the list in force, in whichever of its two places that is whole: a list
-//! that lifts a ban takes more signatures than one that adds some, and so does any list where the newest that the node had is not there to compare with.
-//! Nothing is written here.
+//! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor.
+//! Out: a [`Plan`]: the steps, and what the new list changes. Every byte of the new list is checked
+//! on the way, and it is compared with the list in force, in whichever of its two places that is
+//! whole: a list that lifts a ban takes more signatures than one that adds some, and so does any
+//! list where the newest that the node had is not there to compare with. Nothing is written here.
 
 use std::cmp::Reverse;
 use std::fs::File;
@@ -27,9 +28,11 @@ use crate::sys::file::{self, FileError, Guard};
 
 /// What is to be done, and what comes of it.
 pub(super) struct Plan {
-    /// The steps, in their order: after each of them the node has the old list or the new one, whole.
+    /// The steps, in their order: after each of them the node has the old list or the new one,
+    /// whole.
     pub(super) steps: Vec<Step>,
-    /// The head block that the new list gets, where it is in force already and is put there with more signatures.
+    /// The head block that the new list gets, where it is in force already and is put there with
+    /// more signatures.
     pub(super) head: Option<Box<[u8; HEAD_SIZE]>>,
     /// What the new list changes; `None` where there is no list to compare it with.
     pub(super) change: Option<Change>,
@@ -43,20 +46,24 @@ pub(super) struct Plan {
     pub(super) broken_copy: Option<ListError>,
     /// Whether this very list was in force on this node before.
     pub(super) is_known: bool,
-    /// Whether this node had a newer list than the one compared with, if any, so that nobody can tell what the new one lifts.
+    /// Whether this node had a newer list than the one compared with, if any, so that nobody can
+    /// tell what the new one lifts.
     pub(super) is_lost: bool,
 }
 
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The floor names the list that comes next, so that it counts as installed from its first moment in its place on.
+    /// The floor names the list that comes next, so that it counts as installed from its first
+    /// moment in its place on.
     Announce(Floor),
-    /// The new list becomes the second copy. That comes first: while the two differ, the older one answers, and the newer one when that cannot.
+    /// The new list becomes the second copy. That comes first: while the two differ, the older one
+    /// answers, and the newer one when that cannot.
     Copy(Edition),
     /// The new list is put in force.
     Put(Edition),
-    /// The floor rises: only now, because a floor above the only list there is would leave the node without one.
+    /// The floor rises: only now, because a floor above the only list there is would leave the node
+    /// without one.
     Raise(Floor),
 }
 
@@ -68,7 +75,11 @@ impl Plan {
 
     /// The bans that the new list lifts, by ID.
     pub(super) fn lifted(&self) -> Vec<String> {
-        self.change.iter().flat_map(|change| &change.lifted).map(|change| change.ban.id.clone()).collect()
+        self.change
+            .iter()
+            .flat_map(|change| &change.lifted)
+            .map(|change| change.ban.id.clone())
+            .collect()
     }
 
     /// The patches and successors that are new here, or changed, one line each with their ban.
@@ -79,7 +90,9 @@ impl Plan {
             None => self
                 .bans
                 .iter()
-                .flat_map(|Counted { ban, .. }| diff::brought_by(&ban.id, ban.successor.as_deref(), ban.patch.as_ref()))
+                .flat_map(|Counted { ban, .. }| {
+                    diff::brought_by(&ban.id, ban.successor.as_deref(), ban.patch.as_ref())
+                })
                 .collect(),
         }
     }
@@ -100,12 +113,20 @@ struct Own<'a> {
 impl<'a> Own<'a> {
     fn open(path: &'a Path, trust: &Trust) -> Result<Self, ListError> {
         let (file, size) = file::open(path, Guard::NoLink)?;
-        let found = trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold)?;
+        let found = trust.authenticate(
+            &Reader { path, bytes: &file },
+            size,
+            Standing::Current,
+            Enough::Threshold,
+        )?;
         Ok(Self { path, file, found })
     }
 
     fn reader(&self) -> Reader<'_, File> {
-        Reader { path: self.path, bytes: &self.file }
+        Reader {
+            path: self.path,
+            bytes: &self.file,
+        }
     }
 }
 
@@ -125,15 +146,28 @@ pub(super) struct New<'a> {
 impl<'a> New<'a> {
     /// The list that was found authentic.
     pub(super) const fn of(list: &'a Reader<'a, File>, found: &'a Authentic) -> Self {
-        Self { list, head: &found.head, digest: found.digest, good: found.tally.good }
+        Self {
+            list,
+            head: &found.head,
+            digest: found.digest,
+            good: found.tally.good,
+        }
     }
 }
 
-/// The plan for a new list. The bans that it lifts are added to `lifted`, also when it may not lift them.
+/// The plan for a new list. The bans that it lifts are added to `lifted`, also when it may not lift
+/// them.
 ///
 /// # Errors
-/// What is wrong with the new list, and with the place of the list in force when it cannot be looked at; [`InstallError`] when too few keys signed it.
-pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch, lifted: &mut Vec<String>) -> Result<Plan, CtlError> {
+/// What is wrong with the new list, and with the place of the list in force when it cannot be
+/// looked at; [`InstallError`] when too few keys signed it.
+pub(super) fn draw(
+    new: New<'_>,
+    node: &Node<'_>,
+    trust: &Trust,
+    watch: &dyn Watch,
+    lifted: &mut Vec<String>,
+) -> Result<Plan, CtlError> {
     let plan = sketch(new, node, trust, watch)?;
     lifted.extend(plan.lifted());
     enough(new, &plan, trust, lifted).map_err(|error| error.explained(&node.paths.list))?;
@@ -143,33 +177,87 @@ pub(super) fn draw(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Wat
 /// The same, however few keys signed the list.
 ///
 /// # Errors
-/// What is wrong with the new list, and with the place of the list in force when it cannot be looked at.
-pub(super) fn sketch(new: New<'_>, node: &Node<'_>, trust: &Trust, watch: &dyn Watch) -> Result<Plan, CtlError> {
-    let Compared { list, copy, with, change, bans, broken, broken_copy } = compare(new, node, trust, watch)?;
+/// What is wrong with the new list, and with the place of the list in force when it cannot be
+/// looked at.
+pub(super) fn sketch(
+    new: New<'_>,
+    node: &Node<'_>,
+    trust: &Trust,
+    watch: &dyn Watch,
+) -> Result<Plan, CtlError> {
+    let Compared {
+        list,
+        copy,
+        with,
+        change,
+        bans,
+        broken,
+        broken_copy,
+    } = compare(new, node, trust, watch)?;
     let again = Again::of(new, [list.as_ref(), copy.as_ref()], trust).map_err(error::of_list)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
-    let is_lost = !is_known && trust.floor.is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
-    let needed =
-        if is_lost || change.as_ref().is_some_and(Change::is_lift) { trust.keyset.lift_threshold } else { trust.keyset.list_threshold };
+    let is_lost = !is_known
+        && trust
+            .floor
+            .is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
+    let needed = if is_lost || change.as_ref().is_some_and(Change::is_lift) {
+        trust.keyset.lift_threshold
+    } else {
+        trust.keyset.list_threshold
+    };
     // The newer of the two answers.
-    let in_force = [copy.as_ref(), list.as_ref()].into_iter().flatten().max_by_key(|own| own.found.head.edition);
+    let in_force = [copy.as_ref(), list.as_ref()]
+        .into_iter()
+        .flatten()
+        .max_by_key(|own| own.found.head.edition);
     let steps = steps(new, in_force, &again, trust);
-    Ok(Plan { steps, head: again.head, change, bans, needed, broken, broken_copy, is_known, is_lost })
+    Ok(Plan {
+        steps,
+        head: again.head,
+        change,
+        bans,
+        needed,
+        broken,
+        broken_copy,
+        is_known,
+        is_lost,
+    })
 }
 
 /// Whether as many keys signed it as its change takes.
 ///
 /// # Errors
 /// [`InstallError`] when too few did.
-pub(super) fn enough(new: New<'_>, plan: &Plan, trust: &Trust, lifted: &[String]) -> Result<(), InstallError> {
-    let (list, keyset, needed, good) = (new.list.path.to_owned(), trust.keyset.number, plan.needed, new.good);
+pub(super) fn enough(
+    new: New<'_>,
+    plan: &Plan,
+    trust: &Trust,
+    lifted: &[String],
+) -> Result<(), InstallError> {
+    let (list, keyset, needed, good) = (
+        new.list.path.to_owned(),
+        trust.keyset.number,
+        plan.needed,
+        new.good,
+    );
     if good >= needed {
         return Ok(());
     }
     Err(if plan.is_lost {
-        InstallError::Uncompared { list, keyset, needed, good }
+        InstallError::Uncompared {
+            list,
+            keyset,
+            needed,
+            good,
+        }
     } else {
-        InstallError::Lifts { list, lifted: lifted.to_vec(), keyset, needed, good }
+        InstallError::Lifts {
+            list,
+            lifted: lifted.to_vec(),
+            keyset,
+            needed,
+            good,
+        }
     })
 }
 
@@ -182,11 +270,15 @@ struct With {
 
 impl With {
     const fn of(own: &Own<'_>) -> Self {
-        Self { digest: own.found.digest, edition: own.found.head.edition }
+        Self {
+            digest: own.found.digest,
+            edition: own.found.head.edition,
+        }
     }
 
-    /// Whether the node never had a newer one: it is the floor's, or came after it. Whoever can tear the list in force, and has stolen one list key,
-    /// would otherwise lift each ban that the list before did not have yet.
+    /// Whether the node never had a newer one: it is the floor's, or came after it. Whoever can
+    /// tear the list in force, and has stolen one list key, would otherwise lift each ban that the
+    /// list before did not have yet.
     fn is_newest(&self, floor: &Floor) -> bool {
         self.digest == floor.head || self.edition > floor.edition
     }
@@ -206,8 +298,14 @@ struct Compared<'a> {
     broken_copy: Option<ListError>,
 }
 
-/// Checks the new list whole, and compares it with the list in force: with the newer of its two copies, or the other where that one is no good.
-fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) -> Result<Compared<'a>, CtlError> {
+/// Checks the new list whole, and compares it with the list in force: with the newer of its two
+/// copies, or the other where that one is no good.
+fn compare<'a>(
+    new: New<'_>,
+    node: &Node<'a>,
+    trust: &Trust,
+    watch: &dyn Watch,
+) -> Result<Compared<'a>, CtlError> {
     let (mut list, mut broken) = own(&node.paths.list, trust)?;
     let (mut copy, mut broken_copy) = own(&node.paths.copy, trust)?;
     let mut places = [(&mut list, &mut broken), (&mut copy, &mut broken_copy)];
@@ -215,12 +313,17 @@ fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) 
     let (mut with, mut change) = (None, None);
     for (place, fault) in places {
         let Some(own) = place.as_ref() else { continue };
-        // What was compared once is compared with the other copy only to see whether that is whole, where it may stay.
+        // What was compared once is compared with the other copy only to see whether that is whole,
+        // where it may stay.
         if change.is_some() && own.found.digest != new.digest {
             continue;
         }
         not_behind(new, &own.found)?;
-        let told = if change.is_some() { whole_of(own).map(|()| None) } else { against(new, own, node, watch).map(Some) };
+        let told = if change.is_some() {
+            whole_of(own).map(|()| None)
+        } else {
+            against(new, own, node, watch).map(Some)
+        };
         match told {
             Ok(None) => {}
             Ok(Some(found)) => (with, change) = (Some(With::of(own)), Some(found)),
@@ -231,17 +334,36 @@ fn compare<'a>(new: New<'_>, node: &Node<'a>, trust: &Trust, watch: &dyn Watch) 
     }
     let bans = match &mut change {
         Some(change) => std::mem::take(&mut change.bans),
-        None => whole(new, watch).and_then(Whole::finish).map_err(error::of_list)?.bans,
+        None => {
+            whole(new, watch)
+                .and_then(Whole::finish)
+                .map_err(error::of_list)?
+                .bans
+        }
     };
-    Ok(Compared { list, copy, with, change, bans, broken, broken_copy })
+    Ok(Compared {
+        list,
+        copy,
+        with,
+        change,
+        bans,
+        broken,
+        broken_copy,
+    })
 }
 
-/// The list in one of the node's places, where its head is authentic; and why it is not. One that is absent is none.
-fn own<'a>(path: &'a Path, trust: &Trust) -> Result<(Option<Own<'a>>, Option<ListError>), CtlError> {
+/// The list in one of the node's places, where its head is authentic; and why it is not. One that
+/// is absent is none.
+fn own<'a>(
+    path: &'a Path,
+    trust: &Trust,
+) -> Result<(Option<Own<'a>>, Option<ListError>), CtlError> {
     match Own::open(path, trust) {
         Ok(own) => Ok((Some(own), None)),
         Err(fault) if fault.is_absent() => Ok((None, None)),
-        Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => Err(error::of_place(fault)),
+        Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => {
+            Err(error::of_place(fault))
+        }
         Err(fault) if fault.is_of_the_system() => Err(error::of_place(fault)),
         Err(fault) => Ok((None, Some(fault))),
     }
@@ -259,7 +381,12 @@ fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
 }
 
 /// What changes from one of the node's lists to the new one.
-fn against(new: New<'_>, own: &Own<'_>, node: &Node<'_>, watch: &dyn Watch) -> Result<Change, ListError> {
+fn against(
+    new: New<'_>,
+    own: &Own<'_>,
+    node: &Node<'_>,
+    watch: &dyn Watch,
+) -> Result<Change, ListError> {
     let reader = own.reader();
     let old = Whole::open(&reader, &own.found.head)?;
     change::compare(old, whole(new, watch)?, change::moment(new.head, node.now))
@@ -269,10 +396,14 @@ fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, List
     Ok(Whole::open(new.list, new.head)?.watched(watch))
 }
 
-/// Refuses a list that is older than the one in force, or another of its edition. The floor may be below the list in force when an installation was cut
-/// short, or when somebody put it there.
+/// Refuses a list that is older than the one in force, or another of its edition. The floor may be
+/// below the list in force when an installation was cut short, or when somebody put it there.
 fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
-    let (edition, floor, path) = (new.head.edition, in_force.head.edition, new.list.path.to_owned());
+    let (edition, floor, path) = (
+        new.head.edition,
+        in_force.head.edition,
+        new.list.path.to_owned(),
+    );
     if edition < floor {
         return Err(error::of_list(ListError::Rollback(path, edition, floor)));
     }
@@ -287,7 +418,8 @@ struct Again {
     /// Whether the files in the two places stay as they are.
     list_stays: bool,
     copy_stays: bool,
-    /// The head block with the signatures of all files of this list, where the new one lacks some of them.
+    /// The head block with the signatures of all files of this list, where the new one lacks some
+    /// of them.
     head: Option<Box<[u8; HEAD_SIZE]>>,
 }
 
@@ -303,13 +435,18 @@ impl Again {
         for own in here.into_iter().rev().flatten() {
             if let Some(both) = united(&store::claim(&own.reader(), size)?, &claim, &trust.keyset) {
                 block = both;
-                claim = Claim::parse(&block).map_err(|fault| ListError::Head(new.list.path.to_owned(), fault))?;
+                claim = Claim::parse(&block)
+                    .map_err(|fault| ListError::Head(new.list.path.to_owned(), fault))?;
             }
         }
         let [list, copy] = here.map(|own| own.map(|own| head_block(&own.reader())).transpose());
         let (list, copy) = (list?, copy?);
         let stays = |found: Option<[u8; HEAD_SIZE]>| found == Some(block);
-        Ok(Self { list_stays: stays(list), copy_stays: stays(copy), head: (block != staged).then(|| Box::new(block)) })
+        Ok(Self {
+            list_stays: stays(list),
+            copy_stays: stays(copy),
+            head: (block != staged).then(|| Box::new(block)),
+        })
     }
 }
 
@@ -320,29 +457,48 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
     let mut steps = Vec::new();
     let mut floor = trust.floor;
     let is_there = again.list_stays && again.copy_stays;
-    let announced = trust.floor.filter(|floor| !is_there && floor.head != digest).map(|floor| announced(floor, new, in_force));
+    let announced = trust
+        .floor
+        .filter(|floor| !is_there && floor.head != digest)
+        .map(|floor| announced(floor, new, in_force));
     if announced.is_some() && announced != floor {
         steps.extend(announced.map(Step::Announce));
         floor = announced;
     }
     steps.extend((!again.copy_stays).then_some(Step::Copy(edition)));
     steps.extend((!again.list_stays).then_some(Step::Put(edition)));
-    // A later keyset leaves behind what stolen keys of the one before may have signed: very high versions, and times far ahead. The time starts again
-    // with the keyset's own, which no list key has the say of.
+    // A later keyset leaves behind what stolen keys of the one before may have signed: very high
+    // versions, and times far ahead. The time starts again with the keyset's own, which no list key
+    // has the say of.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
-    let issued = same_keys.map_or(trust.keyset.issued, |floor| floor.issued).max(head.issued);
-    let raised = Floor { edition, head: digest, issued, next: None };
+    let issued = same_keys
+        .map_or(trust.keyset.issued, |floor| floor.issued)
+        .max(head.issued);
+    let raised = Floor {
+        edition,
+        head: digest,
+        issued,
+        next: None,
+    };
     steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));
     steps
 }
 
-/// The floor while the new list is put in place. Where the list in force is not the floor's, because an installation was cut short or somebody put it
-/// there, the floor is that list's from now on: it must not become one that nobody knows.
+/// The floor while the new list is put in place. Where the list in force is not the floor's,
+/// because an installation was cut short or somebody put it there, the floor is that list's from
+/// now on: it must not become one that nobody knows.
 fn announced(floor: Floor, new: New<'_>, in_force: Option<&Own<'_>>) -> Floor {
     let next = Some(new.digest);
-    let other = in_force.map(|own| &own.found).filter(|found| found.digest != new.digest && found.head.edition > floor.edition);
+    let other = in_force
+        .map(|own| &own.found)
+        .filter(|found| found.digest != new.digest && found.head.edition > floor.edition);
     match other {
-        Some(Authentic { head, digest, .. }) => Floor { edition: head.edition, head: *digest, issued: floor.issued.max(head.issued), next },
+        Some(Authentic { head, digest, .. }) => Floor {
+            edition: head.edition,
+            head: *digest,
+            issued: floor.issued.max(head.issued),
+            next,
+        },
         None => Floor { next, ..floor },
     }
 }

@@ -1,8 +1,10 @@
 //! Which signature is in this file?
 //!
-//! In: what a tool wrote that signed the bytes of `list head`: 64 bytes, DER, Base 64 of either in any of its spellings; the JSON of a key service's
-//! command or of cosign; an armored SSH signature; a file of minisign or signify. Hostile, though bounded by whoever read it. Out: the bytes that may
-//! be the signature, for a key of some algorithm. Whether they are, only the key tells.
+//! In: what a tool wrote that signed the bytes of `list head`: 64 bytes, DER, Base 64 of either in
+//! any of its spellings; the JSON of a key service's command or of cosign; an armored SSH
+//! signature; a file of minisign or signify. Hostile, though bounded by whoever read it. Out: the
+//! bytes that may be the signature, for a key of some algorithm. Whether they are, only the key
+//! tells.
 
 use std::fmt;
 
@@ -69,8 +71,12 @@ impl NoSignature {
         match self {
             Self::Embedded => "sign without -e: signify -S -s KEY -m head -x head.sig",
             Self::Envelope => "sign the file itself: cosign sign-blob --key KEY --bundle FILE head",
-            Self::PublicKey => "it belongs to --key; --signature takes what the tool wrote when it signed",
-            Self::Pgp | Self::Cms | Self::Json | Self::Damaged | Self::Empty => "embargo-signing(7) has the commands of each tool",
+            Self::PublicKey => {
+                "it belongs to --key; --signature takes what the tool wrote when it signed"
+            }
+            Self::Pgp | Self::Cms | Self::Json | Self::Damaged | Self::Empty => {
+                "embargo-signing(7) has the commands of each tool"
+            }
         }
     }
 }
@@ -84,7 +90,9 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
         return Ok(Outside::Ssh(bytes.to_vec()));
     }
     // A signature's own bytes are seldom text, but may be.
-    let text = std::str::from_utf8(bytes).map(str::trim).unwrap_or_default();
+    let text = std::str::from_utf8(bytes)
+        .map(str::trim)
+        .unwrap_or_default();
     if text.starts_with("-----BEGIN ") {
         return armored(text);
     }
@@ -94,14 +102,24 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
     if text.starts_with('{') {
         return json(text);
     }
-    let readings: Vec<_> = [Some(bytes.to_vec()), lenient(text)].into_iter().flatten().filter(|bytes| !bytes.is_empty()).collect();
-    if readings.is_empty() { Err(NoSignature::Empty) } else { Ok(Outside::Plain(readings)) }
+    let readings: Vec<_> = [Some(bytes.to_vec()), lenient(text)]
+        .into_iter()
+        .flatten()
+        .filter(|bytes| !bytes.is_empty())
+        .collect();
+    if readings.is_empty() {
+        Err(NoSignature::Empty)
+    } else {
+        Ok(Outside::Plain(readings))
+    }
 }
 
 fn armored(text: &str) -> Result<Outside, NoSignature> {
     const SSH: &str = "SSH SIGNATURE";
     if text.starts_with("-----BEGIN SSH SIGNATURE-----") {
-        return pem::decode(text, SSH).map(Outside::Ssh).ok_or(NoSignature::Damaged);
+        return pem::decode(text, SSH)
+            .map(Outside::Ssh)
+            .ok_or(NoSignature::Damaged);
     }
     Err(if text.starts_with("-----BEGIN PGP") {
         NoSignature::Pgp
@@ -117,35 +135,60 @@ fn armored(text: &str) -> Result<Outside, NoSignature> {
 /// A comment, the signature's line, and for minisign a trusted comment and the signature over it.
 fn commented(text: &str) -> Result<Outside, NoSignature> {
     let mut lines = text.lines().skip(1);
-    let signature = lines.next().and_then(|line| base64::decode(line.trim_end())).ok_or(NoSignature::Damaged)?;
+    let signature = lines
+        .next()
+        .and_then(|line| base64::decode(line.trim_end()))
+        .ok_or(NoSignature::Damaged)?;
     match (signature.len(), lines.next()) {
         (74, None) => Ok(Outside::Minisign(signature)),
-        (74, Some(line)) if line.starts_with("trusted comment:") => Ok(Outside::Minisign(signature)),
+        (74, Some(line)) if line.starts_with("trusted comment:") => {
+            Ok(Outside::Minisign(signature))
+        }
         (74, Some(_)) => Err(NoSignature::Embedded),
         (42, _) => Err(NoSignature::PublicKey),
         _ => Err(NoSignature::Damaged),
     }
 }
 
-/// Where the signature stands in JSON: sigstore's bundle, cosign's older one, `aws kms sign`, `az keyvault key sign`, Azure's and Google's own API.
-const FIELDS: [&str; 6] = ["/messageSignature/signature", "/base64Signature", "/Signature", "/signature", "/value", "/result"];
+/// Where the signature stands in JSON: sigstore's bundle, cosign's older one, `aws kms sign`,
+/// `az keyvault key sign`, Azure's and Google's own API.
+const FIELDS: [&str; 6] = [
+    "/messageSignature/signature",
+    "/base64Signature",
+    "/Signature",
+    "/signature",
+    "/value",
+    "/result",
+];
 
 fn json(text: &str) -> Result<Outside, NoSignature> {
     let value: Value = serde_json::from_str(text).map_err(|_| NoSignature::Damaged)?;
-    if value.get("dsseEnvelope").or_else(|| value.get("payloadType")).is_some() {
+    if value
+        .get("dsseEnvelope")
+        .or_else(|| value.get("payloadType"))
+        .is_some()
+    {
         return Err(NoSignature::Envelope);
     }
-    let encoded = FIELDS.iter().find_map(|field| value.pointer(field)?.as_str()).ok_or(NoSignature::Json)?;
-    lenient(encoded).map(|bytes| Outside::Plain(vec![bytes])).ok_or(NoSignature::Damaged)
+    let encoded = FIELDS
+        .iter()
+        .find_map(|field| value.pointer(field)?.as_str())
+        .ok_or(NoSignature::Json)?;
+    lenient(encoded)
+        .map(|bytes| Outside::Plain(vec![bytes]))
+        .ok_or(NoSignature::Damaged)
 }
 
 /// Base 64 in either alphabet (RFC 4648, sections 4 and 5), with line breaks or not, padded or not.
 fn lenient(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().filter(|digit| !digit.is_ascii_whitespace()).map(|digit| match digit {
-        '-' => '+',
-        '_' => '/',
-        digit => digit,
-    });
+    let digits = text
+        .chars()
+        .filter(|digit| !digit.is_ascii_whitespace())
+        .map(|digit| match digit {
+            '-' => '+',
+            '_' => '/',
+            digit => digit,
+        });
     let mut digits = digits.collect::<String>();
     while !digits.len().is_multiple_of(4) {
         digits.push('=');
@@ -158,20 +201,28 @@ impl Outside {
     #[must_use]
     pub fn of(self, algorithm: Algorithm) -> Vec<Vec<u8>> {
         match (self, algorithm) {
-            (Self::Ssh(bytes), Algorithm::Sshsig) | (Self::Minisign(bytes), Algorithm::Minisign) => vec![bytes],
-            (Self::Plain(readings), algorithm) => readings.into_iter().filter_map(|bytes| plain(bytes, algorithm)).collect(),
+            (Self::Ssh(bytes), Algorithm::Sshsig)
+            | (Self::Minisign(bytes), Algorithm::Minisign) => vec![bytes],
+            (Self::Plain(readings), algorithm) => readings
+                .into_iter()
+                .filter_map(|bytes| plain(bytes, algorithm))
+                .collect(),
             (Self::Ssh(_), Algorithm::Ed25519 | Algorithm::P256 | Algorithm::Minisign)
-            | (Self::Minisign(_), Algorithm::Ed25519 | Algorithm::P256 | Algorithm::Sshsig) => Vec::new(),
+            | (Self::Minisign(_), Algorithm::Ed25519 | Algorithm::P256 | Algorithm::Sshsig) => {
+                Vec::new()
+            }
         }
     }
 }
 
-/// The bytes when they have the form of a signature of `algorithm`. P-256's two numbers without DER (RFC 7518, section 3.4) are put into it.
+/// The bytes when they have the form of a signature of `algorithm`. P-256's two numbers without DER
+/// (RFC 7518, section 3.4) are put into it.
 fn plain(bytes: Vec<u8>, algorithm: Algorithm) -> Option<Vec<u8>> {
     let fits = match algorithm {
         Algorithm::Ed25519 => bytes.len() == 64,
         Algorithm::P256 => match <&[u8; 64]>::try_from(bytes.as_slice()) {
-            // 64 bytes that are DER all the same have two short numbers: nobody meets such a signature.
+            // 64 bytes that are DER all the same have two short numbers: nobody meets such a
+            // signature.
             Ok(numbers) => return Some(der(numbers)),
             Err(_) => bytes.starts_with(&[0x30]) && bytes.len() <= 72,
         },
@@ -190,7 +241,11 @@ fn der(numbers: &[u8; 64]) -> Vec<u8> {
 
 /// DER of a positive number.
 fn integer(number: &[u8]) -> Vec<u8> {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count().min(number.len() - 1);
+    let zeros = number
+        .iter()
+        .take_while(|byte| **byte == 0)
+        .count()
+        .min(number.len() - 1);
     let digits = &number[zeros..];
     let sign: &[u8] = if digits[0] < 0x80 { &[] } else { &[0] };
     [&[0x02, low_byte(sign.len() + digits.len())], sign, digits].concat()

@@ -1,6 +1,7 @@
 //! How is a key read from PEM, and written to it?
 //!
-//! RFC 7468: a label between dashes, Base 64 in lines of 64 characters. In: the text of a key file. Out: DER bytes; what they mean is not checked here.
+//! RFC 7468: a label between dashes, Base 64 in lines of 64 characters. In: the text of a key file.
+//! Out: DER bytes; what they mean is not checked here.
 
 use crate::banlist::base64;
 

@@ -1,8 +1,10 @@
 //! Which public key is in this file?
 //!
-//! In: a file with one public key as the tool that made it writes it: the line of `keygen`; a `SubjectPublicKeyInfo` in PEM, in Base 64 or as it is
-//! (OpenSSL, key services, cosign); the line of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one line that
-//! says what is there instead. The file is bounded, and whose key it is nobody can tell from it: that is for whoever names it in a keyset.
+//! In: a file with one public key as the tool that made it writes it: the line of `keygen`; a
+//! `SubjectPublicKeyInfo` in PEM, in Base 64 or as it is (OpenSSL, key services, cosign); the line
+//! of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one line
+//! that says what is there instead. The file is bounded, and whose key it is nobody can tell from
+//! it: that is for whoever names it in a keyset.
 
 use std::fmt;
 use std::path::Path;
@@ -73,27 +75,42 @@ impl NoKey {
     }
 }
 
-/// Reads a public key. Its name is that in a line of `keygen`, else that of the file without its extension; for a file that has the name that
-/// ssh-keygen gives everybody's (`id_ed25519.pub`) it is the key's comment.
+/// Reads a public key. Its name is that in a line of `keygen`, else that of the file without its
+/// extension; for a file that has the name that ssh-keygen gives everybody's (`id_ed25519.pub`) it
+/// is the key's comment.
 ///
 /// # Errors
 /// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.
 pub(in crate::ctl) fn public_key(path: &Path) -> Result<Key, CtlError> {
     let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
-    if let Some(key) = std::str::from_utf8(&bytes).ok().and_then(|text| Key::parse(text.trim_end())) {
+    if let Some(key) = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| Key::parse(text.trim_end()))
+    {
         return Ok(key);
     }
     match parse(&bytes) {
         Ok((public, comment)) => {
-            let by_comment = comment.filter(|name| note::is_name(name) && file_name(path).starts_with("id_"));
-            Ok(Key { role: Role::List, name: name_of(by_comment, path)?, public })
+            let by_comment =
+                comment.filter(|name| note::is_name(name) && file_name(path).starts_with("id_"));
+            Ok(Key {
+                role: Role::List,
+                name: name_of(by_comment, path)?,
+                public,
+            })
         }
-        Err(fault) => Err(CtlError::with_hint(KeyError::Public(path.to_owned(), fault), fault.hint())),
+        Err(fault) => Err(CtlError::with_hint(
+            KeyError::Public(path.to_owned(), fault),
+            fault.hint(),
+        )),
     }
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The key in a file, and its comment where OpenSSH keeps one.
@@ -101,7 +118,9 @@ fn file_name(path: &Path) -> String {
 /// # Errors
 /// [`NoKey`].
 pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return spki(bytes).map(|key| (key, None)) };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return spki(bytes).map(|key| (key, None));
+    };
     let text = text.trim();
     if text.contains("-----BEGIN ") {
         return from_pem(text).map(|key| (key, None));
@@ -112,13 +131,23 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
     if text.starts_with("untrusted comment:") {
         return minisign(text).map(|key| (key, None));
     }
-    let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let (Some(line), more) = (lines.next(), lines.next()) else { return Err(NoKey::Unknown) };
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (Some(line), more) = (lines.next(), lines.next()) else {
+        return Err(NoKey::Unknown);
+    };
     if line.contains(' ') {
-        return if more.is_some() { Err(NoKey::Several) } else { ssh(line) };
+        return if more.is_some() {
+            Err(NoKey::Several)
+        } else {
+            ssh(line)
+        };
     }
-    // Without a word about what it is: what minisign prints beside its file, and what `aws kms get-public-key` does.
-    let decoded = base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
+    // Without a word about what it is: what minisign prints beside its file, and what
+    // `aws kms get-public-key` does.
+    let decoded =
+        base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
     match PublicKey::new(Algorithm::Minisign, decoded.clone()) {
         Some(key) => Ok((key, None)),
         None => spki(&decoded).map(|key| (key, None)),
@@ -143,7 +172,8 @@ fn from_pem(text: &str) -> Result<PublicKey, NoKey> {
     }
 }
 
-/// The kinds that are told apart in a `SubjectPublicKeyInfo`, by the object identifier of the algorithm or of the curve.
+/// The kinds that are told apart in a `SubjectPublicKeyInfo`, by the object identifier of the
+/// algorithm or of the curve.
 const KINDS: [(&[u8], &str); 8] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01], "an RSA"),
     (&[0x2b, 0x81, 0x04, 0x00, 0x22], "a P-384"),
@@ -151,7 +181,10 @@ const KINDS: [(&[u8], &str); 8] = [
     (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "a secp256k1"),
     (&[0x06, 0x03, 0x2b, 0x65, 0x6e], "an X25519"),
     (&[0x06, 0x03, 0x2b, 0x65, 0x71], "an Ed448"),
-    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03], "an ML-DSA"),
+    (
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03],
+        "an ML-DSA",
+    ),
     (&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01], "a DSA"),
 ];
 
@@ -159,9 +192,20 @@ const KINDS: [(&[u8], &str); 8] = [
 fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
     let other = || {
         let start = der.get(..40).unwrap_or(der);
-        let kind = KINDS.iter().find(|(identifier, _)| start.windows(identifier.len()).any(|window| window == *identifier));
+        let kind = KINDS.iter().find(|(identifier, _)| {
+            start
+                .windows(identifier.len())
+                .any(|window| window == *identifier)
+        });
         let is_der = der.first() == Some(&0x30);
-        kind.map_or(if is_der { NoKey::Damaged } else { NoKey::Unknown }, |(_, kind)| NoKey::Kind(kind))
+        kind.map_or(
+            if is_der {
+                NoKey::Damaged
+            } else {
+                NoKey::Unknown
+            },
+            |(_, kind)| NoKey::Kind(kind),
+        )
     };
     PublicKey::from_spki(der).ok_or_else(other)
 }
@@ -169,7 +213,10 @@ fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
 /// The key of a file of minisign or signify: a comment, and a line.
 fn minisign(text: &str) -> Result<PublicKey, NoKey> {
     let mut lines = text.lines();
-    let (comment, encoded) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let (comment, encoded) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
     let bytes = base64::decode(encoded.trim_end()).unwrap_or_default();
     if bytes.len() == 74 {
         return Err(NoKey::Signature);
@@ -184,12 +231,19 @@ fn minisign(text: &str) -> Result<PublicKey, NoKey> {
 }
 
 /// The kinds of OpenSSH that are taken, in the order of its manual.
-const SSH_KINDS: [&str; 4] = ["ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "sk-ecdsa-sha2-nistp256@openssh.com"];
+const SSH_KINDS: [&str; 4] = [
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
 
 /// The key of an OpenSSH line, `KIND BASE64 COMMENT`.
 fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
     let (kind, rest) = line.split_once(' ').ok_or(NoKey::Unknown)?;
-    let (encoded, comment) = rest.split_once(' ').map_or((rest, None), |(encoded, comment)| (encoded, Some(comment)));
+    let (encoded, comment) = rest
+        .split_once(' ')
+        .map_or((rest, None), |(encoded, comment)| (encoded, Some(comment)));
     match kind {
         kind if SSH_KINDS.contains(&kind) => {}
         "ssh-rsa" => return Err(NoKey::Kind("an RSA")),
@@ -200,8 +254,13 @@ fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
         _ if rest.contains("ssh-") || rest.contains("ecdsa-sha2-") => return Err(NoKey::SshLine),
         _ => return Err(NoKey::Unknown),
     }
-    let blob = base64::decode(encoded).filter(|blob| blob.get(4..).is_some_and(|named| named.starts_with(kind.as_bytes())));
-    let key = blob.and_then(|blob| PublicKey::new(Algorithm::Sshsig, blob)).ok_or(NoKey::Damaged)?;
+    let blob = base64::decode(encoded).filter(|blob| {
+        blob.get(4..)
+            .is_some_and(|named| named.starts_with(kind.as_bytes()))
+    });
+    let key = blob
+        .and_then(|blob| PublicKey::new(Algorithm::Sshsig, blob))
+        .ok_or(NoKey::Damaged)?;
     Ok((key, comment))
 }
 

@@ -1,7 +1,8 @@
 //! How does a private key in a file sign?
 //!
-//! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its public key, and signatures. `ring` signs, as it
-//! verifies; it hides the secret's arithmetic from timing, and nothing here copies the secret elsewhere.
+//! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its
+//! public key, and signatures. `ring` signs, as it verifies; it hides the secret's arithmetic from
+//! timing, and nothing here copies the secret elsewhere.
 
 use std::path::Path;
 
@@ -13,8 +14,11 @@ use super::{KeyError, NewAlgorithm, pem};
 use crate::banlist::key::{Algorithm, P256_SPKI, PublicKey};
 use crate::sys::file::{self, Guard};
 
-/// What comes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7; version 1, the one that OpenSSL 3.0 reads).
-const ED25519_PKCS8: [u8; 16] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+/// What comes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7; version 1,
+/// the one that OpenSSL 3.0 reads).
+const ED25519_PKCS8: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// The most bytes of a key file.
 const MAX_PEM: u64 = 16 << 10;
@@ -44,11 +48,16 @@ impl Signer {
         let der = match algorithm {
             NewAlgorithm::Ed25519 => {
                 let mut der = [ED25519_PKCS8.as_slice(), &[0; 32]].concat();
-                random.fill(&mut der[ED25519_PKCS8.len()..]).map_err(|_| KeyError::Random)?;
+                random
+                    .fill(&mut der[ED25519_PKCS8.len()..])
+                    .map_err(|_| KeyError::Random)?;
                 der
             }
             NewAlgorithm::P256 => {
-                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(|_| KeyError::Random)?.as_ref().to_vec()
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+                    .map_err(|_| KeyError::Random)?
+                    .as_ref()
+                    .to_vec()
             }
         };
         let signer = Self::from_der(&der).ok_or(KeyError::Random)?;
@@ -64,34 +73,66 @@ impl Signer {
         if let Some(signer) = pem::decode(&text, LABEL).and_then(|der| Self::from_der(&der)) {
             return Ok(signer);
         }
-        let (fault, hint) = if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        let (fault, hint) = if text.contains("BEGIN ENCRYPTED PRIVATE KEY")
+            || text.contains("Proc-Type: 4,ENCRYPTED")
+        {
             (
                 "it is encrypted",
                 "sign with its own tool: list head LIST > head; openssl pkeyutl -sign -rawin -inkey KEY -in head -out sig; list attach",
             )
         } else if text.contains("BEGIN EC PRIVATE KEY") {
-            ("it is not in PKCS#8", "convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW")
+            (
+                "it is not in PKCS#8",
+                "convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW",
+            )
         } else if text.contains("BEGIN OPENSSH PRIVATE KEY") {
-            ("it is an SSH key", "sign with its own tool: list head LIST > head; ssh-keygen -Y sign -n banlist.v1 -f KEY head; list attach")
+            (
+                "it is an SSH key",
+                "sign with its own tool: list head LIST > head; ssh-keygen -Y sign -n banlist.v1 -f KEY head; list attach",
+            )
         } else if text.starts_with("untrusted comment: minisign") {
-            ("it is a key of minisign", "sign with its own tool: list head LIST > head; minisign -S -s KEY -m head; list attach")
+            (
+                "it is a key of minisign",
+                "sign with its own tool: list head LIST > head; minisign -S -s KEY -m head; list attach",
+            )
         } else if text.starts_with("untrusted comment:") {
-            ("it is a key of signify", "sign with its own tool: list head LIST > head; signify -S -s KEY -m head -x head.sig; list attach")
+            (
+                "it is a key of signify",
+                "sign with its own tool: list head LIST > head; signify -S -s KEY -m head -x head.sig; list attach",
+            )
         } else {
-            ("it is not an Ed25519 or P-256 key in PKCS#8 PEM", "make one with embargoctl keygen, or openssl genpkey -algorithm ed25519")
+            (
+                "it is not an Ed25519 or P-256 key in PKCS#8 PEM",
+                "make one with embargoctl keygen, or openssl genpkey -algorithm ed25519",
+            )
         };
-        Err(CtlError::with_hint(KeyError::Private(path.to_owned(), fault), hint))
+        Err(CtlError::with_hint(
+            KeyError::Private(path.to_owned(), fault),
+            hint,
+        ))
     }
 
     fn from_der(der: &[u8]) -> Option<Self> {
         if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
             let public = PublicKey::new(Algorithm::Ed25519, pair.public_key().as_ref().to_vec())?;
-            return Some(Self { pair: Pair::Ed25519(pair), public });
+            return Some(Self {
+                pair: Pair::Ed25519(pair),
+                public,
+            });
         }
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new()).ok()?;
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
+                .ok()?;
         // The point as ring has it starts with the 0x04 that ends the prefix.
-        let public = [&P256_SPKI[..P256_SPKI.len() - 1], pair.public_key().as_ref()].concat();
-        Some(Self { public: PublicKey::new(Algorithm::P256, public)?, pair: Pair::P256(pair) })
+        let public = [
+            &P256_SPKI[..P256_SPKI.len() - 1],
+            pair.public_key().as_ref(),
+        ]
+        .concat();
+        Some(Self {
+            public: PublicKey::new(Algorithm::P256, public)?,
+            pair: Pair::P256(pair),
+        })
     }
 
     /// Its public key.
@@ -107,7 +148,11 @@ impl Signer {
     pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.pair {
             Pair::Ed25519(pair) => Ok(pair.sign(text).as_ref().to_vec()),
-            Pair::P256(pair) => Ok(pair.sign(&SystemRandom::new(), text).map_err(|_| KeyError::Random)?.as_ref().to_vec()),
+            Pair::P256(pair) => Ok(pair
+                .sign(&SystemRandom::new(), text)
+                .map_err(|_| KeyError::Random)?
+                .as_ref()
+                .to_vec()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `embargoctl keyset new`: which keys and thresholds make the first keyset?
 //!
-//! In: public keys of people and machines, and thresholds. Out: a keyset that nobody has signed yet, or what is wrong with its terms, in the words of the
-//! command line. `next` makes its keyset of the one before and ends here as well.
+//! In: public keys of people and machines, and thresholds. Out: a keyset that nobody has signed
+//! yet, or what is wrong with its terms, in the words of the command line. `next` makes its keyset
+//! of the one before and ends here as well.
 
 use std::path::{Path, PathBuf};
 
@@ -17,16 +18,20 @@ use crate::sys::replace;
 
 /// Make a keyset from public keys.
 ///
-/// The keyset goes to /etc/embargo/keyset on every node. A list is in force there when as many of its list keys signed it as the threshold says.
+/// The keyset goes to /etc/embargo/keyset on every node. A list is in force there when as many of
+/// its list keys signed it as the threshold says.
 #[derive(Debug, clap::Args)]
 pub struct NewArgs {
-    /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is refused.
+    /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is
+    /// refused.
     #[arg(long, value_name = "NAME")]
     origin: String,
-    /// A key that signs lists: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM. Repeat it for more keys.
+    /// A key that signs lists: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public
+    /// key in PEM. Repeat it for more keys.
     #[arg(long = "list-key", value_name = "PUB", required = true)]
     list_keys: Vec<PathBuf>,
-    /// A key that signs the next keyset. Repeat it for more keys; without any the keyset is replaced by hand.
+    /// A key that signs the next keyset. Repeat it for more keys; without any the keyset is
+    /// replaced by hand.
     #[arg(long = "root-key", value_name = "PUB")]
     root_keys: Vec<PathBuf>,
     /// How many list keys sign a list.
@@ -62,21 +67,39 @@ pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
         number: args.number,
         issued,
         expires: issued.plus(args.valid),
-        root_threshold: args.root_threshold.unwrap_or(usize::from(!args.root_keys.is_empty())),
+        root_threshold: args
+            .root_threshold
+            .unwrap_or(usize::from(!args.root_keys.is_empty())),
         list_threshold: args.threshold,
         lift_threshold: args.lift_threshold.unwrap_or(args.threshold),
         keys,
     };
     let text = text(&keyset)?;
-    both(&keyset).iter().for_each(|doubt| report::warning("embargoctl", doubt));
-    let Some(out) = &args.out else { return Ok(text) };
+    both(&keyset)
+        .iter()
+        .for_each(|doubt| report::warning("embargoctl", doubt));
+    let Some(out) = &args.out else {
+        return Ok(text);
+    };
     write(out, &text)?;
-    Ok(format!("keyset {}: {}\n", keyset.number, line::one_line(&out.to_string_lossy())))
+    Ok(format!(
+        "keyset {}: {}\n",
+        keyset.number,
+        line::one_line(&out.to_string_lossy())
+    ))
 }
 
 /// Reads public keys for a role.
 pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> {
-    paths.iter().map(|path| Ok(Key { role, ..public_key(path)? })).collect()
+    paths
+        .iter()
+        .map(|path| {
+            Ok(Key {
+                role,
+                ..public_key(path)?
+            })
+        })
+        .collect()
 }
 
 /// The text of a keyset that can be read again.
@@ -85,7 +108,10 @@ pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> 
 /// [`KeysetError::Terms`] for what could not.
 pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
     if !text::is_origin(&keyset.origin) {
-        return Err(KeysetError::Terms(format!("an origin has 1 to 128 visible characters, not {:?}", keyset.origin)));
+        return Err(KeysetError::Terms(format!(
+            "an origin has 1 to 128 visible characters, not {:?}",
+            keyset.origin
+        )));
     }
     thresholds(keyset)?;
     twins(keyset)?;
@@ -94,15 +120,25 @@ pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
         return Err(KeysetError::Terms(fault.to_string()));
     }
     if text.len() as u64 > MAX_KEYSET {
-        return Err(KeysetError::Terms(format!("it has more than {MAX_KEYSET} bytes")));
+        return Err(KeysetError::Terms(format!(
+            "it has more than {MAX_KEYSET} bytes"
+        )));
     }
     Ok(text)
 }
 
 /// That each threshold can be met.
 fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
-    let Keyset { root_threshold, list_threshold, lift_threshold, .. } = *keyset;
-    let (roots, lists) = (keyset.keys_of(Role::Root).count(), keyset.keys_of(Role::List).count());
+    let Keyset {
+        root_threshold,
+        list_threshold,
+        lift_threshold,
+        ..
+    } = *keyset;
+    let (roots, lists) = (
+        keyset.keys_of(Role::Root).count(),
+        keyset.keys_of(Role::List).count(),
+    );
     for (option, role, threshold, keys) in [
         ("threshold", "list", list_threshold, lists),
         ("lift-threshold", "list", lift_threshold, lists),
@@ -110,8 +146,14 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     ] {
         let fault = if threshold > keys {
             // The option may never have been typed: a keyset hands its thresholds on.
-            let (are, needed) = (if keys == 1 { "is" } else { "are" }, amount(threshold, &format!("{role} key")));
-            format!("the {} of {threshold} needs {needed}, there {are} {keys}: --{option} sets it", option.replace('-', " "))
+            let (are, needed) = (
+                if keys == 1 { "is" } else { "are" },
+                amount(threshold, &format!("{role} key")),
+            );
+            format!(
+                "the {} of {threshold} needs {needed}, there {are} {keys}: --{option} sets it",
+                option.replace('-', " ")
+            )
         } else if threshold > MAX_SIGNATURES {
             format!("--{option} {threshold}: nothing carries more than {MAX_SIGNATURES} signatures")
         } else if threshold == 0 && keys > 0 {
@@ -122,8 +164,9 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
         return Err(KeysetError::Terms(fault));
     }
     if lift_threshold < list_threshold {
-        let fault =
-            format!("--lift-threshold {lift_threshold} is less than --threshold {list_threshold}: to lift a ban must not be easier");
+        let fault = format!(
+            "--lift-threshold {lift_threshold} is less than --threshold {list_threshold}: to lift a ban must not be easier"
+        );
         return Err(KeysetError::Terms(fault));
     }
     Ok(())
@@ -132,31 +175,48 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
 /// That no key and no name stands twice in a role.
 fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     for (at, key) in keyset.keys.iter().enumerate() {
-        for other in keyset.keys[..at].iter().filter(|other| other.role == key.role) {
+        for other in keyset.keys[..at]
+            .iter()
+            .filter(|other| other.role == key.role)
+        {
             let role = key.role.word();
             if other.public.identity() == key.public.identity() {
-                let fault = format!("the {role} keys {} and {} are one key, which counts once", other.name, key.name);
+                let fault = format!(
+                    "the {role} keys {} and {} are one key, which counts once",
+                    other.name, key.name
+                );
                 return Err(KeysetError::Terms(fault));
             }
             if other.name == key.name {
-                return Err(KeysetError::Terms(format!("two {role} keys are called {}", key.name)));
+                return Err(KeysetError::Terms(format!(
+                    "two {role} keys are called {}",
+                    key.name
+                )));
             }
         }
     }
     Ok(())
 }
 
-/// What is doubtful about a keyset that can be made: whoever steals a key that is in both roles bans, and names the keys that may lift.
+/// What is doubtful about a keyset that can be made: whoever steals a key that is in both roles
+/// bans, and names the keys that may lift.
 pub(super) fn both(keyset: &Keyset) -> Vec<String> {
     let roots: Vec<_> = keyset.keys_of(Role::Root).collect();
-    let in_both = keyset.keys_of(Role::List).filter(|key| roots.iter().any(|root| root.public.identity() == key.public.identity()));
+    let in_both = keyset.keys_of(Role::List).filter(|key| {
+        roots
+            .iter()
+            .any(|root| root.public.identity() == key.public.identity())
+    });
     in_both.map(|key| format!("{} is both a root key and a list key: whoever steals it signs lists and replaces keys", key.name)).collect()
 }
 
 /// Writes a new keyset, never over another file.
 pub(super) fn write(out: &Path, text: &str) -> Result<(), CtlError> {
     replace::create(out, 0o644, text.as_bytes()).map_err(|error| match error.is_there() {
-        true => CtlError::with_hint(KeysetError::Exists(out.to_owned()), "choose another --out, then put it in place of the old one"),
+        true => CtlError::with_hint(
+            KeysetError::Exists(out.to_owned()),
+            "choose another --out, then put it in place of the old one",
+        ),
         false => error.into(),
     })
 }

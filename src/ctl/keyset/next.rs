@@ -1,7 +1,8 @@
 //! `embargoctl keyset next`: what does the keyset after this one say?
 //!
-//! In: a keyset, and which keys come and go. Out: the next one, not signed yet, and whose signatures it needs. Nothing of the old keyset is checked here:
-//! who signs the new one should have read both.
+//! In: a keyset, and which keys come and go. Out: the next one, not signed yet, and whose
+//! signatures it needs. Nothing of the old keyset is checked here: who signs the new one should
+//! have read both.
 
 use std::path::PathBuf;
 
@@ -16,11 +17,13 @@ use crate::sys::file::Guard;
 
 /// Make the keyset that follows another.
 ///
-/// It has the same keys and thresholds and the next number, but for what is said here. Root keys sign it: as many as the old keyset asks for, and as many
-/// as it asks for itself; then `keyset rotate` puts it in force on a node.
+/// It has the same keys and thresholds and the next number, but for what is said here. Root keys
+/// sign it: as many as the old keyset asks for, and as many as it asks for itself; then
+/// `keyset rotate` puts it in force on a node.
 #[derive(Debug, clap::Args)]
 pub struct NextArgs {
-    /// A key that signs lists from now on: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public key in PEM. Repeat it for more keys.
+    /// A key that signs lists from now on: a FILE.pub of keygen, ssh-keygen, minisign or signify,
+    /// or a public key in PEM. Repeat it for more keys.
     #[arg(long = "add-list-key", value_name = "PUB")]
     add_list_keys: Vec<PathBuf>,
     /// A key that signs lists no more, by its name in the keyset. Repeat it for more keys.
@@ -59,22 +62,47 @@ pub(super) fn run(args: &NextArgs, now: Timestamp) -> Result<String, CtlError> {
     let SignedKeyset { keyset: old, .. } = store::keyset(&args.old, Guard::Any)?;
     let new = keyset(args, &old, now)?;
     let text = draft::text(&new)?;
-    doubts(&old, &new).iter().for_each(|doubt| report::warning("embargoctl", doubt));
-    let Some(out) = &args.out else { return Ok(text) };
+    doubts(&old, &new)
+        .iter()
+        .for_each(|doubt| report::warning("embargoctl", doubt));
+    let Some(out) = &args.out else {
+        return Ok(text);
+    };
     draft::write(out, &text)?;
-    let mut said = format!("keyset {}: {}\n", new.number, line::one_line(&out.to_string_lossy()));
-    said.extend(changes(&old, &new).iter().map(|change| format!("  {change}\n")));
+    let mut said = format!(
+        "keyset {}: {}\n",
+        new.number,
+        line::one_line(&out.to_string_lossy())
+    );
+    said.extend(
+        changes(&old, &new)
+            .iter()
+            .map(|change| format!("  {change}\n")),
+    );
     Ok(said + &needs(&old, &new))
 }
 
 fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlError> {
-    let number = old.number.checked_add(1).ok_or_else(|| KeysetError::Terms(format!("no number follows {}", old.number)))?;
+    let number = old
+        .number
+        .checked_add(1)
+        .ok_or_else(|| KeysetError::Terms(format!("no number follows {}", old.number)))?;
     let issued = args.issued.unwrap_or(now);
     let mut keys = keys(old, Role::Root, &args.remove_root_keys, &args.add_root_keys)?;
-    keys.extend(self::keys(old, Role::List, &args.remove_list_keys, &args.add_list_keys)?);
-    // The first root keys, and the last that went, bring their threshold with them, as in a new keyset.
+    keys.extend(self::keys(
+        old,
+        Role::List,
+        &args.remove_list_keys,
+        &args.add_list_keys,
+    )?);
+    // The first root keys, and the last that went, bring their threshold with them, as in a new
+    // keyset.
     let has_roots = keys.iter().any(|key| key.role == Role::Root);
-    let root_threshold = if has_roots { old.root_threshold.max(1) } else { 0 };
+    let root_threshold = if has_roots {
+        old.root_threshold.max(1)
+    } else {
+        0
+    };
     Ok(Keyset {
         origin: old.origin.clone(),
         number,
@@ -82,19 +110,40 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         expires: issued.plus(args.valid),
         root_threshold: args.root_threshold.unwrap_or(root_threshold),
         list_threshold: args.threshold.unwrap_or(old.list_threshold),
-        lift_threshold: args.lift_threshold.unwrap_or_else(|| old.lift_threshold.max(args.threshold.unwrap_or(0))),
+        lift_threshold: args
+            .lift_threshold
+            .unwrap_or_else(|| old.lift_threshold.max(args.threshold.unwrap_or(0))),
         keys,
     })
 }
 
 /// The keys of a role: those that stay, and then those that come.
-fn keys(old: &Keyset, role: Role, removed: &[String], added: &[PathBuf]) -> Result<Vec<Key>, CtlError> {
-    if let Some(name) = removed.iter().find(|name| !old.keys_of(role).any(|key| key.name == **name)) {
-        let fault = KeysetError::Terms(format!("keyset {} has no {} key called {name:?}", old.number, role.word()));
+fn keys(
+    old: &Keyset,
+    role: Role,
+    removed: &[String],
+    added: &[PathBuf],
+) -> Result<Vec<Key>, CtlError> {
+    if let Some(name) = removed
+        .iter()
+        .find(|name| !old.keys_of(role).any(|key| key.name == **name))
+    {
+        let fault = KeysetError::Terms(format!(
+            "keyset {} has no {} key called {name:?}",
+            old.number,
+            role.word()
+        ));
         let names: Vec<_> = old.keys_of(role).map(|key| key.name.as_str()).collect();
-        return Err(CtlError::with_hint(fault, format!("its {} keys: {}", role.word(), names.join(", "))));
+        return Err(CtlError::with_hint(
+            fault,
+            format!("its {} keys: {}", role.word(), names.join(", ")),
+        ));
     }
-    let mut keys: Vec<_> = old.keys_of(role).filter(|key| !removed.contains(&key.name)).cloned().collect();
+    let mut keys: Vec<_> = old
+        .keys_of(role)
+        .filter(|key| !removed.contains(&key.name))
+        .cloned()
+        .collect();
     keys.extend(draft::read(role, added)?);
     Ok(keys)
 }
@@ -114,14 +163,28 @@ fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
 /// Whose signatures the new keyset needs.
 fn needs(old: &Keyset, new: &Keyset) -> String {
     if old.root_threshold == 0 {
-        return format!("keyset {} has no root keys: put this one in place of it by hand, on every node\n", old.number);
+        return format!(
+            "keyset {} has no root keys: put this one in place of it by hand, on every node\n",
+            old.number
+        );
     }
     let of = |keyset: &Keyset| {
-        let names: Vec<_> = keyset.keys_of(Role::Root).map(|key| key.name.as_str()).collect();
-        format!("{} of {} (keyset {})", amount(keyset.root_threshold, "signature"), names.join(", "), keyset.number)
+        let names: Vec<_> = keyset
+            .keys_of(Role::Root)
+            .map(|key| key.name.as_str())
+            .collect();
+        format!(
+            "{} of {} (keyset {})",
+            amount(keyset.root_threshold, "signature"),
+            names.join(", "),
+            keyset.number
+        )
     };
     match new.root_threshold {
-        0 => format!("needs {}; it has no root keys, so the one after it is put in place by hand\n", of(old)),
+        0 => format!(
+            "needs {}; it has no root keys, so the one after it is put in place by hand\n",
+            of(old)
+        ),
         _ => format!("needs {} and {}\n", of(old), of(new)),
     }
 }

@@ -1,7 +1,8 @@
 //! What is to be done about a file or folder that cannot be trusted where it stands?
 //!
-//! In: why the keyset, the floor or the folder of the list is refused on a node. Out: words for a hint, where the place is what is wrong: its owner, its
-//! mode, or that it is a link. What the file says is judged elsewhere.
+//! In: why the keyset, the floor or the folder of the list is refused on a node. Out: words for a
+//! hint, where the place is what is wrong: its owner, its mode, or that it is a link. What the file
+//! says is judged elsewhere.
 
 use crate::banlist::error::ListError;
 use crate::report::line;
@@ -13,17 +14,26 @@ pub fn remedy(fault: &FileError) -> Option<String> {
     match fault {
         FileError::Unguarded(path) => {
             let path = line::name(&path.to_string_lossy());
-            Some(format!("see what others may have changed there, then: chown root {path} && chmod go-w {path}"))
+            Some(format!(
+                "see what others may have changed there, then: chown root {path} && chmod go-w {path}"
+            ))
         }
         FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => {
             Some("put the file itself there, not a link to it".to_owned())
         }
-        FileError::Io(..) | FileError::NotRegular(_) | FileError::TooLarge(..) | FileError::NotText(_) => None,
+        FileError::Io(..)
+        | FileError::NotRegular(_)
+        | FileError::TooLarge(..)
+        | FileError::NotText(_) => None,
     }
 }
 
 /// The same for what a list is trusted by.
 #[must_use]
 pub fn remedy_of(fault: &ListError) -> Option<String> {
-    if let ListError::File(fault) = fault { remedy(fault) } else { None }
+    if let ListError::File(fault) = fault {
+        remedy(fault)
+    } else {
+        None
+    }
 }

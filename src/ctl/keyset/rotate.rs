@@ -1,9 +1,11 @@
 //! `embargoctl keyset rotate`: may this node follow a later keyset?
 //!
-//! In: keysets that were carried here (hostile), in the order of their numbers. Out: the node's keyset replaced by each in turn, as far as each follows
-//! from the one before (TUF 1.0.34, section 5.3): a step is on the disk before the next file is looked at, so that whatever ends the command leaves the
-//! old keyset or a later one, whole. A second run passes over what is done. Not followed is a keyset under which the list in force would no longer be
-//! trusted: the node would have none. The keyset that stands on the node is trusted as it stands, however it came there.
+//! In: keysets that were carried here (hostile), in the order of their numbers. Out: the node's
+//! keyset replaced by each in turn, as far as each follows from the one before (TUF 1.0.34,
+//! section 5.3): a step is on the disk before the next file is looked at, so that whatever ends the
+//! command leaves the old keyset or a later one, whole. A second run passes over what is done. Not
+//! followed is a keyset under which the list in force would no longer be trusted: the node would
+//! have none. The keyset that stands on the node is trusted as it stands, however it came there.
 
 use std::path::{Path, PathBuf};
 
@@ -30,15 +32,16 @@ pub const MAX_HOPS: usize = 1_024;
 
 /// Bring this node from its keyset to a later one.
 ///
-/// Each keyset must have the next number and be signed by root keys of the one before and by its own, as many as each asks for. Those that the node has, or
-/// is past, are passed over. Exit status 0 when the last one is in force, 1 when it is not.
+/// Each keyset must have the next number and be signed by root keys of the one before and by its
+/// own, as many as each asks for. Those that the node has, or is past, are passed over. Exit status
+/// 0 when the last one is in force, 1 when it is not.
 #[derive(Debug, clap::Args)]
 pub struct RotateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Rotate even when the list in force would no longer be trusted. Until the next list is installed the node has none, and that list needs as many
-    /// signatures as one that lifts a ban.
+    /// Rotate even when the list in force would no longer be trusted. Until the next list is
+    /// installed the node has none, and that list needs as many signatures as one that lifts a ban.
     #[arg(long)]
     without_list: bool,
     /// The keysets, in the order of their numbers.
@@ -47,7 +50,12 @@ pub struct RotateArgs {
 }
 
 /// Rotates, and tells the system log on these sockets when it is this machine's own.
-pub(super) fn run(args: &RotateArgs, paths: &Paths, now: Timestamp, sockets: &Sockets) -> Result<String, CtlError> {
+pub(super) fn run(
+    args: &RotateArgs,
+    paths: &Paths,
+    now: Timestamp,
+    sockets: &Sockets,
+) -> Result<String, CtlError> {
     let mut steps = Vec::new();
     let said = rotate(args, paths, now, &mut steps);
     if !args.dry_run && paths.root == Path::new("/") {
@@ -57,11 +65,20 @@ pub(super) fn run(args: &RotateArgs, paths: &Paths, now: Timestamp, sockets: &So
 }
 
 /// Rotates; `steps` gets what was done, and what was refused.
-pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &mut Vec<Step>) -> Result<String, CtlError> {
+pub(super) fn rotate(
+    args: &RotateArgs,
+    paths: &Paths,
+    now: Timestamp,
+    steps: &mut Vec<Step>,
+) -> Result<String, CtlError> {
     if args.files.len() > MAX_HOPS {
         return Err(KeysetError::TooMany(args.files.len()).into());
     }
-    let _lock = if args.dry_run { None } else { Some(lock::take(&paths.state)?) };
+    let _lock = if args.dry_run {
+        None
+    } else {
+        Some(lock::take(&paths.state)?)
+    };
     if !args.dry_run {
         replace::sweep(&paths.keyset)?;
     }
@@ -73,30 +90,60 @@ pub(super) fn rotate(args: &RotateArgs, paths: &Paths, now: Timestamp, steps: &m
             Ok(Some(Hop { new, is_stranded })) => {
                 let (title, mut rest) = told(&trust.keyset, &new, args.dry_run);
                 rest.extend(is_stranded.then(|| without_list(&trust, &new.keyset, args.dry_run)));
-                said += &format!("{title}\n{}", rest.iter().map(|words| format!("  {words}\n")).collect::<String>());
-                let (signers, message) = (signers(&[&trust.keyset, &new.keyset], &new), [&[title], rest.as_slice()].concat().join("; "));
-                steps.push(Step { ending: Ending::Done, keyset: new.keyset.number, signers, message });
+                said += &format!(
+                    "{title}\n{}",
+                    rest.iter()
+                        .map(|words| format!("  {words}\n"))
+                        .collect::<String>()
+                );
+                let (signers, message) = (
+                    signers(&[&trust.keyset, &new.keyset], &new),
+                    [&[title], rest.as_slice()].concat().join("; "),
+                );
+                steps.push(Step {
+                    ending: Ending::Done,
+                    keyset: new.keyset.number,
+                    signers,
+                    message,
+                });
                 trust.keyset = new.keyset;
             }
             Err(error) => {
                 let message = line::causes(&error);
-                steps.push(Step { ending: Ending::Refused, keyset: trust.keyset.number, signers: Vec::new(), message });
+                steps.push(Step {
+                    ending: Ending::Refused,
+                    keyset: trust.keyset.number,
+                    signers: Vec::new(),
+                    message,
+                });
                 let done = said.lines().map(str::to_owned);
-                return Err(CtlError { details: done.chain(error.details).collect(), ..error });
+                return Err(CtlError {
+                    details: done.chain(error.details).collect(),
+                    ..error
+                });
             }
         }
     }
     if said.is_empty() {
-        said = format!("already in force: keyset {} of {}\n", trust.keyset.number, line::name(&trust.keyset.origin));
+        said = format!(
+            "already in force: keyset {} of {}\n",
+            trust.keyset.number,
+            line::name(&trust.keyset.origin)
+        );
     }
     said.extend(renewal(&trust.keyset, now).map(|words| words + "\n"));
     Ok(said)
 }
 
 fn load(paths: &Paths) -> Result<Trust, CtlError> {
-    let rules = settings::load(paths)?.as_ref().map(Settings::rules).unwrap_or_default();
+    let rules = settings::load(paths)?
+        .as_ref()
+        .map(Settings::rules)
+        .unwrap_or_default();
     Trust::load(paths, &rules).map_err(|error| match place::remedy_of(&error) {
-        _ if error.is_absent() => CtlError::with_hint(error, "the first keyset is put there by hand"),
+        _ if error.is_absent() => {
+            CtlError::with_hint(error, "the first keyset is put there by hand")
+        }
         Some(remedy) => CtlError::with_hint(error, remedy),
         None => error.into(),
     })
@@ -109,10 +156,17 @@ struct Hop {
     is_stranded: bool,
 }
 
-/// Takes one step, unless the node is there or past it already: the keyset in `path` becomes the node's.
-fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<Option<Hop>, CtlError> {
+/// Takes one step, unless the node is there or past it already: the keyset in `path` becomes the
+/// node's.
+fn hop(
+    path: &Path,
+    trust: &Trust,
+    paths: &Paths,
+    args: &RotateArgs,
+) -> Result<Option<Hop>, CtlError> {
     let bytes = file::read(path, MAX_KEYSET, Guard::NoLink)?;
-    let claimed = SignedKeyset::parse(&bytes).map_err(|fault| KeysetError::Follow(path.to_owned(), RotationError::Malformed(fault)))?;
+    let claimed = SignedKeyset::parse(&bytes)
+        .map_err(|fault| KeysetError::Follow(path.to_owned(), RotationError::Malformed(fault)))?;
     let ours = &trust.keyset;
     if claimed.keyset.origin == ours.origin && claimed.keyset.number <= ours.number {
         return match claimed.keyset.number == ours.number && claimed.keyset != *ours {
@@ -120,7 +174,8 @@ fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<O
             false => Ok(None),
         };
     }
-    let new = rotation::next(ours, &bytes).map_err(|fault| verify::explained(path, Some(ours), &bytes, fault))?;
+    let new = rotation::next(ours, &bytes)
+        .map_err(|fault| verify::explained(path, Some(ours), &bytes, fault))?;
     let stranded = loses_list(path, trust, &new.keyset, paths)?;
     let is_stranded = stranded.is_some();
     if let Some(refusal) = stranded.filter(|_| !args.without_list) {
@@ -132,9 +187,18 @@ fn hop(path: &Path, trust: &Trust, paths: &Paths, args: &RotateArgs) -> Result<O
     Ok(Some(Hop { new, is_stranded }))
 }
 
-/// Why the list which answers on this node now would not be trusted under the new keyset, if so. Without a list there is nothing to lose.
-fn loses_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result<Option<CtlError>, CtlError> {
-    let after = Trust { keyset: new.clone(), ..trust.clone() };
+/// Why the list which answers on this node now would not be trusted under the new keyset, if so.
+/// Without a list there is nothing to lose.
+fn loses_list(
+    path: &Path,
+    trust: &Trust,
+    new: &Keyset,
+    paths: &Paths,
+) -> Result<Option<CtlError>, CtlError> {
+    let after = Trust {
+        keyset: new.clone(),
+        ..trust.clone()
+    };
     let mut lost = None;
     for list in [&paths.list, &paths.copy] {
         match is_trusted(trust, list) {
@@ -152,10 +216,18 @@ fn loses_list(path: &Path, trust: &Trust, new: &Keyset, paths: &Paths) -> Result
 
 fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
-    trust.authenticate(&Reader { path, bytes: &file }, size, Standing::Current, Enough::Threshold).map(|_| ())
+    trust
+        .authenticate(
+            &Reader { path, bytes: &file },
+            size,
+            Standing::Current,
+            Enough::Threshold,
+        )
+        .map(|_| ())
 }
 
-/// Why the keyset is not followed yet, and the way on: the same list may be installed again with more signatures.
+/// Why the keyset is not followed yet, and the way on: the same list may be installed again with
+/// more signatures.
 fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError {
     let hint = format!(
         "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; \
@@ -167,12 +239,20 @@ fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError
 
 /// What follows from a step that leaves the node without a list.
 fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
-    // Where there is a floor and no list to compare with, an installation asks for what lifting asks for.
+    // Where there is a floor and no list to compare with, an installation asks for what lifting
+    // asks for.
     let needs = match trust.floor {
-        Some(_) => format!("{} (the lift threshold)", amount(new.lift_threshold, "signature")),
+        Some(_) => format!(
+            "{} (the lift threshold)",
+            amount(new.lift_threshold, "signature")
+        ),
         None => amount(new.list_threshold, "signature"),
     };
-    let is = if dry_run { "would be trusted then" } else { "is trusted now" };
+    let is = if dry_run {
+        "would be trusted then"
+    } else {
+        "is trusted now"
+    };
     format!(
         "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs {needs} of keyset {}",
         new.number
@@ -191,7 +271,10 @@ fn told(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>
     let mut rest = changes(old, &new.keyset);
     let Signers { bad, .. } = Signers::of(old, new);
     if bad > 0 {
-        rest.push(format!("{} passed over: embargoctl keyset verify says which", amount(bad, "bad signature")));
+        rest.push(format!(
+            "{} passed over: embargoctl keyset verify says which",
+            amount(bad, "bad signature")
+        ));
     }
     (title, rest)
 }

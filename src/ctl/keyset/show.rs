@@ -1,6 +1,7 @@
 //! `embargoctl keyset show`: whose signatures count, and until when?
 //!
-//! In: a keyset, this node's by default. Out: its keys and thresholds, and which of its own root keys signed it. Whether it follows another is `verify`'s.
+//! In: a keyset, this node's by default. Out: its keys and thresholds, and which of its own root
+//! keys signed it. Whether it follows another is `verify`'s.
 
 use std::path::PathBuf;
 
@@ -24,10 +25,25 @@ pub struct ShowArgs {
 /// Shows a keyset.
 pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<String, CtlError> {
     let signed = store::keyset(args.file.as_ref().unwrap_or(&paths.keyset), Guard::Any)?;
-    let Keyset { origin, number, issued, expires, root_threshold, list_threshold, lift_threshold, keys } = &signed.keyset;
-    let mut text = format!("keyset {number} of {origin}, issued {issued}, to be renewed by {expires}\n");
-    let (list_keys, root_keys) = (amount(*list_threshold, "list key"), amount(*root_threshold, "root key"));
-    text += &format!("a list needs {list_keys}, one that lifts a ban {lift_threshold}, the next keyset {root_keys}\n");
+    let Keyset {
+        origin,
+        number,
+        issued,
+        expires,
+        root_threshold,
+        list_threshold,
+        lift_threshold,
+        keys,
+    } = &signed.keyset;
+    let mut text =
+        format!("keyset {number} of {origin}, issued {issued}, to be renewed by {expires}\n");
+    let (list_keys, root_keys) = (
+        amount(*list_threshold, "list key"),
+        amount(*root_threshold, "root key"),
+    );
+    text += &format!(
+        "a list needs {list_keys}, one that lifts a ban {lift_threshold}, the next keyset {root_keys}\n"
+    );
     for Key { role, name, public } in keys {
         text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
     }
@@ -36,7 +52,9 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     if args.file.is_none()
         && let Err(fault) = folder::open_owned(&paths.root, &paths.keyset)
     {
-        let remedy = place::remedy(&fault).map(|words| format!("; {words}")).unwrap_or_default();
+        let remedy = place::remedy(&fault)
+            .map(|words| format!("; {words}"))
+            .unwrap_or_default();
         text += &format!("no start takes it: {}{remedy}\n", causes(&fault));
     }
     Ok(text)
@@ -45,11 +63,22 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
 /// Which of its own root keys signed it; the others may be those of the keyset before.
 fn signatures(signed: &SignedKeyset) -> String {
     let own = signers(&[&signed.keyset], signed);
-    let others = signed.signatures.iter().filter(|signature| !own.contains(&signature.name)).count();
+    let others = signed
+        .signatures
+        .iter()
+        .filter(|signature| !own.contains(&signature.name))
+        .count();
     match (own.as_slice(), others) {
         ([], 0) => String::new(),
-        ([], _) => format!("{}, none by its own root keys\n", amount(others, "signature")),
+        ([], _) => format!(
+            "{}, none by its own root keys\n",
+            amount(others, "signature")
+        ),
         (own, 0) => format!("signed by {}\n", own.join(", ")),
-        (own, _) => format!("signed by {}; {} by none of its own root keys\n", own.join(", "), amount(others, "signature")),
+        (own, _) => format!(
+            "signed by {}; {} by none of its own root keys\n",
+            own.join(", "),
+            amount(others, "signature")
+        ),
     }
 }

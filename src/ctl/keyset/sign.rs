@@ -1,7 +1,9 @@
 //! `embargoctl keyset sign`, `head` and `attach`: whose signature does the keyset carry?
 //!
-//! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes. Out: the same keyset with one more signature line. A
-//! signature that does not verify is never attached. The keyset is not judged: a root key of the one before it may sign, which is not known here.
+//! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes.
+//! Out: the same keyset with one more signature line. A signature that does not verify is never
+//! attached. The keyset is not judged: a root key of the one before it may sign, which is not known
+//! here.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,8 @@ use crate::sys::replace;
 
 /// Sign a keyset with a private key in a file.
 ///
-/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM): a root key of the keyset, or of the one before it.
+/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM): a
+/// root key of the keyset, or of the one before it.
 #[derive(Debug, clap::Args)]
 pub struct SignArgs {
     #[command(flatten)]
@@ -60,10 +63,20 @@ pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
 }
 
 /// Rewrites the keyset with the signature that `sign` makes.
-fn add(path: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>) -> Result<String, CtlError> {
+fn add(
+    path: &Path,
+    sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>,
+) -> Result<String, CtlError> {
     let mut signed = store::keyset(path, Guard::Any)?;
-    let (key, signature) = sign(&Subject { what: What::Keyset, file: path, text: &signed.text, signatures: &signed.signatures })?;
-    let Some(signature) = signature else { return Ok(signing::already(path, &key)) };
+    let (key, signature) = sign(&Subject {
+        what: What::Keyset,
+        file: path,
+        text: &signed.text,
+        signatures: &signed.signatures,
+    })?;
+    let Some(signature) = signature else {
+        return Ok(signing::already(path, &key));
+    };
     signed.signatures.push(signature);
     let (note, count) = (signed.note(), signed.signatures.len());
     if count > MAX_SIGNATURES || note.len() as u64 > MAX_KEYSET {
@@ -73,10 +86,24 @@ fn add(path: &Path, sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signa
     let number = signed.keyset.number;
     let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
     // A key's ID is made of its name: under another name the signature would not be found.
-    match signed.keyset.keys_of(Role::Root).find(|root| root.public.identity() == key.public.identity()) {
+    match signed
+        .keyset
+        .keys_of(Role::Root)
+        .find(|root| root.public.identity() == key.public.identity())
+    {
         Some(root) if root.public.id(&root.name) == key.public.id(&key.name) => {}
-        Some(root) => said += &format!("keyset {number} calls this key {}: sign again with --name {0}\n", root.name),
-        None => said += &format!("{} is no root key of keyset {number}: it counts if it is one of the keyset before\n", key.name),
+        Some(root) => {
+            said += &format!(
+                "keyset {number} calls this key {}: sign again with --name {0}\n",
+                root.name
+            )
+        }
+        None => {
+            said += &format!(
+                "{} is no root key of keyset {number}: it counts if it is one of the keyset before\n",
+                key.name
+            )
+        }
     }
     Ok(said)
 }

@@ -1,7 +1,8 @@
 //! `embargoctl keyset verify`: does each of these keysets follow the one before it?
 //!
-//! In: keysets (hostile), and the one that is trusted. Out: one line for each, or the first that does not follow, with what became of each of its
-//! signatures. These are the checks of `keyset rotate`, for a laptop: nothing here asks about a node.
+//! In: keysets (hostile), and the one that is trusted. Out: one line for each, or the first that
+//! does not follow, with what became of each of its signatures. These are the checks of
+//! `keyset rotate`, for a laptop: nothing here asks about a node.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use crate::sys::file::{self, Guard};
 
 /// Check that keysets follow one another.
 ///
-/// Without --after the first is checked against its own root keys alone: it is as trustworthy as the way by which it came.
+/// Without --after the first is checked against its own root keys alone: it is as trustworthy as
+/// the way by which it came.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The keyset that is trusted, and that the first follows.
@@ -28,13 +30,21 @@ pub struct VerifyArgs {
 
 /// Checks keysets.
 pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
-    let mut old = args.after.as_ref().map(|path| store::keyset(path, Guard::Any)).transpose()?.map(|signed| signed.keyset);
+    let mut old = args
+        .after
+        .as_ref()
+        .map(|path| store::keyset(path, Guard::Any))
+        .transpose()?
+        .map(|signed| signed.keyset);
     let mut said = String::new();
     for path in &args.files {
         let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
         let new = match &old {
-            Some(old) => rotation::next(old, &bytes).map_err(|fault| explained(path, Some(old), &bytes, fault))?,
-            None => rotation::first(&bytes).map_err(|fault| explained(path, None, &bytes, fault))?,
+            Some(old) => rotation::next(old, &bytes)
+                .map_err(|fault| explained(path, Some(old), &bytes, fault))?,
+            None => {
+                rotation::first(&bytes).map_err(|fault| explained(path, None, &bytes, fault))?
+            }
         };
         said += &told(path, old.as_ref(), &new);
         old = Some(new.keyset);
@@ -45,27 +55,57 @@ pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
 /// What a good keyset is.
 fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     let (file, keyset) = (line::name(&path.to_string_lossy()), &new.keyset);
-    let title = format!("{file}: keyset {} of {}", keyset.number, line::name(&keyset.origin));
+    let title = format!(
+        "{file}: keyset {} of {}",
+        keyset.number,
+        line::name(&keyset.origin)
+    );
     let Some(old) = old else {
         let by = signers(&[keyset], new);
-        let by = if by.is_empty() { "it has no root keys".to_owned() } else { format!("signed by {}", by.join(", ")) };
+        let by = if by.is_empty() {
+            "it has no root keys".to_owned()
+        } else {
+            format!("signed by {}", by.join(", "))
+        };
         return format!("{title}, {by}; what it follows was not checked\n");
     };
-    let mut said = format!("{title} follows keyset {}, signed by {}\n", old.number, signers(&[old, keyset], new).join(", "));
-    said.extend(changes(old, keyset).iter().map(|change| format!("  {change}\n")));
+    let mut said = format!(
+        "{title} follows keyset {}, signed by {}\n",
+        old.number,
+        signers(&[old, keyset], new).join(", ")
+    );
+    said.extend(
+        changes(old, keyset)
+            .iter()
+            .map(|change| format!("  {change}\n")),
+    );
     let Signers { bad, .. } = Signers::of(old, new);
     if bad > 0 {
-        said += &verdicts(Some(old), new).iter().map(|verdict| format!("{verdict}\n")).collect::<String>();
+        said += &verdicts(Some(old), new)
+            .iter()
+            .map(|verdict| format!("{verdict}\n"))
+            .collect::<String>();
     }
     said
 }
 
 /// Why a keyset does not follow, with what became of each signature where that is the reason.
-pub(super) fn explained(path: &Path, old: Option<&Keyset>, bytes: &[u8], fault: RotationError) -> CtlError {
+pub(super) fn explained(
+    path: &Path,
+    old: Option<&Keyset>,
+    bytes: &[u8],
+    fault: RotationError,
+) -> CtlError {
     let (hint, signed) = match &fault {
         RotationError::Malformed(_) | RotationError::Origin(..) => (None, None),
-        RotationError::ByHand(_) => (Some("put it in place of the old one by hand, on every node"), None),
-        RotationError::Number(..) => (Some("name every keyset in between, in the order of their numbers"), None),
+        RotationError::ByHand(_) => (
+            Some("put it in place of the old one by hand, on every node"),
+            None,
+        ),
+        RotationError::Number(..) => (
+            Some("name every keyset in between, in the order of their numbers"),
+            None,
+        ),
         RotationError::Old(_, tally) | RotationError::New(_, tally) => {
             let hint = match tally.bad {
                 0 => "embargoctl keyset sign --key KEY KEYSET",
@@ -74,7 +114,9 @@ pub(super) fn explained(path: &Path, old: Option<&Keyset>, bytes: &[u8], fault: 
             (Some(hint), SignedKeyset::parse(bytes).ok())
         }
     };
-    let verdicts = signed.map(|signed| verdicts(old, &signed)).unwrap_or_default();
+    let verdicts = signed
+        .map(|signed| verdicts(old, &signed))
+        .unwrap_or_default();
     let error = match old {
         Some(_) => KeysetError::Follow(path.to_owned(), fault),
         None => KeysetError::Unsigned(path.to_owned(), fault),
@@ -89,9 +131,19 @@ pub(super) fn explained(path: &Path, old: Option<&Keyset>, bytes: &[u8], fault: 
 fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
     let verdict = |signature| {
         let keysets = old.into_iter().chain([&new.keyset]);
-        let tallies: Vec<_> =
-            keysets.map(|keyset| (keyset.number, rotation::tally(keyset, new, std::slice::from_ref(signature)))).collect();
-        let good: Vec<_> = tallies.iter().filter(|(_, tally)| tally.good == 1).map(|(number, _)| format!("keyset {number}")).collect();
+        let tallies: Vec<_> = keysets
+            .map(|keyset| {
+                (
+                    keyset.number,
+                    rotation::tally(keyset, new, std::slice::from_ref(signature)),
+                )
+            })
+            .collect();
+        let good: Vec<_> = tallies
+            .iter()
+            .filter(|(_, tally)| tally.good == 1)
+            .map(|(number, _)| format!("keyset {number}"))
+            .collect();
         if !good.is_empty() {
             format!("good ({})", good.join(", "))
         } else if tallies.iter().any(|(_, tally)| tally.bad == 1) {
@@ -100,6 +152,13 @@ fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
             "by no root key of these keysets".to_owned()
         }
     };
-    let key = |signature| old.into_iter().chain([&new.keyset]).find_map(|keyset| signer(keyset, Role::Root, &new.text, signature));
-    new.signatures.iter().map(|signature| signature_line(signature, key(signature), &verdict(signature))).collect()
+    let key = |signature| {
+        old.into_iter()
+            .chain([&new.keyset])
+            .find_map(|keyset| signer(keyset, Role::Root, &new.text, signature))
+    };
+    new.signatures
+        .iter()
+        .map(|signature| signature_line(signature, key(signature), &verdict(signature)))
+        .collect()
 }

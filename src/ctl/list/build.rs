@@ -1,7 +1,8 @@
 //! `embargoctl list build`: which list does this source make?
 //!
-//! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an unsigned list, in place of an older one of that name and of nothing else. The
-//! same source and terms give the same bytes; only the times default to the clock.
+//! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an
+//! unsigned list, in place of an older one of that name and of nothing else. The same source and
+//! terms give the same bytes; only the times default to the clock.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ const MAX_LINTED: usize = 10_000;
 
 /// Compile a reviewed source (bans.toml) into an unsigned list.
 ///
-/// The same source, version and times give the same bytes on every machine. The list then wants signatures: `list sign`, or `list head` and `list attach`.
+/// The same source, version and times give the same bytes on every machine. The list then wants
+/// signatures: `list sign`, or `list head` and `list attach`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The source.
@@ -71,8 +73,17 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     let writing = compiled.write(&terms, draft.file(), &Progress::start("writing", 0));
     let head = writing.map_err(AuthoringError::Compile)?;
     draft.replace()?;
-    let Entries { all, base, image, layer } = head.entries;
-    let (list, bans, all) = (line::name(&args.out.to_string_lossy()), amount(source.bans.len(), "ban"), amount(all, "digest"));
+    let Entries {
+        all,
+        base,
+        image,
+        layer,
+    } = head.entries;
+    let (list, bans, all) = (
+        line::name(&args.out.to_string_lossy()),
+        amount(source.bans.len(), "ban"),
+        amount(all, "digest"),
+    );
     let counts = format!("{bans}, {all} ({base} base, {image} image, {layer} layer)");
     Ok(format!(
         "{list}: version {} for {}: {counts}\nissued {}, expires {}\nnot signed yet: embargoctl list sign --key KEY {list}\n",
@@ -80,10 +91,15 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     ))
 }
 
-/// The file that the list will be: none yet, an empty one or an older list. Nothing else is replaced: `--out` is easily given the name of a source, of
-/// a private key or of a device.
+/// The file that the list will be: none yet, an empty one or an older list. Nothing else is
+/// replaced: `--out` is easily given the name of a source, of a private key or of a device.
 fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
-    let occupied = || CtlError::with_hint(AuthoringError::Occupied(out.to_owned()), "choose another --out, or remove it");
+    let occupied = || {
+        CtlError::with_hint(
+            AuthoringError::Occupied(out.to_owned()),
+            "choose another --out, or remove it",
+        )
+    };
     let (file, size) = match file::open(out, Guard::Any) {
         Ok(opened) => opened,
         Err(error) if error.is_absent() => return Ok(replace::target(out)),
@@ -91,32 +107,59 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
         Err(error) => return Err(error.into()),
     };
     let mut block = Vec::with_capacity(HEAD_SIZE);
-    file.take(HEAD_SIZE as u64).read_to_end(&mut block).map_err(|error| FileError::Io(out.to_owned(), error))?;
+    file.take(HEAD_SIZE as u64)
+        .read_to_end(&mut block)
+        .map_err(|error| FileError::Io(out.to_owned(), error))?;
     // Of a list that was cut short, too, the first line tells what it was.
     block.resize(HEAD_SIZE, 0);
-    if size == 0 || head::is_begun(&block) { Ok(replace::target(out)) } else { Err(occupied()) }
+    if size == 0 || head::is_begun(&block) {
+        Ok(replace::target(out))
+    } else {
+        Err(occupied())
+    }
 }
 
 /// Says what is strange about a list that can be built all the same.
 fn warn(args: &Args, source: &Source, terms: &Terms) {
     let now = Timestamp::now();
     if terms.expires <= now {
-        report::warning("embargoctl", &format!("the list expired already, at {}", terms.expires));
+        report::warning(
+            "embargoctl",
+            &format!("the list expired already, at {}", terms.expires),
+        );
     }
-    let errors = if source.bans.len() <= MAX_LINTED { faults(&args.source, now) } else { 0 };
+    let errors = if source.bans.len() <= MAX_LINTED {
+        faults(&args.source, now)
+    } else {
+        0
+    };
     if errors > 0 {
-        let (errors, source) = (amount(errors, "error"), line::name(&args.source.to_string_lossy()));
-        report::warning("embargoctl", &format!("embargoctl list lint --source {source} finds {errors} in this source"));
+        let (errors, source) = (
+            amount(errors, "error"),
+            line::name(&args.source.to_string_lossy()),
+        );
+        report::warning(
+            "embargoctl",
+            &format!("embargoctl list lint --source {source} finds {errors} in this source"),
+        );
     }
 }
 
-/// How many errors the linter finds in the bans that name no file of digests; such files are not read again.
+/// How many errors the linter finds in the bans that name no file of digests; such files are not
+/// read again.
 fn faults(path: &Path, now: Timestamp) -> usize {
-    let Ok(text) = file::read_text(path, MAX_SOURCE, Guard::Any) else { return 0 };
+    let Ok(text) = file::read_text(path, MAX_SOURCE, Guard::Any) else {
+        return 0;
+    };
     let mut draft = source::draft::Draft::parse(path, &text, |_| Ok(Vec::new()));
-    draft.bans.retain(|ban| ban.matches.iter().all(|found| found.file.is_none()));
+    draft
+        .bans
+        .retain(|ban| ban.matches.iter().all(|found| found.file.is_none()));
     let found = lint::findings(&draft, &lint::Known::default(), None, now);
-    found.iter().filter(|finding| finding.code.level() == lint::Level::Error).count()
+    found
+        .iter()
+        .filter(|finding| finding.code.level() == lint::Level::Error)
+        .count()
 }
 
 /// Reads a source and compiles it.
@@ -124,9 +167,12 @@ fn faults(path: &Path, now: Timestamp) -> usize {
 /// # Errors
 /// [`AuthoringError`].
 pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
-    let source = Source::load_watched(path, &Progress::start("reading", 0)).map_err(|error| unread(path, error))?;
+    let source = Source::load_watched(path, &Progress::start("reading", 0))
+        .map_err(|error| unread(path, error))?;
     let compiled = Compiled::of(&source).map_err(|error| match error {
-        CompileError::Twice(digest, _) => CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)),
+        CompileError::Twice(digest, _) => {
+            CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest))
+        }
         CompileError::TooOften(..)
         | CompileError::TooLong(_)
         | CompileError::TooHeavy(..)
@@ -137,7 +183,8 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
     Ok((source, compiled))
 }
 
-/// Why the source cannot be used. Where that is a fault in it, the others are told too: an author mends them at once.
+/// Why the source cannot be used. Where that is a fault in it, the others are told too: an author
+/// mends them at once.
 fn unread(path: &Path, error: SourceError) -> CtlError {
     let others = match &error {
         SourceError::Line(file, line, _) => other_faults(path, (file, *line)),
@@ -148,14 +195,29 @@ fn unread(path: &Path, error: SourceError) -> CtlError {
 
 /// The faults of a source beside the one in this line of this file, a line for each.
 fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
-    let faults = source::draft::Draft::load(path).map(|draft| draft.faults).unwrap_or_default();
-    let others = faults.iter().filter(|fault| (fault.file.as_path(), fault.line) != known);
-    others.map(|fault| format!("  {} line {}: {}", line::name(&fault.file.to_string_lossy()), fault.line, fault.what)).collect()
+    let faults = source::draft::Draft::load(path)
+        .map(|draft| draft.faults)
+        .unwrap_or_default();
+    let others = faults
+        .iter()
+        .filter(|fault| (fault.file.as_path(), fault.line) != known);
+    others
+        .map(|fault| {
+            format!(
+                "  {} line {}: {}",
+                line::name(&fault.file.to_string_lossy()),
+                fault.line,
+                fault.what
+            )
+        })
+        .collect()
 }
 
 /// Where a digest stands, a line for each.
 fn places(source: &Source, digest: &Digest) -> Vec<String> {
-    let place = |(file, number): (&Path, usize)| format!("  {} line {number}", line::name(&file.to_string_lossy()));
+    let place = |(file, number): (&Path, usize)| {
+        format!("  {} line {number}", line::name(&file.to_string_lossy()))
+    };
     source.places(digest).into_iter().map(place).collect()
 }
 
@@ -168,9 +230,22 @@ fn terms(args: &Args) -> Result<Terms, AuthoringError> {
     if expires <= issued {
         return Err(AuthoringError::Expires);
     }
-    let impact = if args.acknowledge_impact { Impact::Acknowledged } else { Impact::Guarded };
-    let edition = Edition { keyset: args.keyset, version: args.version };
-    Ok(Terms { origin: args.origin.clone(), edition, issued, expires, impact })
+    let impact = if args.acknowledge_impact {
+        Impact::Acknowledged
+    } else {
+        Impact::Guarded
+    };
+    let edition = Edition {
+        keyset: args.keyset,
+        version: args.version,
+    };
+    Ok(Terms {
+        origin: args.origin.clone(),
+        edition,
+        issued,
+        expires,
+        impact,
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! `embargoctl list diff`: what would this list ban and let go that that one does not?
 //!
-//! In: two lists (hostile), signed or not: it is for whoever reviews a draft before signing it. Every byte of both is checked against its head. Out: what
-//! became of each ban, in words or as JSON, and how many signatures an installation over the old list will ask for. The signatures of the new list are
-//! counted where a keyset is known; nothing else of them is said, and those of the old one are not looked at.
+//! In: two lists (hostile), signed or not: it is for whoever reviews a draft before signing it.
+//! Every byte of both is checked against its head. Out: what became of each ban, in words or as
+//! JSON, and how many signatures an installation over the old list will ask for. The signatures of
+//! the new list are counted where a keyset is known; nothing else of them is said, and those of the
+//! old one are not looked at.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,14 +30,16 @@ use crate::sys::file::Guard;
 
 /// Show what a list bans and lets go that another does not, and how many signatures that takes.
 ///
-/// Bans are compared by what they do, not by their names: one that is renamed, split or merged lifts nothing, one that is weakened does. Unsigned drafts
-/// will do. Exit status 0 whatever the difference.
+/// Bans are compared by what they do, not by their names: one that is renamed, split or merged
+/// lifts nothing, one that is weakened does. Unsigned drafts will do. Exit status 0 whatever the
+/// difference.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// As one JSON document.
     #[arg(long)]
     json: bool,
-    /// The keyset that tells how many signatures are needed; this node's when left out, if it is for the same origin.
+    /// The keyset that tells how many signatures are needed; this node's when left out, if it is
+    /// for the same origin.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list before.
@@ -58,9 +62,17 @@ pub(in crate::ctl) struct Needed {
 impl Needed {
     /// What a list of this text needs under a keyset, for this change.
     fn of(keyset: &Keyset, claim: &Claim, change: &Change) -> Self {
-        let needed = if change.is_lift() { keyset.lift_threshold } else { keyset.list_threshold };
+        let needed = if change.is_lift() {
+            keyset.lift_threshold
+        } else {
+            keyset.list_threshold
+        };
         let Tally { good, .. } = keyset.tally(&claim.text, &claim.signatures, needed, Enough::All);
-        Self { keyset: keyset.number, needed, good }
+        Self {
+            keyset: keyset.number,
+            needed,
+            good,
+        }
     }
 }
 
@@ -69,7 +81,8 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     told(args, paths, Timestamp::now())
 }
 
-/// What there is to say by this clock: what an installation says that lets the new list take the place of the old one now.
+/// What there is to say by this clock: what an installation says that lets the new list take the
+/// place of the old one now.
 fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
     let (old_file, old_size, old) = open(&args.old)?;
     let (new_file, new_size, new) = open(&args.new)?;
@@ -78,15 +91,27 @@ fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError
     let (one, other) = (reader(&args.old, &old_file), reader(&args.new, &new_file));
     let whole = Whole::open(&one, &old.head)?.watched(&progress);
     let moment = change::moment(&new.head, clock);
-    let change = change::compare(whole, Whole::open(&other, &new.head)?.watched(&progress), moment)?;
+    let change = change::compare(
+        whole,
+        Whole::open(&other, &new.head)?.watched(&progress),
+        moment,
+    )?;
     drop(progress);
     let needed = keyset.map(|keyset| Needed::of(&keyset, &new, &change));
     if args.json {
-        return Ok(crate::report::json::pretty(&as_json(&old.head, &new.head, &change, needed)) + "\n");
+        return Ok(
+            crate::report::json::pretty(&as_json(&old.head, &new.head, &change, needed)) + "\n",
+        );
     }
     let mut text = title(&old.head, &new.head);
-    lines(&change).iter().for_each(|line| text.extend([line, "\n"]));
-    text += &format!("{}, {} lifted\n", digests_added(&change), change.digests_lifted);
+    lines(&change)
+        .iter()
+        .for_each(|line| text.extend([line, "\n"]));
+    text += &format!(
+        "{}, {} lifted\n",
+        digests_added(&change),
+        change.digests_lifted
+    );
     Ok(text + &sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
 }
 
@@ -99,7 +124,12 @@ fn keyset(args: &Args, paths: &Paths, head: &Head) -> Result<Option<Keyset>, Ctl
     let path = args.keyset.as_ref().unwrap_or(&paths.keyset);
     match store::keyset(path, Guard::Any) {
         Ok(found) if found.keyset.origin == head.origin => Ok(Some(found.keyset)),
-        Ok(found) if args.keyset.is_some() => Err(ListError::Origin(args.new.clone(), head.origin.clone(), found.keyset.origin).into()),
+        Ok(found) if args.keyset.is_some() => {
+            Err(
+                ListError::Origin(args.new.clone(), head.origin.clone(), found.keyset.origin)
+                    .into(),
+            )
+        }
         Err(error) if args.keyset.is_some() || !error.is_absent() => Err(error.into()),
         Ok(_) | Err(_) => Ok(None),
     }
@@ -108,10 +138,18 @@ fn keyset(args: &Args, paths: &Paths, head: &Head) -> Result<Option<Keyset>, Ctl
 fn title(old: &Head, new: &Head) -> String {
     let named = |head: &Head, origin: bool| {
         let Edition { keyset, version } = head.edition;
-        let origin = if origin { format!(" of {}", line::name(&head.origin)) } else { String::new() };
+        let origin = if origin {
+            format!(" of {}", line::name(&head.origin))
+        } else {
+            String::new()
+        };
         format!("version {version}{origin} (keyset {keyset})")
     };
-    let mut text = format!("{} -> {}\n", named(old, old.origin != new.origin), named(new, true));
+    let mut text = format!(
+        "{} -> {}\n",
+        named(old, old.origin != new.origin),
+        named(new, true)
+    );
     if old.impact != new.impact {
         text += &format!("impact {} -> {}\n", old.impact.word(), new.impact.word());
     }
@@ -122,8 +160,13 @@ fn digests_added(change: &Change) -> String {
     format!("{} added", amount(change.digests_added, "digest"))
 }
 
-/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`. `None` where there is nothing to compare with.
-pub(in crate::ctl) fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
+/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`.
+/// `None` where there is nothing to compare with.
+pub(in crate::ctl) fn sentence(
+    change: Option<&Change>,
+    keyset: u64,
+    needed: Option<Needed>,
+) -> String {
     let is_lift = change.is_some_and(Change::is_lift);
     let lifts = match change {
         Some(change) if is_lift => format!("lifts {}", amount(change.lifted.len(), "ban")),
@@ -131,8 +174,15 @@ pub(in crate::ctl) fn sentence(change: Option<&Change>, keyset: u64, needed: Opt
         None => "no list to compare it with".to_owned(),
     };
     match needed {
-        Some(Needed { keyset, needed, good }) => {
-            format!("{lifts}: {} of keyset {keyset} needed, {good} there", amount(needed, "signature"))
+        Some(Needed {
+            keyset,
+            needed,
+            good,
+        }) => {
+            format!(
+                "{lifts}: {} of keyset {keyset} needed, {good} there",
+                amount(needed, "signature")
+            )
         }
         None if is_lift => format!("{lifts}: it takes the lift threshold of keyset {keyset}"),
         None => format!("{lifts}: it takes the list threshold of keyset {keyset}"),
@@ -142,16 +192,31 @@ pub(in crate::ctl) fn sentence(change: Option<&Change>, keyset: u64, needed: Opt
 /// What became of each ban: a line, and lines that say more, indented.
 pub(super) fn lines(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
-    for change in change.lifted.iter().chain(&change.added).chain(&change.changed) {
+    for change in change
+        .lifted
+        .iter()
+        .chain(&change.added)
+        .chain(&change.changed)
+    {
         lines.push(headline(change));
-        lines.extend(details(change).into_iter().map(|detail| format!("  {detail}")));
+        lines.extend(
+            details(change)
+                .into_iter()
+                .map(|detail| format!("  {detail}")),
+        );
     }
     lines
 }
 
 /// What became of a ban, in a line.
 pub(in crate::ctl) fn headline(change: &BanChange) -> String {
-    let BanChange { ban, fate, added, lifted, .. } = change;
+    let BanChange {
+        ban,
+        fate,
+        added,
+        lifted,
+        ..
+    } = change;
     let named = format!("{} ({})", line::name(&ban.id), ban.severity.word());
     if lifted.all > 0 {
         return format!("lifts {named}: {}", digests(lifted));
@@ -161,40 +226,84 @@ pub(in crate::ctl) fn headline(change: &BanChange) -> String {
         Action::Warn => "warns of",
     };
     match fate {
-        Fate::Added => format!("adds {named}: {does} {} from {}", digests(added), ban.effective),
+        Fate::Added => format!(
+            "adds {named}: {does} {} from {}",
+            digests(added),
+            ban.effective
+        ),
         Fate::Kept | Fate::Removed | Fate::Expired => format!("changes {named}"),
     }
 }
 
 /// What else is to be said of a ban.
 fn details(change: &BanChange) -> Vec<String> {
-    let BanChange { fate, alterations, added, dropped, heirs, .. } = change;
+    let BanChange {
+        fate,
+        alterations,
+        added,
+        dropped,
+        heirs,
+        ..
+    } = change;
     let weaker = |alteration: &Alteration| if alteration.weakens { "weaker: " } else { "" };
-    let mut details: Vec<_> = alterations.iter().map(|one| line::one_line(&format!("{}{one}", weaker(one)))).collect();
+    let mut details: Vec<_> = alterations
+        .iter()
+        .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
+        .collect();
     match fate {
         // The headline says it all.
         Fate::Added => {}
         Fate::Kept => {
-            details.extend((dropped.all > 0).then(|| format!("{} removed{}", digests(dropped), banned_by(heirs))));
+            details.extend(
+                (dropped.all > 0)
+                    .then(|| format!("{} removed{}", digests(dropped), banned_by(heirs))),
+            );
             details.extend((added.all > 0).then(|| format!("{} added", digests(added))));
         }
         Fate::Removed => details.push(format!("removed{}", banned_by(heirs))),
         Fate::Expired => details.push("removed: it had lapsed".to_owned()),
     }
-    details.extend(new_successor(change).filter(|_| *fate == Fate::Added).map(|successor| format!("successor {}", line::name(successor))));
-    details.extend(new_patch(change).into_iter().flat_map(Patch::lines).map(|text| line::one_line(&text)));
+    details.extend(
+        new_successor(change)
+            .filter(|_| *fate == Fate::Added)
+            .map(|successor| format!("successor {}", line::name(successor))),
+    );
+    details.extend(
+        new_patch(change)
+            .into_iter()
+            .flat_map(Patch::lines)
+            .map(|text| line::one_line(&text)),
+    );
     details
 }
 
-/// What a list brings for people to run or to use: each patch and successor that is new or changed, in lines that begin with their ban. They make a list
-/// refuse neither more nor less, so that nobody would look for them.
+/// What a list brings for people to run or to use: each patch and successor that is new or changed,
+/// in lines that begin with their ban. They make a list refuse neither more nor less, so that
+/// nobody would look for them.
 pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
-    for change in change.lifted.iter().chain(&change.added).chain(&change.changed) {
-        let is_gone = |what: &str| change.fate == Fate::Kept && change.alterations.iter().any(|alteration| alteration.what == what);
+    for change in change
+        .lifted
+        .iter()
+        .chain(&change.added)
+        .chain(&change.changed)
+    {
+        let is_gone = |what: &str| {
+            change.fate == Fate::Kept
+                && change
+                    .alterations
+                    .iter()
+                    .any(|alteration| alteration.what == what)
+        };
         let successor = new_successor(change).cloned();
-        let successor = successor.or_else(|| (change.ban.successor.is_none() && is_gone("successor")).then(|| "none".to_owned()));
-        lines.extend(brought_by(&change.ban.id, successor.as_deref(), new_patch(change)));
+        let successor = successor.or_else(|| {
+            (change.ban.successor.is_none() && is_gone("successor")).then(|| "none".to_owned())
+        });
+        lines.extend(brought_by(
+            &change.ban.id,
+            successor.as_deref(),
+            new_patch(change),
+        ));
         if change.ban.patch.is_none() && is_gone("patch") {
             lines.push(format!("{}: patch: none", line::name(&change.ban.id)));
         }
@@ -203,51 +312,95 @@ pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
 }
 
 /// What one ban brings: its successor and its patch.
-pub(in crate::ctl) fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> Vec<String> {
+pub(in crate::ctl) fn brought_by(
+    id: &str,
+    successor: Option<&str>,
+    patch: Option<&Patch>,
+) -> Vec<String> {
     let successor = successor.map(|successor| format!("successor: {}", line::name(successor)));
-    let all = successor.into_iter().chain(patch.into_iter().flat_map(Patch::lines));
-    all.map(|text| line::one_line(&format!("{}: {text}", line::name(id)))).collect()
+    let all = successor
+        .into_iter()
+        .chain(patch.into_iter().flat_map(Patch::lines));
+    all.map(|text| line::one_line(&format!("{}: {text}", line::name(id))))
+        .collect()
 }
 
 /// The successor that the new list brings.
 fn new_successor(change: &BanChange) -> Option<&String> {
-    change.ban.successor.as_ref().filter(|_| is_new(change, "successor"))
+    change
+        .ban
+        .successor
+        .as_ref()
+        .filter(|_| is_new(change, "successor"))
 }
 
 /// Whether a ban has this by the new list alone.
 fn is_new(change: &BanChange, what: &str) -> bool {
     match change.fate {
         Fate::Added => true,
-        Fate::Kept => change.alterations.iter().any(|alteration| alteration.what == what),
+        Fate::Kept => change
+            .alterations
+            .iter()
+            .any(|alteration| alteration.what == what),
         Fate::Removed | Fate::Expired => false,
     }
 }
 
 /// The patch that the new list brings: it is code, and who signs the list signs it.
 fn new_patch(change: &BanChange) -> Option<&Patch> {
-    change.ban.patch.as_ref().filter(|_| is_new(change, "patch"))
+    change
+        .ban
+        .patch
+        .as_ref()
+        .filter(|_| is_new(change, "patch"))
 }
 
 /// The most IDs that a line names.
 const MOST_NAMED: usize = 4;
 
 fn banned_by(heirs: &[String]) -> String {
-    if heirs.is_empty() { String::new() } else { format!(": banned by {}", named(heirs)) }
+    if heirs.is_empty() {
+        String::new()
+    } else {
+        format!(": banned by {}", named(heirs))
+    }
 }
 
 /// IDs, the first few of them.
 pub(in crate::ctl) fn named<S: AsRef<str>>(ids: &[S]) -> String {
-    let names: Vec<_> = ids.iter().take(MOST_NAMED).map(|id| line::name(id.as_ref())).collect();
+    let names: Vec<_> = ids
+        .iter()
+        .take(MOST_NAMED)
+        .map(|id| line::name(id.as_ref()))
+        .collect();
     let more = ids.len() - names.len();
-    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    names.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        }
 }
 
 /// A number of digests, with the kinds where there are others than bases.
 fn digests(entries: &Entries) -> String {
-    let Entries { all, base, image, layer } = *entries;
-    let kinds = [(base, "base"), (image, "image"), (layer, "layer")].into_iter().filter(|(number, _)| *number > 0);
-    let kinds: Vec<_> = kinds.map(|(number, kind)| format!("{number} {kind}")).collect();
-    if base == all && kinds.len() == 1 { amount(all, "digest") } else { format!("{} ({})", amount(all, "digest"), kinds.join(", ")) }
+    let Entries {
+        all,
+        base,
+        image,
+        layer,
+    } = *entries;
+    let kinds = [(base, "base"), (image, "image"), (layer, "layer")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0);
+    let kinds: Vec<_> = kinds
+        .map(|(number, kind)| format!("{number} {kind}"))
+        .collect();
+    if base == all && kinds.len() == 1 {
+        amount(all, "digest")
+    } else {
+        format!("{} ({})", amount(all, "digest"), kinds.join(", "))
+    }
 }
 
 /// A comparison as JSON.
@@ -311,7 +464,12 @@ struct ShownAlteration<'a> {
     weakens: bool,
 }
 
-fn as_json<'a>(old: &'a Head, new: &'a Head, change: &'a Change, needed: Option<Needed>) -> Shown<'a> {
+fn as_json<'a>(
+    old: &'a Head,
+    new: &'a Head,
+    change: &'a Change,
+    needed: Option<Needed>,
+) -> Shown<'a> {
     let head = |head: &'a Head| ShownHead {
         origin: &head.origin,
         keyset: head.edition.keyset,
@@ -324,7 +482,10 @@ fn as_json<'a>(old: &'a Head, new: &'a Head, change: &'a Change, needed: Option<
         old: head(old),
         new: head(new),
         lifts: change.is_lift(),
-        digests: ShownDigests { added: change.digests_added, lifted: change.digests_lifted },
+        digests: ShownDigests {
+            added: change.digests_added,
+            lifted: change.digests_lifted,
+        },
         needed,
         lifted: bans(&change.lifted),
         added: bans(&change.added),
@@ -347,12 +508,22 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
             How::Rewritten => ("rewritten", None, None),
             How::Early => ("early", None, None),
         };
-        ShownAlteration { what, how, from, to, weakens: *weakens }
+        ShownAlteration {
+            what,
+            how,
+            from,
+            to,
+            weakens: *weakens,
+        }
     }
     ShownBan {
         id: &change.ban.id,
         fate,
-        digests: ShownBanDigests { added: change.added.all, removed: change.dropped.all, lifted: change.lifted.all },
+        digests: ShownBanDigests {
+            added: change.added.all,
+            removed: change.dropped.all,
+            lifted: change.lifted.all,
+        },
         banned_by: &change.heirs,
         alterations: change.alterations.iter().map(alteration).collect(),
         successor: new_successor(change).map(String::as_str),

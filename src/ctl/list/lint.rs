@@ -1,9 +1,11 @@
 //! `embargoctl list lint`: what did the authors get wrong?
 //!
-//! In: `bans.toml`, with whatever mistakes are in it; the images that are at hand; the list that was published last, if it is named; the time. Out: every
-//! finding, each with a name that stays, file and line, one sentence and a hint, for people or as JSON; and an exit status. The findings are made by
-//! [`findings`], which is pure; the images are looked for by `search`. What refuses a source in `list build` is an error here, too, and all of it is told,
-//! not the first alone. Not checked: signatures, and what the list does to running containers, which `list preview` tells.
+//! In: `bans.toml`, with whatever mistakes are in it; the images that are at hand; the list that
+//! was published last, if it is named; the time. Out: every finding, each with a name that stays,
+//! file and line, one sentence and a hint, for people or as JSON; and an exit status. The findings
+//! are made by [`findings`], which is pure; the images are looked for by `search`. What refuses a
+//! source in `list build` is an error here, too, and all of it is told, not the first alone. Not
+//! checked: signatures, and what the list does to running containers, which `list preview` tells.
 
 mod alone;
 mod digests;
@@ -42,8 +44,10 @@ pub(in crate::ctl) use search::images;
 
 /// Check a source (bans.toml) for mistakes, all at once.
 ///
-/// Looks at the source, at the images on this machine that it names or hits, at those named with --image, and at the list that was published last. Exit
-/// status: 0 nothing, or warnings alone; 1 errors; with --deny-warnings also 1 for warnings. `embargoctl(8)` has the table of findings.
+/// Looks at the source, at the images on this machine that it names or hits, at those named
+/// with --image, and at the list that was published last. Exit status: 0 nothing, or warnings
+/// alone; 1 errors; with --deny-warnings also 1 for warnings. `embargoctl(8)` has the table of
+/// findings.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The source.
@@ -52,7 +56,8 @@ pub struct Args {
     /// The list that was published last.
     #[arg(long, value_name = "LIST")]
     last: Option<PathBuf>,
-    /// An image to look at, too, such as a successor that no engine here has; NAME= says what the source calls it. May be given more than once.
+    /// An image to look at, too, such as a successor that no engine here has; NAME= says what the
+    /// source calls it. May be given more than once.
     #[arg(long, value_name = "[NAME=]IMAGE")]
     image: Vec<String>,
     /// Print one JSON object.
@@ -75,31 +80,51 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let known = search::search(&draft, &args.image, &args.engines.stores(paths))?;
     let found = findings(&draft, &known, last.as_ref(), Timestamp::now());
     let tell = if args.json { page::json } else { page::text };
-    let Counts { errors, warnings, .. } = Counts::of(&found);
+    let Counts {
+        errors, warnings, ..
+    } = Counts::of(&found);
     let fails = errors > 0 || args.deny_warnings && warnings > 0;
-    Ok(Told { text: tell(&args.source, draft.bans.len(), &found), exit: if fails { Exit::Failed } else { Exit::Clear } })
+    Ok(Told {
+        text: tell(&args.source, draft.bans.len(), &found),
+        exit: if fails { Exit::Failed } else { Exit::Clear },
+    })
 }
 
-/// The list at `path`, every byte of it checked against its head; it is the author's own, so its signatures are not asked for.
+/// The list at `path`, every byte of it checked against its head; it is the author's own, so its
+/// signatures are not asked for.
 fn load(path: &Path) -> Result<Last, CtlError> {
     let (file, _, claim) = open(path)?;
     let bans = whole::check(&Reader { path, bytes: &file }, &claim.head)?;
     let (version, issued) = (claim.head.edition.version, claim.head.issued);
-    Ok(Last { version, issued, bans: bans.into_iter().map(|counted| counted.ban).collect() })
+    Ok(Last {
+        version,
+        issued,
+        bans: bans.into_iter().map(|counted| counted.ban).collect(),
+    })
 }
 
-/// What is wrong with one ban of a source that makes a list, beside the platforms that it leaves out. Its image is `found`, by `word`.
-pub(in crate::ctl) fn of_ban(path: &Path, text: &str, id: &str, (word, found): (&str, Images), stores: &Stores) -> Vec<Finding> {
+/// What is wrong with one ban of a source that makes a list, beside the platforms that it leaves
+/// out. Its image is `found`, by `word`.
+pub(in crate::ctl) fn of_ban(
+    path: &Path,
+    text: &str,
+    id: &str,
+    (word, found): (&str, Images),
+    stores: &Stores,
+) -> Vec<Finding> {
     // Other bans, and whatever files they name, are not this one's concern.
     let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
-    draft.bans.retain(|ban| ban.id.as_ref().is_some_and(|placed| placed.value == id));
+    draft
+        .bans
+        .retain(|ban| ban.id.as_ref().is_some_and(|placed| placed.value == id));
     let known = search::search_beside(&draft, word, found, stores);
     let mut found = findings(&draft, &known, None, Timestamp::now());
     found.retain(|finding| !matches!(finding.code, Code::NotChecked | Code::MissingPlatform));
     found
 }
 
-/// Everything that is wrong with a source at this time, as far as the images show that are known, and the list before it.
+/// Everything that is wrong with a source at this time, as far as the images show that are known,
+/// and the list before it.
 #[must_use]
 pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Findings::new(&draft.path);
@@ -111,7 +136,8 @@ pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestam
     permits::check(draft, &index, &uses, now, &mut findings);
     successors::check(draft, known, &uses, now, &mut findings);
     images::check(draft, known, &index, &uses, &mut findings);
-    last.iter().for_each(|last| last::check(draft, last, now, &mut findings));
+    last.iter()
+        .for_each(|last| last::check(draft, last, now, &mut findings));
     not_checked(draft, known, &mut findings);
     findings.sorted()
 }
@@ -119,17 +145,43 @@ pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestam
 /// What the source names and nobody could look at.
 fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
     for why in &known.unseen {
-        findings.add(Code::NotChecked, Place { file: None, line: 1, ban: None }, why, "");
+        findings.add(
+            Code::NotChecked,
+            Place {
+                file: None,
+                line: 1,
+                ban: None,
+            },
+            why,
+            "",
+        );
     }
     let mut told = std::collections::HashSet::new();
     for ban in &draft.bans {
-        let names = ban.matches.iter().filter_map(|found| found.name.as_ref()).map(|name| ("image", name));
-        for (what, name) in ban.successor.iter().map(|successor| ("successor", successor)).chain(names) {
-            if let Some(why) = known.unknown.get(&name.value).filter(|_| told.insert(&name.value)) {
+        let names = ban
+            .matches
+            .iter()
+            .filter_map(|found| found.name.as_ref())
+            .map(|name| ("image", name));
+        for (what, name) in ban
+            .successor
+            .iter()
+            .map(|successor| ("successor", successor))
+            .chain(names)
+        {
+            if let Some(why) = known
+                .unknown
+                .get(&name.value)
+                .filter(|_| told.insert(&name.value))
+            {
                 let text = format!("{what} {}: {why}, not checked", line::name(&name.value));
                 findings.add(
                     Code::NotChecked,
-                    Place { file: None, line: name.line, ban: None },
+                    Place {
+                        file: None,
+                        line: name.line,
+                        ban: None,
+                    },
                     text,
                     format!("name it with --image {}=IMAGE", line::name(&name.value)),
                 );

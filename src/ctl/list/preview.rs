@@ -1,10 +1,12 @@
 //! `embargoctl list preview`: what would this draft do on this node?
 //!
-//! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list in force. Out: what the draft would refuse, as a
-//! table or as one JSON document, and whether an installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft is
-//! checked against its head; who signed the head is told and stops nothing. Changes nothing, and needs neither an armed node nor a list in force. Without
-//! root's rights it says what it could not see. Not looked at: images without a name, and whether Podman starts a container again by itself (libpod's
-//! database knows; its records do not).
+//! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list
+//! in force. Out: what the draft would refuse, as a table or as one JSON document, and whether an
+//! installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft
+//! is checked against its head; who signed the head is told and stops nothing. Changes nothing, and
+//! needs neither an armed node nor a list in force. Without root's rights it says what it could not
+//! see. Not looked at: images without a name, and whether Podman starts a container again by itself
+//! (libpod's database knows; its records do not).
 
 mod report;
 mod restart;
@@ -33,8 +35,9 @@ use signed::Signed;
 
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
 ///
-/// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list says; it would not start again. Exit status 0 when the
-/// draft would refuse nothing here, 2 when it would refuse something, 3 when that cannot be told, 1 on a failure.
+/// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list
+/// says; it would not start again. Exit status 0 when the draft would refuse nothing here, 2 when
+/// it would refuse something, 3 when that cannot be told, 1 on a failure.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON document.
@@ -64,32 +67,100 @@ struct Image {
 /// The text to print, and the exit status.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let (file, size, claim) = open(&args.draft)?;
-    let draft = Reader { path: &args.draft, bytes: &file };
+    let draft = Reader {
+        path: &args.draft,
+        bytes: &file,
+    };
     let settings = settings::load(paths)?;
     let now = Timestamp::now();
-    let engines = settings.as_ref().map(|settings| settings.engines.clone()).unwrap_or_default();
+    let engines = settings
+        .as_ref()
+        .map(|settings| settings.engines.clone())
+        .unwrap_or_default();
     let node = crate::node::Node::whole(paths, &engines);
     let mut faults = Vec::new();
     let known = node.containers(&mut faults);
     let living = impact::living(&known, &node);
-    let stopped: Vec<_> =
-        known.iter().filter(|known| known.store.is_some()).map(|known| node.container(known)).filter(is_stopped).collect();
-    let images: Vec<_> = node.stores.open.iter().flat_map(|store| images(store, &mut faults)).collect();
-    let all = living.iter().map(|living| &living.subject).chain(&stopped).chain(images.iter().map(|(_, subject)| subject));
+    let stopped: Vec<_> = known
+        .iter()
+        .filter(|known| known.store.is_some())
+        .map(|known| node.container(known))
+        .filter(is_stopped)
+        .collect();
+    let images: Vec<_> = node
+        .stores
+        .open
+        .iter()
+        .flat_map(|store| images(store, &mut faults))
+        .collect();
+    let all = living
+        .iter()
+        .map(|living| &living.subject)
+        .chain(&stopped)
+        .chain(images.iter().map(|(_, subject)| subject));
     let lists = Lists::ask(&draft, &claim.head, paths, settings.as_ref(), all, now)?;
-    let faults: Vec<_> = node.faults().into_iter().chain(faults.iter().map(|fault| line::causes(fault))).collect();
+    let faults: Vec<_> = node
+        .faults()
+        .into_iter()
+        .chain(faults.iter().map(|fault| line::causes(fault)))
+        .collect();
     let preview = Preview {
-        survey: Survey { draft: args.draft.clone(), running: impact::judged(living, &lists), faults },
-        stopped: stopped.into_iter().map(|subject| lists.surveyed(subject)).collect(),
-        images: images.into_iter().map(|(names, subject)| Image { names, judged: lists.surveyed(subject) }).collect(),
+        survey: Survey {
+            draft: args.draft.clone(),
+            running: impact::judged(living, &lists),
+            faults,
+        },
+        stopped: stopped
+            .into_iter()
+            .map(|subject| lists.surveyed(subject))
+            .collect(),
+        images: images
+            .into_iter()
+            .map(|(names, subject)| Image {
+                names,
+                judged: lists.surveyed(subject),
+            })
+            .collect(),
     };
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    let signed = Signed::ask(&draft, size, &claim, &Node { paths, settings: settings.as_ref(), rules, now });
+    let signed = Signed::ask(
+        &draft,
+        size,
+        &claim,
+        &Node {
+            paths,
+            settings: settings.as_ref(),
+            rules,
+            now,
+        },
+    );
     let glass = break_glass::load(paths);
-    let notes = leniency::all(settings.as_ref(), glass.as_ref(), now).iter().map(ToString::to_string).collect();
-    let report = Report::new(&preview, &claim.head, &lists, signed, settings.as_ref(), notes, now);
-    preview.survey.faults.iter().for_each(|fault| warning("embargoctl", fault));
-    Ok(Told { text: if args.json { report.json() } else { report.text() }, exit: report.exit() })
+    let notes = leniency::all(settings.as_ref(), glass.as_ref(), now)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let report = Report::new(
+        &preview,
+        &claim.head,
+        &lists,
+        signed,
+        settings.as_ref(),
+        notes,
+        now,
+    );
+    preview
+        .survey
+        .faults
+        .iter()
+        .for_each(|fault| warning("embargoctl", fault));
+    Ok(Told {
+        text: if args.json {
+            report.json()
+        } else {
+            report.text()
+        },
+        exit: report.exit(),
+    })
 }
 
 fn is_stopped(subject: &Subject) -> bool {
@@ -112,7 +183,15 @@ fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Su
             images.iter_mut().find(|(_, known)| matches!((id(&known.origin), id(&origin)), (Some(known), Some(new)) if known == new));
         match same {
             Some((names, _)) => names.push(name),
-            None => images.push((vec![name], Subject { kind: Kind::Image, engine: store.engine, place: store.place.clone(), origin })),
+            None => images.push((
+                vec![name],
+                Subject {
+                    kind: Kind::Image,
+                    engine: store.engine,
+                    place: store.place.clone(),
+                    origin,
+                },
+            )),
         }
     }
     images

@@ -1,8 +1,10 @@
 //! `embargoctl list verify --source`: was this list made from that source?
 //!
-//! In: a list of which every byte is what its head says, and a source. Out: that the source makes it, or what it makes instead. The source is compiled
-//! once more, with what the head says of origin, edition, times and impact, and every line of the two heads is compared. They hold the hashes of all that
-//! stands behind them, so equal heads are equal lists, and nothing has to be written to know it. Not checked here: who signed the list.
+//! In: a list of which every byte is what its head says, and a source. Out: that the source makes
+//! it, or what it makes instead. The source is compiled once more, with what the head says of
+//! origin, edition, times and impact, and every line of the two heads is compared. They hold the
+//! hashes of all that stands behind them, so equal heads are equal lists, and nothing has to be
+//! written to know it. Not checked here: who signed the list.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,16 +33,23 @@ const MAX_NAMES: usize = 8;
 pub enum RebuildError {
     /// The text of the source is another: the list, `bans.toml`.
     Source(PathBuf, PathBuf),
-    /// The text is the same and what it makes is not: the list, `bans.toml`, a line of the list's head, and as it would be made.
+    /// The text is the same and what it makes is not: the list, `bans.toml`, a line of the list's
+    /// head, and as it would be made.
     Head(PathBuf, PathBuf, String, String),
 }
 
 impl fmt::Display for RebuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Source(list, source) => write!(f, "cannot vouch for {list:?}: it was not made from {source:?} as it is here"),
+            Self::Source(list, source) => write!(
+                f,
+                "cannot vouch for {list:?}: it was not made from {source:?} as it is here"
+            ),
             Self::Head(list, source, found, made) => {
-                write!(f, "cannot vouch for {list:?}: its head says {found:?}, and {source:?} makes {made:?} of that")
+                write!(
+                    f,
+                    "cannot vouch for {list:?}: its head says {found:?}, and {source:?} makes {made:?} of that"
+                )
             }
         }
     }
@@ -52,51 +61,110 @@ impl std::error::Error for RebuildError {}
 ///
 /// # Errors
 /// [`AuthoringError::Rebuild`], and what keeps the source from being compiled.
-pub(super) fn compare(path: &Path, list: &Reader<'_, File>, head: &Head) -> Result<String, CtlError> {
+pub(super) fn compare(
+    path: &Path,
+    list: &Reader<'_, File>,
+    head: &Head,
+) -> Result<String, CtlError> {
     let (source, compiled) = build::compile(path)?;
-    let made = compiled.write(&terms(head), &io::sink(), &Progress::start("comparing", 0)).map_err(AuthoringError::Compile)?;
+    let made = compiled
+        .write(&terms(head), &io::sink(), &Progress::start("comparing", 0))
+        .map_err(AuthoringError::Compile)?;
     if made == *head {
         return Ok(format!("made from this source: {}\n", names(&source)));
     }
     let (path, list_path) = (path.to_owned(), list.path.to_owned());
     let error = if made.source == head.source {
         let (found, made) = (head.text(), made.text());
-        let (found, made) = found.lines().zip(made.lines()).find(|(found, made)| found != made).unwrap_or_default();
+        let (found, made) = found
+            .lines()
+            .zip(made.lines())
+            .find(|(found, made)| found != made)
+            .unwrap_or_default();
         RebuildError::Head(list_path, path, found.to_owned(), made.to_owned())
     } else {
         RebuildError::Source(list_path, path)
     };
-    Err(CtlError::from(AuthoringError::Rebuild(error)).detailed(details(list, head, &source, &compiled)?))
+    Err(CtlError::from(AuthoringError::Rebuild(error))
+        .detailed(details(list, head, &source, &compiled)?))
 }
 
 /// What a head says beside its source.
 fn terms(head: &Head) -> Terms {
-    let Head { origin, edition, issued, expires, impact, .. } = head.clone();
-    Terms { origin, edition, issued, expires, impact }
+    let Head {
+        origin,
+        edition,
+        issued,
+        expires,
+        impact,
+        ..
+    } = head.clone();
+    Terms {
+        origin,
+        edition,
+        issued,
+        expires,
+        impact,
+    }
 }
 
 /// What the source would make of the list, in a few lines.
-fn details(list: &Reader<'_, File>, head: &Head, source: &Source, compiled: &Compiled) -> Result<Vec<String>, CtlError> {
+fn details(
+    list: &Reader<'_, File>,
+    head: &Head,
+    source: &Source,
+    compiled: &Compiled,
+) -> Result<Vec<String>, CtlError> {
     let made = Mutex::new(Vec::new());
-    let made_head = compiled.write(&terms(head), &made, &()).map_err(AuthoringError::Compile)?;
+    let made_head = compiled
+        .write(&terms(head), &made, &())
+        .map_err(AuthoringError::Compile)?;
     let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let made = Reader { path: Path::new("the list that the source makes"), bytes: made.as_slice() };
-    let change = change::compare(Whole::open(list, head)?, Whole::open(&made, &made_head)?, head.issued)?;
-    let mut lines: Vec<_> = diff::lines(&change).into_iter().map(|line| format!("  {line}")).collect();
-    let first = if lines.is_empty() { "  it bans the same: only its text is another" } else { "  from the list to this source:" };
+    let made = Reader {
+        path: Path::new("the list that the source makes"),
+        bytes: made.as_slice(),
+    };
+    let change = change::compare(
+        Whole::open(list, head)?,
+        Whole::open(&made, &made_head)?,
+        head.issued,
+    )?;
+    let mut lines: Vec<_> = diff::lines(&change)
+        .into_iter()
+        .map(|line| format!("  {line}"))
+        .collect();
+    let first = if lines.is_empty() {
+        "  it bans the same: only its text is another"
+    } else {
+        "  from the list to this source:"
+    };
     if lines.len() > MAX_LINES {
         let more = lines.split_off(MAX_LINES).len();
         lines.push(format!("  and {more} more lines"));
     }
-    let sizes = format!("  the list: {} bytes of source; {}: {} bytes", head.source_size, names(source), source.size);
+    let sizes = format!(
+        "  the list: {} bytes of source; {}: {} bytes",
+        head.source_size,
+        names(source),
+        source.size
+    );
     Ok([sizes, first.to_owned()].into_iter().chain(lines).collect())
 }
 
 /// The files of a source.
 fn names(source: &Source) -> String {
-    let mut names: Vec<_> = source.files.iter().map(|path| line::name(&path.to_string_lossy())).collect();
+    let mut names: Vec<_> = source
+        .files
+        .iter()
+        .map(|path| line::name(&path.to_string_lossy()))
+        .collect();
     let more = names.split_off(names.len().min(MAX_NAMES)).len();
-    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    names.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `embargoctl list verify` and `list show`: what does this list say, and is it true?
 //!
-//! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and with `--source` that the list was made from it; `show`
-//! checks every byte against the head and says that the signatures were not checked. Out: a few lines for people, or JSON.
+//! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and with
+//! `--source` that the list was made from it; `show` checks every byte against the head and says
+//! that the signatures were not checked. Out: a few lines for people, or JSON.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,9 @@ use crate::sys::file::Guard;
 
 /// Check every byte and every signature of a list, or whether it was made from a source.
 ///
-/// With --source the source is compiled once more, with what the list's head says of origin, edition, times and impact, and must make the same list, signed
-/// or not. The signatures are then checked where --keyset names the keys, or this node has a keyset.
+/// With --source the source is compiled once more, with what the list's head says of origin,
+/// edition, times and impact, and must make the same list, signed or not. The signatures are then
+/// checked where --keyset names the keys, or this node has a keyset.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The keyset to check against; this node's when left out.
@@ -65,14 +67,20 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
         },
     };
     let (file, size, claim) = open(&args.list)?;
-    let list = Reader { path: &args.list, bytes: &file };
+    let list = Reader {
+        path: &args.list,
+        bytes: &file,
+    };
     let signatures = match keyset {
         Some(keyset) => signatures(keyset, &list, size, &claim)?,
         None => unchecked(&claim),
     };
     let bans = check(&list, &claim.head, size)?;
     let mut text = title(&args.list, &claim.head);
-    text += &format!("every byte is what the head says: {}\n", contents(&claim.head, bans.len()));
+    text += &format!(
+        "every byte is what the head says: {}\n",
+        contents(&claim.head, bans.len())
+    );
     if let Some(source) = &args.source {
         text += &rebuild::compare(source, &list, &claim.head)?;
     }
@@ -87,35 +95,63 @@ fn check(list: &Reader<'_, File>, head: &Head, size: u64) -> Result<Vec<Counted>
 
 fn keyset(path: &Path) -> Result<Keyset, CtlError> {
     let found = store::keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
-        true => CtlError::with_hint(error, "name a keyset with --keyset, or put one there: embargoctl keyset new"),
+        true => CtlError::with_hint(
+            error,
+            "name a keyset with --keyset, or put one there: embargoctl keyset new",
+        ),
         false => error.into(),
     })?;
     Ok(found.keyset)
 }
 
 /// Checks the signatures against a keyset, and says what became of each.
-fn signatures(keyset: Keyset, list: &Reader<'_, File>, size: u64, claim: &Claim) -> Result<String, CtlError> {
-    let trust = Trust { keyset, floor: None, rules: Rules::default() };
+fn signatures(
+    keyset: Keyset,
+    list: &Reader<'_, File>,
+    size: u64,
+    claim: &Claim,
+) -> Result<String, CtlError> {
+    let trust = Trust {
+        keyset,
+        floor: None,
+        rules: Rules::default(),
+    };
     let told = |signature: &Signature| {
         let key = signer(&trust.keyset, Role::List, &claim.text, signature);
         signature_line(signature, key, &verdict(&trust.keyset, claim, signature))
     };
     let signatures: Vec<_> = claim.signatures.iter().map(told).collect();
-    let found = trust.authenticate(list, size, Standing::Staged, Enough::All).map_err(|error| {
-        if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
-            return CtlError::with_hint(error, signing(list.path));
-        }
-        let title = title(list.path, &claim.head).trim_end().to_owned();
-        let hint = wanting(&trust.keyset, &error);
-        CtlError { hint, ..error.into() }.detailed([vec![title], signatures.clone()].concat())
-    })?;
-    let lines: String = signatures.iter().map(|signature| format!("{signature}\n")).collect();
-    Ok(format!("signatures: {} good, {} needed\n{lines}", found.tally.good, found.tally.wanted))
+    let found = trust
+        .authenticate(list, size, Standing::Staged, Enough::All)
+        .map_err(|error| {
+            if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
+                return CtlError::with_hint(error, signing(list.path));
+            }
+            let title = title(list.path, &claim.head).trim_end().to_owned();
+            let hint = wanting(&trust.keyset, &error);
+            CtlError {
+                hint,
+                ..error.into()
+            }
+            .detailed([vec![title], signatures.clone()].concat())
+        })?;
+    let lines: String = signatures
+        .iter()
+        .map(|signature| format!("{signature}\n"))
+        .collect();
+    Ok(format!(
+        "signatures: {} good, {} needed\n{lines}",
+        found.tally.good, found.tally.wanted
+    ))
 }
 
 /// Who signed a list, or says so.
 fn unchecked(claim: &Claim) -> String {
-    let names: Vec<_> = claim.signatures.iter().map(|signature| format!("{} ({})", signature.name, form(signature.form()))).collect();
+    let names: Vec<_> = claim
+        .signatures
+        .iter()
+        .map(|signature| format!("{} ({})", signature.name, form(signature.form())))
+        .collect();
     match names.as_slice() {
         [] => "not signed\n".to_owned(),
         names => format!("signatures, not checked here: {}\n", names.join(", ")),
@@ -123,9 +159,18 @@ fn unchecked(claim: &Claim) -> String {
 }
 
 fn title(path: &Path, head: &Head) -> String {
-    let Head { origin, edition, issued, expires, .. } = head;
+    let Head {
+        origin,
+        edition,
+        issued,
+        expires,
+        ..
+    } = head;
     let (list, version) = (line::name(&path.to_string_lossy()), edition.version);
-    format!("{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}\n", edition.keyset)
+    format!(
+        "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}\n",
+        edition.keyset
+    )
 }
 
 fn contents(head: &Head, bans: usize) -> String {
@@ -201,14 +246,26 @@ struct ShownBan<'a> {
 
 impl From<crate::banlist::head::Entries> for Counts {
     fn from(entries: crate::banlist::head::Entries) -> Self {
-        Self { all: entries.all, base: entries.base, image: entries.image, layer: entries.layer }
+        Self {
+            all: entries.all,
+            base: entries.base,
+            image: entries.image,
+            layer: entries.layer,
+        }
     }
 }
 
 /// Shows a list.
 pub(super) fn show(args: &ShowArgs) -> Result<String, CtlError> {
     let (file, size, claim) = open(&args.list)?;
-    let bans = check(&Reader { path: &args.list, bytes: &file }, &claim.head, size)?;
+    let bans = check(
+        &Reader {
+            path: &args.list,
+            bytes: &file,
+        },
+        &claim.head,
+        size,
+    )?;
     if args.json {
         return Ok(crate::report::json::pretty(&as_json(&claim, &bans)) + "\n");
     }
@@ -219,7 +276,9 @@ pub(super) fn show(args: &ShowArgs) -> Result<String, CtlError> {
 }
 
 fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
-    let Claim { head, signatures, .. } = claim;
+    let Claim {
+        head, signatures, ..
+    } = claim;
     Shown {
         origin: &head.origin,
         keyset: head.edition.keyset,
@@ -230,14 +289,37 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
         entries: head.entries.into(),
         tree_root: head.tree_root,
         source: head.source,
-        signatures: signatures.iter().map(|signature| ShownSignature { name: &signature.name, form: form(signature.form()) }).collect(),
-        bans: bans.iter().map(|Counted { ban, entries, names }| ShownBan { ban, entries: (*entries).into(), names }).collect(),
+        signatures: signatures
+            .iter()
+            .map(|signature| ShownSignature {
+                name: &signature.name,
+                form: form(signature.form()),
+            })
+            .collect(),
+        bans: bans
+            .iter()
+            .map(
+                |Counted {
+                     ban,
+                     entries,
+                     names,
+                 }| ShownBan {
+                    ban,
+                    entries: (*entries).into(),
+                    names,
+                },
+            )
+            .collect(),
     }
 }
 
 /// A ban in a few lines.
 fn describe(counted: &Counted) -> String {
-    let Counted { ban, entries, names } = counted;
+    let Counted {
+        ban,
+        entries,
+        names,
+    } = counted;
     let severity = match ban.severity {
         Severity::Low => "low",
         Severity::Medium => "medium",
@@ -248,15 +330,41 @@ fn describe(counted: &Counted) -> String {
         Action::Refuse => "refuses",
         Action::Warn => "warns of",
     };
-    let mut lines = vec![[std::slice::from_ref(&ban.reason), ban.advisories.as_slice()].concat().join(", ")];
+    let mut lines = vec![
+        [std::slice::from_ref(&ban.reason), ban.advisories.as_slice()]
+            .concat()
+            .join(", "),
+    ];
     if !names.is_empty() {
         lines.push(format!("matches {}", names.join(", ")));
     }
     lines.extend(ban.lapses.map(|lapses| format!("lapses {lapses}")));
-    lines.extend(ban.successor.as_ref().map(|successor| format!("use {successor}")));
-    lines.extend(ban.except.iter().map(|except| format!("not for {} until {}: {}", except.digest, except.until, except.reason)));
-    lines.extend(ban.cure.iter().map(|layer| format!("cured by layer {layer}")));
+    lines.extend(
+        ban.successor
+            .as_ref()
+            .map(|successor| format!("use {successor}")),
+    );
+    lines.extend(ban.except.iter().map(|except| {
+        format!(
+            "not for {} until {}: {}",
+            except.digest, except.until, except.reason
+        )
+    }));
+    lines.extend(
+        ban.cure
+            .iter()
+            .map(|layer| format!("cured by layer {layer}")),
+    );
     lines.extend(ban.patch.iter().flat_map(Patch::lines));
-    let title = format!("\n{} {severity}, {action} {} from {}\n", line::name(&ban.id), amount(entries.all, "digest"), ban.effective);
-    title + &lines.iter().map(|words| format!("  {}\n", line::one_line(words))).collect::<String>()
+    let title = format!(
+        "\n{} {severity}, {action} {} from {}\n",
+        line::name(&ban.id),
+        amount(entries.all, "digest"),
+        ban.effective
+    );
+    title
+        + &lines
+            .iter()
+            .map(|words| format!("  {}\n", line::one_line(words)))
+            .collect::<String>()
 }

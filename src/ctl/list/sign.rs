@@ -1,7 +1,8 @@
 //! `embargoctl list sign`, `head` and `attach`: whose signature does the list carry?
 //!
-//! In: a list and a private key, or a signature made elsewhere over the bytes that `head` writes. Out: the same list with one more signature line. A
-//! signature that does not verify is never attached.
+//! In: a list and a private key, or a signature made elsewhere over the bytes that `head` writes.
+//! Out: the same list with one more signature line. A signature that does not verify is never
+//! attached.
 
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ use crate::sys::replace::{self, Draft, WriteError};
 
 /// Sign a list with a private key in a file.
 ///
-/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM). Only the head is signed; it binds every other byte.
+/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM). Only
+/// the head is signed; it binds every other byte.
 #[derive(Debug, clap::Args)]
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
-    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it is for this list.
+    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it
+    /// is for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.
@@ -34,7 +37,8 @@ pub struct SignArgs {
 
 /// Write the exact bytes to sign, for keys that live elsewhere.
 ///
-/// They are at most 1024 bytes of text, so that a key service signs them as they stand. For example:
+/// They are at most 1024 bytes of text, so that a key service signs them as they stand. For
+/// example:
 ///
 ///   embargoctl list head banlist.lst > head
 ///   openssl pkeyutl -sign -rawin -inkey ed25519.pem -in head -out sig
@@ -49,13 +53,16 @@ pub struct HeadArgs {
 
 /// Add a signature that was made elsewhere over the bytes of `list head`.
 ///
-/// Taken as the tool wrote it: 64 bytes for Ed25519, DER or 64 bytes for P-256, either as it is or in Base 64; what `aws kms sign`, `az keyvault key sign`
-/// and cosign print; the head.sig of ssh-keygen -Y sign -n banlist.v1; the files of minisign and signify. embargo-signing(7) has the commands.
+/// Taken as the tool wrote it: 64 bytes for Ed25519, DER or 64 bytes for P-256, either as it is or
+/// in Base 64; what `aws kms sign`, `az keyvault key sign` and cosign print; the head.sig of
+/// ssh-keygen -Y sign -n banlist.v1; the files of minisign and signify. embargo-signing(7) has the
+/// commands.
 #[derive(Debug, clap::Args)]
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
-    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it is for this list.
+    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it
+    /// is for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.
@@ -64,7 +71,9 @@ pub struct AttachArgs {
 
 /// Signs the list with a key in a file.
 pub(super) fn sign(args: &SignArgs, paths: &Paths) -> Result<String, CtlError> {
-    add(&args.list, (args.keyset.as_deref(), paths), |subject| signing::sign(&args.with, subject))
+    add(&args.list, (args.keyset.as_deref(), paths), |subject| {
+        signing::sign(&args.with, subject)
+    })
 }
 
 /// The bytes to sign.
@@ -74,10 +83,13 @@ pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
 
 /// Adds a signature made elsewhere.
 pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlError> {
-    add(&args.list, (args.keyset.as_deref(), paths), |subject| signing::attach(&args.made, subject))
+    add(&args.list, (args.keyset.as_deref(), paths), |subject| {
+        signing::attach(&args.made, subject)
+    })
 }
 
-/// Rewrites the list with the signature that `sign` makes; one by a key that the nodes do not trust is warned of.
+/// Rewrites the list with the signature that `sign` makes; one by a key that the nodes do not trust
+/// is warned of.
 fn add(
     list: &Path,
     (keyset, paths): (Option<&Path>, &Paths),
@@ -86,17 +98,34 @@ fn add(
     let (file, _, mut claim) = open(list)?;
     let keyset = match keyset {
         Some(path) => Some(store::keyset(path, Guard::Any)?.keyset),
-        None => store::keyset(&paths.keyset, Guard::Any).ok().map(|found| found.keyset).filter(|keyset| is_for(keyset, &claim.head)),
+        None => store::keyset(&paths.keyset, Guard::Any)
+            .ok()
+            .map(|found| found.keyset)
+            .filter(|keyset| is_for(keyset, &claim.head)),
     };
-    let (key, signature) = sign(&Subject { what: What::List, file: list, text: &claim.text, signatures: &claim.signatures })?;
+    let (key, signature) = sign(&Subject {
+        what: What::List,
+        file: list,
+        text: &claim.text,
+        signatures: &claim.signatures,
+    })?;
     if let Some(warning) = keyset.and_then(|keyset| stranger(&keyset, &key)) {
         report::warning("embargoctl", &warning);
     }
-    let Some(signature) = signature else { return Ok(signing::already(list, &key)) };
+    let Some(signature) = signature else {
+        return Ok(signing::already(list, &key));
+    };
     claim.signatures.push(signature);
-    let block = claim.block().ok_or_else(|| SigningError::Full(list.to_owned()))?;
+    let block = claim
+        .block()
+        .ok_or_else(|| SigningError::Full(list.to_owned()))?;
     rewrite(&replace::target(list), file, &block)?;
-    Ok(signing::signed(list, &key, claim.signatures.len(), &format!("version {}", claim.head.edition.version)))
+    Ok(signing::signed(
+        list,
+        &key,
+        claim.signatures.len(),
+        &format!("version {}", claim.head.edition.version),
+    ))
 }
 
 /// Whether the list was made for this keyset.
@@ -107,19 +136,30 @@ fn is_for(keyset: &Keyset, head: &Head) -> bool {
 /// Why no node that has this keyset counts the key's signature.
 pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
     let (name, number) = (&key.name, keyset.number);
-    match keyset.keys_of(Role::List).find(|known| known.public.identity() == key.public.identity()) {
+    match keyset
+        .keys_of(Role::List)
+        .find(|known| known.public.identity() == key.public.identity())
+    {
         Some(known) if known.public.id(&known.name) == key.public.id(name) => None,
         // A key's ID is made of its name and form: under others the signature is not found.
-        Some(known) if known.name != *name => Some(format!("keyset {number} calls this key {}: sign again with --name {0}", known.name)),
-        Some(known) => {
-            Some(format!("keyset {number} has {name} as a key of kind {}: sign with that tool", known.public.algorithm().word()))
-        }
+        Some(known) if known.name != *name => Some(format!(
+            "keyset {number} calls this key {}: sign again with --name {0}",
+            known.name
+        )),
+        Some(known) => Some(format!(
+            "keyset {number} has {name} as a key of kind {}: sign with that tool",
+            known.public.algorithm().word()
+        )),
         None => Some(format!("{name} is no list key of keyset {number}")),
     }
 }
 
 /// Replaces the list by one with another head block and the same rest.
-fn rewrite(list: &Path, mut file: std::fs::File, block: &[u8; HEAD_SIZE]) -> Result<(), WriteError> {
+fn rewrite(
+    list: &Path,
+    mut file: std::fs::File,
+    block: &[u8; HEAD_SIZE],
+) -> Result<(), WriteError> {
     let draft = Draft::open(list, 0o644)?;
     let copied = (|| {
         draft.file().write_all(block)?;

@@ -14,18 +14,41 @@ use crate::sys::file::{self, Guard};
 fn a_key_is_made_once_with_its_public_half_beside_it() {
     for algorithm in ["ed25519", "p256"] {
         let desk = Desk::new();
-        let made = desk.run(&format!("keygen --out @ops.pem --algorithm {algorithm}")).unwrap();
-        assert_eq!(made, "private key: ops.pem (keep it; nodes do not need it)\npublic key:  ops.pem.pub\nname:        ops\n");
-        assert_eq!(fs::metadata(desk.path("ops.pem")).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(desk.text("ops.pem.pub").starts_with(&format!("key list ops {algorithm} ")));
+        let made = desk
+            .run(&format!("keygen --out @ops.pem --algorithm {algorithm}"))
+            .unwrap();
+        assert_eq!(
+            made,
+            "private key: ops.pem (keep it; nodes do not need it)\npublic key:  ops.pem.pub\nname:        ops\n"
+        );
+        assert_eq!(
+            fs::metadata(desk.path("ops.pem"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+        assert!(
+            desk.text("ops.pem.pub")
+                .starts_with(&format!("key list ops {algorithm} "))
+        );
         let before = desk.text("ops.pem");
-        assert_eq!(desk.run("keygen --out @ops.pem").unwrap_err(), "cannot overwrite \"ops.pem\": it exists / choose another --out");
+        assert_eq!(
+            desk.run("keygen --out @ops.pem").unwrap_err(),
+            "cannot overwrite \"ops.pem\": it exists / choose another --out"
+        );
         assert_eq!(desk.text("ops.pem"), before);
         // OpenSSL reads it, and its public half is the one beside it.
         desk.openssl("pkey -in ops.pem -pubout -out ops-public.pem");
-        let from_pem = super::super::keys::public_key(Path::new(&desk.path("ops-public.pem"))).unwrap();
-        let from_line = super::super::keys::public_key(Path::new(&desk.path("ops.pem.pub"))).unwrap();
-        assert_eq!((from_pem.public, from_pem.name.as_str()), (from_line.public, "ops-public"));
+        let from_pem =
+            super::super::keys::public_key(Path::new(&desk.path("ops-public.pem"))).unwrap();
+        let from_line =
+            super::super::keys::public_key(Path::new(&desk.path("ops.pem.pub"))).unwrap();
+        assert_eq!(
+            (from_pem.public, from_pem.name.as_str()),
+            (from_line.public, "ops-public")
+        );
     }
     let fault = Desk::new().run("keygen --out @a+b.pem").unwrap_err();
     assert_eq!(fault, "cannot name a key \"a+b\"");
@@ -42,14 +65,25 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
     }
     desk.run("keyset new --origin o --list-key @ops.pem.pub --list-key @ed.pub --list-key @ec.pub --threshold 3 --out @keyset").unwrap();
     assert_eq!(
-        desk.run("keyset show @keyset").unwrap().split_once('\n').unwrap().1,
+        desk.run("keyset show @keyset")
+            .unwrap()
+            .split_once('\n')
+            .unwrap()
+            .1,
         "a list needs 3 list keys, one that lifts a ban 3, the next keyset 0 root keys\n  list ops ed25519\n  list ed ed25519\n  list ec p256\n"
     );
     desk.build();
     let fault = desk.run("list verify --keyset @keyset @l").unwrap_err();
-    assert_eq!(fault, "cannot trust list \"l\": not signed, and 3 trusted signatures needed / embargoctl list sign --key KEY l");
-    // One with our tool, two with OpenSSL over the bytes of `list head`, one of them in Base 64 as key services print it.
-    assert_eq!(desk.run("list sign --key @ops.pem @l").unwrap(), "l: signed by ops (ed25519); 1 signature on version 4\n");
+    assert_eq!(
+        fault,
+        "cannot trust list \"l\": not signed, and 3 trusted signatures needed / embargoctl list sign --key KEY l"
+    );
+    // One with our tool, two with OpenSSL over the bytes of `list head`, one of them in Base 64 as
+    // key services print it.
+    assert_eq!(
+        desk.run("list sign --key @ops.pem @l").unwrap(),
+        "l: signed by ops (ed25519); 1 signature on version 4\n"
+    );
     desk.write("head", desk.run("list head @l").unwrap().as_bytes());
     desk.openssl("pkeyutl -sign -rawin -inkey ed.pem -in head -out ed.sig");
     desk.openssl("dgst -sha256 -sign ec.pem -out ec.raw head");
@@ -61,9 +95,11 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
          l: version 4 for o (keyset 1), issued 2026-11-20T14:00:00Z, expires 2026-12-04T14:00:00Z /   ops: good (ed25519) / \
          2 more of ed, ec to sign: embargoctl list sign --key KEY l"
     );
-    desk.run("list attach --key @ed.pub --signature @ed.sig @l").unwrap();
+    desk.run("list attach --key @ed.pub --signature @ed.sig @l")
+        .unwrap();
     assert_eq!(
-        desk.run("list attach --key @ec.pub --signature @ec.sig @l").unwrap(),
+        desk.run("list attach --key @ec.pub --signature @ec.sig @l")
+            .unwrap(),
         "l: signed by ec (p256); 3 signatures on version 4\n"
     );
     assert_eq!(
@@ -73,8 +109,16 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
          \x20 ops: good (ed25519)\n  ed: good (ed25519)\n  ec: good (p256)\n"
     );
     // Whoever carries a list does not say who signed it.
-    let mut list = crate::sys::file::read(desk.path("l").as_ref(), 1 << 20, crate::sys::file::Guard::Any).unwrap();
-    let at = list.windows(7).position(|bytes| bytes == "\u{2014} ed ".as_bytes()).unwrap();
+    let mut list = crate::sys::file::read(
+        desk.path("l").as_ref(),
+        1 << 20,
+        crate::sys::file::Guard::Any,
+    )
+    .unwrap();
+    let at = list
+        .windows(7)
+        .position(|bytes| bytes == "\u{2014} ed ".as_bytes())
+        .unwrap();
     list[at + 4..at + 6].copy_from_slice(b"al");
     desk.write("l", &list);
     let said = desk.run("list verify --keyset @keyset @l").unwrap();
@@ -87,7 +131,10 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
     for key in ["ed", "ec"] {
         desk.run(&format!("list sign --key @{key}.pem @l")).unwrap();
     }
-    assert_eq!(desk.run("list sign --key @ed.pem @l").unwrap(), "l: already signed by ed\n");
+    assert_eq!(
+        desk.run("list sign --key @ed.pem @l").unwrap(),
+        "l: already signed by ed\n"
+    );
 }
 
 #[test]
@@ -99,8 +146,14 @@ fn a_signature_of_another_key_or_text_is_not_attached() {
     desk.write("head", b"another text\n");
     desk.openssl("pkeyutl -sign -rawin -inkey ops.pem -in head -out sig");
     for key in ["ops", "other"] {
-        let fault = desk.run(&format!("list attach --key @{key}.pem.pub --signature @sig @l")).unwrap_err();
-        let expected = format!("cannot attach \"sig\": it is not the signature of {key} over this list's head / sign the bytes of ");
+        let fault = desk
+            .run(&format!(
+                "list attach --key @{key}.pem.pub --signature @sig @l"
+            ))
+            .unwrap_err();
+        let expected = format!(
+            "cannot attach \"sig\": it is not the signature of {key} over this list's head / sign the bytes of "
+        );
         assert!(fault.starts_with(&expected), "{fault}");
     }
     assert!(desk.run("list show @l").unwrap().contains("\nnot signed\n"));
@@ -115,13 +168,27 @@ fn keys_that_cannot_sign_are_refused_with_what_to_do() {
     desk.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out p384.pem");
     desk.write("no.pem", b"no key\n");
     for (key, fault) in [
-        ("old", "it is not in PKCS#8 / convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW"),
+        (
+            "old",
+            "it is not in PKCS#8 / convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW",
+        ),
         ("locked", "it is encrypted / sign with its own tool: "),
-        ("p384", "it is not an Ed25519 or P-256 key in PKCS#8 PEM / make one with "),
-        ("no", "it is not an Ed25519 or P-256 key in PKCS#8 PEM / make one with "),
+        (
+            "p384",
+            "it is not an Ed25519 or P-256 key in PKCS#8 PEM / make one with ",
+        ),
+        (
+            "no",
+            "it is not an Ed25519 or P-256 key in PKCS#8 PEM / make one with ",
+        ),
     ] {
-        let found = desk.run(&format!("list sign --key @{key}.pem @l")).unwrap_err();
-        assert!(found.starts_with(&format!("cannot sign with \"{key}.pem\": {fault}")), "{found}");
+        let found = desk
+            .run(&format!("list sign --key @{key}.pem @l"))
+            .unwrap_err();
+        assert!(
+            found.starts_with(&format!("cannot sign with \"{key}.pem\": {fault}")),
+            "{found}"
+        );
     }
     // What the hint says works.
     desk.openssl("pkcs8 -topk8 -nocrypt -in old.pem -out new.pem");
@@ -148,8 +215,16 @@ fn a_list_is_shown_to_people_and_to_programs() {
          1 ban, 1 digest (1 base, 0 image, 0 layer)\nnot signed\n\n\
          BAN-1 high, refuses 1 digest from 2026-11-20T00:00:00Z\n  why\n  matches debian:12.4\n"
     );
-    let json: serde_json::Value = serde_json::from_str(&desk.run("list show --json @l").unwrap()).unwrap();
-    assert_eq!((&json["version"], &json["bans"][0]["id"], &json["bans"][0]["entries"]["base"]), (&4.into(), &"BAN-1".into(), &1.into()));
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.run("list show --json @l").unwrap()).unwrap();
+    assert_eq!(
+        (
+            &json["version"],
+            &json["bans"][0]["id"],
+            &json["bans"][0]["entries"]["base"]
+        ),
+        (&4.into(), &"BAN-1".into(), &1.into())
+    );
 }
 
 #[test]
@@ -157,7 +232,10 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
     let desk = Desk::new();
     desk.run("keygen --out @ops.pem").unwrap();
     for (words, fault) in [
-        ("list build --source @none.toml --origin o --version 1 --out @l", "cannot read \"none.toml\""),
+        (
+            "list build --source @none.toml --origin o --version 1 --out @l",
+            "cannot read \"none.toml\"",
+        ),
         (
             "list build --source @bans.toml --origin o --version 1 --issued 2026-11-20 --expires 2026-11-20 --out @l",
             "cannot build the list: it would expire before it is issued",
@@ -178,14 +256,27 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
             "keyset new --origin o --list-key @ops.pem.pub --list-key @ops.pem.pub",
             "cannot make the keyset: the list keys ops and ops are one key, which counts once",
         ),
-        ("keygen --out @nodir/x", "cannot write \"nodir/x\": the folder \"nodir\" is missing"),
-        ("list show @bans.toml", "cannot use \"bans.toml\": not a ban list: it has no head"),
-        ("list verify @bans.toml --keyset @none", "cannot read \"none\" / name a keyset with --keyset, "),
+        (
+            "keygen --out @nodir/x",
+            "cannot write \"nodir/x\": the folder \"nodir\" is missing",
+        ),
+        (
+            "list show @bans.toml",
+            "cannot use \"bans.toml\": not a ban list: it has no head",
+        ),
+        (
+            "list verify @bans.toml --keyset @none",
+            "cannot read \"none\" / name a keyset with --keyset, ",
+        ),
     ] {
         let found = desk.run(words).unwrap_err();
         assert!(found.starts_with(fault), "{words}: {found}");
     }
-    assert!(desk.run("list build --origin o --version 1 --valid soon").unwrap_err().contains("expected a span such as 12h or 14d"));
+    assert!(
+        desk.run("list build --origin o --version 1 --valid soon")
+            .unwrap_err()
+            .contains("expected a span such as 12h or 14d")
+    );
 }
 
 #[test]
@@ -195,8 +286,16 @@ fn what_a_link_leads_to_is_signed_and_the_link_stays() {
     desk.build();
     std::os::unix::fs::symlink("l", desk.path("link")).unwrap();
     desk.run("list sign --key @ops.pem @link").unwrap();
-    assert!(std::fs::symlink_metadata(desk.path("link")).unwrap().is_symlink());
-    assert!(desk.run("list show @l").unwrap().contains("signatures, not checked here: ops (ed25519)\n"));
+    assert!(
+        std::fs::symlink_metadata(desk.path("link"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert!(
+        desk.run("list show @l")
+            .unwrap()
+            .contains("signatures, not checked here: ops (ed25519)\n")
+    );
 }
 
 #[test]
@@ -205,7 +304,8 @@ fn a_copy_that_somebody_else_signed_is_no_signature() {
     desk.run("keygen --out @ops.pem").unwrap();
     desk.build();
     assert_eq!(
-        desk.run("list attach --key @ops.pem.pub --signature @l @l").unwrap_err(),
+        desk.run("list attach --key @ops.pem.pub --signature @l @l")
+            .unwrap_err(),
         "cannot attach \"l\": it is no signature, but what is signed / \
          pass one file on from signer to signer, or attach what each signer's tool wrote"
     );
@@ -213,9 +313,19 @@ fn a_copy_that_somebody_else_signed_is_no_signature() {
 
 #[test]
 fn a_key_that_no_node_counts_is_told_why() {
-    let named = |seed, name: &str| Key { role: Role::List, name: name.to_owned(), public: key(seed).public() };
+    let named = |seed, name: &str| Key {
+        role: Role::List,
+        name: name.to_owned(),
+        public: key(seed).public(),
+    };
     let of = |key: &Key| sign::stranger(&keyset(&[1], 1), key);
     assert_eq!(of(&named(1, "key-1")), None);
-    assert_eq!(of(&named(2, "mini")), Some("mini is no list key of keyset 1".to_owned()));
-    assert_eq!(of(&named(1, "mini")), Some("keyset 1 calls this key key-1: sign again with --name key-1".to_owned()));
+    assert_eq!(
+        of(&named(2, "mini")),
+        Some("mini is no list key of keyset 1".to_owned())
+    );
+    assert_eq!(
+        of(&named(1, "mini")),
+        Some("keyset 1 calls this key key-1: sign again with --name key-1".to_owned())
+    );
 }

@@ -1,8 +1,10 @@
 //! What did a worker leave behind that was killed?
 //!
-//! In: what the journal says that it had begun. Out: how that counts, and what of it still runs; and the folders of workers that are gone, removed. A
-//! container that was resumed for its patch, and is not paused again, is told as such: its engine believes that it is paused. Hostile: the container's
-//! processes, and in a folder that was a user's, everything. Not done here: pausing; the worker had what that takes, and is gone.
+//! In: what the journal says that it had begun. Out: how that counts, and what of it still runs;
+//! and the folders of workers that are gone, removed. A container that was resumed for its patch,
+//! and is not paused again, is told as such: its engine believes that it is paused. Hostile: the
+//! container's processes, and in a folder that was a user's, everything. Not done here: pausing;
+//! the worker had what that takes, and is gone.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -22,20 +24,31 @@ use crate::report::line;
 use crate::sys::file::{self, Guard};
 use crate::sys::pidfd::Hold;
 
-/// The most bytes of a process's arguments that are looked at: a runtime's `--root` is its first one.
+/// The most bytes of a process's arguments that are looked at: a runtime's `--root` is its first
+/// one.
 const LARGEST_CALL: u64 = 4 << 20;
 
-/// How it ended where a worker is gone after its begin. `thaws`: it was to resume the container for the patch.
+/// How it ended where a worker is gone after its begin. `thaws`: it was to resume the container for
+/// the patch.
 #[must_use]
 pub fn interrupted(job: &Job, thaws: bool) -> Done {
-    let left = tree::left_by(&job.container, &job.marker()).iter().map(ToString::to_string).collect();
-    Done { left, ..Done::of(outcome(&job.container, thaws)) }
+    let left = tree::left_by(&job.container, &job.marker())
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Done {
+        left,
+        ..Done::of(outcome(&job.container, thaws))
+    }
 }
 
 /// The outcome of that, by how the container is now.
 #[must_use]
 pub fn outcome(container: &Container, thaws: bool) -> Outcome {
-    if thaws && is_alive(container) && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS)) {
+    if thaws
+        && is_alive(container)
+        && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS))
+    {
         left_awake(&Outcome::Interrupted, "its worker is gone")
     } else {
         Outcome::Interrupted
@@ -47,8 +60,12 @@ pub fn outcome(container: &Container, thaws: bool) -> Outcome {
 pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
     let what = match ended {
         Outcome::Cancelled { left } if left.is_empty() => ended.word().to_owned(),
-        Outcome::Survived { left } | Outcome::Cancelled { left } => format!("{}: {}", ended.word(), left.join(", ")),
-        Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } | Outcome::LeftAwake { why } => format!("{}: {why}", ended.word()),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => {
+            format!("{}: {}", ended.word(), left.join(", "))
+        }
+        Outcome::CouldNotEnter { why }
+        | Outcome::NotUnderstood { why }
+        | Outcome::LeftAwake { why } => format!("{}: {why}", ended.word()),
         Outcome::Failed { status, .. } => format!("{} with {status}", ended.word()),
         Outcome::Patched
         | Outcome::AlreadyFine
@@ -60,55 +77,111 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
         | Outcome::NotBegun
         | Outcome::Interrupted => ended.word().to_owned(),
     };
-    Outcome::LeftAwake { why: format!("{what}, and not paused again: {why}; unpause and pause it with its engine") }
+    Outcome::LeftAwake {
+        why: format!("{what}, and not paused again: {why}; unpause and pause it with its engine"),
+    }
 }
 
-/// Ends what is left in containers of patches whose workers were killed, so that nothing runs twice at once and nothing for ever. Call it with the run's lock
-/// in hand. Returns what was ended and what was not, a sentence for each container.
+/// Ends what is left in containers of patches whose workers were killed, so that nothing runs twice
+/// at once and nothing for ever. Call it with the run's lock in hand. Returns what was ended and
+/// what was not, a sentence for each container.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
-    let names = |processes: &[tree::Process]| processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let ended = interrupted.iter().filter(|one| is_alive(&one.container)).filter_map(|Interrupted { run, marker, container }| {
-        let (found, left) = tree::end_left_by(container, marker);
-        let what = format!("in {} the killed run {run} had left {}", called(container), names(&found));
-        match (found.is_empty(), left.is_empty()) {
-            (true, _) => None,
-            (false, true) => Some(format!("{what}: ended")),
-            (false, false) => Some(format!("{what}: still there: {}", names(&left))),
-        }
-    });
+    let names = |processes: &[tree::Process]| {
+        processes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let ended = interrupted
+        .iter()
+        .filter(|one| is_alive(&one.container))
+        .filter_map(
+            |Interrupted {
+                 run,
+                 marker,
+                 container,
+             }| {
+                let (found, left) = tree::end_left_by(container, marker);
+                let what = format!(
+                    "in {} the killed run {run} had left {}",
+                    called(container),
+                    names(&found)
+                );
+                match (found.is_empty(), left.is_empty()) {
+                    (true, _) => None,
+                    (false, true) => Some(format!("{what}: ended")),
+                    (false, false) => Some(format!("{what}: still there: {}", names(&left))),
+                }
+            },
+        );
     ended.collect()
 }
 
 fn is_alive(container: &Container) -> bool {
-    InitProcess { pid: container.pid, started: Some(container.started) }.is_alive()
+    InitProcess {
+        pid: container.pid,
+        started: Some(container.started),
+    }
+    .is_alive()
 }
 
-/// Removes what workers left in `entered` that are gone, and ends the runtimes that still run for them, in a container that is frozen perhaps. Call it with
-/// the run's lock in hand: every worker has it as long as it lives. Returns what was ended and what could not be removed, a sentence each.
+/// Removes what workers left in `entered` that are gone, and ends the runtimes that still run for
+/// them, in a container that is frozen perhaps. Call it with the run's lock in hand: every worker
+/// has it as long as it lives. Returns what was ended and what could not be removed, a sentence
+/// each.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
-    let Ok(folders) = fs::read_dir(entered) else { return Vec::new() };
-    let of_worker = folders.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
+    let Ok(folders) = fs::read_dir(entered) else {
+        return Vec::new();
+    };
+    let of_worker = folders
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
     let folders: Vec<PathBuf> = of_worker.map(|entry| entry.path()).collect();
-    let mut said = if folders.is_empty() { Vec::new() } else { end_runtimes(&folders) };
+    let mut said = if folders.is_empty() {
+        Vec::new()
+    } else {
+        end_runtimes(&folders)
+    };
     let removed = folders.iter().map(|path| (path, fs::remove_dir_all(path)));
-    said.extend(removed.filter_map(|(path, removed)| Some(format!("cannot remove {path:?}: {}", line::causes(&removed.err()?)))));
+    said.extend(removed.filter_map(|(path, removed)| {
+        Some(format!(
+            "cannot remove {path:?}: {}",
+            line::causes(&removed.err()?)
+        ))
+    }));
     said
 }
 
-/// Ends each runtime whose `--root` is in one of these folders of workers. Whoever else says so of himself asks for it.
+/// Ends each runtime whose `--root` is in one of these folders of workers. Whoever else says so of
+/// himself asks for it.
 fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
     let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.join("root")).collect();
     let is_runtime = |pid: u32| {
-        let words = file::read(Path::new(&format!("/proc/{pid}/cmdline")), LARGEST_CALL, Guard::Any).unwrap_or_default();
+        let words = file::read(
+            Path::new(&format!("/proc/{pid}/cmdline")),
+            LARGEST_CALL,
+            Guard::Any,
+        )
+        .unwrap_or_default();
         let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
-        words.windows(2).any(|pair| pair[0] == b"--root" && roots.iter().any(|root| root.as_os_str().as_bytes() == pair[1]))
+        words.windows(2).any(|pair| {
+            pair[0] == b"--root"
+                && roots
+                    .iter()
+                    .any(|root| root.as_os_str().as_bytes() == pair[1])
+        })
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let runtimes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| is_runtime(*pid));
+    let runtimes = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| is_runtime(*pid));
     // Another process may have the number by the time the hold is there.
-    let ended = runtimes.filter(|pid| Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok()));
+    let ended = runtimes.filter(|pid| {
+        Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok())
+    });
     ended.map(|pid| format!("the runtime that a killed worker had started was still at work and was ended: process {pid}")).collect()
 }
 
@@ -116,7 +189,11 @@ fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
 fn is_of_worker(name: &str) -> bool {
     let mut parts = name.split('.');
     let is_run = parts.next().is_some_and(|run| RunId::parse(run).is_some());
-    let mut is_number = || parts.next().is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut is_number = || {
+        parts.next().is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
     is_run && is_number() && is_number() && parts.next().is_none()
 }
 
@@ -128,9 +205,17 @@ mod tests {
 
     #[test]
     fn a_container_that_was_resumed_and_runs_on_is_told_so() {
-        let started = crate::exec_patch::journal::line::Worker::own().unwrap().started;
-        let alive = Container { started, ..container(0) };
-        let gone = Container { started: started + 1, ..container(0) };
+        let started = crate::exec_patch::journal::line::Worker::own()
+            .unwrap()
+            .started;
+        let alive = Container {
+            started,
+            ..container(0)
+        };
+        let gone = Container {
+            started: started + 1,
+            ..container(0)
+        };
         let why = "interrupted, and not paused again: its worker is gone; unpause and pause it with its engine".to_owned();
         assert_eq!(outcome(&alive, true), Outcome::LeftAwake { why });
         assert_eq!(outcome(&alive, false), Outcome::Interrupted);
@@ -141,22 +226,43 @@ mod tests {
     fn one_that_cannot_be_paused_again_is_not_well_however_its_patch_ended() {
         for (ended, said) in [
             (Outcome::Patched, "patched"),
-            (Outcome::Failed { stage: Stage::Command, status: 7 }, "failed with 7"),
-            (Outcome::CouldNotEnter { why: "no sh".into() }, "could not enter: no sh"),
-            (Outcome::Survived { left: vec!["7 sleep".into()] }, "timed out, survived: 7 sleep"),
+            (
+                Outcome::Failed {
+                    stage: Stage::Command,
+                    status: 7,
+                },
+                "failed with 7",
+            ),
+            (
+                Outcome::CouldNotEnter {
+                    why: "no sh".into(),
+                },
+                "could not enter: no sh",
+            ),
+            (
+                Outcome::Survived {
+                    left: vec!["7 sleep".into()],
+                },
+                "timed out, survived: 7 sleep",
+            ),
         ] {
             let outcome = left_awake(&ended, "no");
             assert!(!outcome.is_well() && outcome.is_failure());
-            let why = format!("{said}, and not paused again: no; unpause and pause it with its engine");
+            let why =
+                format!("{said}, and not paused again: no; unpause and pause it with its engine");
             assert_eq!(outcome, Outcome::LeftAwake { why });
         }
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "there has to be a process that hangs")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there has to be a process that hangs"
+    )]
     fn a_runtime_that_a_killed_worker_had_started_is_ended_and_no_other() {
         let top = tempfile::tempdir().unwrap();
-        let [gone, other] = ["20261120-221500-a1b2.1.77", "other"].map(|name| top.path().join(name));
+        let [gone, other] =
+            ["20261120-221500-a1b2.1.77", "other"].map(|name| top.path().join(name));
         fs::create_dir_all(gone.join("root")).unwrap();
         let call = |root: &Path| {
             let mut command = std::process::Command::new("/bin/sh");
@@ -170,8 +276,17 @@ mod tests {
         };
         let [mut hangs, mut stays] = [call(&gone), call(&other)];
         let said = sweep(top.path());
-        assert_eq!(said, [format!("the runtime that a killed worker had started was still at work and was ended: process {}", hangs.id())]);
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&hangs.wait().unwrap()), Some(9));
+        assert_eq!(
+            said,
+            [format!(
+                "the runtime that a killed worker had started was still at work and was ended: process {}",
+                hangs.id()
+            )]
+        );
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&hangs.wait().unwrap()),
+            Some(9)
+        );
         assert_eq!(stays.try_wait().unwrap(), None);
         stays.kill().unwrap();
         stays.wait().unwrap();
@@ -180,11 +295,19 @@ mod tests {
     #[test]
     fn the_folders_of_workers_that_are_gone_are_removed_and_no_others() {
         let top = tempfile::tempdir().unwrap();
-        for name in ["20261120-221500-a1b2.1.77/root/c1", "20261120-221500-a1b2.12.4711", "20261120-221500-a1b2.1", "other.1.2"] {
+        for name in [
+            "20261120-221500-a1b2.1.77/root/c1",
+            "20261120-221500-a1b2.12.4711",
+            "20261120-221500-a1b2.1",
+            "other.1.2",
+        ] {
             fs::create_dir_all(top.path().join(name)).unwrap();
         }
         assert_eq!(sweep(top.path()), [""; 0]);
-        let mut left: Vec<_> = fs::read_dir(top.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut left: Vec<_> = fs::read_dir(top.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         left.sort();
         assert_eq!(left, ["20261120-221500-a1b2.1", "other.1.2"]);
         assert_eq!(sweep(&top.path().join("missing")), [""; 0]);

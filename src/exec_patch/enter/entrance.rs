@@ -1,13 +1,16 @@
 //! How does one command run in a container, and what if it does not end?
 //!
-//! One process, one loop: it waits with poll(2) for output, for children that end and for SIGTERM, never longer than to the deadline, and looks at what
-//! the command starts all the while. The runtime is called as engines call it, detached: it ends as soon as the command runs, which becomes this
-//! process's child by that (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is the command's own, and what the command leaves in the background
-//! holds nobody up (`runc exec` in the foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not end, as it does not in
-//! a container that is frozen meanwhile, is killed at the deadline like everything else.
+//! One process, one loop: it waits with poll(2) for output, for children that end and for SIGTERM,
+//! never longer than to the deadline, and looks at what the command starts all the while. The
+//! runtime is called as engines call it, detached: it ends as soon as the command runs, which
+//! becomes this process's child by that (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is
+//! the command's own, and what the command leaves in the background holds nobody up (`runc exec` in
+//! the foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not
+//! end, as it does not in a container that is frozen meanwhile, is killed at the deadline like
+//! everything else.
 //!
-//! In: a job, the container's state and its owner. Out: an exit status, or the outcome that this is the end of. Hostile: what the command prints, the
-//! process ID that a user's runtime leaves.
+//! In: a job, the container's state and its owner. Out: an exit status, or the outcome that this is
+//! the end of. Hostile: what the command prints, the process ID that a user's runtime leaves.
 
 use std::ffi::OsString;
 use std::io;
@@ -79,9 +82,13 @@ struct Watch {
 impl Watch {
     /// Waits at most this long for anything to happen, and takes it.
     fn wait(&mut self, limit: Duration) {
-        let limit = PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
+        let limit =
+            PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
         let polled = self.collector.polled();
-        let mut all: Vec<_> = polled.iter().map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN)).collect();
+        let mut all: Vec<_> = polled
+            .iter()
+            .map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN))
+            .collect();
         all.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
         // A poll that a fault ends is one that ended early: everything is looked at anyway.
         let _ready = poll(&mut all, limit);
@@ -94,16 +101,26 @@ impl Watch {
 
     /// The exit status of this child, when it has ended.
     fn status(&self, pid: u32) -> Option<i32> {
-        self.ended.iter().find(|(ended, _)| *ended == pid).map(|(_, status)| *status)
+        self.ended
+            .iter()
+            .find(|(ended, _)| *ended == pid)
+            .map(|(_, status)| *status)
     }
 }
 
 impl<'a> Entrance<'a> {
-    /// Prepares everything for entering the container, up to the first call of its runtime: below `folder`, with what is printed going to `output`.
+    /// Prepares everything for entering the container, up to the first call of its runtime: below
+    /// `folder`, with what is printed going to `output`.
     ///
     /// # Errors
     /// How it ends for the container, when it cannot be entered.
-    pub fn open(job: &'a Job, folder: &Path, output: &Path, signals: SignalFd, deadline: Instant) -> Result<Self, Outcome> {
+    pub fn open(
+        job: &'a Job,
+        folder: &Path,
+        output: &Path,
+        signals: SignalFd,
+        deadline: Instant,
+    ) -> Result<Self, Outcome> {
         let container = &job.container;
         let owner = Owner::of(container).map_err(|error| could_not_enter(&error))?;
         if owner.person().is_some() {
@@ -111,13 +128,35 @@ impl<'a> Entrance<'a> {
             nix::unistd::setgroups(&[]).map_err(|error| could_not_enter(&error))?;
         }
         let name = format!("{}.{}", job.run, job.number);
-        let pinned = Pinned::make(container, owner, folder.join(format!("{name}.{}", std::process::id())))?;
-        let namespace = owner.namespace(container.pid, pinned.spec().makes_user_namespace).map_err(|error| could_not_enter(&error))?;
-        let collector = Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
+        let pinned = Pinned::make(
+            container,
+            owner,
+            folder.join(format!("{name}.{}", std::process::id())),
+        )?;
+        let namespace = owner
+            .namespace(container.pid, pinned.spec().makes_user_namespace)
+            .map_err(|error| could_not_enter(&error))?;
+        let collector =
+            Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
         let marker = job.marker();
         let tree = Tree::new(container, &marker);
-        let watch = Watch { signals, collector, ended: Vec::new(), is_stopped: false };
-        Ok(Self { job, owner, namespace, pinned, deadline, tree, watch, marker, calls: 0 })
+        let watch = Watch {
+            signals,
+            collector,
+            ended: Vec::new(),
+            is_stopped: false,
+        };
+        Ok(Self {
+            job,
+            owner,
+            namespace,
+            pinned,
+            deadline,
+            tree,
+            watch,
+            marker,
+            calls: 0,
+        })
     }
 
     /// Whether the container is paused.
@@ -130,13 +169,19 @@ impl<'a> Entrance<'a> {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let container = &self.job.container;
-        InitProcess { pid: container.pid, started: Some(container.started) }.is_alive()
+        InitProcess {
+            pid: container.pid,
+            started: Some(container.started),
+        }
+        .is_alive()
     }
 
-    /// Runs a command in the container and returns its exit status; `brings` hands it what is brought along.
+    /// Runs a command in the container and returns its exit status; `brings` hands it what is
+    /// brought along.
     ///
     /// # Errors
-    /// How it ends for the container, when the command did not run, or not to its end, or the container ended with it.
+    /// How it ends for the container, when the command did not run, or not to its end, or the
+    /// container ended with it.
     pub fn run(&mut self, words: &[String], brings: bool) -> Result<i32, Outcome> {
         self.watch.ended.clear();
         let runtime = self.call_exec(words, brings)?;
@@ -148,13 +193,23 @@ impl<'a> Entrance<'a> {
         let status = self.wait_for(payload)?;
         self.watch.collector.close(LAST_WORDS);
         self.tree.look();
-        if status != 0 && self.has_ended(status) { Err(Outcome::Vanished) } else { Ok(status) }
+        if status != 0 && self.has_ended(status) {
+            Err(Outcome::Vanished)
+        } else {
+            Ok(status)
+        }
     }
 
-    /// Whether the container ended with a command that ended so. The kernel kills what is in a container before its first process is gone
-    /// (pid_namespaces(7)), so for a command that was killed that one gets a moment.
+    /// Whether the container ended with a command that ended so. The kernel kills what is in a
+    /// container before its first process is gone (pid_namespaces(7)), so for a command that was
+    /// killed that one gets a moment.
     fn has_ended(&mut self, status: i32) -> bool {
-        let until = Instant::now() + if status == KILLED { LOOK * 6 } else { Duration::ZERO };
+        let until = Instant::now()
+            + if status == KILLED {
+                LOOK * 6
+            } else {
+                Duration::ZERO
+            };
         while self.is_alive() {
             if Instant::now() >= until {
                 return false;
@@ -169,36 +224,86 @@ impl<'a> Entrance<'a> {
         self.calls += 1;
         let work = &self.job.work;
         let (environment, folder) = (&work.environment, work.folder.as_deref());
-        let asked = Asked { words, user: work.user, environment, marker: &self.marker, folder };
+        let asked = Asked {
+            words,
+            user: work.user,
+            environment,
+            marker: &self.marker,
+            folder,
+        };
         let process = self.pinned.file("process", self.calls);
         let text = self.pinned.spec().process(&asked).to_string();
-        self.pinned.put(&process, text.as_bytes(), self.owner).map_err(|error| cannot(&process, error))?;
-        let mut call: Vec<OsString> = vec!["exec".into(), "--detach".into(), "--process".into(), process.into()];
-        call.extend(["--pid-file".into(), self.pinned.file("pid", self.calls).into()]);
+        self.pinned
+            .put(&process, text.as_bytes(), self.owner)
+            .map_err(|error| cannot(&process, error))?;
+        let mut call: Vec<OsString> = vec![
+            "exec".into(),
+            "--detach".into(),
+            "--process".into(),
+            process.into(),
+        ];
+        call.extend([
+            "--pid-file".into(),
+            self.pinned.file("pid", self.calls).into(),
+        ]);
         if brings {
             call.extend(["--preserve-fds".into(), "1".into()]);
         }
-        let ends = self.watch.collector.open().map_err(|error| could_not_enter(&error))?;
-        let runtime = self.start(call, Some((ends.output, ends.error)), brings.then_some(BROUGHT));
+        let ends = self
+            .watch
+            .collector
+            .open()
+            .map_err(|error| could_not_enter(&error))?;
+        let runtime = self.start(
+            call,
+            Some((ends.output, ends.error)),
+            brings.then_some(BROUGHT),
+        );
         let runtime = runtime.map_err(|why| Outcome::CouldNotEnter { why })?;
         self.tree.started(runtime, self.watch.collector.inodes());
         Ok(runtime)
     }
 
     /// Starts the runtime as the container's owner, for this life of it.
-    fn start(&self, call: Vec<OsString>, prints: Option<(OwnedFd, OwnedFd)>, keeps: Option<i32>) -> Result<u32, String> {
+    fn start(
+        &self,
+        call: Vec<OsString>,
+        prints: Option<(OwnedFd, OwnedFd)>,
+        keeps: Option<i32>,
+    ) -> Result<u32, String> {
         let mut words: Vec<OsString> = vec!["--root".into(), self.pinned.root().into()];
-        words.extend(["--log".into(), self.pinned.file("log", self.calls).into(), "--log-format".into(), "json".into()]);
+        words.extend([
+            "--log".into(),
+            self.pinned.file("log", self.calls).into(),
+            "--log-format".into(),
+            "json".into(),
+        ]);
         words.extend(call);
         words.push(self.job.container.id.as_str().into());
         let mut environment = vec![("PATH", OsString::from(PATH))];
         if self.job.container.owner != 0 {
-            environment.push(("XDG_RUNTIME_DIR", format!("/run/user/{}", self.job.container.owner).into()));
+            environment.push((
+                "XDG_RUNTIME_DIR",
+                format!("/run/user/{}", self.job.container.owner).into(),
+            ));
         }
         let namespace = self.namespace.as_ref().map(AsFd::as_fd);
         let (path, person) = (self.job.runtime.as_path(), self.owner.person());
-        let started = spawn::start(Program { path, words: &words, environment: &environment, prints, keeps, person, namespace });
-        started.map_err(|error| format!("cannot start the runtime {path:?}: {}", line::causes(&error)))
+        let started = spawn::start(Program {
+            path,
+            words: &words,
+            environment: &environment,
+            prints,
+            keeps,
+            person,
+            namespace,
+        });
+        started.map_err(|error| {
+            format!(
+                "cannot start the runtime {path:?}: {}",
+                line::causes(&error)
+            )
+        })
     }
 
     /// Waits for a child's end, and looks at what it starts meanwhile.
@@ -220,7 +325,8 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// The command's process, which the runtime has started, and which is this process's child by now.
+    /// The command's process, which the runtime has started, and which is this process's child by
+    /// now.
     fn payload(&mut self) -> Result<u32, Outcome> {
         let path = self.pinned.file("pid", self.calls);
         let written = self.pinned.left(&path, 64, self.owner);
@@ -231,7 +337,8 @@ impl<'a> Entrance<'a> {
             self.watch.ended.retain(|(ended, _)| *ended != pid);
         }
         self.tree.look();
-        // The runtime found the first process that the copied state names, and so it is still there: whatever was entered is this life.
+        // The runtime found the first process that the copied state names, and so it is still
+        // there: whatever was entered is this life.
         if !self.is_alive() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
@@ -239,7 +346,9 @@ impl<'a> Entrance<'a> {
         // One that ended at once may have been waited for together with the runtime.
         if !is_child && self.watch.status(pid).is_none() {
             self.end_children(Patience::USUAL.kill);
-            return Err(Outcome::CouldNotEnter { why: format!("the runtime names no process that it started: {written:?}") });
+            return Err(Outcome::CouldNotEnter {
+                why: format!("the runtime names no process that it started: {written:?}"),
+            });
         }
         Ok(pid)
     }
@@ -247,7 +356,11 @@ impl<'a> Entrance<'a> {
     /// The runtime did not start the command.
     fn refused(&mut self, status: i32) -> Outcome {
         self.watch.collector.close(Duration::ZERO);
-        let log = self.pinned.left(&self.pinned.file("log", self.calls), LARGEST_LOG, self.owner);
+        let log = self.pinned.left(
+            &self.pinned.file("log", self.calls),
+            LARGEST_LOG,
+            self.owner,
+        );
         let why = refusal::reason(&log, "", status);
         self.end_children(Patience::USUAL.kill);
         if !self.is_alive() {
@@ -262,9 +375,22 @@ impl<'a> Entrance<'a> {
     /// The time is up, or somebody asked for the end: ends everything that was started.
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
-        let mut left: Vec<String> = self.tree.end(Patience::USUAL, |limit| watch.wait(limit)).iter().map(ToString::to_string).collect();
-        let stuck = self.end_children(if left.is_empty() { Patience::USUAL.kill } else { LOOK * 6 });
-        let is_new = |pid: &u32| !left.iter().any(|told| told.split(' ').next() == Some(&pid.to_string()));
+        let mut left: Vec<String> = self
+            .tree
+            .end(Patience::USUAL, |limit| watch.wait(limit))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let stuck = self.end_children(if left.is_empty() {
+            Patience::USUAL.kill
+        } else {
+            LOOK * 6
+        });
+        let is_new = |pid: &u32| {
+            !left
+                .iter()
+                .any(|told| told.split(' ').next() == Some(&pid.to_string()))
+        };
         let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(told).collect();
         left.extend(unnamed);
         self.watch.collector.close(Duration::ZERO);
@@ -275,7 +401,8 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Ends every child of this process: the runtime, and what it had started when it was ended. Returns what does not end, frozen perhaps.
+    /// Ends every child of this process: the runtime, and what it had started when it was ended.
+    /// Returns what does not end, frozen perhaps.
     fn end_children(&mut self, patience: Duration) -> Vec<u32> {
         let until = Instant::now() + patience;
         loop {
@@ -303,7 +430,11 @@ impl<'a> Entrance<'a> {
         match self.watch.status(runtime) {
             Some(0) => Ok(()),
             Some(status) => {
-                let log = self.pinned.left(&self.pinned.file("log", self.calls), LARGEST_LOG, self.owner);
+                let log = self.pinned.left(
+                    &self.pinned.file("log", self.calls),
+                    LARGEST_LOG,
+                    self.owner,
+                );
                 Err(refusal::reason(&log, "", status))
             }
             None => {
@@ -313,7 +444,8 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// What was printed, what still runs of what was started, and what has ended of it and stays in the container's table of processes.
+    /// What was printed, what still runs of what was started, and what has ended of it and stays in
+    /// the container's table of processes.
     pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
         let names = |processes: Vec<Process>| processes.iter().map(ToString::to_string).collect();
         let left = names(self.tree.alive());
@@ -330,15 +462,27 @@ impl<'a> Entrance<'a> {
 
 /// A process that is left, in the words of the others.
 fn told(pid: u32) -> String {
-    let name = file::read_text(Path::new(&format!("/proc/{pid}/comm")), 64, Guard::Any).unwrap_or_default();
+    let name = file::read_text(Path::new(&format!("/proc/{pid}/comm")), 64, Guard::Any)
+        .unwrap_or_default();
     format!("{pid} {}", line::name(name.trim_end_matches('\n')))
 }
 
-/// This process's children, ended ones that it has not yet waited for aside (proc(5), `/proc/pid/task/tid/children`).
+/// This process's children, ended ones that it has not yet waited for aside (proc(5),
+/// `/proc/pid/task/tid/children`).
 fn children() -> Vec<u32> {
     let own = std::process::id();
     let path = format!("/proc/{own}/task/{own}/children");
     let listed = file::read_text(Path::new(&path), 1 << 20, Guard::Any).unwrap_or_default();
-    let is_living = |pid: &u32| InitProcess { pid: *pid, started: None }.is_alive();
-    listed.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_living).collect()
+    let is_living = |pid: &u32| {
+        InitProcess {
+            pid: *pid,
+            started: None,
+        }
+        .is_alive()
+    };
+    listed
+        .split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .filter(is_living)
+        .collect()
 }

@@ -1,8 +1,9 @@
 //! Is a container paused?
 //!
-//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether its freezer holds it, whoever did that, the container itself or
-//! somebody above it. Cheap: two or three small files, where the runtime's own `state` is a process more. Where it cannot be told the answer is no, and
-//! the runtime, which looks as well, refuses to enter.
+//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether its freezer
+//! holds it, whoever did that, the container itself or somebody above it. Cheap: two or three small
+//! files, where the runtime's own `state` is a process more. Where it cannot be told the answer is
+//! no, and the runtime, which looks as well, refuses to enter.
 
 use std::path::{Path, PathBuf};
 
@@ -17,22 +18,41 @@ const LARGEST: u64 = 64 << 10;
 /// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
-    let cgroups = file::read_text(&PathBuf::from(format!("/proc/{pid}/cgroup")), LARGEST, Guard::Any).unwrap_or_default();
+    let cgroups = file::read_text(
+        &PathBuf::from(format!("/proc/{pid}/cgroup")),
+        LARGEST,
+        Guard::Any,
+    )
+    .unwrap_or_default();
     cgroups.lines().any(|cgroup| is_frozen(cgroup, system))
 }
 
-/// The same for one line of a process's cgroups: `5:freezer:/docker/…`, or `0::/docker/…` for version 2, which is mounted in one of two places.
+/// The same for one line of a process's cgroups: `5:freezer:/docker/…`, or `0::/docker/…` for
+/// version 2, which is mounted in one of two places.
 fn is_frozen(cgroup: &str, system: &Path) -> bool {
     let mut parts = cgroup.splitn(3, ':').skip(1);
-    let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return false };
-    let says = |hierarchy: &str, name: &str, word: &str| {
-        let path = system.join(hierarchy).join(path.trim_start_matches('/')).join(name);
-        file::read_text(&path, LARGEST, Guard::Any).is_ok_and(|text| text.lines().any(|line| line == word))
+    let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+        return false;
     };
-    if controllers.split(',').any(|controller| controller == "freezer") {
-        return says("freezer", "freezer.state", "FROZEN") || says("freezer", "freezer.state", "FREEZING");
+    let says = |hierarchy: &str, name: &str, word: &str| {
+        let path = system
+            .join(hierarchy)
+            .join(path.trim_start_matches('/'))
+            .join(name);
+        file::read_text(&path, LARGEST, Guard::Any)
+            .is_ok_and(|text| text.lines().any(|line| line == word))
+    };
+    if controllers
+        .split(',')
+        .any(|controller| controller == "freezer")
+    {
+        return says("freezer", "freezer.state", "FROZEN")
+            || says("freezer", "freezer.state", "FREEZING");
     }
-    controllers.is_empty() && ["", "unified"].iter().any(|hierarchy| says(hierarchy, "cgroup.events", "frozen 1"))
+    controllers.is_empty()
+        && ["", "unified"]
+            .iter()
+            .any(|hierarchy| says(hierarchy, "cgroup.events", "frozen 1"))
 }
 
 #[cfg(test)]
@@ -70,6 +90,8 @@ mod tests {
         ] {
             assert_eq!(is_frozen(line, folder.path()), expected, "{line}");
         }
-        assert!(!is_paused(std::process::id(), folder.path()) && !is_paused(u32::MAX, folder.path()));
+        assert!(
+            !is_paused(std::process::id(), folder.path()) && !is_paused(u32::MAX, folder.path())
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Whose container is it, and what may be done for it as that user?
 //!
-//! In: the user who owns the container's state, and its first process, both that user's word. Out: as whom its runtime runs, and in which user
-//! namespace. What a user says of his containers may lie about anything: any process, any path. So root reads his files and runs his runtime as he is
+//! In: the user who owns the container's state, and its first process, both that user's word. Out:
+//! as whom its runtime runs, and in which user namespace. What a user says of his containers may
+//! lie about anything: any process, any path. So root reads his files and runs his runtime as he is
 //! himself, and joins no namespace but his own. Not checked: whether the container is one.
 
 use std::fmt;
@@ -42,9 +43,14 @@ pub enum OwnerError {
 impl fmt::Display for OwnerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign(user) => write!(f, "cannot enter a container of user {user} without being root"),
+            Self::Foreign(user) => write!(
+                f,
+                "cannot enter a container of user {user} without being root"
+            ),
             Self::Process(_) => f.write_str("cannot tell the user namespace of its first process"),
-            Self::Namespace => f.write_str("cannot join the user namespace of its first process: it is not its owner's"),
+            Self::Namespace => f.write_str(
+                "cannot join the user namespace of its first process: it is not its owner's",
+            ),
         }
     }
 }
@@ -86,10 +92,12 @@ impl Owner {
         }
     }
 
-    /// Does `work` with the owner's rights on files and no others, so that his paths lead nowhere he cannot go himself.
+    /// Does `work` with the owner's rights on files and no others, so that his paths lead nowhere
+    /// he cannot go himself.
     ///
     /// # Errors
-    /// What the operating system says, when root's rights cannot be laid down: then nothing is done.
+    /// What the operating system says, when root's rights cannot be laid down: then nothing is
+    /// done.
     pub fn reading<T>(self, work: impl FnOnce() -> T) -> io::Result<T> {
         match self {
             Self::Caller => Ok(work()),
@@ -97,61 +105,93 @@ impl Owner {
         }
     }
 
-    /// The user namespace in which the owner's engine runs, for a container whose first process is `pid`; `None` where it is this process's own.
-    /// `made_by_runtime` says that the container's runtime made a user namespace for it, which is not the engine's then.
+    /// The user namespace in which the owner's engine runs, for a container whose first process is
+    /// `pid`; `None` where it is this process's own. `made_by_runtime` says that the container's
+    /// runtime made a user namespace for it, which is not the engine's then.
     ///
     /// # Errors
     /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
     pub fn namespace(self, pid: u32, made_by_runtime: bool) -> Result<Option<OwnedFd>, OwnerError> {
-        Ok(self.outermost(pid)?.filter(|(_, is_containers)| !(*is_containers && made_by_runtime)).map(|(namespace, _)| namespace))
+        Ok(self
+            .outermost(pid)?
+            .filter(|(_, is_containers)| !(*is_containers && made_by_runtime))
+            .map(|(namespace, _)| namespace))
     }
 
-    /// What is in a file of the owner's, at most `limit` bytes: as he may read it, if need be in the user namespace in which he is root, which is that
-    /// of the container's first process `pid`, or holds it.
+    /// What is in a file of the owner's, at most `limit` bytes: as he may read it, if need be in
+    /// the user namespace in which he is root, which is that of the container's first process
+    /// `pid`, or holds it.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn read(self, pid: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
         let read = self.reading(|| file::read(path, limit, Guard::Any));
-        let refused = match read.unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error))) {
-            Err(FileError::Io(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => FileError::Io(path, error),
+        let refused = match read.unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
+        {
+            Err(FileError::Io(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                FileError::Io(path, error)
+            }
             read => return read,
         };
-        let Ok(Some((namespace, _))) = self.outermost(pid) else { return Err(refused) };
+        let Ok(Some((namespace, _))) = self.outermost(pid) else {
+            return Err(refused);
+        };
         let read = || file::read(path, limit, Guard::Any).ok();
-        spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok().flatten().ok_or(refused)
+        spawn::read_as(self.person(), namespace.as_fd(), limit, read)
+            .ok()
+            .flatten()
+            .ok_or(refused)
     }
 
-    /// What is in a file by its path in the mount namespace of the owner's engine, as that of the container's shim, the parent of its first process `pid`:
-    /// the paths of a rootless Docker are those of rootlesskit's (seen with Docker 20.10 and rootlesskit 1.1: `/run/.ro…/user/UID/docker/…`). Read
-    /// in the user namespace in which the owner is root, so that he gets no further by naming another process. `None` where that is none, or nothing
-    /// can be read.
+    /// What is in a file by its path in the mount namespace of the owner's engine, as that of the
+    /// container's shim, the parent of its first process `pid`: the paths of a rootless Docker are
+    /// those of rootlesskit's (seen with Docker 20.10 and rootlesskit 1.1:
+    /// `/run/.ro…/user/UID/docker/…`). Read in the user namespace in which the owner is root, so
+    /// that he gets no further by naming another process. `None` where that is none, or nothing can
+    /// be read.
     #[must_use]
     pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
         let (namespace, _) = self.outermost(pid).ok()??;
-        let stat = Stat::parse(&file::read(Path::new(&format!("/proc/{pid}/stat")), 4_096, Guard::Any).ok()?)?;
-        let there = Path::new(&format!("/proc/{}/root", stat.parent)).join(path.strip_prefix("/").ok()?);
+        let stat = Stat::parse(
+            &file::read(Path::new(&format!("/proc/{pid}/stat")), 4_096, Guard::Any).ok()?,
+        )?;
+        let there =
+            Path::new(&format!("/proc/{}/root", stat.parent)).join(path.strip_prefix("/").ok()?);
         let read = || file::read(&there, limit, Guard::Any).ok();
-        spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok().flatten()
+        spawn::read_as(self.person(), namespace.as_fd(), limit, read)
+            .ok()
+            .flatten()
     }
 
-    /// The outermost user namespace around a process below this process's own, which must be the owner's, and whether it is the process's own.
+    /// The outermost user namespace around a process below this process's own, which must be the
+    /// owner's, and whether it is the process's own.
     fn outermost(self, pid: u32) -> Result<Option<(OwnedFd, bool)>, OwnerError> {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);
         }
         let id = |file: &File| file.metadata().map(|facts| (facts.dev(), facts.ino()));
-        let own = File::open("/proc/self/ns/user").and_then(|file| id(&file)).map_err(OwnerError::Process)?;
-        let mut namespace = File::open(format!("/proc/{pid}/ns/user")).map_err(OwnerError::Process)?;
+        let own = File::open("/proc/self/ns/user")
+            .and_then(|file| id(&file))
+            .map_err(OwnerError::Process)?;
+        let mut namespace =
+            File::open(format!("/proc/{pid}/ns/user")).map_err(OwnerError::Process)?;
         if id(&namespace).map_err(OwnerError::Process)? == own {
             return Ok(None);
         }
         for depth in 0..DEEPEST {
-            let parent = File::from(spawn::parent_namespace(&namespace).map_err(OwnerError::Process)?);
+            let parent =
+                File::from(spawn::parent_namespace(&namespace).map_err(OwnerError::Process)?);
             if id(&parent).map_err(OwnerError::Process)? == own {
-                let user = self.person().map_or_else(|| geteuid().as_raw(), |person| person.user);
-                let is_his = spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? == user;
-                return if is_his { Ok(Some((namespace.into(), depth == 0))) } else { Err(OwnerError::Namespace) };
+                let user = self
+                    .person()
+                    .map_or_else(|| geteuid().as_raw(), |person| person.user);
+                let is_his =
+                    spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? == user;
+                return if is_his {
+                    Ok(Some((namespace.into(), depth == 0)))
+                } else {
+                    Err(OwnerError::Namespace)
+                };
             }
             namespace = parent;
         }
@@ -171,29 +211,60 @@ mod tests {
         assert_eq!(Owner::of(&container(own)).unwrap(), Owner::Caller);
         let other = Owner::of(&container(own + 70_000));
         if own == 0 {
-            assert_eq!(other.unwrap(), Owner::User(Person { user: 70_000, group: NOBODYS }));
+            assert_eq!(
+                other.unwrap(),
+                Owner::User(Person {
+                    user: 70_000,
+                    group: NOBODYS
+                })
+            );
         } else {
-            assert_eq!(other.unwrap_err().to_string(), format!("cannot enter a container of user {} without being root", own + 70_000));
+            assert_eq!(
+                other.unwrap_err().to_string(),
+                format!(
+                    "cannot enter a container of user {} without being root",
+                    own + 70_000
+                )
+            );
         }
     }
 
     #[test]
     fn a_process_in_the_callers_own_user_namespace_needs_no_other() {
-        assert!(Owner::Caller.namespace(std::process::id(), false).unwrap().is_none());
-        let other = Owner::User(Person { user: 70_000, group: NOBODYS });
+        assert!(
+            Owner::Caller
+                .namespace(std::process::id(), false)
+                .unwrap()
+                .is_none()
+        );
+        let other = Owner::User(Person {
+            user: 70_000,
+            group: NOBODYS,
+        });
         assert!(other.namespace(std::process::id(), true).unwrap().is_none());
-        assert_eq!(other.namespace(u32::MAX, true).unwrap_err().to_string(), "cannot tell the user namespace of its first process");
+        assert_eq!(
+            other.namespace(u32::MAX, true).unwrap_err().to_string(),
+            "cannot tell the user namespace of its first process"
+        );
     }
 
     #[test]
     fn what_is_done_for_a_user_is_done_with_his_rights() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        drop(tempfile::NamedTempFile::new_in(folder.path()).unwrap().persist(&path).unwrap());
+        drop(
+            tempfile::NamedTempFile::new_in(folder.path())
+                .unwrap()
+                .persist(&path)
+                .unwrap(),
+        );
         let owner = Owner::of(&container(geteuid().as_raw())).unwrap();
         assert!(owner.reading(|| File::open(&path)).unwrap().is_ok());
         if geteuid().is_root() {
-            let user = Owner::User(Person { user: 70_000, group: NOBODYS });
+            let user = Owner::User(Person {
+                user: 70_000,
+                group: NOBODYS,
+            });
             assert!(user.reading(|| File::open(&path)).unwrap().is_err());
             assert!(File::open(&path).is_ok(), "and root is root again");
         }

@@ -6,12 +6,15 @@
 //!   process-1.json, pid-1, log-1                  what each call of the runtime gets and leaves
 //! ```
 //!
-//! A container that its engine restarts has the same ID, the same state folder and often the same cgroup. A runtime compares its first process's ID
-//! and start time with the state (runc: libcontainer/container_linux.go, `currentStatus`; crun: src/libcrun/container.c,
-//! `libcrun_is_container_running`), so with a copy of the state of one life it enters that one or none. Seen with runc 1.1.5 and crun 1.8.1. All files
-//! are copied: crun keeps the seccomp filter beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
+//! A container that its engine restarts has the same ID, the same state folder and often the same
+//! cgroup. A runtime compares its first process's ID and start time with the state (runc:
+//! libcontainer/container_linux.go, `currentStatus`; crun: src/libcrun/container.c,
+//! `libcrun_is_container_running`), so with a copy of the state of one life it enters that one or
+//! none. Seen with runc 1.1.5 and crun 1.8.1. All files are copied: crun keeps the seccomp filter
+//! beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
 //!
-//! In: a container as it was found; its state, its owner's word. Out: the folder, which goes with this value. Not checked: the state's other fields.
+//! In: a container as it was found; its state, its owner's word. Out: the folder, which goes with
+//! this value. Not checked: the state's other fields.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -47,7 +50,8 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Copies the state of `container` into the new folder `folder`, when it is still that of this life.
+    /// Copies the state of `container` into the new folder `folder`, when it is still that of this
+    /// life.
     ///
     /// # Errors
     /// How it ends for the container: it vanished, or cannot be entered.
@@ -55,12 +59,20 @@ impl Pinned {
         make_folder(&folder).map_err(|error| cannot(&folder, error))?;
         let found = (|| {
             let state = folder.join("root").join(&container.id);
-            DirBuilder::new().mode(0o700).recursive(true).create(&state).map_err(|error| cannot(&state, error))?;
+            DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(&state)
+                .map_err(|error| cannot(&state, error))?;
             copy(container, owner, &state)?;
             check(container, &folder.join("root"))?;
             read_spec(container, owner, &state)
         })();
-        let made = found.and_then(|spec| hand_over(&folder, owner).map_err(|error| cannot(&folder, error)).map(|()| spec));
+        let made = found.and_then(|spec| {
+            hand_over(&folder, owner)
+                .map_err(|error| cannot(&folder, error))
+                .map(|()| spec)
+        });
         match made {
             Ok(spec) => Ok(Self { folder, spec }),
             Err(outcome) => {
@@ -96,10 +108,13 @@ impl Pinned {
         owner.reading(|| write_new(path, bytes)).flatten()
     }
 
-    /// What the runtime left in a file there, at most `limit` bytes; empty where it left none. The owner may have put anything in its place.
+    /// What the runtime left in a file there, at most `limit` bytes; empty where it left none. The
+    /// owner may have put anything in its place.
     #[must_use]
     pub fn left(&self, path: &Path, limit: u64, owner: Owner) -> String {
-        let bytes = owner.reading(|| file::read(path, limit, Guard::NoLink).unwrap_or_default()).unwrap_or_default();
+        let bytes = owner
+            .reading(|| file::read(path, limit, Guard::NoLink).unwrap_or_default())
+            .unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -117,10 +132,13 @@ pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
 
 /// That nothing entered, and why.
 pub(super) fn could_not_enter(error: &(dyn std::error::Error + 'static)) -> Outcome {
-    Outcome::CouldNotEnter { why: line::causes(error) }
+    Outcome::CouldNotEnter {
+        why: line::causes(error),
+    }
 }
 
-/// Removes a worker's folder. One that stays holds nothing that anybody but its container's owner can read.
+/// Removes a worker's folder. One that stays holds nothing that anybody but its container's owner
+/// can read.
 fn remove(folder: &Path) {
     let removed = fs::remove_dir_all(folder);
     drop(removed);
@@ -137,7 +155,9 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Gives the folder, and what is in it, to the owner, the folder last.
 fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
-    let Some(person) = owner.person() else { return Ok(()) };
+    let Some(person) = owner.person() else {
+        return Ok(());
+    };
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -154,9 +174,17 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     let files = owner
         .reading(|| read_all(container))
         .unwrap_or_else(|error| Err(FileError::Io(container.root.join(&container.id), error)))
-        .map_err(|error| if error.is_absent() { Outcome::Vanished } else { could_not_enter(&error) })?;
+        .map_err(|error| {
+            if error.is_absent() {
+                Outcome::Vanished
+            } else {
+                could_not_enter(&error)
+            }
+        })?;
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
-        return Err(Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
+        return Err(Outcome::CouldNotEnter {
+            why: "the container was created and has not been started".into(),
+        });
     }
     files.iter().try_for_each(|(name, bytes)| {
         let path = to.join(name);
@@ -164,8 +192,9 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     })
 }
 
-/// The regular files in the container's state folder, and its FIFOs with nothing in them: each of them its owner's, as it was found to be. Whoever can
-/// swap the folder between that look and this one would else have root enter what he likes, in a process as he describes it.
+/// The regular files in the container's state folder, and its FIFOs with nothing in them: each of
+/// them its owner's, as it was found to be. Whoever can swap the folder between that look and this
+/// one would else have root enter what he likes, in a process as he describes it.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let folder = Folder::open(&container.root)?.folder(OsStr::new(&container.id))?;
     let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
@@ -192,27 +221,55 @@ fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(bytes)
 }
 
 /// That the copied state is that of this life.
 fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
-    let Some(found) = runtime_state::containers(&[root.to_owned()]).into_iter().next() else { return Err(Outcome::Vanished) };
+    let Some(found) = runtime_state::containers(&[root.to_owned()])
+        .into_iter()
+        .next()
+    else {
+        return Err(Outcome::Vanished);
+    };
     let state = found.map_err(|error| could_not_enter(&error))?;
-    let process = InitProcess { pid: container.pid, started: Some(container.started) };
-    let is_same = state.process.pid == process.pid && state.process.started.is_none_or(|started| Some(started) == process.started);
-    if is_same && state.kind == container.kind && process.is_alive() { Ok(()) } else { Err(Outcome::Vanished) }
+    let process = InitProcess {
+        pid: container.pid,
+        started: Some(container.started),
+    };
+    let is_same = state.process.pid == process.pid
+        && state
+            .process
+            .started
+            .is_none_or(|started| Some(started) == process.started);
+    if is_same && state.kind == container.kind && process.is_alive() {
+        Ok(())
+    } else {
+        Err(Outcome::Vanished)
+    }
 }
 
-/// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps none.
+/// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps
+/// none.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
     let bytes = match container.kind {
         RuntimeKind::Runc => {
             let path = container.bundle.join("config.json");
-            owner.read(container.pid, &path, LARGEST_SPEC).or_else(|error| {
-                let elsewhere = if error.is_absent() { owner.read_at_engine(container.pid, &path, LARGEST_SPEC) } else { None };
-                elsewhere.ok_or(error)
-            })
+            owner
+                .read(container.pid, &path, LARGEST_SPEC)
+                .or_else(|error| {
+                    let elsewhere = if error.is_absent() {
+                        owner.read_at_engine(container.pid, &path, LARGEST_SPEC)
+                    } else {
+                        None
+                    };
+                    elsewhere.ok_or(error)
+                })
         }
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
@@ -228,7 +285,12 @@ mod tests {
 
     /// A container of this process, with state and bundle below a folder.
     fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
-        let container = Container { kind, root: top.join("runs"), bundle: top.join("bundle"), ..testing::container(own()) };
+        let container = Container {
+            kind,
+            root: top.join("runs"),
+            bundle: top.join("bundle"),
+            ..testing::container(own())
+        };
         let pid = container.pid;
         let spec = r#"{"process":{"args":["sleep"]}}"#;
         let state = match kind {
@@ -236,17 +298,31 @@ mod tests {
                 r#"{{"id":"c1","init_process_pid":{pid},"init_process_start":{started},"config":{{"labels":["bundle={}"]}}}}"#,
                 container.bundle.display()
             ),
-            RuntimeKind::Crun => format!(r#"{{"pid":{pid},"process-start-time":{started},"bundle":"{}"}}"#, container.bundle.display()),
+            RuntimeKind::Crun => format!(
+                r#"{{"pid":{pid},"process-start-time":{started},"bundle":"{}"}}"#,
+                container.bundle.display()
+            ),
         };
         for (folder, name, text) in [
             (top.join("runs/c1"), kind.state_file(), state.as_str()),
             (top.join("runs/c1"), "seccomp.bpf", "filter"),
-            (if kind == RuntimeKind::Runc { top.join("bundle") } else { top.join("runs/c1") }, "config.json", spec),
+            (
+                if kind == RuntimeKind::Runc {
+                    top.join("bundle")
+                } else {
+                    top.join("runs/c1")
+                },
+                "config.json",
+                spec,
+            ),
         ] {
             fs::create_dir_all(&folder).unwrap();
             write_new(&folder.join(name), text.as_bytes()).unwrap();
         }
-        Container { started, ..container }
+        Container {
+            started,
+            ..container
+        }
     }
 
     fn own() -> u32 {
@@ -255,7 +331,9 @@ mod tests {
 
     /// When this process was started.
     fn own_start() -> u64 {
-        Stat::parse(&file::read(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap()).unwrap().started
+        Stat::parse(&file::read(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap())
+            .unwrap()
+            .started
     }
 
     #[test]
@@ -267,11 +345,33 @@ mod tests {
             let pinned = Pinned::make(&container, Owner::Caller, folder.clone()).unwrap();
             let state = pinned.root().join("c1");
             let kept = |name: &str| file::read(&state.join(name), 4_096, Guard::NoLink).unwrap();
-            assert_eq!(kept("seccomp.bpf"), b"filter", "crun would enter without it");
-            assert_eq!(kept(kind.state_file()), file::read(&container.root.join("c1").join(kind.state_file()), 4_096, Guard::Any).unwrap());
-            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&folder).unwrap().permissions()) & 0o777, 0o700);
-            pinned.put(&pinned.file("process", 1), b"{}", Owner::Caller).unwrap();
-            assert_eq!(pinned.left(&pinned.file("process", 1), 64, Owner::Caller), "{}");
+            assert_eq!(
+                kept("seccomp.bpf"),
+                b"filter",
+                "crun would enter without it"
+            );
+            assert_eq!(
+                kept(kind.state_file()),
+                file::read(
+                    &container.root.join("c1").join(kind.state_file()),
+                    4_096,
+                    Guard::Any
+                )
+                .unwrap()
+            );
+            assert_eq!(
+                std::os::unix::fs::PermissionsExt::mode(
+                    &fs::metadata(&folder).unwrap().permissions()
+                ) & 0o777,
+                0o700
+            );
+            pinned
+                .put(&pinned.file("process", 1), b"{}", Owner::Caller)
+                .unwrap();
+            assert_eq!(
+                pinned.left(&pinned.file("process", 1), 64, Owner::Caller),
+                "{}"
+            );
             assert_eq!(pinned.left(&pinned.file("pid", 1), 64, Owner::Caller), "");
             drop(pinned);
             assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
@@ -283,13 +383,27 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let found = container(top.path(), RuntimeKind::Runc, own_start());
         let folder = top.path().join("entered/r.1.7");
-        let made = |container: &Container| Pinned::make(container, Owner::Caller, folder.clone()).map(|_| ());
+        let made = |container: &Container| {
+            Pinned::make(container, Owner::Caller, folder.clone()).map(|_| ())
+        };
         assert_eq!(made(&found), Ok(()));
         for other in [
-            Container { started: found.started + 1, ..found.clone() },
-            Container { pid: found.pid + 1, ..found.clone() },
-            Container { kind: RuntimeKind::Crun, ..found.clone() },
-            Container { root: top.path().join("elsewhere"), ..found.clone() },
+            Container {
+                started: found.started + 1,
+                ..found.clone()
+            },
+            Container {
+                pid: found.pid + 1,
+                ..found.clone()
+            },
+            Container {
+                kind: RuntimeKind::Crun,
+                ..found.clone()
+            },
+            Container {
+                root: top.path().join("elsewhere"),
+                ..found.clone()
+            },
         ] {
             assert_eq!(made(&other), Err(Outcome::Vanished));
             assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
@@ -311,8 +425,12 @@ mod tests {
             let container = container(top.path(), RuntimeKind::Runc, own_start());
             // Found as root's, and swapped since.
             chown(top.path().join(path), Some(70_000), None).unwrap();
-            let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
-            let why = format!("cannot trust {:?}: owned or writable by another user", top.path().join(named));
+            let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7"))
+                .unwrap_err();
+            let why = format!(
+                "cannot trust {:?}: owned or writable by another user",
+                top.path().join(named)
+            );
             assert_eq!(outcome, Outcome::CouldNotEnter { why }, "{path}");
         }
     }
@@ -321,9 +439,19 @@ mod tests {
     fn a_container_that_has_not_been_started_is_not_entered() {
         let top = tempfile::tempdir().unwrap();
         let container = container(top.path(), RuntimeKind::Runc, own_start());
-        nix::unistd::mkfifo(&top.path().join("runs/c1/exec.fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
-        assert_eq!(outcome, Outcome::CouldNotEnter { why: "the container was created and has not been started".into() });
+        nix::unistd::mkfifo(
+            &top.path().join("runs/c1/exec.fifo"),
+            nix::sys::stat::Mode::S_IRWXU,
+        )
+        .unwrap();
+        let outcome =
+            Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
+        assert_eq!(
+            outcome,
+            Outcome::CouldNotEnter {
+                why: "the container was created and has not been started".into()
+            }
+        );
     }
 
     #[test]
@@ -332,7 +460,13 @@ mod tests {
         let container = container(top.path(), RuntimeKind::Runc, own_start());
         let spec = top.path().join("bundle/config.json");
         fs::remove_file(&spec).unwrap();
-        let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
-        assert_eq!(outcome, Outcome::CouldNotEnter { why: format!("cannot read {spec:?}: it is missing") });
+        let outcome =
+            Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7")).unwrap_err();
+        assert_eq!(
+            outcome,
+            Outcome::CouldNotEnter {
+                why: format!("cannot read {spec:?}: it is missing")
+            }
+        );
     }
 }

@@ -1,13 +1,17 @@
 //! What process does the runtime get to start?
 //!
-//! In: the container's runtime spec (its engine's file, or a user's: hostile) and what is asked for. Out: the `process` of `RUNTIME exec --process`
-//! (OCI runtime-spec, config.md "Process"): the container's own, so that the patch has no more than the container has, with other words, and with
-//! another user, environment and folder only as asked for. Pure. Not checked: values that only the runtime reads.
+//! In: the container's runtime spec (its engine's file, or a user's: hostile) and what is asked
+//! for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec, config.md "Process"): the
+//! container's own, so that the patch has no more than the container has, with other words, and
+//! with another user, environment and folder only as asked for. Pure. Not checked: values that only
+//! the runtime reads.
 //!
-//! Capabilities follow the user as the engines' own `exec` has it. For root in a container of another user they are the container's bounding set
-//! (Podman: libpod/oci_conmon_exec_common.go, `prepareProcessExec`; with the `exec -u 0` of Docker 20.10 the kernel gives the same when root executes a
-//! program, capabilities(7), "Capabilities and execution of programs by root", but nothing where no_new_privs is set; there Docker 28.5 and Podman 4.3
-//! and 5.8 give the bounding set as well). A user who is neither root nor the container's own has none.
+//! Capabilities follow the user as the engines' own `exec` has it. For root in a container of
+//! another user they are the container's bounding set (Podman: libpod/oci_conmon_exec_common.go,
+//! `prepareProcessExec`; with the `exec -u 0` of Docker 20.10 the kernel gives the same when root
+//! executes a program, capabilities(7), "Capabilities and execution of programs by root", but
+//! nothing where no_new_privs is set; there Docker 28.5 and Podman 4.3 and 5.8 give the bounding
+//! set as well). A user who is neither root nor the container's own has none.
 
 use std::fmt;
 
@@ -41,7 +45,9 @@ impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(_) => f.write_str("cannot read the container's runtime spec"),
-            Self::NoProcess => f.write_str("cannot read the container's runtime spec: it has no process"),
+            Self::NoProcess => {
+                f.write_str("cannot read the container's runtime spec: it has no process")
+            }
         }
     }
 }
@@ -72,12 +78,18 @@ impl RuntimeSpec {
         let mut spec: Value = serde_json::from_slice(json).map_err(SpecError::Json)?;
         let namespaces = spec.pointer("/linux/namespaces").and_then(Value::as_array);
         let is_new_user = |namespace: &Value| {
-            let path = namespace.get("path").and_then(Value::as_str).unwrap_or_default();
+            let path = namespace
+                .get("path")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             namespace.get("type").and_then(Value::as_str) == Some("user") && path.is_empty()
         };
         let makes_user_namespace = namespaces.is_some_and(|all| all.iter().any(is_new_user));
         match spec.get_mut("process").map(Value::take) {
-            Some(Value::Object(process)) => Ok(Self { process, makes_user_namespace }),
+            Some(Value::Object(process)) => Ok(Self {
+                process,
+                makes_user_namespace,
+            }),
             Some(_) | None => Err(SpecError::NoProcess),
         }
     }
@@ -92,7 +104,11 @@ impl RuntimeSpec {
         if let Some(folder) = asked.folder {
             process.insert("cwd".into(), json!(folder));
         }
-        let own = process.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+        let own = process
+            .get("env")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         process.insert("env".into(), environment(own, asked));
         become_user(&mut process, asked.user);
         Value::Object(process)
@@ -102,12 +118,25 @@ impl RuntimeSpec {
 /// The container's own variables, without those that are asked for, and these behind them.
 fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
-    let new: Vec<&str> = asked.environment.iter().map(String::as_str).chain([asked.marker]).collect();
-    let is_replaced = |variable: &Value| variable.as_str().is_some_and(|variable| new.iter().any(|new| name(new) == name(variable)));
-    own.into_iter().filter(|variable| !is_replaced(variable)).chain(new.iter().map(|new| json!(new))).collect()
+    let new: Vec<&str> = asked
+        .environment
+        .iter()
+        .map(String::as_str)
+        .chain([asked.marker])
+        .collect();
+    let is_replaced = |variable: &Value| {
+        variable
+            .as_str()
+            .is_some_and(|variable| new.iter().any(|new| name(new) == name(variable)))
+    };
+    own.into_iter()
+        .filter(|variable| !is_replaced(variable))
+        .chain(new.iter().map(|new| json!(new)))
+        .collect()
 }
 
-/// Turns the container's user into the one who is asked for. His other groups are not known here, as the container's own files would say which.
+/// Turns the container's user into the one who is asked for. His other groups are not known here,
+/// as the container's own files would say which.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();
     let number = |key: &str| own.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -120,7 +149,13 @@ fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
         user.insert("umask".into(), umask.clone());
     }
     process.insert("user".into(), user);
-    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut).filter(|_| !is_same_user) else { return };
+    let Some(sets) = process
+        .get_mut("capabilities")
+        .and_then(Value::as_object_mut)
+        .filter(|_| !is_same_user)
+    else {
+        return;
+    };
     for set in ["effective", "permitted", "inheritable", "ambient"] {
         sets.remove(set);
     }
@@ -143,9 +178,18 @@ mod tests {
         "linux": { "namespaces": [{ "type": "pid" }, { "type": "user", "path": "" }] } }"#;
 
     fn made(user: (u32, u32), environment: &[&str], folder: Option<&str>) -> Value {
-        let environment: Vec<String> = environment.iter().map(|&variable| variable.to_owned()).collect();
+        let environment: Vec<String> = environment
+            .iter()
+            .map(|&variable| variable.to_owned())
+            .collect();
         let words = ["sh".to_owned(), "-c".to_owned()];
-        let asked = Asked { words: &words, user, environment: &environment, marker: "EMBARGO_PATCH=r.1", folder };
+        let asked = Asked {
+            words: &words,
+            user,
+            environment: &environment,
+            marker: "EMBARGO_PATCH=r.1",
+            folder,
+        };
         RuntimeSpec::parse(SPEC.as_bytes()).unwrap().process(&asked)
     }
 
@@ -159,7 +203,10 @@ mod tests {
         assert_eq!(made((1000, 1001), &[], None), expected);
         expected["cwd"] = json!("/tmp");
         expected["env"] = json!(["PATH=/bin", "AB=2", "A=3", "NEW=a=b", "EMBARGO_PATCH=r.1"]);
-        assert_eq!(made((1000, 1001), &["A=3", "NEW=a=b"], Some("/tmp")), expected);
+        assert_eq!(
+            made((1000, 1001), &["A=3", "NEW=a=b"], Some("/tmp")),
+            expected
+        );
     }
 
     #[test]
@@ -167,38 +214,66 @@ mod tests {
         let process = made((0, 0), &[], None);
         assert_eq!(process["user"], json!({ "uid": 0, "gid": 0, "umask": 18 }));
         let set = json!(["CAP_CHOWN", "CAP_KILL"]);
-        assert_eq!(process["capabilities"], json!({ "bounding": set, "effective": set, "permitted": set }));
+        assert_eq!(
+            process["capabilities"],
+            json!({ "bounding": set, "effective": set, "permitted": set })
+        );
         assert_eq!(process["noNewPrivileges"], json!(true));
     }
 
     #[test]
     fn a_user_who_is_neither_root_nor_the_containers_own_has_nothing() {
-        assert_eq!(made((7, 7), &[], None)["capabilities"], json!({ "bounding": ["CAP_CHOWN", "CAP_KILL"] }));
+        assert_eq!(
+            made((7, 7), &[], None)["capabilities"],
+            json!({ "bounding": ["CAP_CHOWN", "CAP_KILL"] })
+        );
         let own = made((1000, 5), &[], None);
         assert_eq!(own["user"], json!({ "uid": 1000, "gid": 5, "umask": 18 }));
-        assert_eq!(own["capabilities"]["ambient"], json!(["CAP_KILL"]), "another group changes no capability");
+        assert_eq!(
+            own["capabilities"]["ambient"],
+            json!(["CAP_KILL"]),
+            "another group changes no capability"
+        );
     }
 
     #[test]
     fn a_spec_tells_whether_its_runtime_makes_a_user_namespace() {
         let namespaces = |text: &str| {
             let spec = format!(r#"{{"process":{{}},"linux":{{"namespaces":[{text}]}}}}"#);
-            RuntimeSpec::parse(spec.as_bytes()).unwrap().makes_user_namespace
+            RuntimeSpec::parse(spec.as_bytes())
+                .unwrap()
+                .makes_user_namespace
         };
-        assert!(RuntimeSpec::parse(SPEC.as_bytes()).unwrap().makes_user_namespace);
+        assert!(
+            RuntimeSpec::parse(SPEC.as_bytes())
+                .unwrap()
+                .makes_user_namespace
+        );
         assert!(namespaces(r#"{"type":"user"}"#));
-        assert!(!namespaces(r#"{"type":"user","path":"/proc/7/ns/user"},{"type":"pid"}"#));
+        assert!(!namespaces(
+            r#"{"type":"user","path":"/proc/7/ns/user"},{"type":"pid"}"#
+        ));
         assert!(!namespaces(""));
     }
 
     #[test]
     fn a_spec_without_a_process_is_an_error() {
         for (spec, message) in [
-            ("{}", "cannot read the container's runtime spec: it has no process"),
-            (r#"{"process":[]}"#, "cannot read the container's runtime spec: it has no process"),
+            (
+                "{}",
+                "cannot read the container's runtime spec: it has no process",
+            ),
+            (
+                r#"{"process":[]}"#,
+                "cannot read the container's runtime spec: it has no process",
+            ),
             ("", "cannot read the container's runtime spec"),
         ] {
-            assert_eq!(RuntimeSpec::parse(spec.as_bytes()).unwrap_err().to_string(), message, "{spec}");
+            assert_eq!(
+                RuntimeSpec::parse(spec.as_bytes()).unwrap_err().to_string(),
+                message,
+                "{spec}"
+            );
         }
     }
 }

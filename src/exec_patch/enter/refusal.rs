@@ -1,13 +1,15 @@
 //! Why did a runtime not enter?
 //!
-//! In: the log that it wrote (`--log-format json`: runc and crun alike write one object for each line), else what it printed; nothing of a container's
-//! is in either, since nothing ran in it, but the container's names are. Out: one clean line in the runtime's own words. Pure.
+//! In: the log that it wrote (`--log-format json`: runc and crun alike write one object for each
+//! line), else what it printed; nothing of a container's is in either, since nothing ran in it, but
+//! the container's names are. Out: one clean line in the runtime's own words. Pure.
 
 use serde::Deserialize;
 
 use crate::report::line;
 
-/// The longest reason, in bytes: one that quotes a command of a hundred thousand letters helps nobody.
+/// The longest reason, in bytes: one that quotes a command of a hundred thousand letters helps
+/// nobody.
 const LONGEST: usize = 400;
 
 /// What both runtimes put before what matters.
@@ -23,11 +25,21 @@ struct Entry {
 /// The reason: the last error of `log`, else the last line of `printed`, else the exit status.
 #[must_use]
 pub fn reason(log: &str, printed: &str, status: i32) -> String {
-    let entries: Vec<Entry> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let entries: Vec<Entry> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     let is_error = |entry: &&Entry| matches!(entry.level.as_str(), "error" | "fatal");
-    let logged = entries.iter().rev().find(is_error).or(entries.last()).map(|entry| entry.msg.as_str());
+    let logged = entries
+        .iter()
+        .rev()
+        .find(is_error)
+        .or(entries.last())
+        .map(|entry| entry.msg.as_str());
     let said = logged.or_else(|| printed.lines().rev().find(|line| !line.trim().is_empty()));
-    let Some(said) = said else { return format!("the runtime ended with {status} and said nothing") };
+    let Some(said) = said else {
+        return format!("the runtime ended with {status} and said nothing");
+    };
     let mut said = said.trim();
     for prefix in PREFIXES {
         said = said.strip_prefix(prefix).unwrap_or(said);
@@ -40,19 +52,28 @@ pub fn reason(log: &str, printed: &str, status: i32) -> String {
     reason
 }
 
-/// Whether a runtime says with this reason that the container is paused (runc 1.1.5: `cannot exec in a paused container`; crun 1.8.1: ``the container
-/// `x` is paused``).
+/// Whether a runtime says with this reason that the container is paused (runc 1.1.5:
+/// `cannot exec in a paused container`; crun 1.8.1: ``the container `x` is paused``).
 #[must_use]
 pub fn is_paused(reason: &str) -> bool {
-    reason.starts_with("cannot exec in a paused container") || (reason.starts_with("the container `") && reason.ends_with("` is paused"))
+    reason.starts_with("cannot exec in a paused container")
+        || (reason.starts_with("the container `") && reason.ends_with("` is paused"))
 }
 
-/// Whether a runtime says with this reason that the container has no such program (runc 1.1.5: `exec: "sh": executable file not found in $PATH`,
-/// `exec: "/bin/sh": stat /bin/sh: no such file or directory`; crun 1.8.1: ``executable file `sh` not found in $PATH: No such file or directory``).
+/// Whether a runtime says with this reason that the container has no such program (runc 1.1.5:
+/// `exec: "sh": executable file not found in $PATH`,
+/// `exec: "/bin/sh": stat /bin/sh: no such file or directory`; crun 1.8.1: ``executable file `sh`
+/// not found in $PATH: No such file or directory``).
 #[must_use]
 pub fn lacks(reason: &str, program: &str) -> bool {
-    let is_named = [format!("{program:?}"), format!("`{program}`")].iter().any(|quoted| reason.contains(quoted));
-    is_named && (reason.contains("not found") || reason.to_ascii_lowercase().contains("no such file or directory"))
+    let is_named = [format!("{program:?}"), format!("`{program}`")]
+        .iter()
+        .any(|quoted| reason.contains(quoted));
+    is_named
+        && (reason.contains("not found")
+            || reason
+                .to_ascii_lowercase()
+                .contains("no such file or directory"))
 }
 
 #[cfg(test)]
@@ -66,8 +87,16 @@ mod tests {
 "#;
         let crun = r#"{"msg":"executable file `sh` not found in $PATH: No such file or directory","level":"error","time":"2026-11-20T22:20:57.1Z"}"#;
         for (log, printed, reason_of) in [
-            (runc, "else", "exec: \"sh\": executable file not found in $PATH"),
-            (crun, "", "executable file `sh` not found in $PATH: No such file or directory"),
+            (
+                runc,
+                "else",
+                "exec: \"sh\": executable file not found in $PATH",
+            ),
+            (
+                crun,
+                "",
+                "executable file `sh` not found in $PATH: No such file or directory",
+            ),
             ("", "one\ntwo\u{1b}[2J\n\n", r"two\u{1b}[2J"),
             ("no object\n", "said", "said"),
             ("", "", "the runtime ended with 255 and said nothing"),
@@ -82,13 +111,37 @@ mod tests {
     #[test]
     fn a_program_that_the_container_lacks_is_told_from_one_that_fails() {
         for (reason, program, expected) in [
-            ("exec: \"sh\": executable file not found in $PATH", "sh", true),
-            ("exec: \"/bin/sh\": stat /bin/sh: no such file or directory", "/bin/sh", true),
-            ("executable file `sh` not found in $PATH: No such file or directory", "sh", true),
-            ("executable file `/bin/sh` not found: No such file or directory", "/bin/sh", true),
-            ("exec: \"dash\": executable file not found in $PATH", "sh", false),
+            (
+                "exec: \"sh\": executable file not found in $PATH",
+                "sh",
+                true,
+            ),
+            (
+                "exec: \"/bin/sh\": stat /bin/sh: no such file or directory",
+                "/bin/sh",
+                true,
+            ),
+            (
+                "executable file `sh` not found in $PATH: No such file or directory",
+                "sh",
+                true,
+            ),
+            (
+                "executable file `/bin/sh` not found: No such file or directory",
+                "/bin/sh",
+                true,
+            ),
+            (
+                "exec: \"dash\": executable file not found in $PATH",
+                "sh",
+                false,
+            ),
             ("exec: \"sh\": permission denied", "sh", false),
-            ("chdir to cwd (\"/srv\") set in config.json failed: no such file or directory", "sh", false),
+            (
+                "chdir to cwd (\"/srv\") set in config.json failed: no such file or directory",
+                "sh",
+                false,
+            ),
         ] {
             assert_eq!(lacks(reason, program), expected, "{reason}");
         }
@@ -96,9 +149,13 @@ mod tests {
 
     #[test]
     fn a_paused_container_is_told_from_one_that_is_named_so() {
-        assert!(is_paused("cannot exec in a paused container (use --ignore-paused to override)"));
+        assert!(is_paused(
+            "cannot exec in a paused container (use --ignore-paused to override)"
+        ));
         assert!(is_paused("the container `c1` is paused"));
-        assert!(!is_paused("exec: \"cannot exec in a paused container\": executable file not found in $PATH"));
+        assert!(!is_paused(
+            "exec: \"cannot exec in a paused container\": executable file not found in $PATH"
+        ));
         assert!(!is_paused("the container `c1` is not running"));
     }
 }

@@ -1,9 +1,11 @@
-//! How do several processes write lines into one file, so that each line is there whole or not at all?
+//! How do several processes write lines into one file, so that each line is there whole or not at
+//! all?
 //!
-//! Each line is one write at the file's end, under a lock for just that, and then brought to the disk; the lock is let go before, so that many lines
-//! share the wait for the disk. A writer that was killed, or a power cut, may leave a piece of a line at the end: the next one cuts it off. Nobody acted on
-//! it, because it never was on the disk whole. A line that does not fit on the disk is taken back. In: bytes with a line feed at their end. Not
-//! checked: what they say.
+//! Each line is one write at the file's end, under a lock for just that, and then brought to the
+//! disk; the lock is let go before, so that many lines share the wait for the disk. A writer that
+//! was killed, or a power cut, may leave a piece of a line at the end: the next one cuts it off.
+//! Nobody acted on it, because it never was on the disk whole. A line that does not fit on the disk
+//! is taken back. In: bytes with a line feed at their end. Not checked: what they say.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -12,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 
-/// The longest line, in bytes: the words of a command are at most 6 MiB (Linux: fs/exec.c, `bprm_stack_limits`), and stand in the header twice.
+/// The longest line, in bytes: the words of a command are at most 6 MiB (Linux: fs/exec.c,
+/// `bprm_stack_limits`), and stand in the header twice.
 pub(super) const LONGEST_LINE: usize = 32 << 20;
 
 /// How far back the beginning of a piece of a line is looked for, at once.
@@ -29,13 +32,27 @@ impl Appender {
     /// Opens a file, which must be there unless `is_new`, and then must not.
     pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, JournalError> {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        let opened = OpenOptions::new().read(true).append(true).create_new(is_new).mode(0o600).custom_flags(flags).open(path);
-        opened.map(|file| Self { file, path: path.to_owned() }).map_err(|error| JournalError::Append(path.to_owned(), error))
+        let opened = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create_new(is_new)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(path);
+        opened
+            .map(|file| Self {
+                file,
+                path: path.to_owned(),
+            })
+            .map_err(|error| JournalError::Append(path.to_owned(), error))
     }
 
     /// The same file, which has this path by now.
     pub(super) fn moved(self, path: &Path) -> Self {
-        Self { path: path.to_owned(), ..self }
+        Self {
+            path: path.to_owned(),
+            ..self
+        }
     }
 
     /// Its path.
@@ -70,7 +87,9 @@ impl Appender {
             Ok(written) if written == line.len() => Ok(()),
             outcome => {
                 self.file.set_len(end)?;
-                Err(outcome.err().unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOSPC)))
+                Err(outcome
+                    .err()
+                    .unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOSPC)))
             }
         }
     }

@@ -48,14 +48,22 @@ impl JournalError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Folder(_, error) | Self::Append(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Self::Folder(_, error) | Self::Append(_, error)
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 Some("run as root".to_owned())
             }
-            Self::Append(..) | Self::NoRoom(_) => Some("make room, then go on with the run: embargo exec-patch --resume last".to_owned()),
+            Self::Append(..) | Self::NoRoom(_) => Some(
+                "make room, then go on with the run: embargo exec-patch --resume last".to_owned(),
+            ),
             Self::Busy(Some(holder)) => Some(holder.hint()),
             Self::Busy(None) | Self::Impatient(_) => Some("try again in a while".to_owned()),
-            Self::NoRun(_) | Self::Ambiguous(..) => Some("embargo exec-patch --history lists the runs".to_owned()),
-            Self::Version(..) => Some("read it with the embargo that wrote it, or remove its folder".to_owned()),
+            Self::NoRun(_) | Self::Ambiguous(..) => {
+                Some("embargo exec-patch --history lists the runs".to_owned())
+            }
+            Self::Version(..) => {
+                Some("read it with the embargo that wrote it, or remove its folder".to_owned())
+            }
             Self::Folder(..)
             | Self::File(_)
             | Self::Write(_)
@@ -74,17 +82,35 @@ impl fmt::Display for JournalError {
             Self::File(error) => error.fmt(f),
             Self::Write(error) => error.fmt(f),
             Self::Append(path, _) => write!(f, "cannot write {path:?}"),
-            Self::LongLine(path, bytes) => write!(f, "cannot write {path:?}: a line of {bytes} bytes is too long"),
+            Self::LongLine(path, bytes) => write!(
+                f,
+                "cannot write {path:?}: a line of {bytes} bytes is too long"
+            ),
             Self::NoRoom(path) => write!(f, "cannot write {path:?}: the disk is full or read-only"),
-            Self::Line(path, number, fault) => write!(f, "cannot read {path:?}, line {number}: {fault}"),
-            Self::Version(path, version) => write!(f, "cannot read {path:?}: its schema is {version}, not {SCHEMA}"),
-            Self::Brought(path) => write!(f, "cannot use {path:?}: it is not what the run brought along"),
+            Self::Line(path, number, fault) => {
+                write!(f, "cannot read {path:?}, line {number}: {fault}")
+            }
+            Self::Version(path, version) => write!(
+                f,
+                "cannot read {path:?}: its schema is {version}, not {SCHEMA}"
+            ),
+            Self::Brought(path) => write!(
+                f,
+                "cannot use {path:?}: it is not what the run brought along"
+            ),
             Self::Busy(Some(holder)) => write!(f, "cannot begin: {holder}"),
             Self::Busy(None) => write!(f, "cannot begin: another run is about to begin"),
-            Self::Impatient(run) => write!(f, "cannot go on with run {run}: its workers are still at work"),
+            Self::Impatient(run) => write!(
+                f,
+                "cannot go on with run {run}: its workers are still at work"
+            ),
             Self::NoRun(word) => write!(f, "cannot find a run {}", line::name(word)),
             Self::Ambiguous(word, one, other) => {
-                write!(f, "cannot tell which run {} is: {one} or {other}", line::name(word))
+                write!(
+                    f,
+                    "cannot tell which run {} is: {one} or {other}",
+                    line::name(word)
+                )
             }
             Self::NoRuns(path) => write!(f, "cannot find any run: there is none in {path:?}"),
         }

@@ -1,8 +1,10 @@
 //! What did the runs of this node do?
 //!
-//! In: the runs, by their journals; names in them are others' and hostile. Out: text for `--history`: a table of all runs, or one run with each container, what
-//! became of it, how long that took and where its output is; or JSON: a line for each run, or that and the lines of one run's journal. A journal that cannot be
-//! read is one line among the others, and the exit status says so. Each cell is escaped, and JSON escapes its own.
+//! In: the runs, by their journals; names in them are others' and hostile. Out: text for
+//! `--history`: a table of all runs, or one run with each container, what became of it, how long
+//! that took and where its output is; or JSON: a line for each run, or that and the lines of one
+//! run's journal. A journal that cannot be read is one line among the others, and the exit status
+//! says so. Each cell is escaped, and JSON escapes its own.
 
 mod document;
 #[cfg(test)]
@@ -54,7 +56,11 @@ impl Phase {
         match &past.finished {
             Some(finished) if finished.stopped.is_some() => Self::Stopped,
             Some(_) => Self::Finished,
-            None if holder.is_some_and(|holder| holder.run == past.header.id && holder.is_alive()) => Self::UnderWay,
+            None if holder
+                .is_some_and(|holder| holder.run == past.header.id && holder.is_alive()) =>
+            {
+                Self::UnderWay
+            }
             None if past.entries.iter().any(|entry| entry.is_under_way(boot)) => Self::Orphaned,
             None => Self::Killed,
         }
@@ -78,7 +84,12 @@ impl Phase {
 /// # Errors
 /// [`JournalError`] when it cannot be told who has the lock.
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
-    let mut rows = vec![["RUN", "BEGUN", "BY", "FOR", "COMMAND", "WELL", "NOT WELL", "STATE"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "RUN", "BEGUN", "BY", "FOR", "COMMAND", "WELL", "NOT WELL", "STATE",
+        ]
+        .map(str::to_owned),
+    ];
     let mut faults = Vec::new();
     let sight = Sight::of(runs)?;
     for id in runs.ids() {
@@ -87,10 +98,22 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
             Err(error) => faults.push(format!("run {id}: {}\n", causes(&error))),
         }
     }
-    let table = if rows.len() > 1 { aligned(&rows) } else { String::new() };
+    let table = if rows.len() > 1 {
+        aligned(&rows)
+    } else {
+        String::new()
+    };
     let text = table + &faults.concat();
-    let exit = if faults.is_empty() { Exit::Clear } else { Exit::Failed };
-    Ok(if text.is_empty() { ("no run yet\n".to_owned(), exit) } else { (text, exit) })
+    let exit = if faults.is_empty() {
+        Exit::Clear
+    } else {
+        Exit::Failed
+    };
+    Ok(if text.is_empty() {
+        ("no run yet\n".to_owned(), exit)
+    } else {
+        (text, exit)
+    })
 }
 
 /// All runs as JSON, a line for each, newest first, and how the program ends.
@@ -105,7 +128,10 @@ pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
             Ok(past) => json::line(&Event::Summary(Summary::of(&past, &sight))),
             Err(error) => {
                 exit = Exit::Failed;
-                json::line(&Event::Unreadable { run: id, fault: causes(&error) })
+                json::line(&Event::Unreadable {
+                    run: id,
+                    fault: causes(&error),
+                })
             }
         };
         lines.push('\n');
@@ -141,13 +167,18 @@ struct Sight {
 
 impl Sight {
     fn of(runs: &Runs) -> Result<Self, JournalError> {
-        Ok(Self { holder: lock::holder(runs.folder())?, boot: boot()? })
+        Ok(Self {
+            holder: lock::holder(runs.folder())?,
+            boot: boot()?,
+        })
     }
 }
 
 fn row(past: &Past, sight: &Sight) -> [String; 8] {
     let (header, (well, not_well)) = (&past.header, past.counts());
-    let state = Phase::of(past, sight.holder.as_ref(), &sight.boot).words().to_owned();
+    let state = Phase::of(past, sight.holder.as_ref(), &sight.boot)
+        .words()
+        .to_owned();
     [
         header.id.to_string(),
         header.begun.to_string(),
@@ -175,7 +206,13 @@ fn short_digests(text: &str) -> String {
     parts.fold(first, |told, part| {
         let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
         let (digest, rest) = part.split_at(digits);
-        told + "sha256:" + if digits == 64 { &digest[..SHORT] } else { digest } + rest
+        told + "sha256:"
+            + if digits == 64 {
+                &digest[..SHORT]
+            } else {
+                digest
+            }
+            + rest
     })
 }
 
@@ -187,45 +224,119 @@ fn heading(past: &Past, sight: &Sight) -> String {
         None => format!("{} at {}", who.told(), name(&who.host)),
     };
     let phase = Phase::of(past, sight.holder.as_ref(), &sight.boot).words();
-    let mut lines = vec![format!("run {}: {phase}", header.id), format!("begun {} by {}", header.begun, from(&header.by))];
-    lines.extend(past.resumed.iter().map(|resumed| format!("gone on with {} by {}", resumed.at, from(&resumed.by))));
-    let list = header.list_version.map_or_else(String::new, |version| format!(", by list {version}"));
+    let mut lines = vec![
+        format!("run {}: {phase}", header.id),
+        format!("begun {} by {}", header.begun, from(&header.by)),
+    ];
+    lines.extend(
+        past.resumed
+            .iter()
+            .map(|resumed| format!("gone on with {} by {}", resumed.at, from(&resumed.by))),
+    );
+    let list = header
+        .list_version
+        .map_or_else(String::new, |version| format!(", by list {version}"));
     lines.push(format!("for {}{list}", header.subject()));
-    lines.extend(past.carried.iter().map(|Carried { digest, ban, told, .. }| {
-        let of = ban.as_ref().map_or_else(String::new, |ban| format!(" (of {})", name(ban)));
-        format!("runs {}{of}, {digest}", one_line(told))
-    }));
+    lines.extend(past.carried.iter().map(
+        |Carried {
+             digest, ban, told, ..
+         }| {
+            let of = ban
+                .as_ref()
+                .map_or_else(String::new, |ban| format!(" (of {})", name(ban)));
+            format!("runs {}{of}, {digest}", one_line(told))
+        },
+    ));
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
 /// Each container, and what became of it.
 fn containers(past: &Past, sight: &Sight) -> String {
-    let mut rows = vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
+    let mut rows =
+        vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
     rows.extend(past.told().into_iter().map(|entry| {
-        let outcome = if entry.is_under_way(&sight.boot) { "under way".to_owned() } else { sentence(entry.outcome()) };
+        let outcome = if entry.is_under_way(&sight.boot) {
+            "under way".to_owned()
+        } else {
+            sentence(entry.outcome())
+        };
         let took = match &entry.state {
             State::Ended { done, .. } => span(done.took),
             State::Begun { .. } | State::Settled(_) => "-".to_owned(),
         };
-        let output = past.output(entry).filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file()));
+        let output = past
+            .output(entry)
+            .filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file()));
         let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
-        let image = entry.container.image.as_deref().map_or_else(|| "-".to_owned(), name);
-        [called(&entry.container), place(&entry.container), image, outcome, took, output]
+        let image = entry
+            .container
+            .image
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), name);
+        [
+            called(&entry.container),
+            place(&entry.container),
+            image,
+            outcome,
+            took,
+            output,
+        ]
     }));
-    let or_id = |id: &str, place: &str| if id.is_empty() { name(place) } else { name(&id.chars().take(SHORT).collect::<String>()) };
+    let or_id = |id: &str, place: &str| {
+        if id.is_empty() {
+            name(place)
+        } else {
+            name(&id.chars().take(SHORT).collect::<String>())
+        }
+    };
     let of = |engine: &Engine, namespace: Option<&String>| {
-        engine.to_string() + &namespace.map(|namespace| format!("/{}", name(namespace))).unwrap_or_default()
+        engine.to_string()
+            + &namespace
+                .map(|namespace| format!("/{}", name(namespace)))
+                .unwrap_or_default()
     };
     rows.extend(past.strangers.iter().map(|stranger| {
-        let Stranger { id, engine, namespace, place, why, .. } = stranger;
+        let Stranger {
+            id,
+            engine,
+            namespace,
+            place,
+            why,
+            ..
+        } = stranger;
         let outcome = format!("not understood: {}", one_line(why));
-        [or_id(id, place), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
+        [
+            or_id(id, place),
+            of(engine, namespace.as_ref()),
+            "-".to_owned(),
+            outcome,
+            "-".to_owned(),
+            "-".to_owned(),
+        ]
     }));
-    rows.extend(past.unbegun().into_iter().map(|Named { engine, namespace, id, .. }| {
-        let outcome = Outcome::NotBegun.word().to_owned();
-        [or_id(id, ""), of(engine, namespace.as_ref()), "-".to_owned(), outcome, "-".to_owned(), "-".to_owned()]
-    }));
-    if rows.len() > 1 { format!("\n{}\n", aligned(&rows)) } else { "\n".to_owned() }
+    rows.extend(past.unbegun().into_iter().map(
+        |Named {
+             engine,
+             namespace,
+             id,
+             ..
+         }| {
+            let outcome = Outcome::NotBegun.word().to_owned();
+            [
+                or_id(id, ""),
+                of(engine, namespace.as_ref()),
+                "-".to_owned(),
+                outcome,
+                "-".to_owned(),
+                "-".to_owned(),
+            ]
+        },
+    ));
+    if rows.len() > 1 {
+        format!("\n{}\n", aligned(&rows))
+    } else {
+        "\n".to_owned()
+    }
 }
 
 /// How a run ended.
@@ -233,8 +344,13 @@ fn footing(past: &Past) -> String {
     let (well, not_well) = past.counts();
     let end = match &past.finished {
         Some(finished) => {
-            let stopped = finished.stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
-            format!("; ended {} with status {}{stopped}", finished.at, finished.exit)
+            let stopped = finished
+                .stopped
+                .map_or_else(String::new, |why| format!(", stopped because {why}"));
+            format!(
+                "; ended {} with status {}{stopped}",
+                finished.at, finished.exit
+            )
         }
         None => String::new(),
     };
@@ -248,8 +364,12 @@ fn sentence(outcome: &Outcome) -> String {
         Outcome::Failed { status, .. } => format!("{word} (status {status})"),
         Outcome::PatchedBefore { run } => format!("{word} in {}", name(run)),
         Outcome::Cancelled { left } if left.is_empty() => word.to_owned(),
-        Outcome::Survived { left } | Outcome::Cancelled { left } => format!("{word}: {}", one_line(&left.join(", "))),
-        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => {
+        Outcome::Survived { left } | Outcome::Cancelled { left } => {
+            format!("{word}: {}", one_line(&left.join(", ")))
+        }
+        Outcome::LeftAwake { why }
+        | Outcome::CouldNotEnter { why }
+        | Outcome::NotUnderstood { why } => {
             format!("{word}: {}", one_line(why))
         }
         Outcome::Restarting { starts } => format!("{word}: entered in {starts} of its starts"),
@@ -265,9 +385,18 @@ fn sentence(outcome: &Outcome) -> String {
 
 /// Lines with aligned columns, two spaces apart; the last column is as long as it is.
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    });
     let line = |row: &[String; N]| {
-        let cells: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        let cells: String = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}  "))
+            .collect();
         format!("{}\n", cells.trim_end())
     };
     rows.iter().map(line).collect()

@@ -11,9 +11,10 @@
 //! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"well":12,"not_well":0,…}               nothing more follows, unless it is resumed
 //! ```
 //!
-//! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four kinds of [`Line`] are of a dry run or of standard output
-//! alone. Plain data. Root's own programs write it; names in it are others' and hostile. A field or a kind of line that is not known here makes a journal
-//! unreadable: [`SCHEMA`](crate::report::json::SCHEMA) is raised with each.
+//! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four
+//! kinds of [`Line`] are of a dry run or of standard output alone. Plain data. Root's own programs
+//! write it; names in it are others' and hostile. A field or a kind of line that is not known here
+//! makes a journal unreadable: [`SCHEMA`](crate::report::json::SCHEMA) is raised with each.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -36,8 +37,8 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::stat::Stat;
 
-/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody chose, but later ones of a second are greater: IDs
-/// in their order are runs in theirs.
+/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody
+/// chose, but later ones of a second are greater: IDs in their order are runs in theirs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RunId(String);
 
@@ -48,7 +49,11 @@ impl RunId {
     /// The ID of a run that begins at `begun`; `salt` tells it from another one of that second.
     #[must_use]
     pub fn new(begun: Timestamp, salt: u16) -> Self {
-        let digits: String = begun.to_string().chars().filter(char::is_ascii_digit).collect();
+        let digits: String = begun
+            .to_string()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
         let (date, time) = digits.split_at(8);
         Self(format!("{date}-{time}-{salt:04x}"))
     }
@@ -94,7 +99,12 @@ impl std::fmt::Display for RunId {
 impl<'de> Deserialize<'de> for RunId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"YYYYMMDD-HHMMSS-xxxx"))
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::invalid_value(
+                serde::de::Unexpected::Str(&text),
+                &"YYYYMMDD-HHMMSS-xxxx",
+            )
+        })
     }
 }
 
@@ -284,8 +294,9 @@ pub struct Whole {
     pub warnings: Vec<String>,
 }
 
-/// A container, of whichever life. Two are one when their IDs and their runtime's state directories are: the same ID may stand in two of them, and its
-/// engine may be known at one time and not at another.
+/// A container, of whichever life. Two are one when their IDs and their runtime's state directories
+/// are: the same ID may stand in two of them, and its engine may be known at one time and not at
+/// another.
 #[derive(Clone, Debug)]
 pub struct Named {
     /// Its engine.
@@ -328,8 +339,19 @@ impl Named {
     /// A container's names.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        let Container { engine, namespace, id, root, .. } = container;
-        Self { engine: *engine, namespace: namespace.clone(), id: id.clone(), root: root.clone() }
+        let Container {
+            engine,
+            namespace,
+            id,
+            root,
+            ..
+        } = container;
+        Self {
+            engine: *engine,
+            namespace: namespace.clone(),
+            id: id.clone(),
+            root: root.clone(),
+        }
     }
 
     fn key(&self) -> (&str, &Path) {
@@ -355,20 +377,29 @@ impl Worker {
     pub fn own() -> Result<Self, FileError> {
         let path = Path::new("/proc/self/stat");
         let stat = Stat::parse(&file::read(path, 4_096, Guard::Any)?);
-        stat.map(|stat| Self { pid: std::process::id(), started: stat.started }).ok_or_else(|| FileError::NotText(path.to_owned()))
+        stat.map(|stat| Self {
+            pid: std::process::id(),
+            started: stat.started,
+        })
+        .ok_or_else(|| FileError::NotText(path.to_owned()))
     }
 
     /// Whether it still runs.
     #[must_use]
     pub fn is_alive(self) -> bool {
-        InitProcess { pid: self.pid, started: Some(self.started) }.is_alive()
+        InitProcess {
+            pid: self.pid,
+            started: Some(self.started),
+        }
+        .is_alive()
     }
 }
 
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// The number of the entry in its run, from 1. Each has one of its own, those of a resumed run as well.
+    /// The number of the entry in its run, from 1. Each has one of its own, those of a resumed run
+    /// as well.
     pub number: usize,
     /// When.
     pub at: Timestamp,
@@ -440,15 +471,43 @@ impl Ended {
     /// How it ended in a container that was entered.
     #[must_use]
     pub fn entered(job: &Job, boot: &str, done: &Done) -> Self {
-        let Job { number, container, digest, ban, .. } = job;
-        let Done { outcome, took, written, tail, left, zombies } = done.clone();
-        let found = Found { duration_ms: took, output_bytes: written, output_tail: tail, background: left, zombies };
-        Self { number: Some(*number), found: Some(found), ..Self::settled(container, boot, (Some(*digest), ban.as_deref()), &outcome) }
+        let Job {
+            number,
+            container,
+            digest,
+            ban,
+            ..
+        } = job;
+        let Done {
+            outcome,
+            took,
+            written,
+            tail,
+            left,
+            zombies,
+        } = done.clone();
+        let found = Found {
+            duration_ms: took,
+            output_bytes: written,
+            output_tail: tail,
+            background: left,
+            zombies,
+        };
+        Self {
+            number: Some(*number),
+            found: Some(found),
+            ..Self::settled(container, boot, (Some(*digest), ban.as_deref()), &outcome)
+        }
     }
 
     /// That nothing entered a container; `patch` is the digest and the ban of what would have run.
     #[must_use]
-    pub fn settled(container: &Container, boot: &str, patch: (Option<Digest>, Option<&str>), outcome: &Outcome) -> Self {
+    pub fn settled(
+        container: &Container,
+        boot: &str,
+        patch: (Option<Digest>, Option<&str>),
+        outcome: &Outcome,
+    ) -> Self {
         Self {
             number: None,
             at: Timestamp::now(),
@@ -494,9 +553,26 @@ impl Stranger {
     /// One that was found now.
     #[must_use]
     pub fn of(stranger: &select::Stranger) -> Self {
-        let select::Stranger { id, engine, namespace, name, place, why } = stranger.clone();
+        let select::Stranger {
+            id,
+            engine,
+            namespace,
+            name,
+            place,
+            why,
+        } = stranger.clone();
         let (place, outcome) = (place.to_string_lossy().into_owned(), Kind::NotUnderstood);
-        Self { at: Timestamp::now(), id, engine, namespace, name, place, well: outcome.is_well(), outcome, why }
+        Self {
+            at: Timestamp::now(),
+            id,
+            engine,
+            namespace,
+            name,
+            place,
+            well: outcome.is_well(),
+            outcome,
+            why,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Is another run under way?
 //!
-//! One run at a time on a node: two would patch the same containers at once. In: the folder of the runs. Out: a [`Lock`], which the run's workers inherit
-//! (`flock` belongs to the open file, so it is held until the last of them has ended), or who has it. A fresh run waits as long as it
-//! is asked to. A resumed one waits for the workers of the killed one, no longer than their deadlines take. The file says who took it; who did not live to say so is nobody in particular.
-//! Not covered: a file put in its place by root.
+//! One run at a time on a node: two would patch the same containers at once. In: the folder of the
+//! runs. Out: a [`Lock`], which the run's workers inherit (`flock` belongs to the open file, so it
+//! is held until the last of them has ended), or who has it. A fresh run waits as long as it is
+//! asked to. A resumed one waits for the workers of the killed one, no longer than their deadlines
+//! take. The file says who took it; who did not live to say so is nobody in particular. Not
+//! covered: a file put in its place by root.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -67,17 +69,32 @@ impl Holder {
     pub fn hint(&self) -> String {
         match self.is_alive() {
             true => "wait until it has ended (--wait 10m), or end it".to_owned(),
-            false => format!("go on with that run: embargo exec-patch --resume {}", self.run),
+            false => format!(
+                "go on with that run: embargo exec-patch --resume {}",
+                self.run
+            ),
         }
     }
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, process, since, by } = self;
+        let Self {
+            run,
+            process,
+            since,
+            by,
+        } = self;
         match self.is_alive() {
-            true => write!(f, "run {run} is under way since {since}, begun by {by} (process {})", process.pid),
-            false => write!(f, "run {run}, begun by {by}, was killed and its workers are still at work"),
+            true => write!(
+                f,
+                "run {run} is under way since {since}, begun by {by} (process {})",
+                process.pid
+            ),
+            false => write!(
+                f,
+                "run {run}, begun by {by}, was killed and its workers are still at work"
+            ),
         }
     }
 }
@@ -94,36 +111,52 @@ pub struct Waiting {
 }
 
 impl Lock {
-    /// Takes the lock of a fresh run, which waits for nobody. Makes the folder of the runs where it is missing.
+    /// Takes the lock of a fresh run, which waits for nobody. Makes the folder of the runs where it
+    /// is missing.
     ///
     /// # Errors
-    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] where others could write the folder.
+    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] where others could
+    /// write the folder.
     pub fn take(paths: &Paths) -> Result<Self, JournalError> {
         let file = open(paths)?;
         match file.try_lock() {
             Ok(()) => {
                 // Until it says who has it now, it must not say who had it before.
-                file.set_len(0).map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
-                Ok(Self { file, folder: paths.patches.clone() })
+                file.set_len(0)
+                    .map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
+                Ok(Self {
+                    file,
+                    folder: paths.patches.clone(),
+                })
             }
             Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches)?)),
-            Err(TryLockError::Error(error)) => Err(JournalError::Folder(paths.patches.clone(), error)),
+            Err(TryLockError::Error(error)) => {
+                Err(JournalError::Folder(paths.patches.clone(), error))
+            }
         }
     }
 
-    /// Takes the lock of a fresh run, and waits at most `patience` for another one to end; `tell` hears of it every 200 ms, and may break it off.
+    /// Takes the lock of a fresh run, and waits at most `patience` for another one to end; `tell`
+    /// hears of it every 200 ms, and may break it off.
     ///
     /// # Errors
     /// As [`Lock::take`].
-    pub fn within(paths: &Paths, patience: Duration, tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>) -> Result<Self, JournalError> {
+    pub fn within(
+        paths: &Paths,
+        patience: Duration,
+        tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<Self, JournalError> {
         Self::when_free(paths, |_| patience, tell)
     }
 
-    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was killed, are still at work, waits for them no longer than
-    /// their deadlines and half a minute take, and for another run at most `patience`; `tell` hears of it every 200 ms, and may break it off.
+    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was
+    /// killed, are still at work, waits for them no longer than their deadlines and half a minute
+    /// take, and for another run at most `patience`; `tell` hears of it every 200 ms, and may break
+    /// it off.
     ///
     /// # Errors
-    /// [`JournalError::Busy`] when another run, or that one itself, is under way for longer; [`JournalError::Impatient`].
+    /// [`JournalError::Busy`] when another run, or that one itself, is under way for longer;
+    /// [`JournalError::Impatient`].
     pub fn wait(
         paths: &Paths,
         past: &Past,
@@ -132,7 +165,13 @@ impl Lock {
     ) -> Result<Self, JournalError> {
         let is_its_workers = |holder: &Holder| holder.run == past.header.id && !holder.is_alive();
         let workers = past.longest_job() + GRACE;
-        let patience = |holder: Option<&Holder>| if holder.is_some_and(is_its_workers) { workers.max(patience) } else { patience };
+        let patience = |holder: Option<&Holder>| {
+            if holder.is_some_and(is_its_workers) {
+                workers.max(patience)
+            } else {
+                patience
+            }
+        };
         let taken = Self::when_free(paths, patience, tell);
         if let Err(JournalError::Busy(Some(holder))) = &taken
             && is_its_workers(holder)
@@ -142,7 +181,8 @@ impl Lock {
         taken
     }
 
-    /// Takes the lock as soon as it is free, and waits as long for whoever has it as `patience` says of them, from now on.
+    /// Takes the lock as soon as it is free, and waits as long for whoever has it as `patience`
+    /// says of them, from now on.
     fn when_free(
         paths: &Paths,
         patience: impl Fn(Option<&Holder>) -> Duration,
@@ -156,7 +196,11 @@ impl Lock {
                 taken => return taken,
             };
             let at_most = patience(holder.as_ref()).saturating_sub(begun.elapsed());
-            let waiting = Waiting { holder, at_most, is_first };
+            let waiting = Waiting {
+                holder,
+                at_most,
+                is_first,
+            };
             if at_most.is_zero() || tell(&waiting).is_break() {
                 return Err(JournalError::Busy(waiting.holder));
             }
@@ -181,7 +225,8 @@ impl Lock {
 }
 
 impl AsFd for Lock {
-    /// The descriptor for workers to inherit. It closes with an exec, unless somebody takes care that it does not.
+    /// The descriptor for workers to inherit. It closes with an exec, unless somebody takes care
+    /// that it does not.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -194,18 +239,33 @@ const NAME: &str = ".lock";
 fn open(paths: &Paths) -> Result<File, JournalError> {
     let folder = &paths.patches;
     let fault = |error| JournalError::Folder(folder.clone(), error);
-    DirBuilder::new().recursive(true).mode(0o755).create(&paths.state).map_err(fault)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&paths.state)
+        .map_err(fault)?;
     folder::owned(&paths.root, &paths.state)?;
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fault(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(fault(error));
+        }
         Ok(()) | Err(_) => folder::owned(&paths.root, folder)?,
     }
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let mut options = OpenOptions::new();
-    let opened = options.create(true).append(true).mode(0o600).custom_flags(flags).open(folder.join(NAME));
+    let opened = options
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(folder.join(NAME));
     let file = opened.map_err(fault)?;
     let is_file = file.metadata().map_err(fault)?.is_file();
-    if is_file { Ok(file) } else { Err(FileError::NotRegular(folder.join(NAME)).into()) }
+    if is_file {
+        Ok(file)
+    } else {
+        Err(FileError::NotRegular(folder.join(NAME)).into())
+    }
 }
 
 /// Who has the lock, or had it last, by the file; nobody while one who took it has not said so yet.
@@ -216,7 +276,9 @@ pub fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
     let path = folder.join(NAME);
     match file::read(&path, LARGEST_NOTE, Guard::Owned) {
         Ok(bytes) if bytes.is_empty() => Ok(None),
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| JournalError::Line(path, 1, error.to_string())),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| JournalError::Line(path, 1, error.to_string())),
         Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,9 @@
 //! What did a run do, by its journal?
 //!
-//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what became of each container that it entered or settled, and the
-//! answers that follow from it: what is interrupted, what was not well, what was brought along. The last lines of output are not kept here: the files in
-//! `output` have more.
+//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what
+//! became of each container that it entered or settled, and the answers that follow from it: what
+//! is interrupted, what was not well, what was brought along. The last lines of output are not kept
+//! here: the files in `output` have more.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,12 @@ impl Life {
     /// The life of this container, which was seen in this start of the machine.
     #[must_use]
     pub fn of(container: &Container, boot: &str) -> Self {
-        Self { boot: boot.to_owned(), id: container.id.clone(), pid: container.pid, started: container.started }
+        Self {
+            boot: boot.to_owned(),
+            id: container.id.clone(),
+            pid: container.pid,
+            started: container.started,
+        }
     }
 }
 
@@ -62,7 +68,8 @@ pub struct Past {
     pub carried: Vec<Carried>,
     /// What was to be entered, each once.
     pub planned: Vec<Named>,
-    /// Each entry into a container, and each container that nothing entered, in the order in which they were begun.
+    /// Each entry into a container, and each container that nothing entered, in the order in which
+    /// they were begun.
     pub entries: Vec<Entry>,
     /// The containers that were not understood, each once.
     pub strangers: Vec<Stranger>,
@@ -140,7 +147,8 @@ impl Entry {
         Life::of(&self.container, &self.boot)
     }
 
-    /// Whether its worker is at work, or can be: the machine has not been started again, and the process is there.
+    /// Whether its worker is at work, or can be: the machine has not been started again, and the
+    /// process is there.
     #[must_use]
     pub fn is_under_way(&self, boot: &str) -> bool {
         match self.state {
@@ -163,8 +171,14 @@ impl Past {
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
         let entered = self.entries.iter().map(|entry| entry.at);
-        let others = self.resumed.iter().map(|resumed| resumed.at).chain(self.finished.iter().map(|finished| finished.at));
-        entered.chain(others).fold(self.header.begun, Timestamp::max)
+        let others = self
+            .resumed
+            .iter()
+            .map(|resumed| resumed.at)
+            .chain(self.finished.iter().map(|finished| finished.at));
+        entered
+            .chain(others)
+            .fold(self.header.begun, Timestamp::max)
     }
 
     /// Whether it was at work in this start of the machine.
@@ -173,19 +187,28 @@ impl Past {
         self.header.boot == boot || self.resumed.iter().any(|resumed| resumed.boot == boot)
     }
 
-    /// What it knows of what has this digest in this life of a container: the last that it wrote down.
+    /// What it knows of what has this digest in this life of a container: the last that it wrote
+    /// down.
     #[must_use]
     pub fn standing(&self, digest: Digest, life: &Life) -> Standing<'_> {
-        let is_it = |entry: &&Entry| entry.digest == Some(digest) && entry.container.id == life.id && entry.life() == *life;
+        let is_it = |entry: &&Entry| {
+            entry.digest == Some(digest) && entry.container.id == life.id && entry.life() == *life
+        };
         match self.entries.iter().rev().find(is_it) {
             None => Standing::New,
-            Some(entry @ Entry { state: State::Begun { .. }, .. }) => Standing::Interrupted(entry),
+            Some(
+                entry @ Entry {
+                    state: State::Begun { .. },
+                    ..
+                },
+            ) => Standing::Interrupted(entry),
             Some(entry) if *entry.outcome() == Outcome::NotBegun => Standing::New,
             Some(entry) => Standing::Over(entry.outcome()),
         }
     }
 
-    /// Whether it can have entered a container in this start of the machine, without reading all of it.
+    /// Whether it can have entered a container in this start of the machine, without reading all of
+    /// it.
     ///
     /// # Errors
     /// As [`Past::read`].
@@ -194,47 +217,88 @@ impl Past {
         Ok(is_resumed || reading::header(folder)?.boot == boot)
     }
 
-    /// The last word on each thing that ran in each container, in the order in which they were said.
+    /// The last word on each thing that ran in each container, in the order in which they were
+    /// said.
     fn last_words(&self) -> Vec<&Entry> {
         let of = |entry: &Entry| (Named::of(&entry.container), entry.digest);
-        let last: HashMap<_, _> = self.entries.iter().enumerate().map(|(at, entry)| (of(entry), at)).collect();
-        self.entries.iter().enumerate().filter(|(at, entry)| last.get(&of(entry)) == Some(at)).map(|(_, entry)| entry).collect()
+        let last: HashMap<_, _> = self
+            .entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| (of(entry), at))
+            .collect();
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(at, entry)| last.get(&of(entry)) == Some(at))
+            .map(|(_, entry)| entry)
+            .collect()
     }
 
     /// What it did: every entry but turns that did not come and came later.
     #[must_use]
     pub fn told(&self) -> Vec<&Entry> {
         let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotBegun;
-        let unbegun = self.last_words().into_iter().filter(|entry| !is_said(entry));
+        let unbegun = self
+            .last_words()
+            .into_iter()
+            .filter(|entry| !is_said(entry));
         self.entries.iter().filter(is_said).chain(unbegun).collect()
     }
 
-    /// Each container that was to be entered: whether it is well, whichever its life, by the last word on each thing that ran there.
+    /// Each container that was to be entered: whether it is well, whichever its life, by the last
+    /// word on each thing that ran there.
     #[must_use]
     pub fn well(&self) -> HashMap<Named, bool> {
-        let last: HashMap<_, _> =
-            self.entries.iter().map(|entry| ((Named::of(&entry.container), entry.digest), entry.outcome().is_well())).collect();
+        let last: HashMap<_, _> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                (
+                    (Named::of(&entry.container), entry.digest),
+                    entry.outcome().is_well(),
+                )
+            })
+            .collect();
         let mut well = HashMap::new();
         for ((named, _), is_well) in last {
             *well.entry(named).or_insert(true) &= is_well;
         }
-        self.planned.iter().for_each(|named| _ = well.entry(named.clone()).or_insert(false));
+        self.planned
+            .iter()
+            .for_each(|named| _ = well.entry(named.clone()).or_insert(false));
         well
     }
 
     /// The containers that were to be entered and of which it knows nothing more.
     #[must_use]
     pub fn unbegun(&self) -> Vec<&Named> {
-        let known: HashSet<_> = self.entries.iter().map(|entry| Named::of(&entry.container)).collect();
-        self.planned.iter().filter(|named| !known.contains(named)).collect()
+        let known: HashSet<_> = self
+            .entries
+            .iter()
+            .map(|entry| Named::of(&entry.container))
+            .collect();
+        self.planned
+            .iter()
+            .filter(|named| !known.contains(named))
+            .collect()
     }
 
     /// Which containers were not well, whatever their life by now: for `--only-failed`.
     #[must_use]
     pub fn not_well(&self) -> NotWell {
         NotWell {
-            containers: self.well().into_iter().filter(|(_, is_well)| !is_well).map(|(named, _)| named).collect(),
-            strangers: self.not_understood().map(|stranger| stranger.id.clone()).filter(|id| !id.is_empty()).collect(),
+            containers: self
+                .well()
+                .into_iter()
+                .filter(|(_, is_well)| !is_well)
+                .map(|(named, _)| named)
+                .collect(),
+            strangers: self
+                .not_understood()
+                .map(|stranger| stranger.id.clone())
+                .filter(|id| !id.is_empty())
+                .collect(),
         }
     }
 
@@ -243,25 +307,42 @@ impl Past {
     pub fn counts(&self) -> (usize, usize) {
         let containers = self.well();
         let well = containers.values().filter(|is_well| **is_well).count();
-        (well, containers.len() - well + self.not_understood().count())
+        (
+            well,
+            containers.len() - well + self.not_understood().count(),
+        )
     }
 
     /// The containers that were never understood: of the others their own outcomes tell.
     fn not_understood(&self) -> impl Iterator<Item = &Stranger> {
-        let is_known = |stranger: &Stranger| self.entries.iter().any(|entry| entry.container.id == stranger.id);
-        self.strangers.iter().filter(move |stranger| !is_known(stranger))
+        let is_known = |stranger: &Stranger| {
+            self.entries
+                .iter()
+                .any(|entry| entry.container.id == stranger.id)
+        };
+        self.strangers
+            .iter()
+            .filter(move |stranger| !is_known(stranger))
     }
 
     /// At which pace it went on last.
     #[must_use]
     pub fn pace(&self) -> Limits {
-        self.resumed.last().map_or(self.header.terms.pace, |resumed| resumed.pace)
+        self.resumed
+            .last()
+            .map_or(self.header.terms.pace, |resumed| resumed.pace)
     }
 
     /// How long its workers take at most to reach their deadlines.
     #[must_use]
     pub fn longest_job(&self) -> Duration {
-        Duration::from_secs(self.carried.iter().map(|carried| carried.work.timeout).max().unwrap_or(0))
+        Duration::from_secs(
+            self.carried
+                .iter()
+                .map(|carried| carried.work.timeout)
+                .max()
+                .unwrap_or(0),
+        )
     }
 
     /// The first number that no entry has.
@@ -277,19 +358,28 @@ impl Past {
     /// What it brought along, as it was.
     ///
     /// # Errors
-    /// [`JournalError::Brought`] when the copy is another by now, [`JournalError::File`] when it cannot be read.
+    /// [`JournalError::Brought`] when the copy is another by now, [`JournalError::File`] when it
+    /// cannot be read.
     pub fn brought(&self) -> Result<Option<Vec<u8>>, JournalError> {
-        let Some(brought) = &self.header.brought else { return Ok(None) };
+        let Some(brought) = &self.header.brought else {
+            return Ok(None);
+        };
         let path = self.folder.join(BROUGHT);
         let bytes = file::read(&path, brought.size.min(LARGEST_BROUGHT), Guard::Owned)?;
-        if Digest::of(&bytes) == brought.digest { Ok(Some(bytes)) } else { Err(JournalError::Brought(path)) }
+        if Digest::of(&bytes) == brought.digest {
+            Ok(Some(bytes))
+        } else {
+            Err(JournalError::Brought(path))
+        }
     }
 
     /// The file that has what was printed in a container, whether or not there is one.
     #[must_use]
     pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
         match entry.state {
-            State::Begun { number, .. } | State::Ended { number, .. } => Some(output(&self.folder, number, &entry.container.id)),
+            State::Begun { number, .. } | State::Ended { number, .. } => {
+                Some(output(&self.folder, number, &entry.container.id))
+            }
             State::Settled(_) => None,
         }
     }
@@ -326,7 +416,11 @@ pub(super) fn resumed(boot: &str) -> String {
 #[must_use]
 pub fn bytes_in(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|facts| facts.len()).sum()
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|facts| facts.len())
+        .sum()
 }
 
 /// The file for what is printed in a container, in the folder of its run.

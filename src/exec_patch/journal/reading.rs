@@ -1,8 +1,10 @@
 //! How does a journal become what it says?
 //!
-//! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line that this program would not have written: nothing in it
-//! is passed over, and nothing that it lacks is assumed. What is behind the last line feed was never finished: whoever wrote it was killed, and nothing
-//! followed from it. The file is read line by line, and never more than [`LARGEST`] of it.
+//! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line
+//! that this program would not have written: nothing in it is passed over, and nothing that it
+//! lacks is assumed. What is behind the last line feed was never finished: whoever wrote it was
+//! killed, and nothing followed from it. The file is read line by line, and never more than
+//! [`LARGEST`] of it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -31,21 +33,38 @@ pub(super) fn read(folder: &Path) -> Result<Past, JournalError> {
     if size > LARGEST {
         return Err(FileError::TooLarge(path, LARGEST).into());
     }
-    let mut reading = Reading { folder, past: None, by_number: HashMap::new(), planned: HashSet::new() };
-    let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
+    let mut reading = Reading {
+        folder,
+        past: None,
+        by_number: HashMap::new(),
+        planned: HashSet::new(),
+    };
+    let mut lines = Lines {
+        reader: BufReader::new(file.take(LARGEST)),
+        number: 0,
+    };
     while let Some(line) = lines.next(&path)? {
-        reading.take(&line).map_err(|fault| fault.at(&path, lines.number))?;
+        reading
+            .take(&line)
+            .map_err(|fault| fault.at(&path, lines.number))?;
     }
-    reading.past.ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
+    reading
+        .past
+        .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
 }
 
 /// The header of the journal in this folder.
 pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
     let path = folder.join(JOURNAL);
     let (file, _) = file::open(&path, Guard::Owned)?;
-    let mut lines = Lines { reader: BufReader::new(file.take(LARGEST)), number: 0 };
+    let mut lines = Lines {
+        reader: BufReader::new(file.take(LARGEST)),
+        number: 0,
+    };
     let line = lines.next(&path)?.unwrap_or_default();
-    begin(folder, &line).map(|past| past.header).map_err(|fault| fault.at(&path, 1))
+    begin(folder, &line)
+        .map(|past| past.header)
+        .map_err(|fault| fault.at(&path, 1))
 }
 
 /// The whole lines of the journal in this folder, as they are.
@@ -66,12 +85,20 @@ impl Lines {
     fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
         let mut line = Vec::new();
         let limit = LONGEST_LINE as u64 + 1;
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut line);
+        let read = self
+            .reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut line);
         read.map_err(|error| FileError::Io(path.to_owned(), error))?;
         self.number += 1;
         match line.pop() {
             Some(b'\n') => Ok(Some(line)),
-            Some(_) if line.len() >= LONGEST_LINE => Err(JournalError::Line(path.to_owned(), self.number, "it is too long".to_owned())),
+            Some(_) if line.len() >= LONGEST_LINE => Err(JournalError::Line(
+                path.to_owned(),
+                self.number,
+                "it is too long".to_owned(),
+            )),
             Some(_) | None => Ok(None),
         }
     }
@@ -132,7 +159,11 @@ impl Reading<'_> {
                 }
             }
             Line::Begun(begun) => {
-                if self.by_number.insert(begun.number, past.entries.len()).is_some() {
+                if self
+                    .by_number
+                    .insert(begun.number, past.entries.len())
+                    .is_some()
+                {
                     return Err("its number was begun before".into());
                 }
                 past.entries.push(entered(*begun)?);
@@ -143,12 +174,17 @@ impl Reading<'_> {
                 }
                 match (ended.number, ended.found.clone()) {
                     (Some(number), Some(found)) => {
-                        let entry =
-                            self.by_number.get(&number).and_then(|at| past.entries.get_mut(*at)).ok_or("its number was not begun")?;
+                        let entry = self
+                            .by_number
+                            .get(&number)
+                            .and_then(|at| past.entries.get_mut(*at))
+                            .ok_or("its number was not begun")?;
                         finish(entry, *ended, found)?;
                     }
                     (None, None) => past.entries.push(settled(*ended)),
-                    (Some(_), None) | (None, Some(_)) => return Err("it was entered by halves".into()),
+                    (Some(_), None) | (None, Some(_)) => {
+                        return Err("it was entered by halves".into());
+                    }
                 }
             }
             Line::NotUnderstood(stranger) => {
@@ -156,16 +192,21 @@ impl Reading<'_> {
                     return Err("it has another outcome".into());
                 }
                 // Found again, it is the same one, for what may be another reason.
-                past.strangers.retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
+                past.strangers
+                    .retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
                 past.strangers.push(stranger);
             }
             Line::Resumed(resumed) => {
                 past.resumed.push(resumed);
                 past.finished = None;
             }
-            Line::Finished(finished) if finished.run != past.header.id => return Err("it is another run's".into()),
+            Line::Finished(finished) if finished.run != past.header.id => {
+                return Err("it is another run's".into());
+            }
             Line::Finished(finished) => past.finished = Some(finished),
-            Line::Warning { .. } | Line::LeftOut(_) | Line::Gone(_) | Line::Plan(_) => return Err("it stands in no journal".into()),
+            Line::Warning { .. } | Line::LeftOut(_) | Line::Gone(_) | Line::Plan(_) => {
+                return Err("it stands in no journal".into());
+            }
         }
         Ok(())
     }
@@ -175,7 +216,9 @@ impl Reading<'_> {
 fn parse(line: &[u8]) -> Result<Line, Fault> {
     let fault = |error: serde_json::Error| Fault::Text(error.to_string());
     let mut read: Value = serde_json::from_slice(line).map_err(fault)?;
-    let schema = read.as_object_mut().and_then(|fields| fields.remove("schema"));
+    let schema = read
+        .as_object_mut()
+        .and_then(|fields| fields.remove("schema"));
     if schema != Some(SCHEMA.into()) {
         return Err(Fault::Text(format!("its schema is not {SCHEMA}")));
     }
@@ -190,20 +233,31 @@ fn parse(line: &[u8]) -> Result<Line, Fault> {
 fn difference(read: &Value, known: &Value) -> Option<String> {
     match (read, known) {
         (Value::Object(read), Value::Object(known)) => {
-            let unknown = read.keys().find(|key| !known.contains_key(*key)).map(|key| format!("unknown field `{key}`"));
-            let missing = known.keys().find(|key| !read.contains_key(*key)).map(|key| format!("missing field `{key}`"));
-            unknown.or(missing).or_else(|| read.iter().find_map(|(key, value)| difference(value, known.get(key)?)))
+            let unknown = read
+                .keys()
+                .find(|key| !known.contains_key(*key))
+                .map(|key| format!("unknown field `{key}`"));
+            let missing = known
+                .keys()
+                .find(|key| !read.contains_key(*key))
+                .map(|key| format!("missing field `{key}`"));
+            unknown.or(missing).or_else(|| {
+                read.iter()
+                    .find_map(|(key, value)| difference(value, known.get(key)?))
+            })
         }
-        (Value::Array(read), Value::Array(known)) if read.len() == known.len() => {
-            read.iter().zip(known).find_map(|(read, known)| difference(read, known))
-        }
+        (Value::Array(read), Value::Array(known)) if read.len() == known.len() => read
+            .iter()
+            .zip(known)
+            .find_map(|(read, known)| difference(read, known)),
         (read, known) => (read != known).then(|| format!("{read} where {known} is meant")),
     }
 }
 
 /// What the first line says.
 fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
-    let AnyForm { schema } = serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
+    let AnyForm { schema } =
+        serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
     if schema != SCHEMA {
         return Err(Fault::Version(schema));
     }
@@ -228,25 +282,77 @@ fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
 
 /// An entry that was begun.
 fn entered(begun: Begun) -> Result<Entry, Fault> {
-    let Begun { number, at, boot, digest, ban, container, worker, thaws } = begun;
+    let Begun {
+        number,
+        at,
+        boot,
+        digest,
+        ban,
+        container,
+        worker,
+        thaws,
+    } = begun;
     let worker = worker.ok_or("it has no worker")?;
-    Ok(Entry { at, boot, digest: Some(digest), ban, container, state: State::Begun { number, worker, thaws } })
+    Ok(Entry {
+        at,
+        boot,
+        digest: Some(digest),
+        ban,
+        container,
+        state: State::Begun {
+            number,
+            worker,
+            thaws,
+        },
+    })
 }
 
 /// How an entry ended.
 fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
-    let State::Begun { number, .. } = entry.state else { return Err("its number has ended before".into()) };
-    if (&entry.container, entry.digest, &entry.ban, &entry.boot) != (&ended.container, ended.digest, &ended.ban, &ended.boot) {
+    let State::Begun { number, .. } = entry.state else {
+        return Err("its number has ended before".into());
+    };
+    if (&entry.container, entry.digest, &entry.ban, &entry.boot)
+        != (&ended.container, ended.digest, &ended.ban, &ended.boot)
+    {
         return Err("its number was begun otherwise".into());
     }
-    let Found { duration_ms, output_bytes, output_tail: _, background, zombies } = found;
-    let done = Done { outcome: ended.outcome, took: duration_ms, written: output_bytes, tail: String::new(), left: background, zombies };
+    let Found {
+        duration_ms,
+        output_bytes,
+        output_tail: _,
+        background,
+        zombies,
+    } = found;
+    let done = Done {
+        outcome: ended.outcome,
+        took: duration_ms,
+        written: output_bytes,
+        tail: String::new(),
+        left: background,
+        zombies,
+    };
     entry.state = State::Ended { number, done };
     Ok(())
 }
 
 /// An entry in which nothing entered the container.
 fn settled(ended: Ended) -> Entry {
-    let Ended { at, boot, digest, ban, container, outcome, .. } = ended;
-    Entry { at, boot, digest, ban, container, state: State::Settled(outcome) }
+    let Ended {
+        at,
+        boot,
+        digest,
+        ban,
+        container,
+        outcome,
+        ..
+    } = ended;
+    Entry {
+        at,
+        boot,
+        digest,
+        ban,
+        container,
+        state: State::Settled(outcome),
+    }
 }

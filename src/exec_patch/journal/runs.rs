@@ -1,8 +1,9 @@
 //! Which runs were there?
 //!
-//! In: the folder of the runs. Out: their IDs, newest first, by which each is found: the whole ID, a beginning of it that no other has, or `last`; and
-//! [`Prior`], what they patched. A journal that cannot be read is an error of it: what ran there is not known. Names in the folder that are no IDs are
-//! passed over.
+//! In: the folder of the runs. Out: their IDs, newest first, by which each is found: the whole ID,
+//! a beginning of it that no other has, or `last`; and [`Prior`], what they patched. A journal that
+//! cannot be read is an error of it: what ran there is not known. Names in the folder that are no
+//! IDs are passed over.
 
 use std::collections::HashMap;
 use std::fs;
@@ -30,7 +31,8 @@ pub struct Runs {
 /// What earlier runs patched.
 #[derive(Debug, Default)]
 pub struct Prior {
-    /// For each digest of what ran and each life: the run that patched it; none where the last that ran there did not.
+    /// For each digest of what ran and each life: the run that patched it; none where the last that
+    /// ran there did not.
     patched: HashMap<(Digest, Life), Option<RunId>>,
     /// Why runs could not be read.
     pub faults: Vec<JournalError>,
@@ -79,15 +81,25 @@ impl Runs {
     /// # Errors
     /// [`JournalError::NoRun`], [`JournalError::Ambiguous`], [`JournalError::NoRuns`].
     pub fn find(&self, word: &str) -> Result<&RunId, JournalError> {
-        let newest = self.ids.first().ok_or_else(|| JournalError::NoRuns(self.folder.clone()))?;
+        let newest = self
+            .ids
+            .first()
+            .ok_or_else(|| JournalError::NoRuns(self.folder.clone()))?;
         if word == LAST {
             return Ok(newest);
         }
-        let mut found = self.ids.iter().filter(|id| !word.is_empty() && id.as_str().starts_with(word));
+        let mut found = self
+            .ids
+            .iter()
+            .filter(|id| !word.is_empty() && id.as_str().starts_with(word));
         match (found.next(), found.next()) {
             (None, _) => Err(JournalError::NoRun(word.to_owned())),
             (Some(one), None) => Ok(one),
-            (Some(one), Some(other)) => Err(JournalError::Ambiguous(word.to_owned(), other.clone(), one.clone())),
+            (Some(one), Some(other)) => Err(JournalError::Ambiguous(
+                word.to_owned(),
+                other.clone(),
+                one.clone(),
+            )),
         }
     }
 
@@ -105,7 +117,9 @@ impl Runs {
         let mut prior = Prior::default();
         for id in self.ids.iter().rev() {
             let folder = self.folder.join(id.as_str());
-            match Past::is_of(&folder, boot).and_then(|is_of| is_of.then(|| Past::read(&folder)).transpose()) {
+            match Past::is_of(&folder, boot)
+                .and_then(|is_of| is_of.then(|| Past::read(&folder)).transpose())
+            {
                 Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
                 Err(error) => prior.faults.push(error),
             }
@@ -118,11 +132,17 @@ impl Runs {
 pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
     let fault = |error| JournalError::Folder(folder.to_owned(), error);
     let names = match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>().map_err(fault)?,
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(fault)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(fault(error)),
     };
-    Ok(names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect())
+    Ok(names
+        .iter()
+        .filter_map(|name| RunId::parse(name.to_str()?))
+        .collect())
 }
 
 /// What an entry is where its worker was killed, whether or not somebody saw that.
@@ -132,11 +152,16 @@ fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
         State::Ended { number, done } if done.outcome == Outcome::Interrupted => *number,
         State::Ended { .. } | State::Settled(_) => return None,
     };
-    Some(Interrupted { run: run.clone(), marker: marker(run.as_str(), number), container: entry.container.clone() })
+    Some(Interrupted {
+        run: run.clone(),
+        marker: marker(run.as_str(), number),
+        container: entry.container.clone(),
+    })
 }
 
 impl Prior {
-    /// The run that patched this life of a container with what has this digest, if nothing that ran there later went wrong.
+    /// The run that patched this life of a container with what has this digest, if nothing that ran
+    /// there later went wrong.
     #[must_use]
     pub fn patched(&self, digest: Digest, life: &Life) -> Option<&RunId> {
         self.patched.get(&(digest, life.clone()))?.as_ref()

@@ -1,6 +1,7 @@
 //! What is a run, in a few words?
 //!
-//! In: its header. Out: text for one line, for tables, messages and the system log; names in it are quoted where they are not plain.
+//! In: its header. Out: text for one line, for tables, messages and the system log; names in it are
+//! quoted where they are not plain.
 
 use super::line::Header;
 use crate::exec_patch::select::{Wanted, What};
@@ -11,10 +12,16 @@ use crate::report::line;
 const MOST_BANS: usize = 3;
 
 impl Header {
-    /// Which containers it is for: `BAN-2026-0007`, `all that are banned`, `base debian:12.4, engine docker`.
+    /// Which containers it is for: `BAN-2026-0007`, `all that are banned`,
+    /// `base debian:12.4, engine docker`.
     #[must_use]
     pub fn subject(&self) -> String {
-        let Wanted { what, engines, namespaces, containers } = &self.order.wanted;
+        let Wanted {
+            what,
+            engines,
+            namespaces,
+            containers,
+        } = &self.order.wanted;
         let what = match what {
             What::Bans(bans) => several(bans),
             What::AllBanned => "all that are banned".to_owned(),
@@ -22,9 +29,19 @@ impl Header {
             What::Image(image) => format!("image {}", line::name(image)),
         };
         let engines = engines.iter().map(ToString::to_string).collect();
-        let narrowed = [("engine", &engines), ("namespace", namespaces), ("container", containers)];
-        let narrowed = narrowed.iter().filter(|(_, names)| !names.is_empty()).map(|(word, names)| format!(", {word} {}", several(names)));
-        let failed = self.only_failed.as_ref().map(|run| format!(", what was not well in {run}"));
+        let narrowed = [
+            ("engine", &engines),
+            ("namespace", namespaces),
+            ("container", containers),
+        ];
+        let narrowed = narrowed
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(word, names)| format!(", {word} {}", several(names)));
+        let failed = self
+            .only_failed
+            .as_ref()
+            .map(|run| format!(", what was not well in {run}"));
         what + &narrowed.chain(failed).collect::<String>()
     }
 
@@ -32,10 +49,16 @@ impl Header {
     #[must_use]
     pub fn command(&self) -> String {
         match (&self.order.means, self.carried.as_slice()) {
-            (Means::Command(_) | Means::Script(_) | Means::Program(_), [carried, ..]) => line::one_line(&carried.told),
-            (Means::Script(brought) | Means::Program(brought), []) => line::name(&brought.file.to_string_lossy()),
+            (Means::Command(_) | Means::Script(_) | Means::Program(_), [carried, ..]) => {
+                line::one_line(&carried.told)
+            }
+            (Means::Script(brought) | Means::Program(brought), []) => {
+                line::name(&brought.file.to_string_lossy())
+            }
             (Means::Command(words), []) => line::one_line(&words.join(" ")),
-            (Means::Signed, [carried]) => format!("its signed patch: {}", line::one_line(&carried.told)),
+            (Means::Signed, [carried]) => {
+                format!("its signed patch: {}", line::one_line(&carried.told))
+            }
             (Means::Signed, _) => "the signed patch of each ban".to_owned(),
         }
     }
@@ -46,7 +69,11 @@ impl Header {
         match &self.order.wanted.what {
             What::Bans(bans) => bans.clone(),
             What::AllBanned | What::Base(_) | What::Image(_) => {
-                let mut bans: Vec<_> = self.carried.iter().filter_map(|carried| carried.ban.clone()).collect();
+                let mut bans: Vec<_> = self
+                    .carried
+                    .iter()
+                    .filter_map(|carried| carried.ban.clone())
+                    .collect();
                 bans.sort();
                 bans.dedup();
                 bans
@@ -57,7 +84,16 @@ impl Header {
 
 /// The first few names, and how many more.
 fn several(names: &[String]) -> String {
-    let named: Vec<_> = names.iter().take(MOST_BANS).map(|name| line::name(name)).collect();
+    let named: Vec<_> = names
+        .iter()
+        .take(MOST_BANS)
+        .map(|name| line::name(name))
+        .collect();
     let more = names.len() - named.len();
-    named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    named.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        }
 }

@@ -17,13 +17,36 @@ use crate::sys::system_log::Sockets;
 
 /// Tells that a run begins, or that somebody goes on with it: `verb` says which.
 pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
-    let message = format!("{verb} by {} for {}: {}", by.told(), header.subject(), header.command());
-    let digests = header.carried.iter().map(|carried| carried.digest).collect();
-    let severity = header.carried.iter().filter_map(|carried| carried.severity).max();
-    let mut successors: Vec<_> = header.carried.iter().filter_map(|carried| carried.successor.clone()).collect();
+    let message = format!(
+        "{verb} by {} for {}: {}",
+        by.told(),
+        header.subject(),
+        header.command()
+    );
+    let digests = header
+        .carried
+        .iter()
+        .map(|carried| carried.digest)
+        .collect();
+    let severity = header
+        .carried
+        .iter()
+        .filter_map(|carried| carried.severity)
+        .max();
+    let mut successors: Vec<_> = header
+        .carried
+        .iter()
+        .filter_map(|carried| carried.successor.clone())
+        .collect();
     successors.sort();
     successors.dedup();
-    let begin = Begin { bans: header.bans(), digests, severity, successors, message };
+    let begin = Begin {
+        bans: header.bans(),
+        digests,
+        severity,
+        successors,
+        message,
+    };
     send(log, run(header, &by.person().told()), &Event::Begun(begin));
 }
 
@@ -41,8 +64,21 @@ pub(super) struct Fate<'a> {
 impl<'a> Fate<'a> {
     /// Of a container that was entered, or was to be.
     pub(super) fn of(job: &'a Job, outcome: &'a Outcome, took: Option<Duration>) -> Self {
-        let Job { digest, ban, severity, successor, .. } = job;
-        Self { outcome, digest: Some(*digest), ban: ban.as_deref(), severity: *severity, successor: successor.as_deref(), took }
+        let Job {
+            digest,
+            ban,
+            severity,
+            successor,
+            ..
+        } = job;
+        Self {
+            outcome,
+            digest: Some(*digest),
+            ban: ban.as_deref(),
+            severity: *severity,
+            successor: successor.as_deref(),
+            took,
+        }
     }
 
     /// Of a container that nothing enters.
@@ -60,8 +96,23 @@ impl<'a> Fate<'a> {
 
 /// Tells what became of a container.
 pub(super) fn container(log: &Sockets, header: &Header, container: &Container, fate: &Fate<'_>) {
-    let Container { id, name, engine, image, image_id, owner, .. } = container;
-    let Fate { outcome, digest, ban, severity, successor, took } = *fate;
+    let Container {
+        id,
+        name,
+        engine,
+        image,
+        image_id,
+        owner,
+        ..
+    } = container;
+    let Fate {
+        outcome,
+        digest,
+        ban,
+        severity,
+        successor,
+        took,
+    } = *fate;
     let why = why(outcome);
     let treated = Treated {
         outcome: outcome.kind().key(),
@@ -81,12 +132,22 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
         image_id: image_id.as_deref(),
         why: why.as_deref(),
     };
-    send(log, run(header, &header.by.person().told()), &Event::Container(treated));
+    send(
+        log,
+        run(header, &header.by.person().told()),
+        &Event::Container(treated),
+    );
 }
 
 /// Tells of a container that is not understood.
 pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
-    let Stranger { id, engine, name, why, .. } = stranger;
+    let Stranger {
+        id,
+        engine,
+        name,
+        why,
+        ..
+    } = stranger;
     let outcome = Outcome::NotUnderstood { why: String::new() };
     let treated = Treated {
         outcome: outcome.kind().key(),
@@ -106,20 +167,45 @@ pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
         image_id: None,
         why: Some(why),
     };
-    send(log, run(header, &header.by.person().told()), &Event::Container(treated));
+    send(
+        log,
+        run(header, &header.by.person().told()),
+        &Event::Container(treated),
+    );
 }
 
 /// Tells that a run is over.
 pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
-    let Finished { at, exit, well, not_well, stopped, .. } = finished;
+    let Finished {
+        at,
+        exit,
+        well,
+        not_well,
+        stopped,
+        ..
+    } = finished;
     let took = Duration::from_secs(at.since(header.begun));
     let stopped = stopped.map(|why| why.to_string());
-    let end = End { well: *well, not_well: *not_well, exit: *exit, took, stopped: stopped.as_deref() };
-    send(log, run(header, &header.by.person().told()), &Event::Ended(end));
+    let end = End {
+        well: *well,
+        not_well: *not_well,
+        exit: *exit,
+        took,
+        stopped: stopped.as_deref(),
+    };
+    send(
+        log,
+        run(header, &header.by.person().told()),
+        &Event::Ended(end),
+    );
 }
 
 fn run<'a>(header: &'a Header, user: &'a str) -> Run<'a> {
-    Run { id: header.id.as_str(), user, list_version: header.list_version }
+    Run {
+        id: header.id.as_str(),
+        user,
+        list_version: header.list_version,
+    }
 }
 
 /// The exit status of the command that failed.
@@ -146,10 +232,14 @@ const fn status(outcome: &Outcome) -> Option<i32> {
 /// What more can be said of an outcome than its word.
 fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+        Outcome::LeftAwake { why }
+        | Outcome::CouldNotEnter { why }
+        | Outcome::NotUnderstood { why } => Some(why.clone()),
         Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
         Outcome::Restarting { starts } => Some(format!("entered in {starts} of its starts")),
-        Outcome::Survived { left } | Outcome::Cancelled { left } => Some(left.join(", ")).filter(|left| !left.is_empty()),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => {
+            Some(left.join(", ")).filter(|left| !left.is_empty())
+        }
         Outcome::Patched
         | Outcome::AlreadyFine
         | Outcome::Failed { .. }

@@ -1,8 +1,10 @@
 //! Who runs this command?
 //!
-//! In: the process itself: its effective user, the login that it descends from (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change),
-//! what sudo says in the environment, and its terminal. Out: [`Who`], for the journal and the system log. The kernel vouches for the first two; what
-//! sudo says is believed because only root writes journals, and root may lie in its own. Names are those of the user database, or none.
+//! In: the process itself: its effective user, the login that it descends from
+//! (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change), what sudo says in
+//! the environment, and its terminal. Out: [`Who`], for the journal and the system log. The kernel
+//! vouches for the first two; what sudo says is believed because only root writes journals, and
+//! root may lie in its own. Names are those of the user database, or none.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 
-/// The login of a process that descends from none (Linux: include/uapi/linux/audit.h, `AUDIT_UID_UNSET`).
+/// The login of a process that descends from none (Linux: include/uapi/linux/audit.h,
+/// `AUDIT_UID_UNSET`).
 const NO_LOGIN: u32 = u32::MAX;
 
 /// Who runs a command, from where.
@@ -51,14 +54,19 @@ impl Person {
     /// The user of this number, with the name that the user database has.
     #[must_use]
     pub fn of(uid: u32) -> Self {
-        let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+        let name = User::from_uid(Uid::from_raw(uid))
+            .ok()
+            .flatten()
+            .map(|user| user.name);
         Self { uid, name }
     }
 
     /// The name, else the number.
     #[must_use]
     pub fn told(&self) -> String {
-        self.name.as_deref().map_or_else(|| self.uid.to_string(), line::name)
+        self.name
+            .as_deref()
+            .map_or_else(|| self.uid.to_string(), line::name)
     }
 }
 
@@ -66,41 +74,70 @@ impl Who {
     /// Who runs this process; `variable` is the environment.
     #[must_use]
     pub fn here(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let number = |text: &str| text.trim().parse::<u32>().ok().filter(|uid| *uid != NO_LOGIN);
+        let number = |text: &str| {
+            text.trim()
+                .parse::<u32>()
+                .ok()
+                .filter(|uid| *uid != NO_LOGIN)
+        };
         let of_proc = |path: &str| file::read_text(Path::new(path), 4_096, Guard::Any).ok();
         let of_environment = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         Self {
             user: Person::of(nix::unistd::geteuid().as_raw()),
-            login: of_proc("/proc/self/loginuid").as_deref().and_then(number).map(Person::of),
-            sudo: sudo(of_environment("SUDO_UID").as_deref().and_then(number), of_environment("SUDO_USER")),
+            login: of_proc("/proc/self/loginuid")
+                .as_deref()
+                .and_then(number)
+                .map(Person::of),
+            sudo: sudo(
+                of_environment("SUDO_UID").as_deref().and_then(number),
+                of_environment("SUDO_USER"),
+            ),
             terminal: terminal(),
-            host: of_proc("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+            host: of_proc("/proc/sys/kernel/hostname")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         }
     }
 
-    /// The person behind it, as far as that is known: who logged in, else who typed `sudo`, else the effective user.
+    /// The person behind it, as far as that is known: who logged in, else who typed `sudo`, else
+    /// the effective user.
     #[must_use]
     pub fn person(&self) -> &Person {
-        self.login.as_ref().or(self.sudo.as_ref()).unwrap_or(&self.user)
+        self.login
+            .as_ref()
+            .or(self.sudo.as_ref())
+            .unwrap_or(&self.user)
     }
 
     /// The person, and as whom they acted where that is another: `alice as root`.
     #[must_use]
     pub fn told(&self) -> String {
         let (person, user) = (self.person(), &self.user);
-        if person.uid == user.uid { person.told() } else { format!("{} as {}", person.told(), user.told()) }
+        if person.uid == user.uid {
+            person.told()
+        } else {
+            format!("{} as {}", person.told(), user.told())
+        }
     }
 }
 
 /// The user who typed `sudo`: its number by sudo(8), its name by the user database, else by sudo.
 fn sudo(uid: Option<u32>, name: Option<String>) -> Option<Person> {
     let person = Person::of(uid?);
-    Some(Person { name: person.name.or(name), ..person })
+    Some(Person {
+        name: person.name.or(name),
+        ..person
+    })
 }
 
 /// The terminal at one of the first three descriptors.
 fn terminal() -> Option<String> {
-    let at = [std::io::stdin().is_terminal(), std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
+    let at = [
+        std::io::stdin().is_terminal(),
+        std::io::stdout().is_terminal(),
+        std::io::stderr().is_terminal(),
+    ];
     let descriptor = at.iter().position(|is_terminal| *is_terminal)?;
     let path = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
     Some(path.to_string_lossy().into_owned())

@@ -21,7 +21,11 @@ fn both_streams_stand_in_the_file_as_they_came_and_each_has_its_tail() {
     let folder = tempfile::tempdir().unwrap();
     let mut collector = collector(&folder, 100);
     let ends = collector.open().unwrap();
-    for (to, text) in [(&ends.output, "one\n"), (&ends.error, "two\n"), (&ends.output, "three")] {
+    for (to, text) in [
+        (&ends.output, "one\n"),
+        (&ends.error, "two\n"),
+        (&ends.output, "three"),
+    ] {
         print(to, text.as_bytes());
         collector.take();
     }
@@ -31,7 +35,13 @@ fn both_streams_stand_in_the_file_as_they_came_and_each_has_its_tail() {
     assert_eq!((collector.polled().len(), collector.inodes()), (0, [0, 0]));
     let (printed, written) = collector.finish();
     assert!(written.is_ok());
-    assert_eq!(printed, Printed { written: 13, tail: "one\nthree\ntwo\n".to_owned() });
+    assert_eq!(
+        printed,
+        Printed {
+            written: 13,
+            tail: "one\nthree\ntwo\n".to_owned()
+        }
+    );
     assert_eq!(file(&folder), "one\ntwo\nthree");
 }
 
@@ -44,20 +54,37 @@ fn a_second_command_has_pipes_of_its_own_and_the_same_file() {
     print(&first.output, b"check\n");
     collector.close(Duration::ZERO);
     let second = collector.open().unwrap();
-    assert!(collector.inodes().iter().all(|inode| *inode != 0 && !inodes.contains(inode)));
+    assert!(
+        collector
+            .inodes()
+            .iter()
+            .all(|inode| *inode != 0 && !inodes.contains(inode))
+    );
     print(&second.output, b"run\n");
     drop(second);
     collector.close(SECOND);
-    assert_eq!((collector.finish().0.tail, file(&folder)), ("check\nrun\n".to_owned(), "check\nrun\n".to_owned()));
+    assert_eq!(
+        (collector.finish().0.tail, file(&folder)),
+        ("check\nrun\n".to_owned(), "check\nrun\n".to_owned())
+    );
 }
 
 #[test]
 fn what_is_beyond_the_limit_is_counted_and_the_file_says_so() {
     for (limit, kept) in [
         (0, "[embargo: 8 more bytes were printed and are not kept]\n"),
-        (2, "on\n[embargo: 6 more bytes were printed and are not kept]\n"),
-        (4, "one\n[embargo: 4 more bytes were printed and are not kept]\n"),
-        (7, "one\ntwo\n[embargo: 1 more bytes were printed and are not kept]\n"),
+        (
+            2,
+            "on\n[embargo: 6 more bytes were printed and are not kept]\n",
+        ),
+        (
+            4,
+            "one\n[embargo: 4 more bytes were printed and are not kept]\n",
+        ),
+        (
+            7,
+            "one\ntwo\n[embargo: 1 more bytes were printed and are not kept]\n",
+        ),
         (8, "one\ntwo\n"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -69,7 +96,13 @@ fn what_is_beyond_the_limit_is_counted_and_the_file_says_so() {
         }
         drop(ends);
         collector.close(SECOND);
-        assert_eq!(collector.finish().0, Printed { written: 8, tail: "one\ntwo\n".to_owned() });
+        assert_eq!(
+            collector.finish().0,
+            Printed {
+                written: 8,
+                tail: "one\ntwo\n".to_owned()
+            }
+        );
         assert_eq!(file(&folder), kept, "{limit}");
     }
 }
@@ -82,7 +115,13 @@ fn a_disk_that_is_full_does_not_stop_the_counting() {
     drop(ends);
     collector.close(SECOND);
     let (printed, written) = collector.finish();
-    assert_eq!(printed, Printed { written: 4, tail: "one\n".to_owned() });
+    assert_eq!(
+        printed,
+        Printed {
+            written: 4,
+            tail: "one\n".to_owned()
+        }
+    );
     assert_eq!(written.unwrap_err().raw_os_error(), Some(libc::ENOSPC));
 }
 
@@ -101,15 +140,24 @@ fn a_flood_is_taken_without_waiting_and_without_keeping_it() {
             to.write_all(&line[..count]).unwrap();
             left -= count as u64;
         }
-        File::from(ends.error).write_all(b"the last word\n").unwrap();
+        File::from(ends.error)
+            .write_all(b"the last word\n")
+            .unwrap();
     });
     collector.close(60 * SECOND);
     printing.join().unwrap();
     let (printed, _) = collector.finish();
     assert_eq!(printed.written, FLOOD + 14);
-    assert!(printed.tail.len() <= 2 * LONGEST_TAIL && printed.tail.ends_with("the last word\n"), "{}", printed.tail);
+    assert!(
+        printed.tail.len() <= 2 * LONGEST_TAIL && printed.tail.ends_with("the last word\n"),
+        "{}",
+        printed.tail
+    );
     assert!(printed.tail.starts_with("a line of a flood\n"));
-    assert_eq!(file(&folder).len(), 1_000 + "\n[embargo: 67107878 more bytes were printed and are not kept]\n".len());
+    assert_eq!(
+        file(&folder).len(),
+        1_000 + "\n[embargo: 67107878 more bytes were printed and are not kept]\n".len()
+    );
 }
 
 #[test]
@@ -125,7 +173,10 @@ fn who_holds_a_pipe_for_ever_or_never_stops_printing_is_not_waited_for() {
         let begun = Instant::now();
         collector.close(Duration::from_millis(200));
         let took = begun.elapsed();
-        assert!(took >= Duration::from_millis(200) && took < SECOND, "{took:?}");
+        assert!(
+            took >= Duration::from_millis(200) && took < SECOND,
+            "{took:?}"
+        );
         // Nobody reads any more, and whoever still prints learns it.
         printing.map(std::thread::JoinHandle::join);
         assert_eq!(collector.inodes(), [0, 0]);
@@ -139,7 +190,10 @@ fn a_tail_begins_with_a_line_and_is_as_long_as_it_may_be() {
         tail.push(format!("line {number}\n").as_bytes());
     }
     let text = tail.text();
-    assert!(text.starts_with("line ") && text.ends_with("line 999\n") && text.len() > LONGEST_TAIL - 10, "{text}");
+    assert!(
+        text.starts_with("line ") && text.ends_with("line 999\n") && text.len() > LONGEST_TAIL - 10,
+        "{text}"
+    );
     let mut tail = Tail::default();
     tail.push(&[b'x'; 3 * LONGEST_TAIL]);
     assert_eq!(tail.text(), format!("{}\n", "x".repeat(LONGEST_TAIL)));
@@ -157,14 +211,23 @@ fn nothing_is_left_that_a_terminal_would_obey() {
         (b"\x1b[1;31mred\x1b[0m", "red"),
         (b"\x1b[?1049h\x1b[2J\x1b[Hgone", "gone"),
         (b"\x1b]0;a title\x07b", "b"),
-        (b"\x1b]8;;http://example.com\x1b\\link\x1b]8;;\x1b\\", "link"),
-        (b"\x1bP+q544e\x1b\\a\x1b_b\x1b\\c\x1b^d\x1b\\e\x1bXf\x1b\\g", "aceg"),
+        (
+            b"\x1b]8;;http://example.com\x1b\\link\x1b]8;;\x1b\\",
+            "link",
+        ),
+        (
+            b"\x1bP+q544e\x1b\\a\x1b_b\x1b\\c\x1b^d\x1b\\e\x1bXf\x1b\\g",
+            "aceg",
+        ),
         (b"\x1b]0;no end\nnext", "\nnext"),
         (b"\x1b[12\nnext", "\nnext"),
         (b"\x1b[1\x1b[2mx", "x"),
         (b"\x1b(Ba\x1b#8b\x1b=c\x1bcd\x1b", "abcd"),
         (b"\x1b\x1b[1mx", "x"),
-        ("\u{9b}31mred\u{9d}0;t\u{9c}x\u{90}q\u{9c}y\u{85}".as_bytes(), "redxy"),
+        (
+            "\u{9b}31mred\u{9d}0;t\u{9c}x\u{90}q\u{9c}y\u{85}".as_bytes(),
+            "redxy",
+        ),
         (b"50%\r100%\r\ndone", "50%\n100%\ndone"),
         (b"secret\x08\x08\x7f\x00\x07\x0b", "secret"),
         (b"\x9b2Jx\xff", "\u{fffd}2Jx\u{fffd}"),

@@ -3,7 +3,10 @@
 use super::*;
 use crate::exec_patch::outcome::Stage;
 
-const FAILED: Outcome = Outcome::Failed { stage: Stage::Command, status: 1 };
+const FAILED: Outcome = Outcome::Failed {
+    stage: Stage::Command,
+    status: 1,
+};
 
 /// One letter for each container of the queue: how it would end.
 fn outcome(letter: char) -> Outcome {
@@ -11,21 +14,30 @@ fn outcome(letter: char) -> Outcome {
         '.' => Outcome::Patched,
         'x' => FAILED,
         't' => Outcome::TimedOut,
-        's' => Outcome::Survived { left: vec!["7 (sleep)".into()] },
+        's' => Outcome::Survived {
+            left: vec!["7 (sleep)".into()],
+        },
         'i' => Outcome::Interrupted,
         'f' => Outcome::AlreadyFine,
         'p' => Outcome::Paused,
         'v' => Outcome::Vanished,
-        'c' => Outcome::CouldNotEnter { why: "it has no shell".into() },
+        'c' => Outcome::CouldNotEnter {
+            why: "it has no shell".into(),
+        },
         other => panic!("{other} is no outcome"),
     }
 }
 
 const fn limits(canary: usize, parallel: Share, max_failures: Share) -> Limits {
-    Limits { canary, parallel, max_failures }
+    Limits {
+        canary,
+        parallel,
+        max_failures,
+    }
 }
 
-/// Runs a queue; the one that has been under way longest ends next. Says who was under way together at most, who began, and how it ended.
+/// Runs a queue; the one that has been under way longest ends next. Says who was under way together
+/// at most, who began, and how it ended.
 fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
     let outcomes: Vec<_> = queue.chars().map(outcome).collect();
     let mut pace = Pace::new(limits, outcomes.len());
@@ -93,7 +105,11 @@ fn a_window_is_rounded_up_and_a_limit_down() {
         (Share::Percent(100), 10, 10, 10),
         (Share::Percent(100), 0, 1, 0),
     ] {
-        assert_eq!((share.window(matches), share.limit(matches)), (window, limit), "{share} of {matches}");
+        assert_eq!(
+            (share.window(matches), share.limit(matches)),
+            (window, limit),
+            "{share} of {matches}"
+        );
     }
 }
 
@@ -114,14 +130,21 @@ fn the_window_slides_once_the_canaries_are_through() {
         (0, Share::Percent(100), "..........", 10),
     ] {
         let end = carried_out(limits(canary, parallel, ANY), queue);
-        assert_eq!(end, (most, queue.len(), Step::Finished), "canary {canary}, parallel {parallel}, {queue}");
+        assert_eq!(
+            end,
+            (most, queue.len(), Step::Finished),
+            "canary {canary}, parallel {parallel}, {queue}"
+        );
     }
 }
 
 #[test]
 fn nothing_to_do_is_finished_at_once() {
     for canary in [0, 1, 7] {
-        assert_eq!(carried_out(limits(canary, Share::Percent(10), Share::Percent(0)), ""), (0, 0, Step::Finished));
+        assert_eq!(
+            carried_out(limits(canary, Share::Percent(10), Share::Percent(0)), ""),
+            (0, 0, Step::Finished)
+        );
     }
 }
 
@@ -146,12 +169,18 @@ fn a_canary_that_fails_after_running_stops_everything() {
 
 #[test]
 fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
-    for (queue, begun, end) in
-        [("pvcfx..", 5, Step::Stop(Halt::Canary)), ("pvcf.x.", 7, Step::Finished), ("pppp", 4, Step::Finished), ("cccc", 4, Step::Finished)]
-    {
+    for (queue, begun, end) in [
+        ("pvcfx..", 5, Step::Stop(Halt::Canary)),
+        ("pvcf.x.", 7, Step::Finished),
+        ("pppp", 4, Step::Finished),
+        ("cccc", 4, Step::Finished),
+    ] {
         let (most, began, ended) = carried_out(limits(1, Share::Number(7), ANY), queue);
         assert_eq!((began, ended), (begun, end), "{queue}");
-        assert!(most == 1 || queue.contains('.'), "{queue}: {most} at once before any canary passed");
+        assert!(
+            most == 1 || queue.contains('.'),
+            "{queue}: {most} at once before any canary passed"
+        );
     }
 }
 
@@ -180,7 +209,11 @@ fn no_further_container_starts_once_more_than_the_limit_have_failed() {
         (Share::Percent(100), "x", 1, Step::Finished),
     ] {
         let (_, began, ended) = carried_out(limits(0, Share::Number(1), max_failures), queue);
-        assert_eq!((began, ended), (begun, end), "at most {max_failures} failures, {queue}");
+        assert_eq!(
+            (began, ended),
+            (begun, end),
+            "at most {max_failures} failures, {queue}"
+        );
     }
 }
 
@@ -188,17 +221,27 @@ fn no_further_container_starts_once_more_than_the_limit_have_failed() {
 fn those_under_way_are_finished_and_may_fail_beyond_the_limit() {
     let mut pace = Pace::new(limits(0, Share::Number(3), Share::Number(0)), 5);
     pace.add(5);
-    assert_eq!([pace.next(), pace.next(), pace.next(), pace.next()], [Step::Start(0), Step::Start(1), Step::Start(2), Step::Wait]);
+    assert_eq!(
+        [pace.next(), pace.next(), pace.next(), pace.next()],
+        [Step::Start(0), Step::Start(1), Step::Start(2), Step::Wait]
+    );
     pace.ended(&FAILED);
     assert_eq!((pace.next(), pace.under_way()), (Step::Wait, 2));
     pace.ended(&FAILED);
     pace.ended(&Outcome::Patched);
-    assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Failures { allowed: 0 }), 3..5));
+    assert_eq!(
+        (pace.next(), pace.not_begun()),
+        (Step::Stop(Halt::Failures { allowed: 0 }), 3..5)
+    );
 }
 
 #[test]
 fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
-    for (max_failures, allowed) in [(Share::Percent(50), 11), (Share::Percent(10), 2), (Share::Number(1), 1)] {
+    for (max_failures, allowed) in [
+        (Share::Percent(50), 11),
+        (Share::Percent(10), 2),
+        (Share::Number(1), 1),
+    ] {
         let mut pace = Pace::new(limits(0, Share::Percent(50), max_failures), 2);
         pace.add(2);
         assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Wait]);
@@ -209,7 +252,11 @@ fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
         // For one of those nothing is to be done.
         pace.hold(21);
         pace.add(20);
-        assert_eq!([pace.next(), pace.next()], [Step::Start(2), Step::Wait], "the window is half of two");
+        assert_eq!(
+            [pace.next(), pace.next()],
+            [Step::Start(2), Step::Wait],
+            "the window is half of two"
+        );
         let failed = (0..).find(|_| {
             pace.ended(&FAILED);
             pace.next() == Step::Stop(Halt::Failures { allowed })
@@ -251,23 +298,39 @@ fn a_run_that_is_resumed_needs_no_canary_twice() {
     let mut pace = Pace::new(limits(1, Share::Number(2), ANY), 3);
     pace.have_passed(2);
     pace.add(3);
-    assert_eq!([pace.next(), pace.next(), pace.next()], [Step::Start(0), Step::Start(1), Step::Wait]);
+    assert_eq!(
+        [pace.next(), pace.next(), pace.next()],
+        [Step::Start(0), Step::Start(1), Step::Wait]
+    );
 }
 
 #[test]
 fn why_a_run_stopped_is_read_as_it_was_written_or_not_at_all() {
     for (halt, json) in [
         (Halt::Canary, r#"{"reason":"canary"}"#),
-        (Halt::Failures { allowed: 12 }, r#"{"reason":"failures","allowed":12}"#),
+        (
+            Halt::Failures { allowed: 12 },
+            r#"{"reason":"failures","allowed":12}"#,
+        ),
         (Halt::Asked, r#"{"reason":"asked"}"#),
         (Halt::Journal, r#"{"reason":"journal"}"#),
         (Halt::Scan, r#"{"reason":"scan"}"#),
     ] {
-        assert_eq!((serde_json::to_string(&halt).unwrap().as_str(), serde_json::from_str(json).ok()), (json, Some(halt)));
+        assert_eq!(
+            (
+                serde_json::to_string(&halt).unwrap().as_str(),
+                serde_json::from_str(json).ok()
+            ),
+            (json, Some(halt))
+        );
     }
-    for json in
-        [r#""the canary failed""#, r#"{"reason":"failures"}"#, r#"{"reason":"failures","allowed":"2"}"#, r#"{"reason":"moon"}"#, "null"]
-    {
+    for json in [
+        r#""the canary failed""#,
+        r#"{"reason":"failures"}"#,
+        r#"{"reason":"failures","allowed":"2"}"#,
+        r#"{"reason":"moon"}"#,
+        "null",
+    ] {
         assert!(serde_json::from_str::<Halt>(json).is_err(), "{json}");
     }
 }
@@ -276,9 +339,18 @@ fn why_a_run_stopped_is_read_as_it_was_written_or_not_at_all() {
 fn a_pace_is_read_as_it_was_written_or_not_at_all() {
     let pace = limits(1, Share::Percent(10), Share::Number(0));
     let json = r#"{"canary":1,"parallel":"10%","max_failures":"0"}"#;
-    assert_eq!((serde_json::to_string(&pace).unwrap().as_str(), serde_json::from_str(json).ok()), (json, Some(pace)));
+    assert_eq!(
+        (
+            serde_json::to_string(&pace).unwrap().as_str(),
+            serde_json::from_str(json).ok()
+        ),
+        (json, Some(pace))
+    );
     for other in [r#""101%""#, r#""none""#, r#""""#, "0", "null"] {
-        assert!(serde_json::from_str::<Limits>(&json.replace(r#""0""#, other)).is_err(), "{other}");
+        assert!(
+            serde_json::from_str::<Limits>(&json.replace(r#""0""#, other)).is_err(),
+            "{other}"
+        );
     }
     assert!(serde_json::from_str::<Limits>(r#"{"canary":1,"parallel":"10%"}"#).is_err());
 }
@@ -294,8 +366,18 @@ fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     pace.ended(&FAILED);
     assert_eq!(pace.next(), Step::Wait);
     pace.ended(&Outcome::Patched);
-    assert_eq!((pace.next(), pace.not_begun()), (Step::Stop(Halt::Asked), 2..4));
-    let reasons = [Halt::Canary, Halt::Failures { allowed: 3 }, Halt::Asked, Halt::Journal, Halt::Scan].map(|halt| halt.to_string());
+    assert_eq!(
+        (pace.next(), pace.not_begun()),
+        (Step::Stop(Halt::Asked), 2..4)
+    );
+    let reasons = [
+        Halt::Canary,
+        Halt::Failures { allowed: 3 },
+        Halt::Asked,
+        Halt::Journal,
+        Halt::Scan,
+    ]
+    .map(|halt| halt.to_string());
     let expected = [
         "the canary failed",
         "more than 3 failed",

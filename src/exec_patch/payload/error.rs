@@ -1,6 +1,7 @@
 //! Why can nothing run, anywhere or in one container?
 //!
-//! The errors of a payload: their words, and what to do about them. Paths and names in them are others' and are quoted.
+//! The errors of a payload: their words, and what to do about them. Paths and names in them are
+//! others' and are quoted.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,7 +29,8 @@ pub enum NotScript {
     Empty,
     /// It is a program.
     Program,
-    /// Its first line ends as on Windows, and the kernel would look for an interpreter of that name.
+    /// Its first line ends as on Windows, and the kernel would look for an interpreter of that
+    /// name.
     CarriageReturn,
 }
 
@@ -37,8 +39,13 @@ impl fmt::Display for PayloadError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Script(path, NotScript::Empty) => write!(f, "cannot run {path:?}: it is empty"),
-            Self::Script(path, NotScript::Program) => write!(f, "cannot run {path:?}: it is a program, not a script"),
-            Self::Script(path, NotScript::CarriageReturn) => write!(f, "cannot run {path:?}: its first line ends with a carriage return"),
+            Self::Script(path, NotScript::Program) => {
+                write!(f, "cannot run {path:?}: it is a program, not a script")
+            }
+            Self::Script(path, NotScript::CarriageReturn) => write!(
+                f,
+                "cannot run {path:?}: its first line ends with a carriage return"
+            ),
             Self::Program(path, fault) => write!(f, "cannot bring {path:?} along: {fault}"),
         }
     }
@@ -62,9 +69,9 @@ impl PayloadError {
             Self::File(_) => None,
             Self::Script(_, NotScript::Empty) => Some("was it written by a command that failed?"),
             Self::Script(_, NotScript::Program) => Some("--bring FILE runs a program"),
-            Self::Script(_, NotScript::CarriageReturn) => {
-                Some("dos2unix FILE, or write it with an editor that leaves the ends of lines alone")
-            }
+            Self::Script(_, NotScript::CarriageReturn) => Some(
+                "dos2unix FILE, or write it with an editor that leaves the ends of lines alone",
+            ),
             Self::Program(_, fault) => Some(fault.hint()),
         }
     }
@@ -94,12 +101,22 @@ impl fmt::Display for NoPatch {
         match self {
             Self::None(ban) => write!(f, "{} has no patch", line::name(ban)),
             Self::NeedsScript(ban, digest) => {
-                write!(f, "the patch of {} is the script {digest}: give it with --script", line::name(ban))
+                write!(
+                    f,
+                    "the patch of {} is the script {digest}: give it with --script",
+                    line::name(ban)
+                )
             }
             Self::OtherScript(ban, needed, found) => {
-                write!(f, "the patch of {} is the script {needed}, and the one that was given is {found}", line::name(ban))
+                write!(
+                    f,
+                    "the patch of {} is the script {needed}, and the one that was given is {found}",
+                    line::name(ban)
+                )
             }
-            Self::Unusable(ban, why) => write!(f, "the patch of {} cannot be run: {why}", line::name(ban)),
+            Self::Unusable(ban, why) => {
+                write!(f, "the patch of {} cannot be run: {why}", line::name(ban))
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Would this program run in an image that has nothing but itself?
 //!
-//! In: the name and the bytes of a file, anybody's. Out: nothing, or why it would not. The ELF header and the program headers are read, as the kernel reads them
-//! (elf(5); Linux fs/binfmt_elf.c): a program for this machine that asks for no interpreter is linked statically. Not checked: whether it does
-//! anything sensible.
+//! In: the name and the bytes of a file, anybody's. Out: nothing, or why it would not. The ELF
+//! header and the program headers are read, as the kernel reads them (elf(5); Linux
+//! fs/binfmt_elf.c): a program for this machine that asks for no interpreter is linked statically.
+//! Not checked: whether it does anything sensible.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,7 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 /// What every program begins with.
 pub const MAGIC: &[u8] = b"\x7fELF";
 
-/// The number of this machine's instruction set (elf.h, `EM_…`); `None` for one whose number is not known here.
+/// The number of this machine's instruction set (elf.h, `EM_…`); `None` for one whose number is not
+/// known here.
 const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     Some(62)
 } else if cfg!(target_arch = "aarch64") {
@@ -33,7 +35,8 @@ const PROGRAM_HEADER: usize = 56;
 /// `PT_INTERP`: the program is started by another one, which the image would have to have.
 const INTERPRETER: u32 = 3;
 
-/// How the files are called that have many programs in one, whatever follows (`busybox.static`, `toybox-x86_64`).
+/// How the files are called that have many programs in one, whatever follows (`busybox.static`,
+/// `toybox-x86_64`).
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
 /// Why it would not run.
@@ -75,19 +78,27 @@ impl NotProgram {
             Self::NotElf | Self::Form => "it takes a program in ELF form, linked statically",
             Self::Machine => "build it for the machine that this runs on",
             Self::Dynamic => "link it statically (cc -static, CGO_ENABLED=0, a musl target)",
-            Self::ManyInOne => "bring a program that does one thing, or a shell such as bash-static",
+            Self::ManyInOne => {
+                "bring a program that does one thing, or a shell such as bash-static"
+            }
         }
     }
 }
 
-/// That a file of this name is no program of many (`busybox: 3: applet not found`, seen with 1.35.0; toybox is another). Not checked: what is called
-/// otherwise.
+/// That a file of this name is no program of many (`busybox: 3: applet not found`, seen
+/// with 1.35.0; toybox is another). Not checked: what is called otherwise.
 ///
 /// # Errors
 /// [`NotProgram::ManyInOne`].
 pub fn check_name(name: &OsStr) -> Result<(), NotProgram> {
-    let is_one = MANY_IN_ONE.iter().any(|one| name.as_bytes().starts_with(one.as_bytes()));
-    if is_one { Err(NotProgram::ManyInOne) } else { Ok(()) }
+    let is_one = MANY_IN_ONE
+        .iter()
+        .any(|one| name.as_bytes().starts_with(one.as_bytes()));
+    if is_one {
+        Err(NotProgram::ManyInOne)
+    } else {
+        Ok(())
+    }
 }
 
 /// That the kernel of this machine can start it with nothing else.
@@ -96,7 +107,11 @@ pub fn check_name(name: &OsStr) -> Result<(), NotProgram> {
 /// [`NotProgram`].
 pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
     if !bytes.starts_with(MAGIC) {
-        return Err(if bytes.starts_with(b"#!") { NotProgram::Script } else { NotProgram::NotElf });
+        return Err(if bytes.starts_with(b"#!") {
+            NotProgram::Script
+        } else {
+            NotProgram::NotElf
+        });
     }
     let [class, order] = [bytes.get(4), bytes.get(5)].map(|byte| byte.copied().unwrap_or(0));
     let own_order = if cfg!(target_endian = "little") { 1 } else { 2 };
@@ -106,11 +121,15 @@ pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
     // ET_EXEC, or ET_DYN of a program that can be loaded anywhere.
     let kind = half(bytes, 16).filter(|kind| matches!(kind, 2 | 3));
     let headers = kind.and_then(|_| kinds(bytes)).ok_or(NotProgram::Form)?;
-    if headers.contains(&INTERPRETER) { Err(NotProgram::Dynamic) } else { Ok(()) }
+    if headers.contains(&INTERPRETER) {
+        Err(NotProgram::Dynamic)
+    } else {
+        Ok(())
+    }
 }
 
-/// The kinds of the program headers; `None` when they are not all there, or nothing would be loaded. A shared library without an interpreter is told
-/// from a program by its entry point alone.
+/// The kinds of the program headers; `None` when they are not all there, or nothing would be
+/// loaded. A shared library without an interpreter is told from a program by its entry point alone.
 fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
     let entry = long(bytes, 24)?;
     let start = usize::try_from(long(bytes, 32)?).ok()?;
@@ -119,15 +138,26 @@ fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
         return None;
     }
     let table = bytes.get(start..start.checked_add(size.checked_mul(number)?)?)?;
-    table.chunks_exact(size).map(|header| header.first_chunk().copied().map(u32::from_ne_bytes)).collect()
+    table
+        .chunks_exact(size)
+        .map(|header| header.first_chunk().copied().map(u32::from_ne_bytes))
+        .collect()
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_ne_bytes)
 }
 
 fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u64::from_ne_bytes)
 }
 
 #[cfg(test)]

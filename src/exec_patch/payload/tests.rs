@@ -16,16 +16,30 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn order(means: Means) -> Order {
-    Order { wanted: Wanted { what: What::AllBanned, ..Order::automatic().wanted }, means, ..Order::automatic() }
+    Order {
+        wanted: Wanted {
+            what: What::AllBanned,
+            ..Order::automatic().wanted
+        },
+        means,
+        ..Order::automatic()
+    }
 }
 
 fn kit(order: Order, script: Option<&str>) -> Kit {
-    let brought = script.map(|text| Brought { name: "fix.sh".into(), bytes: text.as_bytes().into(), digest: Digest::of(text.as_bytes()) });
+    let brought = script.map(|text| Brought {
+        name: "fix.sh".into(),
+        bytes: text.as_bytes().into(),
+        digest: Digest::of(text.as_bytes()),
+    });
     Kit::again(order, brought, false)
 }
 
 fn script(words: &[&str]) -> Order {
-    order(Means::Script(Named { file: "/x/fix.sh".into(), words: words.iter().map(|&word| word.to_owned()).collect() }))
+    order(Means::Script(Named {
+        file: "/x/fix.sh".into(),
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+    }))
 }
 
 fn ban(id: &str, severity: Severity, patch: Option<Patch>) -> Arc<Ban> {
@@ -45,12 +59,27 @@ fn ban(id: &str, severity: Severity, patch: Option<Patch>) -> Arc<Ban> {
 }
 
 fn patch(run: &str) -> Patch {
-    Patch { check: Some(words("test -e /x")), script: None, run: words(run), timeout: 90, user: "1:2".to_owned() }
+    Patch {
+        check: Some(words("test -e /x")),
+        script: None,
+        run: words(run),
+        timeout: 90,
+        user: "1:2".to_owned(),
+    }
 }
 
 fn told(payloads: &[Result<Payload, NoPatch>]) -> Vec<String> {
-    let one = |payload: &Payload| format!("{}: {}", payload.ban.as_deref().unwrap_or("typed"), payload.told());
-    payloads.iter().map(|payload| payload.as_ref().map_or_else(ToString::to_string, one)).collect()
+    let one = |payload: &Payload| {
+        format!(
+            "{}: {}",
+            payload.ban.as_deref().unwrap_or("typed"),
+            payload.told()
+        )
+    };
+    payloads
+        .iter()
+        .map(|payload| payload.as_ref().map_or_else(ToString::to_string, one))
+        .collect()
 }
 
 #[test]
@@ -59,18 +88,38 @@ fn each_ban_has_its_own_patch_the_worst_first_and_none_twice() {
         ban("BAN-3", Severity::Low, Some(patch("a b"))),
         ban("BAN-2", Severity::Critical, Some(patch("c"))),
         ban("BAN-1", Severity::Critical, None),
-        ban("BAN-4", Severity::Low, Some(Patch { timeout: 5, ..patch("c") })),
+        ban(
+            "BAN-4",
+            Severity::Low,
+            Some(Patch {
+                timeout: 5,
+                ..patch("c")
+            }),
+        ),
     ];
     let payloads = kit(order(Means::Signed), None).payloads(&bans);
-    assert_eq!(told(&payloads), ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]);
+    assert_eq!(
+        told(&payloads),
+        ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]
+    );
     let work = &payloads[1].as_ref().unwrap().work;
-    assert_eq!((work.check.clone(), work.user, work.timeout, work.brings), (Some(words("test -e /x")), (1, 2), 90, false));
+    assert_eq!(
+        (work.check.clone(), work.user, work.timeout, work.brings),
+        (Some(words("test -e /x")), (1, 2), 90, false)
+    );
 }
 
 #[test]
 fn what_is_typed_beside_a_ban_counts() {
-    let bans = [ban("BAN-1", Severity::Low, Some(patch("a"))), ban("BAN-2", Severity::Low, None)];
-    let typed = Order { check: Some("c d".to_owned()), thaw: true, ..order(Means::Command(words("apt-get install"))) };
+    let bans = [
+        ban("BAN-1", Severity::Low, Some(patch("a"))),
+        ban("BAN-2", Severity::Low, None),
+    ];
+    let typed = Order {
+        check: Some("c d".to_owned()),
+        thaw: true,
+        ..order(Means::Command(words("apt-get install")))
+    };
     let payloads = kit(typed.clone(), None).payloads(&bans);
     assert_eq!(told(&payloads), ["typed: apt-get install"]);
     let expected = Work {
@@ -84,35 +133,71 @@ fn what_is_typed_beside_a_ban_counts() {
         brings: false,
     };
     assert_eq!(payloads[0].as_ref().unwrap().work, expected);
-    let signed = Order { means: Means::Signed, user: Some((7, 8)), timeout: Some(3), environment: words("A=b"), ..typed };
+    let signed = Order {
+        means: Means::Signed,
+        user: Some((7, 8)),
+        timeout: Some(3),
+        environment: words("A=b"),
+        ..typed
+    };
     let payloads = kit(signed, None).payloads(&bans);
     let work = &payloads[0].as_ref().unwrap().work;
-    assert_eq!((&work.check, work.user, work.timeout, &work.environment), (&expected.check, (7, 8), 3, &words("A=b")));
-    assert_eq!(told(&payloads), ["BAN-1: a # not as signed: --check, --user, --env", "BAN-2 has no patch"]);
-    let same =
-        Order { means: Means::Signed, user: Some((1, 2)), timeout: Some(3), folder: Some("/srv".to_owned()), ..order(Means::Signed) };
-    assert_eq!(told(&kit(same, None).payloads(&bans[..1])), ["BAN-1: a # not as signed: --workdir"]);
+    assert_eq!(
+        (&work.check, work.user, work.timeout, &work.environment),
+        (&expected.check, (7, 8), 3, &words("A=b"))
+    );
+    assert_eq!(
+        told(&payloads),
+        [
+            "BAN-1: a # not as signed: --check, --user, --env",
+            "BAN-2 has no patch"
+        ]
+    );
+    let same = Order {
+        means: Means::Signed,
+        user: Some((1, 2)),
+        timeout: Some(3),
+        folder: Some("/srv".to_owned()),
+        ..order(Means::Signed)
+    };
+    assert_eq!(
+        told(&kit(same, None).payloads(&bans[..1])),
+        ["BAN-1: a # not as signed: --workdir"]
+    );
 }
 
 #[test]
 fn a_signed_script_is_that_file_and_no_other() {
     let text = "#!/bin/sh\nexit 0\n";
-    let signed = |run: &str| Patch { script: Some(Digest::of(text.as_bytes())), ..patch(run) };
+    let signed = |run: &str| Patch {
+        script: Some(Digest::of(text.as_bytes())),
+        ..patch(run)
+    };
     let bans = [ban("BAN-1", Severity::Low, Some(signed("-q now")))];
     let digest = Digest::of(text.as_bytes());
     assert_eq!(
         told(&kit(order(Means::Signed), None).payloads(&bans)),
-        [format!("the patch of BAN-1 is the script {digest}: give it with --script")]
+        [format!(
+            "the patch of BAN-1 is the script {digest}: give it with --script"
+        )]
     );
     let payloads = kit(script(&[]), Some(text)).payloads(&bans);
     assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
     let payload = payloads[0].as_ref().unwrap();
-    assert_eq!((&payload.work.run, payload.work.user, payload.work.brings), (&words("/proc/self/fd/3 -q now"), (1, 2), true));
-    assert_eq!(told(&kit(script(&["-v"]), Some(text)).payloads(&bans)), ["BAN-1: fix.sh -v # not as signed: ARG"]);
+    assert_eq!(
+        (&payload.work.run, payload.work.user, payload.work.brings),
+        (&words("/proc/self/fd/3 -q now"), (1, 2), true)
+    );
+    assert_eq!(
+        told(&kit(script(&["-v"]), Some(text)).payloads(&bans)),
+        ["BAN-1: fix.sh -v # not as signed: ARG"]
+    );
     let other = Digest::of(b"rm -rf /");
     assert_eq!(
         told(&kit(script(&[]), Some("rm -rf /")).payloads(&bans)),
-        [format!("the patch of BAN-1 is the script {digest}, and the one that was given is {other}")]
+        [format!(
+            "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
+        )]
     );
     // To the bans beside it that script is nobody's: each has its own patch, or none.
     let mut kit_of_ban = kit(script(&["-v"]), Some(text));
@@ -122,44 +207,99 @@ fn a_signed_script_is_that_file_and_no_other() {
         ban("BAN-2", Severity::High, Some(patch("a b"))),
         ban("BAN-3", Severity::Low, None),
     ];
-    assert_eq!(told(&kit_of_ban.payloads(&beside)), ["BAN-1: fix.sh -v # not as signed: ARG", "BAN-2: a b", "BAN-3 has no patch"]);
+    assert_eq!(
+        told(&kit_of_ban.payloads(&beside)),
+        [
+            "BAN-1: fix.sh -v # not as signed: ARG",
+            "BAN-2: a b",
+            "BAN-3 has no patch"
+        ]
+    );
     assert_eq!(told(&kit_of_ban.payloads(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(kit_of_ban.in_place_of(&beside), None);
     // It remains that ban's own when the run goes on under another list.
-    let mut later = Kit::again(kit_of_ban.order().clone(), kit_of_ban.brought().cloned(), true);
+    let mut later = Kit::again(
+        kit_of_ban.order().clone(),
+        kit_of_ban.brought().cloned(),
+        true,
+    );
     later.heed(false);
     assert_eq!(told(&later.payloads(&beside[1..2])), ["BAN-2: a b"]);
     // One that no ban signs runs in place of a signed command, and that is said.
     let in_place = kit(script(&[]), Some("exit")).in_place_of(&beside);
-    assert_eq!(in_place.as_deref(), Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-2"));
-    assert_eq!(kit(script(&[]), Some("exit")).in_place_of(&beside[2..]), None);
+    assert_eq!(
+        in_place.as_deref(),
+        Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-2")
+    );
+    assert_eq!(
+        kit(script(&[]), Some("exit")).in_place_of(&beside[2..]),
+        None
+    );
     assert_eq!(kit(order(Means::Signed), None).in_place_of(&beside), None);
     // A ban that signs no script leaves what was typed.
-    let payloads = kit(script(&["a b"]), Some("echo it's")).payloads(&[ban("BAN-2", Severity::Low, Some(patch("a")))]);
+    let payloads = kit(script(&["a b"]), Some("echo it's")).payloads(&[ban(
+        "BAN-2",
+        Severity::Low,
+        Some(patch("a")),
+    )]);
     assert_eq!(told(&payloads), ["typed: fix.sh 'a b'"]);
-    assert_eq!(payloads[0].as_ref().unwrap().work.run, ["/bin/sh", "/proc/self/fd/3", "a b"]);
+    assert_eq!(
+        payloads[0].as_ref().unwrap().work.run,
+        ["/bin/sh", "/proc/self/fd/3", "a b"]
+    );
 }
 
 #[test]
 fn a_patch_that_cannot_be_run_costs_its_containers_only() {
-    let bad = |id, patch| told(&kit(order(Means::Signed), None).payloads(&[ban(id, Severity::Low, Some(patch))]));
+    let bad = |id, patch| {
+        told(&kit(order(Means::Signed), None).payloads(&[ban(id, Severity::Low, Some(patch))]))
+    };
     assert_eq!(
-        bad("B", Patch { user: "root".to_owned(), ..patch("a") }),
+        bad(
+            "B",
+            Patch {
+                user: "root".to_owned(),
+                ..patch("a")
+            }
+        ),
         ["the patch of B cannot be run: its user is not UID:GID in numbers"]
     );
-    assert_eq!(bad("B", patch("")), ["the patch of B cannot be run: it has no command"]);
-    assert_eq!(bad("B", Patch { check: Some(Vec::new()), ..patch("a") }), ["the patch of B cannot be run: its check is no command"]);
-    let forever = Patch { timeout: u64::MAX, ..patch("a") };
-    let payloads = kit(order(Means::Signed), None).payloads(&[ban("B", Severity::Low, Some(forever))]);
+    assert_eq!(
+        bad("B", patch("")),
+        ["the patch of B cannot be run: it has no command"]
+    );
+    assert_eq!(
+        bad(
+            "B",
+            Patch {
+                check: Some(Vec::new()),
+                ..patch("a")
+            }
+        ),
+        ["the patch of B cannot be run: its check is no command"]
+    );
+    let forever = Patch {
+        timeout: u64::MAX,
+        ..patch("a")
+    };
+    let payloads =
+        kit(order(Means::Signed), None).payloads(&[ban("B", Severity::Low, Some(forever))]);
     assert_eq!(payloads[0].as_ref().unwrap().work.timeout, 86_400);
 }
 
 #[test]
 fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
     let digest = |change: &dyn Fn(&mut Work), bytes: Option<&[u8]>| {
-        let mut work = kit(order(Means::Command(words("a b"))), None).payloads(&[])[0].clone().unwrap().work;
+        let mut work = kit(order(Means::Command(words("a b"))), None).payloads(&[])[0]
+            .clone()
+            .unwrap()
+            .work;
         change(&mut work);
-        let brought = bytes.map(|bytes| Brought { name: "x".to_owned(), bytes: bytes.into(), digest: Digest::of(bytes) });
+        let brought = bytes.map(|bytes| Brought {
+            name: "x".to_owned(),
+            bytes: bytes.into(),
+            digest: Digest::of(bytes),
+        });
         Payload::new(work, brought, None).digest
     };
     let usual = digest(&|_| (), None);
@@ -173,7 +313,11 @@ fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
         &|work| work.environment = words("A=b"),
         &|work| work.folder = Some("/".to_owned()),
     ];
-    let mut all: Vec<_> = other.iter().map(|change| digest(*change, None)).chain([usual]).collect();
+    let mut all: Vec<_> = other
+        .iter()
+        .map(|change| digest(*change, None))
+        .chain([usual])
+        .collect();
     all.extend([digest(&|_| (), Some(b"")), digest(&|_| (), Some(b"x"))]);
     let number = all.len();
     all.sort_unstable();
@@ -187,36 +331,81 @@ fn files_are_checked_before_anything_runs() {
     let path = folder.path().join("file");
     let load = |bytes: &[u8], is_script: bool| {
         replace::replace(&path, 0o644, bytes).unwrap();
-        let named = Named { file: path.clone(), words: Vec::new() };
-        let means = if is_script { Means::Script(named) } else { Means::Program(named) };
+        let named = Named {
+            file: path.clone(),
+            words: Vec::new(),
+        };
+        let means = if is_script {
+            Means::Script(named)
+        } else {
+            Means::Program(named)
+        };
         let error = Kit::load(order(means)).err();
-        error.map(|error| (error.to_string().replace(&format!("{path:?}"), "F"), error.hint().unwrap_or_default().to_owned()))
+        error.map(|error| {
+            (
+                error.to_string().replace(&format!("{path:?}"), "F"),
+                error.hint().unwrap_or_default().to_owned(),
+            )
+        })
     };
     assert_eq!(load(b"echo", true), None);
     for (bytes, is_script, expected) in [
         (&b" \n"[..], true, "cannot run F: it is empty"),
-        (b"\x7fELF", true, "cannot run F: it is a program, not a script"),
-        (b"#!/bin/sh\r\n", true, "cannot run F: its first line ends with a carriage return"),
-        (b"#!/bin/sh\n", false, "cannot bring F along: it is a script"),
+        (
+            b"\x7fELF",
+            true,
+            "cannot run F: it is a program, not a script",
+        ),
+        (
+            b"#!/bin/sh\r\n",
+            true,
+            "cannot run F: its first line ends with a carriage return",
+        ),
+        (
+            b"#!/bin/sh\n",
+            false,
+            "cannot bring F along: it is a script",
+        ),
     ] {
         let (message, hint) = load(bytes, is_script).unwrap();
         assert_eq!(message, expected);
         assert!(!hint.is_empty());
     }
-    let (busybox, link) = (folder.path().join("busybox.static"), folder.path().join("rm"));
+    let (busybox, link) = (
+        folder.path().join("busybox.static"),
+        folder.path().join("rm"),
+    );
     replace::replace(&busybox, 0o755, b"\x7fELF").unwrap();
     std::os::unix::fs::symlink(&busybox, &link).unwrap();
     for file in [busybox, link] {
-        let error = Kit::load(order(Means::Program(Named { file: file.clone(), words: words("rm -f /x") }))).unwrap_err();
+        let error = Kit::load(order(Means::Program(Named {
+            file: file.clone(),
+            words: words("rm -f /x"),
+        })))
+        .unwrap_err();
         let why = "it does what the name says that it is started by, and there that is the number of a descriptor";
-        assert_eq!(error.to_string(), format!("cannot bring {file:?} along: {why}"));
-        assert_eq!(error.hint(), Some("bring a program that does one thing, or a shell such as bash-static"));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot bring {file:?} along: {why}")
+        );
+        assert_eq!(
+            error.hint(),
+            Some("bring a program that does one thing, or a shell such as bash-static")
+        );
     }
-    let nothing = Kit::load(order(Means::Script(Named { file: folder.path().join("no"), words: Vec::new() }))).unwrap_err();
+    let nothing = Kit::load(order(Means::Script(Named {
+        file: folder.path().join("no"),
+        words: Vec::new(),
+    })))
+    .unwrap_err();
     assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    let error = Kit::load(order(Means::Script(Named { file: fifo, words: Vec::new() }))).unwrap_err();
+    let error = Kit::load(order(Means::Script(Named {
+        file: fifo,
+        words: Vec::new(),
+    })))
+    .unwrap_err();
     assert!(error.to_string().ends_with("not a regular file"), "{error}");
 }
 
@@ -230,13 +419,35 @@ fn a_copy_is_sealed_and_nobody_elses() {
     file.read_exact_at(&mut bytes, 0).unwrap();
     assert_eq!(&bytes, b"#!/bin/sh\n");
     file.seek(SeekFrom::Start(0)).unwrap();
-    assert_eq!(file.write(b"x").unwrap_err().raw_os_error(), Some(libc::EPERM));
-    assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
-    assert_eq!(file.set_len(99).unwrap_err().raw_os_error(), Some(libc::EPERM));
-    let seals = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_ADD_SEALS(nix::fcntl::SealFlag::empty()));
+    assert_eq!(
+        file.write(b"x").unwrap_err().raw_os_error(),
+        Some(libc::EPERM)
+    );
+    assert_eq!(
+        file.set_len(0).unwrap_err().raw_os_error(),
+        Some(libc::EPERM)
+    );
+    assert_eq!(
+        file.set_len(99).unwrap_err().raw_os_error(),
+        Some(libc::EPERM)
+    );
+    let seals = nix::fcntl::fcntl(
+        &file,
+        nix::fcntl::FcntlArg::F_ADD_SEALS(nix::fcntl::SealFlag::empty()),
+    );
     assert_eq!(seals, Err(nix::errno::Errno::EPERM));
     let facts = [&file, &other].map(|file| file.metadata().unwrap());
     assert_eq!(facts[0].permissions().mode() & 0o777, 0o555);
-    assert!(std::os::unix::fs::MetadataExt::ino(&facts[0]) != std::os::unix::fs::MetadataExt::ino(&facts[1]));
-    assert!(kit(order(Means::Command(words("a"))), None).payloads(&[])[0].as_ref().unwrap().copy().unwrap().is_none());
+    assert!(
+        std::os::unix::fs::MetadataExt::ino(&facts[0])
+            != std::os::unix::fs::MetadataExt::ino(&facts[1])
+    );
+    assert!(
+        kit(order(Means::Command(words("a"))), None).payloads(&[])[0]
+            .as_ref()
+            .unwrap()
+            .copy()
+            .unwrap()
+            .is_none()
+    );
 }

@@ -28,11 +28,19 @@ fn container(id: &str, name: Option<&str>) -> Container {
 }
 
 fn found(container: Container) -> Match {
-    Match { container, reasons: vec!["built on debian:12.4".to_owned()], bans: Vec::new() }
+    Match {
+        container,
+        reasons: vec!["built on debian:12.4".to_owned()],
+        bans: Vec::new(),
+    }
 }
 
 fn selection() -> Selection {
-    let user = Container { owner: 1000, engine: Engine::Podman, ..container(&"a1".repeat(32), Some("we\u{1b}b")) };
+    let user = Container {
+        owner: 1000,
+        engine: Engine::Podman,
+        ..container(&"a1".repeat(32), Some("we\u{1b}b"))
+    };
     Selection {
         matches: vec![found(container("one", Some("one"))), found(user)],
         strangers: vec![Stranger {
@@ -43,26 +51,48 @@ fn selection() -> Selection {
             place: PathBuf::from("/run/crun"),
             why: "cannot list \"/run/crun\"".to_owned(),
         }],
-        left_out: vec![LeftOut { container: container("two", None), reasons: vec!["cured by sha256:ab".to_owned()] }],
-        list: Some(ListId { version: 412, head: Digest::of(b"head") }),
+        left_out: vec![LeftOut {
+            container: container("two", None),
+            reasons: vec!["cured by sha256:ab".to_owned()],
+        }],
+        list: Some(ListId {
+            version: 412,
+            head: Digest::of(b"head"),
+        }),
         warnings: Vec::new(),
         unfound: std::collections::BTreeSet::new(),
     }
 }
 
 fn kit(means: Means) -> Kit {
-    let order = Order { means, check: Some("test -e /x".to_owned()), environment: vec!["A=b c".to_owned()], ..Order::automatic() };
+    let order = Order {
+        means,
+        check: Some("test -e /x".to_owned()),
+        environment: vec!["A=b c".to_owned()],
+        ..Order::automatic()
+    };
     Kit::again(order, None, false)
 }
 
 fn plan(before: Option<&str>) -> Plan {
-    plan_where(|payload| before.map_or_else(|| Step::Run(payload.clone()), |run| Step::Before(payload.clone(), run.to_owned())))
+    plan_where(|payload| {
+        before.map_or_else(
+            || Step::Run(payload.clone()),
+            |run| Step::Before(payload.clone(), run.to_owned()),
+        )
+    })
 }
 
 /// What follows for the first container; in the second the command runs.
 fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
     let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
-    let step = |container: &Container, payload| if container.id == "one" { first(&payload) } else { Step::Run(payload) };
+    let step = |container: &Container, payload| {
+        if container.id == "one" {
+            first(&payload)
+        } else {
+            Step::Run(payload)
+        }
+    };
     Plan::of(selection(), &kit(Means::Command(words)), step)
 }
 
@@ -90,45 +120,128 @@ two, docker, app:1
 #[test]
 fn machines_read_one_object_a_line() {
     let json = plan(Some("20261120-1")).json();
-    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["carried", "planned", "planned", "left-out", "not-understood", "plan"]);
+    let lines: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let events: Vec<_> = lines
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        events,
+        [
+            "carried",
+            "planned",
+            "planned",
+            "left-out",
+            "not-understood",
+            "plan"
+        ]
+    );
     assert!(lines.iter().all(|line| line["schema"] == 1), "{json}");
     let work = &lines[0]["work"];
-    assert_eq!((&work["user"], &work["timeout"]), (&serde_json::json!([0, 0]), &600.into()));
-    assert_eq!(work["run"], serde_json::json!(["apt-get", "install", "a b"]));
+    assert_eq!(
+        (&work["user"], &work["timeout"]),
+        (&serde_json::json!([0, 0]), &600.into())
+    );
+    assert_eq!(
+        work["run"],
+        serde_json::json!(["apt-get", "install", "a b"])
+    );
     assert_eq!(lines[1]["patches"][0]["outcome"], "patched-before");
     assert_eq!(lines[1]["patches"][0]["run"], "20261120-1");
     let patch = &lines[2]["patches"][0];
-    assert_eq!((&patch["digest"], patch.get("outcome")), (&lines[0]["digest"], None));
-    assert_eq!((&lines[2]["owner"], &lines[2]["pid"], &lines[2]["engine"]), (&1000.into(), &7.into(), &"podman".into()));
-    assert_eq!((&lines[4]["outcome"], &lines[4]["place"]), (&"not-understood".into(), &"/run/crun".into()));
-    assert_eq!((&lines[5]["matches"], &lines[5]["list_version"]), (&2.into(), &412.into()));
+    assert_eq!(
+        (&patch["digest"], patch.get("outcome")),
+        (&lines[0]["digest"], None)
+    );
+    assert_eq!(
+        (&lines[2]["owner"], &lines[2]["pid"], &lines[2]["engine"]),
+        (&1000.into(), &7.into(), &"podman".into())
+    );
+    assert_eq!(
+        (&lines[4]["outcome"], &lines[4]["place"]),
+        (&"not-understood".into(), &"/run/crun".into())
+    );
+    assert_eq!(
+        (&lines[5]["matches"], &lines[5]["list_version"]),
+        (&2.into(), &412.into())
+    );
 }
 
 #[test]
 fn a_dry_run_ends_as_a_run_would_that_goes_well() {
     assert_eq!(Plan::default().exit(), Exit::NothingMatched);
     assert_eq!(plan(None).exit(), Exit::NotAllWell);
-    assert_eq!(Plan { strangers: Vec::new(), ..plan(None) }.exit(), Exit::Clear);
-    assert_eq!(Plan { planned: Vec::new(), ..plan(None) }.exit(), Exit::NotAllWell);
-    let nothing = Plan::of(Selection { strangers: Vec::new(), ..selection() }, &kit(Means::Signed), |_, payload| Step::Run(payload));
+    assert_eq!(
+        Plan {
+            strangers: Vec::new(),
+            ..plan(None)
+        }
+        .exit(),
+        Exit::Clear
+    );
+    assert_eq!(
+        Plan {
+            planned: Vec::new(),
+            ..plan(None)
+        }
+        .exit(),
+        Exit::NotAllWell
+    );
+    let nothing = Plan::of(
+        Selection {
+            strangers: Vec::new(),
+            ..selection()
+        },
+        &kit(Means::Signed),
+        |_, payload| Step::Run(payload),
+    );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
-    // A container that was named and is not there: whatever else is found, the order is not carried out.
-    assert_eq!(Plan { strangers: Vec::new(), unfound: 1, ..plan(None) }.exit(), Exit::NotAllWell);
-    assert_eq!(Plan { unfound: 1, ..Plan::default() }.exit(), Exit::NotAllWell);
+    // A container that was named and is not there: whatever else is found, the order is not carried
+    // out.
+    assert_eq!(
+        Plan {
+            strangers: Vec::new(),
+            unfound: 1,
+            ..plan(None)
+        }
+        .exit(),
+        Exit::NotAllWell
+    );
+    assert_eq!(
+        Plan {
+            unfound: 1,
+            ..Plan::default()
+        }
+        .exit(),
+        Exit::NotAllWell
+    );
 }
 
 #[test]
 fn what_can_run_nowhere_is_no_plan_for_a_run() {
-    let nothing = Plan::of(selection(), &kit(Means::Signed), |_, payload| Step::Run(payload));
+    let nothing = Plan::of(selection(), &kit(Means::Signed), |_, payload| {
+        Step::Run(payload)
+    });
     let why = NoPatch::None("no ban".to_owned());
-    for what in [What::Bans(vec!["BAN-1".to_owned()]), What::AllBanned, What::Base("b".to_owned())] {
+    for what in [
+        What::Bans(vec!["BAN-1".to_owned()]),
+        What::AllBanned,
+        What::Base("b".to_owned()),
+    ] {
         assert_eq!(nothing.no_patch(&what), Some(&why), "{what:?}");
         assert_eq!(plan(None).no_patch(&what), None, "{what:?}");
     }
-    let mixed = Plan { planned: [nothing.planned, plan(None).planned].concat(), ..Plan::default() };
-    assert_eq!(mixed.no_patch(&What::Bans(vec!["BAN-1".to_owned()])), Some(&why));
+    let mixed = Plan {
+        planned: [nothing.planned, plan(None).planned].concat(),
+        ..Plan::default()
+    };
+    assert_eq!(
+        mixed.no_patch(&What::Bans(vec!["BAN-1".to_owned()])),
+        Some(&why)
+    );
     assert_eq!(mixed.no_patch(&What::AllBanned), None);
 }
 
@@ -136,18 +249,49 @@ fn what_can_run_nowhere_is_no_plan_for_a_run() {
 fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
     let whole = |outcome: Outcome, bygone: Outcome| {
         let plan = plan_where(|payload| Step::Stands(payload.clone(), outcome.clone()));
-        Plan { strangers: Vec::new(), left_out: Vec::new(), bygone: vec![(container("three", None), bygone)], ..plan }
+        Plan {
+            strangers: Vec::new(),
+            left_out: Vec::new(),
+            bygone: vec![(container("three", None), bygone)],
+            ..plan
+        }
     };
     let plan = whole(Outcome::Interrupted, Outcome::Patched);
     let text = plan.text();
-    for told in ["  left as it is: interrupted in this run\n", "three, docker, app:1\n  no longer matches: patched in this run\n"] {
+    for told in [
+        "  left as it is: interrupted in this run\n",
+        "three, docker, app:1\n  no longer matches: patched in this run\n",
+    ] {
         assert!(text.contains(told), "{text}");
     }
-    assert!(text.ends_with("\n2 containers match: 1 to patch, 1 left as it is, 1 no longer matching\n"), "{text}");
-    let lines: Vec<serde_json::Value> = plan.json().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&lines[1]["patches"][0]["outcome"], &lines[3]["event"]), (&"interrupted".into(), &"gone".into()));
-    assert_eq!((&lines[3]["container"], &lines[3]["outcome"], &lines[3]["well"]), (&"three".into(), &"patched".into(), &true.into()));
+    assert!(
+        text.ends_with("\n2 containers match: 1 to patch, 1 left as it is, 1 no longer matching\n"),
+        "{text}"
+    );
+    let lines: Vec<serde_json::Value> = plan
+        .json()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[1]["patches"][0]["outcome"], &lines[3]["event"]),
+        (&"interrupted".into(), &"gone".into())
+    );
+    assert_eq!(
+        (
+            &lines[3]["container"],
+            &lines[3]["outcome"],
+            &lines[3]["well"]
+        ),
+        (&"three".into(), &"patched".into(), &true.into())
+    );
     assert_eq!(plan.exit(), Exit::NotAllWell);
-    assert_eq!(whole(Outcome::Patched, Outcome::Vanished).exit(), Exit::NotAllWell);
-    assert_eq!(whole(Outcome::Patched, Outcome::Patched).exit(), Exit::Clear);
+    assert_eq!(
+        whole(Outcome::Patched, Outcome::Vanished).exit(),
+        Exit::NotAllWell
+    );
+    assert_eq!(
+        whole(Outcome::Patched, Outcome::Patched).exit(),
+        Exit::Clear
+    );
 }

@@ -1,7 +1,7 @@
 //! How does a plan read?
 //!
-//! In: a plan, with names and reasons of others. Out: lines for people, each escaped, and lines for machines, whose names and meanings embargo-exec-patch(8)
-//! gives.
+//! In: a plan, with names and reasons of others. Out: lines for people, each escaped, and lines for
+//! machines, whose names and meanings embargo-exec-patch(8) gives.
 
 use std::collections::HashSet;
 
@@ -31,8 +31,16 @@ pub fn called(container: &Container) -> String {
 /// Whose it is: its engine, its namespace, and its user where that is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
-    let namespace = container.namespace.as_ref().map(|namespace| format!("/{}", said::name(namespace))).unwrap_or_default();
-    let user = if container.owner == 0 { String::new() } else { format!(" of user {}", container.owner) };
+    let namespace = container
+        .namespace
+        .as_ref()
+        .map(|namespace| format!("/{}", said::name(namespace)))
+        .unwrap_or_default();
+    let user = if container.owner == 0 {
+        String::new()
+    } else {
+        format!(" of user {}", container.owner)
+    };
     format!("{}{namespace}{user}", container.engine)
 }
 
@@ -50,7 +58,10 @@ pub(super) fn text(plan: &Plan) -> String {
         lines.push(String::new());
     }
     lines.push(summary(plan));
-    lines.iter().map(|text| said::one_line(text) + "\n").collect()
+    lines
+        .iter()
+        .map(|text| said::one_line(text) + "\n")
+        .collect()
 }
 
 fn planned(planned: &Planned) -> Vec<String> {
@@ -61,20 +72,30 @@ fn planned(planned: &Planned) -> Vec<String> {
 }
 
 fn title(container: &Container) -> String {
-    let image = container.image.as_deref().map(|image| format!(", {}", said::name(image))).unwrap_or_default();
+    let image = container
+        .image
+        .as_deref()
+        .map(|image| format!(", {}", said::name(image)))
+        .unwrap_or_default();
     format!("{}, {}{image}", called(container), place(container))
 }
 
 fn step(step: &Step) -> Vec<String> {
     match step {
         Step::Run(payload) => {
-            let ban = payload.ban.as_ref().map(|ban| format!(" the patch of {}", said::name(ban))).unwrap_or_default();
+            let ban = payload
+                .ban
+                .as_ref()
+                .map(|ban| format!(" the patch of {}", said::name(ban)))
+                .unwrap_or_default();
             let mut lines = vec![format!("  would run{ban}: {}", payload.told())];
             lines.push(format!("    {}", terms(payload)));
             lines
         }
         Step::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
-        Step::Stands(_, outcome) => vec![format!("  left as it is: {} in this run", outcome.word())],
+        Step::Stands(_, outcome) => {
+            vec![format!("  left as it is: {} in this run", outcome.word())]
+        }
         Step::Cannot(why) => vec![format!("  could not be patched: {why}")],
     }
 }
@@ -82,64 +103,156 @@ fn step(step: &Step) -> Vec<String> {
 /// How it would run: `as 0:0, within 600 seconds, checked by sh -c 'test -e /x'`.
 fn terms(payload: &Payload) -> String {
     let work = &payload.work;
-    let mut terms = vec![format!("as {}:{}", work.user.0, work.user.1), format!("within {}", amount(work.timeout, "second"))];
-    terms.extend(work.folder.as_ref().map(|folder| format!("in {}", said::shell_word(folder))));
-    terms.extend(work.environment.iter().map(|variable| format!("with {}", said::shell_word(variable))));
-    terms.extend(payload.brought.as_ref().map(|brought| format!("brings {}", brought.digest)));
-    let words = |words: &Vec<String>| words.iter().map(|word| said::shell_word(word)).collect::<Vec<_>>().join(" ");
-    terms.extend(work.check.as_ref().map(|check| format!("checked by {}", words(check))));
+    let mut terms = vec![
+        format!("as {}:{}", work.user.0, work.user.1),
+        format!("within {}", amount(work.timeout, "second")),
+    ];
+    terms.extend(
+        work.folder
+            .as_ref()
+            .map(|folder| format!("in {}", said::shell_word(folder))),
+    );
+    terms.extend(
+        work.environment
+            .iter()
+            .map(|variable| format!("with {}", said::shell_word(variable))),
+    );
+    terms.extend(
+        payload
+            .brought
+            .as_ref()
+            .map(|brought| format!("brings {}", brought.digest)),
+    );
+    let words = |words: &Vec<String>| {
+        words
+            .iter()
+            .map(|word| said::shell_word(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    terms.extend(
+        work.check
+            .as_ref()
+            .map(|check| format!("checked by {}", words(check))),
+    );
     terms.join(", ")
 }
 
 fn bygone((container, outcome): &(Container, Outcome)) -> Vec<String> {
-    vec![title(container), format!("  no longer matches: {} in this run", outcome.word())]
+    vec![
+        title(container),
+        format!("  no longer matches: {} in this run", outcome.word()),
+    ]
 }
 
 fn left_out(left: &LeftOut) -> Vec<String> {
-    let reasons = left.reasons.iter().map(|reason| format!("  left out: {reason}"));
-    std::iter::once(title(&left.container)).chain(reasons).collect()
+    let reasons = left
+        .reasons
+        .iter()
+        .map(|reason| format!("  left out: {reason}"));
+    std::iter::once(title(&left.container))
+        .chain(reasons)
+        .collect()
 }
 
 fn stranger(stranger: &Stranger) -> Vec<String> {
-    let name = stranger.name.as_deref().unwrap_or_else(|| short(&stranger.id));
-    let name = if name.is_empty() { said::name(&stranger.place.to_string_lossy()) } else { said::name(name) };
-    vec![format!("{name}, {}", stranger.engine), format!("  not understood: {}", stranger.why)]
+    let name = stranger
+        .name
+        .as_deref()
+        .unwrap_or_else(|| short(&stranger.id));
+    let name = if name.is_empty() {
+        said::name(&stranger.place.to_string_lossy())
+    } else {
+        said::name(name)
+    };
+    vec![
+        format!("{name}, {}", stranger.engine),
+        format!("  not understood: {}", stranger.why),
+    ]
 }
 
 fn summary(plan: &Plan) -> String {
     let number = |is: fn(&Step) -> bool| plan.steps().filter(|step| is(step)).count();
-    let bygone = plan.bygone.iter().map(|(container, _)| Named::of(container)).collect::<HashSet<_>>().len();
+    let bygone = plan
+        .bygone
+        .iter()
+        .map(|(container, _)| Named::of(container))
+        .collect::<HashSet<_>>()
+        .len();
     let parts = [
         (number(|step| matches!(step, Step::Run(_))), "to patch"),
-        (number(|step| matches!(step, Step::Before(..))), "patched before"),
-        (number(|step| matches!(step, Step::Stands(..))), "left as it is"),
-        (number(|step| matches!(step, Step::Cannot(_))), "could not be patched"),
+        (
+            number(|step| matches!(step, Step::Before(..))),
+            "patched before",
+        ),
+        (
+            number(|step| matches!(step, Step::Stands(..))),
+            "left as it is",
+        ),
+        (
+            number(|step| matches!(step, Step::Cannot(_))),
+            "could not be patched",
+        ),
         (bygone, "no longer matching"),
         (plan.left_out.len(), "left out"),
         (plan.strangers.len(), "not understood"),
     ];
-    let parts: Vec<_> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
     let found = match plan.planned.len() {
         0 => "no container matches".to_owned(),
         1 => "1 container matches".to_owned(),
         number => format!("{number} containers match"),
     };
-    if parts.is_empty() { found } else { format!("{found}: {}", parts.join(", ")) }
+    if parts.is_empty() {
+        found
+    } else {
+        format!("{found}: {}", parts.join(", "))
+    }
 }
 
 /// What runs, each container, and the whole, as lines.
 pub(super) fn json(plan: &Plan) -> String {
     let carried = plan.carried().into_iter().map(Line::Carried);
-    let planned = plan.planned.iter().map(|planned| Line::Planned(Box::new(planned.line())));
+    let planned = plan
+        .planned
+        .iter()
+        .map(|planned| Line::Planned(Box::new(planned.line())));
     let gone = plan.bygone.iter().map(|(container, outcome)| {
-        Line::Gone(Box::new(line::Gone { container: container.clone(), well: outcome.is_well(), outcome: outcome.clone() }))
+        Line::Gone(Box::new(line::Gone {
+            container: container.clone(),
+            well: outcome.is_well(),
+            outcome: outcome.clone(),
+        }))
     });
     let left = plan.left_out.iter().map(|LeftOut { container, reasons }| {
-        Line::LeftOut(Box::new(line::LeftOut { container: container.clone(), reasons: reasons.clone() }))
+        Line::LeftOut(Box::new(line::LeftOut {
+            container: container.clone(),
+            reasons: reasons.clone(),
+        }))
     });
-    let unclear = plan.strangers.iter().map(|stranger| Line::NotUnderstood(line::Stranger::of(stranger)));
-    let Plan { list_version, warnings, .. } = plan;
-    let whole = Line::Plan(line::Whole { matches: plan.planned.len(), list_version: *list_version, warnings: warnings.clone() });
-    let lines = carried.chain(planned).chain(gone).chain(left).chain(unclear).chain([whole]);
+    let unclear = plan
+        .strangers
+        .iter()
+        .map(|stranger| Line::NotUnderstood(line::Stranger::of(stranger)));
+    let Plan {
+        list_version,
+        warnings,
+        ..
+    } = plan;
+    let whole = Line::Plan(line::Whole {
+        matches: plan.planned.len(),
+        list_version: *list_version,
+        warnings: warnings.clone(),
+    });
+    let lines = carried
+        .chain(planned)
+        .chain(gone)
+        .chain(left)
+        .chain(unclear)
+        .chain([whole]);
     lines.map(|line| report::json::line(&line) + "\n").collect()
 }

@@ -1,7 +1,8 @@
 //! Which of the containers that a scan finds are new to this run?
 //!
-//! Pure. In: the containers that each scan finds. Out: for each, whether its turn comes, whether this life of it had one already, or whether it has had
-//! enough: a container that its engine restarts again and again would keep a run going for ever.
+//! Pure. In: the containers that each scan finds. Out: for each, whether its turn comes, whether
+//! this life of it had one already, or whether it has had enough: a container that its engine
+//! restarts again and again would keep a run going for ever.
 
 use std::collections::{HashMap, HashSet};
 
@@ -34,7 +35,10 @@ pub enum Novelty {
 impl Lives {
     /// A scan found this container.
     pub fn meet(&mut self, container: &Container) -> Novelty {
-        let lives = self.seen.entry((container.root.clone(), container.id.clone())).or_default();
+        let lives = self
+            .seen
+            .entry((container.root.clone(), container.id.clone()))
+            .or_default();
         let most = MOST + 1;
         if lives.len() == most || !lives.insert((container.pid, container.started)) {
             Novelty::Known
@@ -86,7 +90,11 @@ mod tests {
             ("/r", "a", 10, 400, Known),
             ("/r", "b", 8, 100, New),
         ] {
-            assert_eq!(lives.meet(&life(root, id, pid, started)), novelty, "{root} {id} {pid} {started}");
+            assert_eq!(
+                lives.meet(&life(root, id, pid, started)),
+                novelty,
+                "{root} {id} {pid} {started}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Tests of `run`: whole runs with workers that are shell scripts. What a worker finds is its container's ID.
+//! Tests of `run`: whole runs with workers that are shell scripts. What a worker finds is its
+//! container's ID.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,8 +13,9 @@ use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::pace::{Limits, Share};
 
-/// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched, later), `gone` (without an answer),
-/// `stuck` (stopped by somebody), or `endless`, until it is told that the time is up.
+/// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
+/// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it is
+/// told that the time is up.
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
 id=${job#*\"container\":\"}
@@ -45,7 +47,9 @@ struct Heard {
 }
 
 fn named(container: &Container, payload: Option<&Payload>) -> String {
-    let run = payload.map(|payload| payload.work.run.join(" ")).unwrap_or_default();
+    let run = payload
+        .map(|payload| payload.work.run.join(" "))
+        .unwrap_or_default();
     format!("{} {run}", container.id)
 }
 
@@ -53,12 +57,20 @@ impl Listener for Heard {
     fn begun(&mut self, job: &Job) {
         self.now += 1;
         self.most = self.most.max(self.now);
-        self.lines.push(format!("{} {}: begun", job.container.id, job.work.run.join(" ")));
+        self.lines.push(format!(
+            "{} {}: begun",
+            job.container.id,
+            job.work.run.join(" ")
+        ));
     }
 
     fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
         self.now -= 1;
-        self.lines.push(format!("{}: {}", named(&job.container, Some(payload)), done.outcome.word()));
+        self.lines.push(format!(
+            "{}: {}",
+            named(&job.container, Some(payload)),
+            done.outcome.word()
+        ));
     }
 
     fn lost(&mut self, _: &Job) -> Done {
@@ -70,7 +82,8 @@ impl Listener for Heard {
     }
 
     fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
-        self.lines.push(format!("{}: {}", named(container, payload), outcome.word()));
+        self.lines
+            .push(format!("{}: {}", named(container, payload), outcome.word()));
     }
 
     fn remark(&mut self, text: &str) {
@@ -109,35 +122,67 @@ fn turn(id: &str, payloads: &[&str]) -> Turn {
         thaw: false,
         brings: false,
     };
-    let payloads = payloads.iter().map(|word| Payload::new(work(word), None, None)).collect();
-    Turn { container, runtime: "/usr/sbin/runc".into(), payloads }
+    let payloads = payloads
+        .iter()
+        .map(|word| Payload::new(work(word), None, None))
+        .collect();
+    Turn {
+        container,
+        runtime: "/usr/sbin/runc".into(),
+        payloads,
+    }
 }
 
 fn turns(ids: &str) -> Vec<Turn> {
-    ids.split_ascii_whitespace().enumerate().map(|(at, id)| turn(&format!("{id}-{at}"), &["x"])).collect()
+    ids.split_ascii_whitespace()
+        .enumerate()
+        .map(|(at, id)| turn(&format!("{id}-{at}"), &["x"]))
+        .collect()
 }
 
 /// Carries out rounds of turns, one for each scan.
 fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Option<Halt> {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("worker");
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o755).open(&program).unwrap();
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o755)
+        .open(&program)
+        .unwrap();
     file.write_all(WORKER.as_bytes()).unwrap();
     drop(file);
     let lock = tempfile::tempfile().unwrap();
-    let crew = Crew { program: &program, lock: lock.as_fd(), run: "r", journal: folder.path(), output_limit: 1, output_room: 9, number: 1 };
-    let limits = Limits { canary, parallel: Share::Number(2), max_failures: Share::Number(1) };
+    let crew = Crew {
+        program: &program,
+        lock: lock.as_fd(),
+        run: "r",
+        journal: folder.path(),
+        output_limit: 1,
+        output_room: 9,
+        number: 1,
+    };
+    let limits = Limits {
+        canary,
+        parallel: Share::Number(2),
+        max_failures: Share::Number(1),
+    };
     let mut rounds = rounds.into_iter();
     let first = rounds.next().unwrap();
     let mut run = Run::new(crew, Pace::new(limits, first.len())).unwrap();
     run.beyond = heard.beyond.unwrap_or(run.beyond);
-    let halt = run.carry_out(first, heard, |_| Ok::<_, ()>(rounds.next().map(found).unwrap_or_default()));
+    let halt = run.carry_out(first, heard, |_| {
+        Ok::<_, ()>(rounds.next().map(found).unwrap_or_default())
+    });
     assert!(run.under_way.is_empty());
     halt.unwrap()
 }
 
 fn found(turns: Vec<Turn>) -> Found {
-    Found { matches: turns.len(), turns }
+    Found {
+        matches: turns.len(),
+        turns,
+    }
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
@@ -148,8 +193,20 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 #[test]
 fn every_turn_has_its_outcome_and_the_window_is_kept() {
     let mut heard = Heard::default();
-    assert_eq!(carried_out(&mut heard, 1, vec![turns("patched fine paused slow slow gone")]), None);
-    let ended: Vec<_> = heard.lines.iter().filter(|line| !line.ends_with("begun")).cloned().collect();
+    assert_eq!(
+        carried_out(
+            &mut heard,
+            1,
+            vec![turns("patched fine paused slow slow gone")]
+        ),
+        None
+    );
+    let ended: Vec<_> = heard
+        .lines
+        .iter()
+        .filter(|line| !line.ends_with("begun"))
+        .cloned()
+        .collect();
     assert_eq!(
         sorted(ended),
         [
@@ -162,13 +219,21 @@ fn every_turn_has_its_outcome_and_the_window_is_kept() {
         ]
     );
     assert_eq!(heard.most, 2);
-    assert_eq!(heard.lines[..2], ["patched-0 x: begun", "patched-0 x: patched"], "the canary goes alone");
+    assert_eq!(
+        heard.lines[..2],
+        ["patched-0 x: begun", "patched-0 x: patched"],
+        "the canary goes alone"
+    );
 }
 
 #[test]
 fn what_is_found_meanwhile_has_its_turn_and_nothing_twice() {
     let mut heard = Heard::default();
-    let rounds = vec![turns("patched"), vec![turn("fine-9", &["x"])], vec![turn("patched-10", &["x"])]];
+    let rounds = vec![
+        turns("patched"),
+        vec![turn("fine-9", &["x"])],
+        vec![turn("patched-10", &["x"])],
+    ];
     assert_eq!(carried_out(&mut heard, 0, rounds), None);
     assert_eq!(
         heard.lines,
@@ -186,19 +251,40 @@ fn what_is_found_meanwhile_has_its_turn_and_nothing_twice() {
 #[test]
 fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
     let mut heard = Heard::default();
-    let halt = carried_out(&mut heard, 0, vec![turns("failed gone slow patched"), turns("patched")]);
+    let halt = carried_out(
+        &mut heard,
+        0,
+        vec![turns("failed gone slow patched"), turns("patched")],
+    );
     assert_eq!(halt, Some(Halt::Failures { allowed: 1 }));
-    assert!(heard.lines.contains(&"patched-3 x: not begun".to_owned()), "{:?}", heard.lines);
+    assert!(
+        heard.lines.contains(&"patched-3 x: not begun".to_owned()),
+        "{:?}",
+        heard.lines
+    );
     let mut heard = Heard::default();
-    assert_eq!(carried_out(&mut heard, 1, vec![turns("failed patched")]), Some(Halt::Canary));
-    assert_eq!(heard.lines, ["failed-0 x: begun", "failed-0 x: failed", "patched-1 x: not begun"]);
+    assert_eq!(
+        carried_out(&mut heard, 1, vec![turns("failed patched")]),
+        Some(Halt::Canary)
+    );
+    assert_eq!(
+        heard.lines,
+        [
+            "failed-0 x: begun",
+            "failed-0 x: failed",
+            "patched-1 x: not begun"
+        ]
+    );
 }
 
 #[test]
 fn what_fails_in_a_users_container_stops_nothing() {
     let mut heard = Heard::default();
     let mut mixed = turns("failed failed patched");
-    mixed.iter_mut().take(2).for_each(|turn| turn.container.owner = 4_321);
+    mixed
+        .iter_mut()
+        .take(2)
+        .for_each(|turn| turn.container.owner = 4_321);
     assert_eq!(carried_out(&mut heard, 1, vec![mixed]), None);
     assert_eq!(
         heard.lines,
@@ -215,20 +301,62 @@ fn what_fails_in_a_users_container_stops_nothing() {
 
 #[test]
 fn nobody_begins_when_it_cannot_be_written_down() {
-    let mut heard = Heard { is_disk_full: true, ..Heard::default() };
-    assert_eq!(carried_out(&mut heard, 1, vec![turns("patched patched")]), Some(Halt::Journal));
-    assert_eq!(heard.lines, ["patched-0 x: begun", "patched-0 x: patched", "patched-1 x: not begun"]);
+    let mut heard = Heard {
+        is_disk_full: true,
+        ..Heard::default()
+    };
+    assert_eq!(
+        carried_out(&mut heard, 1, vec![turns("patched patched")]),
+        Some(Halt::Journal)
+    );
+    assert_eq!(
+        heard.lines,
+        [
+            "patched-0 x: begun",
+            "patched-0 x: patched",
+            "patched-1 x: not begun"
+        ]
+    );
 }
 
 #[test]
 fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() {
     let mut heard = Heard::default();
-    assert_eq!(carried_out(&mut heard, 0, vec![vec![turn("patched", &["a", "b"])]]), None);
-    assert_eq!(heard.lines, ["patched a: begun", "patched a: patched", "patched b: begun", "patched b: patched"]);
+    assert_eq!(
+        carried_out(&mut heard, 0, vec![vec![turn("patched", &["a", "b"])]]),
+        None
+    );
+    assert_eq!(
+        heard.lines,
+        [
+            "patched a: begun",
+            "patched a: patched",
+            "patched b: begun",
+            "patched b: patched"
+        ]
+    );
     let mut heard = Heard::default();
-    assert_eq!(carried_out(&mut heard, 0, vec![vec![turn("failed", &["a", "b", "c"])]]), None);
-    assert_eq!(heard.lines, ["failed a: begun", "failed a: failed", "failed b: not begun", "failed c: not begun"]);
-    assert_eq!(Outcome::Failed { stage: Stage::Command, status: 1 }.word(), "failed");
+    assert_eq!(
+        carried_out(&mut heard, 0, vec![vec![turn("failed", &["a", "b", "c"])]]),
+        None
+    );
+    assert_eq!(
+        heard.lines,
+        [
+            "failed a: begun",
+            "failed a: failed",
+            "failed b: not begun",
+            "failed c: not begun"
+        ]
+    );
+    assert_eq!(
+        Outcome::Failed {
+            stage: Stage::Command,
+            status: 1
+        }
+        .word(),
+        "failed"
+    );
 }
 
 #[test]
@@ -244,9 +372,15 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
         output_room: 9,
         number: 1,
     };
-    let limits = Limits { canary: 0, parallel: Share::Number(2), max_failures: Share::Number(0) };
+    let limits = Limits {
+        canary: 0,
+        parallel: Share::Number(2),
+        max_failures: Share::Number(0),
+    };
     let mut run = Run::new(crew, Pace::new(limits, 1)).unwrap();
-    let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| Ok::<_, ()>(Found::default()));
+    let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| {
+        Ok::<_, ()>(Found::default())
+    });
     assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
     assert_eq!(heard.lines, ["a x: could not enter", "a y: not begun"]);
 }
@@ -255,14 +389,42 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
 fn all_containers_together_print_no_more_than_there_is_room_for() {
     let lock = tempfile::tempfile().unwrap();
     let (program, journal) = (Path::new("/nowhere/worker"), Path::new("/"));
-    let mut crew = Crew { program, lock: lock.as_fd(), run: "r", journal, output_limit: 10, output_room: 25, number: 1 };
-    let Turn { container, runtime, payloads } = turn("a", &["x"]);
+    let mut crew = Crew {
+        program,
+        lock: lock.as_fd(),
+        run: "r",
+        journal,
+        output_limit: 10,
+        output_room: 25,
+        number: 1,
+    };
+    let Turn {
+        container,
+        runtime,
+        payloads,
+    } = turn("a", &["x"]);
     let next = |crew: &mut Crew<'_>| crew.job(&container, runtime.clone(), &payloads[0]);
     let [first, second, third, fourth] = [(); 4].map(|()| next(&mut crew));
-    assert_eq!([&first, &second, &third, &fourth].map(|job| job.output_limit), [10, 10, 5, 0]);
-    // What was not printed others may; what was printed and not kept takes nobody's room; of one that is lost nobody knows.
-    crew.give_back(&first, Some(&Done { written: 3, ..Done::of(Outcome::Patched) }));
-    crew.give_back(&second, Some(&Done { written: 99, ..Done::of(Outcome::Patched) }));
+    assert_eq!(
+        [&first, &second, &third, &fourth].map(|job| job.output_limit),
+        [10, 10, 5, 0]
+    );
+    // What was not printed others may; what was printed and not kept takes nobody's room; of one
+    // that is lost nobody knows.
+    crew.give_back(
+        &first,
+        Some(&Done {
+            written: 3,
+            ..Done::of(Outcome::Patched)
+        }),
+    );
+    crew.give_back(
+        &second,
+        Some(&Done {
+            written: 99,
+            ..Done::of(Outcome::Patched)
+        }),
+    );
     crew.give_back(&third, None);
     assert_eq!([(); 2].map(|()| next(&mut crew).output_limit), [7, 0]);
 }
@@ -275,7 +437,10 @@ fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
             nix::sys::signal::raise(Signal::SIGTERM).unwrap();
         }
     }
-    let mut heard = Heard { at_tick: Some(signal_twice), ..Heard::default() };
+    let mut heard = Heard {
+        at_tick: Some(signal_twice),
+        ..Heard::default()
+    };
     let begun = Instant::now();
     let halt = carried_out(&mut heard, 0, vec![turns("endless endless patched")]);
     assert_eq!(halt, Some(Halt::Asked));
@@ -296,8 +461,14 @@ fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
 
 #[test]
 fn a_worker_that_somebody_stops_is_killed_in_the_end() {
-    let mut heard = Heard { beyond: Some(Duration::from_millis(200)), ..Heard::default() };
-    assert_eq!(carried_out(&mut heard, 0, vec![turns("stuck patched")]), None);
+    let mut heard = Heard {
+        beyond: Some(Duration::from_millis(200)),
+        ..Heard::default()
+    };
+    assert_eq!(
+        carried_out(&mut heard, 0, vec![turns("stuck patched")]),
+        None
+    );
     assert_eq!(
         sorted(heard.lines),
         [

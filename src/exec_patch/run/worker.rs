@@ -1,8 +1,10 @@
 //! How is a worker started, and what does it answer?
 //!
-//! In: a [`Job`], what is brought along, and the run's lock. Out: its [`Done`], or that it is gone without one. The worker is this program again, in a
-//! session of its own, and outlives this process. What it says is read as it comes, bounded, and never waited for: that it has ended is what counts,
-//! not that its pipes are at their end. Its answer is believed: it is ours. Not checked: the journal, into which it writes itself.
+//! In: a [`Job`], what is brought along, and the run's lock. Out: its [`Done`], or that it is gone
+//! without one. The worker is this program again, in a session of its own, and outlives this
+//! process. What it says is read as it comes, bounded, and never waited for: that it has ended is
+//! what counts, not that its pipes are at their end. Its answer is believed: it is ours. Not
+//! checked: the journal, into which it writes itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -54,20 +56,37 @@ impl Worker {
     ///
     /// # Errors
     /// What the operating system says; then nothing runs.
-    #[expect(clippy::disallowed_methods, reason = "exec-patch runs its workers in processes of their own")]
-    pub fn start(program: &Path, job: &Job, brought: Option<BorrowedFd<'_>>, lock: BorrowedFd<'_>) -> io::Result<Self> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "exec-patch runs its workers in processes of their own"
+    )]
+    pub fn start(
+        program: &Path,
+        job: &Job,
+        brought: Option<BorrowedFd<'_>>,
+        lock: BorrowedFd<'_>,
+    ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.arg0("embargo").arg(WORKER).current_dir("/");
-        command.stdin(question(job)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(question(job)?)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = inherit::start(command, brought, lock)?;
         let answer = Stream::of(child.stdout.take().map(Into::into))?;
         let remarks = Stream::of(child.stderr.take().map(Into::into))?;
-        Ok(Self { child, answer, remarks })
+        Ok(Self {
+            child,
+            answer,
+            remarks,
+        })
     }
 
     /// The descriptors to poll(2) for reading.
     pub fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [&self.answer, &self.remarks].into_iter().filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
+        [&self.answer, &self.remarks]
+            .into_iter()
+            .filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
     }
 
     /// Takes what it has said by now.
@@ -81,20 +100,27 @@ impl Worker {
         match self.child.try_wait() {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            // Nobody else waits for it. Should the system say so all the same, the end of its answer is its end.
+            // Nobody else waits for it. Should the system say so all the same, the end of its
+            // answer is its end.
             Err(_) if self.answer.pipe.is_some() => return None,
             Err(_) => {}
         }
         self.take();
         let done = serde_json::from_slice(&self.answer.bytes).ok();
-        let remarks = String::from_utf8_lossy(&self.remarks.bytes).lines().map(bare).collect();
+        let remarks = String::from_utf8_lossy(&self.remarks.bytes)
+            .lines()
+            .map(bare)
+            .collect();
         Some(Ended { done, remarks })
     }
 
     /// What has come of a worker that does not end: nothing.
     #[must_use]
     pub fn given_up(&self) -> Ended {
-        Ended { done: None, remarks: Vec::new() }
+        Ended {
+            done: None,
+            remarks: Vec::new(),
+        }
     }
 
     /// Ends it as it is.
@@ -106,19 +132,25 @@ impl Worker {
     /// Tells it that the time is up.
     pub fn stop(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It has not been waited for, so its ID is nobody else's; one that has ended hears nothing.
+            // It has not been waited for, so its ID is nobody else's; one that has ended hears
+            // nothing.
             let _ended_already = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 }
 
-/// A line of a worker without the program's name, which stands before what this process says as well.
+/// A line of a worker without the program's name, which stands before what this process says as
+/// well.
 fn bare(remark: &str) -> String {
-    let said = remark.strip_prefix(PROGRAM).and_then(|said| said.strip_prefix(": ")).unwrap_or(remark);
+    let said = remark
+        .strip_prefix(PROGRAM)
+        .and_then(|said| said.strip_prefix(": "))
+        .unwrap_or(remark);
     said.strip_prefix("warning: ").unwrap_or(said).to_owned()
 }
 
-/// What a worker reads: a file in memory, which can be written whole before it runs, however long the job is.
+/// What a worker reads: a file in memory, which can be written whole before it runs, however long
+/// the job is.
 fn question(job: &Job) -> io::Result<Stdio> {
     memory_file::data(c"job", &serde_json::to_vec(job)?).map(Into::into)
 }
@@ -129,7 +161,10 @@ impl Stream {
         if let Some(pipe) = &pipe {
             fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        Ok(Self { pipe: pipe.map(File::from), bytes: Vec::new() })
+        Ok(Self {
+            pipe: pipe.map(File::from),
+            bytes: Vec::new(),
+        })
     }
 
     /// Takes what is there, and closes the pipe at its end, or when there is too much.
@@ -137,7 +172,9 @@ impl Stream {
         let mut piece = [0; 8 << 10];
         while let Some(pipe) = &mut self.pipe {
             match pipe.read(&mut piece) {
-                Ok(read @ 1..) if self.bytes.len() + read <= LONGEST_ANSWER => self.bytes.extend_from_slice(&piece[..read]),
+                Ok(read @ 1..) if self.bytes.len() + read <= LONGEST_ANSWER => {
+                    self.bytes.extend_from_slice(&piece[..read])
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => self.pipe = None,
@@ -187,7 +224,19 @@ mod tests {
         };
         let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
         let (run, journal, runtime) = ("r".into(), "/j".into(), "/usr/sbin/runc".into());
-        Job { run, journal, number: 1, container, runtime, work, digest, ban: None, severity: None, successor: None, output_limit: 1 }
+        Job {
+            run,
+            journal,
+            number: 1,
+            container,
+            runtime,
+            work,
+            digest,
+            ban: None,
+            severity: None,
+            successor: None,
+            output_limit: 1,
+        }
     }
 
     /// What becomes of a worker that is this shell script.
@@ -223,13 +272,25 @@ mod tests {
             "[ \"$1\" = {WORKER} ] && [ $(wc -c) -gt 200000 ] && printf '%s' '{PATCHED}'; echo '{PROGRAM}: warning: one' >&2; echo two >&2"
         ));
         let done = ended.done.unwrap();
-        assert_eq!((done.outcome, done.took, ended.remarks), (Outcome::Patched, 7, vec!["one".to_owned(), "two".to_owned()]));
+        assert_eq!(
+            (done.outcome, done.took, ended.remarks),
+            (
+                Outcome::Patched,
+                7,
+                vec!["one".to_owned(), "two".to_owned()]
+            )
+        );
     }
 
     #[test]
     fn a_worker_that_is_gone_without_a_whole_answer_has_none() {
         let half = &PATCHED[..30];
-        for script in ["exit 0", "kill -9 $$", &format!("printf '%s' '{half}'"), "head -c 3000000 /dev/zero"] {
+        for script in [
+            "exit 0",
+            "kill -9 $$",
+            &format!("printf '%s' '{half}'"),
+            "head -c 3000000 /dev/zero",
+        ] {
             let (ended, _) = ended(script);
             assert_eq!(ended.done, None, "{script}");
         }

@@ -25,10 +25,12 @@ impl SelectError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::List(_) => Some("embargoctl install puts a list in force; --base and --image need none"),
-            Self::NoBan(..) => {
-                Some("embargoctl list show /var/lib/embargo/banlist.lst shows the bans in force; one that was lifted is none of them")
+            Self::List(_) => {
+                Some("embargoctl install puts a list in force; --base and --image need none")
             }
+            Self::NoBan(..) => Some(
+                "embargoctl list show /var/lib/embargo/banlist.lst shows the bans in force; one that was lifted is none of them",
+            ),
             Self::Image(error) => error.hint(),
             Self::NoLayers(_) => Some("--image takes the containers of the image itself"),
         }
@@ -39,9 +41,14 @@ impl fmt::Display for SelectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::List(error) => error.fmt(f),
-            Self::NoBan(id, version) => write!(f, "cannot find the ban {id:?} in list {version}, which is in force"),
+            Self::NoBan(id, version) => write!(
+                f,
+                "cannot find the ban {id:?} in list {version}, which is in force"
+            ),
             Self::Image(error) => error.fmt(f),
-            Self::NoLayers(word) => write!(f, "cannot tell what is built on {word:?}: it has no layers"),
+            Self::NoLayers(word) => {
+                write!(f, "cannot tell what is built on {word:?}: it has no layers")
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which bans apply to each of these containers?
 //!
-//! In: what every container is made of, and the list in force. Out: for each, whether it matches, by the one evaluator. The list is opened and asked once,
-//! for every digest together. Mode and break-glass do not matter: they say what starts, and these containers run.
+//! In: what every container is made of, and the list in force. Out: for each, whether it matches,
+//! by the one evaluator. The list is opened and asked once, for every digest together. Mode and
+//! break-glass do not matter: they say what starts, and these containers run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +41,8 @@ pub(super) struct Listed<'a> {
     now: Timestamp,
     /// Which list it is.
     pub(super) id: ListId,
-    /// `None` when something of all that was asked is banned and its record cannot be read: then each container asks for itself.
+    /// `None` when something of all that was asked is banned and its record cannot be read: then
+    /// each container asks for itself.
     known: Option<(Known, Answers)>,
 }
 
@@ -70,15 +72,30 @@ impl<'a> Listed<'a> {
             },
             Bans::Missing(fault) => return Err(fault.into()),
         };
-        Ok(Self { paths, settings, now, id, known })
+        Ok(Self {
+            paths,
+            settings,
+            now,
+            id,
+            known,
+        })
     }
 
     /// What a person should know of the list.
     #[must_use]
     pub(super) fn warnings(&self) -> Vec<String> {
-        let Some((known, _)) = &self.known else { return Vec::new() };
-        let fault = known.fault.as_ref().map(|fault| format!("the second copy of list {} answers: {}", known.version, line::causes(fault)));
-        let expired = (known.expires <= self.now).then(|| format!("list {} expired on {}", known.version, known.expires.date()));
+        let Some((known, _)) = &self.known else {
+            return Vec::new();
+        };
+        let fault = known.fault.as_ref().map(|fault| {
+            format!(
+                "the second copy of list {} answers: {}",
+                known.version,
+                line::causes(fault)
+            )
+        });
+        let expired = (known.expires <= self.now)
+            .then(|| format!("list {} expired on {}", known.version, known.expires.date()));
         fault.into_iter().chain(expired).collect()
     }
 
@@ -91,9 +108,14 @@ impl<'a> Listed<'a> {
             None => store::look_up(self.paths, &self.settings.rules(), &queries),
         };
         match &bans {
-            Bans::Known(known) if known.id() != self.id => Said::Unclear("another list came into force meanwhile".to_owned()),
+            Bans::Known(known) if known.id() != self.id => {
+                Said::Unclear("another list came into force meanwhile".to_owned())
+            }
             Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
-            Bans::Missing(fault) => Said::Unclear(format!("it is banned, and no more can be told: {}", line::causes(fault))),
+            Bans::Missing(fault) => Said::Unclear(format!(
+                "it is banned, and no more can be told: {}",
+                line::causes(fault)
+            )),
         }
     }
 
@@ -125,16 +147,25 @@ impl<'a> Listed<'a> {
         // It was authenticated a moment ago, and this is no more than advice.
         let mut has = Vec::new();
         each_ban(place(self.paths, known.slot), |ban| has.push(ban.id)).ok()?;
-        silent.into_iter().find(|id| !has.contains(id)).map(|id| (id, known.version))
+        silent
+            .into_iter()
+            .find(|id| !has.contains(id))
+            .map(|id| (id, known.version))
     }
 }
 
-/// Whether one of these bans, or any where `ids` is `None`, signs this script, by the list in force, wherever its containers are by now. A list whose lines
-/// were changed since it was authenticated cannot make anything run by this: each patch comes with its own proof.
+/// Whether one of these bans, or any where `ids` is `None`, signs this script, by the list in
+/// force, wherever its containers are by now. A list whose lines were changed since it was
+/// authenticated cannot make anything run by this: each patch comes with its own proof.
 ///
 /// # Errors
 /// [`SelectError::List`] when there is no list to ask.
-pub(super) fn signs(script: Digest, ids: Option<&[String]>, paths: &Paths, settings: &Settings) -> Result<bool, SelectError> {
+pub(super) fn signs(
+    script: Digest,
+    ids: Option<&[String]>,
+    paths: &Paths,
+    settings: &Settings,
+) -> Result<bool, SelectError> {
     let slot = match store::look_up(paths, &settings.rules(), &[]) {
         Bans::Known(known) => known.slot,
         Bans::Missing(fault) => return Err(fault.into()),
@@ -160,14 +191,16 @@ fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
     let list = Reader { path, bytes: &file };
     let head = store::claim(&list, size)?.head;
     let mut is_through = false;
-    let read = section::each_line(&list, &head, |offset, bytes| match record::parse::<Ban>(bytes) {
-        Some(ban) => {
-            take(ban);
-            Ok(())
-        }
-        None => {
-            is_through = true;
-            Err(ListError::Record(path.to_owned(), offset))
+    let read = section::each_line(&list, &head, |offset, bytes| {
+        match record::parse::<Ban>(bytes) {
+            Some(ban) => {
+                take(ban);
+                Ok(())
+            }
+            None => {
+                is_through = true;
+                Err(ListError::Record(path.to_owned(), offset))
+            }
         }
     });
     if is_through { Ok(()) } else { read }
@@ -179,25 +212,42 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
         Of::Bans(ids) => ids.contains(&finding.hit.ban.id),
         Of::Effect => true,
     });
-    let (wanted, others): (Vec<_>, Vec<_>) = concerned.partition(|finding| is_wanted(of, &finding.standing));
-    let sentences = |findings: &[&Finding]| findings.iter().map(|finding| finding.sentence(Some(origin))).collect();
+    let (wanted, others): (Vec<_>, Vec<_>) =
+        concerned.partition(|finding| is_wanted(of, &finding.standing));
+    let sentences = |findings: &[&Finding]| {
+        findings
+            .iter()
+            .map(|finding| finding.sentence(Some(origin)))
+            .collect()
+    };
     if !wanted.is_empty() {
-        return Said::Matches { reasons: sentences(&wanted), bans: bans(&wanted) };
+        return Said::Matches {
+            reasons: sentences(&wanted),
+            bans: bans(&wanted),
+        };
     }
     match origin {
         // A ban of a layer, or of one more below, would not be found.
         Origin::Image(image) if image.evidence == Evidence::Claimed => Said::claimed(),
-        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => Said::Nothing,
-        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => Said::LeftOut(sentences(&others)),
+        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
+            Said::Nothing
+        }
+        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => {
+            Said::LeftOut(sentences(&others))
+        }
     }
 }
 
 /// Whether a finding is one to act on.
 const fn is_wanted(of: Of<'_>, standing: &Standing) -> bool {
     match (of, standing) {
-        (Of::Bans(_) | Of::Effect, Standing::InEffect | Standing::Warns) | (Of::Bans(_), Standing::Ahead { .. }) => true,
+        (Of::Bans(_) | Of::Effect, Standing::InEffect | Standing::Warns)
+        | (Of::Bans(_), Standing::Ahead { .. }) => true,
         (Of::Effect, Standing::Ahead { .. })
-        | (Of::Bans(_) | Of::Effect, Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_)) => false,
+        | (
+            Of::Bans(_) | Of::Effect,
+            Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_),
+        ) => false,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Is a container built on the image that was named?
 //!
-//! In: the word behind `--base` or `--image`, and what a container is made of. Out: the digests that the word means, found once, and for each container
-//! whether it has them. The word is looked up in root's stores and the caller's own alone: another user's could give any image that name. Containers are
-//! compared by digests, never by names.
+//! In: the word behind `--base` or `--image`, and what a container is made of. Out: the digests
+//! that the word means, found once, and for each container whether it has them. The word is looked
+//! up in root's stores and the caller's own alone: another user's could give any image that name.
+//! Containers are compared by digests, never by names.
 
 use std::collections::BTreeSet;
 
@@ -44,21 +45,42 @@ impl Base {
     ///
     /// # Errors
     /// [`SelectError`] when there is no such image here, or it has no layers.
-    pub(super) fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+    pub(super) fn find(
+        word: &str,
+        paths: &Paths,
+        settings: &Settings,
+    ) -> Result<Self, SelectError> {
         let tops = match ChainId::parse(word) {
             Ok(chain_id) => BTreeSet::from([chain_id]),
             Err(_) => tops(&image::find(word, &stores(paths, settings))?.images),
         };
-        if tops.is_empty() { Err(SelectError::NoLayers(word.to_owned())) } else { Ok(Self { word: word.to_owned(), tops }) }
+        if tops.is_empty() {
+            Err(SelectError::NoLayers(word.to_owned()))
+        } else {
+            Ok(Self {
+                word: word.to_owned(),
+                tops,
+            })
+        }
     }
 
     /// What it says of a container made of `origin`.
     #[must_use]
     pub(super) fn says(&self, origin: &Origin) -> Said {
-        let Origin::Image(lineage) = origin else { return Said::Nothing };
+        let Origin::Image(lineage) = origin else {
+            return Said::Nothing;
+        };
         let chain = &lineage.chain;
-        match chain.chain_ids().iter().find(|chain_id| self.tops.contains(chain_id)) {
-            Some(found) => Said::matches(format!("{} {}", relation(chain, *found), line::name(&self.word))),
+        match chain
+            .chain_ids()
+            .iter()
+            .find(|chain_id| self.tops.contains(chain_id))
+        {
+            Some(found) => Said::matches(format!(
+                "{} {}",
+                relation(chain, *found),
+                line::name(&self.word)
+            )),
             None if lineage.evidence == Evidence::Claimed => Said::claimed(),
             None => Said::Nothing,
         }
@@ -70,7 +92,11 @@ impl Image {
     ///
     /// # Errors
     /// [`SelectError`] when the word is no digest and there is no such image here.
-    pub(super) fn find(word: &str, paths: &Paths, settings: &Settings) -> Result<Self, SelectError> {
+    pub(super) fn find(
+        word: &str,
+        paths: &Paths,
+        settings: &Settings,
+    ) -> Result<Self, SelectError> {
         let digest = Digest::parse(word).ok();
         let images = match (image::find(word, &stores(paths, settings)), digest) {
             (Ok(found), _) => found.images,
@@ -78,30 +104,51 @@ impl Image {
             (Err(_), Some(_)) => Vec::new(),
             (Err(error), None) => return Err(error.into()),
         };
-        let ids = images.iter().filter_map(|image| image.image_id).map(|id| id.0);
-        let manifests = images.iter().flat_map(|image| &image.manifests).map(|(_, digest)| *digest);
+        let ids = images
+            .iter()
+            .filter_map(|image| image.image_id)
+            .map(|id| id.0);
+        let manifests = images
+            .iter()
+            .flat_map(|image| &image.manifests)
+            .map(|(_, digest)| *digest);
         let digests = digest.into_iter().chain(ids).chain(manifests).collect();
-        Ok(Self { word: word.to_owned(), digests, tops: tops(&images) })
+        Ok(Self {
+            word: word.to_owned(),
+            digests,
+            tops: tops(&images),
+        })
     }
 
     /// What it says of a container made of `origin`.
     #[must_use]
     pub(super) fn says(&self, origin: &Origin) -> Said {
-        let Some(facts) = origin.facts() else { return Said::Nothing };
-        let mut own = facts.image_id.map(|id| id.0).into_iter().chain(facts.manifests.iter().copied());
+        let Some(facts) = origin.facts() else {
+            return Said::Nothing;
+        };
+        let mut own = facts
+            .image_id
+            .map(|id| id.0)
+            .into_iter()
+            .chain(facts.manifests.iter().copied());
         if own.any(|digest| self.digests.contains(&digest)) {
             return Said::matches(format!("is {}", line::name(&self.word)));
         }
         if facts.image_id.is_some() || self.is_another(origin) {
             return Said::Nothing;
         }
-        Said::Unclear("cannot tell which image it is made of: its engine no longer knows its image ID".to_owned())
+        Said::Unclear(
+            "cannot tell which image it is made of: its engine no longer knows its image ID"
+                .to_owned(),
+        )
     }
 
     /// Whether its layers say that it is another image.
     fn is_another(&self, origin: &Origin) -> bool {
         match origin {
-            Origin::Image(lineage) => !self.tops.is_empty() && !self.tops.contains(&lineage.chain.top()),
+            Origin::Image(lineage) => {
+                !self.tops.is_empty() && !self.tops.contains(&lineage.chain.top())
+            }
             Origin::NoLayers(_) => !self.tops.is_empty(),
             Origin::NoImage => true,
         }
@@ -110,16 +157,27 @@ impl Image {
 
 /// How a container with that chain stands to a base: as a refusal says it.
 fn relation(chain: &Chain, base: ChainId) -> &'static str {
-    if chain.top() == base { "is" } else { "built on" }
+    if chain.top() == base {
+        "is"
+    } else {
+        "built on"
+    }
 }
 
 /// The chain ID of each image that has layers.
 fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
-    images.iter().filter_map(|image| image.chain.as_ref()).map(Chain::top).collect()
+    images
+        .iter()
+        .filter_map(|image| image.chain.as_ref())
+        .map(Chain::top)
+        .collect()
 }
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
     let usual = places::of_node(paths, &settings.engines, Whose::Own);
     // What is said of settings that cannot be read, the look at the containers says.
-    Stores::open(&discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()), paths)
+    Stores::open(
+        &discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()),
+        paths,
+    )
 }

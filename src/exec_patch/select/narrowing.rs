@@ -1,7 +1,8 @@
 //! Which containers is an order about, whatever they are made of?
 //!
-//! In: engines, namespaces, and containers that were named. Out: whether one is among them, and what a person should know who named one that is not
-//! found. Pure. A container whose engine cannot be told may be of any engine, so only its ID narrows it away: nothing is left out in silence.
+//! In: engines, namespaces, and containers that were named. Out: whether one is among them, and
+//! what a person should know who named one that is not found. Pure. A container whose engine cannot
+//! be told may be of any engine, so only its ID narrows it away: nothing is left out in silence.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,8 @@ impl Wanted {
     fn is_there(&self, living: &Instance) -> bool {
         let namespace = living.namespace();
         (self.engines.is_empty() || self.engines.contains(&living.engine()))
-            && (self.namespaces.is_empty() || namespace.is_some_and(|own| self.namespaces.contains(&own)))
+            && (self.namespaces.is_empty()
+                || namespace.is_some_and(|own| self.namespaces.contains(&own)))
     }
 
     /// Those of `others` of which it cannot be told whether an engine that was asked for made them.
@@ -31,12 +33,17 @@ impl Wanted {
         let why = "it cannot be told whether it is Podman's or CRI-O's: the store has no record of it that says so";
         let may_be = |living: &&Instance| {
             let engine = living.engine();
-            engine == Engine::ContainersStorage && self.engines.iter().any(|asked| engine.may_be(*asked))
+            engine == Engine::ContainersStorage
+                && self.engines.iter().any(|asked| engine.may_be(*asked))
         };
         if self.engines.is_empty() {
             return Vec::new();
         }
-        others.iter().filter(may_be).map(|living| living.unaccounted(why.to_owned())).collect()
+        others
+            .iter()
+            .filter(may_be)
+            .map(|living| living.unaccounted(why.to_owned()))
+            .collect()
     }
 
     /// Those of `others` of which it cannot be told whether they have a name that was asked for.
@@ -46,28 +53,50 @@ impl Wanted {
             let why = living.nameless.as_ref().filter(|_| self.is_there(living))?;
             Some(living.unaccounted(format!("its name cannot be told: {why}")))
         };
-        if self.containers.is_empty() { Vec::new() } else { others.iter().filter_map(nameless).collect() }
+        if self.containers.is_empty() {
+            Vec::new()
+        } else {
+            others.iter().filter_map(nameless).collect()
+        }
     }
 
     /// Whether a container of which little is known may be among them.
     #[must_use]
     pub(super) fn may_be_about(&self, stranger: &Stranger) -> bool {
-        let may_be = self.engines.is_empty() || self.engines.iter().any(|asked| stranger.engine.may_be(*asked));
+        let may_be = self.engines.is_empty()
+            || self
+                .engines
+                .iter()
+                .any(|asked| stranger.engine.may_be(*asked));
         let is_there = stranger.engine == Engine::Unknown
-            || may_be && (self.namespaces.is_empty() || stranger.namespace.as_ref().is_some_and(|own| self.namespaces.contains(own)));
+            || may_be
+                && (self.namespaces.is_empty()
+                    || stranger
+                        .namespace
+                        .as_ref()
+                        .is_some_and(|own| self.namespaces.contains(own)));
         // Without an ID it is a whole folder of containers.
         is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
     }
 
-    /// What to know of what was named and is not among the matches: `others` are the containers that run and are no match.
+    /// What to know of what was named and is not among the matches: `others` are the containers
+    /// that run and are no match.
     #[must_use]
-    pub(super) fn missed<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Instance> + Clone) -> Vec<String> {
+    pub(super) fn missed<'a>(
+        &self,
+        selection: &Selection,
+        others: impl Iterator<Item = &'a Instance> + Clone,
+    ) -> Vec<String> {
         let unfound = self.unfound(selection, others.clone());
         let said = |word: &String| {
             let name = line::name(word);
-            let runs = others.clone().any(|living| is_called(word, living.id(), living.name.as_deref()));
+            let runs = others
+                .clone()
+                .any(|living| is_called(word, living.id(), living.name.as_deref()));
             match (unfound.contains(word), runs && !selection.has(word)) {
-                (true, _) => Some(format!("cannot find a running container whose name is {name}, or whose ID begins so")),
+                (true, _) => Some(format!(
+                    "cannot find a running container whose name is {name}, or whose ID begins so"
+                )),
                 (false, true) => Some(format!("container {name} runs, and is no match")),
                 (false, false) => None,
             }
@@ -75,26 +104,51 @@ impl Wanted {
         let mut warnings: Vec<String> = self.containers.iter().filter_map(said).collect();
         let (matches, strangers) = (&selection.matches, &selection.strangers);
         for engine in &self.engines {
-            let is_there = matches.iter().any(|found| found.container.engine == *engine)
+            let is_there = matches
+                .iter()
+                .any(|found| found.container.engine == *engine)
                 || strangers.iter().any(|found| found.engine.may_be(*engine))
                 || others.clone().any(|living| living.engine().may_be(*engine));
             warnings.extend((!is_there).then(|| format!("no container of {engine} runs here")));
         }
         for namespace in &self.namespaces {
             let is_it = |own: Option<&String>| own == Some(namespace);
-            let is_there = matches.iter().any(|found| is_it(found.container.namespace.as_ref()))
-                || strangers.iter().any(|found| is_it(found.namespace.as_ref()))
-                || others.clone().any(|living| is_it(living.namespace().as_ref()));
-            warnings.extend((!is_there).then(|| format!("no container runs in the namespace {}", line::name(namespace))));
+            let is_there = matches
+                .iter()
+                .any(|found| is_it(found.container.namespace.as_ref()))
+                || strangers
+                    .iter()
+                    .any(|found| is_it(found.namespace.as_ref()))
+                || others
+                    .clone()
+                    .any(|living| is_it(living.namespace().as_ref()));
+            warnings.extend((!is_there).then(|| {
+                format!(
+                    "no container runs in the namespace {}",
+                    line::name(namespace)
+                )
+            }));
         }
         warnings
     }
 
     /// The containers that were named and of which none runs.
     #[must_use]
-    pub(super) fn unfound<'a>(&self, selection: &Selection, others: impl Iterator<Item = &'a Instance> + Clone) -> BTreeSet<String> {
-        let runs = |word: &String| others.clone().any(|living| is_called(word, living.id(), living.name.as_deref()));
-        self.containers.iter().filter(|word| !selection.has(word) && !runs(word)).cloned().collect()
+    pub(super) fn unfound<'a>(
+        &self,
+        selection: &Selection,
+        others: impl Iterator<Item = &'a Instance> + Clone,
+    ) -> BTreeSet<String> {
+        let runs = |word: &String| {
+            others
+                .clone()
+                .any(|living| is_called(word, living.id(), living.name.as_deref()))
+        };
+        self.containers
+            .iter()
+            .filter(|word| !selection.has(word) && !runs(word))
+            .cloned()
+            .collect()
     }
 
     fn names(&self, id: &str, name: Option<&str>) -> bool {
@@ -105,9 +159,18 @@ impl Wanted {
 impl Selection {
     /// Whether a container that was named so is in it.
     fn has(&self, word: &str) -> bool {
-        let matches = self.matches.iter().map(|found| (&found.container.id, &found.container.name));
+        let matches = self
+            .matches
+            .iter()
+            .map(|found| (&found.container.id, &found.container.name));
         let strangers = self.strangers.iter().map(|found| (&found.id, &found.name));
-        let left_out = self.left_out.iter().map(|found| (&found.container.id, &found.container.name));
-        matches.chain(strangers).chain(left_out).any(|(id, name)| is_called(word, id, name.as_deref()))
+        let left_out = self
+            .left_out
+            .iter()
+            .map(|found| (&found.container.id, &found.container.name));
+        matches
+            .chain(strangers)
+            .chain(left_out)
+            .any(|(id, name)| is_called(word, id, name.as_deref()))
     }
 }

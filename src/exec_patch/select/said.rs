@@ -28,12 +28,18 @@ impl Said {
     /// That it matches, and no ban is concerned.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {
-        Self::Matches { reasons: vec![reason], bans: Vec::new() }
+        Self::Matches {
+            reasons: vec![reason],
+            bans: Vec::new(),
+        }
     }
 
     /// That nothing but its author's word tells what it is made of, which does not match.
     #[must_use]
     pub(super) fn claimed() -> Self {
-        Self::Unclear("cannot tell what it is made of: its layers are only claimed by the image's author".to_owned())
+        Self::Unclear(
+            "cannot tell what it is made of: its layers are only claimed by the image's author"
+                .to_owned(),
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! A node below a folder of its own: Docker's vfs store, runc's state, and a process for each container that runs.
+//! A node below a folder of its own: Docker's vfs store, runc's state, and a process for each
+//! container that runs.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +34,13 @@ impl Drop for Node {
 
 /// The chain of so many of the layers 1, 2, 3 ….
 fn chain(layers: &[u8]) -> Chain {
-    Chain::from_diff_ids(layers.iter().map(|layer| DiffId(digest(u64::from(*layer)))).collect()).unwrap()
+    Chain::from_diff_ids(
+        layers
+            .iter()
+            .map(|layer| DiffId(digest(u64::from(*layer))))
+            .collect(),
+    )
+    .unwrap()
 }
 
 /// A container ID that begins with these letters.
@@ -44,7 +51,11 @@ fn id(letters: &str) -> String {
 impl Node {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        Self { paths: Paths::below(root.path()), root, processes: Vec::new() }
+        Self {
+            paths: Paths::below(root.path()),
+            root,
+            processes: Vec::new(),
+        }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -58,21 +69,44 @@ impl Node {
     fn put_bytes(&self, path: &str, bytes: &[u8]) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::File::options().create(true).truncate(true).write(true).open(path).unwrap().write_all(bytes).unwrap();
+        fs::File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(path)
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
     }
 
     /// Installs a list of this source.
     fn ban(&self, source: &str) {
         self.put("etc/embargo/keyset", &keyset(&[1], 1).text());
-        self.put_bytes("var/lib/embargo/banlist.lst", &list(&parse(source), &terms(413), &[1]));
+        self.put_bytes(
+            "var/lib/embargo/banlist.lst",
+            &list(&parse(source), &terms(413), &[1]),
+        );
     }
 
     /// A process that lives as long as the node.
     #[allow(clippy::disallowed_methods)] // A container needs a process of its own.
     fn process(&mut self, name: &str, folder: &Path) -> u32 {
-        let process = std::process::Command::new("/bin/sleep").arg0(name).arg("600").current_dir(folder).spawn().unwrap();
-        // A program that has just been started has no words yet: whoever starts one goes on before they are in place.
-        while file::read(Path::new(&format!("/proc/{}/cmdline", process.id())), 4_096, Guard::Any).unwrap().is_empty() {
+        let process = std::process::Command::new("/bin/sleep")
+            .arg0(name)
+            .arg("600")
+            .current_dir(folder)
+            .spawn()
+            .unwrap();
+        // A program that has just been started has no words yet: whoever starts one goes on before
+        // they are in place.
+        while file::read(
+            Path::new(&format!("/proc/{}/cmdline", process.id())),
+            4_096,
+            Guard::Any,
+        )
+        .unwrap()
+        .is_empty()
+        {
             std::thread::yield_now();
         }
         self.processes.push(process);
@@ -87,18 +121,32 @@ impl Node {
             let folder = format!("{store}/sha256/{}", chain_id.0.hex());
             self.put(&format!("{folder}/diff"), &diff_id.unwrap().to_string());
             if at > 0 {
-                self.put(&format!("{folder}/parent"), &chain.chain_ids()[at - 1].to_string());
+                self.put(
+                    &format!("{folder}/parent"),
+                    &chain.chain_ids()[at - 1].to_string(),
+                );
             }
         }
         self.put(&format!("{store}/mounts/{id}/mount-id"), id);
-        self.put(&format!("{store}/mounts/{id}/parent"), &chain.top().to_string());
+        self.put(
+            &format!("{store}/mounts/{id}/parent"),
+            &chain.top().to_string(),
+        );
         let image_id = Digest::of(layers);
-        let record = format!(r#"{{"ID":"{id}","Driver":"vfs","Image":"{image_id}","Config":{{"Image":"app:1"}},"Name":"/{name}"}}"#);
-        self.put(&format!("var/lib/docker/containers/{id}/config.v2.json"), &record);
+        let record = format!(
+            r#"{{"ID":"{id}","Driver":"vfs","Image":"{image_id}","Config":{{"Image":"app:1"}},"Name":"/{name}"}}"#
+        );
+        self.put(
+            &format!("var/lib/docker/containers/{id}/config.v2.json"),
+            &record,
+        );
         let root = self.at("var/lib/docker/vfs/dir").join(id);
         fs::create_dir_all(&root).unwrap();
         let bundle = format!("run/containerd/io.containerd.runtime.v2.task/moby/{id}");
-        self.put(&format!("{bundle}/config.json"), &serde_json::json!({ "root": { "path": root } }).to_string());
+        self.put(
+            &format!("{bundle}/config.json"),
+            &serde_json::json!({ "root": { "path": root } }).to_string(),
+        );
         self.at(&bundle)
     }
 
@@ -113,7 +161,9 @@ impl Node {
 
     fn state(&self, root: &str, id: &str, bundle: &Path, pid: u32) {
         let bundle = bundle.to_str().unwrap();
-        let text = format!(r#"{{"id":"{id}","init_process_pid":{pid},"config":{{"labels":["bundle={bundle}"]}}}}"#);
+        let text = format!(
+            r#"{{"id":"{id}","init_process_pid":{pid},"config":{{"labels":["bundle={bundle}"]}}}}"#
+        );
         self.put(&format!("{root}/{id}/state.json"), &text);
     }
 
@@ -124,18 +174,47 @@ impl Node {
     /// What is selected: names of matches, of those left out, and of strangers with the reason.
     fn told(&self, wanted: &Wanted) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = self.scan(wanted).unwrap();
-        let name = |container: &Container| container.name.clone().unwrap_or_else(|| container.id.clone());
+        let name = |container: &Container| {
+            container
+                .name
+                .clone()
+                .unwrap_or_else(|| container.id.clone())
+        };
         let folder = self.root.path().to_str().unwrap();
         (
-            found.matches.iter().map(|found| name(&found.container)).collect(),
-            found.left_out.iter().map(|found| name(&found.container)).collect(),
-            found.strangers.iter().map(|found| format!("{} {}: {}", found.engine, found.id, found.why.replace(folder, "…"))).collect(),
+            found
+                .matches
+                .iter()
+                .map(|found| name(&found.container))
+                .collect(),
+            found
+                .left_out
+                .iter()
+                .map(|found| name(&found.container))
+                .collect(),
+            found
+                .strangers
+                .iter()
+                .map(|found| {
+                    format!(
+                        "{} {}: {}",
+                        found.engine,
+                        found.id,
+                        found.why.replace(folder, "…")
+                    )
+                })
+                .collect(),
         )
     }
 }
 
 fn wanted(what: What) -> Wanted {
-    Wanted { what, engines: Vec::new(), namespaces: Vec::new(), containers: Vec::new() }
+    Wanted {
+        what,
+        engines: Vec::new(),
+        namespaces: Vec::new(),
+        containers: Vec::new(),
+    }
 }
 
 fn by_ban(id: &str) -> Wanted {
@@ -165,11 +244,31 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
     node.container("calm", &[3]);
     node.ban(&ban("BAN-1", 1, "2026-11-20", ""));
     let found = node.scan(&by_ban("BAN-1")).unwrap();
-    let [Match { container, reasons, bans }] = &found.matches[..] else { panic!("{found:?}") };
-    assert_eq!(reasons, &["built on base:1, banned by BAN-1 (high) since 2026-11-20"]);
-    assert_eq!(bans.iter().map(|ban| ban.id.as_str()).collect::<Vec<_>>(), ["BAN-1"]);
+    let [
+        Match {
+            container,
+            reasons,
+            bans,
+        },
+    ] = &found.matches[..]
+    else {
+        panic!("{found:?}")
+    };
     assert_eq!(
-        (found.list.map(|list| list.version), &found.strangers[..], &found.left_out[..], &found.warnings[..]),
+        reasons,
+        &["built on base:1, banned by BAN-1 (high) since 2026-11-20"]
+    );
+    assert_eq!(
+        bans.iter().map(|ban| ban.id.as_str()).collect::<Vec<_>>(),
+        ["BAN-1"]
+    );
+    assert_eq!(
+        (
+            found.list.map(|list| list.version),
+            &found.strangers[..],
+            &found.left_out[..],
+            &found.warnings[..]
+        ),
         (Some(413), &[][..], &[][..], &[][..])
     );
     let process = InitProcess { pid, started: None };
@@ -182,7 +281,9 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
         image_id: Some(Digest::of(&[1, 2]).to_string()),
         kind: RuntimeKind::Runc,
         root: node.at("run/docker/runtime-runc/moby"),
-        bundle: node.at("run/containerd/io.containerd.runtime.v2.task/moby").join(id("web")),
+        bundle: node
+            .at("run/containerd/io.containerd.runtime.v2.task/moby")
+            .join(id("web")),
         owner: nix::unistd::geteuid().as_raw(),
         pid,
         started: process.begun().unwrap(),
@@ -194,20 +295,40 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
 fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
     let mut node = Node::new();
     let id = id("web");
-    let bundle = node.at("run/containerd/io.containerd.runtime.v2.task/acme").join(&id);
+    let bundle = node
+        .at("run/containerd/io.containerd.runtime.v2.task/acme")
+        .join(&id);
     fs::create_dir_all(bundle.parent().unwrap()).unwrap();
     fs::rename(node.bundle(&id, "web-1", &[1, 2]), &bundle).unwrap();
     let pid = node.process("sleep", &bundle);
     node.state("run/docker/runtime-runc/acme", &id, &bundle, pid);
-    let of = |engine| Wanted { engines: vec![engine], ..by_base(&[1]) };
+    let of = |engine| Wanted {
+        engines: vec![engine],
+        ..by_base(&[1])
+    };
     let none = || (Vec::new(), Vec::new(), Vec::new());
     let web = || (strings(&["web-1"]), Vec::new(), Vec::new());
-    assert_eq!((node.told(&of(Engine::Docker)), node.told(&of(Engine::Containerd))), (web(), none()));
+    assert_eq!(
+        (
+            node.told(&of(Engine::Docker)),
+            node.told(&of(Engine::Containerd))
+        ),
+        (web(), none())
+    );
     // A record that a user can have put there does not take it away from containerd.
     if nix::unistd::geteuid().is_root() {
-        let record = node.at("var/lib/docker/containers").join(&id).join("config.v2.json");
+        let record = node
+            .at("var/lib/docker/containers")
+            .join(&id)
+            .join("config.v2.json");
         std::os::unix::fs::chown(record, Some(70_000), None).unwrap();
-        assert_eq!((node.told(&of(Engine::Docker)), node.told(&of(Engine::Containerd))), (none(), web()));
+        assert_eq!(
+            (
+                node.told(&of(Engine::Docker)),
+                node.told(&of(Engine::Containerd))
+            ),
+            (none(), web())
+        );
     }
 }
 
@@ -225,37 +346,82 @@ fn root_does_not_read_for_a_user_what_he_may_not_read_himself() {
     std::os::unix::fs::symlink(secret.join("config.json"), node.at("his/config.json")).unwrap();
     node.state("run/user/70000/runc", &id, &node.at("his"), pid);
     let denied = format!("unknown {id}: cannot read \"…/his/config.json\": access refused");
-    assert_eq!(node.told(&by_base(&[1])), (Vec::new(), Vec::new(), vec![denied]));
+    assert_eq!(
+        node.told(&by_base(&[1])),
+        (Vec::new(), Vec::new(), vec![denied])
+    );
     fs::remove_file(node.at("his/config.json")).unwrap();
     nix::unistd::mkfifo(&node.at("his/config.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let waits = format!("unknown {id}: cannot read \"…/his/config.json\": not a regular file");
-    assert_eq!(node.told(&by_base(&[1])), (Vec::new(), Vec::new(), vec![waits]));
+    assert_eq!(
+        node.told(&by_base(&[1])),
+        (Vec::new(), Vec::new(), vec![waits])
+    );
 }
 
 #[test]
 fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
     let mut node = Node::new();
-    for (letters, layers) in [("a", &[1][..]), ("b", &[2]), ("c", &[3, 9]), ("d", &[4]), ("e", &[5]), ("f", &[6]), ("g", &[7])] {
+    for (letters, layers) in [
+        ("a", &[1][..]),
+        ("b", &[2]),
+        ("c", &[3, 9]),
+        ("d", &[4]),
+        ("e", &[5]),
+        ("f", &[6]),
+        ("g", &[7]),
+    ] {
         node.container(letters, layers);
     }
-    let excepted =
-        format!("[[ban.except]]\nimage = \"{}\"\nuntil = 2026-12-01\nreason = \"moving\"\nticket = \"OPS-1\"\n", Digest::of(&[2]));
+    let excepted = format!(
+        "[[ban.except]]\nimage = \"{}\"\nuntil = 2026-12-01\nreason = \"moving\"\nticket = \"OPS-1\"\n",
+        Digest::of(&[2])
+    );
     let source = [
         ban("BAN-1", 1, "2026-11-20", ""),
         ban("BAN-2", 2, "2026-11-20", "") + &excepted,
-        ban("BAN-3", 3, "2026-11-20", &format!("cure = [\"{}\"]\n", digest(9))),
+        ban(
+            "BAN-3",
+            3,
+            "2026-11-20",
+            &format!("cure = [\"{}\"]\n", digest(9)),
+        ),
         ban("BAN-4", 4, "2026-11-27", ""),
         ban("BAN-5", 5, "2026-11-19", "lapses = 2026-11-20\n"),
         ban("BAN-6", 6, "2026-11-20", "action = \"warn\"\n"),
         ban("BAN-7", 7, "2026-11-27", "action = \"warn\"\n"),
     ];
     node.ban(&source.concat());
-    let all = wanted(What::Bans((1..=7).map(|number| format!("BAN-{number}")).collect()));
-    assert_eq!(node.told(&all), (strings(&["a-1", "d-1", "f-1", "g-1"]), strings(&["b-1", "c-1", "e-1"]), Vec::new()));
-    assert_eq!(node.told(&wanted(What::AllBanned)), (strings(&["a-1", "f-1"]), strings(&["b-1", "c-1", "d-1", "e-1", "g-1"]), Vec::new()));
-    assert_eq!(node.told(&by_ban("BAN-3")), (Vec::new(), strings(&["c-1"]), Vec::new()));
+    let all = wanted(What::Bans(
+        (1..=7).map(|number| format!("BAN-{number}")).collect(),
+    ));
+    assert_eq!(
+        node.told(&all),
+        (
+            strings(&["a-1", "d-1", "f-1", "g-1"]),
+            strings(&["b-1", "c-1", "e-1"]),
+            Vec::new()
+        )
+    );
+    assert_eq!(
+        node.told(&wanted(What::AllBanned)),
+        (
+            strings(&["a-1", "f-1"]),
+            strings(&["b-1", "c-1", "d-1", "e-1", "g-1"]),
+            Vec::new()
+        )
+    );
+    assert_eq!(
+        node.told(&by_ban("BAN-3")),
+        (Vec::new(), strings(&["c-1"]), Vec::new())
+    );
     let left_out = node.scan(&by_ban("BAN-2")).unwrap().left_out;
-    assert_eq!(left_out[0].reasons, ["is base:2, banned by BAN-2 (high) since 2026-11-20, excepted by OPS-1 until 2026-12-01T00:00:00Z"]);
+    assert_eq!(
+        left_out[0].reasons,
+        [
+            "is base:2, banned by BAN-2 (high) since 2026-11-20, excepted by OPS-1 until 2026-12-01T00:00:00Z"
+        ]
+    );
 }
 
 #[test]
@@ -264,18 +430,30 @@ fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_no_stranger
     for letters in ["a", "b", "c"] {
         node.container(letters, &[1]);
     }
-    node.put(&format!("run/docker/runtime-runc/moby/{}/exec.fifo", id("a")), "");
+    node.put(
+        &format!("run/docker/runtime-runc/moby/{}/exec.fifo", id("a")),
+        "",
+    );
     let mut ended = node.processes.remove(1);
     ended.kill().unwrap();
-    let process = InitProcess { pid: ended.id(), started: None };
+    let process = InitProcess {
+        pid: ended.id(),
+        started: None,
+    };
     while process.is_alive() {
         std::thread::yield_now();
     }
     // A zombie first, then nothing at all.
-    assert_eq!(node.told(&by_base(&[1])), (strings(&["c-1"]), Vec::new(), Vec::new()));
+    assert_eq!(
+        node.told(&by_base(&[1])),
+        (strings(&["c-1"]), Vec::new(), Vec::new())
+    );
     ended.wait().unwrap();
     fs::create_dir_all(node.at("run/runc/coming")).unwrap();
-    assert_eq!(node.told(&by_base(&[1])), (strings(&["c-1"]), Vec::new(), Vec::new()));
+    assert_eq!(
+        node.told(&by_base(&[1])),
+        (strings(&["c-1"]), Vec::new(), Vec::new())
+    );
 }
 
 #[test]
@@ -299,14 +477,19 @@ fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
 fn one_container_in_two_roots_is_one() {
     let mut node = Node::new();
     let pid = node.container("web", &[1]);
-    let bundle = node.at("run/containerd/io.containerd.runtime.v2.task/moby").join(id("web"));
+    let bundle = node
+        .at("run/containerd/io.containerd.runtime.v2.task/moby")
+        .join(id("web"));
     node.state("run/containerd/runc/moby", &id("web"), &bundle, pid);
     assert_eq!(node.told(&by_base(&[1])).0, ["web-1"]);
 }
 
 #[test]
 fn a_users_state_takes_no_container_of_anothers_away() {
-    let own = InitProcess { pid: std::process::id(), started: None };
+    let own = InitProcess {
+        pid: std::process::id(),
+        started: None,
+    };
     let of = |owner, root: &str, started| RunningContainer {
         id: ContainerId::parse("web").unwrap(),
         kind: RuntimeKind::Runc,
@@ -317,13 +500,31 @@ fn a_users_state_takes_no_container_of_anothers_away() {
     };
     let begun = own.begun();
     for (state, kept) in [
-        (vec![of(4_242_424, "/run/user/4242424/runc", begun), of(0, "/run/runc", begun)], &["/run/runc"][..]),
-        (vec![of(0, "/run/crun", None), of(0, "/run/runc", begun)], &["/run/runc"]),
-        (vec![of(4_242_424, "/one", begun), of(4_242_424, "/two", begun)], &["/one"]),
-        (vec![of(4_242_424, "/one", begun), of(4_242_425, "/two", begun)], &["/one", "/two"]),
+        (
+            vec![
+                of(4_242_424, "/run/user/4242424/runc", begun),
+                of(0, "/run/runc", begun),
+            ],
+            &["/run/runc"][..],
+        ),
+        (
+            vec![of(0, "/run/crun", None), of(0, "/run/runc", begun)],
+            &["/run/runc"],
+        ),
+        (
+            vec![of(4_242_424, "/one", begun), of(4_242_424, "/two", begun)],
+            &["/one"],
+        ),
+        (
+            vec![of(4_242_424, "/one", begun), of(4_242_425, "/two", begun)],
+            &["/one", "/two"],
+        ),
         (vec![of(0, "/run/runc", Some(1))], &[]),
     ] {
-        let found: Vec<_> = running::living(&state).into_iter().map(|living| living.running.root).collect();
+        let found: Vec<_> = running::living(&state)
+            .into_iter()
+            .map(|living| living.running.root)
+            .collect();
         assert_eq!(found, kept.iter().map(PathBuf::from).collect::<Vec<_>>());
     }
 }
@@ -342,10 +543,24 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
     let alien = r#"unknown alien: cannot read the container's state "…/run/runc/alien/state.json": missing field `id` at line 1 column 13"#;
     let bare = r#"unknown bare: cannot tell which engine made the bundle "…/srv/bare""#;
     let any = by_base(&[1]);
-    let (docker, podman) =
-        (Wanted { engines: vec![Engine::Docker], ..any.clone() }, Wanted { engines: vec![Engine::Podman], ..any.clone() });
-    let web = Wanted { containers: strings(&["web"]), ..any.clone() };
-    let batch = Wanted { namespaces: strings(&["batch"]), ..any.clone() };
+    let (docker, podman) = (
+        Wanted {
+            engines: vec![Engine::Docker],
+            ..any.clone()
+        },
+        Wanted {
+            engines: vec![Engine::Podman],
+            ..any.clone()
+        },
+    );
+    let web = Wanted {
+        containers: strings(&["web"]),
+        ..any.clone()
+    };
+    let batch = Wanted {
+        namespaces: strings(&["batch"]),
+        ..any.clone()
+    };
     for (wanted, matches, strangers) in [
         (any, &["web-1"][..], &[torn, alien, bare][..]),
         (docker, &["web-1"], &[torn, alien]),
@@ -353,7 +568,11 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
         (batch, &[], &[alien]),
         (web, &["web-1"], &[]),
     ] {
-        assert_eq!(node.told(&wanted), (strings(matches), Vec::new(), strings(strangers)), "{wanted:?}");
+        assert_eq!(
+            node.told(&wanted),
+            (strings(matches), Vec::new(), strings(strangers)),
+            "{wanted:?}"
+        );
     }
 }
 
@@ -366,14 +585,46 @@ fn who_names_a_container_that_is_not_there_is_told() {
         (&["web-1"][..], &["web-1"][..], &[][..]),
         (&["/web-1"], &["web-1"], &[]),
         (&["we"], &["web-1"], &[]),
-        (&["web-"], &[], &["cannot find a running container whose name is web-, or whose ID begins so"]),
-        (&["web-1", "calm-1"], &["web-1"], &["container calm-1 runs, and is no match"]),
-        (&["a\nb"], &[], &[r#"cannot find a running container whose name is "a\nb", or whose ID begins so"#]),
+        (
+            &["web-"],
+            &[],
+            &["cannot find a running container whose name is web-, or whose ID begins so"],
+        ),
+        (
+            &["web-1", "calm-1"],
+            &["web-1"],
+            &["container calm-1 runs, and is no match"],
+        ),
+        (
+            &["a\nb"],
+            &[],
+            &[r#"cannot find a running container whose name is "a\nb", or whose ID begins so"#],
+        ),
     ] {
-        let found = node.scan(&Wanted { containers: strings(words), ..by_base(&[1]) }).unwrap();
-        let names: Vec<_> = found.matches.iter().filter_map(|found| found.container.name.clone()).collect();
-        assert_eq!((names, found.warnings), (strings(matches), strings(warnings)), "{words:?}");
-        assert_eq!(found.unfound.len(), warnings.iter().filter(|warning| warning.starts_with("cannot find")).count(), "{words:?}");
+        let found = node
+            .scan(&Wanted {
+                containers: strings(words),
+                ..by_base(&[1])
+            })
+            .unwrap();
+        let names: Vec<_> = found
+            .matches
+            .iter()
+            .filter_map(|found| found.container.name.clone())
+            .collect();
+        assert_eq!(
+            (names, found.warnings),
+            (strings(matches), strings(warnings)),
+            "{words:?}"
+        );
+        assert_eq!(
+            found.unfound.len(),
+            warnings
+                .iter()
+                .filter(|warning| warning.starts_with("cannot find"))
+                .count(),
+            "{words:?}"
+        );
     }
 }
 
@@ -388,11 +639,25 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
     assert_eq!(node.told(&image(Digest::of(&[1]))).0, ["a-1"]);
     assert_eq!(node.told(&image(digest(7))).0, [""; 0]);
     let found = node.scan(&by_base(&[1])).unwrap();
-    let reasons: Vec<_> = found.matches.iter().flat_map(|found| found.reasons.clone()).collect();
+    let reasons: Vec<_> = found
+        .matches
+        .iter()
+        .flat_map(|found| found.reasons.clone())
+        .collect();
     let base = chain(&[1]).top();
-    assert_eq!((reasons, found.list), (vec![format!("is {base}"), format!("built on {base}")], None));
-    let error = node.scan(&wanted(What::Base("app:1".to_owned()))).unwrap_err();
-    assert!(error.to_string().starts_with(r#"cannot find the image "app:1" (docker in "#), "{error}");
+    assert_eq!(
+        (reasons, found.list),
+        (vec![format!("is {base}"), format!("built on {base}")], None)
+    );
+    let error = node
+        .scan(&wanted(What::Base("app:1".to_owned())))
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with(r#"cannot find the image "app:1" (docker in "#),
+        "{error}"
+    );
 }
 
 #[test]
@@ -401,10 +666,16 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
     node.container("web", &[1]);
     let error = node.scan(&wanted(What::AllBanned)).unwrap_err();
     assert!(matches!(error, SelectError::List(_)), "{error}");
-    assert_eq!(error.hint(), Some("embargoctl install puts a list in force; --base and --image need none"));
+    assert_eq!(
+        error.hint(),
+        Some("embargoctl install puts a list in force; --base and --image need none")
+    );
     node.ban(&ban("BAN-1", 1, "2026-11-20", ""));
     let error = node.scan(&by_ban("BAN-7")).unwrap_err();
-    assert_eq!(error.to_string(), r#"cannot find the ban "BAN-7" in list 413, which is in force"#);
+    assert_eq!(
+        error.to_string(),
+        r#"cannot find the ban "BAN-7" in list 413, which is in force"#
+    );
     // A ban that is lifted while a run goes on has no more matches.
     let settings = Settings::unset();
     let both = wanted(What::Bans(strings(&["BAN-1", "BAN-2"])));
@@ -414,7 +685,13 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
     node.ban(&ban("BAN-2", 2, "2026-11-20", ""));
     let found = scanner.scan(ISSUED).unwrap();
     assert_eq!(found.list.map(|list| list.version), Some(413));
-    assert_eq!(found, Selection { list: found.list, ..Selection::default() });
+    assert_eq!(
+        found,
+        Selection {
+            list: found.list,
+            ..Selection::default()
+        }
+    );
 }
 
 #[test]
@@ -427,17 +704,26 @@ fn another_kind_of_runtime_is_seen_by_its_shims_folder() {
     let pid = node.process("sleep", Path::new("/"));
     node.put(&format!("{tasks}/sandbox/init.pid"), &pid.to_string());
     node.put(&format!("{tasks}/gone/init.pid"), "0");
-    // A shim of runc's that has not made its container yet, and one of another kind, with two containers in one pod.
-    for (folder, name) in [("coming", "/usr/bin/containerd-shim-runc-v2"), ("virtual", "/usr/bin/containerd-shim-kata-v2")] {
-        node.put(&format!("{tasks}/{folder}/address"), &format!("unix:///run/containerd/s/{folder}"));
+    // A shim of runc's that has not made its container yet, and one of another kind, with two
+    // containers in one pod.
+    for (folder, name) in [
+        ("coming", "/usr/bin/containerd-shim-runc-v2"),
+        ("virtual", "/usr/bin/containerd-shim-kata-v2"),
+    ] {
+        node.put(
+            &format!("{tasks}/{folder}/address"),
+            &format!("unix:///run/containerd/s/{folder}"),
+        );
         let folder = node.at(&format!("{tasks}/{folder}"));
         node.process(name, &folder);
     }
-    node.put(&format!("{tasks}/inside/address"), "unix:///run/containerd/s/virtual");
+    node.put(
+        &format!("{tasks}/inside/address"),
+        "unix:///run/containerd/s/virtual",
+    );
     let (matches, _, mut strangers) = node.told(&by_base(&[1]));
     strangers.sort();
-    let why =
-        "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
+    let why = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
     let expected = ["inside", "sandbox", "virtual"].map(|name| format!("containerd {name}: {why}"));
     assert_eq!((matches, strangers), (Vec::new(), expected.to_vec()));
 }

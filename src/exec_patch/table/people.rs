@@ -1,6 +1,7 @@
 //! How does a run read for people?
 //!
-//! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on standard error where there is a person at a terminal.
+//! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on
+//! standard error where there is a person at a terminal.
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
@@ -21,7 +22,8 @@ use crate::report::line;
 /// The last lines that are shown of what failed.
 const TAIL: usize = 12;
 
-/// The most lines of that of a whole run: the output of more containers that fail alike helps nobody, and stands in files.
+/// The most lines of that of a whole run: the output of more containers that fail alike helps
+/// nobody, and stands in files.
 const MOST_TAILS: usize = 600;
 
 /// The widest that a column gets.
@@ -49,18 +51,45 @@ impl Columns {
     /// Wide enough for what is planned.
     pub(super) fn of(plan: &Plan) -> Self {
         let widest = |title: &str, told: &dyn Fn(&Container) -> String| {
-            let widths = plan.planned.iter().map(|planned| told(&planned.container).chars().count());
-            widths.chain([title.len()]).max().unwrap_or_default().min(WIDEST)
+            let widths = plan
+                .planned
+                .iter()
+                .map(|planned| told(&planned.container).chars().count());
+            widths
+                .chain([title.len()])
+                .max()
+                .unwrap_or_default()
+                .min(WIDEST)
         };
-        let mut bans = plan.steps().filter_map(Step::payload).map(|payload| payload.ban.clone());
-        let ban = bans.next().flatten().filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
-        let (called, place, image) = (widest("CONTAINER", &called), widest("ENGINE", &place), widest("IMAGE", &image));
-        Self { ban, called, place, image, tails: Cell::new(Some(MOST_TAILS)) }
+        let mut bans = plan
+            .steps()
+            .filter_map(Step::payload)
+            .map(|payload| payload.ban.clone());
+        let ban = bans
+            .next()
+            .flatten()
+            .filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
+        let (called, place, image) = (
+            widest("CONTAINER", &called),
+            widest("ENGINE", &place),
+            widest("IMAGE", &image),
+        );
+        Self {
+            ban,
+            called,
+            place,
+            image,
+            tails: Cell::new(Some(MOST_TAILS)),
+        }
     }
 
     /// What a run begins with.
     pub(super) fn began(&self, run: &str) -> String {
-        let patch = self.ban.as_ref().map(|ban| format!(": patch of {}", line::name(ban))).unwrap_or_default();
+        let patch = self
+            .ban
+            .as_ref()
+            .map(|ban| format!(": patch of {}", line::name(ban)))
+            .unwrap_or_default();
         format!("run {run}{patch}")
     }
 
@@ -70,16 +99,31 @@ impl Columns {
 
     fn line(&self, outcome: &str, called: &str, place: &str, image: &str, time: &str) -> String {
         let (a, b, c) = (self.called, self.place, self.image);
-        format!("{outcome:<OUTCOME$}  {called:<a$}  {place:<b$}  {image:<c$}  {time:>7}").trim_end().to_owned()
+        format!("{outcome:<OUTCOME$}  {called:<a$}  {place:<b$}  {image:<c$}  {time:>7}")
+            .trim_end()
+            .to_owned()
     }
 
-    /// A container that is through, what more there is to say of it, and the last lines of what failed. Whose turn never came is counted at the end.
-    pub(super) fn row(&self, container: &Container, payload: Option<&Payload>, outcome: &Outcome, done: Option<&Done>) -> Vec<String> {
+    /// A container that is through, what more there is to say of it, and the last lines of what
+    /// failed. Whose turn never came is counted at the end.
+    pub(super) fn row(
+        &self,
+        container: &Container,
+        payload: Option<&Payload>,
+        outcome: &Outcome,
+        done: Option<&Done>,
+    ) -> Vec<String> {
         if *outcome == Outcome::NotBegun {
             return Vec::new();
         }
         let time = done.map(|done| span(done.took)).unwrap_or_default();
-        let mut lines = vec![self.line(outcome.word(), &called(container), &place(container), &image(container), &time)];
+        let mut lines = vec![self.line(
+            outcome.word(),
+            &called(container),
+            &place(container),
+            &image(container),
+            &time,
+        )];
         let ban = payload
             .and_then(|payload| payload.ban.as_ref())
             .filter(|ban| self.ban.as_ref() != Some(ban))
@@ -90,11 +134,16 @@ impl Columns {
         }
         let Some(done) = done else { return lines };
         if !done.left.is_empty() {
-            lines.push(format!("    left in the background: {}", line::one_line(&done.left.join(", "))));
+            lines.push(format!(
+                "    left in the background: {}",
+                line::one_line(&done.left.join(", "))
+            ));
         }
         if !done.zombies.is_empty() {
             let zombies = line::one_line(&done.zombies.join(", "));
-            lines.push(format!("    ended, and stays until the container's first process waits for it: {zombies}"));
+            lines.push(format!(
+                "    ended, and stays until the container's first process waits for it: {zombies}"
+            ));
         }
         if has_run(outcome) && !outcome.is_well() {
             lines.extend(self.shown(tail(&done.tail)));
@@ -111,7 +160,10 @@ impl Columns {
             }
             Some(_) => {
                 self.tails.set(None);
-                vec!["    | (no more output is shown; --history RUN names the files that have it)".to_owned()]
+                vec![
+                    "    | (no more output is shown; --history RUN names the files that have it)"
+                        .to_owned(),
+                ]
             }
             None => Vec::new(),
         }
@@ -119,7 +171,13 @@ impl Columns {
 
     /// A container that is not understood.
     pub(super) fn stranger(&self, stranger: &Stranger, outcome: &Outcome) -> Vec<String> {
-        let mut lines = vec![self.line(outcome.word(), &self::stranger(stranger), stranger.engine.word(), "", "")];
+        let mut lines = vec![self.line(
+            outcome.word(),
+            &self::stranger(stranger),
+            stranger.engine.word(),
+            "",
+            "",
+        )];
         lines.push(format!("    {}", line::one_line(&stranger.why)));
         lines
     }
@@ -132,15 +190,25 @@ pub(super) fn told(container: &Container) -> String {
 
 /// What a container that is not understood is called.
 pub(super) fn stranger(stranger: &Stranger) -> String {
-    let id = if stranger.id.is_empty() { stranger.place.to_string_lossy() } else { stranger.id.as_str().into() };
+    let id = if stranger.id.is_empty() {
+        stranger.place.to_string_lossy()
+    } else {
+        stranger.id.as_str().into()
+    };
     line::name(stranger.name.as_deref().unwrap_or(&id))
 }
 
 fn image(container: &Container) -> String {
-    container.image.as_deref().or(container.image_id.as_deref()).map(line::name).unwrap_or_default()
+    container
+        .image
+        .as_deref()
+        .or(container.image_id.as_deref())
+        .map(line::name)
+        .unwrap_or_default()
 }
 
-/// Whether what was printed is the command's own word: where nothing ran it is the runtime's, which the reason has.
+/// Whether what was printed is the command's own word: where nothing ran it is the runtime's, which
+/// the reason has.
 const fn has_run(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Patched
@@ -164,8 +232,15 @@ const fn has_run(outcome: &Outcome) -> bool {
 /// What there is to say beside the outcome's word.
 fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Patched | Outcome::AlreadyFine | Outcome::TimedOut | Outcome::Vanished | Outcome::NotBegun | Outcome::Interrupted => None,
-        Outcome::Restarting { starts } => Some(format!("it has been started again more often than {starts} times in this run")),
+        Outcome::Patched
+        | Outcome::AlreadyFine
+        | Outcome::TimedOut
+        | Outcome::Vanished
+        | Outcome::NotBegun
+        | Outcome::Interrupted => None,
+        Outcome::Restarting { starts } => Some(format!(
+            "it has been started again more often than {starts} times in this run"
+        )),
         Outcome::Paused => Some("--thaw resumes it for the patch".to_owned()),
         Outcome::PatchedBefore { run } => Some(format!("by run {run}")),
         Outcome::Failed { stage, status } => Some(match stage {
@@ -174,8 +249,12 @@ fn detail(outcome: &Outcome) -> Option<String> {
             Stage::CheckAfter => format!("the check after it ended with {status}"),
         }),
         Outcome::Cancelled { left } if left.is_empty() => None,
-        Outcome::Survived { left } | Outcome::Cancelled { left } => Some(format!("still there: {}", left.join(", "))),
-        Outcome::LeftAwake { why } | Outcome::CouldNotEnter { why } | Outcome::NotUnderstood { why } => Some(why.clone()),
+        Outcome::Survived { left } | Outcome::Cancelled { left } => {
+            Some(format!("still there: {}", left.join(", ")))
+        }
+        Outcome::LeftAwake { why }
+        | Outcome::CouldNotEnter { why }
+        | Outcome::NotUnderstood { why } => Some(why.clone()),
     }
 }
 
@@ -183,7 +262,10 @@ fn detail(outcome: &Outcome) -> Option<String> {
 fn tail(text: &str) -> Vec<String> {
     let fit = output::strip(text.as_bytes());
     let lines: Vec<_> = fit.lines().filter(|text| !text.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|text| format!("    | {text}")).collect()
+    lines[lines.len().saturating_sub(TAIL)..]
+        .iter()
+        .map(|text| format!("    | {text}"))
+        .collect()
 }
 
 /// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
@@ -200,20 +282,35 @@ pub fn span(milliseconds: u64) -> String {
 /// What a run ends with: why it stopped, those that are not well, and the numbers.
 pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let (unbegun, unwell): (Vec<_>, Vec<_>) = tally.unwell().partition(|one| one.kind == Kind::NotBegun);
+    let (unbegun, unwell): (Vec<_>, Vec<_>) =
+        tally.unwell().partition(|one| one.kind == Kind::NotBegun);
     if !unwell.is_empty() {
         lines.push("not well:".to_owned());
-        lines.extend(unwell.iter().map(|one| format!("  {}: {}", one.kind.word(), one.called)));
+        lines.extend(
+            unwell
+                .iter()
+                .map(|one| format!("  {}: {}", one.kind.word(), one.called)),
+        );
     }
     let unbegun: HashSet<_> = unbegun.iter().map(|one| &one.container).collect();
     if !unbegun.is_empty() {
-        lines.push(format!("not begun: {}; --history {run} names them", amount(unbegun.len(), "container")));
+        lines.push(format!(
+            "not begun: {}; --history {run} names them",
+            amount(unbegun.len(), "container")
+        ));
     }
     lines.extend(stopped.map(|why| format!("stopped: {why}")));
-    let counts: Vec<_> = tally.counts().map(|(kind, count)| format!("{count} {}", kind.word())).collect();
+    let counts: Vec<_> = tally
+        .counts()
+        .map(|(kind, count)| format!("{count} {}", kind.word()))
+        .collect();
     lines.push(match tally.total() {
         0 => "no container matches".to_owned(),
-        total => format!("{}: {}; run {run}", amount(total, "outcome"), counts.join(", ")),
+        total => format!(
+            "{}: {}; run {run}",
+            amount(total, "outcome"),
+            counts.join(", ")
+        ),
     });
     lines
 }
@@ -228,10 +325,16 @@ pub(super) struct Bar {
 impl Bar {
     /// A bar of so many steps; hidden where nobody can see it.
     pub(super) fn new(total: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-        let style =
-            ProgressStyle::with_template("[{bar:30}] {pos}/{len} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { bar: bar.with_style(style.progress_chars("=> ")), under_way: VecDeque::new() }
+        let bar = ProgressBar::with_draw_target(
+            Some(total as u64),
+            ProgressDrawTarget::stderr_with_hz(10),
+        );
+        let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} {elapsed} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self {
+            bar: bar.with_style(style.progress_chars("=> ")),
+            under_way: VecDeque::new(),
+        }
     }
 
     pub(super) fn more(&mut self, number: usize) {
@@ -246,7 +349,8 @@ impl Bar {
     /// A container is through, which was under way or not.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
         let called = called(container);
-        if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called) {
+        if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called)
+        {
             self.under_way.remove(at);
         }
         self.bar.inc(1);
@@ -267,9 +371,18 @@ impl Bar {
     }
 
     fn show(&self) {
-        let named: Vec<_> = self.under_way.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let named: Vec<_> = self
+            .under_way
+            .iter()
+            .take(MOST_NAMED)
+            .map(String::as_str)
+            .collect();
         let more = self.under_way.len() - named.len();
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
         self.bar.set_message(named.join(", ") + &more);
     }
 }

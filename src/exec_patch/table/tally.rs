@@ -25,32 +25,49 @@ pub struct Counted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counted: Vec<Option<Counted>>,
-    /// Of each container the life that was met last, by process and start, and where its outcomes are.
+    /// Of each container the life that was met last, by process and start, and where its outcomes
+    /// are.
     lives: HashMap<Named, ((u32, u64), Vec<usize>)>,
 }
 
 impl Tally {
-    /// Counts an outcome of a container; one that has several patches has as many. Where it vanished and is met again, it was started anew: what remained
-    /// undone in its earlier life counts no more.
+    /// Counts an outcome of a container; one that has several patches has as many. Where it
+    /// vanished and is met again, it was started anew: what remained undone in its earlier life
+    /// counts no more.
     pub fn add(&mut self, container: &Container, kind: Kind) {
         let named = Named::of(container);
         let life = (container.pid, container.started);
-        let (known, places) = self.lives.entry(named.clone()).or_insert_with(|| (life, Vec::new()));
+        let (known, places) = self
+            .lives
+            .entry(named.clone())
+            .or_insert_with(|| (life, Vec::new()));
         if *known != life {
             let of = |at: &usize| self.counted[*at].as_ref().map(|counted| counted.kind);
             if places.iter().any(|at| of(at) == Some(Kind::Vanished)) {
-                let undone: Vec<_> = places.iter().copied().filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotBegun))).collect();
+                let undone: Vec<_> = places
+                    .iter()
+                    .copied()
+                    .filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotBegun)))
+                    .collect();
                 undone.into_iter().for_each(|at| self.counted[at] = None);
             }
             (*known, *places) = (life, Vec::new());
         }
         places.push(self.counted.len());
-        self.counted.push(Some(Counted { container: Some(named), called: people::told(container), kind }));
+        self.counted.push(Some(Counted {
+            container: Some(named),
+            called: people::told(container),
+            kind,
+        }));
     }
 
     /// Counts a container that is not understood.
     pub fn add_unclear(&mut self, called: String) {
-        self.counted.push(Some(Counted { container: None, called, kind: Kind::NotUnderstood }));
+        self.counted.push(Some(Counted {
+            container: None,
+            called,
+            kind: Kind::NotUnderstood,
+        }));
     }
 
     fn all(&self) -> impl Iterator<Item = &Counted> {
@@ -66,7 +83,10 @@ impl Tally {
     /// Each outcome that there is, and how many of it.
     pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
         let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
-        Kind::ALL.into_iter().map(move |kind| (kind, count(kind))).filter(|(_, count)| *count > 0)
+        Kind::ALL
+            .into_iter()
+            .map(move |kind| (kind, count(kind)))
+            .filter(|(_, count)| *count > 0)
     }
 
     /// Those that are not well.
@@ -93,7 +113,16 @@ mod tests {
     /// What is counted of these, each a container's name, its first process and an outcome.
     fn tally(outcomes: &[(&str, u32, Kind)]) -> Tally {
         let mut tally = Tally::default();
-        outcomes.iter().for_each(|(name, pid, kind)| tally.add(&Container { id: (*name).into(), pid: *pid, ..container(name) }, *kind));
+        outcomes.iter().for_each(|(name, pid, kind)| {
+            tally.add(
+                &Container {
+                    id: (*name).into(),
+                    pid: *pid,
+                    ..container(name)
+                },
+                *kind,
+            )
+        });
         tally
     }
 
@@ -114,9 +143,18 @@ mod tests {
             ("five", 1, Vanished),
             ("five", 2, Restarting),
         ]);
-        assert_eq!(tally.counts().collect::<Vec<_>>(), [(Patched, 4), (Vanished, 2), (Restarting, 1)]);
-        let unwell: Vec<_> = tally.unwell().map(|one| (one.container.as_ref().unwrap().id.as_str(), one.kind)).collect();
-        assert_eq!(unwell, [("two", Vanished), ("three", Vanished), ("five", Restarting)]);
+        assert_eq!(
+            tally.counts().collect::<Vec<_>>(),
+            [(Patched, 4), (Vanished, 2), (Restarting, 1)]
+        );
+        let unwell: Vec<_> = tally
+            .unwell()
+            .map(|one| (one.container.as_ref().unwrap().id.as_str(), one.kind))
+            .collect();
+        assert_eq!(
+            unwell,
+            [("two", Vanished), ("three", Vanished), ("five", Restarting)]
+        );
         assert_eq!(tally.exit(), Exit::NotAllWell);
     }
 
@@ -124,14 +162,33 @@ mod tests {
     fn a_container_with_two_patches_is_lost_by_neither() {
         use Kind::{Failed, NotBegun, Patched, Vanished};
         for (outcomes, counts) in [
-            (&[("one", 1, Vanished), ("one", 1, NotBegun)][..], &[(Vanished, 1), (NotBegun, 1)][..]),
-            (&[("one", 1, Vanished), ("one", 1, Vanished)], &[(Vanished, 2)]),
-            (&[("one", 1, Patched), ("one", 1, Vanished)], &[(Patched, 1), (Vanished, 1)]),
-            (&[("one", 1, Vanished), ("one", 1, Failed), ("two", 1, Patched)], &[(Patched, 1), (Failed, 1), (Vanished, 1)]),
+            (
+                &[("one", 1, Vanished), ("one", 1, NotBegun)][..],
+                &[(Vanished, 1), (NotBegun, 1)][..],
+            ),
+            (
+                &[("one", 1, Vanished), ("one", 1, Vanished)],
+                &[(Vanished, 2)],
+            ),
+            (
+                &[("one", 1, Patched), ("one", 1, Vanished)],
+                &[(Patched, 1), (Vanished, 1)],
+            ),
+            (
+                &[
+                    ("one", 1, Vanished),
+                    ("one", 1, Failed),
+                    ("two", 1, Patched),
+                ],
+                &[(Patched, 1), (Failed, 1), (Vanished, 1)],
+            ),
         ] {
             let tally = tally(outcomes);
             assert_eq!(tally.counts().collect::<Vec<_>>(), counts, "{outcomes:?}");
-            assert_eq!((tally.total(), tally.exit()), (outcomes.len(), Exit::NotAllWell));
+            assert_eq!(
+                (tally.total(), tally.exit()),
+                (outcomes.len(), Exit::NotAllWell)
+            );
         }
     }
 }

@@ -29,19 +29,38 @@ pub(super) fn container(name: &str) -> Container {
 
 fn columns() -> Columns {
     let step = Step::Cannot(NoPatch::None("B".to_owned()));
-    let planned = vec![Planned { container: container("web-1"), reasons: Vec::new(), steps: vec![step] }];
-    Columns::of(&Plan { planned, ..Plan::default() })
+    let planned = vec![Planned {
+        container: container("web-1"),
+        reasons: Vec::new(),
+        steps: vec![step],
+    }];
+    Columns::of(&Plan {
+        planned,
+        ..Plan::default()
+    })
 }
 
 fn done(outcome: &Outcome, tail: &str) -> Done {
-    Done { took: 61_400, written: 9, tail: tail.to_owned(), ..Done::of(outcome.clone()) }
+    Done {
+        took: 61_400,
+        written: 9,
+        tail: tail.to_owned(),
+        ..Done::of(outcome.clone())
+    }
 }
 
 #[test]
 fn a_row_stands_below_its_head() {
     let columns = columns();
-    assert_eq!(columns.head(), "OUTCOME              CONTAINER             ENGINE             IMAGE                       TIME");
-    let done = Done { took: 400, left: vec!["12 sleep".to_owned()], ..done(&Outcome::Patched, "fine\n") };
+    assert_eq!(
+        columns.head(),
+        "OUTCOME              CONTAINER             ENGINE             IMAGE                       TIME"
+    );
+    let done = Done {
+        took: 400,
+        left: vec!["12 sleep".to_owned()],
+        ..done(&Outcome::Patched, "fine\n")
+    };
     assert_eq!(
         columns.row(&container("web-1"), None, &Outcome::Patched, Some(&done)),
         [
@@ -53,23 +72,48 @@ fn a_row_stands_below_its_head() {
 
 #[test]
 fn what_has_ended_and_was_not_waited_for_is_named() {
-    let done = Done { zombies: vec!["12 a\u{1b}".to_owned(), "13 b".to_owned()], ..done(&Outcome::TimedOut, "") };
+    let done = Done {
+        zombies: vec!["12 a\u{1b}".to_owned(), "13 b".to_owned()],
+        ..done(&Outcome::TimedOut, "")
+    };
     assert_eq!(
         columns().row(&container("web-1"), None, &Outcome::TimedOut, Some(&done))[1..],
-        [r"    ended, and stays until the container's first process waits for it: 12 a\u{1b}, 13 b"]
+        [
+            r"    ended, and stays until the container's first process waits for it: 12 a\u{1b}, 13 b"
+        ]
     );
 }
 
 #[test]
 fn the_output_of_a_thousand_that_fail_alike_is_shown_of_the_first_alone() {
-    let (columns, outcome) = (columns(), Outcome::Failed { stage: Stage::Command, status: 1 });
+    let (columns, outcome) = (
+        columns(),
+        Outcome::Failed {
+            stage: Stage::Command,
+            status: 1,
+        },
+    );
     let text: String = (0..12).map(|number| format!("line {number}\n")).collect();
-    let rows = |_| columns.row(&container("web-1"), None, &outcome, Some(&done(&outcome, &text)));
+    let rows = |_| {
+        columns.row(
+            &container("web-1"),
+            None,
+            &outcome,
+            Some(&done(&outcome, &text)),
+        )
+    };
     let shown: Vec<_> = (0..1_000).map(rows).collect();
     let lines = |rows: &Vec<String>| rows.iter().filter(|row| row.starts_with("    | ")).count();
     assert!(shown[..50].iter().all(|rows| lines(rows) == 12));
-    assert_eq!(shown[50][2..], ["    | (no more output is shown; --history RUN names the files that have it)"]);
-    assert!(shown[51..].iter().all(|rows| lines(rows) == 0 && rows.len() == 2));
+    assert_eq!(
+        shown[50][2..],
+        ["    | (no more output is shown; --history RUN names the files that have it)"]
+    );
+    assert!(
+        shown[51..]
+            .iter()
+            .all(|rows| lines(rows) == 0 && rows.len() == 2)
+    );
 }
 
 #[test]
@@ -89,14 +133,30 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
     };
     let [one, other, typed] = [Some("BAN-1"), Some("BAN 2"), None].map(payload);
     let columns = |payloads: &[&Payload]| {
-        let steps = payloads.iter().map(|&payload| Step::Run(payload.clone())).collect();
-        Columns::of(&Plan { planned: vec![Planned { container: container("web-1"), reasons: Vec::new(), steps }], ..Plan::default() })
+        let steps = payloads
+            .iter()
+            .map(|&payload| Step::Run(payload.clone()))
+            .collect();
+        Columns::of(&Plan {
+            planned: vec![Planned {
+                container: container("web-1"),
+                reasons: Vec::new(),
+                steps,
+            }],
+            ..Plan::default()
+        })
     };
     let same = columns(&[&one, &one]);
-    let more = |columns: &Columns, payload| columns.row(&container("a"), Some(payload), &Outcome::Patched, None)[1..].to_vec();
+    let more = |columns: &Columns, payload| {
+        columns.row(&container("a"), Some(payload), &Outcome::Patched, None)[1..].to_vec()
+    };
     assert_eq!(same.began("R"), "run R: patch of BAN-1");
     assert_eq!(more(&same, &one), [""; 0]);
-    assert_eq!(more(&same, &other), ["    patch of \"BAN 2\""], "one that came into force meanwhile");
+    assert_eq!(
+        more(&same, &other),
+        ["    patch of \"BAN 2\""],
+        "one that came into force meanwhile"
+    );
     for differ in [columns(&[&one, &other]), columns(&[&typed, &one])] {
         assert_eq!(differ.began("R"), "run R");
         assert_eq!(more(&differ, &one), ["    patch of BAN-1"]);
@@ -107,30 +167,81 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
 #[test]
 fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() {
     let columns = columns();
-    let outcome = Outcome::Failed { stage: Stage::Command, status: 100 };
-    let text: String = (0..20).map(|number| format!("line {number}\u{1b}[31m\n\n")).collect();
-    let rows = columns.row(&container("x\n\u{1b}]0;y\u{7}"), None, &outcome, Some(&done(&outcome, &text)));
+    let outcome = Outcome::Failed {
+        stage: Stage::Command,
+        status: 100,
+    };
+    let text: String = (0..20)
+        .map(|number| format!("line {number}\u{1b}[31m\n\n"))
+        .collect();
+    let rows = columns.row(
+        &container("x\n\u{1b}]0;y\u{7}"),
+        None,
+        &outcome,
+        Some(&done(&outcome, &text)),
+    );
     assert_eq!(rows.len(), 14);
     assert_eq!(
         (rows[1].as_str(), rows[2].as_str(), rows[13].as_str()),
-        ("    the command ended with 100", "    | line 8", "    | line 19")
+        (
+            "    the command ended with 100",
+            "    | line 8",
+            "    | line 19"
+        )
     );
-    assert!(rows[0].ends_with("1m01s") && !rows.concat().contains(['\u{1b}', '\n', '\u{7}']), "{rows:?}");
+    assert!(
+        rows[0].ends_with("1m01s") && !rows.concat().contains(['\u{1b}', '\n', '\u{7}']),
+        "{rows:?}"
+    );
     for (outcome, expected) in [
-        (Outcome::Survived { left: vec!["12 a\u{1b}".to_owned()] }, r"    still there: 12 a\u{1b}"),
-        (Outcome::CouldNotEnter { why: "no\nshell".to_owned() }, r"    no\u{a}shell"),
-        (Outcome::PatchedBefore { run: "r".to_owned() }, "    by run r"),
+        (
+            Outcome::Survived {
+                left: vec!["12 a\u{1b}".to_owned()],
+            },
+            r"    still there: 12 a\u{1b}",
+        ),
+        (
+            Outcome::CouldNotEnter {
+                why: "no\nshell".to_owned(),
+            },
+            r"    no\u{a}shell",
+        ),
+        (
+            Outcome::PatchedBefore {
+                run: "r".to_owned(),
+            },
+            "    by run r",
+        ),
         (Outcome::Paused, "    --thaw resumes it for the patch"),
-        (Outcome::Failed { stage: Stage::CheckAfter, status: 1 }, "    the check after it ended with 1"),
+        (
+            Outcome::Failed {
+                stage: Stage::CheckAfter,
+                status: 1,
+            },
+            "    the check after it ended with 1",
+        ),
     ] {
-        assert_eq!(columns.row(&container("a"), None, &outcome, None)[1], expected);
+        assert_eq!(
+            columns.row(&container("a"), None, &outcome, None)[1],
+            expected
+        );
     }
 }
 
 #[test]
 fn what_could_not_be_entered_says_so_once() {
-    let outcome = Outcome::CouldNotEnter { why: "exec: \"nosuch\": not found".to_owned() };
-    let rows = columns().row(&container("a"), None, &outcome, Some(&done(&outcome, "exec failed: exec: \"nosuch\": not found\n")));
+    let outcome = Outcome::CouldNotEnter {
+        why: "exec: \"nosuch\": not found".to_owned(),
+    };
+    let rows = columns().row(
+        &container("a"),
+        None,
+        &outcome,
+        Some(&done(
+            &outcome,
+            "exec failed: exec: \"nosuch\": not found\n",
+        )),
+    );
     assert_eq!(rows[1..], ["    exec: \"nosuch\": not found"]);
 }
 
@@ -139,10 +250,18 @@ fn four_hundred_that_were_not_begun_are_one_line() {
     let mut tally = Tally::default();
     tally.add(&container("a"), Kind::Failed);
     for number in 0..400 {
-        let container = Container { id: format!("c{number}"), ..container(&format!("web-{number}")) };
-        assert_eq!(columns().row(&container, None, &Outcome::NotBegun, None), [""; 0]);
+        let container = Container {
+            id: format!("c{number}"),
+            ..container(&format!("web-{number}"))
+        };
+        assert_eq!(
+            columns().row(&container, None, &Outcome::NotBegun, None),
+            [""; 0]
+        );
         // It has two patches.
-        [1, 2].iter().for_each(|_| tally.add(&container, Kind::NotBegun));
+        [1, 2]
+            .iter()
+            .for_each(|_| tally.add(&container, Kind::NotBegun));
     }
     let expected = [
         "",
@@ -164,7 +283,13 @@ fn the_end_counts_every_outcome_and_names_who_is_not_well() {
     tally.add(&container("b"), Kind::PatchedBefore);
     assert_eq!(tally.exit(), Exit::Clear);
     tally.add(&container("c"), Kind::Survived);
-    tally.add(&Container { name: None, ..container("d") }, Kind::CouldNotEnter);
+    tally.add(
+        &Container {
+            name: None,
+            ..container("d")
+        },
+        Kind::CouldNotEnter,
+    );
     tally.add(&container("e"), Kind::Patched);
     assert_eq!(tally.exit(), Exit::NotAllWell);
     let expected = [
@@ -175,20 +300,37 @@ fn the_end_counts_every_outcome_and_names_who_is_not_well() {
         "stopped: more than 1 failed",
         "5 outcomes: 2 patched, 1 patched before, 1 timed out, survived, 1 could not enter; run R",
     ];
-    assert_eq!(people::summary("R", &tally, Some(Halt::Failures { allowed: 1 })), expected);
+    assert_eq!(
+        people::summary("R", &tally, Some(Halt::Failures { allowed: 1 })),
+        expected
+    );
     let json = serde_json::to_string(&tally.counts().collect::<BTreeMap<_, _>>()).unwrap();
-    assert_eq!(json, r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#);
+    assert_eq!(
+        json,
+        r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#
+    );
 }
 
 #[test]
 fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
-    let outcome = Outcome::Failed { stage: Stage::CheckBefore, status: 2 };
+    let outcome = Outcome::Failed {
+        stage: Stage::CheckBefore,
+        status: 2,
+    };
     let (container, done) = (container("web-1"), done(&outcome, "a\u{1b}b"));
-    let job = Job { ban: Some("BAN-1".into()), ..job(container) };
+    let job = Job {
+        ban: Some("BAN-1".into()),
+        ..job(container)
+    };
     let line = Line::Ended(Box::new(Ended::entered(&job, "B", &done)));
     let mut told: serde_json::Value = serde_json::from_str(&report::json::line(&line)).unwrap();
     let id = "5e".repeat(32);
-    assert!(told.as_object_mut().unwrap().remove("at").is_some_and(|at| at.is_string()));
+    assert!(
+        told.as_object_mut()
+            .unwrap()
+            .remove("at")
+            .is_some_and(|at| at.is_string())
+    );
     let expected = serde_json::json!({
         "schema": 1, "event": "ended", "number": 7, "boot": "B", "digest": job.digest, "ban": "BAN-1", "container": id, "name": "web-1",
         "engine": "containerd", "namespace": "k8s.io", "image": "docker.io/library/app:1", "kind": "crun", "root": "/r", "bundle": "/b", "owner": 0,
@@ -200,8 +342,34 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
 
 fn job(container: Container) -> Job {
     let (check, folder, run) = (None, None, vec!["true".to_owned()]);
-    let work = Work { check, run, user: (0, 0), environment: vec![], folder, timeout: 1, thaw: false, brings: false };
-    let (run, journal, runtime, digest) = ("R".into(), "/j".into(), "/usr/sbin/runc".into(), Payload::new(work.clone(), None, None).digest);
+    let work = Work {
+        check,
+        run,
+        user: (0, 0),
+        environment: vec![],
+        folder,
+        timeout: 1,
+        thaw: false,
+        brings: false,
+    };
+    let (run, journal, runtime, digest) = (
+        "R".into(),
+        "/j".into(),
+        "/usr/sbin/runc".into(),
+        Payload::new(work.clone(), None, None).digest,
+    );
     let (ban, severity, successor) = (None, None, None);
-    Job { run, journal, number: 7, container, runtime, work, digest, ban, severity, successor, output_limit: 1 }
+    Job {
+        run,
+        journal,
+        number: 7,
+        container,
+        runtime,
+        work,
+        digest,
+        ban,
+        severity,
+        successor,
+        output_limit: 1,
+    }
 }

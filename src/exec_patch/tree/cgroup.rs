@@ -1,9 +1,11 @@
 //! Which processes are in a container's cgroup?
 //!
-//! In: a container's ID and first process. Out: the folder of its cgroup where the caller has the hierarchy mounted, v2, v1 or both, and whether that
-//! cgroup is the container's own: a rootless container on cgroup v1 shares its user's, which proves nothing about the processes in it. Names of
-//! cgroups are the engines' and, below a delegated one, a user's choice. From proc(5), cgroups(7) and the kernel's
-//! Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a process has just left.
+//! In: a container's ID and first process. Out: the folder of its cgroup where the caller has the
+//! hierarchy mounted, v2, v1 or both, and whether that cgroup is the container's own: a rootless
+//! container on cgroup v1 shares its user's, which proves nothing about the processes in it. Names
+//! of cgroups are the engines' and, below a delegated one, a user's choice. From proc(5),
+//! cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a
+//! process has just left.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -25,8 +27,16 @@ const MOST_FOLDERS: usize = 1_024;
 /// How many processes are taken of them: more than that are taken in the next look.
 const MOST_PROCESSES: usize = 16_384;
 
-/// v1's controllers in the order in which they are asked: those that every engine makes a cgroup in come first.
-const CONTROLLERS: [&str; 6] = ["pids", "devices", "memory", "freezer", "cpu", "name=systemd"];
+/// v1's controllers in the order in which they are asked: those that every engine makes a cgroup in
+/// come first.
+const CONTROLLERS: [&str; 6] = [
+    "pids",
+    "devices",
+    "memory",
+    "freezer",
+    "cpu",
+    "name=systemd",
+];
 
 /// A container's cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +67,13 @@ struct Hierarchy {
 }
 
 impl Cgroup {
-    /// The cgroup of the container whose first process is `init`; its own one where one hierarchy has it. `None` when none is mounted where the caller
-    /// sees it, or the process is gone.
+    /// The cgroup of the container whose first process is `init`; its own one where one hierarchy
+    /// has it. `None` when none is mounted where the caller sees it, or the process is gone.
     pub(super) fn of(id: &str, init: Life) -> Option<Self> {
-        let lines = lines(&facts::read(format!("/proc/{}/cgroup", init.0), LARGEST_TABLE)?);
+        let lines = lines(&facts::read(
+            format!("/proc/{}/cgroup", init.0),
+            LARGEST_TABLE,
+        )?);
         let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
         let mut table = BufReader::new(file.take(LARGEST_TABLE));
         let (mut mounted, mut found) = (Vec::new(), None);
@@ -77,12 +90,20 @@ impl Cgroup {
     fn among(lines: &[Line], mounted: &[Hierarchy], id: &str, init: Life) -> Option<Self> {
         let mut found = None;
         for line in lines {
-            let Some(cgroup) = folder(line, mounted, id).map(|(folder, is_named)| Self { is_own: is_named, folder }) else { continue };
+            let Some(cgroup) = folder(line, mounted, id).map(|(folder, is_named)| Self {
+                is_own: is_named,
+                folder,
+            }) else {
+                continue;
+            };
             if !cgroup.folder.is_dir() {
                 continue;
             }
             if cgroup.is_own || line.path != Path::new("/") && cgroup.began_with(init) {
-                return Some(Self { is_own: true, ..cgroup });
+                return Some(Self {
+                    is_own: true,
+                    ..cgroup
+                });
             }
             found.get_or_insert(cgroup);
         }
@@ -95,13 +116,18 @@ impl Cgroup {
         let mut folders = vec![self.folder.clone()];
         let mut looked = 0;
         while let Some(folder) = folders.pop() {
-            let listed = facts::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
+            let listed =
+                facts::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
             // 0 stands for a process outside the reader's PID namespace.
             processes.extend(facts::numbers(&listed).into_iter().filter(|pid| *pid != 0));
             looked += 1;
             if looked + folders.len() < MOST_FOLDERS && processes.len() < MOST_PROCESSES {
                 let below = fs::read_dir(&folder).into_iter().flatten().flatten();
-                folders.extend(below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+                folders.extend(
+                    below
+                        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                        .map(|entry| entry.path()),
+                );
             }
         }
         processes.truncate(MOST_PROCESSES);
@@ -110,11 +136,15 @@ impl Cgroup {
 
     /// Whether no process in it is older than the container's first one: then it was made for that.
     fn began_with(&self, init: Life) -> bool {
-        self.processes().iter().filter_map(|pid| facts::stat(*pid)).all(|stat| stat.started >= init.1)
+        self.processes()
+            .iter()
+            .filter_map(|pid| facts::stat(*pid))
+            .all(|stat| stat.started >= init.1)
     }
 }
 
-/// The folder of a container's cgroup in the hierarchy that `line` is of, and whether its name is the container's.
+/// The folder of a container's cgroup in the hierarchy that `line` is of, and whether its name is
+/// the container's.
 fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
         None => hierarchy.is_v2,
@@ -122,32 +152,45 @@ fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool
     };
     let named = named(&line.path, id);
     let path = named.as_deref().unwrap_or(&line.path);
-    // One hierarchy may be mounted in several places, each showing another part of it; what lies outside the caller's cgroup namespace has no folder.
-    let below =
-        mounted.iter().filter(is_it).find_map(|hierarchy| Some(hierarchy.mount_point.join(path.strip_prefix(&hierarchy.root).ok()?)))?;
+    // One hierarchy may be mounted in several places, each showing another part of it; what lies
+    // outside the caller's cgroup namespace has no folder.
+    let below = mounted.iter().filter(is_it).find_map(|hierarchy| {
+        Some(
+            hierarchy
+                .mount_point
+                .join(path.strip_prefix(&hierarchy.root).ok()?),
+        )
+    })?;
     let is_above = path.components().any(|part| part.as_os_str() == "..");
     (!is_above).then_some((below, named.is_some()))
 }
 
-/// The part of a path up to the folder that is named for the container: `ID`, `docker-ID.scope`, `libpod-ID`. A container's processes may have been moved
-/// below it, as Docker in a container and systemd do.
+/// The part of a path up to the folder that is named for the container: `ID`, `docker-ID.scope`,
+/// `libpod-ID`. A container's processes may have been moved below it, as Docker in a container and
+/// systemd do.
 fn named(path: &Path, id: &str) -> Option<PathBuf> {
     let is_named = |part: &OsStr| {
         let name = part.to_str().unwrap_or_default();
         let name = name.strip_suffix(".scope").unwrap_or(name);
-        name.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with('-'))
+        name.strip_suffix(id)
+            .is_some_and(|before| before.is_empty() || before.ends_with('-'))
     };
-    path.ancestors().filter(|folder| folder.file_name().is_some_and(is_named)).last().map(Path::to_owned)
+    path.ancestors()
+        .filter(|folder| folder.file_name().is_some_and(is_named))
+        .last()
+        .map(Path::to_owned)
 }
 
-/// The lines of `/proc/PID/cgroup`, the one most worth asking first: v2's, then v1's by [`CONTROLLERS`].
+/// The lines of `/proc/PID/cgroup`, the one most worth asking first: v2's, then v1's by
+/// [`CONTROLLERS`].
 fn lines(text: &[u8]) -> Vec<Line> {
     let mut lines: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
     let rank = |line: &Line| match line.controllers.first() {
         None => 0,
-        Some(_) => {
-            CONTROLLERS.iter().position(|one| line.controllers.iter().any(|other| one == other)).map_or(usize::MAX, |place| place + 1)
-        }
+        Some(_) => CONTROLLERS
+            .iter()
+            .position(|one| line.controllers.iter().any(|other| one == other))
+            .map_or(usize::MAX, |place| place + 1),
     };
     lines.sort_by_key(rank);
     lines
@@ -156,12 +199,21 @@ fn lines(text: &[u8]) -> Vec<Line> {
 /// `4:memory:/a/b` or `0::/a/b`; the path may hold colons.
 fn line(text: &[u8]) -> Option<Line> {
     let mut parts = text.splitn(3, |byte| *byte == b':').skip(1);
-    let controllers = str::from_utf8(parts.next()?).ok()?.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
-    Some(Line { controllers, path: PathBuf::from(OsStr::from_bytes(parts.next()?)) })
+    let controllers = str::from_utf8(parts.next()?)
+        .ok()?
+        .split(',')
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect();
+    Some(Line {
+        controllers,
+        path: PathBuf::from(OsStr::from_bytes(parts.next()?)),
+    })
 }
 
-/// Takes the next hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`) that stand side by side; `false` when there are no more. They come before
-/// the mounts of containers, of which there may be hundreds, and each takes the kernel a while to write down: 2 ms for two hundred.
+/// Takes the next hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`) that stand side by
+/// side; `false` when there are no more. They come before the mounts of containers, of which there
+/// may be hundreds, and each takes the kernel a while to write down: 2 ms for two hundred.
 fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
     let before = mounted.len();
     let mut line = Vec::new();
@@ -179,14 +231,26 @@ fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
 
 fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
     let fields: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
-    let dash = fields.iter().position(|field| *field == b"-").filter(|place| *place >= 6)?;
+    let dash = fields
+        .iter()
+        .position(|field| *field == b"-")
+        .filter(|place| *place >= 6)?;
     let is_v2 = match *fields.get(dash + 1)? {
         b"cgroup" => false,
         b"cgroup2" => true,
         _ => return None,
     };
-    let options = str::from_utf8(fields.get(dash + 3)?).ok()?.split(',').map(str::to_owned).collect();
-    Some(Hierarchy { options, is_v2, root: unescaped(fields.get(3)?), mount_point: unescaped(fields.get(4)?) })
+    let options = str::from_utf8(fields.get(dash + 3)?)
+        .ok()?
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    Some(Hierarchy {
+        options,
+        is_v2,
+        root: unescaped(fields.get(3)?),
+        mount_point: unescaped(fields.get(4)?),
+    })
 }
 
 #[cfg(test)]
@@ -216,24 +280,38 @@ mod tests {
         let (mut rest, mut mounted) = (&table[..], Vec::new());
         assert!(more(&mut rest, &mut mounted));
         assert_eq!((mounted.len(), rest.starts_with(b"36 31")), (4, true));
-        assert!(more(&mut rest, &mut mounted) && mounted.len() == 5 && !more(&mut rest, &mut mounted));
+        assert!(
+            more(&mut rest, &mut mounted) && mounted.len() == 5 && !more(&mut rest, &mut mounted)
+        );
     }
 
     fn found(table: &[u8], lines_of: &str) -> Vec<(String, bool)> {
         let mounted = hierarchies(table);
-        let folders = lines(lines_of.as_bytes()).into_iter().filter_map(|line| folder(&line, &mounted, ID));
-        folders.map(|(folder, is_named)| (folder.display().to_string(), is_named)).collect()
+        let folders = lines(lines_of.as_bytes())
+            .into_iter()
+            .filter_map(|line| folder(&line, &mounted, ID));
+        folders
+            .map(|(folder, is_named)| (folder.display().to_string(), is_named))
+            .collect()
     }
 
     #[test]
     fn the_containers_folder_is_found_in_every_kind_of_hierarchy() {
-        let v2 = b"30 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let v2 =
+            b"30 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         let scope = "/sys/fs/cgroup/system.slice/docker-c0ffee0123.scope";
         let slice = "0::/system.slice/docker-c0ffee0123.scope";
         assert_eq!(found(v2, &format!("{slice}\n")), [(scope.to_owned(), true)]);
-        assert_eq!(found(v2, &format!("{slice}/init\n")), [(scope.to_owned(), true)], "moved below it by what runs there");
+        assert_eq!(
+            found(v2, &format!("{slice}/init\n")),
+            [(scope.to_owned(), true)],
+            "moved below it by what runs there"
+        );
         let user = "/user.slice/user-1000.slice/session-3.scope";
-        assert_eq!(found(v2, &format!("0::{user}\n")), [(format!("/sys/fs/cgroup{user}"), false)]);
+        assert_eq!(
+            found(v2, &format!("0::{user}\n")),
+            [(format!("/sys/fs/cgroup{user}"), false)]
+        );
         let hybrid = "5:pids:/docker/c0ffee0123\n4:cpuacct,cpu:/docker/c0ffee0123\n1:name=systemd:/x:y\n9:rdma:/\n0::/\n";
         let expected = [
             ("/sys/fs/cgroup/unified/", false),
@@ -241,20 +319,42 @@ mod tests {
             ("/sys/fs/cgroup/cpu,cpuacct/docker/c0ffee0123", true),
             ("/sys/fs/cgroup/systemd/x:y", false),
         ];
-        assert_eq!(found(HYBRID, hybrid), expected.map(|(folder, is_named)| (folder.to_owned(), is_named)));
+        assert_eq!(
+            found(HYBRID, hybrid),
+            expected.map(|(folder, is_named)| (folder.to_owned(), is_named))
+        );
     }
 
     #[test]
     fn a_part_of_a_hierarchy_that_is_not_mounted_has_no_folder() {
         let part = b"30 23 0:27 /kubepods /mnt/a\\040b rw - cgroup2 none rw\n";
-        assert_eq!(found(part, "0::/kubepods/pod7/c0ffee0123\n"), [("/mnt/a b/pod7/c0ffee0123".to_owned(), true)]);
-        for line in ["0::/docker/c0ffee0123\n", "3:pids:/kubepods/c0ffee0123\n", "0::/../../c0ffee0123\n", "0::\n", "0:\n", "", "\n\n"] {
+        assert_eq!(
+            found(part, "0::/kubepods/pod7/c0ffee0123\n"),
+            [("/mnt/a b/pod7/c0ffee0123".to_owned(), true)]
+        );
+        for line in [
+            "0::/docker/c0ffee0123\n",
+            "3:pids:/kubepods/c0ffee0123\n",
+            "0::/../../c0ffee0123\n",
+            "0::\n",
+            "0:\n",
+            "",
+            "\n\n",
+        ] {
             assert_eq!(found(part, line), [], "{line}");
         }
         let outside = b"30 23 0:27 / /sys/fs/cgroup rw - cgroup2 none rw\n";
-        assert_eq!(found(outside, "0::/../../c0ffee0123\n"), [], "outside the caller's cgroup namespace");
-        for table in [&b""[..], b"30 23 0:27 / /sys/fs/cgroup rw - cgroup2", b"30 - cgroup2 none rw", b"30 23 0:27 / /x rw - ext4 none rw"]
-        {
+        assert_eq!(
+            found(outside, "0::/../../c0ffee0123\n"),
+            [],
+            "outside the caller's cgroup namespace"
+        );
+        for table in [
+            &b""[..],
+            b"30 23 0:27 / /sys/fs/cgroup rw - cgroup2",
+            b"30 - cgroup2 none rw",
+            b"30 23 0:27 / /x rw - ext4 none rw",
+        ] {
             assert_eq!(hierarchies(table), [], "{}", String::from_utf8_lossy(table));
         }
     }
@@ -264,15 +364,28 @@ mod tests {
         for (path, folder) in [
             ("/a/c0ffee0123", Some("/a/c0ffee0123")),
             ("/a/c0ffee0123/b/c0ffee0123", Some("/a/c0ffee0123")),
-            ("/libpod_parent/libpod-c0ffee0123", Some("/libpod_parent/libpod-c0ffee0123")),
-            ("/machine.slice/libpod-c0ffee0123.scope/container", Some("/machine.slice/libpod-c0ffee0123.scope")),
-            ("/kubepods/cri-containerd-c0ffee0123.scope", Some("/kubepods/cri-containerd-c0ffee0123.scope")),
+            (
+                "/libpod_parent/libpod-c0ffee0123",
+                Some("/libpod_parent/libpod-c0ffee0123"),
+            ),
+            (
+                "/machine.slice/libpod-c0ffee0123.scope/container",
+                Some("/machine.slice/libpod-c0ffee0123.scope"),
+            ),
+            (
+                "/kubepods/cri-containerd-c0ffee0123.scope",
+                Some("/kubepods/cri-containerd-c0ffee0123.scope"),
+            ),
             ("/a/xc0ffee0123", None),
             ("/a/c0ffee01234", None),
             ("/a/c0ffee012", None),
             ("/", None),
         ] {
-            assert_eq!(named(Path::new(path), ID).as_deref(), folder.map(Path::new), "{path}");
+            assert_eq!(
+                named(Path::new(path), ID).as_deref(),
+                folder.map(Path::new),
+                "{path}"
+            );
         }
     }
 

@@ -1,8 +1,10 @@
 //! What does `/proc` say of one process?
 //!
-//! In: a process ID. Out: who its parent is, when it began, what it shows of where it comes from. Its name, its environment and what it has open are
-//! its own choice (hostile); its ID, its parent, its start and its session are the kernel's. Every read is bounded, and a process that is gone, or of
-//! which the caller may not know something, is `None`. Not checked: whether the process is still the same after the answer.
+//! In: a process ID. Out: who its parent is, when it began, what it shows of where it comes from.
+//! Its name, its environment and what it has open are its own choice (hostile); its ID, its parent,
+//! its start and its session are the kernel's. Every read is bounded, and a process that is gone,
+//! or of which the caller may not know something, is `None`. Not checked: whether the process is
+//! still the same after the answer.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,7 +16,8 @@ use crate::sys::stat::Stat;
 /// The largest `/proc/PID/stat`, `status` and the like that is read.
 const LARGEST_LINE: u64 = 16 << 10;
 
-/// The largest environment that is searched; the kernel gives arguments and environment together 6 MiB at most (execve(2)).
+/// The largest environment that is searched; the kernel gives arguments and environment together 6
+/// MiB at most (execve(2)).
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
 /// How many descriptors of a process are looked at: the pipes that it was started with come first.
@@ -31,85 +34,139 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&read(format!("/proc/{pid}/stat"), LARGEST_LINE)?)
 }
 
-/// The IDs of a process in its PID namespace and those around it, from the reader's on inwards (`NSpid`, Linux 4.1).
+/// The IDs of a process in its PID namespace and those around it, from the reader's on inwards
+/// (`NSpid`, Linux 4.1).
 pub(super) fn ids(pid: u32) -> Option<Vec<u32>> {
-    let ids = status_field(pid, "NSpid:")?.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let ids = status_field(pid, "NSpid:")?
+        .split_ascii_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect();
     Some(ids)
 }
 
 /// The user IDs of a process: real, effective, saved, of files.
 pub(super) fn users(pid: u32) -> Option<Vec<u32>> {
-    Some(status_field(pid, "Uid:")?.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect())
+    Some(
+        status_field(pid, "Uid:")?
+            .split_ascii_whitespace()
+            .filter_map(|id| id.parse().ok())
+            .collect(),
+    )
 }
 
 /// Whether a process could ever get this capability (`CapBnd`); where it cannot be told it could.
 pub(super) fn may_have_capability(pid: u32, number: u32) -> bool {
-    let bounding = status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    let bounding =
+        status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
     bounding.is_none_or(|set| set >> number & 1 == 1)
 }
 
 fn status_field(pid: u32, field: &str) -> Option<String> {
     let status = read(format!("/proc/{pid}/status"), LARGEST_LINE)?;
     // The kernel escapes line ends in the name (fs/proc/array.c, `proc_task_name`).
-    String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix(field)).map(str::to_owned)
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .map(str::to_owned)
 }
 
-/// The children of all threads of a process; none where the kernel cannot list them (`CONFIG_PROC_CHILDREN`). One that is just being born or waited
-/// for may be missing.
+/// The children of all threads of a process; none where the kernel cannot list them
+/// (`CONFIG_PROC_CHILDREN`). One that is just being born or waited for may be missing.
 pub(super) fn children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().take(MOST_THREADS);
-    threads.filter_map(|thread| read(thread.path().join("children"), LARGEST_CHILDREN)).flat_map(|list| numbers(&list)).collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST_THREADS);
+    threads
+        .filter_map(|thread| read(thread.path().join("children"), LARGEST_CHILDREN))
+        .flat_map(|list| numbers(&list))
+        .collect()
 }
 
 /// The numbers of a list, those that are none left out.
 pub(super) fn numbers(list: &[u8]) -> Vec<u32> {
-    String::from_utf8_lossy(list).split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect()
+    String::from_utf8_lossy(list)
+        .split_ascii_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect()
 }
 
-/// The timer slack of a process, in nanoseconds: what prctl(2) has set, for it or for whoever it descends from.
+/// The timer slack of a process, in nanoseconds: what prctl(2) has set, for it or for whoever it
+/// descends from.
 pub(super) fn timer_slack(pid: u32) -> Option<u64> {
     number(format!("/proc/{pid}/timerslack_ns"))
 }
 
 /// The audit session of a process, `None` where it has none.
 pub(super) fn session(pid: u32) -> Option<u32> {
-    number(format!("/proc/{pid}/sessionid")).and_then(|session| u32::try_from(session).ok()).filter(|session| *session != u32::MAX)
+    number(format!("/proc/{pid}/sessionid"))
+        .and_then(|session| u32::try_from(session).ok())
+        .filter(|session| *session != u32::MAX)
 }
 
 /// Whether a process was started with this variable, `NAME=value`.
 pub(super) fn has_variable(pid: u32, variable: &str) -> bool {
     let environment = read(format!("/proc/{pid}/environ"), LARGEST_ENVIRONMENT).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    environment
+        .split(|byte| *byte == 0)
+        .any(|entry| entry == variable.as_bytes())
 }
 
 /// Whether a process has one of these pipes open.
 pub(super) fn holds_pipe(pid: u32, inodes: &[u64]) -> bool {
-    let wanted: Vec<_> = inodes.iter().map(|inode| format!("pipe:[{inode}]")).collect();
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().take(MOST_DESCRIPTORS);
+    let wanted: Vec<_> = inodes
+        .iter()
+        .map(|inode| format!("pipe:[{inode}]"))
+        .collect();
+    let open = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST_DESCRIPTORS);
     open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-        .any(|target| wanted.iter().any(|wanted| wanted.as_bytes() == target.as_os_str().as_bytes()))
+        .any(|target| {
+            wanted
+                .iter()
+                .any(|wanted| wanted.as_bytes() == target.as_os_str().as_bytes())
+        })
 }
 
 /// A namespace of a process, such as `pid:[4026531836]`.
 pub(super) fn namespace(pid: u32, kind: &str) -> Option<String> {
-    Some(fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?.to_str()?.to_owned())
+    Some(
+        fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+            .ok()?
+            .to_str()?
+            .to_owned(),
+    )
 }
 
 /// All processes there are.
 pub(super) fn everybody() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn number(path: String) -> Option<u64> {
-    String::from_utf8(read(path, LARGEST_LINE)?).ok()?.trim().parse().ok()
+    String::from_utf8(read(path, LARGEST_LINE)?)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// What a file of the kernel's own has, up to `limit` bytes of it. No FIFO can stand in its place.
 pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
     // Room for most files of /proc: a buffer without any is filled from 32 bytes up.
     let mut bytes = Vec::with_capacity(4_096);
-    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -120,13 +177,22 @@ mod tests {
     #[test]
     fn the_own_process_is_as_it_is_known() {
         let own = std::process::id();
-        assert_eq!(stat(own).unwrap().parent, std::os::unix::process::parent_id());
+        assert_eq!(
+            stat(own).unwrap().parent,
+            std::os::unix::process::parent_id()
+        );
         assert_eq!(ids(own).unwrap().first(), Some(&own));
-        assert_eq!(users(own).unwrap().get(1), Some(&nix::unistd::geteuid().as_raw()));
+        assert_eq!(
+            users(own).unwrap().get(1),
+            Some(&nix::unistd::geteuid().as_raw())
+        );
         assert!(everybody().contains(&own));
         assert!(namespace(own, "pid").unwrap().starts_with("pid:["));
         let (name, value) = std::env::vars().next().unwrap();
-        assert!(has_variable(own, &format!("{name}={value}")) && !has_variable(own, &format!("{name}={value}x")));
+        assert!(
+            has_variable(own, &format!("{name}={value}"))
+                && !has_variable(own, &format!("{name}={value}x"))
+        );
         assert_eq!((stat(0), ids(0), children(0).len()), (None, None, 0));
     }
 }

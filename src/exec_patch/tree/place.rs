@@ -1,8 +1,10 @@
 //! Where are a container's processes, and which of them may get a signal?
 //!
-//! In: a container, whose cgroup and first process are looked at once. Out: the processes that may be in it, by its cgroup, and by its namespaces where
-//! the cgroup is shared with others; and whether one is in the power of the user whose container it is. Everything in a user's container is that
-//! user's word, the kernel's answers about namespaces aside. Not checked: whose child a process is.
+//! In: a container, whose cgroup and first process are looked at once. Out: the processes that may
+//! be in it, by its cgroup, and by its namespaces where the cgroup is shared with others; and
+//! whether one is in the power of the user whose container it is. Everything in a user's container
+//! is that user's word, the kernel's answers about namespaces aside. Not checked: whose child a
+//! process is.
 
 use super::cgroup::Cgroup;
 use super::facts;
@@ -21,7 +23,8 @@ pub(super) struct Place {
     cgroup: Option<Cgroup>,
     /// The first process's PID and mount namespace, where they are not the caller's.
     namespaces: Vec<(&'static str, String)>,
-    /// Whether the kernel ends every process of the container with its first one (pid_namespaces(7)).
+    /// Whether the kernel ends every process of the container with its first one
+    /// (pid_namespaces(7)).
     ends_with_init: bool,
     /// The caller's audit session, where whoever runs in the container cannot leave it.
     pub(super) session: Option<u32>,
@@ -30,12 +33,26 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn of(container: &Container) -> Self {
         let init = (container.pid, container.started);
-        let other = |kind| facts::namespace(init.0, kind).filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref());
-        let namespaces = ["pid", "mnt"].into_iter().filter_map(|kind| Some((kind, other(kind)?))).collect();
+        let other = |kind| {
+            facts::namespace(init.0, kind)
+                .filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref())
+        };
+        let namespaces = ["pid", "mnt"]
+            .into_iter()
+            .filter_map(|kind| Some((kind, other(kind)?)))
+            .collect();
         let ids = facts::ids(init.0).unwrap_or_default();
-        let session = facts::session(std::process::id()).filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
+        let session = facts::session(std::process::id())
+            .filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
         let cgroup = Cgroup::of(&container.id, init);
-        Self { init, owner: container.owner, cgroup, namespaces, ends_with_init: ids.len() > 1 && ids.last() == Some(&1), session }
+        Self {
+            init,
+            owner: container.owner,
+            cgroup,
+            namespaces,
+            ends_with_init: ids.len() > 1 && ids.last() == Some(&1),
+            session,
+        }
     }
 
     /// The processes among which those of the container are: its cgroup's, else all.
@@ -47,19 +64,25 @@ impl Place {
         }
     }
 
-    /// Whether nothing can be in it any more. Another life of the container may have the same cgroup.
+    /// Whether nothing can be in it any more. Another life of the container may have the same
+    /// cgroup.
     fn is_gone(&self) -> bool {
         self.ends_with_init && !lives(self.init)
     }
 
-    /// Whether a process that its cgroup lists is in the container: where others are listed as well, by its namespaces.
+    /// Whether a process that its cgroup lists is in the container: where others are listed as
+    /// well, by its namespaces.
     pub(super) fn has(&self, pid: u32) -> bool {
         let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
-        is_own || self.namespaces.iter().any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
+        is_own
+            || self
+                .namespaces
+                .iter()
+                .any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
     }
 
-    /// Whether a process gets no signal although it is the patch's: in a user's container one that is not in that user's power, since all that led
-    /// to it was that user's word.
+    /// Whether a process gets no signal although it is the patch's: in a user's container one that
+    /// is not in that user's power, since all that led to it was that user's word.
     pub(super) fn protects(&self, pid: u32) -> bool {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;

@@ -1,9 +1,11 @@
 //! Which of these processes are the patch's?
 //!
-//! Pure: in, the processes of a container and what descends from the runtime, as `/proc` showed them at one moment; out, for each of them whether it
-//! is the patch's. A process becomes another's child by fork alone, and loses its parent only to the reaper of its PID namespace, or to the nearest
-//! subreaper on the way there (Linux: kernel/exit.c, `find_new_reaper`). So a parent that is neither the patch's nor such a reaper proves that a
-//! process is somebody else's, a health check's for instance; a child of the reaper without a trace of the patch may be anybody's.
+//! Pure: in, the processes of a container and what descends from the runtime, as `/proc` showed
+//! them at one moment; out, for each of them whether it is the patch's. A process becomes another's
+//! child by fork alone, and loses its parent only to the reaper of its PID namespace, or to the
+//! nearest subreaper on the way there (Linux: kernel/exit.c, `find_new_reaper`). So a parent that
+//! is neither the patch's nor such a reaper proves that a process is somebody else's, a health
+//! check's for instance; a child of the reaper without a trace of the patch may be anybody's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +20,8 @@ pub(super) struct Seen {
     pub(super) started: u64,
     /// Its parent's ID.
     pub(super) parent: u32,
-    /// Whether it is in the container: by cgroup, or by namespaces where the cgroup is not the container's own.
+    /// Whether it is in the container: by cgroup, or by namespaces where the cgroup is not the
+    /// container's own.
     pub(super) is_inside: bool,
     /// Whether it shows that it comes from the patch.
     pub(super) trace: Trace,
@@ -59,11 +62,18 @@ pub(super) struct Known {
 
 /// Judges each of `seen`, in the same order.
 pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
-    let places: BTreeMap<u32, usize> = seen.iter().enumerate().map(|(place, process)| (process.pid, place)).collect();
-    let mut judged: Vec<Option<Kin>> = seen.iter().map(|process| by_itself(process, known)).collect();
+    let places: BTreeMap<u32, usize> = seen
+        .iter()
+        .enumerate()
+        .map(|(place, process)| (process.pid, place))
+        .collect();
+    let mut judged: Vec<Option<Kin>> = seen
+        .iter()
+        .map(|process| by_itself(process, known))
+        .collect();
     for place in 0..seen.len() {
-        // Up to the first who is judged, and down again; a circle, which the kernel does not make but a table read while it changes may show, ends
-        // where it began.
+        // Up to the first who is judged, and down again; a circle, which the kernel does not make
+        // but a table read while it changes may show, ends where it began.
         let mut path = Vec::new();
         let mut at = place;
         let kin = loop {
@@ -72,17 +82,26 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
             }
             path.push(at);
             let parent = places.get(&seen[at].parent).copied();
-            match parent.filter(|parent| seen[*parent].started <= seen[at].started && !path.contains(parent)) {
+            match parent.filter(|parent| {
+                seen[*parent].started <= seen[at].started && !path.contains(parent)
+            }) {
                 Some(parent) => at = parent,
                 None => break Kin::Others,
             }
         };
         // What begins below another's process is another's.
         for at in path {
-            judged[at] = Some(if kin == Kin::CannotBeTold && !seen[at].is_inside { Kin::Others } else { kin });
+            judged[at] = Some(if kin == Kin::CannotBeTold && !seen[at].is_inside {
+                Kin::Others
+            } else {
+                kin
+            });
         }
     }
-    judged.into_iter().map(|kin| kin.unwrap_or(Kin::Others)).collect()
+    judged
+        .into_iter()
+        .map(|kin| kin.unwrap_or(Kin::Others))
+        .collect()
 }
 
 /// What can be told without its parent.
@@ -99,7 +118,11 @@ fn by_itself(process: &Seen, known: &Known) -> Option<Kin> {
     if !process.is_orphan {
         return None;
     }
-    Some(if process.is_inside && process.trace == Trace::Nothing { Kin::CannotBeTold } else { Kin::Others })
+    Some(if process.is_inside && process.trace == Trace::Nothing {
+        Kin::CannotBeTold
+    } else {
+        Kin::Others
+    })
 }
 
 #[cfg(test)]
@@ -108,38 +131,132 @@ mod tests {
 
     /// Process 10 of the container began with it, 1 is its reaper, 100 is the runtime.
     fn known() -> Known {
-        Known { since: 50, ours: BTreeSet::from([(100, 50)]) }
+        Known {
+            since: 50,
+            ours: BTreeSet::from([(100, 50)]),
+        }
     }
 
     fn process(pid: u32, parent: u32) -> Seen {
-        Seen { pid, started: u64::from(pid), parent, is_inside: true, trace: Trace::Nothing, is_orphan: parent == 1 }
+        Seen {
+            pid,
+            started: u64::from(pid),
+            parent,
+            is_inside: true,
+            trace: Trace::Nothing,
+            is_orphan: parent == 1,
+        }
     }
 
     #[test]
     fn kin_is_told_by_descent_and_by_traces() {
         use Kin::{CannotBeTold, Others, Ours};
-        let runtime = Seen { started: 50, is_inside: false, ..process(100, 7) };
-        let old = |pid| Seen { started: 3, ..process(pid, 1) };
-        let dyed = |pid, parent| Seen { trace: Trace::Patch, ..process(pid, parent) };
-        let other = |pid, parent| Seen { trace: Trace::Other, ..process(pid, parent) };
+        let runtime = Seen {
+            started: 50,
+            is_inside: false,
+            ..process(100, 7)
+        };
+        let old = |pid| Seen {
+            started: 3,
+            ..process(pid, 1)
+        };
+        let dyed = |pid, parent| Seen {
+            trace: Trace::Patch,
+            ..process(pid, parent)
+        };
+        let other = |pid, parent| Seen {
+            trace: Trace::Other,
+            ..process(pid, parent)
+        };
         for (why, seen, kin) in [
-            ("children of the runtime, whatever their place", vec![runtime.clone(), process(101, 100), process(102, 101)], vec![Ours; 3]),
-            ("the table's order does not matter", vec![process(102, 101), process(101, 100), runtime.clone()], vec![Ours; 3]),
-            ("older than the patch", vec![old(10), Seen { trace: Trace::Patch, ..old(11) }], vec![Others; 2]),
-            ("begun meanwhile by one who is older", vec![old(10), process(200, 10), process(201, 200)], vec![Others; 3]),
-            ("an orphan with a trace, and its child", vec![dyed(200, 1), process(201, 200)], vec![Ours; 2]),
-            ("a trace is one whoever the parent is", vec![old(10), dyed(200, 10)], vec![Others, Ours]),
-            ("a trace outside the container is none", vec![Seen { is_inside: false, ..dyed(200, 1) }], vec![Others]),
-            ("an orphan without a trace, and its child", vec![process(200, 1), process(201, 200)], vec![CannotBeTold; 2]),
-            ("an orphan of somebody else's, and its child", vec![other(200, 1), process(201, 200)], vec![Others; 2]),
-            ("somebody else's session below the patch", vec![runtime.clone(), other(101, 100)], vec![Ours; 2]),
-            ("a child from outside, as `docker exec` makes it", vec![process(200, 9), process(201, 200)], vec![Others; 2]),
+            (
+                "children of the runtime, whatever their place",
+                vec![runtime.clone(), process(101, 100), process(102, 101)],
+                vec![Ours; 3],
+            ),
+            (
+                "the table's order does not matter",
+                vec![process(102, 101), process(101, 100), runtime.clone()],
+                vec![Ours; 3],
+            ),
+            (
+                "older than the patch",
+                vec![
+                    old(10),
+                    Seen {
+                        trace: Trace::Patch,
+                        ..old(11)
+                    },
+                ],
+                vec![Others; 2],
+            ),
+            (
+                "begun meanwhile by one who is older",
+                vec![old(10), process(200, 10), process(201, 200)],
+                vec![Others; 3],
+            ),
+            (
+                "an orphan with a trace, and its child",
+                vec![dyed(200, 1), process(201, 200)],
+                vec![Ours; 2],
+            ),
+            (
+                "a trace is one whoever the parent is",
+                vec![old(10), dyed(200, 10)],
+                vec![Others, Ours],
+            ),
+            (
+                "a trace outside the container is none",
+                vec![Seen {
+                    is_inside: false,
+                    ..dyed(200, 1)
+                }],
+                vec![Others],
+            ),
+            (
+                "an orphan without a trace, and its child",
+                vec![process(200, 1), process(201, 200)],
+                vec![CannotBeTold; 2],
+            ),
+            (
+                "an orphan of somebody else's, and its child",
+                vec![other(200, 1), process(201, 200)],
+                vec![Others; 2],
+            ),
+            (
+                "somebody else's session below the patch",
+                vec![runtime.clone(), other(101, 100)],
+                vec![Ours; 2],
+            ),
+            (
+                "a child from outside, as `docker exec` makes it",
+                vec![process(200, 9), process(201, 200)],
+                vec![Others; 2],
+            ),
             (
                 "a parent's ID that is a younger one's by now",
-                vec![runtime.clone(), Seen { started: 49 + 1, ..process(60, 101) }, process(101, 7)],
+                vec![
+                    runtime.clone(),
+                    Seen {
+                        started: 49 + 1,
+                        ..process(60, 101)
+                    },
+                    process(101, 7),
+                ],
                 vec![Ours, Others, Others],
             ),
-            ("a circle", vec![process(200, 201), Seen { started: 200, ..process(201, 200) }, process(202, 202)], vec![Others; 3]),
+            (
+                "a circle",
+                vec![
+                    process(200, 201),
+                    Seen {
+                        started: 200,
+                        ..process(201, 200)
+                    },
+                    process(202, 202),
+                ],
+                vec![Others; 3],
+            ),
             ("nothing", vec![], vec![]),
         ] {
             assert_eq!(judge(&seen, &known()), kin, "{why}");
@@ -148,7 +265,22 @@ mod tests {
 
     #[test]
     fn another_life_of_an_id_is_another_process() {
-        let again = Seen { started: 77, ..process(100, 7) };
-        assert_eq!(judge(&[again, Seen { started: 78, ..process(101, 100) }], &known()), [Kin::Others; 2]);
+        let again = Seen {
+            started: 77,
+            ..process(100, 7)
+        };
+        assert_eq!(
+            judge(
+                &[
+                    again,
+                    Seen {
+                        started: 78,
+                        ..process(101, 100)
+                    }
+                ],
+                &known()
+            ),
+            [Kin::Others; 2]
+        );
     }
 }

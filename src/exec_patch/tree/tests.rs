@@ -1,6 +1,9 @@
 //! Are the processes of a patch found, and ended, wherever they go?
 
-#![allow(clippy::disallowed_methods, reason = "only real processes have descendants")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "only real processes have descendants"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,9 +14,13 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::sys::pidfd;
 
-const SOON: Patience = Patience { grace: Duration::from_millis(300), kill: Duration::from_secs(3) };
+const SOON: Patience = Patience {
+    grace: Duration::from_millis(300),
+    kill: Duration::from_secs(3),
+};
 
-/// A container as a user can make one: a first process in namespaces of its own, in a cgroup that is not.
+/// A container as a user can make one: a first process in namespaces of its own, in a cgroup that
+/// is not.
 struct Room {
     outside: Child,
     container: Container,
@@ -21,15 +28,28 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        // The first process says that it is there and starts nothing more; it does not wait for what becomes its child.
+        // The first process says that it is there and starts nothing more; it does not wait for
+        // what becomes its child.
         let script = "echo ready; exec sleep 1000";
         let mut outside = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", script])
+            .args([
+                "--user",
+                "--map-root-user",
+                "--pid",
+                "--mount",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-c",
+                script,
+            ])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(outside.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(outside.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         assert_eq!(line, "ready\n");
         let pid = facts::children(outside.id())[0];
         let container = container(pid);
@@ -40,8 +60,21 @@ impl Room {
     fn enter(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
         let target = self.container.pid.to_string();
-        command.args(["--target", &target, "--user", "--preserve-credentials", "--pid", "--mount", "sh", "-c", script]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args([
+            "--target",
+            &target,
+            "--user",
+            "--preserve-credentials",
+            "--pid",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+        ]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 }
@@ -88,12 +121,16 @@ impl Drop for Runtime {
 }
 
 fn names(processes: &[Process]) -> Vec<String> {
-    let mut names: Vec<_> = processes.iter().map(|process| format!("{} {}", process.name, process.is_sure)).collect();
+    let mut names: Vec<_> = processes
+        .iter()
+        .map(|process| format!("{} {}", process.name, process.is_sure))
+        .collect();
     names.sort();
     names
 }
 
-/// Waits until what `tree` sees is as wanted; names with whether they are sure. A minute at most: the machine may be busy.
+/// Waits until what `tree` sees is as wanted; names with whether they are sure. A minute at most:
+/// the machine may be busy.
 fn await_seen(tree: &mut Tree, is_wanted: impl Fn(&[String]) -> bool) {
     let begun = Instant::now();
     loop {
@@ -122,11 +159,17 @@ fn end(tree: &mut Tree, runtime: &mut Runtime) -> Vec<Process> {
 fn what_has_ended_and_the_first_process_does_not_wait_for_is_named() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=ended.1");
-    let mut runtime = start(&mut tree, room.enter("(sleep 0.1 &); (/bin/true &); sleep 0.3"));
+    let mut runtime = start(
+        &mut tree,
+        room.enter("(sleep 0.1 &); (/bin/true &); sleep 0.3"),
+    );
     runtime.0.wait().unwrap();
     assert_eq!(names(&tree.zombies()), ["sleep true", "true true"]);
     assert_eq!(tree.alive(), []);
-    assert_eq!(Tree::new(&room.container, "EMBARGO_PATCH=ended.2").zombies(), []);
+    assert_eq!(
+        Tree::new(&room.container, "EMBARGO_PATCH=ended.2").zombies(),
+        []
+    );
 }
 
 #[test]
@@ -134,22 +177,37 @@ fn what_descends_from_the_runtime_is_found_and_ended() {
     let mut tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.1");
     assert_eq!(tree.alive(), []);
     let mut command = Command::new("sh");
-    command.args(["-c", "sleep 1000 & setsid sleep 1001 & sh -c 'sleep 1002; :' & wait"]);
+    command.args([
+        "-c",
+        "sleep 1000 & setsid sleep 1001 & sh -c 'sleep 1002; :' & wait",
+    ]);
     let mut runtime = start(&mut tree, command);
-    await_alive(&mut tree, &["sh true", "sleep true", "sleep true", "sleep true"]);
+    await_alive(
+        &mut tree,
+        &["sh true", "sleep true", "sleep true", "sleep true"],
+    );
     assert_eq!(end(&mut tree, &mut runtime), []);
     let status = runtime.0.try_wait().unwrap().unwrap();
-    assert_ne!(status.to_string(), "signal: 9 (SIGKILL)", "SIGTERM is enough");
+    assert_ne!(
+        status.to_string(),
+        "signal: 9 (SIGKILL)",
+        "SIGTERM is enough"
+    );
 }
 
 #[test]
 fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
     let mut tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.2");
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' TERM; sleep 1000 & while :; do sleep 0.01; done"]);
+    command.args([
+        "-c",
+        "trap '' TERM; sleep 1000 & while :; do sleep 0.01; done",
+    ]);
     let mut runtime = start(&mut tree, command);
     // The first that it starts, which is after it ignores the signal.
-    await_seen(&mut tree, |seen| seen.iter().any(|name| name.starts_with("sleep ")));
+    await_seen(&mut tree, |seen| {
+        seen.iter().any(|name| name.starts_with("sleep "))
+    });
     let begun = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
     assert!(begun.elapsed() >= SOON.grace);
@@ -160,7 +218,10 @@ fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
 fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.3");
-    let mut runtime = start(&mut tree, room.enter("trap '' TERM; setsid env -i setsid sh -c 'sleep 1000 & sleep 1001 &' &"));
+    let mut runtime = start(
+        &mut tree,
+        room.enter("trap '' TERM; setsid env -i setsid sh -c 'sleep 1000 & sleep 1001 &' &"),
+    );
     assert!(runtime.0.wait().unwrap().success());
     // Nobody has looked while it had its parents.
     await_alive(&mut tree, &["sleep true", "sleep true"]);
@@ -179,7 +240,11 @@ fn without_the_dye_the_marker_and_the_pipes_are_traces() {
     let mut command = room.enter("sleep 1000 & env -i sleep 1001 >/dev/null &");
     command.env("EMBARGO_PATCH", "test.4").stderr(holds);
     let mut runtime = Runtime(command.spawn().unwrap());
-    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::File::from(std::os::fd::OwnedFd::from(held)).metadata().unwrap());
+    let inode = std::os::unix::fs::MetadataExt::ino(
+        &std::fs::File::from(std::os::fd::OwnedFd::from(held))
+            .metadata()
+            .unwrap(),
+    );
     drop(command);
     tree.started(runtime.0.id(), [0, inode]);
     assert!(runtime.0.wait().unwrap().success());
@@ -208,7 +273,10 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
     await_alive(&mut tree, &["sleep true"]);
     let left = end(&mut tree, &mut runtime);
     assert_eq!(names(&left), ["sleep false"]);
-    assert_eq!(left[0].to_string(), format!("{} sleep (may be its)", left[0].pid));
+    assert_eq!(
+        left[0].to_string(),
+        format!("{} sleep (may be its)", left[0].pid)
+    );
     assert!(lives((left[0].pid, left[0].started)) && check.try_wait().unwrap().is_none());
     check.kill().unwrap();
     check.wait().unwrap();
@@ -236,7 +304,8 @@ fn the_first_process_of_a_pid_namespace_gets_the_orphans_of_those_below_it_as_we
 fn an_undyed_daemon_in_a_namespace_of_its_own_is_told() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.9");
-    let script = "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
+    let script =
+        "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
     let mut runtime = start(&mut tree, room.enter(script));
     runtime.0.wait().unwrap();
     // As if nobody had looked while its parents lived.
@@ -248,7 +317,10 @@ fn an_undyed_daemon_in_a_namespace_of_its_own_is_told() {
 fn when_the_container_is_gone_nothing_is_left() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.6");
-    let mut runtime = start(&mut tree, room.enter("trap '' TERM; sleep 1000 & sleep 1000"));
+    let mut runtime = start(
+        &mut tree,
+        room.enter("trap '' TERM; sleep 1000 & sleep 1000"),
+    );
     drop(room);
     runtime.0.wait().unwrap();
     await_alive(&mut tree, &[]);
@@ -260,7 +332,12 @@ fn another_process_with_the_same_id_gets_no_signal() {
     let tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.7");
     let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
     let (pid, started) = life(bystander.id()).unwrap();
-    let process = |started| Process { pid, started, name: "sleep".to_owned(), is_sure: true };
+    let process = |started| Process {
+        pid,
+        started,
+        name: "sleep".to_owned(),
+        is_sure: true,
+    };
     tree.signal(&process(started - 1), Signal::SIGKILL);
     tree.signal(&process(started + 1), Signal::SIGKILL);
     thread::sleep(Duration::from_millis(50));
@@ -279,18 +356,32 @@ fn in_a_users_container_only_what_is_in_that_users_power_is_signalled() {
     assert!(!tree.place.protects(room.container.pid) && !tree.place.protects(std::process::id()));
     // To whoever is not root the kernel says the same.
     tree.place.owner = 4_000_000;
-    assert_eq!(tree.place.protects(room.container.pid), nix::unistd::geteuid().is_root());
+    assert_eq!(
+        tree.place.protects(room.container.pid),
+        nix::unistd::geteuid().is_root()
+    );
 }
 
 #[test]
 fn each_container_of_each_run_has_its_dye() {
     thread::spawn(|| {
-        let dyes: BTreeSet<_> = (0..100).map(|number| dye(&format!("EMBARGO_PATCH=20261120-220000-ab12.{number}")).unwrap()).collect();
+        let dyes: BTreeSet<_> = (0..100)
+            .map(|number| dye(&format!("EMBARGO_PATCH=20261120-220000-ab12.{number}")).unwrap())
+            .collect();
         assert!(dyes.len() > 95, "{dyes:?}");
-        assert!(dyes.iter().all(|dye| (USUAL_SLACK + 1..=USUAL_SLACK + DYES).contains(dye)));
-        let child = Command::new("cat").arg("/proc/self/timerslack_ns").output().unwrap();
+        assert!(
+            dyes.iter()
+                .all(|dye| (USUAL_SLACK + 1..=USUAL_SLACK + DYES).contains(dye))
+        );
+        let child = Command::new("cat")
+            .arg("/proc/self/timerslack_ns")
+            .output()
+            .unwrap();
         let last = dye("EMBARGO_PATCH=20261120-220000-ab12.99").unwrap();
-        assert_eq!(String::from_utf8(child.stdout).unwrap(), format!("{last}\n"));
+        assert_eq!(
+            String::from_utf8(child.stdout).unwrap(),
+            format!("{last}\n")
+        );
     })
     .join()
     .unwrap();

@@ -1,7 +1,9 @@
 //! What does a run owe to the one that it resumes?
 
 use super::super::journal::Journal;
-use super::super::journal::tests::{begun, container, failed, finished, job, nobody, node, payload, planned, treat};
+use super::super::journal::tests::{
+    begun, container, failed, finished, job, nobody, node, payload, planned, treat,
+};
 use super::super::outcome::Outcome;
 use super::super::pace::Share;
 use super::super::payload::Payload;
@@ -27,15 +29,29 @@ fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
 }
 
 /// One of several patches of a container.
-fn treat_with(journal: &Journal, number: usize, container: &Container, patch: usize, outcome: &Outcome) {
+fn treat_with(
+    journal: &Journal,
+    number: usize,
+    container: &Container,
+    patch: usize,
+    outcome: &Outcome,
+) {
     let digest = Digest::of(&patch.to_le_bytes());
-    let job = Job { digest, ..job(journal, number, container.clone()) };
+    let job = Job {
+        digest,
+        ..job(journal, number, container.clone())
+    };
     if *outcome == Outcome::NotBegun {
-        let payload = Payload { digest, ..payload(None) };
+        let payload = Payload {
+            digest,
+            ..payload(None)
+        };
         return journal.settled(container, Some(&payload), outcome).unwrap();
     }
     journal.begun(&job, false).unwrap();
-    journal.ended(&job, &super::super::job::Done::of(outcome.clone())).unwrap();
+    journal
+        .ended(&job, &super::super::job::Done::of(outcome.clone()))
+        .unwrap();
 }
 
 fn undertaking(journal: &Journal) -> Undertaking {
@@ -48,21 +64,43 @@ fn a_canary_is_a_container_however_many_patches_it_has() {
     for (containers, passed) in [
         (&[("c1", &[Patched, Patched, Patched][..])][..], 1),
         (&[("c1", &[Patched, Patched]), ("c2", &[Patched])], 2),
-        (&[("c1", &[Patched, failed(1)]), ("c2", &[Patched, AlreadyFine])], 1),
+        (
+            &[
+                ("c1", &[Patched, failed(1)]),
+                ("c2", &[Patched, AlreadyFine]),
+            ],
+            1,
+        ),
         (&[("c1", &[Patched, NotBegun])], 0),
         (&[("c1", &[AlreadyFine, AlreadyFine])], 0),
         (&[], 0),
     ] {
-        assert_eq!(resumed(containers).canaries_passed(), passed, "{containers:?}");
+        assert_eq!(
+            resumed(containers).canaries_passed(),
+            passed,
+            "{containers:?}"
+        );
     }
 }
 
 #[test]
 fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
     let undertaking = resumed(&[("c1", &[Outcome::Patched]), ("c2", &[failed(1)])]);
-    for (now, matches) in [(&["c1", "c2"][..], 2), (&["c2", "c3"], 3), (&[], 2), (&["c3", "c4", "c5"], 5)] {
-        let planned = |id: &&str| Planned { container: container(id, 99), reasons: Vec::new(), steps: Vec::new() };
-        let plan = Plan { planned: now.iter().map(planned).collect(), ..Plan::default() };
+    for (now, matches) in [
+        (&["c1", "c2"][..], 2),
+        (&["c2", "c3"], 3),
+        (&[], 2),
+        (&["c3", "c4", "c5"], 5),
+    ] {
+        let planned = |id: &&str| Planned {
+            container: container(id, 99),
+            reasons: Vec::new(),
+            steps: Vec::new(),
+        };
+        let plan = Plan {
+            planned: now.iter().map(planned).collect(),
+            ..Plan::default()
+        };
         assert_eq!(undertaking.matches(&plan), matches, "{now:?}");
     }
 }
@@ -72,7 +110,16 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     let before = USUAL_PACE;
-    let (canary, failures) = (Limits { canary: 0, ..before }, Limits { max_failures: Share::Number(9), ..before });
+    let (canary, failures) = (
+        Limits {
+            canary: 0,
+            ..before
+        },
+        Limits {
+            max_failures: Share::Number(9),
+            ..before
+        },
+    );
     let halted = Halt::Failures { allowed: 3 };
     for (stopped, limits, expected) in [
         (None, before, Err(None)),
@@ -88,7 +135,11 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
         (Some(Halt::Scan), before, Ok(())),
     ] {
         let end = finished(&journal, stopped);
-        assert_eq!(may_go_on(&end, &limits, &before), expected, "{stopped:?} {limits:?}");
+        assert_eq!(
+            may_go_on(&end, &limits, &before),
+            expected,
+            "{stopped:?} {limits:?}"
+        );
     }
 }
 
@@ -103,8 +154,25 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
         Past::read(journal.folder()).unwrap()
     };
     let past = stopped(0);
-    let pace = Limits { max_failures: Share::Number(7), ..USUAL_PACE };
-    Journal::resume_telling(nobody(), &mut lock, &past, past.header.by.clone(), vec![], pace).unwrap();
+    let pace = Limits {
+        max_failures: Share::Number(7),
+        ..USUAL_PACE
+    };
+    Journal::resume_telling(
+        nobody(),
+        &mut lock,
+        &past,
+        past.header.by.clone(),
+        vec![],
+        pace,
+    )
+    .unwrap();
     let over = Undertaking::resumed(stopped(7), PaceWords::default()).unwrap_err();
-    assert!(matches!(over, PatchError::Over(_, Some(Halt::Failures { allowed: 7 }))), "{over}");
+    assert!(
+        matches!(
+            over,
+            PatchError::Over(_, Some(Halt::Failures { allowed: 7 }))
+        ),
+        "{over}"
+    );
 }

@@ -1,6 +1,7 @@
 //! What is to run, and where?
 //!
-//! The order that was typed, as it stands in a run's journal. Plain data: no file that it names has been looked at.
+//! The order that was typed, as it stands in a run's journal. Plain data: no file that it names has
+//! been looked at.
 
 use std::path::PathBuf;
 
@@ -65,7 +66,12 @@ impl Order {
     /// The order of `--auto`: all bans' own patches.
     #[must_use]
     pub const fn automatic() -> Self {
-        let wanted = Wanted { what: What::AllBanned, engines: Vec::new(), namespaces: Vec::new(), containers: Vec::new() };
+        let wanted = Wanted {
+            what: What::AllBanned,
+            engines: Vec::new(),
+            namespaces: Vec::new(),
+            containers: Vec::new(),
+        };
         Self {
             wanted,
             means: Means::Signed,

@@ -9,13 +9,22 @@ fn typed(text: &[&str]) -> Result<Options, String> {
 fn order(text: &[&str]) -> Order {
     match typed(text).unwrap().action {
         Action::Begin(order) => *order,
-        other @ (Action::Auto | Action::Resume(_) | Action::OnlyFailed(_) | Action::History(_) | Action::Prune(_)) => panic!("{other:?}"),
+        other @ (Action::Auto
+        | Action::Resume(_)
+        | Action::OnlyFailed(_)
+        | Action::History(_)
+        | Action::Prune(_)) => panic!("{other:?}"),
     }
 }
 
 /// The first line of a refusal.
 fn refusal(text: &[&str]) -> String {
-    typed(text).unwrap_err().lines().next().unwrap_or_default().to_owned()
+    typed(text)
+        .unwrap_err()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
@@ -26,11 +35,25 @@ fn the_command_line_is_consistent() {
 #[test]
 fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
     let options = typed(&["--ban", "BAN-1"]).unwrap();
-    assert_eq!((options.dry_run, options.json, options.output_limit), (false, false, None));
+    assert_eq!(
+        (options.dry_run, options.json, options.output_limit),
+        (false, false, None)
+    );
     assert_eq!(options.pace.over(USUAL_PACE), USUAL_PACE);
-    let Action::Begin(order) = options.action else { panic!("{options:?}") };
+    let Action::Begin(order) = options.action else {
+        panic!("{options:?}")
+    };
     assert_eq!(order.wanted.what, What::Bans(vec!["BAN-1".to_owned()]));
-    assert_eq!((order.means, order.user, order.timeout, order.thaw, order.again), (Means::Signed, None, None, false, false));
+    assert_eq!(
+        (
+            order.means,
+            order.user,
+            order.timeout,
+            order.thaw,
+            order.again
+        ),
+        (Means::Signed, None, None, false, false)
+    );
 }
 
 #[test]
@@ -66,7 +89,11 @@ fn everything_that_is_typed_stands_in_the_order() {
         "--thing",
         "--",
     ]);
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let wanted = Wanted {
         what: What::Base("debian:12.4".to_owned()),
         engines: vec![Engine::Docker, Engine::CriO],
@@ -91,19 +118,43 @@ fn everything_that_is_typed_stands_in_the_order() {
 
 #[test]
 fn a_script_and_a_program_take_the_words_behind_them() {
-    let brought = |file: &str, words: &[&str]| Brought { file: file.into(), words: words.iter().map(|&word| word.to_owned()).collect() };
-    assert_eq!(order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).means, Means::Script(brought("fix.sh", &["-x", "y"])));
-    assert_eq!(order(&["--all-banned", "--bring", "./fix"]).means, Means::Program(brought("./fix", &[])));
+    let brought = |file: &str, words: &[&str]| Brought {
+        file: file.into(),
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+    };
+    assert_eq!(
+        order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).means,
+        Means::Script(brought("fix.sh", &["-x", "y"]))
+    );
+    assert_eq!(
+        order(&["--all-banned", "--bring", "./fix"]).means,
+        Means::Program(brought("./fix", &[]))
+    );
 }
 
 #[test]
 fn a_pace_is_what_was_typed_and_else_what_is_usual() {
-    let pace = |text: &[&str]| typed(&[&["--all-banned"], text].concat()).unwrap().pace.over(USUAL_PACE);
+    let pace = |text: &[&str]| {
+        typed(&[&["--all-banned"], text].concat())
+            .unwrap()
+            .pace
+            .over(USUAL_PACE)
+    };
     assert_eq!(
         pace(&["--canary", "0", "--parallel", "10%", "--max-failures", "0"]),
-        Limits { canary: 0, parallel: Share::Percent(10), max_failures: Share::Number(0) }
+        Limits {
+            canary: 0,
+            parallel: Share::Percent(10),
+            max_failures: Share::Number(0)
+        }
     );
-    assert_eq!(pace(&["--max-failures=0%"]), Limits { max_failures: Share::Percent(0), ..USUAL_PACE });
+    assert_eq!(
+        pace(&["--max-failures=0%"]),
+        Limits {
+            max_failures: Share::Percent(0),
+            ..USUAL_PACE
+        }
+    );
 }
 
 #[test]
@@ -111,36 +162,99 @@ fn earlier_runs_bring_their_own_order() {
     let action = |text: &[&str]| typed(text).unwrap().action;
     let run = || "20261120-141502-7f3a".to_owned();
     assert_eq!(action(&["--resume", &run()]), Action::Resume(run()));
-    assert_eq!(action(&["--resume", &run(), "--parallel", "8", "--json"]), Action::Resume(run()));
-    assert_eq!(action(&["--only-failed", &run(), "--dry-run"]), Action::OnlyFailed(run()));
+    assert_eq!(
+        action(&["--resume", &run(), "--parallel", "8", "--json"]),
+        Action::Resume(run())
+    );
+    assert_eq!(
+        action(&["--only-failed", &run(), "--dry-run"]),
+        Action::OnlyFailed(run())
+    );
     assert_eq!(action(&["--history"]), Action::History(None));
-    assert_eq!(action(&["--history", &run(), "--json"]), Action::History(Some(run())));
+    assert_eq!(
+        action(&["--history", &run(), "--json"]),
+        Action::History(Some(run()))
+    );
     assert_eq!(action(&["--auto", "--parallel", "8"]), Action::Auto);
 }
 
 #[test]
 fn what_cannot_be_meant_together_is_refused() {
     for (text, expected) in [
-        (&[][..], "error: the following required arguments were not provided:"),
-        (&["--", "true"], "error: the following required arguments were not provided:"),
-        (&["--ban", "B", "--all-banned"], "error: the argument '--ban <ID>' cannot be used with '--all-banned'"),
-        (&["--base", "a", "--image", "b", "--", "x"], "error: the argument '--base <IMAGE>' cannot be used with '--image <IMAGE>'"),
-        (&["--base", "a"], "error: what is to run is missing: -- COMMAND, --script FILE or --bring FILE"),
-        (&["--base", "a", "--", ""], "error: the command behind -- is an empty word"),
-        (&["--ban", "B", "--script", "a", "--bring", "b"], "error: the argument '--script <FILE>' cannot be used with '--bring <FILE>'"),
-        (&["--ban", "B", "apt-get"], "error: unexpected argument 'apt-get' found"),
-        (&["--resume", "1", "--ban", "B"], "error: the argument '--resume <RUN>' cannot be used with '--ban <ID>'"),
-        (&["--resume", "1", "--thaw"], "error: the argument '--resume <RUN>' cannot be used with:"),
-        (&["--resume", "1", "--", "x"], "error: the argument '--resume <RUN>' cannot be used with:"),
-        (&["--only-failed", "1", "--container", "x"], "error: the argument '--only-failed <RUN>' cannot be used with:"),
-        (&["--auto", "--check", "x"], "error: the argument '--auto' cannot be used with:"),
-        (&["--history", "--dry-run"], "error: the argument '--history [<RUN>]' cannot be used with '--dry-run'"),
-        (&["--resume", "1", "--output-limit", "1K"], "error: the argument '--resume <RUN>' cannot be used with '--output-limit <SIZE>'"),
-        (&["--history", "--output-limit", "1K"], "error: the argument '--history [<RUN>]' cannot be used with '--output-limit <SIZE>'"),
-        (&["--history", "--auto"], "error: the argument '--history [<RUN>]' cannot be used with '--auto'"),
+        (
+            &[][..],
+            "error: the following required arguments were not provided:",
+        ),
+        (
+            &["--", "true"],
+            "error: the following required arguments were not provided:",
+        ),
+        (
+            &["--ban", "B", "--all-banned"],
+            "error: the argument '--ban <ID>' cannot be used with '--all-banned'",
+        ),
+        (
+            &["--base", "a", "--image", "b", "--", "x"],
+            "error: the argument '--base <IMAGE>' cannot be used with '--image <IMAGE>'",
+        ),
+        (
+            &["--base", "a"],
+            "error: what is to run is missing: -- COMMAND, --script FILE or --bring FILE",
+        ),
+        (
+            &["--base", "a", "--", ""],
+            "error: the command behind -- is an empty word",
+        ),
+        (
+            &["--ban", "B", "--script", "a", "--bring", "b"],
+            "error: the argument '--script <FILE>' cannot be used with '--bring <FILE>'",
+        ),
+        (
+            &["--ban", "B", "apt-get"],
+            "error: unexpected argument 'apt-get' found",
+        ),
+        (
+            &["--resume", "1", "--ban", "B"],
+            "error: the argument '--resume <RUN>' cannot be used with '--ban <ID>'",
+        ),
+        (
+            &["--resume", "1", "--thaw"],
+            "error: the argument '--resume <RUN>' cannot be used with:",
+        ),
+        (
+            &["--resume", "1", "--", "x"],
+            "error: the argument '--resume <RUN>' cannot be used with:",
+        ),
+        (
+            &["--only-failed", "1", "--container", "x"],
+            "error: the argument '--only-failed <RUN>' cannot be used with:",
+        ),
+        (
+            &["--auto", "--check", "x"],
+            "error: the argument '--auto' cannot be used with:",
+        ),
+        (
+            &["--history", "--dry-run"],
+            "error: the argument '--history [<RUN>]' cannot be used with '--dry-run'",
+        ),
+        (
+            &["--resume", "1", "--output-limit", "1K"],
+            "error: the argument '--resume <RUN>' cannot be used with '--output-limit <SIZE>'",
+        ),
+        (
+            &["--history", "--output-limit", "1K"],
+            "error: the argument '--history [<RUN>]' cannot be used with '--output-limit <SIZE>'",
+        ),
+        (
+            &["--history", "--auto"],
+            "error: the argument '--history [<RUN>]' cannot be used with '--auto'",
+        ),
     ] {
         assert_eq!(refusal(text), expected, "{text:?}");
-        assert!(read(text.iter().map(OsString::from)).is_err_and(|refusal| refusal.use_stderr()), "{text:?}");
+        assert!(
+            read(text.iter().map(OsString::from)).is_err_and(|refusal| refusal.use_stderr()),
+            "{text:?}"
+        );
     }
 }
 
@@ -150,37 +264,99 @@ fn values_have_bounds() {
         (
             "--user",
             &["0", "1000", "0:0", "1:4294967294"][..],
-            &["", "root", "0:", ":0", "-1", "+1", "0:0:0", "4294967295", "1 "][..],
+            &[
+                "",
+                "root",
+                "0:",
+                ":0",
+                "-1",
+                "+1",
+                "0:0:0",
+                "4294967295",
+                "1 ",
+            ][..],
             "expected numbers",
         ),
-        ("--timeout", &["1s", "24h", "10m"], &["0s", "25h", "10", "500ms", "-1s"], "expected a span from 1s to 24h"),
-        ("--canary", &["0", "1", "400"], &["5%", "", "-1", "+1", "x"], "expected a number such as 1, or 0 for none"),
-        ("--parallel", &["1", "400", "1%", "100%"], &["0", "0%", "101%", "", "%", "-1", "1.5"], "expected "),
-        ("--max-failures", &["0", "0%", "100%", "7"], &["101%", "", "%", "+1", "x"], "expected a number such as 5"),
+        (
+            "--timeout",
+            &["1s", "24h", "10m"],
+            &["0s", "25h", "10", "500ms", "-1s"],
+            "expected a span from 1s to 24h",
+        ),
+        (
+            "--canary",
+            &["0", "1", "400"],
+            &["5%", "", "-1", "+1", "x"],
+            "expected a number such as 1, or 0 for none",
+        ),
+        (
+            "--parallel",
+            &["1", "400", "1%", "100%"],
+            &["0", "0%", "101%", "", "%", "-1", "1.5"],
+            "expected ",
+        ),
+        (
+            "--max-failures",
+            &["0", "0%", "100%", "7"],
+            &["101%", "", "%", "+1", "x"],
+            "expected a number such as 5",
+        ),
         (
             "--output-limit",
             &["0", "65536", "64K", "1M", "1G"],
             &["", "K", "2G", "1k", "1T", "99999999999999999999"],
             "expected a number of bytes",
         ),
-        ("--env", &["A=", "A=b"], &["A", "=b", ""], "expected NAME=VALUE"),
-        ("--workdir", &["/"], &["", "srv"], "expected an absolute path"),
-        ("--namespace", &["k8s.io"], &[""], "expected at least one character"),
-        ("--container", &["a"], &[""], "expected at least one character"),
-        ("--check", &["true"], &[""], "expected at least one character"),
+        (
+            "--env",
+            &["A=", "A=b"],
+            &["A", "=b", ""],
+            "expected NAME=VALUE",
+        ),
+        (
+            "--workdir",
+            &["/"],
+            &["", "srv"],
+            "expected an absolute path",
+        ),
+        (
+            "--namespace",
+            &["k8s.io"],
+            &[""],
+            "expected at least one character",
+        ),
+        (
+            "--container",
+            &["a"],
+            &[""],
+            "expected at least one character",
+        ),
+        (
+            "--check",
+            &["true"],
+            &[""],
+            "expected at least one character",
+        ),
     ] {
         for value in good {
-            assert!(typed(&["--ban", "B", &format!("{flag}={value}")]).is_ok(), "{flag}={value}");
+            assert!(
+                typed(&["--ban", "B", &format!("{flag}={value}")]).is_ok(),
+                "{flag}={value}"
+            );
         }
         for value in bad {
             let told = refusal(&["--ban", "B", &format!("{flag}={value}")]);
-            let refused =
-                told.contains(expected) || told.contains("nothing would ever run") || told.starts_with("error: a value is required");
+            let refused = told.contains(expected)
+                || told.contains("nothing would ever run")
+                || told.starts_with("error: a value is required");
             assert!(refused, "{flag}={value}: {told}");
         }
     }
     for run in ["../x", "", "a/b", "-x", "A", "."] {
-        assert!(refusal(&[&format!("--resume={run}")]).starts_with("error: "), "{run:?}");
+        assert!(
+            refusal(&[&format!("--resume={run}")]).starts_with("error: "),
+            "{run:?}"
+        );
     }
     for ban in ["", "a b", "../x"] {
         assert!(typed(&["--ban", ban]).is_err(), "{ban:?}");
@@ -190,16 +366,39 @@ fn values_have_bounds() {
 #[test]
 fn whoever_mistypes_an_option_is_not_told_to_run_it_everywhere() {
     for (text, expected) in [
-        (&["--frobnicate"][..], "error: unexpected argument '--frobnicate' found"),
-        (&["--canery", "1"], "error: unexpected argument '--canery' found"),
-        (&["--max-failures", "-1"], "error: invalid value '-1' for '--max-failures <N|P%>': expected a number such as 5"),
-        (&["--canary", "-1"], "error: invalid value '-1' for '--canary <N>': expected a number such as 1"),
+        (
+            &["--frobnicate"][..],
+            "error: unexpected argument '--frobnicate' found",
+        ),
+        (
+            &["--canery", "1"],
+            "error: unexpected argument '--canery' found",
+        ),
+        (
+            &["--max-failures", "-1"],
+            "error: invalid value '-1' for '--max-failures <N|P%>': expected a number such as 5",
+        ),
+        (
+            &["--canary", "-1"],
+            "error: invalid value '-1' for '--canary <N>': expected a number such as 1",
+        ),
     ] {
         let told = typed(&[&["--ban", "B"], text].concat()).unwrap_err();
-        assert!(told.starts_with(expected) && !told.contains("as a value, use '--"), "{told}");
+        assert!(
+            told.starts_with(expected) && !told.contains("as a value, use '--"),
+            "{told}"
+        );
     }
-    assert!(typed(&["--ban", "B", "touch", "/x"]).unwrap_err().contains("tip: what is to run stands behind '--'"));
-    assert!(typed(&["--ban", "B", "--canery", "1"]).unwrap_err().contains("a similar argument exists: '--canary'"));
+    assert!(
+        typed(&["--ban", "B", "touch", "/x"])
+            .unwrap_err()
+            .contains("tip: what is to run stands behind '--'")
+    );
+    assert!(
+        typed(&["--ban", "B", "--canery", "1"])
+            .unwrap_err()
+            .contains("a similar argument exists: '--canary'")
+    );
 }
 
 #[test]
@@ -208,9 +407,12 @@ fn help_is_no_failure_and_tells_the_exit_statuses() {
         assert!(read(words.map(OsString::from)).is_err_and(|told| !told.use_stderr()));
     }
     let help = typed(&["--help"]).unwrap_err();
-    for told in
-        ["Usage: embargo exec-patch", "once MORE than --max-failures have failed", "  3   at least one match is not", "--ban BAN-2026-0007"]
-    {
+    for told in [
+        "Usage: embargo exec-patch",
+        "once MORE than --max-failures have failed",
+        "  3   at least one match is not",
+        "--ban BAN-2026-0007",
+    ] {
         assert!(help.contains(told), "{told}\n{help}");
     }
 }
@@ -223,28 +425,68 @@ fn automatic_is_every_bans_own_patch() {
 #[test]
 fn another_run_is_waited_for_as_long_as_was_said() {
     for (text, seconds) in [("0s", 0), ("30s", 30), ("10m", 600), ("7d", 604_800)] {
-        assert_eq!(typed(&["--ban", "BAN-1", "--wait", text]).unwrap().wait, Duration::from_secs(seconds), "{text}");
+        assert_eq!(
+            typed(&["--ban", "BAN-1", "--wait", text]).unwrap().wait,
+            Duration::from_secs(seconds),
+            "{text}"
+        );
     }
     assert_eq!(typed(&["--resume", "last"]).unwrap().wait, Duration::ZERO);
-    assert_eq!(typed(&["--prune", "90d", "--wait", "5s"]).unwrap().wait, Duration::from_secs(5));
+    assert_eq!(
+        typed(&["--prune", "90d", "--wait", "5s"]).unwrap().wait,
+        Duration::from_secs(5)
+    );
     for text in ["8d", "30", "", "-1s", "500ms"] {
-        assert!(refusal(&["--ban", "BAN-1", &format!("--wait={text}")]).contains("expected a duration of at most 7d"), "{text}");
+        assert!(
+            refusal(&["--ban", "BAN-1", &format!("--wait={text}")])
+                .contains("expected a duration of at most 7d"),
+            "{text}"
+        );
     }
     for other in ["--dry-run", "--history"] {
-        assert!(typed(&["--resume", "last", "--wait", "5s", other]).is_err(), "{other}");
+        assert!(
+            typed(&["--resume", "last", "--wait", "5s", other]).is_err(),
+            "{other}"
+        );
     }
 }
 
 #[test]
 fn old_runs_are_removed_by_their_age_alone() {
-    for (text, seconds) in [("0s", 0), ("12h", 43_200), ("90d", 7_776_000), ("52w", 31_449_600)] {
-        assert_eq!(typed(&["--prune", text]).unwrap().action, Action::Prune(seconds), "{text}");
+    for (text, seconds) in [
+        ("0s", 0),
+        ("12h", 43_200),
+        ("90d", 7_776_000),
+        ("52w", 31_449_600),
+    ] {
+        assert_eq!(
+            typed(&["--prune", text]).unwrap().action,
+            Action::Prune(seconds),
+            "{text}"
+        );
     }
-    assert!(typed(&["--prune", "1d", "--dry-run", "--json"]).unwrap().dry_run);
+    assert!(
+        typed(&["--prune", "1d", "--dry-run", "--json"])
+            .unwrap()
+            .dry_run
+    );
     for text in ["", "90", "one", "-1d", "100ms"] {
-        assert!(refusal(&[&format!("--prune={text}")]).contains("expected an age such as"), "{text}");
+        assert!(
+            refusal(&[&format!("--prune={text}")]).contains("expected an age such as"),
+            "{text}"
+        );
     }
-    for other in [&["--canary", "1"][..], &["--thaw"], &["--ban", "BAN-1"], &["--history"], &["--none-ok"], &["--output-limit", "1K"]] {
-        assert!(typed(&[&["--prune", "1d"], other].concat()).is_err(), "{other:?}");
+    for other in [
+        &["--canary", "1"][..],
+        &["--thaw"],
+        &["--ban", "BAN-1"],
+        &["--history"],
+        &["--none-ok"],
+        &["--output-limit", "1K"],
+    ] {
+        assert!(
+            typed(&[&["--prune", "1d"], other].concat()).is_err(),
+            "{other:?}"
+        );
     }
 }

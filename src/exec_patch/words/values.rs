@@ -1,6 +1,7 @@
 //! How are single values of the command line written?
 //!
-//! In: one word. Out: a user, a size, an amount and so on within their bounds, or one sentence on what was expected.
+//! In: one word. Out: a user, a size, an amount and so on within their bounds, or one sentence on
+//! what was expected.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -24,7 +25,15 @@ const LONGEST_RUN: usize = 64;
 
 impl ValueEnum for Engine {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Docker, Self::Containerd, Self::Podman, Self::CriO, Self::BuildKit, Self::Buildah, Self::Unknown]
+        &[
+            Self::Docker,
+            Self::Containerd,
+            Self::Podman,
+            Self::CriO,
+            Self::BuildKit,
+            Self::Buildah,
+            Self::Unknown,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -35,29 +44,41 @@ impl ValueEnum for Engine {
 /// A number of containers.
 pub(super) fn number(text: &str) -> Result<usize, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).ok_or_else(|| "expected a number such as 1, or 0 for none".to_owned())
+    text.parse()
+        .ok()
+        .filter(|_| digits)
+        .ok_or_else(|| "expected a number such as 1, or 0 for none".to_owned())
 }
 
 /// A number of containers, or a part of the matches.
 pub(super) fn share(text: &str) -> Result<Share, String> {
-    text.parse().map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
+    text.parse()
+        .map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
 }
 
 /// The same, but not nothing.
 pub(super) fn parallel(text: &str) -> Result<Share, String> {
     match share(text)? {
-        Share::Number(0) | Share::Percent(0) => Err("nothing would ever run; expected 1 or more".to_owned()),
+        Share::Number(0) | Share::Percent(0) => {
+            Err("nothing would ever run; expected 1 or more".to_owned())
+        }
         amount @ (Share::Number(_) | Share::Percent(_)) => Ok(amount),
     }
 }
 
 /// A ban's name as the source takes it.
 pub(super) fn ban(text: &str) -> Result<String, String> {
-    source::is_id(text).then(|| text.to_owned()).ok_or_else(|| "expected a ban's ID such as BAN-2026-0007".to_owned())
+    source::is_id(text)
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected a ban's ID such as BAN-2026-0007".to_owned())
 }
 
 pub(super) fn not_empty(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("expected at least one character".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err("expected at least one character".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// `UID` or `UID:GID`. Names are the container's own word, and no runtime takes them.
@@ -66,19 +87,29 @@ pub(super) fn user(text: &str) -> Result<(u32, u32), String> {
     // The last number means "none" to the kernel (setresuid(2)).
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|number| digits && *number != u32::MAX)
+        text.parse()
+            .ok()
+            .filter(|number| digits && *number != u32::MAX)
     };
-    number(user).zip(number(group)).ok_or_else(|| "expected numbers, such as 1000 or 1000:1000; names are the container's own".to_owned())
+    number(user).zip(number(group)).ok_or_else(|| {
+        "expected numbers, such as 1000 or 1000:1000; names are the container's own".to_owned()
+    })
 }
 
 /// `NAME=VALUE`.
 pub(super) fn variable(text: &str) -> Result<String, String> {
-    let named = text.split_once('=').is_some_and(|(name, _)| !name.is_empty());
-    named.then(|| text.to_owned()).ok_or_else(|| "expected NAME=VALUE".to_owned())
+    let named = text
+        .split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty());
+    named
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
 pub(super) fn folder(text: &str) -> Result<String, String> {
-    text.starts_with('/').then(|| text.to_owned()).ok_or_else(|| "expected an absolute path in the container".to_owned())
+    text.starts_with('/')
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected an absolute path in the container".to_owned())
 }
 
 /// Seconds.
@@ -100,20 +131,33 @@ pub(super) fn age(text: &str) -> Result<u64, String> {
 
 /// Bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.find(|letter: char| !letter.is_ascii_digit()).map(|at| text.split_at(at)) {
+    let (digits, unit) = match text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .map(|at| text.split_at(at))
+    {
         None => (text, 1),
         Some((digits, "K")) => (digits, 1 << 10),
         Some((digits, "M")) => (digits, 1 << 20),
         Some((digits, "G")) => (digits, 1 << 30),
         Some(_) => ("", 1),
     };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes <= MOST_OUTPUT);
-    bytes.ok_or_else(|| "expected a number of bytes of at most 1G, such as 65536, 64K or 1M".to_owned())
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| *bytes <= MOST_OUTPUT);
+    bytes.ok_or_else(|| {
+        "expected a number of bytes of at most 1G, such as 65536, 64K or 1M".to_owned()
+    })
 }
 
 /// The name of a run: no path leads anywhere else through it.
 pub(super) fn run(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-';
-    let is_run = (1..=LONGEST_RUN).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(legal);
-    is_run.then(|| text.to_owned()).ok_or_else(|| "expected a run such as 20261120-141502-7f3a, or last; --history shows them".to_owned())
+    let is_run = (1..=LONGEST_RUN).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(legal);
+    is_run.then(|| text.to_owned()).ok_or_else(|| {
+        "expected a run such as 20261120-141502-7f3a, or last; --history shows them".to_owned()
+    })
 }

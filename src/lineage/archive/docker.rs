@@ -1,7 +1,8 @@
 //! Which images are in an archive that `docker save` wrote?
 //!
-//! In: the archive's members (hostile). Out: its images, from `manifest.json`. Since Docker 25 the archive is an OCI image layout as well; the
-//! manifest and index digests come from there. Docker, Podman and skopeo name the config by its digest, which is held against it.
+//! In: the archive's members (hostile). Out: its images, from `manifest.json`. Since Docker 25 the
+//! archive is an OCI image layout as well; the manifest and index digests come from there. Docker,
+//! Podman and skopeo name the config by its digest, which is held against it.
 
 use serde::Deserialize;
 
@@ -26,15 +27,23 @@ struct Entry {
 
 /// The images of a docker archive.
 pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
-    let entries: Vec<Entry> = serde_json::from_slice(&source.document(MANIFEST)?).map_err(|error| source.fault(MANIFEST, error))?;
+    let entries: Vec<Entry> = serde_json::from_slice(&source.document(MANIFEST)?)
+        .map_err(|error| source.fault(MANIFEST, error))?;
     let layout = match layout::images(source) {
         Err(ArchiveError::NoMember(..)) => Found::default(),
         found => found?,
     };
-    let mut found = Found { images: Vec::new(), absent: layout.absent };
+    let mut found = Found {
+        images: Vec::new(),
+        absent: layout.absent,
+    };
     for entry in entries {
         let mut image = image(source, entry)?;
-        if let Some(same) = layout.images.iter().find(|known| known.image_id == image.image_id) {
+        if let Some(same) = layout
+            .images
+            .iter()
+            .find(|known| known.image_id == image.image_id)
+        {
             image.manifest = same.manifest;
             image.indexes.clone_from(&same.indexes);
         }
@@ -52,10 +61,20 @@ fn image(source: &Source, entry: Entry) -> Result<ArchivedImage, ArchiveError> {
     if let Some(named) = Digest::from_hex(file_name.trim_end_matches(".json")) {
         source.check(&entry.config, named, digest)?;
     }
-    let image_config = ImageConfig::parse(&bytes).map_err(|fault| source.fault(&entry.config, fault))?;
-    let layers: Vec<_> = entry.layers.unwrap_or_default().iter().map(|name| source.resolve(name)).collect();
+    let image_config =
+        ImageConfig::parse(&bytes).map_err(|fault| source.fault(&entry.config, fault))?;
+    let layers: Vec<_> = entry
+        .layers
+        .unwrap_or_default()
+        .iter()
+        .map(|name| source.resolve(name))
+        .collect();
     if layers.len() != image_config.diff_ids.len() {
-        let fault = format_args!("it has {} diff IDs, and {MANIFEST} has {} layers", image_config.diff_ids.len(), layers.len());
+        let fault = format_args!(
+            "it has {} diff IDs, and {MANIFEST} has {} layers",
+            image_config.diff_ids.len(),
+            layers.len()
+        );
         return Err(source.fault(&entry.config, fault));
     }
     Ok(ArchivedImage {
@@ -63,7 +82,9 @@ fn image(source: &Source, entry: Entry) -> Result<ArchivedImage, ArchiveError> {
         image_id: ImageId(digest),
         manifest: None,
         indexes: Vec::new(),
-        chain: image_config.chain().map_err(|fault| source.fault(&entry.config, fault))?,
+        chain: image_config
+            .chain()
+            .map_err(|fault| source.fault(&entry.config, fault))?,
         platform: image_config.platform,
         layers,
     })

@@ -1,7 +1,8 @@
 //! Are the layers of an archive those that its image configs claim?
 //!
-//! In: an archive's layers, plain or gzipped (hostile, of any size; read once, in pieces, kept nowhere). Out: nothing, or the first layer that is
-//! something else. A gzipped layer costs the time that it takes to decompress, whatever its size.
+//! In: an archive's layers, plain or gzipped (hostile, of any size; read once, in pieces, kept
+//! nowhere). Out: nothing, or the first layer that is something else. A gzipped layer costs the
+//! time that it takes to decompress, whatever its size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
@@ -16,9 +17,15 @@ use crate::lineage::digest::{DiffId, Digest};
 pub(super) fn verify(source: &Source, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
     let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
     for image in images {
-        let diff_ids = image.chain.as_ref().map_or(&[][..], |chain| chain.diff_ids());
+        let diff_ids = image
+            .chain
+            .as_ref()
+            .map_or(&[][..], |chain| chain.diff_ids());
         for (name, diff_id) in image.layers.iter().zip(diff_ids) {
-            if expected.insert(name, *diff_id).is_some_and(|other| other != *diff_id) {
+            if expected
+                .insert(name, *diff_id)
+                .is_some_and(|other| other != *diff_id)
+            {
                 return Err(source.fault(name, "its images claim different diff IDs for it"));
             }
         }
@@ -27,27 +34,55 @@ pub(super) fn verify(source: &Source, images: &[ArchivedImage]) -> Result<(), Ar
     let names = missing.clone();
     source.each(&names, &mut |name, reader| {
         missing.remove(name);
-        expected.get(name).map_or(Ok(()), |diff_id| layer(source, name, reader, *diff_id))
+        expected
+            .get(name)
+            .map_or(Ok(()), |diff_id| layer(source, name, reader, *diff_id))
     })?;
-    missing.first().map_or(Ok(()), |name| Err(ArchiveError::NoMember(source.path().to_owned(), (*name).to_owned())))
+    missing.first().map_or(Ok(()), |name| {
+        Err(ArchiveError::NoMember(
+            source.path().to_owned(),
+            (*name).to_owned(),
+        ))
+    })
 }
 
-fn layer(source: &Source, name: &str, reader: &mut dyn Read, diff_id: DiffId) -> Result<(), ArchiveError> {
+fn layer(
+    source: &Source,
+    name: &str,
+    reader: &mut dyn Read,
+    diff_id: DiffId,
+) -> Result<(), ArchiveError> {
     let broken = |error: io::Error| source.fault(name, error);
     let mut start = [0; 6];
     let start = first(reader, &mut start).map_err(broken)?;
     if let Some(how) = foreign_compression(start) {
-        return Err(source.fault(name, format_args!("it is in {how} form, which is not decompressed here")));
+        return Err(source.fault(
+            name,
+            format_args!("it is in {how} form, which is not decompressed here"),
+        ));
     }
-    let mut stored = Hashing { hasher: Sha256::new(), inner: start.chain(reader) };
+    let mut stored = Hashing {
+        hasher: Sha256::new(),
+        inner: start.chain(reader),
+    };
     let unpacked = if start.starts_with(b"\x1f\x8b") {
-        hash(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 << 10, &mut stored))).map_err(broken)?
+        hash(flate2::bufread::MultiGzDecoder::new(
+            BufReader::with_capacity(64 << 10, &mut stored),
+        ))
+        .map_err(broken)?
     } else {
         hash(&mut stored).map_err(broken)?
     };
     hash(&mut stored).map_err(broken)?; // What follows the last gzip member belongs to the blob, too.
-    if let Some(digest) = name.strip_prefix("blobs/sha256/").and_then(Digest::from_hex) {
-        source.check(name, digest, Digest::from_bytes(stored.hasher.finalize().into()))?;
+    if let Some(digest) = name
+        .strip_prefix("blobs/sha256/")
+        .and_then(Digest::from_hex)
+    {
+        source.check(
+            name,
+            digest,
+            Digest::from_bytes(stored.hasher.finalize().into()),
+        )?;
     }
     source.check(name, diff_id.0, unpacked)
 }

@@ -1,7 +1,8 @@
 //! Which images are in an OCI image layout?
 //!
-//! In: a layout's members (hostile). Out: its images, found from `index.json` down, every document hashed before it is parsed. Attestations and
-//! other artifacts are passed over. An index may name platforms whose images were never fetched; those are reported, not refused.
+//! In: a layout's members (hostile). Out: its images, found from `index.json` down, every document
+//! hashed before it is parsed. Attestations and other artifacts are passed over. An index may name
+//! platforms whose images were never fetched; those are reported, not refused.
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
 
@@ -19,12 +20,21 @@ const MAX_IMAGES: usize = 1_024;
 pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
     let layout: OciLayout = parse(source, "oci-layout")?;
     if !layout.image_layout_version().starts_with("1.") {
-        return Err(source.fault("oci-layout", format_args!("it has version {:?}", layout.image_layout_version())));
+        return Err(source.fault(
+            "oci-layout",
+            format_args!("it has version {:?}", layout.image_layout_version()),
+        ));
     }
     let index: ImageIndex = parse(source, "index.json")?;
-    let mut walk = Walk { source, found: Found::default(), names: Vec::new(), indexes: Vec::new() };
+    let mut walk = Walk {
+        source,
+        found: Found::default(),
+        names: Vec::new(),
+        indexes: Vec::new(),
+    };
     for descriptor in index.manifests() {
-        let digest = Digest::parse(descriptor.digest().as_ref()).map_err(|fault| source.fault("index.json", fault))?;
+        let digest = Digest::parse(descriptor.digest().as_ref())
+            .map_err(|fault| source.fault("index.json", fault))?;
         walk.names = names(descriptor);
         walk.document(digest)?;
     }
@@ -33,7 +43,12 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
 
 /// The images that one document leads to, in a folder whose blobs lie as a layout's do.
 pub(super) fn below(source: &Source, digest: Digest) -> Result<Found, ArchiveError> {
-    let mut walk = Walk { source, found: Found::default(), names: Vec::new(), indexes: Vec::new() };
+    let mut walk = Walk {
+        source,
+        found: Found::default(),
+        names: Vec::new(),
+        indexes: Vec::new(),
+    };
     walk.document(digest)?;
     Ok(walk.found)
 }
@@ -42,11 +57,20 @@ fn parse<T: serde::de::DeserializeOwned>(source: &Source, name: &str) -> Result<
     serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
 }
 
-/// What a layout calls an image: containerd writes the full name beside the specified annotation, which often holds the tag alone.
+/// What a layout calls an image: containerd writes the full name beside the specified annotation,
+/// which often holds the tag alone.
 fn names(descriptor: &Descriptor) -> Vec<String> {
     let annotations = descriptor.annotations().as_ref();
-    let named = |key: &str| annotations.and_then(|annotations| annotations.get(key)).filter(|name| !name.is_empty()).cloned();
-    let mut names: Vec<_> = ["io.containerd.image.name", ANNOTATION_REF_NAME].into_iter().filter_map(named).collect();
+    let named = |key: &str| {
+        annotations
+            .and_then(|annotations| annotations.get(key))
+            .filter(|name| !name.is_empty())
+            .cloned()
+    };
+    let mut names: Vec<_> = ["io.containerd.image.name", ANNOTATION_REF_NAME]
+        .into_iter()
+        .filter_map(named)
+        .collect();
     names.dedup();
     names
 }
@@ -63,11 +87,18 @@ impl Walk<'_> {
     fn document(&mut self, digest: Digest) -> Result<(), ArchiveError> {
         let name = blob_name(digest);
         if self.found.images.len() >= MAX_IMAGES {
-            return Err(ArchiveError::TooMuch(self.source.path().to_owned(), "images"));
+            return Err(ArchiveError::TooMuch(
+                self.source.path().to_owned(),
+                "images",
+            ));
         }
-        match Document::parse(&self.source.blob(digest)?).map_err(|fault| self.source.fault(&name, fault))? {
+        match Document::parse(&self.source.blob(digest)?)
+            .map_err(|fault| self.source.fault(&name, fault))?
+        {
             Document::Manifest(manifest) => self.manifest(ManifestDigest(digest), &manifest),
-            Document::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self.source.fault(&name, "its indexes are nested too deeply")),
+            Document::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self
+                .source
+                .fault(&name, "its indexes are nested too deeply")),
             Document::Index(index) => self.index(IndexDigest(digest), &index),
         }
     }
@@ -76,11 +107,13 @@ impl Walk<'_> {
         self.indexes.push(digest);
         for entry in index.manifests.iter().filter(|entry| !entry.is_attestation) {
             match self.document(entry.digest) {
-                Err(ArchiveError::NoMember(_, name)) if name == blob_name(entry.digest) => match &entry.platform {
-                    Some(platform) if platform.is_unknown() => {}
-                    Some(platform) => self.found.absent.push(platform.to_string()),
-                    None => self.found.absent.push(entry.digest.to_string()),
-                },
+                Err(ArchiveError::NoMember(_, name)) if name == blob_name(entry.digest) => {
+                    match &entry.platform {
+                        Some(platform) if platform.is_unknown() => {}
+                        Some(platform) => self.found.absent.push(platform.to_string()),
+                        None => self.found.absent.push(entry.digest.to_string()),
+                    }
+                }
                 other => other?,
             }
         }
@@ -88,24 +121,38 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn manifest(&mut self, digest: ManifestDigest, manifest: &Manifest) -> Result<(), ArchiveError> {
+    fn manifest(
+        &mut self,
+        digest: ManifestDigest,
+        manifest: &Manifest,
+    ) -> Result<(), ArchiveError> {
         if !manifest.is_image() {
             return Ok(());
         }
         let name = blob_name(manifest.image_id.0);
-        let image_config = ImageConfig::parse(&self.source.blob(manifest.image_id.0)?).map_err(|fault| self.source.fault(&name, fault))?;
+        let image_config = ImageConfig::parse(&self.source.blob(manifest.image_id.0)?)
+            .map_err(|fault| self.source.fault(&name, fault))?;
         let (stored, claimed) = (manifest.layers.len(), image_config.diff_ids.len());
         if stored != claimed {
-            return Err(self.source.fault(&name, format_args!("it has {claimed} diff IDs, and its manifest has {stored} layers")));
+            return Err(self.source.fault(
+                &name,
+                format_args!("it has {claimed} diff IDs, and its manifest has {stored} layers"),
+            ));
         }
         self.found.add(ArchivedImage {
             names: self.names.clone(),
             image_id: manifest.image_id,
             manifest: Some(digest),
             indexes: self.indexes.clone(),
-            chain: image_config.chain().map_err(|fault| self.source.fault(&name, fault))?,
+            chain: image_config
+                .chain()
+                .map_err(|fault| self.source.fault(&name, fault))?,
             platform: image_config.platform,
-            layers: manifest.layers.iter().map(|layer| blob_name(layer.0)).collect(),
+            layers: manifest
+                .layers
+                .iter()
+                .map(|layer| blob_name(layer.0))
+                .collect(),
         });
         Ok(())
     }

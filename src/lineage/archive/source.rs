@@ -1,8 +1,10 @@
 //! How are the members of a folder or a tar archive read?
 //!
-//! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to read the big members once, in the archive's
-//! order. Hostile: names, sizes, links and the order of members are the author's. A tar archive is read front to back, never unpacked; its JSON
-//! documents are kept in memory up to a limit. Two members of one name that differ are refused, because readers differ in which of them they take.
+//! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to
+//! read the big members once, in the archive's order. Hostile: names, sizes, links and the order of
+//! members are the author's. A tar archive is read front to back, never unpacked; its JSON
+//! documents are kept in memory up to a limit. Two members of one name that differ are refused,
+//! because readers differ in which of them they take.
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry as MapEntry;
@@ -105,7 +107,10 @@ fn added<V: PartialEq>(entry: MapEntry<'_, String, V>, value: V) -> Added {
 
 impl Source {
     pub(super) fn folder(path: &Path) -> Self {
-        Self { path: path.to_owned(), members: Members::Folder }
+        Self {
+            path: path.to_owned(),
+            members: Members::Folder,
+        }
     }
 
     /// Reads a tar archive through and keeps its documents.
@@ -130,10 +135,19 @@ impl Source {
                 return Err(ArchiveError::Twice(path.to_owned(), name.to_owned()));
             }
             let members = tar.documents.len() + tar.others.len() + tar.links.len();
-            let much = if kept > MAX_KEPT { Some("documents") } else { (members > MAX_MEMBERS).then_some("members") };
-            much.map_or(Ok(()), |what| Err(ArchiveError::TooMuch(path.to_owned(), what)))
+            let much = if kept > MAX_KEPT {
+                Some("documents")
+            } else {
+                (members > MAX_MEMBERS).then_some("members")
+            };
+            much.map_or(Ok(()), |what| {
+                Err(ArchiveError::TooMuch(path.to_owned(), what))
+            })
         })?;
-        Ok(Self { path: path.to_owned(), members: Members::Tar(tar) })
+        Ok(Self {
+            path: path.to_owned(),
+            members: Members::Tar(tar),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -145,14 +159,18 @@ impl Source {
         match &self.members {
             Members::Folder => match file::read(&self.path.join(name), MAX_DOCUMENT, Guard::Any) {
                 Ok(bytes) => Ok(Cow::Owned(bytes)),
-                Err(error) if error.is_absent() => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
+                Err(error) if error.is_absent() => {
+                    Err(ArchiveError::NoMember(self.path.clone(), name.to_owned()))
+                }
                 Err(error) => Err(ArchiveError::File(error)),
             },
             Members::Tar(tar) => {
                 let resolved = tar.resolve(name);
                 match tar.documents.get(&resolved) {
                     Some(bytes) => Ok(Cow::Borrowed(bytes)),
-                    None if tar.others.contains(&resolved) => Err(self.fault(name, "it is no JSON document, or larger than 4 MiB")),
+                    None if tar.others.contains(&resolved) => {
+                        Err(self.fault(name, "it is no JSON document, or larger than 4 MiB"))
+                    }
                     None => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
                 }
             }
@@ -182,16 +200,37 @@ impl Source {
         visit: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
         match &self.members {
-            Members::Tar(_) => each_member(&self.path, &mut |name, entry| if names.contains(name) { visit(name, entry) } else { Ok(()) }),
+            Members::Tar(_) => each_member(&self.path, &mut |name, entry| {
+                if names.contains(name) {
+                    visit(name, entry)
+                } else {
+                    Ok(())
+                }
+            }),
             Members::Folder => names.iter().try_for_each(|name| {
-                let (mut file, _) = file::open(&self.path.join(name), Guard::Any).map_err(ArchiveError::File)?;
+                let (mut file, _) =
+                    file::open(&self.path.join(name), Guard::Any).map_err(ArchiveError::File)?;
                 visit(name, &mut file)
             }),
         }
     }
 
-    pub(super) fn check(&self, name: &str, expected: Digest, found: Digest) -> Result<(), ArchiveError> {
-        if expected == found { Ok(()) } else { Err(ArchiveError::Hash(self.path.clone(), name.to_owned(), expected, found)) }
+    pub(super) fn check(
+        &self,
+        name: &str,
+        expected: Digest,
+        found: Digest,
+    ) -> Result<(), ArchiveError> {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(ArchiveError::Hash(
+                self.path.clone(),
+                name.to_owned(),
+                expected,
+                found,
+            ))
+        }
     }
 
     pub(super) fn fault(&self, name: &str, fault: impl std::fmt::Display) -> ArchiveError {
@@ -199,9 +238,13 @@ impl Source {
     }
 }
 
-/// A member's name as it is looked up: tar and those who write `manifest.json` may put `./` before it.
+/// A member's name as it is looked up: tar and those who write `manifest.json` may put `./` before
+/// it.
 fn plain(name: &str) -> String {
-    name.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+    name.split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The name of a layout's member with this digest (image-layout.md, "Blobs").
@@ -209,10 +252,18 @@ pub(super) fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// The name of the compression that a file beginning with these bytes is in; `None` for gzip and for what is not compressed.
+/// The name of the compression that a file beginning with these bytes is in; `None` for gzip and
+/// for what is not compressed.
 pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], _); 3] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
-    known.into_iter().find(|(start, _)| magic.starts_with(start)).map(|(_, name)| name)
+    let known: [(&[u8], _); 3] = [
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"BZh", "bzip2"),
+    ];
+    known
+        .into_iter()
+        .find(|(start, _)| magic.starts_with(start))
+        .map(|(_, name)| name)
 }
 
 /// The first bytes that `reader` gives, at most as many as `start` takes.
@@ -230,7 +281,10 @@ pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::
 type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
 
 /// Visits the members of a tar archive in order.
-fn each_member(path: &Path, visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+fn each_member(
+    path: &Path,
+    visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
     let broken = |error| ArchiveError::Tar(path.to_owned(), error);
     let (mut file, _) = file::open(path, Guard::Any).map_err(ArchiveError::File)?;
     let mut start = [0; 6];
@@ -243,7 +297,9 @@ fn each_member(path: &Path, visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Resul
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         // A name that is not UTF-8 is none that a document could refer to.
-        let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
+        let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else {
+            continue;
+        };
         visit(&plain(&name), &mut entry)?;
     }
     Ok(())
@@ -252,7 +308,11 @@ fn each_member(path: &Path, visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Resul
 fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
     file.rewind()?;
     let plain = BufReader::with_capacity(64 << 10, file);
-    Ok(if gzipped { Box::new(flate2::bufread::MultiGzDecoder::new(plain)) } else { Box::new(plain) })
+    Ok(if gzipped {
+        Box::new(flate2::bufread::MultiGzDecoder::new(plain))
+    } else {
+        Box::new(plain)
+    })
 }
 
 /// The member's bytes when it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
@@ -270,11 +330,16 @@ fn document(entry: &mut Entry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Where a link leads, as a member's name; `None` for what is no link. Old archives hold a layer that two images share once, and links to it.
+/// Where a link leads, as a member's name; `None` for what is no link. Old archives hold a layer
+/// that two images share once, and links to it.
 fn link_target(name: &str, entry: &Entry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();
     let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;
-    let mut parts: Vec<&str> = if kind.is_symlink() { name.split('/').collect() } else { Vec::new() };
+    let mut parts: Vec<&str> = if kind.is_symlink() {
+        name.split('/').collect()
+    } else {
+        Vec::new()
+    };
     parts.pop();
     for part in target.split('/') {
         match part {

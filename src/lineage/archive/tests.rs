@@ -1,4 +1,5 @@
-//! Archives as real tools wrote them (tests/fixtures/archive, each named for tool and version), and what is refused.
+//! Archives as real tools wrote them (tests/fixtures/archive, each named for tool and version), and
+//! what is refused.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,15 +14,28 @@ const TWO: &str = "sha256:a91f8efbe22ff9795b2ee531c930d2d150d300e142304912266cab
 const LAYOUT: (&str, &[u8]) = ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/archive").join(format!("{name}.tar.gz"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/archive")
+        .join(format!("{name}.tar.gz"))
 }
 
 /// Name, platform, image ID, manifest, number of indexes and diff IDs of each image, as text.
 fn told(archive: &Archive) -> Vec<String> {
-    let digest = |digest: Option<ManifestDigest>| digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string()[7..15].to_owned());
+    let digest = |digest: Option<ManifestDigest>| {
+        digest.map_or_else(
+            || "-".to_owned(),
+            |digest| digest.to_string()[7..15].to_owned(),
+        )
+    };
     let image = |image: &ArchivedImage| {
-        let diff_ids = image.chain.as_ref().map_or(&[][..], |chain| chain.diff_ids());
-        let diff_ids: Vec<_> = diff_ids.iter().map(|id| id.to_string()[7..15].to_owned()).collect();
+        let diff_ids = image
+            .chain
+            .as_ref()
+            .map_or(&[][..], |chain| chain.diff_ids());
+        let diff_ids: Vec<_> = diff_ids
+            .iter()
+            .map(|id| id.to_string()[7..15].to_owned())
+            .collect();
         let id = &image.image_id.to_string()[7..15];
         format!(
             "{} {} {id} {} {} {}",
@@ -52,31 +66,68 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// A layout's members whose one image has this config and these layer blobs; and the name of the config's member.
+/// A layout's members whose one image has this config and these layer blobs; and the name of the
+/// config's member.
 fn layout_of(image_config: &str, layers: &[&[u8]]) -> (Vec<(String, Vec<u8>)>, String) {
-    let descriptor = |bytes: &[u8]| format!(r#"{{"mediaType":"m","digest":"{}","size":{}}}"#, Digest::of(bytes), bytes.len());
+    let descriptor = |bytes: &[u8]| {
+        format!(
+            r#"{{"mediaType":"m","digest":"{}","size":{}}}"#,
+            Digest::of(bytes),
+            bytes.len()
+        )
+    };
     let layer_list: Vec<_> = layers.iter().map(|layer| descriptor(layer)).collect();
-    let described = descriptor(image_config.as_bytes()).replace(r#""m""#, r#""application/vnd.oci.image.config.v1+json""#);
-    let manifest = format!(r#"{{"schemaVersion":2,"config":{described},"layers":[{}]}}"#, layer_list.join(","));
-    let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, descriptor(manifest.as_bytes()));
-    let mut members = vec![(LAYOUT.0.to_owned(), LAYOUT.1.to_vec()), ("index.json".to_owned(), index.into_bytes())];
-    let blobs = [image_config.as_bytes(), manifest.as_bytes()].into_iter().chain(layers.iter().copied());
+    let described = descriptor(image_config.as_bytes())
+        .replace(r#""m""#, r#""application/vnd.oci.image.config.v1+json""#);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{described},"layers":[{}]}}"#,
+        layer_list.join(",")
+    );
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+        descriptor(manifest.as_bytes())
+    );
+    let mut members = vec![
+        (LAYOUT.0.to_owned(), LAYOUT.1.to_vec()),
+        ("index.json".to_owned(), index.into_bytes()),
+    ];
+    let blobs = [image_config.as_bytes(), manifest.as_bytes()]
+        .into_iter()
+        .chain(layers.iter().copied());
     members.extend(blobs.map(|blob| (source::blob_name(Digest::of(blob)), blob.to_vec())));
-    (members, source::blob_name(Digest::of(image_config.as_bytes())))
+    (
+        members,
+        source::blob_name(Digest::of(image_config.as_bytes())),
+    )
 }
 
 fn tar_of(members: &[(String, Vec<u8>)]) -> tempfile::NamedTempFile {
-    file(&tar(&members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect::<Vec<_>>()))
+    file(&tar(&members
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect::<Vec<_>>()))
 }
 
 #[test]
 fn docker_and_podman_archives_give_every_image_with_its_names() {
-    for (name, app, two) in [("docker-20.10-save", "app:1,app:latest", "two:1"), ("podman-4.3-save", "localhost/app:1", "localhost/two:1")]
-    {
+    for (name, app, two) in [
+        ("docker-20.10-save", "app:1,app:latest", "two:1"),
+        ("podman-4.3-save", "localhost/app:1", "localhost/two:1"),
+    ] {
         let archive = Archive::open(Form::DockerArchive, &fixture(name), None).unwrap();
         let expected = [
-            format!("{app} linux/amd64 {} - 0 {} {}", &APP[7..15], &BASE[7..15], &APP_UPPER[7..15]),
-            format!("{two} linux/amd64 {} - 0 {} {}", &TWO[7..15], &BASE[7..15], &TWO_UPPER[7..15]),
+            format!(
+                "{app} linux/amd64 {} - 0 {} {}",
+                &APP[7..15],
+                &BASE[7..15],
+                &APP_UPPER[7..15]
+            ),
+            format!(
+                "{two} linux/amd64 {} - 0 {} {}",
+                &TWO[7..15],
+                &BASE[7..15],
+                &TWO_UPPER[7..15]
+            ),
         ];
         assert_eq!(told(&archive), expected, "{name}");
         assert!(archive.verify_layers().is_ok(), "{name}");
@@ -85,8 +136,12 @@ fn docker_and_podman_archives_give_every_image_with_its_names() {
 
 #[test]
 fn an_oci_archive_and_a_folder_give_manifest_digests_too() {
-    let archive = Archive::open(Form::OciArchive, &fixture("skopeo-1.9-oci-archive"), None).unwrap();
-    assert_eq!(told(&archive), ["app:1 linux/amd64 6037fec5 85ac9497 0 c9f0ede0 7953f498"]);
+    let archive =
+        Archive::open(Form::OciArchive, &fixture("skopeo-1.9-oci-archive"), None).unwrap();
+    assert_eq!(
+        told(&archive),
+        ["app:1 linux/amd64 6037fec5 85ac9497 0 c9f0ede0 7953f498"]
+    );
     archive.verify_layers().unwrap();
 
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +158,13 @@ fn an_oci_archive_and_a_folder_give_manifest_digests_too() {
     let app = Archive::open(Form::Layout, folder.path(), Some("app")).unwrap();
     assert_eq!(told(&app), expected[2..]);
     let error = Archive::open(Form::Layout, folder.path(), Some("ap")).unwrap_err();
-    assert_eq!(error.to_string(), format!(r#"cannot find the image "ap" in {:?}, which has ["empty", "base", "app"]"#, folder.path()));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            r#"cannot find the image "ap" in {:?}, which has ["empty", "base", "app"]"#,
+            folder.path()
+        )
+    );
 }
 
 #[test]
@@ -114,7 +175,10 @@ fn every_platform_of_an_index_is_found_whatever_wrote_it() {
         ("containerd-1.6-export-two-platforms", Form::DockerArchive),
     ] {
         let archive = Archive::open(form, &fixture(name), Some("multi:1")).unwrap();
-        let expected = ["multi:1 linux/amd64 a5ffe8a5 2402d13e 1 0cd0f947", "multi:1 linux/arm64 dbbff72a 1afc2e08 1 e3257cfb"];
+        let expected = [
+            "multi:1 linux/amd64 a5ffe8a5 2402d13e 1 0cd0f947",
+            "multi:1 linux/arm64 dbbff72a 1afc2e08 1 e3257cfb",
+        ];
         assert_eq!(told(&archive), expected, "{name} {form:?}");
         assert_eq!(archive.images[0].indexes[0].to_string()[7..15], *"a0cfd3c8");
         archive.verify_layers().unwrap();
@@ -123,11 +187,21 @@ fn every_platform_of_an_index_is_found_whatever_wrote_it() {
 
 #[test]
 fn an_attestation_beside_an_image_is_no_image() {
-    for (form, before) in [(Form::DockerArchive, ["tiny:1,", "tinyapp:1,"]), (Form::OciArchive, ["", ""])] {
-        let archive = Archive::open(form, &fixture("docker-28.5-save-containerd-store"), None).unwrap();
+    for (form, before) in [
+        (Form::DockerArchive, ["tiny:1,", "tinyapp:1,"]),
+        (Form::OciArchive, ["", ""]),
+    ] {
+        let archive =
+            Archive::open(form, &fixture("docker-28.5-save-containerd-store"), None).unwrap();
         let expected = [
-            format!("{}docker.io/library/tiny:1,1 linux/amd64 53ca2c6b d93322d5 0 d83d5218", before[0]),
-            format!("{}docker.io/library/tinyapp:1,1 linux/amd64 95c54a9a 92b4015f 1 d83d5218 742463ca", before[1]),
+            format!(
+                "{}docker.io/library/tiny:1,1 linux/amd64 53ca2c6b d93322d5 0 d83d5218",
+                before[0]
+            ),
+            format!(
+                "{}docker.io/library/tinyapp:1,1 linux/amd64 95c54a9a 92b4015f 1 d83d5218 742463ca",
+                before[1]
+            ),
         ];
         assert_eq!(told(&archive), expected);
         archive.verify_layers().unwrap();
@@ -137,60 +211,103 @@ fn an_attestation_beside_an_image_is_no_image() {
 #[test]
 fn a_platform_that_was_never_fetched_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let packed = flate2::read::GzDecoder::new(File::open(fixture("buildah-1.28-two-platforms")).unwrap());
+    let packed =
+        flate2::read::GzDecoder::new(File::open(fixture("buildah-1.28-two-platforms")).unwrap());
     tar::Archive::new(packed).unpack(folder.path()).unwrap();
-    fs::remove_file(folder.path().join("blobs/sha256/1afc2e08e27ad7504ba0172a23fb5700f8c92f8d32fa91c34f3c3deb7041f78d")).unwrap();
+    fs::remove_file(
+        folder
+            .path()
+            .join("blobs/sha256/1afc2e08e27ad7504ba0172a23fb5700f8c92f8d32fa91c34f3c3deb7041f78d"),
+    )
+    .unwrap();
     let archive = Archive::open(Form::Layout, folder.path(), None).unwrap();
     assert_eq!(archive.absent, ["linux/arm64"]);
     assert_eq!(archive.images.len(), 1);
     let (images, absent) = below(folder.path(), archive.images[0].indexes[0].0).unwrap();
-    assert_eq!((images[0].image_id, absent), (archive.images[0].image_id, archive.absent.clone()));
+    assert_eq!(
+        (images[0].image_id, absent),
+        (archive.images[0].image_id, archive.absent.clone())
+    );
 }
 
 #[test]
 fn a_document_that_is_not_what_its_name_says_is_refused() {
     let (mut members, config_name) = layout_of(r#"{"os":"linux","rootfs":{"diff_ids":[]}}"#, &[]);
     let digest = config_name.rsplit('/').next().unwrap().to_owned();
-    members.iter_mut().find(|(name, _)| *name == config_name).unwrap().1 = b"{}".to_vec();
+    members
+        .iter_mut()
+        .find(|(name, _)| *name == config_name)
+        .unwrap()
+        .1 = b"{}".to_vec();
     let file = tar_of(&members);
     let error = Archive::open(Form::OciArchive, file.path(), None).unwrap_err();
     let found = Digest::of(b"{}");
     assert_eq!(
         error.to_string(),
-        format!("cannot believe {config_name:?} in {:?}: it hashes to {found}, not to sha256:{digest}", file.path())
+        format!(
+            "cannot believe {config_name:?} in {:?}: it hashes to {found}, not to sha256:{digest}",
+            file.path()
+        )
     );
 
     let docker = format!(r#"[{{"Config":"{digest}.json","Layers":[]}}]"#);
-    let docker = self::file(&tar(&[("manifest.json", docker.as_bytes()), (&format!("{digest}.json"), b"{}")]));
-    assert!(matches!(Archive::open(Form::DockerArchive, docker.path(), None), Err(ArchiveError::Hash(..))));
+    let docker = self::file(&tar(&[
+        ("manifest.json", docker.as_bytes()),
+        (&format!("{digest}.json"), b"{}"),
+    ]));
+    assert!(matches!(
+        Archive::open(Form::DockerArchive, docker.path(), None),
+        Err(ArchiveError::Hash(..))
+    ));
 }
 
 #[test]
 fn a_layer_that_is_not_what_its_diff_id_says_is_refused_when_it_is_read() {
     let good = Digest::of(b"layer");
     let text = format!(r#"{{"os":"linux","rootfs":{{"diff_ids":["{good}"]}}}}"#);
-    let verify =
-        |members: &[(String, Vec<u8>)]| Archive::open(Form::OciArchive, tar_of(members).path(), None).unwrap().verify_layers_of(members);
+    let verify = |members: &[(String, Vec<u8>)]| {
+        Archive::open(Form::OciArchive, tar_of(members).path(), None)
+            .unwrap()
+            .verify_layers_of(members)
+    };
     assert_eq!(verify(&layout_of(&text, &[b"layer"]).0), "ok");
-    assert_eq!(verify(&layout_of(&text, &[b"other"]).0), format!("it hashes to {}, not to {good}", Digest::of(b"other")));
-    assert_eq!(verify(&layout_of(&text, &[b"\x28\xb5\x2f\xfdxyz"]).0), "it is in zstd form, which is not decompressed here");
-    assert_eq!(verify(&layout_of(&text, &[b"\x1f\x8bnot gzip"]).0), "invalid gzip header");
+    assert_eq!(
+        verify(&layout_of(&text, &[b"other"]).0),
+        format!("it hashes to {}, not to {good}", Digest::of(b"other"))
+    );
+    assert_eq!(
+        verify(&layout_of(&text, &[b"\x28\xb5\x2f\xfdxyz"]).0),
+        "it is in zstd form, which is not decompressed here"
+    );
+    assert_eq!(
+        verify(&layout_of(&text, &[b"\x1f\x8bnot gzip"]).0),
+        "invalid gzip header"
+    );
     let mut swapped = layout_of(&text, &[b"layer"]).0;
     swapped.last_mut().unwrap().1 = b"swapped".to_vec();
-    assert_eq!(verify(&swapped), format!("it hashes to {}, not to {good}", Digest::of(b"swapped")));
+    assert_eq!(
+        verify(&swapped),
+        format!("it hashes to {}, not to {good}", Digest::of(b"swapped"))
+    );
     swapped.pop();
     assert!(verify(&swapped).starts_with("cannot find \"blobs/sha256/"));
 }
 
 impl Archive {
-    /// [`Archive::verify_layers`] on a file of these members, and what it says after the file's name.
+    /// [`Archive::verify_layers`] on a file of these members, and what it says after the file's
+    /// name.
     fn verify_layers_of(&self, members: &[(String, Vec<u8>)]) -> String {
         let file = tar_of(members);
-        let again = Self { images: self.images.clone(), absent: Vec::new(), source: Source::tar(file.path()).unwrap() };
+        let again = Self {
+            images: self.images.clone(),
+            absent: Vec::new(),
+            source: Source::tar(file.path()).unwrap(),
+        };
         again.verify_layers().map_or_else(
             |error| {
                 let text = error.to_string();
-                text.split_once(&format!("{:?}: ", file.path())).map_or(text.clone(), |(_, fault)| fault.to_owned())
+                text.split_once(&format!("{:?}: ", file.path()))
+                    .map_or(text.clone(), |(_, fault)| fault.to_owned())
             },
             |()| "ok".to_owned(),
         )
@@ -203,49 +320,120 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
     let index = |entry: &str| format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#);
     let entry = index(&format!(r#"{{"mediaType":"m","digest":"{one}","size":1}}"#));
     let cases: &[(Form, Vec<u8>, String)] = &[
-        (Form::OciArchive, b"\x28\xb5\x2f\xfd".to_vec(), "cannot read FILE: decompress it first, it is in zstd form".to_owned()),
-        (Form::OciArchive, b"no archive at all".repeat(99), "cannot read FILE as a tar archive".to_owned()),
-        (Form::OciArchive, b"\x1f\x8bnor is this".to_vec(), "cannot read FILE as a tar archive".to_owned()),
-        (Form::OciArchive, tar(&[]), "cannot find \"oci-layout\" in FILE".to_owned()),
+        (
+            Form::OciArchive,
+            b"\x28\xb5\x2f\xfd".to_vec(),
+            "cannot read FILE: decompress it first, it is in zstd form".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            b"no archive at all".repeat(99),
+            "cannot read FILE as a tar archive".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            b"\x1f\x8bnor is this".to_vec(),
+            "cannot read FILE as a tar archive".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            tar(&[]),
+            "cannot find \"oci-layout\" in FILE".to_owned(),
+        ),
         (
             Form::OciArchive,
             tar(&[("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#)]),
             "cannot read \"oci-layout\" in FILE: it has version \"2.0.0\"".to_owned(),
         ),
-        (Form::OciArchive, tar(&[LAYOUT]), "cannot find \"index.json\" in FILE".to_owned()),
+        (
+            Form::OciArchive,
+            tar(&[LAYOUT]),
+            "cannot find \"index.json\" in FILE".to_owned(),
+        ),
         (
             Form::OciArchive,
             tar(&[LAYOUT, ("index.json", b"text")]),
-            "cannot read \"index.json\" in FILE: it is no JSON document, or larger than 4 MiB".to_owned(),
+            "cannot read \"index.json\" in FILE: it is no JSON document, or larger than 4 MiB"
+                .to_owned(),
         ),
-        (Form::OciArchive, tar(&[LAYOUT, (LAYOUT.0, b"{}")]), "cannot choose between two members \"oci-layout\" of FILE".to_owned()),
-        (Form::OciArchive, tar(&[LAYOUT, ("index.json", index("").as_bytes())]), "cannot find an image in FILE".to_owned()),
-        (Form::OciArchive, tar(&[LAYOUT, ("index.json", entry.as_bytes())]), format!("cannot find \"blobs/sha256/{}\" in FILE", one.hex())),
-        (Form::DockerArchive, tar(&[LAYOUT]), "cannot find \"manifest.json\" in FILE".to_owned()),
-        (Form::OciArchive, tar(&[LAYOUT, (LAYOUT.0, b"text")]), "cannot choose between two members \"oci-layout\" of FILE".to_owned()),
-        (Form::OciArchive, tar(&[(LAYOUT.0, b"text"), LAYOUT]), "cannot choose between two members \"oci-layout\" of FILE".to_owned()),
-        (Form::DockerArchive, tar(&[("manifest.json", b"[]")]), "cannot find an image in FILE".to_owned()),
-        (Form::DockerArchive, tar(&[("manifest.json", br#"[{"Config":"c"}]"#)]), "cannot find \"c\" in FILE".to_owned()),
+        (
+            Form::OciArchive,
+            tar(&[LAYOUT, (LAYOUT.0, b"{}")]),
+            "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            tar(&[LAYOUT, ("index.json", index("").as_bytes())]),
+            "cannot find an image in FILE".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            tar(&[LAYOUT, ("index.json", entry.as_bytes())]),
+            format!("cannot find \"blobs/sha256/{}\" in FILE", one.hex()),
+        ),
         (
             Form::DockerArchive,
-            tar(&[("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#), ("c", b"{}")]),
-            "cannot read \"c\" in FILE: it has 0 diff IDs, and manifest.json has 1 layers".to_owned(),
+            tar(&[LAYOUT]),
+            "cannot find \"manifest.json\" in FILE".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            tar(&[LAYOUT, (LAYOUT.0, b"text")]),
+            "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
+        ),
+        (
+            Form::OciArchive,
+            tar(&[(LAYOUT.0, b"text"), LAYOUT]),
+            "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
+        ),
+        (
+            Form::DockerArchive,
+            tar(&[("manifest.json", b"[]")]),
+            "cannot find an image in FILE".to_owned(),
+        ),
+        (
+            Form::DockerArchive,
+            tar(&[("manifest.json", br#"[{"Config":"c"}]"#)]),
+            "cannot find \"c\" in FILE".to_owned(),
+        ),
+        (
+            Form::DockerArchive,
+            tar(&[
+                ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#),
+                ("c", b"{}"),
+            ]),
+            "cannot read \"c\" in FILE: it has 0 diff IDs, and manifest.json has 1 layers"
+                .to_owned(),
         ),
     ];
     for (form, bytes, expected) in cases {
         let file = file(bytes);
         let error = Archive::open(*form, file.path(), None).unwrap_err();
-        assert_eq!(error.to_string().replace(&format!("{:?}", file.path()), "FILE"), *expected);
+        assert_eq!(
+            error
+                .to_string()
+                .replace(&format!("{:?}", file.path()), "FILE"),
+            *expected
+        );
     }
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(Archive::open(Form::OciArchive, folder.path(), None), Err(ArchiveError::File(FileError::NotRegular(_)))));
+    assert!(matches!(
+        Archive::open(Form::OciArchive, folder.path(), None),
+        Err(ArchiveError::File(FileError::NotRegular(_)))
+    ));
     let error = Archive::open(Form::Layout, folder.path(), None).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot find \"oci-layout\" in {:?}", folder.path()));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot find \"oci-layout\" in {:?}", folder.path())
+    );
 }
 
 #[test]
 fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
-    let text = format!(r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#, Digest::of(b"layer"));
+    let text = format!(
+        r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#,
+        Digest::of(b"layer")
+    );
     let members = layout_of(&text, &[b"layer"]).0;
     let once = told(&Archive::open(Form::OciArchive, tar_of(&members).path(), None).unwrap());
     for (twice, dots) in [(true, false), (false, true), (true, true)] {
@@ -254,7 +442,9 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
             written.extend(members.clone());
         }
         if dots {
-            written.iter_mut().for_each(|(name, _)| name.insert_str(0, "./"));
+            written
+                .iter_mut()
+                .for_each(|(name, _)| name.insert_str(0, "./"));
         }
         let file = tar_of(&written);
         let archive = Archive::open(Form::OciArchive, file.path(), None).unwrap();
@@ -263,15 +453,35 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
     }
     // The second of two layers of one name is read as well.
     let mut other = members.clone();
-    other.extend(members.last().cloned().map(|(name, _)| (name, b"other".to_vec())));
-    assert!(Archive::open(Form::OciArchive, tar_of(&other).path(), None).unwrap().verify_layers().is_err());
+    other.extend(
+        members
+            .last()
+            .cloned()
+            .map(|(name, _)| (name, b"other".to_vec())),
+    );
+    assert!(
+        Archive::open(Form::OciArchive, tar_of(&other).path(), None)
+            .unwrap()
+            .verify_layers()
+            .is_err()
+    );
 }
 
-/// An archive as `docker save` wrote it: `config.json`, a layer, and links in their order, each with where it leads.
+/// An archive as `docker save` wrote it: `config.json`, a layer, and links in their order, each
+/// with where it leads.
 fn docker_archive(names: [&str; 2], links: &[(&str, &str)]) -> tempfile::NamedTempFile {
-    let text = format!(r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#, Digest::of(b"layer"));
-    let manifest = serde_json::json!([{ "Config": names[0], "Layers": [names[1]], "RepoTags": ["app:1"] }]).to_string();
-    let members: [(&str, &[u8]); 3] = [("manifest.json", manifest.as_bytes()), ("config.json", text.as_bytes()), ("a/layer.tar", b"layer")];
+    let text = format!(
+        r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#,
+        Digest::of(b"layer")
+    );
+    let manifest =
+        serde_json::json!([{ "Config": names[0], "Layers": [names[1]], "RepoTags": ["app:1"] }])
+            .to_string();
+    let members: [(&str, &[u8]); 3] = [
+        ("manifest.json", manifest.as_bytes()),
+        ("config.json", text.as_bytes()),
+        ("a/layer.tar", b"layer"),
+    ];
     let mut builder = tar::Builder::new(tar(&members));
     builder.get_mut().truncate(members.len() * 1_024);
     for (name, target) in links {
@@ -301,44 +511,87 @@ fn the_names_in_a_docker_archive_may_begin_with_a_dot_or_lead_through_links() {
     ] {
         let file = docker_archive(names, &links);
         let archive = Archive::open(Form::DockerArchive, file.path(), Some("app:1")).unwrap();
-        archive.verify_layers().unwrap_or_else(|error| panic!("{names:?}: {error}"));
+        archive
+            .verify_layers()
+            .unwrap_or_else(|error| panic!("{names:?}: {error}"));
     }
     // Links that lead round, nowhere, and one that stands where a file is.
     let round = docker_archive(["x", "a/layer.tar"], &[("x", "y"), ("y", "x")]);
-    assert!(matches!(Archive::open(Form::DockerArchive, round.path(), None), Err(ArchiveError::NoMember(..))));
+    assert!(matches!(
+        Archive::open(Form::DockerArchive, round.path(), None),
+        Err(ArchiveError::NoMember(..))
+    ));
     let nowhere = docker_archive(["x", "a/layer.tar"], &[("x", "y")]);
-    assert!(matches!(Archive::open(Form::DockerArchive, nowhere.path(), None), Err(ArchiveError::NoMember(..))));
+    assert!(matches!(
+        Archive::open(Form::DockerArchive, nowhere.path(), None),
+        Err(ArchiveError::NoMember(..))
+    ));
     let both = docker_archive(["config.json", "a/layer.tar"], &[("config.json", "conf")]);
-    assert!(matches!(Archive::open(Form::DockerArchive, both.path(), None), Err(ArchiveError::Twice(..))));
+    assert!(matches!(
+        Archive::open(Form::DockerArchive, both.path(), None),
+        Err(ArchiveError::Twice(..))
+    ));
 }
 
 #[test]
 fn an_attestation_without_its_annotation_is_no_image_either() {
-    let descriptor =
-        |kind: &str, bytes: &[u8]| format!(r#"{{"mediaType":"{kind}","digest":"{}","size":{}}}"#, Digest::of(bytes), bytes.len());
+    let descriptor = |kind: &str, bytes: &[u8]| {
+        format!(
+            r#"{{"mediaType":"{kind}","digest":"{}","size":{}}}"#,
+            Digest::of(bytes),
+            bytes.len()
+        )
+    };
     let image_config = br#"{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":["sha256:0000000000000000000000000000000000000000000000000000000000000001"]}}"#;
     let described = descriptor("application/vnd.oci.image.config.v1+json", image_config);
-    for kind in ["application/vnd.in-toto+json", "application/vnd.dev.cosign.simplesigning.v1+json"] {
+    for kind in [
+        "application/vnd.in-toto+json",
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+    ] {
         let (mut members, _) = layout_of(r#"{"os":"linux","rootfs":{"diff_ids":[]}}"#, &[]);
-        let note = format!(r#"{{"schemaVersion":2,"config":{described},"layers":[{}]}}"#, descriptor(kind, b"{}"));
-        let image =
-            members.iter().find_map(|(_, bytes)| bytes.starts_with(br#"{"schemaVersion":2,"config""#).then(|| bytes.clone())).unwrap();
+        let note = format!(
+            r#"{{"schemaVersion":2,"config":{described},"layers":[{}]}}"#,
+            descriptor(kind, b"{}")
+        );
+        let image = members
+            .iter()
+            .find_map(|(_, bytes)| {
+                bytes
+                    .starts_with(br#"{"schemaVersion":2,"config""#)
+                    .then(|| bytes.clone())
+            })
+            .unwrap();
         let unknown = r#","platform":{"architecture":"unknown","os":"unknown"}}"#;
         let entry = |bytes: &[u8]| descriptor("application/vnd.oci.image.manifest.v1+json", bytes);
-        let entries = format!("{},{}{unknown}", entry(&image), entry(note.as_bytes()).trim_end_matches('}'));
+        let entries = format!(
+            "{},{}{unknown}",
+            entry(&image),
+            entry(note.as_bytes()).trim_end_matches('}')
+        );
         let index = format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#);
-        let top =
-            format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, descriptor("application/vnd.oci.image.index.v1+json", index.as_bytes()));
+        let top = format!(
+            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+            descriptor("application/vnd.oci.image.index.v1+json", index.as_bytes())
+        );
         members.retain(|(name, _)| name != "index.json");
         members.push(("index.json".to_owned(), top.into_bytes()));
-        members.push((source::blob_name(Digest::of(index.as_bytes())), index.into_bytes()));
-        members.push((source::blob_name(Digest::of(note.as_bytes())), note.clone().into_bytes()));
+        members.push((
+            source::blob_name(Digest::of(index.as_bytes())),
+            index.into_bytes(),
+        ));
+        members.push((
+            source::blob_name(Digest::of(note.as_bytes())),
+            note.clone().into_bytes(),
+        ));
         let only = |members: &[(String, Vec<u8>)]| {
             let archive = Archive::open(Form::OciArchive, tar_of(members).path(), None).unwrap();
             (archive.images.len(), archive.absent.len())
         };
         // What an attestation is about need not be there, nor the attestation of what is.
-        members.push((source::blob_name(Digest::of(image_config)), image_config.to_vec()));
+        members.push((
+            source::blob_name(Digest::of(image_config)),
+            image_config.to_vec(),
+        ));
         assert_eq!(only(&members), (1, 0), "{kind}");
         members.retain(|(_, bytes)| *bytes != note.as_bytes());
         assert_eq!(only(&members), (1, 0), "{kind}");
@@ -365,27 +618,49 @@ fn an_index_that_leads_deeper_and_deeper_is_left() {
     for _ in 0..6 {
         let digest = Digest::of(below.as_bytes());
         members.push((source::blob_name(digest), below.clone().into_bytes()));
-        below = format!(r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"m","digest":"{digest}","size":1}}]}}"#);
+        below = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"m","digest":"{digest}","size":1}}]}}"#
+        );
     }
     members.push(("index.json".to_owned(), below.into_bytes()));
     let error = Archive::open(Form::OciArchive, tar_of(&members).path(), None).unwrap_err();
-    assert!(error.to_string().ends_with(": its indexes are nested too deeply"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with(": its indexes are nested too deeply"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_config_on_standard_input_gives_its_image() {
-    let text = format!(r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{BASE}"]}}}}"#);
+    let text = format!(
+        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{BASE}"]}}}}"#
+    );
     let image = from_config(text.as_bytes()).unwrap();
-    assert_eq!((image.platform.to_string(), image.image_id.0), ("linux/amd64".to_owned(), Digest::of(text.as_bytes())));
+    assert_eq!(
+        (image.platform.to_string(), image.image_id.0),
+        ("linux/amd64".to_owned(), Digest::of(text.as_bytes()))
+    );
     assert_eq!(image.chain.unwrap().top().to_string(), BASE);
     let one = Digest::of(b"x");
     for (text, fault) in [
         (String::new(), "it is no JSON object"),
         (r#"[{"Id":"sha256:…"}]"#.to_owned(), "it is no JSON object"),
-        (r#"{"Id":"sha256:…","RootFS":{}}"#.to_owned(), r#"it has no "rootfs", so it is no image config"#),
-        (format!(r#"{{"config":{{"digest":"{one}"}},"layers":[]}}"#), "it is an image manifest or index, not an image config"),
+        (
+            r#"{"Id":"sha256:…","RootFS":{}}"#.to_owned(),
+            r#"it has no "rootfs", so it is no image config"#,
+        ),
+        (
+            format!(r#"{{"config":{{"digest":"{one}"}},"layers":[]}}"#),
+            "it is an image manifest or index, not an image config",
+        ),
     ] {
         let error = from_config(text.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot read standard input as an image config: {fault}"), "{text}");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot read standard input as an image config: {fault}"),
+            "{text}"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! What stands in one node of a bbolt tree?
 //!
-//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand in its parent's value (hostile). Out: keys, values
-//! and children, each offset checked against the bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one, which
-//! refuses.
+//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand
+//! in its parent's value (hostile). Out: keys, values and children, each offset checked against the
+//! bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one,
+//! which refuses.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
@@ -16,7 +17,8 @@ const BRANCH: u16 = 0x01;
 const LEAF: u16 = 0x02;
 const BUCKET_FLAG: u32 = 0x01;
 
-/// A node of the tree: a run of pages, or the few bytes of a bucket that is stored inside its parent's value.
+/// A node of the tree: a run of pages, or the few bytes of a bucket that is stored inside its
+/// parent's value.
 ///
 /// ```text
 /// 0   8      10     12        16
@@ -65,22 +67,34 @@ impl Node {
         if bytes.len() < PAGE_HEADER + count * ELEMENT || (count == 0 && !is_leaf) {
             return Err(BoltError::Damaged(id, "counts wrong"));
         }
-        Ok(Self { id, bytes, count, is_leaf })
+        Ok(Self {
+            id,
+            bytes,
+            count,
+            is_leaf,
+        })
     }
 
     fn range(&self, start: usize, length: u32) -> Result<Range<usize>, BoltError> {
-        let end = start.checked_add(length as usize).filter(|end| *end <= self.bytes.len());
-        end.map(|end| start..end).ok_or(BoltError::Damaged(self.id, "points past its end"))
+        let end = start
+            .checked_add(length as usize)
+            .filter(|end| *end <= self.bytes.len());
+        end.map(|end| start..end)
+            .ok_or(BoltError::Damaged(self.id, "points past its end"))
     }
 
     /// Number `field` of element `index`, each four bytes.
     fn field(&self, index: usize, field: usize) -> Result<u32, BoltError> {
-        u32_at(&self.bytes, PAGE_HEADER + index * ELEMENT + field * 4).ok_or(BoltError::Damaged(self.id, "counts wrong"))
+        u32_at(&self.bytes, PAGE_HEADER + index * ELEMENT + field * 4)
+            .ok_or(BoltError::Damaged(self.id, "counts wrong"))
     }
 
     fn key_range(&self, index: usize) -> Result<Range<usize>, BoltError> {
         let (offset, length) = if self.is_leaf { (1, 2) } else { (0, 1) };
-        self.range(PAGE_HEADER + index * ELEMENT + self.field(index, offset)? as usize, self.field(index, length)?)
+        self.range(
+            PAGE_HEADER + index * ELEMENT + self.field(index, offset)? as usize,
+            self.field(index, length)?,
+        )
     }
 
     /// The key of element `index`.
@@ -110,18 +124,33 @@ impl Node {
     /// The value of element `index` of a leaf, and whether it is a bucket.
     pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, Value), BoltError> {
         let range = self.range(self.key_range(index)?.end, self.field(index, 3)?)?;
-        Ok((self.field(index, 0)? & BUCKET_FLAG != 0, Value { node: Rc::clone(self), range }))
+        Ok((
+            self.field(index, 0)? & BUCKET_FLAG != 0,
+            Value {
+                node: Rc::clone(self),
+                range,
+            },
+        ))
     }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|chunk| u16::from_le_bytes(*chunk))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|chunk| u16::from_le_bytes(*chunk))
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|chunk| u32::from_le_bytes(*chunk))
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|chunk| u64::from_le_bytes(*chunk))
 }

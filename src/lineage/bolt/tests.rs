@@ -1,4 +1,5 @@
-//! Databases that containerd wrote are read whole, and broken or moving ones never as something else.
+//! Databases that containerd wrote are read whole, and broken or moving ones never as something
+//! else.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -17,7 +18,10 @@ fn soon() -> &'static Deadline {
 }
 
 fn fixture() -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/containerd-1.6/io.containerd.metadata.v1.bolt/meta.db");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/containerd-1.6/io.containerd.metadata.v1.bolt/meta.db"
+    );
     file::read(std::path::Path::new(path), 1 << 20, file::Guard::Any).unwrap()
 }
 
@@ -37,7 +41,14 @@ fn meta(page: u64, txid: u64, root: u64, page_count: u64) -> Vec<u8> {
 
 /// A node's page; each element is its 16 bytes, then all keys and values.
 fn node(id: u64, flags: u16, count: u16, overflow: u32, rest: &[u8]) -> Vec<u8> {
-    let mut bytes = [&id.to_le_bytes()[..], &flags.to_le_bytes(), &count.to_le_bytes(), &overflow.to_le_bytes(), rest].concat();
+    let mut bytes = [
+        &id.to_le_bytes()[..],
+        &flags.to_le_bytes(),
+        &count.to_le_bytes(),
+        &overflow.to_le_bytes(),
+        rest,
+    ]
+    .concat();
     bytes.resize(PAGE, 0);
     bytes
 }
@@ -48,7 +59,13 @@ fn leaf(flags: u32, key: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 fn branch(key: &[u8], child: u64) -> Vec<u8> {
-    [&16_u32.to_le_bytes()[..], &(key.len() as u32).to_le_bytes(), &child.to_le_bytes(), key].concat()
+    [
+        &16_u32.to_le_bytes()[..],
+        &(key.len() as u32).to_le_bytes(),
+        &child.to_le_bytes(),
+        key,
+    ]
+    .concat()
 }
 
 /// A database with the root bucket's page at 2 and the given pages from there on.
@@ -59,7 +76,9 @@ fn database(pages: &[Vec<u8>]) -> Vec<u8> {
 
 fn root_value(bytes: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
     Database::new(bytes).view(soon(), |view| {
-        let value = view.bucket(&[])?.map_or(Ok(None), |bucket| bucket.get(key))?;
+        let value = view
+            .bucket(&[])?
+            .map_or(Ok(None), |bucket| bucket.get(key))?;
         Ok(value.map(|value| value.to_vec()))
     })
 }
@@ -69,16 +88,30 @@ fn a_database_of_containerd_is_read() {
     let bytes = fixture();
     let database = Database::new(bytes.as_slice());
     let found = database.view(soon(), |view| {
-        let Some(container) = view.bucket(&[b"v1", b"default", b"containers", b"c1"])? else { return Ok(None) };
+        let Some(container) = view.bucket(&[b"v1", b"default", b"containers", b"c1"])? else {
+            return Ok(None);
+        };
         assert!(container.get(b"labels")?.is_none(), "a bucket is no value");
-        assert!(container.bucket(b"image")?.is_none(), "a value is no bucket");
+        assert!(
+            container.bucket(b"image")?.is_none(),
+            "a value is no bucket"
+        );
         assert!(container.get(b"imagf")?.is_none());
         Ok(container.get(b"image")?.map(|value| value.to_vec()))
     });
     assert_eq!(found.unwrap().as_deref(), Some(&b"localhost/app:1"[..]));
-    let missing: [&[&[u8]]; 4] = [&[b"v2"], &[b"v1", b"defaul"], &[b"v1", b"default", b"containers", b"c"], &[b"v1", b"version", b"x"]];
+    let missing: [&[&[u8]]; 4] = [
+        &[b"v2"],
+        &[b"v1", b"defaul"],
+        &[b"v1", b"default", b"containers", b"c"],
+        &[b"v1", b"version", b"x"],
+    ];
     for path in missing {
-        assert!(database.view(soon(), |view| Ok(view.bucket(path)?.is_none())).unwrap());
+        assert!(
+            database
+                .view(soon(), |view| Ok(view.bucket(path)?.is_none()))
+                .unwrap()
+        );
     }
 }
 
@@ -88,11 +121,17 @@ fn a_walk_gives_every_key_in_order_until_it_is_broken_off() {
     let walk = |limit: usize| {
         Database::new(bytes.as_slice()).view(soon(), |view| {
             let mut keys = Vec::new();
-            view.bucket(&[b"v1", b"default", b"containers"])?.unwrap().walk(|key, below| {
-                assert!(below.is_some());
-                keys.push(String::from_utf8_lossy(key).into_owned());
-                Ok(if keys.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
+            view.bucket(&[b"v1", b"default", b"containers"])?
+                .unwrap()
+                .walk(|key, below| {
+                    assert!(below.is_some());
+                    keys.push(String::from_utf8_lossy(key).into_owned());
+                    Ok(if keys.len() == limit {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    })
+                })?;
             Ok(keys.join(" "))
         })
     };
@@ -115,10 +154,16 @@ fn of_two_versions_the_newest_whole_one_counts() {
         (with(broken(meta(0, 8, 2, 4)), meta(1, 7, 3, 4)), "new"),
         (with(meta(0, 6, 2, 4), broken(meta(1, 7, 3, 4))), "old"),
     ] {
-        assert_eq!(root_value(&bytes, b"k").unwrap().as_deref(), Some(expected.as_bytes()));
+        assert_eq!(
+            root_value(&bytes, b"k").unwrap().as_deref(),
+            Some(expected.as_bytes())
+        );
     }
     let neither = with(broken(meta(0, 6, 2, 4)), broken(meta(1, 7, 3, 4)));
-    assert!(matches!(root_value(&neither, b"k"), Err(BoltError::Foreign)));
+    assert!(matches!(
+        root_value(&neither, b"k"),
+        Err(BoltError::Foreign)
+    ));
 }
 
 #[test]
@@ -144,7 +189,11 @@ fn what_is_no_database_is_foreign() {
         page_size(4097),
         page_size(1 << 31),
     ] {
-        assert!(matches!(root_value(&bytes, b"k"), Err(BoltError::Foreign)), "{} bytes", bytes.len());
+        assert!(
+            matches!(root_value(&bytes, b"k"), Err(BoltError::Foreign)),
+            "{} bytes",
+            bytes.len()
+        );
     }
 }
 
@@ -152,42 +201,108 @@ fn what_is_no_database_is_foreign() {
 fn a_page_that_the_format_does_not_allow_is_named() {
     let far = [1_u32, 0xffff_fff0, 1, 1].map(u32::to_le_bytes).concat();
     for (pages, page, fault) in [
-        (vec![node(2, 16, 1, 0, &leaf(0, b"k", b"v"))], 2, "is neither branch nor leaf"),
-        (vec![node(3, LEAF_FLAG, 1, 0, &leaf(0, b"k", b"v"))], 2, "carries another page's number"),
-        (vec![node(2, LEAF_FLAG, u16::MAX, 0, b"")], 2, "counts wrong"),
+        (
+            vec![node(2, 16, 1, 0, &leaf(0, b"k", b"v"))],
+            2,
+            "is neither branch nor leaf",
+        ),
+        (
+            vec![node(3, LEAF_FLAG, 1, 0, &leaf(0, b"k", b"v"))],
+            2,
+            "carries another page's number",
+        ),
+        (
+            vec![node(2, LEAF_FLAG, u16::MAX, 0, b"")],
+            2,
+            "counts wrong",
+        ),
         (vec![node(2, BRANCH_FLAG, 0, 0, b"")], 2, "counts wrong"),
         (vec![node(2, LEAF_FLAG, 1, u32::MAX, b"")], 2, "too long"),
         (vec![node(2, LEAF_FLAG, 1, 1, b"")], 2, "too long"),
-        (vec![node(2, LEAF_FLAG, 1, 0, &far)], 2, "points past its end"),
         (
-            vec![node(2, LEAF_FLAG, 1, 0, &[&[0_u32, 16, 1, u32::MAX].map(u32::to_le_bytes).concat(), &b"k"[..]].concat())],
+            vec![node(2, LEAF_FLAG, 1, 0, &far)],
             2,
             "points past its end",
         ),
-        (vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 2))], 2, "lies too deep"),
-        (vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 3)), node(3, BRANCH_FLAG, 1, 0, &branch(b"a", 2))], 2, "lies too deep"),
-        (vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 9))], 9, "no such page"),
-        (vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 1))], 1, "no such page"),
-        (vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", u64::MAX))], u64::MAX, "no such page"),
+        (
+            vec![node(
+                2,
+                LEAF_FLAG,
+                1,
+                0,
+                &[
+                    &[0_u32, 16, 1, u32::MAX].map(u32::to_le_bytes).concat(),
+                    &b"k"[..],
+                ]
+                .concat(),
+            )],
+            2,
+            "points past its end",
+        ),
+        (
+            vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 2))],
+            2,
+            "lies too deep",
+        ),
+        (
+            vec![
+                node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 3)),
+                node(3, BRANCH_FLAG, 1, 0, &branch(b"a", 2)),
+            ],
+            2,
+            "lies too deep",
+        ),
+        (
+            vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 9))],
+            9,
+            "no such page",
+        ),
+        (
+            vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 1))],
+            1,
+            "no such page",
+        ),
+        (
+            vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", u64::MAX))],
+            u64::MAX,
+            "no such page",
+        ),
     ] {
         let found = root_value(&database(&pages), b"k");
-        assert!(matches!(found, Err(BoltError::Damaged(p, f)) if (p, f) == (page, fault)), "{found:?} instead of {page} {fault}");
+        assert!(
+            matches!(found, Err(BoltError::Damaged(p, f)) if (p, f) == (page, fault)),
+            "{found:?} instead of {page} {fault}"
+        );
     }
     let mut cut = database(&[node(2, LEAF_FLAG, 1, 0, &leaf(0, b"k", b"v"))]);
     cut.truncate(2 * PAGE + 100);
-    assert!(matches!(root_value(&cut, b"k"), Err(BoltError::Damaged(2, "lies past the end of the file"))));
+    assert!(matches!(
+        root_value(&cut, b"k"),
+        Err(BoltError::Damaged(2, "lies past the end of the file"))
+    ));
 }
 
 #[test]
 fn a_bucket_that_contains_itself_or_is_cut_short_ends() {
-    let itself = database(&[node(2, LEAF_FLAG, 1, 0, &leaf(BUCKET, b"k", &[2_u64.to_le_bytes(), [0; 8]].concat()))]);
+    let itself = database(&[node(
+        2,
+        LEAF_FLAG,
+        1,
+        0,
+        &leaf(BUCKET, b"k", &[2_u64.to_le_bytes(), [0; 8]].concat()),
+    )]);
     let deep: Vec<&[u8]> = vec![b"k"; 2000];
-    let found = Database::new(itself.as_slice()).view(soon(), |view| Ok(view.bucket(&deep)?.is_some()));
+    let found =
+        Database::new(itself.as_slice()).view(soon(), |view| Ok(view.bucket(&deep)?.is_some()));
     assert!(found.unwrap(), "as deep as it was asked for, and no deeper");
     for value in [&b""[..], &[0; 7], &[0; 16], &[0; 31]] {
         let bytes = database(&[node(2, LEAF_FLAG, 1, 0, &leaf(BUCKET, b"k", value))]);
-        let found = Database::new(bytes.as_slice()).view(soon(), |view| Ok(view.bucket(&[b"k"])?.is_some()));
-        assert!(matches!(found, Err(BoltError::Damaged(2, _))), "{value:?}: {found:?}");
+        let found = Database::new(bytes.as_slice())
+            .view(soon(), |view| Ok(view.bucket(&[b"k"])?.is_some()));
+        assert!(
+            matches!(found, Err(BoltError::Damaged(2, _))),
+            "{value:?}: {found:?}"
+        );
     }
 }
 
@@ -195,13 +310,24 @@ fn a_bucket_that_contains_itself_or_is_cut_short_ends() {
 fn a_walk_through_a_tree_that_meets_itself_ends() {
     // Every branch names the other a hundred times: without a limit, a walk takes 100^32 steps.
     let many = |id: u64, child: u64| {
-        let elements: Vec<u8> =
-            (0..100).flat_map(|_| [&16_u32.to_le_bytes()[..], &0_u32.to_le_bytes(), &child.to_le_bytes()].concat()).collect();
+        let elements: Vec<u8> = (0..100)
+            .flat_map(|_| {
+                [
+                    &16_u32.to_le_bytes()[..],
+                    &0_u32.to_le_bytes(),
+                    &child.to_le_bytes(),
+                ]
+                .concat()
+            })
+            .collect();
         node(id, BRANCH_FLAG, 100, 0, &elements)
     };
     let bytes = database(&[many(2, 3), many(3, 2)]);
-    let found =
-        Database::new(bytes.as_slice()).view(soon(), |view| view.bucket(&[])?.unwrap().walk::<()>(|_, _| Ok(ControlFlow::Continue(()))));
+    let found = Database::new(bytes.as_slice()).view(soon(), |view| {
+        view.bucket(&[])?
+            .unwrap()
+            .walk::<()>(|_, _| Ok(ControlFlow::Continue(())))
+    });
     assert!(matches!(found, Err(BoltError::Damaged(_, "lies too deep"))));
 }
 
@@ -211,10 +337,15 @@ fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
         let mut count = 0;
         let found = facts(view, "default", Wanted::Container("d1"))?;
         count += usize::from(found.is_some());
-        for path in [&[&b"v1"[..], b"default", b"snapshots", b"overlayfs"][..], &[b"v1", b"default", b"content", b"blob"]] {
+        for path in [
+            &[&b"v1"[..], b"default", b"snapshots", b"overlayfs"][..],
+            &[b"v1", b"default", b"content", b"blob"],
+        ] {
             if let Some(bucket) = view.bucket(path)? {
                 bucket.walk::<()>(|_, below| {
-                    count += usize::from(below.is_some_and(|below| matches!(below.get(b"name"), Ok(Some(_)))));
+                    count += usize::from(
+                        below.is_some_and(|below| matches!(below.get(b"name"), Ok(Some(_)))),
+                    );
                     Ok(ControlFlow::Continue(()))
                 })?;
             }
@@ -227,7 +358,11 @@ fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
 fn cut_anywhere_it_is_an_error_and_nothing_else() {
     let bytes = fixture();
     let whole = exercise(&bytes).unwrap();
-    for length in (0..bytes.len()).step_by(1021).chain([1, PAGE - 1, PAGE, PAGE + 79, PAGE + 80, 2 * PAGE]) {
+    for length in
+        (0..bytes.len())
+            .step_by(1021)
+            .chain([1, PAGE - 1, PAGE, PAGE + 79, PAGE + 80, 2 * PAGE])
+    {
         match exercise(&bytes[..length]) {
             Ok(count) => assert_eq!(count, whole, "cut at {length}"),
             Err(BoltError::Foreign | BoltError::Damaged(..)) => {}
@@ -242,7 +377,13 @@ fn flipped_anywhere_it_ends() {
     for at in (0..bytes.len()).step_by(97) {
         let bit = 1 << (at % 8);
         bytes[at] ^= bit;
-        assert!(!matches!(exercise(&bytes), Err(BoltError::Deadline | BoltError::Io(_))), "flipped at {at}");
+        assert!(
+            !matches!(
+                exercise(&bytes),
+                Err(BoltError::Deadline | BoltError::Io(_))
+            ),
+            "flipped at {at}"
+        );
         bytes[at] ^= bit;
     }
 }
@@ -264,28 +405,49 @@ impl Pages for Changing<'_> {
 #[test]
 fn an_answer_counts_only_when_the_version_stayed_the_same() {
     let version = |txid: u64, value: &[u8], pages: Vec<Vec<u8>>| {
-        let leaf = [pages, vec![node(3, LEAF_FLAG, 1, 0, &leaf(0, b"k", value))]].concat().concat();
+        let leaf = [pages, vec![node(3, LEAF_FLAG, 1, 0, &leaf(0, b"k", value))]]
+            .concat()
+            .concat();
         [meta(0, txid, 2, 4), meta(1, txid - 1, 2, 4), leaf].concat()
     };
     let down = || vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"k", 3))];
     let one = version(10, b"one", down());
     let two = version(12, b"two", down());
-    // In the middle of the first look the page is gone, or is empty: neither the fault nor "not there" is an answer.
+    // In the middle of the first look the page is gone, or is empty: neither the fault nor "not
+    // there" is an answer.
     let gone = version(12, b"gone", vec![node(2, 16, 0, 0, b"")]);
     let empty = version(12, b"gone", vec![node(2, LEAF_FLAG, 0, 0, b"")]);
     for between in [&gone, &empty] {
-        let pages = Changing { versions: vec![&one, between, &two], every: 1, reads: Cell::new(0) };
-        let found = Database::new(pages).view(soon(), |view| Ok(view.bucket(&[])?.unwrap().get(b"k")?.map(|value| value.to_vec())));
+        let pages = Changing {
+            versions: vec![&one, between, &two],
+            every: 1,
+            reads: Cell::new(0),
+        };
+        let found = Database::new(pages).view(soon(), |view| {
+            Ok(view
+                .bucket(&[])?
+                .unwrap()
+                .get(b"k")?
+                .map(|value| value.to_vec()))
+        });
         assert_eq!(found.unwrap().as_deref(), Some(&b"two"[..]));
     }
 }
 
 #[test]
 fn a_database_that_never_stands_still_is_given_up_at_the_deadline() {
-    let versions: Vec<Vec<u8>> =
-        (0..100_000_u64).map(|txid| [meta(0, 2 * txid, 2, 3), meta(1, 0, 2, 3)].concat()[..PAGE + 80].to_vec()).collect();
-    let pages = Changing { versions: versions.iter().map(Vec::as_slice).collect(), every: 1, reads: Cell::new(0) };
-    let found = Database::new(pages).view(&(Instant::now() + Duration::from_millis(5)).into(), |_| Ok(()));
+    let versions: Vec<Vec<u8>> = (0..100_000_u64)
+        .map(|txid| [meta(0, 2 * txid, 2, 3), meta(1, 0, 2, 3)].concat()[..PAGE + 80].to_vec())
+        .collect();
+    let pages = Changing {
+        versions: versions.iter().map(Vec::as_slice).collect(),
+        every: 1,
+        reads: Cell::new(0),
+    };
+    let found = Database::new(pages)
+        .view(&(Instant::now() + Duration::from_millis(5)).into(), |_| {
+            Ok(())
+        });
     assert!(matches!(found, Err(BoltError::Deadline)));
 }
 

@@ -1,9 +1,11 @@
 //! Where is the containerd that made this bundle?
 //!
-//! In: the bundle's link `work`, the environment and the parent's command line, as containerd's shim leaves them. Out: containerd's root folder and
-//! its socket. Nobody but the engine writes the bundle. A privileged caller who makes up the environment could as well start the runtime without
-//! Embargo; even so `grpc` believes a socket only when root or the caller listens on it. Not used: the shim's own socket, which the files `address`
-//! and `bootstrap.json` in the bundle name, and the working directory, which in a pod is another container's.
+//! In: the bundle's link `work`, the environment and the parent's command line, as containerd's
+//! shim leaves them. Out: containerd's root folder and its socket. Nobody but the engine writes the
+//! bundle. A privileged caller who makes up the environment could as well start the runtime without
+//! Embargo; even so `grpc` believes a socket only when root or the caller listens on it. Not used:
+//! the shim's own socket, which the files `address` and `bootstrap.json` in the bundle name, and
+//! the working directory, which in a pod is another container's.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,7 +18,8 @@ const TASKS: &str = "io.containerd.runtime.v2.task";
 /// The longest command line that is looked at, in bytes.
 const LONGEST_COMMAND: u64 = 128 << 10;
 
-/// containerd's root folder: the bundle's link `work` leads to `<root>/io.containerd.runtime.v2.task/<namespace>/<id>` (containerd 1.6.20 and 2.1.9,
+/// containerd's root folder: the bundle's link `work` leads to
+/// `<root>/io.containerd.runtime.v2.task/<namespace>/<id>` (containerd 1.6.20 and 2.1.9,
 /// core/runtime/v2/bundle.go). `None` when it does not lead to such a place.
 #[must_use]
 pub fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
@@ -34,21 +37,39 @@ pub fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
 /// containerd's socket: what this process's environment and its parent's command line say.
 #[must_use]
 pub fn socket() -> Option<PathBuf> {
-    let command = file::read(&PathBuf::from(format!("/proc/{}/cmdline", nix::unistd::getppid())), LONGEST_COMMAND, Guard::Any);
-    socket_of(std::env::var_os("GRPC_ADDRESS"), std::env::var_os("TTRPC_ADDRESS"), &command.unwrap_or_default())
+    let command = file::read(
+        &PathBuf::from(format!("/proc/{}/cmdline", nix::unistd::getppid())),
+        LONGEST_COMMAND,
+        Guard::Any,
+    );
+    socket_of(
+        std::env::var_os("GRPC_ADDRESS"),
+        std::env::var_os("TTRPC_ADDRESS"),
+        &command.unwrap_or_default(),
+    )
 }
 
-/// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc` (1.5 and later), or the word after `-address` in
-/// the command line of a shim, words ended by zero bytes.
+/// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc`
+/// (1.5 and later), or the word after `-address` in the command line of a shim, words ended by zero
+/// bytes.
 #[must_use]
-pub fn socket_of(grpc: Option<OsString>, ttrpc: Option<OsString>, command: &[u8]) -> Option<PathBuf> {
-    let from_ttrpc = || Some(OsStr::from_bytes(ttrpc.as_ref()?.as_bytes().strip_suffix(b".ttrpc")?).to_owned());
+pub fn socket_of(
+    grpc: Option<OsString>,
+    ttrpc: Option<OsString>,
+    command: &[u8],
+) -> Option<PathBuf> {
+    let from_ttrpc =
+        || Some(OsStr::from_bytes(ttrpc.as_ref()?.as_bytes().strip_suffix(b".ttrpc")?).to_owned());
     let from_command = || {
         let mut words = command.split(|byte| *byte == 0);
         words.find(|word| matches!(*word, b"-address" | b"--address"))?;
         words.next().map(|word| OsString::from_vec(word.to_vec()))
     };
-    [grpc.clone(), from_ttrpc(), from_command()].into_iter().flatten().map(PathBuf::from).find(|path| path.is_absolute())
+    [grpc.clone(), from_ttrpc(), from_command()]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::from)
+        .find(|path| path.is_absolute())
 }
 
 #[cfg(test)]
@@ -59,14 +80,22 @@ mod tests {
     fn the_socket_is_the_first_that_is_told() {
         let shim = b"/usr/bin/containerd-shim-runc-v2\0-namespace\0default\0-id\0c1\0-address\0/run/c/c.sock\0";
         for (grpc, ttrpc, command, socket) in [
-            (Some("/g.sock"), Some("/t.sock.ttrpc"), &shim[..], Some("/g.sock")),
+            (
+                Some("/g.sock"),
+                Some("/t.sock.ttrpc"),
+                &shim[..],
+                Some("/g.sock"),
+            ),
             (None, Some("/t.sock.ttrpc"), &shim[..], Some("/t.sock")),
             (None, Some("/t.sock"), &shim[..], Some("/run/c/c.sock")),
             (Some("relative"), None, &shim[..], Some("/run/c/c.sock")),
             (Some(""), None, b"sh\0-address", None),
             (None, None, b"", None),
         ] {
-            assert_eq!(socket_of(grpc.map(OsString::from), ttrpc.map(OsString::from), command), socket.map(PathBuf::from));
+            assert_eq!(
+                socket_of(grpc.map(OsString::from), ttrpc.map(OsString::from), command),
+                socket.map(PathBuf::from)
+            );
         }
     }
 
@@ -76,14 +105,27 @@ mod tests {
         let link = bundle.path().join("work");
         assert_eq!(root(bundle.path(), "default", "c1"), None);
         for (target, found) in [
-            ("/var/lib/containerd/io.containerd.runtime.v2.task/default/c1", Some("/var/lib/containerd")),
-            ("/var/lib/containerd/io.containerd.runtime.v2.task/default/c2", None),
-            ("/var/lib/containerd/io.containerd.runtime.v2.task/moby/c1", None),
+            (
+                "/var/lib/containerd/io.containerd.runtime.v2.task/default/c1",
+                Some("/var/lib/containerd"),
+            ),
+            (
+                "/var/lib/containerd/io.containerd.runtime.v2.task/default/c2",
+                None,
+            ),
+            (
+                "/var/lib/containerd/io.containerd.runtime.v2.task/moby/c1",
+                None,
+            ),
             ("relative/io.containerd.runtime.v2.task/default/c1", None),
             ("/c1", None),
         ] {
             std::os::unix::fs::symlink(target, &link).unwrap();
-            assert_eq!(root(bundle.path(), "default", "c1"), found.map(PathBuf::from), "{target}");
+            assert_eq!(
+                root(bundle.path(), "default", "c1"),
+                found.map(PathBuf::from),
+                "{target}"
+            );
             std::fs::remove_file(&link).unwrap();
         }
     }

@@ -1,10 +1,12 @@
 //! Which layer has a step of an earlier build become?
 //!
-//! An image that BuildKit built stands, for the next build, on the snapshots of its own steps, which have names of their own. In: `metadata_v2.db` of
-//! BuildKit's worker, a bbolt database that it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value`
-//! (buildkit cache/metadata.go; seen with Docker 28.5.2). Hostile as far as a power cut can make it so. Out: the chain ID that a snapshot's layer got
-//! when its image was exported, if it was, and only if it is the hash of the chain ID below and the recorded diff ID; or that it was not. A merge
-//! (`COPY --link`) that was exported has a chain ID without a diff ID, and is neither.
+//! An image that BuildKit built stands, for the next build, on the snapshots of its own steps,
+//! which have names of their own. In: `metadata_v2.db` of BuildKit's worker, a bbolt database that
+//! it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with
+//! a `value` (buildkit cache/metadata.go; seen with Docker 28.5.2). Hostile as far as a power cut
+//! can make it so. Out: the chain ID that a snapshot's layer got when its image was exported, if it
+//! was, and only if it is the hash of the chain ID below and the recorded diff ID; or that it was
+//! not. A merge (`COPY --link`) that was exported has a chain ID without a diff ID, and is neither.
 
 use std::path::Path;
 
@@ -26,18 +28,33 @@ pub enum Recorded {
     Step,
 }
 
-/// What the snapshot `key` is, which stands on the layers of `below`; `None` when there is no record of it, or one that does not fit.
+/// What the snapshot `key` is, which stands on the layers of `below`; `None` when there is no
+/// record of it, or one that does not fit.
 ///
 /// # Errors
 /// As [`fault`]; [`Unknown::File`] when there is no such database.
-pub fn snapshot(database: &Path, key: &str, below: Option<ChainId>, deadline: &Deadline) -> Result<Option<Recorded>, LineageError> {
+pub fn snapshot(
+    database: &Path,
+    key: &str,
+    below: Option<ChainId>,
+    deadline: &Deadline,
+) -> Result<Option<Recorded>, LineageError> {
     let (file, _) = file::open(database, Guard::NoLink).map_err(Unknown::File)?;
     let look = |view: &View<'_>| {
-        let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else { return Ok(None) };
+        let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else {
+            return Ok(None);
+        };
         let value = |name: &[u8]| value(&record, name);
-        Ok(Some([value(b"cache.snapshot")?, value(b"cache.chainID")?, value(b"cache.diffID")?, value(b"cache.blob")?]))
+        Ok(Some([
+            value(b"cache.snapshot")?,
+            value(b"cache.chainID")?,
+            value(b"cache.diffID")?,
+            value(b"cache.blob")?,
+        ]))
     };
-    let record = Database::new(file).view(deadline, look).map_err(|error| fault(database, error))?;
+    let record = Database::new(file)
+        .view(deadline, look)
+        .map_err(|error| fault(database, error))?;
     Ok(match record {
         Some([Some(snapshot), None, None, None]) if snapshot == key => Some(Recorded::Step),
         Some([Some(snapshot), Some(chain_id), Some(diff_id), _]) if snapshot == key => {
@@ -61,7 +78,11 @@ fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
         value: String,
     }
     let json = record.get(key)?;
-    Ok(json.map(|json| serde_json::from_slice::<Entry>(&json).map(|entry| entry.value).unwrap_or_default()))
+    Ok(json.map(|json| {
+        serde_json::from_slice::<Entry>(&json)
+            .map(|entry| entry.value)
+            .unwrap_or_default()
+    }))
 }
 
 #[cfg(test)]
@@ -79,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_step_that_was_exported_has_the_chain_id_of_its_layer() {
-        let database = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-28.5-buildkit/metadata_v2.db");
+        let database = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/docker-28.5-buildkit/metadata_v2.db");
         let id = |text: &str| ChainId::parse(text).unwrap();
         for (key, below, found) in [
             ("i5q2o4ecalg13m0g48dn9jek1", Some(BASE), Some(ABOVE)),
@@ -92,8 +114,18 @@ mod tests {
             ("mfppkujznhlexq6dmbtyxui1m", None, None),
             ("nothing", None, None),
         ] {
-            let answer = snapshot(&database, key, below.map(id), &Duration::from_secs(9).into()).unwrap();
-            assert_eq!(answer, found.map(id).map(Recorded::Layer), "{key} on {below:?}");
+            let answer = snapshot(
+                &database,
+                key,
+                below.map(id),
+                &Duration::from_secs(9).into(),
+            )
+            .unwrap();
+            assert_eq!(
+                answer,
+                found.map(id).map(Recorded::Layer),
+                "{key} on {below:?}"
+            );
         }
         for below in [None, Some(id(BASE))] {
             let answer = snapshot(&database, STEP, below, &Duration::from_secs(9).into()).unwrap();
@@ -104,7 +136,14 @@ mod tests {
     #[test]
     fn without_the_database_nothing_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        let answer = snapshot(&folder.path().join("none"), "x", None, &Duration::from_secs(9).into());
-        assert!(matches!(answer, Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent()));
+        let answer = snapshot(
+            &folder.path().join("none"),
+            "x",
+            None,
+            &Duration::from_secs(9).into(),
+        );
+        assert!(
+            matches!(answer, Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent())
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! Which image is mounted, when the engine keeps no record of the container?
 //!
-//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that somebody mounted by hand. In: the mount at the root, from
-//! the kernel, whose folders are `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the [`Origin`], from the names of
-//! just these folders. An image's snapshots are named after chain IDs, or, when BuildKit built it here, are steps that its own records know the chain
-//! ID of; steps above those belong to the build that is running, and its records must say so. Not checked: whether such a step repeats layers of an
-//! image.
+//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
+//! somebody mounted by hand. In: the mount at the root, from the kernel, whose folders are
+//! `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the
+//! [`Origin`], from the names of just these folders. An image's snapshots are named after chain
+//! IDs, or, when BuildKit built it here, are steps that its own records know the chain ID of; steps
+//! above those belong to the build that is running, and its records must say so. Not checked:
+//! whether such a step repeats layers of an image.
 
 use std::path::{Path, PathBuf};
 
@@ -28,17 +30,28 @@ pub struct Folders {
     pub root: PathBuf,
     /// The number of the upper folder.
     pub upper: Option<u64>,
-    /// The numbers of the lower folders, topmost first, or of the one folder that is mounted as it is.
+    /// The numbers of the lower folders, topmost first, or of the one folder that is mounted as it
+    /// is.
     pub lower: Vec<u64>,
 }
 
-/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is no snapshotter's folder, nor an overlay of them.
+/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is no
+/// snapshotter's folder, nor an overlay of them.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
-pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else { return Ok(None) };
-    let Some(folders) = folders(&mount).or_else(|| bound(&mount, root, bundle)) else { return Ok(None) };
+pub fn resolve(
+    root: &Path,
+    bundle: &Path,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
+    let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else {
+        return Ok(None);
+    };
+    let Some(folders) = folders(&mount).or_else(|| bound(&mount, root, bundle)) else {
+        return Ok(None);
+    };
     let snapshotter = match Snapshotter::open(&folders.root) {
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         answer => answer?,
@@ -48,9 +61,11 @@ pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: &Deadline) -
         (None, [top, ..]) => snapshotter.layout_numbered(*top, deadline)?,
         (_, []) => return Ok(None),
     };
-    let layout = layout.ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
+    let layout = layout
+        .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
     // Nothing but the container's own folder: a build from scratch.
-    let is_own = folders.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
+    let is_own =
+        folders.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
     let layers = layers(layout);
     let recorded: Vec<u64> = layers.iter().map(|folder| folder.number).collect();
     if recorded != folders.lower && !is_own {
@@ -58,7 +73,9 @@ pub fn resolve(root: &Path, bundle: &Path, paths: &Paths, deadline: &Deadline) -
         return Err(Corrupt::Mount(root.to_owned(), difference).into());
     }
     let origin = origin(&folders.root, &layers, bundle, paths, deadline)?;
-    origin.map(Some).ok_or_else(|| Unknown::Mount(root.to_owned()).into())
+    origin
+        .map(Some)
+        .ok_or_else(|| Unknown::Mount(root.to_owned()).into())
 }
 
 /// The folders that are layers, topmost first: not that of the container itself.
@@ -67,28 +84,62 @@ fn layers(layout: Layout) -> Vec<Folder> {
     own.into_iter().chain(layout.parents).collect()
 }
 
-/// The origin of a root that shows these layers, topmost first; `None` when it cannot be told what one of them is.
-fn origin(root: &Path, layers: &[Folder], bundle: &Path, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
+/// The origin of a root that shows these layers, topmost first; `None` when it cannot be told what
+/// one of them is.
+fn origin(
+    root: &Path,
+    layers: &[Folder],
+    bundle: &Path,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
     let (metadata, content, snapshotter) = stores(root);
-    let Some(names) = names(layers, &build_records(bundle, &snapshotter), deadline)? else { return Ok(None) };
-    let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else { return Ok(Some(Origin::NoImage)) };
+    let Some(names) = names(layers, &build_records(bundle, &snapshotter), deadline)? else {
+        return Ok(None);
+    };
+    let (Some(top), Some(lowest)) = (names.last().copied(), layers.last()) else {
+        return Ok(Some(Origin::NoImage));
+    };
     let namespace = &lowest.namespace;
-    let stores = Stores { metadata: metadata.as_ref(), content: content.as_ref(), namespace, snapshotter: &snapshotter, paths, deadline };
+    let stores = Stores {
+        metadata: metadata.as_ref(),
+        content: content.as_ref(),
+        namespace,
+        snapshotter: &snapshotter,
+        paths,
+        deadline,
+    };
     let (chain, facts) = match expand::by_documents(top, &expand::Hints::default(), &stores)? {
         Some(found) => found,
         None => expand::by_names(top, Some(names.clone()), &stores)?,
     };
     if chain.chain_ids() != names {
-        return Err(Corrupt::File(root.join("metadata.db"), "its snapshots are not named as their layers hash".into()).into());
+        return Err(Corrupt::File(
+            root.join("metadata.db"),
+            "its snapshots are not named as their layers hash".into(),
+        )
+        .into());
     }
     let is_claimed = layers.iter().any(|folder| folder.is_remote) || chain.diff_ids().is_empty();
-    let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Mount };
-    Ok(Some(Origin::Image(ImageLineage { chain, facts, evidence })))
+    let evidence = if is_claimed {
+        Evidence::Claimed
+    } else {
+        Evidence::Mount
+    };
+    Ok(Some(Origin::Image(ImageLineage {
+        chain,
+        facts,
+        evidence,
+    })))
 }
 
-/// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a build. `None` when one is neither, so that nothing
-/// tells which layers are in it.
-fn names(layers: &[Folder], records: &[PathBuf], deadline: &Deadline) -> Result<Option<Vec<ChainId>>, LineageError> {
+/// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a
+/// build. `None` when one is neither, so that nothing tells which layers are in it.
+fn names(
+    layers: &[Folder],
+    records: &[PathBuf],
+    deadline: &Deadline,
+) -> Result<Option<Vec<ChainId>>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
     let mut has_step = false;
     for folder in layers.iter().rev().filter(|folder| !is_init(&folder.key)) {
@@ -106,7 +157,12 @@ fn names(layers: &[Folder], records: &[PathBuf], deadline: &Deadline) -> Result<
 }
 
 /// What the first of these databases that knows the snapshot says of it.
-fn recorded(records: &[PathBuf], key: &str, below: Option<ChainId>, deadline: &Deadline) -> Result<Option<Recorded>, LineageError> {
+fn recorded(
+    records: &[PathBuf],
+    key: &str,
+    below: Option<ChainId>,
+    deadline: &Deadline,
+) -> Result<Option<Recorded>, LineageError> {
     for database in records {
         match build_record::snapshot(database, key, below, deadline) {
             Ok(None) => {}
@@ -117,29 +173,55 @@ fn recorded(records: &[PathBuf], key: &str, below: Option<ChainId>, deadline: &D
     Ok(None)
 }
 
-/// Where BuildKit keeps its records, when the bundle is `<root>/executor/<id>`: in Docker below the root, elsewhere in it.
+/// Where BuildKit keeps its records, when the bundle is `<root>/executor/<id>`: in Docker below the
+/// root, elsewhere in it.
 fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
-    let root = bundle.parent().filter(|executor| executor.ends_with("executor")).and_then(Path::parent);
-    let below = |root: &Path| [root.join(format!("containerd-{snapshotter}/metadata_v2.db")), root.join("metadata_v2.db")];
+    let root = bundle
+        .parent()
+        .filter(|executor| executor.ends_with("executor"))
+        .and_then(Path::parent);
+    let below = |root: &Path| {
+        [
+            root.join(format!("containerd-{snapshotter}/metadata_v2.db")),
+            root.join("metadata_v2.db"),
+        ]
+    };
     root.map(|root| below(root).to_vec()).unwrap_or_default()
 }
 
-/// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit that keeps its own
-/// (`<root>/runc-<snapshotter>/snapshots`).
+/// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit
+/// that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
 fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
-    let name = root.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some(above) = root.parent() else { return (None, None, String::new()) };
+    let name = root
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let Some(above) = root.parent() else {
+        return (None, None, String::new());
+    };
     match name.strip_prefix("io.containerd.snapshotter.v1.") {
-        Some(snapshotter) => (Metadata::open(above).ok(), Some(Content::of(above)), snapshotter.to_owned()),
+        Some(snapshotter) => (
+            Metadata::open(above).ok(),
+            Some(Content::of(above)),
+            snapshotter.to_owned(),
+        ),
         None => {
-            let worker = above.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let worker = above
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
             let snapshotter = worker.strip_prefix("runc-").unwrap_or_default().to_owned();
-            (Metadata::open_file(above.join("containerdmeta.db")).ok(), Some(Content::at(&above.join("content"))), snapshotter)
+            (
+                Metadata::open_file(above.join("containerdmeta.db")).ok(),
+                Some(Content::at(&above.join("content"))),
+                snapshotter,
+            )
         }
     }
 }
 
-/// The folders of an overlay that are all `<root>/snapshots/<number>/fs`; `None` for any other mount.
+/// The folders of an overlay that are all `<root>/snapshots/<number>/fs`; `None` for any other
+/// mount.
 #[must_use]
 pub fn folders(mount: &RootMount) -> Option<Folders> {
     let (root, upper) = match (&mount.upperdir, mount.lowerdirs.first()) {
@@ -147,36 +229,70 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
         (None, Some(top)) => (numbered(top)?.0, None),
         (None, None) => return None,
     };
-    let lower: Option<Vec<u64>> = mount.lowerdirs.iter().map(|folder| lower_number(root, folder)).collect();
-    Some(Folders { root: root.to_owned(), upper, lower: lower? })
+    let lower: Option<Vec<u64>> = mount
+        .lowerdirs
+        .iter()
+        .map(|folder| lower_number(root, folder))
+        .collect();
+    Some(Folders {
+        root: root.to_owned(),
+        upper,
+        lower: lower?,
+    })
 }
 
-/// The root folder of the snapshotter whose folder is mounted at `root`, be it in an overlay or as it is.
+/// The root folder of the snapshotter whose folder is mounted at `root`, be it in an overlay or as
+/// it is.
 #[must_use]
 pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
-    let as_it_is = || snapshotter_of(&mount.root).and_then(|_| snapshotter_of(&mount::shown_folder(mount, root)?));
+    let as_it_is = || {
+        snapshotter_of(&mount.root).and_then(|_| snapshotter_of(&mount::shown_folder(mount, root)?))
+    };
     folders(mount).map(|folders| folders.root).or_else(as_it_is)
 }
 
 /// The root in `<root>/snapshots/<number>` and `<root>/snapshots/<number>/fs`.
 fn snapshotter_of(folder: &Path) -> Option<PathBuf> {
-    let folder = if folder.ends_with("fs") { folder.parent()? } else { folder };
-    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
-    let snapshots = folder.parent().filter(|_| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_number))?;
-    snapshots.parent().filter(|_| snapshots.ends_with("snapshots")).map(Path::to_owned)
+    let folder = if folder.ends_with("fs") {
+        folder.parent()?
+    } else {
+        folder
+    };
+    let is_number =
+        |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
+    let snapshots = folder.parent().filter(|_| {
+        folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(is_number)
+    })?;
+    snapshots
+        .parent()
+        .filter(|_| snapshots.ends_with("snapshots"))
+        .map(Path::to_owned)
 }
 
-/// The one folder that is mounted as it is. The kernel tells its path from its file system's root on, so the end of that path, below some folder that
-/// the bundle stands in, must lead to the very same folder.
+/// The one folder that is mounted as it is. The kernel tells its path from its file system's root
+/// on, so the end of that path, below some folder that the bundle stands in, must lead to the very
+/// same folder.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
     numbered(&mount.root)?;
     let mut names = mount.root.components();
     let folder = std::iter::from_fn(|| names.next().map(|_| names.as_path().to_owned()))
         // The snapshotter's own name, `snapshots`, the number and `fs`.
         .take_while(|end| end.components().count() >= 4)
-        .find_map(|end| bundle.ancestors().map(|above| above.join(&end)).find(|folder| is_same(folder, root)))?;
+        .find_map(|end| {
+            bundle
+                .ancestors()
+                .map(|above| above.join(&end))
+                .find(|folder| is_same(folder, root))
+        })?;
     let (root, number) = numbered(&folder)?;
-    Some(Folders { root: root.to_owned(), upper: None, lower: vec![number] })
+    Some(Folders {
+        root: root.to_owned(),
+        upper: None,
+        lower: vec![number],
+    })
 }
 
 fn lower_number(root: &Path, folder: &Path) -> Option<u64> {
@@ -189,7 +305,9 @@ fn lower_number(root: &Path, folder: &Path) -> Option<u64> {
 /// The root and the number in `<root>/snapshots/<number>/fs`.
 fn numbered(folder: &Path) -> Option<(&Path, u64)> {
     let number = folder.parent().filter(|_| folder.ends_with("fs"))?;
-    let snapshots = number.parent().filter(|snapshots| snapshots.ends_with("snapshots"))?;
+    let snapshots = number
+        .parent()
+        .filter(|snapshots| snapshots.ends_with("snapshots"))?;
     let digits = number.file_name()?.to_str()?;
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
     Some((snapshots.parent()?, digits.parse().ok().filter(|_| plain)?))
@@ -202,7 +320,9 @@ mod tests {
     #[test]
     fn a_folder_that_is_mounted_as_it_is_is_found_beside_the_bundle() {
         let top = tempfile::tempdir().unwrap();
-        let folder = top.path().join("docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs");
+        let folder = top
+            .path()
+            .join("docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs");
         let bundle = top.path().join("docker/buildkit/executor/b1");
         let other = top.path().join("other");
         for path in [&folder, &bundle, &other] {
@@ -211,17 +331,38 @@ mod tests {
         let root = bundle.join("rootfs");
         std::os::unix::fs::symlink(&folder, &root).unwrap();
         let found = Some(Folders {
-            root: folder.parent().and_then(Path::parent).and_then(Path::parent).unwrap().to_owned(),
+            root: folder
+                .parent()
+                .and_then(Path::parent)
+                .and_then(Path::parent)
+                .unwrap()
+                .to_owned(),
             upper: None,
             lower: vec![9],
         });
         let end = "docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs";
-        for within in [format!("/{end}"), format!("/elsewhere/on/its/disk/{end}"), folder.to_str().unwrap().to_owned()] {
-            let mount = RootMount { fs_type: "ext4".into(), root: PathBuf::from(&within), ..RootMount::default() };
+        for within in [
+            format!("/{end}"),
+            format!("/elsewhere/on/its/disk/{end}"),
+            folder.to_str().unwrap().to_owned(),
+        ] {
+            let mount = RootMount {
+                fs_type: "ext4".into(),
+                root: PathBuf::from(&within),
+                ..RootMount::default()
+            };
             assert_eq!(bound(&mount, &root, &bundle), found, "{within}");
-            assert_eq!(bound(&mount, &other, &bundle), None, "another folder is mounted");
+            assert_eq!(
+                bound(&mount, &other, &bundle),
+                None,
+                "another folder is mounted"
+            );
         }
-        let plain = RootMount { fs_type: "ext4".into(), root: "/srv/root".into(), ..RootMount::default() };
+        let plain = RootMount {
+            fs_type: "ext4".into(),
+            root: "/srv/root".into(),
+            ..RootMount::default()
+        };
         assert_eq!(bound(&plain, &root, &bundle), None);
     }
 
@@ -234,7 +375,11 @@ mod tests {
             ("/srv/native/other/12", None),
             ("/", None),
         ] {
-            assert_eq!(snapshotter_of(Path::new(folder)), root.map(PathBuf::from), "{folder}");
+            assert_eq!(
+                snapshotter_of(Path::new(folder)),
+                root.map(PathBuf::from),
+                "{folder}"
+            );
         }
         let mount = RootMount {
             fs_type: "overlay".into(),
@@ -243,7 +388,10 @@ mod tests {
             lowerdirs: vec!["3/fs".into(), "2/fs".into()],
             ..RootMount::default()
         };
-        assert_eq!(snapshotter_root(&mount, Path::new("/r")), Some("/c/sn".into()));
+        assert_eq!(
+            snapshotter_root(&mount, Path::new("/r")),
+            Some("/c/sn".into())
+        );
     }
 
     #[test]
@@ -254,19 +402,57 @@ mod tests {
             lowerdirs: lower.iter().map(PathBuf::from).collect(),
             ..RootMount::default()
         };
-        let found = Some(Folders { root: "/c/sn".into(), upper: Some(9), lower: vec![12, 2] });
-        let read_only = RootMount { upperdir: None, ..mount("", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"]) };
+        let found = Some(Folders {
+            root: "/c/sn".into(),
+            upper: Some(9),
+            lower: vec![12, 2],
+        });
+        let read_only = RootMount {
+            upperdir: None,
+            ..mount("", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"])
+        };
         for (mount, folders_found) in [
-            (mount("/c/sn/snapshots/9/fs", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"]), found.clone()),
+            (
+                mount(
+                    "/c/sn/snapshots/9/fs",
+                    &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"],
+                ),
+                found.clone(),
+            ),
             (mount("/c/sn/snapshots/9/fs", &["12/fs", "2/fs"]), found),
-            (read_only, Some(Folders { root: "/c/sn".into(), upper: None, lower: vec![12, 2] })),
-            (mount("/c/sn/snapshots/9/fs", &["/c/sn/snapshots/12/fs", "/c/other/snapshots/2/fs"]), None),
+            (
+                read_only,
+                Some(Folders {
+                    root: "/c/sn".into(),
+                    upper: None,
+                    lower: vec![12, 2],
+                }),
+            ),
+            (
+                mount(
+                    "/c/sn/snapshots/9/fs",
+                    &["/c/sn/snapshots/12/fs", "/c/other/snapshots/2/fs"],
+                ),
+                None,
+            ),
             (mount("/c/sn/snapshots/9/fs", &["12/fs", "/evil"]), None),
             (mount("/c/sn/snapshots/9/work", &["12/fs"]), None),
             (mount("/c/sn/snapshots/09/fs", &["12/fs"]), None),
             (mount("/c/sn/snapshots/+9/fs", &["12/fs"]), None),
-            (mount("/var/lib/docker/overlay2/abc/diff", &["/var/lib/docker/overlay2/def/diff"]), None),
-            (RootMount { fs_type: "ext4".into(), ..RootMount::default() }, None),
+            (
+                mount(
+                    "/var/lib/docker/overlay2/abc/diff",
+                    &["/var/lib/docker/overlay2/def/diff"],
+                ),
+                None,
+            ),
+            (
+                RootMount {
+                    fs_type: "ext4".into(),
+                    ..RootMount::default()
+                },
+                None,
+            ),
         ] {
             assert_eq!(folders(&mount), folders_found, "{mount:?}");
         }
@@ -274,12 +460,18 @@ mod tests {
 
     #[test]
     fn a_folder_that_no_record_calls_a_step_is_not_taken_for_one() {
-        const BASE: &str = "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
-        const ABOVE: &str = "sha256:e5e980fc888588eb4b6d4a44f6e89fb6041efd474174bd2c5d442e4546579969";
+        const BASE: &str =
+            "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
+        const ABOVE: &str =
+            "sha256:e5e980fc888588eb4b6d4a44f6e89fb6041efd474174bd2c5d442e4546579969";
         const EXPORTED: &str = "i5q2o4ecalg13m0g48dn9jek1";
         const STEP: &str = "rjgx6o5p8tqcb6gztzy5wrt9x";
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-28.5-buildkit/metadata_v2.db");
-        let (here, absent) = (vec![PathBuf::from("/none/metadata_v2.db"), fixture], vec![PathBuf::from("/none/metadata_v2.db")]);
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/docker-28.5-buildkit/metadata_v2.db");
+        let (here, absent) = (
+            vec![PathBuf::from("/none/metadata_v2.db"), fixture],
+            vec![PathBuf::from("/none/metadata_v2.db")],
+        );
         let init = format!("{}-init", crate::lineage::digest::Digest::of(b"c").hex());
         for (records, keys, expected) in [
             (&here, &[][..], Some(&[][..])),
@@ -296,10 +488,21 @@ mod tests {
             (&absent, &[STEP], None),
             (&absent, &[ABOVE, BASE], Some(&[BASE, ABOVE])),
         ] {
-            let folder = |key: &&str| Folder { number: 1, key: (*key).to_owned(), namespace: "n".into(), is_remote: false };
+            let folder = |key: &&str| Folder {
+                number: 1,
+                key: (*key).to_owned(),
+                namespace: "n".into(),
+                is_remote: false,
+            };
             let layers: Vec<Folder> = keys.iter().map(folder).collect();
-            let found = names(&layers, records, &std::time::Duration::from_secs(20).into()).unwrap();
-            let expected = expected.map(|names| names.iter().map(|name| ChainId::parse(name).unwrap()).collect());
+            let found =
+                names(&layers, records, &std::time::Duration::from_secs(20).into()).unwrap();
+            let expected = expected.map(|names| {
+                names
+                    .iter()
+                    .map(|name| ChainId::parse(name).unwrap())
+                    .collect()
+            });
             assert_eq!(found, expected, "{keys:?}");
         }
     }

@@ -1,9 +1,11 @@
 //! Which diff IDs does a chain ID stand for?
 //!
-//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In: containerd's content store, one file per blob, called by its
-//! digest, and hints where to look: a config's digest, or that of a manifest or an index, from records that may be out of date and names that may
-//! have been moved. The documents are their authors' (hostile). Out: the chain and the image's digests, when a config is found whose diff IDs hash to
-//! just this chain ID. A wrong hint finds nothing; it cannot find something wrong.
+//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In:
+//! containerd's content store, one file per blob, called by its digest, and hints where to look: a
+//! config's digest, or that of a manifest or an index, from records that may be out of date and
+//! names that may have been moved. The documents are their authors' (hostile). Out: the chain and
+//! the image's digests, when a config is found whose diff IDs hash to just this chain ID. A wrong
+//! hint finds nothing; it cannot find something wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,8 @@ use crate::lineage::image::{self, Document, ImageConfig};
 use crate::lineage::{ImageFacts, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
-/// The most images of one index that are looked at; Docker's official ones list about twenty, attestations included.
+/// The most images of one index that are looked at; Docker's official ones list about twenty,
+/// attestations included.
 const MAX_INDEX: usize = 64;
 
 /// This machine's architecture, as image indexes call it (Go's `GOARCH`).
@@ -61,7 +64,9 @@ impl Content {
     /// The store in this folder.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
-        Self { blobs: folder.join("blobs/sha256") }
+        Self {
+            blobs: folder.join("blobs/sha256"),
+        }
     }
 
     /// The file of a blob.
@@ -70,21 +75,31 @@ impl Content {
         self.blobs.join(digest.hex())
     }
 
-    /// The manifest or index with this digest; `None` when it is not there, cannot be read or is neither.
+    /// The manifest or index with this digest; `None` when it is not there, cannot be read or is
+    /// neither.
     ///
     /// # Errors
     /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and is something else.
     fn document(&self, digest: Digest) -> Result<Option<Document>, LineageError> {
-        Ok(known(image::load(&self.file(digest), digest))?.and_then(|bytes| Document::parse(&bytes).ok()))
+        Ok(known(image::load(&self.file(digest), digest))?
+            .and_then(|bytes| Document::parse(&bytes).ok()))
     }
 
     /// The image with this config, if it is the one that is sought.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that is not what it is called.
-    pub fn by_config(&self, image_id: ImageId, sought: Sought<'_>) -> Result<Option<Found>, LineageError> {
-        let Some(bytes) = known(image::load_config(&self.file(image_id.0), image_id))? else { return Ok(None) };
-        let Ok(config) = ImageConfig::parse(&bytes) else { return Ok(None) };
+    pub fn by_config(
+        &self,
+        image_id: ImageId,
+        sought: Sought<'_>,
+    ) -> Result<Option<Found>, LineageError> {
+        let Some(bytes) = known(image::load_config(&self.file(image_id.0), image_id))? else {
+            return Ok(None);
+        };
+        let Ok(config) = ImageConfig::parse(&bytes) else {
+            return Ok(None);
+        };
         let chain = match sought {
             Sought::Known(chain) if chain.diff_ids() == config.diff_ids => Some(chain.clone()),
             Sought::Top(top) => match config.chain() {
@@ -98,11 +113,16 @@ impl Content {
             },
             Sought::Known(_) | Sought::NoLayers => return Ok(None),
         };
-        let facts = ImageFacts { image_id: Some(image_id), config_file: Some(self.file(image_id.0)), ..ImageFacts::default() };
+        let facts = ImageFacts {
+            image_id: Some(image_id),
+            config_file: Some(self.file(image_id.0)),
+            ..ImageFacts::default()
+        };
         Ok(Some(Found { chain, facts }))
     }
 
-    /// The image that is sought, when `target` is its manifest, or an index that lists it. With `image_id`, it must be that image.
+    /// The image that is sought, when `target` is its manifest, or an index that lists it. With
+    /// `image_id`, it must be that image.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that is not what it is called; [`Unknown::Deadline`].
@@ -116,23 +136,39 @@ impl Content {
         let document = self.document(target)?;
         let index = match document {
             Some(Document::Index(index)) => index,
-            Some(Document::Manifest(manifest)) if image_id.is_none_or(|wanted| wanted == manifest.image_id) => {
+            Some(Document::Manifest(manifest))
+                if image_id.is_none_or(|wanted| wanted == manifest.image_id) =>
+            {
                 let found = self.by_config(manifest.image_id, sought)?;
                 return Ok(found.map(|found| found.with_manifest(target)));
             }
             Some(Document::Manifest(_)) | None => return Ok(None),
         };
-        let mut entries: Vec<_> = index.manifests.iter().filter(|entry| !entry.is_attestation).take(MAX_INDEX).collect();
-        entries.sort_by_key(|entry| entry.platform.as_ref().is_none_or(|platform| platform.architecture != ARCHITECTURE));
+        let mut entries: Vec<_> = index
+            .manifests
+            .iter()
+            .filter(|entry| !entry.is_attestation)
+            .take(MAX_INDEX)
+            .collect();
+        entries.sort_by_key(|entry| {
+            entry
+                .platform
+                .as_ref()
+                .is_none_or(|platform| platform.architecture != ARCHITECTURE)
+        });
         for entry in entries {
             if deadline.is_over() {
                 return Err(Unknown::Deadline.into());
             }
-            let Some(Document::Manifest(manifest)) = self.document(entry.digest)? else { continue };
+            let Some(Document::Manifest(manifest)) = self.document(entry.digest)? else {
+                continue;
+            };
             if image_id.is_none_or(|wanted| wanted == manifest.image_id)
                 && let Some(found) = self.by_config(manifest.image_id, sought)?
             {
-                return Ok(Some(found.with_manifest(entry.digest).with_manifest(target)));
+                return Ok(Some(
+                    found.with_manifest(entry.digest).with_manifest(target),
+                ));
             }
         }
         Ok(None)

@@ -1,8 +1,10 @@
 //! What does Docker itself record of a container whose image is in containerd's image store?
 //!
-//! In: `<data root>/containers/<id>/config.v2.json`, and the root's path, `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go;
-//! Docker 24 to 29). containerd's own record of such a container names no snapshot, and an image that is looked up by its name again at every start,
-//! so it is not used. Out: the snapshotter, and digests at which to look for the image; they prove nothing by themselves.
+//! In: `<data root>/containers/<id>/config.v2.json`, and the root's path,
+//! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
+//! containerd's own record of such a container names no snapshot, and an image that is looked up by
+//! its name again at every start, so it is not used. Out: the snapshotter, and digests at which to
+//! look for the image; they prove nothing by themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,8 @@ use crate::lineage::image::MAX_CONFIG;
 use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest record that is read, in bytes. A usual one has four thousand; it repeats the labels of the image's config.
+/// The largest record that is read, in bytes. A usual one has four thousand; it repeats the labels
+/// of the image's config.
 const LARGEST_RECORD: u64 = MAX_CONFIG;
 
 /// What Docker records of a container.
@@ -22,7 +25,8 @@ const LARGEST_RECORD: u64 = MAX_CONFIG;
 pub struct DockerContainer {
     /// The snapshotter that keeps its root.
     pub snapshotter: String,
-    /// The index or manifest that its image was made by, which leads to more, and the manifest of its platform (Docker 24 and later).
+    /// The index or manifest that its image was made by, which leads to more, and the manifest of
+    /// its platform (Docker 24 and later).
     pub targets: Vec<Digest>,
     /// What its user called the image.
     pub name: String,
@@ -52,39 +56,67 @@ struct Asked {
     image: String,
 }
 
-/// Docker's record of the container, when its root has the shape that Docker makes with containerd's image store; `None` when it has not, or Docker
-/// knows no such container.
+/// Docker's record of the container, when its root has the shape that Docker makes with
+/// containerd's image store; `None` when it has not, or Docker knows no such container.
 ///
 /// # Errors
-/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not one, or is another container's.
+/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not one, or is
+/// another container's.
 pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
-    let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else { return Ok(None) };
-    let path = data_root.join("containers").join(bundle.id.as_str()).join("config.v2.json");
+    let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else {
+        return Ok(None);
+    };
+    let path = data_root
+        .join("containers")
+        .join(bundle.id.as_str())
+        .join("config.v2.json");
     let json = match file::read(&path, LARGEST_RECORD, Guard::NoLink) {
         Err(error) if error.is_absent() => return Ok(None),
         answer => answer.map_err(Unknown::File)?,
     };
-    let record: Record = serde_json::from_slice(&json).map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
+    let record: Record = serde_json::from_slice(&json)
+        .map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
     if record.id != bundle.id.as_str() {
         return Err(Corrupt::File(path, format!("it is the record of {:?}", record.id)).into());
     }
-    let manifest = record.manifest.map(|descriptor| descriptor.digest).unwrap_or_default();
-    let targets = [record.image, manifest].iter().filter_map(|digest| Digest::parse(digest).ok()).collect();
+    let manifest = record
+        .manifest
+        .map(|descriptor| descriptor.digest)
+        .unwrap_or_default();
+    let targets = [record.image, manifest]
+        .iter()
+        .filter_map(|digest| Digest::parse(digest).ok())
+        .collect();
     let name = record.config.map(|config| config.image).unwrap_or_default();
-    Ok(Some(DockerContainer { snapshotter, targets, name }))
+    Ok(Some(DockerContainer {
+        snapshotter,
+        targets,
+        name,
+    }))
 }
 
-/// Whether a snapshot is one that Docker puts below each container's own, `<container ID>-init`, and so no layer. What `docker commit` and Docker's
-/// classic builder make of a container stands on it, so that it is found between layers, too (seen with 28.5.2).
+/// Whether a snapshot is one that Docker puts below each container's own, `<container ID>-init`,
+/// and so no layer. What `docker commit` and Docker's classic builder make of a container stands on
+/// it, so that it is found between layers, too (seen with 28.5.2).
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();
-    id.len() == 64 && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    id.len() == 64
+        && id
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The data root and the snapshotter in `<data root>/rootfs/<snapshotter>/<id>`.
 fn shape(root: &Path, id: &str) -> Option<(PathBuf, String)> {
-    let snapshotter = root.parent().filter(|_| root.file_name().is_some_and(|name| name == id))?;
-    let rootfs = snapshotter.parent().filter(|rootfs| rootfs.file_name().is_some_and(|name| name == "rootfs"))?;
-    Some((rootfs.parent()?.to_owned(), snapshotter.file_name()?.to_str()?.to_owned()))
+    let snapshotter = root
+        .parent()
+        .filter(|_| root.file_name().is_some_and(|name| name == id))?;
+    let rootfs = snapshotter
+        .parent()
+        .filter(|rootfs| rootfs.file_name().is_some_and(|name| name == "rootfs"))?;
+    Some((
+        rootfs.parent()?.to_owned(),
+        snapshotter.file_name()?.to_str()?.to_owned(),
+    ))
 }

@@ -1,9 +1,11 @@
 //! Which layers and digests belong to a chain ID?
 //!
-//! In: a chain ID that the engine records for a container, and hints where its image may be. Out: the chain, by the first way that leads to it: the
-//! chains resolved before, the hints, the configs that the engine unpacked to this very chain ID or beyond it, and at last the names of the snapshots
-//! below. All but the last are hashed and must give this chain ID; the last gives the chain IDs alone, as the engine records them. A way that leads
-//! nowhere is no fault: tags move, blobs are collected.
+//! In: a chain ID that the engine records for a container, and hints where its image may be. Out:
+//! the chain, by the first way that leads to it: the chains resolved before, the hints, the configs
+//! that the engine unpacked to this very chain ID or beyond it, and at last the names of the
+//! snapshots below. All but the last are hashed and must give this chain ID; the last gives the
+//! chain IDs alone, as the engine records them. A way that leads nowhere is no fault: tags move,
+//! blobs are collected.
 
 use std::path::PathBuf;
 
@@ -35,7 +37,10 @@ impl Stores<'_> {
     /// What people are told was looked into.
     #[must_use]
     pub fn place(&self) -> PathBuf {
-        self.metadata.map_or_else(|| self.namespace.into(), |metadata| metadata.path().to_owned())
+        self.metadata.map_or_else(
+            || self.namespace.into(),
+            |metadata| metadata.path().to_owned(),
+        )
     }
 }
 
@@ -48,11 +53,16 @@ pub struct Hints {
     pub targets: Vec<Digest>,
 }
 
-/// The chain that ends in `top`, and what else is known of the image, by documents alone: `None` when none is found whose layers hash to it.
+/// The chain that ends in `top`, and what else is known of the image, by documents alone: `None`
+/// when none is found whose layers hash to it.
 ///
 /// # Errors
 /// [`LineageError`]: a blob is not what it is called, or the time is over.
-pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<Option<(Chain, ImageFacts)>, LineageError> {
+pub fn by_documents(
+    top: ChainId,
+    hints: &Hints,
+    stores: &Stores<'_>,
+) -> Result<Option<(Chain, ImageFacts)>, LineageError> {
     if let Some(chain) = cache::load(stores.paths, &top) {
         let facts = facts_of(&chain, hints, stores)?;
         return Ok(Some((chain, facts)));
@@ -71,17 +81,31 @@ pub fn by_documents(top: ChainId, hints: &Hints, stores: &Stores<'_>) -> Result<
     Ok(found)
 }
 
-/// What else is known of an image whose layers are known already. Other images may stand behind hints and labels by now, so faults there are theirs,
-/// and a walk through all labels gets a quarter of the time; only the config that the engine ties to the container must be what it is called.
+/// What else is known of an image whose layers are known already. Other images may stand behind
+/// hints and labels by now, so faults there are theirs, and a walk through all labels gets a
+/// quarter of the time; only the config that the engine ties to the container must be what it is
+/// called.
 fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFacts, LineageError> {
     let sought = Sought::Known(chain);
-    let by_target = |content: &Content, target| content.by_target(target, hints.image_id, sought, stores.deadline).ok().flatten();
-    let mut found = stores.content.and_then(|content| hints.targets.iter().find_map(|target| by_target(content, *target)));
+    let by_target = |content: &Content, target| {
+        content
+            .by_target(target, hints.image_id, sought, stores.deadline)
+            .ok()
+            .flatten()
+    };
+    let mut found = stores.content.and_then(|content| {
+        hints
+            .targets
+            .iter()
+            .find_map(|target| by_target(content, *target))
+    });
     if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
         found = content.by_config(image_id, sought)?;
     }
     if found.is_none() {
-        found = by_label(chain.top(), stores, sought, &stores.deadline.part(4)).ok().flatten();
+        found = by_label(chain.top(), stores, sought, &stores.deadline.part(4))
+            .ok()
+            .flatten();
     }
     Ok(found.map(|found| found.facts).unwrap_or_default())
 }
@@ -90,57 +114,104 @@ fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFa
 ///
 /// # Errors
 /// [`Unknown::NoRecord`] when it has not even kept them.
-pub fn by_names(top: ChainId, names: Option<Vec<ChainId>>, stores: &Stores<'_>) -> Result<(Chain, ImageFacts), LineageError> {
-    let chain = names.filter(|names| names.last() == Some(&top)).and_then(Chain::from_chain_ids);
+pub fn by_names(
+    top: ChainId,
+    names: Option<Vec<ChainId>>,
+    stores: &Stores<'_>,
+) -> Result<(Chain, ImageFacts), LineageError> {
+    let chain = names
+        .filter(|names| names.last() == Some(&top))
+        .and_then(Chain::from_chain_ids);
     chain
         .map(|chain| (chain, ImageFacts::default()))
-        .ok_or_else(|| Unknown::NoRecord("the layers of the container's image", stores.place()).into())
+        .ok_or_else(|| {
+            Unknown::NoRecord("the layers of the container's image", stores.place()).into()
+        })
 }
 
 /// The image without a layer that the hints lead to.
 ///
 /// # Errors
 /// As [`by_documents`].
-pub fn without_layers(hints: &Hints, stores: &Stores<'_>) -> Result<Option<ImageFacts>, LineageError> {
+pub fn without_layers(
+    hints: &Hints,
+    stores: &Stores<'_>,
+) -> Result<Option<ImageFacts>, LineageError> {
     Ok(by_hints(hints, stores, Sought::NoLayers)?.map(|found| found.facts))
 }
 
-fn by_hints(hints: &Hints, stores: &Stores<'_>, sought: Sought<'_>) -> Result<Option<Found>, LineageError> {
-    let Some(content) = stores.content else { return Ok(None) };
+fn by_hints(
+    hints: &Hints,
+    stores: &Stores<'_>,
+    sought: Sought<'_>,
+) -> Result<Option<Found>, LineageError> {
+    let Some(content) = stores.content else {
+        return Ok(None);
+    };
     for target in &hints.targets {
         let found = content.by_target(*target, hints.image_id, sought, stores.deadline)?;
         if found.is_some() {
             return Ok(found);
         }
     }
-    hints.image_id.map_or(Ok(None), |image_id| content.by_config(image_id, sought))
+    hints
+        .image_id
+        .map_or(Ok(None), |image_id| content.by_config(image_id, sought))
 }
 
-/// The images that were unpacked to `top`. Several may share their layers; which of them the container was made from is then not known.
-fn by_label(top: ChainId, stores: &Stores<'_>, sought: Sought<'_>, deadline: &Deadline) -> Result<Option<Found>, LineageError> {
-    let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else { return Ok(None) };
+/// The images that were unpacked to `top`. Several may share their layers; which of them the
+/// container was made from is then not known.
+fn by_label(
+    top: ChainId,
+    stores: &Stores<'_>,
+    sought: Sought<'_>,
+    deadline: &Deadline,
+) -> Result<Option<Found>, LineageError> {
+    let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else {
+        return Ok(None);
+    };
     let mut found = None;
     for image_id in metadata.configs_of(stores.namespace, stores.snapshotter, top, deadline)? {
-        let Some(image) = content.by_config(image_id, sought)? else { continue };
+        let Some(image) = content.by_config(image_id, sought)? else {
+            continue;
+        };
         found = match found {
             None => Some(image),
-            Some(_) => return Ok(Some(Found { facts: ImageFacts::default(), ..image })),
+            Some(_) => {
+                return Ok(Some(Found {
+                    facts: ImageFacts::default(),
+                    ..image
+                }));
+            }
         };
     }
     Ok(found)
 }
 
-/// The chain as the lower part of an image that was unpacked. An image whose layers were all there already has no label of its own (seen with Docker
-/// 28.5, which does not unpack a base that is loaded after what was built on it). A fault of another image is none of this one.
+/// The chain as the lower part of an image that was unpacked. An image whose layers were all there
+/// already has no label of its own (seen with Docker 28.5, which does not unpack a base that is
+/// loaded after what was built on it). A fault of another image is none of this one.
 fn by_longer(top: ChainId, stores: &Stores<'_>) -> Result<Option<Found>, LineageError> {
-    let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else { return Ok(None) };
-    for image_id in metadata.unpacked_configs(stores.namespace, stores.snapshotter, stores.deadline)? {
+    let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else {
+        return Ok(None);
+    };
+    for image_id in
+        metadata.unpacked_configs(stores.namespace, stores.snapshotter, stores.deadline)?
+    {
         if stores.deadline.is_over() {
             return Err(Unknown::Deadline.into());
         }
-        let Ok(Some(Found { chain: Some(chain), .. })) = content.by_config(image_id, Sought::Any) else { continue };
+        let Ok(Some(Found {
+            chain: Some(chain), ..
+        })) = content.by_config(image_id, Sought::Any)
+        else {
+            continue;
+        };
         if let Some(chain) = chain.up_to(top) {
-            return Ok(Some(Found { chain: Some(chain), facts: ImageFacts::default() }));
+            return Ok(Some(Found {
+                chain: Some(chain),
+                facts: ImageFacts::default(),
+            }));
         }
     }
     Ok(None)

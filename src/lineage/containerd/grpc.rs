@@ -1,10 +1,12 @@
 //! How is containerd asked a question without a library?
 //!
-//! One unary gRPC call after the other over a Unix socket (gRPC over HTTP/2, PROTOCOL-HTTP2.md; RFC 9113; RFC 7541), blocking, every read and write
-//! with the time that is left. Headers are sent as literals, without Huffman codes and without a table, and the peer is told to keep none, so that of
-//! its headers nothing but the status has to be found. In: answers from whoever listens (hostile; one message of at most 16 MiB, a bounded number of
-//! frames). Out: the message's bytes. The peer must run as root or as the caller, by the kernel's word (`SO_PEERCRED`), wherever the address came
-//! from.
+//! One unary gRPC call after the other over a Unix socket (gRPC over HTTP/2, PROTOCOL-HTTP2.md; RFC
+//! 9113; RFC 7541), blocking, every read and write with the time that is left. Headers are sent as
+//! literals, without Huffman codes and without a table, and the peer is told to keep none, so that
+//! of its headers nothing but the status has to be found. In: answers from whoever listens
+//! (hostile; one message of at most 16 MiB, a bounded number of frames). Out: the message's bytes.
+//! The peer must run as root or as the caller, by the kernel's word (`SO_PEERCRED`), wherever the
+//! address came from.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -31,9 +33,11 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
-/// The largest answer, in bytes: gRPC's own limit for containerd is 16 MiB (containerd defaults, `DefaultMaxRecvMsgSize`).
+/// The largest answer, in bytes: gRPC's own limit for containerd is 16 MiB (containerd defaults,
+/// `DefaultMaxRecvMsgSize`).
 const MAX_MESSAGE: usize = 16 << 20;
-/// The largest frame that a peer may send when it was told nothing else (RFC 9113 §6.5.2, `SETTINGS_MAX_FRAME_SIZE`).
+/// The largest frame that a peer may send when it was told nothing else (RFC 9113 §6.5.2,
+/// `SETTINGS_MAX_FRAME_SIZE`).
 const MAX_FRAME: usize = 1 << 14;
 /// The most frames of one answer: twice what the largest message needs.
 const MAX_FRAMES: usize = 2 * MAX_MESSAGE / MAX_FRAME;
@@ -79,23 +83,32 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// Connects to the socket at `address`. Nothing here or later takes longer than `deadline` allows.
+    /// Connects to the socket at `address`. Nothing here or later takes longer than `deadline`
+    /// allows.
     ///
     /// # Errors
     /// [`CallError`]; a queue of connections that is full counts as no answer.
     pub fn open(address: &Path, deadline: &'a Deadline) -> Result<Self, CallError> {
         let path = UnixAddr::new(address).map_err(io::Error::from)?;
-        // Not blocking until it is connected: a connect to a full queue has no time limit of its own.
+        // Not blocking until it is connected: a connect to a full queue has no time limit of its
+        // own.
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket: OwnedFd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(io::Error::from)?;
+        let socket: OwnedFd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
+            .map_err(io::Error::from)?;
         socket::connect(socket.as_raw_fd(), &path).map_err(io::Error::from)?;
-        let user = socket::getsockopt(&socket, sockopt::PeerCredentials).map_err(io::Error::from)?.uid();
+        let user = socket::getsockopt(&socket, sockopt::PeerCredentials)
+            .map_err(io::Error::from)?
+            .uid();
         if !rights::is_own(user) {
             return Err(CallError::Peer(user));
         }
         let stream = UnixStream::from(socket);
         stream.set_nonblocking(false)?;
-        let mut connection = Self { stream, deadline, next_stream: 1 };
+        let mut connection = Self {
+            stream,
+            deadline,
+            next_stream: 1,
+        };
         connection.send(&greeting())?;
         Ok(connection)
     }
@@ -104,7 +117,12 @@ impl<'a> Connection<'a> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn call(&mut self, method: &str, namespace: &str, message: &[u8]) -> Result<Vec<u8>, CallError> {
+    pub fn call(
+        &mut self,
+        method: &str,
+        namespace: &str,
+        message: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
         if self.deadline.is_over() {
             return Err(CallError::Io(io::ErrorKind::TimedOut.into()));
         }
@@ -131,7 +149,11 @@ impl<'a> Connection<'a> {
 
     fn left(&self) -> Result<Duration, CallError> {
         let left = self.deadline.left();
-        if left.is_zero() { Err(CallError::Io(io::ErrorKind::TimedOut.into())) } else { Ok(left) }
+        if left.is_zero() {
+            Err(CallError::Io(io::ErrorKind::TimedOut.into()))
+        } else {
+            Ok(left)
+        }
     }
 
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), CallError> {
@@ -162,13 +184,21 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The connection's first bytes: the preface; no header table, no pushes, room for the largest answer.
+/// The connection's first bytes: the preface; no header table, no pushes, room for the largest
+/// answer.
 fn greeting() -> Vec<u8> {
-    let setting = |number: u16, value: u32| [&number.to_be_bytes()[..], &value.to_be_bytes()].concat();
+    let setting =
+        |number: u16, value: u32| [&number.to_be_bytes()[..], &value.to_be_bytes()].concat();
     let settings = [setting(1, 0), setting(2, 0), setting(4, 1 << 25)].concat();
     let mut bytes = PREFACE.to_vec();
     put_frame(&mut bytes, SETTINGS, 0, 0, &settings);
-    put_frame(&mut bytes, WINDOW_UPDATE, 0, 0, &(1_u32 << 25).to_be_bytes());
+    put_frame(
+        &mut bytes,
+        WINDOW_UPDATE,
+        0,
+        0,
+        &(1_u32 << 25).to_be_bytes(),
+    );
     bytes
 }
 
@@ -190,7 +220,14 @@ fn request(stream: u32, method: &str, namespace: &str, message: &[u8]) -> Vec<u8
             headers.extend_from_slice(text.as_bytes());
         }
     }
-    let body = [&[0][..], &u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes(), message].concat();
+    let body = [
+        &[0][..],
+        &u32::try_from(message.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
+        message,
+    ]
+    .concat();
     let mut bytes = Vec::new();
     put_frame(&mut bytes, HEADERS, END_HEADERS, stream, &headers);
     put_frame(&mut bytes, DATA, END_STREAM, stream, &body);
@@ -199,7 +236,9 @@ fn request(stream: u32, method: &str, namespace: &str, message: &[u8]) -> Vec<u8
 
 /// A string's length with a seven-bit prefix (RFC 7541 §5.1).
 fn put_length(bytes: &mut Vec<u8>, length: usize) {
-    let Some(mut rest) = length.checked_sub(127) else { return bytes.push(length as u8) };
+    let Some(mut rest) = length.checked_sub(127) else {
+        return bytes.push(length as u8);
+    };
     bytes.push(127);
     while rest > 127 {
         bytes.push((rest & 127) as u8 | 128);
@@ -209,7 +248,11 @@ fn put_length(bytes: &mut Vec<u8>, length: usize) {
 }
 
 fn put_frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes()[1..]);
+    bytes.extend_from_slice(
+        &u32::try_from(payload.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes()[1..],
+    );
     bytes.extend_from_slice(&[kind, flags]);
     bytes.extend_from_slice(&stream.to_be_bytes());
     bytes.extend_from_slice(payload);
@@ -231,7 +274,12 @@ impl Frame {
         if length > MAX_FRAME {
             return Err(CallError::Protocol("a frame that is too long"));
         }
-        Ok(Self { length, kind, flags, stream: u32::from_be_bytes(stream) & (u32::MAX >> 1) })
+        Ok(Self {
+            length,
+            kind,
+            flags,
+            stream: u32::from_be_bytes(stream) & (u32::MAX >> 1),
+        })
     }
 }
 
@@ -253,16 +301,23 @@ impl Answer {
             SETTINGS if frame.flags & ACK == 0 => put_frame(&mut reply, SETTINGS, ACK, 0, b""),
             PING if frame.flags & ACK == 0 => put_frame(&mut reply, PING, ACK, 0, payload),
             GOAWAY => return Err(CallError::Protocol("the peer goes away")),
-            RST_STREAM if frame.stream == stream => return Err(CallError::Protocol("the peer broke the call off")),
+            RST_STREAM if frame.stream == stream => {
+                return Err(CallError::Protocol("the peer broke the call off"));
+            }
             DATA if frame.stream == stream => {
-                self.body.extend_from_slice(content(frame.flags & !PRIORITY, payload)?);
+                self.body
+                    .extend_from_slice(content(frame.flags & !PRIORITY, payload)?);
                 if self.body.len() > MAX_MESSAGE + 5 {
                     return Err(CallError::Protocol("an answer that is too long"));
                 }
                 self.is_whole = frame.flags & END_STREAM != 0;
             }
             HEADERS | CONTINUATION if frame.stream == stream => {
-                let block = if frame.kind == HEADERS { content(frame.flags, payload)? } else { payload };
+                let block = if frame.kind == HEADERS {
+                    content(frame.flags, payload)?
+                } else {
+                    payload
+                };
                 self.headers.extend_from_slice(block);
                 self.ends_stream |= frame.kind == HEADERS && frame.flags & END_STREAM != 0;
                 if self.headers.len() > MAX_FRAME * 4 {
@@ -279,10 +334,15 @@ impl Answer {
         Ok(reply)
     }
 
-    /// The message: a flag for compression, its length, its bytes (PROTOCOL-HTTP2.md "Length-Prefixed-Message").
+    /// The message: a flag for compression, its length, its bytes (PROTOCOL-HTTP2.md
+    /// "Length-Prefixed-Message").
     fn message(self) -> Result<Vec<u8>, CallError> {
         match (self.status, self.body.split_first_chunk::<5>()) {
-            (Some(0), Some(([0, length @ ..], message))) if u32::from_be_bytes(*length) as usize == message.len() => Ok(message.to_vec()),
+            (Some(0), Some(([0, length @ ..], message)))
+                if u32::from_be_bytes(*length) as usize == message.len() =>
+            {
+                Ok(message.to_vec())
+            }
             (Some(0), _) => Err(CallError::Protocol("an answer that is no message")),
             (status, _) => Err(CallError::Status(status)),
         }
@@ -293,15 +353,24 @@ impl Answer {
 fn content(flags: u8, payload: &[u8]) -> Result<&[u8], CallError> {
     let padded = flags & PADDED != 0;
     let skipped = usize::from(padded) + if flags & PRIORITY != 0 { 5 } else { 0 };
-    let padding = if padded { usize::from(payload.first().copied().unwrap_or(0)) } else { 0 };
-    let end = payload.len().checked_sub(padding).ok_or(CallError::Protocol("padding that is too long"))?;
-    payload.get(skipped..end).ok_or(CallError::Protocol("padding that is too long"))
+    let padding = if padded {
+        usize::from(payload.first().copied().unwrap_or(0))
+    } else {
+        0
+    };
+    let end = payload
+        .len()
+        .checked_sub(padding)
+        .ok_or(CallError::Protocol("padding that is too long"))?;
+    payload
+        .get(skipped..end)
+        .ok_or(CallError::Protocol("padding that is too long"))
 }
 
 /// `grpc-status` in a header block; `None` when it is not there or the block is not understood.
 ///
-/// Strings are compared as they are coded: plain, or the one Huffman code of the name. The status itself is one or two digits, for which a Huffman
-/// code is no shorter.
+/// Strings are compared as they are coded: plain, or the one Huffman code of the name. The status
+/// itself is one or two digits, for which a Huffman code is no shorter.
 fn status(mut block: &[u8]) -> Option<u8> {
     const CODED_NAME: &[u8] = &[0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f];
     while let Some(&first) = block.first() {
@@ -316,7 +385,11 @@ fn status(mut block: &[u8]) -> Option<u8> {
         if !is_literal {
             continue;
         }
-        let name = if index == 0 { Some(string(&mut block)?) } else { None };
+        let name = if index == 0 {
+            Some(string(&mut block)?)
+        } else {
+            None
+        };
         let (is_coded, value) = string(&mut block)?;
         if matches!(name, Some((true, CODED_NAME) | (false, b"grpc-status"))) && !is_coded {
             return std::str::from_utf8(value).ok()?.parse().ok();
@@ -360,9 +433,13 @@ fn string<'a>(block: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
 pub fn parse_answer(stream: u32, mut bytes: &[u8]) -> Result<Vec<u8>, CallError> {
     let mut answer = Answer::default();
     while !answer.is_whole {
-        let (head, rest) = bytes.split_first_chunk::<9>().ok_or(CallError::Io(io::ErrorKind::UnexpectedEof.into()))?;
+        let (head, rest) = bytes
+            .split_first_chunk::<9>()
+            .ok_or(CallError::Io(io::ErrorKind::UnexpectedEof.into()))?;
         let frame = Frame::parse(*head)?;
-        let (payload, rest) = rest.split_at_checked(frame.length).ok_or(CallError::Io(io::ErrorKind::UnexpectedEof.into()))?;
+        let (payload, rest) = rest
+            .split_at_checked(frame.length)
+            .ok_or(CallError::Io(io::ErrorKind::UnexpectedEof.into()))?;
         answer.take(stream, frame, payload)?;
         bytes = rest;
     }

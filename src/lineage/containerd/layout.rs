@@ -1,8 +1,10 @@
 //! In which folders does a snapshotter keep the layers of a snapshot?
 //!
-//! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket `v1/snapshots/<name>`, used alike by overlayfs, native,
-//! btrfs, devmapper, blockfile, erofs and zfs), through [`bolt`](crate::lineage::bolt); hostile as far as a power cut can make it so. Out: a [`Layout`]: the
-//! folder numbers of a snapshot and of all below it, with their names. A name is `<namespace>/<number>/<key>`, and a folder is called by its number.
+//! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
+//! `v1/snapshots/<name>`, used alike by overlayfs, native, btrfs, devmapper, blockfile, erofs and
+//! zfs), through [`bolt`](crate::lineage::bolt); hostile as far as a power cut can make it so. Out:
+//! a [`Layout`]: the folder numbers of a snapshot and of all below it, with their names. A name is
+//! `<namespace>/<number>/<key>`, and a folder is called by its number.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -73,7 +75,10 @@ impl Snapshotter {
     pub fn open(root: &Path) -> Result<Self, LineageError> {
         let path = root.join("metadata.db");
         let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-        Ok(Self { database: Database::new(file), path })
+        Ok(Self {
+            database: Database::new(file),
+            path,
+        })
     }
 
     /// The file.
@@ -82,42 +87,70 @@ impl Snapshotter {
         &self.path
     }
 
-    /// The folders of the snapshot with this full name; `None` when it is not there, or one below it.
+    /// The folders of the snapshot with this full name; `None` when it is not there, or one below
+    /// it.
     ///
     /// # Errors
     /// As [`fault`].
     pub fn layout(&self, name: &str, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
-        self.database.view(deadline, |view| layout(view, name)).map_err(|error| fault(&self.path, error))
+        self.database
+            .view(deadline, |view| layout(view, name))
+            .map_err(|error| fault(&self.path, error))
     }
 
-    /// The folders of the snapshot that stands, with the number `own`, right above the number `parent`.
+    /// The folders of the snapshot that stands, with the number `own`, right above the number
+    /// `parent`.
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn layout_of(&self, own: u64, parent: u64, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
+    pub fn layout_of(
+        &self,
+        own: u64,
+        parent: u64,
+        deadline: &Deadline,
+    ) -> Result<Option<Layout>, LineageError> {
         let look = |view: &View<'_>| {
-            let Some(links) = view.bucket(&[b"v1", b"parents"])? else { return Ok(None) };
-            let Some(name) = links.get(&link(parent, own))? else { return Ok(None) };
+            let Some(links) = view.bucket(&[b"v1", b"parents"])? else {
+                return Ok(None);
+            };
+            let Some(name) = links.get(&link(parent, own))? else {
+                return Ok(None);
+            };
             layout(view, &String::from_utf8_lossy(&name))
         };
-        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+        self.database
+            .view(deadline, look)
+            .map_err(|error| fault(&self.path, error))
     }
 
-    /// The folders of the snapshot with the number `own`, found among all: for roots without a link from above.
+    /// The folders of the snapshot with the number `own`, found among all: for roots without a link
+    /// from above.
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn layout_numbered(&self, own: u64, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
+    pub fn layout_numbered(
+        &self,
+        own: u64,
+        deadline: &Deadline,
+    ) -> Result<Option<Layout>, LineageError> {
         let look = |view: &View<'_>| {
-            let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
+            let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else {
+                return Ok(None);
+            };
             let name = snapshots.walk(|name, record| {
                 let id = record.map_or(Ok(None), |record| record.get(b"id"))?;
                 let is_it = id.and_then(|id| varint(&id)) == Some(own);
-                Ok(if is_it { ControlFlow::Break(String::from_utf8_lossy(name).into_owned()) } else { ControlFlow::Continue(()) })
+                Ok(if is_it {
+                    ControlFlow::Break(String::from_utf8_lossy(name).into_owned())
+                } else {
+                    ControlFlow::Continue(())
+                })
             })?;
             name.map_or(Ok(None), |name| layout(view, &name))
         };
-        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+        self.database
+            .view(deadline, look)
+            .map_err(|error| fault(&self.path, error))
     }
 }
 
@@ -141,7 +174,12 @@ fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
 fn varint(bytes: &[u8]) -> Option<u64> {
     let (last, more) = bytes.split_last()?;
     let whole = bytes.len() <= 10 && last & 0x80 == 0 && more.iter().all(|byte| byte & 0x80 != 0);
-    whole.then(|| bytes.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f)))
+    whole.then(|| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
+    })
 }
 
 /// The folders of the snapshot `name`.
@@ -149,11 +187,21 @@ fn varint(bytes: &[u8]) -> Option<u64> {
 /// # Errors
 /// [`BoltError`].
 pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> {
-    let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else { return Ok(None) };
-    let Some((own, kind, mut below)) = folder(&snapshots, name)? else { return Ok(None) };
-    let mut found = Layout { own, kind, parents: Vec::new() };
+    let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else {
+        return Ok(None);
+    };
+    let Some((own, kind, mut below)) = folder(&snapshots, name)? else {
+        return Ok(None);
+    };
+    let mut found = Layout {
+        own,
+        kind,
+        parents: Vec::new(),
+    };
     while !below.is_empty() {
-        let Some((parent, _, next)) = folder(&snapshots, &below)? else { return Ok(None) };
+        let Some((parent, _, next)) = folder(&snapshots, &below)? else {
+            return Ok(None);
+        };
         if found.parents.len() > MAX_LAYERS {
             return Ok(None);
         }
@@ -165,21 +213,41 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
 
 /// A snapshot's folder, its kind and the full name of the one below.
 fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, Kind, String)>, BoltError> {
-    let Some(record) = snapshots.bucket(name.as_bytes())? else { return Ok(None) };
-    let Some(number) = record.get(b"id")?.and_then(|bytes| varint(&bytes)) else { return Ok(None) };
+    let Some(record) = snapshots.bucket(name.as_bytes())? else {
+        return Ok(None);
+    };
+    let Some(number) = record.get(b"id")?.and_then(|bytes| varint(&bytes)) else {
+        return Ok(None);
+    };
     let kind = match record.get(b"kind")?.as_deref() {
         Some([1]) => Kind::View,
         Some([2]) => Kind::Active,
         Some([3]) => Kind::Committed,
         Some(_) | None => return Ok(None),
     };
-    let parent = record.get(b"parent")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let is_remote = record.bucket(b"labels")?.map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?.is_some();
+    let parent = record
+        .get(b"parent")?
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let is_remote = record
+        .bucket(b"labels")?
+        .map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?
+        .is_some();
     let (namespace, key) = split_name(name);
-    Ok(Some((Folder { number, key: key.to_owned(), namespace: namespace.to_owned(), is_remote }, kind, parent)))
+    Ok(Some((
+        Folder {
+            number,
+            key: key.to_owned(),
+            namespace: namespace.to_owned(),
+            is_remote,
+        },
+        kind,
+        parent,
+    )))
 }
 
-/// `<namespace>/<number>/<key>`, in which only the key may have further slashes (containerd core/metadata/snapshot.go, `createKey`).
+/// `<namespace>/<number>/<key>`, in which only the key may have further slashes (containerd
+/// core/metadata/snapshot.go, `createKey`).
 fn split_name(name: &str) -> (&str, &str) {
     let mut parts = name.splitn(3, '/');
     match (parts.next(), parts.next(), parts.next()) {

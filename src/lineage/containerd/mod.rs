@@ -1,18 +1,20 @@
 //! What is a container made of that containerd runs?
 //!
-//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image store; for BuildKit's `RUN` on either. In: the
-//! bundle, and containerd's own records, which say on which snapshot the container stands; a snapshot is named after the chain ID of the layers in
-//! it. Out: an [`Origin`], compared with what is mounted. Never decided by: the container's image name, which may mean another image by now, or
-//! annotations.
+//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image
+//! store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which say
+//! on which snapshot the container stands; a snapshot is named after the chain ID of the layers in
+//! it. Out: an [`Origin`], compared with what is mounted. Never decided by: the container's image
+//! name, which may mean another image by now, or annotations.
 //!
 //! ```text
 //! bundle ─▶ records or services ─▶ expand ─▶ layout ─▶ mounted
 //!           container, snapshots   diff IDs  folders   the same as the mount?
 //! ```
 //!
-//! Three ways to the records were measured, each as the first thing that a new process does, taking turns, 300 times each: the container's record and
-//! the chain ID below its snapshot, from containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on tokio, one
-//! thread):
+//! Three ways to the records were measured, each as the first thing that a new process does, taking
+//! turns, 300 times each: the container's record and the chain ID below its snapshot, from
+//! containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on
+//! tokio, one thread):
 //!
 //! | way | median | 90 % | 99 % | brings along |
 //! |---|---|---|---|---|
@@ -20,10 +22,12 @@
 //! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 600 lines |
 //! | a gRPC library | 1 114 | 1 603 | 7 828 | 76 crates, an async runtime |
 //!
-//! Most of a call is containerd waking up, which no client can spare, and 0.4 ms a call do not fit into 0.8 ms for the whole gate. So the database
-//! is read first, and the client asks containerd when the database cannot be read, has another format, or has no such record. While two writers made
-//! and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of databases gave no wrong answer. Of the 171 772 for a
-//! container's record 708 were repeated because the version had changed meanwhile, and 23 of these would have been wrong.
+//! Most of a call is containerd waking up, which no client can spare, and 0.4 ms a call do not fit
+//! into 0.8 ms for the whole gate. So the database is read first, and the client asks containerd
+//! when the database cannot be read, has another format, or has no such record. While two writers
+//! made and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of
+//! databases gave no wrong answer. Of the 171 772 for a container's record 708 were repeated
+//! because the version had changed meanwhile, and 23 of these would have been wrong.
 
 pub mod address;
 pub mod build_record;
@@ -76,51 +80,86 @@ enum Source<'a> {
     Service(Client<'a>),
 }
 
-/// The origin of a container in containerd's folder of tasks. `state` and `namespace` are those of its place.
+/// The origin of a container in containerd's folder of tasks. `state` and `namespace` are those of
+/// its place.
 ///
 /// # Errors
 /// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not what is recorded.
-pub fn resolve(bundle: &Bundle, state: &Path, namespace: &str, paths: &Paths, deadline: &Deadline) -> Result<Origin, LineageError> {
+pub fn resolve(
+    bundle: &Bundle,
+    state: &Path,
+    namespace: &str,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<Origin, LineageError> {
     let id = bundle.id.as_str();
     let docker = docker_store::record(bundle)?;
-    let site = Site { place: state.to_owned(), root: address::root(&bundle.path, namespace, id), namespace, paths, deadline };
-    let wanted = docker.as_ref().map_or(Wanted::Container(id), |docker| Wanted::Snapshot(&docker.snapshotter, id));
+    let site = Site {
+        place: state.to_owned(),
+        root: address::root(&bundle.path, namespace, id),
+        namespace,
+        paths,
+        deadline,
+    };
+    let wanted = docker.as_ref().map_or(Wanted::Container(id), |docker| {
+        Wanted::Snapshot(&docker.snapshotter, id)
+    });
     let (facts, source) = site.gather(wanted)?;
     match (&docker, facts.container.snapshot_key.as_str()) {
         (None, "") => without_snapshot(bundle, namespace, paths, deadline),
-        (None, _) if !is_own_root(bundle) => {
-            Err(Corrupt::Mount(bundle.root.clone(), "the container has a snapshot, and its root is elsewhere".into()).into())
-        }
+        (None, _) if !is_own_root(bundle) => Err(Corrupt::Mount(
+            bundle.root.clone(),
+            "the container has a snapshot, and its root is elsewhere".into(),
+        )
+        .into()),
         (None | Some(_), _) => site.describe(bundle, &facts, source, docker.as_ref()),
     }
 }
 
-/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when its root is no overlay of a snapshotter's
-/// folders.
+/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when
+/// its root is no overlay of a snapshotter's folders.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
-pub fn resolve_build(bundle: &Bundle, paths: &Paths, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
+pub fn resolve_build(
+    bundle: &Bundle,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
     by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)
 }
 
 /// Whether the root is the one that containerd makes for every task.
 fn is_own_root(bundle: &Bundle) -> bool {
     let own = bundle.path.join("rootfs");
-    bundle.root == own || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
+    bundle.root == own
+        || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
 }
 
-/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an image after all when a snapshot is mounted there,
-/// none when the root is no part of any engine's store and the container is not Docker's.
-fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: &Deadline) -> Result<Origin, LineageError> {
+/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an
+/// image after all when a snapshot is mounted there, none when the root is no part of any engine's
+/// store and the container is not Docker's.
+fn without_snapshot(
+    bundle: &Bundle,
+    namespace: &str,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<Origin, LineageError> {
     match by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)? {
-        Some(Origin::NoImage) | None if is_dockers(bundle, namespace) => return Err(Unknown::Engine(bundle.path.clone()).into()),
+        Some(Origin::NoImage) | None if is_dockers(bundle, namespace) => {
+            return Err(Unknown::Engine(bundle.path.clone()).into());
+        }
         Some(origin) => return Ok(origin),
         None => {}
     }
-    let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?.unwrap_or_default();
+    let mount = mount::at(&bundle.root)
+        .map_err(|error| Unknown::Bundle(Box::new(error)))?
+        .unwrap_or_default();
     let real = bundle.root.canonicalize().unwrap_or_default();
-    let folders = [&bundle.root, &real, &mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir);
+    let folders = [&bundle.root, &real, &mount.root]
+        .into_iter()
+        .chain(&mount.lowerdirs)
+        .chain(&mount.upperdir);
     if folders.map(PathBuf::as_path).any(engine::is_in_a_store) {
         Err(Unknown::Engine(bundle.path.clone()).into())
     } else {
@@ -128,7 +167,8 @@ fn without_snapshot(bundle: &Bundle, namespace: &str, paths: &Paths, deadline: &
     }
 }
 
-/// Whether Docker made this container, and so from an image, wherever it keeps that (aufs, devicemapper, a graph driver's plugin).
+/// Whether Docker made this container, and so from an image, wherever it keeps that (aufs,
+/// devicemapper, a graph driver's plugin).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
     let may_be_there = |path: PathBuf| match path.symlink_metadata() {
         Ok(_) => true,
@@ -138,14 +178,18 @@ fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
 }
 
 impl<'a> Site<'a> {
-    /// The facts from the database; from containerd itself when the database cannot be read or does not know.
+    /// The facts from the database; from containerd itself when the database cannot be read or does
+    /// not know.
     fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
         let refused = match self.read_database(wanted) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let Some(address) = address::socket() else { return Err(refused) };
-        let facts = Client::open(&address, self.namespace, self.deadline).and_then(|mut client| Ok((client.facts(wanted)?, client)));
+        let Some(address) = address::socket() else {
+            return Err(refused);
+        };
+        let facts = Client::open(&address, self.namespace, self.deadline)
+            .and_then(|mut client| Ok((client.facts(wanted)?, client)));
         match facts {
             Ok((Some(facts), client)) => Ok((facts, Source::Service(client))),
             Ok((None, _)) => Err(Unknown::NoRecord("the container's record", address).into()),
@@ -154,10 +198,13 @@ impl<'a> Site<'a> {
     }
 
     fn read_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
-        let no_record = |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
+        let no_record =
+            |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
         let metadata = Metadata::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
         // Half of the time is left for asking containerd.
-        let facts = metadata.facts(self.namespace, wanted, &self.deadline.part(2))?.ok_or_else(|| no_record(metadata.path()))?;
+        let facts = metadata
+            .facts(self.namespace, wanted, &self.deadline.part(2))?
+            .ok_or_else(|| no_record(metadata.path()))?;
         Ok((facts, Source::Database(metadata)))
     }
 
@@ -182,16 +229,37 @@ impl<'a> Site<'a> {
             paths: self.paths,
             deadline: self.deadline,
         };
-        let targets = docker.map_or_else(|| facts.target.into_iter().collect(), |docker| docker.targets.clone());
-        let hints = Hints { image_id: container.image_id, targets };
-        let name = Some(docker.map_or(&container.image, |docker| &docker.name).clone()).filter(|name| !name.is_empty());
+        let targets = docker.map_or_else(
+            || facts.target.into_iter().collect(),
+            |docker| docker.targets.clone(),
+        );
+        let hints = Hints {
+            image_id: container.image_id,
+            targets,
+        };
+        let name = Some(
+            docker
+                .map_or(&container.image, |docker| &docker.name)
+                .clone(),
+        )
+        .filter(|name| !name.is_empty());
         if facts.top().is_none() {
             let evidence = self.evidence(bundle, facts, client, None)?;
             return without_chain(facts, &hints, name, &stores, evidence);
         }
-        let (chain, image) = lineage(facts, Some(bundle.id.as_str()), &hints, &stores, client.as_mut())?;
+        let (chain, image) = lineage(
+            facts,
+            Some(bundle.id.as_str()),
+            &hints,
+            &stores,
+            client.as_mut(),
+        )?;
         let evidence = self.evidence(bundle, facts, client, Some(&chain))?;
-        Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))
+        Ok(Origin::Image(ImageLineage {
+            chain,
+            facts: ImageFacts { name, ..image },
+            evidence,
+        }))
     }
 
     /// Compares the records with the mount, and says how much is known.
@@ -213,11 +281,17 @@ impl<'a> Site<'a> {
             || facts.has_remote()
             || !SNAPSHOTTERS.contains(&snapshotter)
             || chain.is_some_and(|chain| chain.diff_ids().is_empty());
-        Ok(if is_claimed { Evidence::Claimed } else { compared })
+        Ok(if is_claimed {
+            Evidence::Claimed
+        } else {
+            compared
+        })
     }
 
-    /// The mount that the snapshotter's own database leads to, and whether any folder in it was never unpacked here. The folders that are mounted tell
-    /// where the snapshotter is: its `root_path` may have been set elsewhere, and an old one may be left behind at the usual place.
+    /// The mount that the snapshotter's own database leads to, and whether any folder in it was
+    /// never unpacked here. The folders that are mounted tell where the snapshotter is: its
+    /// `root_path` may have been set elsewhere, and an old one may be left behind at the usual
+    /// place.
     fn recorded_mount(
         &self,
         bundle: &Bundle,
@@ -226,9 +300,15 @@ impl<'a> Site<'a> {
         mount: Option<&RootMount>,
         chain: Option<&Chain>,
     ) -> Result<(Expected, bool), LineageError> {
-        let usual = self.root.as_ref().map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
+        let usual = self
+            .root
+            .as_ref()
+            .map(|root| root.join(format!("io.containerd.snapshotter.v1.{name}")));
         let mounted = mount.and_then(|mount| by_mount::snapshotter_root(mount, &bundle.root));
-        let own = facts.snapshots.first().map_or("", |snapshot| &snapshot.name);
+        let own = facts
+            .snapshots
+            .first()
+            .map_or("", |snapshot| &snapshot.name);
         let mut missing = None;
         for root in [mounted, usual].into_iter().flatten() {
             let snapshotter = match Snapshotter::open(&root) {
@@ -236,11 +316,18 @@ impl<'a> Site<'a> {
                 answer => answer?,
             };
             let Some(layout) = snapshotter.layout(own, self.deadline)? else {
-                missing = Some(Unknown::NoRecord("the container's snapshot", snapshotter.path().to_owned()));
+                missing = Some(Unknown::NoRecord(
+                    "the container's snapshot",
+                    snapshotter.path().to_owned(),
+                ));
                 continue;
             };
             if let Some(chain) = chain {
-                tie(layout.parents.iter().map(|folder| folder.key.as_str()), chain, snapshotter.path())?;
+                tie(
+                    layout.parents.iter().map(|folder| folder.key.as_str()),
+                    chain,
+                    snapshotter.path(),
+                )?;
             }
             return Ok((mounted::expected(name, &root, &layout), layout.has_remote()));
         }
@@ -251,8 +338,9 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The chain that the last of these snapshots is named after. A name that no image leads to may be that of a copy of the image's snapshot for the
-/// user namespace of the container `id`; else the names below it are all there is, from the database or from `client`.
+/// The chain that the last of these snapshots is named after. A name that no image leads to may be
+/// that of a copy of the image's snapshot for the user namespace of the container `id`; else the
+/// names below it are all there is, from the database or from `client`.
 fn lineage(
     facts: &Facts,
     id: Option<&str>,
@@ -260,20 +348,37 @@ fn lineage(
     stores: &Stores<'_>,
     client: Option<&mut Client<'_>>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
-    let no_record = || Unknown::NoRecord("the layers of the container's image", stores.namespace.into());
-    let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else { return Err(no_record().into()) };
+    let no_record = || {
+        Unknown::NoRecord(
+            "the layers of the container's image",
+            stores.namespace.into(),
+        )
+    };
+    let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else {
+        return Err(no_record().into());
+    };
     if let Some(found) = expand::by_documents(top, hints, stores)? {
         return Ok(found);
     }
     if let (Some(metadata), Some(id)) = (stores.metadata, id)
-        && let Some(original) = remap::original(metadata, stores.namespace, id, stores.snapshotter, last, stores.deadline)?
+        && let Some(original) = remap::original(
+            metadata,
+            stores.namespace,
+            id,
+            stores.snapshotter,
+            last,
+            stores.deadline,
+        )?
         && let Ok(top) = ChainId::parse(&original.key)
     {
         let below = metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?;
-        return expand::by_documents(top, hints, stores)?.map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
+        return expand::by_documents(top, hints, stores)?
+            .map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
     }
     let below = match (stores.metadata, client) {
-        (Some(metadata), _) => metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?,
+        (Some(metadata), _) => {
+            metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?
+        }
         (None, Some(client)) => client.below(stores.snapshotter, top)?,
         (None, None) => None,
     };
@@ -284,14 +389,28 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
 }
 
-/// The mount that containerd wants for the container, and whether any snapshot below was never unpacked here.
-fn served_mount(client: &mut Client<'_>, facts: &Facts, chain: Option<&Chain>) -> Result<(Expected, bool), LineageError> {
-    let (snapshotter, address) = (facts.container.snapshotter.as_str(), client.address().to_owned());
+/// The mount that containerd wants for the container, and whether any snapshot below was never
+/// unpacked here.
+fn served_mount(
+    client: &mut Client<'_>,
+    facts: &Facts,
+    chain: Option<&Chain>,
+) -> Result<(Expected, bool), LineageError> {
+    let (snapshotter, address) = (
+        facts.container.snapshotter.as_str(),
+        client.address().to_owned(),
+    );
     let no_record = |what| Unknown::NoRecord(what, address.clone());
     let below = match chain {
         Some(chain) => {
-            let below = client.below(snapshotter, chain.top())?.ok_or_else(|| no_record("the layers of the container's image"))?;
-            tie(below.iter().map(|snapshot| snapshot.key.as_str()), chain, &address)?;
+            let below = client
+                .below(snapshotter, chain.top())?
+                .ok_or_else(|| no_record("the layers of the container's image"))?;
+            tie(
+                below.iter().map(|snapshot| snapshot.key.as_str()),
+                chain,
+                &address,
+            )?;
             below
         }
         None => Vec::new(),
@@ -301,16 +420,33 @@ fn served_mount(client: &mut Client<'_>, facts: &Facts, chain: Option<&Chain>) -
     Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
 }
 
-/// The lowest snapshots, of these that `place` tells topmost first, must be those of the chain's layers, each under its own name, with none between
-/// but Docker's own; what is above them are the container's own.
-fn tie<'a>(keys: impl DoubleEndedIterator<Item = &'a str>, chain: &Chain, place: &Path) -> Result<(), Corrupt> {
+/// The lowest snapshots, of these that `place` tells topmost first, must be those of the chain's
+/// layers, each under its own name, with none between but Docker's own; what is above them are the
+/// container's own.
+fn tie<'a>(
+    keys: impl DoubleEndedIterator<Item = &'a str>,
+    chain: &Chain,
+    place: &Path,
+) -> Result<(), Corrupt> {
     let mut names = keys.rev().filter(|key| !is_init(key));
-    let is_tied = chain.chain_ids().iter().all(|chain_id| names.next().is_some_and(|name| name == chain_id.to_string()));
-    if is_tied { Ok(()) } else { Err(Corrupt::File(place.to_owned(), "its snapshots are not those of the image's layers".into())) }
+    let is_tied = chain.chain_ids().iter().all(|chain_id| {
+        names
+            .next()
+            .is_some_and(|name| name == chain_id.to_string())
+    });
+    if is_tied {
+        Ok(())
+    } else {
+        Err(Corrupt::File(
+            place.to_owned(),
+            "its snapshots are not those of the image's layers".into(),
+        ))
+    }
 }
 
-/// The origin of a container below which no snapshot is named after a chain ID. There may be none but its own: what is in any other cannot be told.
-/// An image that is recorded and not found is one without a layer only when the mount shows that.
+/// The origin of a container below which no snapshot is named after a chain ID. There may be none
+/// but its own: what is in any other cannot be told. An image that is recorded and not found is one
+/// without a layer only when the mount shows that.
 fn without_chain(
     facts: &Facts,
     hints: &Hints,
@@ -319,14 +455,21 @@ fn without_chain(
     evidence: Evidence,
 ) -> Result<Origin, LineageError> {
     if !facts.stands_alone() {
-        return Err(Unknown::NoRecord("the chain ID of the container's snapshot", stores.place()).into());
+        return Err(
+            Unknown::NoRecord("the chain ID of the container's snapshot", stores.place()).into(),
+        );
     }
     let has_image = name.is_some() || hints.image_id.is_some() || !hints.targets.is_empty();
     match (expand::without_layers(hints, stores)?, evidence) {
         (Some(image), _) => Ok(Origin::NoLayers(ImageFacts { name, ..image })),
         (None, _) if !has_image => Ok(Origin::NoImage),
-        (None, Evidence::Mount) => Ok(Origin::NoLayers(ImageFacts { name, ..ImageFacts::default() })),
-        (None, Evidence::Metadata | Evidence::Claimed) => Err(Unknown::NoRecord("the container's image", stores.place()).into()),
+        (None, Evidence::Mount) => Ok(Origin::NoLayers(ImageFacts {
+            name,
+            ..ImageFacts::default()
+        })),
+        (None, Evidence::Metadata | Evidence::Claimed) => {
+            Err(Unknown::NoRecord("the container's image", stores.place()).into())
+        }
     }
 }
 

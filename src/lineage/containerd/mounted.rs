@@ -1,9 +1,10 @@
 //! Is what is mounted what the records say?
 //!
-//! In: the folders that a snapshot's mount must have, from the snapshotter's database or from containerd's answer, and the mount at the container's
-//! root, from the kernel. Out: [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form that cannot be
-//! compared, an error when they contradict each other. A client of containerd may hand a task any list of mounts; this is what notices. Not checked:
-//! what is in the folders.
+//! In: the folders that a snapshot's mount must have, from the snapshotter's database or from
+//! containerd's answer, and the mount at the container's root, from the kernel. Out:
+//! [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form
+//! that cannot be compared, an error when they contradict each other. A client of containerd may
+//! hand a task any list of mounts; this is what notices. Not checked: what is in the folders.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use crate::sys::file;
 /// The mount that a snapshot's root must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// An overlay of these folders; the lower ones topmost first, no upper one for a read-only view.
+    /// An overlay of these folders; the lower ones topmost first, no upper one for a read-only
+    /// view.
     Overlay {
         /// The lower folders.
         lower: Vec<PathBuf>,
@@ -28,24 +30,32 @@ pub enum Expected {
     Opaque,
 }
 
-/// Whether the mounts of the snapshotter with this name are of a form that can be compared with its records.
+/// Whether the mounts of the snapshotter with this name are of a form that can be compared with its
+/// records.
 #[must_use]
 pub fn is_compared(snapshotter: &str) -> bool {
     matches!(snapshotter, "overlayfs" | "native")
 }
 
-/// The mount of the snapshot with this layout, in the snapshotter with this name and root folder (containerd plugins/snapshots/{overlay,native},
-/// `mounts`).
+/// The mount of the snapshot with this layout, in the snapshotter with this name and root folder
+/// (containerd plugins/snapshots/{overlay,native}, `mounts`).
 #[must_use]
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
     let folder = |number: u64| root.join("snapshots").join(number.to_string());
     match (snapshotter, layout.parents.as_slice()) {
-        ("native", [parent, ..]) if layout.kind == Kind::View => Expected::Bind(folder(parent.number)),
+        ("native", [parent, ..]) if layout.kind == Kind::View => {
+            Expected::Bind(folder(parent.number))
+        }
         ("native", _) => Expected::Bind(folder(layout.own.number)),
         ("overlayfs", []) => Expected::Bind(folder(layout.own.number).join("fs")),
-        ("overlayfs", [parent]) if layout.kind == Kind::View => Expected::Bind(folder(parent.number).join("fs")),
+        ("overlayfs", [parent]) if layout.kind == Kind::View => {
+            Expected::Bind(folder(parent.number).join("fs"))
+        }
         ("overlayfs", parents) => Expected::Overlay {
-            lower: parents.iter().map(|parent| folder(parent.number).join("fs")).collect(),
+            lower: parents
+                .iter()
+                .map(|parent| folder(parent.number).join("fs"))
+                .collect(),
             upper: (layout.kind != Kind::View).then(|| folder(layout.own.number).join("fs")),
         },
         _ => Expected::Opaque,
@@ -56,18 +66,32 @@ pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
 ///
 /// # Errors
 /// [`Corrupt::Mount`], which names the first difference.
-pub fn compare(expected: &Expected, root: &Path, mount: Option<&RootMount>) -> Result<Evidence, Corrupt> {
+pub fn compare(
+    expected: &Expected,
+    root: &Path,
+    mount: Option<&RootMount>,
+) -> Result<Evidence, Corrupt> {
     let differs = |difference: String| Corrupt::Mount(root.to_owned(), difference);
     match (expected, mount) {
         (Expected::Opaque, _) => Ok(Evidence::Metadata),
-        (Expected::Overlay { .. } | Expected::Bind(_), None) => Err(differs("nothing is mounted there".into())),
+        (Expected::Overlay { .. } | Expected::Bind(_), None) => {
+            Err(differs("nothing is mounted there".into()))
+        }
         (Expected::Bind(folder), Some(_)) if is_same(folder, root) => Ok(Evidence::Mount),
-        (Expected::Bind(folder), Some(mount)) => Err(differs(format!("a mount of {:?} instead of {folder:?}", mount.root))),
+        (Expected::Bind(folder), Some(mount)) => Err(differs(format!(
+            "a mount of {:?} instead of {folder:?}",
+            mount.root
+        ))),
         (Expected::Overlay { lower, upper }, Some(mount)) if mount.fs_type == "overlay" => {
             overlay(lower, upper.as_deref(), mount).map_err(differs)
         }
-        (Expected::Overlay { .. }, Some(mount)) if mount.fs_type.starts_with("fuse") => Ok(Evidence::Metadata),
-        (Expected::Overlay { .. }, Some(mount)) => Err(differs(format!("a mount of type {:?} instead of an overlay", mount.fs_type))),
+        (Expected::Overlay { .. }, Some(mount)) if mount.fs_type.starts_with("fuse") => {
+            Ok(Evidence::Metadata)
+        }
+        (Expected::Overlay { .. }, Some(mount)) => Err(differs(format!(
+            "a mount of type {:?} instead of an overlay",
+            mount.fs_type
+        ))),
     }
 }
 
@@ -76,24 +100,44 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     match (upper, mount.upperdir.as_deref()) {
         (None, None) => {}
         (Some(expected), Some(found)) if is_same(expected, found) => {}
-        (expected, found) => return Err(format!("the upper folder {found:?} instead of {expected:?}")),
+        (expected, found) => {
+            return Err(format!(
+                "the upper folder {found:?} instead of {expected:?}"
+            ));
+        }
     }
-    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the folders' mounts, which are gone once it is made:
-    // core/mount/mount_linux.go.
-    if mount.lowerdirs.iter().any(|folder| folder.iter().any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))) {
+    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the folders'
+    // mounts, which are gone once it is made: core/mount/mount_linux.go.
+    if mount.lowerdirs.iter().any(|folder| {
+        folder
+            .iter()
+            .any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))
+    }) {
         return Ok(Evidence::Metadata);
     }
     if mount.lowerdirs.len() != lower.len() {
-        return Err(format!("{} lower folders instead of {}", mount.lowerdirs.len(), lower.len()));
+        return Err(format!(
+            "{} lower folders instead of {}",
+            mount.lowerdirs.len(),
+            lower.len()
+        ));
     }
-    match mount.lowerdirs.iter().zip(lower).find(|(found, expected)| !is_same(expected, found)) {
+    match mount
+        .lowerdirs
+        .iter()
+        .zip(lower)
+        .find(|(found, expected)| !is_same(expected, found))
+    {
         None => Ok(Evidence::Mount),
-        Some((found, expected)) => Err(format!("the lower folder {found:?} instead of {expected:?}")),
+        Some((found, expected)) => Err(format!(
+            "the lower folder {found:?} instead of {expected:?}"
+        )),
     }
 }
 
-/// Whether `found` is the folder `expected`: the same path, its end (containerd shortens a long list of lower folders, and works in the folder above
-/// them, `compactLowerdirOption`), or the same folder under another path.
+/// Whether `found` is the folder `expected`: the same path, its end (containerd shortens a long
+/// list of lower folders, and works in the folder above them, `compactLowerdirOption`), or the same
+/// folder under another path.
 pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);
@@ -107,12 +151,24 @@ mod tests {
     use crate::lineage::containerd::layout::Folder;
 
     fn layout(kind: Kind, own: u64, parents: &[u64]) -> Layout {
-        let folder = |number: &u64| Folder { number: *number, key: String::new(), namespace: String::new(), is_remote: false };
-        Layout { own: folder(&own), kind, parents: parents.iter().map(folder).collect() }
+        let folder = |number: &u64| Folder {
+            number: *number,
+            key: String::new(),
+            namespace: String::new(),
+            is_remote: false,
+        };
+        Layout {
+            own: folder(&own),
+            kind,
+            parents: parents.iter().map(folder).collect(),
+        }
     }
 
     fn folders(numbers: &[&str]) -> Vec<PathBuf> {
-        numbers.iter().map(|number| PathBuf::from(format!("/s/snapshots/{number}"))).collect()
+        numbers
+            .iter()
+            .map(|number| PathBuf::from(format!("/s/snapshots/{number}")))
+            .collect()
     }
 
     #[test]
@@ -121,13 +177,39 @@ mod tests {
             (
                 "overlayfs",
                 layout(Kind::Active, 9, &[3, 2]),
-                Expected::Overlay { lower: folders(&["3/fs", "2/fs"]), upper: Some("/s/snapshots/9/fs".into()) },
+                Expected::Overlay {
+                    lower: folders(&["3/fs", "2/fs"]),
+                    upper: Some("/s/snapshots/9/fs".into()),
+                },
             ),
-            ("overlayfs", layout(Kind::View, 9, &[3, 2]), Expected::Overlay { lower: folders(&["3/fs", "2/fs"]), upper: None }),
-            ("overlayfs", layout(Kind::View, 9, &[3]), Expected::Bind("/s/snapshots/3/fs".into())),
-            ("overlayfs", layout(Kind::Active, 9, &[]), Expected::Bind("/s/snapshots/9/fs".into())),
-            ("native", layout(Kind::Active, 9, &[3, 2]), Expected::Bind("/s/snapshots/9".into())),
-            ("native", layout(Kind::View, 9, &[3, 2]), Expected::Bind("/s/snapshots/3".into())),
+            (
+                "overlayfs",
+                layout(Kind::View, 9, &[3, 2]),
+                Expected::Overlay {
+                    lower: folders(&["3/fs", "2/fs"]),
+                    upper: None,
+                },
+            ),
+            (
+                "overlayfs",
+                layout(Kind::View, 9, &[3]),
+                Expected::Bind("/s/snapshots/3/fs".into()),
+            ),
+            (
+                "overlayfs",
+                layout(Kind::Active, 9, &[]),
+                Expected::Bind("/s/snapshots/9/fs".into()),
+            ),
+            (
+                "native",
+                layout(Kind::Active, 9, &[3, 2]),
+                Expected::Bind("/s/snapshots/9".into()),
+            ),
+            (
+                "native",
+                layout(Kind::View, 9, &[3, 2]),
+                Expected::Bind("/s/snapshots/3".into()),
+            ),
             ("erofs", layout(Kind::Active, 9, &[3, 2]), Expected::Opaque),
         ] {
             assert_eq!(expected(snapshotter, Path::new("/s"), &layout), mount);
@@ -136,7 +218,11 @@ mod tests {
 
     #[test]
     fn an_overlay_must_have_exactly_the_folders_of_the_record() {
-        let wanted = expected("overlayfs", Path::new("/s"), &layout(Kind::Active, 9, &[3, 2]));
+        let wanted = expected(
+            "overlayfs",
+            Path::new("/s"),
+            &layout(Kind::Active, 9, &[3, 2]),
+        );
         let mount = |lower: &[&str], upper: &str| RootMount {
             fs_type: "overlay".into(),
             root: "/".into(),
@@ -144,30 +230,67 @@ mod tests {
             upperdir: Some(upper.into()),
             ..RootMount::default()
         };
-        let (three, two, upper) = ("/s/snapshots/3/fs", "/s/snapshots/2/fs", "/s/snapshots/9/fs");
+        let (three, two, upper) = (
+            "/s/snapshots/3/fs",
+            "/s/snapshots/2/fs",
+            "/s/snapshots/9/fs",
+        );
         let idmapped = ["/t/ovl-idmapped12/3/fs", "/t/ovl-idmapped12/2/fs"];
         for (mount, outcome) in [
             (Some(mount(&[three, two], upper)), Ok(Evidence::Mount)),
             (Some(mount(&["3/fs", "2/fs"], upper)), Ok(Evidence::Mount)),
             (Some(mount(&idmapped, upper)), Ok(Evidence::Metadata)),
-            (Some(RootMount { fs_type: "fuse.fuse-overlayfs".into(), ..RootMount::default() }), Ok(Evidence::Metadata)),
-            (Some(mount(&[two, three], upper)), Err(r#"the lower folder "/s/snapshots/2/fs" instead of "/s/snapshots/3/fs""#)),
-            (Some(mount(&["fs", "fs"], upper)), Err(r#"the lower folder "fs" instead of "/s/snapshots/3/fs""#)),
-            (Some(mount(&[three], upper)), Err("1 lower folders instead of 2")),
-            (Some(mount(&[three, two, "/evil"], upper)), Err("3 lower folders instead of 2")),
+            (
+                Some(RootMount {
+                    fs_type: "fuse.fuse-overlayfs".into(),
+                    ..RootMount::default()
+                }),
+                Ok(Evidence::Metadata),
+            ),
+            (
+                Some(mount(&[two, three], upper)),
+                Err(r#"the lower folder "/s/snapshots/2/fs" instead of "/s/snapshots/3/fs""#),
+            ),
+            (
+                Some(mount(&["fs", "fs"], upper)),
+                Err(r#"the lower folder "fs" instead of "/s/snapshots/3/fs""#),
+            ),
+            (
+                Some(mount(&[three], upper)),
+                Err("1 lower folders instead of 2"),
+            ),
+            (
+                Some(mount(&[three, two, "/evil"], upper)),
+                Err("3 lower folders instead of 2"),
+            ),
             (
                 Some(mount(&[three, two], "/s/snapshots/8/fs")),
-                Err(r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#),
+                Err(
+                    r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
+                ),
             ),
             (
                 Some(mount(&idmapped, "/s/snapshots/8/fs")),
-                Err(r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#),
+                Err(
+                    r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
+                ),
             ),
-            (Some(RootMount { fs_type: "ext4".into(), ..RootMount::default() }), Err(r#"a mount of type "ext4" instead of an overlay"#)),
+            (
+                Some(RootMount {
+                    fs_type: "ext4".into(),
+                    ..RootMount::default()
+                }),
+                Err(r#"a mount of type "ext4" instead of an overlay"#),
+            ),
             (None, Err("nothing is mounted there")),
         ] {
-            let found = compare(&wanted, Path::new("/r"), mount.as_ref()).map_err(|error| error.to_string());
-            assert_eq!(found, outcome.map_err(|fault| format!("cannot believe the mount at \"/r\": {fault}")), "{mount:?}");
+            let found = compare(&wanted, Path::new("/r"), mount.as_ref())
+                .map_err(|error| error.to_string());
+            assert_eq!(
+                found,
+                outcome.map_err(|fault| format!("cannot believe the mount at \"/r\": {fault}")),
+                "{mount:?}"
+            );
         }
     }
 
@@ -178,11 +301,21 @@ mod tests {
         std::fs::create_dir(&own).unwrap();
         std::fs::create_dir(&other).unwrap();
         std::os::unix::fs::symlink(&own, top.path().join("root")).unwrap();
-        let mount = RootMount { fs_type: "ext4".into(), root: "/x".into(), ..RootMount::default() };
+        let mount = RootMount {
+            fs_type: "ext4".into(),
+            root: "/x".into(),
+            ..RootMount::default()
+        };
         let root = top.path().join("root");
-        assert!(matches!(compare(&Expected::Bind(own), &root, Some(&mount)), Ok(Evidence::Mount)));
+        assert!(matches!(
+            compare(&Expected::Bind(own), &root, Some(&mount)),
+            Ok(Evidence::Mount)
+        ));
         assert!(compare(&Expected::Bind(other.clone()), &root, Some(&mount)).is_err());
         assert!(compare(&Expected::Bind(other), &root, None).is_err());
-        assert!(matches!(compare(&Expected::Opaque, &root, None), Ok(Evidence::Metadata)));
+        assert!(matches!(
+            compare(&Expected::Opaque, &root, None),
+            Ok(Evidence::Metadata)
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! How are the few protobuf messages read and written that are exchanged with containerd?
 //!
-//! In: bytes from a socket or a database (hostile). Out: the fields, unknown ones skipped (protobuf.dev, "Encoding"). Nothing is copied, nothing
-//! allocated; a message cut short ends early. Groups, which nobody writes any more, end it too.
+//! In: bytes from a socket or a database (hostile). Out: the fields, unknown ones skipped
+//! (protobuf.dev, "Encoding"). Nothing is copied, nothing allocated; a message cut short ends
+//! early. Groups, which nobody writes any more, end it too.
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +30,17 @@ impl<'a> Iterator for Fields<'a> {
         let (tag, rest) = varint(self.0)?;
         let (value, rest) = match tag & 7 {
             0 => varint(rest).map(|(number, rest)| (Value::Number(number), rest))?,
-            1 => rest.split_first_chunk().map(|(bytes, rest)| (Value::Number(u64::from_le_bytes(*bytes)), rest))?,
+            1 => rest
+                .split_first_chunk()
+                .map(|(bytes, rest)| (Value::Number(u64::from_le_bytes(*bytes)), rest))?,
             2 => {
                 let (length, rest) = varint(rest)?;
-                rest.split_at_checked(usize::try_from(length).ok()?).map(|(bytes, rest)| (Value::Bytes(bytes), rest))?
+                rest.split_at_checked(usize::try_from(length).ok()?)
+                    .map(|(bytes, rest)| (Value::Bytes(bytes), rest))?
             }
-            5 => rest.split_first_chunk().map(|(bytes, rest)| (Value::Number(u32::from_le_bytes(*bytes).into()), rest))?,
+            5 => rest
+                .split_first_chunk()
+                .map(|(bytes, rest)| (Value::Number(u32::from_le_bytes(*bytes).into()), rest))?,
             _ => return None,
         };
         self.0 = rest;
@@ -59,7 +65,9 @@ pub fn repeated(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
 /// The text of field `number`, empty when it is missing. Bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn text_field(message: &[u8], number: u64) -> String {
-    bytes_field(message, number).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    bytes_field(message, number)
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .unwrap_or_default()
 }
 
 /// A message of text fields.
@@ -96,20 +104,38 @@ mod tests {
 
     #[test]
     fn fields_are_read_and_unknown_ones_skipped() {
-        let bytes =
-            [message(&[(1, "id"), (6, &"x".repeat(300))]), vec![0x10, 0x96, 0x01, 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let bytes = [
+            message(&[(1, "id"), (6, &"x".repeat(300))]),
+            vec![
+                0x10, 0x96, 0x01, 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0,
+            ],
+        ]
+        .concat();
         let found: Vec<_> = fields(&bytes).collect();
         assert_eq!(found[0], (1, Value::Bytes(b"id")));
-        assert_eq!(found[2..], [(2, Value::Number(150)), (3, Value::Number(1)), (4, Value::Number(2))]);
+        assert_eq!(
+            found[2..],
+            [
+                (2, Value::Number(150)),
+                (3, Value::Number(1)),
+                (4, Value::Number(2))
+            ]
+        );
         assert_eq!(text_field(&bytes, 6).len(), 300);
         assert_eq!(bytes_field(&bytes, 2), None);
     }
 
     #[test]
     fn a_message_cut_short_or_overlong_ends_early() {
-        for bytes in
-            [&b"\x0a\x05abc"[..], b"\x0a", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x80", &[0xff; 20], b"\x0b", b"\x0d\x01"]
-        {
+        for bytes in [
+            &b"\x0a\x05abc"[..],
+            b"\x0a",
+            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x80",
+            &[0xff; 20],
+            b"\x0b",
+            b"\x0d\x01",
+        ] {
             assert_eq!(fields(bytes).count(), 0, "{bytes:?}");
         }
     }

@@ -1,9 +1,11 @@
 //! What does containerd's metadata database say?
 //!
-//! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through
-//! [`bolt`](crate::lineage::bolt). Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the snapshots it stands on, down
-//! to the first that is named after a chain ID, all from one committed version of the database. Not checked: whether the names are true; `content`
-//! hashes them, `mounted` compares them with what is mounted.
+//! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd
+//! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through [`bolt`](crate::lineage::bolt).
+//! Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the
+//! snapshots it stands on, down to the first that is named after a chain ID, all from one committed
+//! version of the database. Not checked: whether the names are true; `content` hashes them,
+//! `mounted` compares them with what is mounted.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -20,7 +22,8 @@ use crate::lineage::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The label of a snapshot whose content was never unpacked here, only claimed (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
+/// The label of a snapshot whose content was never unpacked here, only claimed (containerd
+/// core/unpack, stargz-snapshotter, nydus-snapshotter).
 pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
 /// The most image configs of one namespace that are looked through.
 const MAX_CONFIGS: usize = 4_096;
@@ -32,7 +35,8 @@ pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 pub struct Facts {
     /// The record of the container, when one was asked for.
     pub container: Container,
-    /// The snapshots it stands on: its own first, the first that is named after a chain ID last, if there is one.
+    /// The snapshots it stands on: its own first, the first that is named after a chain ID last, if
+    /// there is one.
     pub snapshots: Vec<Snapshot>,
     /// What the name in [`Container::image`] stands for now. A hint.
     pub target: Option<Digest>,
@@ -77,15 +81,21 @@ impl Facts {
     /// The chain ID of the image's layers: the name of the last snapshot, when it is one.
     #[must_use]
     pub fn top(&self) -> Option<ChainId> {
-        self.snapshots.last().and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
+        self.snapshots
+            .last()
+            .and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
     }
 
-    /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and that which Docker puts below.
+    /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and
+    /// that which Docker puts below.
     #[must_use]
     pub fn stands_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
         let is_own = |key: &str| key == own || key.strip_suffix("-init") == Some(own);
-        let ends = self.snapshots.last().is_some_and(|snapshot| snapshot.parent.is_empty());
+        let ends = self
+            .snapshots
+            .last()
+            .is_some_and(|snapshot| snapshot.parent.is_empty());
         ends && self.snapshots.iter().all(|snapshot| is_own(&snapshot.key))
     }
 
@@ -118,7 +128,10 @@ impl Metadata {
     /// [`Unknown::File`].
     pub fn open_file(path: PathBuf) -> Result<Self, LineageError> {
         let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-        Ok(Self { database: Database::new(file), path })
+        Ok(Self {
+            database: Database::new(file),
+            path,
+        })
     }
 
     /// The file.
@@ -131,11 +144,17 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn facts(&self, namespace: &str, wanted: Wanted<'_>, deadline: &Deadline) -> Result<Option<Facts>, LineageError> {
+    pub fn facts(
+        &self,
+        namespace: &str,
+        wanted: Wanted<'_>,
+        deadline: &Deadline,
+    ) -> Result<Option<Facts>, LineageError> {
         self.view(deadline, |view| facts(view, namespace, wanted))
     }
 
-    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or there are too many.
+    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or
+    /// there are too many.
     ///
     /// # Errors
     /// As [`fault`].
@@ -147,11 +166,21 @@ impl Metadata {
         deadline: &Deadline,
     ) -> Result<Option<Vec<Snapshot>>, LineageError> {
         self.view(deadline, |view| {
-            let Some(bucket) = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])? else { return Ok(None) };
+            let Some(bucket) = view.bucket(&[
+                b"v1",
+                namespace.as_bytes(),
+                b"snapshots",
+                snapshotter.as_bytes(),
+            ])?
+            else {
+                return Ok(None);
+            };
             let mut found = Vec::new();
             let mut key = top.to_string();
             while !key.is_empty() && found.len() <= MAX_LAYERS {
-                let Some(snapshot) = snapshot(&bucket, &key)? else { return Ok(None) };
+                let Some(snapshot) = snapshot(&bucket, &key)? else {
+                    return Ok(None);
+                };
                 key.clone_from(&snapshot.parent);
                 found.push(snapshot);
             }
@@ -159,21 +188,36 @@ impl Metadata {
         })
     }
 
-    /// The image configs whose layers were unpacked up to `top`: the blobs labelled `containerd.io/gc.ref.snapshot.<snapshotter>=<top>`
-    /// (containerd client/image.go `Unpack`, core/unpack). At most 16.
+    /// The image configs whose layers were unpacked up to `top`: the blobs labelled
+    /// `containerd.io/gc.ref.snapshot.<snapshotter>=<top>` (containerd client/image.go `Unpack`,
+    /// core/unpack). At most 16.
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn configs_of(&self, namespace: &str, snapshotter: &str, top: ChainId, deadline: &Deadline) -> Result<Vec<ImageId>, LineageError> {
+    pub fn configs_of(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        top: ChainId,
+        deadline: &Deadline,
+    ) -> Result<Vec<ImageId>, LineageError> {
         let wanted = top.to_string();
-        self.labelled(namespace, snapshotter, 16, deadline, |value| *value == *wanted.as_bytes())
+        self.labelled(namespace, snapshotter, 16, deadline, |value| {
+            *value == *wanted.as_bytes()
+        })
     }
 
-    /// All image configs whose layers were unpacked, up to some chain ID each. At most [`MAX_CONFIGS`].
+    /// All image configs whose layers were unpacked, up to some chain ID each. At most
+    /// [`MAX_CONFIGS`].
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn unpacked_configs(&self, namespace: &str, snapshotter: &str, deadline: &Deadline) -> Result<Vec<ImageId>, LineageError> {
+    pub fn unpacked_configs(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<ImageId>, LineageError> {
         self.labelled(namespace, snapshotter, MAX_CONFIGS, deadline, |_| true)
     }
 
@@ -188,7 +232,10 @@ impl Metadata {
         let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
         self.view(deadline, |view| {
             let mut found = Vec::new();
-            let Some(blobs) = view.bucket(&[b"v1", namespace.as_bytes(), b"content", b"blob"])? else { return Ok(found) };
+            let Some(blobs) = view.bucket(&[b"v1", namespace.as_bytes(), b"content", b"blob"])?
+            else {
+                return Ok(found);
+            };
             blobs.walk::<()>(|digest, blob| {
                 let labels = blob.map_or(Ok(None), |blob| blob.bucket(b"labels"))?;
                 let value = labels.map_or(Ok(None), |labels| labels.get(label.as_bytes()))?;
@@ -197,13 +244,18 @@ impl Metadata {
                 {
                     found.push(image_id);
                 }
-                Ok(if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+                Ok(if found.len() < most {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                })
             })?;
             Ok(found)
         })
     }
 
-    /// The keys below `path`, in order, from one committed version: namespaces below `v1`, containers and images below a namespace.
+    /// The keys below `path`, in order, from one committed version: namespaces below `v1`,
+    /// containers and images below a namespace.
     ///
     /// # Errors
     /// As [`fault`].
@@ -226,7 +278,12 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn target(&self, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Digest>, LineageError> {
+    pub fn target(
+        &self,
+        namespace: &str,
+        name: &str,
+        deadline: &Deadline,
+    ) -> Result<Option<Digest>, LineageError> {
         self.view(deadline, |view| target(view, namespace, name))
     }
 
@@ -234,10 +291,18 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn spec(&self, namespace: &str, id: &str, deadline: &Deadline) -> Result<Option<Vec<u8>>, LineageError> {
+    pub fn spec(
+        &self,
+        namespace: &str,
+        id: &str,
+        deadline: &Deadline,
+    ) -> Result<Option<Vec<u8>>, LineageError> {
         self.view(deadline, |view| {
-            let record = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
-            Ok(record.map_or(Ok(None), |record| record.get(b"spec"))?.map(|spec| spec.to_vec()))
+            let record =
+                view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
+            Ok(record
+                .map_or(Ok(None), |record| record.get(b"spec"))?
+                .map(|spec| spec.to_vec()))
         })
     }
 
@@ -245,46 +310,90 @@ impl Metadata {
     ///
     /// # Errors
     /// As [`fault`].
-    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, deadline: &Deadline) -> Result<Option<Snapshot>, LineageError> {
+    pub fn snapshot(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        key: &str,
+        deadline: &Deadline,
+    ) -> Result<Option<Snapshot>, LineageError> {
         self.view(deadline, |view| {
-            let bucket = view.bucket(&[b"v1", namespace.as_bytes(), b"snapshots", snapshotter.as_bytes()])?;
+            let bucket = view.bucket(&[
+                b"v1",
+                namespace.as_bytes(),
+                b"snapshots",
+                snapshotter.as_bytes(),
+            ])?;
             bucket.map_or(Ok(None), |bucket| snapshot(&bucket, key))
         })
     }
 
-    fn view<T>(&self, deadline: &Deadline, look: impl Fn(&View<'_>) -> Result<T, BoltError>) -> Result<T, LineageError> {
-        self.database.view(deadline, look).map_err(|error| fault(&self.path, error))
+    fn view<T>(
+        &self,
+        deadline: &Deadline,
+        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
+    ) -> Result<T, LineageError> {
+        self.database
+            .view(deadline, look)
+            .map_err(|error| fault(&self.path, error))
     }
 }
 
-/// The chain IDs that these snapshots, topmost first, are named after, lowest first; `None` when one is named otherwise.
+/// The chain IDs that these snapshots, topmost first, are named after, lowest first; `None` when
+/// one is named otherwise.
 #[must_use]
 pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
-    let layers = snapshots.iter().rev().filter(|snapshot| !is_init(&snapshot.key));
-    layers.map(|snapshot| ChainId::parse(&snapshot.key).ok()).collect()
+    let layers = snapshots
+        .iter()
+        .rev()
+        .filter(|snapshot| !is_init(&snapshot.key));
+    layers
+        .map(|snapshot| ChainId::parse(&snapshot.key).ok())
+        .collect()
 }
 
 /// What `view` says about `wanted`; `None` when there is no such record.
 ///
 /// # Errors
 /// [`BoltError`].
-pub fn facts(view: &View<'_>, namespace: &str, wanted: Wanted<'_>) -> Result<Option<Facts>, BoltError> {
+pub fn facts(
+    view: &View<'_>,
+    namespace: &str,
+    wanted: Wanted<'_>,
+) -> Result<Option<Facts>, BoltError> {
     let container = match wanted {
         Wanted::Container(id) => container(view, namespace, id)?,
-        Wanted::Snapshot(snapshotter, key) => {
-            Some(Container { snapshotter: snapshotter.to_owned(), snapshot_key: key.to_owned(), ..Container::default() })
-        }
+        Wanted::Snapshot(snapshotter, key) => Some(Container {
+            snapshotter: snapshotter.to_owned(),
+            snapshot_key: key.to_owned(),
+            ..Container::default()
+        }),
     };
-    let Some(container) = container else { return Ok(None) };
-    let mut found = Facts { target: target(view, namespace, &container.image)?, container, snapshots: Vec::new() };
+    let Some(container) = container else {
+        return Ok(None);
+    };
+    let mut found = Facts {
+        target: target(view, namespace, &container.image)?,
+        container,
+        snapshots: Vec::new(),
+    };
     let mut key = found.container.snapshot_key.clone();
     if key.is_empty() {
         return Ok(Some(found));
     }
-    let path: [&[u8]; 4] = [b"v1", namespace.as_bytes(), b"snapshots", found.container.snapshotter.as_bytes()];
-    let Some(bucket) = view.bucket(&path)? else { return Ok(None) };
+    let path: [&[u8]; 4] = [
+        b"v1",
+        namespace.as_bytes(),
+        b"snapshots",
+        found.container.snapshotter.as_bytes(),
+    ];
+    let Some(bucket) = view.bucket(&path)? else {
+        return Ok(None);
+    };
     while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
-        let Some(snapshot) = snapshot(&bucket, &key)? else { return Ok(None) };
+        let Some(snapshot) = snapshot(&bucket, &key)? else {
+            return Ok(None);
+        };
         key.clone_from(&snapshot.parent);
         found.snapshots.push(snapshot);
     }
@@ -292,13 +401,19 @@ pub fn facts(view: &View<'_>, namespace: &str, wanted: Wanted<'_>) -> Result<Opt
 }
 
 fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Container>, BoltError> {
-    let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])? else { return Ok(None) };
-    // containerd writes it always, empty when there is no snapshot (core/metadata/containers.go, `writeContainer`).
+    let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?
+    else {
+        return Ok(None);
+    };
+    // containerd writes it always, empty when there is no snapshot (core/metadata/containers.go,
+    // `writeContainer`).
     if record.get(b"snapshotKey")?.is_none() {
         return Err(record.fault("holds a container without a snapshot key"));
     }
     let extensions = record.bucket(b"extensions")?;
-    let cri = extensions.map_or(Ok(None), |extensions| extensions.get(CRI_CONTAINER.as_bytes()))?;
+    let cri = extensions.map_or(Ok(None), |extensions| {
+        extensions.get(CRI_CONTAINER.as_bytes())
+    })?;
     Ok(Some(Container {
         image: text(&record, b"image")?,
         snapshotter: text(&record, b"snapshotter")?,
@@ -308,23 +423,45 @@ fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Contai
 }
 
 fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot>, BoltError> {
-    let Some(record) = bucket.bucket(key.as_bytes())? else { return Ok(None) };
+    let Some(record) = bucket.bucket(key.as_bytes())? else {
+        return Ok(None);
+    };
     let labels = record.bucket(b"labels")?;
-    let is_remote = labels.map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?.is_some();
-    Ok(Some(Snapshot { key: key.to_owned(), name: text(&record, b"name")?, parent: text(&record, b"parent")?, is_remote }))
+    let is_remote = labels
+        .map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?
+        .is_some();
+    Ok(Some(Snapshot {
+        key: key.to_owned(),
+        name: text(&record, b"name")?,
+        parent: text(&record, b"parent")?,
+        is_remote,
+    }))
 }
 
 fn target(view: &View<'_>, namespace: &str, name: &str) -> Result<Option<Digest>, BoltError> {
-    let Some(target) = view.bucket(&[b"v1", namespace.as_bytes(), b"images", name.as_bytes(), b"target"])? else { return Ok(None) };
+    let Some(target) = view.bucket(&[
+        b"v1",
+        namespace.as_bytes(),
+        b"images",
+        name.as_bytes(),
+        b"target",
+    ])?
+    else {
+        return Ok(None);
+    };
     Ok(Digest::parse(&text(&target, b"digest")?).ok())
 }
 
 /// A value as text. Keys and names that are not UTF-8 are made so, and then match nothing.
 fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
-    Ok(bucket.get(key)?.map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default())
+    Ok(bucket
+        .get(key)?
+        .map(|value| String::from_utf8_lossy(&value).into_owned())
+        .unwrap_or_default())
 }
 
-/// The image ID in the CRI plugin's own record of a container, JSON (containerd internal/cri/store/container/metadata.go).
+/// The image ID in the CRI plugin's own record of a container, JSON (containerd
+/// internal/cri/store/container/metadata.go).
 #[must_use]
 pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {
     #[derive(Deserialize)]

@@ -1,10 +1,13 @@
 //! Is a snapshot no layer, but a copy of all of them for a user namespace?
 //!
-//! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed owners and puts the copy under the container's own.
-//! Before 2.1 its name is the chain ID with the owners behind, which is no chain ID; since then it is the SHA-256 of a few words of JSON and looks
-//! like one (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In: the container's runtime spec, from containerd's own record
-//! (users' text in it, but the maps are the engine's). Out: the snapshot below, when the name is just the hash of that snapshot's name and of the
-//! container's maps. A layer cannot be taken for a copy: its chain ID is the hash of something else.
+//! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed
+//! owners and puts the copy under the container's own. Before 2.1 its name is the chain ID with the
+//! owners behind, which is no chain ID; since then it is the SHA-256 of a few words of JSON and
+//! looks like one (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In:
+//! the container's runtime spec, from containerd's own record (users' text in it, but the maps are
+//! the engine's). Out: the snapshot below, when the name is just the hash of that snapshot's name
+//! and of the container's maps. A layer cannot be taken for a copy: its chain ID is the hash of
+//! something else.
 
 use serde::Deserialize;
 
@@ -49,9 +52,12 @@ pub fn original(
     snapshot: &Snapshot,
     deadline: &Deadline,
 ) -> Result<Option<Snapshot>, LineageError> {
-    let Some(spec) = metadata.spec(namespace, id, deadline)? else { return Ok(None) };
+    let Some(spec) = metadata.spec(namespace, id, deadline)? else {
+        return Ok(None);
+    };
     // The record keeps the spec as protobuf's `Any`: its type, then its JSON.
-    let linux = protobuf::bytes_field(&spec, 2).and_then(|json| serde_json::from_slice::<RuntimeSpec>(json).ok()?.linux);
+    let linux = protobuf::bytes_field(&spec, 2)
+        .and_then(|json| serde_json::from_slice::<RuntimeSpec>(json).ok()?.linux);
     match linux {
         Some(Linux { uids, gids }) if name(&snapshot.parent, &uids, &gids) == snapshot.key => {
             metadata.snapshot(namespace, snapshotter, &snapshot.parent, deadline)
@@ -65,11 +71,20 @@ fn name(parent: &str, uids: &[Map], gids: &[Map]) -> String {
     let list = |maps: &[Map]| {
         let mut maps = maps.to_vec();
         maps.sort_by_key(|map| map.container);
-        let maps = maps.iter().map(|map| format!(r#"{{"containerID":{},"hostID":{},"size":{}}}"#, map.container, map.host, map.size));
+        let maps = maps.iter().map(|map| {
+            format!(
+                r#"{{"containerID":{},"hostID":{},"size":{}}}"#,
+                map.container, map.host, map.size
+            )
+        });
         maps.collect::<Vec<_>>().join(",")
     };
     let (uids, gids) = (list(uids), list(gids));
-    Digest::of(format!(r#"{{"Parent":"{parent}","IDMap":{{"UidMap":[{uids}],"GidMap":[{gids}]}}}}"#).as_bytes()).to_string()
+    Digest::of(
+        format!(r#"{{"Parent":"{parent}","IDMap":{{"UidMap":[{uids}],"GidMap":[{gids}]}}}}"#)
+            .as_bytes(),
+    )
+    .to_string()
 }
 
 #[cfg(test)]
@@ -85,21 +100,38 @@ mod tests {
     #[test]
     fn a_copy_for_a_user_namespace_leads_to_what_it_is_a_copy_of() {
         let soon = &Duration::from_secs(20).into();
-        let metadata = Metadata::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1")).unwrap();
+        let metadata = Metadata::open(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1"),
+        )
+        .unwrap();
         for (id, copied) in [("u2", true), ("c1", false), ("u1", false)] {
-            let facts = metadata.facts("default", Wanted::Container(id), soon).unwrap().unwrap();
+            let facts = metadata
+                .facts("default", Wanted::Container(id), soon)
+                .unwrap()
+                .unwrap();
             let last = facts.snapshots.last().unwrap();
             assert_eq!(last.key != APP, copied, "{id}");
             let below = original(&metadata, "default", id, "overlayfs", last, soon).unwrap();
-            assert_eq!(below.map(|snapshot| snapshot.key).as_deref(), copied.then_some(APP), "{id}");
+            assert_eq!(
+                below.map(|snapshot| snapshot.key).as_deref(),
+                copied.then_some(APP),
+                "{id}"
+            );
             // With another container's maps it is no copy.
-            assert_eq!(original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(), None);
+            assert_eq!(
+                original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(),
+                None
+            );
         }
     }
 
     #[test]
     fn the_order_of_the_maps_does_not_matter() {
-        let map = |container| Map { container, host: 1000 + container, size: 5 };
+        let map = |container| Map {
+            container,
+            host: 1000 + container,
+            size: 5,
+        };
         let sorted = name("p", &[map(0), map(7)], &[map(0)]);
         assert_eq!(name("p", &[map(7), map(0)], &[map(0)]), sorted);
         assert_ne!(name("p", &[map(0)], &[map(0)]), sorted);

@@ -1,9 +1,11 @@
 //! What does containerd answer?
 //!
-//! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one question at a time (containerd
-//! api/services/{containers,snapshots,images}/v1), and the mounts that a snapshot must have. The messages are hostile as far as the peer is, which
-//! must be root. None of these calls waits for the lock under which a container is created: they are read transactions (containerd core/metadata,
-//! `View`). A snapshotter that runs as a process of its own is asked by containerd in turn, and can hang; the deadline ends that.
+//! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one
+//! question at a time (containerd api/services/{containers,snapshots,images}/v1), and the mounts
+//! that a snapshot must have. The messages are hostile as far as the peer is, which must be root.
+//! None of these calls waits for the lock under which a container is created: they are read
+//! transactions (containerd core/metadata, `View`). A snapshotter that runs as a process of its own
+//! is asked by containerd in turn, and can hang; the deadline ends that.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,9 @@ use std::path::{Path, PathBuf};
 use super::grpc::{CallError, Connection};
 use super::mounted::Expected;
 use super::protobuf::{bytes_field, message, repeated, text_field};
-use super::records::{CRI_CONTAINER, Container, Facts, REMOTE_LABEL, Snapshot, Wanted, cri_image_id};
+use super::records::{
+    CRI_CONTAINER, Container, Facts, REMOTE_LABEL, Snapshot, Wanted, cri_image_id,
+};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{LineageError, Unknown};
@@ -34,9 +38,18 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn open(address: &Path, namespace: &str, deadline: &'a Deadline) -> Result<Self, LineageError> {
-        let connection = Connection::open(address, deadline).map_err(|error| no_answer(address, error))?;
-        Ok(Self { address: address.to_owned(), namespace: namespace.to_owned(), connection })
+    pub fn open(
+        address: &Path,
+        namespace: &str,
+        deadline: &'a Deadline,
+    ) -> Result<Self, LineageError> {
+        let connection =
+            Connection::open(address, deadline).map_err(|error| no_answer(address, error))?;
+        Ok(Self {
+            address: address.to_owned(),
+            namespace: namespace.to_owned(),
+            connection,
+        })
     }
 
     /// What containerd says about `wanted`; `None` when it has no such record.
@@ -46,36 +59,59 @@ impl<'a> Client<'a> {
     pub fn facts(&mut self, wanted: Wanted<'_>) -> Result<Option<Facts>, LineageError> {
         let container = match wanted {
             Wanted::Container(id) => {
-                let Some(answer) = self.ask("/containerd.services.containers.v1.Containers/Get", &[(1, id)])? else { return Ok(None) };
+                let Some(answer) = self.ask(
+                    "/containerd.services.containers.v1.Containers/Get",
+                    &[(1, id)],
+                )?
+                else {
+                    return Ok(None);
+                };
                 container(id, &answer).ok_or_else(|| self.no_such_answer())?
             }
-            Wanted::Snapshot(snapshotter, key) => {
-                Container { snapshotter: snapshotter.to_owned(), snapshot_key: key.to_owned(), ..Container::default() }
-            }
+            Wanted::Snapshot(snapshotter, key) => Container {
+                snapshotter: snapshotter.to_owned(),
+                snapshot_key: key.to_owned(),
+                ..Container::default()
+            },
         };
-        let mut found = Facts { container, ..Facts::default() };
+        let mut found = Facts {
+            container,
+            ..Facts::default()
+        };
         let mut key = found.container.snapshot_key.clone();
         while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
-            let Some(snapshot) = self.snapshot(&found.container.snapshotter, &key)? else { return Ok(None) };
+            let Some(snapshot) = self.snapshot(&found.container.snapshotter, &key)? else {
+                return Ok(None);
+            };
             key.clone_from(&snapshot.parent);
             found.snapshots.push(snapshot);
         }
         if !found.container.image.is_empty() {
-            let answer = self.ask("/containerd.services.images.v1.Images/Get", &[(1, &found.container.image)])?;
+            let answer = self.ask(
+                "/containerd.services.images.v1.Images/Get",
+                &[(1, &found.container.image)],
+            )?;
             found.target = answer.as_deref().and_then(target);
         }
         Ok(Some(found))
     }
 
-    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or there are too many. One call each.
+    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or
+    /// there are too many. One call each.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn below(&mut self, snapshotter: &str, top: ChainId) -> Result<Option<Vec<Snapshot>>, LineageError> {
+    pub fn below(
+        &mut self,
+        snapshotter: &str,
+        top: ChainId,
+    ) -> Result<Option<Vec<Snapshot>>, LineageError> {
         let mut found = Vec::new();
         let mut key = top.to_string();
         while !key.is_empty() && found.len() <= MAX_LAYERS {
-            let Some(snapshot) = self.snapshot(snapshotter, &key)? else { return Ok(None) };
+            let Some(snapshot) = self.snapshot(snapshotter, &key)? else {
+                return Ok(None);
+            };
             key.clone_from(&snapshot.parent);
             found.push(snapshot);
         }
@@ -84,16 +120,27 @@ impl<'a> Client<'a> {
 
     /// The record of a snapshot; `None` when there is none.
     fn snapshot(&mut self, snapshotter: &str, key: &str) -> Result<Option<Snapshot>, LineageError> {
-        let Some(answer) = self.ask(STAT, &[(1, snapshotter), (2, key)])? else { return Ok(None) };
-        snapshot(key, &answer).map(Some).ok_or_else(|| self.no_such_answer())
+        let Some(answer) = self.ask(STAT, &[(1, snapshotter), (2, key)])? else {
+            return Ok(None);
+        };
+        snapshot(key, &answer)
+            .map(Some)
+            .ok_or_else(|| self.no_such_answer())
     }
 
     /// The mount that a snapshot must have; `None` when there is no such snapshot.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn mount(&mut self, snapshotter: &str, key: &str) -> Result<Option<Expected>, LineageError> {
-        let answer = self.ask("/containerd.services.snapshots.v1.Snapshots/Mounts", &[(1, snapshotter), (2, key)])?;
+    pub fn mount(
+        &mut self,
+        snapshotter: &str,
+        key: &str,
+    ) -> Result<Option<Expected>, LineageError> {
+        let answer = self.ask(
+            "/containerd.services.snapshots.v1.Snapshots/Mounts",
+            &[(1, snapshotter), (2, key)],
+        )?;
         Ok(answer.map(|answer| mount(&answer)))
     }
 
@@ -104,12 +151,23 @@ impl<'a> Client<'a> {
     }
 
     fn no_such_answer(&self) -> LineageError {
-        Unknown::NoAnswer(self.address.clone(), io::Error::new(io::ErrorKind::InvalidData, "an answer to another question")).into()
+        Unknown::NoAnswer(
+            self.address.clone(),
+            io::Error::new(io::ErrorKind::InvalidData, "an answer to another question"),
+        )
+        .into()
     }
 
     /// One call; `None` for what is not there.
-    fn ask(&mut self, method: &str, question: &[(u8, &str)]) -> Result<Option<Vec<u8>>, LineageError> {
-        match self.connection.call(method, &self.namespace, &message(question)) {
+    fn ask(
+        &mut self,
+        method: &str,
+        question: &[(u8, &str)],
+    ) -> Result<Option<Vec<u8>>, LineageError> {
+        match self
+            .connection
+            .call(method, &self.namespace, &message(question))
+        {
             Ok(answer) => Ok(Some(answer)),
             Err(CallError::Status(Some(NOT_FOUND))) => Ok(None),
             Err(error) => Err(no_answer(&self.address, error)),
@@ -117,8 +175,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A field that is left out means the same as an empty one, so an answer tells that something has no snapshot, or none below, only when it names what
-/// was asked for.
+/// A field that is left out means the same as an empty one, so an answer tells that something has
+/// no snapshot, or none below, only when it names what was asked for.
 fn names(record: &[u8], asked: &str) -> bool {
     bytes_field(record, 1) == Some(asked.as_bytes())
 }
@@ -127,12 +185,13 @@ fn no_answer(address: &Path, error: CallError) -> LineageError {
     Unknown::NoAnswer(address.to_owned(), error.into()).into()
 }
 
-/// `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key = 7, extensions = 10 (a map to `Any`) }; `None` when it is
-/// not about `id`.
+/// `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key = 7,
+/// extensions = 10 (a map to `Any`) }; `None` when it is not about `id`.
 #[must_use]
 pub fn container(id: &str, answer: &[u8]) -> Option<Container> {
     let record = bytes_field(answer, 1).filter(|record| names(record, id))?;
-    let cri = repeated(record, 10).find(|entry| bytes_field(entry, 1) == Some(CRI_CONTAINER.as_bytes()));
+    let cri =
+        repeated(record, 10).find(|entry| bytes_field(entry, 1) == Some(CRI_CONTAINER.as_bytes()));
     Some(Container {
         image: text_field(record, 3),
         snapshotter: text_field(record, 6),
@@ -141,12 +200,18 @@ pub fn container(id: &str, answer: &[u8]) -> Option<Container> {
     })
 }
 
-/// `StatSnapshotResponse`: info = 1 { name = 1, parent = 2, labels = 6 }; `None` when it is not about `key`.
+/// `StatSnapshotResponse`: info = 1 { name = 1, parent = 2, labels = 6 }; `None` when it is not
+/// about `key`.
 #[must_use]
 pub fn snapshot(key: &str, answer: &[u8]) -> Option<Snapshot> {
     let info = bytes_field(answer, 1).filter(|info| names(info, key))?;
     let is_remote = repeated(info, 6).any(|label| bytes_field(label, 1) == Some(REMOTE_LABEL));
-    Some(Snapshot { key: key.to_owned(), name: String::new(), parent: text_field(info, 2), is_remote })
+    Some(Snapshot {
+        key: key.to_owned(),
+        name: String::new(),
+        parent: text_field(info, 2),
+        is_remote,
+    })
 }
 
 /// `GetImageResponse`: image = 1 { target = 3 { digest = 2 } }.
@@ -159,14 +224,26 @@ fn target(answer: &[u8]) -> Option<Digest> {
 #[must_use]
 pub fn mount(answer: &[u8]) -> Expected {
     let mut mounts = repeated(answer, 1);
-    let (Some(mount), None) = (mounts.next(), mounts.next()) else { return Expected::Opaque };
+    let (Some(mount), None) = (mounts.next(), mounts.next()) else {
+        return Expected::Opaque;
+    };
     let source = PathBuf::from(text_field(mount, 2));
     match bytes_field(mount, 1) {
         Some(b"bind") => Expected::Bind(source),
         Some(b"overlay") => {
-            let option = |name: &str| repeated(mount, 4).find_map(|option| std::str::from_utf8(option).ok()?.strip_prefix(name));
-            let lower = option("lowerdir=").unwrap_or_default().split(':').map(PathBuf::from).collect();
-            Expected::Overlay { lower, upper: option("upperdir=").map(PathBuf::from) }
+            let option = |name: &str| {
+                repeated(mount, 4)
+                    .find_map(|option| std::str::from_utf8(option).ok()?.strip_prefix(name))
+            };
+            let lower = option("lowerdir=")
+                .unwrap_or_default()
+                .split(':')
+                .map(PathBuf::from)
+                .collect();
+            Expected::Overlay {
+                lower,
+                upper: option("upperdir=").map(PathBuf::from),
+            }
         }
         Some(_) | None => Expected::Opaque,
     }

@@ -1,8 +1,9 @@
 //! What is in containerd's store, for people?
 //!
-//! In: containerd's root folder, without any bundle. Out: its namespaces, containers and images, and the [`Origin`] of each, for `embargo check` and
-//! `embargoctl lineage`. The same records and the same hashing as for a container that starts; only the mount is not looked at, so that nothing here
-//! is surer than [`Evidence::Metadata`]. Not for: the gate.
+//! In: containerd's root folder, without any bundle. Out: its namespaces, containers and images,
+//! and the [`Origin`] of each, for `embargo check` and `embargoctl lineage`. The same records and
+//! the same hashing as for a container that starts; only the mount is not looked at, so that
+//! nothing here is surer than [`Evidence::Metadata`]. Not for: the gate.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,14 +45,20 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// The store of the containerd with this root folder. `address` is its socket, which is asked when the database does not stand still or cannot be
-    /// read. `paths` tells where chains resolved before are kept.
+    /// The store of the containerd with this root folder. `address` is its socket, which is asked
+    /// when the database does not stand still or cannot be read. `paths` tells where chains
+    /// resolved before are kept.
     ///
     /// # Errors
     /// [`Unknown::File`]: no database there, or not for this user.
     pub fn open(root: &Path, address: Option<&Path>, paths: &Paths) -> Result<Self, LineageError> {
         let metadata = Metadata::open(root)?;
-        Ok(Self { metadata, content: Content::of(root), address: address.map(Path::to_owned), paths: paths.clone() })
+        Ok(Self {
+            metadata,
+            content: Content::of(root),
+            address: address.map(Path::to_owned),
+            paths: paths.clone(),
+        })
     }
 
     /// The namespaces, in order.
@@ -68,16 +75,30 @@ impl Store {
     /// As [`fault`](crate::lineage::bolt::fault).
     pub fn containers(&self, namespace: &str) -> Result<Vec<Recorded>, LineageError> {
         let mut containers = Vec::new();
-        for id in self.metadata.keys(&[b"v1", namespace.as_bytes(), b"containers"], &deadline())? {
+        for id in self
+            .metadata
+            .keys(&[b"v1", namespace.as_bytes(), b"containers"], &deadline())?
+        {
             // One that has gone meanwhile is left out.
-            let Some(facts) = self.metadata.facts(namespace, Wanted::Container(&id), &deadline())? else { continue };
+            let Some(facts) =
+                self.metadata
+                    .facts(namespace, Wanted::Container(&id), &deadline())?
+            else {
+                continue;
+            };
             let has_snapshot = !facts.container.snapshot_key.is_empty();
-            containers.push(Recorded { id, namespace: namespace.to_owned(), image: facts.container.image, has_snapshot });
+            containers.push(Recorded {
+                id,
+                namespace: namespace.to_owned(),
+                image: facts.container.image,
+                has_snapshot,
+            });
         }
         Ok(containers)
     }
 
-    /// The origin of a container that stands on a snapshot of its own; [`Origin::NoImage`] for one that does not.
+    /// The origin of a container that stands on a snapshot of its own; [`Origin::NoImage`] for one
+    /// that does not.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
@@ -90,14 +111,28 @@ impl Store {
         }
     }
 
-    /// The origin of a snapshot: of a container whose engine keeps the container's record itself, as Docker does (its ID is the key), with the
-    /// digests that this record names.
+    /// The origin of a snapshot: of a container whose engine keeps the container's record itself,
+    /// as Docker does (its ID is the key), with the digests that this record names.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
-    pub fn snapshot(&self, namespace: &str, snapshotter: &str, key: &str, targets: &[Digest]) -> Result<Origin, LineageError> {
+    pub fn snapshot(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        key: &str,
+        targets: &[Digest],
+    ) -> Result<Origin, LineageError> {
         let facts = self.facts(namespace, Wanted::Snapshot(snapshotter, key))?;
-        self.origin(namespace, &facts, None, Hints { image_id: None, targets: targets.to_vec() })
+        self.origin(
+            namespace,
+            &facts,
+            None,
+            Hints {
+                image_id: None,
+                targets: targets.to_vec(),
+            },
+        )
     }
 
     /// The names of a namespace's images, in order.
@@ -105,39 +140,62 @@ impl Store {
     /// # Errors
     /// As [`fault`](crate::lineage::bolt::fault).
     pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
-        self.metadata.keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
+        self.metadata
+            .keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
     }
 
-    /// The origin of an image, by its name as it stands there, its short name (`debian` for `docker.io/library/debian:latest`), the digest of its
-    /// index, manifest or config, or the start of one of these digests, at least four digits, when only one image has it. Of several platforms, the
-    /// one of this machine, else the first that is here.
+    /// The origin of an image, by its name as it stands there, its short name (`debian` for
+    /// `docker.io/library/debian:latest`), the digest of its index, manifest or config, or the
+    /// start of one of these digests, at least four digits, when only one image has it. Of several
+    /// platforms, the one of this machine, else the first that is here.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such image, or several.
     pub fn image(&self, namespace: &str, reference: &str) -> Result<Origin, LineageError> {
         let mut found: Option<(String, Found)> = None;
         for name in self.images(namespace)? {
-            let Some(target) = self.metadata.target(namespace, &name, &deadline())? else { continue };
+            let Some(target) = self.metadata.target(namespace, &name, &deadline())? else {
+                continue;
+            };
             let by_name = names_of(reference).contains(&name);
-            let Some(image) = self.content.by_target(target, None, Sought::Any, &deadline())? else { continue };
+            let Some(image) = self
+                .content
+                .by_target(target, None, Sought::Any, &deadline())?
+            else {
+                continue;
+            };
             if by_name {
                 found = Some((name, image));
                 break;
             }
-            let digests = image.facts.manifests.iter().copied().chain(image.facts.image_id.map(|ImageId(digest)| digest));
+            let digests = image
+                .facts
+                .manifests
+                .iter()
+                .copied()
+                .chain(image.facts.image_id.map(|ImageId(digest)| digest));
             if !digests.into_iter().any(|digest| starts(digest, reference)) {
                 continue;
             }
             match &found {
-                Some((_, other)) if other.facts.image_id != image.facts.image_id => return Err(self.no_image()),
+                Some((_, other)) if other.facts.image_id != image.facts.image_id => {
+                    return Err(self.no_image());
+                }
                 Some(_) => {}
                 None => found = Some((name, image)),
             }
         }
         let (name, image) = found.ok_or_else(|| self.no_image())?;
-        let facts = ImageFacts { name: Some(name), ..image.facts };
+        let facts = ImageFacts {
+            name: Some(name),
+            ..image.facts
+        };
         Ok(match image.chain {
-            Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
+            Some(chain) => Origin::Image(ImageLineage {
+                chain,
+                facts,
+                evidence: Evidence::Metadata,
+            }),
             None => Origin::NoLayers(facts),
         })
     }
@@ -147,14 +205,27 @@ impl Store {
     }
 
     fn facts(&self, namespace: &str, wanted: Wanted<'_>) -> Result<Facts, LineageError> {
-        let answer = match (self.metadata.facts(namespace, wanted, &deadline()), &self.address) {
-            (Err(_), Some(address)) => Client::open(address, namespace, &deadline())?.facts(wanted)?,
+        let answer = match (
+            self.metadata.facts(namespace, wanted, &deadline()),
+            &self.address,
+        ) {
+            (Err(_), Some(address)) => {
+                Client::open(address, namespace, &deadline())?.facts(wanted)?
+            }
             (answer, _) => answer?,
         };
-        answer.ok_or_else(|| Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into())
+        answer.ok_or_else(|| {
+            Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into()
+        })
     }
 
-    fn origin(&self, namespace: &str, facts: &Facts, id: Option<&str>, mut hints: Hints) -> Result<Origin, LineageError> {
+    fn origin(
+        &self,
+        namespace: &str,
+        facts: &Facts,
+        id: Option<&str>,
+        mut hints: Hints,
+    ) -> Result<Origin, LineageError> {
         let (container, deadline) = (&facts.container, deadline());
         let stores = Stores {
             metadata: Some(&self.metadata),
@@ -171,9 +242,19 @@ impl Store {
             return without_chain(facts, &hints, name, &stores, Evidence::Metadata);
         }
         let (chain, image) = lineage(facts, id, &hints, &stores, None)?;
-        let is_claimed = facts.has_remote() || !SNAPSHOTTERS.contains(&container.snapshotter.as_str()) || chain.diff_ids().is_empty();
-        let evidence = if is_claimed { Evidence::Claimed } else { Evidence::Metadata };
-        Ok(Origin::Image(ImageLineage { chain, facts: ImageFacts { name, ..image }, evidence }))
+        let is_claimed = facts.has_remote()
+            || !SNAPSHOTTERS.contains(&container.snapshotter.as_str())
+            || chain.diff_ids().is_empty();
+        let evidence = if is_claimed {
+            Evidence::Claimed
+        } else {
+            Evidence::Metadata
+        };
+        Ok(Origin::Image(ImageLineage {
+            chain,
+            facts: ImageFacts { name, ..image },
+            evidence,
+        }))
     }
 }
 
@@ -196,7 +277,8 @@ fn names_of(reference: &str) -> Vec<String> {
     names
 }
 
-/// Whether `digest` is `reference`, or starts with it: with or without `sha256:`, at least four digits.
+/// Whether `digest` is `reference`, or starts with it: with or without `sha256:`, at least four
+/// digits.
 fn starts(digest: Digest, reference: &str) -> bool {
     let digits = reference.rsplit('@').next().unwrap_or(reference);
     let digits = digits.strip_prefix("sha256:").unwrap_or(digits);

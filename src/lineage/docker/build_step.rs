@@ -1,12 +1,16 @@
 //! What is a `RUN` step of BuildKit in Docker made of, when layers lie in a graph driver's store?
 //!
-//! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots. Neither dockerd nor containerd knows the step's ID, so
-//! the mount tells which snapshot it is. Out: the chain of the image that the build began from; no image for one that began from nothing.
+//! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots.
+//! Neither dockerd nor containerd knows the step's ID, so the mount tells which snapshot it is.
+//! Out: the chain of the image that the build began from; no image for one that began from nothing.
 //!
-//! An overlay's folders under the step's own are, topmost first, the results of earlier steps and the layers of the base. Earlier steps become image
-//! layers only when the build is exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may have
-//! a folder that no layer refers to. So the topmost folder that is an image layer gives the chain, and the folders below it must agree where they are
-//! layers at all. Drivers that copy show no folders, nor does an overlay of FUSE; there BuildKit's record alone tells what it was made from.
+//! An overlay's folders under the step's own are, topmost first, the results of earlier steps and
+//! the layers of the base. Earlier steps become image layers only when the build is exported (moby:
+//! daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may
+//! have a folder that no layer refers to. So the topmost folder that is an image layer gives the
+//! chain, and the folders below it must agree where they are layers at all. Drivers that copy show
+//! no folders, nor does an overlay of FUSE; there BuildKit's record alone tells what it was made
+//! from.
 
 use std::path::{Path, PathBuf};
 
@@ -21,13 +25,21 @@ use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, 
 use crate::sys::deadline::Deadline;
 use crate::sys::file;
 
-/// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing of a graph driver is mounted at the step's root.
+/// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing
+/// of a graph driver is mounted at the step's root.
 ///
 /// # Errors
-/// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`] when one is broken or disagrees with the mount.
-pub fn resolve(bundle: &Bundle, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
+/// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`]
+/// when one is broken or disagrees with the mount.
+pub fn resolve(
+    bundle: &Bundle,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
     match mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))? {
-        Some(mount) if mount.fs_type == "overlay" => overlay_step(&bundle.root, &mount, root, deadline),
+        Some(mount) if mount.fs_type == "overlay" => {
+            overlay_step(&bundle.root, &mount, root, deadline)
+        }
         Some(mount) if mount.fs_type.starts_with("fuse") => fuse_step(&bundle.root, root, deadline),
         Some(mount) => copied_step(&bundle.root, &mount, root, deadline),
         None => Ok(None),
@@ -35,85 +47,181 @@ pub fn resolve(bundle: &Bundle, root: &Path, deadline: &Deadline) -> Result<Opti
 }
 
 /// A step on an overlay.
-pub(super) fn overlay_step(step: &Path, mount: &RootMount, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some(home) = home(mount, root) else { return Ok(None) };
-    let (Some(data_root), true) = (home.parent(), home.ends_with(Driver::Overlay2.word())) else { return Ok(None) };
+pub(super) fn overlay_step(
+    step: &Path,
+    mount: &RootMount,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
+    let Some(home) = home(mount, root) else {
+        return Ok(None);
+    };
+    let (Some(data_root), true) = (home.parent(), home.ends_with(Driver::Overlay2.word())) else {
+        return Ok(None);
+    };
     let layers = LayerStore::of(data_root, Driver::Overlay2);
     if !layers.folder().is_dir() {
         return Ok(None);
     }
-    let folders: Option<Vec<_>> = mount.lowerdirs.iter().map(|lower| layer_behind(&home, lower)).collect();
+    let folders: Option<Vec<_>> = mount
+        .lowerdirs
+        .iter()
+        .map(|lower| layer_behind(&home, lower))
+        .collect();
     // Folders of another form are another store's.
-    let Some(folders) = folders else { return Ok(None) };
+    let Some(folders) = folders else {
+        return Ok(None);
+    };
     if let Some(chain) = chain_under(step, &folders, &layers, deadline)? {
         return Ok(Some(image(chain, Evidence::Mount)));
     }
-    let own = mount.upperdir.as_deref().and_then(|upper| layer_behind(&home, upper));
-    match snapshots::base_of(root, &own.ok_or_else(|| Unknown::Mount(step.to_owned()))?, deadline)? {
+    let own = mount
+        .upperdir
+        .as_deref()
+        .and_then(|upper| layer_behind(&home, upper));
+    match snapshots::base_of(
+        root,
+        &own.ok_or_else(|| Unknown::Mount(step.to_owned()))?,
+        deadline,
+    )? {
         Base::Nothing => Ok(Some(Origin::NoImage)),
-        Base::Chain(top) => Err(Corrupt::Mount(step.to_owned(), format!("none of its lower folders is a layer of {top}")).into()),
+        Base::Chain(top) => Err(Corrupt::Mount(
+            step.to_owned(),
+            format!("none of its lower folders is a layer of {top}"),
+        )
+        .into()),
     }
 }
 
 /// A step on a folder of the driver itself: one that copies, or the first step on nothing.
-fn copied_step(step: &Path, mount: &RootMount, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some((driver, layer, path)) = mounted_folder(&mount.root) else { return Ok(None) };
-    let Some(data_root) = root.parent().filter(|data_root| file::is_same_folder(step, &data_root.join(path))) else { return Ok(None) };
-    recorded_step(&LayerRoot { data_root: data_root.to_owned(), driver, layer }, root, deadline).map(Some)
+fn copied_step(
+    step: &Path,
+    mount: &RootMount,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
+    let Some((driver, layer, path)) = mounted_folder(&mount.root) else {
+        return Ok(None);
+    };
+    let Some(data_root) = root
+        .parent()
+        .filter(|data_root| file::is_same_folder(step, &data_root.join(path)))
+    else {
+        return Ok(None);
+    };
+    recorded_step(
+        &LayerRoot {
+            data_root: data_root.to_owned(),
+            driver,
+            layer,
+        },
+        root,
+        deadline,
+    )
+    .map(Some)
 }
 
-/// A step on an overlay of FUSE, whose options the kernel does not know: the place where the driver mounted it names its folder.
-fn fuse_step(step: &Path, root: &Path, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
-    let Some(data_root) = root.parent() else { return Ok(None) };
+/// A step on an overlay of FUSE, whose options the kernel does not know: the place where the driver
+/// mounted it names its folder.
+fn fuse_step(
+    step: &Path,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Option<Origin>, LineageError> {
+    let Some(data_root) = root.parent() else {
+        return Ok(None);
+    };
     let points = mount::points().map_err(|error| Unknown::Bundle(Box::new(error)))?;
-    let own = |layer: &LayerRoot| layer.driver == Driver::FuseOverlayfs && layer.data_root == data_root;
-    let mut layers = points.iter().filter_map(|point| LayerRoot::of(point)).filter(own);
-    let Some(layer) = layers.find(|layer| file::is_same_folder(&layer.path(), step)) else { return Ok(None) };
+    let own =
+        |layer: &LayerRoot| layer.driver == Driver::FuseOverlayfs && layer.data_root == data_root;
+    let mut layers = points
+        .iter()
+        .filter_map(|point| LayerRoot::of(point))
+        .filter(own);
+    let Some(layer) = layers.find(|layer| file::is_same_folder(&layer.path(), step)) else {
+        return Ok(None);
+    };
     recorded_step(&layer, root, deadline).map(Some)
 }
 
 /// A step on this layer, as BuildKit's record alone tells.
-fn recorded_step(layer: &LayerRoot, root: &Path, deadline: &Deadline) -> Result<Origin, LineageError> {
+fn recorded_step(
+    layer: &LayerRoot,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Origin, LineageError> {
     Ok(match snapshots::base_of(root, &layer.layer, deadline)? {
         Base::Nothing => Origin::NoImage,
-        Base::Chain(top) => image(LayerStore::of(&layer.data_root, layer.driver).chain(top, deadline)?, Evidence::Metadata),
+        Base::Chain(top) => image(
+            LayerStore::of(&layer.data_root, layer.driver).chain(top, deadline)?,
+            Evidence::Metadata,
+        ),
     })
 }
 
 fn image(chain: Chain, evidence: Evidence) -> Origin {
-    Origin::Image(ImageLineage { chain, facts: ImageFacts::default(), evidence })
+    Origin::Image(ImageLineage {
+        chain,
+        facts: ImageFacts::default(),
+        evidence,
+    })
 }
 
-/// The driver and the layer's name in the path of a mounted folder, from its file system's root, and its path in the data root.
+/// The driver and the layer's name in the path of a mounted folder, from its file system's root,
+/// and its path in the data root.
 fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
     let names: Vec<_> = folder.iter().rev().take(3).collect();
-    let [last, middle, first] = names[..] else { return None };
+    let [last, middle, first] = names[..] else {
+        return None;
+    };
     let (driver, layer) = match LayerRoot::of(folder) {
         Some(root) => (root.driver, root.layer),
-        None if first == Driver::Overlay2.word() && last == "diff" => (Driver::Overlay2, middle.to_str()?.to_owned()),
+        None if first == Driver::Overlay2.word() && last == "diff" => {
+            (Driver::Overlay2, middle.to_str()?.to_owned())
+        }
         None => return None,
     };
     Some((driver, layer, [first, middle, last].iter().collect()))
 }
 
-/// The driver's folder that the mount's folders are in; relative ones belong to the data root that BuildKit's folder is in. The step's own tells,
-/// which containerd's snapshotter writes in full while the lower ones are relative (`3/fs`).
+/// The driver's folder that the mount's folders are in; relative ones belong to the data root that
+/// BuildKit's folder is in. The step's own tells, which containerd's snapshotter writes in full
+/// while the lower ones are relative (`3/fs`).
 fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let folder = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
-    if folder.is_absolute() { home_of(folder) } else { Some(root.parent()?.join(Driver::Overlay2.word())) }
+    if folder.is_absolute() {
+        home_of(folder)
+    } else {
+        Some(root.parent()?.join(Driver::Overlay2.word()))
+    }
 }
 
 /// The chain of the topmost of these folders (topmost first) that is an image layer.
-fn chain_under(step: &Path, folders: &[String], layers: &LayerStore, deadline: &Deadline) -> Result<Option<Chain>, LineageError> {
+fn chain_under(
+    step: &Path,
+    folders: &[String],
+    layers: &LayerStore,
+    deadline: &Deadline,
+) -> Result<Option<Chain>, LineageError> {
     let known = layers.layers_in(folders, deadline)?;
-    let Some((above, top)) = folders.iter().enumerate().find_map(|(above, folder)| Some((above, *known.get(folder)?))) else {
+    let Some((above, top)) = folders
+        .iter()
+        .enumerate()
+        .find_map(|(above, folder)| Some((above, *known.get(folder)?)))
+    else {
         return Ok(None);
     };
     let chain = layers.chain(top, deadline)?;
     let below = &folders[above..];
     let agrees = |(folder, chain_id)| known.get(folder).is_none_or(|known| known == chain_id);
-    if below.len() != chain.chain_ids().len() || !below.iter().zip(chain.chain_ids().iter().rev()).all(agrees) {
-        return Err(Corrupt::Mount(step.to_owned(), format!("its lower folders are not the layers of {top}")).into());
+    if below.len() != chain.chain_ids().len()
+        || !below.iter().zip(chain.chain_ids().iter().rev()).all(agrees)
+    {
+        return Err(Corrupt::Mount(
+            step.to_owned(),
+            format!("its lower folders are not the layers of {top}"),
+        )
+        .into());
     }
     Ok(Some(chain))
 }

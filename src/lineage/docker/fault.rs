@@ -1,7 +1,8 @@
 //! What follows when a file of the store cannot be read?
 //!
-//! A file that the operating system does not hand over leaves the lineage unknown. A file that is missing where another one refers to it, or is
-//! something that the engine never writes, shows a store that is broken or forged.
+//! A file that the operating system does not hand over leaves the lineage unknown. A file that is
+//! missing where another one refers to it, or is something that the engine never writes, shows a
+//! store that is broken or forged.
 
 use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
@@ -10,7 +11,9 @@ use crate::sys::file::FileError;
 /// The consequence of a file that should be there and cannot be read.
 pub(super) fn broken(error: FileError) -> LineageError {
     let fault = match &error {
-        FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => "it is a symbolic link".to_owned(),
+        FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => {
+            "it is a symbolic link".to_owned()
+        }
         FileError::Io(..) if error.is_absent() => "it is missing".to_owned(),
         FileError::Io(..) => return Unknown::File(error).into(),
         FileError::NotRegular(_) => "it is no regular file".to_owned(),
@@ -23,5 +26,9 @@ pub(super) fn broken(error: FileError) -> LineageError {
 
 /// Whether there is time left.
 pub(super) fn on_time(deadline: &Deadline) -> Result<(), Unknown> {
-    if deadline.is_over() { Err(Unknown::Deadline) } else { Ok(()) }
+    if deadline.is_over() {
+        Err(Unknown::Deadline)
+    } else {
+        Ok(())
+    }
 }

@@ -1,8 +1,10 @@
 //! Which layers does Docker's layer store record?
 //!
-//! In: `<data root>/image/<driver>/layerdb` (moby: daemon/internal/layer/filestore.go), one small file for each fact, written without fsync(2): after a
-//! power cut any of them may be empty or missing. Out: a container's layer and top chain ID; a chain, whose hash is computed again; the folder of each
-//! layer in the driver. Not checked: what the folders hold, which the engine verified when it unpacked them.
+//! In: `<data root>/image/<driver>/layerdb` (moby: daemon/internal/layer/filestore.go), one small
+//! file for each fact, written without fsync(2): after a power cut any of them may be empty or
+//! missing. Out: a container's layer and top chain ID; a chain, whose hash is computed again; the
+//! folder of each layer in the driver. Not checked: what the folders hold, which the engine
+//! verified when it unpacked them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,7 +27,8 @@ const LARGEST_FACT: u64 = 256;
 pub(super) struct MountRecord {
     /// Its folder in the driver.
     pub(super) layer: String,
-    /// The chain ID of the image below it; `None` when the record names none, as for an image without layers.
+    /// The chain ID of the image below it; `None` when the record names none, as for an image
+    /// without layers.
     pub(super) top: Option<ChainId>,
 }
 
@@ -38,7 +41,9 @@ pub(super) struct LayerStore {
 impl LayerStore {
     /// The layer store of this driver in a data root.
     pub(super) fn of(data_root: &Path, driver: Driver) -> Self {
-        Self { folder: data_root.join("image").join(driver.word()).join("layerdb") }
+        Self {
+            folder: data_root.join("image").join(driver.word()).join("layerdb"),
+        }
     }
 
     /// Its folder.
@@ -46,12 +51,19 @@ impl LayerStore {
         &self.folder
     }
 
-    /// The record of a container's layer, `None` when there is none. `guard` is for the file that ties the container to the store.
-    pub(super) fn mount_of(&self, container: &ContainerId, guard: Guard) -> Result<Option<MountRecord>, LineageError> {
+    /// The record of a container's layer, `None` when there is none. `guard` is for the file that
+    /// ties the container to the store.
+    pub(super) fn mount_of(
+        &self,
+        container: &ContainerId,
+        guard: Guard,
+    ) -> Result<Option<MountRecord>, LineageError> {
         let folder = self.folder.join("mounts").join(container.as_str());
         let path = folder.join("mount-id");
         let layer = match file::read(&path, LARGEST_FACT, guard) {
-            Err(error) if error.is_absent() && fs::symlink_metadata(&folder).is_err() => return Ok(None),
+            Err(error) if error.is_absent() && fs::symlink_metadata(&folder).is_err() => {
+                return Ok(None);
+            }
             read => fact(path, read.map_err(broken)?, parse_folder_name)?,
         };
         let top = read_optional(folder.join("parent"), parse_digest)?.map(ChainId);
@@ -60,7 +72,10 @@ impl LayerStore {
 
     /// Where a container's record names the chain ID of its image.
     pub(super) fn parent_file(&self, container: &ContainerId) -> PathBuf {
-        self.folder.join("mounts").join(container.as_str()).join("parent")
+        self.folder
+            .join("mounts")
+            .join(container.as_str())
+            .join("parent")
     }
 
     /// The chain below and with `top`, walked from layer to layer and hashed again.
@@ -75,15 +90,22 @@ impl LayerStore {
             let path = self.layer_file(layer, "parent");
             next = read_optional(path.clone(), parse_digest)?.map(ChainId);
             if next.is_some_and(|next| visited.contains(&next)) {
-                return Err(Corrupt::File(path, "the layers' parents go round in a circle".into()).into());
+                return Err(
+                    Corrupt::File(path, "the layers' parents go round in a circle".into()).into(),
+                );
             }
             if visited.len() > MAX_LAYERS {
-                return Err(Corrupt::File(path, format!("there are more than {MAX_LAYERS} layers")).into());
+                return Err(Corrupt::File(
+                    path,
+                    format!("there are more than {MAX_LAYERS} layers"),
+                )
+                .into());
             }
         }
         diff_ids.reverse();
         let path = || self.layer_file(top, "diff");
-        let chain = Chain::from_diff_ids(diff_ids).ok_or_else(|| Corrupt::File(path(), "there are no layers".into()))?;
+        let chain = Chain::from_diff_ids(diff_ids)
+            .ok_or_else(|| Corrupt::File(path(), "there are no layers".into()))?;
         if chain.top() != top {
             return Err(Corrupt::Hash(path(), top.0, chain.top().0).into());
         }
@@ -95,16 +117,22 @@ impl LayerStore {
         self.layer_fact(layer, "cache-id", parse_folder_name)
     }
 
-    /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every layer there is, as nothing leads from a folder to its
-    /// layer.
-    pub(super) fn layers_in(&self, folders: &[String], deadline: &Deadline) -> Result<HashMap<String, ChainId>, LineageError> {
+    /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every layer
+    /// there is, as nothing leads from a folder to its layer.
+    pub(super) fn layers_in(
+        &self,
+        folders: &[String],
+        deadline: &Deadline,
+    ) -> Result<HashMap<String, ChainId>, LineageError> {
         let all = self.folder.join("sha256");
         let unreadable = |error| Unknown::File(file::FileError::Io(all.clone(), error));
         let mut found = HashMap::new();
         for entry in fs::read_dir(&all).map_err(unreadable)? {
             on_time(deadline)?;
             let name = entry.map_err(unreadable)?.file_name();
-            let Some(layer) = name.to_str().and_then(Digest::from_hex).map(ChainId) else { continue };
+            let Some(layer) = name.to_str().and_then(Digest::from_hex).map(ChainId) else {
+                continue;
+            };
             let path = self.layer_file(layer, "cache-id");
             let folder = match file::read(&path, LARGEST_FACT, Guard::NoLink) {
                 Err(error) if error.is_absent() => continue, // Removed meanwhile.
@@ -121,25 +149,38 @@ impl LayerStore {
         self.folder.join("sha256").join(layer.0.hex()).join(name)
     }
 
-    fn layer_fact<T>(&self, layer: ChainId, name: &str, parse: fn(&[u8]) -> Result<T, String>) -> Result<T, LineageError> {
+    fn layer_fact<T>(
+        &self,
+        layer: ChainId,
+        name: &str,
+        parse: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, LineageError> {
         let path = self.layer_file(layer, name);
         let bytes = file::read(&path, LARGEST_FACT, Guard::NoLink).map_err(broken)?;
         fact(path, bytes, parse)
     }
 }
 
-fn read_optional<T>(path: PathBuf, parse: fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, LineageError> {
+fn read_optional<T>(
+    path: PathBuf,
+    parse: fn(&[u8]) -> Result<T, String>,
+) -> Result<Option<T>, LineageError> {
     match file::read(&path, LARGEST_FACT, Guard::NoLink) {
         Err(error) if error.is_absent() => Ok(None),
         read => fact(path, read.map_err(broken)?, parse).map(Some),
     }
 }
 
-fn fact<T>(path: PathBuf, bytes: Vec<u8>, parse: fn(&[u8]) -> Result<T, String>) -> Result<T, LineageError> {
+fn fact<T>(
+    path: PathBuf,
+    bytes: Vec<u8>,
+    parse: fn(&[u8]) -> Result<T, String>,
+) -> Result<T, LineageError> {
     parse(&bytes).map_err(|fault| Corrupt::File(path, fault).into())
 }
 
-/// Reads the content of `diff` and `parent`: a digest, white space around it aside, as moby reads it.
+/// Reads the content of `diff` and `parent`: a digest, white space around it aside, as moby reads
+/// it.
 ///
 /// # Errors
 /// What is wrong with it, to be put after the file's name.
@@ -148,18 +189,28 @@ pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     Digest::parse(text).map_err(|_| format!("{text:?} is no sha256 digest"))
 }
 
-/// Reads the content of `mount-id` and `cache-id`: the name of a folder, made of letters, digits, `.`, `_` and `-`. BuildKit's have 25 letters and
-/// digits, all others are 64 hexadecimal digits.
+/// Reads the content of `mount-id` and `cache-id`: the name of a folder, made of letters, digits,
+/// `.`, `_` and `-`. BuildKit's have 25 letters and digits, all others are 64 hexadecimal digits.
 ///
 /// # Errors
 /// What is wrong with it, to be put after the file's name.
 pub fn parse_folder_name(content: &[u8]) -> Result<String, String> {
     let text = text_of(content)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if text.bytes().all(legal) && !text.starts_with('.') { Ok(text.to_owned()) } else { Err(format!("{text:?} is no layer's name")) }
+    if text.bytes().all(legal) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is no layer's name"))
+    }
 }
 
 fn text_of(content: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?.trim_ascii();
-    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
+    let text = std::str::from_utf8(content)
+        .map_err(|_| "it is not UTF-8".to_owned())?
+        .trim_ascii();
+    if text.is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        Ok(text)
+    }
 }

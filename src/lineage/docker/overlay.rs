@@ -1,9 +1,10 @@
 //! Is what is mounted at a container's root what Docker's layer store records?
 //!
-//! In: an overlay's folders as the kernel tells them, and the links `<home>/l/<26 characters>` that Docker makes because mount options are limited to
-//! a page. Out: the layers' folders, topmost first, or the first difference. Paths are compared as text: Docker wrote `root.path` and the mount's
-//! options from the same data root. With many layers Docker mounts from within its folder, so that the paths are relative to it
-//! (moby: daemon/graphdriver/overlay2, `mountFrom`).
+//! In: an overlay's folders as the kernel tells them, and the links `<home>/l/<26 characters>` that
+//! Docker makes because mount options are limited to a page. Out: the layers' folders, topmost
+//! first, or the first difference. Paths are compared as text: Docker wrote `root.path` and the
+//! mount's options from the same data root. With many layers Docker mounts from within its folder,
+//! so that the paths are relative to it (moby: daemon/graphdriver/overlay2, `mountFrom`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,19 +29,32 @@ pub(super) fn compare(
     let home = root.home();
     let chain_ids = chain.map_or(&[][..], Chain::chain_ids);
     if mount.lowerdirs.len() != chain_ids.len() + 1 {
-        return Err(differs(format!("it has {} lower folders, for {} layers and one more", mount.lowerdirs.len(), chain_ids.len())));
+        return Err(differs(format!(
+            "it has {} lower folders, for {} layers and one more",
+            mount.lowerdirs.len(),
+            chain_ids.len()
+        )));
     }
     let upper = mount.upperdir.as_deref().unwrap_or(Path::new(""));
     if layer_behind(&home, upper).as_ref() != Some(&root.layer) {
         return Err(differs(format!("its upper folder is {upper:?}")));
     }
     let init = Ok(format!("{}-init", root.layer));
-    let recorded = chain_ids.iter().rev().map(|chain_id| layers.cache_id(*chain_id));
-    for (lower, recorded) in mount.lowerdirs.iter().zip(std::iter::once(init).chain(recorded)) {
+    let recorded = chain_ids
+        .iter()
+        .rev()
+        .map(|chain_id| layers.cache_id(*chain_id));
+    for (lower, recorded) in mount
+        .lowerdirs
+        .iter()
+        .zip(std::iter::once(init).chain(recorded))
+    {
         on_time(deadline)?;
         let recorded = recorded?;
         if layer_behind(&home, lower).as_ref() != Some(&recorded) {
-            return Err(differs(format!("its lower folder {lower:?} is not the layer {recorded:?}")));
+            return Err(differs(format!(
+                "its lower folder {lower:?} is not the layer {recorded:?}"
+            )));
         }
     }
     Ok(())
@@ -48,12 +62,18 @@ pub(super) fn compare(
 
 /// The layer whose folder is mounted as `folder`, in the driver's folder `home`.
 pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
-    let inside = if folder.is_absolute() { folder.strip_prefix(home).ok()? } else { folder };
+    let inside = if folder.is_absolute() {
+        folder.strip_prefix(home).ok()?
+    } else {
+        folder
+    };
     let (first, second) = two_names(inside)?;
     match (first, second) {
         ("l", link) => {
             let target = fs::read_link(home.join("l").join(link)).ok()?;
-            let (layer, "diff") = two_names(target.strip_prefix("..").ok()?)? else { return None };
+            let (layer, "diff") = two_names(target.strip_prefix("..").ok()?)? else {
+                return None;
+            };
             Some(layer.to_owned())
         }
         (layer, "diff") => Some(layer.to_owned()),
@@ -63,12 +83,19 @@ pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
 
 /// The driver's folder that a lower or upper folder with an absolute path is in.
 pub(super) fn home_of(folder: &Path) -> Option<PathBuf> {
-    folder.is_absolute().then(|| folder.parent()?.parent().map(Path::to_owned)).flatten()
+    folder
+        .is_absolute()
+        .then(|| folder.parent()?.parent().map(Path::to_owned))
+        .flatten()
 }
 
 /// The names of a path that has just two, safe to put into another path.
 fn two_names(path: &Path) -> Option<(&str, &str)> {
-    let mut names = path.components().map(|name| name.as_os_str().to_str().filter(|name| parse_folder_name(name.as_bytes()).is_ok()));
+    let mut names = path.components().map(|name| {
+        name.as_os_str()
+            .to_str()
+            .filter(|name| parse_folder_name(name.as_bytes()).is_ok())
+    });
     let pair = (names.next()??, names.next()??);
     names.next().is_none().then_some(pair)
 }

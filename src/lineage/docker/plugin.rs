@@ -1,9 +1,12 @@
 //! Tells what a managed plugin of Docker's (`docker plugin`) is made of.
 //!
-//! Docker unpacks a plugin's layers into one directory and runs it through containerd, in a namespace of its own and without a snapshot. In: a bundle,
-//! and Docker's record of the plugin, which ties the container's ID to the plugin's config. Out: the [`Origin`]; the plugin's config stands for the
-//! image config, and its digest for the image ID. The layers are those that the config names: Docker records them and
-//! compares them with nothing, and names the layer of a plugin that was made on the spot (`docker plugin create`) by the digest of its compressed archive.
+//! Docker unpacks a plugin's layers into one directory and runs it through containerd, in a
+//! namespace of its own and without a snapshot. In: a bundle, and Docker's record of the plugin,
+//! which ties the container's ID to the plugin's config. Out: the [`Origin`]; the plugin's config
+//! stands for the image config, and its digest for the image ID. The layers are those that the
+//! config names: Docker records them and compares them with nothing, and names the layer of a
+//! plugin that was made on the spot (`docker plugin create`) by the digest of its compressed
+//! archive.
 //!
 //! ```text
 //! <data root>/plugins/<container>/rootfs                         root.path
@@ -11,7 +14,8 @@
 //! <data root>/plugins/storage/blobs/sha256/<digest>              the config: its diff IDs
 //! ```
 //!
-//! Seen with Docker 20.10 and 28.5. Not checked: whether the directory still holds what was unpacked there.
+//! Seen with Docker 20.10 and 28.5. Not checked: whether the directory still holds what was
+//! unpacked there.
 
 use std::path::{Path, PathBuf};
 
@@ -57,19 +61,32 @@ impl Record {
     fn parse(json: &[u8]) -> Result<Self, String> {
         let text: RecordText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let digest = |text: &str| Digest::parse(text).map_err(|_| format!("{text:?} is no digest"));
-        let manifest = text.manifest.filter(|manifest| !manifest.is_empty()).map(|manifest| digest(&manifest)).transpose()?;
-        Ok(Self { config: digest(&text.config)?, manifest, name: text.plugin.name.filter(|name| !name.is_empty()) })
+        let manifest = text
+            .manifest
+            .filter(|manifest| !manifest.is_empty())
+            .map(|manifest| digest(&manifest))
+            .transpose()?;
+        Ok(Self {
+            config: digest(&text.config)?,
+            manifest,
+            name: text.plugin.name.filter(|name| !name.is_empty()),
+        })
     }
 
-    /// The record of the plugin that runs as this container; `None` when there is none, or the root is no plugin's.
+    /// The record of the plugin that runs as this container; `None` when there is none, or the root
+    /// is no plugin's.
     fn load(bundle: &Bundle, guard: Guard) -> Result<Option<Self>, LineageError> {
-        let Some(plugins) = plugins(bundle) else { return Ok(None) };
+        let Some(plugins) = plugins(bundle) else {
+            return Ok(None);
+        };
         let path = plugins.join(bundle.id.as_str()).join("config.json");
         let json = match file::read(&path, LARGEST_RECORD, guard) {
             Err(error) if error.is_absent() => return Ok(None),
             read => read.map_err(broken)?,
         };
-        Self::parse(&json).map(Some).map_err(|fault| Corrupt::File(path, fault).into())
+        Self::parse(&json)
+            .map(Some)
+            .map_err(|fault| Corrupt::File(path, fault).into())
     }
 }
 
@@ -81,11 +98,16 @@ pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 /// What the plugin is made of; `None` when the container is no plugin.
 ///
 /// # Errors
-/// [`Corrupt`] when the record or the config is broken, or the config is not what the record says; [`Unknown`](crate::lineage::Unknown) when one of
-/// them cannot be read.
+/// [`Corrupt`] when the record or the config is broken, or the config is not what the record says;
+/// [`Unknown`](crate::lineage::Unknown) when one of them cannot be read.
 pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
-    let (Some(plugins), Some(record)) = (plugins(bundle), Record::load(bundle, Guard::Owned)?) else { return Ok(None) };
-    let path = plugins.join("storage/blobs/sha256").join(record.config.hex());
+    let (Some(plugins), Some(record)) = (plugins(bundle), Record::load(bundle, Guard::Owned)?)
+    else {
+        return Ok(None);
+    };
+    let path = plugins
+        .join("storage/blobs/sha256")
+        .join(record.config.hex());
     let image_id = ImageId(record.config);
     let config = ImageConfig::load(&path, image_id)?;
     let facts = ImageFacts {
@@ -95,17 +117,28 @@ pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
         config_file: Some(path.clone()),
         pull_fault: None,
     };
-    Ok(Some(match config.chain().map_err(|fault| Corrupt::File(path, fault.to_string()))? {
-        Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
-        None => Origin::NoLayers(facts),
-    }))
+    Ok(Some(
+        match config
+            .chain()
+            .map_err(|fault| Corrupt::File(path, fault.to_string()))?
+        {
+            Some(chain) => Origin::Image(ImageLineage {
+                chain,
+                facts,
+                evidence: Evidence::Metadata,
+            }),
+            None => Origin::NoLayers(facts),
+        },
+    ))
 }
 
 /// The directory of all plugins, when the container's root has the path of a plugin's.
 fn plugins(bundle: &Bundle) -> Option<PathBuf> {
     let own = bundle.root.parent()?;
     let plugins = own.parent()?;
-    let fits = bundle.root.ends_with(Path::new("plugins").join(bundle.id.as_str()).join("rootfs"));
+    let fits = bundle
+        .root
+        .ends_with(Path::new("plugins").join(bundle.id.as_str()).join("rootfs"));
     fits.then(|| plugins.to_owned())
 }
 
@@ -126,8 +159,12 @@ mod tests {
     /// A copy of a plugin's files, as Docker 20.10 wrote them.
     fn files() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-plugin/plugins");
-        for name in [format!("{PLUGIN}/config.json"), format!("storage/blobs/sha256/{CONFIG}")] {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/docker-20.10-plugin/plugins");
+        for name in [
+            format!("{PLUGIN}/config.json"),
+            format!("storage/blobs/sha256/{CONFIG}"),
+        ] {
             let to = folder.path().join("plugins").join(&name);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(fixture.join(&name), to).unwrap();
@@ -136,7 +173,11 @@ mod tests {
     }
 
     fn bundle(folder: &Path, root: &str, id: &str) -> Bundle {
-        Bundle { path: "/run/task".into(), id: ContainerId::parse(id).unwrap(), root: folder.join(root) }
+        Bundle {
+            path: "/run/task".into(),
+            id: ContainerId::parse(id).unwrap(),
+            root: folder.join(root),
+        }
     }
 
     fn of_plugin(folder: &Path) -> Bundle {
@@ -145,18 +186,35 @@ mod tests {
 
     fn put(path: &Path, text: &str) {
         fs::remove_file(path).ok();
-        fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+        fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
     }
 
     #[test]
     fn a_plugin_is_made_of_the_layers_in_its_config() {
         let folder = files();
         let of = of_plugin(folder.path());
-        let Some(Origin::Image(image)) = resolve(&of).unwrap() else { panic!("no image") };
+        let Some(Origin::Image(image)) = resolve(&of).unwrap() else {
+            panic!("no image")
+        };
         let digest = |hex| Digest::from_hex(hex).unwrap();
-        assert_eq!((image.chain.top().0, image.evidence), (digest(LAYER), Evidence::Metadata));
-        assert_eq!((image.facts.image_id, image.facts.manifests), (Some(ImageId(digest(CONFIG))), vec![digest(MANIFEST)]));
-        assert_eq!((image.facts.name.as_deref(), called(&of).unwrap().as_deref()), (Some("vol:1"), Some("vol:1")));
+        assert_eq!(
+            (image.chain.top().0, image.evidence),
+            (digest(LAYER), Evidence::Metadata)
+        );
+        assert_eq!(
+            (image.facts.image_id, image.facts.manifests),
+            (Some(ImageId(digest(CONFIG))), vec![digest(MANIFEST)])
+        );
+        assert_eq!(
+            (image.facts.name.as_deref(), called(&of).unwrap().as_deref()),
+            (Some("vol:1"), Some("vol:1"))
+        );
     }
 
     #[test]
@@ -168,7 +226,11 @@ mod tests {
             (format!("other/{PLUGIN}/rootfs"), PLUGIN),
             (format!("plugins/{CONFIG}/rootfs"), CONFIG),
         ] {
-            assert_eq!(resolve(&bundle(folder.path(), &root, id)).unwrap(), None, "{root} {id}");
+            assert_eq!(
+                resolve(&bundle(folder.path(), &root, id)).unwrap(),
+                None,
+                "{root} {id}"
+            );
         }
     }
 
@@ -177,19 +239,35 @@ mod tests {
         let record = format!("plugins/{PLUGIN}/config.json");
         let config = format!("plugins/storage/blobs/sha256/{CONFIG}");
         for (file, text, expected) in [
-            (&record, String::new(), "EOF while parsing a value at line 1 column 0".to_owned()),
-            (&record, r#"{"Config":"sha256:x","plugin":{}}"#.to_owned(), "\"sha256:x\" is no digest".to_owned()),
+            (
+                &record,
+                String::new(),
+                "EOF while parsing a value at line 1 column 0".to_owned(),
+            ),
+            (
+                &record,
+                r#"{"Config":"sha256:x","plugin":{}}"#.to_owned(),
+                "\"sha256:x\" is no digest".to_owned(),
+            ),
             (&config, "{}".to_owned(), CONFIG.to_owned()),
         ] {
             let folder = files();
             put(&folder.path().join(file), &text);
             let error = resolve(&of_plugin(folder.path())).unwrap_err();
             let shown = error.to_string();
-            assert!(matches!(error, LineageError::Corrupt(_)) && shown.contains(&expected) && shown.contains(file.as_str()), "{shown}");
+            assert!(
+                matches!(error, LineageError::Corrupt(_))
+                    && shown.contains(&expected)
+                    && shown.contains(file.as_str()),
+                "{shown}"
+            );
         }
         let folder = files();
         fs::remove_file(folder.path().join(&config)).unwrap();
         let error = resolve(&of_plugin(folder.path())).unwrap_err();
-        assert!(matches!(&error, LineageError::Unknown(Unknown::File(_))), "{error}");
+        assert!(
+            matches!(&error, LineageError::Unknown(Unknown::File(_))),
+            "{error}"
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! Which image does Docker say that a container is made from, and under which names is it known?
 //!
-//! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by rename, so never half-written by Docker itself) and the
-//! image config. The first holds users' text throughout; only the image ID, the driver and what the user asked for are read. Out: the image ID, the
-//! image config when it is still there and hashes to that ID, and the digests it was pulled by. Names decide nothing else: no container is refused
-//! for a file of names that is too large or broken.
+//! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by
+//! rename, so never half-written by Docker itself) and the image config. The first holds users'
+//! text throughout; only the image ID, the driver and what the user asked for are read. Out: the
+//! image ID, the image config when it is still there and hashes to that ID, and the digests it was
+//! pulled by. Names decide nothing else: no container is refused for a file of names that is too
+//! large or broken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +23,8 @@ use crate::lineage::image::{ImageConfig, MAX_CONFIG};
 use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
-/// The largest record of a container that is read, in bytes: it repeats the labels of the image's config.
+/// The largest record of a container that is read, in bytes: it repeats the labels of the image's
+/// config.
 pub const LARGEST_RECORD: u64 = MAX_CONFIG;
 
 /// The largest file of names that is read, in bytes: some 600 000 tags.
@@ -64,14 +67,28 @@ impl ContainerRecord {
     /// # Errors
     /// What is wrong with it, to be put after the file's name.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let text: ContainerText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let image_id = ImageId::parse(&text.image).map_err(|_| format!("{:?} is no image ID", text.image))?;
-        let name = text.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
-        let asked = text.asked.and_then(|asked| asked.image).filter(|image| !image.is_empty());
-        Ok(Self { image_id, name, asked, driver: text.driver })
+        let text: ContainerText =
+            serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let image_id =
+            ImageId::parse(&text.image).map_err(|_| format!("{:?} is no image ID", text.image))?;
+        let name = text
+            .name
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .filter(|name| !name.is_empty());
+        let asked = text
+            .asked
+            .and_then(|asked| asked.image)
+            .filter(|image| !image.is_empty());
+        Ok(Self {
+            image_id,
+            name,
+            asked,
+            driver: text.driver,
+        })
     }
 
-    /// Reads the record of a container in a data root. It is there before the container's runtime is called (moby: daemon/create.go).
+    /// Reads the record of a container in a data root. It is there before the container's runtime
+    /// is called (moby: daemon/create.go).
     ///
     /// # Errors
     /// [`Unknown`] when there is none, or it cannot be read; [`Corrupt`] when it is broken.
@@ -80,31 +97,58 @@ impl ContainerRecord {
     }
 
     /// The same of one that has at most `limit` bytes.
-    pub(super) fn load_of(data_root: &Path, container: &ContainerId, limit: u64) -> Result<Self, LineageError> {
-        let path = data_root.join("containers").join(container.as_str()).join("config.v2.json");
+    pub(super) fn load_of(
+        data_root: &Path,
+        container: &ContainerId,
+        limit: u64,
+    ) -> Result<Self, LineageError> {
+        let path = data_root
+            .join("containers")
+            .join(container.as_str())
+            .join("config.v2.json");
         let json = match file::read(&path, limit, Guard::NoLink) {
-            Err(error) if error.is_absent() => return Err(Unknown::NoRecord("the record of the container", path).into()),
+            Err(error) if error.is_absent() => {
+                return Err(Unknown::NoRecord("the record of the container", path).into());
+            }
             read => read.map_err(broken)?,
         };
         Self::parse(&json).map_err(|fault| Corrupt::File(path, fault).into())
     }
 }
 
-/// The image with this ID, as far as the driver's image store still knows it: facts, and its config when that is there and hashes to the ID.
-pub(super) fn image(data_root: &Path, driver: Driver, image_id: ImageId) -> Result<(ImageFacts, Option<ImageConfig>), LineageError> {
+/// The image with this ID, as far as the driver's image store still knows it: facts, and its config
+/// when that is there and hashes to the ID.
+pub(super) fn image(
+    data_root: &Path,
+    driver: Driver,
+    image_id: ImageId,
+) -> Result<(ImageFacts, Option<ImageConfig>), LineageError> {
     let path = config_file(data_root, driver, image_id);
     let config = match ImageConfig::load(&path, image_id) {
         Ok(config) => Some(config),
         Err(error @ LineageError::Corrupt(Corrupt::Hash(..))) => return Err(error),
-        // The layers' own records tell as much: the image was removed by force, or its config is too large or strange to be read.
-        Err(LineageError::Unknown(_) | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..))) => None,
+        // The layers' own records tell as much: the image was removed by force, or its config is
+        // too large or strange to be read.
+        Err(
+            LineageError::Unknown(_)
+            | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..)),
+        ) => None,
     };
-    let facts = ImageFacts { image_id: Some(image_id), config_file: config.is_some().then_some(path), ..ImageFacts::default() };
+    let facts = ImageFacts {
+        image_id: Some(image_id),
+        config_file: config.is_some().then_some(path),
+        ..ImageFacts::default()
+    };
     Ok((facts, config))
 }
 
-/// The digests of the manifests and indexes that an image was pulled by (moby: daemon/internal/refstore).
-pub(super) fn pulled_digests(data_root: &Path, driver: Driver, image_id: ImageId) -> Result<Vec<Digest>, LineageError> {
+/// The digests of the manifests and indexes that an image was pulled by (moby:
+/// daemon/internal/refstore).
+pub(super) fn pulled_digests(
+    data_root: &Path,
+    driver: Driver,
+    image_id: ImageId,
+) -> Result<Vec<Digest>, LineageError> {
     let text = image_id.to_string();
     let own = |name: Name<'_>| (name.image_id == text).then(|| name.digest()).flatten();
     let repositories = Repositories::load(data_root, driver)?;
@@ -113,7 +157,11 @@ pub(super) fn pulled_digests(data_root: &Path, driver: Driver, image_id: ImageId
 
 /// Where the config of an image lies.
 pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -> PathBuf {
-    data_root.join("image").join(driver.word()).join("imagedb/content/sha256").join(image_id.0.hex())
+    data_root
+        .join("image")
+        .join(driver.word())
+        .join("imagedb/content/sha256")
+        .join(image_id.0.hex())
 }
 
 /// A name that leads to an image.
@@ -133,7 +181,8 @@ impl Name<'_> {
     }
 }
 
-/// The file that holds all names of a driver's images, `{"Repositories":{"app":{"app:1":"sha256:…","app@sha256:…":"sha256:…"}}}`.
+/// The file that holds all names of a driver's images,
+/// `{"Repositories":{"app":{"app:1":"sha256:…","app@sha256:…":"sha256:…"}}}`.
 pub(super) struct Repositories {
     path: PathBuf,
     json: Option<Vec<u8>>,
@@ -142,10 +191,16 @@ pub(super) struct Repositories {
 impl Repositories {
     /// Reads the file; there is none before the first image gets a name.
     pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
-        let path = data_root.join("image").join(driver.word()).join("repositories.json");
+        let path = data_root
+            .join("image")
+            .join(driver.word())
+            .join("repositories.json");
         match file::read(&path, LARGEST_NAMES, Guard::NoLink) {
             Err(error) if error.is_absent() => Ok(Self { path, json: None }),
-            read => Ok(Self { json: Some(read.map_err(Unknown::File)?), path }),
+            read => Ok(Self {
+                json: Some(read.map_err(Unknown::File)?),
+                path,
+            }),
         }
     }
 
@@ -162,8 +217,18 @@ impl Repositories {
 /// What is wrong with it, to be put after the file's name.
 pub fn parse_names(json: &[u8]) -> Result<Vec<Name<'_>>, String> {
     let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    let names = file.repositories.unwrap_or_default().0.into_iter().flat_map(|(_, names)| names.unwrap_or_default().0);
-    Ok(names.map(|(reference, image_id)| Name { reference: reference.0, image_id: image_id.0 }).collect())
+    let names = file
+        .repositories
+        .unwrap_or_default()
+        .0
+        .into_iter()
+        .flat_map(|(_, names)| names.unwrap_or_default().0);
+    Ok(names
+        .map(|(reference, image_id)| Name {
+            reference: reference.0,
+            image_id: image_id.0,
+        })
+        .collect())
 }
 
 #[derive(Deserialize)]

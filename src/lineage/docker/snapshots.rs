@@ -1,9 +1,11 @@
 //! What does BuildKit in Docker record of the snapshot that a `RUN` step stands on?
 //!
-//! In: `<data root>/buildkit/snapshots.db`, a bbolt database that dockerd holds locked (moby: daemon/internal/builder-next/adapters/snapshot). A bucket
-//! named after a folder of the graph driver says in `parent` what it was made from: nothing, an image's chain ID, or a finished snapshot. A finished
-//! snapshot's bucket names its folder in `committed`, and in `chainid` the layer it has become, if it has. Out: the image at the bottom. Not checked:
-//! what the folders hold.
+//! In: `<data root>/buildkit/snapshots.db`, a bbolt database that dockerd holds locked (moby:
+//! daemon/internal/builder-next/adapters/snapshot). A bucket named after a folder of the graph
+//! driver says in `parent` what it was made from: nothing, an image's chain ID, or a finished
+//! snapshot. A finished snapshot's bucket names its folder in `committed`, and in `chainid` the
+//! layer it has become, if it has. Out: the image at the bottom. Not checked: what the folders
+//! hold.
 
 use std::path::Path;
 
@@ -24,28 +26,39 @@ pub(super) enum Base {
 }
 
 /// What the snapshot in this folder of the graph driver was made from. `root` is BuildKit's folder.
-pub(super) fn base_of(root: &Path, folder: &str, deadline: &Deadline) -> Result<Base, LineageError> {
+pub(super) fn base_of(
+    root: &Path,
+    folder: &str,
+    deadline: &Deadline,
+) -> Result<Base, LineageError> {
     let path = root.join("snapshots.db");
     let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-    let base = Database::new(file).view(deadline, |view| walk(view, folder)).map_err(|error| fault(&path, error))?;
+    let base = Database::new(file)
+        .view(deadline, |view| walk(view, folder))
+        .map_err(|error| fault(&path, error))?;
     base.ok_or_else(|| Unknown::NoRecord("the snapshot of the build step", path).into())
 }
 
 fn walk(view: &View<'_>, folder: &str) -> Result<Option<Base>, BoltError> {
     let mut folder = folder.to_owned();
     for _ in 0..MAX_LAYERS {
-        let Some(parent) = text(view.bucket(&[folder.as_bytes()])?, b"parent")? else { return Ok(None) };
+        let Some(parent) = text(view.bucket(&[folder.as_bytes()])?, b"parent")? else {
+            return Ok(None);
+        };
         if parent.is_empty() {
             return Ok(Some(Base::Nothing));
         }
         let chain_id = match ChainId::parse(&parent) {
             Ok(chain_id) => Some(chain_id),
-            Err(_) => text(view.bucket(&[parent.as_bytes()])?, b"chainid")?.and_then(|chain_id| ChainId::parse(&chain_id).ok()),
+            Err(_) => text(view.bucket(&[parent.as_bytes()])?, b"chainid")?
+                .and_then(|chain_id| ChainId::parse(&chain_id).ok()),
         };
         if let Some(chain_id) = chain_id {
             return Ok(Some(Base::Chain(chain_id)));
         }
-        let Some(committed) = text(view.bucket(&[parent.as_bytes()])?, b"committed")? else { return Ok(None) };
+        let Some(committed) = text(view.bucket(&[parent.as_bytes()])?, b"committed")? else {
+            return Ok(None);
+        };
         folder = committed;
     }
     Ok(None)
@@ -67,21 +80,34 @@ mod tests {
     const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 
     fn base(folder: &str) -> Result<Base, LineageError> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-buildkit-run/buildkit");
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/docker-20.10-buildkit-run/buildkit");
         base_of(&root, folder, &Duration::from_secs(30).into())
     }
 
     #[test]
     fn a_step_leads_through_earlier_steps_to_its_base() {
         for folder in ["25vja3b4reblehss24hw1fj5b", "vn6jsxo94hkolzh9dhgpv2pcn"] {
-            assert_eq!(base(folder).unwrap(), Base::Chain(ChainId::parse(BASE).unwrap()), "{folder}");
+            assert_eq!(
+                base(folder).unwrap(),
+                Base::Chain(ChainId::parse(BASE).unwrap()),
+                "{folder}"
+            );
         }
     }
 
     #[test]
     fn a_folder_without_a_record_is_unknown() {
         let error = base("0000000000000000000000000").unwrap_err();
-        assert!(error.to_string().starts_with("cannot find the snapshot of the build step in "), "{error}");
-        assert!(matches!(base_of(Path::new("/none"), "x", &Duration::ZERO.into()), Err(LineageError::Unknown(Unknown::File(_)))));
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot find the snapshot of the build step in "),
+            "{error}"
+        );
+        assert!(matches!(
+            base_of(Path::new("/none"), "x", &Duration::ZERO.into()),
+            Err(LineageError::Unknown(Unknown::File(_)))
+        ));
     }
 }

@@ -1,8 +1,9 @@
 //! Which containers and images has a Docker data root, and what are they made of?
 //!
-//! For people, who name things by ID, by a part of it or by reference, and without a bundle. In: a data root with graph drivers' stores, and such a
-//! name. Out: lists, and the same [`Origin`] as the gate's. A running container's mount is compared when it can be seen from here. Not checked: who
-//! owns the store.
+//! For people, who name things by ID, by a part of it or by reference, and without a bundle. In: a
+//! data root with graph drivers' stores, and such a name. Out: lists, and the same [`Origin`] as
+//! the gate's. A running container's mount is compared when it can be seen from here. Not checked:
+//! who owns the store.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +16,10 @@ use crate::container::ContainerId;
 use crate::container::mount;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, StoredImage, Unknown};
+use crate::lineage::{
+    Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, StoredContainer,
+    StoredImage, Unknown,
+};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{FileError, Guard};
 
@@ -35,33 +39,65 @@ impl GraphStore {
         let has_store = |driver: &Driver| LayerStore::of(data_root, *driver).folder().is_dir();
         let drivers: Vec<_> = Driver::ALL.into_iter().filter(has_store).collect();
         if drivers.is_empty() {
-            return Err(Unknown::NoRecord("the image store of a graph driver", data_root.to_owned()).into());
+            return Err(Unknown::NoRecord(
+                "the image store of a graph driver",
+                data_root.to_owned(),
+            )
+            .into());
         }
-        Ok(Self { data_root: data_root.to_owned(), drivers })
+        Ok(Self {
+            data_root: data_root.to_owned(),
+            drivers,
+        })
     }
 
     /// What a container is made of.
     ///
     /// # Errors
     /// As [`super::resolve`]; [`Unknown::NoRecord`] when there is no such container.
-    pub fn container(&self, id: &ContainerId, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+    pub fn container(
+        &self,
+        id: &ContainerId,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Origin, LineageError> {
         let deadline = &deadline.into();
         let recorded = ContainerRecord::load(&self.data_root, id)?.driver;
-        for driver in self.drivers.iter().filter(|driver| recorded.as_deref().is_none_or(|name| name == driver.word())) {
-            if let Some(record) = LayerStore::of(&self.data_root, *driver).mount_of(id, Guard::NoLink)? {
-                let root = LayerRoot { data_root: self.data_root.clone(), driver: *driver, layer: record.layer.clone() };
+        for driver in self
+            .drivers
+            .iter()
+            .filter(|driver| recorded.as_deref().is_none_or(|name| name == driver.word()))
+        {
+            if let Some(record) =
+                LayerStore::of(&self.data_root, *driver).mount_of(id, Guard::NoLink)?
+            {
+                let root = LayerRoot {
+                    data_root: self.data_root.clone(),
+                    driver: *driver,
+                    layer: record.layer.clone(),
+                };
                 let mount = mount::at(&root.path()).unwrap_or_default(); // The folder is made when the container starts.
-                let origin = super::origin(Found { id, root: &root, record, standing: Standing::Stored, mount }, deadline)?;
+                let origin = super::origin(
+                    Found {
+                        id,
+                        root: &root,
+                        record,
+                        standing: Standing::Stored,
+                        mount,
+                    },
+                    deadline,
+                )?;
                 return Ok(with_pulled_digests(origin, &self.data_root, *driver));
             }
         }
         Err(Unknown::NoRecord("the layer of the container", self.data_root.clone()).into())
     }
 
-    /// All images, in no order; those without a name too, as the steps of a build by the classic builder are.
+    /// All images, in no order; those without a name too, as the steps of a build by the classic
+    /// builder are.
     ///
     /// # Errors
-    /// [`Unknown::File`] when a folder cannot be read; [`Corrupt::File`] when the file of names is broken.
+    /// [`Unknown::File`] when a folder cannot be read; [`Corrupt::File`] when the file of names is
+    /// broken.
     pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
         let mut images = Vec::new();
         for driver in &self.drivers {
@@ -69,23 +105,34 @@ impl GraphStore {
             let names = repositories.names()?;
             for id in self.image_ids(*driver)? {
                 let text = id.to_string();
-                let own = names.iter().filter(|name| name.image_id == text).map(|name| name.reference.to_string());
-                images.push(StoredImage { id: id.0, names: own.collect() });
+                let own = names
+                    .iter()
+                    .filter(|name| name.image_id == text)
+                    .map(|name| name.reference.to_string());
+                images.push(StoredImage {
+                    id: id.0,
+                    names: own.collect(),
+                });
             }
         }
         Ok(images)
     }
 
-    /// What an image is made of, by `name[:tag]`, `name@digest`, image ID with or without `sha256:`, or a part of the ID that no other has.
+    /// What an image is made of, by `name[:tag]`, `name@digest`, image ID with or without
+    /// `sha256:`, or a part of the ID that no other has.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when it leads to no image, or a part of an ID to several; [`Corrupt`] when the image config is not what its ID says.
+    /// [`Unknown::NoRecord`] when it leads to no image, or a part of an ID to several; [`Corrupt`]
+    /// when the image config is not what its ID says.
     pub fn image(&self, reference: &str) -> Result<Origin, LineageError> {
         for driver in &self.drivers {
             let repositories = Repositories::load(&self.data_root, *driver)?;
             let names = repositories.names()?;
             let wanted = familiar(reference);
-            let named = names.iter().find(|name| name.reference == wanted).and_then(|name| ImageId::parse(&name.image_id).ok());
+            let named = names
+                .iter()
+                .find(|name| name.reference == wanted)
+                .and_then(|name| ImageId::parse(&name.image_id).ok());
             let found = match named {
                 Some(id) => Some(id),
                 None => self.by_id(*driver, reference)?,
@@ -97,35 +144,66 @@ impl GraphStore {
         Err(Unknown::NoRecord("such an image", self.data_root.clone()).into())
     }
 
-    fn image_origin(&self, driver: Driver, id: ImageId, reference: &str) -> Result<Origin, LineageError> {
+    fn image_origin(
+        &self,
+        driver: Driver,
+        id: ImageId,
+        reference: &str,
+    ) -> Result<Origin, LineageError> {
         let path = record::config_file(&self.data_root, driver, id);
         let config = ImageConfig::load(&path, id)?;
         let (mut facts, _) = record::image(&self.data_root, driver, id)?;
         facts.add_pulled(record::pulled_digests(&self.data_root, driver, id));
-        let facts = ImageFacts { name: Some(reference.to_owned()), ..facts };
-        Ok(match config.chain().map_err(|fault| Corrupt::File(path, fault.to_string()))? {
-            Some(chain) => Origin::Image(ImageLineage { chain, facts, evidence: Evidence::Metadata }),
-            None => Origin::NoLayers(facts),
-        })
+        let facts = ImageFacts {
+            name: Some(reference.to_owned()),
+            ..facts
+        };
+        Ok(
+            match config
+                .chain()
+                .map_err(|fault| Corrupt::File(path, fault.to_string()))?
+            {
+                Some(chain) => Origin::Image(ImageLineage {
+                    chain,
+                    facts,
+                    evidence: Evidence::Metadata,
+                }),
+                None => Origin::NoLayers(facts),
+            },
+        )
     }
 
     /// The one image whose ID is this or begins so.
     fn by_id(&self, driver: Driver, text: &str) -> Result<Option<ImageId>, LineageError> {
         let beginning = text.strip_prefix("sha256:").unwrap_or(text);
-        let hexadecimal = beginning.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
+        let hexadecimal = beginning
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
         if beginning.is_empty() || !hexadecimal {
             return Ok(None);
         }
-        let mut found = self.image_ids(driver)?.into_iter().filter(|id| id.0.hex().starts_with(beginning));
+        let mut found = self
+            .image_ids(driver)?
+            .into_iter()
+            .filter(|id| id.0.hex().starts_with(beginning));
         match (found.next(), found.next()) {
-            (Some(_), Some(_)) => Err(Unknown::NoRecord("a single image of that ID", self.data_root.clone()).into()),
+            (Some(_), Some(_)) => {
+                Err(Unknown::NoRecord("a single image of that ID", self.data_root.clone()).into())
+            }
             (only, _) => Ok(only),
         }
     }
 
     fn image_ids(&self, driver: Driver) -> Result<Vec<ImageId>, LineageError> {
-        let folder = self.data_root.join("image").join(driver.word()).join("imagedb/content/sha256");
-        Ok(names_in(&folder)?.into_iter().filter_map(|name| Digest::from_hex(name.to_str()?).map(ImageId)).collect())
+        let folder = self
+            .data_root
+            .join("image")
+            .join(driver.word())
+            .join("imagedb/content/sha256");
+        Ok(names_in(&folder)?
+            .into_iter()
+            .filter_map(|name| Digest::from_hex(name.to_str()?).map(ImageId))
+            .collect())
     }
 }
 
@@ -144,11 +222,17 @@ fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> 
     origin
 }
 
-/// A reference as Docker stores it: without the default registry and its `library/`, with a tag or a digest (distribution/reference, "familiar name").
+/// A reference as Docker stores it: without the default registry and its `library/`, with a tag or
+/// a digest (distribution/reference, "familiar name").
 fn familiar(reference: &str) -> String {
-    let registry = ["docker.io/", "index.docker.io/"].into_iter().find(|registry| reference.starts_with(registry));
+    let registry = ["docker.io/", "index.docker.io/"]
+        .into_iter()
+        .find(|registry| reference.starts_with(registry));
     let name = &reference[registry.map_or(0, str::len)..];
-    let short = name.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(name);
+    let short = name
+        .strip_prefix("library/")
+        .filter(|rest| !rest.contains('/'))
+        .unwrap_or(name);
     match short.split_once('@') {
         Some((name, digest)) => format!("{}@{digest}", without_tag(name)),
         None if without_tag(short) == short => format!("{short}:latest"),
@@ -164,32 +248,65 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// The names in a folder; none when there is no such folder.
-/// All containers of the Docker with this data root, in no order. One whose record is broken, or has more than `limit` bytes, is listed by its ID alone; where there are more than `most`, none is.
+/// The names in a folder; none when there is no such folder. All containers of the Docker with this
+/// data root, in no order. One whose record is broken, or has more than `limit` bytes, is listed by
+/// its ID alone; where there are more than `most`, none is.
 ///
 /// # Errors
 /// [`Unknown::File`] when the folder of containers cannot be read.
-pub fn containers(data_root: &Path, most: usize, limit: u64) -> Result<Vec<StoredContainer>, LineageError> {
+pub fn containers(
+    data_root: &Path,
+    most: usize,
+    limit: u64,
+) -> Result<Vec<StoredContainer>, LineageError> {
     let stored = |id: ContainerId| match ContainerRecord::load_of(data_root, &id, limit) {
-        Ok(record) => StoredContainer { id, names: record.name.into_iter().collect(), image: record.asked, engine: None, unread: None },
+        Ok(record) => StoredContainer {
+            id,
+            names: record.name.into_iter().collect(),
+            image: record.asked,
+            engine: None,
+            unread: None,
+        },
         // A directory without a record is of a container that is just coming or going.
-        Err(LineageError::Unknown(Unknown::NoRecord(..))) => {
-            StoredContainer { id, names: Vec::new(), image: None, engine: None, unread: None }
-        }
-        Err(fault) => StoredContainer { id, names: Vec::new(), image: None, engine: None, unread: Some(fault) },
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => StoredContainer {
+            id,
+            names: Vec::new(),
+            image: None,
+            engine: None,
+            unread: None,
+        },
+        Err(fault) => StoredContainer {
+            id,
+            names: Vec::new(),
+            image: None,
+            engine: None,
+            unread: Some(fault),
+        },
     };
     let names = names_in(&data_root.join("containers"))?;
     if names.len() > most {
-        return Err(Corrupt::File(data_root.join("containers"), format!("it has more than {most} containers")).into());
+        return Err(Corrupt::File(
+            data_root.join("containers"),
+            format!("it has more than {most} containers"),
+        )
+        .into());
     }
-    Ok(names.into_iter().filter_map(|name| ContainerId::parse(name.to_str()?)).map(stored).collect())
+    Ok(names
+        .into_iter()
+        .filter_map(|name| ContainerId::parse(name.to_str()?))
+        .map(stored)
+        .collect())
 }
 
 fn names_in(folder: &Path) -> Result<Vec<OsString>, LineageError> {
-    let unreadable = |error| LineageError::from(Unknown::File(FileError::Io(folder.to_owned(), error)));
+    let unreadable =
+        |error| LineageError::from(Unknown::File(FileError::Io(folder.to_owned(), error)));
     match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries.map_err(unreadable)?.map(|entry| entry.map(|entry| entry.file_name()).map_err(unreadable)).collect(),
+        entries => entries
+            .map_err(unreadable)?
+            .map(|entry| entry.map(|entry| entry.file_name()).map_err(unreadable))
+            .collect(),
     }
 }
 
@@ -204,10 +321,19 @@ mod tests {
             ("app:1", "app:1"),
             ("docker.io/library/debian:12", "debian:12"),
             ("docker.io/team/app", "team/app:latest"),
-            ("registry.example:5000/app", "registry.example:5000/app:latest"),
-            ("registry.example:5000/app:1@sha256:ab", "registry.example:5000/app@sha256:ab"),
+            (
+                "registry.example:5000/app",
+                "registry.example:5000/app:latest",
+            ),
+            (
+                "registry.example:5000/app:1@sha256:ab",
+                "registry.example:5000/app@sha256:ab",
+            ),
             ("library/debian", "debian:latest"),
-            ("registry.example/library/debian", "registry.example/library/debian:latest"),
+            (
+                "registry.example/library/debian",
+                "registry.example/library/debian:latest",
+            ),
         ] {
             assert_eq!(familiar(typed), stored);
         }

@@ -1,8 +1,9 @@
 //! How is an item of an image named in the store?
 //!
-//! In: the key of an item, such as `manifest-sha256:<hex>`, or the name of a file (the engine's, hostile after a power cut). Out: the one for the other.
-//! Rule: containers/storage, store.go, `makeBigDataBaseName`: a key of `[0-9a-z.]` alone is the file's name, any other key is `=` and its base64
-//! (RFC 4648, section 4).
+//! In: the key of an item, such as `manifest-sha256:<hex>`, or the name of a file (the engine's,
+//! hostile after a power cut). Out: the one for the other. Rule: containers/storage, store.go,
+//! `makeBigDataBaseName`: a key of `[0-9a-z.]` alone is the file's name, any other key is `=` and
+//! its base64 (RFC 4648, section 4).
 
 use crate::lineage::digest::Digest;
 
@@ -11,14 +12,27 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// The name of the file that holds the item with this key.
 #[must_use]
 pub fn file_name(key: &str) -> String {
-    if key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.')) {
+    if key
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.'))
+    {
         return key.to_owned();
     }
-    let digit = |group: u32, place: usize| char::from(ALPHABET[usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or_default()]);
+    let digit = |group: u32, place: usize| {
+        char::from(ALPHABET[usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or_default()])
+    };
     let mut name = String::from("=");
     for bytes in key.as_bytes().chunks(3) {
-        let group = (0..3).fold(0, |group, place| group << 8 | bytes.get(place).copied().map_or(0, u32::from));
-        name.extend((0..4).map(|place| if place <= bytes.len() { digit(group, place) } else { '=' }));
+        let group = (0..3).fold(0, |group, place| {
+            group << 8 | bytes.get(place).copied().map_or(0, u32::from)
+        });
+        name.extend((0..4).map(|place| {
+            if place <= bytes.len() {
+                digit(group, place)
+            } else {
+                '='
+            }
+        }));
     }
     name
 }
@@ -33,15 +47,20 @@ pub fn key(file_name: &str) -> Option<String> {
     for digits in encoded.trim_end_matches('=').as_bytes().chunks(4) {
         let mut group = 0_u32;
         for place in 0..4 {
-            let value = digits.get(place).map_or(Some(0), |digit| ALPHABET.iter().position(|known| known == digit))?;
+            let value = digits.get(place).map_or(Some(0), |digit| {
+                ALPHABET.iter().position(|known| known == digit)
+            })?;
             group = group << 6 | u32::try_from(value).ok()?;
         }
         key.extend_from_slice(&group.to_be_bytes()[1..digits.len().max(1)]);
     }
-    String::from_utf8(key).ok().filter(|key| self::file_name(key) == file_name)
+    String::from_utf8(key)
+        .ok()
+        .filter(|key| self::file_name(key) == file_name)
 }
 
-/// The digest of the manifest (of one platform or an index) in a file of this name; `None` when it holds something else.
+/// The digest of the manifest (of one platform or an index) in a file of this name; `None` when it
+/// holds something else.
 #[must_use]
 pub fn manifest(file_name: &str) -> Option<Digest> {
     Digest::parse(key(file_name)?.strip_prefix("manifest-")?).ok()
@@ -63,7 +82,10 @@ mod tests {
             ("-", "=LQ=="),
             ("a-b", "=YS1i"),
             ("sha256:c4", "=c2hhMjU2OmM0"),
-            ("manifest-sha256:86fd82d462ab116f33fb46e2cf289513d7615d609256538edf711707e19d2634", SEEN),
+            (
+                "manifest-sha256:86fd82d462ab116f33fb46e2cf289513d7615d609256538edf711707e19d2634",
+                SEEN,
+            ),
         ] {
             assert_eq!(file_name(key), name);
             assert_eq!(super::key(name).as_deref(), Some(key));
@@ -72,14 +94,27 @@ mod tests {
 
     #[test]
     fn a_name_that_no_key_has_is_refused() {
-        for name in ["UPPER", "a-b", "=", "=YS0", "=YS0==", "=Y", "=YS!i", "=YS\u{e9}i", "=YWI=", "=/w==", "=LR=="] {
+        for name in [
+            "UPPER",
+            "a-b",
+            "=",
+            "=YS0",
+            "=YS0==",
+            "=Y",
+            "=YS!i",
+            "=YS\u{e9}i",
+            "=YWI=",
+            "=/w==",
+            "=LR==",
+        ] {
             assert_eq!(key(name), None, "{name}");
         }
     }
 
     #[test]
     fn a_manifests_digest_is_told_by_its_file_name() {
-        let digest = Digest::from_hex("86fd82d462ab116f33fb46e2cf289513d7615d609256538edf711707e19d2634");
+        let digest =
+            Digest::from_hex("86fd82d462ab116f33fb46e2cf289513d7615d609256538edf711707e19d2634");
         assert_eq!(manifest(SEEN), digest);
         for key in [
             "manifest",

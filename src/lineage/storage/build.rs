@@ -1,7 +1,8 @@
 //! Which store does a `RUN` step of Buildah run on?
 //!
-//! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and the container's own layer. The kernel's word is
-//! trusted; a folder counts only when it is the very one that the step gets as its root.
+//! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and
+//! the container's own layer. The kernel's word is trusted; a folder counts only when it is the
+//! very one that the step gets as its root.
 
 use std::path::{Path, PathBuf};
 
@@ -26,8 +27,8 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// The place that the mount at `root` shows: an overlay by its upper folder, else, as an overlay of FUSE, by the other end of the bind mount; other
-/// drivers by the folder that is bound to the root.
+/// The place that the mount at `root` shows: an overlay by its upper folder, else, as an overlay of
+/// FUSE, by the other end of the bind mount; other drivers by the folder that is bound to the root.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
@@ -37,32 +38,68 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
     }
 }
 
-/// `None` too when the upper folder is given from the driver's own on: with more layers than a page of options holds, containers/storage mounts there.
+/// `None` too when the upper folder is given from the driver's own on: with more layers than a page
+/// of options holds, containers/storage mounts there.
 fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
-    let driver = mount.upperdir.as_deref()?.parent()?.parent()?.file_name()?.to_str()?;
-    upper_layer(mount).map(|(graph_root, own)| BuildPlace { graph_root, driver: driver.to_owned(), own })
+    let driver = mount
+        .upperdir
+        .as_deref()?
+        .parent()?
+        .parent()?
+        .file_name()?
+        .to_str()?;
+    upper_layer(mount).map(|(graph_root, own)| BuildPlace {
+        graph_root,
+        driver: driver.to_owned(),
+        own,
+    })
 }
 
-/// The layer of a store that is mounted in the store too and shows the very folder that is at `root`.
+/// The layer of a store that is mounted in the store too and shows the very folder that is at
+/// `root`.
 #[must_use]
 pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
-    let mut places = mount::points().ok()?.into_iter().filter_map(|point| shown_layer(&point));
-    places.find(|place| file::is_same_folder(&stores::shown_at(&place.graph_root, &place.driver, place.own), root))
+    let mut places = mount::points()
+        .ok()?
+        .into_iter()
+        .filter_map(|point| shown_layer(&point));
+    places.find(|place| {
+        file::is_same_folder(
+            &stores::shown_at(&place.graph_root, &place.driver, place.own),
+            root,
+        )
+    })
 }
 
 /// The layer that an overlay, the kernel's or FUSE's, at this path in a store shows.
 fn shown_layer(point: &Path) -> Option<BuildPlace> {
     let (graph_root, own) = stores::shown_in(point, "overlay")?;
-    Some(BuildPlace { graph_root, driver: "overlay".to_owned(), own })
+    Some(BuildPlace {
+        graph_root,
+        driver: "overlay".to_owned(),
+        own,
+    })
 }
 
-/// The kernel names the folder that is bound to the root from the root of its file system on, which need not be mounted at `/`.
+/// The kernel names the folder that is bound to the root from the root of its file system on, which
+/// need not be mounted at `/`.
 fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
-    let (driver, (prefix, own)) = ["vfs", "btrfs"].into_iter().find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
+    let (driver, (prefix, own)) = ["vfs", "btrfs"]
+        .into_iter()
+        .find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
     let set = StorageSettings::load(settings).graph_roots;
-    let mut graph_roots = [prefix].into_iter().chain(set).chain([PathBuf::from(GRAPH_ROOT)]);
-    let graph_root = graph_roots.find(|graph_root| file::is_same_folder(&stores::shown_at(graph_root, driver, own), root))?;
-    Some(BuildPlace { graph_root, driver: driver.to_owned(), own })
+    let mut graph_roots = [prefix]
+        .into_iter()
+        .chain(set)
+        .chain([PathBuf::from(GRAPH_ROOT)]);
+    let graph_root = graph_roots.find(|graph_root| {
+        file::is_same_folder(&stores::shown_at(graph_root, driver, own), root)
+    })?;
+    Some(BuildPlace {
+        graph_root,
+        driver: driver.to_owned(),
+        own,
+    })
 }
 
 #[cfg(test)]
@@ -72,9 +109,21 @@ mod tests {
     #[test]
     fn the_overlays_of_a_store_are_found_in_the_table_of_mounts() {
         let call = include_bytes!("../../../tests/fixtures/podman-4.3-fuse-overlayfs/calls/run");
-        let places: Vec<_> = mount::points_in(call).iter().filter_map(|point| shown_layer(point)).collect();
-        let own = LayerId::parse("8b6388a4ebd66eef636c3cab3d4fd3050c67b807d1165693dbfee70b19791d03").unwrap();
-        assert_eq!(places, [BuildPlace { graph_root: "/srv/fuse".into(), driver: "overlay".to_owned(), own }]);
+        let places: Vec<_> = mount::points_in(call)
+            .iter()
+            .filter_map(|point| shown_layer(point))
+            .collect();
+        let own =
+            LayerId::parse("8b6388a4ebd66eef636c3cab3d4fd3050c67b807d1165693dbfee70b19791d03")
+                .unwrap();
+        assert_eq!(
+            places,
+            [BuildPlace {
+                graph_root: "/srv/fuse".into(),
+                driver: "overlay".to_owned(),
+                own
+            }]
+        );
         let points = mount::points_in(b"\n1 2 3\n36 35 98:0 / /mnt\\040x rw - ext3 /dev/root rw");
         assert_eq!(points, [Path::new("/mnt x")]);
         assert_eq!(shown_layer(&points[0]), None);

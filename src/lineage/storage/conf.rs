@@ -1,11 +1,14 @@
 //! Reads the settings of containers/storage.
 //!
-//! In: where `storage.conf` may be (root's files). Out: the graph roots and the image stores that the file in force and its drop-ins name. Which of these
-//! count differs between versions: up to containers/storage 1.60 the first `storage.conf` that is there is all; later versions read drop-ins after it,
-//! by name, of which a later one stands for an earlier one unless a list says `{append=true}`. So all that any of them names is taken: a store more costs
-//! a look, and what is found there must still fit the container. Not read: the files of single users.
+//! In: where `storage.conf` may be (root's files). Out: the graph roots and the image stores that
+//! the file in force and its drop-ins name. Which of these count differs between versions: up to
+//! containers/storage 1.60 the first `storage.conf` that is there is all; later versions read
+//! drop-ins after it, by name, of which a later one stands for an earlier one unless a list says
+//! `{append=true}`. So all that any of them names is taken: a store more costs a look, and what is
+//! found there must still fit the container. Not read: the files of single users.
 //!
-//! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`); containers-config(5) for the drop-ins, which no engine here has yet.
+//! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`); containers-config(5)
+//! for the drop-ins, which no engine here has yet.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +17,15 @@ use toml::{Table, Value};
 
 use crate::sys::file::{self, Guard};
 
-/// The files that may be the one in force, the one that counts first. The per-user one is not read: it lies where its user says, and the mount shows
-/// what it names.
-pub const SETTINGS: [&str; 2] = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
+/// The files that may be the one in force, the one that counts first. The per-user one is not read:
+/// it lies where its user says, and the mount shows what it names.
+pub const SETTINGS: [&str; 2] = [
+    "/etc/containers/storage.conf",
+    "/usr/share/containers/storage.conf",
+];
 
-/// What the names of directories of drop-ins end with: for everybody, for root's engines, for users'.
+/// What the names of directories of drop-ins end with: for everybody, for root's engines, for
+/// users'.
 const DROP_INS: [&str; 3] = ["conf.d", "rootful.conf.d", "rootless.conf.d"];
 
 /// The largest file that is read, in bytes.
@@ -27,7 +34,8 @@ const LARGEST: u64 = 1 << 20;
 /// The most drop-ins that are read of one directory.
 const MOST_DROP_INS: usize = 256;
 
-/// What is read of `storage.conf`. What is not absolute, or not of the right kind, counts as missing.
+/// What is read of `storage.conf`. What is not absolute, or not of the right kind, counts as
+/// missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageSettings {
     /// Every `storage.graphroot`, that of the last file first.
@@ -39,42 +47,77 @@ pub struct StorageSettings {
 }
 
 impl StorageSettings {
-    /// Reads the first of `files` that is there, which hides the others, and the drop-ins beside all of them. What cannot be read names nothing.
+    /// Reads the first of `files` that is there, which hides the others, and the drop-ins beside
+    /// all of them. What cannot be read names nothing.
     #[must_use]
     pub fn load(files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
         let read = |path: &PathBuf| file::read_text(path, LARGEST, Guard::Any).ok();
-        files.iter().find_map(read).into_iter().chain(drop_ins(files).iter().filter_map(read)).for_each(|text| settings.add(&text));
+        files
+            .iter()
+            .find_map(read)
+            .into_iter()
+            .chain(drop_ins(files).iter().filter_map(read))
+            .for_each(|text| settings.add(&text));
         settings
     }
 
     /// Adds what the text of one file says; one that is not TOML says nothing.
     pub fn add(&mut self, text: &str) {
-        let Ok(file) = text.parse::<Table>() else { return };
+        let Ok(file) = text.parse::<Table>() else {
+            return;
+        };
         let storage = file.get("storage").and_then(Value::as_table);
         let Some(storage) = storage else { return };
-        let path = |value: &Value| value.as_str().map(PathBuf::from).filter(|path| path.is_absolute());
+        let path = |value: &Value| {
+            value
+                .as_str()
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
         if let Some(root) = storage.get("graphroot").and_then(path) {
             self.graph_roots.insert(0, root);
         }
-        self.run_root = storage.get("runroot").and_then(path).or(self.run_root.take());
-        let more = storage.get("options").and_then(|options| options.get("additionalimagestores")).and_then(Value::as_array);
-        let stores = storage.get("imagestore").into_iter().chain(more.into_iter().flatten()).filter_map(path);
+        self.run_root = storage
+            .get("runroot")
+            .and_then(path)
+            .or(self.run_root.take());
+        let more = storage
+            .get("options")
+            .and_then(|options| options.get("additionalimagestores"))
+            .and_then(Value::as_array);
+        let stores = storage
+            .get("imagestore")
+            .into_iter()
+            .chain(more.into_iter().flatten())
+            .filter_map(path);
         self.image_stores.extend(stores);
     }
 }
 
 /// The drop-ins beside these files, by name, and of one name that of the lesser file first.
 fn drop_ins(files: &[PathBuf]) -> Vec<PathBuf> {
-    let directories = files.iter().rev().flat_map(|main| DROP_INS.map(|ending| main.with_extension(ending)));
-    let mut found: Vec<PathBuf> = directories.flat_map(|directory| entries(&directory)).collect();
+    let directories = files
+        .iter()
+        .rev()
+        .flat_map(|main| DROP_INS.map(|ending| main.with_extension(ending)));
+    let mut found: Vec<PathBuf> = directories
+        .flat_map(|directory| entries(&directory))
+        .collect();
     found.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
     found
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|ending| ending == "conf")).take(MOST_DROP_INS).collect()
+    let entries = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    entries
+        .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
+        .take(MOST_DROP_INS)
+        .collect()
 }
 
 #[cfg(test)]
@@ -83,7 +126,15 @@ mod tests {
 
     fn put(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::io::Write::write_all(&mut fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap(), text.as_bytes()).unwrap();
+        std::io::Write::write_all(
+            &mut fs::OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(path)
+                .unwrap(),
+            text.as_bytes(),
+        )
+        .unwrap();
     }
 
     fn parsed(text: &str) -> StorageSettings {
@@ -100,10 +151,18 @@ mod tests {
     fn one_odd_element_takes_nothing_of_the_rest_along() {
         let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/x\"\ngraphroot = \"/srv/x\"\nimagestore = \"/srv/i\"\ntransient_store = true\n\
                     [storage.options]\nadditionalimagestores = [\"/srv/a\", \"relative\", \"/srv/b\",]\n[storage.options.overlay]\nmountopt = \"nodev\"\n";
-        let only_roots = StorageSettings { graph_roots: paths(&["/srv/x"]), run_root: Some("/run/x".into()), image_stores: Vec::new() };
-        let all = StorageSettings { image_stores: paths(&["/srv/i", "/srv/a", "/srv/b"]), ..only_roots.clone() };
+        let only_roots = StorageSettings {
+            graph_roots: paths(&["/srv/x"]),
+            run_root: Some("/run/x".into()),
+            image_stores: Vec::new(),
+        };
+        let all = StorageSettings {
+            image_stores: paths(&["/srv/i", "/srv/a", "/srv/b"]),
+            ..only_roots.clone()
+        };
         assert_eq!(parsed(text), all);
-        // The form in which a later file adds to the list of an earlier one, and elements of other kinds.
+        // The form in which a later file adds to the list of an earlier one, and elements of other
+        // kinds.
         for list in [
             "[\"/srv/a\", \"/srv/b\", {append=true}]",
             "[{append=true}, \"/srv/a\", \"/srv/b\"]",
@@ -112,11 +171,30 @@ mod tests {
             let odd = text.replace("[\"/srv/a\", \"relative\", \"/srv/b\",]", list);
             assert_eq!(parsed(&odd), all, "{list}");
         }
-        let only_root = StorageSettings { run_root: None, ..only_roots };
-        for other in ["imagestore = 1", "options = \"none\"", "options = { additionalimagestores = \"/srv/a\" }", "options = [7]"] {
-            assert_eq!(parsed(&format!("[storage]\ngraphroot = \"/srv/x\"\n{other}\n")), only_root, "{other}");
+        let only_root = StorageSettings {
+            run_root: None,
+            ..only_roots
+        };
+        for other in [
+            "imagestore = 1",
+            "options = \"none\"",
+            "options = { additionalimagestores = \"/srv/a\" }",
+            "options = [7]",
+        ] {
+            assert_eq!(
+                parsed(&format!("[storage]\ngraphroot = \"/srv/x\"\n{other}\n")),
+                only_root,
+                "{other}"
+            );
         }
-        for text in ["", "[storage]", "[storage]\ngraphroot = \"x\"", "[storage", "storage = 1", "[storage]\ngraphroot = 1"] {
+        for text in [
+            "",
+            "[storage]",
+            "[storage]\ngraphroot = \"x\"",
+            "[storage",
+            "storage = 1",
+            "[storage]\ngraphroot = 1",
+        ] {
             assert_eq!(parsed(text), StorageSettings::default(), "{text}");
         }
     }
@@ -126,22 +204,40 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         let files = [at("etc/storage.conf"), at("usr/storage.conf")];
-        let store = |path: &str| format!("[storage.options]\nadditionalimagestores = [\"{path}\", {{append=true}}]\n");
+        let store = |path: &str| {
+            format!("[storage.options]\nadditionalimagestores = [\"{path}\", {{append=true}}]\n")
+        };
         assert_eq!(StorageSettings::load(&files), StorageSettings::default());
         put(&files[1], "[storage]\ngraphroot = \"/usr/graph\"\n");
-        assert_eq!(StorageSettings::load(&files).graph_roots, paths(&["/usr/graph"]));
+        assert_eq!(
+            StorageSettings::load(&files).graph_roots,
+            paths(&["/usr/graph"])
+        );
         put(&files[0], "[storage]\ngraphroot = \"/etc/graph\"\n");
-        assert_eq!(StorageSettings::load(&files).graph_roots, paths(&["/etc/graph"]));
+        assert_eq!(
+            StorageSettings::load(&files).graph_roots,
+            paths(&["/etc/graph"])
+        );
         put(&at("usr/storage.conf.d/20-two.conf"), &store("/two"));
         put(&at("etc/storage.conf.d/10-one.conf"), &store("/one"));
-        put(&at("usr/storage.rootful.conf.d/30-three.conf"), &store("/three"));
-        put(&at("etc/storage.rootless.conf.d/40-four.conf"), &store("/four"));
-        put(&at("etc/storage.conf.d/50-root.conf"), "[storage]\ngraphroot = \"/drop-in/graph\"\nrunroot = \"/drop-in/run\"\n");
+        put(
+            &at("usr/storage.rootful.conf.d/30-three.conf"),
+            &store("/three"),
+        );
+        put(
+            &at("etc/storage.rootless.conf.d/40-four.conf"),
+            &store("/four"),
+        );
+        put(
+            &at("etc/storage.conf.d/50-root.conf"),
+            "[storage]\ngraphroot = \"/drop-in/graph\"\nrunroot = \"/drop-in/run\"\n",
+        );
         put(&at("etc/storage.conf.d/60-broken.conf"), "[storage");
         put(&at("etc/storage.conf.d/README"), &store("/no"));
         put(&at("etc/storage.conf.d/70-old.conf~"), &store("/no"));
         put(&at("elsewhere"), &store("/linked"));
-        std::os::unix::fs::symlink(at("elsewhere"), at("etc/storage.conf.d/80-linked.conf")).unwrap();
+        std::os::unix::fs::symlink(at("elsewhere"), at("etc/storage.conf.d/80-linked.conf"))
+            .unwrap();
         assert_eq!(
             StorageSettings::load(&files),
             StorageSettings {

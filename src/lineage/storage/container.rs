@@ -1,8 +1,10 @@
 //! What does the store say about one container?
 //!
-//! In: a container's ID or the ID of its own layer, and the folders that may hold the store's lists. Out: its record, and the list that has it. The
-//! lists are the engine's; which of them has the record depends on how the container was started: `podman run --rm` and CRI-O write the volatile
-//! one, and in transient mode that lies in the run root, and so does the bundle (Podman 5.8). Not checked: whether the record fits what is mounted.
+//! In: a container's ID or the ID of its own layer, and the folders that may hold the store's
+//! lists. Out: its record, and the list that has it. The lists are the engine's; which of them has
+//! the record depends on how the container was started: `podman run --rm` and CRI-O write the
+//! volatile one, and in transient mode that lies in the run root, and so does the bundle
+//! (Podman 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
 
@@ -17,15 +19,28 @@ pub const LARGEST_LIST: u64 = 64 << 20;
 /// The record of the container `id` and the list that has it, of the stores at `roots`.
 ///
 /// # Errors
-/// [`Unknown::Deadline`] when the time is over after a list, [`Unknown::NoRecord`] when no list has it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is broken.
-pub fn find(id: &str, driver: &str, roots: &[&Path], deadline: &Deadline) -> Result<(ContainerRecord, PathBuf), LineageError> {
+/// [`Unknown::Deadline`] when the time is over after a list, [`Unknown::NoRecord`] when no list has
+/// it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is
+/// broken.
+pub fn find(
+    id: &str,
+    driver: &str,
+    roots: &[&Path],
+    deadline: &Deadline,
+) -> Result<(ContainerRecord, PathBuf), LineageError> {
     let folder = |root: &Path| root.join(format!("{driver}-containers"));
-    let paths = roots.iter().flat_map(|root| [folder(root).join("containers.json"), folder(root).join("volatile-containers.json")]);
+    let paths = roots.iter().flat_map(|root| {
+        [
+            folder(root).join("containers.json"),
+            folder(root).join("volatile-containers.json"),
+        ]
+    });
     let mut lists = Vec::new();
     if let Some(found) = seek(id, paths, &mut lists, deadline)? {
         return Ok(found);
     }
-    // No record begins as the engines write it. Whether that is so because it is not there or because a list is broken, only reading them all tells.
+    // No record begins as the engines write it. Whether that is so because it is not there or
+    // because a list is broken, only reading them all tells.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;
@@ -33,7 +48,11 @@ pub fn find(id: &str, driver: &str, roots: &[&Path], deadline: &Deadline) -> Res
             return Ok((record, path));
         }
     }
-    Err(Unknown::NoRecord("the container's record", roots.first().map_or_else(PathBuf::new, |root| folder(root))).into())
+    Err(Unknown::NoRecord(
+        "the container's record",
+        roots.first().map_or_else(PathBuf::new, |root| folder(root)),
+    )
+    .into())
 }
 
 /// Looks for the record in one list after the other, and keeps those that have it not.
@@ -47,9 +66,13 @@ fn seek(
         if passed.iter().any(|(known, _)| *known == path) {
             continue;
         }
-        let Some(list) = read_list(&path)? else { continue };
+        let Some(list) = read_list(&path)? else {
+            continue;
+        };
         in_time(deadline)?;
-        match records::seek(&list, id).map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))? {
+        match records::seek(&list, id)
+            .map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?
+        {
             Some(record) => return Ok(Some((record, path))),
             None => passed.push((path, list)),
         }
@@ -57,26 +80,39 @@ fn seek(
     Ok(None)
 }
 
-/// The record of the container whose own layer this is, in the store at `root`, and the list that has it; `None` when there is none.
+/// The record of the container whose own layer this is, in the store at `root`, and the list that
+/// has it; `None` when there is none.
 ///
 /// # Errors
 /// As [`find`], a missing record aside.
-pub fn of_layer(layer: &str, driver: &str, root: &Path, deadline: &Deadline) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
+pub fn of_layer(
+    layer: &str,
+    driver: &str,
+    root: &Path,
+    deadline: &Deadline,
+) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     let containers = every(driver, &[root])?;
     in_time(deadline)?;
-    Ok(containers.into_iter().find(|(record, _)| record.layer == layer))
+    Ok(containers
+        .into_iter()
+        .find(|(record, _)| record.layer == layer))
 }
 
 /// All containers of the stores at `roots`, each once, with the list that has it.
 ///
 /// # Errors
 /// As [`find`], a missing record aside.
-pub fn every(driver: &str, roots: &[&Path]) -> Result<Vec<(ContainerRecord, PathBuf)>, LineageError> {
+pub fn every(
+    driver: &str,
+    roots: &[&Path],
+) -> Result<Vec<(ContainerRecord, PathBuf)>, LineageError> {
     let mut containers: Vec<(ContainerRecord, PathBuf)> = Vec::new();
     for root in roots {
         for name in ["containers.json", "volatile-containers.json"] {
             let path = root.join(format!("{driver}-containers")).join(name);
-            let Some(list) = read_list(&path)? else { continue };
+            let Some(list) = read_list(&path)? else {
+                continue;
+            };
             for record in all::<ContainerRecord>(&path, &list)? {
                 if !containers.iter().any(|(known, _)| known.id == record.id) {
                     containers.push((record, path.clone()));
@@ -92,7 +128,11 @@ pub fn every(driver: &str, roots: &[&Path]) -> Result<Vec<(ContainerRecord, Path
 /// # Errors
 /// [`Unknown::Deadline`] when there is none.
 pub fn in_time(deadline: &Deadline) -> Result<(), LineageError> {
-    if deadline.is_over() { Err(Unknown::Deadline.into()) } else { Ok(()) }
+    if deadline.is_over() {
+        Err(Unknown::Deadline.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The bytes of a list; `None` when it is not there.
@@ -111,6 +151,9 @@ pub fn read_list(path: &Path) -> Result<Option<Vec<u8>>, LineageError> {
 ///
 /// # Errors
 /// [`Corrupt::File`] when it is no list of such records.
-pub fn all<R: serde::de::DeserializeOwned>(path: &Path, list: &[u8]) -> Result<Vec<R>, LineageError> {
+pub fn all<R: serde::de::DeserializeOwned>(
+    path: &Path,
+    list: &[u8],
+) -> Result<Vec<R>, LineageError> {
     records::all(list).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
 }

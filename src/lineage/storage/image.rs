@@ -1,7 +1,8 @@
 //! What does the store keep of a container's image?
 //!
-//! In: an image ID. Out: the image config, when a store has it, and digests known beside it. The config's bytes must hash to the digest that names
-//! them. Not checked: whether the container runs on the layers that the config names.
+//! In: an image ID. Out: the image config, when a store has it, and digests known beside it. The
+//! config's bytes must hash to the digest that names them. Not checked: whether the container runs
+//! on the layers that the config names.
 
 use std::path::Path;
 
@@ -29,21 +30,36 @@ pub struct FoundImage {
 /// The image with this ID, in the stores known or named by the settings.
 ///
 /// # Errors
-/// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not what it should be. A config that is nowhere is no error.
+/// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not what
+/// it should be. A config that is nowhere is no error.
 pub fn find(image: Digest, stores: &mut Stores) -> Result<FoundImage, LineageError> {
-    let named = stores.find(|stores, root| config(stores, root, image, ImageId(image)).transpose()).transpose()?;
+    let named = stores
+        .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
+        .transpose()?;
     if let Some(found) = named {
         return Ok(found);
     }
-    // An image whose layers are known by their tables of contents has an ID of its own, and its config another digest
-    // (containers/image, storage/storage_dest.go, `computeID`).
-    let other = stores.find(|stores, root| listed_config(stores, root, image).transpose()).transpose()?;
-    Ok(other
-        .unwrap_or_else(|| FoundImage { facts: ImageFacts { image_id: Some(ImageId(image)), ..ImageFacts::default() }, diff_ids: None }))
+    // An image whose layers are known by their tables of contents has an ID of its own, and its
+    // config another digest (containers/image, storage/storage_dest.go, `computeID`).
+    let other = stores
+        .find(|stores, root| listed_config(stores, root, image).transpose())
+        .transpose()?;
+    Ok(other.unwrap_or_else(|| FoundImage {
+        facts: ImageFacts {
+            image_id: Some(ImageId(image)),
+            ..ImageFacts::default()
+        },
+        diff_ids: None,
+    }))
 }
 
 /// The config with this digest among the items of an image, in the store at `root`.
-fn config(stores: &Stores, root: &Path, image: Digest, image_id: ImageId) -> Result<Option<FoundImage>, LineageError> {
+fn config(
+    stores: &Stores,
+    root: &Path,
+    image: Digest,
+    image_id: ImageId,
+) -> Result<Option<FoundImage>, LineageError> {
     let folder = stores.file(root, "images", &image.hex());
     let path = folder.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
@@ -52,18 +68,35 @@ fn config(stores: &Stores, root: &Path, image: Digest, image_id: ImageId) -> Res
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         config => config?,
     };
-    let facts = ImageFacts { image_id: Some(image_id), manifests: manifests(&folder), config_file: Some(path), ..ImageFacts::default() };
-    Ok(Some(FoundImage { facts, diff_ids: Some(config.diff_ids) }))
+    let facts = ImageFacts {
+        image_id: Some(image_id),
+        manifests: manifests(&folder),
+        config_file: Some(path),
+        ..ImageFacts::default()
+    };
+    Ok(Some(FoundImage {
+        facts,
+        diff_ids: Some(config.diff_ids),
+    }))
 }
 
 /// The config that the store's list of images names for an image.
-fn listed_config(stores: &Stores, root: &Path, image: Digest) -> Result<Option<FoundImage>, LineageError> {
+fn listed_config(
+    stores: &Stores,
+    root: &Path,
+    image: Digest,
+) -> Result<Option<FoundImage>, LineageError> {
     let path = stores.file(root, "images", "images.json");
-    let Some(list) = read_list(&path)? else { return Ok(None) };
-    let record: Option<ImageRecord> = records::seek(&list, &image.hex()).map_err(|fault| Corrupt::File(path, fault.to_string()))?;
+    let Some(list) = read_list(&path)? else {
+        return Ok(None);
+    };
+    let record: Option<ImageRecord> = records::seek(&list, &image.hex())
+        .map_err(|fault| Corrupt::File(path, fault.to_string()))?;
     let items = record.map(|record| record.items).unwrap_or_default();
     for item in items.iter().take(MAX_ITEMS) {
-        let Ok(image_id) = ImageId::parse(item) else { continue };
+        let Ok(image_id) = ImageId::parse(item) else {
+            continue;
+        };
         if let Some(found) = config(stores, root, image, image_id)? {
             return Ok(Some(found));
         }
@@ -71,11 +104,18 @@ fn listed_config(stores: &Stores, root: &Path, image: Digest) -> Result<Option<F
     Ok(None)
 }
 
-/// The digests of an image's manifests, by the names of its items: of its platform's and of the index that it came by (seen with skopeo 1.9). What
-/// cannot be listed has none: they only add to what is known.
+/// The digests of an image's manifests, by the names of its items: of its platform's and of the
+/// index that it came by (seen with skopeo 1.9). What cannot be listed has none: they only add to
+/// what is known.
 fn manifests(folder: &Path) -> Vec<Digest> {
-    let Ok(items) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut digests: Vec<_> = items.take(MAX_ITEMS).flatten().filter_map(|item| big_data::manifest(item.file_name().to_str()?)).collect();
+    let Ok(items) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut digests: Vec<_> = items
+        .take(MAX_ITEMS)
+        .flatten()
+        .filter_map(|item| big_data::manifest(item.file_name().to_str()?))
+        .collect();
     digests.sort_unstable();
     digests
 }

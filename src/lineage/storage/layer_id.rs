@@ -1,10 +1,13 @@
 //! Which layer of the store is it?
 //!
-//! In: diff IDs, lowest first, or the text of an ID (from the store: hostile after a power cut). Out: the IDs under which containers/storage keeps
-//! the layers of such an image. They are hashes of the diff IDs, so that the folders of a mount can be compared with an image config without reading
-//! the store's list of layers. Rule: containers/image, storage/storage_dest.go, `layerID`: the lowest layer's ID is the hex of its diff ID, every
-//! other is `SHA256(hex of the ID below + "+" + hex of the diff ID)`; seen with Podman 4.3 and 5.8, Buildah 1.28 and CRI-O 1.37. Layers that are known
-//! by their table of contents alone, and copies made for another user namespace, have other IDs: nothing here matches them.
+//! In: diff IDs, lowest first, or the text of an ID (from the store: hostile after a power cut).
+//! Out: the IDs under which containers/storage keeps the layers of such an image. They are hashes
+//! of the diff IDs, so that the folders of a mount can be compared with an image config without
+//! reading the store's list of layers. Rule: containers/image, storage/storage_dest.go, `layerID`:
+//! the lowest layer's ID is the hex of its diff ID, every other is
+//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`; seen with Podman 4.3 and 5.8,
+//! Buildah 1.28 and CRI-O 1.37. Layers that are known by their table of contents alone, and copies
+//! made for another user namespace, have other IDs: nothing here matches them.
 
 use std::fmt;
 
@@ -17,7 +20,8 @@ use crate::lineage::digest::{DiffId, Digest};
 pub struct LayerId(Digest);
 
 impl LayerId {
-    /// Reads 64 lower-case hexadecimal digits; `None` for anything else. Nothing that passes can lead out of a folder.
+    /// Reads 64 lower-case hexadecimal digits; `None` for anything else. Nothing that passes can
+    /// lead out of a folder.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
         Digest::from_hex(hex).map(Self)
@@ -47,7 +51,9 @@ pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
 /// The ID of the layer with this diff ID on the layer `below`, or on nothing.
 #[must_use]
 pub fn above(below: Option<LayerId>, diff_id: DiffId) -> LayerId {
-    let Some(below) = below else { return LayerId(diff_id.0) };
+    let Some(below) = below else {
+        return LayerId(diff_id.0);
+    };
     let mut hasher = Sha256::new();
     for part in [&*below.0.hex(), "+", &diff_id.0.hex()] {
         hasher.update(part.as_bytes());
@@ -59,7 +65,8 @@ pub fn above(below: Option<LayerId>, diff_id: DiffId) -> LayerId {
 mod tests {
     use super::*;
 
-    /// The layers of an image that Podman 4.3.1 built in three steps, as its layers.json has them: ID, diff ID.
+    /// The layers of an image that Podman 4.3.1 built in three steps, as its layers.json has them:
+    /// ID, diff ID.
     const SEEN: [(&str, &str); 3] = [
         (
             "0ea6416463a9d3f742e186522357c1f497d0d6bdf1c1d85b890f810fe5b2f0e5",
@@ -77,8 +84,14 @@ mod tests {
 
     #[test]
     fn layer_ids_are_those_that_podman_gave() {
-        let diff_ids: Vec<_> = SEEN.iter().map(|(_, diff_id)| DiffId(Digest::from_hex(diff_id).unwrap())).collect();
-        let expected: Vec<_> = SEEN.iter().map(|(id, _)| LayerId::parse(id).unwrap()).collect();
+        let diff_ids: Vec<_> = SEEN
+            .iter()
+            .map(|(_, diff_id)| DiffId(Digest::from_hex(diff_id).unwrap()))
+            .collect();
+        let expected: Vec<_> = SEEN
+            .iter()
+            .map(|(id, _)| LayerId::parse(id).unwrap())
+            .collect();
         assert_eq!(of_diff_ids(&diff_ids), expected);
         assert_eq!(of_diff_ids(&[]), []);
     }
@@ -86,7 +99,15 @@ mod tests {
     #[test]
     fn what_is_not_64_hexadecimal_digits_is_no_layer_id() {
         let hex = SEEN[0].0;
-        for text in ["", "..", "l", &hex[1..], &format!("{hex}0"), &hex.to_uppercase(), &format!("sha256:{hex}")] {
+        for text in [
+            "",
+            "..",
+            "l",
+            &hex[1..],
+            &format!("{hex}0"),
+            &hex.to_uppercase(),
+            &format!("sha256:{hex}"),
+        ] {
             assert_eq!(LayerId::parse(text), None, "{text}");
         }
         assert_eq!(LayerId::parse(hex).unwrap().to_string(), hex);

@@ -1,9 +1,10 @@
 //! Which layers does the store's own list put under a container?
 //!
-//! In: `layers.json` and `volatile-layers.json` of every store concerned, and a layer to start from. Out: the layers from the lowest up to it, with
-//! their diff IDs. Used where an image config alone cannot settle it: copies of a layer for another user namespace, layers known by their table of
-//! contents, drivers without an overlay mount, builds. Not checked: whether the layers' contents hash to their diff IDs; the engine saw to that when
-//! it unpacked them.
+//! In: `layers.json` and `volatile-layers.json` of every store concerned, and a layer to start
+//! from. Out: the layers from the lowest up to it, with their diff IDs. Used where an image config
+//! alone cannot settle it: copies of a layer for another user namespace, layers known by their
+//! table of contents, drivers without an overlay mount, builds. Not checked: whether the layers'
+//! contents hash to their diff IDs; the engine saw to that when it unpacked them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub struct Layer {
     pub id: LayerId,
     /// The layer under it; `None` at the bottom.
     pub parent: Option<LayerId>,
-    /// Its diff ID; `None` when the engine never saw the whole of it (known by its table of contents).
+    /// Its diff ID; `None` when the engine never saw the whole of it (known by its table of
+    /// contents).
     pub diff_id: Option<DiffId>,
 }
 
@@ -48,19 +50,28 @@ impl Layers {
     /// Reads the lists of these stores, those first in order counting first.
     ///
     /// # Errors
-    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers, [`Unknown::Deadline`] when the time is over after
-    /// one. A list that is not there is empty.
-    pub fn load(driver: &str, roots: &[PathBuf], deadline: &Deadline) -> Result<Self, LineageError> {
+    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers,
+    /// [`Unknown::Deadline`] when the time is over after one. A list that is not there is empty.
+    pub fn load(
+        driver: &str,
+        roots: &[PathBuf],
+        deadline: &Deadline,
+    ) -> Result<Self, LineageError> {
         let mut layers = Self::default();
-        roots.iter().try_for_each(|root| layers.add(driver, root, deadline))?;
+        roots
+            .iter()
+            .try_for_each(|root| layers.add(driver, root, deadline))?;
         Ok(layers)
     }
 
     fn add(&mut self, driver: &str, root: &Path, deadline: &Deadline) -> Result<(), LineageError> {
         for name in ["layers.json", "volatile-layers.json"] {
             let path = root.join(format!("{driver}-layers")).join(name);
-            let Some(list) = read_list(&path)? else { continue };
-            let records = records::all(&list).map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?;
+            let Some(list) = read_list(&path)? else {
+                continue;
+            };
+            let records = records::all(&list)
+                .map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?;
             self.take(path, records);
             in_time(deadline)?;
         }
@@ -72,7 +83,11 @@ impl Layers {
         self.files.push(file);
         for record in records {
             let Field::Good(id) = record.id else { continue };
-            let entry = self.known.entry(id).or_insert_with(|| Entry { record: record.clone(), file: index, contradicted: false });
+            let entry = self.known.entry(id).or_insert_with(|| Entry {
+                record: record.clone(),
+                file: index,
+                contradicted: false,
+            });
             entry.contradicted |= entry.record != record;
         }
     }
@@ -80,32 +95,52 @@ impl Layers {
     /// The layer with this ID.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when no list has it, [`Corrupt::File`] when its record is contradicted, or its parent or diff ID is none.
+    /// [`Unknown::NoRecord`] when no list has it, [`Corrupt::File`] when its record is
+    /// contradicted, or its parent or diff ID is none.
     pub fn layer(&self, id: LayerId) -> Result<Layer, LineageError> {
         let Some(entry) = self.known.get(&id) else {
-            return Err(Unknown::NoRecord("a layer's record", self.files.first().cloned().unwrap_or_default()).into());
+            return Err(Unknown::NoRecord(
+                "a layer's record",
+                self.files.first().cloned().unwrap_or_default(),
+            )
+            .into());
         };
         let corrupt = |fault: String| Corrupt::File(self.files[entry.file].clone(), fault);
         if entry.contradicted {
             return Err(corrupt(format!("the layer {id} has two records that differ")).into());
         }
-        let parent = good(&entry.record.parent).map_err(|text| corrupt(format!("the layer {id} has the parent {text:?}")))?;
-        let diff_id = good(&entry.record.diff_id).map_err(|text| corrupt(format!("the layer {id} has the diff ID {text:?}")))?;
-        Ok(Layer { id, parent, diff_id })
+        let parent = good(&entry.record.parent)
+            .map_err(|text| corrupt(format!("the layer {id} has the parent {text:?}")))?;
+        let diff_id = good(&entry.record.diff_id)
+            .map_err(|text| corrupt(format!("the layer {id} has the diff ID {text:?}")))?;
+        Ok(Layer {
+            id,
+            parent,
+            diff_id,
+        })
     }
 
     /// The layers from the bottom up to `top`, which is the last.
     ///
     /// # Errors
-    /// As [`Layers::layer`]; [`Corrupt::File`] when the parents go in a circle or number more than [`MAX_LAYERS`].
+    /// As [`Layers::layer`]; [`Corrupt::File`] when the parents go in a circle or number more than
+    /// [`MAX_LAYERS`].
     pub fn up_to(&self, top: LayerId) -> Result<Vec<Layer>, LineageError> {
         let mut layers = Vec::new();
         let mut next = Some(top);
         while let Some(id) = next {
             let layer = self.layer(id)?;
             if layers.len() == MAX_LAYERS {
-                let file = self.known.get(&top).map(|entry| self.files[entry.file].clone()).unwrap_or_default();
-                return Err(Corrupt::File(file, format!("the layer {top} stands on more than {MAX_LAYERS} layers")).into());
+                let file = self
+                    .known
+                    .get(&top)
+                    .map(|entry| self.files[entry.file].clone())
+                    .unwrap_or_default();
+                return Err(Corrupt::File(
+                    file,
+                    format!("the layer {top} stands on more than {MAX_LAYERS} layers"),
+                )
+                .into());
             }
             next = layer.parent;
             layers.push(layer);
@@ -114,14 +149,19 @@ impl Layers {
         Ok(layers)
     }
 
-    /// Where the folders of a mount, lowest first, differ from what the list puts under the topmost of them: `None` when they do not. A folder more
-    /// than the list has is no difference when it is of a copy of one of the layers: containers/storage copies the topmost for other owners
+    /// Where the folders of a mount, lowest first, differ from what the list puts under the topmost
+    /// of them: `None` when they do not. A folder more than the list has is no difference when it
+    /// is of a copy of one of the layers: containers/storage copies the topmost for other owners
     /// (store.go, `imageTopLayerForMapping`) and mounts both, seen with Podman 4.3 `--uidmap`.
     #[must_use]
     pub fn difference(&self, listed: &[Layer], mounted: &[LayerId]) -> Option<String> {
         let copied = |id: LayerId| {
             self.layer(id).is_ok_and(|copy| {
-                listed.iter().any(|layer| layer.parent == copy.parent && layer.diff_id == copy.diff_id && copy.diff_id.is_some())
+                listed.iter().any(|layer| {
+                    layer.parent == copy.parent
+                        && layer.diff_id == copy.diff_id
+                        && copy.diff_id.is_some()
+                })
             })
         };
         let mut expected = listed.iter();
@@ -130,20 +170,35 @@ impl Layers {
             match next {
                 Some(layer) if layer.id == *id => next = expected.next(),
                 Some(_) | None if copied(*id) => {}
-                Some(_) | None => return Some(format!("it has the layer {id}, which the store's list does not have there")),
+                Some(_) | None => {
+                    return Some(format!(
+                        "it has the layer {id}, which the store's list does not have there"
+                    ));
+                }
             }
         }
-        next.map(|missing| format!("it has not the layer {}, which the store's list has there", missing.id))
+        next.map(|missing| {
+            format!(
+                "it has not the layer {}, which the store's list has there",
+                missing.id
+            )
+        })
     }
 }
 
-/// Asks the lists of the stores known, and when a record is missing there those of all stores that the settings name too.
+/// Asks the lists of the stores known, and when a record is missing there those of all stores that
+/// the settings name too.
 ///
 /// # Errors
 /// As [`Layers::up_to`].
-pub fn ask<T>(stores: &mut Stores, deadline: &Deadline, question: impl Fn(&Layers) -> Result<T, LineageError>) -> Result<T, LineageError> {
+pub fn ask<T>(
+    stores: &mut Stores,
+    deadline: &Deadline,
+    question: impl Fn(&Layers) -> Result<T, LineageError>,
+) -> Result<T, LineageError> {
     let answer = question(&Layers::load(stores.driver(), stores.roots(), deadline)?);
-    if matches!(answer, Err(LineageError::Unknown(Unknown::NoRecord(..)))) && stores.read_settings() {
+    if matches!(answer, Err(LineageError::Unknown(Unknown::NoRecord(..)))) && stores.read_settings()
+    {
         return question(&Layers::load(stores.driver(), stores.roots(), deadline)?);
     }
     answer

@@ -1,8 +1,10 @@
 //! Which layers does an overlay mount stand on?
 //!
-//! In: the lower folders of a mount as the kernel names them, or the file `lower` of a layer. Out: the IDs of the layers, lowest first, and the
-//! stores that hold them. A folder of a form that no version of containers/storage makes is told apart from one whose form hides the layer behind it.
-//! [`parse`] is pure; the short names `l/<link>` are followed with readlink(2). Not checked: whether these are the layers that the records name.
+//! In: the lower folders of a mount as the kernel names them, or the file `lower` of a layer. Out:
+//! the IDs of the layers, lowest first, and the stores that hold them. A folder of a form that no
+//! version of containers/storage makes is told apart from one whose form hides the layer behind it.
+//! [`parse`] is pure; the short names `l/<link>` are followed with readlink(2). Not checked:
+//! whether these are the layers that the records name.
 //!
 //! | form, behind the driver's folder | made by |
 //! |---|---|
@@ -13,7 +15,8 @@
 //! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for folders without a link, and composefs: which layer cannot be told |
 //! | `<n>` | Podman 5.8 where the options would fill a page (37 layers): a descriptor of the process that mounted them, gone by now; which layer cannot be told |
 //!
-//! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`; mount.go, `mountOverlayFromMain`.
+//! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`; mount.go,
+//! `mountOverlayFromMain`.
 
 use std::path::{Path, PathBuf};
 
@@ -40,15 +43,38 @@ pub enum Lower {
 #[must_use]
 pub fn parse(folder: &Path) -> Lower {
     // A copy for other owners is followed by what it is a copy of: `<copy>/../diff1`.
-    let copied =
-        folder.parent().filter(|above| above.ends_with("..") && folder.file_name().is_some_and(|name| name.to_str().is_some_and(is_diff)));
+    let copied = folder.parent().filter(|above| {
+        above.ends_with("..")
+            && folder
+                .file_name()
+                .is_some_and(|name| name.to_str().is_some_and(is_diff))
+    });
     let named = copied.and_then(Path::parent).unwrap_or(folder);
-    let names: Vec<_> = named.iter().rev().take(4).map(|name| name.to_str().unwrap_or_default()).collect();
-    let home = |names: usize| named.ancestors().nth(names).map(Path::to_owned).unwrap_or_default();
+    let names: Vec<_> = named
+        .iter()
+        .rev()
+        .take(4)
+        .map(|name| name.to_str().unwrap_or_default())
+        .collect();
+    let home = |names: usize| {
+        named
+            .ancestors()
+            .nth(names)
+            .map(Path::to_owned)
+            .unwrap_or_default()
+    };
     match *names {
         [link, "l", ..] if is_link(link) => Lower::Link(home(2), link.to_owned()),
-        [diff, number, "mapped", layer] if is_diff(diff) && is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
-        [number, "composefs-layers", layer, ..] if is_number(number) && LayerId::parse(layer).is_some() => Lower::Hidden,
+        [diff, number, "mapped", layer]
+            if is_diff(diff) && is_number(number) && LayerId::parse(layer).is_some() =>
+        {
+            Lower::Hidden
+        }
+        [number, "composefs-layers", layer, ..]
+            if is_number(number) && LayerId::parse(layer).is_some() =>
+        {
+            Lower::Hidden
+        }
         [number] if copied.is_none() && is_number(number) => Lower::Hidden,
         [last, layer, ..] => match LayerId::parse(layer) {
             Some(layer) if is_diff(last) => Lower::Layer(home(2), layer),
@@ -60,11 +86,15 @@ pub fn parse(folder: &Path) -> Lower {
 }
 
 fn is_link(name: &str) -> bool {
-    name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    name.len() == 26
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 fn is_diff(name: &str) -> bool {
-    name.strip_prefix("diff").is_some_and(|number| number.is_empty() || is_number(number))
+    name.strip_prefix("diff")
+        .is_some_and(|number| number.is_empty() || is_number(number))
 }
 
 /// The layers under a mount.
@@ -77,11 +107,15 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Reads lower folders, topmost first; relative ones are taken from the driver's folder in the first store. Stores that they show are learnt.
+    /// Reads lower folders, topmost first; relative ones are taken from the driver's folder in the
+    /// first store. Stores that they show are learnt.
     ///
     /// # Errors
     /// The folder that is of no layer.
-    pub fn read<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>, stores: &mut Stores) -> Result<Self, PathBuf> {
+    pub fn read<P: AsRef<Path>>(
+        folders: impl IntoIterator<Item = P>,
+        stores: &mut Stores,
+    ) -> Result<Self, PathBuf> {
         let mut stack = Self::default();
         let mut empty = false;
         for folder in folders {
@@ -127,8 +161,8 @@ fn follow(home: &Path, link: &str, stores: &mut Stores) -> Option<(PathBuf, Laye
     })
 }
 
-/// Whether a folder of links stands for the driver's own or for that of another store, nobody says which: a relative one, and one that was mapped for
-/// the time of mounting.
+/// Whether a folder of links stands for the driver's own or for that of another store, nobody says
+/// which: a relative one, and one that was mapped for the time of mounting.
 fn is_elsewhere(home: &Path) -> bool {
     home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
 }
@@ -136,7 +170,12 @@ fn is_elsewhere(home: &Path) -> bool {
 /// Reads `<home>/l/<link>`, which leads to `../<layer>/diff`.
 fn read_link(home: &Path, link: &str) -> Option<LayerId> {
     let target = std::fs::read_link(home.join("l").join(link)).ok()?;
-    LayerId::parse(target.to_str()?.strip_prefix("../")?.strip_suffix("/diff")?)
+    LayerId::parse(
+        target
+            .to_str()?
+            .strip_prefix("../")?
+            .strip_suffix("/diff")?,
+    )
 }
 
 #[cfg(test)]
@@ -160,7 +199,10 @@ mod tests {
             (format!("{home}/{ID}/diff/../diff1"), layer(home)),
             (format!("{ID}/diff"), layer("")),
             (format!("{home}/{ID}/empty"), Lower::Empty),
-            (format!("{home}/{ID}/mapped/0/l/{LINK}"), link(&format!("{home}/{ID}/mapped/0"))),
+            (
+                format!("{home}/{ID}/mapped/0/l/{LINK}"),
+                link(&format!("{home}/{ID}/mapped/0")),
+            ),
             (format!("{home}/{ID}/mapped/3/diff1"), Lower::Hidden),
             (format!("{home}/{ID}/composefs-layers/1"), Lower::Hidden),
             ("3".to_owned(), Lower::Hidden),
@@ -205,7 +247,16 @@ mod tests {
         let mut stores = Stores::new("overlay", Path::new("/nowhere"), &[]);
         let empty = format!("/nowhere/overlay/{ID}/empty");
         assert_eq!(Stack::read([&empty], &mut stores), Ok(Stack::default()));
-        assert_eq!(Stack::read([""; 0], &mut stores), Ok(Stack { layers: Vec::new(), hidden: true }));
-        assert_eq!(Stack::read([&empty, "/srv/evil"], &mut stores), Err(PathBuf::from("/srv/evil")));
+        assert_eq!(
+            Stack::read([""; 0], &mut stores),
+            Ok(Stack {
+                layers: Vec::new(),
+                hidden: true
+            })
+        );
+        assert_eq!(
+            Stack::read([&empty, "/srv/evil"], &mut stores),
+            Err(PathBuf::from("/srv/evil"))
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! What is a container of Podman, CRI-O or Buildah made of?
 //!
-//! In: a bundle, what is mounted at its root, and the containers/storage store on local disk: the engine's files, root's or, in a rootless engine, the
-//! user's own, which makes the answer advice there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced by rename, and the engine
-//! may hold the locks while it waits for us. Not checked: the contents of layers, which the engine hashed when it unpacked them.
+//! In: a bundle, what is mounted at its root, and the containers/storage store on local disk: the
+//! engine's files, root's or, in a rootless engine, the user's own, which makes the answer advice
+//! there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced by rename, and
+//! the engine may hold the locks while it waits for us. Not checked: the contents of layers, which
+//! the engine hashed when it unpacked them.
 //!
 //! ```text
 //! containers.json ─▶ image ─▶ image config ─▶ diff IDs ─▶ layer IDs ─┐
@@ -10,13 +12,16 @@
 //!                                                            └ else: layers.json ─▶ the layers below it, compared with both
 //! ```
 //!
-//! Measured, warm, medians on two processors of a busy virtual machine, Podman 4.3, the mount's query included: 62 µs for an image of 3 layers, 460 µs
-//! for 61 (half of it to follow links and to see that no layer is lazy), 15 µs for a container made from a folder. Among 500 containers 180 µs more,
-//! to read their list. By way of `layers.json` 80 to 130 µs. The first resolve of a process: 0.2 ms.
+//! Measured, warm, medians on two processors of a busy virtual machine, Podman 4.3, the mount's
+//! query included: 62 µs for an image of 3 layers, 460 µs for 61 (half of it to follow links and to
+//! see that no layer is lazy), 15 µs for a container made from a folder. Among 500 containers 180
+//! µs more, to read their list. By way of `layers.json` 80 to 130 µs. The first resolve of a
+//! process: 0.2 ms.
 //!
-//! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs, `--rm`, `--uidmap`, `--rootfs`, additional and split image
-//! stores, transient mode, rootless, `podman build`; Buildah 1.28.2 and 1.43.2; CRI-O 1.37, by hand. Podman 4.3.1 with btrfs. From source alone: zfs,
-//! composefs, lazily pulled layers.
+//! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs,
+//! `--rm`, `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless,
+//! `podman build`; Buildah 1.28.2 and 1.43.2; CRI-O 1.37, by hand. Podman 4.3.1 with btrfs. From
+//! source alone: zfs, composefs, lazily pulled layers.
 
 pub mod layer_id;
 pub mod records;
@@ -55,15 +60,27 @@ use crate::container::engine;
 use crate::container::mount::{self, RootMount};
 use crate::sys::deadline::Deadline;
 
-/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root (CRI-O, and Podman in transient mode) of a store with
-/// this driver.
+/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root
+/// (CRI-O, and Podman in transient mode) of a store with this driver.
 ///
 /// # Errors
-/// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed; [`LineageError::Corrupt`] when a file is not what
-/// containers/storage writes, or the mount is not what its records say.
-pub fn resolve(bundle: &Bundle, store: &Path, driver: &str, deadline: &Deadline) -> Result<Origin, LineageError> {
+/// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed;
+/// [`LineageError::Corrupt`] when a file is not what containers/storage writes, or the mount is not
+/// what its records say.
+pub fn resolve(
+    bundle: &Bundle,
+    store: &Path,
+    driver: &str,
+    deadline: &Deadline,
+) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
-    Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.container(store, driver)
+    Sight {
+        bundle,
+        mount: mount.as_ref(),
+        settings: &SETTINGS.map(PathBuf::from),
+        deadline,
+    }
+    .container(store, driver)
 }
 
 /// How long a container's record is looked for where nothing is decided about its start.
@@ -77,15 +94,26 @@ pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<Stri
     Ok(record(bundle, store, driver)?.and_then(|record| record.names.into_iter().next()))
 }
 
-/// Which engine made the container, by the record that the engine wrote; `None` when there is none, or it does not say.
+/// Which engine made the container, by the record that the engine wrote; `None` when there is none,
+/// or it does not say.
 #[must_use]
 pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
     record(bundle, store, driver).ok()??.maker()
 }
 
-/// The container's record: in the store that its bundle stands in, or in the graph root that its root file system shows.
-fn record(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<ContainerRecord>, LineageError> {
-    let find = |root: &Path| match container::find(bundle.id.as_str(), driver, &[root], &PATIENCE.into()) {
+/// The container's record: in the store that its bundle stands in, or in the graph root that its
+/// root file system shows.
+fn record(
+    bundle: &Bundle,
+    store: &Path,
+    driver: &str,
+) -> Result<Option<ContainerRecord>, LineageError> {
+    let find = |root: &Path| match container::find(
+        bundle.id.as_str(),
+        driver,
+        &[root],
+        &PATIENCE.into(),
+    ) {
         Ok((record, _)) => Ok(Some(record)),
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => Ok(None),
         Err(fault) => Err(fault),
@@ -93,22 +121,35 @@ fn record(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<Containe
     if let Some(record) = find(store)? {
         return Ok(Some(record));
     }
-    let elsewhere = graph_root(&bundle.root, driver, mount::at(&bundle.root).ok().flatten().as_ref());
+    let elsewhere = graph_root(
+        &bundle.root,
+        driver,
+        mount::at(&bundle.root).ok().flatten().as_ref(),
+    );
     elsewhere.map_or(Ok(None), |root| find(&root))
 }
 
 /// The graph root that a container's root file system shows.
 fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<PathBuf> {
-    stores::shown_in(root, driver).or_else(|| upper_layer(mount?)).map(|(graph_root, _)| graph_root)
+    stores::shown_in(root, driver)
+        .or_else(|| upper_layer(mount?))
+        .map(|(graph_root, _)| graph_root)
 }
 
-/// The container of a `RUN` step: Buildah's bundle names no store, so that the mount at its root must.
+/// The container of a `RUN` step: Buildah's bundle names no store, so that the mount at its root
+/// must.
 ///
 /// # Errors
 /// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
 pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
-    Sight { bundle, mount: mount.as_ref(), settings: &SETTINGS.map(PathBuf::from), deadline }.build()
+    Sight {
+        bundle,
+        mount: mount.as_ref(),
+        settings: &SETTINGS.map(PathBuf::from),
+        deadline,
+    }
+    .build()
 }
 
 fn mounted_at(root: &Path) -> Result<Option<RootMount>, LineageError> {
@@ -129,7 +170,12 @@ impl Sight<'_> {
     fn container(self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
         let root = &self.bundle.root;
         let graph_root = graph_root(root, driver, self.mount).unwrap_or_else(|| store.to_owned());
-        let (record, list) = container::find(self.bundle.id.as_str(), driver, &[store, &graph_root], self.deadline)?;
+        let (record, list) = container::find(
+            self.bundle.id.as_str(),
+            driver,
+            &[store, &graph_root],
+            self.deadline,
+        )?;
         let mut stores = Stores::new(driver, &graph_root, self.settings);
         if record.image.is_empty() {
             return self.without_image(&mut stores);
@@ -141,38 +187,78 @@ impl Sight<'_> {
 
     fn build(self) -> Result<Origin, LineageError> {
         let root = &self.bundle.root;
-        let shown = self.mount.and_then(|mount| build::place(root, mount, self.settings));
-        let BuildPlace { graph_root, driver, own } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
+        let shown = self
+            .mount
+            .and_then(|mount| build::place(root, mount, self.settings));
+        let BuildPlace {
+            graph_root,
+            driver,
+            own,
+        } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
         let mut stores = Stores::new(&driver, &graph_root, self.settings);
         let seen = Seen::at(root, self.mount, own, &mut stores)?;
         match container::of_layer(&own.to_string(), &driver, &graph_root, self.deadline)? {
-            Some((record, list)) if !record.image.is_empty() => self.settle(&record, &list, seen, own, &mut stores),
+            Some((record, list)) if !record.image.is_empty() => {
+                self.settle(&record, &list, seen, own, &mut stores)
+            }
             // `FROM scratch`, or a build whose record is gone: the mount alone tells.
-            Some(_) | None => Case { place: root, image: None, seen, top: Top::Below(own), deadline: self.deadline }.settle(&mut stores),
+            Some(_) | None => Case {
+                place: root,
+                image: None,
+                seen,
+                top: Top::Below(own),
+                deadline: self.deadline,
+            }
+            .settle(&mut stores),
         }
     }
 
-    fn settle(self, record: &ContainerRecord, list: &Path, seen: Seen, own: LayerId, stores: &mut Stores) -> Result<Origin, LineageError> {
+    fn settle(
+        self,
+        record: &ContainerRecord,
+        list: &Path,
+        seen: Seen,
+        own: LayerId,
+        stores: &mut Stores,
+    ) -> Result<Origin, LineageError> {
         let image = Some(image_of(record, list)?);
-        let case = Case { place: &self.bundle.root, image, seen, top: Top::Below(own), deadline: self.deadline };
+        let case = Case {
+            place: &self.bundle.root,
+            image,
+            seen,
+            top: Top::Below(own),
+            deadline: self.deadline,
+        };
         Ok(named(case.settle(stores)?, record.image_name()))
     }
 
-    /// What a container without an image runs on: an image all the same when one's layers show (`--rootfs` of a mounted image, with or without `:O`),
-    /// and none only when nothing of what shows has the shape of an engine's store.
+    /// What a container without an image runs on: an image all the same when one's layers show
+    /// (`--rootfs` of a mounted image, with or without `:O`), and none only when nothing of what
+    /// shows has the shape of an engine's store.
     fn without_image(self, stores: &mut Stores) -> Result<Origin, LineageError> {
         let real = self.bundle.root.canonicalize().unwrap_or_default();
         if let Some((seen, layer)) = self.layer_of_image(&real, stores) {
             // It is an image's, or another container's own, which has no diff ID.
             for top in [Top::Is(Some(layer)), Top::Below(layer)] {
-                let case = Case { place: &self.bundle.root, image: None, seen: seen.clone(), top, deadline: self.deadline };
+                let case = Case {
+                    place: &self.bundle.root,
+                    image: None,
+                    seen: seen.clone(),
+                    top,
+                    deadline: self.deadline,
+                };
                 match case.settle(stores) {
                     Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
                     answer => return answer,
                 }
             }
         }
-        let mounted = self.mount.into_iter().flat_map(|mount| [&mount.root].into_iter().chain(&mount.lowerdirs).chain(&mount.upperdir));
+        let mounted = self.mount.into_iter().flat_map(|mount| {
+            [&mount.root]
+                .into_iter()
+                .chain(&mount.lowerdirs)
+                .chain(&mount.upperdir)
+        });
         let mut folders = [&self.bundle.root, &real].into_iter().chain(mounted);
         if folders.any(|folder| engine::is_in_a_store(folder)) {
             return Err(Unknown::Mount(self.bundle.root.clone()).into());
@@ -180,20 +266,33 @@ impl Sight<'_> {
         Ok(Origin::NoImage)
     }
 
-    /// The topmost layer that shows at the root, which leads to `real`, and what shows of those below it. Stores that show are learnt.
+    /// The topmost layer that shows at the root, which leads to `real`, and what shows of those
+    /// below it. Stores that show are learnt.
     fn layer_of_image(self, real: &Path, stores: &mut Stores) -> Option<(Seen, LayerId)> {
         let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
         let folders = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
             Some([merged]) => vec![merged.as_path()],
             Some(_) => Vec::new(),
-            None => [self.bundle.root.as_path(), real].into_iter().chain(self.mount.map(|mount| mount.root.as_path())).collect(),
+            None => [self.bundle.root.as_path(), real]
+                .into_iter()
+                .chain(self.mount.map(|mount| mount.root.as_path()))
+                .collect(),
         };
-        if let Some((graph_root, layer)) = folders.into_iter().find_map(|folder| stores::shown_in(folder, stores.driver())) {
+        if let Some((graph_root, layer)) = folders
+            .into_iter()
+            .find_map(|folder| stores::shown_in(folder, stores.driver()))
+        {
             stores.learn(&graph_root);
             return Some((Seen::Hidden, layer));
         }
         match Stack::read(&overlay?.lowerdirs, stores) {
-            Ok(Stack { layers, hidden: false }) => layers.last().copied().map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
+            Ok(Stack {
+                layers,
+                hidden: false,
+            }) => layers
+                .last()
+                .copied()
+                .map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
             // What the folders hide, the place where the engine mounted them tells.
             Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
                 stores.learn(&place.graph_root);
@@ -205,13 +304,29 @@ impl Sight<'_> {
 }
 
 fn image_of(record: &ContainerRecord, list: &Path) -> Result<Digest, LineageError> {
-    Digest::from_hex(&record.image)
-        .ok_or_else(|| Corrupt::File(list.to_owned(), format!("the container {:?} has the image {:?}", record.id, record.image)).into())
+    Digest::from_hex(&record.image).ok_or_else(|| {
+        Corrupt::File(
+            list.to_owned(),
+            format!(
+                "the container {:?} has the image {:?}",
+                record.id, record.image
+            ),
+        )
+        .into()
+    })
 }
 
 fn own_layer(record: &ContainerRecord, list: &Path) -> Result<LayerId, LineageError> {
-    LayerId::parse(&record.layer)
-        .ok_or_else(|| Corrupt::File(list.to_owned(), format!("the container {:?} has the layer {:?}", record.id, record.layer)).into())
+    LayerId::parse(&record.layer).ok_or_else(|| {
+        Corrupt::File(
+            list.to_owned(),
+            format!(
+                "the container {:?} has the layer {:?}",
+                record.id, record.layer
+            ),
+        )
+        .into()
+    })
 }
 
 /// The origin, with the image's name for people.

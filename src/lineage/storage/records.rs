@@ -1,12 +1,15 @@
 //! What do the store's lists of containers, images and layers say?
 //!
-//! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json`, `layers.json` (the engine's, replaced by rename, hence whole unless
-//! a disk or a person broke them; hostile enough). Out: their records, or what is wrong with the list, in one line. Rules: containers/storage,
-//! containers.go, images.go, layers.go; an empty file is a list without records (`load` in each of them); fields that are not needed may hold
-//! anything. Not checked: whether the records agree with each other.
+//! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json`, `layers.json`
+//! (the engine's, replaced by rename, hence whole unless a disk or a person broke them; hostile
+//! enough). Out: their records, or what is wrong with the list, in one line. Rules:
+//! containers/storage, containers.go, images.go, layers.go; an empty file is a list without records
+//! (`load` in each of them); fields that are not needed may hold anything. Not checked: whether the
+//! records agree with each other.
 //!
-//! One record is found by its beginning, `{"id":"<ID>"`, because a list of 500 containers takes ten times longer to parse than to search. The object
-//! that begins there is parsed then, and counts only when it has this ID. Inside a JSON string quotes are escaped, so that no name, label or
+//! One record is found by its beginning, `{"id":"<ID>"`, because a list of 500 containers takes ten
+//! times longer to parse than to search. The object that begins there is parsed then, and counts
+//! only when it has this ID. Inside a JSON string quotes are escaped, so that no name, label or
 //! metadata can hold the beginning.
 
 use std::fmt;
@@ -51,8 +54,8 @@ pub struct ContainerRecord {
     /// Names for people.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of its image; empty when it was made from a folder. It is always written (containers/storage: containers.go): a record without it is of
-    /// a form that is not known.
+    /// The ID of its image; empty when it was made from a folder. It is always written
+    /// (containers/storage: containers.go): a record without it is of a form that is not known.
     pub image: String,
     /// The ID of its own layer.
     #[serde(default, deserialize_with = "or_empty")]
@@ -71,15 +74,24 @@ impl ContainerRecord {
 
     /// Which engine made it; `None` when its metadata is not what Podman or CRI-O writes.
     ///
-    /// The engine writes the metadata itself when it makes the container: no annotation, label or name of a user's becomes a key of it, and
-    /// `pod` says that the container's ID is its pod's (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37,
+    /// The engine writes the metadata itself when it makes the container: no annotation, label or
+    /// name of a user's becomes a key of it, and `pod` says that the container's ID is its pod's
+    /// (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37,
     /// Podman 4.3.1 and 5.8.6).
     #[must_use]
     pub fn maker(&self) -> Option<Maker> {
-        let Metadata { name, pod_id, pod, .. } = self.engines()?;
+        let Metadata {
+            name, pod_id, pod, ..
+        } = self.engines()?;
         name?;
-        let Some(pod_id) = pod_id else { return Some(Maker::Podman) };
-        Some(Maker::CriO(if pod && pod_id == self.id { InPod::Sandbox } else { InPod::Member }))
+        let Some(pod_id) = pod_id else {
+            return Some(Maker::Podman);
+        };
+        Some(Maker::CriO(if pod && pod_id == self.id {
+            InPod::Sandbox
+        } else {
+            InPod::Member
+        }))
     }
 
     fn engines(&self) -> Option<Metadata> {
@@ -172,7 +184,8 @@ impl Record for ImageRecord {
     }
 }
 
-/// A field that is read for every record and judged only where the record is needed, so that one strange layer spoils no other container.
+/// A field that is read for every record and judged only where the record is needed, so that one
+/// strange layer spoils no other container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
     /// It is not there, null or empty.
@@ -234,20 +247,28 @@ impl<'de, T: Parse> Deserialize<'de> for Field<T> {
 }
 
 /// Go writes an empty list or text as `null` in places.
-fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Finds the record with this ID by its beginning; `None` when there is none that begins so.
 ///
 /// # Errors
-/// [`BadList`] when the bytes are not a list in UTF-8 as far as that shows without reading it all, when the record is broken, and when there are two.
+/// [`BadList`] when the bytes are not a list in UTF-8 as far as that shows without reading it all,
+/// when the record is broken, and when there are two.
 pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     let text = text_of(list)?;
-    let Some((start, rest)) = cut(text, id) else { return Ok(None) };
-    let record = R::deserialize(&mut serde_json::Deserializer::from_str(start)).map_err(BadList::new)?;
+    let Some((start, rest)) = cut(text, id) else {
+        return Ok(None);
+    };
+    let record =
+        R::deserialize(&mut serde_json::Deserializer::from_str(start)).map_err(BadList::new)?;
     if record.id() != id {
-        return Err(BadList::new(format_args!("the record of {id:?} holds another ID")));
+        return Err(BadList::new(format_args!(
+            "the record of {id:?} holds another ID"
+        )));
     }
     match cut(rest, id) {
         Some(_) => Err(BadList::new(format_args!("it has two records of {id:?}"))),
@@ -255,11 +276,15 @@ pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     }
 }
 
-/// The text from a record's beginning on, and the text behind that beginning. Looking at every brace is four times faster than looking for the
-/// whole beginning with [`str::find`], which hexadecimal digits keep from skipping.
+/// The text from a record's beginning on, and the text behind that beginning. Looking at every
+/// brace is four times faster than looking for the whole beginning with [`str::find`], which
+/// hexadecimal digits keep from skipping.
 fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
     let beginning = format!("{{\"id\":\"{id}\"");
-    let start = text.match_indices('{').map(|(at, _)| &text[at..]).find(|rest| rest.starts_with(&beginning))?;
+    let start = text
+        .match_indices('{')
+        .map(|(at, _)| &text[at..])
+        .find(|rest| rest.starts_with(&beginning))?;
     Some((start, &start[beginning.len()..]))
 }
 
@@ -270,13 +295,17 @@ fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
 pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
     match text_of(list)? {
         "" => Ok(Vec::new()),
-        text => serde_json::from_str::<Option<Vec<R>>>(text).map(Option::unwrap_or_default).map_err(BadList::new),
+        text => serde_json::from_str::<Option<Vec<R>>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(BadList::new),
     }
 }
 
 /// The text of a list, which must at least begin and end like one.
 fn text_of(list: &[u8]) -> Result<&str, BadList> {
-    let text = std::str::from_utf8(list).map_err(|_| BadList::new("it is not UTF-8"))?.trim_ascii();
+    let text = std::str::from_utf8(list)
+        .map_err(|_| BadList::new("it is not UTF-8"))?
+        .trim_ascii();
     match text {
         "" | "null" => Ok(text),
         list if list.starts_with('[') && list.ends_with(']') => Ok(list),
@@ -289,24 +318,49 @@ mod tests {
     use super::*;
     use crate::lineage::digest::Digest;
 
-    const CONTAINERS: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-containers/containers.json");
-    const IMAGES: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-images/images.json");
-    const LAYERS: &[u8] = include_bytes!("../../../tests/fixtures/podman-4.3-overlay/store/overlay-layers/layers.json");
+    const CONTAINERS: &[u8] = include_bytes!(
+        "../../../tests/fixtures/podman-4.3-overlay/store/overlay-containers/containers.json"
+    );
+    const IMAGES: &[u8] = include_bytes!(
+        "../../../tests/fixtures/podman-4.3-overlay/store/overlay-images/images.json"
+    );
+    const LAYERS: &[u8] = include_bytes!(
+        "../../../tests/fixtures/podman-4.3-overlay/store/overlay-layers/layers.json"
+    );
 
     #[test]
     fn the_metadata_tells_cri_os_containers_from_podmans_and_no_name_in_it_does() {
         let of = |id: &str, metadata: &str| {
-            let text = serde_json::json!([{ "id": id, "image": "", "metadata": metadata }]).to_string();
+            let text =
+                serde_json::json!([{ "id": id, "image": "", "metadata": metadata }]).to_string();
             all::<ContainerRecord>(text.as_bytes()).unwrap()[0].maker()
         };
         for (metadata, maker) in [
-            (r#"{"image-name":"app:1","image-id":"ab","name":"solo","created-at":1}"#, Some(Maker::Podman)),
-            (r#"{"name":"x\",\"pod-id\":\"c1\",\"pod\":true,\"y","created-at":1}"#, Some(Maker::Podman)),
+            (
+                r#"{"image-name":"app:1","image-id":"ab","name":"solo","created-at":1}"#,
+                Some(Maker::Podman),
+            ),
+            (
+                r#"{"name":"x\",\"pod-id\":\"c1\",\"pod\":true,\"y","created-at":1}"#,
+                Some(Maker::Podman),
+            ),
             (r#"{"name":"x","pod":true}"#, Some(Maker::Podman)),
-            (r#"{"pod-name":"p","pod-id":"c1","name":"k8s_POD_p","pod":true}"#, Some(Maker::CriO(InPod::Sandbox))),
-            (r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p"}"#, Some(Maker::CriO(InPod::Member))),
-            (r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p","pod":true}"#, Some(Maker::CriO(InPod::Member))),
-            (r#"{"pod-name":"p","pod-id":"c1","name":"k8s_app_p"}"#, Some(Maker::CriO(InPod::Member))),
+            (
+                r#"{"pod-name":"p","pod-id":"c1","name":"k8s_POD_p","pod":true}"#,
+                Some(Maker::CriO(InPod::Sandbox)),
+            ),
+            (
+                r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p"}"#,
+                Some(Maker::CriO(InPod::Member)),
+            ),
+            (
+                r#"{"pod-name":"p","pod-id":"p1","name":"k8s_app_p","pod":true}"#,
+                Some(Maker::CriO(InPod::Member)),
+            ),
+            (
+                r#"{"pod-name":"p","pod-id":"c1","name":"k8s_app_p"}"#,
+                Some(Maker::CriO(InPod::Member)),
+            ),
             (r#"{"name":"x","name":"y","pod-id":"c1","pod":true}"#, None),
             ("{}", None),
             ("", None),
@@ -320,14 +374,31 @@ mod tests {
         let containers: Vec<ContainerRecord> = all(CONTAINERS).unwrap();
         let first = &containers[0];
         assert_eq!(
-            (containers.len(), first.names.as_slice(), first.image_name().as_deref()),
+            (
+                containers.len(),
+                first.names.as_slice(),
+                first.image_name().as_deref()
+            ),
             (11, &["run".to_owned()][..], Some("localhost/app:1"))
         );
         assert_eq!(seek(CONTAINERS, &first.id).unwrap().as_ref(), Some(first));
-        assert_eq!(containers.iter().find(|container| container.names == ["rootfs"]).map(|container| container.image.as_str()), Some(""));
+        assert_eq!(
+            containers
+                .iter()
+                .find(|container| container.names == ["rootfs"])
+                .map(|container| container.image.as_str()),
+            Some("")
+        );
         let images: Vec<ImageRecord> = all(IMAGES).unwrap();
-        assert_eq!((images.len(), images[0].names.as_slice()), (6, &["localhost/base:1".to_owned()][..]));
-        assert!(images[0].items.contains(&format!("sha256:{}", images[0].id)));
+        assert_eq!(
+            (images.len(), images[0].names.as_slice()),
+            (6, &["localhost/base:1".to_owned()][..])
+        );
+        assert!(
+            images[0]
+                .items
+                .contains(&format!("sha256:{}", images[0].id))
+        );
         let layers: Vec<LayerRecord> = all(LAYERS).unwrap();
         assert_eq!((layers.len(), &layers[0].parent), (16, &Field::Absent));
         assert!(matches!(layers[1].diff_id, Field::Good(_)));
@@ -345,19 +416,41 @@ mod tests {
     #[test]
     fn a_name_or_metadata_cannot_hold_a_record() {
         let list = br#"[{"id":"a","names":["{\"id\":\"b\",\"image\":\"evil\"}"],"metadata":"{\"id\":\"b\"}"},{"id":"b","image":"good"}]"#;
-        assert_eq!(seek::<ContainerRecord>(list, "b").unwrap().unwrap().image, "good");
+        assert_eq!(
+            seek::<ContainerRecord>(list, "b").unwrap().unwrap().image,
+            "good"
+        );
         // Something that begins like the record, inside another one, makes two of it.
-        let list = br#"[{"id":"a","flags":{"x":{"id":"b","image":"evil"}}},{"id":"b","image":"good"}]"#;
-        assert_eq!(seek::<ContainerRecord>(list, "b"), Err(BadList::new("it has two records of \"b\"")));
+        let list =
+            br#"[{"id":"a","flags":{"x":{"id":"b","image":"evil"}}},{"id":"b","image":"good"}]"#;
+        assert_eq!(
+            seek::<ContainerRecord>(list, "b"),
+            Err(BadList::new("it has two records of \"b\""))
+        );
     }
 
     #[test]
     fn only_an_empty_name_of_an_image_says_that_there_is_none() {
-        assert_eq!(seek::<ContainerRecord>(br#"[{"id":"a","image":""}]"#, "a").unwrap().unwrap().image, "");
+        assert_eq!(
+            seek::<ContainerRecord>(br#"[{"id":"a","image":""}]"#, "a")
+                .unwrap()
+                .unwrap()
+                .image,
+            ""
+        );
         for (list, fault) in [
-            (&br#"[{"id":"a"}]"#[..], "missing field `image` at line 1 column 10"),
-            (br#"[{"id":"a","Image":"x"}]"#, "missing field `image` at line 1 column 22"),
-            (br#"[{"id":"a","image":null}]"#, "invalid type: null, expected a string at line 1 column 22"),
+            (
+                &br#"[{"id":"a"}]"#[..],
+                "missing field `image` at line 1 column 10",
+            ),
+            (
+                br#"[{"id":"a","Image":"x"}]"#,
+                "missing field `image` at line 1 column 22",
+            ),
+            (
+                br#"[{"id":"a","image":null}]"#,
+                "invalid type: null, expected a string at line 1 column 22",
+            ),
         ] {
             assert_eq!(seek::<ContainerRecord>(list, "a"), Err(BadList::new(fault)));
         }
@@ -365,17 +458,32 @@ mod tests {
 
     #[test]
     fn a_field_is_judged_only_where_it_is_needed() {
-        let list = br#"[{"id":"short","parent":null,"diff-digest":"sha512:00"},{"id":"","parent":"x"}]"#;
+        let list =
+            br#"[{"id":"short","parent":null,"diff-digest":"sha512:00"},{"id":"","parent":"x"}]"#;
         let records: Vec<LayerRecord> = all(list).unwrap();
         assert_eq!(
             records,
             [
-                LayerRecord { id: Field::Bad("short".to_owned()), parent: Field::Absent, diff_id: Field::Bad("sha512:00".to_owned()) },
-                LayerRecord { id: Field::Absent, parent: Field::Bad("x".to_owned()), diff_id: Field::Absent },
+                LayerRecord {
+                    id: Field::Bad("short".to_owned()),
+                    parent: Field::Absent,
+                    diff_id: Field::Bad("sha512:00".to_owned())
+                },
+                LayerRecord {
+                    id: Field::Absent,
+                    parent: Field::Bad("x".to_owned()),
+                    diff_id: Field::Absent
+                },
             ]
         );
-        assert_eq!(Field::<DiffId>::read(&"x".repeat(100), |_| None), Field::Bad("x".repeat(80)));
+        assert_eq!(
+            Field::<DiffId>::read(&"x".repeat(100), |_| None),
+            Field::Bad("x".repeat(80))
+        );
         let text = Digest::of(b"").to_string();
-        assert_eq!(Field::read(&text, |text| DiffId::parse(text).ok()), Field::Good(DiffId(Digest::of(b""))));
+        assert_eq!(
+            Field::read(&text, |text| DiffId::parse(text).ok()),
+            Field::Good(DiffId(Digest::of(b"")))
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! Which image does a person mean?
 //!
-//! In: what was typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID or the beginning of one; and the store's images. Out: the one
-//! that is meant. Names are completed as Podman does for local images (containers/common, libimage; pkg/shortnames, `ResolveLocally`): `localhost/`
-//! first, then `docker.io/` with `library/` for names of one part. Other registries for short names are settings of the engine and are not read.
+//! In: what was typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID or the
+//! beginning of one; and the store's images. Out: the one that is meant. Names are completed as
+//! Podman does for local images (containers/common, libimage; pkg/shortnames, `ResolveLocally`):
+//! `localhost/` first, then `docker.io/` with `library/` for names of one part. Other registries
+//! for short names are settings of the engine and are not read.
 
 use super::records::ImageRecord;
 use crate::lineage::digest::Digest;
@@ -24,57 +26,89 @@ pub enum NotOne {
 /// # Errors
 /// [`NotOne`].
 pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageRecord, NotOne> {
-    let named = names(reference).into_iter().find_map(|name| images.iter().find(|image| image.names.contains(&name)));
+    let named = names(reference)
+        .into_iter()
+        .find_map(|name| images.iter().find(|image| image.names.contains(&name)));
     if let Some(image) = named.or_else(|| by_digest(reference, images)) {
         return Ok(image);
     }
     let id = reference.strip_prefix("sha256:").unwrap_or(reference);
-    if id.len() < SHORTEST_ID || !id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+    if id.len() < SHORTEST_ID
+        || !id
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    {
         return Err(NotOne::None);
     }
     let mut begin_so = images.iter().filter(|image| image.id.starts_with(id));
     let first = begin_so.next().ok_or(NotOne::None)?;
-    if begin_so.any(|other| other.id != first.id) { Err(NotOne::Several) } else { Ok(first) }
+    if begin_so.any(|other| other.id != first.id) {
+        Err(NotOne::Several)
+    } else {
+        Ok(first)
+    }
 }
 
-/// An image that has a manifest of the digest behind `@` and a name of the repository before it; of a bare digest, any that has the manifest.
+/// An image that has a manifest of the digest behind `@` and a name of the repository before it; of
+/// a bare digest, any that has the manifest.
 fn by_digest<'a>(reference: &str, images: &'a [ImageRecord]) -> Option<&'a ImageRecord> {
     let (name, digest) = reference.split_once('@').unwrap_or(("", reference));
     let item = format!("manifest-{}", Digest::parse(digest).ok()?);
     let repositories = repositories(without_tag(name));
-    images.iter().filter(|image| image.items.contains(&item)).find(|image| {
-        let known =
-            |known: &String| repositories.iter().any(|repository| without_tag(known.split('@').next().unwrap_or_default()) == repository);
-        name.is_empty() || image.names.iter().any(known)
-    })
+    images
+        .iter()
+        .filter(|image| image.items.contains(&item))
+        .find(|image| {
+            let known = |known: &String| {
+                repositories.iter().any(|repository| {
+                    without_tag(known.split('@').next().unwrap_or_default()) == repository
+                })
+            };
+            name.is_empty() || image.names.iter().any(known)
+        })
 }
 
 /// The names that may be meant, the likeliest first.
 fn names(reference: &str) -> Vec<String> {
-    let (name, digest) = reference.split_once('@').map_or((reference, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = reference
+        .split_once('@')
+        .map_or((reference, None), |(name, digest)| (name, Some(digest)));
     let repository = without_tag(name);
-    let tag = name.strip_prefix(repository).filter(|tag| !tag.is_empty()).unwrap_or(":latest");
+    let tag = name
+        .strip_prefix(repository)
+        .filter(|tag| !tag.is_empty())
+        .unwrap_or(":latest");
     let ending = digest.map_or_else(|| tag.to_owned(), |digest| format!("@{digest}"));
-    repositories(repository).into_iter().map(|repository| repository + &ending).collect()
+    repositories(repository)
+        .into_iter()
+        .map(|repository| repository + &ending)
+        .collect()
 }
 
 /// A name without its tag: the colon behind the last slash starts it, one before is a port's.
 fn without_tag(name: &str) -> &str {
     let path = name.rfind('/').map_or(0, |slash| slash + 1);
-    name[path..].find(':').map_or(name, |colon| &name[..path + colon])
+    name[path..]
+        .find(':')
+        .map_or(name, |colon| &name[..path + colon])
 }
 
 /// The repositories that a name without tag may stand for.
 fn repositories(name: &str) -> Vec<String> {
     let (registry, path) = match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+            (Some(first), rest)
+        }
         Some(_) | None => (None, name),
     };
     let library = if path.contains('/') { "" } else { "library/" };
     match registry {
         Some("docker.io") => vec![format!("docker.io/{library}{path}"), name.to_owned()],
         Some(_) => vec![name.to_owned()],
-        None => vec![format!("localhost/{path}"), format!("docker.io/{library}{path}")],
+        None => vec![
+            format!("localhost/{path}"),
+            format!("docker.io/{library}{path}"),
+        ],
     }
 }
 
@@ -87,10 +121,22 @@ mod tests {
     #[test]
     fn a_name_is_completed_as_podman_does() {
         for (reference, expected) in [
-            ("debian", vec!["localhost/debian:latest", "docker.io/library/debian:latest"]),
-            ("debian:12", vec!["localhost/debian:12", "docker.io/library/debian:12"]),
-            ("grafana/loki:3", vec!["localhost/grafana/loki:3", "docker.io/grafana/loki:3"]),
-            ("docker.io/debian", vec!["docker.io/library/debian:latest", "docker.io/debian:latest"]),
+            (
+                "debian",
+                vec!["localhost/debian:latest", "docker.io/library/debian:latest"],
+            ),
+            (
+                "debian:12",
+                vec!["localhost/debian:12", "docker.io/library/debian:12"],
+            ),
+            (
+                "grafana/loki:3",
+                vec!["localhost/grafana/loki:3", "docker.io/grafana/loki:3"],
+            ),
+            (
+                "docker.io/debian",
+                vec!["docker.io/library/debian:latest", "docker.io/debian:latest"],
+            ),
             ("quay.io/a/b:1", vec!["quay.io/a/b:1"]),
             ("localhost/a", vec!["localhost/a:latest"]),
             ("reg:5000/a", vec!["reg:5000/a:latest"]),
@@ -103,13 +149,21 @@ mod tests {
 
     fn image(id: &str, names: &[&str]) -> ImageRecord {
         let items = vec!["manifest".to_owned(), format!("manifest-{DIGEST}")];
-        ImageRecord { id: id.to_owned(), names: names.iter().map(ToString::to_string).collect(), layer: String::new(), items }
+        ImageRecord {
+            id: id.to_owned(),
+            names: names.iter().map(ToString::to_string).collect(),
+            layer: String::new(),
+            items,
+        }
     }
 
     #[test]
     fn an_image_is_found_by_name_digest_and_id() {
-        let images =
-            [image("abc1", &["localhost/app:1"]), image("abd2", &["docker.io/library/app:1", "quay.io/x/app:2"]), image("f00", &[])];
+        let images = [
+            image("abc1", &["localhost/app:1"]),
+            image("abd2", &["docker.io/library/app:1", "quay.io/x/app:2"]),
+            image("f00", &[]),
+        ];
         let id = |reference: &str| find(reference, &images).map(|image| image.id.as_str());
         for (reference, expected) in [
             ("app:1", Ok("abc1")),

@@ -1,7 +1,8 @@
 //! Which layers show at a container's root?
 //!
-//! In: the mount there and the container's own layer, as its record names it. Out: the layers under it, from the mount, else from what the driver
-//! noted; or that they do not show (drivers that copy or clone their layers). A mount that is not of the container's own layer is a contradiction.
+//! In: the mount there and the container's own layer, as its record names it. Out: the layers under
+//! it, from the mount, else from what the driver noted; or that they do not show (drivers that copy
+//! or clone their layers). A mount that is not of the container's own layer is a contradiction.
 
 use std::path::{Path, PathBuf};
 
@@ -26,8 +27,14 @@ impl Seen {
     /// Looks at the mount at `root`, which must be of the container's `own` layer.
     ///
     /// # Errors
-    /// [`Corrupt::Mount`] when it is of another layer, of something else than layers, or missing where the driver mounts an overlay.
-    pub fn at(root: &Path, mount: Option<&RootMount>, own: LayerId, stores: &mut Stores) -> Result<Self, LineageError> {
+    /// [`Corrupt::Mount`] when it is of another layer, of something else than layers, or missing
+    /// where the driver mounts an overlay.
+    pub fn at(
+        root: &Path,
+        mount: Option<&RootMount>,
+        own: LayerId,
+        stores: &mut Stores,
+    ) -> Result<Self, LineageError> {
         let corrupt = |fault: String| Err(Corrupt::Mount(root.to_owned(), fault).into());
         if let Some(fault) = not_of(own, root, mount, stores) {
             return corrupt(fault);
@@ -42,53 +49,79 @@ impl Seen {
                 Err(fault) => corrupt(fault),
             },
             Some(mount) if mount.fs_type.starts_with("fuse") => noted(own, stores),
-            Some(_) | None if matches!(stores.driver(), "vfs" | "btrfs" | "zfs") => Ok(Self::Hidden),
+            Some(_) | None if matches!(stores.driver(), "vfs" | "btrfs" | "zfs") => {
+                Ok(Self::Hidden)
+            }
             Some(_) | None => corrupt("no overlay is mounted there".to_owned()),
         }
     }
 }
 
-/// Why what is at `root` is not the layer `own`; `None` when it is. The path tells, or the mount's upper folder, or else the folder itself: Podman
-/// shows a container of another user namespace by way of a bind mount (`intermediate-mountpoint-…`).
+/// Why what is at `root` is not the layer `own`; `None` when it is. The path tells, or the mount's
+/// upper folder, or else the folder itself: Podman shows a container of another user namespace by
+/// way of a bind mount (`intermediate-mountpoint-…`).
 fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores) -> Option<String> {
     let by_path = stores::shown_in(root, stores.driver()).map(|(_, layer)| layer);
     let by_mount = mount.and_then(upper_layer).map(|(_, layer)| layer);
     let layers = [by_path, by_mount];
     if let Some(other) = layers.into_iter().flatten().find(|layer| *layer != own) {
-        return Some(format!("it is the layer {other}, the container's record says {own}"));
+        return Some(format!(
+            "it is the layer {other}, the container's record says {own}"
+        ));
     }
-    let shown = layers != [None, None] || file::is_same_folder(&stores::shown_at(stores.first(), stores.driver(), own), root);
+    let shown = layers != [None, None]
+        || file::is_same_folder(
+            &stores::shown_at(stores.first(), stores.driver(), own),
+            root,
+        );
     (!shown).then(|| format!("it is not the layer {own} of the container's record"))
 }
 
 /// The store and the layer that an overlay's upper folder names.
 pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
     match lower::parse(mount.upperdir.as_deref()?) {
-        Lower::Layer(home, layer) => Some((home.parent().map(Path::to_owned).unwrap_or_default(), layer)),
+        Lower::Layer(home, layer) => {
+            Some((home.parent().map(Path::to_owned).unwrap_or_default(), layer))
+        }
         Lower::Link(..) | Lower::Empty | Lower::Hidden | Lower::Foreign => None,
     }
 }
 
 /// The layers of an overlay; `None` when its folders hide some of them.
-fn in_overlay(mount: &RootMount, own: LayerId, stores: &mut Stores) -> Result<Option<Seen>, String> {
+fn in_overlay(
+    mount: &RootMount,
+    own: LayerId,
+    stores: &mut Stores,
+) -> Result<Option<Seen>, String> {
     let read = Stack::read(&mount.lowerdirs, stores);
-    let mut stack = read.map_err(|folder| format!("its lower folder {folder:?} is no layer of a store"))?;
+    let mut stack =
+        read.map_err(|folder| format!("its lower folder {folder:?} is no layer of a store"))?;
     if stack.hidden {
         return Ok(None);
     }
     // Mounted for reading only, the container's own layer is the topmost of the lower ones.
     if mount.upperdir.is_none() && stack.layers.pop() != Some(own) {
-        return Err(format!("it is not the layer {own} of the container's record"));
+        return Err(format!(
+            "it is not the layer {own} of the container's record"
+        ));
     }
     Ok(Some(Seen::Layers(stack.layers, Evidence::Mount)))
 }
 
-/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has a folder of its own; copies for other owners have more.
+/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has a
+/// folder of its own; copies for other owners have more.
 fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
     let is_descriptor = |folder: &PathBuf| folder.components().count() == 1;
     match seen {
-        Seen::Layers(layers, _) if mount.lowerdirs.len() < layers.len() && mount.lowerdirs.iter().all(is_descriptor) => {
-            Some(format!("it stands on {} folders, and its layer was made on {} layers", mount.lowerdirs.len(), layers.len()))
+        Seen::Layers(layers, _)
+            if mount.lowerdirs.len() < layers.len()
+                && mount.lowerdirs.iter().all(is_descriptor) =>
+        {
+            Some(format!(
+                "it stands on {} folders, and its layer was made on {} layers",
+                mount.lowerdirs.len(),
+                layers.len()
+            ))
         }
         Seen::Layers(..) | Seen::Hidden => None,
     }
@@ -99,10 +132,21 @@ fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
 /// # Errors
 /// [`Corrupt::File`] when that is not the names of layers.
 pub fn noted(own: LayerId, stores: &mut Stores) -> Result<Seen, LineageError> {
-    let path = stores.first().join(stores.driver()).join(own.to_string()).join("lower");
-    let Some(folders) = read_list(&path)? else { return Ok(Seen::Hidden) };
+    let path = stores
+        .first()
+        .join(stores.driver())
+        .join(own.to_string())
+        .join("lower");
+    let Some(folders) = read_list(&path)? else {
+        return Ok(Seen::Hidden);
+    };
     let corrupt = |fault: &str| LineageError::from(Corrupt::File(path.clone(), fault.to_owned()));
     let text = std::str::from_utf8(&folders).map_err(|_| corrupt("it is not UTF-8"))?;
-    let stack = Stack::read(text.trim_ascii().split(':'), stores).map_err(|_| corrupt("it names a folder of no layer"))?;
-    Ok(if stack.hidden { Seen::Hidden } else { Seen::Layers(stack.layers, Evidence::Metadata) })
+    let stack = Stack::read(text.trim_ascii().split(':'), stores)
+        .map_err(|_| corrupt("it names a folder of no layer"))?;
+    Ok(if stack.hidden {
+        Seen::Hidden
+    } else {
+        Seen::Layers(stack.layers, Evidence::Metadata)
+    })
 }

@@ -1,7 +1,8 @@
 //! On which layers do a container's record, its image and its root agree?
 //!
-//! In: the image that a record names, and the layers that show. Out: an [`Origin`]. The image config settles it alone when the layers that it names are
-//! those that show; else the store's list of layers is read and compared with both. Not checked: whether the mount is this container's;
+//! In: the image that a record names, and the layers that show. Out: an [`Origin`]. The image
+//! config settles it alone when the layers that it names are those that show; else the store's list
+//! of layers is read and compared with both. Not checked: whether the mount is this container's;
 //! [`super::seen`] did.
 
 use std::path::Path;
@@ -48,14 +49,22 @@ impl Case<'_> {
     /// [`Corrupt`] when they do not, [`Unknown`] when too little is there to tell.
     pub fn settle(&self, stores: &mut Stores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
-        let image = self.image.map_or_else(|| Ok(FoundImage::default()), |image| image::find(image, stores))?;
-        if let (Some(diff_ids), Some(evidence)) = (&image.diff_ids, self.shows(image.diff_ids.as_deref())) {
+        let image = self.image.map_or_else(
+            || Ok(FoundImage::default()),
+            |image| image::find(image, stores),
+        )?;
+        if let (Some(diff_ids), Some(evidence)) =
+            (&image.diff_ids, self.shows(image.diff_ids.as_deref()))
+        {
             return self.origin(diff_ids.clone(), image.facts, evidence, stores);
         }
         in_time(self.deadline)?;
         let listed = match self.listed(stores) {
-            Err(LineageError::Unknown(Unknown::NoRecord(..))) if image.diff_ids.is_some() && matches!(self.seen, Seen::Layers(..)) => {
-                let fault = "its layers are neither those of its image config nor in the list of a store";
+            Err(LineageError::Unknown(Unknown::NoRecord(..)))
+                if image.diff_ids.is_some() && matches!(self.seen, Seen::Layers(..)) =>
+            {
+                let fault =
+                    "its layers are neither those of its image config nor in the list of a store";
                 return Err(Corrupt::Mount(self.place.to_owned(), fault.to_owned()).into());
             }
             listed => listed?,
@@ -64,12 +73,15 @@ impl Case<'_> {
         self.origin(diff_ids, image.facts, evidence, stores)
     }
 
-    /// How well the layers of these diff IDs are seen to be those of the container; `None` when others show, or none.
+    /// How well the layers of these diff IDs are seen to be those of the container; `None` when
+    /// others show, or none.
     fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
         let named = layer_id::of_diff_ids(diff_ids?);
         match (&self.seen, self.top) {
             (Seen::Layers(layers, evidence), _) => (*layers == named).then_some(*evidence),
-            (Seen::Hidden, Top::Is(top)) => (named.last().copied() == top).then_some(Evidence::Metadata),
+            (Seen::Hidden, Top::Is(top)) => {
+                (named.last().copied() == top).then_some(Evidence::Metadata)
+            }
             (Seen::Hidden, Top::Below(_)) => None,
         }
     }
@@ -85,7 +97,9 @@ impl Case<'_> {
             let listed = top.map_or_else(|| Ok(Vec::new()), |top| layers.up_to(top))?;
             match &self.seen {
                 Seen::Layers(seen, _) => match layers.difference(&listed, seen) {
-                    Some(difference) => Err(Corrupt::Mount(self.place.to_owned(), difference).into()),
+                    Some(difference) => {
+                        Err(Corrupt::Mount(self.place.to_owned(), difference).into())
+                    }
                     None => Ok(listed),
                 },
                 Seen::Hidden => Ok(listed),
@@ -93,11 +107,20 @@ impl Case<'_> {
         })
     }
 
-    /// The diff IDs of the listed layers, which must be those that the image config names, where both are known.
-    fn agreed(&self, listed: &[Layer], named: Option<&[DiffId]>) -> Result<(Vec<DiffId>, Evidence), LineageError> {
+    /// The diff IDs of the listed layers, which must be those that the image config names, where
+    /// both are known.
+    fn agreed(
+        &self,
+        listed: &[Layer],
+        named: Option<&[DiffId]>,
+    ) -> Result<(Vec<DiffId>, Evidence), LineageError> {
         let corrupt = |fault| Err(Corrupt::Mount(self.place.to_owned(), fault).into());
         if let Some(named) = named.filter(|named| named.len() != listed.len()) {
-            return corrupt(format!("it stands on {} layers, its image config names {}", listed.len(), named.len()));
+            return corrupt(format!(
+                "it stands on {} layers, its image config names {}",
+                listed.len(),
+                named.len()
+            ));
         }
         let mut evidence = match self.seen {
             Seen::Layers(_, evidence) => evidence,
@@ -108,21 +131,34 @@ impl Case<'_> {
             let claimed = named.and_then(|named| named.get(index).copied());
             let diff_id = match (layer.diff_id, claimed) {
                 (Some(known), Some(claimed)) if known != claimed => {
-                    return corrupt(format!("its layer {} has the diff ID {known}, its image config names {claimed}", layer.id));
+                    return corrupt(format!(
+                        "its layer {} has the diff ID {known}, its image config names {claimed}",
+                        layer.id
+                    ));
                 }
                 (Some(known), _) => known,
                 (None, Some(claimed)) => {
                     evidence = Evidence::Claimed;
                     claimed
                 }
-                (None, None) => return Err(Unknown::NoRecord("a layer's diff ID", self.place.to_owned()).into()),
+                (None, None) => {
+                    return Err(
+                        Unknown::NoRecord("a layer's diff ID", self.place.to_owned()).into(),
+                    );
+                }
             };
             diff_ids.push(diff_id);
         }
         Ok((diff_ids, evidence))
     }
 
-    fn origin(&self, diff_ids: Vec<DiffId>, facts: ImageFacts, evidence: Evidence, stores: &mut Stores) -> Result<Origin, LineageError> {
+    fn origin(
+        &self,
+        diff_ids: Vec<DiffId>,
+        facts: ImageFacts,
+        evidence: Evidence,
+        stores: &mut Stores,
+    ) -> Result<Origin, LineageError> {
         if diff_ids.is_empty() {
             return Ok(Origin::NoLayers(facts));
         }
@@ -130,10 +166,23 @@ impl Case<'_> {
             Seen::Layers(layers, _) => layers.clone(),
             Seen::Hidden => layer_id::of_diff_ids(&diff_ids),
         };
-        let evidence = if layers.iter().any(|layer| stores.is_lazy(*layer)) { Evidence::Claimed } else { evidence };
+        let evidence = if layers.iter().any(|layer| stores.is_lazy(*layer)) {
+            Evidence::Claimed
+        } else {
+            evidence
+        };
         let count = diff_ids.len();
         let chain = Chain::from_diff_ids(diff_ids);
-        let chain = chain.ok_or_else(|| Corrupt::File(self.place.to_owned(), format!("its image config names {count} layers")))?;
-        Ok(Origin::Image(ImageLineage { chain, facts, evidence }))
+        let chain = chain.ok_or_else(|| {
+            Corrupt::File(
+                self.place.to_owned(),
+                format!("its image config names {count} layers"),
+            )
+        })?;
+        Ok(Origin::Image(ImageLineage {
+            chain,
+            facts,
+            evidence,
+        }))
     }
 }

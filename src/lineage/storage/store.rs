@@ -1,7 +1,8 @@
 //! What is in a store, for people and for whoever asks without a bundle?
 //!
-//! In: a graph root, a run root, and a container's ID or what somebody typed for an image. Out: lists, and the same [`Origin`]s that the gate comes to.
-//! A container that is not mounted is told by the store's records alone. Not checked: who owns the store.
+//! In: a graph root, a run root, and a container's ID or what somebody typed for an image. Out:
+//! lists, and the same [`Origin`]s that the gate comes to. A container that is not mounted is told
+//! by the store's records alone. Not checked: who owns the store.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store with this graph root; the run root holds the records of containers in transient mode.
+    /// The store with this graph root; the run root holds the records of containers in transient
+    /// mode.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no store.
@@ -41,16 +43,27 @@ impl Store {
     }
 
     /// The same, with these files in place of the node's `storage.conf`.
-    pub(super) fn open_with(graph_root: &Path, run_root: &Path, settings: Vec<PathBuf>) -> Result<Self, LineageError> {
+    pub(super) fn open_with(
+        graph_root: &Path,
+        run_root: &Path,
+        settings: Vec<PathBuf>,
+    ) -> Result<Self, LineageError> {
         let holds = |driver: &&str| {
             let folder = |kind| graph_root.join(format!("{driver}-{kind}"));
-            ["images", "containers"].into_iter().any(|kind| folder(kind).metadata().is_ok_and(|facts| facts.is_dir()))
+            ["images", "containers"]
+                .into_iter()
+                .any(|kind| folder(kind).metadata().is_ok_and(|facts| facts.is_dir()))
         };
         let drivers: Vec<_> = DRIVERS.into_iter().filter(holds).collect();
         if drivers.is_empty() {
             return Err(Unknown::NoRecord("a store of images", graph_root.to_owned()).into());
         }
-        Ok(Self { graph_root: graph_root.to_owned(), run_root: run_root.to_owned(), drivers, settings })
+        Ok(Self {
+            graph_root: graph_root.to_owned(),
+            run_root: run_root.to_owned(),
+            drivers,
+            settings,
+        })
     }
 
     /// All containers.
@@ -63,7 +76,13 @@ impl Store {
             let records = container::every(driver, &[&self.graph_root, &self.run_root])?;
             containers.extend(records.into_iter().filter_map(|(record, _)| {
                 let (image, engine) = (record.image_name(), record.maker().map(Maker::engine));
-                Some(StoredContainer { id: ContainerId::parse(&record.id)?, names: record.names, image, engine, unread: None })
+                Some(StoredContainer {
+                    id: ContainerId::parse(&record.id)?,
+                    names: record.names,
+                    image,
+                    engine,
+                    unread: None,
+                })
             }));
         }
         Ok(containers)
@@ -73,20 +92,38 @@ impl Store {
     ///
     /// # Errors
     /// As [`super::resolve`].
-    pub fn container(&self, id: &ContainerId, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+    pub fn container(
+        &self,
+        id: &ContainerId,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Origin, LineageError> {
         let deadline = &deadline.into();
         let mut missing = None;
         for driver in &self.drivers {
             match self.container_of(id, driver, deadline) {
-                Err(LineageError::Unknown(cause @ Unknown::NoRecord(..))) => missing = missing.or(Some(cause)),
+                Err(LineageError::Unknown(cause @ Unknown::NoRecord(..))) => {
+                    missing = missing.or(Some(cause))
+                }
                 answer => return answer,
             }
         }
-        Err(missing.unwrap_or_else(|| Unknown::NoRecord("the container's record", self.graph_root.clone())).into())
+        Err(missing
+            .unwrap_or_else(|| Unknown::NoRecord("the container's record", self.graph_root.clone()))
+            .into())
     }
 
-    fn container_of(&self, id: &ContainerId, driver: &str, deadline: &Deadline) -> Result<Origin, LineageError> {
-        let (record, list) = container::find(id.as_str(), driver, &[&self.graph_root, &self.run_root], deadline)?;
+    fn container_of(
+        &self,
+        id: &ContainerId,
+        driver: &str,
+        deadline: &Deadline,
+    ) -> Result<Origin, LineageError> {
+        let (record, list) = container::find(
+            id.as_str(),
+            driver,
+            &[&self.graph_root, &self.run_root],
+            deadline,
+        )?;
         if record.image.is_empty() {
             return Ok(Origin::NoImage);
         }
@@ -99,7 +136,13 @@ impl Store {
             Ok(None) | Err(_) if driver == "overlay" => seen::noted(own, &mut stores)?,
             Ok(None) | Err(_) => Seen::Hidden,
         };
-        let case = Case { place: &list, image: Some(image), seen, top: Top::Below(own), deadline };
+        let case = Case {
+            place: &list,
+            image: Some(image),
+            seen,
+            top: Top::Below(own),
+            deadline,
+        };
         Ok(named(case.settle(&mut stores)?, record.image_name()))
     }
 
@@ -113,7 +156,10 @@ impl Store {
             let (_, list) = self.images_of(driver)?;
             images.extend(list.into_iter().filter_map(|record| {
                 let id = Digest::from_hex(&record.id)?;
-                Some(StoredImage { id, names: record.names })
+                Some(StoredImage {
+                    id,
+                    names: record.names,
+                })
             }));
         }
         Ok(images)
@@ -125,9 +171,14 @@ impl Store {
         let mut images: Vec<ImageRecord> = Vec::new();
         for root in stores.roots() {
             let path = stores.file(root, "images", "images.json");
-            let Some(list) = container::read_list(&path)? else { continue };
+            let Some(list) = container::read_list(&path)? else {
+                continue;
+            };
             for record in container::all::<ImageRecord>(&path, &list)? {
-                if !images.iter().any(|known| known.id == record.id && known.names == record.names) {
+                if !images
+                    .iter()
+                    .any(|known| known.id == record.id && known.names == record.names)
+                {
                     images.push(record);
                 }
             }
@@ -135,11 +186,16 @@ impl Store {
         Ok((stores, images))
     }
 
-    /// What an image is made of: `name[:tag][@digest]`, a digest of its manifest or config, or the beginning of its ID if that is one image's alone.
+    /// What an image is made of: `name[:tag][@digest]`, a digest of its manifest or config, or the
+    /// beginning of its ID if that is one image's alone.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when no image or more than one is meant; else as [`super::resolve`].
-    pub fn image(&self, reference: &str, deadline: impl Into<Deadline>) -> Result<Origin, LineageError> {
+    pub fn image(
+        &self,
+        reference: &str,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Origin, LineageError> {
         let deadline = &deadline.into();
         let mut several = false;
         for driver in &self.drivers {
@@ -150,19 +206,39 @@ impl Store {
                 Err(NotOne::None) => {}
             }
         }
-        let what = if several { "one image alone whose ID begins so" } else { "the image" };
+        let what = if several {
+            "one image alone whose ID begins so"
+        } else {
+            "the image"
+        };
         Err(Unknown::NoRecord(what, self.graph_root.clone()).into())
     }
 
-    fn image_in(&self, image: &ImageRecord, stores: &mut Stores, deadline: &Deadline) -> Result<Origin, LineageError> {
+    fn image_in(
+        &self,
+        image: &ImageRecord,
+        stores: &mut Stores,
+        deadline: &Deadline,
+    ) -> Result<Origin, LineageError> {
         let list = stores.file(&self.graph_root, "images", "images.json");
-        let corrupt = |what: &str, text: &str| Corrupt::File(list.clone(), format!("the image {:?} has the {what} {text:?}", image.id));
+        let corrupt = |what: &str, text: &str| {
+            Corrupt::File(
+                list.clone(),
+                format!("the image {:?} has the {what} {text:?}", image.id),
+            )
+        };
         let id = Digest::from_hex(&image.id).ok_or_else(|| corrupt("ID", &image.id))?;
         let top = match image.layer.as_str() {
             "" => None,
             layer => Some(LayerId::parse(layer).ok_or_else(|| corrupt("layer", layer))?),
         };
-        let case = Case { place: &list, image: Some(id), seen: Seen::Hidden, top: Top::Is(top), deadline };
+        let case = Case {
+            place: &list,
+            image: Some(id),
+            seen: Seen::Hidden,
+            top: Top::Is(top),
+            deadline,
+        };
         Ok(named(case.settle(stores)?, image.names.first().cloned()))
     }
 }

@@ -1,8 +1,9 @@
 //! In which stores can a container's record, layers and image lie?
 //!
-//! In: the graph root, what a mount shows of others, and `storage.conf` (root's files). Out: paths to look at, nearest first. A wrong one costs a
-//! look: what is found there must still fit the container's record and the mount. Not checked: who owns the stores; in a rootless engine they belong
-//! to the user, and the result is advice.
+//! In: the graph root, what a mount shows of others, and `storage.conf` (root's files). Out: paths
+//! to look at, nearest first. A wrong one costs a look: what is found there must still fit the
+//! container's record and the mount. Not checked: who owns the stores; in a rootless engine they
+//! belong to the user, and the result is advice.
 //!
 //! ```text
 //! <graph root>/<driver>-containers/{containers,volatile-containers}.json      <run root>/<driver>-containers/volatile-containers.json (transient)
@@ -31,10 +32,15 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Only the store at `root`, until more are learnt; what `settings` name as additional stores is looked at when nothing else helps.
+    /// Only the store at `root`, until more are learnt; what `settings` name as additional stores
+    /// is looked at when nothing else helps.
     #[must_use]
     pub fn new(driver: &str, root: &Path, settings: &[PathBuf]) -> Self {
-        Self { driver: driver.to_owned(), roots: vec![root.to_owned()], settings: Some(settings.to_vec()) }
+        Self {
+            driver: driver.to_owned(),
+            roots: vec![root.to_owned()],
+            settings: Some(settings.to_vec()),
+        }
     }
 
     /// The storage driver.
@@ -84,21 +90,30 @@ impl Stores {
         }
     }
 
-    /// Whether a layer was never unpacked but is served by a store of lazily pulled ones, which takes its diff ID from the image's author: its folder is
-    /// a link then (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
+    /// Whether a layer was never unpacked but is served by a store of lazily pulled ones, which
+    /// takes its diff ID from the image's author: its folder is a link then (containers/storage,
+    /// drivers/overlay/overlay.go, `CreateAs`).
     #[must_use]
     pub fn is_lazy(&self, layer: LayerId) -> bool {
         let contents = Path::new(&self.driver).join(layer.to_string()).join("diff");
-        let facts = self.roots.iter().find_map(|root| root.join(&contents).symlink_metadata().ok());
+        let facts = self
+            .roots
+            .iter()
+            .find_map(|root| root.join(&contents).symlink_metadata().ok());
         facts.is_some_and(|facts| facts.is_symlink())
     }
 
-    /// Learns the stores that the settings name, and those that the engine was started with; `false` when that was done before. What cannot be read
-    /// names none.
+    /// Learns the stores that the settings name, and those that the engine was started with;
+    /// `false` when that was done before. What cannot be read names none.
     pub fn read_settings(&mut self) -> bool {
-        let Some(files) = self.settings.take() else { return false };
+        let Some(files) = self.settings.take() else {
+            return false;
+        };
         let words = words_of(&format!("/proc/{}/cmdline", nix::unistd::getppid()));
-        let named = StorageSettings::load(&files).image_stores.into_iter().chain(image_stores_in(&words));
+        let named = StorageSettings::load(&files)
+            .image_stores
+            .into_iter()
+            .chain(image_stores_in(&words));
         named.for_each(|root| self.learn(&root));
         true
     }
@@ -109,12 +124,13 @@ fn words_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
 }
 
-/// The additional image stores in a command line, whose words end in zero bytes: conmon carries Podman's `--storage-opt <driver>.imagestore=<root>`,
-/// which no other file names.
+/// The additional image stores in a command line, whose words end in zero bytes: conmon carries
+/// Podman's `--storage-opt <driver>.imagestore=<root>`, which no other file names.
 pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
     words.split(|byte| *byte == 0).filter_map(|word| {
         let (option, root) = std::str::from_utf8(word).ok()?.split_once('=')?;
-        let names_store = ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
+        let names_store =
+            ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
         (names_store && root.starts_with('/')).then(|| PathBuf::from(root))
     })
 }
@@ -131,7 +147,8 @@ pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
     }
 }
 
-/// The store and the layer that a path of the form of [`shown_at`] names; `None` for any other path.
+/// The store and the layer that a path of the form of [`shown_at`] names; `None` for any other
+/// path.
 #[must_use]
 pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
     let layer_folder = match driver {
@@ -162,8 +179,15 @@ mod tests {
             ("zfs", format!("/srv/x/zfs/graph/{ID}")),
         ] {
             let layer = LayerId::parse(ID).unwrap();
-            assert_eq!(shown_at(Path::new("/srv/x"), driver, layer), Path::new(&path));
-            assert_eq!(shown_in(Path::new(&path), driver), Some(("/srv/x".into(), layer)), "{path}");
+            assert_eq!(
+                shown_at(Path::new("/srv/x"), driver, layer),
+                Path::new(&path)
+            );
+            assert_eq!(
+                shown_in(Path::new(&path), driver),
+                Some(("/srv/x".into(), layer)),
+                "{path}"
+            );
         }
         for path in [
             "",
@@ -183,7 +207,10 @@ mod tests {
         let words =
             b"conmon\0--exit-command-arg\0--storage-opt\0--exit-command-arg\0overlay.imagestore=/srv/a\0additionalimagestore=/srv/b\0\
                       overlay.imagestore=relative\0overlay.mount_program=/usr/bin/fuse-overlayfs\0imagestore\0\xff=/x\0";
-        assert_eq!(image_stores_in(words).collect::<Vec<_>>(), [PathBuf::from("/srv/a"), "/srv/b".into()]);
+        assert_eq!(
+            image_stores_in(words).collect::<Vec<_>>(),
+            [PathBuf::from("/srv/a"), "/srv/b".into()]
+        );
         assert_eq!(image_stores_in(b"").count(), 0);
     }
 }

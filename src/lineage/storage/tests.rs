@@ -1,6 +1,8 @@
-//! The stores under `tests/fixtures/podman-*` are Podman's own files (4.3.1 with Buildah 1.28.2, and 5.8.6), taken while a container was being created;
-//! `calls/` has for each the runtime's words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root, `/srv/other` one whose
-//! images lie in it. The contents of layers are left out: nothing reads them.
+//! The stores under `tests/fixtures/podman-*` are Podman's own files (4.3.1 with Buildah 1.28.2,
+//! and 5.8.6), taken while a container was being created; `calls/` has for each the runtime's
+//! words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root,
+//! `/srv/other` one whose images lie in it. The contents of layers are left out: nothing reads
+//! them.
 
 use std::fs;
 use std::io::Write;
@@ -41,8 +43,13 @@ struct Call {
 impl Copy {
     fn of(fixture: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
-        for root in ["store", "run"].into_iter().filter(|root| fixture.join(root).is_dir()) {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(fixture);
+        for root in ["store", "run"]
+            .into_iter()
+            .filter(|root| fixture.join(root).is_dir())
+        {
             copy(&fixture.join(root), &folder.path().join(root));
         }
         Self { folder, fixture }
@@ -71,20 +78,33 @@ impl Copy {
         self.call_beside(name, &self.store())
     }
 
-    /// A call with the copy's graph root in place of the fixture's own, and `images` in place of the additional store.
+    /// A call with the copy's graph root in place of the fixture's own, and `images` in place of
+    /// the additional store.
     fn call_beside(&self, name: &str, images: &Path) -> Call {
         let mut text = text_of(&self.fixture.join("calls").join(name));
         let (store, run) = (&*self.store(), &*self.folder.path().join("run"));
-        let storage = [("/var/lib/containers/storage", store), ("/run/containers/storage", run)];
-        for (root, here) in
-            [("/srv/store", images), ("/srv/other", store), ("/srv/vfs", store), ("/srv/fuse", store)].into_iter().chain(storage)
+        let storage = [
+            ("/var/lib/containers/storage", store),
+            ("/run/containers/storage", run),
+        ];
+        for (root, here) in [
+            ("/srv/store", images),
+            ("/srv/other", store),
+            ("/srv/vfs", store),
+            ("/srv/fuse", store),
+        ]
+        .into_iter()
+        .chain(storage)
         {
             text = text.replace(&format!("{root}/"), &format!("{}/", here.display()));
         }
         let mut lines = text.lines();
         let words: Vec<_> = lines.next().unwrap().split(' ').collect();
         let root = PathBuf::from(lines.next().unwrap());
-        let mount = mount::find(lines.next().unwrap_or_default().as_bytes(), Wanted::Point(&root));
+        let mount = mount::find(
+            lines.next().unwrap_or_default().as_bytes(),
+            Wanted::Point(&root),
+        );
         let bundle = Bundle {
             path: words[words.iter().position(|word| *word == "--bundle").unwrap() + 1].into(),
             id: ContainerId::parse(words.last().unwrap()).unwrap(),
@@ -106,13 +126,22 @@ fn text_of(path: &Path) -> String {
 
 fn write(path: &Path, bytes: &[u8]) {
     let mut options = fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true).open(path).unwrap().write_all(bytes).unwrap();
+    options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all(bytes)
+        .unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (entry, kind) = entry.map(|entry| (entry.path(), entry.file_type().unwrap())).unwrap();
+        let (entry, kind) = entry
+            .map(|entry| (entry.path(), entry.file_type().unwrap()))
+            .unwrap();
         let target = to.join(entry.file_name().unwrap());
         match kind {
             kind if kind.is_dir() => copy(&entry, &target),
@@ -128,7 +157,12 @@ fn later() -> &'static Deadline {
 
 impl Call {
     fn sight<'a>(&'a self, settings: &'a [PathBuf]) -> Sight<'a> {
-        Sight { bundle: &self.bundle, mount: self.mount.as_ref(), settings, deadline: later() }
+        Sight {
+            bundle: &self.bundle,
+            mount: self.mount.as_ref(),
+            settings,
+            deadline: later(),
+        }
     }
 
     fn container(&self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
@@ -144,14 +178,25 @@ fn image(origin: Origin) -> ImageLineage {
 }
 
 fn chain(diff_ids: &[&str]) -> Chain {
-    Chain::from_diff_ids(diff_ids.iter().map(|text| DiffId::parse(text).unwrap()).collect()).unwrap()
+    Chain::from_diff_ids(
+        diff_ids
+            .iter()
+            .map(|text| DiffId::parse(text).unwrap())
+            .collect(),
+    )
+    .unwrap()
 }
 
 fn app_facts(store: &Path) -> ImageFacts {
     let folder = store.join("overlay-images").join(APP_ID);
     ImageFacts {
         image_id: Some(ImageId(Digest::from_hex(APP_ID).unwrap())),
-        manifests: vec![Digest::parse("sha256:996cdf1ee6edf45091ae94738d57883cb7f02b72d5156e6db8364e73944c44b9").unwrap()],
+        manifests: vec![
+            Digest::parse(
+                "sha256:996cdf1ee6edf45091ae94738d57883cb7f02b72d5156e6db8364e73944c44b9",
+            )
+            .unwrap(),
+        ],
         name: Some("localhost/app:1".to_owned()),
         config_file: Some(folder.join(big_data::file_name(&format!("sha256:{APP_ID}")))),
         pull_fault: None,
@@ -161,11 +206,22 @@ fn app_facts(store: &Path) -> ImageFacts {
 #[test]
 fn a_container_is_resolved_however_podman_started_it() {
     let copy = Copy::of("podman-4.3-overlay");
-    for (call, evidence) in
-        [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Mount), ("uidmap-copy", Evidence::Mount)]
-    {
+    for (call, evidence) in [
+        ("run", Evidence::Mount),
+        ("rm", Evidence::Mount),
+        ("uidmap", Evidence::Mount),
+        ("uidmap-copy", Evidence::Mount),
+    ] {
         let origin = copy.call(call).container(&copy.store(), "overlay").unwrap();
-        assert_eq!(origin, Origin::Image(ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence }), "{call}");
+        assert_eq!(
+            origin,
+            Origin::Image(ImageLineage {
+                chain: chain(&APP),
+                facts: app_facts(&copy.store()),
+                evidence
+            }),
+            "{call}"
+        );
     }
 }
 
@@ -177,17 +233,31 @@ fn of_a_root_mounted_for_reading_only_the_containers_layer_is_the_topmost() {
     let upper = mount.upperdir.take().unwrap();
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     let fault = format!("it is not the layer {RUN_OWN} of the container's record");
-    assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {fault}", call.bundle.root));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot believe the mount at {:?}: {fault}",
+            call.bundle.root
+        )
+    );
     call.mount.as_mut().unwrap().lowerdirs.insert(0, upper);
     let found = image(call.container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Mount)
+    );
 }
 
 #[test]
 fn a_container_of_an_image_without_layers_has_none() {
     let copy = Copy::of("podman-4.3-overlay");
-    let origin = copy.call("no-layers").container(&copy.store(), "overlay").unwrap();
-    let Origin::NoLayers(facts) = origin else { panic!("{origin:?}") };
+    let origin = copy
+        .call("no-layers")
+        .container(&copy.store(), "overlay")
+        .unwrap();
+    let Origin::NoLayers(facts) = origin else {
+        panic!("{origin:?}")
+    };
     assert_eq!(facts.name.as_deref(), Some("localhost/empty:1"));
 }
 
@@ -195,15 +265,30 @@ fn a_container_of_an_image_without_layers_has_none() {
 fn a_container_made_from_a_folder_has_no_image() {
     let copy = Copy::of("podman-4.3-overlay");
     for call in ["rootfs", "rootfs-overlay"] {
-        assert_eq!(copy.call(call).container(&copy.store(), "overlay").unwrap(), Origin::NoImage, "{call}");
+        assert_eq!(
+            copy.call(call).container(&copy.store(), "overlay").unwrap(),
+            Origin::NoImage,
+            "{call}"
+        );
     }
 }
 
 #[test]
 fn a_mounted_image_given_as_a_folder_is_still_that_image() {
     let copy = Copy::of("podman-4.3-overlay");
-    let found = image(copy.call("rootfs-image").container(&copy.store(), "overlay").unwrap());
-    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: ImageFacts::default(), evidence: Evidence::Metadata });
+    let found = image(
+        copy.call("rootfs-image")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        found,
+        ImageLineage {
+            chain: chain(&APP),
+            facts: ImageFacts::default(),
+            evidence: Evidence::Metadata
+        }
+    );
 }
 
 #[test]
@@ -212,7 +297,8 @@ fn a_folder_of_a_store_is_never_no_image() {
     let layer = copy.file(&format!("overlay/{APP_TOP}"));
     let lower = |folders: &[&Path]| {
         let mut call = copy.call("rootfs-overlay");
-        call.mount.as_mut().unwrap().lowerdirs = folders.iter().map(|folder| folder.to_path_buf()).collect();
+        call.mount.as_mut().unwrap().lowerdirs =
+            folders.iter().map(|folder| folder.to_path_buf()).collect();
         call
     };
     let root = |root: PathBuf| {
@@ -233,7 +319,10 @@ fn a_folder_of_a_store_is_never_no_image() {
         root(unlisted.clone()),
     ] {
         let error = call.container(&copy.store(), "overlay").unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", call.bundle.root));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot tell what is mounted at {:?}", call.bundle.root)
+        );
         assert!(matches!(error, LineageError::Unknown(_)));
     }
 }
@@ -244,10 +333,21 @@ fn a_whole_copy_given_as_a_folder_is_still_that_image() {
     let run = copy.call("run");
     let list = text_of(&copy.file("vfs-containers/containers.json"));
     let records: Vec<ContainerRecord> = records::all(list.as_bytes()).unwrap();
-    let image = records.into_iter().find(|record| record.id == run.bundle.id.as_str()).unwrap().image;
-    copy.edit("vfs-containers/containers.json", &format!("\"image\":\"{image}\""), "\"image\":\"\"");
+    let image = records
+        .into_iter()
+        .find(|record| record.id == run.bundle.id.as_str())
+        .unwrap()
+        .image;
+    copy.edit(
+        "vfs-containers/containers.json",
+        &format!("\"image\":\"{image}\""),
+        "\"image\":\"\"",
+    );
     let found = self::image(run.container(&copy.store(), "vfs").unwrap());
-    assert_eq!((found.chain.diff_ids().len(), found.evidence), (3, Evidence::Metadata));
+    assert_eq!(
+        (found.chain.diff_ids().len(), found.evidence),
+        (3, Evidence::Metadata)
+    );
 }
 
 #[test]
@@ -257,13 +357,23 @@ fn a_build_step_is_resolved_by_its_mount() {
     for (call, diff_ids) in [("buildah", &[BASE][..]), ("build", &[BASE, second_layer])] {
         let call = copy.call(call);
         let found = image(call.sight(&[]).build().unwrap());
-        assert_eq!((found.chain, found.evidence), (chain(diff_ids), Evidence::Mount));
+        assert_eq!(
+            (found.chain, found.evidence),
+            (chain(diff_ids), Evidence::Mount)
+        );
         assert!(found.facts.image_id.is_some());
     }
     // Its record gone, the layers are known all the same.
     fs::remove_file(copy.file("overlay-containers/containers.json")).unwrap();
     let found = image(copy.call("build").sight(&[]).build().unwrap());
-    assert_eq!(found, ImageLineage { chain: chain(&[BASE, second_layer]), facts: ImageFacts::default(), evidence: Evidence::Mount });
+    assert_eq!(
+        found,
+        ImageLineage {
+            chain: chain(&[BASE, second_layer]),
+            facts: ImageFacts::default(),
+            evidence: Evidence::Mount
+        }
+    );
 }
 
 #[test]
@@ -274,7 +384,11 @@ fn the_record_of_a_volatile_container_lies_elsewhere() {
     copy.put("overlay-containers/containers.json", b"[]");
     assert!(copy.call("rm").container(&copy.store(), "overlay").is_ok());
     // CRI-O's bundle lies in the run root; its graph root only root.path tells.
-    assert!(copy.call("rm").container(Path::new("/run/nowhere"), "overlay").is_ok());
+    assert!(
+        copy.call("rm")
+            .container(Path::new("/run/nowhere"), "overlay")
+            .is_ok()
+    );
 }
 
 #[test]
@@ -285,17 +399,34 @@ fn a_container_is_resolved_however_podman_5_started_it() {
         "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
         "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
     ];
-    // `--rm` is in the volatile list, `--uidmap` hides the layers behind folders that were mapped, and stands at an intermediate mount point.
-    for (call, evidence) in [("run", Evidence::Mount), ("rm", Evidence::Mount), ("uidmap", Evidence::Metadata)] {
+    // `--rm` is in the volatile list, `--uidmap` hides the layers behind folders that were mapped,
+    // and stands at an intermediate mount point.
+    for (call, evidence) in [
+        ("run", Evidence::Mount),
+        ("rm", Evidence::Mount),
+        ("uidmap", Evidence::Metadata),
+    ] {
         let found = image(copy.call(call).container(&copy.store(), "overlay").unwrap());
-        assert_eq!((found.chain, found.evidence), (chain(&app), evidence), "{call}");
+        assert_eq!(
+            (found.chain, found.evidence),
+            (chain(&app), evidence),
+            "{call}"
+        );
     }
-    assert_eq!(copy.call("rootfs-overlay").container(&copy.store(), "overlay").unwrap(), Origin::NoImage);
+    assert_eq!(
+        copy.call("rootfs-overlay")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+        Origin::NoImage
+    );
     // In transient mode both the bundle and the record lie in the run root.
     let call = copy.call("transient");
     let run_root = call.bundle.path.ancestors().nth(3).unwrap();
     assert_eq!(run_root, copy.folder.path().join("run"));
-    assert_eq!(image(call.container(run_root, "overlay").unwrap()).chain, chain(&app));
+    assert_eq!(
+        image(call.container(run_root, "overlay").unwrap()).chain,
+        chain(&app)
+    );
 }
 
 #[test]
@@ -313,30 +444,70 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
     };
     let call = by_descriptors(&copy, &["3", "6", "7"]);
     let found = image(call.container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
-    // Fewer folders than layers, another layer's mount, and a note of other layers are contradictions.
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&app), Evidence::Metadata)
+    );
+    // Fewer folders than layers, another layer's mount, and a note of other layers are
+    // contradictions.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
-    let at = |call: &Call, fault: &str| format!("cannot believe the mount at {:?}: {fault}", call.bundle.root);
+    let at = |call: &Call, fault: &str| {
+        format!(
+            "cannot believe the mount at {:?}: {fault}",
+            call.bundle.root
+        )
+    };
     let call = by_descriptors(&copy, &["3", "6"]);
     let error = call.container(&copy.store(), "overlay").unwrap_err();
-    assert_eq!(error.to_string(), at(&call, "it stands on 2 folders, and its layer was made on 3 layers"));
+    assert_eq!(
+        error.to_string(),
+        at(
+            &call,
+            "it stands on 2 folders, and its layer was made on 3 layers"
+        )
+    );
     let mut call = by_descriptors(&copy, &["3", "6", "7"]);
     let upper = call.mount.as_ref().unwrap().upperdir.clone().unwrap();
     let other = "1d4fc8f44330452de3e9342168c59b8b066371dade10b4473ba3a36bf7a06bfe";
-    call.mount.as_mut().unwrap().upperdir = Some(upper.to_str().unwrap().replace(own, other).into());
+    call.mount.as_mut().unwrap().upperdir =
+        Some(upper.to_str().unwrap().replace(own, other).into());
     let error = call.container(&copy.store(), "overlay").unwrap_err();
-    assert_eq!(error.to_string(), at(&call, &format!("it is the layer {other}, the container's record says {own}")));
-    copy.put(&format!("overlay/{own}/lower"), b"l/F45MUEFLZ5K25MGRJAI5U2VNWQ");
-    let error = by_descriptors(&copy, &["3", "6", "7"]).container(&copy.store(), "overlay").unwrap_err();
-    assert!(matches!(error, LineageError::Corrupt(Corrupt::Mount(..))), "{error}");
+    assert_eq!(
+        error.to_string(),
+        at(
+            &call,
+            &format!("it is the layer {other}, the container's record says {own}")
+        )
+    );
+    copy.put(
+        &format!("overlay/{own}/lower"),
+        b"l/F45MUEFLZ5K25MGRJAI5U2VNWQ",
+    );
+    let error = by_descriptors(&copy, &["3", "6", "7"])
+        .container(&copy.store(), "overlay")
+        .unwrap_err();
+    assert!(
+        matches!(error, LineageError::Corrupt(Corrupt::Mount(..))),
+        "{error}"
+    );
     // Without the note the list of layers tells, and without an image's record nothing does.
     fs::remove_file(copy.file(&format!("overlay/{own}/lower"))).unwrap();
-    let found = image(by_descriptors(&copy, &["3", "6", "7"]).container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
+    let found = image(
+        by_descriptors(&copy, &["3", "6", "7"])
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&app), Evidence::Metadata)
+    );
     let mut call = copy.call("rootfs-overlay");
     call.mount.as_mut().unwrap().lowerdirs = ["3", "6"].map(PathBuf::from).to_vec();
     let error = call.container(&copy.store(), "overlay").unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", call.bundle.root));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot tell what is mounted at {:?}", call.bundle.root)
+    );
 }
 
 #[test]
@@ -345,13 +516,43 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
     let images = Copy::of("podman-4.3-overlay");
     let here = |call: &str| copy.call_beside(call, &images.store());
     let found = image(here("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: app_facts(&images.store()), evidence: Evidence::Mount });
+    assert_eq!(
+        found,
+        ImageLineage {
+            chain: chain(&APP),
+            facts: app_facts(&images.store()),
+            evidence: Evidence::Mount
+        }
+    );
     // Mapped for another user namespace, the folders do not tell the store; the settings do.
-    let settings = [copy.settings(&format!("[storage.options]\nadditionalimagestores = [{:?}]\n", images.store()))];
-    let found = image(here("uidmap").sight(&settings).container(&copy.store(), "overlay").unwrap());
-    assert_eq!(found, ImageLineage { chain: chain(&APP), facts: app_facts(&images.store()), evidence: Evidence::Mount });
-    let error = here("uidmap").container(&copy.store(), "overlay").unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot find a layer's record in {:?}", copy.file("overlay-layers/layers.json")));
+    let settings = [copy.settings(&format!(
+        "[storage.options]\nadditionalimagestores = [{:?}]\n",
+        images.store()
+    ))];
+    let found = image(
+        here("uidmap")
+            .sight(&settings)
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        found,
+        ImageLineage {
+            chain: chain(&APP),
+            facts: app_facts(&images.store()),
+            evidence: Evidence::Mount
+        }
+    );
+    let error = here("uidmap")
+        .container(&copy.store(), "overlay")
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot find a layer's record in {:?}",
+            copy.file("overlay-layers/layers.json")
+        )
+    );
 }
 
 #[test]
@@ -363,7 +564,10 @@ fn drivers_without_an_overlay_mount_are_told_by_the_records() {
     ];
     let copy = Copy::of("podman-4.3-vfs");
     let found = image(copy.call("run").container(&copy.store(), "vfs").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&app), Evidence::Metadata));
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&app), Evidence::Metadata)
+    );
     // The second step of a build: the kernel names the folder that is bound to the root.
     let mut call = copy.call("build");
     let layer = call.mount.as_ref().unwrap().root.clone();
@@ -373,79 +577,172 @@ fn drivers_without_an_overlay_mount_are_told_by_the_records() {
     assert_eq!(found.chain.diff_ids().len(), 2);
     call.bundle.root = copy.store();
     let error = call.sight(&[]).build().unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot tell what is mounted at {:?}", copy.store()));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot tell what is mounted at {:?}", copy.store())
+    );
     // fuse-overlayfs says nothing of its layers, but the driver noted them.
     let copy = Copy::of("podman-4.3-fuse-overlayfs");
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain.diff_ids().len(), found.evidence), (3, Evidence::Metadata));
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain.diff_ids().len(), found.evidence),
+        (3, Evidence::Metadata)
+    );
 }
 
 #[test]
 fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
-    // Known by its table of contents: another ID, no diff ID (containers/image before 5.34, or with unpredictable contents allowed).
+    // Known by its table of contents: another ID, no diff ID (containers/image before 5.34, or with
+    // unpredictable contents allowed).
     let copy = Copy::of("podman-4.3-overlay");
     let other = "0".repeat(64);
-    copy.edit("overlay-layers/layers.json", &format!("{{\"id\":\"{APP_TOP}\""), &format!("{{\"id\":\"{other}\""));
-    copy.edit("overlay-layers/layers.json", &format!("\"diff-digest\":\"{}\"", APP[2]), "\"toc-digest\":\"sha256:00\"");
-    copy.edit("overlay-layers/layers.json", &format!("\"parent\":\"{APP_TOP}\""), &format!("\"parent\":\"{other}\""));
+    copy.edit(
+        "overlay-layers/layers.json",
+        &format!("{{\"id\":\"{APP_TOP}\""),
+        &format!("{{\"id\":\"{other}\""),
+    );
+    copy.edit(
+        "overlay-layers/layers.json",
+        &format!("\"diff-digest\":\"{}\"", APP[2]),
+        "\"toc-digest\":\"sha256:00\"",
+    );
+    copy.edit(
+        "overlay-layers/layers.json",
+        &format!("\"parent\":\"{APP_TOP}\""),
+        &format!("\"parent\":\"{other}\""),
+    );
     let link = copy.file("overlay/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ");
     fs::remove_file(&link).unwrap();
     symlink(format!("../{other}/diff"), &link).unwrap();
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Claimed));
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Claimed)
+    );
     // Pulled lazily: the layer's folder is a link into the store that serves it.
     let copy = Copy::of("podman-4.3-overlay");
-    symlink("/var/lib/stargz-store/store/x/diff", copy.file(&format!("overlay/{APP_TOP}/diff"))).unwrap();
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Claimed));
+    symlink(
+        "/var/lib/stargz-store/store/x/diff",
+        copy.file(&format!("overlay/{APP_TOP}/diff")),
+    )
+    .unwrap();
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Claimed)
+    );
 }
 
 #[test]
 fn an_image_whose_id_is_not_its_configs_digest_is_found_by_its_items() {
     let copy = Copy::of("podman-4.3-overlay");
     let other = "a".repeat(64);
-    for list in ["overlay-containers/containers.json", "overlay-images/images.json"] {
+    for list in [
+        "overlay-containers/containers.json",
+        "overlay-images/images.json",
+    ] {
         copy.edit(list, &format!("\"{APP_ID}\""), &format!("\"{other}\""));
     }
-    fs::rename(copy.file(&format!("overlay-images/{APP_ID}")), copy.file(&format!("overlay-images/{other}"))).unwrap();
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
-    assert_eq!(found.facts.image_id, Some(ImageId(Digest::from_hex(APP_ID).unwrap())));
+    fs::rename(
+        copy.file(&format!("overlay-images/{APP_ID}")),
+        copy.file(&format!("overlay-images/{other}")),
+    )
+    .unwrap();
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Mount)
+    );
+    assert_eq!(
+        found.facts.image_id,
+        Some(ImageId(Digest::from_hex(APP_ID).unwrap()))
+    );
 }
 
 #[test]
 fn without_the_image_config_the_list_of_layers_tells() {
     let copy = Copy::of("podman-4.3-overlay");
     fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
-    assert_eq!(found.facts.image_id, Some(ImageId(Digest::from_hex(APP_ID).unwrap())));
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Mount)
+    );
+    assert_eq!(
+        found.facts.image_id,
+        Some(ImageId(Digest::from_hex(APP_ID).unwrap()))
+    );
 }
 
 #[test]
 fn nothing_is_looked_up_after_the_deadline() {
     let copy = Copy::of("podman-4.3-overlay");
     let call = copy.call("run");
-    let late = Sight { deadline: &Duration::ZERO.into(), ..call.sight(&[]) };
-    assert!(matches!(late.container(&copy.store(), "overlay"), Err(LineageError::Unknown(Unknown::Deadline))));
-    let find = |id: &str| container::find(id, "overlay", &[&copy.store()], &Duration::ZERO.into()).map(drop);
+    let late = Sight {
+        deadline: &Duration::ZERO.into(),
+        ..call.sight(&[])
+    };
+    assert!(matches!(
+        late.container(&copy.store(), "overlay"),
+        Err(LineageError::Unknown(Unknown::Deadline))
+    ));
+    let find = |id: &str| {
+        container::find(id, "overlay", &[&copy.store()], &Duration::ZERO.into()).map(drop)
+    };
     for id in [call.bundle.id.as_str(), "nowhere"] {
-        assert!(matches!(find(id), Err(LineageError::Unknown(Unknown::Deadline))), "{id}");
+        assert!(
+            matches!(find(id), Err(LineageError::Unknown(Unknown::Deadline))),
+            "{id}"
+        );
     }
     let layers = layers::Layers::load("overlay", &[copy.store()], &Duration::ZERO.into());
-    assert!(matches!(layers, Err(LineageError::Unknown(Unknown::Deadline))));
+    assert!(matches!(
+        layers,
+        Err(LineageError::Unknown(Unknown::Deadline))
+    ));
 }
 
 #[test]
 fn people_see_the_store_as_podman_does() {
     let copy = Copy::of("podman-4.3-overlay");
-    let store = Store::open_with(&copy.store(), &copy.folder.path().join("run"), Vec::new()).unwrap();
+    let store =
+        Store::open_with(&copy.store(), &copy.folder.path().join("run"), Vec::new()).unwrap();
     let containers = store.containers().unwrap();
     assert_eq!(containers.len(), 11);
-    let run = containers.iter().find(|container| container.names == ["run"]).unwrap();
+    let run = containers
+        .iter()
+        .find(|container| container.names == ["run"])
+        .unwrap();
     assert_eq!(run.image.as_deref(), Some("localhost/app:1"));
-    let expected = ImageLineage { chain: chain(&APP), facts: app_facts(&copy.store()), evidence: Evidence::Metadata };
-    assert_eq!(store.container(&run.id, later().clone()).unwrap(), Origin::Image(expected.clone()));
+    let expected = ImageLineage {
+        chain: chain(&APP),
+        facts: app_facts(&copy.store()),
+        evidence: Evidence::Metadata,
+    };
+    assert_eq!(
+        store.container(&run.id, later().clone()).unwrap(),
+        Origin::Image(expected.clone())
+    );
     assert_eq!(store.images().unwrap().len(), 6);
     for reference in [
         "app:1",
@@ -455,16 +752,44 @@ fn people_see_the_store_as_podman_does() {
         &format!("sha256:{APP_ID}"),
         &format!("localhost/app@{}", app_facts(&copy.store()).manifests[0]),
     ] {
-        assert_eq!(store.image(reference, later().clone()).unwrap(), Origin::Image(expected.clone()), "{reference}");
+        assert_eq!(
+            store.image(reference, later().clone()).unwrap(),
+            Origin::Image(expected.clone()),
+            "{reference}"
+        );
     }
-    assert_eq!(image(store.image("base:1", later().clone()).unwrap()).chain, chain(&[BASE]));
-    assert!(matches!(store.image("localhost/empty:1", later().clone()), Ok(Origin::NoLayers(_))));
-    assert_eq!(store.image("app", later().clone()).unwrap_err().to_string(), format!("cannot find the image in {:?}", copy.store()));
-    let rootfs = containers.iter().find(|container| container.names == ["rootfs"]).unwrap();
-    assert_eq!(store.container(&rootfs.id, later().clone()).unwrap(), Origin::NoImage);
+    assert_eq!(
+        image(store.image("base:1", later().clone()).unwrap()).chain,
+        chain(&[BASE])
+    );
+    assert!(matches!(
+        store.image("localhost/empty:1", later().clone()),
+        Ok(Origin::NoLayers(_))
+    ));
+    assert_eq!(
+        store.image("app", later().clone()).unwrap_err().to_string(),
+        format!("cannot find the image in {:?}", copy.store())
+    );
+    let rootfs = containers
+        .iter()
+        .find(|container| container.names == ["rootfs"])
+        .unwrap();
+    assert_eq!(
+        store.container(&rootfs.id, later().clone()).unwrap(),
+        Origin::NoImage
+    );
     let nowhere = ContainerId::parse("nowhere").unwrap();
     let error = store.container(&nowhere, later().clone()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot find the container's record in {:?}", copy.file("overlay-containers")));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot find the container's record in {:?}",
+            copy.file("overlay-containers")
+        )
+    );
     let error = Store::open(copy.folder.path(), copy.folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot find a store of images in {:?}", copy.folder.path()));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot find a store of images in {:?}", copy.folder.path())
+    );
 }

@@ -1,7 +1,9 @@
 //! What does an engine's store answer to people?
 //!
-//! In: an opened store, and a container's ID or an image's reference. Out: lists and [`Origin`]s, the same questions for every engine. Docker is the one that
-//! needs two stores for an answer: it keeps its containers' records itself, and their layers in a graph driver's store or in containerd's.
+//! In: an opened store, and a container's ID or an image's reference. Out: lists and [`Origin`]s,
+//! the same questions for every engine. Docker is the one that needs two stores for an answer: it
+//! keeps its containers' records itself, and their layers in a graph driver's store or in
+//! containerd's.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -12,7 +14,9 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::lineage::containerd::{docker_store, store as containerd};
 use crate::lineage::docker::{self, ContainerRecord, GraphStore};
-use crate::lineage::{ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage};
+use crate::lineage::{
+    ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage,
+};
 
 /// The largest record of a container that is read of a user's, in bytes: he may have a thousand.
 const LARGEST_OF_A_USER: u64 = 256 << 10;
@@ -51,7 +55,11 @@ impl Records for storage::Store {
     }
 
     fn image_names(&self) -> Result<Vec<String>, LineageError> {
-        Ok(self.images()?.into_iter().flat_map(|image| image.names).collect())
+        Ok(self
+            .images()?
+            .into_iter()
+            .flat_map(|image| image.names)
+            .collect())
     }
 
     fn image(&self, reference: &str, deadline: Instant) -> Result<Origin, LineageError> {
@@ -63,7 +71,8 @@ impl Records for storage::Store {
 pub(super) struct Namespace {
     pub(super) store: Rc<containerd::Store>,
     pub(super) name: String,
-    /// Whether it is one that Docker uses unless it is told otherwise: Docker keeps the records of the containers in it.
+    /// Whether it is one that Docker uses unless it is told otherwise: Docker keeps the records of
+    /// the containers in it.
     pub(super) is_dockers: bool,
     /// The data roots of the node's Dockers, which may keep records of containers in any namespace.
     pub(super) data_roots: Rc<[PathBuf]>,
@@ -72,7 +81,9 @@ pub(super) struct Namespace {
 impl Namespace {
     /// Whether a Docker keeps the record of this container.
     fn is_recorded(&self, id: &ContainerId) -> bool {
-        self.data_roots.iter().any(|root| root.join("containers").join(id.as_str()).is_dir())
+        self.data_roots
+            .iter()
+            .any(|root| root.join("containers").join(id.as_str()).is_dir())
     }
 }
 
@@ -83,10 +94,22 @@ impl Records for Namespace {
         }
         let stored = |container: containerd::Recorded| {
             let image = Some(container.image).filter(|image| !image.is_empty());
-            Some(StoredContainer { id: ContainerId::parse(&container.id)?, names: Vec::new(), image, engine: None, unread: None })
+            Some(StoredContainer {
+                id: ContainerId::parse(&container.id)?,
+                names: Vec::new(),
+                image,
+                engine: None,
+                unread: None,
+            })
         };
-        let recorded = self.store.containers(&self.name)?.into_iter().filter_map(stored);
-        Ok(recorded.filter(|stored| !self.is_recorded(&stored.id)).collect())
+        let recorded = self
+            .store
+            .containers(&self.name)?
+            .into_iter()
+            .filter_map(stored);
+        Ok(recorded
+            .filter(|stored| !self.is_recorded(&stored.id))
+            .collect())
     }
 
     fn container(&self, id: &ContainerId, _: Instant) -> Result<Origin, LineageError> {
@@ -115,11 +138,27 @@ pub(super) struct Docker {
 impl Docker {
     /// What a container is made of whose layers are containerd's.
     fn in_containerd(&self, id: &ContainerId) -> Result<Origin, LineageError> {
-        let unknown = || LineageError::from(Unknown::NoRecord("the layers of the container", self.data_root.clone()));
-        let snapshotter = ContainerRecord::load(&self.data_root, id)?.driver.ok_or_else(unknown)?;
-        // Docker mounts the root of a container there while it runs (moby: daemon/snapshotter/mount.go).
-        let root = self.data_root.join("rootfs").join(&snapshotter).join(id.as_str());
-        let bundle = Bundle { path: self.data_root.clone(), id: id.clone(), root };
+        let unknown = || {
+            LineageError::from(Unknown::NoRecord(
+                "the layers of the container",
+                self.data_root.clone(),
+            ))
+        };
+        let snapshotter = ContainerRecord::load(&self.data_root, id)?
+            .driver
+            .ok_or_else(unknown)?;
+        // Docker mounts the root of a container there while it runs (moby:
+        // daemon/snapshotter/mount.go).
+        let root = self
+            .data_root
+            .join("rootfs")
+            .join(&snapshotter)
+            .join(id.as_str());
+        let bundle = Bundle {
+            path: self.data_root.clone(),
+            id: id.clone(),
+            root,
+        };
         let record = docker_store::record(&bundle)?.ok_or_else(unknown)?;
         for (store, namespace) in &self.namespaces {
             match store.snapshot(namespace, &snapshotter, id.as_str(), &record.targets) {
@@ -133,34 +172,59 @@ impl Docker {
 
 impl Records for Docker {
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
-        let most = if self.owner == 0 { usize::MAX } else { MOST_CONTAINERS };
-        let limit = if self.owner == 0 { docker::LARGEST_RECORD } else { LARGEST_OF_A_USER };
+        let most = if self.owner == 0 {
+            usize::MAX
+        } else {
+            MOST_CONTAINERS
+        };
+        let limit = if self.owner == 0 {
+            docker::LARGEST_RECORD
+        } else {
+            LARGEST_OF_A_USER
+        };
         docker::containers(&self.data_root, most, limit)
     }
 
     fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {
-        match self.graph.as_ref().map(|graph| graph.container(id, deadline)) {
-            None | Some(Err(LineageError::Unknown(Unknown::NoRecord(..)))) => self.in_containerd(id),
+        match self
+            .graph
+            .as_ref()
+            .map(|graph| graph.container(id, deadline))
+        {
+            None | Some(Err(LineageError::Unknown(Unknown::NoRecord(..)))) => {
+                self.in_containerd(id)
+            }
             Some(answer) => answer,
         }
     }
 
     fn image_names(&self) -> Result<Vec<String>, LineageError> {
-        let images = self.graph.as_ref().map_or(Ok(Vec::new()), GraphStore::images)?;
+        let images = self
+            .graph
+            .as_ref()
+            .map_or(Ok(Vec::new()), GraphStore::images)?;
         Ok(images.into_iter().flat_map(|image| image.names).collect())
     }
 
     fn image(&self, reference: &str, _: Instant) -> Result<Origin, LineageError> {
         let unknown = || Unknown::NoRecord("the image", self.data_root.clone()).into();
-        self.graph.as_ref().map_or_else(|| Err(unknown()), |graph| graph.image(reference))
+        self.graph
+            .as_ref()
+            .map_or_else(|| Err(unknown()), |graph| graph.image(reference))
     }
 }
 
 /// The origin with what a container's maker called its image.
 fn called(origin: Origin, name: &str) -> Origin {
-    let named = |facts: ImageFacts| ImageFacts { name: Some(name.to_owned()).filter(|name| !name.is_empty()), ..facts };
+    let named = |facts: ImageFacts| ImageFacts {
+        name: Some(name.to_owned()).filter(|name| !name.is_empty()),
+        ..facts
+    };
     match origin {
-        Origin::Image(image) => Origin::Image(ImageLineage { facts: named(image.facts), ..image }),
+        Origin::Image(image) => Origin::Image(ImageLineage {
+            facts: named(image.facts),
+            ..image
+        }),
         Origin::NoLayers(facts) => Origin::NoLayers(named(facts)),
         Origin::NoImage => Origin::NoImage,
     }

@@ -1,4 +1,5 @@
-//! The path is found whatever else is wrong, and is the one of the strict reading wherever that accepts the file.
+//! The path is found whatever else is wrong, and is the one of the strict reading wherever that
+//! accepts the file.
 
 use std::path::Path;
 
@@ -17,8 +18,14 @@ fn strict(text: &str) -> Option<Settings> {
 fn each_way_to_write_it_is_read_as_the_strict_reading_reads_it() {
     for (text, expected) in [
         ("runtime = \"/usr/bin/runc\"\n", Some("/usr/bin/runc")),
-        ("\u{feff}runtime = \"/usr/bin/runc\"\n", Some("/usr/bin/runc")),
-        ("\u{feff}\r\n\"runtime\" = '/usr/bin/runc'\r\nmode = 'audit'\r\n", Some("/usr/bin/runc")),
+        (
+            "\u{feff}runtime = \"/usr/bin/runc\"\n",
+            Some("/usr/bin/runc"),
+        ),
+        (
+            "\u{feff}\r\n\"runtime\" = '/usr/bin/runc'\r\nmode = 'audit'\r\n",
+            Some("/usr/bin/runc"),
+        ),
         ("'runtime'=\"/a\\u0062\" # x", Some("/ab")),
         ("\"\\u0072untime\" = \"/a\"", Some("/a")),
         ("\truntime\t=\t'/a\\b'", Some("/a\\b")),
@@ -28,7 +35,10 @@ fn each_way_to_write_it_is_read_as_the_strict_reading_reads_it() {
         ("runtime = \"/a # b\" # c", Some("/a # b")),
         ("runtime = \"/\u{fffd}\"", Some("/\u{fffd}")),
         ("origin = \"o\" # \"\"\"\nruntime = \"/a\"\n", Some("/a")),
-        ("former_runtimes = [\n  '/b', # ]\n  \"/c\",\n]\nruntime = '/a'\n[engines]\ndocker = ['/d']\n", Some("/a")),
+        (
+            "former_runtimes = [\n  '/b', # ]\n  \"/c\",\n]\nruntime = '/a'\n[engines]\ndocker = ['/d']\n",
+            Some("/a"),
+        ),
         ("[engines]\ndocker = ['/d']\n", None),
         ("engines = { docker = ['/d'] }\nruntime = '/a'", Some("/a")),
         ("engines.docker = ['/d']\nruntime = '/a'", Some("/a")),
@@ -37,19 +47,32 @@ fn each_way_to_write_it_is_read_as_the_strict_reading_reads_it() {
     ] {
         assert_eq!(found(text.as_bytes()).as_deref(), expected, "{text:?}");
         let settings = strict(text).unwrap_or_else(|| panic!("{text:?} is good"));
-        assert_eq!(settings.runtime.as_deref(), expected.map(Path::new), "{text:?}");
+        assert_eq!(
+            settings.runtime.as_deref(),
+            expected.map(Path::new),
+            "{text:?}"
+        );
     }
 }
 
 #[test]
 fn it_is_found_whatever_else_is_wrong() {
     for (text, expected) in [
-        (&b"mode = \"enforced\"\n  runtime='/x y'  # real\nmode = 3"[..], Some("/x y")),
-        (b"runtime = \"/usr/bin/crun\"\nmode = \"\xff\"\n[[[", Some("/usr/bin/crun")),
+        (
+            &b"mode = \"enforced\"\n  runtime='/x y'  # real\nmode = 3"[..],
+            Some("/x y"),
+        ),
+        (
+            b"runtime = \"/usr/bin/crun\"\nmode = \"\xff\"\n[[[",
+            Some("/usr/bin/crun"),
+        ),
         (b"mode = \"\xff\"\nruntime = \"/a\"\n", Some("/a")),
         (b"mode = \"enf\nruntime = \"/a\"\n", Some("/a")),
         (b"= = =\n}\n]\nruntime = \"/a\"\n", Some("/a")),
-        (b"former_runtimes = [\n  \"/b\",\nruntime = \"/a\"\n", Some("/a")),
+        (
+            b"former_runtimes = [\n  \"/b\",\nruntime = \"/a\"\n",
+            Some("/a"),
+        ),
         (b"engines = { docker = [\nruntime = \"/a\"\n", Some("/a")),
         (b"origin = '''o\nruntime = \"/a\"\n", Some("/a")),
         (b"origin = \"\"\"o\nruntime = \"/a\"\nmode", Some("/a")),
@@ -85,7 +108,11 @@ fn no_depth_is_too_deep() {
     for open in ["[", "{a=", "[{a=", "x."] {
         let deep = format!("x = {}\n", open.repeat(20_000));
         assert_eq!(found(deep.as_bytes()), None, "{open}");
-        assert_eq!(found((deep + "runtime = '/a'\n").as_bytes()).as_deref(), Some("/a"), "{open}");
+        assert_eq!(
+            found((deep + "runtime = '/a'\n").as_bytes()).as_deref(),
+            Some("/a"),
+            "{open}"
+        );
     }
 }
 

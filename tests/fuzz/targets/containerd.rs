@@ -33,7 +33,8 @@ fn look(file: &[u8]) {
     assert!(begun.elapsed() < Duration::from_secs(2), "the deadline is kept");
 }
 
-/// The bytes as pages behind a meta page whose checksum is right: without it nothing behind would ever be read.
+/// The bytes as pages behind a meta page whose checksum is right: without it nothing behind would
+/// ever be read.
 fn with_meta(bytes: &[u8]) -> Vec<u8> {
     let mut meta = vec![0; PAGE];
     meta[8] = 4; // meta page

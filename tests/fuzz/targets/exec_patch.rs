@@ -1,4 +1,5 @@
-//! Can a runtime's state, a container's runtime spec, what a command prints or a line of a journal make exec-patch panic, or say what it must not?
+//! Can a runtime's state, a container's runtime spec, what a command prints or a line of a journal
+//! make exec-patch panic, or say what it must not?
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
@@ -31,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The process that is started is the container's own but for what is asked for, whatever the spec says.
+/// The process that is started is the container's own but for what is asked for, whatever the spec
+/// says.
 fn process(bytes: &[u8]) {
     let Ok(spec) = RuntimeSpec::parse(bytes) else { return };
     let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);

@@ -1,4 +1,5 @@
-//! Can an image config, manifest, index or digest make a parser panic, or a chain that does not hash?
+//! Can an image config, manifest, index or digest make a parser panic, or a chain that does not
+//! hash?
 #![no_main]
 
 use embargo::lineage::chain;

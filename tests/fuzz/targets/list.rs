@@ -1,6 +1,8 @@
-//! Can a list, a keyset, a floor or a source make a reader panic, and does the linter pass what no list is built of?
+//! Can a list, a keyset, a floor or a source make a reader panic, and does the linter pass what no
+//! list is built of?
 //!
-//! A list whose head no key has signed is not read any further, so the parts behind the head are given heads that fit them.
+//! A list whose head no key has signed is not read any further, so the parts behind the head are
+//! given heads that fit them.
 #![no_main]
 
 use std::path::Path;

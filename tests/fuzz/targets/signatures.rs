@@ -1,6 +1,7 @@
 //! Can a public key, a signature or a file with either make a reader panic?
 //!
-//! A signature's forms are parsed in the gate, on every start of a container; the files are read by authors.
+//! A signature's forms are parsed in the gate, on every start of a container; the files are read by
+//! authors.
 #![no_main]
 
 use embargo::banlist::key::sshsig::{Envelope, Key};
@@ -12,7 +13,8 @@ const ALL: [Algorithm; 4] = [Algorithm::Ed25519, Algorithm::P256, Algorithm::Ssh
 const HEAD: &[u8] = include_bytes!("../../fixtures/signatures/head");
 
 fuzz_target!(|bytes: &[u8]| {
-    // The first byte is how long the key is that stands before the signature: keys and signatures have zero bytes of their own.
+    // The first byte is how long the key is that stands before the signature: keys and signatures
+    // have zero bytes of their own.
     if let Some((length, rest)) = bytes.split_first() {
         let (key, signature) = rest.split_at(usize::from(*length).min(rest.len()));
         for algorithm in ALL {

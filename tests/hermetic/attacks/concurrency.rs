@@ -11,12 +11,17 @@ use embargo::paths::Paths;
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
-/// A node, and this many lists of rising versions on its disk, `N.lst`, which ban the base and, every second one, something else.
+/// A node, and this many lists of rising versions on its disk, `N.lst`, which ban the base and,
+/// every second one, something else.
 fn node(lists: u64) -> Node {
     let node = Node::trusting(&keyset(&[1], 1));
     for version in 1..=lists {
         let list = node.list(version);
-        let list = if version % 2 == 0 { list.banning("base", &[BASE, OTHER]) } else { list };
+        let list = if version % 2 == 0 {
+            list.banning("base", &[BASE, OTHER])
+        } else {
+            list
+        };
         fs::write(node.room.path(&format!("{version}.lst")), list.by(&[1])).unwrap();
     }
     node
@@ -27,25 +32,45 @@ fn installations_at_once_end_with_the_newest_list() {
     let node = node(8);
     let start = |version: u64| {
         let mut install = node.ctl(&["install", &format!("{version}.lst")]);
-        (version, install.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        (
+            version,
+            install
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
     };
-    let started: Vec<_> = (1..=8).flat_map(|version| [version, version]).map(start).collect();
+    let started: Vec<_> = (1..=8)
+        .flat_map(|version| [version, version])
+        .map(start)
+        .collect();
     for (version, install) in started {
         let output = install.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        let is_late = said.starts_with(&format!("embargoctl: cannot go back to version {version} "));
-        assert!(output.status.success() || (is_late && version < 8), "{version}: {said}");
+        let is_late =
+            said.starts_with(&format!("embargoctl: cannot go back to version {version} "));
+        assert!(
+            output.status.success() || (is_late && version < 8),
+            "{version}: {said}"
+        );
     }
     assert_eq!(node.gate(), Answer::Banned(8));
-    assert!(fs::read_to_string(node.state("floor")).unwrap().starts_with("keyset 1\nversion 8\n"));
-    assert!(node.names().iter().all(|name| [".lock", "banlist.copy.lst", "banlist.lst", "floor"].contains(&name.as_str())));
+    assert!(
+        fs::read_to_string(node.state("floor"))
+            .unwrap()
+            .starts_with("keyset 1\nversion 8\n")
+    );
+    assert!(node.names().iter().all(|name| {
+        [".lock", "banlist.copy.lst", "banlist.lst", "floor"].contains(&name.as_str())
+    }));
     // Its second copy stands in.
     node.put(b"torn");
     assert_eq!(node.gate(), Answer::BannedByCopy(8));
 }
 
-/// Two readers, the gate and the look-up alone, while one list takes the place of another 200 times: each answers by one of the two, whole, and never by
-/// an older one than before.
+/// Two readers, the gate and the look-up alone, while one list takes the place of another 200
+/// times: each answers by one of the two, whole, and never by an older one than before.
 #[test]
 fn readers_during_200_installations_see_one_list_or_the_other() {
     const LISTS: u64 = 200;
@@ -53,13 +78,17 @@ fn readers_during_200_installations_see_one_list_or_the_other() {
     node.run(&["install", "1.lst"]).unwrap();
     let (stop, begun, done) = (AtomicBool::new(false), AtomicU64::new(1), AtomicU64::new(1));
     // What a reader saw, given when it began and ended.
-    let holds = |before: u64, seen: u64, last: u64, after: u64| assert!(before <= seen && last <= seen && seen <= after, "{seen}");
+    let holds = |before: u64, seen: u64, last: u64, after: u64| {
+        assert!(before <= seen && last <= seen && seen <= after, "{seen}")
+    };
     let reads = std::thread::scope(|scope| {
         let by_gate = scope.spawn(|| {
             let (mut last, mut reads) = (1, 0);
             while !stop.load(Ordering::SeqCst) {
                 let before = done.load(Ordering::SeqCst);
-                let Answer::Banned(seen) = node.gate() else { panic!("not banned") };
+                let Answer::Banned(seen) = node.gate() else {
+                    panic!("not banned")
+                };
                 holds(before, seen, last, begun.load(Ordering::SeqCst));
                 (last, reads) = (seen, reads + 1);
             }
@@ -68,15 +97,22 @@ fn readers_during_200_installations_see_one_list_or_the_other() {
         let by_look_up = scope.spawn(|| {
             let (mut last, mut reads) = (1, 0);
             let paths = Paths::below(&node.room.path("node"));
-            let query = |digest| Query { digest: Digest::parse(digest).unwrap(), kind: MatchKind::Base };
+            let query = |digest| Query {
+                digest: Digest::parse(digest).unwrap(),
+                kind: MatchKind::Base,
+            };
             while !stop.load(Ordering::SeqCst) {
                 let before = done.load(Ordering::SeqCst);
-                let known = match store::look_up(&paths, &Rules::default(), &[query(BASE), query(OTHER)]) {
-                    Bans::Known(known) => known,
-                    Bans::Missing(fault) => panic!("{fault}"),
-                };
+                let known =
+                    match store::look_up(&paths, &Rules::default(), &[query(BASE), query(OTHER)]) {
+                        Bans::Known(known) => known,
+                        Bans::Missing(fault) => panic!("{fault}"),
+                    };
                 holds(before, known.version, last, begun.load(Ordering::SeqCst));
-                assert!(known.fault.is_none() && known.hits.len() as u64 == 2 - known.version % 2, "{known:?}");
+                assert!(
+                    known.fault.is_none() && known.hits.len() as u64 == 2 - known.version % 2,
+                    "{known:?}"
+                );
                 (last, reads) = (known.version, reads + 1);
             }
             reads

@@ -1,7 +1,8 @@
 //! Is a list ever read wrongly, whatever happens to its bytes?
 //!
-//! Every bit of a small list turned, every truncation, random bits in a list of a million digests, and a writer that works in the very file that is read.
-//! Each answer is the true one or an error; the counts at the end show that both happened, so that none of this tests nothing.
+//! Every bit of a small list turned, every truncation, random bits in a list of a million digests,
+//! and a writer that works in the very file that is read. Each answer is the true one or an error;
+//! the counts at the end show that both happened, so that none of this tests nothing.
 
 use std::cell::RefCell;
 use std::fs::OpenOptions;
@@ -30,7 +31,11 @@ use super::signer::signer;
 type Found = Vec<(Digest, MatchKind, String)>;
 
 fn trust() -> Trust {
-    Trust { keyset: Keyset::parse(&keyset(&[1, 2], 1)).unwrap(), floor: None, rules: Rules::default() }
+    Trust {
+        keyset: Keyset::parse(&keyset(&[1, 2], 1)).unwrap(),
+        floor: None,
+        rules: Rules::default(),
+    }
 }
 
 /// A sequence of numbers that is the same with every run (xorshift).
@@ -54,47 +59,113 @@ fn digest(number: u64) -> Digest {
 }
 
 fn authenticate<R: ReadAt + ?Sized>(list: &R, size: usize) -> Result<Head, ListError> {
-    let list = Reader { path: Path::new("list"), bytes: list };
-    trust().authenticate(&list, size as u64, Standing::Staged, Enough::Threshold).map(|found| found.head)
+    let list = Reader {
+        path: Path::new("list"),
+        bytes: list,
+    };
+    trust()
+        .authenticate(&list, size as u64, Standing::Staged, Enough::Threshold)
+        .map(|found| found.head)
 }
 
-fn look_up<R: ReadAt + ?Sized>(list: &R, head: &Head, queries: &[Query]) -> Result<Found, ListError> {
-    let hits = store::hits(&Reader { path: Path::new("list"), bytes: list }, head, queries, Reading::Start)?;
-    Ok(hits.into_iter().map(|hit| (hit.digest, hit.kind, hit.ban.id.clone())).collect())
+fn look_up<R: ReadAt + ?Sized>(
+    list: &R,
+    head: &Head,
+    queries: &[Query],
+) -> Result<Found, ListError> {
+    let hits = store::hits(
+        &Reader {
+            path: Path::new("list"),
+            bytes: list,
+        },
+        head,
+        queries,
+        Reading::Start,
+    )?;
+    Ok(hits
+        .into_iter()
+        .map(|hit| (hit.digest, hit.kind, hit.ban.id.clone()))
+        .collect())
 }
 
-/// A small list with all that a list can have: two bans, all kinds, names, exceptions, a digest that both ban, an entry that many digests share. Its tree
-/// has two levels, its records several blocks, with lines across their edges.
+/// A small list with all that a list can have: two bans, all kinds, names, exceptions, a digest
+/// that both ban, an entry that many digests share. Its tree has two levels, its records several
+/// blocks, with lines across their edges.
 fn small() -> Vec<u8> {
     let ban = |id: &str| {
-        format!("[[ban]]\nid = \"{id}\"\nreason = \"{}\"\nseverity = \"high\"\neffective = 2026-11-01\n", "why ".repeat(40).trim_end())
+        format!(
+            "[[ban]]\nid = \"{id}\"\nreason = \"{}\"\nseverity = \"high\"\neffective = 2026-11-01\n",
+            "why ".repeat(40).trim_end()
+        )
     };
-    let named = |number: u64| format!("[[ban.match]]\nbase = \"{}\"\nname = \"registry.example/{number:0120}\"\n", digest(number));
-    let plain = |kind: &'static str| move |number: u64| format!("[[ban.match]]\n{kind} = \"{}\"\n", digest(number));
-    let except = format!("[[ban.except]]\nbase = \"{}\"\nuntil = 2027-01-01\nreason = \"moving\"\n", digest(999));
-    let first: String = (0..40).map(named).chain((40..60).map(plain("image"))).collect();
-    let second: String = (38..45).map(plain("layer")).chain((60..80).map(plain("layer"))).collect();
+    let named = |number: u64| {
+        format!(
+            "[[ban.match]]\nbase = \"{}\"\nname = \"registry.example/{number:0120}\"\n",
+            digest(number)
+        )
+    };
+    let plain = |kind: &'static str| {
+        move |number: u64| format!("[[ban.match]]\n{kind} = \"{}\"\n", digest(number))
+    };
+    let except = format!(
+        "[[ban.except]]\nbase = \"{}\"\nuntil = 2027-01-01\nreason = \"moving\"\n",
+        digest(999)
+    );
+    let first: String = (0..40)
+        .map(named)
+        .chain((40..60).map(plain("image")))
+        .collect();
+    let second: String = (38..45)
+        .map(plain("layer"))
+        .chain((60..80).map(plain("layer")))
+        .collect();
     let node = Node::trusting(&keyset(&[1, 2], 1));
-    node.list(1).source(ban("A") + &first + &except + &ban("B") + &second).by(&[1, 2])
+    node.list(1)
+        .source(ban("A") + &first + &except + &ban("B") + &second)
+        .by(&[1, 2])
 }
 
 /// What `small` bans.
 fn truth(query: &Query) -> Option<(Digest, MatchKind, String)> {
-    let banned = [(Base, 0..40, "A"), (Image, 40..60, "A"), (Layer, 38..45, "B"), (Layer, 60..80, "B")];
+    let banned = [
+        (Base, 0..40, "A"),
+        (Image, 40..60, "A"),
+        (Layer, 38..45, "B"),
+        (Layer, 60..80, "B"),
+    ];
     let holds = |(kind, numbers, _): &(MatchKind, Range<u64>, &str)| {
         *kind == query.kind && numbers.clone().any(|number| digest(number) == query.digest)
     };
-    banned.iter().find(|ban| holds(ban)).map(|(kind, _, id)| (query.digest, *kind, (*id).to_owned()))
+    banned
+        .iter()
+        .find(|ban| holds(ban))
+        .map(|(kind, _, id)| (query.digest, *kind, (*id).to_owned()))
 }
 
 #[test]
 fn every_bit_of_a_small_list() {
     let list = small();
     let head = authenticate(list.as_slice(), list.len()).unwrap();
-    assert!(head.shape().bytes() > 4 * 1_024 && head.blocks() > 2, "{head:?}");
-    let queries: Vec<_> = (0..100).flat_map(|number| [Base, Image, Layer].map(|kind| Query { digest: digest(number), kind })).collect();
+    assert!(
+        head.shape().bytes() > 4 * 1_024 && head.blocks() > 2,
+        "{head:?}"
+    );
+    let queries: Vec<_> = (0..100)
+        .flat_map(|number| {
+            [Base, Image, Layer].map(|kind| Query {
+                digest: digest(number),
+                kind,
+            })
+        })
+        .collect();
     let all: Found = queries.iter().filter_map(truth).collect();
-    assert_eq!((look_up(list.as_slice(), &head, &queries).unwrap(), all.len()), (all.clone(), 87));
+    assert_eq!(
+        (
+            look_up(list.as_slice(), &head, &queries).unwrap(),
+            all.len()
+        ),
+        (all.clone(), 87)
+    );
     // A few look-ups that together read every node, and some of the records.
     let few: Vec<_> = queries.iter().step_by(17).copied().collect();
     let of_few: Found = few.iter().filter_map(truth).collect();
@@ -120,30 +191,51 @@ fn every_bit_of_a_small_list() {
                 Err(_) => refused += 1,
             }
             // Together the look-ups read every byte, so none may differ.
-            assert!(bit != at % 8 || look_up(flipped.as_slice(), &head, &queries).is_err(), "byte {at}");
+            assert!(
+                bit != at % 8 || look_up(flipped.as_slice(), &head, &queries).is_err(),
+                "byte {at}"
+            );
         }
         flipped[at] ^= 1 << bit;
     }
     assert_eq!(kept + refused + unread, list.len() * 8);
-    assert!(kept > 500 && unread > 500 && refused > list.len() * 5, "{kept} {unread} {refused}");
+    assert!(
+        kept > 500 && unread > 500 && refused > list.len() * 5,
+        "{kept} {unread} {refused}"
+    );
 }
 
 #[test]
 fn every_truncation_and_some_additions() {
     let list = small();
     let head = authenticate(list.as_slice(), list.len()).unwrap();
-    let queries: Vec<_> = (0..100).step_by(9).map(|number| Query { digest: digest(number), kind: Base }).collect();
+    let queries: Vec<_> = (0..100)
+        .step_by(9)
+        .map(|number| Query {
+            digest: digest(number),
+            kind: Base,
+        })
+        .collect();
     let truth: Found = queries.iter().filter_map(truth).collect();
     for end in 0..list.len() {
         let cut = &list[..end];
         assert!(authenticate(cut, end).is_err(), "{end}");
         // It shrinks after its head was read.
         let found = look_up(cut, &head, &queries);
-        assert!(found.is_err() || found.is_ok_and(|found| found == truth && end >= HEAD_SIZE + 1_024), "{end}");
+        assert!(
+            found.is_err() || found.is_ok_and(|found| found == truth && end >= HEAD_SIZE + 1_024),
+            "{end}"
+        );
     }
     for more in [1, 32, 1_024, HEAD_SIZE, list.len()] {
-        for longer in [[&list[..], &vec![0; more]].concat(), [&list[..], &list[..more]].concat()] {
-            assert!(authenticate(longer.as_slice(), longer.len()).is_err(), "{more}");
+        for longer in [
+            [&list[..], &vec![0; more]].concat(),
+            [&list[..], &list[..more]].concat(),
+        ] {
+            assert!(
+                authenticate(longer.as_slice(), longer.len()).is_err(),
+                "{more}"
+            );
         }
     }
 }
@@ -162,7 +254,8 @@ impl ReadAt for Watched<'_> {
     }
 }
 
-/// 4,000 bits, half of them anywhere, half where somebody looks, each under 60 look-ups: an error when a byte was read that had changed, the truth when not.
+/// 4,000 bits, half of them anywhere, half where somebody looks, each under 60 look-ups: an error
+/// when a byte was read that had changed, the truth when not.
 #[test]
 fn random_bits_in_a_list_of_a_million_entries() {
     const MANY: u64 = 1_000_000;
@@ -185,14 +278,24 @@ fn random_bits_in_a_list_of_a_million_entries() {
             .map(|number| {
                 let mut bytes = digests[random.below(digests.len())];
                 bytes[31] ^= number % 2;
-                Query { digest: Digest::from_bytes(bytes), kind: Base }
+                Query {
+                    digest: Digest::from_bytes(bytes),
+                    kind: Base,
+                }
             })
             .collect();
-        let truth: Found = queries.iter().step_by(2).map(|query| (query.digest, Base, "BAN-1".to_owned())).collect();
+        let truth: Found = queries
+            .iter()
+            .step_by(2)
+            .map(|query| (query.digest, Base, "BAN-1".to_owned()))
+            .collect();
         let at = if flip % 2 == 0 {
             HEAD_SIZE + random.below(list.len() - HEAD_SIZE)
         } else {
-            let watched = Watched { bytes: &list, read: RefCell::default() };
+            let watched = Watched {
+                bytes: &list,
+                read: RefCell::default(),
+            };
             assert_eq!(look_up(&watched, &head, &queries).unwrap(), truth);
             let read = watched.read.into_inner();
             let piece = read[random.below(read.len())].clone();
@@ -200,9 +303,16 @@ fn random_bits_in_a_list_of_a_million_entries() {
         };
         let bit = 1 << random.below(8);
         list[at] ^= bit;
-        let watched = Watched { bytes: &list, read: RefCell::default() };
+        let watched = Watched {
+            bytes: &list,
+            read: RefCell::default(),
+        };
         let found = look_up(&watched, &head, &queries);
-        let was_read = watched.read.borrow().iter().any(|piece| piece.contains(&at));
+        let was_read = watched
+            .read
+            .borrow()
+            .iter()
+            .any(|piece| piece.contains(&at));
         match found {
             Ok(found) => {
                 assert!(!was_read && found == truth, "byte {at}");
@@ -216,19 +326,33 @@ fn random_bits_in_a_list_of_a_million_entries() {
         list[at] ^= bit;
     }
     assert_eq!(told + true_answers, 4_000);
-    assert!(told >= 2_000 && true_answers >= 1_500, "{told} {true_answers}");
+    assert!(
+        told >= 2_000 && true_answers >= 1_500,
+        "{told} {true_answers}"
+    );
 }
 
-/// A file that somebody writes over in place, as `curl -o`, `scp` and `cp` do, now with one authentic list and now with another, and cuts off between.
+/// A file that somebody writes over in place, as `curl -o`, `scp` and `cp` do, now with one
+/// authentic list and now with another, and cuts off between.
 #[test]
 fn a_writer_in_place_beside_a_million_reads() {
     const READS: usize = 1_000_000;
     let node = Node::trusting(&keyset(&[1, 2], 1));
-    // Of one size, with nothing in common; digests of even numbers in the first, of odd ones in the second.
-    let numbered = |first: u64| (0..200).map(|number| digest(2 * number + first).to_string()).collect::<Vec<_>>();
+    // Of one size, with nothing in common; digests of even numbers in the first, of odd ones in the
+    // second.
+    let numbered = |first: u64| {
+        (0..200)
+            .map(|number| digest(2 * number + first).to_string())
+            .collect::<Vec<_>>()
+    };
     let list = |version: u64| {
         let digests = numbered(version - 1);
-        node.list(version).banning("base", &digests.iter().map(String::as_str).collect::<Vec<_>>()).by(&[1])
+        node.list(version)
+            .banning(
+                "base",
+                &digests.iter().map(String::as_str).collect::<Vec<_>>(),
+            )
+            .by(&[1])
     };
     let lists = [list(1), list(2)];
     assert_eq!(lists[0].len(), lists[1].len());
@@ -248,7 +372,9 @@ fn a_writer_in_place_beside_a_million_reads() {
                 if random.below(4) == 0 {
                     file.set_len(random.next() % list.len() as u64).unwrap();
                 }
-                list.chunks(piece).enumerate().for_each(|(at, bytes)| file.write_all_at(bytes, (at * piece) as u64).unwrap());
+                list.chunks(piece)
+                    .enumerate()
+                    .for_each(|(at, bytes)| file.write_all_at(bytes, (at * piece) as u64).unwrap());
                 // It rests, or nobody would ever read a list that is whole.
                 (0..random.below(20_000)).for_each(|_| std::hint::spin_loop());
             }
@@ -266,7 +392,14 @@ fn a_writer_in_place_beside_a_million_reads() {
                 let number = random.below(digests.len());
                 let banned = number < 400 && (number % 2) as u64 == version - 1;
                 reads += 1;
-                match look_up(&file, &head, &[Query { digest: digests[number], kind: Base }]) {
+                match look_up(
+                    &file,
+                    &head,
+                    &[Query {
+                        digest: digests[number],
+                        kind: Base,
+                    }],
+                ) {
                     Ok(found) => {
                         assert_eq!(!found.is_empty(), banned, "{number} in list {version}");
                         counts[usize::try_from(version).unwrap() + if banned { 2 } else { 0 }] += 1;

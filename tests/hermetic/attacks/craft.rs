@@ -1,7 +1,8 @@
 //! How does a signer sign a list that no builder makes?
 //!
-//! A list is taken apart, changed, and every hash put right again, from the leaves up to the head: what remains wrong is what was signed by mistake,
-//! or by whoever stole the key. The layout is written down here a second time, from the documents of `banlist::tree` and `banlist::head`.
+//! A list is taken apart, changed, and every hash put right again, from the leaves up to the head:
+//! what remains wrong is what was signed by mistake, or by whoever stole the key. The layout is
+//! written down here a second time, from the documents of `banlist::tree` and `banlist::head`.
 
 use embargo::banlist::head::HEAD_SIZE;
 use embargo::lineage::digest::Digest;
@@ -35,27 +36,45 @@ impl Parts {
     /// The parts of a sound list.
     pub(super) fn of(list: &[u8]) -> Self {
         let text = text(list);
-        let entries: usize = field(&text, "entries: ").split(' ').next().unwrap().parse().unwrap();
-        let records_size: usize = field(&text, "records: ").split(' ').nth(1).unwrap()["size=".len()..].parse().unwrap();
-        let (mut levels, mut at, mut count) = (Vec::new(), HEAD_SIZE, entries.div_ceil(PER_LEAF).max(1));
+        let entries: usize = field(&text, "entries: ")
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let records_size: usize = field(&text, "records: ").split(' ').nth(1).unwrap()
+            ["size=".len()..]
+            .parse()
+            .unwrap();
+        let (mut levels, mut at, mut count) =
+            (Vec::new(), HEAD_SIZE, entries.div_ceil(PER_LEAF).max(1));
         loop {
             levels.push(list[at..at + count * NODE].as_chunks().0.to_vec());
             at += count * NODE;
             if count == 1 {
-                return Self { text, levels, records: list[at..at + records_size].to_vec() };
+                return Self {
+                    text,
+                    levels,
+                    records: list[at..at + records_size].to_vec(),
+                };
             }
             count = count.div_ceil(PER_INNER);
         }
     }
 
-    /// The same list with these digests, which ascend, in place of its own: all stand for what its first digest stands for. Levels, fences and counts
-    /// are as many digests make them.
+    /// The same list with these digests, which ascend, in place of its own: all stand for what its
+    /// first digest stands for. Levels, fences and counts are as many digests make them.
     pub(super) fn filled(mut self, digests: &[[u8; 32]]) -> Self {
         let first = self.levels[0][0][HEADER + 32..HEADER + LEAF].to_vec();
         let leaves = digests.chunks(PER_LEAF).enumerate();
         let leaf = |(index, digests): (usize, &[[u8; 32]])| {
             let mut node = header(0, digests.len(), index);
-            for (record, digest) in node[HEADER..].as_chunks_mut::<LEAF>().0.iter_mut().zip(digests) {
+            for (record, digest) in node[HEADER..]
+                .as_chunks_mut::<LEAF>()
+                .0
+                .iter_mut()
+                .zip(digests)
+            {
                 record[..32].copy_from_slice(digest);
                 record[32..].copy_from_slice(&first);
             }
@@ -66,19 +85,38 @@ impl Parts {
             let (level, below) = (self.levels.len(), self.levels.last().unwrap());
             let inner = |(index, children): (usize, &[[u8; NODE]])| {
                 let mut node = header(level, children.len(), index);
-                for (record, child) in node[HEADER..].as_chunks_mut::<INNER>().0.iter_mut().zip(children) {
+                for (record, child) in node[HEADER..]
+                    .as_chunks_mut::<INNER>()
+                    .0
+                    .iter_mut()
+                    .zip(children)
+                {
                     let key = if level == 1 { HEADER } else { HEADER + 32 };
                     record[32..].copy_from_slice(&child[key..key + 32]);
                 }
                 node
             };
-            self.levels.push(below.chunks(PER_INNER).enumerate().map(inner).collect());
+            self.levels
+                .push(below.chunks(PER_INNER).enumerate().map(inner).collect());
         }
-        let kinds = field(&self.text, "entries: ").split_once(' ').unwrap().1.to_owned();
-        let counts: Vec<_> = kinds.split(' ').map(|kind| (kind.split_once('=').unwrap().0, !kind.ends_with("=0"))).collect();
-        let counts: String = counts.iter().map(|(kind, any)| format!(" {kind}={}", if *any { digests.len() } else { 0 })).collect();
+        let kinds = field(&self.text, "entries: ")
+            .split_once(' ')
+            .unwrap()
+            .1
+            .to_owned();
+        let counts: Vec<_> = kinds
+            .split(' ')
+            .map(|kind| (kind.split_once('=').unwrap().0, !kind.ends_with("=0")))
+            .collect();
+        let counts: String = counts
+            .iter()
+            .map(|(kind, any)| format!(" {kind}={}", if *any { digests.len() } else { 0 }))
+            .collect();
         self.set("entries: ", &format!("{}{counts}", digests.len()));
-        self.set("tree-size: ", &(self.levels.iter().map(Vec::len).sum::<usize>() * NODE).to_string());
+        self.set(
+            "tree-size: ",
+            &(self.levels.iter().map(Vec::len).sum::<usize>() * NODE).to_string(),
+        );
         self
     }
 
@@ -91,8 +129,14 @@ impl Parts {
     /// The leaf, and the place in it, that has this digest.
     pub(super) fn place_of(&self, digest: &str) -> (usize, usize) {
         let digest = Digest::parse(digest).unwrap();
-        let places = (0..self.levels[0].len()).flat_map(|leaf| (0..PER_LEAF).map(move |at| (leaf, at)));
-        places.into_iter().find(|(leaf, at)| self.levels[0][*leaf][HEADER + at * LEAF..][..32] == digest.as_bytes()[..]).unwrap()
+        let places =
+            (0..self.levels[0].len()).flat_map(|leaf| (0..PER_LEAF).map(move |at| (leaf, at)));
+        places
+            .into_iter()
+            .find(|(leaf, at)| {
+                self.levels[0][*leaf][HEADER + at * LEAF..][..32] == digest.as_bytes()[..]
+            })
+            .unwrap()
     }
 
     /// The list with every hash as its parts want it, unsigned. Fences stay as they are.
@@ -101,11 +145,16 @@ impl Parts {
             let (below, above) = self.levels.split_at_mut(level);
             for (index, child) in below[level - 1].iter().enumerate() {
                 let at = HEADER + index % PER_INNER * INNER;
-                above[0][index / PER_INNER][at..at + 32].copy_from_slice(Digest::of(child).as_bytes());
+                above[0][index / PER_INNER][at..at + 32]
+                    .copy_from_slice(Digest::of(child).as_bytes());
             }
         }
         let root = Digest::of(&self.levels.last().unwrap()[0]);
-        let table: Vec<u8> = self.records.chunks(BLOCK).flat_map(|block| *Digest::of(block).as_bytes()).collect();
+        let table: Vec<u8> = self
+            .records
+            .chunks(BLOCK)
+            .flat_map(|block| *Digest::of(block).as_bytes())
+            .collect();
         self.set("tree-root: ", &root.to_string());
         let sizes = format!("size={} block-size={BLOCK}", self.records.len());
         self.set("records: ", &format!("{} {sizes}", Digest::of(&table)));
@@ -126,5 +175,7 @@ fn header(level: usize, count: usize, index: usize) -> [u8; NODE] {
 
 /// The value of a line of the head.
 fn field<'a>(text: &'a str, name: &str) -> &'a str {
-    text.lines().find_map(|line| line.strip_prefix(name)).unwrap()
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap()
 }

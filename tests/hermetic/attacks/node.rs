@@ -1,7 +1,9 @@
 //! What does the gate answer on a node whose list is attacked?
 //!
-//! A node in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be mounted) with a container built on `base:1`. Lists are
-//! built and installed by the real `embargoctl`, and signed here; the gate is asked by `embargo create` in front of the fake runtime.
+//! A node in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be
+//! mounted) with a container built on `base:1`. Lists are built and installed by the real
+//! `embargoctl`, and signed here; the gate is asked by `embargo create` in front of the fake
+//! runtime.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,9 +20,11 @@ use crate::room::Room;
 /// The origin that the node's keyset is for.
 pub(crate) const ORIGIN: &str = "bans.example.com/prod";
 /// The chain ID of the fixture's image `base:1`, on which the container is built.
-pub(crate) const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
+pub(crate) const BASE: &str =
+    "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 /// A digest that no container has.
-pub(crate) const OTHER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
+pub(crate) const OTHER: &str =
+    "sha256:00000000000000000000000000000000000000000000000000000000000000ff";
 
 const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
@@ -35,7 +39,8 @@ pub(crate) enum Answer {
     Banned(u64),
     /// It is banned, by the second copy of the list of this version, because the first is no good.
     BannedByCopy(u64),
-    /// It is refused because there is no authentic list: why the one in force is none, with the node's folder cut out.
+    /// It is refused because there is no authentic list: why the one in force is none, with the
+    /// node's folder cut out.
     NoList(String),
     /// It is refused for another reason: the line behind the container's name.
     Refused(String),
@@ -48,29 +53,48 @@ pub(crate) struct Node {
 
 /// The text of keyset 1 with these list keys.
 pub(crate) fn keyset(list_keys: &[u8], threshold: usize) -> String {
-    let keys: String = list_keys.iter().map(|seed| signer(*seed).key_line("list")).collect();
-    keyset_of(1, &format!("root=0 list={threshold} lift={threshold}"), &keys)
+    let keys: String = list_keys
+        .iter()
+        .map(|seed| signer(*seed).key_line("list"))
+        .collect();
+    keyset_of(
+        1,
+        &format!("root=0 list={threshold} lift={threshold}"),
+        &keys,
+    )
 }
 
 /// The text of a keyset of this number with these thresholds and lines of keys.
 pub(crate) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
     let times = "issued: 2026-11-01T00:00:00Z\nexpires: 2028-11-01T00:00:00Z";
-    format!("embargo/banlist-keyset/v1\norigin: {ORIGIN}\nkeyset: {number}\n{times}\nthreshold: {thresholds}\n{keys}")
+    format!(
+        "embargo/banlist-keyset/v1\norigin: {ORIGIN}\nkeyset: {number}\n{times}\nthreshold: {thresholds}\n{keys}"
+    )
 }
 
 /// A keyset with the signatures of these keys.
 pub(crate) fn rotated(text: &str, seeds: &[u8]) -> String {
     let lines: String = seeds.iter().map(|seed| signer(*seed).sign(text)).collect();
-    if lines.is_empty() { text.to_owned() } else { format!("{text}\n{lines}") }
+    if lines.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{text}\n{lines}")
+    }
 }
 
 impl Node {
     /// A node that trusts this keyset and was never given a list.
     pub(crate) fn trusting(keyset: &str) -> Self {
-        let node = Self { room: Room::armed("") };
-        copy(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-vfs"), &node.room.path("docker"));
+        let node = Self {
+            room: Room::armed(""),
+        };
+        copy(
+            &PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-vfs"),
+            &node.room.path("docker"),
+        );
         fs::create_dir_all(node.room.path(BUNDLE).join(CONTAINER)).unwrap();
-        let spec = serde_json::json!({ "ociVersion": "1.0.2", "root": { "path": node.spec_root() } });
+        let spec =
+            serde_json::json!({ "ociVersion": "1.0.2", "root": { "path": node.spec_root() } });
         node.spec(&spec.to_string());
         node.room.keep(0o755);
         fs::write(node.room.path("node/etc/embargo/keyset"), keyset).unwrap();
@@ -90,7 +114,14 @@ impl Node {
         let path = self.room.path("node/etc/embargo/config.toml");
         fs::remove_file(&path).unwrap();
         let docker = self.room.path("docker");
-        fs::write(&path, format!("runtime = {:?}\n{settings}\n[engines]\ndocker = [{docker:?}]\n", self.room.runtime)).unwrap();
+        fs::write(
+            &path,
+            format!(
+                "runtime = {:?}\n{settings}\n[engines]\ndocker = [{docker:?}]\n",
+                self.room.runtime
+            ),
+        )
+        .unwrap();
     }
 
     /// The `root.path` of the container.
@@ -100,7 +131,11 @@ impl Node {
 
     /// Writes the container's `config.json`.
     pub(crate) fn spec(&self, json: &str) {
-        fs::write(self.room.path(BUNDLE).join(CONTAINER).join("config.json"), json).unwrap();
+        fs::write(
+            self.room.path(BUNDLE).join(CONTAINER).join("config.json"),
+            json,
+        )
+        .unwrap();
     }
 
     /// The path of `banlist.lst` and the like.
@@ -110,8 +145,10 @@ impl Node {
 
     /// The names of the files beside the list.
     pub(crate) fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.state("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(self.state(""))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -133,13 +170,25 @@ impl Node {
 
     /// A list of this version, to be filled and signed.
     pub(crate) const fn list(&self, version: u64) -> List<'_> {
-        List { node: self, version, keyset: 1, origin: ORIGIN, options: Vec::new(), source: String::new() }
+        List {
+            node: self,
+            version,
+            keyset: 1,
+            origin: ORIGIN,
+            options: Vec::new(),
+            source: String::new(),
+        }
     }
 
     /// `embargoctl` with the node as its root.
     pub(crate) fn ctl(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
-        command.env_clear().current_dir(self.room.path(".")).arg("--root").arg(self.room.path("node")).args(words);
+        command
+            .env_clear()
+            .current_dir(self.room.path("."))
+            .arg("--root")
+            .arg(self.room.path("node"))
+            .args(words);
         command
     }
 
@@ -151,10 +200,20 @@ impl Node {
     /// What this call of `embargoctl` prints, or its first line of error.
     fn done(&self, command: &mut Command) -> Result<String, String> {
         let output: Output = command.output().unwrap();
-        let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(self.room.path("").to_str().unwrap(), "/");
+        let said = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .unwrap()
+                .replace(self.room.path("").to_str().unwrap(), "/")
+        };
         match output.status.code() {
             Some(0) => Ok(said(&output.stdout)),
-            Some(1) => Err(said(&output.stderr).lines().next().unwrap().strip_prefix("embargoctl: ").unwrap().to_owned()),
+            Some(1) => Err(said(&output.stderr)
+                .lines()
+                .next()
+                .unwrap()
+                .strip_prefix("embargoctl: ")
+                .unwrap()
+                .to_owned()),
             other => panic!("{command:?}: {other:?}: {}", said(&output.stderr)),
         }
     }
@@ -167,17 +226,33 @@ impl Node {
 
     /// Brings the node to the last of these keysets.
     pub(crate) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
-        let names: Vec<_> = (0..keysets.len()).map(|at| format!("keyset-{at}")).collect();
+        let names: Vec<_> = (0..keysets.len())
+            .map(|at| format!("keyset-{at}"))
+            .collect();
         for (name, keyset) in names.iter().zip(keysets) {
             fs::write(self.room.path(name), keyset).unwrap();
         }
-        self.run(&[&["keyset", "rotate"], options, &names.iter().map(String::as_str).collect::<Vec<_>>()].concat())
+        self.run(
+            &[
+                &["keyset", "rotate"],
+                options,
+                &names.iter().map(String::as_str).collect::<Vec<_>>(),
+            ]
+            .concat(),
+        )
     }
 
     /// The number of the node's keyset.
     pub(crate) fn keyset_number(&self) -> u64 {
         let keyset = fs::read_to_string(self.room.path("node/etc/embargo/keyset")).unwrap();
-        keyset.lines().nth(2).unwrap().strip_prefix("keyset: ").unwrap().parse().unwrap()
+        keyset
+            .lines()
+            .nth(2)
+            .unwrap()
+            .strip_prefix("keyset: ")
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     /// Installs a list when the clock says this.
@@ -194,7 +269,8 @@ impl Node {
         fault
     }
 
-    /// Puts a list in place past any installation, and asserts that it is no list to the gate, which has no second copy meanwhile. Returns why.
+    /// Puts a list in place past any installation, and asserts that it is no list to the gate,
+    /// which has no second copy meanwhile. Returns why.
     pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
         let (copy, aside) = (self.state("banlist.copy.lst"), self.state("aside"));
@@ -205,20 +281,28 @@ impl Node {
         }
         match answer {
             Answer::NoList(fault) => fault,
-            other @ (Answer::Admitted | Answer::Banned(_) | Answer::BannedByCopy(_) | Answer::Refused(_)) => panic!("{other:?}"),
+            other @ (Answer::Admitted
+            | Answer::Banned(_)
+            | Answer::BannedByCopy(_)
+            | Answer::Refused(_)) => panic!("{other:?}"),
         }
     }
 
     /// The names and bytes of all files beside the list, the lock aside.
     pub(crate) fn everything(&self) -> Vec<(String, Vec<u8>)> {
         let names = self.names().into_iter().filter(|name| name != ".lock");
-        names.map(|name| (name.clone(), fs::read(self.state(&name)).unwrap())).collect()
+        names
+            .map(|name| (name.clone(), fs::read(self.state(&name)).unwrap()))
+            .collect()
     }
 
     /// The `create` of the container.
     pub(crate) fn create(&self) -> Command {
         let mut command = self.room.embargo();
-        command.args(["create", "--bundle"]).arg(self.room.path(BUNDLE).join(CONTAINER)).arg(CONTAINER);
+        command
+            .args(["create", "--bundle"])
+            .arg(self.room.path(BUNDLE).join(CONTAINER))
+            .arg(CONTAINER);
         command
     }
 
@@ -232,42 +316,83 @@ impl Node {
         let output = create.output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
         if self.room.record().is_some() {
-            assert_eq!((output.status.code(), output.stdout.len(), line.as_str()), (Some(0), 0, ""));
+            assert_eq!(
+                (output.status.code(), output.stdout.len(), line.as_str()),
+                (Some(0), 0, "")
+            );
             return Answer::Admitted;
         }
-        assert_eq!((output.status.code(), output.stdout.len(), line.matches('\n').count()), (Some(1), 0, 1), "{line}");
-        let because = line.trim_end().strip_prefix("embargo: refused ").and_then(|line| line.split_once(": ")).unwrap().1;
+        assert_eq!(
+            (
+                output.status.code(),
+                output.stdout.len(),
+                line.matches('\n').count()
+            ),
+            (Some(1), 0, 1),
+            "{line}"
+        );
+        let because = line
+            .trim_end()
+            .strip_prefix("embargo: refused ")
+            .and_then(|line| line.split_once(": "))
+            .unwrap()
+            .1;
         let because = because.replace(self.room.path("node").to_str().unwrap(), "");
         if let Some(fault) = because.strip_prefix("there is no ban list to go by: ") {
             return Answer::NoList(fault.to_owned());
         }
-        let Some((_, banned)) = because.split_once(", banned by BAN-1 ") else { return Answer::Refused(because) };
-        match banned.rsplit_once("; ").and_then(|(_, list)| list.rsplit_once(' ')) {
+        let Some((_, banned)) = because.split_once(", banned by BAN-1 ") else {
+            return Answer::Refused(because);
+        };
+        match banned
+            .rsplit_once("; ")
+            .and_then(|(_, list)| list.rsplit_once(' '))
+        {
             Some(("list", version)) => Answer::Banned(version.parse().unwrap()),
-            Some(("second copy of list", version)) => Answer::BannedByCopy(version.parse().unwrap()),
+            Some(("second copy of list", version)) => {
+                Answer::BannedByCopy(version.parse().unwrap())
+            }
             other => panic!("{other:?}"),
         }
     }
 
     /// What `embargo check` tells beside its verdict, as JSON.
     pub(crate) fn messages(&self) -> String {
-        let output = self.room.embargo().args(["check", "--json", CONTAINER]).output().unwrap();
+        let output = self
+            .room
+            .embargo()
+            .args(["check", "--json", CONTAINER])
+            .output()
+            .unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["found"][0]["messages"].to_string()
     }
 
     /// What `embargo check` tells of the list's age when the clock says this, in a word.
     pub(crate) fn age_at(&self, time: Timestamp) -> &'static str {
-        let output = clock::at(time, self.room.embargo().args(["check", "--json", CONTAINER])).output().unwrap();
+        let output = clock::at(
+            time,
+            self.room.embargo().args(["check", "--json", CONTAINER]),
+        )
+        .output()
+        .unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let told = answer["found"][0]["messages"].to_string();
-        let words = [("is not judged", "untold"), ("past its grace, and is still enforced", "overdue"), ("and is still enforced", "stale")];
-        words.into_iter().find(|(said, _)| told.contains(said)).map_or("fresh", |(_, word)| word)
+        let words = [
+            ("is not judged", "untold"),
+            ("past its grace, and is still enforced", "overdue"),
+            ("and is still enforced", "stale"),
+        ];
+        words
+            .into_iter()
+            .find(|(said, _)| told.contains(said))
+            .map_or("fresh", |(_, word)| word)
     }
 }
 
 impl Node {
-    /// Lets so many containers run that are made as the node's own is: a process each, and the state that crun would keep of it.
+    /// Lets so many containers run that are made as the node's own is: a process each, and the
+    /// state that crun would keep of it.
     pub(crate) fn running(&self, containers: usize) -> Running {
         // What lies in another user's folder is that user's word.
         self.room.take(&self.room.path(""));
@@ -275,11 +400,21 @@ impl Node {
         let start = |number: usize| {
             let id = format!("{:064x}", number + 1);
             for folder in ["containers", "image/vfs/layerdb/mounts"] {
-                copy(&docker.join(folder).join(CONTAINER), &docker.join(folder).join(&id));
+                copy(
+                    &docker.join(folder).join(CONTAINER),
+                    &docker.join(folder).join(&id),
+                );
             }
             let record = docker.join("containers").join(&id).join("config.v2.json");
-            fs::write(&record, fs::read_to_string(&record).unwrap().replace(CONTAINER, &id)).unwrap();
-            copy(&self.room.path(BUNDLE).join(CONTAINER), &self.room.path(BUNDLE).join(&id));
+            fs::write(
+                &record,
+                fs::read_to_string(&record).unwrap().replace(CONTAINER, &id),
+            )
+            .unwrap();
+            copy(
+                &self.room.path(BUNDLE).join(CONTAINER),
+                &self.room.path(BUNDLE).join(&id),
+            );
             let process = Command::new("/bin/sleep").arg("600").spawn().unwrap();
             let state = self.room.path("node/run/crun").join(&id);
             fs::create_dir_all(&state).unwrap();
@@ -332,14 +467,18 @@ impl<'a> List<'a> {
 
     /// With these times.
     pub(crate) fn times(mut self, issued: Timestamp, expires: Timestamp) -> Self {
-        self.options.extend([format!("--issued={issued}"), format!("--expires={expires}")]);
+        self.options
+            .extend([format!("--issued={issued}"), format!("--expires={expires}")]);
         self
     }
 
     /// With one ban of these digests, `BAN-1`, instead of that of the base.
     pub(crate) fn banning(self, kind: &str, digests: &[&str]) -> Self {
         let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
-        let matches: String = digests.iter().map(|digest| format!("[[ban.match]]\n{kind} = \"{digest}\"\n")).collect();
+        let matches: String = digests
+            .iter()
+            .map(|digest| format!("[[ban.match]]\n{kind} = \"{digest}\"\n"))
+            .collect();
         self.source(ban.to_owned() + &matches)
     }
 
@@ -353,10 +492,28 @@ impl<'a> List<'a> {
         if self.source.is_empty() {
             return self.banning("base", &[BASE]).unsigned();
         }
-        let Self { node, version, keyset, origin, options, source } = self;
+        let Self {
+            node,
+            version,
+            keyset,
+            origin,
+            options,
+            source,
+        } = self;
         fs::write(node.room.path("bans.toml"), source).unwrap();
         let (version, keyset) = (version.to_string(), keyset.to_string());
-        let mut words = vec!["list", "build", "--origin", origin, "--version", &version, "--keyset", &keyset, "--out", "built.lst"];
+        let mut words = vec![
+            "list",
+            "build",
+            "--origin",
+            origin,
+            "--version",
+            &version,
+            "--keyset",
+            &keyset,
+            "--out",
+            "built.lst",
+        ];
         words.extend(options.iter().map(String::as_str));
         node.run(&words).unwrap();
         fs::read(node.room.path("built.lst")).unwrap()
@@ -375,7 +532,8 @@ impl<'a> List<'a> {
 pub(crate) fn text(list: &[u8]) -> String {
     let head = String::from_utf8(list[..HEAD_SIZE].to_vec()).unwrap();
     let text = head.trim_end_matches('\0');
-    text.split_once("\n\n").map_or(text.to_owned(), |(text, _)| format!("{text}\n"))
+    text.split_once("\n\n")
+        .map_or(text.to_owned(), |(text, _)| format!("{text}\n"))
 }
 
 /// The list with these signature lines, and no others.

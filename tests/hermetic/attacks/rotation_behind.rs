@@ -1,15 +1,24 @@
-//! A node that was away while lists went on and a list key was replaced: how does it come back without a moment in which it has no list?
+//! A node that was away while lists went on and a list key was replaced: how does it come back
+//! without a moment in which it has no list?
 
 use super::node::{Answer, Node, keyset_of, rotated};
 use super::signer::signer;
 
 /// The keyset of this number, with root key 5 and these list keys.
 fn text(number: u64, list_keys: &[u8]) -> String {
-    let keys: String = list_keys.iter().map(|seed| signer(*seed).key_line("list")).collect();
-    keyset_of(number, "root=1 list=1 lift=1", &(signer(5).key_line("root") + &keys))
+    let keys: String = list_keys
+        .iter()
+        .map(|seed| signer(*seed).key_line("list"))
+        .collect();
+    keyset_of(
+        number,
+        "root=1 list=1 lift=1",
+        &(signer(5).key_line("root") + &keys),
+    )
 }
 
-/// A node at keyset 1, whose list 1 key 1 alone signed, and the keyset after it, in which key 2 stands instead of key 1.
+/// A node at keyset 1, whose list 1 key 1 alone signed, and the keyset after it, in which key 2
+/// stands instead of key 1.
 fn node() -> (Node, String) {
     let node = Node::trusting(&text(1, &[1]));
     node.install(&node.list(1).by(&[1])).unwrap();
@@ -21,8 +30,15 @@ fn node() -> (Node, String) {
 fn each_waits_for_the_other() {
     let (node, next) = node();
     let fault = node.refuses(&node.list(5).keyset(2).by(&[1, 2]));
-    assert_eq!(fault, "cannot use list \"staged.lst\": it needs keyset 2, this node has keyset 1");
-    assert!(node.rotate(&[&next], &[]).unwrap_err().contains("the list in force would no longer be trusted"));
+    assert_eq!(
+        fault,
+        "cannot use list \"staged.lst\": it needs keyset 2, this node has keyset 1"
+    );
+    assert!(
+        node.rotate(&[&next], &[])
+            .unwrap_err()
+            .contains("the list in force would no longer be trusted")
+    );
     assert_eq!((node.keyset_number(), node.gate()), (1, Answer::Banned(1)));
 }
 
@@ -45,7 +61,11 @@ fn the_list_in_force_is_signed_once_more() {
     let (node, next) = node();
     let list = std::fs::read(node.state("banlist.lst")).unwrap();
     let head = super::node::text(&list);
-    node.install(&super::node::signed(&list, &[signer(1).sign(&head), signer(2).sign(&head)])).unwrap();
+    node.install(&super::node::signed(
+        &list,
+        &[signer(1).sign(&head), signer(2).sign(&head)],
+    ))
+    .unwrap();
     node.rotate(&[&next], &[]).unwrap();
     assert_eq!((node.keyset_number(), node.gate()), (2, Answer::Banned(1)));
 }
@@ -55,8 +75,7 @@ fn the_list_in_force_is_signed_once_more() {
 fn without_a_list_nothing_starts_until_the_next_one() {
     let (node, next) = node();
     let said = node.rotate(&[&next], &["--without-list"]).unwrap();
-    let follows =
-        "no list is trusted now: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature";
+    let follows = "no list is trusted now: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature";
     assert!(said.contains(follows), "{said}");
     assert!(matches!(node.gate(), Answer::NoList(_)));
     node.install(&node.list(5).keyset(2).by(&[2])).unwrap();

@@ -6,7 +6,10 @@ use super::signer::signer;
 #[test]
 fn wrong_key() {
     assert_refused(&[8], "0 of 2 trusted signatures (0 bad, 1 by unknown keys)");
-    assert_refused(&[8, 9], "0 of 2 trusted signatures (0 bad, 2 by unknown keys)");
+    assert_refused(
+        &[8, 9],
+        "0 of 2 trusted signatures (0 bad, 2 by unknown keys)",
+    );
 }
 
 #[test]
@@ -17,7 +20,10 @@ fn no_sig() {
 #[test]
 fn one_of_two() {
     assert_refused(&[1], "1 of 2 trusted signatures (0 bad, 0 by unknown keys)");
-    assert_refused(&[1, 9], "1 of 2 trusted signatures (0 bad, 1 by unknown keys)");
+    assert_refused(
+        &[1, 9],
+        "1 of 2 trusted signatures (0 bad, 1 by unknown keys)",
+    );
 }
 
 #[test]
@@ -36,24 +42,39 @@ fn stolen_signature() {
     let forged = node.list(2).unsigned();
     let stolen = signer(1).sign(&text(&node.list(1).by(&[1])));
     let fault = "0 of 1 trusted signatures (1 bad, 0 by unknown keys)";
-    assert_eq!(node.refuses(&signed(&forged, &[stolen])), format!("cannot trust list \"staged.lst\": {fault}"));
+    assert_eq!(
+        node.refuses(&signed(&forged, &[stolen])),
+        format!("cannot trust list \"staged.lst\": {fault}")
+    );
 }
 
 /// Keys of the other role: a root key signs keysets and nothing else.
 #[test]
 fn root_key() {
-    let node = Node::trusting(&keyset_of(1, "root=1 list=1 lift=1", &(signer(5).key_line("root") + &signer(1).key_line("list"))));
-    let fault = "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)";
+    let node = Node::trusting(&keyset_of(
+        1,
+        "root=1 list=1 lift=1",
+        &(signer(5).key_line("root") + &signer(1).key_line("list")),
+    ));
+    let fault =
+        "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)";
     assert_eq!(node.refuses(&node.list(1).by(&[5])), fault);
     node.install(&node.list(1).by(&[5, 1])).unwrap();
 }
 
-/// Such a list is not installed; put in place by force it is no list, and the second copy of the one that was installed goes on.
+/// Such a list is not installed; put in place by force it is no list, and the second copy of the
+/// one that was installed goes on.
 fn assert_refused(seeds: &[u8], fault: &str) {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let forged = node.list(9).banning("layer", &[OTHER]).by(seeds);
-    assert_eq!(node.refuses(&forged), format!("cannot trust list \"staged.lst\": {fault}"));
-    assert_eq!(node.distrusts(&forged), format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}"));
+    assert_eq!(
+        node.refuses(&forged),
+        format!("cannot trust list \"staged.lst\": {fault}")
+    );
+    assert_eq!(
+        node.distrusts(&forged),
+        format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}")
+    );
     // Built once: another second would be another list.
     let first = node.list(1).by(&[1, 2]);
     node.put(&first);

@@ -6,7 +6,12 @@ use super::signer::signer;
 #[test]
 fn invalid_sig_in_valid_head() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
-    for (version, bytes) in [(2, vec![7; 64]), (3, vec![0; 1]), (4, vec![0xff; 100]), (5, signer(2).raw(b"another text\n"))] {
+    for (version, bytes) in [
+        (2, vec![7; 64]),
+        (3, vec![0; 1]),
+        (4, vec![0xff; 100]),
+        (5, signer(2).raw(b"another text\n")),
+    ] {
         let list = node.list(version).unsigned();
         let text = text(&list);
         // Before, between and behind the good ones.
@@ -30,11 +35,23 @@ fn invalid_sig_is_told() {
         let mut lines = vec![signer(1).sign(&text(&list)), signer(3).sign(&text(&list))];
         lines.insert(at, signer(2).line(&[7; 64]));
         node.install(&signed(&list, &lines)).unwrap();
-        let message = format!("list {version} has enough good signatures, and 1 beside them that do not verify");
-        assert_eq!(node.messages().contains(&message), at < 2, "{}", node.messages());
+        let message = format!(
+            "list {version} has enough good signatures, and 1 beside them that do not verify"
+        );
+        assert_eq!(
+            node.messages().contains(&message),
+            at < 2,
+            "{}",
+            node.messages()
+        );
     }
-    node.install(&node.list(4).banning("base", &[OTHER]).by(&[1, 2, 3])).unwrap();
-    assert!(!node.messages().contains("do not verify"), "{}", node.messages());
+    node.install(&node.list(4).banning("base", &[OTHER]).by(&[1, 2, 3]))
+        .unwrap();
+    assert!(
+        !node.messages().contains("do not verify"),
+        "{}",
+        node.messages()
+    );
 }
 
 /// The bad one is not made up for by being skipped.
@@ -42,8 +59,17 @@ fn invalid_sig_is_told() {
 fn invalid_sig_in_the_place_of_a_good_one() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let list = node.list(1).unsigned();
-    let list = signed(&list, &[signer(1).sign(&text(&list)), signer(2).line(&[7; 64])]);
+    let list = signed(
+        &list,
+        &[signer(1).sign(&text(&list)), signer(2).line(&[7; 64])],
+    );
     let fault = "1 of 2 trusted signatures (1 bad, 0 by unknown keys)";
-    assert_eq!(node.refuses(&list), format!("cannot trust list \"staged.lst\": {fault}"));
-    assert_eq!(node.distrusts(&list), format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}"));
+    assert_eq!(
+        node.refuses(&list),
+        format!("cannot trust list \"staged.lst\": {fault}")
+    );
+    assert_eq!(
+        node.distrusts(&list),
+        format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}")
+    );
 }

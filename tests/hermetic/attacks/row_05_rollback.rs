@@ -16,17 +16,24 @@ fn older_head() {
     node.install(&node.list(412).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(412));
     let fault = "this node had version 412 (keyset 1)";
-    assert_eq!(node.refuses(&older), format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}"));
+    assert_eq!(
+        node.refuses(&older),
+        format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}")
+    );
     // Put in place by force, it is passed over for the second copy, and the gate says so.
     node.put(&older);
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
     let told = node.messages();
     assert!(told.contains("the second copy of list 412 is in use: cannot go back to version 411 (keyset 1) of the list, in "), "{told}");
     let path = "/var/lib/embargo/banlist.lst";
-    assert_eq!(node.distrusts(&older), format!("cannot go back to version 411 (keyset 1) of the list, in {path:?}: {fault}"));
+    assert_eq!(
+        node.distrusts(&older),
+        format!("cannot go back to version 411 (keyset 1) of the list, in {path:?}: {fault}")
+    );
 }
 
-/// An older list never answers for a newer one, however the newer one is lost and wherever the older one lies.
+/// An older list never answers for a newer one, however the newer one is lost and wherever the
+/// older one lies.
 #[test]
 fn older_list_for_a_newer_one() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -42,29 +49,42 @@ fn older_list_for_a_newer_one() {
     node.install(&newest).unwrap();
     let mut flipped = newest.clone();
     flipped[newest.len() - 1] ^= 1;
-    // One byte of the list in force, the whole of it, the file itself: the second copy, of the same version, answers.
+    // One byte of the list in force, the whole of it, the file itself: the second copy, of the same
+    // version, answers.
     for torn in [&flipped[..], b"", &older] {
         node.put(torn);
         assert_eq!(node.gate(), Answer::BannedByCopy(412));
     }
     fs::remove_file(node.state("banlist.lst")).unwrap();
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
-    // Both copies: no list. The second copy proves the ban by itself where only its records are torn.
+    // Both copies: no list. The second copy proves the ban by itself where only its records are
+    // torn.
     in_every_place(b"torn");
     assert!(matches!(node.gate(), Answer::NoList(_)));
     in_every_place(&flipped);
-    assert!(matches!(node.gate(), Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")));
+    assert!(
+        matches!(node.gate(), Answer::Refused(line) if line.starts_with("it is banned, and no more can be told"))
+    );
     in_every_place(&older);
     assert!(matches!(node.gate(), Answer::NoList(_)));
     node.install(&newest).unwrap();
-    assert_eq!((node.gate(), node.names().contains(&"banlist.previous.lst".to_owned())), (Answer::Banned(412), false));
-    // As an earlier version of the program left a node: the list before in a place of its own, and a floor that names it.
+    assert_eq!(
+        (
+            node.gate(),
+            node.names().contains(&"banlist.previous.lst".to_owned())
+        ),
+        (Answer::Banned(412), false)
+    );
+    // As an earlier version of the program left a node: the list before in a place of its own, and
+    // a floor that names it.
     let floor = fs::read_to_string(node.state("floor")).unwrap();
     let head = embargo::lineage::digest::Digest::of(super::node::text(&older).as_bytes());
     let as_before = || {
-        for (name, bytes) in
-            [("floor", format!("{floor}previous {head}\n").as_bytes()), ("banlist.previous.lst", &older), ("banlist.lst", &newest)]
-        {
+        for (name, bytes) in [
+            ("floor", format!("{floor}previous {head}\n").as_bytes()),
+            ("banlist.previous.lst", &older),
+            ("banlist.lst", &newest),
+        ] {
             fs::remove_file(node.state(name)).ok();
             fs::write(node.state(name), bytes).unwrap();
         }
@@ -77,17 +97,26 @@ fn older_list_for_a_newer_one() {
     // An installation heals it, be it of the same list.
     node.put(&newest);
     let said = node.install(&newest).unwrap();
-    assert!(said.starts_with("already in force: version 412 ") && said.contains("\nits second copy was made anew\n"), "{said}");
-    assert_eq!(node.names(), [".lock", "banlist.copy.lst", "banlist.lst", "floor"]);
+    assert!(
+        said.starts_with("already in force: version 412 ")
+            && said.contains("\nits second copy was made anew\n"),
+        "{said}"
+    );
+    assert_eq!(
+        node.names(),
+        [".lock", "banlist.copy.lst", "banlist.lst", "floor"]
+    );
     node.put(b"torn");
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
 }
 
-/// A newer list that was put there by hand is lost: the second copy of the one before does not answer for it as long as its head tells what it was.
+/// A newer list that was put there by hand is lost: the second copy of the one before does not
+/// answer for it as long as its head tells what it was.
 #[test]
 fn second_copy_of_an_older_list_for_one_put_by_hand() {
     let node = Node::trusting(&keyset(&[1], 1));
-    node.install(&node.list(412).banning("layer", &[OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(412).banning("layer", &[OTHER]).by(&[1]))
+        .unwrap();
     let by_hand = node.list(413).by(&[1]);
     node.put(&by_hand);
     assert_eq!(node.gate(), Answer::Banned(413));
@@ -99,7 +128,8 @@ fn second_copy_of_an_older_list_for_one_put_by_hand() {
     }
 }
 
-/// The number of the keyset comes first: a high version under an older keyset is older than any under the newer one.
+/// The number of the keyset comes first: a high version under an older keyset is older than any
+/// under the newer one.
 #[test]
 fn older_keyset() {
     let keys = signer(1).key_line("list");
@@ -109,7 +139,13 @@ fn older_keyset() {
     assert_eq!(node.gate(), Answer::Banned(1));
     let older = node.list(900).keyset(2).banning("layer", &[OTHER]).by(&[1]);
     let fault = "this node had version 1 (keyset 3)";
-    assert_eq!(node.refuses(&older), format!("cannot go back to version 900 (keyset 2) of the list, in \"staged.lst\": {fault}"));
+    assert_eq!(
+        node.refuses(&older),
+        format!("cannot go back to version 900 (keyset 2) of the list, in \"staged.lst\": {fault}")
+    );
     let path = "/var/lib/embargo/banlist.lst";
-    assert_eq!(node.distrusts(&older), format!("cannot go back to version 900 (keyset 2) of the list, in {path:?}: {fault}"));
+    assert_eq!(
+        node.distrusts(&older),
+        format!("cannot go back to version 900 (keyset 2) of the list, in {path:?}: {fault}")
+    );
 }

@@ -1,4 +1,5 @@
-//! A stolen list key that signs the highest version there is, so that no list of the rightful signers would ever be newer.
+//! A stolen list key that signs the highest version there is, so that no list of the rightful
+//! signers would ever be newer.
 
 use std::fs;
 
@@ -9,7 +10,8 @@ use super::signer::signer;
 const JUMP: u64 = 1 << 20;
 
 fn node() -> Node {
-    let keys = signer(5).key_line("root") + &signer(1).key_line("list") + &signer(2).key_line("list");
+    let keys =
+        signer(5).key_line("root") + &signer(1).key_line("list") + &signer(2).key_line("list");
     let node = Node::trusting(&keyset_of(1, "root=1 list=1 lift=1", &keys));
     node.install(&node.list(412).by(&[1])).unwrap();
     node
@@ -21,10 +23,18 @@ fn jump_cap() {
     for version in [u64::MAX, u64::MAX - 1, 1 << 63, 412 + JUMP + 1] {
         let list = node.list(version).banning("base", &[OTHER]).by(&[2]);
         let fault = node.refuses(&list);
-        assert!(fault.contains(&format!("version {version} (keyset 1)")) && fault.contains("\"staged.lst\""), "{fault}");
+        assert!(
+            fault.contains(&format!("version {version} (keyset 1)"))
+                && fault.contains("\"staged.lst\""),
+            "{fault}"
+        );
         let before = fs::read(node.state("banlist.lst")).unwrap();
         let fault = node.distrusts(&list);
-        assert!(fault.contains(&format!("version {version} (keyset 1)")) && fault.contains("banlist.lst"), "{fault}");
+        assert!(
+            fault.contains(&format!("version {version} (keyset 1)"))
+                && fault.contains("banlist.lst"),
+            "{fault}"
+        );
         node.put(&before);
         assert_eq!(node.gate(), Answer::Banned(412));
     }
@@ -32,7 +42,8 @@ fn jump_cap() {
     assert_eq!(node.gate(), Answer::Banned(412 + JUMP));
 }
 
-/// As far as the cap allows, the thief still gets ahead; a rotation takes the key away, and versions start again where the rightful signers are.
+/// As far as the cap allows, the thief still gets ahead; a rotation takes the key away, and
+/// versions start again where the rightful signers are.
 #[test]
 fn ff_then_rotate_recovers() {
     let node = node();
@@ -40,7 +51,10 @@ fn ff_then_rotate_recovers() {
     node.install(&ahead).unwrap();
     assert_eq!(node.gate(), Answer::Admitted);
     // Under the same keyset the signers' next list is older.
-    assert!(node.refuses(&node.list(413).by(&[1])).starts_with("cannot go back to version 413"));
+    assert!(
+        node.refuses(&node.list(413).by(&[1]))
+            .starts_with("cannot go back to version 413")
+    );
     let keys = signer(5).key_line("root") + &signer(1).key_line("list");
     let next = rotated(&keyset_of(2, "root=1 list=1 lift=1", &keys), &[5]);
     // Not without a word: the list in force would be none.
@@ -53,8 +67,19 @@ fn ff_then_rotate_recovers() {
     // The thief's list is none from now on, in neither copy, and no newer one of his is.
     assert!(matches!(node.gate(), Answer::NoList(_)));
     for keyset in [1, 2] {
-        let fault = node.install(&node.list(412 + JUMP + 1).keyset(keyset).banning("base", &[OTHER]).by(&[2])).unwrap_err();
-        assert_eq!(fault, "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)");
+        let fault = node
+            .install(
+                &node
+                    .list(412 + JUMP + 1)
+                    .keyset(keyset)
+                    .banning("base", &[OTHER])
+                    .by(&[2]),
+            )
+            .unwrap_err();
+        assert_eq!(
+            fault,
+            "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"
+        );
     }
     node.install(&node.list(413).keyset(2).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(413));

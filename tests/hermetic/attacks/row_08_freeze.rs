@@ -1,4 +1,5 @@
-//! Newer lists held back: the one in force grows old. It still bans what it bans, nothing stops starting because of its age, and its age is told.
+//! Newer lists held back: the one in force grows old. It still bans what it bans, nothing stops
+//! starting because of its age, and its age is told.
 
 use embargo::sys::clock::Timestamp;
 
@@ -8,7 +9,13 @@ use super::node::{Answer, BASE, Node, OTHER, keyset};
 /// A node whose list was issued at this time and expires 14 days later.
 fn node(issued: Timestamp, banned: &str) -> Node {
     let node = Node::trusting(&keyset(&[1], 1));
-    node.put(&node.list(412).times(issued, issued.plus(14 * DAY)).banning("base", &[banned]).by(&[1]));
+    node.put(
+        &node
+            .list(412)
+            .times(issued, issued.plus(14 * DAY))
+            .banning("base", &[banned])
+            .by(&[1]),
+    );
     node
 }
 
@@ -22,9 +29,23 @@ fn after(node: &Node, issued: Timestamp, days: u64) -> (Answer, &'static str) {
 fn plus_13_d_15_d_60_d() {
     let issued = Timestamp::parse("2026-11-20T14:00:00Z").unwrap();
     let (bans, admits) = (node(issued, BASE), node(issued, OTHER));
-    for (days, age) in [(0, "fresh"), (13, "fresh"), (15, "stale"), (43, "stale"), (60, "overdue")] {
-        assert_eq!(after(&bans, issued, days), (Answer::Banned(412), age), "+{days} d");
-        assert_eq!(after(&admits, issued, days), (Answer::Admitted, age), "+{days} d");
+    for (days, age) in [
+        (0, "fresh"),
+        (13, "fresh"),
+        (15, "stale"),
+        (43, "stale"),
+        (60, "overdue"),
+    ] {
+        assert_eq!(
+            after(&bans, issued, days),
+            (Answer::Banned(412), age),
+            "+{days} d"
+        );
+        assert_eq!(
+            after(&admits, issued, days),
+            (Answer::Admitted, age),
+            "+{days} d"
+        );
     }
 }
 
@@ -37,10 +58,17 @@ fn plus_60_d_where_overdue_lists_refuse() {
     for days in [13, 15, 43] {
         assert_eq!(after(&node, issued, days).0, Answer::Admitted, "+{days} d");
     }
-    assert_eq!(after(&node, issued, 60).0, Answer::Refused("the ban list is overdue since 2027-01-03; list 412".to_owned()));
+    assert_eq!(
+        after(&node, issued, 60).0,
+        Answer::Refused("the ban list is overdue since 2027-01-03; list 412".to_owned())
+    );
     // The next list ends it, though it is old itself: newer is never worse.
     let issued = Timestamp::parse("2026-11-21T14:00:00Z").unwrap();
-    let late = node.list(413).times(issued, issued.plus(70 * DAY)).banning("base", &[OTHER]).by(&[1]);
+    let late = node
+        .list(413)
+        .times(issued, issued.plus(70 * DAY))
+        .banning("base", &[OTHER])
+        .by(&[1]);
     node.install(&late).unwrap();
     assert_eq!(after(&node, issued, 60).0, Answer::Admitted);
 }

@@ -1,4 +1,5 @@
-//! One stolen list key, where adding a ban takes one and lifting one takes two. The thief may ban; he may not lift.
+//! One stolen list key, where adding a ban takes one and lifting one takes two. The thief may ban;
+//! he may not lift.
 
 use std::fs;
 
@@ -14,8 +15,13 @@ use crate::room::write_program;
 /// A node that trusts list keys 1, 2 and 3, two of which lift, and has list 412 in force.
 fn node() -> Node {
     let keys: String = [1, 2, 3].map(|seed| signer(seed).key_line("list")).concat();
-    let node = Node::trusting(&keyset_of(1, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)));
-    node.install(&node.list(412).source(ban("")).by(&[1])).unwrap();
+    let node = Node::trusting(&keyset_of(
+        1,
+        "root=1 list=1 lift=2",
+        &(signer(5).key_line("root") + &keys),
+    ));
+    node.install(&node.list(412).source(ban("")).by(&[1]))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Banned(412));
     node
 }
@@ -35,15 +41,46 @@ fn lifts() -> Vec<(&'static str, String)> {
     let first = ban("");
     vec![
         ("nothing is banned", "# none\n".to_owned()),
-        ("the ban is gone", first[first.rfind("[[ban]]").unwrap()..].to_owned()),
-        ("another digest", first.replacen(BASE, &BASE.replace("7a6b", "7a6c"), 1)),
-        ("another kind", first.replacen("base = ", "layer = ", 1).replace(BASE, &format!("{}0", &BASE[..BASE.len() - 1]))),
-        ("it warns", first.replacen("effective", "action = \"warn\"\neffective", 1)),
-        ("it comes later", first.replacen("2026-11-01", "2090-01-01", 1)),
-        ("it has lapsed", first.replacen("effective", "lapses = 2026-11-02\neffective", 1)),
-        ("it will lapse", first.replacen("effective", "lapses = 2090-01-01\neffective", 1)),
-        ("an exception", ban(&format!("[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2090-01-01\nreason = \"mine\"\n"))),
-        ("a cure that it carries already", first.replacen("effective", &format!("cure = [\"{BASE}\"]\neffective"), 1)),
+        (
+            "the ban is gone",
+            first[first.rfind("[[ban]]").unwrap()..].to_owned(),
+        ),
+        (
+            "another digest",
+            first.replacen(BASE, &BASE.replace("7a6b", "7a6c"), 1),
+        ),
+        (
+            "another kind",
+            first
+                .replacen("base = ", "layer = ", 1)
+                .replace(BASE, &format!("{}0", &BASE[..BASE.len() - 1])),
+        ),
+        (
+            "it warns",
+            first.replacen("effective", "action = \"warn\"\neffective", 1),
+        ),
+        (
+            "it comes later",
+            first.replacen("2026-11-01", "2090-01-01", 1),
+        ),
+        (
+            "it has lapsed",
+            first.replacen("effective", "lapses = 2026-11-02\neffective", 1),
+        ),
+        (
+            "it will lapse",
+            first.replacen("effective", "lapses = 2090-01-01\neffective", 1),
+        ),
+        (
+            "an exception",
+            ban(&format!(
+                "[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2090-01-01\nreason = \"mine\"\n"
+            )),
+        ),
+        (
+            "a cure that it carries already",
+            first.replacen("effective", &format!("cure = [\"{BASE}\"]\neffective"), 1),
+        ),
     ]
 }
 
@@ -55,13 +92,21 @@ fn lift_needs_two() {
         let one = node.list(413).source(source.clone()).by(&[1]);
         let needs = ", which takes 2 signatures of keyset 1; it has 1";
         let fault = node.refuses(&one);
-        assert!(fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs), "{way}: {fault}");
+        assert!(
+            fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs),
+            "{way}: {fault}"
+        );
         // Past the installation, the gate asks for as many: the list was compared with none.
         node.distrusts(&one);
         node.put(&in_force);
         // One key twice is one key; two are two.
-        assert!(node.install(&node.list(413).source(source.clone()).by(&[1, 1])).is_err(), "{way}");
-        node.install(&node.list(413).source(source).by(&[1, 3])).unwrap_or_else(|fault| panic!("{way}: {fault}"));
+        assert!(
+            node.install(&node.list(413).source(source.clone()).by(&[1, 1]))
+                .is_err(),
+            "{way}"
+        );
+        node.install(&node.list(413).source(source).by(&[1, 3]))
+            .unwrap_or_else(|fault| panic!("{way}: {fault}"));
         assert_ne!(node.gate(), Answer::Banned(412), "{way}");
     }
 }
@@ -71,39 +116,56 @@ fn lift_needs_two() {
 fn add_needs_one() {
     let node = node();
     let more = "[[ban.match]]\nlayer = \"sha256:00000000000000000000000000000000000000000000000000000000000000aa\"\n";
-    node.install(&node.list(413).source(ban(more)).by(&[2])).unwrap();
-    node.install(&node.list(414).source(ban(more).replacen("2026-11-01", "2026-10-01", 1)).by(&[3])).unwrap();
+    node.install(&node.list(413).source(ban(more)).by(&[2]))
+        .unwrap();
+    node.install(
+        &node
+            .list(414)
+            .source(ban(more).replacen("2026-11-01", "2026-10-01", 1))
+            .by(&[3]),
+    )
+    .unwrap();
     assert_eq!(node.gate(), Answer::Banned(414));
 }
 
-/// Whoever makes the list in force unreadable must not get rid of what the next one is compared with.
+/// Whoever makes the list in force unreadable must not get rid of what the next one is compared
+/// with.
 #[test]
 fn a_lost_list_does_not_make_lifting_cheaper() {
     let (kept, lost) = (node(), node());
-    kept.install(&kept.list(413).source(ban("")).by(&[1])).unwrap();
+    kept.install(&kept.list(413).source(ban("")).by(&[1]))
+        .unwrap();
     for (node, version) in [(kept, 414), (lost, 413)] {
         node.put(b"torn");
         let lifting = node.list(version).banning("base", &[OTHER]).by(&[1]);
         assert!(node.install(&lifting).is_err());
         fs::remove_file(node.state("banlist.lst")).unwrap();
         assert!(node.install(&lifting).is_err());
-        node.install(&node.list(version).banning("base", &[OTHER]).by(&[1, 2])).unwrap();
+        node.install(&node.list(version).banning("base", &[OTHER]).by(&[1, 2]))
+            .unwrap();
         assert_eq!(node.gate(), Answer::Admitted);
     }
 }
 
-/// Nor of the newest list alone: the one before it lacks its latest ban, and would be no measure of what is lifted.
+/// Nor of the newest list alone: the one before it lacks its latest ban, and would be no measure of
+/// what is lifted.
 #[test]
 fn a_list_before_the_lost_one_is_no_measure() {
     let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
     type Way = (&'static str, fn(&Node, &[u8]));
     let ways: [Way; 3] = [
         ("torn", |node, _| node.put(b"torn")),
-        ("removed", |node, _| fs::remove_file(node.state("banlist.lst")).unwrap()),
+        ("removed", |node, _| {
+            fs::remove_file(node.state("banlist.lst")).unwrap()
+        }),
         ("rolled back", |node, older| node.put(older)),
     ];
     for (way, lose) in ways {
-        let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &[1, 2, 3].map(|seed| signer(seed).key_line("list")).concat()));
+        let node = Node::trusting(&keyset_of(
+            1,
+            "root=0 list=1 lift=2",
+            &[1, 2, 3].map(|seed| signer(seed).key_line("list")).concat(),
+        ));
         let older = node.list(412).banning("base", &[OTHER]).by(&[1]);
         node.install(&older).unwrap();
         let newest = node.list(413).source(ban("")).by(&[2]);
@@ -116,23 +178,41 @@ fn a_list_before_the_lost_one_is_no_measure() {
             fs::write(node.state("banlist.copy.lst"), bytes).unwrap();
         }
         // It bans what the older one banned.
-        assert_eq!(node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])), fault, "{way}");
+        assert_eq!(
+            node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])),
+            fault,
+            "{way}"
+        );
         // The list that it had may be brought back by anybody, and is the measure again.
         node.install(&newest).unwrap();
         let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
-        assert_eq!(lifting, "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1", "{way}");
+        assert_eq!(
+            lifting,
+            "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1",
+            "{way}"
+        );
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
     }
 }
 
-/// The thief changes no ban, only what is run and used in its place: that lifts nothing. It is shown when it comes, and runs nowhere.
+/// The thief changes no ban, only what is run and used in its place: that lifts nothing. It is
+/// shown when it comes, and runs nowhere.
 #[test]
 fn a_patch_that_one_key_signed_is_shown_and_never_run() {
     let patch = |words: &str| format!("[ban.patch]\nrun = [{words}]\n");
     let own = patch(r#""/bin/sh", "-c", "echo ours >> \"$LEDGER\"""#);
     let script = "#!/bin/sh\necho thief >> \"$LEDGER\"\n";
-    let signed_script = format!("[ban.patch]\nscript = \"{}\"\nrun = [\"-q\"]\n", Digest::of(script.as_bytes()));
-    let with = |successor: &str, patch: &str| ban(patch).replacen("effective", &format!("successor = \"{successor}\"\neffective"), 1);
+    let signed_script = format!(
+        "[ban.patch]\nscript = \"{}\"\nrun = [\"-q\"]\n",
+        Digest::of(script.as_bytes())
+    );
+    let with = |successor: &str, patch: &str| {
+        ban(patch).replacen(
+            "effective",
+            &format!("successor = \"{successor}\"\neffective"),
+            1,
+        )
+    };
     let thiefs = patch(r#""/bin/sh", "-c", "echo thief >> \"$LEDGER\"""#);
     let checked = format!("{own}check = [\"/bin/sh\", \"-c\", \"echo thief >> $LEDGER; false\"]\n");
     let third = format!(
@@ -143,31 +223,69 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
         (
             "another command",
             with("evil.example/x:1", &thiefs),
-            vec!["BAN-1: successor: evil.example/x:1", "BAN-1: patch: /bin/sh -c 'echo thief"],
+            vec![
+                "BAN-1: successor: evil.example/x:1",
+                "BAN-1: patch: /bin/sh -c 'echo thief",
+            ],
         ),
-        ("another check", with("base:2", &checked), vec!["BAN-1: patch check: /bin/sh -c 'echo thief"]),
-        ("another script", with("base:2", &signed_script), vec!["BAN-1: patch: script sha256:"]),
-        ("a ban that is new", added, vec!["BAN-8: patch: /bin/sh -c 'echo thief", "BAN-1: successor: none"]),
+        (
+            "another check",
+            with("base:2", &checked),
+            vec!["BAN-1: patch check: /bin/sh -c 'echo thief"],
+        ),
+        (
+            "another script",
+            with("base:2", &signed_script),
+            vec!["BAN-1: patch: script sha256:"],
+        ),
+        (
+            "a ban that is new",
+            added,
+            vec![
+                "BAN-8: patch: /bin/sh -c 'echo thief",
+                "BAN-1: successor: none",
+            ],
+        ),
     ];
     for (way, source, shown) in ways {
         let node = node();
-        node.install(&node.list(413).source(with("base:2", &own)).by(&[1, 2])).unwrap();
+        node.install(&node.list(413).source(with("base:2", &own)).by(&[1, 2]))
+            .unwrap();
         let mut fleet = Fleet::on(node);
         fleet.start("web-1");
-        fleet.node.set("auto_patch = \"on-install\"\nmax_impact = \"100%\"\n");
+        fleet
+            .node
+            .set("auto_patch = \"on-install\"\nmax_impact = \"100%\"\n");
         let stolen = fleet.node.list(414).source(source).by(&[3]);
         fs::write(fleet.path("stolen.lst"), &stolen).unwrap();
         fs::copy(fleet.node.state("banlist.lst"), fleet.path("ours.lst")).unwrap();
         let withheld = "exec-patch prints this list's patches and runs none: 1 signed it, and the lift threshold is 2";
-        let dry = fleet.node.run(&["install", "--dry-run", "stolen.lst"]).unwrap();
-        let diff = fleet.node.run(&["list", "diff", "ours.lst", "stolen.lst"]).unwrap();
+        let dry = fleet
+            .node
+            .run(&["install", "--dry-run", "stolen.lst"])
+            .unwrap();
+        let diff = fleet
+            .node
+            .run(&["list", "diff", "ours.lst", "stolen.lst"])
+            .unwrap();
         let installed = fleet.node.install(&stolen).unwrap();
         for text in &shown {
-            assert!(dry.contains(text) && installed.contains(text), "{way}: {text}: {dry}{installed}");
-            let said = text.split_once(": ").unwrap().1.replacen("successor: none", "successor", 1).replacen("successor: ", "", 1);
+            assert!(
+                dry.contains(text) && installed.contains(text),
+                "{way}: {text}: {dry}{installed}"
+            );
+            let said = text
+                .split_once(": ")
+                .unwrap()
+                .1
+                .replacen("successor: none", "successor", 1)
+                .replacen("successor: ", "", 1);
             assert!(diff.contains(&said), "{way}: {said}: {diff}");
         }
-        assert!(dry.contains(withheld) && installed.contains(withheld), "{way}: {dry}{installed}");
+        assert!(
+            dry.contains(withheld) && installed.contains(withheld),
+            "{way}: {dry}{installed}"
+        );
         let file = fleet.path("fix.sh");
         write_program(&file, script.as_bytes());
         let script = file.to_str().unwrap();
@@ -180,22 +298,54 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
             &["--ban", "BAN-1", "--script", script, "--user", "5:5"],
         ];
         for words in words {
-            // Without the script there is nothing that could run, and a script that no ban signs is typed.
+            // Without the script there is nothing that could run, and a script that no ban signs is
+            // typed.
             if words.contains(&"--script") != (way == "another script") && words[0] != "--auto" {
                 continue;
             }
             let said = fleet.run(words);
-            assert_eq!((said.status, fleet.ledger().len(), fleet.calls().len()), (Some(1), 0, 0), "{way} {words:?}: {said:?}");
-            assert!(said.err.contains("cannot run the list's patches: 1 signed it, and the lift threshold is 2\n"), "{said:?}");
-            let ban = if way == "a ban that is new" && words[0] == "--all-banned" { "BAN-8" } else { "BAN-1" };
-            assert!(words[0] == "--auto" || said.err.contains(&format!("\n{ban}: patch: ")), "{way} {words:?}: {said:?}");
+            assert_eq!(
+                (said.status, fleet.ledger().len(), fleet.calls().len()),
+                (Some(1), 0, 0),
+                "{way} {words:?}: {said:?}"
+            );
+            assert!(
+                said.err.contains(
+                    "cannot run the list's patches: 1 signed it, and the lift threshold is 2\n"
+                ),
+                "{said:?}"
+            );
+            let ban = if way == "a ban that is new" && words[0] == "--all-banned" {
+                "BAN-8"
+            } else {
+                "BAN-1"
+            };
+            assert!(
+                words[0] == "--auto" || said.err.contains(&format!("\n{ban}: patch: ")),
+                "{way} {words:?}: {said:?}"
+            );
         }
         // What is typed runs, with the list's ban to choose the containers.
-        let typed = fleet.run(&["--ban", "BAN-1", "--", "/bin/sh", "-c", "echo typed >> \"$LEDGER\""]);
-        assert_eq!((typed.status, &*fleet.ledger()["web-1"]), (Some(0), "typed\n"), "{way}: {typed:?}");
-        // Another signature under the same list, in either of its copies, makes it the signers' own.
+        let typed = fleet.run(&[
+            "--ban",
+            "BAN-1",
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo typed >> \"$LEDGER\"",
+        ]);
+        assert_eq!(
+            (typed.status, &*fleet.ledger()["web-1"]),
+            (Some(0), "typed\n"),
+            "{way}: {typed:?}"
+        );
+        // Another signature under the same list, in either of its copies, makes it the signers'
+        // own.
         let claim = super::node::text(&stolen);
-        fleet.node.install(&super::node::signed(&stolen, &[signer(2).sign(&claim)])).unwrap();
+        fleet
+            .node
+            .install(&super::node::signed(&stolen, &[signer(2).sign(&claim)]))
+            .unwrap();
         let said = fleet.run(&["--all-banned", "--script", script]);
         assert!(said.status != Some(1), "{way}: {said:?}");
     }
@@ -208,33 +358,67 @@ fn rotate() {
     // The list in force is signed by a key that stays, too, before the one that goes is taken away.
     let list = node.list(413).source(ban("")).unsigned();
     let text = super::node::text(&list);
-    node.install(&super::node::signed(&list, &[signer(1).sign(&text), signer(2).sign(&text)])).unwrap();
+    node.install(&super::node::signed(
+        &list,
+        &[signer(1).sign(&text), signer(2).sign(&text)],
+    ))
+    .unwrap();
     let keys: String = [2, 3, 4].map(|seed| signer(seed).key_line("list")).concat();
-    let next = rotated(&keyset_of(2, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)), &[5]);
-    // Whoever stages the same list with fewer signatures, which takes no key, does not keep the node from it.
-    node.install(&super::node::signed(&list, &[signer(1).sign(&text)])).unwrap();
+    let next = rotated(
+        &keyset_of(
+            2,
+            "root=1 list=1 lift=2",
+            &(signer(5).key_line("root") + &keys),
+        ),
+        &[5],
+    );
+    // Whoever stages the same list with fewer signatures, which takes no key, does not keep the
+    // node from it.
+    node.install(&super::node::signed(&list, &[signer(1).sign(&text)]))
+        .unwrap();
     // The list keys cannot do that, however many.
-    let by_list_keys = rotated(&keyset_of(2, "root=1 list=1 lift=2", &(signer(5).key_line("root") + &keys)), &[1, 2, 3]);
+    let by_list_keys = rotated(
+        &keyset_of(
+            2,
+            "root=1 list=1 lift=2",
+            &(signer(5).key_line("root") + &keys),
+        ),
+        &[1, 2, 3],
+    );
     assert!(node.rotate(&[&by_list_keys], &[]).is_err());
     node.rotate(&[&next], &[]).unwrap();
     assert_eq!(node.gate(), Answer::Banned(413));
     for keyset in [1, 2] {
         let stolen = node.list(414).keyset(keyset).by(&[1]);
-        assert_eq!(node.refuses(&stolen), "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)");
+        assert_eq!(
+            node.refuses(&stolen),
+            "cannot trust list \"staged.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"
+        );
     }
-    node.install(&node.list(1).keyset(2).source(ban("")).by(&[4])).unwrap();
+    node.install(&node.list(1).keyset(2).source(ban("")).by(&[4]))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// A list that is issued ahead moves every gate's clock: the same bans then end before their time, though their lines say the same.
+/// A list that is issued ahead moves every gate's clock: the same bans then end before their time,
+/// though their lines say the same.
 #[test]
 fn a_list_issued_ahead_ends_no_ban_early() {
     let now = Timestamp::now();
-    let source = ban("").replacen("effective", &format!("lapses = {}\neffective", now.plus(20 * 3_600)), 1);
+    let source = ban("").replacen(
+        "effective",
+        &format!("lapses = {}\neffective", now.plus(20 * 3_600)),
+        1,
+    );
     let (node, issued) = (node(), now.plus(23 * 3_600));
-    node.install(&node.list(413).source(source.clone()).by(&[1, 2])).unwrap();
+    node.install(&node.list(413).source(source.clone()).by(&[1, 2]))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Banned(413));
-    let ahead = || node.list(414).times(issued, issued.plus(14 * DAY)).source(source.clone());
+    let ahead = || {
+        node.list(414)
+            .times(issued, issued.plus(14 * DAY))
+            .source(source.clone())
+    };
     let lifting = "cannot install \"staged.lst\": it lifts BAN-1, which takes 2 signatures of keyset 1; it has 1";
     assert_eq!(node.refuses(&ahead().by(&[1])), lifting);
     assert_eq!(node.gate(), Answer::Banned(413));

@@ -1,5 +1,6 @@
-//! Fewer stolen root keys than it takes. A keyset follows another when enough root keys of both signed it; the table is that of tuf-conformance
-//! (`test_updater_key_rotations.py`), and each step is made by `embargoctl keyset rotate` on a node.
+//! Fewer stolen root keys than it takes. A keyset follows another when enough root keys of both
+//! signed it; the table is that of tuf-conformance (`test_updater_key_rotations.py`), and each step
+//! is made by `embargoctl keyset rotate` on a node.
 
 use super::node::{Node, keyset_of, rotated};
 use super::signer::signer;
@@ -15,52 +16,162 @@ const OTHER_FIVE: &[u8] = &[21, 22, 23, 24, 25];
 
 const CASES: [Case; 22] = [
     ("1 of 1, rotated", (&[11], 1), &[(&[12], 1, &[11, 12])], 2),
-    ("1 of 1, rotated and back", (&[11], 1), &[(&[12], 1, &[11, 12]), (&[11], 1, &[12, 11])], 3),
+    (
+        "1 of 1, rotated and back",
+        (&[11], 1),
+        &[(&[12], 1, &[11, 12]), (&[11], 1, &[12, 11])],
+        3,
+    ),
     ("1 of 1, the same key", (&[11], 1), &[(&[11], 1, &[11])], 2),
-    ("1 of 1, not signed with the old key", (&[11], 1), &[(&[12], 1, &[12])], 1),
-    ("1 of 1, not signed with the new key", (&[11], 1), &[(&[12], 1, &[11])], 1),
+    (
+        "1 of 1, not signed with the old key",
+        (&[11], 1),
+        &[(&[12], 1, &[12])],
+        1,
+    ),
+    (
+        "1 of 1, not signed with the new key",
+        (&[11], 1),
+        &[(&[12], 1, &[11])],
+        1,
+    ),
     ("not signed at all", (&[11], 1), &[(&[11], 1, &[])], 1),
-    ("3 of 5, one key rotated", (FIVE, 3), &[(&[11, 12, 13, 14, 16], 3, &[11, 12, 13])], 2),
-    ("3 of 5, one key rotated, the new one among the three", (FIVE, 3), &[(&[11, 12, 13, 14, 16], 3, &[11, 12, 14, 16])], 2),
-    ("3 of 5, all rotated", (FIVE, 3), &[(OTHER_FIVE, 3, &[12, 13, 15, 21, 22, 23])], 2),
+    (
+        "3 of 5, one key rotated",
+        (FIVE, 3),
+        &[(&[11, 12, 13, 14, 16], 3, &[11, 12, 13])],
+        2,
+    ),
+    (
+        "3 of 5, one key rotated, the new one among the three",
+        (FIVE, 3),
+        &[(&[11, 12, 13, 14, 16], 3, &[11, 12, 14, 16])],
+        2,
+    ),
+    (
+        "3 of 5, all rotated",
+        (FIVE, 3),
+        &[(OTHER_FIVE, 3, &[12, 13, 15, 21, 22, 23])],
+        2,
+    ),
     (
         "3 of 5, all rotated with a step between",
         (FIVE, 3),
-        &[(&[11, 12, 13, 21, 22], 3, &[11, 12, 13, 21, 22]), (OTHER_FIVE, 3, &[11, 12, 13, 21, 22, 25])],
+        &[
+            (&[11, 12, 13, 21, 22], 3, &[11, 12, 13, 21, 22]),
+            (OTHER_FIVE, 3, &[11, 12, 13, 21, 22, 25]),
+        ],
         3,
     ),
-    ("3 of 5, too few old keys", (FIVE, 3), &[(OTHER_FIVE, 3, &[12, 13, 21, 22, 23])], 1),
-    ("3 of 5, too few new keys", (FIVE, 3), &[(OTHER_FIVE, 3, &[11, 12, 13, 21, 22])], 1),
-    ("3 of 5, two stolen keys and one twice", (FIVE, 3), &[(FIVE, 3, &[11, 12, 12, 11])], 1),
-    ("3 of 5, two stolen keys lower the threshold", (FIVE, 3), &[(FIVE, 2, &[11, 12])], 1),
-    ("3 of 5, two stolen keys and strangers", (FIVE, 3), &[(FIVE, 3, &[11, 12, 31, 32, 33])], 1),
-    ("threshold 1 to 2", (&[11], 1), &[(&[11, 12], 2, &[11, 12])], 2),
-    ("threshold 1 to 2, the new one not reached", (&[11], 1), &[(&[11, 12], 2, &[11])], 1),
-    ("threshold 1 to 2 and on, the second not reached", (&[11], 1), &[(&[11, 12], 2, &[11, 12]), (&[11, 12], 2, &[12])], 2),
-    ("threshold 2 to 1", (&[11, 12], 2), &[(&[11, 12], 1, &[11, 12])], 2),
-    ("threshold 2 to 1, and the next by one", (&[11, 12], 2), &[(&[11, 12], 1, &[11, 12]), (&[11, 12], 1, &[12])], 3),
-    ("threshold 2 to 1, the old one not reached", (&[11, 12], 2), &[(&[11, 12], 1, &[11])], 1),
+    (
+        "3 of 5, too few old keys",
+        (FIVE, 3),
+        &[(OTHER_FIVE, 3, &[12, 13, 21, 22, 23])],
+        1,
+    ),
+    (
+        "3 of 5, too few new keys",
+        (FIVE, 3),
+        &[(OTHER_FIVE, 3, &[11, 12, 13, 21, 22])],
+        1,
+    ),
+    (
+        "3 of 5, two stolen keys and one twice",
+        (FIVE, 3),
+        &[(FIVE, 3, &[11, 12, 12, 11])],
+        1,
+    ),
+    (
+        "3 of 5, two stolen keys lower the threshold",
+        (FIVE, 3),
+        &[(FIVE, 2, &[11, 12])],
+        1,
+    ),
+    (
+        "3 of 5, two stolen keys and strangers",
+        (FIVE, 3),
+        &[(FIVE, 3, &[11, 12, 31, 32, 33])],
+        1,
+    ),
+    (
+        "threshold 1 to 2",
+        (&[11], 1),
+        &[(&[11, 12], 2, &[11, 12])],
+        2,
+    ),
+    (
+        "threshold 1 to 2, the new one not reached",
+        (&[11], 1),
+        &[(&[11, 12], 2, &[11])],
+        1,
+    ),
+    (
+        "threshold 1 to 2 and on, the second not reached",
+        (&[11], 1),
+        &[(&[11, 12], 2, &[11, 12]), (&[11, 12], 2, &[12])],
+        2,
+    ),
+    (
+        "threshold 2 to 1",
+        (&[11, 12], 2),
+        &[(&[11, 12], 1, &[11, 12])],
+        2,
+    ),
+    (
+        "threshold 2 to 1, and the next by one",
+        (&[11, 12], 2),
+        &[(&[11, 12], 1, &[11, 12]), (&[11, 12], 1, &[12])],
+        3,
+    ),
+    (
+        "threshold 2 to 1, the old one not reached",
+        (&[11, 12], 2),
+        &[(&[11, 12], 1, &[11])],
+        1,
+    ),
     ("signed by list keys", (&[11], 1), &[(&[11], 1, &[1, 2])], 1),
 ];
 
 /// The text of this keyset with root keys and list keys 1 and 2.
 fn text(number: u64, roots: &[u8], threshold: usize) -> String {
-    let keys = |role, seeds: &[u8]| seeds.iter().map(|seed| signer(*seed).key_line(role)).collect::<String>();
-    keyset_of(number, &format!("root={threshold} list=1 lift=1"), &(keys("root", roots) + &keys("list", &[1, 2])))
+    let keys = |role, seeds: &[u8]| {
+        seeds
+            .iter()
+            .map(|seed| signer(*seed).key_line(role))
+            .collect::<String>()
+    };
+    keyset_of(
+        number,
+        &format!("root={threshold} list=1 lift=1"),
+        &(keys("root", roots) + &keys("list", &[1, 2])),
+    )
 }
 
 #[test]
 fn rotation_cases() {
     for (case, (roots, threshold), steps, last) in CASES {
         let node = Node::trusting(&text(1, roots, threshold));
-        let keysets: Vec<_> =
-            (2..).zip(steps).map(|(number, (roots, threshold, signers))| rotated(&text(number, roots, *threshold), signers)).collect();
+        let keysets: Vec<_> = (2..)
+            .zip(steps)
+            .map(|(number, (roots, threshold, signers))| {
+                rotated(&text(number, roots, *threshold), signers)
+            })
+            .collect();
         let files: Vec<_> = keysets.iter().map(String::as_str).collect();
         let done = node.rotate(&files, &[]);
         let goes_through = last == 1 + steps.len() as u64;
-        assert_eq!((done.is_ok(), node.keyset_number()), (goes_through, last), "{case}: {done:?}");
-        // Again: what is done is passed over, what failed fails as before, and never is a step taken back.
-        assert_eq!((node.rotate(&files, &[]).is_ok(), node.keyset_number()), (goes_through, last), "{case}");
+        assert_eq!(
+            (done.is_ok(), node.keyset_number()),
+            (goes_through, last),
+            "{case}: {done:?}"
+        );
+        // Again: what is done is passed over, what failed fails as before, and never is a step
+        // taken back.
+        assert_eq!(
+            (node.rotate(&files, &[]).is_ok(), node.keyset_number()),
+            (goes_through, last),
+            "{case}"
+        );
     }
 }
 
@@ -75,11 +186,15 @@ fn numbers() {
     }
     // The same number with other keys is another keyset.
     let node = Node::trusting(&text(1, &[11], 1));
-    assert!(node.rotate(&[&rotated(&text(1, &[11, 12], 1), &[11, 12])], &[]).is_err());
+    assert!(
+        node.rotate(&[&rotated(&text(1, &[11, 12], 1), &[11, 12])], &[])
+            .is_err()
+    );
     assert_eq!(node.keyset_number(), 1);
 }
 
-/// A bad signature beside enough good ones holds up no rotation; a good keyset for another origin, or spoilt behind the signature, is none.
+/// A bad signature beside enough good ones holds up no rotation; a good keyset for another origin,
+/// or spoilt behind the signature, is none.
 #[test]
 fn bad_signatures_and_spoilt_texts() {
     let good = text(2, &[12], 1);
@@ -89,25 +204,43 @@ fn bad_signatures_and_spoilt_texts() {
     node.rotate(&[&beside], &[]).unwrap();
     assert_eq!(node.keyset_number(), 2);
     for spoilt in [
-        signed.replace("list=1", "list=2").replace("lift=1", "lift=2"),
+        signed
+            .replace("list=1", "list=2")
+            .replace("lift=1", "lift=2"),
         signed.replace("bans.example.com/prod", "bans.example.com/staging"),
-        rotated(&good.replace("bans.example.com/prod", "bans.example.com/staging"), &[11, 12]),
+        rotated(
+            &good.replace("bans.example.com/prod", "bans.example.com/staging"),
+            &[11, 12],
+        ),
         signed.replacen(&signer(1).key_line("list"), &signer(9).key_line("list"), 1),
         signed.trim_end().to_owned(),
         String::new(),
     ] {
         assert_ne!(spoilt, signed);
         let node = Node::trusting(&text(1, &[11], 1));
-        assert!(node.rotate(&[&spoilt], &[]).unwrap_err().starts_with("cannot "), "{spoilt}");
+        assert!(
+            node.rotate(&[&spoilt], &[])
+                .unwrap_err()
+                .starts_with("cannot "),
+            "{spoilt}"
+        );
         assert_eq!(node.keyset_number(), 1);
     }
 }
 
-/// A keyset past its expiry can be followed, or a node that was away too long could never come back.
+/// A keyset past its expiry can be followed, or a node that was away too long could never come
+/// back.
 #[test]
 fn expired_keysets() {
     let expired = |number| text(number, &[11], 1).replace("2028-11-01", "2026-11-02");
     let node = Node::trusting(&expired(1));
-    node.rotate(&[&rotated(&expired(2), &[11]), &rotated(&text(3, &[11], 1), &[11])], &[]).unwrap();
+    node.rotate(
+        &[
+            &rotated(&expired(2), &[11]),
+            &rotated(&text(3, &[11], 1), &[11]),
+        ],
+        &[],
+    )
+    .unwrap();
     assert_eq!(node.keyset_number(), 3);
 }

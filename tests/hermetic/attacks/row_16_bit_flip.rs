@@ -1,4 +1,5 @@
-//! Bits that turn on the disk, in memory or in transfer. Every bit of every byte, at the reader itself: `corruption`. Here what the gate makes of it.
+//! Bits that turn on the disk, in memory or in transfer. Every bit of every byte, at the reader
+//! itself: `corruption`. Here what the gate makes of it.
 
 use std::fs;
 
@@ -18,8 +19,16 @@ fn flip_through_the_gate() {
             flipped[at] ^= 1 << (at % 8);
             node.put(&flipped);
             let answer = node.gate();
-            let is_true = answer == if banned == BASE { Answer::Banned(412) } else { Answer::Admitted };
-            assert!(is_true || matches!(answer, Answer::NoList(_) | Answer::Refused(_)), "byte {at}: {answer:?}");
+            let is_true = answer
+                == if banned == BASE {
+                    Answer::Banned(412)
+                } else {
+                    Answer::Admitted
+                };
+            assert!(
+                is_true || matches!(answer, Answer::NoList(_) | Answer::Refused(_)),
+                "byte {at}: {answer:?}"
+            );
         }
     }
 }
@@ -36,20 +45,29 @@ fn flip_beside_a_second_copy() {
         flipped[at] ^= 0x80;
         node.put(&flipped);
         let answer = node.gate();
-        assert!(matches!(answer, Answer::Banned(412) | Answer::BannedByCopy(412)), "byte {at}: {answer:?}");
+        assert!(
+            matches!(answer, Answer::Banned(412) | Answer::BannedByCopy(412)),
+            "byte {at}: {answer:?}"
+        );
     }
-    // In the second copy a flip changes nothing, and the next installation of the same list heals it.
+    // In the second copy a flip changes nothing, and the next installation of the same list heals
+    // it.
     node.put(&list);
     let mut flipped = list.clone();
     flipped[list.len() / 2] ^= 1;
     fs::remove_file(node.state("banlist.copy.lst")).unwrap();
     fs::write(node.state("banlist.copy.lst"), flipped).unwrap();
     assert_eq!(node.gate(), Answer::Banned(412));
-    assert!(node.install(&list).unwrap().contains("\nits second copy was made anew\n"));
+    assert!(
+        node.install(&list)
+            .unwrap()
+            .contains("\nits second copy was made anew\n")
+    );
     assert_eq!(fs::read(node.state("banlist.copy.lst")).unwrap(), list);
 }
 
-/// Every flip is found where a list is installed, one in a signature that is not needed included: that one is told.
+/// Every flip is found where a list is installed, one in a signature that is not needed included:
+/// that one is told.
 #[test]
 fn flip_at_installation() {
     let node = Node::with_list(1);

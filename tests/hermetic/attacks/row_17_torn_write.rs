@@ -1,4 +1,5 @@
-//! A list that is cut off, empty, written halfway or turned by a careless transfer. A writer in place beside a million reads: `corruption`.
+//! A list that is cut off, empty, written halfway or turned by a careless transfer. A writer in
+//! place beside a million reads: `corruption`.
 
 use std::fs;
 
@@ -9,14 +10,35 @@ use super::node::{Answer, BASE, Node, OTHER, keyset};
 #[test]
 fn cut_at_every_kib() {
     let node = Node::trusting(&keyset(&[1], 1));
-    let many: Vec<String> = (0..200_u32).map(|number| format!("sha256:{number:064x}")).collect();
-    let list = node.list(412).banning("base", &many.iter().map(String::as_str).chain([BASE]).collect::<Vec<_>>()).by(&[1]);
-    let ends = (0..list.len()).step_by(512).chain([1, HEAD_SIZE - 1, HEAD_SIZE + 1, list.len() - 1]);
+    let many: Vec<String> = (0..200_u32)
+        .map(|number| format!("sha256:{number:064x}"))
+        .collect();
+    let list = node
+        .list(412)
+        .banning(
+            "base",
+            &many
+                .iter()
+                .map(String::as_str)
+                .chain([BASE])
+                .collect::<Vec<_>>(),
+        )
+        .by(&[1]);
+    let ends =
+        (0..list.len())
+            .step_by(512)
+            .chain([1, HEAD_SIZE - 1, HEAD_SIZE + 1, list.len() - 1]);
     for end in ends {
         node.distrusts(&list[..end]);
         assert!(node.install(&list[..end]).is_err(), "{end}");
     }
-    assert!(node.names().iter().all(|name| [".lock", "banlist.lst"].contains(&name.as_str())), "{:?}", node.names());
+    assert!(
+        node.names()
+            .iter()
+            .all(|name| [".lock", "banlist.lst"].contains(&name.as_str())),
+        "{:?}",
+        node.names()
+    );
 }
 
 /// A file that a power cut left as long as it was to be, with zeros where the data should be.
@@ -33,7 +55,10 @@ fn torn_write() {
         }
         node.put(&torn);
         let answer = node.gate();
-        assert!(matches!(answer, Answer::NoList(_) | Answer::Refused(_)), "{start}: {answer:?}");
+        assert!(
+            matches!(answer, Answer::NoList(_) | Answer::Refused(_)),
+            "{start}: {answer:?}"
+        );
         assert!(node.install(&torn).is_err(), "{start}");
     }
 }
@@ -42,12 +67,19 @@ fn torn_write() {
 fn zero_length() {
     let node = Node::trusting(&keyset(&[1], 1));
     let fault = "not a ban list: it has no head";
-    assert_eq!(node.distrusts(b""), format!("cannot use \"/var/lib/embargo/banlist.lst\": {fault}"));
-    assert_eq!(node.install(b"").unwrap_err(), format!("cannot use \"staged.lst\": {fault}"));
+    assert_eq!(
+        node.distrusts(b""),
+        format!("cannot use \"/var/lib/embargo/banlist.lst\": {fault}")
+    );
+    assert_eq!(
+        node.install(b"").unwrap_err(),
+        format!("cannot use \"staged.lst\": {fault}")
+    );
     // Its second copy stands in, and the list before never does.
     fs::remove_file(node.state("banlist.lst")).unwrap();
     node.install(&node.list(1).by(&[1])).unwrap();
-    node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1]))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
     node.put(b"");
     assert_eq!(node.gate(), Answer::BannedByCopy(2));
@@ -57,11 +89,29 @@ fn zero_length() {
 fn crlf_and_merge_markers() {
     let node = Node::trusting(&keyset(&[1], 1));
     let list = node.list(412).by(&[1]);
-    let turned: Vec<u8> = list.iter().flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] }).collect();
+    let turned: Vec<u8> = list
+        .iter()
+        .flat_map(|byte| {
+            if *byte == b'\n' {
+                vec![b'\r', b'\n']
+            } else {
+                vec![*byte]
+            }
+        })
+        .collect();
     // The head alone, with its place still 4096 bytes.
-    let mut head: Vec<u8> = turned.iter().copied().take_while(|byte| *byte != 0).collect();
+    let mut head: Vec<u8> = turned
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != 0)
+        .collect();
     head.resize(HEAD_SIZE, 0);
-    let conflict = [b"<<<<<<< HEAD\n", &list[..HEAD_SIZE - 13], &list[HEAD_SIZE..]].concat();
+    let conflict = [
+        b"<<<<<<< HEAD\n",
+        &list[..HEAD_SIZE - 13],
+        &list[HEAD_SIZE..],
+    ]
+    .concat();
     for broken in [turned, [&head, &list[HEAD_SIZE..]].concat(), conflict] {
         node.distrusts(&broken);
         assert!(node.install(&broken).is_err());

@@ -1,5 +1,5 @@
-//! A million digests ground until they share a prefix, to overfill one bucket of a list. A packed tree has no buckets: it is as high, and a look-up reads
-//! as much, as with any other million.
+//! A million digests ground until they share a prefix, to overfill one bucket of a list. A packed
+//! tree has no buckets: it is as high, and a look-up reads as much, as with any other million.
 
 use std::cell::Cell;
 use std::io;
@@ -36,7 +36,11 @@ fn a_million_keys_with_equal_24_bit_prefix() {
     let ground = |number: u64| digest(0xabcd_ef00_0000_0000 + number, number);
     let spread = |number: u64| digest(number * (u64::MAX / MANY), number);
     let ground: Vec<_> = (0..MANY).map(ground).collect();
-    assert!(ground.iter().all(|digest| digest.starts_with(&[0xab, 0xcd, 0xef])));
+    assert!(
+        ground
+            .iter()
+            .all(|digest| digest.starts_with(&[0xab, 0xcd, 0xef]))
+    );
     let spread: Vec<_> = (0..MANY).map(spread).collect();
     let node = Node::trusting(&keyset(&[1], 1));
     let parts = Parts::of(&node.list(1).by(&[1]));
@@ -51,12 +55,23 @@ fn a_million_keys_with_equal_24_bit_prefix() {
 
 /// How many reads the costliest look-up takes of a digest that is not listed, and of one that is.
 fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
-    let head = Claim::parse(list[..HEAD_SIZE].try_into().unwrap()).unwrap().head;
-    let bytes = Counted { bytes: list, reads: Cell::new(0) };
-    let reader = Reader { path: Path::new("list"), bytes: &bytes };
+    let head = Claim::parse(list[..HEAD_SIZE].try_into().unwrap())
+        .unwrap()
+        .head;
+    let bytes = Counted {
+        bytes: list,
+        reads: Cell::new(0),
+    };
+    let reader = Reader {
+        path: Path::new("list"),
+        bytes: &bytes,
+    };
     let reads = |digest: [u8; 32]| {
         bytes.reads.set(0);
-        let query = Query { digest: Digest::from_bytes(digest), kind: MatchKind::Base };
+        let query = Query {
+            digest: Digest::from_bytes(digest),
+            kind: MatchKind::Base,
+        };
         let hits = store::hits(&reader, &head, &[query], Reading::Start).unwrap();
         (hits.len(), bytes.reads.get())
     };

@@ -1,4 +1,5 @@
-//! What stands where a list, a keyset, a floor or a signature is expected and is no file: none is followed, waited for or read without end.
+//! What stands where a list, a keyset, a floor or a signature is expected and is no file: none is
+//! followed, waited for or read without end.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -18,8 +19,12 @@ type Make = fn(&Path, &Path) -> bool;
 /// Each kind, made at the first path; the second is a real file with the right content.
 const KINDS: [(&str, Make); 7] = [
     ("symlink", |path, real| symlink(real, path).is_ok()),
-    ("dangling symlink", |path, _| symlink("nowhere", path).is_ok()),
-    ("FIFO", |path, _| mkfifo(path, Mode::from_bits_truncate(0o666)).is_ok()),
+    ("dangling symlink", |path, _| {
+        symlink("nowhere", path).is_ok()
+    }),
+    ("FIFO", |path, _| {
+        mkfifo(path, Mode::from_bits_truncate(0o666)).is_ok()
+    }),
     ("directory", |path, _| fs::create_dir(path).is_ok()),
     ("socket", |path, _| UnixListener::bind(path).is_ok()),
     ("character device", |path, _| device(path, SFlag::S_IFCHR)),
@@ -58,7 +63,10 @@ fn each_kind_as_the_staged_list() {
     let before = node.everything();
     each_kind(&staged, &real, |kind| {
         let fault = node.run(&["install", "staged.lst"]).unwrap_err();
-        assert!(fault.starts_with("cannot read \"staged.lst\""), "{kind}: {fault}");
+        assert!(
+            fault.starts_with("cannot read \"staged.lst\""),
+            "{kind}: {fault}"
+        );
         assert!(node.everything() == before, "{kind}");
     });
     // Another name of the same file is that file.
@@ -86,13 +94,22 @@ fn each_kind_as_the_list_in_force() {
 #[test]
 fn each_kind_as_the_keyset() {
     let node = Node::with_list(1);
-    let (path, real) = (node.room.path("node/etc/embargo/keyset"), node.room.path("real"));
+    let (path, real) = (
+        node.room.path("node/etc/embargo/keyset"),
+        node.room.path("real"),
+    );
     fs::rename(&path, &real).unwrap();
     let staged = node.list(2).by(&[1]);
     each_kind(&path, &real, |kind| {
         let fault = node.install(&staged).unwrap_err();
-        assert!(fault.starts_with("cannot read \"/node/etc/embargo/keyset\""), "{kind}: {fault}");
-        assert!(matches!(node.gate(), Answer::NoList(fault) if fault.starts_with("cannot read \"/etc/embargo/keyset\"")), "{kind}");
+        assert!(
+            fault.starts_with("cannot read \"/node/etc/embargo/keyset\""),
+            "{kind}: {fault}"
+        );
+        assert!(
+            matches!(node.gate(), Answer::NoList(fault) if fault.starts_with("cannot read \"/etc/embargo/keyset\"")),
+            "{kind}"
+        );
     });
 }
 
@@ -104,8 +121,14 @@ fn each_kind_as_the_floor() {
     let staged = node.list(2).by(&[1]);
     each_kind(&path, &real, |kind| {
         let fault = node.install(&staged).unwrap_err();
-        assert!(fault.starts_with("cannot read \"/node/var/lib/embargo/floor\""), "{kind}: {fault}");
-        assert!(matches!(node.gate(), Answer::NoList(fault) if fault.starts_with("cannot read \"/var/lib/embargo/floor\"")), "{kind}");
+        assert!(
+            fault.starts_with("cannot read \"/node/var/lib/embargo/floor\""),
+            "{kind}: {fault}"
+        );
+        assert!(
+            matches!(node.gate(), Answer::NoList(fault) if fault.starts_with("cannot read \"/var/lib/embargo/floor\"")),
+            "{kind}"
+        );
     });
 }
 
@@ -119,11 +142,22 @@ fn each_kind_as_a_signature() {
     let (path, real) = (node.room.path("sig"), node.room.path("real"));
     fs::write(&real, one.raw(text(&unsigned).as_bytes())).unwrap();
     each_kind(&path, &real, |kind| {
-        let attached = node.run(&["list", "attach", "--key", "author.pub", "--signature", "sig", "list.lst"]);
+        let attached = node.run(&[
+            "list",
+            "attach",
+            "--key",
+            "author.pub",
+            "--signature",
+            "sig",
+            "list.lst",
+        ]);
         let list = fs::read(node.room.path("list.lst")).unwrap();
         match kind {
             "symlink" => assert!(attached.is_ok() && list != unsigned, "{attached:?}"),
-            _other => assert!(attached.unwrap_err().starts_with("cannot read \"sig\"") && list != unsigned, "{kind}"),
+            _other => assert!(
+                attached.unwrap_err().starts_with("cannot read \"sig\"") && list != unsigned,
+                "{kind}"
+            ),
         }
     });
 }

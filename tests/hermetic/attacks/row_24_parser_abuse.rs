@@ -1,4 +1,5 @@
-//! Texts that a careless parser takes for what they are not, or for too much. Random bytes at each parser: `tests/fuzz`.
+//! Texts that a careless parser takes for what they are not, or for too much. Random bytes at each
+//! parser: `tests/fuzz`.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,29 +10,106 @@ use super::craft::Parts;
 use super::node::{Answer, BASE, Node, keyset, signed, text, with_head};
 use super::signer::{line, signer};
 
-/// Changes to a head's text: what is replaced, by what, and what is said of it. Each is signed, so that the grammar alone stands against it.
+/// Changes to a head's text: what is replaced, by what, and what is said of it. Each is signed, so
+/// that the grammar alone stands against it.
 const HEADS: [(&str, &str, &str); 22] = [
-    ("entries: 1 base=1", "entries: 18446744073709551615 base=18446744073709551615", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: 18446744073709551616 base=1", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: 4294967297 base=4294967297", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: 4294967296 base=4294967296", "line 11: expected \"tree-size: "),
-    ("entries: 1 base=1", "entries: -1 base=1", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: 1e0 base=1", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: 0x1 base=1", "line 8: expected \"entries: "),
-    ("entries: 1 base=1", "entries: \u{661} base=1", "line 8: expected \"entries: "),
-    ("tree-size: 1024", "tree-size: 18446744073709551615", "line 11: expected \"tree-size: "),
-    ("tree-size: 1024", "tree-size: 01024", "line 11: expected \"tree-size: "),
-    (" block-size=4096", " block-size=0", "line 12: expected \"records: "),
-    (" size=", " size=99999999999", "line 12: expected \"records: "),
-    ("version: 1\n", "version: 1\nversion: 2\n", "line 5: expected \"issued: "),
-    ("origin: bans", "origin: bans.example.com/prod\norigin: bans", "line 3: expected \"keyset: "),
-    ("version: 1\n", "version: 1 \n", "line 4: expected \"version: "),
-    ("version: 1\n", "version: 1\r\n", "line 4: expected line ends of Unix, not CR LF"),
-    ("version: 1\n", "version: \u{1}1\n", "line 4: expected text without control characters"),
+    (
+        "entries: 1 base=1",
+        "entries: 18446744073709551615 base=18446744073709551615",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: 18446744073709551616 base=1",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: 4294967297 base=4294967297",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: 4294967296 base=4294967296",
+        "line 11: expected \"tree-size: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: -1 base=1",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: 1e0 base=1",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: 0x1 base=1",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "entries: 1 base=1",
+        "entries: \u{661} base=1",
+        "line 8: expected \"entries: ",
+    ),
+    (
+        "tree-size: 1024",
+        "tree-size: 18446744073709551615",
+        "line 11: expected \"tree-size: ",
+    ),
+    (
+        "tree-size: 1024",
+        "tree-size: 01024",
+        "line 11: expected \"tree-size: ",
+    ),
+    (
+        " block-size=4096",
+        " block-size=0",
+        "line 12: expected \"records: ",
+    ),
+    (
+        " size=",
+        " size=99999999999",
+        "line 12: expected \"records: ",
+    ),
+    (
+        "version: 1\n",
+        "version: 1\nversion: 2\n",
+        "line 5: expected \"issued: ",
+    ),
+    (
+        "origin: bans",
+        "origin: bans.example.com/prod\norigin: bans",
+        "line 3: expected \"keyset: ",
+    ),
+    (
+        "version: 1\n",
+        "version: 1 \n",
+        "line 4: expected \"version: ",
+    ),
+    (
+        "version: 1\n",
+        "version: 1\r\n",
+        "line 4: expected line ends of Unix, not CR LF",
+    ),
+    (
+        "version: 1\n",
+        "version: \u{1}1\n",
+        "line 4: expected text without control characters",
+    ),
     ("version: 1\n", "version: 1\u{85}\n", "line 4: expected "),
     ("embargo/", "\u{feff}embargo/", ""),
-    ("impact: guarded", "impact: acknowledged\u{200b}", "line 7: expected \"impact: "),
-    ("origin: bans.example.com/prod", "origin: bans.example.com/prod\u{202e}", "line 2: expected \"origin: "),
+    (
+        "impact: guarded",
+        "impact: acknowledged\u{200b}",
+        "line 7: expected \"impact: ",
+    ),
+    (
+        "origin: bans.example.com/prod",
+        "origin: bans.example.com/prod\u{202e}",
+        "line 2: expected \"origin: ",
+    ),
     ("\nissued: ", "\n\nissued: ", "line "),
 ];
 
@@ -76,10 +154,19 @@ fn nul_and_bytes_that_are_no_text() {
 fn seventeen_signatures() {
     let node = Node::trusting(&keyset(&[1], 1));
     let list = node.list(1).unsigned();
-    let strangers = |count: u8| (0..count).map(|seed| signer(100 + seed).sign(&text(&list))).chain([signer(1).sign(&text(&list))]);
-    node.install(&signed(&list, &strangers(15).collect::<Vec<_>>())).unwrap();
+    let strangers = |count: u8| {
+        (0..count)
+            .map(|seed| signer(100 + seed).sign(&text(&list)))
+            .chain([signer(1).sign(&text(&list))])
+    };
+    node.install(&signed(&list, &strangers(15).collect::<Vec<_>>()))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Banned(1));
-    assert_malformed(&node, &signed(&list, &strangers(16).collect::<Vec<_>>()), "expected at most 16 signatures");
+    assert_malformed(
+        &node,
+        &signed(&list, &strangers(16).collect::<Vec<_>>()),
+        "expected at most 16 signatures",
+    );
 }
 
 /// Base64 has one spelling, or one signature has many.
@@ -90,7 +177,10 @@ fn non_canonical_base64() {
     let good = signer(1).sign(&text(&list));
     let (dash_and_name, payload) = good.trim_end().rsplit_once(' ').unwrap();
     // 68 bytes end in one `=`; the last letter before it carries two bits that mean nothing.
-    let (body, last) = (&payload[..payload.len() - 2], payload.as_bytes()[payload.len() - 2]);
+    let (body, last) = (
+        &payload[..payload.len() - 2],
+        payload.as_bytes()[payload.len() - 2],
+    );
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let at = alphabet.bytes().position(|letter| letter == last).unwrap();
     assert!(payload.ends_with('=') && at % 4 == 0);
@@ -111,22 +201,35 @@ fn non_canonical_base64() {
         if spelling == payload {
             continue;
         }
-        assert_malformed(&node, &signed(&list, &[format!("{dash_and_name} {spelling}\n")]), "expected \"\u{2014} NAME BASE64\"");
+        assert_malformed(
+            &node,
+            &signed(&list, &[format!("{dash_and_name} {spelling}\n")]),
+            "expected \"\u{2014} NAME BASE64\"",
+        );
     }
     let name = "a".repeat(3_000);
-    for lines in [line(&name, [0; 4], &[7; 64]), line("with space", [0; 4], &[7; 64]), line("", [0; 4], &[7; 64])] {
+    for lines in [
+        line(&name, [0; 4], &[7; 64]),
+        line("with space", [0; 4], &[7; 64]),
+        line("", [0; 4], &[7; 64]),
+    ] {
         assert_malformed(&node, &signed(&list, &[lines + &good]), "");
     }
 }
 
-/// Records whose hashes are right: whoever signs may write what he likes into them, and still a ban is either read or refused.
+/// Records whose hashes are right: whoever signs may write what he likes into them, and still a ban
+/// is either read or refused.
 #[test]
 fn records() {
     let node = Node::trusting(&keyset(&[1], 1));
     let parts = Parts::of(&node.list(1).by(&[1]));
     let text_of = String::from_utf8(parts.records.clone()).unwrap();
     let (ban, entry) = text_of.trim_end().split_once('\n').unwrap();
-    let deep = format!("{}{}", "[".repeat(ban.len() / 2), "]".repeat(ban.len() - ban.len() / 2));
+    let deep = format!(
+        "{}{}",
+        "[".repeat(ban.len() / 2),
+        "]".repeat(ban.len() - ban.len() / 2)
+    );
     let again = format!("{}{}", &ban[..ban.len() - 1], ",\"id\":\"BAN-2\"}");
     for changed in [
         format!("{}\n{entry}\n", "{".repeat(ban.len())),
@@ -146,19 +249,30 @@ fn records() {
         let list = wrong.sealed();
         let list = signed(&list, &[signer(1).sign(&text(&list))]);
         let fault = node.refuses(&list);
-        assert!(fault.starts_with("cannot trust list \"staged.lst\": "), "{fault} {changed}");
+        assert!(
+            fault.starts_with("cannot trust list \"staged.lst\": "),
+            "{fault} {changed}"
+        );
         node.put(&list);
         let answer = node.gate();
-        assert!(matches!(&answer, Answer::Refused(line) if line.contains(BASE)) || answer == Answer::Banned(1), "{answer:?} {changed}");
+        assert!(
+            matches!(&answer, Answer::Refused(line) if line.contains(BASE))
+                || answer == Answer::Banned(1),
+            "{answer:?} {changed}"
+        );
         fs::remove_file(node.state("banlist.lst")).unwrap();
     }
 }
 
-/// The same abuse of a keyset and of a floor, which are trusted for where they stand and read no less strictly.
+/// The same abuse of a keyset and of a floor, which are trusted for where they stand and read no
+/// less strictly.
 #[test]
 fn keysets_and_floors() {
     let node = Node::with_list(1);
-    let (keyset_path, floor_path) = (node.room.path("node/etc/embargo/keyset"), node.state("floor"));
+    let (keyset_path, floor_path) = (
+        node.room.path("node/etc/embargo/keyset"),
+        node.state("floor"),
+    );
     let list = node.list(2).by(&[1]);
     for (path, told) in [(keyset_path, "keyset"), (floor_path, "floor")] {
         let good = fs::read_to_string(&path).unwrap();
@@ -176,9 +290,17 @@ fn keysets_and_floors() {
             "x".repeat(20_000),
         ] {
             fs::write(&path, &broken).unwrap();
-            let Answer::NoList(fault) = node.gate() else { panic!("{told}: {broken:?}") };
-            assert!(fault.starts_with("cannot ") && fault.contains(told), "{fault}");
-            assert!(node.install(&list).unwrap_err().starts_with("cannot "), "{told}: {broken:?}");
+            let Answer::NoList(fault) = node.gate() else {
+                panic!("{told}: {broken:?}")
+            };
+            assert!(
+                fault.starts_with("cannot ") && fault.contains(told),
+                "{fault}"
+            );
+            assert!(
+                node.install(&list).unwrap_err().starts_with("cannot "),
+                "{told}: {broken:?}"
+            );
         }
         fs::write(&path, good).unwrap();
     }
@@ -191,7 +313,10 @@ fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
     let before = node.everything();
     let faults = [node.refuses(list), node.distrusts(list)];
     for fault in faults {
-        assert!(fault.starts_with("cannot ") && fault.contains(expected), "{fault}");
+        assert!(
+            fault.starts_with("cannot ") && fault.contains(expected),
+            "{fault}"
+        );
     }
     assert!(began.elapsed() < Duration::from_secs(5));
     // As it was.

@@ -1,5 +1,6 @@
-//! A list that would take a fleet down at its next restart: it is stopped at the installation, where somebody still reads the message. Pause containers
-//! of running pods, with the engines that make them: `integration/impact.bats`.
+//! A list that would take a fleet down at its next restart: it is stopped at the installation,
+//! where somebody still reads the message. Pause containers of running pods, with the engines that
+//! make them: `integration/impact.bats`.
 
 use super::node::{Answer, BASE, Node, OTHER, keyset, keyset_of};
 use super::signer::signer;
@@ -7,36 +8,64 @@ use super::signer::signer;
 #[test]
 fn mass_ban() {
     let node = Node::trusting(&keyset(&[1], 1));
-    node.install(&node.list(1).banning("base", &[OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(1).banning("base", &[OTHER]).by(&[1]))
+        .unwrap();
     let running = node.running(4);
     let list = node.list(2);
     let fault = node.refuses(&list.by(&[1]));
     let said = "cannot install \"staged.lst\": 4 of the 4 running containers would not start again (web-1, web-1, web-1 and 1 more)";
-    assert_eq!(fault, format!("{said}, which is more than max_impact = \"50%\""));
+    assert_eq!(
+        fault,
+        format!("{said}, which is more than max_impact = \"50%\"")
+    );
     assert_eq!(node.gate(), Answer::Admitted);
     // The signers may know what they do.
     node.install(&node.list(2).acknowledged().by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
     // And a mistake is undone by the next version.
-    node.install(&node.list(3).banning("base", &[OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(3).banning("base", &[OTHER]).by(&[1]))
+        .unwrap();
     assert_eq!(node.gate(), Answer::Admitted);
     drop(running);
     node.install(&node.list(4).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(4));
 }
 
-/// That the signers know what they do takes as many of them as lifting a ban: a thief of one key must not take the fleet down with a word of his own.
+/// That the signers know what they do takes as many of them as lifting a ban: a thief of one key
+/// must not take the fleet down with a word of his own.
 #[test]
 fn one_key_acknowledges_nothing() {
     let keys = [1, 2].map(|seed| signer(seed).key_line("list")).concat();
     let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &keys));
-    node.install(&node.list(1).banning("base", &[OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(1).banning("base", &[OTHER]).by(&[1]))
+        .unwrap();
     let _running = node.running(4);
     let refused = node.refuses(&node.list(2).banning("base", &[OTHER, BASE]).by(&[1]));
-    assert!(refused.starts_with("cannot install \"staged.lst\": 4 of the 4 running containers would not start again ("), "{refused}");
+    assert!(
+        refused.starts_with(
+            "cannot install \"staged.lst\": 4 of the 4 running containers would not start again ("
+        ),
+        "{refused}"
+    );
     for thief in [&[1][..], &[1, 1], &[2]] {
-        assert_eq!(node.refuses(&node.list(2).banning("base", &[OTHER, BASE]).acknowledged().by(thief)), refused);
+        assert_eq!(
+            node.refuses(
+                &node
+                    .list(2)
+                    .banning("base", &[OTHER, BASE])
+                    .acknowledged()
+                    .by(thief)
+            ),
+            refused
+        );
     }
-    node.install(&node.list(2).banning("base", &[OTHER, BASE]).acknowledged().by(&[1, 2])).unwrap();
+    node.install(
+        &node
+            .list(2)
+            .banning("base", &[OTHER, BASE])
+            .acknowledged()
+            .by(&[1, 2]),
+    )
+    .unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
 }

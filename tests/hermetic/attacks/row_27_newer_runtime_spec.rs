@@ -1,4 +1,5 @@
-//! A `config.json` of a runtime-spec that is newer than this program: what it does not need, it does not read, and the runtime says what it knows.
+//! A `config.json` of a runtime-spec that is newer than this program: what it does not need, it
+//! does not read, and the runtime says what it knows.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,8 @@ use super::node::{Answer, Node, OTHER, keyset};
 #[test]
 fn unknown_cap_ns_seccomp_rlimit_top_level() {
     let node = Node::trusting(&keyset(&[1], 1));
-    node.install(&node.list(1).banning("layer", &[OTHER]).by(&[1])).unwrap();
+    node.install(&node.list(1).banning("layer", &[OTHER]).by(&[1]))
+        .unwrap();
     let root = node.spec_root();
     let spec = |at: &str, value: Value| {
         let mut spec = json!({ "ociVersion": "1.2.0", "root": { "path": root }, "process": { "args": ["sh"] }, "linux": {} });
@@ -17,11 +19,26 @@ fn unknown_cap_ns_seccomp_rlimit_top_level() {
     };
     let newer = [
         spec("/ociVersion", json!("9.9.9")),
-        spec("/process/capabilities", json!({ "bounding": ["CAP_NO_SUCH_THING"], "future": ["CAP_X"] })),
-        spec("/linux/namespaces", json!([{ "type": "galaxy", "path": "/proc/1/ns/galaxy" }])),
-        spec("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_PONDER", "architectures": ["SCMP_ARCH_ABACUS"], "flags": ["NEW"] })),
-        spec("/process/rlimits", json!([{ "type": "RLIMIT_PATIENCE", "hard": u64::MAX, "soft": 1 }])),
-        spec("/linux/resources", json!({ "memory": { "limit": u64::MAX, "swap": -1 }, "telepathy": true })),
+        spec(
+            "/process/capabilities",
+            json!({ "bounding": ["CAP_NO_SUCH_THING"], "future": ["CAP_X"] }),
+        ),
+        spec(
+            "/linux/namespaces",
+            json!([{ "type": "galaxy", "path": "/proc/1/ns/galaxy" }]),
+        ),
+        spec(
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_PONDER", "architectures": ["SCMP_ARCH_ABACUS"], "flags": ["NEW"] }),
+        ),
+        spec(
+            "/process/rlimits",
+            json!([{ "type": "RLIMIT_PATIENCE", "hard": u64::MAX, "soft": 1 }]),
+        ),
+        spec(
+            "/linux/resources",
+            json!({ "memory": { "limit": u64::MAX, "swap": -1 }, "telepathy": true }),
+        ),
         spec("/linux/intelRdt", json!({ "schemata": [] })),
         spec("/process/scheduler", json!({ "policy": "SCHED_FUTURE" })),
         spec("/root/quantum", json!(true)),

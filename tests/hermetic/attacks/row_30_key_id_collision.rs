@@ -1,4 +1,5 @@
-//! Two keys with one ID: an ID is four bytes of a hash, and says where to look, never whom to trust.
+//! Two keys with one ID: an ID is four bytes of a hash, and says where to look, never whom to
+//! trust.
 
 use super::node::{Answer, Node, keyset_of, signed, text};
 use super::signer::{Signer, called, line};
@@ -6,12 +7,18 @@ use super::signer::{Signer, called, line};
 /// Names under which the keys of seeds 1 and 2 have one ID.
 fn pair() -> [Signer; 2] {
     let pair = [called("alice-48102", 1), called("bob-61320", 2)];
-    assert_eq!(pair.each_ref().map(Signer::id), [[0x1a, 0x0e, 0x3d, 0xd2]; 2]);
+    assert_eq!(
+        pair.each_ref().map(Signer::id),
+        [[0x1a, 0x0e, 0x3d, 0xd2]; 2]
+    );
     pair
 }
 
 fn node() -> Node {
-    let lines: String = pair().iter().map(|signer| signer.key_line("list")).collect();
+    let lines: String = pair()
+        .iter()
+        .map(|signer| signer.key_line("list"))
+        .collect();
     Node::trusting(&keyset_of(1, "root=0 list=2 lift=2", &lines))
 }
 
@@ -39,11 +46,17 @@ fn one_of_two_keys_with_one_id_counts_once() {
     // Her signature under his name has the ID that is right for both.
     for (second, counts) in [
         (bob.line(&own), "0 bad, 0 by unknown keys"),
-        (line("mallory", alice.id(), &own), "0 bad, 0 by unknown keys"),
+        (
+            line("mallory", alice.id(), &own),
+            "0 bad, 0 by unknown keys",
+        ),
         (bob.line(&[7; 64]), "1 bad, 0 by unknown keys"),
     ] {
         let list = signed(&list, &[alice.line(&own), second]);
-        assert_eq!(node.refuses(&list), format!("cannot trust list \"staged.lst\": 1 of 2 trusted signatures ({counts})"));
+        assert_eq!(
+            node.refuses(&list),
+            format!("cannot trust list \"staged.lst\": 1 of 2 trusted signatures ({counts})")
+        );
         node.distrusts(&list);
         std::fs::remove_file(node.state("banlist.lst")).unwrap();
     }

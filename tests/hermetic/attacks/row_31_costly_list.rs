@@ -1,4 +1,5 @@
-//! A list that says so much of one digest that every start which asks for it would cost time and memory, whoever signed it.
+//! A list that says so much of one digest that every start which asks for it would cost time and
+//! memory, whoever signed it.
 
 use embargo::banlist::head::HEAD_SIZE;
 
@@ -6,12 +7,19 @@ use super::craft::{HEADER, LEAF, Parts};
 use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
-/// A ban of the container's base in a few words, and so many more, each with so many advisories of 64 characters.
+/// A ban of the container's base in a few words, and so many more, each with so many advisories of
+/// 64 characters.
 fn bans(heavy: usize, advisories: usize) -> String {
     let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
     let ban = |number| {
-        let (severity, more) = if number == 1 { ("critical", "") } else { ("low", &*advisories) };
-        let head = format!("[[ban]]\nid = \"BAN-{number}\"\nreason = \"why\"\nseverity = \"{severity}\"\neffective = 2026-11-01\n");
+        let (severity, more) = if number == 1 {
+            ("critical", "")
+        } else {
+            ("low", &*advisories)
+        };
+        let head = format!(
+            "[[ban]]\nid = \"BAN-{number}\"\nreason = \"why\"\nseverity = \"{severity}\"\neffective = 2026-11-01\n"
+        );
         format!("{head}advisories = [{more}]\n[[ban.match]]\nbase = \"{BASE}\"\n")
     };
     (1..=heavy + 1).map(ban).collect()
@@ -22,18 +30,37 @@ fn bans_that_say_too_much() {
     let node = Node::trusting(&keyset(&[1], 1));
     let build = |source: String| {
         std::fs::write(node.room.path("bans.toml"), source).unwrap();
-        node.run(&["list", "build", "--origin", "bans.example.com/prod", "--version", "1"])
+        node.run(&[
+            "list",
+            "build",
+            "--origin",
+            "bans.example.com/prod",
+            "--version",
+            "1",
+        ])
     };
-    // 480 bans of 230 KiB on one image, and twenty; one of 80 KiB; and some that are too much together.
+    // 480 bans of 230 KiB on one image, and twenty; one of 80 KiB; and some that are too much
+    // together.
     let long = "cannot compile BAN-2: its record has more than 65536 bytes";
     let heavy = format!(
         "cannot compile BAN-1: all that is said of {BASE}, by it and by other bans, has more than 131072 bytes, a comma counted as 48"
     );
     let source = "cannot read \"bans.toml\": larger than 67108864 bytes";
-    for (number, advisories, fault) in [(480, 3_500, source), (20, 3_500, long), (1, 1_200, long), (2, 700, &heavy), (63, 60, &heavy)] {
-        assert_eq!(build(bans(number, advisories)).unwrap_err(), fault, "{number} of {advisories}");
+    for (number, advisories, fault) in [
+        (480, 3_500, source),
+        (20, 3_500, long),
+        (1, 1_200, long),
+        (2, 700, &heavy),
+        (63, 60, &heavy),
+    ] {
+        assert_eq!(
+            build(bans(number, advisories)).unwrap_err(),
+            fault,
+            "{number} of {advisories}"
+        );
     }
-    // What fits is installed, and the start that asks for it is refused for the gravest of the bans.
+    // What fits is installed, and the start that asks for it is refused for the gravest of the
+    // bans.
     for (version, number, advisories) in [(1, 1, 950), (2, 16, 60), (3, 63, 8)] {
         let list = node.list(version).source(bans(number, advisories)).by(&[1]);
         node.install(&list).unwrap();
@@ -41,17 +68,33 @@ fn bans_that_say_too_much() {
     }
 }
 
-/// The list of a builder without bounds, or of a thief: it is not installed, and where it stands all the same what it bans is refused.
+/// The list of a builder without bounds, or of a thief: it is not installed, and where it stands
+/// all the same what it bans is refused.
 #[test]
 fn bans_that_say_too_much_signed_all_the_same() {
     let node = Node::trusting(&keyset(&[1], 1));
     let sound = Parts::of(&node.list(1).banning("base", &[BASE, OTHER]).by(&[1]));
-    for (length, fault) in [(70_000, "the record at 0 is malformed"), (20 << 20, "the record at 0 is malformed")] {
+    for (length, fault) in [
+        (70_000, "the record at 0 is malformed"),
+        (20 << 20, "the record at 0 is malformed"),
+    ] {
         let mut parts = sound.clone();
         let reason = b"\"reason\":\"";
-        let at = parts.records.windows(reason.len()).position(|window| window == reason).unwrap() + reason.len();
-        parts.records.splice(at..at, std::iter::repeat_n(b'x', length));
-        for record in parts.levels[0][0][HEADER..].as_chunks_mut::<LEAF>().0.iter_mut().take(2) {
+        let at = parts
+            .records
+            .windows(reason.len())
+            .position(|window| window == reason)
+            .unwrap()
+            + reason.len();
+        parts
+            .records
+            .splice(at..at, std::iter::repeat_n(b'x', length));
+        for record in parts.levels[0][0][HEADER..]
+            .as_chunks_mut::<LEAF>()
+            .0
+            .iter_mut()
+            .take(2)
+        {
             let mut offset = [0; 8];
             offset[..6].copy_from_slice(&record[34..]);
             let moved = u64::from_le_bytes(offset) + length as u64;
@@ -60,10 +103,17 @@ fn bans_that_say_too_much_signed_all_the_same() {
         let list = parts.sealed();
         assert!(list.len() > HEAD_SIZE + length);
         let list = signed(&list, &[signer(1).sign(&text(&list))]);
-        assert_eq!(node.refuses(&list), format!("cannot trust list \"staged.lst\": {fault}"), "{length}");
+        assert_eq!(
+            node.refuses(&list),
+            format!("cannot trust list \"staged.lst\": {fault}"),
+            "{length}"
+        );
         node.put(&list);
         let answer = node.gate();
-        assert!(matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")), "{answer:?}");
+        assert!(
+            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")),
+            "{answer:?}"
+        );
         std::fs::remove_file(node.state("banlist.lst")).unwrap();
     }
 }

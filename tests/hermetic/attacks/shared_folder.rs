@@ -1,5 +1,6 @@
-//! A directory that others may write: whoever takes list and floor away there and brings an older list, signed by all the right keys, lifts nothing, and
-//! whoever takes the settings away disarms nothing.
+//! A directory that others may write: whoever takes list and floor away there and brings an older
+//! list, signed by all the right keys, lifts nothing, and whoever takes the settings away disarms
+//! nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,11 @@ fn floor_and_list_taken_away() {
         assert_eq!(node.distrusts(&old), FAULT, "{mode:o}");
         // Nothing is installed there, either, until the folder is its owner's alone.
         let next = node.list(413).by(&[1]);
-        assert_eq!(node.install(&next).unwrap_err(), FAULT.replace("/var", "/node/var"), "{mode:o}");
+        assert_eq!(
+            node.install(&next).unwrap_err(),
+            FAULT.replace("/var", "/node/var"),
+            "{mode:o}"
+        );
         node.room.keep(0o755);
         node.install(&next).unwrap();
         assert_eq!(node.gate(), Answer::Banned(413));
@@ -29,27 +34,47 @@ fn floor_and_list_taken_away() {
 fn settings_keyset_and_break_glass_in_a_directory_of_others() {
     let node = Node::with_list(412);
     let etc = node.room.path("node/etc/embargo");
-    let mode = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let refused = |path: &str| Answer::Refused(format!("cannot trust {path:?}: owned or writable by another user"));
+    let mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+    };
+    let refused = |path: &str| {
+        Answer::Refused(format!(
+            "cannot trust {path:?}: owned or writable by another user"
+        ))
+    };
     for bits in [0o777, 0o1777, 0o775] {
         mode(&etc, bits);
         assert_eq!(node.gate(), refused("/etc/embargo"), "{bits:o}");
-        // Nor does taking the settings away disarm the node, or a break-glass file that was put there open anything.
+        // Nor does taking the settings away disarm the node, or a break-glass file that was put
+        // there open anything.
         let settings = fs::read(etc.join("config.toml")).unwrap();
         fs::remove_file(etc.join("config.toml")).unwrap();
-        fs::write(etc.join("break-glass"), "reason = \"x\"\nuntil = 2026-11-21\n").unwrap();
+        fs::write(
+            etc.join("break-glass"),
+            "reason = \"x\"\nuntil = 2026-11-21\n",
+        )
+        .unwrap();
         assert_eq!(node.gate(), refused("/etc/embargo"), "{bits:o}");
         fs::remove_file(etc.join("break-glass")).unwrap();
         fs::write(etc.join("config.toml"), settings).unwrap();
         // What runs can be stopped all the same.
         node.room.passes(["kill", "web-1", "9"]);
         node.room.passes(["delete", "web-1"]);
-        assert!(node.run(&["keyset", "show"]).unwrap().contains("no start takes it: cannot trust "), "{bits:o}");
+        assert!(
+            node.run(&["keyset", "show"])
+                .unwrap()
+                .contains("no start takes it: cannot trust "),
+            "{bits:o}"
+        );
         mode(&etc, 0o755);
         assert_eq!(node.gate(), Answer::Banned(412));
     }
     // Each directory on the way counts, and the sticky bit keeps what is there.
-    for (bits, answer) in [(0o777, refused("/etc")), (0o1777, Answer::Banned(412)), (0o755, Answer::Banned(412))] {
+    for (bits, answer) in [
+        (0o777, refused("/etc")),
+        (0o1777, Answer::Banned(412)),
+        (0o755, Answer::Banned(412)),
+    ] {
         mode(etc.parent().unwrap(), bits);
         assert_eq!(node.gate(), answer, "{bits:o}");
     }
@@ -58,17 +83,36 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
 #[test]
 fn what_configuration_management_makes_of_the_directory_is_fine() {
     let node = Node::with_list(412);
-    let (etc, elsewhere) = (node.room.path("node/etc/embargo"), node.room.path("node/srv/embargo"));
+    let (etc, elsewhere) = (
+        node.room.path("node/etc/embargo"),
+        node.room.path("node/srv/embargo"),
+    );
     fs::create_dir(node.room.path("node/srv")).unwrap();
     fs::rename(&etc, &elsewhere).unwrap();
-    for target in [std::path::PathBuf::from("../srv/embargo"), elsewhere.clone()] {
+    for target in [
+        std::path::PathBuf::from("../srv/embargo"),
+        elsewhere.clone(),
+    ] {
         std::os::unix::fs::symlink(target, &etc).unwrap();
         assert_eq!(node.gate(), Answer::Banned(412));
-        fs::set_permissions(elsewhere.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(
+            elsewhere.parent().unwrap(),
+            fs::Permissions::from_mode(0o777),
+        )
+        .unwrap();
         let answer = node.gate();
-        let Answer::Refused(because) = answer else { panic!("a directory of others is on the way: {answer:?}") };
-        assert!(because.ends_with("/srv\": owned or writable by another user"), "{because}");
-        fs::set_permissions(elsewhere.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        let Answer::Refused(because) = answer else {
+            panic!("a directory of others is on the way: {answer:?}")
+        };
+        assert!(
+            because.ends_with("/srv\": owned or writable by another user"),
+            "{because}"
+        );
+        fs::set_permissions(
+            elsewhere.parent().unwrap(),
+            fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
         fs::remove_file(&etc).unwrap();
     }
 }

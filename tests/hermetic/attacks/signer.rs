@@ -1,7 +1,7 @@
 //! Who signs in an attack, and what exactly?
 //!
-//! Keys from fixed seeds, and signature lines written here from the formats' own documents, so that a mistake in the program's reader is not
-//! repeated in what it reads.
+//! Keys from fixed seeds, and signature lines written here from the formats' own documents, so that
+//! a mistake in the program's reader is not repeated in what it reads.
 
 use embargo::banlist::base64;
 use embargo::lineage::digest::Digest;
@@ -24,7 +24,10 @@ pub(crate) fn signer(seed: u8) -> Signer {
 
 /// The key of this seed under another name.
 pub(crate) fn called(name: &str, seed: u8) -> Signer {
-    Signer { name: name.to_owned(), pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap() }
+    Signer {
+        name: name.to_owned(),
+        pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap(),
+    }
 }
 
 impl Signer {
@@ -40,7 +43,11 @@ impl Signer {
 
     /// Its line in a keyset.
     pub(crate) fn key_line(&self, role: &str) -> String {
-        format!("key {role} {} ed25519 {}\n", self.name, base64::encode(self.public()))
+        format!(
+            "key {role} {} ed25519 {}\n",
+            self.name,
+            base64::encode(self.public())
+        )
     }
 
     /// Its signature line over a text.
@@ -61,7 +68,10 @@ impl Signer {
 
 /// A signature line.
 pub(crate) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
-    format!("{DASH}{name} {}\n", base64::encode(&[&id[..], signature].concat()))
+    format!(
+        "{DASH}{name} {}\n",
+        base64::encode(&[&id[..], signature].concat())
+    )
 }
 
 /// The first four bytes of SHA-256 over the name, a line feed, the type and the key.

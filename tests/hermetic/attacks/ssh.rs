@@ -1,6 +1,7 @@
 //! What do SSH's tools make of a key and of a message?
 //!
-//! Written from OpenSSH's own documents, so that the program's reader is held against them and not against itself.
+//! Written from OpenSSH's own documents, so that the program's reader is held against them and not
+//! against itself.
 
 use embargo::lineage::digest::Digest;
 
@@ -19,8 +20,19 @@ pub(super) fn ssh_key(signer: &Signer) -> Vec<u8> {
 /// What `ssh-keygen -Y sign -n NAMESPACE` makes, without its armour (OpenSSH: PROTOCOL.sshsig).
 pub(super) fn sshsig(signer: &Signer, namespace: &str, message: &[u8]) -> Vec<u8> {
     let hash = Digest::of(message);
-    let head = [ssh_string(namespace.as_bytes()), ssh_string(b""), ssh_string(b"sha256")].concat();
+    let head = [
+        ssh_string(namespace.as_bytes()),
+        ssh_string(b""),
+        ssh_string(b"sha256"),
+    ]
+    .concat();
     let signed = [b"SSHSIG", &head[..], &ssh_string(hash.as_bytes())].concat();
     let signature = [ssh_string(b"ssh-ed25519"), ssh_string(&signer.raw(&signed))].concat();
-    [b"SSHSIG\0\0\0\x01", &ssh_string(&ssh_key(signer))[..], &head, &ssh_string(&signature)].concat()
+    [
+        b"SSHSIG\0\0\0\x01",
+        &ssh_string(&ssh_key(signer))[..],
+        &head,
+        &ssh_string(&signature),
+    ]
+    .concat()
 }

@@ -20,13 +20,17 @@ impl Call {
     }
 
     fn facts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '))
+        self.0
+            .iter()
+            .filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '))
     }
 
     /// The facts of this name, of which each is bytes.
     pub(crate) fn bytes(&self, name: &str) -> Vec<Vec<u8>> {
         let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
-        self.facts(name).map(|fact| fact.as_bytes().chunks(2).map(byte).collect()).collect()
+        self.facts(name)
+            .map(|fact| fact.as_bytes().chunks(2).map(byte).collect())
+            .collect()
     }
 
     /// The only fact of this name.
@@ -37,7 +41,11 @@ impl Call {
 
     /// The words, its own name left out.
     pub(crate) fn words(&self) -> Vec<String> {
-        self.bytes("argv").into_iter().skip(1).map(|word| String::from_utf8(word).unwrap()).collect()
+        self.bytes("argv")
+            .into_iter()
+            .skip(1)
+            .map(|word| String::from_utf8(word).unwrap())
+            .collect()
     }
 
     /// Whether it is to enter a container.
@@ -48,15 +56,27 @@ impl Call {
 
     /// What stands at the descriptors that it got.
     pub(crate) fn descriptors(&self) -> BTreeMap<u32, String> {
-        let numbered = |fact: &str| fact.split_once(' ').map(|(number, file)| (number.parse().unwrap(), file.to_owned()));
+        let numbered = |fact: &str| {
+            fact.split_once(' ')
+                .map(|(number, file)| (number.parse().unwrap(), file.to_owned()))
+        };
         self.facts("descriptor").filter_map(numbered).collect()
     }
 
     /// A variable of its environment.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let beginning = hexadecimal(format!("{name}=").as_ref());
-        let found = self.facts("variable").find(|fact| fact.starts_with(&beginning))?;
-        Some(String::from_utf8(Self(vec![format!("v {}", &found[beginning.len()..])]).bytes("v").remove(0)).unwrap())
+        let found = self
+            .facts("variable")
+            .find(|fact| fact.starts_with(&beginning))?;
+        Some(
+            String::from_utf8(
+                Self(vec![format!("v {}", &found[beginning.len()..])])
+                    .bytes("v")
+                    .remove(0),
+            )
+            .unwrap(),
+        )
     }
 
     /// What it is to start.

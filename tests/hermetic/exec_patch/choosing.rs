@@ -17,7 +17,8 @@ fn mixed() -> Fleet {
     fleet
 }
 
-/// The names of the containers that the command ran in, after a run with these words; the exit status is as it must be.
+/// The names of the containers that the command ran in, after a run with these words; the exit
+/// status is as it must be.
 fn chosen(fleet: &Fleet, words: &[&str], status: i32) -> Vec<String> {
     for name in fleet.ledger().keys() {
         fs::remove_file(fleet.path("ledger").join(name)).unwrap();
@@ -36,12 +37,28 @@ fn each_way_of_choosing_finds_exactly_its_containers() {
         (&["--all-banned"], &web),
         (&["--base", BASE], &web),
         (&["--base", &other], &["other-1"]),
-        (&["--base", &chain(&["another base", "another app"])], &["other-1"]),
+        (
+            &["--base", &chain(&["another base", "another app"])],
+            &["other-1"],
+        ),
         (&["--image", APP], &web),
         (&["--image", "app:1"], &web),
         (&["--base", BASE, "--container", "web-2"], &["web-2"]),
-        (&["--base", BASE, "--container", "web-2", "--container", &Fleet::id("web-3")], &["web-2", "web-3"]),
-        (&["--base", BASE, "--container", &Fleet::id("web-1")[..12]], &["web-1"]),
+        (
+            &[
+                "--base",
+                BASE,
+                "--container",
+                "web-2",
+                "--container",
+                &Fleet::id("web-3"),
+            ],
+            &["web-2", "web-3"],
+        ),
+        (
+            &["--base", BASE, "--container", &Fleet::id("web-1")[..12]],
+            &["web-1"],
+        ),
         (&["--base", BASE, "--engine", "docker"], &web),
     ] {
         assert_eq!(chosen(&fleet, words, 0), names, "{words:?}");
@@ -65,25 +82,64 @@ fn nothing_to_do_is_told_by_the_exit_status() {
 #[test]
 fn a_name_that_finds_nothing_is_told() {
     let fleet = mixed();
-    for words in [&["--container", "nope"][..], &["--container", "nope", "--dry-run"]] {
+    for words in [
+        &["--container", "nope"][..],
+        &["--container", "nope", "--dry-run"],
+    ] {
         let said = fleet.patch(words);
-        assert_eq!((said.status, said.out.as_str()), (Some(3), "no container matches\n"), "{words:?}: {said:?}");
-        assert!(said.err.contains("cannot find a running container whose name is nope, or whose ID begins so"), "{words:?}: {said:?}");
+        assert_eq!(
+            (said.status, said.out.as_str()),
+            (Some(3), "no container matches\n"),
+            "{words:?}: {said:?}"
+        );
+        assert!(
+            said.err.contains(
+                "cannot find a running container whose name is nope, or whose ID begins so"
+            ),
+            "{words:?}: {said:?}"
+        );
     }
     // Those that are found are patched all the same, and one that is no match was found.
-    for (other, status, patched) in [("nope", 3, &["web-1"][..]), ("other-1", 0, &["web-1", "web-2"])] {
+    for (other, status, patched) in [
+        ("nope", 3, &["web-1"][..]),
+        ("other-1", 0, &["web-1", "web-2"]),
+    ] {
         let name = patched.last().unwrap();
-        assert_eq!(fleet.patch(&["--container", name, "--container", other, "--dry-run"]).status, Some(status), "{other}");
-        assert_eq!(fleet.patch(&["--container", name, "--container", other]).status, Some(status), "{other}");
+        assert_eq!(
+            fleet
+                .patch(&["--container", name, "--container", other, "--dry-run"])
+                .status,
+            Some(status),
+            "{other}"
+        );
+        assert_eq!(
+            fleet
+                .patch(&["--container", name, "--container", other])
+                .status,
+            Some(status),
+            "{other}"
+        );
         assert_eq!(fleet.patched(), patched, "{other}");
     }
     for (words, said) in [
-        (&["--engine", "podman"][..], "no container of podman runs here"),
-        (&["--engine", "podman", "--engine", "docker"], "no container of podman runs here"),
-        (&["--namespace", "k8s.io"], "no container runs in the namespace k8s.io"),
+        (
+            &["--engine", "podman"][..],
+            "no container of podman runs here",
+        ),
+        (
+            &["--engine", "podman", "--engine", "docker"],
+            "no container of podman runs here",
+        ),
+        (
+            &["--namespace", "k8s.io"],
+            "no container runs in the namespace k8s.io",
+        ),
     ] {
         let plan = fleet.patch(&[words, &["--dry-run"]].concat());
-        assert!(plan.err.contains(said) && !plan.err.contains("docker"), "{words:?}: {plan:?}");
+        assert!(
+            plan.err.contains(said) && !plan.err.contains("docker"),
+            "{words:?}: {plan:?}"
+        );
     }
 }
 
@@ -102,7 +158,10 @@ fn words_without_sense_are_told_from_what_cannot_be_done() {
         (&["--ban", "BAN-9", "--", "true"], 1),
         (&["--base", "no/such/file.tar", "--", "true"], 1),
         (&["--base", BASE, "--script", "no-such-script"], 1),
-        (&["--base", BASE, "--bring", "/bin/sh", "--", "-c", "true"], 1),
+        (
+            &["--base", BASE, "--bring", "/bin/sh", "--", "-c", "true"],
+            1,
+        ),
         (&["--help"], 0),
         (&["--version"], 0),
     ] {
@@ -118,18 +177,42 @@ fn a_dry_run_says_what_would_run_where_and_why_and_does_nothing() {
     let fleet = mixed();
     let said = fleet.patch(&["--dry-run", "--user", "7:8"]);
     assert_eq!(said.status, Some(0), "{said:?}");
-    for told in ["web-1", "web-2", "web-3", "app:1", BASE, "docker", "echo patched"] {
+    for told in [
+        "web-1",
+        "web-2",
+        "web-3",
+        "app:1",
+        BASE,
+        "docker",
+        "echo patched",
+    ] {
         assert!(said.out.contains(told), "{told}: {}", said.out);
     }
     assert!(!said.out.contains("other-1"), "{}", said.out);
-    assert_eq!((fleet.calls().len(), fleet.runs().len(), fleet.ledger().len()), (0, 0, 0));
-    assert_eq!(fleet.run(&["--base", OTHER, "--dry-run", "--", "true"]).status, Some(2));
+    assert_eq!(
+        (
+            fleet.calls().len(),
+            fleet.runs().len(),
+            fleet.ledger().len()
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        fleet
+            .run(&["--base", OTHER, "--dry-run", "--", "true"])
+            .status,
+        Some(2)
+    );
 }
 
 #[test]
 fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
     let mut fleet = Fleet::of(2);
-    for (name, state) in [("torn", "{\"id\":"), ("empty", ""), ("foreign", "{\"version\":9}")] {
+    for (name, state) in [
+        ("torn", "{\"id\":"),
+        ("empty", ""),
+        ("foreign", "{\"version\":9}"),
+    ] {
         fleet.start(name);
         fleet.write_state(name, state);
     }
@@ -145,15 +228,30 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
     let journal = Fleet::journal(&fleet.runs()[0]);
-    let strangers: Vec<_> = journal.iter().filter(|line| line["event"] == "not-understood").collect();
+    let strangers: Vec<_> = journal
+        .iter()
+        .filter(|line| line["event"] == "not-understood")
+        .collect();
     assert_eq!(strangers.len(), 3, "{strangers:?}");
     for name in ["torn", "empty", "foreign"] {
         let place = fleet.state(name).join("state.json");
-        assert!(strangers.iter().any(|stranger| stranger["place"].as_str() == place.to_str()), "{name}: {strangers:?}");
-        assert!(said.out.contains(&Fleet::id(name)[..12]), "{name}: {}", said.out);
+        assert!(
+            strangers
+                .iter()
+                .any(|stranger| stranger["place"].as_str() == place.to_str()),
+            "{name}: {strangers:?}"
+        );
+        assert!(
+            said.out.contains(&Fleet::id(name)[..12]),
+            "{name}: {}",
+            said.out
+        );
     }
     // Whoever narrows it down is not bothered with them.
-    assert_eq!(fleet.patch(&["--container", "web-1", "--again"]).status, Some(0));
+    assert_eq!(
+        fleet.patch(&["--container", "web-1", "--again"]).status,
+        Some(0)
+    );
 }
 
 #[test]
@@ -180,9 +278,18 @@ fn a_container_whose_process_id_is_anothers_by_now_is_not_entered() {
 #[test]
 fn containers_that_start_meanwhile_are_patched_too() {
     let mut fleet = Fleet::of(2);
-    let script = format!("while ! test -e {}; do sleep 0.05; done; echo patched >> \"$LEDGER\"", fleet.path("ledger/.go").display());
-    let mut run = fleet.exec_patch(&["--base", BASE, "--canary", "0", "--", "/bin/sh", "-c", &script]);
-    let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let script = format!(
+        "while ! test -e {}; do sleep 0.05; done; echo patched >> \"$LEDGER\"",
+        fleet.path("ledger/.go").display()
+    );
+    let mut run = fleet.exec_patch(&[
+        "--base", BASE, "--canary", "0", "--", "/bin/sh", "-c", &script,
+    ]);
+    let run = run
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     until("two are begun", || fleet.begun().len() == 2);
     fleet.start("late-1");
     fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();

@@ -1,8 +1,10 @@
 //! What do the containers of a test run on?
 //!
-//! On a node of Docker's shape: its store and a list by [`Node`], a bundle for each container, and the state that runc would keep of it. A container's
-//! first process is one of the test's own, and the fake runtime starts what it is told to beside it, with nothing shut in: what exec-patch plans, hands
-//! over, writes down and says is real, and what a real runtime makes of it is for `integration/`. Everything is of the user that the tests run as.
+//! On a node of Docker's shape: its store and a list by [`Node`], a bundle for each container, and
+//! the state that runc would keep of it. A container's first process is one of the test's own, and
+//! the fake runtime starts what it is told to beside it, with nothing shut in: what exec-patch
+//! plans, hands over, writes down and says is real, and what a real runtime makes of it is for
+//! `integration/`. Everything is of the user that the tests run as.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,7 +52,12 @@ fn runtime() -> &'static Path {
         let folder = open_folder();
         let path = folder.path().join("fake-exec");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-exec.c");
-        let built = Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).arg(&path).arg(source).status().unwrap();
+        let built = Command::new("cc")
+            .args(["-O1", "-Wall", "-Werror", "-o"])
+            .arg(&path)
+            .arg(source)
+            .status()
+            .unwrap();
         assert!(built.success(), "cc builds the fake runtime");
         (folder, path)
     });
@@ -65,26 +72,50 @@ impl Fleet {
 
     /// This node, and nothing that runs.
     pub(crate) fn on(node: Node) -> Self {
-        let fleet = Self { node, containers: BTreeMap::new() };
+        let fleet = Self {
+            node,
+            containers: BTreeMap::new(),
+        };
         fs::remove_file(&fleet.node.room.runtime).unwrap();
         for name in ["runc", "crun"] {
             fs::hard_link(runtime(), fleet.path("bin").join(name)).unwrap();
         }
-        for folder in ["bin/calls", "bin/behaviour", "ledger", STATES, "node/run/embargo", "node/var/lib/embargo/patches"] {
+        for folder in [
+            "bin/calls",
+            "bin/behaviour",
+            "ledger",
+            STATES,
+            "node/run/embargo",
+            "node/var/lib/embargo/patches",
+        ] {
             fs::create_dir_all(fleet.path(folder)).unwrap();
         }
-        for folder in ["bin/calls", "ledger", "node/run", "node/run/embargo", "node/var/lib/embargo/patches"] {
+        for folder in [
+            "bin/calls",
+            "ledger",
+            "node/run",
+            "node/run/embargo",
+            "node/var/lib/embargo/patches",
+        ] {
             fleet.node.room.give(&fleet.path(folder));
         }
-        // The store lies where the node's settings say, as whoever looks at a node from outside sees it.
-        let store = fleet.path("node").join(fleet.path("docker").strip_prefix("/").unwrap());
+        // The store lies where the node's settings say, as whoever looks at a node from outside
+        // sees it.
+        let store = fleet
+            .path("node")
+            .join(fleet.path("docker").strip_prefix("/").unwrap());
         fs::create_dir_all(store.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(fleet.path("docker"), store).unwrap();
-        fs::set_permissions(fleet.path("node/var/lib/embargo/patches"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(
+            fleet.path("node/var/lib/embargo/patches"),
+            fs::Permissions::from_mode(0o700),
+        )
+        .unwrap();
         fleet
     }
 
-    /// With so many containers of the image `app:1`, which is built on `base:1`, called `web-1` and so on.
+    /// With so many containers of the image `app:1`, which is built on `base:1`, called `web-1` and
+    /// so on.
     pub(crate) fn of(containers: usize) -> Self {
         let mut fleet = Self::new();
         (1..=containers).for_each(|number| fleet.start(&format!("web-{number}")));
@@ -115,7 +146,9 @@ impl Fleet {
 
     /// The ID of a container.
     pub(crate) fn id(name: &str) -> String {
-        Digest::of(name.as_bytes()).to_string().replace("sha256:", "")
+        Digest::of(name.as_bytes())
+            .to_string()
+            .replace("sha256:", "")
     }
 
     /// Writes what the engine keeps of a container, and its bundle.
@@ -123,7 +156,10 @@ impl Fleet {
         let id = Self::id(name);
         let docker = self.path("docker");
         for folder in ["containers", "image/vfs/layerdb/mounts"] {
-            crate::authoring::copy(&docker.join(folder).join(MODEL), &docker.join(folder).join(&id));
+            crate::authoring::copy(
+                &docker.join(folder).join(MODEL),
+                &docker.join(folder).join(&id),
+            );
         }
         let path = docker.join("containers").join(&id).join("config.v2.json");
         let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -133,26 +169,48 @@ impl Fleet {
             let (image, top) = self.image(layers);
             record["Image"] = json!(image);
             record["Config"]["Image"] = json!("other:1");
-            fs::write(docker.join("image/vfs/layerdb/mounts").join(&id).join("parent"), top).unwrap();
+            fs::write(
+                docker
+                    .join("image/vfs/layerdb/mounts")
+                    .join(&id)
+                    .join("parent"),
+                top,
+            )
+            .unwrap();
         }
         fs::write(path, record.to_string()).unwrap();
         let bundle = self.bundle(name);
         fs::create_dir_all(&bundle).unwrap();
-        fs::write(bundle.join("config.json"), self.spec(name, variables).to_string()).unwrap();
+        fs::write(
+            bundle.join("config.json"),
+            self.spec(name, variables).to_string(),
+        )
+        .unwrap();
     }
 
     /// Puts an image of these layers into the store: its ID, and its chain ID.
     fn image(&self, layers: &[&str]) -> (String, String) {
-        let ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes()).to_string()).collect();
+        let ids: Vec<_> = layers
+            .iter()
+            .map(|layer| Digest::of(layer.as_bytes()).to_string())
+            .collect();
         let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ids } }).to_string();
         let image = Digest::of(config.as_bytes()).to_string();
-        fs::write(self.path("docker/image/vfs/imagedb/content/sha256").join(image.replace("sha256:", "")), config).unwrap();
+        fs::write(
+            self.path("docker/image/vfs/imagedb/content/sha256")
+                .join(image.replace("sha256:", "")),
+            config,
+        )
+        .unwrap();
         (image, chain(layers))
     }
 
     fn spec(&self, name: &str, variables: &[&str]) -> Value {
         let ledger = format!("LEDGER={}", self.path("ledger").join(name).display());
-        let environment: Vec<&str> = ["PATH=/usr/bin:/bin", &ledger].into_iter().chain(variables.iter().copied()).collect();
+        let environment: Vec<&str> = ["PATH=/usr/bin:/bin", &ledger]
+            .into_iter()
+            .chain(variables.iter().copied())
+            .collect();
         json!({
             "ociVersion": "1.0.2",
             "root": { "path": self.path("docker/vfs/dir").join(LAYER) },
@@ -188,13 +246,20 @@ impl Fleet {
         self.path(STATES).join(Self::id(name))
     }
 
-    /// Starts the container's first process, and writes the state down; another life of it when there was one.
+    /// Starts the container's first process, and writes the state down; another life of it when
+    /// there was one.
     pub(crate) fn live(&mut self, name: &str) {
         let mut command = Command::new("/bin/sleep");
         if nix::unistd::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
-        let process = command.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = command
+            .arg("600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let state = json!({
             "id": Self::id(name),
             "init_process_pid": process.id(),
@@ -203,7 +268,10 @@ impl Fleet {
             "config": { "rootfs": "/", "labels": [format!("bundle={}", self.bundle(name).display())] },
         });
         self.write_state(name, &state.to_string());
-        if let Some((_, mut former)) = self.containers.insert(name.to_owned(), (Self::id(name), process)) {
+        if let Some((_, mut former)) = self
+            .containers
+            .insert(name.to_owned(), (Self::id(name), process))
+        {
             end(&mut former);
         }
     }
@@ -226,9 +294,14 @@ impl Fleet {
         fs::remove_dir_all(self.state(name)).unwrap();
     }
 
-    /// Says what the runtime does when it is to enter this container; each of them when it is `all`.
+    /// Says what the runtime does when it is to enter this container; each of them when it is
+    /// `all`.
     pub(crate) fn behave(&self, name: &str, behaviour: &str) {
-        let name = if self.containers.contains_key(name) { Self::id(name) } else { name.to_owned() };
+        let name = if self.containers.contains_key(name) {
+            Self::id(name)
+        } else {
+            name.to_owned()
+        };
         fs::write(self.path("bin/behaviour").join(name), behaviour).unwrap();
     }
 
@@ -244,34 +317,65 @@ impl Fleet {
         self.said(&self.exec_patch(words).output().unwrap())
     }
 
-    /// Runs exec-patch on everything that is built on the banned base, with these words before the command that writes into the ledger.
+    /// Runs exec-patch on everything that is built on the banned base, with these words before the
+    /// command that writes into the ledger.
     pub(crate) fn patch(&self, words: &[&str]) -> Said {
         self.run(&[&["--base", BASE], words, &["--"], &PATCH].concat())
     }
 
     /// What a program said, with the room's folder cut out.
     pub(crate) fn said(&self, output: &Output) -> Said {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(self.path("").to_str().unwrap(), "/");
-        Said { status: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .unwrap()
+                .replace(self.path("").to_str().unwrap(), "/")
+        };
+        Said {
+            status: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 
     /// What was done to each container that anything was done to.
     pub(crate) fn ledger(&self) -> BTreeMap<String, String> {
-        let entry = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap());
-        fs::read_dir(self.path("ledger")).unwrap().map(|found| entry(found.unwrap())).collect()
+        let entry = |entry: fs::DirEntry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                fs::read_to_string(entry.path()).unwrap(),
+            )
+        };
+        fs::read_dir(self.path("ledger"))
+            .unwrap()
+            .map(|found| entry(found.unwrap()))
+            .collect()
     }
 
-    /// The names of the containers that the patch ran in, sorted; that it ran once in each is asserted.
+    /// The names of the containers that the patch ran in, sorted; that it ran once in each is
+    /// asserted.
     pub(crate) fn patched(&self) -> Vec<String> {
         let ledger = self.ledger();
-        assert!(ledger.values().all(|text| text == "patched\n"), "{ledger:?}");
+        assert!(
+            ledger.values().all(|text| text == "patched\n"),
+            "{ledger:?}"
+        );
         ledger.into_keys().collect()
     }
 
     /// The runtime's calls since this was last asked, in their order.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        let mut paths: Vec<_> = fs::read_dir(self.path("bin/calls")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.sort_by_key(|path| path.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap());
+        let mut paths: Vec<_> = fs::read_dir(self.path("bin/calls"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.sort_by_key(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        });
         let taken = |path: &PathBuf| {
             let text = fs::read_to_string(path).unwrap();
             fs::remove_file(path).unwrap();
@@ -280,25 +384,41 @@ impl Fleet {
         paths.iter().map(taken).collect()
     }
 
-    /// The folders of the runs, in the order in which they were made: the IDs of those of one second tell no order.
+    /// The folders of the runs, in the order in which they were made: the IDs of those of one
+    /// second tell no order.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let patches = self.path("node/var/lib/embargo/patches");
-        let mut runs: Vec<_> = fs::read_dir(patches).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+        let mut runs: Vec<_> = fs::read_dir(patches)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect();
         runs.sort_by_key(|run| fs::metadata(run).unwrap().created().unwrap());
         runs
     }
 
     /// The ID of the latest run.
     pub(crate) fn run_id(&self) -> String {
-        self.runs().last().unwrap().file_name().unwrap().to_str().unwrap().to_owned()
+        self.runs()
+            .last()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Each entry into a container that the latest run began, from its journal.
     pub(crate) fn begun(&self) -> Vec<Value> {
-        let Some(run) = self.runs().pop() else { return Vec::new() };
+        let Some(run) = self.runs().pop() else {
+            return Vec::new();
+        };
         let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
         // The last line may be about to be written.
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["event"] == "begun").collect()
     }
 
@@ -310,8 +430,12 @@ impl Fleet {
             let outcome = match line["event"].as_str().unwrap() {
                 "begun" => json!({ "outcome": "interrupted" }),
                 "ended" => {
-                    let parts = ["outcome", "stage", "status", "left", "why", "run", "starts"].iter();
-                    parts.filter_map(|key| Some(((*key).to_owned(), line.get(*key)?.clone()))).collect::<serde_json::Map<_, _>>().into()
+                    let parts =
+                        ["outcome", "stage", "status", "left", "why", "run", "starts"].iter();
+                    parts
+                        .filter_map(|key| Some(((*key).to_owned(), line.get(*key)?.clone())))
+                        .collect::<serde_json::Map<_, _>>()
+                        .into()
                 }
                 _ => continue,
             };
@@ -324,7 +448,9 @@ impl Fleet {
     pub(crate) fn outcomes_counted(&self) -> Vec<(String, usize)> {
         let mut counted = BTreeMap::new();
         for outcome in self.outcomes().values() {
-            *counted.entry(outcome["outcome"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+            *counted
+                .entry(outcome["outcome"].as_str().unwrap().to_owned())
+                .or_insert(0) += 1;
         }
         counted.into_iter().collect()
     }
@@ -332,33 +458,50 @@ impl Fleet {
     /// The lines of a run's journal.
     pub(crate) fn journal(run: &Path) -> Vec<Value> {
         let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+            })
+            .collect()
     }
 }
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        self.containers.values_mut().for_each(|(_, process)| end(process));
+        self.containers
+            .values_mut()
+            .for_each(|(_, process)| end(process));
     }
 }
 
 impl Said {
     /// The lines of standard output, as JSON.
     pub(crate) fn json(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+        self.out
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+            })
+            .collect()
     }
 }
 
 /// The chain ID of these layers.
 pub(crate) fn chain(layers: &[&str]) -> String {
-    let mut ids = layers.iter().map(|layer| Digest::of(layer.as_bytes()).to_string());
+    let mut ids = layers
+        .iter()
+        .map(|layer| Digest::of(layer.as_bytes()).to_string());
     let first = ids.next().unwrap();
-    ids.fold(first, |chain, id| Digest::of(format!("{chain} {id}").as_bytes()).to_string())
+    ids.fold(first, |chain, id| {
+        Digest::of(format!("{chain} {id}").as_bytes()).to_string()
+    })
 }
 
 /// When a process began, in clock ticks since the machine did.
 pub(crate) fn begun(pid: u32) -> u64 {
-    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap().started
+    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap())
+        .unwrap()
+        .started
 }
 
 /// Waits until something is so, for a minute at most.
@@ -375,7 +518,8 @@ fn end(process: &mut Child) {
     process.wait().unwrap();
 }
 
-/// Gives a folder of the node to root, or to whoever runs the tests, so that their programs may not write there.
+/// Gives a folder of the node to root, or to whoever runs the tests, so that their programs may not
+/// write there.
 pub(crate) fn take_away(path: &Path) {
     chown(path, Some(nix::unistd::geteuid().as_raw()), None).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();

@@ -9,10 +9,19 @@ use crate::attacks::node::BASE;
 /// A command that fails.
 const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 1"];
 
-/// In how many of `matches` containers a command that fails is begun, with these words, and how many outcomes there are of each kind.
+/// In how many of `matches` containers a command that fails is begun, with these words, and how
+/// many outcomes there are of each kind.
 fn begun(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
     let fleet = Fleet::of(matches);
-    let said = fleet.run(&[&["--base", BASE, "--parallel", "1"], words, &["--"], &FAILING].concat());
+    let said = fleet.run(
+        &[
+            &["--base", BASE, "--parallel", "1"],
+            words,
+            &["--"],
+            &FAILING,
+        ]
+        .concat(),
+    );
     assert_eq!(said.status, Some(3), "{words:?}: {said:?}");
     (fleet.patched().len(), fleet.outcomes_counted())
 }
@@ -43,10 +52,28 @@ fn the_run_stops_once_more_than_so_many_have_failed() {
 
 #[test]
 fn a_canary_that_fails_is_the_last() {
-    assert_eq!(begun(4, &[]), (1, vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]));
-    assert_eq!(begun(4, &["--canary", "3"]), (1, vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]));
-    assert_eq!(begun(4, &["--canary", "0"]), (4, vec![("failed".to_owned(), 4)]));
-    assert_eq!(begun(1, &["--canary", "9"]), (1, vec![("failed".to_owned(), 1)]));
+    assert_eq!(
+        begun(4, &[]),
+        (
+            1,
+            vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]
+        )
+    );
+    assert_eq!(
+        begun(4, &["--canary", "3"]),
+        (
+            1,
+            vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]
+        )
+    );
+    assert_eq!(
+        begun(4, &["--canary", "0"]),
+        (4, vec![("failed".to_owned(), 4)])
+    );
+    assert_eq!(
+        begun(1, &["--canary", "9"]),
+        (1, vec![("failed".to_owned(), 1)])
+    );
 }
 
 #[test]
@@ -62,31 +89,69 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
     let fleet = Fleet::of(4);
     fleet.behave("all", "fail 255 no");
     assert_eq!(fleet.patch(&["--max-failures", "1"]).status, Some(3));
-    assert_eq!(fleet.outcomes_counted(), [("could-not-enter".to_owned(), 2), ("not-begun".to_owned(), 2)]);
+    assert_eq!(
+        fleet.outcomes_counted(),
+        [
+            ("could-not-enter".to_owned(), 2),
+            ("not-begun".to_owned(), 2)
+        ]
+    );
 }
 
 #[test]
 fn canaries_go_one_by_one_and_the_others_side_by_side() {
     let fleet = Fleet::of(5);
     let here = fleet.path("ledger").display().to_string();
-    // How many are there at once is written down; everybody stays until three have met, but the first one, who cannot meet anybody.
+    // How many are there at once is written down; everybody stays until three have met, but the
+    // first one, who cannot meet anybody.
     let script = format!(
         "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
          for i in $(seq 1200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
          rmdir {here}/here.$$; test -e {here}/met"
     );
-    let said = fleet.run(&["--base", BASE, "--parallel", "3", "--", "/bin/sh", "-c", &script]);
+    let said = fleet.run(&[
+        "--base",
+        BASE,
+        "--parallel",
+        "3",
+        "--",
+        "/bin/sh",
+        "-c",
+        &script,
+    ]);
     assert_eq!(said.status, Some(0), "{said:?}");
-    let most = fleet.ledger().values().filter_map(|text| text.trim().parse::<usize>().ok()).max();
+    let most = fleet
+        .ledger()
+        .values()
+        .filter_map(|text| text.trim().parse::<usize>().ok())
+        .max();
     assert!(most.is_some_and(|most| most <= 3), "{most:?}");
 }
 
 #[test]
 fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     let fleet = Fleet::of(4);
-    let script = format!("while ! test -e {}; do sleep 0.05; done; echo patched >> \"$LEDGER\"", fleet.path("ledger/.go").display());
-    let mut run = fleet.exec_patch(&["--base", BASE, "--canary", "0", "--parallel", "2", "--", "/bin/sh", "-c", &script]);
-    let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let script = format!(
+        "while ! test -e {}; do sleep 0.05; done; echo patched >> \"$LEDGER\"",
+        fleet.path("ledger/.go").display()
+    );
+    let mut run = fleet.exec_patch(&[
+        "--base",
+        BASE,
+        "--canary",
+        "0",
+        "--parallel",
+        "2",
+        "--",
+        "/bin/sh",
+        "-c",
+        &script,
+    ]);
+    let run = run
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     super::fleet::until("two are begun", || fleet.begun().len() == 2);
     let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
@@ -97,7 +162,10 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     assert!(start.elapsed() < Duration::from_secs(20));
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched().len(), 3, "two and the signal's own file");
-    assert_eq!(fleet.outcomes_counted(), [("not-begun".to_owned(), 2), ("patched".to_owned(), 2)]);
+    assert_eq!(
+        fleet.outcomes_counted(),
+        [("not-begun".to_owned(), 2), ("patched".to_owned(), 2)]
+    );
 }
 
 #[test]
@@ -105,7 +173,9 @@ fn a_limit_of_all_stops_no_run_that_finds_more_containers() {
     for (limit, expected) in [("100%", 6), ("50%", 2), ("0", 1)] {
         let mut fleet = Fleet::of(2);
         let go = fleet.path("ledger/.go").display().to_string();
-        let script = format!("echo patched >> \"$LEDGER\"; while ! test -e {go}; do sleep 0.05; done; exit 1");
+        let script = format!(
+            "echo patched >> \"$LEDGER\"; while ! test -e {go}; do sleep 0.05; done; exit 1"
+        );
         let mut run = fleet.exec_patch(&[
             "--base",
             BASE,
@@ -120,13 +190,21 @@ fn a_limit_of_all_stops_no_run_that_finds_more_containers() {
             "-c",
             &script,
         ]);
-        let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let run = run
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         super::fleet::until("the first is begun", || fleet.begun().len() == 1);
         (3..=6).for_each(|number| fleet.start(&format!("web-{number}")));
         fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
         let said = fleet.said(&run.wait_with_output().unwrap());
         assert_eq!(said.status, Some(3), "{said:?}");
-        let failed = fleet.outcomes_counted().into_iter().find(|(word, _)| word == "failed").unwrap();
+        let failed = fleet
+            .outcomes_counted()
+            .into_iter()
+            .find(|(word, _)| word == "failed")
+            .unwrap();
         assert_eq!(failed.1, expected, "{limit}: {said:?}");
         assert_eq!(said.out.contains("stopped: "), limit != "100%", "{said:?}");
     }

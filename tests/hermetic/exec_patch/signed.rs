@@ -11,37 +11,53 @@ use crate::room::write_program;
 
 /// A ban of the base, with these lines at its end.
 fn source(more: &str) -> String {
-    let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
+    let ban =
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
     format!("{ban}[[ban.match]]\nbase = \"{BASE}\"\n{more}")
 }
 
-const PATCH: &str = "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
+const PATCH: &str =
+    "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
 
 /// Two containers on a node with this list, which key 1 signs.
 fn fleet(more: &str) -> Fleet {
     let node = Node::trusting(&keyset(&[1], 1));
-    node.install(&node.list(1).source(source(more)).by(&[1])).unwrap();
+    node.install(&node.list(1).source(source(more)).by(&[1]))
+        .unwrap();
     started(node)
 }
 
 fn started(node: Node) -> Fleet {
     let mut fleet = Fleet::on(node);
-    ["web-1", "web-2"].into_iter().for_each(|name| fleet.start(name));
+    ["web-1", "web-2"]
+        .into_iter()
+        .for_each(|name| fleet.start(name));
     fleet
 }
 
 #[test]
 fn a_bans_own_patch_runs_when_no_command_is_typed() {
-    let check = format!("{PATCH}check = [\"/bin/sh\", \"-c\", \"test -e \\\"$LEDGER\\\"\"]\ntimeout = \"7s\"\nuser = \"3:4\"\n");
+    let check = format!(
+        "{PATCH}check = [\"/bin/sh\", \"-c\", \"test -e \\\"$LEDGER\\\"\"]\ntimeout = \"7s\"\nuser = \"3:4\"\n"
+    );
     for words in [&["--ban", "BAN-1"][..], &["--all-banned"]] {
         let fleet = fleet(&check);
         let said = fleet.run(words);
         assert_eq!(said.status, Some(0), "{said:?}");
         assert_eq!(fleet.patched(), ["web-1", "web-2"]);
-        let call = fleet.calls().into_iter().find(|call| call.enters("web-1")).unwrap();
+        let call = fleet
+            .calls()
+            .into_iter()
+            .find(|call| call.enters("web-1"))
+            .unwrap();
         assert_eq!(call.process()["user"]["uid"], 3);
         let journal = Fleet::journal(&fleet.runs()[0]);
-        assert!(journal.iter().any(|line| line["event"] == "begun" && line["ban"] == "BAN-1"), "{journal:?}");
+        assert!(
+            journal
+                .iter()
+                .any(|line| line["event"] == "begun" && line["ban"] == "BAN-1"),
+            "{journal:?}"
+        );
         // Skipped, by what the check says, even with --again.
         assert_eq!(fleet.run(&[words, &["--again"]].concat()).status, Some(0));
         assert_eq!(fleet.patched(), ["web-1", "web-2"]);
@@ -58,24 +74,49 @@ fn a_ban_without_a_patch_is_refused_before_there_is_a_run() {
         assert!(fleet.ledger().is_empty() && fleet.calls().is_empty() && fleet.runs().is_empty());
         // The plan shows it for each container, and a dry run ends as the run does.
         let plan = fleet.run(&[words, &["--dry-run"]].concat());
-        assert_eq!((plan.status, plan.out.matches("BAN-1 has no patch").count()), (Some(1), 2), "{plan:?}");
+        assert_eq!(
+            (plan.status, plan.out.matches("BAN-1 has no patch").count()),
+            (Some(1), 2),
+            "{plan:?}"
+        );
         assert_eq!(plan.err, said.err);
     }
-    assert_eq!(fleet.run(&["--ban", "BAN-1", "--", "/bin/sh", "-c", "echo patched >> \"$LEDGER\""]).status, Some(0));
+    assert_eq!(
+        fleet
+            .run(&[
+                "--ban",
+                "BAN-1",
+                "--",
+                "/bin/sh",
+                "-c",
+                "echo patched >> \"$LEDGER\""
+            ])
+            .status,
+        Some(0)
+    );
 }
 
 #[test]
 fn a_signed_script_runs_by_its_digest_alone() {
     let script = "#!/bin/sh\necho patched >> \"$LEDGER\"\n";
-    let fleet = fleet(&format!("[ban.patch]\nscript = \"{}\"\nrun = []\n", Digest::of(script.as_bytes())));
+    let fleet = fleet(&format!(
+        "[ban.patch]\nscript = \"{}\"\nrun = []\n",
+        Digest::of(script.as_bytes())
+    ));
     let (right, wrong) = (fleet.path("right.sh"), fleet.path("wrong.sh"));
     write_program(&right, script.as_bytes());
     write_program(&wrong, format!("{script}# and more\n").as_bytes());
-    for words in [&["--ban", "BAN-1"][..], &["--ban", "BAN-1", "--script", wrong.to_str().unwrap()]] {
+    for words in [
+        &["--ban", "BAN-1"][..],
+        &["--ban", "BAN-1", "--script", wrong.to_str().unwrap()],
+    ] {
         let said = fleet.run(words);
         assert_eq!(said.status, Some(1), "{said:?}");
         assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: the patch of BAN-1 is the script sha256:"), "{said:?}");
-        assert!(fleet.ledger().is_empty() && fleet.runs().is_empty(), "{said:?}");
+        assert!(
+            fleet.ledger().is_empty() && fleet.runs().is_empty(),
+            "{said:?}"
+        );
     }
     let said = fleet.run(&["--ban", "BAN-1", "--script", right.to_str().unwrap()]);
     assert_eq!(said.status, Some(0), "{said:?}");
@@ -86,9 +127,21 @@ fn a_signed_script_runs_by_its_digest_alone() {
 fn a_bans_script_runs_in_that_bans_containers_alone() {
     let script = "#!/bin/sh\necho script >> \"$LEDGER\"\n";
     let node = Node::trusting(&keyset(&[1], 1));
-    let other = |id: &str, base: &str, patch: &str| source(patch).replace("BAN-1", id).replace(BASE, &chain(&[base]));
-    let signed = format!("[ban.patch]\nscript = \"{}\"\nrun = []\n", Digest::of(script.as_bytes()));
-    let bans = [source(PATCH), other("BAN-2", "second", &signed), other("BAN-3", "third", "")].concat();
+    let other = |id: &str, base: &str, patch: &str| {
+        source(patch)
+            .replace("BAN-1", id)
+            .replace(BASE, &chain(&[base]))
+    };
+    let signed = format!(
+        "[ban.patch]\nscript = \"{}\"\nrun = []\n",
+        Digest::of(script.as_bytes())
+    );
+    let bans = [
+        source(PATCH),
+        other("BAN-2", "second", &signed),
+        other("BAN-3", "third", ""),
+    ]
+    .concat();
     node.install(&node.list(1).source(bans).by(&[1])).unwrap();
     let mut fleet = started(node);
     fleet.start_of("second-1", &["second", "more"]);
@@ -98,26 +151,47 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
     let words = ["--all-banned", "--script", path.to_str().unwrap()];
     let plan = fleet.run(&[&words[..], &["--dry-run"]].concat());
     assert_eq!(
-        (plan.status, plan.out.matches("of BAN-2: fix.sh").count(), plan.out.matches("of BAN-1: ").count()),
+        (
+            plan.status,
+            plan.out.matches("of BAN-2: fix.sh").count(),
+            plan.out.matches("of BAN-1: ").count()
+        ),
         (Some(3), 1, 2),
         "{plan:?}"
     );
-    assert!(plan.out.contains("BAN-3 has no patch") && !plan.err.contains("in place of"), "{plan:?}");
+    assert!(
+        plan.out.contains("BAN-3 has no patch") && !plan.err.contains("in place of"),
+        "{plan:?}"
+    );
     assert_eq!(fleet.run(&words).status, Some(3));
-    let all =
-        [("second-1", "script\n"), ("web-1", "patched\n"), ("web-2", "patched\n")].map(|(name, done)| (name.to_owned(), done.to_owned()));
+    let all = [
+        ("second-1", "script\n"),
+        ("web-1", "patched\n"),
+        ("web-2", "patched\n"),
+    ]
+    .map(|(name, done)| (name.to_owned(), done.to_owned()));
     assert_eq!(Vec::from_iter(fleet.ledger()), all);
     // It is that ban's as well while none of its containers runs.
     fleet.stop("second-1");
-    assert_eq!(fleet.run(&[&words[..], &["--again"]].concat()).status, Some(3));
+    assert_eq!(
+        fleet.run(&[&words[..], &["--again"]].concat()).status,
+        Some(3)
+    );
     assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
-    // What no ban signs was typed for all, and says which signed patch it takes the place of. A ban that signs another script keeps to that.
+    // What no ban signs was typed for all, and says which signed patch it takes the place of. A ban
+    // that signs another script keeps to that.
     write_program(&path, b"#!/bin/sh\necho typed >> \"$LEDGER\"\n");
     fleet.start_of("second-2", &["second", "more"]);
     let said = fleet.run(&words);
     assert_eq!(said.status, Some(3), "{said:?}");
-    assert!((said.out + &said.err).contains("no ban signs fix.sh: it runs in place of the signed patch of BAN-1"));
-    assert_eq!((&*fleet.ledger()["third-1"], &*fleet.ledger()["web-1"]), ("typed\n", "patched\npatched\ntyped\n"));
+    assert!(
+        (said.out + &said.err)
+            .contains("no ban signs fix.sh: it runs in place of the signed patch of BAN-1")
+    );
+    assert_eq!(
+        (&*fleet.ledger()["third-1"], &*fleet.ledger()["web-1"]),
+        ("typed\n", "patched\npatched\ntyped\n")
+    );
     assert!(!fleet.ledger().contains_key("second-2"));
     // Where that ban alone is meant, it is nobody's.
     let said = fleet.run(&["--ban", "BAN-3", "--script", path.to_str().unwrap()]);
@@ -127,13 +201,23 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
 #[test]
 fn what_a_ban_leaves_out_is_told_and_left_alone() {
     let node = Node::trusting(&keyset(&[1], 1));
-    let except = format!("[[ban.except]]\nbase = \"{}\"\nuntil = 2062-01-01\nreason = \"until then\"\n", chain(&["excepted"]));
-    let more = format!("[[ban.match]]\nbase = \"{}\"\n{except}{PATCH}", chain(&["excepted"]));
-    node.install(&node.list(1).source(source(&more)).by(&[1])).unwrap();
+    let except = format!(
+        "[[ban.except]]\nbase = \"{}\"\nuntil = 2062-01-01\nreason = \"until then\"\n",
+        chain(&["excepted"])
+    );
+    let more = format!(
+        "[[ban.match]]\nbase = \"{}\"\n{except}{PATCH}",
+        chain(&["excepted"])
+    );
+    node.install(&node.list(1).source(source(&more)).by(&[1]))
+        .unwrap();
     let mut fleet = started(node);
     fleet.start_of("excepted-1", &["excepted", "more"]);
     let plan = fleet.run(&["--ban", "BAN-1", "--dry-run"]);
-    assert!(plan.status == Some(0) && plan.out.contains("excepted-1"), "{plan:?}");
+    assert!(
+        plan.status == Some(0) && plan.out.contains("excepted-1"),
+        "{plan:?}"
+    );
     let said = fleet.run(&["--ban", "BAN-1"]);
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
@@ -145,7 +229,11 @@ fn by_itself_a_patch_runs_only_where_the_settings_say_so() {
     for settings in ["", "auto_patch = \"off\"\n"] {
         fleet.node.set(settings);
         let said = fleet.run(&["--auto"]);
-        assert_eq!((said.status, fleet.ledger().len(), fleet.runs().len()), (Some(0), 0, 0), "{said:?}");
+        assert_eq!(
+            (said.status, fleet.ledger().len(), fleet.runs().len()),
+            (Some(0), 0, 0),
+            "{said:?}"
+        );
     }
     fleet.node.set("auto_patch = \"on-install\"\n");
     let said = fleet.run(&["--auto"]);
@@ -157,13 +245,25 @@ fn by_itself_a_patch_runs_only_where_the_settings_say_so() {
 fn by_itself_a_patch_takes_as_many_signatures_as_lifting_a_ban() {
     let keys = [1, 2].map(|seed| signer(seed).key_line("list")).concat();
     let node = Node::trusting(&keyset_of(1, "root=0 list=1 lift=2", &keys));
-    node.install(&node.list(1).source(source(PATCH)).by(&[1])).unwrap();
+    node.install(&node.list(1).source(source(PATCH)).by(&[1]))
+        .unwrap();
     let fleet = started(node);
     fleet.node.set("auto_patch = \"on-install\"\n");
     let said = fleet.run(&["--auto"]);
-    assert_eq!((said.status, fleet.ledger().len(), fleet.calls().len()), (Some(1), 0, 0), "{said:?}");
-    assert!(said.err.contains("cannot run the list's patches: 1 signed it, and the lift threshold is 2"), "{said:?}");
-    fleet.node.install(&fleet.node.list(2).source(source(PATCH)).by(&[1, 2])).unwrap();
+    assert_eq!(
+        (said.status, fleet.ledger().len(), fleet.calls().len()),
+        (Some(1), 0, 0),
+        "{said:?}"
+    );
+    assert!(
+        said.err
+            .contains("cannot run the list's patches: 1 signed it, and the lift threshold is 2"),
+        "{said:?}"
+    );
+    fleet
+        .node
+        .install(&fleet.node.list(2).source(source(PATCH)).by(&[1, 2]))
+        .unwrap();
     let said = fleet.run(&["--auto"]);
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);

@@ -9,7 +9,11 @@ use crate::banlist::base64;
 
 macro_rules! fixture {
     ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/signatures/", $name))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/signatures/",
+            $name
+        ))
     };
 }
 
@@ -22,13 +26,36 @@ fn line(file: &str) -> Vec<u8> {
 
 #[test]
 fn what_the_real_tools_sign_is_good_for_their_key_alone() {
-    let (minisign, signify) = (line(fixture!("minisign-0.11.pub")), line(fixture!("signify-31.pub")));
+    let (minisign, signify) = (
+        line(fixture!("minisign-0.11.pub")),
+        line(fixture!("signify-31.pub")),
+    );
     for (case, key, signature, expected) in [
-        ("prehashed", &minisign, fixture!("minisign-0.11.minisig"), Ok(())),
-        ("plain", &minisign, fixture!("minisign-0.11-legacy.minisig"), Ok(())),
+        (
+            "prehashed",
+            &minisign,
+            fixture!("minisign-0.11.minisig"),
+            Ok(()),
+        ),
+        (
+            "plain",
+            &minisign,
+            fixture!("minisign-0.11-legacy.minisig"),
+            Ok(()),
+        ),
         ("signify", &signify, fixture!("signify-31.sig"), Ok(())),
-        ("of another key", &minisign, fixture!("minisign-0.11-other.minisig"), Err(Mismatch::OtherKey)),
-        ("of the other tool", &minisign, fixture!("signify-31.sig"), Err(Mismatch::OtherKey)),
+        (
+            "of another key",
+            &minisign,
+            fixture!("minisign-0.11-other.minisig"),
+            Err(Mismatch::OtherKey),
+        ),
+        (
+            "of the other tool",
+            &minisign,
+            fixture!("signify-31.sig"),
+            Err(Mismatch::OtherKey),
+        ),
     ] {
         let key = PublicKey::new(Algorithm::Minisign, key.clone()).unwrap();
         assert_eq!(key.check(HEAD, &line(signature)), expected, "{case}");
@@ -39,13 +66,18 @@ fn what_the_real_tools_sign_is_good_for_their_key_alone() {
 #[test]
 fn the_vector_of_rfc_7693_is_what_minisign_hashes_with() {
     // Appendix A.
-    assert!(Blake2b512::digest(b"abc").starts_with(&[0xba, 0x80, 0xa5, 0x3f, 0x98, 0x1c, 0x4d, 0x0d]));
+    assert!(
+        Blake2b512::digest(b"abc").starts_with(&[0xba, 0x80, 0xa5, 0x3f, 0x98, 0x1c, 0x4d, 0x0d])
+    );
 }
 
 #[test]
 fn one_form_never_passes_for_the_other() {
     let key = line(fixture!("minisign-0.11.pub"));
-    for (file, other) in [(fixture!("minisign-0.11.minisig"), b'd'), (fixture!("minisign-0.11-legacy.minisig"), b'D')] {
+    for (file, other) in [
+        (fixture!("minisign-0.11.minisig"), b'd'),
+        (fixture!("minisign-0.11-legacy.minisig"), b'D'),
+    ] {
         let mut signature = line(file);
         signature[1] = other;
         assert_eq!(check(&key, HEAD, &signature), Err(Mismatch::Bytes));
@@ -70,9 +102,16 @@ fn every_changed_byte_and_every_other_length_is_refused() {
             Mismatch::Bytes
         };
         assert_eq!(check(&key, HEAD, &bad), Err(expected), "byte {at}");
-        assert_eq!(check(&key, HEAD, &good[..at]), Err(Mismatch::Form), "{at} bytes");
+        assert_eq!(
+            check(&key, HEAD, &good[..at]),
+            Err(Mismatch::Form),
+            "{at} bytes"
+        );
     }
-    assert_eq!(check(&key, HEAD, &[good.as_slice(), b"\0"].concat()), Err(Mismatch::Form));
+    assert_eq!(
+        check(&key, HEAD, &[good.as_slice(), b"\0"].concat()),
+        Err(Mismatch::Form)
+    );
 }
 
 #[test]
@@ -92,7 +131,8 @@ fn a_key_of_another_form_or_of_small_order_is_not_a_key() {
 fn the_key_number_is_no_part_of_the_identity() {
     // Whoever has the secret can write any number beside it, and must not count twice for that.
     let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
-    let keys = [7_u8, 8].map(|number| [b"Ed".as_slice(), &[number; 8], pair.public_key().as_ref()].concat());
+    let keys = [7_u8, 8]
+        .map(|number| [b"Ed".as_slice(), &[number; 8], pair.public_key().as_ref()].concat());
     let keys = keys.map(|bytes| PublicKey::new(Algorithm::Minisign, bytes).unwrap());
     assert_ne!(keys[0], keys[1]);
     assert_eq!(keys[0].identity(), keys[1].identity());

@@ -1,10 +1,12 @@
-//! That a source is read to its end, whatever is wrong with it, and that nothing wrong is passed over.
+//! That a source is read to its end, whatever is wrong with it, and that nothing wrong is passed
+//! over.
 
 use super::super::Source;
 use super::*;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const HEAD: &str = "[[ban]]\nid = \"A\"\nreason = \"b\"\nseverity = \"low\"\neffective = 2026-11-20\n";
+const HEAD: &str =
+    "[[ban]]\nid = \"A\"\nreason = \"b\"\nseverity = \"low\"\neffective = 2026-11-20\n";
 
 fn open(name: &Path) -> Result<Vec<u8>, FileError> {
     match name.to_str() {
@@ -20,7 +22,11 @@ fn draft(text: &str) -> Draft {
 
 /// The faults, each as file, line and text.
 fn faults(text: &str) -> Vec<String> {
-    draft(text).faults.iter().map(|fault| format!("{}:{}: {}", fault.file.display(), fault.line, fault.what)).collect()
+    draft(text)
+        .faults
+        .iter()
+        .map(|fault| format!("{}:{}: {}", fault.file.display(), fault.line, fault.what))
+        .collect()
 }
 
 #[test]
@@ -89,10 +95,28 @@ id = "C"
     assert_eq!(found, expected);
     let read = draft(&text);
     assert_eq!(read.bans.len(), 2);
-    let [layer, file] = &read.bans[0].matches[..] else { panic!("{:?}", read.bans[0].matches) };
-    assert_eq!((layer.line, layer.kind, layer.digests.len()), (14, MatchKind::Layer, 1));
-    assert_eq!((file.line, file.file.as_deref(), &file.digests[..]), (16, Some(Path::new("bans/bad.txt")), &[(Digest::of(b""), 1)][..]));
-    assert_eq!(read.bans[0].cure, [Placed { value: Digest::of(b""), line: 7 }]);
+    let [layer, file] = &read.bans[0].matches[..] else {
+        panic!("{:?}", read.bans[0].matches)
+    };
+    assert_eq!(
+        (layer.line, layer.kind, layer.digests.len()),
+        (14, MatchKind::Layer, 1)
+    );
+    assert_eq!(
+        (file.line, file.file.as_deref(), &file.digests[..]),
+        (
+            16,
+            Some(Path::new("bans/bad.txt")),
+            &[(Digest::of(b""), 1)][..]
+        )
+    );
+    assert_eq!(
+        read.bans[0].cure,
+        [Placed {
+            value: Digest::of(b""),
+            line: 7
+        }]
+    );
     assert!(read.bans[0].except[0].has_end && read.bans[0].except[0].until.is_none());
 }
 
@@ -100,22 +124,44 @@ id = "C"
 fn what_is_no_toml_is_told_line_by_line_and_nothing_is_guessed() {
     let found = draft("[[ban]]\nid = A\nreason = \"b\nseverity = \"low\"\n");
     assert_eq!(found.bans, []);
-    assert_eq!(found.faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3]);
-    assert!(found.faults.iter().all(|fault| !fault.what.contains('\n') && !fault.what.is_empty()), "{:?}", found.faults);
+    assert_eq!(
+        found
+            .faults
+            .iter()
+            .map(|fault| fault.line)
+            .collect::<Vec<_>>(),
+        [2, 3]
+    );
+    assert!(
+        found
+            .faults
+            .iter()
+            .all(|fault| !fault.what.contains('\n') && !fault.what.is_empty()),
+        "{:?}",
+        found.faults
+    );
 }
 
 #[test]
 fn one_bracket_too_few_is_told_as_such() {
     let one = "expected [[ban]], in two brackets, for each of them";
-    assert_eq!(faults("[ban]\nid = \"A\"\n"), [format!("bans/bans.toml:1: {one}")]);
+    assert_eq!(
+        faults("[ban]\nid = \"A\"\n"),
+        [format!("bans/bans.toml:1: {one}")]
+    );
     assert_eq!(faults("ban = 3"), [format!("bans/bans.toml:1: {one}")]);
-    assert_eq!(faults("ban = [3]"), ["bans/bans.toml:1: expected a table: [[ban]]"]);
+    assert_eq!(
+        faults("ban = [3]"),
+        ["bans/bans.toml:1: expected a table: [[ban]]"]
+    );
     assert_eq!(
         faults(&format!("{HEAD}[ban.match]\nbase = \"sha256:{HEX}\"\n")),
         ["bans/bans.toml:6: expected [[ban.match]], in two brackets, for each of them"]
     );
     assert_eq!(
-        faults(&format!("{HEAD}patch = 3\n[[ban.match]]\nbase = \"sha256:{HEX}\"\n")),
+        faults(&format!(
+            "{HEAD}patch = 3\n[[ban.match]]\nbase = \"sha256:{HEX}\"\n"
+        )),
         ["bans/bans.toml:6: expected a table: [ban.patch]"]
     );
 }
@@ -126,15 +172,35 @@ fn what_the_linter_says_more_of_is_no_fault_here() {
     let read = draft(&text);
     assert_eq!(read.faults, []);
     assert!(!read.bans[0].has_match && !read.bans[0].except[0].has_end);
-    assert_eq!(read.bans.iter().map(|ban| ban.line).collect::<Vec<_>>(), [1, 9]);
+    assert_eq!(
+        read.bans.iter().map(|ban| ban.line).collect::<Vec<_>>(),
+        [1, 9]
+    );
     assert!(Source::parse(Path::new("bans.toml"), &text, open).is_err());
 }
 
 #[test]
 fn a_file_has_the_digests_that_it_has_for_a_list_with_their_lines() {
     let text = format!("{HEAD}[[ban.match]]\nlayer_file = \"good.txt\"\n");
-    let (read, source) = (draft(&text), Source::parse(Path::new("bans.toml"), &text, open).unwrap());
+    let (read, source) = (
+        draft(&text),
+        Source::parse(Path::new("bans.toml"), &text, open).unwrap(),
+    );
     let found = &read.bans[0].matches[0];
-    assert_eq!(found.digests.iter().map(|(digest, _)| *digest).collect::<Vec<_>>(), source.matches[0].digests);
-    assert_eq!(found.digests.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(
+        found
+            .digests
+            .iter()
+            .map(|(digest, _)| *digest)
+            .collect::<Vec<_>>(),
+        source.matches[0].digests
+    );
+    assert_eq!(
+        found
+            .digests
+            .iter()
+            .map(|(_, line)| *line)
+            .collect::<Vec<_>>(),
+        [2, 4]
+    );
 }

@@ -27,8 +27,16 @@ fn ban(id: &str) -> Ban {
 }
 
 fn base(text: &[u8]) -> NewMatch {
-    let (name, platform) = (Some("docker.io/library/debian:12.4".to_owned()), Some("linux/amd64".to_owned()));
-    NewMatch { kind: MatchKind::Base, digest: Digest::of(text), name, platform }
+    let (name, platform) = (
+        Some("docker.io/library/debian:12.4".to_owned()),
+        Some("linux/amd64".to_owned()),
+    );
+    NewMatch {
+        kind: MatchKind::Base,
+        digest: Digest::of(text),
+        name,
+        platform,
+    }
 }
 
 fn exception(text: &[u8]) -> Exception {
@@ -43,7 +51,10 @@ fn exception(text: &[u8]) -> Exception {
 }
 
 fn parsed(source: &str) -> Source {
-    Source::parse(Path::new("bans.toml"), source, |_| unreachable!("no file of digests is named")).unwrap()
+    Source::parse(Path::new("bans.toml"), source, |_| {
+        unreachable!("no file of digests is named")
+    })
+    .unwrap()
 }
 
 #[test]
@@ -69,7 +80,10 @@ platform = "linux/amd64"
     assert_eq!(text, expected);
     let source = parsed(&text);
     assert_eq!(source.bans, [ban("BAN-2026-0007")]);
-    assert_eq!((source.matches[0].kind, &source.matches[0].digests[..]), (MatchKind::Base, &[Digest::of(b"a")][..]));
+    assert_eq!(
+        (source.matches[0].kind, &source.matches[0].digests[..]),
+        (MatchKind::Base, &[Digest::of(b"a")][..])
+    );
 }
 
 #[test]
@@ -96,11 +110,22 @@ fn every_field_of_a_ban_is_read_back_as_it_was_given() {
 
 #[test]
 fn what_stands_in_the_source_stays_as_it_is() {
-    let first = add_ban("# Bans of the example fleet.\n", &ban("BAN-1"), &[base(b"a")]).unwrap();
-    assert!(first.starts_with("# Bans of the example fleet.\n\n[[ban]]\n"), "{first}");
+    let first = add_ban(
+        "# Bans of the example fleet.\n",
+        &ban("BAN-1"),
+        &[base(b"a")],
+    )
+    .unwrap();
+    assert!(
+        first.starts_with("# Bans of the example fleet.\n\n[[ban]]\n"),
+        "{first}"
+    );
     let before = first.replace("refuse\"", "refuse\"   # for now") + "# the end";
     let after = add_ban(&before, &ban("BAN-2"), &[base(b"b")]).unwrap();
-    assert!(after.starts_with(&format!("{before}\n\n[[ban]]\nid = \"BAN-2\"\n")), "{after}");
+    assert!(
+        after.starts_with(&format!("{before}\n\n[[ban]]\nid = \"BAN-2\"\n")),
+        "{after}"
+    );
     assert_eq!(parsed(&after).bans, [ban("BAN-1"), ban("BAN-2")]);
 
     let excepted = add_exceptions(&after, "BAN-1", &[exception(b"e"), exception(b"f")]).unwrap();
@@ -111,19 +136,45 @@ fn what_stands_in_the_source_stays_as_it_is() {
         )
     };
     let place = after.find("# the end").unwrap();
-    assert_eq!(excepted, format!("{}{}{}{}", &after[..place], added(b"e"), added(b"f"), &after[place..]));
-    assert_eq!(parsed(&excepted).bans[0].except, [exception(b"e"), exception(b"f")]);
+    assert_eq!(
+        excepted,
+        format!(
+            "{}{}{}{}",
+            &after[..place],
+            added(b"e"),
+            added(b"f"),
+            &after[place..]
+        )
+    );
+    assert_eq!(
+        parsed(&excepted).bans[0].except,
+        [exception(b"e"), exception(b"f")]
+    );
 }
 
 #[test]
 fn exceptions_in_a_list_on_lines_of_their_own_grow_by_a_line() {
     let source = add_ban("", &ban("BAN-1"), &[base(b"a")]).unwrap();
-    let one = format!("{{ image = \"{}\", until = 2026-12-24, reason = \"x\" }}", Digest::of(b"d"));
-    for list in [format!("except = [{one}]\n"), format!("except = [\n  {one},\n]\n"), "except = []\n".to_owned()] {
+    let one = format!(
+        "{{ image = \"{}\", until = 2026-12-24, reason = \"x\" }}",
+        Digest::of(b"d")
+    );
+    for list in [
+        format!("except = [{one}]\n"),
+        format!("except = [\n  {one},\n]\n"),
+        "except = []\n".to_owned(),
+    ] {
         let before = source.replace("\n[[ban.match]]", &format!("{list}\n[[ban.match]]"));
         let after = add_exceptions(&before, "BAN-1", &[exception(b"e")]).unwrap();
-        assert_eq!(parsed(&after).bans[0].except.last(), Some(&exception(b"e")), "{after}");
-        let line = after.lines().find(|line| line.contains(&Digest::of(b"e").to_string())).unwrap();
+        assert_eq!(
+            parsed(&after).bans[0].except.last(),
+            Some(&exception(b"e")),
+            "{after}"
+        );
+        let line = after
+            .lines()
+            .find(|line| line.contains(&Digest::of(b"e").to_string()))
+            .unwrap();
         assert_eq!(
             line,
             format!(
@@ -136,19 +187,51 @@ fn exceptions_in_a_list_on_lines_of_their_own_grow_by_a_line() {
 
 #[test]
 fn what_cannot_be_added_is_said_in_one_line() {
-    let source = add_exceptions(&add_ban("", &ban("BAN-1"), &[base(b"a")]).unwrap(), "BAN-1", &[exception(b"e")]).unwrap();
+    let source = add_exceptions(
+        &add_ban("", &ban("BAN-1"), &[base(b"a")]).unwrap(),
+        "BAN-1",
+        &[exception(b"e")],
+    )
+    .unwrap();
     let digest = Digest::of(b"e");
     for (result, expected) in [
-        (add_ban(&source, &ban("BAN-1"), &[]), r#"it has a ban "BAN-1" already"#.to_owned()),
-        (add_ban("ban = [{ id = 'x' }]", &ban("BAN-1"), &[]), r#"its "ban" is not made of [[ban]] entries"#.to_owned()),
-        (add_ban("ban = 7", &ban("BAN-1"), &[]), r#"its "ban" is not made of [[ban]] entries"#.to_owned()),
-        (add_ban("[[ban]\n", &ban("BAN-1"), &[]), "it is no TOML: ".to_owned()),
-        (add_exceptions(&source, "BAN-2", &[exception(b"x")]), r#"it has no ban "BAN-2""#.to_owned()),
-        (add_exceptions("", "BAN-2", &[exception(b"x")]), r#"it has no ban "BAN-2""#.to_owned()),
-        (add_exceptions(&source, "BAN-1", &[exception(b"e")]), format!(r#"its ban "BAN-1" has an exception for {digest} already"#)),
-        (add_exceptions("[[ban]]\nid = 'B'\nexcept = 1\n", "B", &[exception(b"x")]), r#""except" of its ban "B" is not a list"#.to_owned()),
+        (
+            add_ban(&source, &ban("BAN-1"), &[]),
+            r#"it has a ban "BAN-1" already"#.to_owned(),
+        ),
+        (
+            add_ban("ban = [{ id = 'x' }]", &ban("BAN-1"), &[]),
+            r#"its "ban" is not made of [[ban]] entries"#.to_owned(),
+        ),
+        (
+            add_ban("ban = 7", &ban("BAN-1"), &[]),
+            r#"its "ban" is not made of [[ban]] entries"#.to_owned(),
+        ),
+        (
+            add_ban("[[ban]\n", &ban("BAN-1"), &[]),
+            "it is no TOML: ".to_owned(),
+        ),
+        (
+            add_exceptions(&source, "BAN-2", &[exception(b"x")]),
+            r#"it has no ban "BAN-2""#.to_owned(),
+        ),
+        (
+            add_exceptions("", "BAN-2", &[exception(b"x")]),
+            r#"it has no ban "BAN-2""#.to_owned(),
+        ),
+        (
+            add_exceptions(&source, "BAN-1", &[exception(b"e")]),
+            format!(r#"its ban "BAN-1" has an exception for {digest} already"#),
+        ),
+        (
+            add_exceptions("[[ban]]\nid = 'B'\nexcept = 1\n", "B", &[exception(b"x")]),
+            r#""except" of its ban "B" is not a list"#.to_owned(),
+        ),
     ] {
         let said = result.unwrap_err().to_string();
-        assert!(said.starts_with(&expected) && !said.contains('\n'), "{said}");
+        assert!(
+            said.starts_with(&expected) && !said.contains('\n'),
+            "{said}"
+        );
     }
 }

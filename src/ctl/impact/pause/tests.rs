@@ -1,7 +1,9 @@
 //! Pause containers, in the files of real engines and in those that forgers would like to have.
 //!
-//! `tests/fixtures/cri-o-1.37` is a node of CRI-O 1.37 and Podman 5.8.6 on one store, taken while its containers ran: both roots have `overlay-layers`.
-//! `podman-*-pods` are of Podman alone. The forgers' annotations are those that their authors asked for, with the ID of a container that ran.
+//! `tests/fixtures/cri-o-1.37` is a node of CRI-O 1.37 and Podman 5.8.6 on one store, taken while
+//! its containers ran: both roots have `overlay-layers`. `podman-*-pods` are of Podman alone. The
+//! forgers' annotations are those that their authors asked for, with the ID of a container that
+//! ran.
 
 use std::fs;
 use std::io::Write;
@@ -18,13 +20,30 @@ struct Node(tempfile::TempDir);
 impl Node {
     fn of(fixture: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture), folder.path(), folder.path());
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/fixtures")
+                .join(fixture),
+            folder.path(),
+            folder.path(),
+        );
         Self(folder)
     }
 
-    /// The running container with this ID, whose bundle stands in `root` and whose first process is `pid`.
+    /// The running container with this ID, whose bundle stands in `root` and whose first process is
+    /// `pid`.
     fn container(&self, root: &str, id: &str, pid: u32) -> RunningContainer {
-        running(&self.0.path().join(root).join("overlay-containers").join(id).join("userdata"), id, pid)
+        running(
+            &self
+                .0
+                .path()
+                .join(root)
+                .join("overlay-containers")
+                .join(id)
+                .join("userdata"),
+            id,
+            pid,
+        )
     }
 }
 
@@ -36,8 +55,14 @@ fn copy(from: &Path, to: &Path, top: &Path) {
             copy(&from, &to, top);
         } else {
             let text = file::read_text(&from, 1 << 20, Guard::Any).unwrap();
-            let text = text.replace("/var/lib/containers/storage", top.join("graph").to_str().unwrap());
-            put(&to, &text.replace("/run/containers/storage", top.join("run").to_str().unwrap()));
+            let text = text.replace(
+                "/var/lib/containers/storage",
+                top.join("graph").to_str().unwrap(),
+            );
+            put(
+                &to,
+                &text.replace("/run/containers/storage", top.join("run").to_str().unwrap()),
+            );
         }
     }
 }
@@ -45,7 +70,13 @@ fn copy(from: &Path, to: &Path, top: &Path) {
 fn put(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::remove_file(path).ok();
-    fs::OpenOptions::new().create_new(true).write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
 }
 
 fn running(bundle: &Path, id: &str, pid: u32) -> RunningContainer {
@@ -68,14 +99,29 @@ const SOLO: &str = "1b2c99ebc7ce9c060f14090f77dade64d05f65e68e7a7513b7e35d33667a
 #[test]
 fn a_pod_of_cri_os_is_held_by_the_container_that_its_record_says_and_by_no_annotation() {
     let node = Node::of("cri-o-1.37");
-    // The author of the second pod wrote the first one's ID and type into his own, and into its container.
-    let all =
-        [("run", POD), ("run", APP), ("run", FORGER), ("run", FORGERS), ("graph", SOLO)].map(|(root, id)| node.container(root, id, 7));
+    // The author of the second pod wrote the first one's ID and type into his own, and into its
+    // container.
+    let all = [
+        ("run", POD),
+        ("run", APP),
+        ("run", FORGER),
+        ("run", FORGERS),
+        ("graph", SOLO),
+    ]
+    .map(|(root, id)| node.container(root, id, 7));
     assert_eq!(among(&all.each_ref()), [true, false, true, false, false]);
-    let of_user = RunningContainer { owner: 4_242_424, ..all[0].clone() };
+    let of_user = RunningContainer {
+        owner: 4_242_424,
+        ..all[0].clone()
+    };
     assert_eq!(among(&[&of_user]), [false]);
     // The same bundles without the engine's record say nothing.
-    fs::remove_file(node.0.path().join("graph/overlay-containers/volatile-containers.json")).unwrap();
+    fs::remove_file(
+        node.0
+            .path()
+            .join("graph/overlay-containers/volatile-containers.json"),
+    )
+    .unwrap();
     assert_eq!(among(&all.each_ref()), [false; 5]);
 }
 
@@ -84,29 +130,49 @@ fn a_pod_of_podmans_is_held_by_the_container_whose_namespaces_its_others_have_jo
     for (fixture, (pause, pid), member, (solo, its_pid), sharer, forged) in [
         (
             "podman-4.3-pods",
-            ("4ca9313bca451e4e33f1b042acad0fcf2acaf76a0c81566da27bdae3394703ba", 684),
+            (
+                "4ca9313bca451e4e33f1b042acad0fcf2acaf76a0c81566da27bdae3394703ba",
+                684,
+            ),
             "267f5cc2751b102d587075b67e3018c8a847f2b1b65d7e6db9d4cb5cc3ad07cd",
-            ("bf3631e500880d4a39c0478cb5cabde6bd46392b18201eb9628fccf6c8c21aa2", 736),
+            (
+                "bf3631e500880d4a39c0478cb5cabde6bd46392b18201eb9628fccf6c8c21aa2",
+                736,
+            ),
             "139f618cbac25cf1b759b292a5cf712c6b435482e289066b7c83861cb2eabb0d",
             "80827f50cace067013cad0b86d983472021efd43d6ea57413c0017ce1ccf9b9c",
         ),
         (
             "podman-5.8-pods",
-            ("007046054cc23fd9790f222f539465903cefba02c90776300eb8f4d6cc8ff884", 604),
+            (
+                "007046054cc23fd9790f222f539465903cefba02c90776300eb8f4d6cc8ff884",
+                604,
+            ),
             "17cfa0194cf5a4370f3cf93fa61d5f3f7b42cce17b1e1c236bb7c92c18c40d34",
-            ("a776ec406e79788714d890359dcee1a9cebb518e9082ef5df05725de0bcc68b1", 623),
+            (
+                "a776ec406e79788714d890359dcee1a9cebb518e9082ef5df05725de0bcc68b1",
+                623,
+            ),
             "9cb75a56230dc8b124ef2a0b1b54d277d10949a691f82a8e4bc636bf4c9da830",
             "9f69b7fb59fd42da7f6d621d9cfb593ed17f1615d6b6ce6efc108fedcb8b2021",
         ),
     ] {
         let node = Node::of(fixture);
         let one = |id, pid| node.container("graph", id, pid);
-        // `sharer` has joined namespaces of `solo`, as anybody's compose file can ask for; `forged` bears the ID of `solo` as that of its sandbox.
+        // `sharer` has joined namespaces of `solo`, as anybody's compose file can ask for; `forged`
+        // bears the ID of `solo` as that of its sandbox.
         let [pause, member, solo] = [one(pause, pid), one(member, 1), one(solo, its_pid)];
         let [sharer, forged] = [one(sharer, 2), one(forged, 3)];
-        assert_eq!(among(&[&pause, &member, &solo, &sharer, &forged]), [true, false, false, false, false], "{fixture}");
+        assert_eq!(
+            among(&[&pause, &member, &solo, &sharer, &forged]),
+            [true, false, false, false, false],
+            "{fixture}"
+        );
         assert_eq!(among(&[&pause]), [false], "{fixture}");
-        let of_user = RunningContainer { owner: 4_242_424, ..member };
+        let of_user = RunningContainer {
+            owner: 4_242_424,
+            ..member
+        };
         assert_eq!(among(&[&pause, &of_user]), [false, false], "{fixture}");
     }
 }
@@ -114,11 +180,25 @@ fn a_pod_of_podmans_is_held_by_the_container_whose_namespaces_its_others_have_jo
 #[test]
 fn a_pod_that_shares_its_network_alone_has_a_pause_container_too() {
     let node = Node::of("podman-4.3-pods");
-    let pause = node.container("graph", "cd7db3636c6d46757a9da2ad0cc90a1284d3d9f235ea3268647418e7a6f374f9", 869);
-    let member = node.container("graph", "37f644d526efc219d02fb25597e37a19c934caa3980c4e5e8814e79a7fb2c3c8", 1);
+    let pause = node.container(
+        "graph",
+        "cd7db3636c6d46757a9da2ad0cc90a1284d3d9f235ea3268647418e7a6f374f9",
+        869,
+    );
+    let member = node.container(
+        "graph",
+        "37f644d526efc219d02fb25597e37a19c934caa3980c4e5e8814e79a7fb2c3c8",
+        1,
+    );
     assert_eq!(among(&[&pause, &member]), [true, false]);
     // Its number is another process's by now.
-    let later = RunningContainer { process: InitProcess { pid: 870, started: None }, ..pause };
+    let later = RunningContainer {
+        process: InitProcess {
+            pid: 870,
+            started: None,
+        },
+        ..pause
+    };
     assert_eq!(among(&[&later, &member]), [false, false]);
 }
 
@@ -136,12 +216,23 @@ fn a_pod_of_the_cri_is_held_by_the_sandbox_that_is_itself() {
     .into_iter()
     .enumerate()
     {
-        let bundle = folder.path().join(at.to_string()).join("io.containerd.runtime.v2.task").join(namespace).join("p1");
+        let bundle = folder
+            .path()
+            .join(at.to_string())
+            .join("io.containerd.runtime.v2.task")
+            .join(namespace)
+            .join("p1");
         let marks = serde_json::json!({ "io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": sandbox });
-        put(&bundle.join("config.json"), &serde_json::json!({ "annotations": marks, "root": { "path": "rootfs" } }).to_string());
+        put(
+            &bundle.join("config.json"),
+            &serde_json::json!({ "annotations": marks, "root": { "path": "rootfs" } }).to_string(),
+        );
         let one = running(&bundle, "p1", 1);
         assert_eq!(among(&[&one]), [is_pause], "{namespace} {kind} {sandbox}");
-        let of_user = RunningContainer { owner: 4_242_424, ..one };
+        let of_user = RunningContainer {
+            owner: 4_242_424,
+            ..one
+        };
         assert_eq!(among(&[&of_user]), [false]);
     }
 }
@@ -150,15 +241,28 @@ fn a_pod_of_the_cri_is_held_by_the_sandbox_that_is_itself() {
 fn a_pods_cgroup_is_known_by_the_pods_id() {
     let pod = "ab".repeat(32);
     for (path, expected) in [
-        (format!("/libpod_parent/{pod}/libpod-c1"), Some(format!("/libpod_parent/{pod}/libpod-"))),
-        (format!("machine-libpod_pod_{pod}.slice:libpod:c1"), Some(format!("machine-libpod_pod_{pod}.slice:libpod:"))),
-        (format!("/own/{pod}/libpod-c1"), Some(format!("/own/{pod}/libpod-"))),
+        (
+            format!("/libpod_parent/{pod}/libpod-c1"),
+            Some(format!("/libpod_parent/{pod}/libpod-")),
+        ),
+        (
+            format!("machine-libpod_pod_{pod}.slice:libpod:c1"),
+            Some(format!("machine-libpod_pod_{pod}.slice:libpod:")),
+        ),
+        (
+            format!("/own/{pod}/libpod-c1"),
+            Some(format!("/own/{pod}/libpod-")),
+        ),
         ("/libpod_parent/libpod-c1".to_owned(), None),
         ("machine.slice:libpod:c1".to_owned(), None),
         (format!("/libpod_parent/{pod}/libpod-c2"), None),
         (format!("/libpod_parent/{pod}0/libpod-c1"), None),
     ] {
-        assert_eq!(pod_cgroup(&path, "c1").map(str::to_owned), expected, "{path}");
+        assert_eq!(
+            pod_cgroup(&path, "c1").map(str::to_owned),
+            expected,
+            "{path}"
+        );
     }
     for (path, expected) in [
         ("/proc/684/ns/ipc", Some(684)),

@@ -35,15 +35,28 @@ base = \"@4\"
 ";
 
 fn source(text: &str) -> crate::banlist::source::Source {
-    parse(&(1..9).rev().fold(text.to_owned(), |text, number| text.replace(&format!("@{number}\""), &format!("{}\"", digest(number)))))
+    parse(&(1..9).rev().fold(text.to_owned(), |text, number| {
+        text.replace(&format!("@{number}\""), &format!("{}\"", digest(number)))
+    }))
 }
 
-/// A desk with two lists, the second one signed by key 1, and a keyset of three keys of which two lift.
+/// A desk with two lists, the second one signed by key 1, and a keyset of three keys of which two
+/// lift.
 fn desk(new: &str) -> (tempfile::TempDir, Paths) {
     let desk = tempfile::tempdir().unwrap();
     let paths = Paths::below(desk.path());
-    replace(&desk.path().join("old"), 0o644, &list(&source(OLD), &terms(411), &[])).unwrap();
-    replace(&desk.path().join("new"), 0o644, &list(&source(new), &terms(412), &[1, 9])).unwrap();
+    replace(
+        &desk.path().join("old"),
+        0o644,
+        &list(&source(OLD), &terms(411), &[]),
+    )
+    .unwrap();
+    replace(
+        &desk.path().join("new"),
+        0o644,
+        &list(&source(new), &terms(412), &[1, 9]),
+    )
+    .unwrap();
     let mut keyset = keyset(&[1, 2, 3], 1);
     keyset.lift_threshold = 2;
     replace(&desk.path().join("keyset"), 0o644, keyset.text().as_bytes()).unwrap();
@@ -53,7 +66,12 @@ fn desk(new: &str) -> (tempfile::TempDir, Paths) {
 fn compared(new: &str, keyset: bool, json: bool) -> String {
     let (desk, paths) = desk(new);
     let path = |name: &str| desk.path().join(name);
-    let args = Args { json, keyset: keyset.then(|| path("keyset")), old: path("old"), new: path("new") };
+    let args = Args {
+        json,
+        keyset: keyset.then(|| path("keyset")),
+        old: path("old"),
+        new: path("new"),
+    };
     told(&args, &paths, ISSUED.plus(60)).unwrap()
 }
 
@@ -65,8 +83,12 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
          0 digests added, 0 lifted\n\
          lifts nothing: 1 signature of keyset 1 needed, 1 there\n"
     );
-    let new = OLD.replace("BAN-3", "BAN-4").replace("severity = \"high\"", "severity = \"critical\"\naction = \"warn\"");
-    let new = new.replace("[[ban.match]]\nlayer = \"@3\"\n", "") + "[[ban.match]]\nlayer = \"@5\"\n";
+    let new = OLD.replace("BAN-3", "BAN-4").replace(
+        "severity = \"high\"",
+        "severity = \"critical\"\naction = \"warn\"",
+    );
+    let new =
+        new.replace("[[ban.match]]\nlayer = \"@3\"\n", "") + "[[ban.match]]\nlayer = \"@5\"\n";
     let words = "version 411 (keyset 1) -> version 412 of bans.example.com/prod (keyset 1)\n\
          lifts BAN-1 (critical): 2 digests\n  \
            weaker: action refuse -> warn\n  \
@@ -77,12 +99,27 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
          changes BAN-3 (low)\n  \
            removed: banned by BAN-4\n\
          1 digest added, 3 lifted\n";
-    assert_eq!(compared(&new, true, false), format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n"));
+    assert_eq!(
+        compared(&new, true, false),
+        format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n")
+    );
     // Nobody said which keys count.
-    assert_eq!(compared(&new, false, false), format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n"));
+    assert_eq!(
+        compared(&new, false, false),
+        format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n")
+    );
     let json: serde_json::Value = serde_json::from_str(&compared(&new, true, true)).unwrap();
-    assert_eq!(json["needed"], serde_json::json!({ "keyset": 1, "needed": 2, "good": 1 }));
-    assert_eq!((&json["lifts"], &json["digests"]), (&true.into(), &serde_json::json!({ "added": 1, "lifted": 3 })));
+    assert_eq!(
+        json["needed"],
+        serde_json::json!({ "keyset": 1, "needed": 2, "good": 1 })
+    );
+    assert_eq!(
+        (&json["lifts"], &json["digests"]),
+        (
+            &true.into(),
+            &serde_json::json!({ "added": 1, "lifted": 3 })
+        )
+    );
     assert_eq!(
         json["lifted"][0],
         serde_json::json!({
@@ -96,7 +133,13 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
             ],
         })
     );
-    assert_eq!((&json["changed"][0]["fate"], &json["changed"][0]["banned_by"][0]), (&"removed".into(), &"BAN-4".into()));
+    assert_eq!(
+        (
+            &json["changed"][0]["fate"],
+            &json["changed"][0]["banned_by"][0]
+        ),
+        (&"removed".into(), &"BAN-4".into())
+    );
 }
 
 #[test]
@@ -106,8 +149,16 @@ fn a_list_with_a_wrong_byte_is_not_compared() {
     *bytes.last_mut().unwrap() ^= 1;
     let old = desk.path().join("old");
     replace(&old, 0o644, &bytes).unwrap();
-    let args = Args { json: false, keyset: None, old: old.clone(), new: desk.path().join("new") };
-    assert_eq!(run(&args, &paths).unwrap_err().to_string(), format!("cannot trust list {old:?}: its block table is corrupt"));
+    let args = Args {
+        json: false,
+        keyset: None,
+        old: old.clone(),
+        new: desk.path().join("new"),
+    };
+    assert_eq!(
+        run(&args, &paths).unwrap_err().to_string(),
+        format!("cannot trust list {old:?}: its block table is corrupt")
+    );
 }
 
 #[test]
@@ -118,36 +169,68 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     other.origin = "other".to_owned();
     std::fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
     replace(&paths.keyset, 0o644, other.text().as_bytes()).unwrap();
-    let mut args = Args { json: false, keyset: None, old: path("old"), new: path("new") };
-    assert!(run(&args, &paths).unwrap().ends_with("lifts nothing: it takes the list threshold of keyset 1\n"));
+    let mut args = Args {
+        json: false,
+        keyset: None,
+        old: path("old"),
+        new: path("new"),
+    };
+    assert!(
+        run(&args, &paths)
+            .unwrap()
+            .ends_with("lifts nothing: it takes the list threshold of keyset 1\n")
+    );
     args.keyset = Some(paths.keyset.clone());
-    let fault = format!("cannot use list {:?}: it is for \"bans.example.com/prod\", not for \"other\"", path("new"));
+    let fault = format!(
+        "cannot use list {:?}: it is for \"bans.example.com/prod\", not for \"other\"",
+        path("new")
+    );
     assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
 }
 
-/// As an installation does: a list may be issued a little ahead of the clock, and no ban has lapsed by then that still holds.
+/// As an installation does: a list may be issued a little ahead of the clock, and no ban has lapsed
+/// by then that still holds.
 #[test]
 fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
-    let ban = |lapses: &str| OLD.replacen("effective = 2026-11-20\n", &format!("effective = 2026-11-20\nlapses = {lapses}\n"), 1);
+    let ban = |lapses: &str| {
+        OLD.replacen(
+            "effective = 2026-11-20\n",
+            &format!("effective = 2026-11-20\nlapses = {lapses}\n"),
+            1,
+        )
+    };
     let without = &OLD[OLD.find("\n\n").unwrap() + 2..];
     let (desk, paths) = desk(without);
-    let args = Args { json: false, keyset: None, old: desk.path().join("old"), new: desk.path().join("new") };
+    let args = Args {
+        json: false,
+        keyset: None,
+        old: desk.path().join("old"),
+        new: desk.path().join("new"),
+    };
     let before = |seconds: u64| Timestamp::from_seconds(1_795_183_200 - seconds);
     for (lapses, clock, lifts) in [
         ("2026-11-20T13:00:00Z", before(7_200), true),
         ("2026-11-20T13:00:00Z", before(1_800), false),
         ("2026-11-20T15:00:00Z", ISSUED.plus(7_200), true),
     ] {
-        replace(&args.old, 0o644, &list(&source(&ban(lapses)), &terms(411), &[])).unwrap();
+        replace(
+            &args.old,
+            0o644,
+            &list(&source(&ban(lapses)), &terms(411), &[]),
+        )
+        .unwrap();
         let said = told(&args, &paths, clock).unwrap();
-        assert_eq!(said.contains("\nlifts 1 ban: "), lifts, "{lapses} {clock}: {said}");
+        assert_eq!(
+            said.contains("\nlifts 1 ban: "),
+            lifts,
+            "{lapses} {clock}: {said}"
+        );
     }
 }
 
 #[test]
 fn who_signs_a_patch_reads_what_it_runs() {
-    let patch =
-        "[ban.patch]\ncheck = [\"sh\", \"-c\", \"test -e '/x'\"]\nrun = [\"apk\", \"upgrade\", \"\\u001b[2J\"]\ntimeout = \"90s\"\n";
+    let patch = "[ban.patch]\ncheck = [\"sh\", \"-c\", \"test -e '/x'\"]\nrun = [\"apk\", \"upgrade\", \"\\u001b[2J\"]\ntimeout = \"90s\"\n";
     let text = compared(&format!("{OLD}{patch}"), false, false);
     let expected = [
         "changes BAN-3 (low)",
@@ -157,9 +240,16 @@ fn who_signs_a_patch_reads_what_it_runs() {
         "  patch runs as 0:0 within 90 seconds",
     ];
     assert!(text.contains(&expected.join("\n")), "{text}");
-    let script = format!("{OLD}[ban.patch]\nscript = \"@5\"\nrun = [\"-q\"]\n").replace("BAN-3", "BAN-4");
+    let script =
+        format!("{OLD}[ban.patch]\nscript = \"@5\"\nrun = [\"-q\"]\n").replace("BAN-3", "BAN-4");
     let text = compared(&script, false, false);
-    assert!(text.contains(&format!("\n  patch: script {} -q\n  patch runs as 0:0 within 600 seconds\n", digest(5))), "{text}");
+    assert!(
+        text.contains(&format!(
+            "\n  patch: script {} -q\n  patch runs as 0:0 within 600 seconds\n",
+            digest(5)
+        )),
+        "{text}"
+    );
     let json: serde_json::Value = serde_json::from_str(&compared(&script, false, true)).unwrap();
     assert_eq!(json["added"][0]["patch"]["script"], digest(5).to_string());
 }

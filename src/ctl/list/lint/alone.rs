@@ -1,6 +1,7 @@
 //! What is wrong with a ban by itself?
 //!
-//! Checks that need the text of the source, and the time, alone: what cannot be read, dates, exceptions, words, patches. Pure.
+//! Checks that need the text of the source, and the time, alone: what cannot be read, dates,
+//! exceptions, words, patches. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +25,16 @@ const LONGEST_PATCH: u64 = 2 * 3_600;
 pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) {
     for fault in &draft.faults {
         let file = Some(fault.file.as_path());
-        findings.add(Code::Unreadable, Place { file, line: fault.line, ban: None }, &fault.what, "see embargo-bans.toml(5)");
+        findings.add(
+            Code::Unreadable,
+            Place {
+                file,
+                line: fault.line,
+                ban: None,
+            },
+            &fault.what,
+            "see embargo-bans.toml(5)",
+        );
     }
     ids(draft, findings);
     for ban in &draft.bans {
@@ -32,22 +42,35 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
         times(ban, now, findings);
         exceptions(ban, now, findings);
         words(ban, now, findings);
-        ban.patch.iter().for_each(|patch| patch_of(ban, patch, findings));
+        ban.patch
+            .iter()
+            .for_each(|patch| patch_of(ban, patch, findings));
     }
 }
 
 /// A line of the source, in this ban.
 pub(super) fn at(ban: &DraftBan, line: usize) -> Place<'_> {
-    Place { file: None, line, ban: ban.id.as_ref().map(|id| id.value.as_str()) }
+    Place {
+        file: None,
+        line,
+        ban: ban.id.as_ref().map(|id| id.value.as_str()),
+    }
 }
 
 fn ids(draft: &Draft, findings: &mut Findings<'_>) {
     let mut lines: HashMap<&str, usize> = HashMap::new();
     for ban in &draft.bans {
-        let Some(Placed { value, line }) = &ban.id else { continue };
+        let Some(Placed { value, line }) = &ban.id else {
+            continue;
+        };
         if let Some(first) = lines.get(value.as_str()) {
             let text = format!("the ID stands in line {first} already");
-            findings.add(Code::IdTwice, at(ban, *line), text, "give this ban an ID of its own, or make one ban of both");
+            findings.add(
+                Code::IdTwice,
+                at(ban, *line),
+                text,
+                "give this ban an ID of its own, or make one ban of both",
+            );
         } else {
             lines.insert(value, *line);
         }
@@ -57,12 +80,26 @@ fn ids(draft: &Draft, findings: &mut Findings<'_>) {
 fn matches(ban: &DraftBan, findings: &mut Findings<'_>) {
     if !ban.has_match {
         let text = "the ban has no [[ban.match]], so it bans nothing";
-        findings.add(Code::NoMatch, at(ban, ban.line), text, "embargoctl ban fills in an image's digests");
+        findings.add(
+            Code::NoMatch,
+            at(ban, ban.line),
+            text,
+            "embargoctl ban fills in an image's digests",
+        );
     }
     for found in ban.matches.iter().filter(|found| found.digests.is_empty()) {
-        let file = found.file.as_ref().map(|file| line::name(&file.to_string_lossy())).unwrap_or_default();
+        let file = found
+            .file
+            .as_ref()
+            .map(|file| line::name(&file.to_string_lossy()))
+            .unwrap_or_default();
         let hint = "was it written by a command that failed? Remove the match if it is meant";
-        findings.add(Code::NoDigest, at(ban, found.line), format!("{file} has no digest in it, so it bans nothing"), hint);
+        findings.add(
+            Code::NoDigest,
+            at(ban, found.line),
+            format!("{file} has no digest in it, so it bans nothing"),
+            hint,
+        );
     }
 }
 
@@ -70,15 +107,40 @@ fn times(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     if let (Some(effective), Some(lapses)) = (&ban.effective, &ban.lapses)
         && lapses.value <= effective.value
     {
-        let text = format!("the ban lapses at {}, before it takes effect at {}", lapses.value, effective.value);
-        findings.add(Code::LapsesFirst, at(ban, lapses.line), text, "one of the two dates is wrong");
+        let text = format!(
+            "the ban lapses at {}, before it takes effect at {}",
+            lapses.value, effective.value
+        );
+        findings.add(
+            Code::LapsesFirst,
+            at(ban, lapses.line),
+            text,
+            "one of the two dates is wrong",
+        );
     } else if let Some(lapses) = ban.lapses.as_ref().filter(|lapses| lapses.value <= now) {
         let text = format!("the ban lapsed at {}: it refuses nothing", lapses.value);
-        findings.add(Code::Lapsed, at(ban, lapses.line), text, "remove it, which lifts nothing any more; or move its end");
+        findings.add(
+            Code::Lapsed,
+            at(ban, lapses.line),
+            text,
+            "remove it, which lifts nothing any more; or move its end",
+        );
     }
-    if let Some(effective) = ban.effective.as_ref().filter(|effective| effective.value.since(now) > YEAR) {
-        let text = format!("the ban takes effect in more than a year, at {}", effective.value);
-        findings.add(Code::FarAhead, at(ban, effective.line), text, "is the year right?");
+    if let Some(effective) = ban
+        .effective
+        .as_ref()
+        .filter(|effective| effective.value.since(now) > YEAR)
+    {
+        let text = format!(
+            "the ban takes effect in more than a year, at {}",
+            effective.value
+        );
+        findings.add(
+            Code::FarAhead,
+            at(ban, effective.line),
+            text,
+            "is the year right?",
+        );
     }
 }
 
@@ -86,8 +148,17 @@ fn exceptions(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     let mut seen = HashSet::new();
     for except in &ban.except {
         if !seen.insert((except.kind, except.digest)) {
-            let text = format!("the exception for {} {} stands in this ban already", except.kind.word(), except.digest);
-            findings.add(Code::ExceptionTwice, at(ban, except.line), text, "the one that ends last counts; keep one of them");
+            let text = format!(
+                "the exception for {} {} stands in this ban already",
+                except.kind.word(),
+                except.digest
+            );
+            findings.add(
+                Code::ExceptionTwice,
+                at(ban, except.line),
+                text,
+                "the one that ends last counts; keep one of them",
+            );
         }
         end_of(ban, except, now, findings);
     }
@@ -102,37 +173,88 @@ fn end_of(ban: &DraftBan, except: &DraftException, now: Timestamp, findings: &mu
         }
         return;
     };
-    let begins = ban.effective.as_ref().filter(|effective| until.value <= effective.value);
+    let begins = ban
+        .effective
+        .as_ref()
+        .filter(|effective| until.value <= effective.value);
     if until.value <= now {
         let text = format!("the exception ended at {}", until.value);
-        findings.add(Code::ExceptionOver, at(ban, until.line), text, "remove it, or agree on a later end");
+        findings.add(
+            Code::ExceptionOver,
+            at(ban, until.line),
+            text,
+            "remove it, or agree on a later end",
+        );
     } else if let Some(effective) = begins {
-        let text = format!("the exception ends at {}, before the ban takes effect at {}", until.value, effective.value);
-        findings.add(Code::ExceptionIdle, at(ban, until.line), text, "is its end right? Otherwise remove it");
+        let text = format!(
+            "the exception ends at {}, before the ban takes effect at {}",
+            until.value, effective.value
+        );
+        findings.add(
+            Code::ExceptionIdle,
+            at(ban, until.line),
+            text,
+            "is its end right? Otherwise remove it",
+        );
     } else if until.value.since(now) > YEAR {
-        let text = format!("the exception runs for more than a year, until {}", until.value);
-        findings.add(Code::LongException, at(ban, until.line), text, "is the year right? An exception is renewed, not forgotten");
+        let text = format!(
+            "the exception runs for more than a year, until {}",
+            until.value
+        );
+        findings.add(
+            Code::LongException,
+            at(ban, until.line),
+            text,
+            "is the year right? An exception is renewed, not forgotten",
+        );
     }
 }
 
 fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
-    for advisory in ban.advisories.iter().filter(|advisory| !is_advisory(&advisory.value, now)) {
+    for advisory in ban
+        .advisories
+        .iter()
+        .filter(|advisory| !is_advisory(&advisory.value, now))
+    {
         let text = format!("{} is no advisory's ID", line::name(&advisory.value));
-        findings.add(Code::AdvisoryForm, at(ban, advisory.line), text, "CVE-2026-1234 or GHSA-xxxx-xxxx-xxxx, as its source writes it");
+        findings.add(
+            Code::AdvisoryForm,
+            at(ban, advisory.line),
+            text,
+            "CVE-2026-1234 or GHSA-xxxx-xxxx-xxxx, as its source writes it",
+        );
     }
     if ban.severity == Some(Severity::Critical) && ban.action == Action::Warn {
         let line = ban.id.as_ref().map_or(ban.line, |id| id.line);
         let text = "the ban is critical and only warns: every container starts";
-        findings.add(Code::CriticalWarns, at(ban, line), text, "action = \"refuse\", or a lower severity");
+        findings.add(
+            Code::CriticalWarns,
+            at(ban, line),
+            text,
+            "action = \"refuse\", or a lower severity",
+        );
     }
-    let Some(successor) = &ban.successor else { return };
+    let Some(successor) = &ban.successor else {
+        return;
+    };
     match Reference::parse(&successor.value) {
         None => {
-            let text = format!("{} is no image reference, so nobody can pull it", line::name(&successor.value));
-            findings.add(Code::SuccessorForm, at(ban, successor.line), text, "registry.example/path:tag@sha256:DIGEST, without https://");
+            let text = format!(
+                "{} is no image reference, so nobody can pull it",
+                line::name(&successor.value)
+            );
+            findings.add(
+                Code::SuccessorForm,
+                at(ban, successor.line),
+                text,
+                "registry.example/path:tag@sha256:DIGEST, without https://",
+            );
         }
         Some(reference) if reference.is_floating() => {
-            let text = format!("the successor {} is another image tomorrow", line::name(&successor.value));
+            let text = format!(
+                "the successor {} is another image tomorrow",
+                line::name(&successor.value)
+            );
             findings.add(
                 Code::SuccessorFloating,
                 at(ban, successor.line),
@@ -144,20 +266,28 @@ fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether an advisory of CVE or GitHub is written as theirs are (CVE Record Format, `cveId`; OSV schema, "GHSA"). Others are taken as they are.
+/// Whether an advisory of CVE or GitHub is written as theirs are (CVE Record Format, `cveId`; OSV
+/// schema, "GHSA"). Others are taken as they are.
 fn is_advisory(text: &str, now: Timestamp) -> bool {
     let mut parts = text.split('-');
     let prefix = parts.next().unwrap_or_default();
     let parts: Vec<_> = parts.collect();
     if prefix.eq_ignore_ascii_case("cve") {
         let this_year: u32 = now.date()[..4].parse().unwrap_or(u32::MAX);
-        let is_number = |text: &str, least| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = |text: &str, least| {
+            text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
         return prefix == "CVE"
             && matches!(parts[..], [year, number] if is_number(year, 4) && is_number(number, 4)
                 && year.parse().is_ok_and(|year: u32| (1999..=this_year + 1).contains(&year)));
     }
     if prefix.eq_ignore_ascii_case("ghsa") {
-        let is_part = |part: &&str| part.len() == 4 && part.bytes().all(|byte| b"23456789cfghjmpqrvwx".contains(&byte));
+        let is_part = |part: &&str| {
+            part.len() == 4
+                && part
+                    .bytes()
+                    .all(|byte| b"23456789cfghjmpqrvwx".contains(&byte))
+        };
         return prefix == "GHSA" && parts.len() == 3 && parts.iter().all(is_part);
     }
     // Some letters alone, such as CVE20261234 or TODO, lead nobody anywhere.
@@ -165,27 +295,59 @@ fn is_advisory(text: &str, now: Timestamp) -> bool {
 }
 
 fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
-    let DraftPatch { line, timeout_line, run_line, patch } = patch;
+    let DraftPatch {
+        line,
+        timeout_line,
+        run_line,
+        patch,
+    } = patch;
     if patch.check.is_none() {
         let text = "the patch has no check, so it runs where it is not needed, and again each time";
-        findings.add(Code::PatchWithoutCheck, at(ban, *line), text, "check = [...], a command that exits 0 where nothing needs to be done");
+        findings.add(
+            Code::PatchWithoutCheck,
+            at(ban, *line),
+            text,
+            "check = [...], a command that exits 0 where nothing needs to be done",
+        );
     }
     if !(SHORTEST_PATCH..=LONGEST_PATCH).contains(&patch.timeout) {
         let text = format!("the patch has {} to run", amount(patch.timeout, "second"));
-        findings.add(Code::PatchTimeout, at(ban, *timeout_line), text, "give it between 10s and 2h");
+        findings.add(
+            Code::PatchTimeout,
+            at(ban, *timeout_line),
+            text,
+            "give it between 10s and 2h",
+        );
     }
     // The words of a script are its own business.
-    let run = if patch.script.is_none() { Some(&patch.run) } else { None };
+    let run = if patch.script.is_none() {
+        Some(&patch.run)
+    } else {
+        None
+    };
     for words in patch.check.iter().chain(run) {
         let program = words.first().map_or("", String::as_str);
-        let is_shells = |word: &&String| matches!(word.as_str(), "&&" | "||" | "|" | ";" | ">" | "<" | ">>" | "2>&1" | "&");
+        let is_shells = |word: &&String| {
+            matches!(
+                word.as_str(),
+                "&&" | "||" | "|" | ";" | ">" | "<" | ">>" | "2>&1" | "&"
+            )
+        };
         let fault = if program.contains(char::is_whitespace) {
             format!("there is no program of the name {}", line::name(program))
         } else if let Some(word) = words.iter().find(is_shells) {
-            format!("{} gets {word:?} as a word: no shell reads this", line::name(program))
+            format!(
+                "{} gets {word:?} as a word: no shell reads this",
+                line::name(program)
+            )
         } else {
             continue;
         };
-        findings.add(Code::PatchWords, at(ban, *run_line), fault, r#"one string for each word, or ["sh", "-c", "COMMAND"]"#);
+        findings.add(
+            Code::PatchWords,
+            at(ban, *run_line),
+            fault,
+            r#"one string for each word, or ["sh", "-c", "COMMAND"]"#,
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with the digests of a source?
 //!
-//! Digests that countless images have, that stand twice, or that stand as two things. In: the source; what is known of images only to say more. Pure.
+//! Digests that countless images have, that stand twice, or that stand as two things. In: the
+//! source; what is known of images only to say more. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -13,14 +14,17 @@ use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{DiffId, Digest};
 
-/// Sizes of a tar archive without a file: its two blocks of zeros, as Go's writes it, and a whole record, as GNU tar does.
+/// Sizes of a tar archive without a file: its two blocks of zeros, as Go's writes it, and a whole
+/// record, as GNU tar does.
 const EMPTY_ARCHIVES: [usize; 2] = [1_024, 10_240];
 
-/// How many empty layers may lie on each other, without anything else, to be known by their chain ID.
+/// How many empty layers may lie on each other, without anything else, to be known by their chain
+/// ID.
 const EMPTY_STACK: usize = 16;
 
-/// Layer digests of an empty layer, compressed: no diff IDs, but what manifests show (distribution: manifest/schema1/config_builder.go,
-/// `digestSHA256GzippedEmptyTar`; BuildKit: `emptyGZLayer`). A test decompresses them.
+/// Layer digests of an empty layer, compressed: no diff IDs, but what manifests show (distribution:
+/// manifest/schema1/config_builder.go, `digestSHA256GzippedEmptyTar`; BuildKit: `emptyGZLayer`). A
+/// test decompresses them.
 const EMPTY_BLOBS: [&str; 2] = [
     "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
     "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
@@ -37,7 +41,8 @@ pub(super) struct Use<'a> {
     pub(super) place: Place<'a>,
 }
 
-/// The uses of the digests that matter: those that are known, and those that stand in the source itself.
+/// The uses of the digests that matter: those that are known, and those that stand in the source
+/// itself.
 pub(super) struct Uses<'a>(BTreeMap<Digest, Vec<Use<'a>>>);
 
 impl<'a> Uses<'a> {
@@ -46,7 +51,11 @@ impl<'a> Uses<'a> {
         let mut wanted: HashSet<Digest> = index.digests().collect();
         for ban in &draft.bans {
             wanted.extend(
-                ban.matches.iter().filter(|found| found.file.is_none()).flat_map(|found| &found.digests).map(|(digest, _)| *digest),
+                ban.matches
+                    .iter()
+                    .filter(|found| found.file.is_none())
+                    .flat_map(|found| &found.digests)
+                    .map(|(digest, _)| *digest),
             );
             wanted.extend(ban.except.iter().map(|except| except.digest));
             wanted.extend(ban.cure.iter().map(|cure| cure.value));
@@ -54,18 +63,40 @@ impl<'a> Uses<'a> {
         let mut uses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (number, ban) in draft.bans.iter().enumerate() {
             for found in &ban.matches {
-                for (digest, line) in found.digests.iter().filter(|(digest, _)| wanted.contains(digest)) {
-                    let place = Place { file: found.file.as_deref(), ..at(ban, *line as usize) };
-                    uses.entry(*digest).or_default().push(Use { ban: number, found: Some(found), kind: found.kind, place });
+                for (digest, line) in found
+                    .digests
+                    .iter()
+                    .filter(|(digest, _)| wanted.contains(digest))
+                {
+                    let place = Place {
+                        file: found.file.as_deref(),
+                        ..at(ban, *line as usize)
+                    };
+                    uses.entry(*digest).or_default().push(Use {
+                        ban: number,
+                        found: Some(found),
+                        kind: found.kind,
+                        place,
+                    });
                 }
             }
             for except in &ban.except {
                 let place = at(ban, except.line);
-                uses.entry(except.digest).or_default().push(Use { ban: number, found: None, kind: except.kind, place });
+                uses.entry(except.digest).or_default().push(Use {
+                    ban: number,
+                    found: None,
+                    kind: except.kind,
+                    place,
+                });
             }
             for cure in &ban.cure {
                 let place = at(ban, cure.line);
-                uses.entry(cure.value).or_default().push(Use { ban: number, found: None, kind: MatchKind::Layer, place });
+                uses.entry(cure.value).or_default().push(Use {
+                    ban: number,
+                    found: None,
+                    kind: MatchKind::Layer,
+                    place,
+                });
             }
         }
         Self(uses)
@@ -78,12 +109,16 @@ impl<'a> Uses<'a> {
 
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = (Digest, &[Use<'a>])> {
-        self.0.iter().map(|(digest, uses)| (*digest, uses.as_slice()))
+        self.0
+            .iter()
+            .map(|(digest, uses)| (*digest, uses.as_slice()))
     }
 
     /// The matches of one ban for this digest.
     pub(super) fn bans(&self, ban: usize, kind: MatchKind, digest: Digest) -> bool {
-        self.of_digest(digest).iter().any(|place| place.ban == ban && place.kind == kind && place.found.is_some())
+        self.of_digest(digest)
+            .iter()
+            .any(|place| place.ban == ban && place.kind == kind && place.found.is_some())
     }
 }
 
@@ -92,23 +127,40 @@ struct Nothing(HashMap<Digest, &'static str>);
 
 impl Nothing {
     fn new() -> Self {
-        let mut known = HashMap::from([(Digest::of(b""), "the digest of no bytes at all: what should have been hashed was missing")]);
+        let mut known = HashMap::from([(
+            Digest::of(b""),
+            "the digest of no bytes at all: what should have been hashed was missing",
+        )]);
         for size in EMPTY_ARCHIVES {
             let layer = DiffId(Digest::of(&vec![0; size]));
             let chain = Chain::from_diff_ids(vec![layer; EMPTY_STACK.min(MAX_LAYERS)]);
-            known.extend(chain.iter().flat_map(Chain::chain_ids).map(|id| (id.0, "empty layers and nothing else")));
+            known.extend(
+                chain
+                    .iter()
+                    .flat_map(Chain::chain_ids)
+                    .map(|id| (id.0, "empty layers and nothing else")),
+            );
             known.insert(layer.0, "the empty layer, which countless images have");
         }
-        known.extend(
-            EMPTY_BLOBS
-                .iter()
-                .filter_map(|text| Some((Digest::parse(text).ok()?, "the compressed empty layer, which countless images have"))),
-        );
+        known.extend(EMPTY_BLOBS.iter().filter_map(|text| {
+            Some((
+                Digest::parse(text).ok()?,
+                "the compressed empty layer, which countless images have",
+            ))
+        }));
         Self(known)
     }
 
-    fn check(&self, digest: Digest, kind: MatchKind, place: Place<'_>, findings: &mut Findings<'_>) {
-        let Some(what) = self.0.get(&digest) else { return };
+    fn check(
+        &self,
+        digest: Digest,
+        kind: MatchKind,
+        place: Place<'_>,
+        findings: &mut Findings<'_>,
+    ) {
+        let Some(what) = self.0.get(&digest) else {
+            return;
+        };
         if digest == Digest::of(b"") {
             findings.add(
                 Code::EmptyDigest,
@@ -122,22 +174,44 @@ impl Nothing {
                 MatchKind::Image => "name the image ID: embargoctl lineage IMAGE",
                 MatchKind::Layer => "name a layer that has files: embargoctl lineage IMAGE",
             };
-            findings.add(Code::EmptyLayer, place, format!("{} {digest} is {what}", kind.word()), hint);
+            findings.add(
+                Code::EmptyLayer,
+                place,
+                format!("{} {digest} is {what}", kind.word()),
+                hint,
+            );
         }
     }
 }
 
 /// Checks all digests.
-pub(super) fn check(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    draft: &Draft,
+    index: &Index<'_>,
+    uses: &Uses<'_>,
+    findings: &mut Findings<'_>,
+) {
     let nothing = Nothing::new();
     for ban in &draft.bans {
         for found in &ban.matches {
             for (digest, line) in &found.digests {
-                nothing.check(*digest, found.kind, Place { file: found.file.as_deref(), ..at(ban, *line as usize) }, findings);
+                nothing.check(
+                    *digest,
+                    found.kind,
+                    Place {
+                        file: found.file.as_deref(),
+                        ..at(ban, *line as usize)
+                    },
+                    findings,
+                );
             }
         }
-        ban.except.iter().for_each(|except| nothing.check(except.digest, except.kind, at(ban, except.line), findings));
-        ban.cure.iter().for_each(|cure| nothing.check(cure.value, MatchKind::Layer, at(ban, cure.line), findings));
+        ban.except.iter().for_each(|except| {
+            nothing.check(except.digest, except.kind, at(ban, except.line), findings)
+        });
+        ban.cure.iter().for_each(|cure| {
+            nothing.check(cure.value, MatchKind::Layer, at(ban, cure.line), findings)
+        });
         twice(ban, findings);
     }
     for (digest, uses) in uses.all() {
@@ -145,36 +219,70 @@ pub(super) fn check(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings:
     }
 }
 
-/// Digests that stand twice in a ban, as the same kind and under the same name and platform: no list is built of that.
+/// Digests that stand twice in a ban, as the same kind and under the same name and platform: no
+/// list is built of that.
 fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let mut reasons = HashMap::new();
-    let mut all: Vec<(Digest, usize, Option<&Path>, u32)> = Vec::with_capacity(ban.matches.iter().map(|found| found.digests.len()).sum());
+    let mut all: Vec<(Digest, usize, Option<&Path>, u32)> =
+        Vec::with_capacity(ban.matches.iter().map(|found| found.digests.len()).sum());
     for found in &ban.matches {
-        let said = (found.kind, found.name.as_ref().map(|name| &name.value), found.platform.as_ref().map(|platform| &platform.value));
+        let said = (
+            found.kind,
+            found.name.as_ref().map(|name| &name.value),
+            found.platform.as_ref().map(|platform| &platform.value),
+        );
         let next = reasons.len();
         let reason = *reasons.entry(said).or_insert(next);
-        all.extend(found.digests.iter().map(|(digest, line)| (*digest, reason, found.file.as_deref(), *line)));
+        all.extend(
+            found
+                .digests
+                .iter()
+                .map(|(digest, line)| (*digest, reason, found.file.as_deref(), *line)),
+        );
     }
     all.sort_unstable();
-    let pairs = all.windows(2).filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
+    let pairs = all
+        .windows(2)
+        .filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
     // One more than is told, so that it is told that there are more.
     for pair in pairs.take(MAX_ALIKE * 10) {
         let (digest, _, file, line) = pair[1];
-        let first = if pair[0].2 == file { format!("line {}", pair[0].3) } else { "another file".to_owned() };
+        let first = if pair[0].2 == file {
+            format!("line {}", pair[0].3)
+        } else {
+            "another file".to_owned()
+        };
         let text = format!("{digest} stands in this ban already, in {first}");
-        findings.add(Code::DigestTwice, Place { file, ..at(ban, line as usize) }, text, "remove one of them");
+        findings.add(
+            Code::DigestTwice,
+            Place {
+                file,
+                ..at(ban, line as usize)
+            },
+            text,
+            "remove one of them",
+        );
     }
 }
 
 /// A digest that stands as an image here and as layers there. What images tell is told by them.
 fn kinds(digest: Digest, uses: &[Use<'_>], index: &Index<'_>, findings: &mut Findings<'_>) {
     let is_image = |place: &&Use<'_>| place.kind == MatchKind::Image;
-    let (Some(image), Some(layers)) = (uses.iter().find(is_image), uses.iter().find(|place| !is_image(place))) else { return };
+    let (Some(image), Some(layers)) = (
+        uses.iter().find(is_image),
+        uses.iter().find(|place| !is_image(place)),
+    ) else {
+        return;
+    };
     if !index.parts(digest).is_empty() {
         return;
     }
     let place = |place: &Use<'_>| (place.place.file.map(Path::to_owned), place.place.line);
-    let (first, second) = if place(image) < place(layers) { (image, layers) } else { (layers, image) };
+    let (first, second) = if place(image) < place(layers) {
+        (image, layers)
+    } else {
+        (layers, image)
+    };
     let text = format!(
         "{digest} is meant as {} here and as {} in line {}, and cannot be both",
         article(second.kind),
@@ -200,15 +308,27 @@ const fn article(kind: MatchKind) -> &'static str {
 /// Digests that are something else than they stand for, as the images show that are known.
 pub(super) fn wrong_kinds(index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (digest, uses) in uses.all() {
-        for place in uses.iter().filter(|place| index.having(place.kind, digest).next().is_none()) {
-            let Some((part, image)) = index.parts(digest).first() else { continue };
+        for place in uses
+            .iter()
+            .filter(|place| index.having(place.kind, digest).next().is_none())
+        {
+            let Some((part, image)) = index.parts(digest).first() else {
+                continue;
+            };
             let (what, name) = (part.what(), label(image));
-            let text = format!("{} {digest} is {what} of {name}, so it never matches as {}", place.kind.word(), article(place.kind));
+            let text = format!(
+                "{} {digest} is {what} of {name}, so it never matches as {}",
+                place.kind.word(),
+                article(place.kind)
+            );
             findings.add(
                 Code::WrongKind,
                 place.place,
                 text,
-                format!("write {} = …, or take another digest of embargoctl lineage {name}", part.kind().word()),
+                format!(
+                    "write {} = …, or take another digest of embargoctl lineage {name}",
+                    part.kind().word()
+                ),
             );
         }
     }
@@ -225,15 +345,22 @@ mod tests {
         let known = Nothing::new().0;
         let is = |text: &str| known.get(&Digest::parse(text).unwrap()).copied();
         let empty = "the empty layer, which countless images have";
-        assert_eq!(is("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"), Some(empty));
-        assert_eq!(is("sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652"), Some(empty));
+        assert_eq!(
+            is("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
+            Some(empty)
+        );
+        assert_eq!(
+            is("sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652"),
+            Some(empty)
+        );
         let two = Digest::of([EMPTY, " ", EMPTY].concat().as_bytes());
         assert_eq!(known.get(&two), Some(&"empty layers and nothing else"));
     }
 
     const EMPTY: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-    /// The bytes of which [`EMPTY_BLOBS`] are the digests: what registries hand out as an empty layer.
+    /// The bytes of which [`EMPTY_BLOBS`] are the digests: what registries hand out as an empty
+    /// layer.
     const BLOBS: [&[u8]; 2] = [
         b"\x1f\x8b\x08\x00\x00\x09\x6e\x88\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",
@@ -244,7 +371,9 @@ mod tests {
         for (blob, digest) in BLOBS.into_iter().zip(EMPTY_BLOBS) {
             assert_eq!(Digest::of(blob).to_string(), digest);
             let mut layer = Vec::new();
-            flate2::read::GzDecoder::new(blob).read_to_end(&mut layer).unwrap();
+            flate2::read::GzDecoder::new(blob)
+                .read_to_end(&mut layer)
+                .unwrap();
             assert_eq!(Digest::of(&layer).to_string(), EMPTY);
         }
     }

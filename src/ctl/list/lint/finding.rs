@@ -1,7 +1,8 @@
 //! What can the linter find?
 //!
-//! The table of findings: a name that stays, how grave it is, and where and how one of them is told. In: what a check saw. Out: [`Findings`], sorted by file
-//! and line, with at most [`MAX_ALIKE`] of one kind for one ban: a file of a million bad digests is one mistake.
+//! The table of findings: a name that stays, how grave it is, and where and how one of them is
+//! told. In: what a check saw. Out: [`Findings`], sorted by file and line, with at most
+//! [`MAX_ALIKE`] of one kind for one ban: a file of a million bad digests is one mistake.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -180,11 +181,21 @@ pub(super) struct Place<'a> {
 impl<'a> Findings<'a> {
     /// None yet, in this source.
     pub(super) fn new(file: &'a Path) -> Self {
-        Self { file, all: Vec::new(), alike: HashMap::new() }
+        Self {
+            file,
+            all: Vec::new(),
+            alike: HashMap::new(),
+        }
     }
 
     /// Adds one.
-    pub(super) fn add(&mut self, code: Code, place: Place<'_>, text: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        code: Code,
+        place: Place<'_>,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let ban = place.ban.map(str::to_owned);
         let (count, last) = self.alike.entry((code, ban.clone())).or_default();
         *count += 1;
@@ -192,19 +203,36 @@ impl<'a> Findings<'a> {
             return;
         }
         *last = self.all.len();
-        let (text, hint) = (text.into(), Some(hint.into()).filter(|hint| !hint.is_empty()));
-        self.all.push(Finding { code, file: place.file.unwrap_or(self.file).to_owned(), line: place.line, ban, text, hint });
+        let (text, hint) = (
+            text.into(),
+            Some(hint.into()).filter(|hint| !hint.is_empty()),
+        );
+        self.all.push(Finding {
+            code,
+            file: place.file.unwrap_or(self.file).to_owned(),
+            line: place.line,
+            ban,
+            text,
+            hint,
+        });
     }
 
     /// All of them, by file and line, the source's own first.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
-        for (count, last) in self.alike.into_values().filter(|(count, _)| *count > MAX_ALIKE) {
+        for (count, last) in self
+            .alike
+            .into_values()
+            .filter(|(count, _)| *count > MAX_ALIKE)
+        {
             self.all[last].text += &format!("; {} more like this", count - MAX_ALIKE);
         }
         let source = self.file;
         self.all.sort_by(|a, b| {
-            let place = |finding: &Finding| (finding.file != source, finding.file.clone(), finding.line);
-            place(a).cmp(&place(b)).then_with(|| (a.code, &a.text).cmp(&(b.code, &b.text)))
+            let place =
+                |finding: &Finding| (finding.file != source, finding.file.clone(), finding.line);
+            place(a)
+                .cmp(&place(b))
+                .then_with(|| (a.code, &a.text).cmp(&(b.code, &b.text)))
         });
         self.all
     }

@@ -1,7 +1,8 @@
 //! Do the digests hit what their author aimed at?
 //!
-//! What the images on this machine show of a ban: others that it hits, platforms and derived images that it misses, names that are of something else. In: the
-//! source and the images that are known. Pure.
+//! What the images on this machine show of a ban: others that it hits, platforms and derived images
+//! that it misses, names that are of something else. In: the source and the images that are known.
+//! Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -15,25 +16,44 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 
 /// Checks every ban.
-pub(super) fn check(draft: &Draft, known: &Known, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    draft: &Draft,
+    known: &Known,
+    index: &Index<'_>,
+    uses: &Uses<'_>,
+    findings: &mut Findings<'_>,
+) {
     for (number, ban) in draft.bans.iter().enumerate() {
-        let aim = Aim { ban, number, known, index, uses };
+        let aim = Aim {
+            ban,
+            number,
+            known,
+            index,
+            uses,
+        };
         for found in &ban.matches {
             for (digest, line) in &found.digests {
-                let place = Place { file: found.file.as_deref(), ..at(ban, *line as usize) };
+                let place = Place {
+                    file: found.file.as_deref(),
+                    ..at(ban, *line as usize)
+                };
                 match found.kind {
                     MatchKind::Base => aim.twins(found, *digest, place, findings),
                     MatchKind::Image => aim.derived(*digest, place, findings),
                     MatchKind::Layer => {}
                 }
-                let is_right_kind = index.parts(*digest).is_empty() || index.having(found.kind, *digest).next().is_some();
+                let is_right_kind = index.parts(*digest).is_empty()
+                    || index.having(found.kind, *digest).next().is_some();
                 if found.file.is_none() && is_right_kind {
                     aim.platform(found, *digest, findings);
                     aim.name(found, *digest, findings);
                 }
             }
         }
-        known.groups.iter().for_each(|group| aim.platforms(group, findings));
+        known
+            .groups
+            .iter()
+            .for_each(|group| aim.platforms(group, findings));
     }
 }
 
@@ -48,28 +68,61 @@ struct Aim<'a, 'k> {
 
 impl<'k> Aim<'_, 'k> {
     /// Other images of the same layers, which a ban of the base bans, too.
-    fn twins(&self, found: &DraftMatch, digest: Digest, place: Place<'_>, findings: &mut Findings<'_>) {
-        let meant = found.name.as_ref().and_then(|name| self.known.meaning(&name.value));
+    fn twins(
+        &self,
+        found: &DraftMatch,
+        digest: Digest,
+        place: Place<'_>,
+        findings: &mut Findings<'_>,
+    ) {
+        let meant = found
+            .name
+            .as_ref()
+            .and_then(|name| self.known.meaning(&name.value));
         // A name that means something else is told as such.
-        let meant = meant.filter(|group| group.images.iter().any(|image| top(image) == Some(digest)));
-        let is_meant = |image: &FoundImage| meant.is_some_and(|group| group.images.iter().any(|other| is_same(image, other)));
+        let meant =
+            meant.filter(|group| group.images.iter().any(|image| top(image) == Some(digest)));
+        let is_meant = |image: &FoundImage| {
+            meant.is_some_and(|group| group.images.iter().any(|other| is_same(image, other)))
+        };
         let is_named = |image: &FoundImage| {
-            let mut names = self.ban.matches.iter().filter_map(|other| other.name.as_ref());
-            names.any(|name| self.known.meaning(&name.value).is_some_and(|group| group.images.iter().any(|other| is_same(image, other))))
+            let mut names = self
+                .ban
+                .matches
+                .iter()
+                .filter_map(|other| other.name.as_ref());
+            names.any(|name| {
+                self.known
+                    .meaning(&name.value)
+                    .is_some_and(|group| group.images.iter().any(|other| is_same(image, other)))
+            })
         };
         let mut images: Vec<&FoundImage> = Vec::new();
-        for image in self.index.with_top(digest).filter(|image| image.image_id.is_some()) {
+        for image in self
+            .index
+            .with_top(digest)
+            .filter(|image| image.image_id.is_some())
+        {
             if !images.iter().any(|known| is_same(known, image)) {
                 images.push(image);
             }
         }
-        let others: Vec<_> = images.iter().filter(|image| !is_meant(image) && !is_named(image)).collect();
+        let others: Vec<_> = images
+            .iter()
+            .filter(|image| !is_meant(image) && !is_named(image))
+            .collect();
         // Of images that differ in their platform alone, one name is meant.
         let text = match (meant, others.as_slice()) {
             (_, []) => return,
-            (Some(_), others) => format!("the ban also hits {}, of the same layers", several(others.iter().map(|image| label(image)))),
+            (Some(_), others) => format!(
+                "the ban also hits {}, of the same layers",
+                several(others.iter().map(|image| label(image)))
+            ),
             (None, [_]) => return,
-            (None, others) => format!("{} have the same layers and are banned alike", several(others.iter().map(|image| label(image)))),
+            (None, others) => format!(
+                "{} have the same layers and are banned alike",
+                several(others.iter().map(|image| label(image)))
+            ),
         };
         let hint = "if only one of them is meant, ban its image ID: embargoctl ban --as image";
         findings.add(Code::SameLayers, place, text, hint);
@@ -77,16 +130,33 @@ impl<'k> Aim<'_, 'k> {
 
     /// Images that are built on one that is banned by itself alone.
     fn derived(&self, digest: Digest, place: Place<'_>, findings: &mut Findings<'_>) {
-        let banned: Vec<_> = self.index.having(MatchKind::Image, digest).map(|(_, image)| image).collect();
+        let banned: Vec<_> = self
+            .index
+            .having(MatchKind::Image, digest)
+            .map(|(_, image)| image)
+            .collect();
         for (image, base) in banned.iter().filter_map(|image| Some((image, top(image)?))) {
-            let built = self.index.having(MatchKind::Base, base).map(|(_, other)| other);
-            let built: Vec<_> = built.filter(|other| !is_same(other, image) && !is_banned(other, self.number, self.uses)).collect();
+            let built = self
+                .index
+                .having(MatchKind::Base, base)
+                .map(|(_, other)| other);
+            let built: Vec<_> = built
+                .filter(|other| !is_same(other, image) && !is_banned(other, self.number, self.uses))
+                .collect();
             if built.is_empty() {
                 continue;
             }
             let names = several(built.iter().map(|other| label(other)));
-            let text = format!("{} is banned, and not what is built on it: {names}", label(image));
-            findings.add(Code::ImageOnly, place, text, format!("to ban whatever is built on it: base = \"{base}\""));
+            let text = format!(
+                "{} is banned, and not what is built on it: {names}",
+                label(image)
+            );
+            findings.add(
+                Code::ImageOnly,
+                place,
+                text,
+                format!("to ban whatever is built on it: base = \"{base}\""),
+            );
             return;
         }
     }
@@ -94,11 +164,19 @@ impl<'k> Aim<'_, 'k> {
     /// A platform that is not that of the image.
     fn platform(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
         let Some(said) = &found.platform else { return };
-        let images = self.index.having(found.kind, digest).filter(|(_, image)| found.kind != MatchKind::Base || top(image) == Some(digest));
+        let images = self
+            .index
+            .having(found.kind, digest)
+            .filter(|(_, image)| found.kind != MatchKind::Base || top(image) == Some(digest));
         let platforms: Vec<_> = images.filter_map(|(_, image)| platform(image)).collect();
         let fits = |platform: &String| is_platform(platform, &said.value);
         if !platforms.is_empty() && !platforms.iter().any(fits) {
-            let text = format!("{} {digest} is of {}, not of {}", found.kind.word(), line::one_line(&several(platforms)), said.value);
+            let text = format!(
+                "{} {digest} is of {}, not of {}",
+                found.kind.word(),
+                line::one_line(&several(platforms)),
+                said.value
+            );
             findings.add(
                 Code::OtherPlatform,
                 at(self.ban, said.line),
@@ -110,8 +188,16 @@ impl<'k> Aim<'_, 'k> {
 
     /// A name that means other layers here.
     fn name(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
-        let Some((Placed { value, line: at_line }, group)) =
-            found.name.as_ref().and_then(|name| Some((name, self.known.meaning(&name.value)?)))
+        let Some((
+            Placed {
+                value,
+                line: at_line,
+            },
+            group,
+        )) = found
+            .name
+            .as_ref()
+            .and_then(|name| Some((name, self.known.meaning(&name.value)?)))
         else {
             return;
         };
@@ -120,45 +206,99 @@ impl<'k> Aim<'_, 'k> {
             (Some(_) | None, _) => true,
         };
         let images: Vec<_> = group.images.iter().filter(is_asked).collect();
-        let hits =
-            |image: &&FoundImage| if found.kind == MatchKind::Base { top(image) == Some(digest) } else { has(image, (found.kind, digest)) };
+        let hits = |image: &&FoundImage| {
+            if found.kind == MatchKind::Base {
+                top(image) == Some(digest)
+            } else {
+                has(image, (found.kind, digest))
+            }
+        };
         if images.is_empty() || images.iter().any(hits) {
             return;
         }
         let name = line::name(value);
-        let is_lower = found.kind == MatchKind::Base && images.iter().any(|image| has(image, (MatchKind::Base, digest)));
-        let others = several(self.index.having(found.kind, digest).map(|(_, image)| label(image)));
+        let is_lower = found.kind == MatchKind::Base
+            && images
+                .iter()
+                .any(|image| has(image, (MatchKind::Base, digest)));
+        let others = several(
+            self.index
+                .having(found.kind, digest)
+                .map(|(_, image)| label(image)),
+        );
         let text = if is_lower {
             format!("base {digest} is a lower part of {name}, so more is banned than it")
         } else if others.is_empty() {
             format!("{} {digest} is not {name} as it is here", found.kind.word())
         } else {
-            format!("{} {digest} is of {others}, and not of {name} as it is here", found.kind.word())
+            format!(
+                "{} {digest} is of {others}, and not of {name} as it is here",
+                found.kind.word()
+            )
         };
-        let hint = format!("is the name right, and the digest? What it is here: embargoctl lineage {name}");
+        let hint = format!(
+            "is the name right, and the digest? What it is here: embargoctl lineage {name}"
+        );
         findings.add(Code::OtherImage, at(self.ban, *at_line), text, hint);
     }
 
     /// Platforms of an image that the ban leaves out.
     fn platforms(&self, group: &'k Group, findings: &mut Findings<'_>) {
         let is_hit = |image: &&FoundImage| {
-            let base = top(image).is_some_and(|top| self.uses.bans(self.number, MatchKind::Base, top));
-            let ids = image.image_id.iter().map(|id| id.0).chain(image.manifests.iter().map(|(_, digest)| *digest));
-            base || ids.into_iter().any(|digest| self.uses.bans(self.number, MatchKind::Image, digest))
+            let base =
+                top(image).is_some_and(|top| self.uses.bans(self.number, MatchKind::Base, top));
+            let ids = image
+                .image_id
+                .iter()
+                .map(|id| id.0)
+                .chain(image.manifests.iter().map(|(_, digest)| *digest));
+            base || ids
+                .into_iter()
+                .any(|digest| self.uses.bans(self.number, MatchKind::Image, digest))
         };
-        let Some(hit) = group.images.iter().find(is_hit) else { return };
-        let is_missed = |image: &&FoundImage| image.chain.is_some() && is_one_of(image, hit) && !is_banned(image, self.number, self.uses);
-        let mut missed: Vec<_> = group.images.iter().filter(is_missed).filter_map(platform).collect();
+        let Some(hit) = group.images.iter().find(is_hit) else {
+            return;
+        };
+        let is_missed = |image: &&FoundImage| {
+            image.chain.is_some()
+                && is_one_of(image, hit)
+                && !is_banned(image, self.number, self.uses)
+        };
+        let mut missed: Vec<_> = group
+            .images
+            .iter()
+            .filter(is_missed)
+            .filter_map(platform)
+            .collect();
         let has_file = self.ban.matches.iter().any(|found| found.file.is_some());
         let is_told = |platform: &String| {
-            self.ban.matches.iter().filter_map(|found| found.platform.as_ref()).any(|told| is_platform(platform, &told.value))
+            self.ban
+                .matches
+                .iter()
+                .filter_map(|found| found.platform.as_ref())
+                .any(|told| is_platform(platform, &told.value))
         };
         if !has_file && group.images.iter().all(|image| is_one_of(image, hit)) {
-            missed.extend(group.absent.iter().filter(|platform| !is_told(platform)).cloned());
+            missed.extend(
+                group
+                    .absent
+                    .iter()
+                    .filter(|platform| !is_told(platform))
+                    .cloned(),
+            );
         }
         if !missed.is_empty() {
-            let text = format!("{} is banned, and not for {}", label(hit), line::one_line(&several(missed)));
-            let first = self.ban.matches.iter().find(|found| found.digests.iter().any(|(digest, _)| has(hit, (found.kind, *digest))));
+            let text = format!(
+                "{} is banned, and not for {}",
+                label(hit),
+                line::one_line(&several(missed))
+            );
+            let first = self.ban.matches.iter().find(|found| {
+                found
+                    .digests
+                    .iter()
+                    .any(|(digest, _)| has(hit, (found.kind, *digest)))
+            });
             let line = first.map_or(self.ban.line, |found| found.line);
             findings.add(
                 Code::MissingPlatform,
@@ -172,11 +312,19 @@ impl<'k> Aim<'_, 'k> {
 
 /// Whether two images are one, for two platforms: an index leads to both, or one name.
 fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
-    let shares_index = image.manifests.iter().any(|manifest| manifest.0 != Role::Manifest && other.manifests.contains(manifest));
-    is_same(image, other) || shares_index || image.names.iter().any(|name| other.names.contains(name))
+    let shares_index = image
+        .manifests
+        .iter()
+        .any(|manifest| manifest.0 != Role::Manifest && other.manifests.contains(manifest));
+    is_same(image, other)
+        || shares_index
+        || image.names.iter().any(|name| other.names.contains(name))
 }
 
 /// Whether a platform is the one that is asked for, which may leave its variant out.
 fn is_platform(platform: &str, asked: &str) -> bool {
-    platform == asked || platform.strip_prefix(asked).is_some_and(|rest| rest.starts_with('/'))
+    platform == asked
+        || platform
+            .strip_prefix(asked)
+            .is_some_and(|rest| rest.starts_with('/'))
 }

@@ -1,7 +1,8 @@
 //! What is known of the images that a source speaks of?
 //!
-//! Plain data: images with their digests, under the words by which they were asked for, and what each name of the source means. In: what `search` found.
-//! Out: answers by digest. Whoever named the images is an author on his own machine; their names are others' text and leave here escaped.
+//! Plain data: images with their digests, under the words by which they were asked for, and what
+//! each name of the source means. In: what `search` found. Out: answers by digest. Whoever named
+//! the images is an author on his own machine; their names are others' text and leave here escaped.
 
 use std::collections::HashMap;
 
@@ -91,11 +92,21 @@ impl<'k> Index<'k> {
             let mut add = |digest, part| parts.entry(digest).or_default().push((part, image));
             if let Some(chain) = &image.chain {
                 let height = chain.chain_ids().len();
-                chain.chain_ids().iter().zip(1..).for_each(|(id, at)| add(id.0, Part::Stack(at, height)));
-                chain.diff_ids().iter().for_each(|id| add(id.0, Part::Layer));
+                chain
+                    .chain_ids()
+                    .iter()
+                    .zip(1..)
+                    .for_each(|(id, at)| add(id.0, Part::Stack(at, height)));
+                chain
+                    .diff_ids()
+                    .iter()
+                    .for_each(|id| add(id.0, Part::Layer));
             }
             image.image_id.iter().for_each(|id| add(id.0, Part::Config));
-            image.manifests.iter().for_each(|(role, digest)| add(*digest, Part::Manifest(*role)));
+            image
+                .manifests
+                .iter()
+                .for_each(|(role, digest)| add(*digest, Part::Manifest(*role)));
         }
         Self(parts)
     }
@@ -111,18 +122,32 @@ impl<'k> Index<'k> {
     }
 
     /// What has this digest as `kind`.
-    pub(super) fn having(&self, kind: MatchKind, digest: Digest) -> impl Iterator<Item = (Part, &'k FoundImage)> + '_ {
-        self.parts(digest).iter().copied().filter(move |(part, _)| part.kind() == kind)
+    pub(super) fn having(
+        &self,
+        kind: MatchKind,
+        digest: Digest,
+    ) -> impl Iterator<Item = (Part, &'k FoundImage)> + '_ {
+        self.parts(digest)
+            .iter()
+            .copied()
+            .filter(move |(part, _)| part.kind() == kind)
     }
 
     /// The images of which this is the chain ID of the whole.
     pub(super) fn with_top(&self, digest: Digest) -> impl Iterator<Item = &'k FoundImage> + '_ {
         let is_top = |part| matches!(part, Part::Stack(height, of) if height == of);
-        self.parts(digest).iter().filter(move |(part, _)| is_top(*part)).map(|(_, image)| *image)
+        self.parts(digest)
+            .iter()
+            .filter(move |(part, _)| is_top(*part))
+            .map(|(_, image)| *image)
     }
 
     /// Whether whatever has `digest` as `kind` surely has `other`, too.
-    pub(super) fn implies(&self, (kind, digest): (MatchKind, Digest), other: (MatchKind, Digest)) -> bool {
+    pub(super) fn implies(
+        &self,
+        (kind, digest): (MatchKind, Digest),
+        other: (MatchKind, Digest),
+    ) -> bool {
         if (kind, digest) == other {
             return true;
         }
@@ -130,9 +155,12 @@ impl<'k> Index<'k> {
             // The chain ID of one layer is its diff ID.
             MatchKind::Base => {
                 other == (MatchKind::Layer, digest)
-                    || self
-                        .having(kind, digest)
-                        .any(|(part, image)| image.chain.as_ref().is_some_and(|chain| has_below(chain, part, other)))
+                    || self.having(kind, digest).any(|(part, image)| {
+                        image
+                            .chain
+                            .as_ref()
+                            .is_some_and(|chain| has_below(chain, part, other))
+                    })
             }
             MatchKind::Layer => false,
             MatchKind::Image => {
@@ -145,10 +173,20 @@ impl<'k> Index<'k> {
 
 /// Whether a stack of a chain has a layer, or a stack below.
 fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> bool {
-    let Part::Stack(height, _) = part else { return false };
+    let Part::Stack(height, _) = part else {
+        return false;
+    };
     match kind {
-        MatchKind::Base => chain.chain_ids().iter().take(height).any(|id| id.0 == digest),
-        MatchKind::Layer => chain.diff_ids().iter().take(height).any(|id| id.0 == digest),
+        MatchKind::Base => chain
+            .chain_ids()
+            .iter()
+            .take(height)
+            .any(|id| id.0 == digest),
+        MatchKind::Layer => chain
+            .diff_ids()
+            .iter()
+            .take(height)
+            .any(|id| id.0 == digest),
         MatchKind::Image => false,
     }
 }
@@ -164,10 +202,20 @@ fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool
 /// Whether an image has a digest as this kind.
 pub(super) fn has(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
     match kind {
-        MatchKind::Base => image.chain.iter().any(|chain| chain.chain_ids().iter().any(|id| id.0 == digest)),
-        MatchKind::Layer => image.chain.iter().any(|chain| chain.diff_ids().iter().any(|id| id.0 == digest)),
+        MatchKind::Base => image
+            .chain
+            .iter()
+            .any(|chain| chain.chain_ids().iter().any(|id| id.0 == digest)),
+        MatchKind::Layer => image
+            .chain
+            .iter()
+            .any(|chain| chain.diff_ids().iter().any(|id| id.0 == digest)),
         MatchKind::Image => {
-            image.image_id.is_some_and(|id| id.0 == digest) || image.manifests.iter().any(|(_, manifest)| *manifest == digest)
+            image.image_id.is_some_and(|id| id.0 == digest)
+                || image
+                    .manifests
+                    .iter()
+                    .any(|(_, manifest)| *manifest == digest)
         }
     }
 }
@@ -196,7 +244,11 @@ pub(super) fn label(image: &FoundImage) -> String {
 
 /// Where an image runs, for people.
 pub(super) fn platform(image: &FoundImage) -> Option<String> {
-    image.platform.as_ref().map(ToString::to_string).filter(|text| text.split('/').all(|part| !part.is_empty()))
+    image
+        .platform
+        .as_ref()
+        .map(ToString::to_string)
+        .filter(|text| text.split('/').all(|part| !part.is_empty()))
 }
 
 /// Several images or other things, for people: the first three of them.

@@ -1,7 +1,8 @@
 //! Does a source follow on from the list before it?
 //!
-//! In: the source, and the bans of the list that was published last. Out: dates that are set back, and bans that are gone. What else differs is told by
-//! `list diff`, and whether a ban that is gone goes on under another name. Pure.
+//! In: the source, and the bans of the list that was published last. Out: dates that are set back,
+//! and bans that are gone. What else differs is told by `list diff`, and whether a ban that is gone
+//! goes on under another name. Pure.
 
 use super::alone::at;
 use super::finding::{Code, Findings, Place};
@@ -22,43 +23,82 @@ pub struct Last {
 
 /// Compares every ban with the list before.
 pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut Findings<'_>) {
-    let Last { version, issued, bans } = last;
-    let is_there = |before: &Ban| draft.bans.iter().any(|ban| ban.id.as_ref().is_some_and(|id| id.value == before.id));
-    let gone: Vec<_> = bans.iter().filter(|before| !is_there(before) && before.lapses.is_none_or(|lapses| lapses > now)).collect();
+    let Last {
+        version,
+        issued,
+        bans,
+    } = last;
+    let is_there = |before: &Ban| {
+        draft
+            .bans
+            .iter()
+            .any(|ban| ban.id.as_ref().is_some_and(|id| id.value == before.id))
+    };
+    let gone: Vec<_> = bans
+        .iter()
+        .filter(|before| !is_there(before) && before.lapses.is_none_or(|lapses| lapses > now))
+        .collect();
     for ban in &draft.bans {
-        let Some(effective) = &ban.effective else { continue };
-        let before = ban.id.as_ref().and_then(|id| bans.iter().find(|before| before.id == id.value));
-        if effective.value >= *issued || before.is_some_and(|before| before.effective <= effective.value) {
+        let Some(effective) = &ban.effective else {
+            continue;
+        };
+        let before = ban
+            .id
+            .as_ref()
+            .and_then(|id| bans.iter().find(|before| before.id == id.value));
+        if effective.value >= *issued
+            || before.is_some_and(|before| before.effective <= effective.value)
+        {
             continue;
         }
         if before.is_none() && gone.iter().any(|before| is_renamed(before, ban)) {
             continue;
         }
         let text = match before {
-            None => format!("the ban is to hold since {}, before version {version} was issued, which does not have it", effective.value),
-            Some(before) => format!("the ban is to hold since {}, and since {} by version {version}", effective.value, before.effective),
+            None => format!(
+                "the ban is to hold since {}, before version {version} was issued, which does not have it",
+                effective.value
+            ),
+            Some(before) => format!(
+                "the ban is to hold since {}, and since {} by version {version}",
+                effective.value, before.effective
+            ),
         };
-        let hint = format!("nobody was told: take a time after {issued}, better some days from now");
+        let hint =
+            format!("nobody was told: take a time after {issued}, better some days from now");
         findings.add(Code::Backdated, at(ban, effective.line), text, hint);
     }
     for gone in gone {
-        let text = format!("stands in version {version} and is gone: that lifts it, unless another ban holds for the same");
+        let text = format!(
+            "stands in version {version} and is gone: that lifts it, unless another ban holds for the same"
+        );
         findings.add(
             Code::BanGone,
-            Place { file: None, line: 1, ban: Some(&gone.id) },
+            Place {
+                file: None,
+                line: 1,
+                ban: Some(&gone.id),
+            },
             text,
             "embargoctl list diff tells; if it is meant: lifting needs the keyset's lift threshold",
         );
     }
 }
 
-/// Whether a ban of the source looks like one that is gone, under another ID. The digests are not compared: of the list before only the records are known.
+/// Whether a ban of the source looks like one that is gone, under another ID. The digests are not
+/// compared: of the list before only the records are known.
 fn is_renamed(before: &Ban, ban: &DraftBan) -> bool {
     let placed = |value: &Option<Placed<String>>| value.as_ref().map(|placed| placed.value.clone());
-    ban.effective.as_ref().is_some_and(|effective| effective.value == before.effective)
+    ban.effective
+        .as_ref()
+        .is_some_and(|effective| effective.value == before.effective)
         && ban.lapses.as_ref().map(|lapses| lapses.value) == before.lapses
         && ban.severity == Some(before.severity)
         && ban.action == before.action
         && placed(&ban.successor) == before.successor
-        && ban.advisories.iter().map(|advisory| &advisory.value).eq(&before.advisories)
+        && ban
+            .advisories
+            .iter()
+            .map(|advisory| &advisory.value)
+            .eq(&before.advisories)
 }

@@ -1,7 +1,8 @@
 //! How are findings told?
 //!
-//! In: findings; the texts of some hold names that others wrote. Out: for people, one line for each, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, which editors know
-//! from compilers, a line with a hint after it, and a line that counts them; for programs, one JSON object.
+//! In: findings; the texts of some hold names that others wrote. Out: for people, one line for
+//! each, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, which editors know from compilers, a line with a
+//! hint after it, and a line that counts them; for programs, one JSON object.
 
 use std::path::Path;
 
@@ -21,8 +22,17 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn of(findings: &[Finding]) -> Self {
-        let count = |level| findings.iter().filter(|finding| finding.code.level() == level).count();
-        Self { errors: count(Level::Error), warnings: count(Level::Warning), notes: count(Level::Note) }
+        let count = |level| {
+            findings
+                .iter()
+                .filter(|finding| finding.code.level() == level)
+                .count()
+        };
+        Self {
+            errors: count(Level::Error),
+            warnings: count(Level::Warning),
+            notes: count(Level::Note),
+        }
     }
 }
 
@@ -30,13 +40,36 @@ impl Counts {
 pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let mut page = String::new();
-    for Finding { code, file, line, ban, text, hint } in findings {
-        let ban = ban.as_ref().map(|id| format!("{}: ", line::name(id))).unwrap_or_default();
-        let told = format!("{}:{line}: {}: {ban}{text} [{}]", name(file), code.level().word(), code.word());
+    for Finding {
+        code,
+        file,
+        line,
+        ban,
+        text,
+        hint,
+    } in findings
+    {
+        let ban = ban
+            .as_ref()
+            .map(|id| format!("{}: ", line::name(id)))
+            .unwrap_or_default();
+        let told = format!(
+            "{}:{line}: {}: {ban}{text} [{}]",
+            name(file),
+            code.level().word(),
+            code.word()
+        );
         page += &format!("{}\n", line::one_line(&told));
-        page.extend(hint.iter().map(|hint| format!("    hint: {}\n", line::one_line(hint))));
+        page.extend(
+            hint.iter()
+                .map(|hint| format!("    hint: {}\n", line::one_line(hint))),
+        );
     }
-    let Counts { errors, warnings, notes } = Counts::of(findings);
+    let Counts {
+        errors,
+        warnings,
+        notes,
+    } = Counts::of(findings);
     let mut counts = vec![amount(bans, "ban")];
     counts.extend(
         [(errors, "error"), (warnings, "warning"), (notes, "note")]
@@ -88,6 +121,11 @@ impl<'a> Told<'a> {
 /// For programs.
 pub(super) fn json(source: &Path, bans: usize, findings: &[Finding]) -> String {
     let told = findings.iter().map(Told::of).collect();
-    let report = Report { source: source.to_string_lossy().into_owned(), bans, counts: Counts::of(findings), findings: told };
+    let report = Report {
+        source: source.to_string_lossy().into_owned(),
+        bans,
+        counts: Counts::of(findings),
+        findings: told,
+    };
     crate::report::json::pretty(&report) + "\n"
 }

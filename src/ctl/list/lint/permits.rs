@@ -1,7 +1,7 @@
 //! Does a ban still refuse anything, and do its exceptions except something?
 //!
-//! Cures and exceptions that take all of a ban back, and those that never apply. In: the source and what is known of images; without any image only equal
-//! digests are seen. Pure.
+//! Cures and exceptions that take all of a ban back, and those that never apply. In: the source and
+//! what is known of images; without any image only equal digests are seen. Pure.
 
 use std::collections::HashSet;
 
@@ -17,10 +17,17 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 /// Checks every ban.
-pub(super) fn check(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, now: Timestamp, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    draft: &Draft,
+    index: &Index<'_>,
+    uses: &Uses<'_>,
+    now: Timestamp,
+    findings: &mut Findings<'_>,
+) {
     for (number, ban) in draft.bans.iter().enumerate() {
         cures(ban, index, findings);
-        let running = |except: &&DraftException| except.until.as_ref().is_none_or(|until| until.value > now);
+        let running =
+            |except: &&DraftException| except.until.as_ref().is_none_or(|until| until.value > now);
         let running: Vec<_> = ban.except.iter().filter(running).collect();
         covered(ban, &running, index, findings);
         for except in running {
@@ -34,30 +41,56 @@ pub(super) fn check(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, now: Time
 fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
         let has_it = |found: &&DraftMatch| {
-            found.digests.iter().any(|(digest, _)| index.implies((found.kind, *digest), (MatchKind::Layer, cure.value)))
+            found.digests.iter().any(|(digest, _)| {
+                index.implies((found.kind, *digest), (MatchKind::Layer, cure.value))
+            })
         };
-        let Some(found) = ban.matches.iter().find(has_it) else { continue };
-        let text = format!("the cure {} is a layer of {} itself, so nothing is ever refused", cure.value, called(found));
-        let hint = "a cure is the diff ID of a layer that the fix adds: embargoctl lineage FIXED-IMAGE";
+        let Some(found) = ban.matches.iter().find(has_it) else {
+            continue;
+        };
+        let text = format!(
+            "the cure {} is a layer of {} itself, so nothing is ever refused",
+            cure.value,
+            called(found)
+        );
+        let hint =
+            "a cure is the diff ID of a layer that the fix adds: embargoctl lineage FIXED-IMAGE";
         findings.add(Code::CureInBase, at(ban, cure.line), text, hint);
     }
 }
 
 /// Matches that the exceptions cover wholly.
-fn covered(ban: &DraftBan, running: &[&DraftException], index: &Index<'_>, findings: &mut Findings<'_>) {
+fn covered(
+    ban: &DraftBan,
+    running: &[&DraftException],
+    index: &Index<'_>,
+    findings: &mut Findings<'_>,
+) {
     if running.is_empty() || ban.matches.is_empty() {
         return;
     }
-    let equal: HashSet<_> = running.iter().map(|except| (except.kind, except.digest)).collect();
+    let equal: HashSet<_> = running
+        .iter()
+        .map(|except| (except.kind, except.digest))
+        .collect();
     let is_covered = |kind: MatchKind, digest: Digest| {
-        equal.contains(&(kind, digest)) || running.iter().any(|except| index.implies((kind, digest), (except.kind, except.digest)))
+        equal.contains(&(kind, digest))
+            || running
+                .iter()
+                .any(|except| index.implies((kind, digest), (except.kind, except.digest)))
     };
-    let is_whole =
-        |found: &&DraftMatch| !found.digests.is_empty() && found.digests.iter().all(|(digest, _)| is_covered(found.kind, *digest));
+    let is_whole = |found: &&DraftMatch| {
+        !found.digests.is_empty()
+            && found
+                .digests
+                .iter()
+                .all(|(digest, _)| is_covered(found.kind, *digest))
+    };
     let whole: Vec<_> = ban.matches.iter().filter(is_whole).collect();
     let line = running.first().map_or(ban.line, |except| except.line);
     if whole.len() == ban.matches.len() {
-        let text = "the exceptions cover all that the ban holds for, so it refuses nothing until they end";
+        let text =
+            "the exceptions cover all that the ban holds for, so it refuses nothing until they end";
         findings.add(
             Code::CoversBan,
             at(ban, line),
@@ -67,8 +100,16 @@ fn covered(ban: &DraftBan, running: &[&DraftException], index: &Index<'_>, findi
         return;
     }
     for found in whole {
-        let by = running.iter().find(|except| index.implies((found.kind, found.digests[0].0), (except.kind, except.digest)));
-        let text = format!("the exception covers everything that {} matches", called(found));
+        let by = running.iter().find(|except| {
+            index.implies(
+                (found.kind, found.digests[0].0),
+                (except.kind, except.digest),
+            )
+        });
+        let text = format!(
+            "the exception covers everything that {} matches",
+            called(found)
+        );
         findings.add(
             Code::CoversMatch,
             at(ban, by.map_or(line, |except| except.line)),
@@ -82,27 +123,48 @@ fn covered(ban: &DraftBan, running: &[&DraftException], index: &Index<'_>, findi
 fn called(found: &DraftMatch) -> String {
     match (&found.name, &found.file, found.digests.first()) {
         (Some(name), ..) => line::name(&name.value),
-        (None, Some(file), _) => format!("{} {}", found.kind.word(), line::name(&file.to_string_lossy())),
+        (None, Some(file), _) => format!(
+            "{} {}",
+            found.kind.word(),
+            line::name(&file.to_string_lossy())
+        ),
         (None, None, Some((digest, _))) => format!("{} {digest}", found.kind.word()),
         (None, None, None) => found.kind.word().to_owned(),
     }
 }
 
 /// Exceptions for images that the ban does not hold for.
-fn idle(ban: &DraftBan, number: usize, except: &DraftException, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
-    let images: Vec<_> = index.having(except.kind, except.digest).map(|(_, image)| image).collect();
+fn idle(
+    ban: &DraftBan,
+    number: usize,
+    except: &DraftException,
+    index: &Index<'_>,
+    uses: &Uses<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let images: Vec<_> = index
+        .having(except.kind, except.digest)
+        .map(|(_, image)| image)
+        .collect();
     if images.is_empty() || images.iter().any(|image| is_banned(image, number, uses)) {
         return;
     }
     // A base that others are built on may be the lower part of what is banned.
-    let is_below = ban
-        .matches
-        .iter()
-        .any(|found| found.digests.iter().any(|(digest, _)| index.implies((found.kind, *digest), (except.kind, except.digest))));
+    let is_below = ban.matches.iter().any(|found| {
+        found
+            .digests
+            .iter()
+            .any(|(digest, _)| index.implies((found.kind, *digest), (except.kind, except.digest)))
+    });
     if !is_below {
         let names = several(images.iter().map(|image| label(image)));
         let text = format!("the exception excepts nothing: the ban does not hold for {names}");
-        findings.add(Code::ExceptionIdle, at(ban, except.line), text, "is the digest right? embargoctl except fills it in");
+        findings.add(
+            Code::ExceptionIdle,
+            at(ban, except.line),
+            text,
+            "is the digest right? embargoctl except fills it in",
+        );
     }
 }
 
@@ -114,34 +176,84 @@ pub(super) fn is_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool
 /// Everything that a match could name of an image.
 pub(super) fn digests(image: &FoundImage) -> impl Iterator<Item = (MatchKind, Digest)> + '_ {
     let chain = image.chain.iter();
-    let bases = chain.clone().flat_map(|chain| chain.chain_ids()).map(|id| (MatchKind::Base, id.0));
-    let layers = chain.flat_map(|chain| chain.diff_ids()).map(|id| (MatchKind::Layer, id.0));
-    let images = image.image_id.iter().map(|id| id.0).chain(image.manifests.iter().map(|(_, digest)| *digest));
-    bases.chain(layers).chain(images.map(|digest| (MatchKind::Image, digest)))
+    let bases = chain
+        .clone()
+        .flat_map(|chain| chain.chain_ids())
+        .map(|id| (MatchKind::Base, id.0));
+    let layers = chain
+        .flat_map(|chain| chain.diff_ids())
+        .map(|id| (MatchKind::Layer, id.0));
+    let images = image
+        .image_id
+        .iter()
+        .map(|id| id.0)
+        .chain(image.manifests.iter().map(|(_, digest)| *digest));
+    bases
+        .chain(layers)
+        .chain(images.map(|digest| (MatchKind::Image, digest)))
 }
 
-/// Manifests and indexes that are banned or excepted without the image ID, which is all that some engines know.
+/// Manifests and indexes that are banned or excepted without the image ID, which is all that some
+/// engines know.
 fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (number, ban) in draft.bans.iter().enumerate() {
         let by_manifest = |digest: Digest| {
             let parts = index.parts(digest).iter();
-            parts.filter(|(part, _)| matches!(part, Part::Manifest(_))).map(|(_, image)| *image).collect::<Vec<_>>()
+            parts
+                .filter(|(part, _)| matches!(part, Part::Manifest(_)))
+                .map(|(_, image)| *image)
+                .collect::<Vec<_>>()
         };
-        for found in ban.matches.iter().filter(|found| found.kind == MatchKind::Image) {
+        for found in ban
+            .matches
+            .iter()
+            .filter(|found| found.kind == MatchKind::Image)
+        {
             for (digest, line) in &found.digests {
                 let is_sure = |image: &&FoundImage| {
-                    image.image_id.is_none_or(|id| uses.bans(number, MatchKind::Image, id.0))
-                        || digests(image).any(|(kind, digest)| kind != MatchKind::Image && uses.bans(number, kind, digest))
+                    image
+                        .image_id
+                        .is_none_or(|id| uses.bans(number, MatchKind::Image, id.0))
+                        || digests(image).any(|(kind, digest)| {
+                            kind != MatchKind::Image && uses.bans(number, kind, digest)
+                        })
                 };
-                let place = Place { file: found.file.as_deref(), ..at(ban, *line as usize) };
+                let place = Place {
+                    file: found.file.as_deref(),
+                    ..at(ban, *line as usize)
+                };
                 let images = by_manifest(*digest);
-                unknown_by(&images.into_iter().filter(|image| !is_sure(image)).collect::<Vec<_>>(), place, "banned", findings);
+                unknown_by(
+                    &images
+                        .into_iter()
+                        .filter(|image| !is_sure(image))
+                        .collect::<Vec<_>>(),
+                    place,
+                    "banned",
+                    findings,
+                );
             }
         }
-        for except in ban.except.iter().filter(|except| except.kind == MatchKind::Image) {
-            let is_sure = |image: &&FoundImage| ban.except.iter().any(|other| other.digest != except.digest && is_sure_of(image, other));
+        for except in ban
+            .except
+            .iter()
+            .filter(|except| except.kind == MatchKind::Image)
+        {
+            let is_sure = |image: &&FoundImage| {
+                ban.except
+                    .iter()
+                    .any(|other| other.digest != except.digest && is_sure_of(image, other))
+            };
             let images = by_manifest(except.digest);
-            unknown_by(&images.into_iter().filter(|image| !is_sure(image)).collect::<Vec<_>>(), at(ban, except.line), "excepted", findings);
+            unknown_by(
+                &images
+                    .into_iter()
+                    .filter(|image| !is_sure(image))
+                    .collect::<Vec<_>>(),
+                at(ban, except.line),
+                "excepted",
+                findings,
+            );
         }
     }
 }
@@ -149,12 +261,31 @@ fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut F
 /// Whether an exception holds for an image under every engine.
 fn is_sure_of(image: &FoundImage, except: &DraftException) -> bool {
     let is_id = image.image_id.is_some_and(|id| id.0 == except.digest);
-    if except.kind == MatchKind::Image { is_id } else { has(image, (except.kind, except.digest)) }
+    if except.kind == MatchKind::Image {
+        is_id
+    } else {
+        has(image, (except.kind, except.digest))
+    }
 }
 
 fn unknown_by(images: &[&FoundImage], place: Place<'_>, what: &str, findings: &mut Findings<'_>) {
-    let Some(image) = images.iter().find(|image| image.image_id.is_some()) else { return };
-    let text = format!("{} is {what} by its manifest or index alone, which some engines do not keep", label(image));
-    let ids = several(images.iter().filter_map(|image| image.image_id).map(|id| id.to_string()));
-    findings.add(Code::NoImageId, place, text, format!("add its image ID, which every engine knows: {ids}"));
+    let Some(image) = images.iter().find(|image| image.image_id.is_some()) else {
+        return;
+    };
+    let text = format!(
+        "{} is {what} by its manifest or index alone, which some engines do not keep",
+        label(image)
+    );
+    let ids = several(
+        images
+            .iter()
+            .filter_map(|image| image.image_id)
+            .map(|id| id.to_string()),
+    );
+    findings.add(
+        Code::NoImageId,
+        place,
+        text,
+        format!("add its image ID, which every engine knows: {ids}"),
+    );
 }

@@ -1,13 +1,17 @@
 //! Do two references mean the same image, and does one mean the same tomorrow?
 //!
-//! In: an image reference as an author wrote it. Out: its parts, completed as Docker completes them (distribution/reference, `ParseNormalizedNamed`): the
-//! registry `docker.io`, the folder `library/` and the tag `latest` where they are left out. Not checked: whether there is such an image.
+//! In: an image reference as an author wrote it. Out: its parts, completed as Docker completes them
+//! (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the folder
+//! `library/` and the tag `latest` where they are left out. Not checked: whether there is such an
+//! image.
 
 use crate::lineage::digest::Digest;
 
 /// Tags that are moved to the newest image, by custom.
-const FLOATING: [&str; 13] =
-    ["latest", "stable", "edge", "main", "master", "nightly", "current", "lts", "dev", "develop", "rolling", "testing", "unstable"];
+const FLOATING: [&str; 13] = [
+    "latest", "stable", "edge", "main", "master", "nightly", "current", "lts", "dev", "develop",
+    "rolling", "testing", "unstable",
+];
 
 /// The parts of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,22 +33,41 @@ impl Reference {
         };
         let path = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name[path..].find(':') {
-            Some(colon) => (&name[..path + colon], Some(name[path + colon + 1..].to_owned())),
+            Some(colon) => (
+                &name[..path + colon],
+                Some(name[path + colon + 1..].to_owned()),
+            ),
             None => (name, None),
         };
         let (registry, path) = match repository.split_once('/') {
-            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+                (first, rest)
+            }
             Some(_) | None => ("docker.io", repository),
         };
-        let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
-        let fits = is_registry(registry) && path.split('/').all(is_part) && tag.as_deref().is_none_or(is_tag);
+        let library = if registry == "docker.io" && !path.contains('/') {
+            "library/"
+        } else {
+            ""
+        };
+        let fits = is_registry(registry)
+            && path.split('/').all(is_part)
+            && tag.as_deref().is_none_or(is_tag);
         let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
-        fits.then(|| Self { repository: format!("{registry}/{library}{path}"), tag, digest })
+        fits.then(|| Self {
+            repository: format!("{registry}/{library}{path}"),
+            tag,
+            digest,
+        })
     }
 
     /// Whether it will mean another image as soon as one is released.
     pub(super) fn is_floating(&self) -> bool {
-        self.digest.is_none() && self.tag.as_deref().is_none_or(|tag| FLOATING.contains(&tag))
+        self.digest.is_none()
+            && self
+                .tag
+                .as_deref()
+                .is_none_or(|tag| FLOATING.contains(&tag))
     }
 
     /// Whether both name one tag of one repository, and neither a digest.
@@ -55,7 +78,10 @@ impl Reference {
 
 fn is_registry(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
-    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
     is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -64,12 +90,21 @@ fn is_part(text: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = bytes.first().is_some_and(is_letter) && bytes.last().is_some_and(is_letter);
-    ends && bytes.iter().all(|byte| is_letter(byte) || b"._-".contains(byte))
+    ends && bytes
+        .iter()
+        .all(|byte| is_letter(byte) || b"._-".contains(byte))
 }
 
 fn is_tag(text: &str) -> bool {
-    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    starts && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    let starts = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    starts
+        && text.len() <= 128
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 #[cfg(test)]
@@ -81,16 +116,49 @@ mod tests {
         let digest = Digest::of(b"x");
         for (text, repository, tag, has_digest) in [
             ("debian", "docker.io/library/debian", Some("latest"), false),
-            ("debian:12.5", "docker.io/library/debian", Some("12.5"), false),
-            ("docker.io/debian:12.5", "docker.io/library/debian", Some("12.5"), false),
+            (
+                "debian:12.5",
+                "docker.io/library/debian",
+                Some("12.5"),
+                false,
+            ),
+            (
+                "docker.io/debian:12.5",
+                "docker.io/library/debian",
+                Some("12.5"),
+                false,
+            ),
             ("team/app:1", "docker.io/team/app", Some("1"), false),
-            ("registry.example:5000/app", "registry.example:5000/app", Some("latest"), false),
+            (
+                "registry.example:5000/app",
+                "registry.example:5000/app",
+                Some("latest"),
+                false,
+            ),
             ("localhost/app:1", "localhost/app", Some("1"), false),
-            (&format!("debian:12@{digest}"), "docker.io/library/debian", Some("12"), true),
-            (&format!("debian@{digest}"), "docker.io/library/debian", None, true),
+            (
+                &format!("debian:12@{digest}"),
+                "docker.io/library/debian",
+                Some("12"),
+                true,
+            ),
+            (
+                &format!("debian@{digest}"),
+                "docker.io/library/debian",
+                None,
+                true,
+            ),
         ] {
             let found = Reference::parse(text).unwrap();
-            assert_eq!((found.repository.as_str(), found.tag.as_deref(), found.digest.is_some()), (repository, tag, has_digest), "{text}");
+            assert_eq!(
+                (
+                    found.repository.as_str(),
+                    found.tag.as_deref(),
+                    found.digest.is_some()
+                ),
+                (repository, tag, has_digest),
+                "{text}"
+            );
         }
     }
 
@@ -117,10 +185,18 @@ mod tests {
 
     #[test]
     fn a_tag_floats_by_custom_and_a_digest_never() {
-        for (text, floats) in
-            [("app", true), ("app:latest", true), ("app:lts", true), ("app:12.5", false), (&format!("app@{}", Digest::of(b"")), false)]
-        {
-            assert_eq!(Reference::parse(text).unwrap().is_floating(), floats, "{text}");
+        for (text, floats) in [
+            ("app", true),
+            ("app:latest", true),
+            ("app:lts", true),
+            ("app:12.5", false),
+            (&format!("app@{}", Digest::of(b"")), false),
+        ] {
+            assert_eq!(
+                Reference::parse(text).unwrap().is_floating(),
+                floats,
+                "{text}"
+            );
         }
     }
 }

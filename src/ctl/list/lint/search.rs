@@ -1,8 +1,9 @@
 //! Which images does the linter get to see?
 //!
-//! In: the source, the words after `--image`, and the engines' stores of this machine. Out: [`Known`]: the images that were named, those that the source
-//! names and that are here, and all others in the stores. What cannot be found is said; nothing is fetched. The stores are looked through for a limited
-//! time.
+//! In: the source, the words after `--image`, and the engines' stores of this machine. Out:
+//! [`Known`]: the images that were named, those that the source names and that are here, and all
+//! others in the stores. What cannot be found is said; nothing is fetched. The stores are looked
+//! through for a limited time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -42,7 +43,11 @@ pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &S
 pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
     let mut known = Known::default();
     others(&mut known, stores, Instant::now() + PATIENCE);
-    known.groups.into_iter().flat_map(|group| group.images).collect()
+    known
+        .groups
+        .into_iter()
+        .flat_map(|group| group.images)
+        .collect()
 }
 
 /// What else the source names, and what else is here.
@@ -60,31 +65,61 @@ fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
 /// What the source calls images.
 fn names(draft: &Draft) -> BTreeSet<&str> {
     let successors = draft.bans.iter().filter_map(|ban| ban.successor.as_ref());
-    let matches = draft.bans.iter().flat_map(|ban| &ban.matches).filter_map(|found| found.name.as_ref());
-    successors.chain(matches).map(|name| name.value.as_str()).filter(|name| Reference::parse(name).is_some()).collect()
+    let matches = draft
+        .bans
+        .iter()
+        .flat_map(|ban| &ban.matches)
+        .filter_map(|found| found.name.as_ref());
+    successors
+        .chain(matches)
+        .map(|name| name.value.as_str())
+        .filter(|name| Reference::parse(name).is_some())
+        .collect()
 }
 
 impl Known {
     fn add(&mut self, word: &str, images: Images) -> usize {
-        self.groups.push(Group { word: word.to_owned(), images: images.images, absent: images.absent });
+        self.groups.push(Group {
+            word: word.to_owned(),
+            images: images.images,
+            absent: images.absent,
+        });
         self.groups.len() - 1
     }
 
     /// Adds what was found for a word, and notes which of the source's names mean it.
     fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
         for (word, images) in by_name(word, found) {
-            let called = [Some(word.as_str()), images.images.first().and_then(|image| image.names.first()).map(String::as_str)];
+            let called = [
+                Some(word.as_str()),
+                images
+                    .images
+                    .first()
+                    .and_then(|image| image.names.first())
+                    .map(String::as_str),
+            ];
             let called = called.map(|name| name.and_then(Reference::parse));
             let group = self.add(&word, images);
-            let means = |name: &&&str| Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)));
-            let meant: Vec<_> = names.iter().filter(means).map(|name| ((*name).to_owned(), group)).collect();
+            let means = |name: &&&str| {
+                Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)))
+            };
+            let meant: Vec<_> = names
+                .iter()
+                .filter(means)
+                .map(|name| ((*name).to_owned(), group))
+                .collect();
             self.meanings.extend(meant);
         }
     }
 }
 
 /// An image that was asked for: `IMAGE`, or `NAME=IMAGE` where the source calls it by another name.
-fn asked(known: &mut Known, word: &str, names: &BTreeSet<&str>, stores: &Stores) -> Result<(), CtlError> {
+fn asked(
+    known: &mut Known,
+    word: &str,
+    names: &BTreeSet<&str>,
+    stores: &Stores,
+) -> Result<(), CtlError> {
     match word.split_once('=') {
         Some((name, image)) if names.contains(name) => {
             let group = known.add(image, image::find(image, stores)?);
@@ -104,7 +139,13 @@ fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
         let name = image.names.first().map_or(word, String::as_str).to_owned();
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, group)) => group.images.push(image),
-            None => groups.push((name, Images { images: vec![image], absent: Vec::new() })),
+            None => groups.push((
+                name,
+                Images {
+                    images: vec![image],
+                    absent: Vec::new(),
+                },
+            )),
         }
     }
     // Of which image a platform is missing is known only where there is one.
@@ -120,7 +161,10 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
         return;
     }
     if Instant::now() > deadline {
-        known.unknown.insert(name.to_owned(), "not looked for, because the search took too long".to_owned());
+        known.unknown.insert(
+            name.to_owned(),
+            "not looked for, because the search took too long".to_owned(),
+        );
         return;
     }
     match image::find_named(name, stores) {
@@ -144,13 +188,19 @@ fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
         let names = match store.records.image_names() {
             Ok(names) => names,
             Err(error) => {
-                known.unseen.push(format!("the images of {store} cannot be listed: {}", line::causes(&error)));
+                known.unseen.push(format!(
+                    "the images of {store} cannot be listed: {}",
+                    line::causes(&error)
+                ));
                 continue;
             }
         };
         for name in names {
             if Instant::now() > deadline {
-                known.unseen.push("not all images here were looked at, because the search took too long".to_owned());
+                known.unseen.push(
+                    "not all images here were looked at, because the search took too long"
+                        .to_owned(),
+                );
                 return;
             }
             // One that cannot be read is its engine's trouble, and no mistake of the source.

@@ -1,6 +1,7 @@
 //! Is what people are told to use instead fit for use?
 //!
-//! A successor that is banned sends its reader in a circle. In: the source, what its names mean here, and a time. Pure.
+//! A successor that is banned sends its reader in a circle. In: the source, what its names mean
+//! here, and a time. Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -16,10 +17,18 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 /// Checks the successor of every ban.
-pub(super) fn check(draft: &Draft, known: &Known, uses: &Uses<'_>, now: Timestamp, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    draft: &Draft,
+    known: &Known,
+    uses: &Uses<'_>,
+    now: Timestamp,
+    findings: &mut Findings<'_>,
+) {
     let names: Vec<_> = draft.bans.iter().map(names).collect();
     for ban in &draft.bans {
-        let Some(successor) = &ban.successor else { continue };
+        let Some(successor) = &ban.successor else {
+            continue;
+        };
         let reference = Reference::parse(&successor.value);
         let named = |of: &Vec<(&str, Option<Reference>)>| {
             of.iter().any(|(name, parsed)| {
@@ -27,13 +36,27 @@ pub(super) fn check(draft: &Draft, known: &Known, uses: &Uses<'_>, now: Timestam
             })
         };
         if let Some(banned) = names.iter().position(named) {
-            let text = format!("the successor {} is what {} bans", line::name(&successor.value), by(ban, &draft.bans[banned]));
+            let text = format!(
+                "the successor {} is what {} bans",
+                line::name(&successor.value),
+                by(ban, &draft.bans[banned])
+            );
             let hint = "name the image that has the fix; a rebuilt one of the same name by its digest, NAME@sha256:DIGEST";
             findings.add(Code::SuccessorSame, at(ban, successor.line), text, hint);
-        } else if let Some(number) = reference.and_then(|reference| by_digest(draft, uses, reference.digest?)) {
-            let text =
-                format!("the successor {} is banned by its digest, by {}", line::name(&successor.value), by(ban, &draft.bans[number]));
-            findings.add(Code::SuccessorBanned, at(ban, successor.line), text, "name the image that has the fix");
+        } else if let Some(number) =
+            reference.and_then(|reference| by_digest(draft, uses, reference.digest?))
+        {
+            let text = format!(
+                "the successor {} is banned by its digest, by {}",
+                line::name(&successor.value),
+                by(ban, &draft.bans[number])
+            );
+            findings.add(
+                Code::SuccessorBanned,
+                at(ban, successor.line),
+                text,
+                "name the image that has the fix",
+            );
         } else if let Some(group) = known.meaning(&successor.value) {
             by_layers(draft, ban, successor, group, uses, now, findings);
         }
@@ -42,7 +65,11 @@ pub(super) fn check(draft: &Draft, known: &Known, uses: &Uses<'_>, now: Timestam
 
 /// The names of what a ban matches.
 fn names(ban: &DraftBan) -> Vec<(&str, Option<Reference>)> {
-    let names = ban.matches.iter().filter_map(|found| found.name.as_ref()).map(|name| name.value.as_str());
+    let names = ban
+        .matches
+        .iter()
+        .filter_map(|found| found.name.as_ref())
+        .map(|name| name.value.as_str());
     names.map(|name| (name, Reference::parse(name))).collect()
 }
 
@@ -72,35 +99,61 @@ fn by_layers(
 ) {
     for image in &group.images {
         let holds = |(kind, digest): (MatchKind, Digest)| {
-            let mut places = uses.of_digest(digest).iter().filter(move |place| place.kind == kind);
+            let mut places = uses
+                .of_digest(digest)
+                .iter()
+                .filter(move |place| place.kind == kind);
             places.find_map(|place| {
-                Some((&draft.bans[place.ban], place.found?, digest)).filter(|(banning, ..)| still_holds(banning, image, now))
+                Some((&draft.bans[place.ban], place.found?, digest))
+                    .filter(|(banning, ..)| still_holds(banning, image, now))
             })
         };
-        let Some((banning, found, digest)) = digests(image).find_map(holds) else { continue };
+        let Some((banning, found, digest)) = digests(image).find_map(holds) else {
+            continue;
+        };
         let (name, by) = (line::name(&successor.value), by(ban, banning));
-        let here = platform(image).filter(|_| group.images.len() > 1).map(|platform| format!(" for {platform}")).unwrap_or_default();
-        let what = found.name.as_ref().map_or_else(|| format!("{} {digest}", found.kind.word()), |name| line::name(&name.value));
+        let here = platform(image)
+            .filter(|_| group.images.len() > 1)
+            .map(|platform| format!(" for {platform}"))
+            .unwrap_or_default();
+        let what = found.name.as_ref().map_or_else(
+            || format!("{} {digest}", found.kind.word()),
+            |name| line::name(&name.value),
+        );
         let text = match found.kind {
             MatchKind::Base if top(image) == Some(digest) => {
                 format!("the successor {name}{here} has the layers of {what}, which {by} bans")
             }
-            MatchKind::Base => format!("the successor {name}{here} is built on {what}, which {by} bans"),
-            MatchKind::Layer => format!("the successor {name}{here} has {what}, a layer that {by} bans"),
+            MatchKind::Base => {
+                format!("the successor {name}{here} is built on {what}, which {by} bans")
+            }
+            MatchKind::Layer => {
+                format!("the successor {name}{here} has {what}, a layer that {by} bans")
+            }
             MatchKind::Image => format!("the successor {name}{here} is {what}, which {by} bans"),
         };
-        let hint = "name an image that is not; if the fix came as a layer on top, add that layer to cure";
+        let hint =
+            "name an image that is not; if the fix came as a layer on top, add that layer to cure";
         findings.add(Code::SuccessorBanned, at(ban, successor.line), text, hint);
         return;
     }
 }
 
-/// Whether a ban that matches an image holds for it: now or later, and without a cure or an exception that still runs.
+/// Whether a ban that matches an image holds for it: now or later, and without a cure or an
+/// exception that still runs.
 fn still_holds(ban: &DraftBan, image: &FoundImage, now: Timestamp) -> bool {
     let has = |kind, digest| super::known::has(image, (kind, digest));
-    let is_over = ban.lapses.as_ref().is_some_and(|lapses| lapses.value <= now);
-    let is_cured = ban.cure.iter().any(|cure| has(MatchKind::Layer, cure.value));
-    let is_excepted =
-        ban.except.iter().any(|except| except.until.as_ref().is_some_and(|until| until.value > now) && has(except.kind, except.digest));
+    let is_over = ban
+        .lapses
+        .as_ref()
+        .is_some_and(|lapses| lapses.value <= now);
+    let is_cured = ban
+        .cure
+        .iter()
+        .any(|cure| has(MatchKind::Layer, cure.value));
+    let is_excepted = ban.except.iter().any(|except| {
+        except.until.as_ref().is_some_and(|until| until.value > now)
+            && has(except.kind, except.digest)
+    });
     !is_over && !is_cured && !is_excepted
 }

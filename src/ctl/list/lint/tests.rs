@@ -1,7 +1,9 @@
-//! Each finding with its line and its words, what is no finding, and that nothing passes which no list is built of.
+//! Each finding with its line and its words, what is no finding, and that nothing passes which no
+//! list is built of.
 //!
-//! In the sources and the expected lines `<d a>` is the diff ID of the layer `a`, `<c a b>` the chain ID of `a` with `b` on it, `<i app>` the image ID of the
-//! image `app`, `<m app>` its manifest and `<x app>` its index.
+//! In the sources and the expected lines `<d a>` is the diff ID of the layer `a`, `<c a b>` the
+//! chain ID of `a` with `b` on it, `<i app>` the image ID of the image `app`, `<m app>` its
+//! manifest and `<x app>` its index.
 
 use std::collections::HashMap;
 
@@ -14,7 +16,8 @@ use crate::lineage::image::Platform;
 use crate::sys::file::FileError;
 
 /// Lines 1 to 5 of a ban.
-const HEAD: &str = "[[ban]]\nid = \"A\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+const HEAD: &str =
+    "[[ban]]\nid = \"A\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
 /// Six and seven.
 const BASE: &str = "[[ban.match]]\nbase = \"<c a b>\"\n";
 
@@ -23,7 +26,13 @@ fn now() -> Timestamp {
 }
 
 fn chain(layers: &str) -> Option<Chain> {
-    Chain::from_diff_ids(layers.split(' ').filter(|layer| !layer.is_empty()).map(|layer| DiffId(Digest::of(layer.as_bytes()))).collect())
+    Chain::from_diff_ids(
+        layers
+            .split(' ')
+            .filter(|layer| !layer.is_empty())
+            .map(|layer| DiffId(Digest::of(layer.as_bytes())))
+            .collect(),
+    )
 }
 
 /// The text with its digests written out.
@@ -58,7 +67,11 @@ fn image(name: &str, layers: &str, platform: &str) -> FoundImage {
     FoundImage {
         names: vec![name.to_owned()],
         places: vec!["docker in /d".to_owned()],
-        platform: Some(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: None }),
+        platform: Some(Platform {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: None,
+        }),
         image_id: Some(ImageId(Digest::of(format!("i {short}").as_bytes()))),
         manifests: vec![(Role::Manifest, Digest::of(format!("m {short}").as_bytes()))],
         chain: chain(layers),
@@ -70,14 +83,25 @@ fn image(name: &str, layers: &str, platform: &str) -> FoundImage {
 fn known(images: &[(&str, &str)]) -> Known {
     let mut known = Known::default();
     for (name, layers) in images {
-        known.meanings.insert((*name).to_owned(), known.groups.len());
-        known.groups.push(Group { word: (*name).to_owned(), images: vec![image(name, layers, "linux/amd64")], absent: Vec::new() });
+        known
+            .meanings
+            .insert((*name).to_owned(), known.groups.len());
+        known.groups.push(Group {
+            word: (*name).to_owned(),
+            images: vec![image(name, layers, "linux/amd64")],
+            absent: Vec::new(),
+        });
     }
     known
 }
 
 fn lint_with(text: &str, known: &Known, last: Option<&Last>) -> Vec<Finding> {
-    findings(&Draft::parse(Path::new("bans.toml"), &full(text), open), known, last, now())
+    findings(
+        &Draft::parse(Path::new("bans.toml"), &full(text), open),
+        known,
+        last,
+        now(),
+    )
 }
 
 /// The findings as people read them, without hints and the count.
@@ -107,27 +131,50 @@ fn a_sound_ban_is_not_spoken_of() {
     assert_found(&sound, &Known::default(), &[]);
     assert_found("", &here, &[]);
     // Of one layer, the chain ID is the diff ID.
-    assert_found(&format!("{HEAD}[[ban.match]]\nbase = \"<c a>\"\n[[ban.match]]\nlayer = \"<d a>\"\n"), &known(&[("one:1", "a")]), &[]);
+    assert_found(
+        &format!("{HEAD}[[ban.match]]\nbase = \"<c a>\"\n[[ban.match]]\nlayer = \"<d a>\"\n"),
+        &known(&[("one:1", "a")]),
+        &[],
+    );
 }
 
 #[test]
 fn what_the_source_alone_shows() {
     let none = Known::default();
-    let except = |until: &str| format!("{HEAD}{BASE}[[ban.except]]\nimage = \"<i app>\"\nreason = \"r\"\n{until}");
+    let except = |until: &str| {
+        format!("{HEAD}{BASE}[[ban.except]]\nimage = \"<i app>\"\nreason = \"r\"\n{until}")
+    };
     let with = |line: &str| format!("{HEAD}{line}\n{BASE}");
     let patch = |lines: &str| format!("{HEAD}{BASE}[ban.patch]\n{lines}");
     for (text, expected) in [
         (
             HEAD.replace("\"high\"", "\"hihg\"") + BASE,
-            vec!["bans.toml:4: error: unknown variant `hihg`, expected one of `low`, `medium`, `high`, `critical` [unreadable]"],
+            vec![
+                "bans.toml:4: error: unknown variant `hihg`, expected one of `low`, `medium`, `high`, `critical` [unreadable]",
+            ],
         ),
-        (format!("{HEAD}{BASE}{HEAD}{BASE}"), vec!["bans.toml:9: error: A: the ID stands in line 2 already [id-twice]"]),
-        (HEAD.to_owned(), vec!["bans.toml:1: error: A: the ban has no [[ban.match]], so it bans nothing [no-match]"]),
+        (
+            format!("{HEAD}{BASE}{HEAD}{BASE}"),
+            vec!["bans.toml:9: error: A: the ID stands in line 2 already [id-twice]"],
+        ),
+        (
+            HEAD.to_owned(),
+            vec![
+                "bans.toml:1: error: A: the ban has no [[ban.match]], so it bans nothing [no-match]",
+            ],
+        ),
         (
             format!("{HEAD}[[ban.match]]\nbase_file = \"none.txt\"\n"),
-            vec!["bans.toml:7: error: A: none.txt has no digest in it, so it bans nothing [no-digest]"],
+            vec![
+                "bans.toml:7: error: A: none.txt has no digest in it, so it bans nothing [no-digest]",
+            ],
         ),
-        (format!("{HEAD}{BASE}{BASE}"), vec!["bans.toml:9: error: A: <c a b> stands in this ban already, in line 7 [digest-twice]"]),
+        (
+            format!("{HEAD}{BASE}{BASE}"),
+            vec![
+                "bans.toml:9: error: A: <c a b> stands in this ban already, in line 7 [digest-twice]",
+            ],
+        ),
         (
             format!("{HEAD}[[ban.match]]\nbase_file = \"bad.txt\"\n"),
             vec![
@@ -137,32 +184,51 @@ fn what_the_source_alone_shows() {
             ],
         ),
         (
-            format!("{HEAD}[[ban.match]]\nlayer = \"sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef\"\n"),
+            format!(
+                "{HEAD}[[ban.match]]\nlayer = \"sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef\"\n"
+            ),
             vec![
                 "bans.toml:7: error: A: layer sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef is the empty layer, which countless images have [empty-layer]",
             ],
         ),
         (
-            with("cure = [\"sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652\"]"),
+            with(
+                "cure = [\"sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652\"]",
+            ),
             vec![
                 "bans.toml:6: error: A: layer sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652 is the empty layer, which countless images have [empty-layer]",
             ],
         ),
-        (except(""), vec!["bans.toml:9: error: A: the exception has no end [endless-exception]"]),
-        (except("until = 2026-11-19\n"), vec!["bans.toml:11: warning: A: the exception ended at 2026-11-19T00:00:00Z [exception-over]"]),
         (
-            except("until = 2028-11-19\n"),
-            vec!["bans.toml:11: warning: A: the exception runs for more than a year, until 2028-11-19T00:00:00Z [long-exception]"],
+            except(""),
+            vec!["bans.toml:9: error: A: the exception has no end [endless-exception]"],
         ),
         (
-            except("until = 2026-11-25\n").replace("effective = 2026-11-20", "effective = 2026-12-01"),
+            except("until = 2026-11-19\n"),
+            vec![
+                "bans.toml:11: warning: A: the exception ended at 2026-11-19T00:00:00Z [exception-over]",
+            ],
+        ),
+        (
+            except("until = 2028-11-19\n"),
+            vec![
+                "bans.toml:11: warning: A: the exception runs for more than a year, until 2028-11-19T00:00:00Z [long-exception]",
+            ],
+        ),
+        (
+            except("until = 2026-11-25\n")
+                .replace("effective = 2026-11-20", "effective = 2026-12-01"),
             vec![
                 "bans.toml:11: warning: A: the exception ends at 2026-11-25T00:00:00Z, before the ban takes effect at 2026-12-01T00:00:00Z [exception-idle]",
             ],
         ),
         (
-            except("until = 2026-12-24\n[[ban.except]]\nimage = \"<i app>\"\nreason = \"s\"\nuntil = 2026-12-25\n"),
-            vec!["bans.toml:13: warning: A: the exception for image <i app> stands in this ban already [exception-twice]"],
+            except(
+                "until = 2026-12-24\n[[ban.except]]\nimage = \"<i app>\"\nreason = \"s\"\nuntil = 2026-12-25\n",
+            ),
+            vec![
+                "bans.toml:13: warning: A: the exception for image <i app> stands in this ban already [exception-twice]",
+            ],
         ),
         (
             except("until = 2026-12-24\n").replace("image = \"<i app>\"", "base = \"<c a b>\""),
@@ -173,7 +239,9 @@ fn what_the_source_alone_shows() {
         (
             except("until = 2026-12-24\n[[ban.match]]\nname = \"other:1\"\nbase = \"<c z>\"\n")
                 .replace("image = \"<i app>\"", "base = \"<c z>\""),
-            vec!["bans.toml:9: warning: A: the exception covers everything that other:1 matches [covers-match]"],
+            vec![
+                "bans.toml:9: warning: A: the exception covers everything that other:1 matches [covers-match]",
+            ],
         ),
         (
             with("lapses = 2026-11-01"),
@@ -183,14 +251,20 @@ fn what_the_source_alone_shows() {
         ),
         (
             with("lapses = 2026-11-20T06:00:00Z"),
-            vec!["bans.toml:6: warning: A: the ban lapsed at 2026-11-20T06:00:00Z: it refuses nothing [lapsed]"],
+            vec![
+                "bans.toml:6: warning: A: the ban lapsed at 2026-11-20T06:00:00Z: it refuses nothing [lapsed]",
+            ],
         ),
         (
             with("").replace("effective = 2026-11-20", "effective = 2062-11-20"),
-            vec!["bans.toml:5: warning: A: the ban takes effect in more than a year, at 2062-11-20T00:00:00Z [far-ahead]"],
+            vec![
+                "bans.toml:5: warning: A: the ban takes effect in more than a year, at 2062-11-20T00:00:00Z [far-ahead]",
+            ],
         ),
         (
-            with("advisories = [\"CVE-2026-123\", \"cve-2026-1234\", \"CVE-2028-1234\", \"GHSA-1234\", \"CVE20261234\", \"RHSA-2026:1\"]"),
+            with(
+                "advisories = [\"CVE-2026-123\", \"cve-2026-1234\", \"CVE-2028-1234\", \"GHSA-1234\", \"CVE20261234\", \"RHSA-2026:1\"]",
+            ),
             vec![
                 "bans.toml:6: warning: A: CVE-2026-123 is no advisory's ID [advisory-form]",
                 "bans.toml:6: warning: A: CVE-2028-1234 is no advisory's ID [advisory-form]",
@@ -201,7 +275,9 @@ fn what_the_source_alone_shows() {
         ),
         (
             with("action = \"warn\"").replace("high", "critical"),
-            vec!["bans.toml:2: warning: A: the ban is critical and only warns: every container starts [critical-warns]"],
+            vec![
+                "bans.toml:2: warning: A: the ban is critical and only warns: every container starts [critical-warns]",
+            ],
         ),
         (
             patch("run = [\"true\"]\n"),
@@ -215,36 +291,55 @@ fn what_the_source_alone_shows() {
         ),
         (
             patch("check = [\"true\"]\nrun = [\"apt-get install x\"]\n"),
-            vec!["bans.toml:10: warning: A: there is no program of the name \"apt-get install x\" [patch-words]"],
+            vec![
+                "bans.toml:10: warning: A: there is no program of the name \"apt-get install x\" [patch-words]",
+            ],
         ),
         (
             patch("check = [\"true\"]\nrun = [\"apt-get\", \"update\", \"&&\", \"x\"]\n"),
-            vec!["bans.toml:10: warning: A: apt-get gets \"&&\" as a word: no shell reads this [patch-words]"],
+            vec![
+                "bans.toml:10: warning: A: apt-get gets \"&&\" as a word: no shell reads this [patch-words]",
+            ],
         ),
         (
             with("successor = \"https://docker.io/debian:12\""),
-            vec!["bans.toml:6: warning: A: https://docker.io/debian:12 is no image reference, so nobody can pull it [successor-form]"],
+            vec![
+                "bans.toml:6: warning: A: https://docker.io/debian:12 is no image reference, so nobody can pull it [successor-form]",
+            ],
         ),
         (
             with("successor = \"debian\""),
-            vec!["bans.toml:6: warning: A: the successor debian is another image tomorrow [successor-floating]"],
+            vec![
+                "bans.toml:6: warning: A: the successor debian is another image tomorrow [successor-floating]",
+            ],
         ),
         (
             with("successor = \"debian:12.4\"") + "name = \"docker.io/library/debian:12.4\"\n",
-            vec!["bans.toml:6: error: A: the successor debian:12.4 is what this ban bans [successor-same]"],
+            vec![
+                "bans.toml:6: error: A: the successor debian:12.4 is what this ban bans [successor-same]",
+            ],
         ),
         (
             with("successor = \"debian:12.5@<m new>\"")
-                + &format!("{}[[ban.match]]\nimage = \"<m new>\"\n", HEAD.replace("\"A\"", "\"B\"")),
-            vec![&*full("bans.toml:6: error: A: the successor debian:12.5@<m new> is banned by its digest, by B [successor-banned]")],
+                + &format!(
+                    "{}[[ban.match]]\nimage = \"<m new>\"\n",
+                    HEAD.replace("\"A\"", "\"B\"")
+                ),
+            vec![&*full(
+                "bans.toml:6: error: A: the successor debian:12.5@<m new> is banned by its digest, by B [successor-banned]",
+            )],
         ),
         (
             with("cure = [\"<c a b>\"]"),
-            vec!["bans.toml:6: error: A: the cure <c a b> is a layer of base <c a b> itself, so nothing is ever refused [cure-in-base]"],
+            vec![
+                "bans.toml:6: error: A: the cure <c a b> is a layer of base <c a b> itself, so nothing is ever refused [cure-in-base]",
+            ],
         ),
         (
             format!("{HEAD}{BASE}[[ban.match]]\nimage = \"<c a b>\"\n"),
-            vec!["bans.toml:9: error: A: <c a b> is meant as an image here and as a base in line 7, and cannot be both [two-kinds]"],
+            vec![
+                "bans.toml:9: error: A: <c a b> is meant as an image here and as a base in line 7, and cannot be both [two-kinds]",
+            ],
         ),
     ] {
         assert_found(&text, &none, &expected);
@@ -253,60 +348,100 @@ fn what_the_source_alone_shows() {
 
 #[test]
 fn what_the_images_here_show() {
-    let here = known(&[("base:1", "a b"), ("env:1", "a b"), ("app:1", "a b c"), ("fixed:1", "a b fix"), ("new:1", "n")]);
-    let with = |line: &str| format!("{HEAD}{line}\n{BASE}name = \"base:1\"\n[[ban.match]]\nimage = \"<i env>\"\nname = \"env:1\"\n");
+    let here = known(&[
+        ("base:1", "a b"),
+        ("env:1", "a b"),
+        ("app:1", "a b c"),
+        ("fixed:1", "a b fix"),
+        ("new:1", "n"),
+    ]);
+    let with = |line: &str| {
+        format!(
+            "{HEAD}{line}\n{BASE}name = \"base:1\"\n[[ban.match]]\nimage = \"<i env>\"\nname = \"env:1\"\n"
+        )
+    };
     let found = |line: &str| format!("{HEAD}[[ban.match]]\n{line}\n");
     for (text, expected) in [
         (
             found("base = \"<c a b>\"\nname = \"base:1\""),
-            vec!["bans.toml:7: warning: A: the ban also hits env:1, of the same layers [same-layers]"],
+            vec![
+                "bans.toml:7: warning: A: the ban also hits env:1, of the same layers [same-layers]",
+            ],
         ),
         (
             found("base = \"<c a b>\""),
-            vec!["bans.toml:7: warning: A: base:1 and env:1 have the same layers and are banned alike [same-layers]"],
+            vec![
+                "bans.toml:7: warning: A: base:1 and env:1 have the same layers and are banned alike [same-layers]",
+            ],
         ),
         (
             found("base = \"<d b>\""),
-            vec!["bans.toml:7: error: A: base <d b> is the diff ID of a layer of base:1, so it never matches as a base [wrong-kind]"],
+            vec![
+                "bans.toml:7: error: A: base <d b> is the diff ID of a layer of base:1, so it never matches as a base [wrong-kind]",
+            ],
         ),
         (
             found("base = \"<i app>\""),
-            vec!["bans.toml:7: error: A: base <i app> is the image ID of app:1, so it never matches as a base [wrong-kind]"],
+            vec![
+                "bans.toml:7: error: A: base <i app> is the image ID of app:1, so it never matches as a base [wrong-kind]",
+            ],
         ),
         (
             found("layer = \"<c a b c>\""),
-            vec!["bans.toml:7: error: A: layer <c a b c> is the top chain ID of app:1, so it never matches as a layer [wrong-kind]"],
+            vec![
+                "bans.toml:7: error: A: layer <c a b c> is the top chain ID of app:1, so it never matches as a layer [wrong-kind]",
+            ],
         ),
         (
             found("image = \"<c a b c>\""),
-            vec!["bans.toml:7: error: A: image <c a b c> is the top chain ID of app:1, so it never matches as an image [wrong-kind]"],
+            vec![
+                "bans.toml:7: error: A: image <c a b c> is the top chain ID of app:1, so it never matches as an image [wrong-kind]",
+            ],
         ),
         (
             found("image = \"<i base>\""),
-            vec!["bans.toml:7: warning: A: base:1 is banned, and not what is built on it: app:1, env:1 and fixed:1 [image-only]"],
+            vec![
+                "bans.toml:7: warning: A: base:1 is banned, and not what is built on it: app:1, env:1 and fixed:1 [image-only]",
+            ],
         ),
         (
             found("image = \"<m new>\""),
-            vec!["bans.toml:7: warning: A: new:1 is banned by its manifest or index alone, which some engines do not keep [no-image-id]"],
+            vec![
+                "bans.toml:7: warning: A: new:1 is banned by its manifest or index alone, which some engines do not keep [no-image-id]",
+            ],
         ),
         (
             found("base = \"<c n>\"\nname = \"new:1\"\nplatform = \"linux/arm64\""),
-            vec!["bans.toml:9: warning: A: base <c n> is of linux/amd64, not of linux/arm64 [other-platform]"],
+            vec![
+                "bans.toml:9: warning: A: base <c n> is of linux/amd64, not of linux/arm64 [other-platform]",
+            ],
         ),
         (
             found("base = \"<c n>\"\nname = \"app:1\""),
-            vec!["bans.toml:8: warning: A: base <c n> is of new:1, and not of app:1 as it is here [other-image]"],
+            vec![
+                "bans.toml:8: warning: A: base <c n> is of new:1, and not of app:1 as it is here [other-image]",
+            ],
         ),
-        (found("base = \"<c y>\"\nname = \"app:1\""), vec!["bans.toml:8: warning: A: base <c y> is not app:1 as it is here [other-image]"]),
+        (
+            found("base = \"<c y>\"\nname = \"app:1\""),
+            vec!["bans.toml:8: warning: A: base <c y> is not app:1 as it is here [other-image]"],
+        ),
         (
             found("base = \"<c a>\"\nname = \"app:1\""),
-            vec!["bans.toml:8: warning: A: base <c a> is a lower part of app:1, so more is banned than it [other-image]"],
+            vec![
+                "bans.toml:8: warning: A: base <c a> is a lower part of app:1, so more is banned than it [other-image]",
+            ],
         ),
         (
             with("successor = \"fixed:1\""),
-            vec!["bans.toml:6: error: A: the successor fixed:1 is built on base:1, which this ban bans [successor-banned]"],
+            vec![
+                "bans.toml:6: error: A: the successor fixed:1 is built on base:1, which this ban bans [successor-banned]",
+            ],
         ),
-        (with("successor = \"fixed:1\"\ncure = [\"<d fix>\"]"), vec![]),
+        (
+            with("successor = \"fixed:1\"\ncure = [\"<d fix>\"]"),
+            vec![],
+        ),
         (with("successor = \"new:1\""), vec![]),
         (
             found("base = \"<c a b>\"\nname = \"base:1\"")
@@ -319,11 +454,15 @@ fn what_the_images_here_show() {
         ),
         (
             with("cure = [\"<d a>\"]"),
-            vec!["bans.toml:6: error: A: the cure <d a> is a layer of base:1 itself, so nothing is ever refused [cure-in-base]"],
+            vec![
+                "bans.toml:6: error: A: the cure <d a> is a layer of base:1 itself, so nothing is ever refused [cure-in-base]",
+            ],
         ),
         (
             with("") + "[[ban.except]]\nimage = \"<i new>\"\nuntil = 2026-12-24\nreason = \"r\"\n",
-            vec!["bans.toml:14: warning: A: the exception excepts nothing: the ban does not hold for new:1 [exception-idle]"],
+            vec![
+                "bans.toml:14: warning: A: the exception excepts nothing: the ban does not hold for new:1 [exception-idle]",
+            ],
         ),
         (
             with("") + "[[ban.except]]\nimage = \"<m app>\"\nuntil = 2026-12-24\nreason = \"r\"\n",
@@ -349,9 +488,16 @@ fn multi() -> Known {
         image.manifests.push((Role::Index, Digest::of(b"x multi")));
         image
     };
-    let images = vec![index(image("multi:1", "m", "linux/amd64"), "i one"), index(image("multi:1", "n", "linux/arm64"), "i two")];
+    let images = vec![
+        index(image("multi:1", "m", "linux/amd64"), "i one"),
+        index(image("multi:1", "n", "linux/arm64"), "i two"),
+    ];
     Known {
-        groups: vec![Group { word: "oci:folder".to_owned(), images, absent: vec!["linux/s390x".to_owned()] }],
+        groups: vec![Group {
+            word: "oci:folder".to_owned(),
+            images,
+            absent: vec!["linux/s390x".to_owned()],
+        }],
         meanings: HashMap::from([("multi:1".to_owned(), 0)]),
         ..Known::default()
     }
@@ -363,19 +509,39 @@ fn platforms_that_are_left_out_are_named() {
     assert_found(
         &one,
         &multi(),
-        &["bans.toml:7: warning: A: multi:1 is banned, and not for linux/arm64 and linux/s390x [missing-platform]"],
+        &[
+            "bans.toml:7: warning: A: multi:1 is banned, and not for linux/arm64 and linux/s390x [missing-platform]",
+        ],
     );
     let two = format!("{one}[[ban.match]]\nbase = \"<c n>\"\nplatform = \"linux/arm64\"\n");
-    assert_found(&two, &multi(), &["bans.toml:7: warning: A: multi:1 is banned, and not for linux/s390x [missing-platform]"]);
-    assert_found(&format!("{two}[[ban.match]]\nbase = \"<c s>\"\nplatform = \"linux/s390x\"\n"), &multi(), &[]);
+    assert_found(
+        &two,
+        &multi(),
+        &["bans.toml:7: warning: A: multi:1 is banned, and not for linux/s390x [missing-platform]"],
+    );
+    assert_found(
+        &format!("{two}[[ban.match]]\nbase = \"<c s>\"\nplatform = \"linux/s390x\"\n"),
+        &multi(),
+        &[],
+    );
 }
 
 #[test]
 fn what_the_list_before_shows() {
     let ban = |id: &str, effective: &str, lapses: Option<&str>| {
-        let source = Source::parse(Path::new("bans.toml"), &full(&format!("{HEAD}{BASE}")), open).unwrap();
+        let source = Source::parse(
+            Path::new("bans.toml"),
+            &full(&format!("{HEAD}{BASE}")),
+            open,
+        )
+        .unwrap();
         let at = |text: &str| Timestamp::parse(text).unwrap();
-        crate::banlist::record::Ban { id: id.to_owned(), effective: at(effective), lapses: lapses.map(at), ..source.bans[0].clone() }
+        crate::banlist::record::Ban {
+            id: id.to_owned(),
+            effective: at(effective),
+            lapses: lapses.map(at),
+            ..source.bans[0].clone()
+        }
     };
     let issued = Timestamp::parse("2026-11-10").unwrap();
     let last = Last {
@@ -391,7 +557,11 @@ fn what_the_list_before_shows() {
     let source = ["A", "B", "NEW", "NEXT"]
         .iter()
         .zip(["2026-11-01", "2026-11-01", "2026-11-09", "2026-11-10"])
-        .map(|(id, date)| HEAD.replace("\"A\"", &format!("{id:?}")).replace("2026-11-20", date) + &BASE.replace("a b", id));
+        .map(|(id, date)| {
+            HEAD.replace("\"A\"", &format!("{id:?}"))
+                .replace("2026-11-20", date)
+                + &BASE.replace("a b", id)
+        });
     let found = lint_with(&source.collect::<String>(), &Known::default(), Some(&last));
     let expected = [
         "bans.toml:1: warning: GONE: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]",
@@ -403,14 +573,42 @@ fn what_the_list_before_shows() {
 
 #[test]
 fn a_ban_that_only_has_another_id_is_not_set_back() {
-    let source = Source::parse(Path::new("bans.toml"), &full(&format!("{HEAD}{BASE}")), |_| Ok(Vec::new())).unwrap();
-    let old = crate::banlist::record::Ban { id: "OLD".to_owned(), ..source.bans[0].clone() };
-    let last = Last { version: 7, issued: old.effective.plus(86_400), bans: vec![old] };
-    let text =
-        "bans.toml:1: warning: OLD: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]";
-    assert_eq!(lines(&lint_with(&format!("{HEAD}{BASE}"), &Known::default(), Some(&last))), [text]);
-    let backdated = lint_with(&format!("{HEAD}{BASE}").replace("2026-11-20", "2026-11-19"), &Known::default(), Some(&last));
-    assert_eq!(backdated.iter().filter(|finding| finding.code == Code::Backdated).count(), 1);
+    let source = Source::parse(
+        Path::new("bans.toml"),
+        &full(&format!("{HEAD}{BASE}")),
+        |_| Ok(Vec::new()),
+    )
+    .unwrap();
+    let old = crate::banlist::record::Ban {
+        id: "OLD".to_owned(),
+        ..source.bans[0].clone()
+    };
+    let last = Last {
+        version: 7,
+        issued: old.effective.plus(86_400),
+        bans: vec![old],
+    };
+    let text = "bans.toml:1: warning: OLD: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]";
+    assert_eq!(
+        lines(&lint_with(
+            &format!("{HEAD}{BASE}"),
+            &Known::default(),
+            Some(&last)
+        )),
+        [text]
+    );
+    let backdated = lint_with(
+        &format!("{HEAD}{BASE}").replace("2026-11-20", "2026-11-19"),
+        &Known::default(),
+        Some(&last),
+    );
+    assert_eq!(
+        backdated
+            .iter()
+            .filter(|finding| finding.code == Code::Backdated)
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -421,12 +619,19 @@ fn what_nobody_could_look_at_is_said_once() {
     );
     let gone = "not here".to_owned();
     let known = Known {
-        unknown: HashMap::from([("debian:12.5".to_owned(), gone.clone()), ("debian:12.6".to_owned(), gone)]),
+        unknown: HashMap::from([
+            ("debian:12.5".to_owned(), gone.clone()),
+            ("debian:12.6".to_owned(), gone),
+        ]),
         unseen: vec!["the images of docker in /d cannot be listed".to_owned()],
         ..Known::default()
     };
     let found = lint_with(&text, &known, None);
-    let notes: Vec<_> = found.iter().filter(|finding| finding.code == Code::NotChecked).cloned().collect();
+    let notes: Vec<_> = found
+        .iter()
+        .filter(|finding| finding.code == Code::NotChecked)
+        .cloned()
+        .collect();
     let expected = [
         "bans.toml:1: note: the images of docker in /d cannot be listed [not-checked]",
         "bans.toml:6: note: successor debian:12.5: not here, not checked [not-checked]",
@@ -437,10 +642,19 @@ fn what_nobody_could_look_at_is_said_once() {
 
 #[test]
 fn many_of_a_kind_are_one_mistake() {
-    let found = lint_with(&format!("{HEAD}[[ban.match]]\nlayer_file = \"many.txt\"\n"), &Known::default(), None);
+    let found = lint_with(
+        &format!("{HEAD}[[ban.match]]\nlayer_file = \"many.txt\"\n"),
+        &Known::default(),
+        None,
+    );
     let lines = lines(&found);
     assert_eq!(lines.len(), 2 * finding::MAX_ALIKE, "{lines:#?}");
-    assert!(lines.iter().any(|line| line.ends_with("missing; 2 more like this [empty-digest]")), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.ends_with("missing; 2 more like this [empty-digest]")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -449,10 +663,15 @@ fn the_words_of_findings_are_their_own_and_stay_in_the_manual() {
     let mut words = std::collections::HashSet::new();
     for code in Code::ALL {
         let entry = format!(".It Cm {} Pq {}\n", code.word(), code.level().word());
-        assert!(words.insert(code.word()) && page.contains(&entry), "{entry}");
+        assert!(
+            words.insert(code.word()) && page.contains(&entry),
+            "{entry}"
+        );
     }
     let levels = [" Pq error", " Pq warning", " Pq note"];
-    let entries = page.lines().filter(|line| line.starts_with(".It Cm ") && levels.iter().any(|level| line.ends_with(level)));
+    let entries = page.lines().filter(|line| {
+        line.starts_with(".It Cm ") && levels.iter().any(|level| line.ends_with(level))
+    });
     assert_eq!(entries.count(), Code::ALL.len());
 }
 
@@ -460,7 +679,8 @@ fn the_words_of_findings_are_their_own_and_stay_in_the_manual() {
 fn programs_see_the_same() {
     let text = format!("{HEAD}successor = \"debian\"\n{BASE}{HEAD}{BASE}");
     let found = lint_with(&text, &Known::default(), None);
-    let report: serde_json::Value = serde_json::from_str(&page::json(Path::new("bans.toml"), 2, &found)).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&page::json(Path::new("bans.toml"), 2, &found)).unwrap();
     let expected = serde_json::json!({ "schema": 1,
         "source": "bans.toml",
         "bans": 2,
@@ -490,6 +710,12 @@ fn programs_see_the_same() {
     });
     assert_eq!(report, expected);
     let page = page::text(Path::new("bans.toml"), 2, &found);
-    assert!(page.ends_with("\nbans.toml: 2 bans, 1 error, 1 warning\n"), "{page}");
-    assert_eq!(page::text(Path::new("bans.toml"), 1, &[]), "bans.toml: 1 ban, nothing wrong was found\n");
+    assert!(
+        page.ends_with("\nbans.toml: 2 bans, 1 error, 1 warning\n"),
+        "{page}"
+    );
+    assert_eq!(
+        page::text(Path::new("bans.toml"), 1, &[]),
+        "bans.toml: 1 ban, nothing wrong was found\n"
+    );
 }

@@ -1,7 +1,8 @@
 //! How is a preview said?
 //!
-//! In: everything on the node, judged; names, reasons and paths in it are others' and hostile. Out: aligned tables for people, or one JSON document for
-//! programs, whose fields stay. What is not remarkable is counted only. Every cell is escaped, and JSON escapes its own.
+//! In: everything on the node, judged; names, reasons and paths in it are others' and hostile. Out:
+//! aligned tables for people, or one JSON document for programs, whose fields stay. What is not
+//! remarkable is counted only. Every cell is escaped, and JSON escapes its own.
 
 use serde::Serialize;
 
@@ -67,7 +68,8 @@ struct Count {
     unknown: usize,
 }
 
-/// Whether an installation would go on: as far as the containers that run are concerned, and the draft's signatures.
+/// Whether an installation would go on: as far as the containers that run are concerned, and the
+/// draft's signatures.
 #[derive(Debug, Serialize)]
 struct Installation {
     objection: Option<Objection>,
@@ -143,17 +145,31 @@ impl Report {
     ) -> Self {
         let limit = settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
         let (in_force, in_force_fault) = List::of(lists.in_force(), now);
-        let running: Vec<_> = preview.survey.running.iter().map(Row::of_container).collect();
+        let running: Vec<_> = preview
+            .survey
+            .running
+            .iter()
+            .map(Row::of_container)
+            .collect();
         let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
         let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
         Self {
-            installation: Installation::new(preview, &signed, limit, signed.impact.unwrap_or(head.impact)),
+            installation: Installation::new(
+                preview,
+                &signed,
+                limit,
+                signed.impact.unwrap_or(head.impact),
+            ),
             draft: Draft::new(preview, head, signed),
             in_force,
             in_force_fault,
             armed: settings.is_some(),
             notes,
-            counts: Counts { running: Count::of(&running), stopped: Count::of(&stopped), images: Count::of(&images) },
+            counts: Counts {
+                running: Count::of(&running),
+                stopped: Count::of(&stopped),
+                images: Count::of(&images),
+            },
             running: remarkable(running),
             stopped: remarkable(stopped),
             images: remarkable(images),
@@ -161,10 +177,15 @@ impl Report {
         }
     }
 
-    /// Whether the draft would refuse anything here, or that cannot be told: because a store or a runtime's state could not be read, or a container not
-    /// understood. Images that are not understood are no reason, since nobody may ever start them.
+    /// Whether the draft would refuse anything here, or that cannot be told: because a store or a
+    /// runtime's state could not be read, or a container not understood. Images that are not
+    /// understood are no reason, since nobody may ever start them.
     pub(super) const fn exit(&self) -> Exit {
-        let Counts { running, stopped, images } = &self.counts;
+        let Counts {
+            running,
+            stopped,
+            images,
+        } = &self.counts;
         if running.refused + stopped.refused + images.refused > 0 {
             Exit::Banned
         } else if !self.faults.is_empty() || running.unknown + stopped.unknown > 0 {
@@ -182,26 +203,79 @@ impl Report {
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let Draft { path, origin, version, signed, .. } = &self.draft;
-        let in_force = self.in_force.as_ref().map_or_else(|| "none".to_owned(), List::text);
-        let why = self.in_force_fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
-        let mut lines =
-            vec![head("draft", &format!("{}: version {version} for {}", name(path), name(origin))), head("signed", &signed.text())];
+        let Draft {
+            path,
+            origin,
+            version,
+            signed,
+            ..
+        } = &self.draft;
+        let in_force = self
+            .in_force
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), List::text);
+        let why = self
+            .in_force_fault
+            .as_ref()
+            .map(|fault| format!(" ({fault})"))
+            .unwrap_or_default();
+        let mut lines = vec![
+            head(
+                "draft",
+                &format!("{}: version {version} for {}", name(path), name(origin)),
+            ),
+            head("signed", &signed.text()),
+        ];
         lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
-        lines.extend(signed.brings.iter().flatten().map(|brings| head("brings", brings)));
+        lines.extend(
+            signed
+                .brings
+                .iter()
+                .flatten()
+                .map(|brings| head("brings", brings)),
+        );
         lines.push(head("in force", &format!("{in_force}{why}")));
         lines.extend(self.notes.iter().map(|note| head("note", note)));
         let unread = self.installation.unread;
         let sections = [
-            (self.counts.running.title("running container", "would not start again", unread), ["CONTAINER", "MADE FROM"], &self.running),
-            (self.counts.stopped.title("stopped container", "would not start", unread), ["CONTAINER", "MADE FROM"], &self.stopped),
-            (self.counts.images.title("image", "would not start", unread), ["IMAGE", "IMAGE ID"], &self.images),
+            (
+                self.counts
+                    .running
+                    .title("running container", "would not start again", unread),
+                ["CONTAINER", "MADE FROM"],
+                &self.running,
+            ),
+            (
+                self.counts
+                    .stopped
+                    .title("stopped container", "would not start", unread),
+                ["CONTAINER", "MADE FROM"],
+                &self.stopped,
+            ),
+            (
+                self.counts.images.title("image", "would not start", unread),
+                ["IMAGE", "IMAGE ID"],
+                &self.images,
+            ),
         ];
         for (title, [called, made_from], rows) in sections {
-            let refused: Vec<_> = rows.iter().filter(|row| row.fate == Fate::Refused).map(Row::cells).collect();
+            let refused: Vec<_> = rows
+                .iter()
+                .filter(|row| row.fate == Fate::Refused)
+                .map(Row::cells)
+                .collect();
             lines.extend(title.map(|title| format!("\n{title}")));
             if !refused.is_empty() {
-                let heads = [called, "ENGINE", made_from, "BAN", "SEVERITY", "USE INSTEAD", ""].map(str::to_owned);
+                let heads = [
+                    called,
+                    "ENGINE",
+                    made_from,
+                    "BAN",
+                    "SEVERITY",
+                    "USE INSTEAD",
+                    "",
+                ]
+                .map(str::to_owned);
                 lines.extend(table(&[vec![heads], refused].concat()));
             }
         }
@@ -214,15 +288,39 @@ impl Report {
     /// What the draft says of those that would start, and those that cannot be told.
     fn others(&self) -> Vec<String> {
         let all = || self.running.iter().chain(&self.stopped).chain(&self.images);
-        let says = |row: &Row| row.bans.iter().map(|ban| [row.called(), ban.sentence.clone()]).collect::<Vec<_>>();
-        let starting: Vec<_> = all().filter(|row| row.fate == Fate::Starts).flat_map(says).collect();
-        let unknown: Vec<_> =
-            all().filter(|row| row.fate == Fate::Unknown).map(|row| [row.called(), row.message.clone().unwrap_or_default()]).collect();
-        let section = |title: &str, rows: &[[String; 2]]| {
-            let lines = if rows.is_empty() { Vec::new() } else { table(rows) };
-            lines.into_iter().enumerate().flat_map(|(at, line)| (at == 0).then(|| format!("\n{title}")).into_iter().chain([line])).collect()
+        let says = |row: &Row| {
+            row.bans
+                .iter()
+                .map(|ban| [row.called(), ban.sentence.clone()])
+                .collect::<Vec<_>>()
         };
-        let starting: Vec<String> = section("would start, although the draft speaks of it", &starting);
+        let starting: Vec<_> = all()
+            .filter(|row| row.fate == Fate::Starts)
+            .flat_map(says)
+            .collect();
+        let unknown: Vec<_> = all()
+            .filter(|row| row.fate == Fate::Unknown)
+            .map(|row| [row.called(), row.message.clone().unwrap_or_default()])
+            .collect();
+        let section = |title: &str, rows: &[[String; 2]]| {
+            let lines = if rows.is_empty() {
+                Vec::new()
+            } else {
+                table(rows)
+            };
+            lines
+                .into_iter()
+                .enumerate()
+                .flat_map(|(at, line)| {
+                    (at == 0)
+                        .then(|| format!("\n{title}"))
+                        .into_iter()
+                        .chain([line])
+                })
+                .collect()
+        };
+        let starting: Vec<String> =
+            section("would start, although the draft speaks of it", &starting);
         let unknown: Vec<String> = section("cannot be told", &unknown);
         [starting, unknown].concat()
     }
@@ -246,23 +344,43 @@ impl Draft {
 impl Count {
     fn of(rows: &[Row]) -> Self {
         let count = |fate| rows.iter().filter(|row| row.fate == fate).count();
-        let newly_refused = rows.iter().filter(|row| row.fate == Fate::Refused && !row.refused_already).count();
-        Self { all: rows.len(), refused: count(Fate::Refused), newly_refused, unknown: count(Fate::Unknown) }
+        let newly_refused = rows
+            .iter()
+            .filter(|row| row.fate == Fate::Refused && !row.refused_already)
+            .count();
+        Self {
+            all: rows.len(),
+            refused: count(Fate::Refused),
+            newly_refused,
+            unknown: count(Fate::Unknown),
+        }
     }
 
-    /// The line above a table; `None` where there is nothing of the kind on the node. Where `unread` places could not be read there may be more than
-    /// were counted, so that nothing is said of all.
+    /// The line above a table; `None` where there is nothing of the kind on the node. Where
+    /// `unread` places could not be read there may be more than were counted, so that nothing is
+    /// said of all.
     fn title(&self, thing: &str, fate: &str, unread: usize) -> Option<String> {
-        let Self { all, refused, newly_refused, unknown } = self;
+        let Self {
+            all,
+            refused,
+            newly_refused,
+            unknown,
+        } = self;
         let already = match refused - newly_refused {
             0 => String::new(),
             already => format!(", {already} of them banned already"),
         };
         match (all, refused) {
             (0, _) => None,
-            (_, 0) if unread + unknown > 0 => Some(format!("{}: none of those that could be read would be refused", amount(*all, thing))),
+            (_, 0) if unread + unknown > 0 => Some(format!(
+                "{}: none of those that could be read would be refused",
+                amount(*all, thing)
+            )),
             (_, 0) => Some(format!("{}: none would be refused", amount(*all, thing))),
-            (..) => Some(format!("{}: {refused} {fate}{already}", amount(*all, thing))),
+            (..) => Some(format!(
+                "{}: {refused} {fate}{already}",
+                amount(*all, thing)
+            )),
         }
     }
 }
@@ -276,9 +394,20 @@ impl Installation {
             };
             (word, causes(&objection))
         });
-        let too_few = signed.too_few.iter().map(|message| (Objection::Lifts, message.clone()));
-        let fault = signed.fault.iter().map(|message| (Objection::List, message.clone()));
-        let (objection, message) = of_containers.into_iter().chain(too_few).chain(fault).next().unzip();
+        let too_few = signed
+            .too_few
+            .iter()
+            .map(|message| (Objection::Lifts, message.clone()));
+        let fault = signed
+            .fault
+            .iter()
+            .map(|message| (Objection::List, message.clone()));
+        let (objection, message) = of_containers
+            .into_iter()
+            .chain(too_few)
+            .chain(fault)
+            .next()
+            .unzip();
         Self {
             objection,
             message,
@@ -291,15 +420,31 @@ impl Installation {
     }
 
     fn text(&self) -> String {
-        let Self { counted, newly_refused, later, max_impact_percent, unread, .. } = self;
-        let newly = format!("{newly_refused} of {} newly refused{}", amount(*counted, "running container"), on_a_later_day(*later));
+        let Self {
+            counted,
+            newly_refused,
+            later,
+            max_impact_percent,
+            unread,
+            ..
+        } = self;
+        let newly = format!(
+            "{newly_refused} of {} newly refused{}",
+            amount(*counted, "running container"),
+            on_a_later_day(*later)
+        );
         let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
         match (self.objection, &self.message) {
             // The line above says why, and it may be signed yet.
-            (Some(Objection::List), _) => format!("would stop: this node would not take it as it is; {share}"),
+            (Some(Objection::List), _) => {
+                format!("would stop: this node would not take it as it is; {share}")
+            }
             (_, Some(message)) => format!("would stop: {message}"),
             (_, None) if *unread > 0 => {
-                format!("cannot tell: {} could not be read; of the others, {share}", amount(*unread, "place"))
+                format!(
+                    "cannot tell: {} could not be read; of the others, {share}",
+                    amount(*unread, "place")
+                )
             }
             (_, None) => format!("no objection: {share}"),
         }
@@ -310,9 +455,14 @@ impl Row {
     fn of_container(one: &Surveyed) -> Self {
         let row = Self::new(one);
         match &one.subject.kind {
-            Kind::Container { id, names, asked, .. } => Self {
+            Kind::Container {
+                id, names, asked, ..
+            } => Self {
                 id: Some(id.to_string()),
-                names: names.iter().map(|name| name.trim_start_matches('/').to_owned()).collect(),
+                names: names
+                    .iter()
+                    .map(|name| name.trim_start_matches('/').to_owned())
+                    .collect(),
                 image: row.image.clone().or_else(|| asked.clone()),
                 restart: restart::policy(&one.subject),
                 ..row
@@ -322,7 +472,10 @@ impl Row {
     }
 
     fn of_image(image: &Image) -> Self {
-        Self { names: image.names.clone(), ..Self::new(&image.judged) }
+        Self {
+            names: image.names.clone(),
+            ..Self::new(&image.judged)
+        }
     }
 
     fn new(one: &Surveyed) -> Self {
@@ -342,18 +495,33 @@ impl Row {
             id: None,
             names: Vec::new(),
             image: facts.and_then(|facts| facts.name.clone()),
-            image_id: facts.and_then(|facts| facts.image_id).map(|id| id.to_string()),
+            image_id: facts
+                .and_then(|facts| facts.image_id)
+                .map(|id| id.to_string()),
             pause: one.is_pause,
             of_user: !one.is_trusted,
             restart: None,
             message: one.message(),
-            bans: one.draft.judgement.findings.iter().map(|finding| BanFound::new(finding, origin)).collect(),
+            bans: one
+                .draft
+                .judgement
+                .findings
+                .iter()
+                .map(|finding| BanFound::new(finding, origin))
+                .collect(),
         }
     }
 
     fn called(&self) -> String {
-        let id = self.id.as_ref().map(|id| id.chars().take(12).collect::<String>());
-        self.names.first().cloned().or(id).map_or_else(|| "(no name)".to_owned(), |called| name(&called))
+        let id = self
+            .id
+            .as_ref()
+            .map(|id| id.chars().take(12).collect::<String>());
+        self.names
+            .first()
+            .cloned()
+            .or(id)
+            .map_or_else(|| "(no name)".to_owned(), |called| name(&called))
     }
 
     /// The cells of its line in a table.
@@ -366,7 +534,9 @@ impl Row {
             self.of_user.then(|| "a user's".to_owned()),
             self.restart.map(|policy| format!("restarts: {policy}")),
             match (ban, self.grounds) {
-                (None, Some(Grounds::Banned)) => Some("banned, and the bans are more than a start reads".to_owned()),
+                (None, Some(Grounds::Banned)) => {
+                    Some("banned, and the bans are more than a start reads".to_owned())
+                }
                 (None, Some(Grounds::OverdueList)) => Some("list overdue".to_owned()),
                 (None, _) | (Some(_), _) => None,
             },
@@ -375,17 +545,22 @@ impl Row {
         .flatten()
         .collect();
         // An image is called by its name already.
-        let image = self
-            .id
-            .as_ref()
-            .map_or_else(|| self.image_id.as_ref().map(|id| id.chars().take(19).collect()), |_| self.image.as_deref().map(name));
+        let image = self.id.as_ref().map_or_else(
+            || {
+                self.image_id
+                    .as_ref()
+                    .map(|id| id.chars().take(19).collect())
+            },
+            |_| self.image.as_deref().map(name),
+        );
         [
             self.called(),
             self.engine.word().to_owned(),
             image.unwrap_or_else(none),
             ban.map_or_else(none, |ban| name(&ban.id)),
             ban.map_or_else(none, |ban| ban.severity.to_owned()),
-            ban.and_then(|ban| ban.successor.as_deref()).map_or_else(none, name),
+            ban.and_then(|ban| ban.successor.as_deref())
+                .map_or_else(none, name),
             remarks.join(", "),
         ]
     }
@@ -393,7 +568,8 @@ impl Row {
 
 /// Those of which there is something to say, by name.
 fn remarkable(rows: Vec<Row>) -> Vec<Row> {
-    let is_remarkable = |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
+    let is_remarkable =
+        |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
     let mut rows: Vec<Row> = rows.into_iter().filter(is_remarkable).collect();
     rows.sort_by_key(Row::called);
     rows
@@ -405,8 +581,23 @@ fn head(word: &str, rest: &str) -> String {
 
 /// Lines with aligned columns, two spaces apart; the last column is as long as it is.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let rows: Vec<[String; N]> = rows.iter().map(|row| std::array::from_fn(|column| one_line(&row[column]))).collect();
-    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-    let line = |row: &[String; N]| row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect::<String>();
-    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| std::array::from_fn(|column| one_line(&row[column])))
+        .collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    });
+    let line = |row: &[String; N]| {
+        row.iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}  "))
+            .collect::<String>()
+    };
+    rows.iter()
+        .map(|row| line(row).trim_end().to_owned())
+        .collect()
 }

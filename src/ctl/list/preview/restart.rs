@@ -1,7 +1,9 @@
 //! Does an engine start this container again by itself?
 //!
-//! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json` (moby: container/container.go), users' words throughout.
-//! Out: the word of its restart policy, one of the three that start anything. Podman keeps its in a database of its own; that is not read.
+//! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json`
+//! (moby: container/container.go), users' words throughout. Out: the word of its restart policy,
+//! one of the three that start anything. Podman keeps its in a database of its own; that is not
+//! read.
 
 use std::ffi::OsStr;
 
@@ -33,17 +35,27 @@ struct Policy {
 
 /// The restart policy of a container of Docker's; `None` when it has none or it cannot be told.
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
-    let Kind::Container { id, .. } = &subject.kind else { return None };
+    let Kind::Container { id, .. } = &subject.kind else {
+        return None;
+    };
     if subject.engine != Engine::Docker {
         return None;
     }
     // Where a user may have put it, no link of his is followed.
     let directory = Folder::open(&subject.place.join("containers").join(id.as_str())).ok()?;
-    word(&directory.read(OsStr::new("hostconfig.json"), LARGEST_RECORD).ok()?.bytes)
+    word(
+        &directory
+            .read(OsStr::new("hostconfig.json"), LARGEST_RECORD)
+            .ok()?
+            .bytes,
+    )
 }
 
 fn word(json: &[u8]) -> Option<&'static str> {
-    let name = serde_json::from_slice::<HostRecord>(json).ok()?.restart_policy?.name;
+    let name = serde_json::from_slice::<HostRecord>(json)
+        .ok()?
+        .restart_policy?
+        .name;
     POLICIES.into_iter().find(|policy| *policy == name)
 }
 
@@ -54,8 +66,14 @@ mod tests {
     #[test]
     fn only_a_policy_that_starts_something_counts() {
         for (json, policy) in [
-            (r#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0},"Binds":null}"#, Some("always")),
-            (r#"{"RestartPolicy":{"Name":"unless-stopped"}}"#, Some("unless-stopped")),
+            (
+                r#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0},"Binds":null}"#,
+                Some("always"),
+            ),
+            (
+                r#"{"RestartPolicy":{"Name":"unless-stopped"}}"#,
+                Some("unless-stopped"),
+            ),
             (r#"{"RestartPolicy":{"Name":"no"}}"#, None),
             (r#"{"RestartPolicy":{"Name":"\u001b[2J"}}"#, None),
             (r#"{"RestartPolicy":null}"#, None),

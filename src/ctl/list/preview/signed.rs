@@ -1,8 +1,9 @@
 //! Would this node take the draft as it is signed?
 //!
-//! In: the draft (hostile), and the node's keyset, floor and lists. Out: what an installation would find wrong with the draft, which bans it lifts here,
-//! how many signatures that takes and how many it has, for people and for programs. The checks and the comparison are the installation's own. What the
-//! draft does to the containers is not asked here.
+//! In: the draft (hostile), and the node's keyset, floor and lists. Out: what an installation would
+//! find wrong with the draft, which bans it lifts here, how many signatures that takes and how many
+//! it has, for people and for programs. The checks and the comparison are the installation's own.
+//! What the draft does to the containers is not asked here.
 
 use std::fs::File;
 
@@ -27,9 +28,11 @@ pub(super) struct Signed {
     /// Signatures needed for what it lifts; unknown as above.
     #[serde(rename = "needed_signatures")]
     needed: Option<usize>,
-    /// The bans that it lifts, by ID; unknown as above, or where this node has lost the list to compare it with.
+    /// The bans that it lifts, by ID; unknown as above, or where this node has lost the list to
+    /// compare it with.
     lifts: Option<Vec<String>>,
-    /// The patches and successors that are new on this node, or changed, one line each with their ban; unknown as above.
+    /// The patches and successors that are new on this node, or changed, one line each with their
+    /// ban; unknown as above.
     pub(super) brings: Option<Vec<String>>,
     /// Why this node would not take the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
@@ -37,7 +40,8 @@ pub(super) struct Signed {
     /// Why it would not take it for what it lifts.
     #[serde(skip)]
     pub(super) too_few: Option<String>,
-    /// Whether its signers know what it refuses, for as many as they are; `None` while they are too few for any list.
+    /// Whether its signers know what it refuses, for as many as they are; `None` while they are too
+    /// few for any list.
     #[serde(skip)]
     pub(super) impact: Option<Impact>,
 }
@@ -62,20 +66,45 @@ impl Signed {
     }
 
     const fn unknown(fault: String) -> Self {
-        Self { good: None, needed: None, lifts: None, brings: None, fault: Some(fault), too_few: None, impact: None }
+        Self {
+            good: None,
+            needed: None,
+            lifts: None,
+            brings: None,
+            fault: Some(fault),
+            too_few: None,
+            impact: None,
+        }
     }
 
     fn of(prospect: Prospect, fault: Option<String>) -> Self {
-        let Prospect { lifts, needed, good, too_few, brought, impact } = prospect;
+        let Prospect {
+            lifts,
+            needed,
+            good,
+            too_few,
+            brought,
+            impact,
+        } = prospect;
         let lifts = match lifts {
             Lifts::Nothing => Some(Vec::new()),
             Lifts::Bans(bans) => Some(bans),
             Lifts::Unknown => None,
         };
         // Too few for any list is the fault already.
-        let too_few = too_few.filter(|_| fault.is_none()).map(|error| causes(&error));
+        let too_few = too_few
+            .filter(|_| fault.is_none())
+            .map(|error| causes(&error));
         let impact = fault.is_none().then_some(impact);
-        Self { good: Some(good), needed: Some(needed), lifts, brings: Some(brought), fault, too_few, impact }
+        Self {
+            good: Some(good),
+            needed: Some(needed),
+            lifts,
+            brings: Some(brought),
+            fault,
+            too_few,
+            impact,
+        }
     }
 
     /// Whether there are enough signatures.
@@ -84,7 +113,10 @@ impl Signed {
             (Some(fault), _, _) => format!("this node would not take it: {fault}"),
             (None, Some(good), Some(needed)) => {
                 let are = if good < needed { "too few" } else { "enough" };
-                format!("{are} for this node: {}, {needed} needed", amount(good, "good signature"))
+                format!(
+                    "{are} for this node: {}, {needed} needed",
+                    amount(good, "good signature")
+                )
             }
             (None, _, _) => "not looked at".to_owned(),
         }
@@ -95,8 +127,14 @@ impl Signed {
         let needed = amount(self.needed?, "signature");
         match &self.lifts {
             Some(bans) if bans.is_empty() => None,
-            Some(bans) => Some(format!("{}, which takes {needed}: {}", amount(bans.len(), "ban"), diff::named(bans))),
-            None => Some(format!("unknown, which takes {needed}: this node lost the list to compare it with")),
+            Some(bans) => Some(format!(
+                "{}, which takes {needed}: {}",
+                amount(bans.len(), "ban"),
+                diff::named(bans)
+            )),
+            None => Some(format!(
+                "unknown, which takes {needed}: this node lost the list to compare it with"
+            )),
         }
     }
 }

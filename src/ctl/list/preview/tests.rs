@@ -18,7 +18,9 @@ const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e
 const NOTHING: &str = "# Nothing is banned.\n";
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 /// A node below a folder of its own, with Docker's store of a fixture copied to the usual place.
@@ -30,13 +32,24 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        copy(&fixture("docker-20.10-overlay2"), &root.path().join("var/lib/docker"));
-        Self { paths: Paths::below(root.path()), root }
+        copy(
+            &fixture("docker-20.10-overlay2"),
+            &root.path().join("var/lib/docker"),
+        );
+        Self {
+            paths: Paths::below(root.path()),
+            root,
+        }
     }
 
     fn put(&self, path: &Path, bytes: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).open(path).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(path)
+            .unwrap();
         file.write_all(bytes).unwrap();
     }
 
@@ -48,17 +61,28 @@ impl Place {
         let draft = self.root.path().join("draft.lst");
         self.put(&draft, &list(&parse(bans), &terms(413), signers));
         let told = run(&Args { json, draft }, &self.paths).unwrap();
-        (told.text.replace(&self.root.path().to_string_lossy().into_owned(), "…"), told.exit)
+        (
+            told.text
+                .replace(&self.root.path().to_string_lossy().into_owned(), "…"),
+            told.exit,
+        )
     }
 
     fn json(&self, bans: &str) -> serde_json::Value {
         serde_json::from_str(&self.preview(bans, true).0).unwrap()
     }
 
-    /// A ban of the base of everything in the fixture, by the chain ID that an unbanned preview's own look-ups would ask for.
+    /// A ban of the base of everything in the fixture, by the chain ID that an unbanned preview's
+    /// own look-ups would ask for.
     fn ban_of_base(&self) -> String {
-        let stores = crate::node::Node::whole(&self.paths, &crate::settings::Engines::default()).stores;
-        let Ok(Origin::Image(image)) = stores.open[0].records.image("base:1", Instant::now() + PATIENCE) else { panic!("no base:1") };
+        let stores =
+            crate::node::Node::whole(&self.paths, &crate::settings::Engines::default()).stores;
+        let Ok(Origin::Image(image)) = stores.open[0]
+            .records
+            .image("base:1", Instant::now() + PATIENCE)
+        else {
+            panic!("no base:1")
+        };
         format!(
             "[[ban]]\nid = \"BAN-2026-0007\"\nreason = \"backdoor\"\nseverity = \"critical\"\neffective = 2026-11-20\n\
              successor = \"base:2\"\n[[ban.match]]\nbase = \"{}\"\nname = \"base:1\"\n",
@@ -84,8 +108,20 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn columns_are_aligned_and_hostile_cells_stay_on_their_line() {
-    let rows = [["NAME", "BAN", "NOTE"], ["web-1", "B", ""], ["a\nb\u{202e}", "BAN-1", "new"]].map(|row| row.map(str::to_owned));
-    assert_eq!(table(&rows), ["NAME             BAN    NOTE", "web-1            B", "a\\u{a}b\\u{202e}  BAN-1  new"]);
+    let rows = [
+        ["NAME", "BAN", "NOTE"],
+        ["web-1", "B", ""],
+        ["a\nb\u{202e}", "BAN-1", "new"],
+    ]
+    .map(|row| row.map(str::to_owned));
+    assert_eq!(
+        table(&rows),
+        [
+            "NAME             BAN    NOTE",
+            "web-1            B",
+            "a\\u{a}b\\u{202e}  BAN-1  new"
+        ]
+    );
 }
 
 const TEXT: &str = r#"draft     …/draft.lst: version 413 for bans.example.com/prod
@@ -113,32 +149,71 @@ install   no objection: 0 of 0 running containers newly refused, max_impact = "5
 fn people_see_what_would_not_start_and_why() {
     let place = Place::new();
     place.put(&place.paths.keyset, keyset(&[1], 1).text().as_bytes());
-    let web = place.root.path().join("var/lib/docker/containers").join(WEB).join("hostconfig.json");
-    place.put(&web, br#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0}}"#);
-    assert_eq!(place.preview(&place.ban_of_base(), false), (TEXT.to_owned(), Exit::Banned));
+    let web = place
+        .root
+        .path()
+        .join("var/lib/docker/containers")
+        .join(WEB)
+        .join("hostconfig.json");
+    place.put(
+        &web,
+        br#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":0}}"#,
+    );
+    assert_eq!(
+        place.preview(&place.ban_of_base(), false),
+        (TEXT.to_owned(), Exit::Banned)
+    );
 }
 
 #[test]
 fn programs_get_one_object_whose_fields_stay() {
     let place = Place::new();
     let report = place.json(&place.ban_of_base());
-    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&report), "armed counts draft faults images in_force in_force_fault installation notes running schema stopped");
+    let keys = |value: &serde_json::Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        keys(&report),
+        "armed counts draft faults images in_force in_force_fault installation notes running schema stopped"
+    );
     assert_eq!(
         keys(&report["draft"]),
         "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
     );
-    assert_eq!(keys(&report["counts"]["running"]), "all newly_refused refused unknown");
-    assert_eq!(keys(&report["installation"]), "counted later max_impact_percent message newly_refused objection unread");
+    assert_eq!(
+        keys(&report["counts"]["running"]),
+        "all newly_refused refused unknown"
+    );
+    assert_eq!(
+        keys(&report["installation"]),
+        "counted later max_impact_percent message newly_refused objection unread"
+    );
     let row = &report["stopped"][0];
-    assert_eq!(keys(row), "bans engine fate id image image_id message names of_user pause place refused_already restart");
-    assert_eq!((&row["fate"], &row["refused_already"], &row["names"][0]), (&"refused".into(), &false.into(), &"gone-1".into()));
+    assert_eq!(
+        keys(row),
+        "bans engine fate id image image_id message names of_user pause place refused_already restart"
+    );
+    assert_eq!(
+        (&row["fate"], &row["refused_already"], &row["names"][0]),
+        (&"refused".into(), &false.into(), &"gone-1".into())
+    );
     let ban = "action advisories days_left digest effective id lapses matched name reason severity standing successor";
     assert_eq!(keys(&row["bans"][0]), ban);
     let refusal = "embargo: refused app:1: built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2 ; list 413";
     assert_eq!(report["images"][0]["message"], refusal);
     // No keyset: nothing could be trusted, and all is shown all the same.
-    assert!(report["draft"]["head_fault"].as_str().unwrap().starts_with("cannot read "));
+    assert!(
+        report["draft"]["head_fault"]
+            .as_str()
+            .unwrap()
+            .starts_with("cannot read ")
+    );
 }
 
 #[test]
@@ -150,9 +225,18 @@ fn a_list_in_force_that_bans_it_already_is_told() {
     place.put(&place.paths.settings, b"mode = 'audit'\n");
     let (text, exit) = place.preview(&bans, false);
     assert_eq!(exit, Exit::Banned);
-    assert!(text.contains("\n4 stopped containers: 3 would not start, 3 of them banned already\n"), "{text}");
-    assert!(text.contains(" base:2       banned already\n") && !text.contains("not armed"), "{text}");
-    assert!(text.contains("\nin force  412, issued 2026-11-20T14:00:00Z ("), "{text}");
+    assert!(
+        text.contains("\n4 stopped containers: 3 would not start, 3 of them banned already\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" base:2       banned already\n") && !text.contains("not armed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nin force  412, issued 2026-11-20T14:00:00Z ("),
+        "{text}"
+    );
 }
 
 #[test]
@@ -160,13 +244,29 @@ fn what_would_start_all_the_same_is_told_apart() {
     let place = Place::new();
     let bans = place.ban_of_base();
     for (from, to, said) in [
-        ("effective = 2026-11-20", "effective = 2126-11-20", "banned by BAN-2026-0007 (critical) from 2126-11-20, "),
-        ("severity", "action = \"warn\"\nseverity", "is base:1, warned of by BAN-2026-0007 (critical) since 2026-11-20; use base:2"),
+        (
+            "effective = 2026-11-20",
+            "effective = 2126-11-20",
+            "banned by BAN-2026-0007 (critical) from 2126-11-20, ",
+        ),
+        (
+            "severity",
+            "action = \"warn\"\nseverity",
+            "is base:1, warned of by BAN-2026-0007 (critical) since 2026-11-20; use base:2",
+        ),
     ] {
         let (text, exit) = place.preview(&bans.replace(from, to), false);
         assert_eq!(exit, Exit::Clear);
-        assert!(text.contains("\n4 stopped containers: none would be refused\n\n4 images: none would be refused\n"), "{text}");
-        let told = text.split_once("\nwould start, although the draft speaks of it\n").unwrap().1;
+        assert!(
+            text.contains(
+                "\n4 stopped containers: none would be refused\n\n4 images: none would be refused\n"
+            ),
+            "{text}"
+        );
+        let told = text
+            .split_once("\nwould start, although the draft speaks of it\n")
+            .unwrap()
+            .1;
         assert!(told.contains(said), "{told}");
     }
     let (text, exit) = place.preview(NOTHING, false);
@@ -178,17 +278,33 @@ fn what_would_start_all_the_same_is_told_apart() {
 fn what_may_be_an_image_that_the_draft_bans_cannot_be_told() {
     let other = crate::banlist::testing::digest(1);
     let of = |kind| {
-        format!("[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\n{kind} = \"{other}\"\n")
+        format!(
+            "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\n{kind} = \"{other}\"\n"
+        )
     };
     let place = Place::new();
     assert_eq!(place.json(&of("image"))["counts"]["stopped"]["unknown"], 0);
-    place.put(&place.root.path().join("var/lib/docker/image/overlay2/repositories.json"), b"{");
+    place.put(
+        &place
+            .root
+            .path()
+            .join("var/lib/docker/image/overlay2/repositories.json"),
+        b"{",
+    );
     assert_eq!(place.json(&of("base"))["counts"]["stopped"]["unknown"], 0);
     assert_eq!(place.json(&of("image"))["counts"]["stopped"]["unknown"], 4);
     let (text, exit) = place.preview(&of("image"), false);
     assert_eq!(exit, Exit::CouldNotTell);
-    assert!(text.contains("\n4 stopped containers: none of those that could be read would be refused\n"), "{text}");
-    assert!(text.contains("cannot tell by which digests its image was pulled: cannot believe "), "{text}");
+    assert!(
+        text.contains(
+            "\n4 stopped containers: none of those that could be read would be refused\n"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("cannot tell by which digests its image was pulled: cannot believe "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -196,9 +312,17 @@ fn what_cannot_be_read_is_no_all_clear() {
     let calm = "0 of 0 running containers newly refused, max_impact = \"50%\"";
     for (broken, bans, exit) in [
         (None, NOTHING.to_owned(), Exit::Clear),
-        (Some("var/lib/docker/containers"), NOTHING.to_owned(), Exit::CouldNotTell),
+        (
+            Some("var/lib/docker/containers"),
+            NOTHING.to_owned(),
+            Exit::CouldNotTell,
+        ),
         (Some("run/runc"), NOTHING.to_owned(), Exit::CouldNotTell),
-        (Some("run/docker/runtime-runc"), NOTHING.to_owned(), Exit::CouldNotTell),
+        (
+            Some("run/docker/runtime-runc"),
+            NOTHING.to_owned(),
+            Exit::CouldNotTell,
+        ),
         // What is refused is refused, whatever else there may be.
         (Some("run/runc"), Place::new().ban_of_base(), Exit::Banned),
     ] {
@@ -214,7 +338,10 @@ fn what_cannot_be_read_is_no_all_clear() {
         let install = line_of(&text, "install ").unwrap();
         match broken {
             None => assert_eq!(install, format!("no objection: {calm}")),
-            Some(_) => assert_eq!(install, format!("cannot tell: 1 place could not be read; of the others, {calm}")),
+            Some(_) => assert_eq!(
+                install,
+                format!("cannot tell: 1 place could not be read; of the others, {calm}")
+            ),
         }
         let of_images = match (broken, exit) {
             (_, Exit::Banned) => "3 would not start",
@@ -227,24 +354,56 @@ fn what_cannot_be_read_is_no_all_clear() {
 
 /// A line of a preview, without its head.
 fn line_of<'a>(text: &'a str, head: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(head)).map(str::trim_start)
+    text.lines()
+        .find_map(|line| line.strip_prefix(head))
+        .map(str::trim_start)
 }
 
 #[test]
 fn a_draft_that_lifts_a_ban_is_told_what_an_installation_would_ask_for() {
     let place = Place::new();
-    let keys = Keyset { lift_threshold: 2, ..keyset(&[1, 2], 1) };
+    let keys = Keyset {
+        lift_threshold: 2,
+        ..keyset(&[1, 2], 1)
+    };
     place.put(&place.paths.keyset, keys.text().as_bytes());
     let bans = place.ban_of_base();
     place.put(&place.paths.list, &list(&parse(&bans), &terms(412), &[1]));
-    let (lifts, calm) = ("1 ban, which takes 2 signatures: BAN-2026-0007", "0 of 0 running containers newly refused, max_impact = \"50%\"");
+    let (lifts, calm) = (
+        "1 ban, which takes 2 signatures: BAN-2026-0007",
+        "0 of 0 running containers newly refused, max_impact = \"50%\"",
+    );
     let stops = "would stop: cannot install \"…/draft.lst\": it lifts BAN-2026-0007, which takes 2 signatures of keyset 1; it has 1";
     let unsigned = "this node would not take it: cannot trust list \"…/draft.lst\": not signed, and 1 trusted signature needed";
     for (draft, signers, signed, lifted, install) in [
-        (NOTHING, &[1][..], "too few for this node: 1 good signature, 2 needed", Some(lifts), stops.to_owned()),
-        (NOTHING, &[1, 2], "enough for this node: 2 good signatures, 2 needed", Some(lifts), format!("no objection: {calm}")),
-        (NOTHING, &[], unsigned, Some(lifts), format!("would stop: this node would not take it as it is; {calm}")),
-        (bans.as_str(), &[1], "enough for this node: 1 good signature, 1 needed", None, format!("no objection: {calm}")),
+        (
+            NOTHING,
+            &[1][..],
+            "too few for this node: 1 good signature, 2 needed",
+            Some(lifts),
+            stops.to_owned(),
+        ),
+        (
+            NOTHING,
+            &[1, 2],
+            "enough for this node: 2 good signatures, 2 needed",
+            Some(lifts),
+            format!("no objection: {calm}"),
+        ),
+        (
+            NOTHING,
+            &[],
+            unsigned,
+            Some(lifts),
+            format!("would stop: this node would not take it as it is; {calm}"),
+        ),
+        (
+            bans.as_str(),
+            &[1],
+            "enough for this node: 1 good signature, 1 needed",
+            None,
+            format!("no objection: {calm}"),
+        ),
         (
             &bans.replace("BAN-2026-0007", "BAN-8"),
             &[1],
@@ -258,11 +417,27 @@ fn a_draft_that_lifts_a_ban_is_told_what_an_installation_would_ask_for() {
         assert_eq!(line_of(&text, "lifts "), lifted, "{text}");
         assert_eq!(line_of(&text, "install ").unwrap(), install);
     }
-    let json = |signers: &[u8]| serde_json::from_str::<serde_json::Value>(&place.preview_signed(NOTHING, signers, true).0).unwrap();
-    for (signers, good, objection) in [(&[1][..], 1, "lifts".into()), (&[], 0, "list".into()), (&[1, 2], 2, serde_json::Value::Null)] {
+    let json = |signers: &[u8]| {
+        serde_json::from_str::<serde_json::Value>(&place.preview_signed(NOTHING, signers, true).0)
+            .unwrap()
+    };
+    for (signers, good, objection) in [
+        (&[1][..], 1, "lifts".into()),
+        (&[], 0, "list".into()),
+        (&[1, 2], 2, serde_json::Value::Null),
+    ] {
         let report = json(signers);
-        assert_eq!(report["draft"]["lifts"], serde_json::json!(["BAN-2026-0007"]));
-        assert_eq!((&report["draft"]["good_signatures"], &report["draft"]["needed_signatures"]), (&good.into(), &2.into()));
+        assert_eq!(
+            report["draft"]["lifts"],
+            serde_json::json!(["BAN-2026-0007"])
+        );
+        assert_eq!(
+            (
+                &report["draft"]["good_signatures"],
+                &report["draft"]["needed_signatures"]
+            ),
+            (&good.into(), &2.into())
+        );
         assert_eq!(report["installation"]["objection"], objection);
     }
 }
@@ -270,11 +445,24 @@ fn a_draft_that_lifts_a_ban_is_told_what_an_installation_would_ask_for() {
 #[test]
 fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     let place = Place::new();
-    let keys = Keyset { lift_threshold: 2, ..keyset(&[1, 2], 1) };
+    let keys = Keyset {
+        lift_threshold: 2,
+        ..keyset(&[1, 2], 1)
+    };
     place.put(&place.paths.keyset, keys.text().as_bytes());
     let last = place.root.path().join("last.lst");
     place.put(&last, &list(&parse(NOTHING), &terms(412), &[1]));
-    install::install(&last, &Node { paths: &place.paths, settings: None, rules: Rules::default(), now: Timestamp::now() }, None).unwrap();
+    install::install(
+        &last,
+        &Node {
+            paths: &place.paths,
+            settings: None,
+            rules: Rules::default(),
+            now: Timestamp::now(),
+        },
+        None,
+    )
+    .unwrap();
     std::fs::remove_file(&place.paths.list).unwrap();
     // Its second copy is one to compare with.
     assert_eq!(line_of(&place.preview(NOTHING, false).0, "lifts "), None);
@@ -282,5 +470,8 @@ fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     let (text, _) = place.preview(NOTHING, false);
     let lost = "unknown, which takes 2 signatures: this node lost the list to compare it with";
     assert_eq!(line_of(&text, "lifts "), Some(lost), "{text}");
-    assert_eq!(place.json(NOTHING)["draft"]["lifts"], serde_json::Value::Null);
+    assert_eq!(
+        place.json(NOTHING)["draft"]["lifts"],
+        serde_json::Value::Null
+    );
 }

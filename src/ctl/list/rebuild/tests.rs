@@ -6,7 +6,8 @@ use crate::banlist::testing::digest;
 use crate::ctl::testing::Desk;
 use crate::sys::file::{self, Guard};
 
-const BAN: &str = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
+const BAN: &str =
+    "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
 const MATCHES: &str = "[[ban.match]]\nlayer_file = \"many.txt\"\n";
 const VERIFY: &str = "list verify --source @bans.toml @l";
 
@@ -16,13 +17,16 @@ fn desk() -> Desk {
     desk.write("bans.toml", format!("{BAN}{MATCHES}").as_bytes());
     desk.write("many.txt", many(0..60).as_bytes());
     desk.run("keygen --out @ops.pem").unwrap();
-    desk.run("keyset new --origin o --list-key @ops.pem.pub --out @keyset").unwrap();
+    desk.run("keyset new --origin o --list-key @ops.pem.pub --out @keyset")
+        .unwrap();
     desk.run("list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --acknowledge-impact --out @l").unwrap();
     desk
 }
 
 fn many(numbers: std::ops::Range<u64>) -> String {
-    numbers.map(|number| format!("{}\n", digest(number))).collect()
+    numbers
+        .map(|number| format!("{}\n", digest(number)))
+        .collect()
 }
 
 #[test]
@@ -33,16 +37,27 @@ fn a_list_is_known_by_its_source_signed_or_not() {
                  made from this source: bans.toml, many.txt\n";
     assert_eq!(desk.run(VERIFY).unwrap(), format!("{title}not signed\n"));
     let unsigned = desk.run(&format!("{VERIFY} --keyset @keyset")).unwrap_err();
-    assert!(unsigned.starts_with("cannot trust list \"l\": not signed"), "{unsigned}");
+    assert!(
+        unsigned.starts_with("cannot trust list \"l\": not signed"),
+        "{unsigned}"
+    );
     desk.run("list sign --key @ops.pem @l").unwrap();
-    assert_eq!(desk.run(VERIFY).unwrap(), format!("{title}signatures, not checked here: ops (ed25519)\n"));
+    assert_eq!(
+        desk.run(VERIFY).unwrap(),
+        format!("{title}signatures, not checked here: ops (ed25519)\n")
+    );
     let with_keys = desk.run(&format!("{VERIFY} --keyset @keyset")).unwrap();
-    assert_eq!(with_keys, format!("{title}signatures: 1 good, 1 needed\n  ops: good (ed25519)\n"));
+    assert_eq!(
+        with_keys,
+        format!("{title}signatures: 1 good, 1 needed\n  ops: good (ed25519)\n")
+    );
 }
 
 #[test]
 fn another_source_is_told_with_what_it_would_make() {
-    let sizes = |made: usize, source: usize| format!("  the list: {made} bytes of source; bans.toml, many.txt: {source} bytes");
+    let sizes = |made: usize, source: usize| {
+        format!("  the list: {made} bytes of source; bans.toml, many.txt: {source} bytes")
+    };
     let size = BAN.len() + MATCHES.len() + 60 * 72;
     for (bans, digests, expected) in [
         // A changed file of digests: one more, one for another, none of the bans.
@@ -70,7 +85,10 @@ fn another_source_is_told_with_what_it_would_make() {
         (
             format!("{BAN}{MATCHES}"),
             many(0..60) + "# reviewed\n",
-            vec![sizes(size, size + 11), "  it bans the same: only its text is another".into()],
+            vec![
+                sizes(size, size + 11),
+                "  it bans the same: only its text is another".into(),
+            ],
         ),
         // A changed ban, one more.
         (
@@ -84,7 +102,11 @@ fn another_source_is_told_with_what_it_would_make() {
             ],
         ),
         (
-            format!("{BAN}{MATCHES}{}[[ban.match]]\nbase = \"{}\"\n", BAN.replace("BAN-1", "BAN-2"), digest(99)),
+            format!(
+                "{BAN}{MATCHES}{}[[ban.match]]\nbase = \"{}\"\n",
+                BAN.replace("BAN-1", "BAN-2"),
+                digest(99)
+            ),
             many(0..60),
             vec![
                 sizes(size, size + BAN.len() + 95),
@@ -97,8 +119,12 @@ fn another_source_is_told_with_what_it_would_make() {
         desk.write("bans.toml", bans.as_bytes());
         desk.write("many.txt", digests.as_bytes());
         let fault = desk.run(VERIFY).unwrap_err();
-        let first = "cannot vouch for \"l\": it was not made from \"bans.toml\" as it is here".to_owned();
-        assert_eq!(fault.split(" / ").collect::<Vec<_>>(), [vec![first], expected].concat());
+        let first =
+            "cannot vouch for \"l\": it was not made from \"bans.toml\" as it is here".to_owned();
+        assert_eq!(
+            fault.split(" / ").collect::<Vec<_>>(),
+            [vec![first], expected].concat()
+        );
     }
 }
 
@@ -108,9 +134,18 @@ fn a_list_that_was_tampered_with_is_no_list_of_its_source() {
     let good = file::read(Path::new(&desk.path("l")), 1 << 20, Guard::Any).unwrap();
     let text = String::from_utf8_lossy(&good[..4_096]).into_owned();
     for (at, expected) in [
-        (4_096 + 100, "cannot trust list \"l\": node 0/0 of its tree is corrupt"),
-        (4_096 + 4 * 1_024 + 5, "cannot trust list \"l\": block 0 of its records is corrupt"),
-        (good.len() - 1, "cannot trust list \"l\": its block table is corrupt"),
+        (
+            4_096 + 100,
+            "cannot trust list \"l\": node 0/0 of its tree is corrupt",
+        ),
+        (
+            4_096 + 4 * 1_024 + 5,
+            "cannot trust list \"l\": block 0 of its records is corrupt",
+        ),
+        (
+            good.len() - 1,
+            "cannot trust list \"l\": its block table is corrupt",
+        ),
         (text.find("version: 4").unwrap() + 9, ""),
         (text.find("layer=60").unwrap() + 7, "cannot "),
         (3_000, "cannot use list \"l\": head line 14: "),
@@ -119,9 +154,15 @@ fn a_list_that_was_tampered_with_is_no_list_of_its_source() {
         bytes[at] ^= 1;
         desk.write("l", &bytes);
         match desk.run(VERIFY) {
-            Err(fault) => assert!(fault.starts_with(expected) && !expected.is_empty() && !fault.contains('\n'), "{at}: {fault}"),
+            Err(fault) => assert!(
+                fault.starts_with(expected) && !expected.is_empty() && !fault.contains('\n'),
+                "{at}: {fault}"
+            ),
             // The version is no matter of the source: the signatures hold it.
-            Ok(text) => assert!(expected.is_empty() && text.starts_with("l: version 5 "), "{at}: {text}"),
+            Ok(text) => assert!(
+                expected.is_empty() && text.starts_with("l: version 5 "),
+                "{at}: {text}"
+            ),
         }
     }
 }
@@ -129,17 +170,36 @@ fn a_list_that_was_tampered_with_is_no_list_of_its_source() {
 #[test]
 fn a_list_that_claims_a_source_is_compared_with_what_that_makes() {
     let desk = desk();
-    let line = |start: &str| desk.run("list head @l").unwrap().lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    let line = |start: &str| {
+        desk.run("list head @l")
+            .unwrap()
+            .lines()
+            .find(|line| line.starts_with(start))
+            .unwrap()
+            .to_owned()
+    };
     let (source, root) = (line("source: "), line("tree-root: "));
     // Another list, of which every byte is what its head says, and the head names this source.
     desk.write("many.txt", many(1..61).as_bytes());
     desk.run("list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --acknowledge-impact --out @l").unwrap();
     let (other, other_root) = (line("source: "), line("tree-root: "));
     let bytes = file::read(Path::new(&desk.path("l")), 1 << 20, Guard::Any).unwrap();
-    let at = bytes.windows(other.len()).position(|window| window == other.as_bytes()).unwrap();
-    desk.write("l", &[&bytes[..at], source.as_bytes(), &bytes[at + other.len()..]].concat());
+    let at = bytes
+        .windows(other.len())
+        .position(|window| window == other.as_bytes())
+        .unwrap();
+    desk.write(
+        "l",
+        &[&bytes[..at], source.as_bytes(), &bytes[at + other.len()..]].concat(),
+    );
     desk.write("many.txt", many(0..60).as_bytes());
     let fault = desk.run(VERIFY).unwrap_err();
-    let expected = format!("cannot vouch for \"l\": its head says {other_root:?}, and \"bans.toml\" makes {root:?} of that / ");
-    assert!(fault.starts_with(&expected) && fault.contains(" /   lifts BAN-1 (high): 1 digest (1 layer) / "), "{fault}");
+    let expected = format!(
+        "cannot vouch for \"l\": its head says {other_root:?}, and \"bans.toml\" makes {root:?} of that / "
+    );
+    assert!(
+        fault.starts_with(&expected)
+            && fault.contains(" /   lifts BAN-1 (high): 1 digest (1 layer) / "),
+        "{fault}"
+    );
 }

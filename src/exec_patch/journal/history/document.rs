@@ -1,6 +1,7 @@
 //! What do machines get to read of the runs, beside the lines of their journals?
 //!
-//! In: runs, read. Out: the objects that become JSON. Names in them are others'; JSON escapes its own.
+//! In: runs, read. Out: the objects that become JSON. Names in them are others'; JSON escapes its
+//! own.
 
 use std::path::PathBuf;
 
@@ -55,7 +56,8 @@ pub(super) struct Summary<'a> {
 
 impl<'a> Summary<'a> {
     pub(super) fn of(past: &'a Past, sight: &Sight) -> Self {
-        let (header, finished, (well, not_well)) = (&past.header, past.finished.as_ref(), past.counts());
+        let (header, finished, (well, not_well)) =
+            (&past.header, past.finished.as_ref(), past.counts());
         Self {
             run: &header.id,
             begun: header.begun,

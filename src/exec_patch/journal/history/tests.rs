@@ -2,7 +2,9 @@
 
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
-use super::super::tests::{alice, begun, container, failed, finished, job, nobody, node, payload, planned, treat};
+use super::super::tests::{
+    alice, begun, container, failed, finished, job, nobody, node, payload, planned, treat,
+};
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::pace::Halt;
@@ -19,22 +21,42 @@ const BEGUN: &str = "2026-11-20T22:15:00Z";
 fn plain(text: &str, journal: &Journal) -> String {
     let folder = journal.folder().parent().unwrap().to_str().unwrap();
     let begun = journal.header.begun.to_string();
-    text.replace(folder, "PATCHES").replace(journal.id().as_str(), "20261120-221500-a1b2").replace(&begun, BEGUN)
+    text.replace(folder, "PATCHES")
+        .replace(journal.id().as_str(), "20261120-221500-a1b2")
+        .replace(&begun, BEGUN)
 }
 
 /// A run with one container of each kind.
 fn mixed(journal: &Journal) {
-    let [one, two, three, four] = [(ID, 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
-    journal.planned([&one, &two, &three, &four].map(planned).into()).unwrap();
+    let [one, two, three, four] =
+        [(ID, 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
+    journal
+        .planned([&one, &two, &three, &four].map(planned).into())
+        .unwrap();
     treat(journal, 1, one, Outcome::Patched);
     treat(journal, 2, two, failed(7));
     let killed = job(journal, 3, three);
     journal.begun(&killed, false).unwrap();
     replace::create(&journal.output(&killed), 0o600, b"half a wor").unwrap();
     let why = "no\u{1b}[2J such\nthing".to_owned();
-    journal.settled(&container("c5", 15), Some(&payload(Some("BAN-9"))), &Outcome::CouldNotEnter { why }).unwrap();
+    journal
+        .settled(
+            &container("c5", 15),
+            Some(&payload(Some("BAN-9"))),
+            &Outcome::CouldNotEnter { why },
+        )
+        .unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x y".into());
-    journal.stranger(&select::Stranger { id, engine, namespace: None, name: None, place, why: "it is cut".into() }).unwrap();
+    journal
+        .stranger(&select::Stranger {
+            id,
+            engine,
+            namespace: None,
+            name: None,
+            place,
+            why: "it is cut".into(),
+        })
+        .unwrap();
 }
 
 #[test]
@@ -42,7 +64,10 @@ fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
-    let end = Finished { at: Timestamp::parse(BEGUN).unwrap(), ..finished(&journal, Some(Halt::Canary)) };
+    let end = Finished {
+        at: Timestamp::parse(BEGUN).unwrap(),
+        ..finished(&journal, Some(Halt::Canary))
+    };
     journal.finished(end).unwrap();
     let runs = Runs::load(&paths).unwrap();
     let told = plain(&run(&runs, journal.id()).unwrap(), &journal);
@@ -73,22 +98,38 @@ fn the_table_has_a_line_for_each_run_newest_first() {
     let runs = Runs::load(&paths).unwrap();
     let row = "20261120-221500-a1b2  2026-11-20T22:15:00Z  alice as root  BAN-2026-0007, engine docker  sh -c 'apt-get upgrade'  1     5";
     let head = "RUN                   BEGUN                 BY             FOR                           COMMAND                  WELL  NOT WELL  STATE";
-    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         under way\n"));
+    assert_eq!(
+        plain(&table(&runs).unwrap().0, &journal),
+        format!("{head}\n{row}         under way\n")
+    );
     drop(lock);
     // Whoever paced it is gone; this process, its worker, is not.
     replace::replace(&paths.patches.join(".lock"), 0o600, b"").unwrap();
-    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         killed, workers still at work\n"));
+    assert_eq!(
+        plain(&table(&runs).unwrap().0, &journal),
+        format!("{head}\n{row}         killed, workers still at work\n")
+    );
     let path = journal.folder().join(JOURNAL);
-    let text = file::read_text(&path, 1 << 20, Guard::Owned).unwrap().replace(&boot().unwrap(), "an earlier start");
+    let text = file::read_text(&path, 1 << 20, Guard::Owned)
+        .unwrap()
+        .replace(&boot().unwrap(), "an earlier start");
     replace::replace(&path, 0o600, text.as_bytes()).unwrap();
-    assert_eq!(plain(&table(&runs).unwrap().0, &journal), format!("{head}\n{row}         killed\n"));
+    assert_eq!(
+        plain(&table(&runs).unwrap().0, &journal),
+        format!("{head}\n{row}         killed\n")
+    );
 }
 
 #[test]
 fn a_long_subject_leaves_room_for_the_rest() {
     let digest = "4c".repeat(32);
-    let told = short_digests(&format!("base sha256:{digest}, container sha256:ab, image sha256:{digest}"));
-    assert_eq!(told, "base sha256:4c4c4c4c4c4c, container sha256:ab, image sha256:4c4c4c4c4c4c");
+    let told = short_digests(&format!(
+        "base sha256:{digest}, container sha256:ab, image sha256:{digest}"
+    ));
+    assert_eq!(
+        told,
+        "base sha256:4c4c4c4c4c4c, container sha256:ab, image sha256:4c4c4c4c4c4c"
+    );
     assert_eq!(bounded("é".repeat(60)), "é".repeat(48) + "…");
 }
 
@@ -98,18 +139,33 @@ fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
     let (_lock, journal) = begun(&paths);
     let one = of_batch("c1");
     for _ in 0..2 {
-        journal.settled(&one, Some(&payload(None)), &Outcome::NotBegun).unwrap();
+        journal
+            .settled(&one, Some(&payload(None)), &Outcome::NotBegun)
+            .unwrap();
     }
     let told = |runs: &Runs| run(runs, journal.id()).unwrap();
     let runs = Runs::load(&paths).unwrap();
-    assert_eq!(told(&runs).lines().filter(|line| line.contains("containerd/batch  acme/web:1  not begun")).count(), 1);
+    assert_eq!(
+        told(&runs)
+            .lines()
+            .filter(|line| line.contains("containerd/batch  acme/web:1  not begun"))
+            .count(),
+        1
+    );
     treat(&journal, 1, one, Outcome::Patched);
     let told = told(&runs);
-    assert!(!told.contains("not begun") && told.contains("containerd/batch  acme/web:1  patched"), "{told}");
+    assert!(
+        !told.contains("not begun") && told.contains("containerd/batch  acme/web:1  patched"),
+        "{told}"
+    );
 }
 
 fn of_batch(id: &str) -> crate::exec_patch::job::Container {
-    crate::exec_patch::job::Container { engine: Engine::Containerd, namespace: Some("batch".into()), ..container(id, 11) }
+    crate::exec_patch::job::Container {
+        engine: Engine::Containerd,
+        namespace: Some("batch".into()),
+        ..container(id, 11)
+    }
 }
 
 #[test]
@@ -117,7 +173,14 @@ fn machines_get_an_object_for_each_run() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
-    treat(&journal, 4, container("c6", 16), Outcome::Survived { left: vec!["41 sleep".into()] });
+    treat(
+        &journal,
+        4,
+        container("c6", 16),
+        Outcome::Survived {
+            left: vec!["41 sleep".into()],
+        },
+    );
     let runs = Runs::load(&paths).unwrap();
     let told: serde_json::Value = serde_json::from_str(&lines(&runs).unwrap().0).unwrap();
     let expected = serde_json::json!({
@@ -129,19 +192,37 @@ fn machines_get_an_object_for_each_run() {
     assert_eq!(told, expected);
     let whole = run_lines(&runs, journal.id()).unwrap();
     let (summary, rest) = whole.split_once('\n').unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(summary).unwrap(), expected);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(summary).unwrap(),
+        expected
+    );
     let journals = file::read_text(&journal.folder().join(JOURNAL), 1 << 20, Guard::Owned).unwrap();
     assert_eq!(rest, journals, "the lines are the journal's own");
     let of = |name: &str| -> Vec<serde_json::Value> {
-        let lines = rest.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = rest
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.filter(|line| line["event"] == name).collect()
     };
     let unclear = &of("not-understood")[0];
     assert_eq!(
-        (&unclear["why"], &unclear["outcome"], &unclear["place"], &unclear["well"]),
-        (&"it is cut".into(), &"not-understood".into(), &"/run/runc/x y".into(), &false.into())
+        (
+            &unclear["why"],
+            &unclear["outcome"],
+            &unclear["place"],
+            &unclear["well"]
+        ),
+        (
+            &"it is cut".into(),
+            &"not-understood".into(),
+            &"/run/runc/x y".into(),
+            &false.into()
+        )
     );
-    let survived = of("ended").into_iter().find(|line| line["outcome"] == "survived").unwrap();
+    let survived = of("ended")
+        .into_iter()
+        .find(|line| line["outcome"] == "survived")
+        .unwrap();
     let of_container = serde_json::json!({
         "schema": 1, "event": "ended", "number": 4, "at": survived["at"], "boot": journal.boot(), "container": "c6", "name": "web-16",
         "engine": "docker", "image": "acme/web:1", "kind": "runc", "root": "/run/docker/runtime-runc/moby", "bundle": "/b", "owner": 0,
@@ -150,7 +231,10 @@ fn machines_get_an_object_for_each_run() {
     });
     assert_eq!(survived, of_container);
     // Half a line of somebody who is writing.
-    let mut draft = std::fs::OpenOptions::new().append(true).open(journal.folder().join(JOURNAL)).unwrap();
+    let mut draft = std::fs::OpenOptions::new()
+        .append(true)
+        .open(journal.folder().join(JOURNAL))
+        .unwrap();
     std::io::Write::write_all(&mut draft, b"{\"schema\":1").unwrap();
     assert_eq!(run_lines(&runs, journal.id()).unwrap(), whole);
 }
@@ -163,9 +247,14 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
-    let journal = Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
+    let journal =
+        Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
     let told = run(&runs, journal.id()).unwrap();
     let line = told.lines().nth(2).unwrap();
-    assert!(line.starts_with("gone on with 20") && line.ends_with("Z by alice as root at node-1 (/dev/pts/3)"), "{line}");
+    assert!(
+        line.starts_with("gone on with 20")
+            && line.ends_with("Z by alice as root at node-1 (/dev/pts/3)"),
+        "{line}"
+    );
     assert!(told.ends_with("\n\n0 well, 0 not well\n"), "{told}");
 }

@@ -11,7 +11,12 @@ fn store(folder: &Path, digest: Digest, bytes: &[u8]) -> Content {
     std::fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
     let content = Content::at(folder);
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).open(content.file(digest)).unwrap();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(content.file(digest))
+        .unwrap();
     std::io::Write::write_all(&mut file, bytes).unwrap();
     content
 }
@@ -32,17 +37,39 @@ fn a_chain_that_is_known_is_not_refused_for_a_fault_of_what_may_lead_to_its_imag
         deadline,
     };
     let (late, soon) = (&Duration::ZERO.into(), &Duration::from_secs(20).into());
-    let by_target = Hints { image_id: None, targets: vec![damaged] };
-    let by_image_id = Hints { image_id: Some(ImageId(damaged)), targets: Vec::new() };
+    let by_target = Hints {
+        image_id: None,
+        targets: vec![damaged],
+    };
+    let by_image_id = Hints {
+        image_id: Some(ImageId(damaged)),
+        targets: Vec::new(),
+    };
     for hints in [&by_target, &by_image_id] {
-        assert!(matches!(by_documents(chain.top(), hints, &stores(soon)), Err(LineageError::Corrupt(_))), "not known: {hints:?}");
+        assert!(
+            matches!(
+                by_documents(chain.top(), hints, &stores(soon)),
+                Err(LineageError::Corrupt(_))
+            ),
+            "not known: {hints:?}"
+        );
     }
     cache::store(&paths, &chain);
     for deadline in [soon, late] {
         let found = by_documents(chain.top(), &by_target, &stores(deadline)).unwrap();
-        assert_eq!(found, Some((chain.clone(), ImageFacts::default())), "a name that was moved since");
+        assert_eq!(
+            found,
+            Some((chain.clone(), ImageFacts::default())),
+            "a name that was moved since"
+        );
     }
-    assert!(matches!(by_documents(chain.top(), &by_image_id, &stores(soon)), Err(LineageError::Corrupt(_))), "its own config");
+    assert!(
+        matches!(
+            by_documents(chain.top(), &by_image_id, &stores(soon)),
+            Err(LineageError::Corrupt(_))
+        ),
+        "its own config"
+    );
 }
 
 #[test]
@@ -51,7 +78,9 @@ fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_t
     let paths = Paths::below(folder.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
-    let top = ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132").unwrap();
+    let top =
+        ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132")
+            .unwrap();
     let ask = |deadline: &Deadline| {
         let stores = Stores {
             metadata: Some(&metadata),
@@ -63,10 +92,20 @@ fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_t
         };
         by_documents(top, &Hints::default(), &stores)
     };
-    assert!(matches!(ask(&Duration::ZERO.into()), Err(LineageError::Unknown(Unknown::Deadline))), "not known yet");
+    assert!(
+        matches!(
+            ask(&Duration::ZERO.into()),
+            Err(LineageError::Unknown(Unknown::Deadline))
+        ),
+        "not known yet"
+    );
     let (chain, facts) = ask(&Duration::from_secs(20).into()).unwrap().unwrap();
     assert!(facts.image_id.is_some());
-    assert_eq!(ask(&Duration::ZERO.into()).unwrap(), Some((chain, ImageFacts::default())), "known, without the image");
+    assert_eq!(
+        ask(&Duration::ZERO.into()).unwrap(),
+        Some((chain, ImageFacts::default())),
+        "known, without the image"
+    );
 }
 
 #[test]
@@ -84,13 +123,32 @@ fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
         paths: &paths,
         deadline,
     };
-    let top = ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132").unwrap();
-    let (whole, _) = by_documents(top, &Hints::default(), &stores).unwrap().unwrap();
+    let top =
+        ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132")
+            .unwrap();
+    let (whole, _) = by_documents(top, &Hints::default(), &stores)
+        .unwrap()
+        .unwrap();
     for chain_id in whole.chain_ids() {
         let found = by_longer(*chain_id, &stores).unwrap().unwrap();
-        assert_eq!(found, Found { chain: whole.up_to(*chain_id), facts: ImageFacts::default() });
+        assert_eq!(
+            found,
+            Found {
+                chain: whole.up_to(*chain_id),
+                facts: ImageFacts::default()
+            }
+        );
     }
-    assert_eq!(by_longer(ChainId(Digest::of(b"none")), &stores).unwrap(), None);
-    let late = Stores { deadline: &Duration::ZERO.into(), ..stores };
-    assert!(matches!(by_longer(top, &late), Err(LineageError::Unknown(Unknown::Deadline))));
+    assert_eq!(
+        by_longer(ChainId(Digest::of(b"none")), &stores).unwrap(),
+        None
+    );
+    let late = Stores {
+        deadline: &Duration::ZERO.into(),
+        ..stores
+    };
+    assert!(matches!(
+        by_longer(top, &late),
+        Err(LineageError::Unknown(Unknown::Deadline))
+    ));
 }

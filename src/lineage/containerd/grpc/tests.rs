@@ -8,16 +8,30 @@ use crate::lineage::containerd::protobuf;
 use crate::sys::file::{self, Guard};
 
 fn answer(name: &str) -> Vec<u8> {
-    let path = format!("{}/tests/fixtures/containerd-1.6/answers/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/tests/fixtures/containerd-1.6/answers/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     file::read(Path::new(&path), 1 << 20, Guard::Any).unwrap()
 }
 
 #[test]
 fn an_answer_of_containerd_is_understood() {
     let stat = parse_answer(1, &answer("snapshot")).unwrap();
-    assert_eq!(protobuf::text_field(protobuf::bytes_field(&stat, 1).unwrap(), 1), "c1");
-    for (name, status) in [("container-none", 5), ("snapshot-none", 5), ("namespace-bad", 3), ("method-none", 12)] {
-        assert!(matches!(parse_answer(1, &answer(name)), Err(CallError::Status(Some(found))) if found == status), "{name}");
+    assert_eq!(
+        protobuf::text_field(protobuf::bytes_field(&stat, 1).unwrap(), 1),
+        "c1"
+    );
+    for (name, status) in [
+        ("container-none", 5),
+        ("snapshot-none", 5),
+        ("namespace-bad", 3),
+        ("method-none", 12),
+    ] {
+        assert!(
+            matches!(parse_answer(1, &answer(name)), Err(CallError::Status(Some(found))) if found == status),
+            "{name}"
+        );
     }
 }
 
@@ -26,7 +40,10 @@ fn cut_or_flipped_anywhere_an_answer_is_an_error_or_the_same_length() {
     for name in ["container", "snapshot", "container-none", "mounts"] {
         let mut bytes = answer(name);
         for length in 0..bytes.len() {
-            assert!(parse_answer(1, &bytes[..length]).is_err(), "{name} cut at {length}");
+            assert!(
+                parse_answer(1, &bytes[..length]).is_err(),
+                "{name} cut at {length}"
+            );
         }
         let whole = parse_answer(1, &bytes).ok().map(|message| message.len());
         for at in 0..bytes.len() * 8 {
@@ -47,16 +64,32 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// A trailer with this plain status.
 fn trailer(status: &str) -> Vec<u8> {
-    let field = [&[0, 11][..], b"grpc-status", &[status.len() as u8], status.as_bytes()].concat();
+    let field = [
+        &[0, 11][..],
+        b"grpc-status",
+        &[status.len() as u8],
+        status.as_bytes(),
+    ]
+    .concat();
     frame(HEADERS, END_HEADERS | END_STREAM, 1, &field)
 }
 
 #[test]
 fn a_message_may_come_in_pieces_with_padding_and_other_frames_between() {
     let first = frame(DATA, PADDED, 1, b"\x03\0\0\0\0\x05ab\0\0\0");
-    let others =
-        [frame(PING, 0, 0, b"12345678"), frame(DATA, 0, 3, b"not ours"), frame(99, 0, 1, b"unknown"), frame(WINDOW_UPDATE, 0, 0, &[0; 4])];
-    let bytes = [first, others.concat(), frame(DATA, 0, 1, b"cde"), trailer("0")].concat();
+    let others = [
+        frame(PING, 0, 0, b"12345678"),
+        frame(DATA, 0, 3, b"not ours"),
+        frame(99, 0, 1, b"unknown"),
+        frame(WINDOW_UPDATE, 0, 0, &[0; 4]),
+    ];
+    let bytes = [
+        first,
+        others.concat(),
+        frame(DATA, 0, 1, b"cde"),
+        trailer("0"),
+    ]
+    .concat();
     assert_eq!(parse_answer(1, &bytes).unwrap(), b"abcde");
 }
 
@@ -65,30 +98,72 @@ fn what_the_protocol_does_not_allow_is_an_error() {
     let message = frame(DATA, 0, 1, b"\0\0\0\0\x01a");
     let large = frame(DATA, 0, 1, &[0; MAX_FRAME]).repeat(MAX_MESSAGE / MAX_FRAME + 1);
     for (bytes, fault) in [
-        ([message.clone(), frame(GOAWAY, 0, 0, &[0; 8])].concat(), "the peer goes away"),
-        ([message.clone(), frame(RST_STREAM, 0, 1, &[0; 4])].concat(), "the peer broke the call off"),
-        (frame(DATA, 0, 1, &[0; MAX_FRAME + 1]), "a frame that is too long"),
-        (frame(DATA, PADDED, 1, b"\x05abc"), "padding that is too long"),
+        (
+            [message.clone(), frame(GOAWAY, 0, 0, &[0; 8])].concat(),
+            "the peer goes away",
+        ),
+        (
+            [message.clone(), frame(RST_STREAM, 0, 1, &[0; 4])].concat(),
+            "the peer broke the call off",
+        ),
+        (
+            frame(DATA, 0, 1, &[0; MAX_FRAME + 1]),
+            "a frame that is too long",
+        ),
+        (
+            frame(DATA, PADDED, 1, b"\x05abc"),
+            "padding that is too long",
+        ),
         (frame(DATA, PADDED, 1, b""), "padding that is too long"),
-        (frame(HEADERS, PRIORITY, 1, b"abc"), "padding that is too long"),
-        (frame(HEADERS, 0, 1, &[0; MAX_FRAME]).repeat(5), "headers that are too long"),
+        (
+            frame(HEADERS, PRIORITY, 1, b"abc"),
+            "padding that is too long",
+        ),
+        (
+            frame(HEADERS, 0, 1, &[0; MAX_FRAME]).repeat(5),
+            "headers that are too long",
+        ),
         (large, "an answer that is too long"),
-        ([frame(DATA, 0, 1, b"\x01\0\0\0\x01a"), trailer("0")].concat(), "an answer that is no message"),
-        ([frame(DATA, 0, 1, b"\0\xff\xff\xff\xffa"), trailer("0")].concat(), "an answer that is no message"),
-        ([message.clone(), message.clone(), trailer("0")].concat(), "an answer that is no message"),
+        (
+            [frame(DATA, 0, 1, b"\x01\0\0\0\x01a"), trailer("0")].concat(),
+            "an answer that is no message",
+        ),
+        (
+            [frame(DATA, 0, 1, b"\0\xff\xff\xff\xffa"), trailer("0")].concat(),
+            "an answer that is no message",
+        ),
+        (
+            [message.clone(), message.clone(), trailer("0")].concat(),
+            "an answer that is no message",
+        ),
         (trailer("0"), "an answer that is no message"),
     ] {
         let found = parse_answer(1, &bytes);
-        assert!(matches!(found, Err(CallError::Protocol(found)) if found == fault), "{found:?} instead of {fault}");
+        assert!(
+            matches!(found, Err(CallError::Protocol(found)) if found == fault),
+            "{found:?} instead of {fault}"
+        );
     }
     // A stream that ends without saying how it went has not gone well.
-    assert!(matches!(parse_answer(1, &frame(DATA, END_STREAM, 1, b"\0\0\0\0\x01a")), Err(CallError::Status(None))));
-    assert!(matches!(parse_answer(1, &trailer("99999")), Err(CallError::Status(None))));
+    assert!(matches!(
+        parse_answer(1, &frame(DATA, END_STREAM, 1, b"\0\0\0\0\x01a")),
+        Err(CallError::Status(None))
+    ));
+    assert!(matches!(
+        parse_answer(1, &trailer("99999")),
+        Err(CallError::Status(None))
+    ));
 }
 
 #[test]
 fn lengths_are_written_as_hpack_wants_them() {
-    for (length, bytes) in [(0, &[0][..]), (126, &[126]), (127, &[127, 0]), (128, &[127, 1]), (300, &[127, 0xad, 1])] {
+    for (length, bytes) in [
+        (0, &[0][..]),
+        (126, &[126]),
+        (127, &[127, 0]),
+        (128, &[127, 1]),
+        (300, &[127, 0xad, 1]),
+    ] {
         let mut written = Vec::new();
         put_length(&mut written, length);
         assert_eq!(written, bytes);
@@ -98,7 +173,10 @@ fn lengths_are_written_as_hpack_wants_them() {
 }
 
 /// A peer that says `reply` and nothing more, and keeps the connection open.
-fn peer(folder: &Path, reply: &'static [u8]) -> (std::path::PathBuf, std::thread::JoinHandle<Vec<u8>>) {
+fn peer(
+    folder: &Path,
+    reply: &'static [u8],
+) -> (std::path::PathBuf, std::thread::JoinHandle<Vec<u8>>) {
     let path = folder.join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let handle = std::thread::spawn(move || {
@@ -127,19 +205,29 @@ fn a_peer_that_says_nothing_is_left_at_the_deadline() {
     drop(connection);
     let heard = handle.join().unwrap();
     let acknowledged = frame(SETTINGS, ACK, 0, b"");
-    assert!(heard.starts_with(PREFACE) && heard.ends_with(&acknowledged), "the settings are acknowledged");
+    assert!(
+        heard.starts_with(PREFACE) && heard.ends_with(&acknowledged),
+        "the settings are acknowledged"
+    );
 }
 
 #[test]
 fn a_peer_that_closes_or_is_not_there_is_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let soon = Duration::from_secs(5).into();
-    assert!(matches!(Connection::open(&folder.path().join("none"), &soon), Err(CallError::Io(_))));
-    assert!(matches!(Connection::open(&folder.path().join("x".repeat(200)), &soon), Err(CallError::Io(_))));
+    assert!(matches!(
+        Connection::open(&folder.path().join("none"), &soon),
+        Err(CallError::Io(_))
+    ));
+    assert!(matches!(
+        Connection::open(&folder.path().join("x".repeat(200)), &soon),
+        Err(CallError::Io(_))
+    ));
     let path = folder.path().join("closes");
     let listener = UnixListener::bind(&path).unwrap();
     let handle = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    let found = Connection::open(&path, &soon).and_then(|mut connection| connection.call("/a.B/C", "default", b""));
+    let found = Connection::open(&path, &soon)
+        .and_then(|mut connection| connection.call("/a.B/C", "default", b""));
     assert!(matches!(found, Err(CallError::Io(_))), "{found:?}");
     handle.join().unwrap();
 }

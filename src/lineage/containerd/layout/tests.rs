@@ -9,12 +9,18 @@ fn soon() -> &'static Deadline {
 }
 
 fn snapshotter(name: &str) -> Snapshotter {
-    let root = format!("{}/tests/fixtures/containerd-1.6/io.containerd.snapshotter.v1.{name}", env!("CARGO_MANIFEST_DIR"));
+    let root = format!(
+        "{}/tests/fixtures/containerd-1.6/io.containerd.snapshotter.v1.{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     Snapshotter::open(Path::new(&root)).unwrap()
 }
 
 fn numbers(layout: &Layout) -> (u64, Vec<u64>) {
-    (layout.own.number, layout.parents.iter().map(|folder| folder.number).collect())
+    (
+        layout.own.number,
+        layout.parents.iter().map(|folder| folder.number).collect(),
+    )
 }
 
 /// The full name of a container's snapshot, as containerd's own database has it.
@@ -22,7 +28,13 @@ fn name_of(id: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let metadata = crate::lineage::containerd::records::Metadata::open(&root).unwrap();
     let wanted = crate::lineage::containerd::records::Wanted::Container(id);
-    metadata.facts("default", wanted, soon()).unwrap().unwrap().snapshots[0].name.clone()
+    metadata
+        .facts("default", wanted, soon())
+        .unwrap()
+        .unwrap()
+        .snapshots[0]
+        .name
+        .clone()
 }
 
 #[test]
@@ -34,22 +46,52 @@ fn a_snapshot_has_just_the_folders_that_the_engine_mounted() {
         ("overlayfs", "u1", 21, vec![20, 3, 2, 1]),
         ("native", "n1", 4, vec![3, 2, 1]),
     ] {
-        let layout = snapshotter(snapshotter_name).layout(&name_of(id), soon()).unwrap().unwrap();
-        assert_eq!((numbers(&layout), layout.kind), ((own, parents.clone()), Kind::Active), "{id}");
-        assert_eq!((layout.own.key.as_str(), layout.own.namespace.as_str()), (id, "default"));
+        let layout = snapshotter(snapshotter_name)
+            .layout(&name_of(id), soon())
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (numbers(&layout), layout.kind),
+            ((own, parents.clone()), Kind::Active),
+            "{id}"
+        );
+        assert_eq!(
+            (layout.own.key.as_str(), layout.own.namespace.as_str()),
+            (id, "default")
+        );
         let lowest = layout.parents.last().unwrap();
-        assert_eq!(lowest.key, "sha256:49fa5f4a230d072340aea36a0c5d250ba1bf07a620683971a7450e3cb1ad1a44");
-        let by_link = snapshotter(snapshotter_name).layout_of(own, parents[0], soon()).unwrap();
-        let by_number = snapshotter(snapshotter_name).layout_numbered(own, soon()).unwrap();
-        assert_eq!((by_link.as_ref(), by_number.as_ref()), (Some(&layout), Some(&layout)), "{id}");
+        assert_eq!(
+            lowest.key,
+            "sha256:49fa5f4a230d072340aea36a0c5d250ba1bf07a620683971a7450e3cb1ad1a44"
+        );
+        let by_link = snapshotter(snapshotter_name)
+            .layout_of(own, parents[0], soon())
+            .unwrap();
+        let by_number = snapshotter(snapshotter_name)
+            .layout_numbered(own, soon())
+            .unwrap();
+        assert_eq!(
+            (by_link.as_ref(), by_number.as_ref()),
+            (Some(&layout), Some(&layout)),
+            "{id}"
+        );
     }
 }
 
 #[test]
 fn a_committed_snapshot_is_a_layer_itself() {
-    let layout = snapshotter("overlayfs").layout_numbered(3, soon()).unwrap().unwrap();
-    assert_eq!((numbers(&layout), layout.kind), ((3, vec![2, 1]), Kind::Committed));
-    assert_eq!(layout.own.key, "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132");
+    let layout = snapshotter("overlayfs")
+        .layout_numbered(3, soon())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (numbers(&layout), layout.kind),
+        ((3, vec![2, 1]), Kind::Committed)
+    );
+    assert_eq!(
+        layout.own.key,
+        "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132"
+    );
 }
 
 #[test]
@@ -59,7 +101,10 @@ fn what_is_not_recorded_is_not_there() {
     assert_eq!(snapshotter.layout("", soon()).unwrap(), None);
     assert_eq!(snapshotter.layout_of(17, 2, soon()).unwrap(), None);
     assert_eq!(snapshotter.layout_of(3, 17, soon()).unwrap(), None);
-    assert_eq!(snapshotter.layout_numbered(1_000_000, soon()).unwrap(), None);
+    assert_eq!(
+        snapshotter.layout_numbered(1_000_000, soon()).unwrap(),
+        None
+    );
 }
 
 #[test]
@@ -72,7 +117,12 @@ fn numbers_are_written_as_the_snapshotter_writes_them() {
         (&[], None),
         (&[0x80], None),
         (&[1, 1], None),
-        (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], None),
+        (
+            &[
+                0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01,
+            ],
+            None,
+        ),
     ] {
         assert_eq!(varint(bytes), number, "{bytes:?}");
     }
@@ -80,16 +130,22 @@ fn numbers_are_written_as_the_snapshotter_writes_them() {
 
 #[test]
 fn the_key_of_a_name_may_have_slashes() {
-    for (name, parts) in
-        [("k8s.io/12/sha256:ab", ("k8s.io", "sha256:ab")), ("a/1/b/c", ("a", "b/c")), ("plain", ("", "plain")), ("a/1", ("", "a/1"))]
-    {
+    for (name, parts) in [
+        ("k8s.io/12/sha256:ab", ("k8s.io", "sha256:ab")),
+        ("a/1/b/c", ("a", "b/c")),
+        ("plain", ("", "plain")),
+        ("a/1", ("", "a/1")),
+    ] {
         assert_eq!(split_name(name), parts);
     }
 }
 
 #[test]
 fn one_folder_that_was_never_unpacked_is_enough() {
-    let mut layout = snapshotter("overlayfs").layout(&name_of("c1"), soon()).unwrap().unwrap();
+    let mut layout = snapshotter("overlayfs")
+        .layout(&name_of("c1"), soon())
+        .unwrap()
+        .unwrap();
     assert!(!layout.has_remote());
     layout.parents.last_mut().unwrap().is_remote = true;
     assert!(layout.has_remote());

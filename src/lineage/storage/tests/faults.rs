@@ -1,4 +1,5 @@
-//! What is broken, or lies, is told in one line that names the file; nothing of it lets a container pass.
+//! What is broken, or lies, is told in one line that names the file; nothing of it lets a container
+//! pass.
 
 use super::*;
 
@@ -25,12 +26,19 @@ fn kind(error: &LineageError) -> Kind {
     }
 }
 
-/// Breaks a store with `fault`, resolves the call `run` in it and compares what is said: `{store}` stands for the store.
+/// Breaks a store with `fault`, resolves the call `run` in it and compares what is said: `{store}`
+/// stands for the store.
 fn expect(fault: impl Fn(&Copy), kind_of: Kind, message: &str) {
     let copy = Copy::of("podman-4.3-overlay");
     fault(&copy);
-    let error = copy.call("run").container(&copy.store(), "overlay").expect_err(message);
-    assert_eq!(error.to_string(), message.replace("{store}", copy.store().to_str().unwrap()));
+    let error = copy
+        .call("run")
+        .container(&copy.store(), "overlay")
+        .expect_err(message);
+    assert_eq!(
+        error.to_string(),
+        message.replace("{store}", copy.store().to_str().unwrap())
+    );
     assert_eq!(kind(&error), kind_of, "{message}");
 }
 
@@ -42,7 +50,13 @@ fn replace_by(copy: &Copy, name: &str, what: &str) {
         "a FIFO" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
         "a folder" => fs::create_dir(&path).unwrap(),
         "a link to itself" => symlink(&path, &path).unwrap(),
-        "65 MiB" => fs::OpenOptions::new().create_new(true).write(true).open(&path).unwrap().set_len(65 << 20).unwrap(),
+        "65 MiB" => fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(65 << 20)
+            .unwrap(),
         other => panic!("{other}"),
     }
 }
@@ -57,31 +71,73 @@ fn a_broken_list_of_containers_is_named() {
         (&whole[1..], "it is not a whole JSON list"),
         (b"{}", "it is not a whole JSON list"),
         (b"[\xff]", "it is not UTF-8"),
-        (format!("[{{\"id\":\"{id}\",\"image\":\"]").as_bytes(), "EOF while parsing a string at line 1 column 83"),
-        (format!("[{{\"id\":\"{id}\",\"image\":{{}}}}]").as_bytes(), "invalid type: map, expected a string at line 1 column 81"),
         (
-            format!("[{{\"id\":\"{id}\",\"image\":\"\"}},{{\"id\":\"{id}\",\"image\":\"\"}}]").as_bytes(),
+            format!("[{{\"id\":\"{id}\",\"image\":\"]").as_bytes(),
+            "EOF while parsing a string at line 1 column 83",
+        ),
+        (
+            format!("[{{\"id\":\"{id}\",\"image\":{{}}}}]").as_bytes(),
+            "invalid type: map, expected a string at line 1 column 81",
+        ),
+        (
+            format!("[{{\"id\":\"{id}\",\"image\":\"\"}},{{\"id\":\"{id}\",\"image\":\"\"}}]")
+                .as_bytes(),
             &format!("it has two records of \"{id}\""),
         ),
-        (format!("[{{\"id\":\"{id}\",\"id\":\"x\"}}]").as_bytes(), "duplicate field `id` at line 1 column 77"),
-        (b"[1]", "invalid type: integer `1`, expected an object at line 1 column 2"),
-        (b"[{\"names\":[\"x\"]}]", "missing field `id` at line 1 column 16"),
+        (
+            format!("[{{\"id\":\"{id}\",\"id\":\"x\"}}]").as_bytes(),
+            "duplicate field `id` at line 1 column 77",
+        ),
+        (
+            b"[1]",
+            "invalid type: integer `1`, expected an object at line 1 column 2",
+        ),
+        (
+            b"[{\"names\":[\"x\"]}]",
+            "missing field `id` at line 1 column 16",
+        ),
         (b"[[[[", "it is not a whole JSON list"),
     ] {
         expect(|copy| copy.put(LIST, bytes), C, &format!("{cannot}{fault}"));
     }
     for (what, message) in [
-        ("a FIFO", "cannot read \"{store}/overlay-containers/containers.json\": not a regular file"),
-        ("a folder", "cannot read \"{store}/overlay-containers/containers.json\": not a regular file"),
-        ("a link to itself", "cannot read \"{store}/overlay-containers/containers.json\""),
-        ("65 MiB", "cannot read \"{store}/overlay-containers/containers.json\": larger than 67108864 bytes"),
+        (
+            "a FIFO",
+            "cannot read \"{store}/overlay-containers/containers.json\": not a regular file",
+        ),
+        (
+            "a folder",
+            "cannot read \"{store}/overlay-containers/containers.json\": not a regular file",
+        ),
+        (
+            "a link to itself",
+            "cannot read \"{store}/overlay-containers/containers.json\"",
+        ),
+        (
+            "65 MiB",
+            "cannot read \"{store}/overlay-containers/containers.json\": larger than 67108864 bytes",
+        ),
     ] {
         expect(|copy| replace_by(copy, LIST, what), U, message);
     }
-    for bytes in [&b""[..], b"[]", b"null", b" [ ] \n", b"[{\"id\":\"x\",\"image\":\"\"}]"] {
-        expect(|copy| copy.put(LIST, bytes), U, "cannot find the container's record in \"{store}/overlay-containers\"");
+    for bytes in [
+        &b""[..],
+        b"[]",
+        b"null",
+        b" [ ] \n",
+        b"[{\"id\":\"x\",\"image\":\"\"}]",
+    ] {
+        expect(
+            |copy| copy.put(LIST, bytes),
+            U,
+            "cannot find the container's record in \"{store}/overlay-containers\"",
+        );
     }
-    expect(|copy| fs::remove_file(copy.file(LIST)).unwrap(), U, "cannot find the container's record in \"{store}/overlay-containers\"");
+    expect(
+        |copy| fs::remove_file(copy.file(LIST)).unwrap(),
+        U,
+        "cannot find the container's record in \"{store}/overlay-containers\"",
+    );
 }
 
 #[test]
@@ -91,12 +147,23 @@ fn a_record_that_is_not_of_this_container_is_named() {
     let record = |rest: &str| format!("[{{\"id\":\"{id}\",{rest}}}]");
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
     for (rest, message) in [
-        (format!("\"image\":\"../../x\",\"layer\":\"{RUN_OWN}\""), format!("{list}the container \"{id}\" has the image \"../../x\"")),
-        (format!("\"image\":\"{APP_ID}\",\"layer\":\"../x\""), format!("{list}the container \"{id}\" has the layer \"../x\"")),
-        (format!("\"image\":\"{APP_ID}\""), format!("{list}the container \"{id}\" has the layer \"\"")),
+        (
+            format!("\"image\":\"../../x\",\"layer\":\"{RUN_OWN}\""),
+            format!("{list}the container \"{id}\" has the image \"../../x\""),
+        ),
+        (
+            format!("\"image\":\"{APP_ID}\",\"layer\":\"../x\""),
+            format!("{list}the container \"{id}\" has the layer \"../x\""),
+        ),
+        (
+            format!("\"image\":\"{APP_ID}\""),
+            format!("{list}the container \"{id}\" has the layer \"\""),
+        ),
         (
             format!("\"image\":\"{APP_ID}\",\"layer\":\"{APP_TOP}\""),
-            format!("cannot believe the mount at {root}: it is the layer {RUN_OWN}, the container's record says {APP_TOP}"),
+            format!(
+                "cannot believe the mount at {root}: it is the layer {RUN_OWN}, the container's record says {APP_TOP}"
+            ),
         ),
     ] {
         expect(|copy| copy.put(LIST, record(&rest).as_bytes()), C, &message);
@@ -106,30 +173,65 @@ fn a_record_that_is_not_of_this_container_is_named() {
 #[test]
 fn an_image_config_is_believed_only_with_its_hash() {
     let folder = format!("overlay-images/{APP_ID}");
-    let name = format!("{folder}/{}", big_data::file_name(&format!("sha256:{APP_ID}")));
-    let truncated = text_of(&Copy::of("podman-4.3-overlay").file(&name)).as_bytes().split_last().unwrap().1.to_vec();
+    let name = format!(
+        "{folder}/{}",
+        big_data::file_name(&format!("sha256:{APP_ID}"))
+    );
+    let truncated = text_of(&Copy::of("podman-4.3-overlay").file(&name))
+        .as_bytes()
+        .split_last()
+        .unwrap()
+        .1
+        .to_vec();
     for bytes in [&b""[..], b"{\"rootfs\":{\"diff_ids\":[]}}", &truncated] {
         let found = Digest::of(bytes);
-        let message = format!("cannot believe \"{{store}}/{name}\": it hashes to {found}, not to sha256:{APP_ID}");
+        let message = format!(
+            "cannot believe \"{{store}}/{name}\": it hashes to {found}, not to sha256:{APP_ID}"
+        );
         expect(|copy| copy.put(&name, bytes), C, &message);
     }
     for (what, fault) in [("a FIFO", ": not a regular file"), ("a link to itself", "")] {
-        expect(|copy| replace_by(copy, &name, what), U, &format!("cannot read \"{{store}}/{name}\"{fault}"));
+        expect(
+            |copy| replace_by(copy, &name, what),
+            U,
+            &format!("cannot read \"{{store}}/{name}\"{fault}"),
+        );
     }
     // One that is too large to be read tells nothing, and the list of layers as much.
     let copy = Copy::of("podman-4.3-overlay");
     replace_by(&copy, &name, "65 MiB");
-    let found = image(copy.call("run").container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Mount));
-    // The image of another container in its record: its config is authentic, but it is not what is mounted.
+    let found = image(
+        copy.call("run")
+            .container(&copy.store(), "overlay")
+            .unwrap(),
+    );
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Mount)
+    );
+    // The image of another container in its record: its config is authentic, but it is not what is
+    // mounted.
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
-    let message = format!("cannot believe the mount at {root}: it stands on 3 layers, its image config names 1");
-    expect(|copy| copy.edit(LIST, &format!("\"image\":\"{APP_ID}\""), &format!("\"image\":\"{BASE_ID}\"")), C, &message);
+    let message = format!(
+        "cannot believe the mount at {root}: it stands on 3 layers, its image config names 1"
+    );
+    expect(
+        |copy| {
+            copy.edit(
+                LIST,
+                &format!("\"image\":\"{APP_ID}\""),
+                &format!("\"image\":\"{BASE_ID}\""),
+            )
+        },
+        C,
+        &message,
+    );
 }
 
 #[test]
 fn a_broken_list_of_layers_is_named_where_it_is_needed() {
-    let without_config = |copy: &Copy| fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
+    let without_config =
+        |copy: &Copy| fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
     let cannot = "cannot believe \"{store}/overlay-layers/layers.json\": ";
     let bottom = &BASE["sha256:".len()..];
     for (from, to, fault) in [
@@ -138,15 +240,31 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
             "\"diff-digest\":\"sha256:x\"".to_owned(),
             format!("the layer {DAD} has the diff ID \"sha256:x\""),
         ),
-        (format!("\"parent\":\"{DAD}\""), "\"parent\":\"..\"".to_owned(), format!("the layer {APP_TOP} has the parent \"..\"")),
+        (
+            format!("\"parent\":\"{DAD}\""),
+            "\"parent\":\"..\"".to_owned(),
+            format!("the layer {APP_TOP} has the parent \"..\""),
+        ),
         (
             format!("{{\"id\":\"{bottom}\","),
             format!("{{\"id\":\"{bottom}\",\"parent\":\"{APP_TOP}\","),
             format!("the layer {APP_TOP} stands on more than 1024 layers"),
         ),
-        ("[{".to_owned(), format!("[{{\"id\":\"{DAD}\"}},{{"), format!("the layer {DAD} has two records that differ")),
-        ("}]".to_owned(), "}".to_owned(), "it is not a whole JSON list".to_owned()),
-        ("\"id\":".to_owned(), "\"id\":0,\"x\":".to_owned(), "invalid type: integer `0`, expected a string at line 1 column 8".to_owned()),
+        (
+            "[{".to_owned(),
+            format!("[{{\"id\":\"{DAD}\"}},{{"),
+            format!("the layer {DAD} has two records that differ"),
+        ),
+        (
+            "}]".to_owned(),
+            "}".to_owned(),
+            "it is not a whole JSON list".to_owned(),
+        ),
+        (
+            "\"id\":".to_owned(),
+            "\"id\":0,\"x\":".to_owned(),
+            "invalid type: integer `0`, expected a string at line 1 column 8".to_owned(),
+        ),
     ] {
         let fault_of = |copy: &Copy| {
             without_config(copy);
@@ -162,12 +280,20 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
         without_config(copy);
         copy.put(LAYERS, b"");
     };
-    expect(missing, U, "cannot find a layer's record in \"{store}/overlay-layers/layers.json\"");
+    expect(
+        missing,
+        U,
+        "cannot find a layer's record in \"{store}/overlay-layers/layers.json\"",
+    );
     let fifo = |copy: &Copy| {
         without_config(copy);
         replace_by(copy, LAYERS, "a FIFO");
     };
-    expect(fifo, U, "cannot read \"{store}/overlay-layers/layers.json\": not a regular file");
+    expect(
+        fifo,
+        U,
+        "cannot read \"{store}/overlay-layers/layers.json\": not a regular file",
+    );
 }
 
 #[test]
@@ -178,32 +304,61 @@ fn a_mount_of_other_layers_is_a_contradiction() {
     let unlisted = "f".repeat(64);
     for (folders, fault) in [
         (lower(&["/srv/evil"]), foreign.to_owned()),
-        (lower(&["l/NLQPOFIRU6GGFWCCOJHKDGUMCJ", "/srv/evil"]), foreign.to_owned()),
+        (
+            lower(&["l/NLQPOFIRU6GGFWCCOJHKDGUMCJ", "/srv/evil"]),
+            foreign.to_owned(),
+        ),
         (
             lower(&["/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ"]),
-            "its lower folder \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store".to_owned(),
+            "its lower folder \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store"
+                .to_owned(),
         ),
         (
             lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff")]),
             format!("it has not the layer {DAD}, which the store's list has there"),
         ),
         (
-            lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff"), &format!("{DAD}/diff")]),
+            lower(&[
+                &format!("{APP_TOP}/diff"),
+                &format!("{bottom}/diff"),
+                &format!("{DAD}/diff"),
+            ]),
             format!("it has not the layer {DAD}, which the store's list has there"),
         ),
         (
-            lower(&[&format!("{APP_TOP}/diff"), &format!("{DAD}/diff"), &format!("{OTHER}/diff"), &format!("{bottom}/diff")]),
+            lower(&[
+                &format!("{APP_TOP}/diff"),
+                &format!("{DAD}/diff"),
+                &format!("{OTHER}/diff"),
+                &format!("{bottom}/diff"),
+            ]),
             format!("it has the layer {OTHER}, which the store's list does not have there"),
         ),
-        (lower(&[&format!("{unlisted}/diff")]), "its layers are neither those of its image config nor in the list of a store".to_owned()),
-        (lower(&[&format!("{DAD}/diff"), &format!("{bottom}/diff")]), "it stands on 2 layers, its image config names 3".to_owned()),
-        (lower(&[&format!("{RUN_OWN}/empty")]), "it stands on 0 layers, its image config names 3".to_owned()),
+        (
+            lower(&[&format!("{unlisted}/diff")]),
+            "its layers are neither those of its image config nor in the list of a store"
+                .to_owned(),
+        ),
+        (
+            lower(&[&format!("{DAD}/diff"), &format!("{bottom}/diff")]),
+            "it stands on 2 layers, its image config names 3".to_owned(),
+        ),
+        (
+            lower(&[&format!("{RUN_OWN}/empty")]),
+            "it stands on 0 layers, its image config names 3".to_owned(),
+        ),
     ] {
         let copy = Copy::of("podman-4.3-overlay");
         let mut call = copy.call("run");
         call.mount.as_mut().unwrap().lowerdirs = folders;
         let error = call.container(&copy.store(), "overlay").unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {fault}", call.bundle.root));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot believe the mount at {:?}: {fault}",
+                call.bundle.root
+            )
+        );
         assert_eq!(kind(&error), C, "{fault}");
     }
     let copy = Copy::of("podman-4.3-overlay");
@@ -211,10 +366,22 @@ fn a_mount_of_other_layers_is_a_contradiction() {
     call.mount.as_mut().unwrap().upperdir = Some(format!("/x/overlay/{unlisted}/diff").into());
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     let other = format!("it is the layer {unlisted}, the container's record says {RUN_OWN}");
-    assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {other}", call.bundle.root));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot believe the mount at {:?}: {other}",
+            call.bundle.root
+        )
+    );
     call.mount = None;
     let error = call.container(&copy.store(), "overlay").unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: no overlay is mounted there", call.bundle.root));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot believe the mount at {:?}: no overlay is mounted there",
+            call.bundle.root
+        )
+    );
     assert_eq!(kind(&error), C);
 }
 
@@ -223,18 +390,39 @@ fn a_form_of_mount_that_hides_its_layers_is_told_by_what_the_driver_noted() {
     let copy = Copy::of("podman-4.3-overlay");
     let mut call = copy.call("run");
     let own = copy.file(&format!("overlay/{RUN_OWN}"));
-    call.mount.as_mut().unwrap().lowerdirs = vec![own.join("composefs-layers/1"), own.join("composefs-layers/2")];
+    call.mount.as_mut().unwrap().lowerdirs = vec![
+        own.join("composefs-layers/1"),
+        own.join("composefs-layers/2"),
+    ];
     let found = image(call.container(&copy.store(), "overlay").unwrap());
-    assert_eq!((found.chain, found.evidence), (chain(&APP), Evidence::Metadata));
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Metadata)
+    );
     let noted = format!("overlay/{RUN_OWN}/lower");
-    for (bytes, fault) in [(&b"\xff"[..], "it is not UTF-8"), (b"l/NLQPOFIRU6GGFWCCOJHKDGUMCJ:x", "it names a folder of no layer")] {
+    for (bytes, fault) in [
+        (&b"\xff"[..], "it is not UTF-8"),
+        (
+            b"l/NLQPOFIRU6GGFWCCOJHKDGUMCJ:x",
+            "it names a folder of no layer",
+        ),
+    ] {
         copy.put(&noted, bytes);
         let error = call.container(&copy.store(), "overlay").unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot believe {:?}: {fault}", copy.file(&noted)));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot believe {:?}: {fault}", copy.file(&noted))
+        );
     }
     // Noted otherwise than the record's image has it.
     copy.put(&noted, b"l/TGUKR7TBT773K5JRNVQWINRU4S");
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     let fault = "it stands on 1 layers, its image config names 3";
-    assert_eq!(error.to_string(), format!("cannot believe the mount at {:?}: {fault}", call.bundle.root));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot believe the mount at {:?}: {fault}",
+            call.bundle.root
+        )
+    );
 }
