@@ -8,7 +8,7 @@
 //! which is hashed when it is asked.
 
 use super::error::{PatchError, Withheld};
-use super::payload::Kit;
+use super::payload::Payloads;
 use super::select::Selection;
 use crate::banlist::error::Tally;
 use crate::banlist::record::Patch;
@@ -63,15 +63,15 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
 /// # Errors
 /// [`PatchError::TooFewSigned`], with the patches that do not run.
 pub fn check(
-    kit: &Kit,
+    payloads: &Payloads,
     selection: &Selection,
     paths: &Paths,
     settings: &Settings,
 ) -> Result<(), PatchError> {
     let mut patches: Vec<Withheld> = Vec::new();
     for bans in selection.matches.iter().map(|found| &found.bans) {
-        let signed: Vec<_> = kit
-            .payloads(bans)
+        let signed: Vec<_> = payloads
+            .of_bans(bans)
             .into_iter()
             .flatten()
             .filter_map(|payload| payload.ban)

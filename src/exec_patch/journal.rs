@@ -49,7 +49,7 @@ use self::line::{
     Terms, Trigger, Worker,
 };
 use self::lock::{Holder, Lock};
-use self::past::{BROUGHT, JOURNAL, OUTPUT, Past, State};
+use self::past::{BROUGHT, JOURNAL, OUTPUT, RunLog, State};
 use self::told::Fate;
 use self::who::Who;
 use super::job::{Container, Done, Job};
@@ -190,7 +190,7 @@ impl Journal {
     /// [`JournalError`] when that cannot be written down.
     pub fn resume(
         lock: &mut Lock,
-        past: &Past,
+        past: &RunLog,
         by: Who,
         argv: Vec<String>,
         pace: Limits,
@@ -201,7 +201,7 @@ impl Journal {
     pub(in crate::exec_patch) fn resume_telling(
         log: Sockets,
         lock: &mut Lock,
-        past: &Past,
+        past: &RunLog,
         by: Who,
         argv: Vec<String>,
         pace: Limits,
@@ -403,7 +403,7 @@ impl Journal {
         job: &Job,
         interrupted: impl FnOnce(bool) -> Done,
     ) -> Result<Done, JournalError> {
-        let past = Past::read(&self.folder)?;
+        let past = RunLog::read(&self.folder)?;
         let state = past
             .entries
             .into_iter()

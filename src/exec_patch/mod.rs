@@ -10,7 +10,7 @@
 //!                                             └▶ journal, table
 //! ```
 //!
-//! `course` leads through all of it; `undertaking` and `outlook` are what it owes to earlier runs.
+//! `runner` leads through all of it; `request` and `prior_runs` are what it owes to earlier runs.
 //!
 //! One process plans and paces; each container gets a worker, a process of its own, which outlives
 //! the first one's end: it keeps the deadline and writes the outcome into the journal whatever
@@ -33,19 +33,19 @@ pub mod runtimes;
 pub mod run;
 pub mod error;
 pub mod auto;
-pub mod undertaking;
-pub mod outlook;
+pub mod request;
+pub mod prior_runs;
 pub mod record;
-pub mod course;
+pub mod runner;
 
 use std::ffi::OsString;
 
-use self::course::Course;
 use self::error::PatchError;
 use self::journal::history;
-use self::journal::past::Past;
+use self::journal::past::RunLog;
 use self::journal::runs::Runs;
-use self::undertaking::Undertaking;
+use self::request::Request;
+use self::runner::Runner;
 use self::words::{Action, Options, Order, PROGRAM};
 use crate::paths::Paths;
 use crate::report::{self, Exit};
@@ -76,7 +76,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         process::is_privileged(),
     );
     let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
-    let course = Course {
+    let runner = Runner {
         paths: &paths,
         settings: &settings,
         argv,
@@ -92,44 +92,44 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         wait,
         none_ok,
     } = options;
-    let mut undertaking = match action {
+    let mut request = match action {
         Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
         Action::Prune(age) if dry_run => return prune::show(&paths, age, json),
         Action::Prune(age) => return prune::carry_out(&paths, age, wait, json),
-        Action::Begin(order) => Undertaking::typed(*order, pace, output_limit)?,
+        Action::Begin(order) => Request::typed(*order, pace, output_limit)?,
         Action::OnlyFailed(run) => {
-            Undertaking::failures(&run, &Runs::load(&paths)?, pace, output_limit)?
+            Request::failures(&run, &Runs::load(&paths)?, pace, output_limit)?
         }
         Action::Auto => match auto::list(&paths, &settings)? {
             None => return Ok(Exit::Clear),
-            list => Undertaking {
+            list => Request {
                 list,
-                ..Undertaking::typed(Order::automatic(), pace, output_limit)?
+                ..Request::typed(Order::automatic(), pace, output_limit)?
             },
         },
         Action::Resume(run) => {
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
-            let again = |past: Past| -> Result<_, PatchError> {
+            let again = |past: RunLog| -> Result<_, PatchError> {
                 let list = auto::again(past.header.trigger, &paths, &settings)?;
-                Ok(Undertaking {
+                Ok(Request {
                     list,
-                    ..Undertaking::resumed(past, pace)?
+                    ..Request::resumed(past, pace)?
                 })
             };
             if !dry_run {
-                return course.resume(&past, again);
+                return runner.resume(&past, again);
             }
             again(past)?
         }
     };
     let exit = if dry_run {
-        course.show(&mut undertaking, &Runs::load(&paths)?)?
+        runner.show(&mut request, &Runs::load(&paths)?)?
     } else {
-        course.begin(&mut undertaking)?
+        runner.begin(&mut request)?
     };
     // That nothing has to be patched is no failure of the unit that asks after each installation.
-    let may_match_none = none_ok || undertaking.list.is_some();
+    let may_match_none = none_ok || request.list.is_some();
     Ok(if may_match_none && exit == Exit::NothingMatched {
         Exit::Clear
     } else {

@@ -76,14 +76,14 @@ pub struct Payload {
 
 /// An order and what its files hold.
 #[derive(Clone, Debug)]
-pub struct Kit {
+pub struct Payloads {
     order: Order,
     brought: Option<Brought>,
     /// Whether the script is a ban's own: then it is no other ban's patch.
     is_signed: bool,
 }
 
-impl Kit {
+impl Payloads {
     /// Reads the files that the order names.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Kit {
 
     /// Says whether one of the bans that this is about signs the script. Each of their containers
     /// gets its own ban's patch then, as without a script.
-    pub const fn heed(&mut self, is_signed: bool) {
+    pub const fn set_signed(&mut self, is_signed: bool) {
         self.is_signed |= is_signed;
     }
 
@@ -180,7 +180,7 @@ impl Kit {
     /// What runs in a container to which these bans apply: one payload for what was typed, else the
     /// patch of each ban, the most severe ban's first, and the same patch once.
     #[must_use]
-    pub fn payloads(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
+    pub fn of_bans(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
         let mut bans: Vec<_> = bans.iter().map(AsRef::as_ref).collect();
         bans.sort_by(|one: &&Ban, other: &&Ban| {
             other

@@ -10,7 +10,7 @@ mod told;
 use super::job::Container;
 use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
-use super::payload::{Kit, NoPatch, Payload};
+use super::payload::{NoPatch, Payload, Payloads};
 use super::select::{LeftOut, Match, Selection, Stranger, What};
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
@@ -62,7 +62,11 @@ pub enum Step {
 impl Plan {
     /// What follows for these containers; `step` says what does for a patch, by what ran before.
     #[must_use]
-    pub fn of(selection: Selection, kit: &Kit, step: impl Fn(&Container, Payload) -> Step) -> Self {
+    pub fn of(
+        selection: Selection,
+        payloads: &Payloads,
+        step: impl Fn(&Container, Payload) -> Step,
+    ) -> Self {
         let Selection {
             matches,
             strangers,
@@ -77,7 +81,7 @@ impl Plan {
                            reasons,
                            bans,
                        }: Match| {
-            let payloads = kit.payloads(&bans).into_iter();
+            let payloads = payloads.of_bans(&bans).into_iter();
             let steps = payloads
                 .map(|payload| {
                     payload.map_or_else(Step::Cannot, |payload| step(&container, payload))

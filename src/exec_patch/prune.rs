@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::course::tell_of_waiting;
 use super::error::PatchError;
 use super::journal;
 use super::journal::error::JournalError;
@@ -21,6 +20,7 @@ use super::journal::line::RunId;
 use super::journal::lock::{self, Holder, Lock};
 use super::journal::past::{OUTPUT, bytes_in};
 use super::journal::runs::Runs;
+use super::runner::tell_of_waiting;
 use crate::ctl::amount;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};

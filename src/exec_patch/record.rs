@@ -13,7 +13,7 @@ use super::job::{Container, Done, Job};
 use super::journal::Journal;
 use super::journal::error::JournalError;
 use super::journal::line::Finished;
-use super::journal::past::Past;
+use super::journal::past::RunLog;
 use super::outcome::{Kind, Outcome};
 use super::pace::Halt;
 use super::payload::Payload;
@@ -41,7 +41,7 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// With a journal in which nothing stands but its header, or what `past` has of it.
     #[must_use]
-    pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&Past>) -> Self {
+    pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
         let carried = past
             .into_iter()
             .flat_map(|past| &past.carried)

@@ -49,7 +49,7 @@ const BEYOND_KILLED: Duration = Duration::from_secs(5);
 
 /// A container whose turn comes, and what runs in it, one after the other.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct QueuedContainer {
     /// The container.
     pub container: Container,
     /// The program of the runtime that owns it.
@@ -62,7 +62,7 @@ pub struct Turn {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Whose turn comes.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<QueuedContainer>,
     /// How many containers match, those included that nothing is to be done for.
     pub matches: usize,
 }
@@ -87,7 +87,7 @@ pub trait Listener {
 
 /// What every worker of a run gets.
 #[derive(Debug)]
-pub struct Crew<'a> {
+pub struct WorkerConfig<'a> {
     /// The program that a worker is.
     pub program: &'a Path,
     /// The run's lock.
@@ -108,13 +108,13 @@ pub struct Crew<'a> {
 /// A run under way.
 #[derive(Debug)]
 pub struct Run<'a> {
-    crew: Crew<'a>,
+    config: WorkerConfig<'a>,
     pace: Pace,
     signals: SignalFd,
     /// How often somebody asked for its end.
     asked: usize,
     /// The queue, in the places that the pace names. Who has begun has left it.
-    queue: Vec<Option<Turn>>,
+    queue: Vec<Option<QueuedContainer>>,
     under_way: Vec<UnderWay>,
     /// [`BEYOND`].
     beyond: Duration,
@@ -148,9 +148,9 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn new(crew: Crew<'a>, pace: Pace) -> io::Result<Self> {
+    pub fn new(config: WorkerConfig<'a>, pace: Pace) -> io::Result<Self> {
         Ok(Self {
-            crew,
+            config,
             pace,
             signals: inherit::hear()?,
             asked: 0,
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     /// Those of `more`; everything that had begun has ended by then.
     pub fn carry_out<L: Listener, E>(
         &mut self,
-        turns: Vec<Turn>,
+        turns: Vec<QueuedContainer>,
         listener: &mut L,
         mut more: impl FnMut(&mut L) -> Result<Found, E>,
     ) -> Result<Option<Halt>, E> {
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
     /// Until the queue is through, or nobody begins any more.
     fn go(&mut self, listener: &mut impl Listener) -> Option<Halt> {
         loop {
-            self.heed(listener);
+            self.set_signed(listener);
             if !listener.is_ready() {
                 self.pace.stop(Halt::Journal);
             }
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
 
     /// The turn of the container at this place.
     fn start(&mut self, at: usize, listener: &mut impl Listener) {
-        let Some(Turn {
+        let Some(QueuedContainer {
             container,
             runtime,
             payloads,
@@ -231,8 +231,8 @@ impl<'a> Run<'a> {
         listener: &mut impl Listener,
     ) {
         let Some(payload) = later.next() else { return };
-        let job = self.crew.job(&container, runtime, &payload);
-        match self.crew.send(&job, &payload) {
+        let job = self.config.job(&container, runtime, &payload);
+        match self.config.send(&job, &payload) {
             Ok(worker) => {
                 listener.begun(&job);
                 let beyond = self.beyond + thawing(&job);
@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
             .remarks
             .iter()
             .for_each(|remark| listener.remark(remark));
-        self.crew.give_back(&job, ended.done.as_ref());
+        self.config.give_back(&job, ended.done.as_ref());
         let done = ended.done.unwrap_or_else(|| listener.lost(&job));
         listener.ended(&job, &payload, &done);
         let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
     }
 
     /// Does what signals ask for.
-    fn heed(&mut self, listener: &mut impl Listener) {
+    fn set_signed(&mut self, listener: &mut impl Listener) {
         while let Ok(Some(heard)) = self.signals.read_signal() {
             let number = i32::try_from(heard.ssi_signo).unwrap_or_default();
             if ![Signal::SIGINT as i32, Signal::SIGTERM as i32].contains(&number) {
@@ -377,7 +377,7 @@ impl UnderWay {
     }
 }
 
-impl Crew<'_> {
+impl WorkerConfig<'_> {
     /// The next job.
     fn job(&mut self, container: &Container, runtime: PathBuf, payload: &Payload) -> Job {
         let number = self.number;

@@ -135,7 +135,7 @@ fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
         .collect()
 }
 
-/// Turns the container's user into the one who is asked for. His other groups are not known here,
+/// Queue the container's user into the one who is asked for. His other groups are not known here,
 /// as the container's own files would say which.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();

@@ -16,7 +16,7 @@ use self::document::{Event, Summary};
 use super::error::JournalError;
 use super::line::{Carried, Named, RunId, Stranger};
 use super::lock::Holder;
-use super::past::{Past, State};
+use super::past::{RunLog, State};
 use super::runs::Runs;
 use super::who::Who;
 use super::{boot, lock, reading};
@@ -52,7 +52,7 @@ pub enum Phase {
 impl Phase {
     /// Where `past` is, by its journal and by who has the lock.
     #[must_use]
-    pub fn of(past: &Past, holder: Option<&Holder>, boot: &str) -> Self {
+    pub fn of(past: &RunLog, holder: Option<&Holder>, boot: &str) -> Self {
         match &past.finished {
             Some(finished) if finished.stopped.is_some() => Self::Stopped,
             Some(_) => Self::Finished,
@@ -174,7 +174,7 @@ impl Sight {
     }
 }
 
-fn row(past: &Past, sight: &Sight) -> [String; 8] {
+fn row(past: &RunLog, sight: &Sight) -> [String; 8] {
     let (header, (well, not_well)) = (&past.header, past.counts());
     let state = Phase::of(past, sight.holder.as_ref(), &sight.boot)
         .words()
@@ -217,7 +217,7 @@ fn short_digests(text: &str) -> String {
 }
 
 /// What a run is.
-fn heading(past: &Past, sight: &Sight) -> String {
+fn heading(past: &RunLog, sight: &Sight) -> String {
     let header = &past.header;
     let from = |who: &Who| match &who.terminal {
         Some(terminal) => format!("{} at {} ({})", who.told(), name(&who.host), name(terminal)),
@@ -251,7 +251,7 @@ fn heading(past: &Past, sight: &Sight) -> String {
 }
 
 /// Each container, and what became of it.
-fn containers(past: &Past, sight: &Sight) -> String {
+fn containers(past: &RunLog, sight: &Sight) -> String {
     let mut rows =
         vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
     rows.extend(past.told().into_iter().map(|entry| {
@@ -340,7 +340,7 @@ fn containers(past: &Past, sight: &Sight) -> String {
 }
 
 /// How a run ended.
-fn footing(past: &Past) -> String {
+fn footing(past: &RunLog) -> String {
     let (well, not_well) = past.counts();
     let end = match &past.finished {
         Some(finished) => {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::JournalError;
 use super::line::{RunId, Worker};
-use super::past::Past;
+use super::past::RunLog;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
@@ -159,7 +159,7 @@ impl Lock {
     /// [`JournalError::Impatient`].
     pub fn wait(
         paths: &Paths,
-        past: &Past,
+        past: &RunLog,
         patience: Duration,
         tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<Self, JournalError> {

@@ -1,6 +1,6 @@
 //! What did a run do, by its journal?
 //!
-//! In: a run's folder, root's own; names in it are others'. Out: [`Past`]: its header, and what
+//! In: a run's folder, root's own; names in it are others'. Out: [`RunLog`]: its header, and what
 //! became of each container that it entered or settled, and the answers that follow from it: what
 //! is interrupted, what was not well, what was brought along. The last lines of output are not kept
 //! here: the files in `output` have more.
@@ -59,7 +59,7 @@ impl Life {
 
 /// A run by its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct RunLog {
     /// The run's folder.
     pub folder: PathBuf,
     /// What it is.
@@ -158,7 +158,7 @@ impl Entry {
     }
 }
 
-impl Past {
+impl RunLog {
     /// Reads the journal in the folder of a run.
     ///
     /// # Errors
@@ -211,7 +211,7 @@ impl Past {
     /// it.
     ///
     /// # Errors
-    /// As [`Past::read`].
+    /// As [`RunLog::read`].
     pub(super) fn is_of(folder: &Path, boot: &str) -> Result<bool, JournalError> {
         let is_resumed = folder.join(resumed(boot)).symlink_metadata().is_ok();
         Ok(is_resumed || reading::header(folder)?.boot == boot)

@@ -1,6 +1,6 @@
 //! How does a journal become what it says?
 //!
-//! In: a journal's lines, root's own; names in them are others'. Out: a [`Past`], or the first line
+//! In: a journal's lines, root's own; names in them are others'. Out: a [`RunLog`], or the first line
 //! that this program would not have written: nothing in it is passed over, and nothing that it
 //! lacks is assumed. What is behind the last line feed was never finished: whoever wrote it was
 //! killed, and nothing followed from it. The file is read line by line, and never more than
@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
 use super::line::{Begun, Ended, Found, Header, Line, Named};
-use super::past::{Entry, JOURNAL, Past, State};
+use super::past::{Entry, JOURNAL, RunLog, State};
 use crate::exec_patch::job::Done;
 use crate::exec_patch::outcome::Kind;
 use crate::report::json::SCHEMA;
@@ -27,7 +27,7 @@ use crate::sys::file::{self, FileError, Guard};
 const LARGEST: u64 = 256 << 20;
 
 /// Reads the journal in the folder of a run.
-pub(super) fn read(folder: &Path) -> Result<Past, JournalError> {
+pub(super) fn read(folder: &Path) -> Result<RunLog, JournalError> {
     let path = folder.join(JOURNAL);
     let (file, size) = file::open(&path, Guard::Owned)?;
     if size > LARGEST {
@@ -136,7 +136,7 @@ struct AnyForm {
 /// A journal, as far as it has been read.
 struct Reading<'a> {
     folder: &'a Path,
-    past: Option<Past>,
+    past: Option<RunLog>,
     /// Where in the entries each number is.
     by_number: HashMap<usize, usize>,
     /// What is planned; a run that is gone on with says it again.
@@ -255,7 +255,7 @@ fn difference(read: &Value, known: &Value) -> Option<String> {
 }
 
 /// What the first line says.
-fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
+fn begin(folder: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     let AnyForm { schema } =
         serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
     if schema != SCHEMA {
@@ -268,7 +268,7 @@ fn begin(folder: &Path, line: &[u8]) -> Result<Past, Fault> {
         return Err(Fault::Text(format!("it is that of run {}", header.id)));
     }
     let (planned, entries, strangers, resumed) = Default::default();
-    Ok(Past {
+    Ok(RunLog {
         folder: folder.to_owned(),
         carried: header.carried.clone(),
         header: *header,

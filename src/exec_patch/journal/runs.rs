@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 use super::line::RunId;
-use super::past::{Entry, Life, Past, State};
+use super::past::{Entry, Life, RunLog, State};
 use crate::exec_patch::job::{Container, marker};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
@@ -106,9 +106,9 @@ impl Runs {
     /// Reads a run's journal.
     ///
     /// # Errors
-    /// As [`Past::read`].
-    pub fn read(&self, id: &RunId) -> Result<Past, JournalError> {
-        Past::read(&self.folder.join(id.as_str()))
+    /// As [`RunLog::read`].
+    pub fn read(&self, id: &RunId) -> Result<RunLog, JournalError> {
+        RunLog::read(&self.folder.join(id.as_str()))
     }
 
     /// What the runs of this start of the machine patched, as far as they can be read.
@@ -117,8 +117,8 @@ impl Runs {
         let mut prior = Prior::default();
         for id in self.ids.iter().rev() {
             let folder = self.folder.join(id.as_str());
-            match Past::is_of(&folder, boot)
-                .and_then(|is_of| is_of.then(|| Past::read(&folder)).transpose())
+            match RunLog::is_of(&folder, boot)
+                .and_then(|is_of| is_of.then(|| RunLog::read(&folder)).transpose())
             {
                 Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
                 Err(error) => prior.faults.push(error),
@@ -168,7 +168,7 @@ impl Prior {
     }
 
     /// Adds a run that is later than those before.
-    fn add(&mut self, past: &Past, boot: &str) {
+    fn add(&mut self, past: &RunLog, boot: &str) {
         for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
             self.interrupted.extend(interrupted(&past.header.id, entry));
             let Some(digest) = entry.digest else { continue };

@@ -293,7 +293,7 @@ fn a_run_is_read_as_it_was_written() {
         .unwrap();
     journal.planned([&four, &one].map(planned).into()).unwrap();
 
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!(
         past.strangers
             .iter()
@@ -365,7 +365,7 @@ fn a_run_is_read_as_it_was_written() {
 
     let end = finished(&journal, Some(Halt::Canary));
     journal.finished(end.clone()).unwrap();
-    assert_eq!(Past::read(journal.folder()).unwrap().finished, Some(end));
+    assert_eq!(RunLog::read(journal.folder()).unwrap().finished, Some(end));
     for path in [
         paths.patches.clone(),
         journal.folder().to_owned(),
@@ -394,7 +394,7 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
     journal.planned([&one, &other].map(planned).into()).unwrap();
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, other.clone(), failed(7));
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!(past.counts(), (1, 1));
     let not_well = past.not_well();
     assert!(
@@ -417,9 +417,9 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
             why: "it is cut".into(),
         })
         .unwrap();
-    assert_eq!(Past::read(journal.folder()).unwrap().counts(), (1, 2));
+    assert_eq!(RunLog::read(journal.folder()).unwrap().counts(), (1, 2));
     treat(&journal, 3, container("late", 13), Outcome::Patched);
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!(past.counts(), (2, 1));
     assert!(!past.not_well().has_stranger("late"));
 }
@@ -470,7 +470,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
         container("c2", 12),
         Outcome::AlreadyFine,
     );
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!(
         (
             past.resumed.len(),
@@ -492,7 +492,7 @@ fn what_is_brought_along_is_kept_and_is_what_it_was() {
         digest: Digest::of(b"#!/bin/sh\n"),
     };
     let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&brought))).unwrap();
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!(
         past.brought().unwrap().as_deref(),
         Some(&b"#!/bin/sh\n"[..])
@@ -532,13 +532,13 @@ fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
         &vec![b'x'; 200_000],
     ] {
         append(&path, piece);
-        assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 1);
+        assert_eq!(RunLog::read(journal.folder()).unwrap().entries.len(), 1);
         Appender::open(&path, false).unwrap().append(b"").unwrap();
         assert_eq!(file::read(&path, 1 << 20, Guard::Owned).unwrap(), whole);
     }
     append(&path, b"{\"schema\":1,\"event\":");
     treat(&journal, 2, container("c2", 12), failed(1));
-    assert_eq!(Past::read(journal.folder()).unwrap().entries.len(), 2);
+    assert_eq!(RunLog::read(journal.folder()).unwrap().entries.len(), 2);
 }
 
 #[test]
@@ -670,7 +670,7 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         ),
     ] {
         replace::replace(&path, 0o600, text.as_bytes()).unwrap();
-        let error = Past::read(journal.folder()).unwrap_err().to_string();
+        let error = RunLog::read(journal.folder()).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("cannot read {path:?}{fault}")),
             "{error}"
@@ -704,20 +704,20 @@ fn a_journal_that_is_a_link_a_fifo_or_others_to_write_is_not_read() {
     let path = journal.folder().join(JOURNAL);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(
-        Past::read(journal.folder()).unwrap_err().to_string(),
+        RunLog::read(journal.folder()).unwrap_err().to_string(),
         format!("cannot trust {path:?}: owned or writable by another user")
     );
     fs::rename(&path, journal.folder().join("elsewhere")).unwrap();
     symlink("elsewhere", &path).unwrap();
     assert_eq!(
-        causes(&Past::read(journal.folder()).unwrap_err()),
+        causes(&RunLog::read(journal.folder()).unwrap_err()),
         format!("cannot read {path:?}: it is a symbolic link")
     );
     assert!(Appender::open(&path, false).is_err());
     fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(
-        Past::read(journal.folder()).unwrap_err().to_string(),
+        RunLog::read(journal.folder()).unwrap_err().to_string(),
         format!("cannot read {path:?}: not a regular file")
     );
 }
@@ -901,7 +901,7 @@ fn a_second_run_is_told_who_runs() {
         error.hint().unwrap(),
         "wait until it has ended (--wait 10m), or end it"
     );
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     let waited = Lock::wait(&paths, &past, Duration::ZERO, &mut |_| {
         panic!("nobody waits for a run that is under way")
     });
@@ -980,7 +980,7 @@ fn many_processes_write_at_once_and_every_line_is_there_once() {
     writers
         .into_iter()
         .for_each(|mut writer| assert!(writer.wait().unwrap().success()));
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (120, (120, 0)));
 }
 
@@ -1021,7 +1021,7 @@ fn writers_that_are_killed_leave_whole_lines() {
             Outcome::Patched,
         );
     }
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     let ended = past
         .entries
         .iter()
@@ -1046,10 +1046,10 @@ fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
         "{}",
         text.len()
     );
-    let count = Past::read(journal.folder()).unwrap().entries.len();
+    let count = RunLog::read(journal.folder()).unwrap().entries.len();
     treat(&journal, count + 1, container("c", 11), Outcome::Patched);
     assert_eq!(
-        Past::read(journal.folder()).unwrap().entries.len(),
+        RunLog::read(journal.folder()).unwrap().entries.len(),
         count + 1
     );
 }
@@ -1113,7 +1113,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
             journal.id()
         )
     );
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     let mut told = Vec::new();
     let mut lock = Some(lock);
     let start = Instant::now();
@@ -1164,7 +1164,7 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
             why: "the worker ended before it began".into()
         }
     );
-    let past = Past::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.folder()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (3, (1, 2)));
 }
 

@@ -26,13 +26,13 @@ fn order(means: Means) -> Order {
     }
 }
 
-fn kit(order: Order, script: Option<&str>) -> Kit {
+fn payloads_of(order: Order, script: Option<&str>) -> Payloads {
     let brought = script.map(|text| Brought {
         name: "fix.sh".into(),
         bytes: text.as_bytes().into(),
         digest: Digest::of(text.as_bytes()),
     });
-    Kit::again(order, brought, false)
+    Payloads::again(order, brought, false)
 }
 
 fn script(words: &[&str]) -> Order {
@@ -97,7 +97,7 @@ fn each_ban_has_its_own_patch_the_worst_first_and_none_twice() {
             }),
         ),
     ];
-    let payloads = kit(order(Means::Signed), None).payloads(&bans);
+    let payloads = payloads_of(order(Means::Signed), None).of_bans(&bans);
     assert_eq!(
         told(&payloads),
         ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]
@@ -120,7 +120,7 @@ fn what_is_typed_beside_a_ban_counts() {
         thaw: true,
         ..order(Means::Command(words("apt-get install")))
     };
-    let payloads = kit(typed.clone(), None).payloads(&bans);
+    let payloads = payloads_of(typed.clone(), None).of_bans(&bans);
     assert_eq!(told(&payloads), ["typed: apt-get install"]);
     let expected = Work {
         check: Some(vec!["sh".to_owned(), "-c".to_owned(), "c d".to_owned()]),
@@ -140,7 +140,7 @@ fn what_is_typed_beside_a_ban_counts() {
         environment: words("A=b"),
         ..typed
     };
-    let payloads = kit(signed, None).payloads(&bans);
+    let payloads = payloads_of(signed, None).of_bans(&bans);
     let work = &payloads[0].as_ref().unwrap().work;
     assert_eq!(
         (&work.check, work.user, work.timeout, &work.environment),
@@ -161,7 +161,7 @@ fn what_is_typed_beside_a_ban_counts() {
         ..order(Means::Signed)
     };
     assert_eq!(
-        told(&kit(same, None).payloads(&bans[..1])),
+        told(&payloads_of(same, None).of_bans(&bans[..1])),
         ["BAN-1: a # not as signed: --workdir"]
     );
 }
@@ -176,12 +176,12 @@ fn a_signed_script_is_that_file_and_no_other() {
     let bans = [ban("BAN-1", Severity::Low, Some(signed("-q now")))];
     let digest = Digest::of(text.as_bytes());
     assert_eq!(
-        told(&kit(order(Means::Signed), None).payloads(&bans)),
+        told(&payloads_of(order(Means::Signed), None).of_bans(&bans)),
         [format!(
             "the patch of BAN-1 is the script {digest}: give it with --script"
         )]
     );
-    let payloads = kit(script(&[]), Some(text)).payloads(&bans);
+    let payloads = payloads_of(script(&[]), Some(text)).of_bans(&bans);
     assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
     let payload = payloads[0].as_ref().unwrap();
     assert_eq!(
@@ -189,55 +189,54 @@ fn a_signed_script_is_that_file_and_no_other() {
         (&words("/proc/self/fd/3 -q now"), (1, 2), true)
     );
     assert_eq!(
-        told(&kit(script(&["-v"]), Some(text)).payloads(&bans)),
+        told(&payloads_of(script(&["-v"]), Some(text)).of_bans(&bans)),
         ["BAN-1: fix.sh -v # not as signed: ARG"]
     );
     let other = Digest::of(b"rm -rf /");
     assert_eq!(
-        told(&kit(script(&[]), Some("rm -rf /")).payloads(&bans)),
+        told(&payloads_of(script(&[]), Some("rm -rf /")).of_bans(&bans)),
         [format!(
             "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
         )]
     );
     // To the bans beside it that script is nobody's: each has its own patch, or none.
-    let mut kit_of_ban = kit(script(&["-v"]), Some(text));
-    kit_of_ban.heed(true);
+    let mut given = payloads_of(script(&["-v"]), Some(text));
+    given.set_signed(true);
     let beside = [
         ban("BAN-1", Severity::Critical, Some(signed("-q now"))),
         ban("BAN-2", Severity::High, Some(patch("a b"))),
         ban("BAN-3", Severity::Low, None),
     ];
     assert_eq!(
-        told(&kit_of_ban.payloads(&beside)),
+        told(&given.of_bans(&beside)),
         [
             "BAN-1: fix.sh -v # not as signed: ARG",
             "BAN-2: a b",
             "BAN-3 has no patch"
         ]
     );
-    assert_eq!(told(&kit_of_ban.payloads(&beside[1..2])), ["BAN-2: a b"]);
-    assert_eq!(kit_of_ban.in_place_of(&beside), None);
+    assert_eq!(told(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
+    assert_eq!(given.in_place_of(&beside), None);
     // It remains that ban's own when the run goes on under another list.
-    let mut later = Kit::again(
-        kit_of_ban.order().clone(),
-        kit_of_ban.brought().cloned(),
-        true,
-    );
-    later.heed(false);
-    assert_eq!(told(&later.payloads(&beside[1..2])), ["BAN-2: a b"]);
+    let mut later = Payloads::again(given.order().clone(), given.brought().cloned(), true);
+    later.set_signed(false);
+    assert_eq!(told(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     // One that no ban signs runs in place of a signed command, and that is said.
-    let in_place = kit(script(&[]), Some("exit")).in_place_of(&beside);
+    let in_place = payloads_of(script(&[]), Some("exit")).in_place_of(&beside);
     assert_eq!(
         in_place.as_deref(),
         Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-2")
     );
     assert_eq!(
-        kit(script(&[]), Some("exit")).in_place_of(&beside[2..]),
+        payloads_of(script(&[]), Some("exit")).in_place_of(&beside[2..]),
         None
     );
-    assert_eq!(kit(order(Means::Signed), None).in_place_of(&beside), None);
+    assert_eq!(
+        payloads_of(order(Means::Signed), None).in_place_of(&beside),
+        None
+    );
     // A ban that signs no script leaves what was typed.
-    let payloads = kit(script(&["a b"]), Some("echo it's")).payloads(&[ban(
+    let payloads = payloads_of(script(&["a b"]), Some("echo it's")).of_bans(&[ban(
         "BAN-2",
         Severity::Low,
         Some(patch("a")),
@@ -252,7 +251,11 @@ fn a_signed_script_is_that_file_and_no_other() {
 #[test]
 fn a_patch_that_cannot_be_run_costs_its_containers_only() {
     let bad = |id, patch| {
-        told(&kit(order(Means::Signed), None).payloads(&[ban(id, Severity::Low, Some(patch))]))
+        told(&payloads_of(order(Means::Signed), None).of_bans(&[ban(
+            id,
+            Severity::Low,
+            Some(patch),
+        )]))
     };
     assert_eq!(
         bad(
@@ -283,14 +286,14 @@ fn a_patch_that_cannot_be_run_costs_its_containers_only() {
         ..patch("a")
     };
     let payloads =
-        kit(order(Means::Signed), None).payloads(&[ban("B", Severity::Low, Some(forever))]);
+        payloads_of(order(Means::Signed), None).of_bans(&[ban("B", Severity::Low, Some(forever))]);
     assert_eq!(payloads[0].as_ref().unwrap().work.timeout, 86_400);
 }
 
 #[test]
 fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
     let digest = |change: &dyn Fn(&mut Work), bytes: Option<&[u8]>| {
-        let mut work = kit(order(Means::Command(words("a b"))), None).payloads(&[])[0]
+        let mut work = payloads_of(order(Means::Command(words("a b"))), None).of_bans(&[])[0]
             .clone()
             .unwrap()
             .work;
@@ -340,7 +343,7 @@ fn files_are_checked_before_anything_runs() {
         } else {
             Means::Program(named)
         };
-        let error = Kit::load(order(means)).err();
+        let error = Payloads::load(order(means)).err();
         error.map(|error| {
             (
                 error.to_string().replace(&format!("{path:?}"), "F"),
@@ -378,7 +381,7 @@ fn files_are_checked_before_anything_runs() {
     replace::replace(&busybox, 0o755, b"\x7fELF").unwrap();
     std::os::unix::fs::symlink(&busybox, &link).unwrap();
     for file in [busybox, link] {
-        let error = Kit::load(order(Means::Program(Named {
+        let error = Payloads::load(order(Means::Program(Named {
             file: file.clone(),
             words: words("rm -f /x"),
         })))
@@ -393,7 +396,7 @@ fn files_are_checked_before_anything_runs() {
             Some("bring a program that does one thing, or a shell such as bash-static")
         );
     }
-    let nothing = Kit::load(order(Means::Script(Named {
+    let nothing = Payloads::load(order(Means::Script(Named {
         file: folder.path().join("no"),
         words: Vec::new(),
     })))
@@ -401,7 +404,7 @@ fn files_are_checked_before_anything_runs() {
     assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    let error = Kit::load(order(Means::Script(Named {
+    let error = Payloads::load(order(Means::Script(Named {
         file: fifo,
         words: Vec::new(),
     })))
@@ -411,7 +414,7 @@ fn files_are_checked_before_anything_runs() {
 
 #[test]
 fn a_copy_is_sealed_and_nobody_elses() {
-    let payloads = kit(script(&[]), Some("#!/bin/sh\n")).payloads(&[]);
+    let payloads = payloads_of(script(&[]), Some("#!/bin/sh\n")).of_bans(&[]);
     let payload = payloads[0].as_ref().unwrap();
     let mut file = File::from(payload.copy().unwrap().unwrap());
     let other = File::from(payload.copy().unwrap().unwrap());
@@ -443,7 +446,7 @@ fn a_copy_is_sealed_and_nobody_elses() {
             != std::os::unix::fs::MetadataExt::ino(&facts[1])
     );
     assert!(
-        kit(order(Means::Command(words("a"))), None).payloads(&[])[0]
+        payloads_of(order(Means::Command(words("a"))), None).of_bans(&[])[0]
             .as_ref()
             .unwrap()
             .copy()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::payload::Kit;
+use super::super::payload::Payloads;
 use super::super::words::{Means, Order};
 use super::*;
 use crate::banlist::store::ListId;
@@ -64,14 +64,14 @@ fn selection() -> Selection {
     }
 }
 
-fn kit(means: Means) -> Kit {
+fn payloads_of(means: Means) -> Payloads {
     let order = Order {
         means,
         check: Some("test -e /x".to_owned()),
         environment: vec!["A=b c".to_owned()],
         ..Order::automatic()
     };
-    Kit::again(order, None, false)
+    Payloads::again(order, None, false)
 }
 
 fn plan(before: Option<&str>) -> Plan {
@@ -93,7 +93,7 @@ fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
             Step::Run(payload)
         }
     };
-    Plan::of(selection(), &kit(Means::Command(words)), step)
+    Plan::of(selection(), &payloads_of(Means::Command(words)), step)
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
             strangers: Vec::new(),
             ..selection()
         },
-        &kit(Means::Signed),
+        &payloads_of(Means::Signed),
         |_, payload| Step::Run(payload),
     );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
@@ -222,7 +222,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
 
 #[test]
 fn what_can_run_nowhere_is_no_plan_for_a_run() {
-    let nothing = Plan::of(selection(), &kit(Means::Signed), |_, payload| {
+    let nothing = Plan::of(selection(), &payloads_of(Means::Signed), |_, payload| {
         Step::Run(payload)
     });
     let why = NoPatch::None("no ban".to_owned());

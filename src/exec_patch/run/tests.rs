@@ -97,7 +97,7 @@ impl Listener for Heard {
     }
 }
 
-fn turn(id: &str, payloads: &[&str]) -> Turn {
+fn turn(id: &str, payloads: &[&str]) -> QueuedContainer {
     let container = Container {
         id: id.into(),
         engine: Engine::Docker,
@@ -126,14 +126,14 @@ fn turn(id: &str, payloads: &[&str]) -> Turn {
         .iter()
         .map(|word| Payload::new(work(word), None, None))
         .collect();
-    Turn {
+    QueuedContainer {
         container,
         runtime: "/usr/sbin/runc".into(),
         payloads,
     }
 }
 
-fn turns(ids: &str) -> Vec<Turn> {
+fn turns(ids: &str) -> Vec<QueuedContainer> {
     ids.split_ascii_whitespace()
         .enumerate()
         .map(|(at, id)| turn(&format!("{id}-{at}"), &["x"]))
@@ -141,7 +141,11 @@ fn turns(ids: &str) -> Vec<Turn> {
 }
 
 /// Carries out rounds of turns, one for each scan.
-fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Option<Halt> {
+fn carried_out(
+    heard: &mut Heard,
+    canary: usize,
+    rounds: Vec<Vec<QueuedContainer>>,
+) -> Option<Halt> {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("worker");
     let mut file = OpenOptions::new()
@@ -153,7 +157,7 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     file.write_all(WORKER.as_bytes()).unwrap();
     drop(file);
     let lock = tempfile::tempfile().unwrap();
-    let crew = Crew {
+    let config = WorkerConfig {
         program: &program,
         lock: lock.as_fd(),
         run: "r",
@@ -169,7 +173,7 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     };
     let mut rounds = rounds.into_iter();
     let first = rounds.next().unwrap();
-    let mut run = Run::new(crew, Pace::new(limits, first.len())).unwrap();
+    let mut run = Run::new(config, Pace::new(limits, first.len())).unwrap();
     run.beyond = heard.beyond.unwrap_or(run.beyond);
     let halt = run.carry_out(first, heard, |_| {
         Ok::<_, ()>(rounds.next().map(found).unwrap_or_default())
@@ -178,7 +182,7 @@ fn carried_out(heard: &mut Heard, canary: usize, rounds: Vec<Vec<Turn>>) -> Opti
     halt.unwrap()
 }
 
-fn found(turns: Vec<Turn>) -> Found {
+fn found(turns: Vec<QueuedContainer>) -> Found {
     Found {
         matches: turns.len(),
         turns,
@@ -363,7 +367,7 @@ fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() 
 fn a_container_that_no_worker_can_enter_has_had_its_turn() {
     let mut heard = Heard::default();
     let lock = tempfile::tempfile().unwrap();
-    let crew = Crew {
+    let config = WorkerConfig {
         program: Path::new("/nowhere/worker"),
         lock: lock.as_fd(),
         run: "r",
@@ -377,7 +381,7 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
         parallel: Share::Number(2),
         max_failures: Share::Number(0),
     };
-    let mut run = Run::new(crew, Pace::new(limits, 1)).unwrap();
+    let mut run = Run::new(config, Pace::new(limits, 1)).unwrap();
     let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| {
         Ok::<_, ()>(Found::default())
     });
@@ -389,7 +393,7 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
 fn all_containers_together_print_no_more_than_there_is_room_for() {
     let lock = tempfile::tempfile().unwrap();
     let (program, journal) = (Path::new("/nowhere/worker"), Path::new("/"));
-    let mut crew = Crew {
+    let mut config = WorkerConfig {
         program,
         lock: lock.as_fd(),
         run: "r",
@@ -398,35 +402,36 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
         output_room: 25,
         number: 1,
     };
-    let Turn {
+    let QueuedContainer {
         container,
         runtime,
         payloads,
     } = turn("a", &["x"]);
-    let next = |crew: &mut Crew<'_>| crew.job(&container, runtime.clone(), &payloads[0]);
-    let [first, second, third, fourth] = [(); 4].map(|()| next(&mut crew));
+    let next =
+        |config: &mut WorkerConfig<'_>| config.job(&container, runtime.clone(), &payloads[0]);
+    let [first, second, third, fourth] = [(); 4].map(|()| next(&mut config));
     assert_eq!(
         [&first, &second, &third, &fourth].map(|job| job.output_limit),
         [10, 10, 5, 0]
     );
     // What was not printed others may; what was printed and not kept takes nobody's room; of one
     // that is lost nobody knows.
-    crew.give_back(
+    config.give_back(
         &first,
         Some(&Done {
             written: 3,
             ..Done::of(Outcome::Patched)
         }),
     );
-    crew.give_back(
+    config.give_back(
         &second,
         Some(&Done {
             written: 99,
             ..Done::of(Outcome::Patched)
         }),
     );
-    crew.give_back(&third, None);
-    assert_eq!([(); 2].map(|()| next(&mut crew).output_limit), [7, 0]);
+    config.give_back(&third, None);
+    assert_eq!([(); 2].map(|()| next(&mut config).output_limit), [7, 0]);
 }
 
 #[test]

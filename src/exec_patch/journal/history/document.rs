@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::super::line::{RunId, Trigger};
-use super::super::past::Past;
+use super::super::past::RunLog;
 use super::super::who::Who;
 use super::{Phase, Sight};
 use crate::exec_patch::pace::Halt;
@@ -55,7 +55,7 @@ pub(super) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(past: &'a Past, sight: &Sight) -> Self {
+    pub(super) fn of(past: &'a RunLog, sight: &Sight) -> Self {
         let (header, finished, (well, not_well)) =
             (&past.header, past.finished.as_ref(), past.counts());
         Self {

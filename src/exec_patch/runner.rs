@@ -1,10 +1,10 @@
-//! How does a run take its course?
+//! Carries a run through: from the request, by a plan, to the last container and its report.
 //!
 //! ```text
 //! lock ─▶ journals ─▶ scan ─▶ plan ─▶ journal ─▶ run ⇄ scan ─▶ summary
 //! ```
 //!
-//! In: an [`Undertaking`] and a node. Out: the exit status, with everything in the journal and
+//! In: an [`Request`] and a node. Out: the exit status, with everything in the journal and
 //! before the reader's eyes. A dry run takes no lock, writes nothing and ends with the plan. The
 //! lock comes before the journals and the scan, so that what another run did is known by then.
 //! Names are hostile; whoever shows them escapes them.
@@ -21,21 +21,21 @@ use super::error::PatchError;
 use super::journal::error::JournalError;
 use super::journal::line::Finished;
 use super::journal::lock::{Lock, Waiting};
-use super::journal::past::{OUTPUT, Past, bytes_in};
+use super::journal::past::{OUTPUT, RunLog, bytes_in};
 use super::journal::runs::Runs;
 use super::journal::who::Who;
 use super::journal::{Draft, Journal};
 use super::outcome::Outcome;
-use super::outlook::Outlook;
 use super::pace::{Halt, Pace};
 use super::plan::{Plan, Planned, Step};
+use super::prior_runs::PriorRuns;
 use super::record::Record;
+use super::request::Request;
 use super::run::lives::{Lives, Novelty};
-use super::run::{Crew, Found, Run, Turn};
+use super::run::{Found, QueuedContainer, Run, WorkerConfig};
 use super::runtimes::Runtimes;
 use super::select::{Scanner, Selection};
 use super::table::Watcher;
-use super::undertaking::Undertaking;
 use super::words::PROGRAM;
 use crate::paths::Paths;
 use crate::report::{self, Exit};
@@ -51,7 +51,7 @@ const SELF: &str = "/proc/self/exe";
 
 /// A node, and how a run is told.
 #[derive(Debug)]
-pub struct Course<'a> {
+pub struct Runner<'a> {
     /// Where everything stands.
     pub paths: &'a Paths,
     /// The node's settings, or [`Settings::unset`].
@@ -80,20 +80,20 @@ pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-impl Course<'_> {
+impl Runner<'_> {
     /// Prints what would be done.
     ///
     /// # Errors
     /// [`PatchError`]; [`PatchError::NoPatch`], as a run would, once the plan is printed.
-    pub fn show(&self, undertaking: &mut Undertaking, runs: &Runs) -> Result<Exit, PatchError> {
-        let mut scanner = self.scanner(undertaking)?;
-        let outlook = Outlook::new(runs, undertaking)?;
-        let plan = outlook.first_plan(self.scan(&mut scanner, undertaking, &outlook)?, undertaking);
+    pub fn show(&self, request: &mut Request, runs: &Runs) -> Result<Exit, PatchError> {
+        let mut scanner = self.scanner(request)?;
+        let prior_runs = PriorRuns::new(runs, request)?;
+        let plan = prior_runs.first_plan(self.scan(&mut scanner, request, &prior_runs)?, request);
         self.print(&plan)?;
-        outlook
+        prior_runs
             .faults()
             .for_each(|fault| report::warning(PROGRAM, &fault));
-        may_begin(&plan, undertaking)?;
+        may_begin(&plan, request)?;
         Ok(plan.exit())
     }
 
@@ -101,107 +101,104 @@ impl Course<'_> {
     ///
     /// # Errors
     /// [`PatchError`]; then nothing has been done, or the journal says what.
-    pub fn begin(&self, undertaking: &mut Undertaking) -> Result<Exit, PatchError> {
+    pub fn begin(&self, request: &mut Request) -> Result<Exit, PatchError> {
         let mut lock = Lock::within(self.paths, self.patience, &mut tell_of_waiting)?;
-        self.take(undertaking, &mut lock)
+        self.take(request, &mut lock)
     }
 
     /// Goes on with a run, once the workers that it left behind are through.
     ///
     /// # Errors
-    /// As [`Course::begin`].
+    /// As [`Runner::begin`].
     pub fn resume(
         &self,
-        past: &Past,
-        again: impl FnOnce(Past) -> Result<Undertaking, PatchError>,
+        past: &RunLog,
+        again: impl FnOnce(RunLog) -> Result<Request, PatchError>,
     ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
         // They wrote down how it ended.
-        let mut undertaking = again(Past::read(&past.folder)?)?;
-        self.take(&mut undertaking, &mut lock)
+        let mut request = again(RunLog::read(&past.folder)?)?;
+        self.take(&mut request, &mut lock)
     }
 
     /// Whoever looks for the containers; whose the script is, is known from then on.
-    fn scanner(&self, undertaking: &mut Undertaking) -> Result<Scanner<'_>, PatchError> {
-        let scanner = Scanner::new(&undertaking.kit.order().wanted, self.paths, self.settings)?;
-        if let Some(script) = undertaking.kit.script() {
-            undertaking.kit.heed(scanner.signs(script)?);
+    fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
+        let scanner = Scanner::new(&request.payloads.order().wanted, self.paths, self.settings)?;
+        if let Some(script) = request.payloads.script() {
+            request.payloads.set_signed(scanner.signs(script)?);
         }
         Ok(scanner)
     }
 
-    /// What matches now, and is this undertaking's business.
+    /// What matches now, and is this request's business.
     fn scan(
         &self,
         scanner: &mut Scanner<'_>,
-        undertaking: &Undertaking,
-        outlook: &Outlook,
+        request: &Request,
+        prior_runs: &PriorRuns,
     ) -> Result<Selection, PatchError> {
         let mut selection = scanner.scan(Timestamp::now())?;
-        if let Some(then) = undertaking
-            .list
-            .filter(|then| selection.list != Some(*then))
-        {
+        if let Some(then) = request.list.filter(|then| selection.list != Some(*then)) {
             return Err(PatchError::OtherList(
                 then.version,
                 selection.list.map(|list| list.version),
             ));
         }
-        undertaking.narrow(&mut selection, outlook.not_well());
-        auto::check(&undertaking.kit, &selection, self.paths, self.settings)?;
+        request.narrow(&mut selection, prior_runs.not_well());
+        auto::check(&request.payloads, &selection, self.paths, self.settings)?;
         Ok(selection)
     }
 
     /// With the lock in hand.
-    fn take(&self, undertaking: &mut Undertaking, lock: &mut Lock) -> Result<Exit, PatchError> {
+    fn take(&self, request: &mut Request, lock: &mut Lock) -> Result<Exit, PatchError> {
         aftermath::sweep(&self.paths.entered)
             .iter()
             .for_each(|fault| report::warning(PROGRAM, fault));
-        let mut scanner = self.scanner(undertaking)?;
-        let outlook = Outlook::new(&Runs::load(self.paths)?, undertaking)?;
-        let ended = aftermath::end(outlook.interrupted());
-        let selection = self.scan(&mut scanner, undertaking, &outlook)?;
-        let mut plan = outlook.first_plan(selection, undertaking);
+        let mut scanner = self.scanner(request)?;
+        let prior_runs = PriorRuns::new(&Runs::load(self.paths)?, request)?;
+        let ended = aftermath::end(prior_runs.interrupted());
+        let selection = self.scan(&mut scanner, request, &prior_runs)?;
+        let mut plan = prior_runs.first_plan(selection, request);
         plan.warnings.extend(ended);
-        outlook
+        prior_runs
             .faults()
             .for_each(|fault| report::warning(PROGRAM, &fault));
-        if plan.is_nothing() && undertaking.past().is_none() {
+        if plan.is_nothing() && request.past().is_none() {
             // No run, and no journal of one.
             return self.print(&plan).map(|()| plan.exit());
         }
-        may_begin(&plan, undertaking)?;
-        let journal = self.journal(undertaking, lock, &plan)?;
+        may_begin(&plan, request)?;
+        let journal = self.journal(request, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
-        let mut record = Record::new(&journal, watcher, undertaking.past());
-        let mut prospect = Turns {
+        let mut record = Record::new(&journal, watcher, request.past());
+        let mut prospect = Queue {
             lives: Lives::default(),
             runtimes: Runtimes::find(self.settings),
         };
-        let matches = undertaking.matches(&plan);
+        let matches = request.matches(&plan);
         plan.bygone
             .iter()
             .for_each(|(container, outcome)| record.known(container, None, outcome));
         let turns = prospect.of(plan, &mut record)?;
-        let mut pace = Pace::new(undertaking.limits, matches);
-        pace.have_passed(undertaking.canaries_passed());
+        let mut pace = Pace::new(request.limits, matches);
+        pace.have_passed(request.canaries_passed());
         let id = journal.id().to_string();
-        let crew = Crew {
+        let config = WorkerConfig {
             program: Path::new(SELF),
             lock: lock.as_fd(),
             run: &id,
             journal: journal.folder(),
-            output_limit: undertaking.output_limit,
+            output_limit: request.output_limit,
             output_room: MOST_OUTPUT
-                .max(undertaking.output_limit)
+                .max(request.output_limit)
                 .saturating_sub(bytes_in(&journal.folder().join(OUTPUT))),
-            number: undertaking.past().map_or(1, Past::next_number),
+            number: request.past().map_or(1, RunLog::next_number),
         };
-        let mut run = Run::new(crew, pace).map_err(PatchError::Process)?;
+        let mut run = Run::new(config, pace).map_err(PatchError::Process)?;
         let ended = run.carry_out(turns, &mut record, |record| {
-            let mut found = self.scan(&mut scanner, undertaking, &outlook)?;
+            let mut found = self.scan(&mut scanner, request, &prior_runs)?;
             prospect.keep_new(&mut found, record);
-            let plan = outlook.plan(found, undertaking);
+            let plan = prior_runs.plan(found, request);
             let matches = plan.planned.len();
             prospect
                 .of(plan, record)
@@ -234,7 +231,7 @@ impl Course<'_> {
     /// The journal, which says by now what is to be done.
     fn journal(
         &self,
-        undertaking: &Undertaking,
+        request: &Request,
         lock: &mut Lock,
         plan: &Plan,
     ) -> Result<Journal, PatchError> {
@@ -244,18 +241,18 @@ impl Course<'_> {
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
-        let journal = match undertaking.past() {
-            Some(past) => Journal::resume(lock, past, by, argv, undertaking.limits)?,
+        let journal = match request.past() {
+            Some(past) => Journal::resume(lock, past, by, argv, request.limits)?,
             None => {
                 let draft = Draft {
                     by,
-                    trigger: undertaking.trigger(),
+                    trigger: request.trigger(),
                     argv,
-                    order: undertaking.kit.order().clone(),
-                    terms: undertaking.terms(),
+                    order: request.payloads.order().clone(),
+                    terms: request.terms(),
                     carried: plan.carried(),
-                    brought: undertaking.kit.brought(),
-                    only_failed: undertaking.only_failed().cloned(),
+                    brought: request.payloads.brought(),
+                    only_failed: request.only_failed().cloned(),
                     list_version: plan.list_version,
                 };
                 Journal::create(lock, draft)?
@@ -305,10 +302,10 @@ impl Course<'_> {
 }
 
 /// Nothing where a run may begin with this plan; one that is resumed has begun.
-fn may_begin(plan: &Plan, undertaking: &Undertaking) -> Result<(), PatchError> {
+fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     match (
-        plan.no_patch(&undertaking.kit.order().wanted.what),
-        undertaking.past(),
+        plan.no_patch(&request.payloads.order().wanted.what),
+        request.past(),
     ) {
         (Some(why), None) => Err(PatchError::NoPatch(why.clone())),
         (None, _) | (_, Some(_)) => Ok(()),
@@ -322,7 +319,7 @@ fn end(
     exit: Exit,
     stopped: Option<Halt>,
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
-    let (well, not_well) = Past::read(journal.folder())?.counts();
+    let (well, not_well) = RunLog::read(journal.folder())?.counts();
     let (run, outcomes) = (journal.id().clone(), record.outcomes());
     let finished = Finished {
         run,
@@ -339,12 +336,12 @@ fn end(
 
 /// What becomes of what scans find.
 #[derive(Debug)]
-struct Turns {
+struct Queue {
     lives: Lives,
     runtimes: Runtimes,
 }
 
-impl Turns {
+impl Queue {
     /// Leaves of what a later scan found what is new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
         found.strangers.retain(|stranger| record.is_new(stranger));
@@ -362,7 +359,11 @@ impl Turns {
 
     /// Writes a plan down and makes turns of it. What is settled without anything that runs is said
     /// at once.
-    fn of(&mut self, plan: Plan, record: &mut Record<'_>) -> Result<Vec<Turn>, PatchError> {
+    fn of(
+        &mut self,
+        plan: Plan,
+        record: &mut Record<'_>,
+    ) -> Result<Vec<QueuedContainer>, PatchError> {
         record.plan(&plan)?;
         let mut turns = Vec::new();
         for Planned {
@@ -393,7 +394,7 @@ impl Turns {
                 continue;
             }
             match self.runtimes.of(container.kind) {
-                Ok(runtime) => turns.push(Turn {
+                Ok(runtime) => turns.push(QueuedContainer {
                     runtime: runtime.to_owned(),
                     container,
                     payloads,

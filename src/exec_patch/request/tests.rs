@@ -13,7 +13,7 @@ use super::*;
 use crate::exec_patch::job::{Container, Job};
 
 /// How it ended in containers, each with the outcomes of its patches.
-fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
+fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     let mut number = 0;
@@ -25,7 +25,7 @@ fn resumed(containers: &[(&str, &[Outcome])]) -> Undertaking {
             treat_with(&journal, number, &container, patch, outcome);
         }
     }
-    undertaking(&journal)
+    request(&journal)
 }
 
 /// One of several patches of a container.
@@ -54,8 +54,12 @@ fn treat_with(
         .unwrap();
 }
 
-fn undertaking(journal: &Journal) -> Undertaking {
-    Undertaking::resumed(Past::read(journal.folder()).unwrap(), PaceWords::default()).unwrap()
+fn request(journal: &Journal) -> Request {
+    Request::resumed(
+        RunLog::read(journal.folder()).unwrap(),
+        PaceWords::default(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn a_canary_is_a_container_however_many_patches_it_has() {
 
 #[test]
 fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
-    let undertaking = resumed(&[("c1", &[Outcome::Patched]), ("c2", &[failed(1)])]);
+    let request = resumed(&[("c1", &[Outcome::Patched]), ("c2", &[failed(1)])]);
     for (now, matches) in [
         (&["c1", "c2"][..], 2),
         (&["c2", "c3"], 3),
@@ -101,7 +105,7 @@ fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
             planned: now.iter().map(planned).collect(),
             ..Plan::default()
         };
-        assert_eq!(undertaking.matches(&plan), matches, "{now:?}");
+        assert_eq!(request.matches(&plan), matches, "{now:?}");
     }
 }
 
@@ -151,7 +155,7 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
     let stopped = |allowed| {
         let stopped = Some(Halt::Failures { allowed });
         journal.finished(finished(&journal, stopped)).unwrap();
-        Past::read(journal.folder()).unwrap()
+        RunLog::read(journal.folder()).unwrap()
     };
     let past = stopped(0);
     let pace = Limits {
@@ -167,7 +171,7 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
         pace,
     )
     .unwrap();
-    let over = Undertaking::resumed(stopped(7), PaceWords::default()).unwrap_err();
+    let over = Request::resumed(stopped(7), PaceWords::default()).unwrap_err();
     assert!(
         matches!(
             over,

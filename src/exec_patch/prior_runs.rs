@@ -12,36 +12,36 @@ use super::error::PatchError;
 use super::job::Container;
 use super::journal;
 use super::journal::line::Named;
-use super::journal::past::{Entry, Life, NotWell, Past, Standing, State};
+use super::journal::past::{Entry, Life, NotWell, RunLog, Standing, State};
 use super::journal::runs::{Interrupted, Prior, Runs};
 use super::outcome::Outcome;
 use super::payload::Payload;
 use super::plan::{Plan, Step};
+use super::request::Request;
 use super::select::Selection;
-use super::undertaking::Undertaking;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 
 /// All that runs before did.
 #[derive(Debug)]
-pub struct Outlook {
+pub struct PriorRuns {
     prior: Prior,
     boot: String,
-    past: Option<Past>,
+    past: Option<RunLog>,
     /// Of a run that is gone on with and was for another one's failures: these.
     not_well: Option<NotWell>,
 }
 
-impl Outlook {
+impl PriorRuns {
     /// Reads the journals.
     ///
     /// # Errors
     /// [`PatchError::Prior`] when one of this start of the machine cannot be read: what it patched
     /// is not known. With `--again` that does not matter, and is a warning. [`PatchError::Journal`]
     /// when the one of the run that it is for cannot be read.
-    pub fn new(runs: &Runs, undertaking: &Undertaking) -> Result<Self, PatchError> {
+    pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
-        let past = undertaking.past().cloned();
+        let past = request.past().cloned();
         let of = past
             .as_ref()
             .and_then(|past| past.header.only_failed.as_ref());
@@ -49,7 +49,7 @@ impl Outlook {
             .map(|run| runs.read(run).map(|past| past.not_well()))
             .transpose()?;
         let mut prior = runs.prior(&boot);
-        if !undertaking.kit.order().again && !prior.faults.is_empty() {
+        if !request.payloads.order().again && !prior.faults.is_empty() {
             return Err(PatchError::Prior(prior.faults.remove(0)));
         }
         Ok(Self {
@@ -80,11 +80,11 @@ impl Outlook {
 
     /// What follows for what the first scan found.
     #[must_use]
-    pub fn first_plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
-        let in_place = undertaking
-            .kit
+    pub fn first_plan(&self, selection: Selection, request: &Request) -> Plan {
+        let in_place = request
+            .payloads
             .in_place_of(selection.matches.iter().flat_map(|found| &found.bans));
-        let mut plan = self.plan(selection, undertaking);
+        let mut plan = self.plan(selection, request);
         plan.warnings.extend(in_place);
         Plan {
             bygone: self.bygone(&plan),
@@ -94,9 +94,9 @@ impl Outlook {
 
     /// What follows for what a scan found.
     #[must_use]
-    pub fn plan(&self, selection: Selection, undertaking: &Undertaking) -> Plan {
-        let again = undertaking.kit.order().again;
-        Plan::of(selection, &undertaking.kit, |container, payload| {
+    pub fn plan(&self, selection: Selection, request: &Request) -> Plan {
+        let again = request.payloads.order().again;
+        Plan::of(selection, &request.payloads, |container, payload| {
             if let Some(outcome) = self.known(container, &payload) {
                 return Step::Stands(payload, outcome);
             }

@@ -1,6 +1,6 @@
 //! What is a run to do, and what does it owe to an earlier one?
 //!
-//! In: what was typed, and the journals. Out: an [`Undertaking`]: what runs, for which containers,
+//! In: what was typed, and the journals. Out: an [`Request`]: what runs, for which containers,
 //! at which pace, and the run that it goes on with or whose failures it is for. An earlier run's
 //! order and the file that it brought along come from its journal, which is root's; whatever became
 //! of that file since does not matter. Not checked: whether anything matches.
@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 use super::error::PatchError;
 use super::journal::line::{Finished, Named, RunId, Terms, Trigger};
-use super::journal::past::{NotWell, Past};
+use super::journal::past::{NotWell, RunLog};
 use super::journal::runs::Runs;
 use super::outcome::Kind;
 use super::pace::{Halt, Limits};
-use super::payload::{Brought, Kit};
+use super::payload::{Brought, Payloads};
 use super::plan::Plan;
 use super::select::Selection;
 use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
@@ -22,9 +22,9 @@ use crate::lineage::digest::Digest;
 
 /// What a run is to do.
 #[derive(Debug)]
-pub struct Undertaking {
+pub struct Request {
     /// What runs, and what is wanted where.
-    pub kit: Kit,
+    pub payloads: Payloads,
     /// At which pace.
     pub limits: Limits,
     /// The most bytes of each container's output that are kept.
@@ -41,12 +41,12 @@ pub enum Origin {
     /// Nothing: it was typed.
     Typed,
     /// It goes on with this one.
-    Resumed(Box<Past>),
+    Resumed(Box<RunLog>),
     /// It is for those containers alone that were not well there.
     Failures(RunId, NotWell),
 }
 
-impl Undertaking {
+impl Request {
     /// What was typed.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Undertaking {
     ) -> Result<Self, PatchError> {
         let (limits, output_limit) = (pace.over(USUAL_PACE), output_limit.unwrap_or(USUAL_OUTPUT));
         Ok(Self {
-            kit: Kit::load(order)?,
+            payloads: Payloads::load(order)?,
             limits,
             output_limit,
             origin: Origin::Typed,
@@ -71,7 +71,7 @@ impl Undertaking {
     /// # Errors
     /// [`PatchError::Journal`] when there is no such run, or it cannot be read;
     /// [`PatchError::Over`] when it came to an end that is one.
-    pub fn resumed(past: Past, pace: PaceWords) -> Result<Self, PatchError> {
+    pub fn resumed(past: RunLog, pace: PaceWords) -> Result<Self, PatchError> {
         let before = past.pace();
         let limits = pace.over(before);
         if let Some(finished) = &past.finished {
@@ -80,7 +80,7 @@ impl Undertaking {
         }
         let output_limit = past.header.terms.output_limit;
         Ok(Self {
-            kit: kit(&past)?,
+            payloads: payloads(&past)?,
             limits,
             output_limit,
             origin: Origin::Resumed(Box::new(past)),
@@ -92,7 +92,7 @@ impl Undertaking {
     /// and about output counts.
     ///
     /// # Errors
-    /// As [`Undertaking::resumed`].
+    /// As [`Request::resumed`].
     pub fn failures(
         run: &str,
         runs: &Runs,
@@ -106,7 +106,7 @@ impl Undertaking {
             Origin::Failures(past.header.id.clone(), past.not_well()),
         );
         Ok(Self {
-            kit: kit(&past)?,
+            payloads: payloads(&past)?,
             limits,
             output_limit,
             origin,
@@ -135,7 +135,7 @@ impl Undertaking {
 
     /// The run that it goes on with.
     #[must_use]
-    pub fn past(&self) -> Option<&Past> {
+    pub fn past(&self) -> Option<&RunLog> {
         match &self.origin {
             Origin::Resumed(past) => Some(past),
             Origin::Typed | Origin::Failures(..) => None,
@@ -223,7 +223,7 @@ fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<()
 }
 
 /// What ran, with what was brought along, as it was.
-fn kit(past: &Past) -> Result<Kit, PatchError> {
+fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
     let bytes = past.brought()?;
     let name = past
         .header
@@ -242,7 +242,11 @@ fn kit(past: &Past) -> Result<Kit, PatchError> {
         .carried
         .iter()
         .any(|carried| carried.ban.is_some());
-    Ok(Kit::again(past.header.order.clone(), brought, is_signed))
+    Ok(Payloads::again(
+        past.header.order.clone(),
+        brought,
+        is_signed,
+    ))
 }
 
 #[cfg(test)]
