@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# containerd through ctr: container IDs, annotations and root file systems are the user's own choice here.
+# Tests containerd through ctr: the user chooses container IDs, annotations and root file systems
+# here.
 
 load lib/room
 load lib/node

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# What a node is left with when `embargoctl` is killed, or the disk fails it, at any of its system calls. What the gate answers then is what counts: by the
-# list before or by the new one, whole; and the next run puts right whatever is left.
+# Tests what a node is left with when `embargoctl` is killed, or the disk fails, at any of its
+# system calls. What counts is what the gate answers then: by the list before or by the new one,
+# whole. The next run repairs whatever is left.
 
 load lib/room
 load lib/node

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# CRI-O and Podman on one store: which container is whose, what it is called, and which holds a pod together.
+# Tests CRI-O and Podman on one store: whose a container is, what it is called, and which one holds
+# a pod together.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# containerd's CRI, spoken to as kubelet does.
+# Tests containerd's CRI, called as kubelet does.
 
 load lib/room
 load lib/node

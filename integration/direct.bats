@@ -1,8 +1,10 @@
 #!/usr/bin/env bats
-# embargo and the real runtime side by side on one bundle: every form of the command line, the log, and what a process inherits.
+# Tests embargo and the real runtime side by side on one bundle: every form of the command line, the
+# log, and what a process inherits.
 #
-# The bundle is a real one: Podman has initialised a container whose base is banned afterwards. It is then offered under a runtime
-# root of its own, as ctr, CRI-O or a person would. PODMAN_RUNTIME names the real runtime, runc or crun.
+# The bundle is a real one: Podman initialises a container whose base is banned afterwards. The
+# bundle is then offered under a runtime root of its own, as ctr, CRI-O or a person would.
+# PODMAN_RUNTIME names the real runtime, runc or crun.
 
 load lib/room
 load lib/node

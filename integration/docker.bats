@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Docker: what its users and operators see, in each way it can keep images (DOCKER_STORE, see lib/docker.bash).
+# Tests Docker: what its users and operators see, in each way it can keep images (DOCKER_STORE, see
+# lib/docker.bash).
 
 load lib/room
 load lib/node

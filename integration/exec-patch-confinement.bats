@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What a patch may do in a container: what the container's own first process may, but for the user asked for, and no more. All of it is read from
-# outside, in /proc, from a payload that is running.
+# Tests what a patch may do in a container: what the container's own first process may, except for
+# the user asked for, and no more. All of it is read from outside, in /proc, while a payload runs.
 
 bats_require_minimum_version 1.5.0
 load lib/room

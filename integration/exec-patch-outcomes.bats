@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# `embargo exec-patch`: each way in which it can end for a container, for real. Every test starts what it needs, in the engine where it is easiest to
-# have; what is left of a payload is told by looking, not by what exec-patch says of it.
+# Tests each way in which `embargo exec-patch` can end for a container, for real. Every test starts
+# what it needs, in the engine where that is easiest. What is left of a payload is found by looking,
+# not from the report of exec-patch.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# `embargo exec-patch` by root in the containers of an unprivileged user's Docker. Its daemon runs in a user and a mount namespace of its own, made by
-# rootlesskit, and its bundles have paths that are known in that mount namespace alone.
+# Tests `embargo exec-patch` by root in the containers of an unprivileged user's Docker. Its daemon
+# runs in a user and a mount namespace of its own, made by rootlesskit, and the paths of its bundles
+# exist in that mount namespace alone.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
-# A run of `embargo exec-patch` as a whole: canaries, the window and the limit on failures; a run that is killed or interrupted, and resumed; engines
-# whose daemons are gone or restart what is being patched; containers that start meanwhile. The patch adds a line to a file: that is counted.
+# Tests a run of `embargo exec-patch` as a whole: canaries, the window and the limit on failures; a
+# run that is killed or interrupted, and resumed; engines whose daemons are gone or restart what is
+# being patched; containers that start meanwhile. The patch adds a line to a file, and the tests
+# count these lines.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# `embargo exec-patch` and what it finds in the runtimes' state folders: containers that never started, states that are broken, foreign or of a
-# container that has long ended, the same container in two places, and two containers of the same name.
+# Tests what `embargo exec-patch` finds in the runtimes' state directories: containers that never
+# started, states that are broken, foreign or of a container that ended long ago, the same container
+# in two places, and two containers of the same name.
 
 bats_require_minimum_version 1.5.0
 load lib/room

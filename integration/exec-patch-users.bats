@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# `embargo exec-patch` by root where root is not the host's: Docker under a remapped root, and containers of an unprivileged user's Podman, whose
-# state is that user's word and whose processes root must not touch for him by mistake.
+# Tests `embargo exec-patch` by root where root is not the host's: Docker under a remapped root, and
+# containers of an unprivileged user's Podman, whose state that user wrote and whose processes root
+# must not touch by mistake on his behalf.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# `embargo exec-patch`: which containers it enters. 33 of three lineages run in Docker, in two namespaces of containerd and in Podman, with runc and
-# crun; each test patches some of them and looks at all of them.
+# Tests which containers `embargo exec-patch` enters. 33 containers of three lineages run in Docker,
+# in two namespaces of containerd and in Podman, with runc and crun; each test patches some of them
+# and looks at all of them.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# What runs on a node, wherever its engines keep it: two Dockers, one with a root of its own for everything; containerd with another state directory,
-# two namespaces and a runc root of its own; Podman, root's and a user's; bare runc. What is true is asked of the engines' own tools alone, and every
-# command of embargo must know it, container by container.
+# Tests that embargo finds what runs on a node, wherever its engines keep it: two Dockers, one with
+# a root of its own for everything; containerd with another state directory, two namespaces and a
+# runc root of its own; Podman, root's and a user's; bare runc. Only the engines' own tools are
+# asked what is true, and every command of embargo must agree, container by container.
 
 bats_require_minimum_version 1.5.0
 load lib/room

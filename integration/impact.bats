@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# What a list would do to the containers that run here: `embargoctl list preview`, and the guard of `embargoctl install`. Docker, ctr, a pod of the
-# CRI and Podman run side by side, all of them under the plain runtime: nothing here is about a start.
+# Tests what a list would do to the containers that run here: `embargoctl list preview`, and the
+# guard of `embargoctl install`. Docker, ctr, a pod of the CRI and Podman run side by side, all of
+# them under the plain runtime: nothing here tests a start.
 
 bats_require_minimum_version 1.5.0
 load lib/room

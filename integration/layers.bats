@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Images of 1 layer to the most that an engine takes: mounts have other forms when layers are many. ENGINE is docker, containerd or podman,
-# COUNTS the numbers of layers that are tried.
+# Tests images of 1 layer to the most that an engine takes: mounts have other forms when layers are
+# many. ENGINE is docker, containerd or podman, COUNTS the numbers of layers that are tried.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# One image in every store and archive has one chain: what `embargoctl lineage` prints is the same wherever the image lies.
+# Tests that one image has one chain in every store and archive: `embargoctl lineage` prints the
+# same wherever the image is.
 
 load lib/room
 load lib/node

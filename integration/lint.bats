@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What `embargoctl list lint` finds with real images in the engines' stores, which nobody names to it: it looks for what the source names, and at all others.
+# Tests what `embargoctl list lint` finds with real images in the engines' stores that nobody names
+# to it: it looks for what the source names, and at all others.
 
 bats_require_minimum_version 1.5.0
 load lib/room

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Podman with conmon, and Buildah: as root, with the real runtime that PODMAN_RUNTIME names.
+# Tests Podman with conmon, and Buildah: as root, with the real runtime that PODMAN_RUNTIME names.
 
 load lib/room
 load lib/node

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Podman of an unprivileged user: the store, the log and the runtime's state are the user's; the list and the settings are root's.
+# Tests Podman of an unprivileged user: the store, the log and the runtime's state are the user's;
+# the list and the settings are root's.
 
 bats_require_minimum_version 1.5.0
 load lib/room

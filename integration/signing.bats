@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Lists signed with the tools that people own: what each of them writes is attached as it is, trusted by `list verify`, installed, and obeyed by the gate.
+# Tests lists signed with the tools that people own: what each of them writes is attached as it is,
+# trusted by `list verify`, installed, and obeyed by the gate.
 
 load lib/room
 load lib/node

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Every outcome of the verdict (embargo(8), "OUTCOMES") as a user of Docker sees it, with real lists and settings.
+# Tests every outcome of the verdict (embargo(8), "OUTCOMES") as a user of Docker sees it, with real
+# lists and settings.
 
 load lib/room
 load lib/node

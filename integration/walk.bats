@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# Checks the operator's walk, docs/walkthrough.md: its commands are run as they are typed, on a real Docker, and what they print is compared with what
-# the page shows. `integration/walk` writes it anew.
+# Tests the operator's walk, docs/walkthrough.md: its commands are run as they are typed, on a real
+# Docker, and what they print is compared with what the page shows. `integration/walk` writes the
+# page anew.
 
 load lib/room
 load lib/images

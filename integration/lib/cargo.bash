@@ -1,4 +1,4 @@
-# Building, as the person who called sudo, with the toolchain that is there.
+# Builds with the toolchain that is there, as the person who called sudo.
 
 TARGET=x86_64-unknown-linux-musl
 

@@ -1,4 +1,5 @@
-# containerd by itself, with its CRI plugin. SNAPSHOTTER is overlayfs, native, btrfs or (2.1 and newer) erofs.
+# Starts containerd by itself, with its CRI plugin. SNAPSHOTTER is overlayfs, native, btrfs or (2.1
+# and newer) erofs.
 
 SNAPSHOTTER=${SNAPSHOTTER:-overlayfs}
 SOCKET=/run/containerd/containerd.sock

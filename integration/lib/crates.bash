@@ -1,4 +1,5 @@
-# Which crates are linked in: what deny.toml says of licences, banned crates and sources, read with jq, so that nothing has to be installed.
+# Checks which crates are linked in: what deny.toml says of licences, banned crates and sources,
+# read with jq, so that nothing has to be installed.
 
 # The most crates that the gate may be made of, embargo itself among them.
 MOST_GATE_CRATES=30

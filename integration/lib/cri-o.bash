@@ -1,6 +1,8 @@
-# Containers as CRI-O makes them: Debian has no package of CRI-O itself, so its part is played with the tools it is made of. The store is
-# containers/storage's own (package containers-storage), the call is conmon's. What CRI-O writes and these lines repeat was read off CRI-O 1.37:
-# the record's metadata, the place of the bundle in the run root, the annotations that a pod's author can overrule, the runtime's root with `=`.
+# Makes containers as CRI-O makes them. Debian has no package of CRI-O itself, so the tools that it
+# is made of play its part. The store is containers/storage's own (package containers-storage), the
+# caller is conmon. What CRI-O writes and these lines repeat was copied from CRI-O 1.37: the
+# record's metadata, the place of the bundle in the run root, the annotations that a pod's author
+# can overrule, the runtime's root with `=`.
 
 CRIO_ROOT=/run/crun
 

@@ -1,10 +1,11 @@
-# Docker with its own daemon. DOCKER_STORE says where images and containers lie:
+# Starts Docker with its own daemon. DOCKER_STORE says where images and containers are:
 #
 #   overlay2, vfs, btrfs, fuse-overlayfs   graph drivers
 #   userns-remap                           overlay2 under a remapped root
 #   containerd                             the containerd image store (Docker 28 and newer)
 #
-# DOCKER_ROOT is its data root where that is not the usual one. DOCKER_CONTAINERD=own puts a containerd of our own under the daemon instead of the one it supervises.
+# DOCKER_ROOT is its data root where that is not the usual one. DOCKER_CONTAINERD=own puts a
+# containerd of our own under the daemon instead of the one it supervises.
 
 DOCKER_STORE=${DOCKER_STORE:-overlay2}
 [ -z "${DOCKER_ROOT:-}" ] || STORE_FLAGS=(--docker-root "$DOCKER_ROOT")

@@ -1,4 +1,4 @@
-# Images made on the spot, as nothing can be pulled.
+# Builds images on the spot, because nothing can be pulled.
 #
 #   base    what gets banned: a busybox root, one layer
 #   app     built on base (RUN and COPY)          deep   built on app

@@ -1,5 +1,6 @@
-# Images of many tiny layers, one on top of the other, in the engine that ENGINE names: docker, containerd or podman. All of them are built on the
-# image of one layer. COUNTS are their numbers of layers; the last is the most that the engine takes.
+# Builds images of many tiny layers, one on top of the other, in the engine that ENGINE names:
+# docker, containerd or podman. All of them are built on the image of one layer. COUNTS are their
+# numbers of layers; the last is the most that the engine takes.
 
 LAYOUT=$ROOM/layout
 STORE=oci:$LAYOUT:

@@ -1,4 +1,5 @@
-# A node's trust, list and settings: what operators and authors do before a container is refused, with the real embargoctl.
+# Sets up a node's trust, list and settings: what operators and authors do before a container is
+# refused, with the real embargoctl.
 
 AUTHOR=$ROOM/author
 STORE=

@@ -1,4 +1,5 @@
-# What the rooms need from Debian, on this machine and in the newer generation. Skipped when it is there.
+# Installs what the rooms need from Debian, on this machine and in the newer generation. Skipped
+# when it is there.
 
 ENGINES=(docker.io containerd runc crun podman conmon buildah skopeo netavark nftables iptables uidmap rootlesskit fuse-overlayfs)
 TOOLS=(bats containers-storage jq busybox-static python3-grpcio iproute2 procps strace openssl openssh-client minisign signify-openbsd btrfs-progs erofs-utils)

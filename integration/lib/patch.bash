@@ -1,4 +1,5 @@
-# Running containers in Docker, containerd (two namespaces) and Podman at once, what a patch did in them, and what exec-patch said of it.
+# Runs containers in Docker, containerd (two namespaces) and Podman at once, and reads what a patch
+# did in them and what exec-patch reported.
 #
 # Docker and containerd use runc, Podman uses crun. All have the same images, of three lineages:
 #

@@ -1,7 +1,9 @@
-# Podman and Buildah. No daemon: their files lie in the room. PODMAN_RUNTIME is the real runtime, runc or crun; STORAGE_DRIVER, which
-# Podman itself reads, is overlay, vfs or btrfs. With MOUNT_PROGRAM=fuse-overlayfs that mounts the overlays.
+# Sets up Podman and Buildah. No daemon: their files are in the room. PODMAN_RUNTIME is the real
+# runtime, runc or crun; STORAGE_DRIVER, which Podman itself reads, is overlay, vfs or btrfs. With
+# MOUNT_PROGRAM=fuse-overlayfs that program mounts the overlays.
 #
-# Podman asks a runtime for a JSON log only when it knows the runtime's *name* (libpod: runtime_supports_json), so both are run:
+# Podman asks a runtime for a JSON log only when it knows the runtime's *name* (libpod:
+# runtime_supports_json), so both are run:
 #   known    containers.conf points the name of the real runtime at RUNTIME
 #   unknown  --runtime RUNTIME, whose file name is `embargo`
 

@@ -1,7 +1,9 @@
-# What every test file loads, inside a room (see `room`): where things are, the runtime switch, comparing runs, and what is left behind.
+# Every test file loads this inside a room (see `room`): where things are, the runtime switch,
+# comparing runs, and what is left behind.
 #
-# A scenario is a function or command. It runs under the plain runtime first and then under embargo. Every engine is told to use
-# RUNTIME, a link that is turned from one to the other, so that nothing but the runtime differs between the two runs.
+# A scenario is a function or command. It runs under the plain runtime first and then under embargo.
+# Every engine uses RUNTIME, a link that is changed from one to the other, so that nothing but the
+# runtime differs between the two runs.
 
 : "${ROOM:?test files run inside a room: use integration/test or integration/lib/room}"
 LIB=$ROOM/integration/lib

@@ -1,4 +1,4 @@
-# An unprivileged user with a Podman of his own.
+# Sets up an unprivileged user with a Podman of his own.
 
 TENANT_HOME=/var/lib/containers/tenant
 

@@ -1,4 +1,5 @@
-# Prepares what the operator's walk needs: a Docker that calls embargo, two images, and the two programs in the directory in which its commands are typed.
+# Prepares what the operator's walk needs: a Docker that calls embargo, two images, and the two
+# programs in the directory in which its commands are typed.
 
 WALK=$ROOM/walk
 

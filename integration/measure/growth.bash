@@ -1,8 +1,11 @@
-# What the list costs as it grows: the part of `inside` that makes lists of ten to ten million digests, signs each with two keys, installs it, and measures
-# the whole process of a gated create on it. Every list bans as bases, images and layers, so that each digest of the measured container is looked up.
+# Measures what the list costs as it grows. This part of `inside` makes lists of ten to ten million
+# digests, signs each with two keys, installs it, and measures the whole process of a gated create
+# on it. Every list bans as bases, images and layers, so that each digest of the measured container
+# is looked up.
 #
-# Bounds are held on a container of containerd whose chain was seen before. What is measured stands above a static program that does nothing, which is
-# what remains of the create without the gate: the gate becomes it at the end, so even the second exec counts as the gate's.
+# Bounds are checked on a container of containerd whose chain was seen before. Each time is measured
+# above a static program that does nothing, which is what remains of the create without the gate:
+# the gate becomes it at the end, so even the second exec counts as the gate's.
 
 # The image has 16 layers: 16 chain IDs and 16 diff IDs, of which the lowest are one, the image ID, and the manifest's digest where the engine knows it.
 LAYERS=16
