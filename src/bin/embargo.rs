@@ -1,4 +1,4 @@
-//! Which program is this? The OCI runtime, and `embargo check`.
+//! Starts the OCI runtime, and `embargo check`.
 
 #![no_main]
 

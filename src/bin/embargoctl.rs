@@ -1,4 +1,4 @@
-//! Which program is this? Keys, lists and a node's upkeep; behind `embargo`, also the patching of
+//! Starts the tool for keys, lists and a node's upkeep. Called through `embargo`, it also patches
 //! running containers.
 
 use std::ffi::OsString;

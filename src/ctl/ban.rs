@@ -1,10 +1,10 @@
-//! How does an image come into a list's source?
+//! Adds bans and exceptions for an image to a list's source.
 //!
 //! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in,
-//! `embargoctl except` an exception to one. In: an image as [`ImageArgs`] takes it, and the words
-//! of a person. Out: the source with one entry more, replaced whole; a summary of what was added.
-//! The new text is read back as `list build` reads it before it replaces the old. What the linter
-//! finds in a new ban is warned of; it is the author's decision.
+//! `embargoctl except` an exception to one. In: an image as [`ImageArgs`] takes it, and what a
+//! person typed. Out: the source with one more entry, replaced whole; a summary of what was added.
+//! The new text is read back as `list build` reads it before it replaces the old one. Findings of
+//! the linter in a new ban are printed as warnings; the author decides.
 
 mod edit;
 #[cfg(test)]
@@ -46,21 +46,21 @@ fn is_empty(layer: Digest) -> bool {
 /// Why an entry could not be made.
 #[derive(Debug)]
 pub enum BanError {
-    /// The source cannot take it.
+    /// The source cannot take the entry.
     Edit(PathBuf, EditError),
-    /// The source, with the entry in it, would not do: nothing was written.
+    /// The source with the entry in it is not valid: nothing was written.
     Source(SourceError),
     /// The image has no layers, so nothing is built on it.
     NoLayers(String),
-    /// All of its layers are empty ones: half of all images have such a layer.
+    /// All of its layers are empty: half of all images have such a layer.
     EmptyLayer(String),
-    /// Every layer of it is empty, or also one of an image that is not built on it.
+    /// Every layer of it is empty, or is also in an image that is not built on it.
     NoOwnLayer(String),
-    /// Its engine kept the names of its stacks, and no diff ID.
+    /// Its engine kept only chain IDs, and no diff ID.
     NoDiffId(String),
     /// No digest of that kind is known for it.
     NoDigest(String),
-    /// An option names an end that is past: the option, that time.
+    /// An option names an end that is in the past: the option, that time.
     Past(&'static str, Timestamp),
 }
 
@@ -231,7 +231,7 @@ fn add(
                 name,
                 platform,
             }),
-            // An index, or layers that two platforms share, are of no one platform.
+            // An index, or layers that two platforms share, belong to no single platform.
             Some(known) if known.platform != platform => known.platform = None,
             Some(_) => {}
         }
@@ -257,9 +257,10 @@ fn add_layers(
     Ok(())
 }
 
-/// The layers of an image that are its own: those above the last that an image has which is not
-/// built on it. Where none of its layers is found in such an image, nobody can tell which came with
-/// its own base, and only the top one is: to ban a layer of a base's base would be to ban that.
+/// The layers that are the image's own: those above the last layer that an image which is not built
+/// on it also has. Where no such image has any of its layers, nobody can say which of them came
+/// with its own base, and only the top one is taken: to ban a layer of a base's base would ban that
+/// base.
 fn own_layers(
     image: &FoundImage,
     here: &[FoundImage],
@@ -336,7 +337,7 @@ fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest
     }
 }
 
-/// Refuses an end that is past: what ends then would never hold.
+/// Refuses an end that is in the past: what ends then would never hold.
 fn to_come(option: &'static str, end: When, now: Timestamp) -> Result<(), BanError> {
     let end = end.from(now);
     if end > now {
@@ -355,7 +356,7 @@ fn exceptions(
     let mut named = BTreeSet::new();
     for image in &found.images {
         match kind {
-            // The image ID says it all: each engine knows it, and it is of one platform.
+            // The image ID is enough: each engine knows it, and it belongs to one platform.
             MatchKind::Image => named.insert(
                 image
                     .image_id
@@ -388,7 +389,7 @@ struct Text {
 impl Text {
     /// The text of the source; empty when there is none.
     fn load(path: &Path) -> Result<Self, CtlError> {
-        // What a link leads to is replaced, not the link.
+        // The target of a link is replaced, not the link.
         let path = replace::target(path);
         let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
         match file::read_text(&path, MAX_SOURCE, Guard::Any) {

@@ -3,11 +3,11 @@
 //!
 //! In: `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image
 //! config on standard input (hostile); with the list and the keyset that were named, else the
-//! node's. Out: the answer and the exit status of any other check, for every platform that is
-//! there. `embargo`, which reads no archives, becomes `embargoctl` for these words. An image's
-//! layers are those that its config claims: an engine that unpacks it holds each against its diff
-//! ID, and the gate judges it again when it starts. Not checked: whether the archive's layers are
-//! these.
+//! node's. Out: the answer and the exit status of any other check, for every platform found there.
+//! `embargo`, which reads no archives, becomes `embargoctl` for these arguments. An image's layers
+//! are those that its config claims: an engine that unpacks it compares each with its diff ID, and
+//! the gate judges the image again when it starts. Not checked: whether the archive's layers are
+//! the claimed ones.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -32,11 +32,10 @@ use crate::sys::file::Guard;
 use crate::sys::process;
 use crate::verdict::{self, break_glass};
 
-/// The word by which this is called, the first one of a command line.
+/// The name of this command, the first argument of a command line.
 pub const COMMAND: &str = "check";
 
-/// Answers the words behind `check`, whether they are about an image of an engine or about one
-/// outside.
+/// Answers the arguments after `check`, whether they name an image of an engine or one outside.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     let paths = Paths::for_caller(
@@ -71,7 +70,7 @@ pub fn main(words: &[OsString]) -> Exit {
 enum Asked<'a> {
     /// On this node.
     Node(&'a Paths, &'a Settings),
-    /// In a file, and it has to be signed for this keyset. It need not be newer than any other.
+    /// In a file, which must be signed for this keyset. It need not be newer than any other.
     File(PathBuf, Keyset, &'a Settings),
 }
 
@@ -83,7 +82,7 @@ impl<'a> Asked<'a> {
         let keyset = outside.keyset.as_deref().unwrap_or(&paths.keyset);
         let keyset = store::keyset(keyset, Guard::Any)?.keyset;
         let list = outside.list.as_deref().unwrap_or(&paths.list);
-        // A pipeline may have it behind a link, as a secret or a mounted volume is.
+        // In a pipeline the file may be a link, as a secret or a mounted volume is.
         Ok(Self::File(
             list.canonicalize().unwrap_or_else(|_| list.to_owned()),
             keyset,
@@ -100,13 +99,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether it is the node's, so that the answer says what would happen here.
+    /// Whether it is the node's list, so that the answer says what would happen here.
     const fn is_of_node(&self) -> bool {
         matches!(self, Self::Node(..))
     }
 }
 
-/// What is to be said of the image.
+/// The answer for the image.
 fn answer(
     outside: &Outside,
     paths: &Paths,

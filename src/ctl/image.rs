@@ -1,10 +1,10 @@
-//! Which image does an author mean, and what is it made of?
+//! Finds the image that an author names, and what it is made of.
 //!
-//! In: a word such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that
+//! In: a name such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that
 //! say where else to look. Out: the image, once for each platform, with every digest that is known.
-//! Nothing is fetched: it is in an engine's store on this machine, in an archive, or on standard
-//! input. A bare reference that means different layers to different engines is refused, because the
-//! wrong one would be banned.
+//! Nothing is fetched: the image is in an engine's store on this machine, in an archive, or on
+//! standard input. A bare reference that means different layers to different engines is refused,
+//! because the wrong one would be banned.
 
 mod error;
 mod found;
@@ -91,7 +91,7 @@ pub struct EngineArgs {
     containerd_address: Option<PathBuf>,
 }
 
-/// Where a word says that its image is.
+/// Where a name says that its image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place<'a> {
     Engine {
@@ -181,7 +181,7 @@ impl ImageArgs {
     }
 }
 
-/// Finds the image that a word names, of every platform, in these stores or where the word says.
+/// Finds the image that a name means, of every platform, in these stores or where the name says.
 ///
 /// # Errors
 /// [`ImageError`], with a hint where one helps.
@@ -189,7 +189,7 @@ pub fn find(word: &str, stores: &Stores) -> Result<Images, CtlError> {
     find_at(word, place(word)?, || stores, &mut io::stdin().lock())
 }
 
-/// Finds the image of this name, of every platform, in these stores. Unlike a word that was typed,
+/// Finds the image of this name, of every platform, in these stores. Unlike a name that was typed,
 /// a name in a document is never a place: `docker:27-dind` is an image of that name.
 ///
 /// # Errors
@@ -198,9 +198,9 @@ pub fn find_named(name: &str, stores: &Stores) -> Result<Images, CtlError> {
     engines(stores, name, |_| true)
 }
 
-/// Finds the image that `word` says is in that place. A word such as `docker:27-dind` or `oci:1.0`
-/// is also a name with a tag, and means that where there is no such image in that place; where both
-/// are there and differ, it is refused.
+/// Finds the image that `word` says is in that place. `docker:27-dind` or `oci:1.0` is also a name
+/// with a tag. It means that where there is no such image in that place. Where both exist and
+/// differ, it is refused.
 fn find_at<S: Borrow<Stores>>(
     word: &str,
     place: Place<'_>,
@@ -246,11 +246,11 @@ fn find_at<S: Borrow<Stores>>(
     }
 }
 
-/// Finds the images outside any engine that a word names, of every platform: in an archive, or the
+/// Finds the images outside any engine that a name means, of every platform: in an archive, or the
 /// one whose config comes from `input`.
 ///
 /// # Errors
-/// [`ImageError`], also when the word names no such place.
+/// [`ImageError`], also when the name means no such place.
 pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     match place(word)? {
         Place::Archive {
@@ -273,7 +273,7 @@ pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     }
 }
 
-/// Of an engine's image and of one of that whole name: the one that is there.
+/// Chooses between an engine's image and one of that whole name: the one that exists.
 fn either(
     word: &str,
     there: Result<Images, CtlError>,
@@ -309,7 +309,7 @@ fn have_same_layers(one: &Images, other: &Images) -> bool {
     tops(one) == tops(other)
 }
 
-/// The images of an archive, every layer of it hashed.
+/// The images of an archive, with every layer hashed.
 fn hashed(form: Form, path: &Path, reference: Option<&str>) -> Result<Images, CtlError> {
     let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
     archive.verify_layers().map_err(ImageError::Archive)?;
@@ -331,7 +331,7 @@ fn of_engine(
     namespace: Option<&str>,
     reference: &str,
 ) -> Result<Images, CtlError> {
-    // Docker's namespace in containerd may be named either way.
+    // Docker's namespace in containerd may be given by either name.
     let here = |store: &Store| match namespace {
         None => store.engine == engine,
         Some(_) => store.namespace.as_deref() == namespace,
@@ -369,8 +369,7 @@ impl EngineArgs {
         stores
     }
 
-    /// Where engines are: as the options say, else as the settings say, else where they usually
-    /// are.
+    /// Where engines are: as the options say, else as the settings say, else in the usual places.
     fn places(&self, paths: &Paths) -> Engines {
         let given = Engines {
             docker: self.docker_root.clone(),
@@ -396,8 +395,8 @@ impl EngineArgs {
         if given != Engines::default() {
             return given;
         }
-        // On another root the usual places would be this machine's; a broken settings file is no
-        // reason not to author a list here.
+        // Under another root the usual places would be this machine's. A broken settings file does
+        // not prevent authoring a list here.
         let is_here = *paths == Paths::below(Path::new("/"));
         let usual = if is_here {
             places::of_caller()
@@ -460,8 +459,8 @@ fn place(word: &str) -> Result<Place<'_>, ImageError> {
     }
 }
 
-/// A path, with the reference behind its first colon unless all of it is a file (skopeo reads the
-/// words alike).
+/// A path, with the reference behind its first colon unless the whole is a file (skopeo reads it
+/// the same way).
 fn archive_place(form: Form, rest: &str) -> Result<Place<'_>, ImageError> {
     let (path, reference) = match rest.split_once(':') {
         Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
@@ -509,7 +508,8 @@ fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
     }
 }
 
-/// The image in the stores that `here` chooses: once, although several engines may have it.
+/// The image in the stores that `here` chooses: returned once, although several engines may have
+/// it.
 fn engines(
     stores: &Stores,
     reference: &str,
@@ -574,8 +574,8 @@ fn meaning(image: &FoundImage) -> String {
     format!("{top} in {}", image.places.join(" and "))
 }
 
-/// The same image for every platform that containerd's content store has, and the platforms that it
-/// has not.
+/// The same image for every platform in containerd's content store, and the platforms that are
+/// missing there.
 fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>, Vec<String>)> {
     let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else {
         return None;

@@ -1,21 +1,22 @@
-//! What would a list do to what runs on this node?
+//! Predicts what a list would do to the containers that run on this node.
 //!
 //! In: a list that is not in force yet, and the node as it is. Out: a [`Survey`] of the running
-//! containers: what each is made of, by the gate's own way, and what the verdict would be if it
-//! were started again now, by the draft and by the list in force, in `enforce` mode whatever the
-//! settings say. From it follows whether an installation should stop ([`Survey::objection`]). A
-//! list stops no container, but a node that restarts starts them all again: one wrong ban takes a
-//! fleet down at its next reboot.
+//! containers: what each is made of, found in the gate's own way, and what the verdict would be if
+//! it were started again now, under the draft and under the list in force, in `enforce` mode
+//! whatever the settings say. The survey decides whether an installation should stop
+//! ([`Survey::objection`]). A list stops no container, but a node that restarts starts all of them
+//! again: one wrong ban takes a fleet down at its next reboot.
 //!
-//! Hostile: users' containers, whose state, bundles and stores say what their users like. An
+//! Hostile: users' containers, because users control their state, bundles and stores. An
 //! installation does not look at them, so that no user can keep a ban out with a thousand made-up
-//! containers, nor make it wait. Root's containers are believed as the gate believes them. One that
+//! containers, or make it wait. Root's containers are believed as the gate believes them. One that
 //! cannot be understood counts as running, and stops nothing. Not checked: the draft's signatures;
-//! that is the caller's work.
+//! the caller does that.
 //!
-//! Measured, 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the
-//! whole preview 0.52 s, the survey of an installation 0.35 s. Each list is asked once for all of
-//! them, and again for each of which it speaks, so lineages of equal images are not shared.
+//! Measured with 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the
+//! whole preview takes 0.52 s, the survey of an installation 0.35 s. Each list is asked once for
+//! all containers, and again for each container that it mentions, so lineages of equal images are
+//! not shared.
 
 pub mod lists;
 pub mod objection;
@@ -44,33 +45,33 @@ use crate::verdict::{self, Grounds, Judgement, Verdict};
 use lists::Lists;
 pub use objection::ImpactError;
 
-/// The running containers of a node, and what becomes of each at its next start.
+/// The running containers of a node, and what happens to each at its next start.
 #[derive(Debug)]
 pub struct Survey {
     /// The draft's file, for messages.
     pub draft: PathBuf,
     /// The containers that run.
     pub running: Vec<Surveyed>,
-    /// What could not be read on the way, one line each.
+    /// What could not be read along the way, one line each.
     pub faults: Vec<String>,
 }
 
 /// A container or an image, judged by both lists.
 #[derive(Debug)]
 pub struct Surveyed {
-    /// What it is, and what it is made of.
+    /// The subject, and what it is made of.
     pub subject: Subject,
     /// What the draft would do to it.
     pub draft: Judged,
     /// What the list in force does to it.
     pub in_force: Judgement,
-    /// Whether a running pod hangs on it.
+    /// Whether it is the pause container of a running pod.
     pub is_pause: bool,
-    /// Whether it is root's or the caller's own. A user's is shown and counts for nothing.
+    /// Whether it is root's or the caller's own. A user's is shown and does not count.
     pub is_trusted: bool,
-    /// Whether no state explains that it runs, nor a record what it is made of. It counts for
-    /// nothing either, so that nobody dilutes the share of the others by what he starts in a
-    /// container of his own; and it is never passed over in silence.
+    /// Whether no state explains that it runs, and no record says what it is made of. It does not
+    /// count either, so that nobody can lower the share of the others with what he starts in a
+    /// container of his own; but it is always mentioned.
     pub is_unaccounted: bool,
 }
 
@@ -94,16 +95,17 @@ impl Surveyed {
             refused_by_list(&self.draft.judgement),
             refused_by_list(&self.in_force),
         );
-        // A node whose list is overdue may refuse everything today. That makes no ban an old one.
+        // A node whose list is overdue may refuse everything today. That does not mean that a ban
+        // is old.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
     }
 
     /// Whether the draft refuses it, or will once a ban takes effect or an exception ends, and the
-    /// list in force does not, or later.
+    /// list in force does not, or does so later.
     #[must_use]
     pub fn is_to_be_refused(&self) -> bool {
         let from = |judgement: &Judgement| {
-            // By a ban that it tells, or by so many that a start cannot read them.
+            // By a ban in the answer, or by more bans than a start can read.
             if refused_by_list(judgement) == Some(Grounds::Banned) {
                 return Some(Timestamp::from_seconds(0));
             }
@@ -119,7 +121,7 @@ impl Surveyed {
         self.is_newly_refused() || is_ahead
     }
 
-    /// Whether it can be told what it is made of, as far as the draft asks for it.
+    /// Whether it is known what it is made of, as far as the draft asks for it.
     #[must_use]
     pub fn is_known(&self) -> bool {
         match &self.subject.origin {
@@ -129,7 +131,7 @@ impl Surveyed {
         }
     }
 
-    /// The line of its refusal, whoever is to blame, or why it cannot be told what it is made of.
+    /// The line of its refusal, whoever is to blame, or why it is not known what it is made of.
     #[must_use]
     pub fn message(&self) -> Option<String> {
         match (&self.draft.judgement.verdict, &self.subject.origin) {
@@ -153,8 +155,8 @@ impl Surveyed {
     }
 }
 
-/// The grounds of a refusal that a list gives; none for one that no list changes, or that only
-/// another list's absence gives.
+/// Why a list refuses it; none for a refusal that no list changes, or that only the absence of
+/// another list causes.
 fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     match &judgement.verdict {
         Verdict::Admit(_) => None,
@@ -170,8 +172,8 @@ fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
 }
 
 /// Surveys root's containers, or the caller's, for an installation of `draft`, whose head is
-/// `head`. On a node that is not this one (`paths` below another root), the containers whose state
-/// lies below that root.
+/// `head`. On a node that is not this one (`paths` below another root), it surveys the containers
+/// whose state is below that root.
 ///
 /// # Errors
 /// [`ListError`] when the draft cannot be read; a container that cannot be understood is no error.
@@ -186,7 +188,7 @@ pub fn survey(
         .map(|settings| settings.engines.clone())
         .unwrap_or_default();
     let mut node = Node::running(paths, &engines, Whose::Own);
-    // Its engine's record may tell what no state does.
+    // Its engine's record may say what no state does.
     if !node.unexplained.is_empty() {
         node.open_stores();
     }
@@ -220,14 +222,14 @@ pub fn survey(
 
 /// A container that runs.
 pub(super) struct Living<'a> {
-    /// What a runtime has of it; none where no state explains that it runs.
+    /// A runtime's record of it; none where no state explains that it runs.
     running: Option<&'a RunningContainer>,
     is_trusted: bool,
-    /// It, and what it is made of.
+    /// The container, and what it is made of.
     pub(super) subject: Subject,
 }
 
-/// The containers that run, each once, with what it is made of.
+/// The containers that run, each once, with what they are made of.
 pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
     let instances = running::living(&node.running);
     let alive = |known: &Known<'a>| {
@@ -269,7 +271,7 @@ pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed
     living.into_iter().map(surveyed).collect()
 }
 
-/// Adds what its engine calls a container.
+/// Adds the name that its engine gives a container.
 fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let Kind::Container { id, names, .. } = &mut one.subject.kind else {
         return;

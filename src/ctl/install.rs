@@ -1,12 +1,12 @@
-//! `embargoctl install`: is this list fit to be in force on this node, and how does it get there?
+//! Implements `embargoctl install`: checks a list and puts it in force on this node.
 //!
 //! In: a staged file (hostile: it may be forged, cut, swapped while it is read, a link or a FIFO).
-//! It is copied first, and the copy is checked, so that what was checked is what is installed; that
-//! is also why a second name of the file in somebody's hands, a hard link, does no harm. Then a
-//! plan is drawn (`plan`): every byte is checked, the list is compared with the one in force, and
-//! what it would do to the running containers is looked at. Then the plan is carried out
-//! (`carry_out`), or printed. A second run finds what is done and does the rest. Nothing here arms
-//! a node: without settings the gate goes on passing everything.
+//! It is copied first, and the copy is checked, so that what was checked is what is installed. That
+//! is also why a hard link to the file in somebody else's hands does no harm. Then a plan is made
+//! (`plan`): every byte is checked, the list is compared with the one in force, and its effect on
+//! the running containers is predicted. Then the plan is carried out (`carry_out`), or printed. A
+//! second run finds what is done and does the rest. Nothing here arms a node: without settings the
+//! gate still passes everything.
 
 mod carry_out;
 mod error;
@@ -61,7 +61,7 @@ pub struct Args {
 pub struct Node<'a> {
     /// Its files.
     pub paths: &'a Paths,
-    /// What its operator decided, where anything.
+    /// The settings of its operator, if there are any.
     pub settings: Option<&'a Settings>,
     /// What the settings say about the list.
     pub rules: Rules,
@@ -72,10 +72,10 @@ pub struct Node<'a> {
 /// A day: how far a list may be ahead of the clock.
 const AHEAD: u64 = 86_400;
 
-/// 2026-11-01: a clock before it was never set, and nothing is judged by it.
+/// 2026-11-01: a clock that shows an earlier time was never set, and nothing is judged by it.
 const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 
-/// Installs a list, and tells the system log of it, or of why not.
+/// Installs a list, and reports it, or why it was not installed, to the system log.
 ///
 /// # Errors
 /// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in
@@ -89,7 +89,7 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         rules,
         now: Timestamp::now(),
     };
-    // The system log of this machine hears of this machine's list.
+    // This machine's system log gets reports of this machine's list only.
     let sockets = (paths.root == Path::new("/")).then(Sockets::system);
     let done = if args.dry_run {
         dry_run(&args.file, &node)
@@ -99,8 +99,8 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     done.map_err(CtlError::for_root)
 }
 
-/// Installs the list `staged`, tells the system log that listens on `sockets`, and returns what to
-/// print.
+/// Installs the list `staged`, reports it to the system log that listens on `sockets`, and returns
+/// what to print.
 ///
 /// # Errors
 /// As [`run`].
@@ -109,7 +109,7 @@ pub fn install(
     node: &Node<'_>,
     sockets: Option<&Sockets>,
 ) -> Result<String, CtlError> {
-    // Whoever may not take the lock installs nothing, and is no event.
+    // A caller that may not take the lock installs nothing, and nothing is logged.
     let _lock = lock::take(&node.paths.state)?;
     let mut event = Installation::default();
     let done = put_in_force(staged, node, &mut event);
@@ -118,7 +118,7 @@ pub fn install(
             Ok(outcome) if outcome.is_new => {
                 installation::send(sockets, Ending::Done, &event, &outcome.title)
             }
-            // The same list once more, as configuration management does it every hour.
+            // The same list once more, as configuration management installs it every hour.
             Ok(_) => {}
             Err(fault) => {
                 installation::send(sockets, Ending::Refused, &event, &line::causes(fault))
@@ -128,11 +128,11 @@ pub fn install(
     done.map(|outcome| outcome.text)
 }
 
-/// What an installation has to say.
+/// What an installation reports.
 struct Outcome {
     /// The first line.
     title: String,
-    /// All of it.
+    /// The whole text.
     text: String,
     /// Whether anything was done.
     is_new: bool,
@@ -175,7 +175,7 @@ fn put_in_force(
 }
 
 /// Checks everything, as an installation would, and says what it would do. Reads the staged file
-/// itself, and takes no lock: nothing is made anywhere.
+/// itself, and takes no lock: nothing is created anywhere.
 ///
 /// # Errors
 /// As [`run`].
@@ -208,7 +208,7 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
     })
 }
 
-/// What a draft takes on a node.
+/// What a node requires of a draft.
 #[derive(Debug)]
 pub struct Prospect {
     /// What it lifts there.
@@ -217,11 +217,11 @@ pub struct Prospect {
     pub needed: usize,
     /// How many have.
     pub good: usize,
-    /// What an installation says when they are too few.
+    /// The error of an installation when they are too few.
     pub too_few: Option<InstallError>,
     /// The patches and successors that are new there, or changed, one line each with their ban.
     pub brought: Vec<String>,
-    /// Whether the signers know what it refuses, for as many as they are.
+    /// Whether enough signers say that they know what it refuses.
     pub impact: Impact,
 }
 
@@ -232,15 +232,15 @@ pub enum Lifts {
     Nothing,
     /// These bans, by ID.
     Bans(Vec<String>),
-    /// The newest list that the node had is not there to compare with.
+    /// The newest list that the node had is missing and cannot be compared.
     Unknown,
 }
 
 /// What an installation of the list `draft` would lift, however few keys signed it. Every byte of
-/// it is checked; nothing is made anywhere.
+/// it is checked; nothing is created anywhere.
 ///
 /// # Errors
-/// As [`run`], but for signatures that are missing.
+/// As [`run`], except for missing signatures.
 pub fn prospect(
     draft: &Reader<'_, File>,
     claim: &Claim,
@@ -286,7 +286,7 @@ struct Judged {
     survey: Option<Survey>,
 }
 
-/// Draws the plan, and refuses one that too many running containers would not survive.
+/// Makes the plan, and refuses one that too many running containers would not survive.
 fn judge(
     new: New<'_>,
     node: &Node<'_>,
@@ -299,7 +299,7 @@ fn judge(
     drop(progress);
     let plan = drawn?;
     event.bans = Some(plan.bans.len());
-    // A list that is put back, or gets another signature, changes nothing for anybody.
+    // A list that is restored, or gets another signature, changes nothing for anybody.
     if plan.is_known || !plan.puts() {
         return Ok(Judged { plan, survey: None });
     }
@@ -319,7 +319,7 @@ fn judge(
     }
 }
 
-/// What the signers say of the list's impact. That they know it takes as many of them as lifting a
+/// What the signers say of the list's impact. To acknowledge it takes as many of them as lifting a
 /// ban: with one stolen key alone nobody keeps all of a fleet's containers from starting again.
 fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
     if new.good >= trust.keyset.lift_threshold {
@@ -329,9 +329,9 @@ fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
     }
 }
 
-/// Opens a staged list: a regular file and no link, or nothing. A FIFO is not waited for. A hard
+/// Opens a staged list: a regular file and no link, or nothing. It does not wait for a FIFO. A hard
 /// link passes: the file is copied before it is checked, so whoever has it under another name can
-/// change it no more.
+/// no longer change it.
 fn open(staged: &Path) -> Result<(File, u64), CtlError> {
     Ok(file::open(staged, Guard::NoLink)?)
 }
@@ -356,8 +356,8 @@ fn authenticate(
 }
 
 /// Refuses a list from the future: it would move the node's idea of the time. A clock that was
-/// never set, or is behind the floor, judges nothing: there a list may be as new as the keyset may
-/// be old, which no list key has the say of.
+/// never set, or is behind the floor, judges nothing. There a list may be as new as the keyset may
+/// be old; no list key controls that.
 fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
     let floor = trust
         .floor

@@ -1,6 +1,6 @@
-//! Who may sign, and how are keys made and read?
+//! Makes and reads the keys that sign.
 //!
-//! `keygen` makes a key pair; whose signatures count is `keyset`'s. Private keys are PKCS#8 PEM
+//! `keygen` makes a key pair; `keyset` says whose signatures count. Private keys are PKCS#8 PEM
 //! files as OpenSSL writes and reads them, mode 0600, never overwritten. A public key is read as
 //! the tool that made it writes it (`public`). Not done here: keys in key services and on tokens
 //! sign with their own tools; `list attach` takes their signatures.
@@ -32,9 +32,9 @@ pub enum KeyError {
     Private(PathBuf, &'static str),
     /// Not a public key, and what it is instead.
     Public(PathBuf, NoKey),
-    /// A name that cannot name a key.
+    /// A name that cannot be a key's.
     Name(String),
-    /// There is such a file already.
+    /// The file exists already.
     Exists(PathBuf),
     /// The system's source of random bytes failed.
     Random,
@@ -81,7 +81,7 @@ pub struct KeygenArgs {
     name: Option<String>,
 }
 
-/// Reads a time of the command line.
+/// Reads a time from the command line.
 ///
 /// # Errors
 /// What it should be.
@@ -89,7 +89,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("expected YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD")
 }
 
-/// Reads a span of time of the command line.
+/// Reads a span of time from the command line.
 ///
 /// # Errors
 /// What it should be.
@@ -134,10 +134,10 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CtlError> {
     }
 }
 
-/// The name given, or that of the file without folder and extension.
+/// The name given, or that of the file without directory and extension.
 ///
 /// # Errors
-/// [`KeyError::Name`] when it can name no key.
+/// [`KeyError::Name`] when it cannot be a key's name.
 pub(super) fn name_of(given: Option<&str>, file: &Path) -> Result<String, KeyError> {
     let name = given.map_or_else(
         || {

@@ -1,9 +1,9 @@
-//! Whose signatures count, and how does that change?
+//! Makes, signs, checks, shows and rotates keysets: whose signatures count.
 //!
 //! `new` and `next` make keysets, `sign`, `head` and `attach` put root keys' signatures on them,
-//! `verify` and `show` say what they are worth, and `rotate` brings a node from its keyset to a
-//! later one. A keyset that stands on a node is trusted there; every other is hostile until it was
-//! shown to follow from one that is trusted. Not done here: how a keyset travels.
+//! `verify` checks them, `show` describes them, and `rotate` brings a node from its keyset to a
+//! later one. A keyset that is on a node is trusted there; every other is hostile until it is shown
+//! to follow from a trusted one. Not done here: how a keyset travels.
 
 pub mod draft;
 pub mod next;
@@ -27,7 +27,7 @@ use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::system_log::Sockets;
 
-/// How long before a keyset expires its end is announced, in seconds: 90 days.
+/// How long before a keyset expires a warning starts, in seconds: 90 days.
 const NOTICE: u64 = 90 * 86_400;
 
 /// Commands on keysets.
@@ -52,17 +52,17 @@ pub enum KeysetCommand {
 pub enum KeysetError {
     /// The keys and thresholds make no keyset: what is wrong with them.
     Terms(String),
-    /// There is such a file already.
+    /// The file exists already.
     Exists(PathBuf),
     /// It does not follow the keyset before it.
     Follow(PathBuf, RotationError),
-    /// It is the first of its kind here and too few of its own root keys signed it.
+    /// It is the first keyset here and too few of its own root keys signed it.
     Unsigned(PathBuf, RotationError),
-    /// Another keyset of the same number is this node's: the file, the number.
+    /// This node has another keyset of the same number: the file, the number.
     Other(PathBuf, u64),
     /// The list in force would no longer be trusted: the file, why.
     Stranded(PathBuf, ListError),
-    /// More of them than a rotation takes at once.
+    /// More keysets than one rotation takes.
     TooMany(usize),
 }
 
@@ -118,8 +118,8 @@ pub fn run(command: &KeysetCommand, paths: &Paths) -> Result<String, CtlError> {
     }
 }
 
-/// What is to be said about a keyset that expires soon, or has: a line for people. It stays in
-/// force either way.
+/// A line for people about a keyset that expires soon, or has expired. It stays in force either
+/// way.
 #[must_use]
 pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     let Keyset {
@@ -141,7 +141,7 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     })
 }
 
-/// What a keyset says otherwise than the one before it, a few words for each key and threshold.
+/// What a keyset changes from the one before it, a short text for each key and threshold.
 #[must_use]
 fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut changes = Vec::new();
@@ -173,7 +173,7 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
-/// The names of the root keys of `keysets` that signed it, each once; where both have the key, by
+/// The names of the root keys of `keysets` that signed it, each once; a key that both have goes by
 /// its name in the first.
 #[must_use]
 fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
@@ -212,7 +212,7 @@ pub fn signer<'a>(
     keyset.keys_of(role).find(made)
 }
 
-/// What became of a signature that `key` made, or nobody: a line. It goes by the key's name, and
+/// A line that describes a signature, made by `key` or by nobody known. It uses the key's name, and
 /// says so when the signature line has another.
 #[must_use]
 pub fn signature_line(signature: &Signature, key: Option<&Key>, verdict: &str) -> String {

@@ -1,8 +1,8 @@
-//! What is an image made of?
+//! Implements `embargoctl lineage IMAGE`: prints what an image is made of.
 //!
-//! `embargoctl lineage IMAGE`. In: an image as [`ImageArgs`] takes it. Out: for each platform its
-//! digests and its layers with their chain IDs, the top one marked: that is what a ban of it as a
-//! base bans. Names are others' text and leave here escaped.
+//! In: an image as [`ImageArgs`] takes it. Out: for each platform its digests and its layers with
+//! their chain IDs, the top one marked: a ban of the image as a base bans that one. Names are text
+//! that others wrote, and leave here escaped.
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -122,7 +122,7 @@ struct DigestReport {
 
 #[derive(Serialize)]
 struct LayerReport {
-    /// Unknown where an engine kept the names of the stacks alone.
+    /// Unknown where an engine kept only chain IDs.
     diff_id: Option<String>,
     chain_id: String,
 }

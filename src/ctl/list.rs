@@ -1,7 +1,7 @@
-//! How is a list made, signed and read?
+//! Makes, signs, checks and shows lists.
 //!
 //! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every
-//! byte and every signature, `show` says what a list bans, `lint` what is wrong with a source,
+//! byte and every signature, `show` prints what a list bans, `lint` what is wrong with a source,
 //! `preview` what a list would do on this node. The list is one file; signing rewrites its head and
 //! copies the rest. Lists are hostile until they are verified; `show` says so.
 
@@ -61,11 +61,11 @@ pub enum AuthoringError {
     Compile(CompileError),
     /// It would expire before it is issued.
     Expires,
-    /// The origin is not one.
+    /// The origin is not valid.
     Origin(String),
-    /// Nobody can say that it was made from a source.
+    /// It cannot be shown that it was made from a source.
     Rebuild(RebuildError),
-    /// What stands where the list is to go is no list.
+    /// The file at the place of the list is no list.
     Occupied(PathBuf),
 }
 

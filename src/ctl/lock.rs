@@ -1,9 +1,10 @@
-//! Is anybody else changing what this node trusts?
+//! Locks what this node trusts, so that one command at a time changes it.
 //!
-//! In: the folder of the node's list. Out: a lock on it, held until it is dropped or its process
-//! ends. Whatever compares the list, the floor and the keyset with one another and then changes one
-//! of them holds it: `install` and `keyset rotate`. Readers need no lock, every file is replaced
-//! whole. Not covered: who puts a file there by other means does not ask.
+//! In: the directory of the node's list. Out: a lock on it, held until it is dropped or its process
+//! ends. A command that compares the list, the floor and the keyset with one another and then
+//! changes one of them holds it: `install` and `keyset rotate`. Readers need no lock, because every
+//! file is replaced whole. Not covered: whoever puts a file there by other means does not take the
+//! lock.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum LockError {
     /// Another command holds it.
     Busy(PathBuf),
-    /// The folder or the lock in it cannot be used.
+    /// The directory or the lock in it cannot be used.
     Folder(PathBuf, io::Error),
 }
 
@@ -49,8 +50,8 @@ impl std::error::Error for LockError {
     }
 }
 
-/// Takes the lock in the folder `state`, which is made where it is missing. Waits half a minute for
-/// another command.
+/// Takes the lock in the directory `state`, which is made where it is missing. Waits half a minute
+/// for another command.
 ///
 /// # Errors
 /// [`LockError`].

@@ -1,9 +1,9 @@
-//! Does the manual page tell every command and option of `embargoctl`, and none that is not there?
+//! Checks that the manual page describes every command and option of `embargoctl`, and no others.
 //!
 //! In: the command line as clap knows it, and the text of `packaging/man/embargoctl.8`. Each
-//! command has a section of its own; the options that say which image is meant stand once for all
-//! commands that take them. No section has an option twice. Not checked: whether what the page says
-//! of them is true.
+//! command has a section of its own. The options that say which image is meant are described once,
+//! for all commands that take them. No section has an option twice. Not checked: whether what the
+//! page says of them is true.
 
 use clap::{Arg, Command, CommandFactory};
 
@@ -22,7 +22,7 @@ fn section(title: &str) -> Vec<&'static str> {
     lines.take_while(|line| !is_title(line)).collect()
 }
 
-/// Whether a heading is that of the section, its operands aside: `ban Ar image` is that of `ban`.
+/// Whether a heading is that of the section, without its operands: `ban Ar image` is that of `ban`.
 fn titles(heading: &str, title: &str) -> bool {
     heading == title
         || [" Ar ", " Op "]
@@ -44,7 +44,7 @@ fn told(lines: &[&'static str], long: &str) -> Option<String> {
     Some(lines[at..=at + length].join("\n"))
 }
 
-/// Every command that does something, by its words.
+/// Every command that does something, with the command line that calls it.
 fn commands(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
     for below in command.get_subcommands() {
         let words = format!("{words} {}", below.get_name()).trim().to_owned();

@@ -1,9 +1,10 @@
-//! What does `embargoctl` do?
+//! Runs the commands of `embargoctl`.
 //!
-//! Keys, authoring and signing lists, and a node's upkeep. In: the words typed by a person. Out:
-//! what was asked for on standard output, or one line that says why not, a hint what to do about
-//! it, and an exit status. Each command is a file here with its `Args` and a `run` that returns the
-//! text to print; printing and exit statuses are this file's. No command uses the network.
+//! They make keys, write and sign lists, and maintain a node. In: the command line that a person
+//! typed. Out: the result on standard output, or one line that says why there is none and a hint
+//! what to do about it; and an exit status. Each command is a file here with its `Args` and a `run`
+//! that returns the text to print. Printing and exit statuses are in this file. No command uses the
+//! network.
 
 pub mod ban;
 pub mod check;
@@ -59,7 +60,7 @@ struct Cli {
     command: Command,
 }
 
-// A command without a text here has that of its `Args`, which is longer.
+// A command without a text here has the longer text of its `Args`.
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(keys::KeygenArgs),
@@ -87,12 +88,12 @@ pub struct CtlError {
 }
 
 impl CtlError {
-    /// The same with lines that say more about it.
+    /// The same failure with lines that say more about it.
     fn detailed(self, details: Vec<String>) -> Self {
         Self { details, ..self }
     }
 
-    /// The same with a hint to become root, when this caller is not and access was denied.
+    /// The same failure with a hint to become root, when this caller is not and access was denied.
     fn for_root(self) -> Self {
         let (mut cause, mut is_denied) = (self.source(), false);
         while let Some(error) = cause {
@@ -120,13 +121,13 @@ impl CtlError {
         }
     }
 
-    /// What failed, where it is of this kind.
+    /// What failed, if it is an error of this type.
     #[must_use]
     pub fn cause<T: Error + 'static>(&self) -> Option<&T> {
         self.cause.downcast_ref()
     }
 
-    /// What to do about it, where something can be said.
+    /// What to do about it, where there is a hint.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -172,14 +173,13 @@ plain_errors!(
     lock::LockError,
 );
 
-/// What a command that did not fail has to say.
+/// What a command that did not fail prints, and how it ends.
 #[derive(Debug)]
 pub struct Told {
     /// The text to print.
     text: String,
-    /// How it ends: [`Exit::Clear`], or where a script should know what was found, [`Exit::Banned`]
-    /// of a preview, [`Exit::CouldNotTell`] of that and of a dry run, and [`Exit::Failed`] of a
-    /// linter.
+    /// How it ends: [`Exit::Clear`], or what a script should know: [`Exit::Banned`] of a preview,
+    /// [`Exit::CouldNotTell`] of a preview and of a dry run, and [`Exit::Failed`] of a linter.
     exit: Exit,
 }
 
@@ -192,7 +192,7 @@ impl From<String> for Told {
     }
 }
 
-/// Runs the command that `words` (the program's name first) ask for.
+/// Runs the command that the arguments `words` (the program's name first) ask for.
 pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
@@ -202,7 +202,7 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
             } else {
                 Exit::Clear
             };
-            // Help into a closed pipe is nobody's failure.
+            // Help written into a closed pipe is no failure.
             drop(refusal.print());
             return exit;
         }
@@ -233,8 +233,8 @@ fn fail(error: &CtlError) -> Exit {
 }
 
 impl Cli {
-    /// The node's paths: below the folder named here, else those that the gate would use for this
-    /// caller.
+    /// The node's paths: below the directory named here, else those that the gate would use for
+    /// this caller.
     fn paths(&self) -> Paths {
         match &self.root {
             Some(root) => Paths::below(root),
@@ -245,7 +245,7 @@ impl Cli {
         }
     }
 
-    /// What is to be printed.
+    /// The text to print.
     fn run(&self) -> Result<Told, CtlError> {
         let paths = self.paths();
         let text = match &self.command {

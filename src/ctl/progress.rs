@@ -1,12 +1,12 @@
-//! How far is a long piece of work?
+//! Shows the progress of long work.
 //!
 //! In: what is done, how much of it there is, and each step forward. Out: a bar on standard error,
-//! from the moment on at which the work has taken long enough that somebody may wonder; it is gone
-//! before a result or an error is printed. `report` is the one place that prints, and stays it: a
-//! bar is no output but an appearance, drawn and wiped again by indicatif, and only for a person at
-//! a terminal. Into a pipe, a file, a terminal that cannot move its cursor (`TERM=dumb`) nothing is
-//! written at all. The bar has no colour, so there is none to turn off, and does not hide the
-//! cursor, so a work that is interrupted leaves the terminal as it was.
+//! from the moment on at which the work has taken long enough that somebody may wonder. The bar is
+//! gone before a result or an error is printed. `report` stays the one place that prints: a bar is
+//! not output, because indicatif draws and erases it, and only for a person at a terminal. Nothing
+//! at all is written to a pipe, a file, or a terminal that cannot move its cursor (`TERM=dumb`).
+//! The bar has no colour, so there is none to turn off. It does not hide the cursor, so interrupted
+//! work leaves the terminal as it was.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +16,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::banlist::watch::Watch;
 
-/// What takes no longer is not worth a bar.
+/// Work that is done sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often in its course the bar is looked at.
+/// How often the bar is updated over the whole work.
 const LOOKS: u64 = 500;
 
-/// A piece of work under way. Dropped, its bar is gone.
+/// Work in progress. When it is dropped, its bar disappears.
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
@@ -34,7 +34,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins `what` ("checking"), which has `total` steps, of bytes, digests or anything else.
+    /// Starts `what` ("checking"), which has `total` steps, of bytes, digests or anything else.
     #[must_use]
     pub fn start(what: &'static str, total: u64) -> Self {
         Self {
@@ -46,13 +46,13 @@ impl Progress {
         }
     }
 
-    /// So many more steps are to be done.
+    /// Adds steps that are still to be done.
     pub fn expect(&self, more: u64) {
         self.total.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// So many more steps are done. Cheap enough for a step of some nanoseconds; any thread may
-    /// take it.
+    /// Adds steps that are done. Cheap enough for a step of some nanoseconds; any thread may call
+    /// it.
     pub fn advance(&self, steps: u64) {
         let before = self.done.fetch_add(steps, Ordering::Relaxed);
         let (done, total) = (before + steps, self.total.load(Ordering::Relaxed));

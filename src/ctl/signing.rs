@@ -1,9 +1,9 @@
-//! Who signs a list or a keyset, and how does a signature made elsewhere get into it?
+//! Signs lists and keysets, and attaches signatures that were made elsewhere.
 //!
 //! In: the text of a signed note, and a private key in a file, or a public key and what some other
 //! tool wrote when it signed that text. Out: one more signature, checked: one that does not verify
-//! is never attached, and what is wrong with it is said as exactly as can be told. Lists and
-//! keysets share this; where they keep the signature is their own.
+//! is never attached, and what is wrong with it is reported as exactly as possible. Lists and
+//! keysets share this; each stores the signature in its own way.
 
 use std::fmt;
 use std::io::Read;
@@ -81,7 +81,7 @@ impl What {
     }
 }
 
-/// A note that gets a signature.
+/// A note that is to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// What it is.
@@ -101,20 +101,21 @@ pub enum SigningError {
     Full(PathBuf),
     /// The file holds no signature that can be used.
     Unusable(PathBuf, NoSignature),
-    /// It is a list or a keyset itself.
+    /// The file is itself a list or a keyset.
     Note(PathBuf),
-    /// It has not the form of a signature by such a key: the file, the key's name and algorithm.
+    /// It does not have the form of a signature by such a key: the file, the key's name and
+    /// algorithm.
     Form(PathBuf, String, Algorithm),
     /// It says that another key made it: the file, that key, the one that was expected.
     OtherKey(PathBuf, String, String),
     /// An SSH signature for something else: the file, what it was made for.
     Namespace(PathBuf, String),
-    /// A signature of a token that nobody touched.
+    /// A signature by a token that nobody touched.
     Untouched(PathBuf),
-    /// The key signed something like the text: the file, the key's name, the text, how what was
-    /// signed differs from it.
+    /// The key signed something similar to the text: the file, the key's name, the text, how what
+    /// was signed differs from it.
     Altered(PathBuf, String, What, &'static str),
-    /// It is not the key's over the text: the file, the key's name, the text.
+    /// It is not the key's signature over the text: the file, the key's name, the text.
     Foreign(PathBuf, String, What),
 }
 
@@ -193,7 +194,7 @@ pub fn sign(
     ))
 }
 
-/// The name in the `.pub` file beside a private key, when that is really its public key.
+/// The name in the `.pub` file beside a private key, when that really is its public key.
 fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
     let key = keys::public_key(&keys::with_suffix(private, ".pub")).ok()?;
     (key.public == *public).then_some(key.name)
@@ -243,7 +244,7 @@ pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     )
 }
 
-/// What to print when the key had signed it before: a script that signs may run twice.
+/// What to print when the key had signed it before: a signing script may run twice.
 #[must_use]
 pub fn already(file: &Path, key: &Key) -> String {
     format!(
@@ -324,7 +325,7 @@ fn fault(
     }
 }
 
-/// How its own tool names a key: OpenSSH by a fingerprint, minisign by its number.
+/// The name that its own tool gives a key: a fingerprint for OpenSSH, a number for minisign.
 fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     match algorithm {
         Algorithm::Sshsig => format!(
@@ -338,7 +339,7 @@ fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
-/// How what was signed differs from `text`, when it is one of the things that happen on the way.
+/// How what was signed differs from `text`, when it is one of the usual changes on the way.
 fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str> {
     let hash = Digest::of(text.as_bytes());
     let ways: [(Vec<u8>, &'static str); 5] = [

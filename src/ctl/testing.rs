@@ -1,6 +1,6 @@
-//! How do the tests run `embargoctl` as people do?
+//! Runs `embargoctl` for the tests as people do.
 //!
-//! In a folder of its own, beside the real tools of this machine.
+//! It runs in a directory of its own, beside the real tools of this machine.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::Cli;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 
-/// A folder in which commands are run.
+/// A directory in which commands are run.
 pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -37,8 +37,8 @@ impl Desk {
         file::read_text(Path::new(&self.path(name)), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// Runs `embargoctl` with these words, in which `@` stands for the folder. Out: what it prints,
-    /// or its line and hint, without the folder.
+    /// Runs `embargoctl` with these arguments, in which `@` stands for the directory. Out: what it
+    /// prints, or its line and hint, without the directory.
     pub(super) fn run(&self, words: &str) -> Result<String, String> {
         let folder = self.path("");
         let words = words.split(' ').map(|word| word.replace('@', &folder));
@@ -55,12 +55,12 @@ impl Desk {
         }
     }
 
-    /// Runs OpenSSL in the folder.
+    /// Runs OpenSSL in the directory.
     pub(super) fn openssl(&self, words: &str) {
         self.tool("openssl", words, None);
     }
 
-    /// Runs a tool in the folder, with that file on its standard input.
+    /// Runs a tool in the directory, with that file on its standard input.
     #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
     pub(super) fn tool(&self, program: &str, words: &str, input: Option<&str>) {
         let input = input.map_or_else(std::process::Stdio::null, |name| {

@@ -1,8 +1,8 @@
-//! How is an entry added to a list's source without touching anything else in it?
+//! Adds an entry to a list's source and changes nothing else in it.
 //!
 //! In: the text of `bans.toml` as people keep it, and a ban or exceptions. Out: the same text with
 //! the entry in it; comments, order and spacing of everything else stay. Pure. Not checked here:
-//! whether the whole still makes a list; whoever writes it asks `banlist::source`.
+//! whether the result still makes a list; the caller that writes it asks `banlist::source`.
 
 use std::fmt;
 
@@ -17,13 +17,13 @@ use crate::sys::clock::Timestamp;
 /// One digest that a ban is to match, with what people call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NewMatch {
-    /// As what it is banned.
+    /// What kind of digest it is.
     pub kind: MatchKind,
     /// Chain ID, image digest or diff ID, by `kind`.
     pub digest: Digest,
-    /// Its name for people.
+    /// Its name, for people.
     pub name: Option<String>,
-    /// Its platform for people.
+    /// Its platform, for people.
     pub platform: Option<String>,
 }
 
@@ -32,15 +32,15 @@ pub(super) struct NewMatch {
 pub enum EditError {
     /// The source is not TOML.
     Toml(TomlError),
-    /// Its `ban` is something else than `[[ban]]` entries.
+    /// Its `ban` is not a series of `[[ban]]` entries.
     NotEntries,
-    /// There is such a ban already.
+    /// A ban with this ID exists already.
     Taken(String),
-    /// There is no such ban.
+    /// There is no ban with this ID.
     NoBan(String),
-    /// The ban's `except` is no list.
+    /// The ban's `except` is not a list.
     NotList(String),
-    /// The ban has an exception for this digest already.
+    /// The ban already has an exception for this digest.
     Excepted(String, Digest),
 }
 
@@ -67,15 +67,14 @@ impl std::error::Error for EditError {}
 /// The source with one more ban at its end.
 ///
 /// # Errors
-/// [`EditError`], also when a ban of this ID is there.
+/// [`EditError`], also when a ban with this ID exists.
 pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<String, EditError> {
     let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
     let bans = bans(&mut document)?;
     if bans.iter().any(|known| is_called(known, &ban.id)) {
         return Err(EditError::Taken(ban.id.clone()));
     }
-    // Behind the last line, whatever that is: a comment at the end stays with the ban it stands
-    // under.
+    // Behind the last line, whatever that is: a comment at the end stays with the ban above it.
     let mut added = DocumentMut::new();
     added.insert(
         "ban",
@@ -93,7 +92,7 @@ pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<S
 /// The source with more exceptions to one of its bans.
 ///
 /// # Errors
-/// [`EditError`], also when there is no such ban, or a digest is excepted already.
+/// [`EditError`], also when there is no such ban, or a digest has an exception already.
 pub(super) fn add_exceptions(
     source: &str,
     id: &str,

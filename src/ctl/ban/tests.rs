@@ -1,4 +1,4 @@
-//! `embargoctl ban` and `embargoctl except`, from an image to a source that makes a list.
+//! Tests `embargoctl ban` and `embargoctl except`, from an image to a source that makes a list.
 
 use std::io::Write as _;
 
@@ -27,7 +27,7 @@ struct ExceptWords {
     args: ExceptArgs,
 }
 
-/// A folder with a source in it, and no engine.
+/// A directory with a source in it, and no engine.
 struct Desk {
     folder: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Desk {
         self.folder.path().join("bans.toml")
     }
 
-    /// The words that every call has, the image's archive from the fixtures.
+    /// The arguments that every call has, with the image's archive from the fixtures.
     fn words(&self, words: &[&str], image: &str) -> Vec<String> {
         let source = self.path().to_str().unwrap().to_owned();
         let none = self
@@ -94,7 +94,7 @@ impl Desk {
     }
 }
 
-/// What stands for `FIXTURES/` in the words below.
+/// The value of `FIXTURES/` in the arguments below.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/archive/");
 const APP_IMAGE: &str = "docker-archive:FIXTURES/docker-20.10-save.tar.gz:app:1";
 const BOTH: &str = "oci-archive:FIXTURES/buildah-1.28-two-platforms.tar.gz";
@@ -190,7 +190,7 @@ fn an_image_is_banned_by_all_of_its_digests_and_a_layer_by_the_top_one() {
             (MatchKind::Layer, UPPER.to_owned(), amd64)
         ]
     );
-    // Two image IDs, two manifests, and the index that is of no one platform.
+    // Two image IDs, two manifests, and the index, which belongs to no single platform.
     let platforms: Vec<_> = all[2..]
         .iter()
         .map(|(.., platform)| platform.unwrap_or("-"))
@@ -409,7 +409,7 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
         .unwrap();
     let before = desk.text();
     let path = format!("{:?}", desk.path());
-    // An empty line and [[ban]] stand between.
+    // An empty line and [[ban]] are in between.
     let last = before.lines().count() + 3;
     for (result, expected) in [
         (
@@ -616,15 +616,15 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     );
     let cases: [Case<'_>; 7] = [
         (&["os"], &[], Ok(vec!["os"])),
-        // Nobody can tell whose the layers below are.
+        // It is not known whose the layers below are.
         (&["os", "lib", "app"], &[], Ok(vec!["app"])),
         (
             &["os", "lib", "app", ""],
             &[&["other"], &["", "another"]],
             Ok(vec!["app"]),
         ),
-        // What is built on it has them because of it; another image tells which came with the
-        // base's base.
+        // An image built on it has its layers because of it; another image shows which ones came
+        // with the base's base.
         (
             &["os", "lib", "app"],
             &[&["os", "lib", "app", "mine"], &["os"]],
@@ -641,7 +641,7 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     for (base, here, expected) in cases {
         assert_eq!(own(base, here), expected, "{base:?} {here:?}");
     }
-    // Beside the base, in the same ban, each once.
+    // Added to the base, in the same ban, each once.
     let found = Images {
         images: vec![image(&["os", "lib"]), image(&["os", "lib"])],
         absent: Vec::new(),

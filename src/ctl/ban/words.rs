@@ -1,6 +1,6 @@
-//! What is typed after `embargoctl ban` and `embargoctl except`?
+//! Defines the arguments of `embargoctl ban` and `embargoctl except`.
 //!
-//! In: the words of a person. Out: the ban or the exception they describe. Texts and IDs are
+//! In: what a person typed. Out: the ban or the exception that it describes. Texts and IDs are
 //! checked where the source is read back.
 
 use std::path::PathBuf;
@@ -174,7 +174,7 @@ fn span(text: &str) -> Result<u64, String> {
 
 impl BanArgs {
     /// The ban that was asked for, at this time; with the digest of the script that is its patch,
-    /// where there is one.
+    /// if there is one.
     pub(super) fn ban(&self, now: Timestamp, script: Option<Digest>) -> Ban {
         let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
         let run = self.patch_run.as_ref().map(shell);

@@ -1,6 +1,6 @@
-//! Why could an image not be found?
+//! Describes why an image could not be found.
 //!
-//! Names and paths are whoever's typed them, and quoted.
+//! Names and paths come from whoever typed them, and are quoted.
 
 use std::{fmt, io};
 
@@ -11,26 +11,26 @@ use crate::sys::process;
 /// Why an image could not be found.
 #[derive(Debug)]
 pub enum ImageError {
-    /// Standard input broke off.
+    /// Standard input ended early.
     Input(io::Error),
-    /// An archive is not what it should be.
+    /// An archive is not valid.
     Archive(ArchiveError),
-    /// An engine's store cannot be read: of which image.
+    /// An engine's store cannot be read: the image, and why.
     Store(String, LineageError),
     /// No engine here has it: the reference, where it was looked for, and how many stores could not
     /// be read.
     Nowhere(String, Vec<String>, usize),
     /// It means different layers to different engines: the reference, and what it means where.
     Ambiguous(String, Vec<String>),
-    /// It is not there for a platform: the image, that platform, and the platforms it is there for.
+    /// It does not exist for a platform: the image, that platform, and the platforms that it has.
     Platform(String, String, Vec<String>),
-    /// A word that names an engine and no image.
+    /// A name with an engine and no image.
     Word(String, &'static str),
     /// Layers can be hashed in archives only.
     NoLayers(String),
 }
 
-/// What to do about an image that is nowhere, when so many stores could not be read.
+/// What to do about an image that was not found, when this many stores could not be read.
 pub(super) fn where_else(unread: usize) -> &'static str {
     if unread > 0 && !process::is_privileged() {
         "run as root, who may read every engine's store"

@@ -1,7 +1,7 @@
-//! What is found where an author names an image?
+//! Describes the images that were found under a name.
 //!
-//! Plain data: an image of one platform, with every digest that is known of it, and how sure it is.
-//! Names are others' text.
+//! Plain data: an image of one platform, with every known digest, and how certain its layers are.
+//! Names are text that others wrote.
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{Digest, ImageId};
@@ -14,7 +14,7 @@ pub struct FoundImage {
     pub names: Vec<String>,
     /// Where it was found, for people.
     pub places: Vec<String>,
-    /// Where it runs, when its config is at hand.
+    /// The platform it runs on, when its config is at hand.
     pub platform: Option<Platform>,
     /// The digest of its config.
     pub image_id: Option<ImageId>,
@@ -22,7 +22,7 @@ pub struct FoundImage {
     pub manifests: Vec<(Role, Digest)>,
     /// Its layers; `None` when it has none.
     pub chain: Option<Chain>,
-    /// How sure the layers are.
+    /// How certain the layers are.
     pub evidence: Sureness,
 }
 
@@ -38,7 +38,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word in reports.
+    /// The text in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Role {
     }
 }
 
-/// How sure it is that an image has just these layers.
+/// How certain it is that an image has exactly these layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sureness {
     /// An engine's own records say so.
@@ -61,7 +61,7 @@ pub enum Sureness {
 }
 
 impl Sureness {
-    /// The word in reports.
+    /// The text in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -77,12 +77,12 @@ impl Sureness {
 pub struct Images {
     /// The image, once for each platform.
     pub images: Vec<FoundImage>,
-    /// Platforms that its index names and that are not there.
+    /// Platforms that its index names and that are missing here.
     pub absent: Vec<String>,
 }
 
 impl FoundImage {
-    /// Takes over what is new in the same image found elsewhere.
+    /// Adds what is new in the same image found elsewhere.
     pub(super) fn learn(&mut self, image: Self) {
         let new: Vec<_> = image
             .places

@@ -1,4 +1,4 @@
-//! How images are named, and where they are found.
+//! Tests how images are named, and where they are found.
 
 use clap::Parser;
 
@@ -143,7 +143,7 @@ fn an_image_of_an_engine_is_found_with_its_platform() {
     );
 }
 
-/// A data root of Docker's, a real one, whose images `app:1` and `base:1` are called otherwise.
+/// A real data root of Docker's in which the images `app:1` and `base:1` have other names.
 fn docker_called(app: &str, base: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let copied = fs_copy(Path::new(&fixture("docker-20.10-overlay2")), folder.path());

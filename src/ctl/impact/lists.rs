@@ -1,10 +1,11 @@
-//! What do a draft and the list in force say of all that is on a node?
+//! Judges everything on a node by a draft and by the list in force.
 //!
 //! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out:
-//! for each, both judgements, by the one evaluator and in `enforce` mode. Each list is asked once
-//! for every digest together. What it speaks of is then asked for alone, as a start asks: the start
-//! is refused where the list says more of a container than it may read. Each piece of either list
-//! is hashed before it is believed; whether the draft is signed is not asked here.
+//! both judgements for each, by the one evaluator and in `enforce` mode. Each list is asked once
+//! for all digests together. Each subject that it mentions is then asked for alone, as a start
+//! asks: the start is refused where the list says more about a container than it may read. Each
+//! piece of either list is hashed before it is believed; whether the draft is signed is not asked
+//! here.
 
 use std::fs::File;
 
@@ -29,7 +30,7 @@ use crate::verdict::{self, Case, Judgement, Labels};
 /// Both lists, asked.
 pub struct Lists<'a> {
     paths: &'a Paths,
-    /// The node's, in `enforce` mode.
+    /// The node's settings, in `enforce` mode.
     settings: Settings,
     now: Timestamp,
     file: &'a Reader<'a, File>,
@@ -100,13 +101,13 @@ impl<'a> Lists<'a> {
         })
     }
 
-    /// The list in force, as it answered to everything.
+    /// The answer of the list in force to all digests.
     #[must_use]
     pub const fn in_force(&self) -> &Bans {
         &self.in_force
     }
 
-    /// What the draft says of one subject, and what the list in force does.
+    /// What the draft and the list in force say of one subject.
     #[must_use]
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
         let queries = subject
@@ -139,7 +140,7 @@ impl<'a> Lists<'a> {
     fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {
         let known = match &self.in_force {
             Bans::Known(known) => self.in_force_answers.to(queries, known),
-            // Something is banned and its record cannot be read. That says nothing of anything
+            // Something is banned and its record cannot be read. That says nothing about anything
             // else.
             Bans::Missing(ListError::Unread(..)) => {
                 return self.verdict(subject, &self.at_start(queries));
@@ -159,7 +160,7 @@ impl<'a> Lists<'a> {
         store::look_up(self.paths, &self.settings.rules(), queries)
     }
 
-    /// One subject, judged by both; no pause container, and whoever has the say of it.
+    /// One subject, judged by both lists: not a pause container, and trusted whoever controls it.
     #[must_use]
     pub fn surveyed(&self, subject: Subject) -> Surveyed {
         let (draft, in_force) = self.judge(&subject);

@@ -1,9 +1,9 @@
-//! Should a list be kept out of a node for what it would do to the containers there?
+//! Decides whether a list is kept off a node for what it would do to the containers there.
 //!
 //! In: a survey, the node's limit, and whether the list's signers know what it does. Out: nothing,
 //! or why not. Pure. One container may always be refused: a ban that hits a single container is
-//! what lists are for. A pause container may not, whoever acknowledges it: no pod of the node would
-//! start.
+//! what lists are for. A pause container may never be refused, whoever acknowledges it: no pod of
+//! the node would start.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub enum ImpactError {
     Share {
         /// The list.
         list: PathBuf,
-        /// How many it would refuse beyond those that the list in force bans.
+        /// How many it would refuse that the list in force does not ban.
         refused: usize,
         /// How many of these it refuses only from a later day on.
         later: usize,
@@ -32,7 +32,7 @@ pub enum ImpactError {
         running: usize,
         /// The node's limit, in percent.
         limit: u8,
-        /// What people call the first few.
+        /// The names of the first few, for people.
         called: Vec<String>,
     },
     /// It refuses the pause container of a running pod.
@@ -121,8 +121,8 @@ impl fmt::Display for ImpactError {
 impl std::error::Error for ImpactError {}
 
 impl Survey {
-    /// Why the draft should not be installed: a pause container that it newly refuses, or more than
-    /// `limit` percent of the running containers, unless its signers have acknowledged it:
+    /// Why the draft should not be installed: it newly refuses a pause container, or more than
+    /// `limit` percent of the running containers and its signers have not acknowledged that.
     /// `acknowledged` is what they say, where enough of them signed it. A ban that takes effect on
     /// a later day counts like one of today: nobody is asked again on that day.
     #[must_use]
@@ -154,14 +154,14 @@ impl Survey {
         }
     }
 
-    /// The containers that count: those of which no user has the say.
+    /// The containers that count: those that no user controls.
     pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
         self.running
             .iter()
             .filter(|one| one.is_trusted && !one.is_unaccounted)
     }
 
-    /// How many run of which it cannot be told what they are made of, counted or not.
+    /// For how many running containers it is not known what they are made of, counted or not.
     #[must_use]
     pub fn unknown(&self) -> usize {
         self.running
@@ -170,8 +170,8 @@ impl Survey {
             .count()
     }
 
-    /// Those of them that the draft would refuse, today or on a later day, and the list in force
-    /// does not, or later.
+    /// Those of them that the draft would refuse, today or on a later day, and that the list in
+    /// force does not refuse, or refuses later.
     pub fn newly_refused(&self) -> impl Iterator<Item = &Surveyed> {
         self.counted().filter(|one| one.is_to_be_refused())
     }
@@ -196,7 +196,7 @@ pub fn on_a_later_day(later: usize) -> String {
     }
 }
 
-/// What people call it; an ID by its first 12 digits.
+/// Its name for people; an ID is cut to its first 12 digits.
 fn called(one: &Surveyed) -> String {
     let called = one.called().unwrap_or_default();
     let is_id = called.len() == 64 && called.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -1,19 +1,19 @@
-//! Tells which of the running containers hold a pod together.
+//! Finds the pause containers among the running containers.
 //!
 //! A pod's pause container owns the namespaces that the others share: while it is refused, no
 //! container of any pod starts, whatever its own image. In: the running containers. Out: for each,
 //! whether it is one. A mark that a user, a pod's author or an image's author can set would let him
-//! have any container taken for one, and so keep a ban of it out of every node; he can even know
-//! the IDs of those that run. So each rule rests on what the engine alone writes:
+//! pass off any container as one, and so keep a ban of it out of every node; he can even know the
+//! IDs of those that run. So each rule rests on what the engine alone writes:
 //!
-//! | engine | told by | seen with |
+//! | engine | rule | seen with |
 //! |---|---|---|
 //! | containerd's CRI (namespace `k8s.io`) | its sandbox is itself, and its type is `sandbox`; whoever asks for other values is overruled | 1.6.20, 2.1.4 |
 //! | CRI-O | the record in its store says so; the annotations of the bundle are the pod's author's as well and are not read | 1.37, by hand |
 //! | Podman | another container of its pod's cgroup has joined namespaces of its first process | 4.3.1, 5.8.6 |
 //! | Docker, users' engines | never | |
 //!
-//! Not told: the pause container of a pod of Podman's whose containers share no cgroup
+//! Not recognised: the pause container of a Podman pod whose containers share no cgroup
 //! (`--share-parent=false`) or no namespace.
 
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::container::engine::{self, Place};
 use crate::lineage::storage::{self, InPod, Maker};
 use crate::node::runtime_state::RunningContainer;
 
-/// The value of a type that stands for a pause container.
+/// The type of a pause container.
 const SANDBOX: &str = "sandbox";
 
 /// The part of a runtime spec that is read.
@@ -69,13 +69,13 @@ struct Member {
 enum Part {
     /// It holds the pod together.
     Pause,
-    /// It is of a pod of Podman's.
+    /// It is in a Podman pod.
     OfPodman(PodOfPodman),
     /// It is in no pod, or does not hold one together.
     Other,
 }
 
-/// What ties a container of Podman's to the others of its pod.
+/// What ties a Podman container to the others of its pod.
 struct PodOfPodman {
     place: Place,
     /// The pod's cgroup, as the bundle names it: Podman makes one for each pod, and puts its
@@ -175,7 +175,7 @@ impl PodOfPodman {
     }
 }
 
-/// What stands before a container's own part in its cgroup's path, when that names a pod by its ID;
+/// The part of a container's cgroup path before its own, when that part names a pod by its ID;
 /// seen: `/libpod_parent/<pod>/libpod-<container>`; from source:
 /// `machine-libpod_pod_<pod>.slice:libpod:<container>`.
 fn pod_cgroup<'a>(path: &'a str, id: &str) -> Option<&'a str> {
@@ -200,7 +200,7 @@ fn process_of(path: &Path) -> Option<u32> {
         .flatten()
 }
 
-/// What is read of a bundle's spec; nothing of one that cannot be read.
+/// What is read of a bundle's spec; empty for one that cannot be read.
 fn spec(container: &RunningContainer) -> Spec {
     serde_json::from_slice(&container.spec().unwrap_or_default()).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The guard's arithmetic, the pause container that nothing overrides, and a survey of a node below
-//! a folder.
+//! Tests the guard's arithmetic, the pause container that nothing overrides, and a survey of a node
+//! below a directory.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::verdict::{Case, Finding, Labels, Standing};
 enum Said {
     Nothing,
     Ban,
-    /// The list itself is past its grace, and the settings refuse everything then.
+    /// The list itself is past its grace, and then the settings refuse everything.
     Overdue,
     /// There is no list.
     Missing,
@@ -214,7 +214,7 @@ fn only_what_the_draft_adds_counts() {
         (Said::Nothing, Said::Ban, false, false),
         (Said::Ban, Said::Nothing, true, true),
         (Said::Ban, Said::Ban, true, false),
-        // Neither an overdue list nor none at all makes a ban an old one.
+        // Neither an overdue list nor a missing one makes a ban an old one.
         (Said::Ban, Said::Overdue, true, true),
         (Said::Ban, Said::Missing, true, true),
         (Said::Nothing, Said::Missing, false, false),
@@ -254,13 +254,13 @@ fn nothing_overrides_a_pause_container() {
     survey.running.pop();
     survey.running.push(pause(Said::Nothing));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
-    // One that the list in force bans already keeps no later list out.
+    // A container that the list in force already bans does not stop a later list.
     survey.running.push(Surveyed {
         is_pause: true,
         ..container("pause", Said::Ban, Said::Ban)
     });
     assert_eq!(survey.objection(0, Impact::Guarded), None);
-    // One that is only refused from another day on does, unless the list in force refuses it as
+    // One that is refused only from another day on does, unless the list in force refuses it as
     // early.
     let day = ISSUED.plus(86_400);
     let ahead = |at: usize| Finding {
@@ -312,7 +312,7 @@ fn a_ban_that_takes_effect_on_a_later_day_counts_in_the_share() {
     assert_eq!(survey.objection(50, Impact::Acknowledged), None);
 }
 
-/// What the draft finds in a container whose ban takes effect then.
+/// The draft's answer for a container whose ban takes effect then.
 fn at_most(effective: Timestamp) -> Finding {
     let finding = judgement(Said::Ban, Ok(&origin())).findings.remove(0);
     let ban = Ban {
@@ -387,7 +387,7 @@ fn what_cannot_be_understood_runs_and_stops_nothing() {
     );
 }
 
-/// A folder with runc's state of this very process, as a container whose bundle names no engine.
+/// A directory with runc's state of this very process, as a container whose bundle names no engine.
 fn put(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::OpenOptions::new()
@@ -448,8 +448,8 @@ fn a_survey_finds_the_living_below_the_nodes_own_root_and_never_stops() {
     assert_eq!(survey.objection(0, Impact::Guarded), None);
 }
 
-/// A list of three times so many small bans: of the base below `chain`, of its lowest layer, and of
-/// the whole stack.
+/// A list of three times this many small bans: of the base below `chain`, of its lowest layer, and
+/// of the whole stack.
 fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8> {
     let [lowest, top] = [0, 1].map(|at| chain.chain_ids()[at].0);
     let places = [
@@ -471,8 +471,9 @@ fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8>
     )
 }
 
-/// Found in review: the guard read all that a draft says, a start no more than its bounds. A thief
-/// of one list key could stop every container of a base with bans that refuse nothing.
+/// Found in review: the guard read all that a draft says, while a start reads no more than its
+/// bounds. A thief of one list key could stop every container of a base with bans that refuse
+/// nothing.
 #[test]
 fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
     let chain = Chain::from_diff_ids([1, 2].map(|number| DiffId(digest(number))).to_vec()).unwrap();
@@ -490,7 +491,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
         "effective = 2026-11-01\nlapses = 2026-11-02",
         "effective = 2027-11-20",
     ] {
-        // 126 bans are the last that fit, and 64 the most that a list may say of one digest.
+        // 126 bans are the last that fit, and a list may have at most 64 for one digest.
         for (each, is_refused) in [(1, false), (42, false), (43, true), (64, true)] {
             let root = tempfile::tempdir().unwrap();
             let paths = Paths::below(root.path());
@@ -553,7 +554,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                     "{because}"
                 );
             }
-            // The same list in force, asked by the gate.
+            // The gate asks the same list, in force.
             put(&paths.list, &bytes);
             let origin = made_of();
             let bans = store::look_up(&paths, &settings.rules(), &verdict::queries(&origin));
@@ -579,8 +580,8 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                 is_refused.then_some(Grounds::Banned),
                 "{what}"
             );
-            // What the list in force refuses so already, a draft that says the same does not refuse
-            // anew.
+            // If the list in force already refuses something this way, a draft that says the same
+            // does not newly refuse it.
             let survey = judged();
             assert_eq!(
                 survey
@@ -600,7 +601,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
     }
 }
 
-/// The survey's first container alone.
+/// The survey with its first container alone.
 fn lone(mut survey: Survey) -> Survey {
     survey.running.truncate(1);
     survey

@@ -1,9 +1,10 @@
-//! How does a plan become true, so that a crash at any moment leaves the old list or the new one?
+//! Carries out a plan, so that a crash at any moment leaves the old list or the new one.
 //!
 //! In: a plan, and the copy of the new list that was checked. Out: the node's files, each replaced
-//! whole, in the order of the steps. The copy is brought to the disk before anything else is
-//! touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends it;
-//! nothing is tried twice, a second run begins again with a copy of its own and finds what is done.
+//! whole, in the order of the steps. The copy is written to the disk before anything else is
+//! touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends the
+//! run; nothing is tried twice. A second run starts again with a copy of its own and finds what is
+//! done.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,8 +17,8 @@ use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
 
-/// Copies exactly `size` bytes of the staged list to where it will be renamed from, and clears away
-/// what killed installations left.
+/// Copies exactly `size` bytes of the staged list to the file from which it will be renamed, and
+/// removes what killed installations left.
 ///
 /// # Errors
 /// Errors in writing.
@@ -76,13 +77,12 @@ pub(super) fn carry_out(
             Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
-    // Nobody reads it any more. That it stays where it cannot be removed does no harm.
+    // Nobody reads it any more. Where it cannot be removed it does no harm.
     fs::remove_file(&paths.previous).ok();
     Ok(())
 }
 
-/// The second copy, on the disk: bytes of its own, so that whatever befalls one file leaves the
-/// other.
+/// The second copy, on the disk: a separate file, so that damage to one leaves the other.
 fn second(draft: &Draft, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
     let fault = |fault| error::of_disk(WriteError::new(&paths.copy, fault), size);
     let second = Draft::open(&paths.copy, 0o644).map_err(|fault| error::of_disk(fault, size))?;

@@ -1,7 +1,7 @@
-//! Why was a list not installed, and what can be done about it?
+//! Describes why a list was not installed, and what can be done about it.
 //!
 //! In: a fault of the list, of the node or of the disk. Out: one line, and a hint where there is
-//! something to do. Names in them are others' and quoted.
+//! something to do. Names in them come from others and are quoted.
 
 use std::error::Error as _;
 use std::fmt;
@@ -17,13 +17,13 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
 
-/// Why a list was not installed, beside its own faults.
+/// Why a list was not installed, apart from its own faults.
 #[derive(Debug)]
 pub enum InstallError {
     /// It says that it is issued in the future.
     Future(PathBuf, Timestamp),
-    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock is no
-    /// judge.
+    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock cannot
+    /// be used to judge it.
     Clock(PathBuf, Timestamp),
     /// It lifts bans, and too few signed it for that.
     Lifts {
@@ -38,7 +38,7 @@ pub enum InstallError {
         /// How many have.
         good: usize,
     },
-    /// Nobody can tell whether it lifts bans, and too few signed it for one that does.
+    /// It is not known whether it lifts bans, and too few signed it for one that does.
     Uncompared {
         /// The list.
         list: PathBuf,
@@ -120,7 +120,7 @@ impl InstallError {
     }
 }
 
-/// What is wrong with the trust of the node itself.
+/// What is wrong with the files by which the node trusts lists.
 pub(super) fn of_trust(error: ListError) -> CtlError {
     if error.is_absent() {
         CtlError::with_hint(
@@ -163,7 +163,7 @@ pub(super) fn of_list(error: ListError) -> CtlError {
     CtlError::with_hint(error, hint)
 }
 
-/// What is wrong with the place of the list in force, over which nothing is put unseen.
+/// What is wrong with the place of the list in force. Nothing is put over it unseen.
 pub(super) fn of_place(error: ListError) -> CtlError {
     let is_link = |cause: &io::Error| cause.raw_os_error() == Some(libc::ELOOP);
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))

@@ -1,6 +1,7 @@
-//! What is a person told of an installation, done or planned?
+//! Describes an installation, done or planned, for people.
 //!
-//! In: the new list, the plan and the survey. Out: lines. Names in them are others' and quoted.
+//! In: the new list, the plan and the survey. Out: lines. Names in them come from others and are
+//! quoted.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
 use crate::report::line;
 
-/// The most bans of which each has a line of its own.
+/// The most bans that have a line of their own.
 const MOST_LISTED: usize = 20;
 
 /// What was done.
@@ -45,7 +46,7 @@ pub(super) fn installed(
             .map(|change| threshold(Some(change), found, plan, trust)),
     );
     lines.extend(brought(found, plan, trust));
-    // Nothing to say where nothing is hit.
+    // There is nothing to say where nothing is hit.
     let is_remarkable = |survey: &&Survey| {
         survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty()
     };
@@ -118,7 +119,7 @@ fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
 }
 
 fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
-    // That it lifts nothing of an older list is no comfort.
+    // With the newest list lost, it proves nothing that an older one loses no ban.
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
     let needed = diff::Needed {
         keyset: trust.keyset.number,
@@ -128,8 +129,8 @@ fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Tr
     diff::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// The patches and successors that are new or changed. They lift nothing, so one key alone can
-/// bring them.
+/// The patches and successors that are new or changed. They lift nothing, so one key alone can add
+/// them.
 fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
     let (good, wanted) = (found.tally.good, trust.keyset.lift_threshold);
@@ -141,7 +142,7 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     lines
 }
 
-/// What becomes of the running containers, and why that is not all, where some could not be read.
+/// What happens to the running containers, and why that is not all, where some could not be read.
 fn hit(survey: &Survey) -> Vec<String> {
     let (newly, running, unread) = (
         survey.newly_refused().count(),

@@ -1,10 +1,11 @@
-//! What has to be done to bring this list into force here, and may it be done?
+//! Plans the steps that put a list in force on this node, and decides whether they may be taken.
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor.
 //! Out: a [`Plan`]: the steps, and what the new list changes. Every byte of the new list is checked
-//! on the way, and it is compared with the list in force, in whichever of its two places that is
-//! whole: a list that lifts a ban takes more signatures than one that adds some, and so does any
-//! list where the newest that the node had is not there to compare with. Nothing is written here.
+//! on the way. It is compared with the list in force, in whichever of its two places that is whole:
+//! a list that lifts a ban takes more signatures than one that adds some, and so does any list
+//! where the newest one that the node had is missing and cannot be compared. Nothing is written
+//! here.
 
 use std::cmp::Reverse;
 use std::fs::File;
@@ -26,13 +27,13 @@ use crate::banlist::whole::{Counted, Whole};
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
-/// What is to be done, and what comes of it.
+/// What is to be done, and what it changes.
 pub(super) struct Plan {
     /// The steps, in their order: after each of them the node has the old list or the new one,
     /// whole.
     pub(super) steps: Vec<Step>,
-    /// The head block that the new list gets, where it is in force already and is put there with
-    /// more signatures.
+    /// The head block that the new list gets, where it is in force already and is written with more
+    /// signatures.
     pub(super) head: Option<Box<[u8; HEAD_SIZE]>>,
     /// What the new list changes; `None` where there is no list to compare it with.
     pub(super) change: Option<Change>,
@@ -40,25 +41,25 @@ pub(super) struct Plan {
     pub(super) bans: Vec<Counted>,
     /// How many list keys have to sign it.
     pub(super) needed: usize,
-    /// Why the list in force is no good, where it is not.
+    /// Why the list in force cannot be used, where it cannot.
     pub(super) broken: Option<ListError>,
-    /// Why its second copy is no good, where it is not.
+    /// Why its second copy cannot be used, where it cannot.
     pub(super) broken_copy: Option<ListError>,
     /// Whether this very list was in force on this node before.
     pub(super) is_known: bool,
-    /// Whether this node had a newer list than the one compared with, if any, so that nobody can
-    /// tell what the new one lifts.
+    /// Whether this node had a newer list than the one compared with, if any, so that it is not
+    /// known what the new one lifts.
     pub(super) is_lost: bool,
 }
 
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The floor names the list that comes next, so that it counts as installed from its first
-    /// moment in its place on.
+    /// The floor names the list that comes next, so that it counts as installed from the moment it
+    /// is in its place.
     Announce(Floor),
     /// The new list becomes the second copy. That comes first: while the two differ, the older one
-    /// answers, and the newer one when that cannot.
+    /// answers, and the newer one when the older one cannot.
     Copy(Edition),
     /// The new list is put in force.
     Put(Edition),
@@ -68,7 +69,7 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    /// Whether the new list is put in place; otherwise it is there already, byte for byte.
+    /// Whether the new list is written; otherwise it is there already, byte for byte.
     pub(super) fn puts(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Put(_)))
     }
@@ -97,7 +98,7 @@ impl Plan {
         }
     }
 
-    /// Whether the list is in force already, and lacks its second copy alone.
+    /// Whether the list is in force already, and only its second copy is missing.
     pub(super) fn only_copies(&self) -> bool {
         !self.puts() && self.steps.iter().any(|step| matches!(step, Step::Copy(_)))
     }
@@ -130,10 +131,10 @@ impl<'a> Own<'a> {
     }
 }
 
-/// The new list: its head is authentic, or that of a draft that is only asked about.
+/// The new list: its head is authentic, or is that of a draft that is only examined.
 #[derive(Clone, Copy)]
 pub(super) struct New<'a> {
-    /// All of it.
+    /// The whole list.
     pub(super) list: &'a Reader<'a, File>,
     /// Its head.
     pub(super) head: &'a Head,
@@ -174,7 +175,7 @@ pub(super) fn draw(
     Ok(plan)
 }
 
-/// The same, however few keys signed the list.
+/// The same plan, however few keys signed the list.
 ///
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be
@@ -224,7 +225,7 @@ pub(super) fn sketch(
     })
 }
 
-/// Whether as many keys signed it as its change takes.
+/// Checks that as many keys signed it as its change takes.
 ///
 /// # Errors
 /// [`InstallError`] when too few did.
@@ -261,7 +262,7 @@ pub(super) fn enough(
     })
 }
 
-/// One of the node's own lists, as the one that a new list was compared with.
+/// One of the node's own lists: the one that a new list was compared with.
 #[derive(Clone, Copy)]
 struct With {
     digest: Digest,
@@ -276,9 +277,9 @@ impl With {
         }
     }
 
-    /// Whether the node never had a newer one: it is the floor's, or came after it. Whoever can
-    /// tear the list in force, and has stolen one list key, would otherwise lift each ban that the
-    /// list before did not have yet.
+    /// Whether the node never had a newer one: it is the floor's, or came after it. Otherwise an
+    /// attacker who can damage the list in force, and has stolen one list key, could lift each ban
+    /// that the list before did not have yet.
     fn is_newest(&self, floor: &Floor) -> bool {
         self.digest == floor.head || self.edition > floor.edition
     }
@@ -298,8 +299,8 @@ struct Compared<'a> {
     broken_copy: Option<ListError>,
 }
 
-/// Checks the new list whole, and compares it with the list in force: with the newer of its two
-/// copies, or the other where that one is no good.
+/// Checks the whole new list, and compares it with the list in force: with the newer of its two
+/// copies, or the other where that one cannot be used.
 fn compare<'a>(
     new: New<'_>,
     node: &Node<'a>,
@@ -352,8 +353,8 @@ fn compare<'a>(
     })
 }
 
-/// The list in one of the node's places, where its head is authentic; and why it is not. One that
-/// is absent is none.
+/// The list in one of the node's places, where its head is authentic; else why it is not. A missing
+/// file is no list.
 fn own<'a>(
     path: &'a Path,
     trust: &Trust,
@@ -369,7 +370,7 @@ fn own<'a>(
     }
 }
 
-/// Whether a fault of the comparison is the new list's.
+/// Whether a fault found by the comparison is the new list's.
 fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
     fault.path() != own.path || fault.path() == new.list.path
 }
@@ -396,8 +397,9 @@ fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, List
     Ok(Whole::open(new.list, new.head)?.watched(watch))
 }
 
-/// Refuses a list that is older than the one in force, or another of its edition. The floor may be
-/// below the list in force when an installation was cut short, or when somebody put it there.
+/// Refuses a list that is older than the one in force, or a different one of its edition. The floor
+/// may be below the list in force when an installation was cut short, or when somebody put the list
+/// there.
 fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
     let (edition, floor, path) = (
         new.head.edition,
@@ -467,9 +469,9 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
     }
     steps.extend((!again.copy_stays).then_some(Step::Copy(edition)));
     steps.extend((!again.list_stays).then_some(Step::Put(edition)));
-    // A later keyset leaves behind what stolen keys of the one before may have signed: very high
+    // A later keyset discards what stolen keys of the one before may have signed: very high
     // versions, and times far ahead. The time starts again with the keyset's own, which no list key
-    // has the say of.
+    // controls.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
     let issued = same_keys
         .map_or(trust.keyset.issued, |floor| floor.issued)
@@ -485,7 +487,7 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
 }
 
 /// The floor while the new list is put in place. Where the list in force is not the floor's,
-/// because an installation was cut short or somebody put it there, the floor is that list's from
+/// because an installation was cut short or somebody put it there, the floor names that list from
 /// now on: it must not become one that nobody knows.
 fn announced(floor: Floor, new: New<'_>, in_force: Option<&Own<'_>>) -> Floor {
     let next = Some(new.digest);

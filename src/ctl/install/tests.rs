@@ -1,4 +1,4 @@
-//! What `install` does to a node, and what it does not let happen.
+//! Tests what `install` does to a node, and what it prevents.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -14,7 +14,7 @@ use crate::banlist::store::{Bans, Known, Query, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
-/// A node with keys 1, 2 and 3, of which one signs, and two sign what lifts a ban.
+/// A node with keys 1, 2 and 3. One signs a list; two sign one that lifts a ban.
 struct Node {
     folder: tempfile::TempDir,
     paths: Paths,
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// The outcome; of a failure the line and the hint, with the folder cut out.
+    /// The outcome; for a failure the line and the hint, with the directory cut out.
     fn attempt(&self, staged: &Path, dry_run: bool) -> Result<String, String> {
         let node = self.at(ISSUED.plus(60));
         let done = if dry_run {
@@ -100,7 +100,8 @@ impl Node {
     }
 }
 
-/// A list of this version that bans `digest(1)`, what those before it ban, and one thing more.
+/// A list of this version that bans `digest(1)`, everything that those before it ban, and one thing
+/// more.
 fn version(version: u64) -> Vec<u8> {
     signed(version, &[1])
 }
@@ -158,7 +159,7 @@ fn a_list_is_put_in_force_twice_and_the_floor_rises() {
         file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(),
         third
     );
-    // Not one file under two names: what befalls the one leaves the other.
+    // Two files, not one under two names: damage to one leaves the other.
     assert_ne!(
         fs::metadata(&node.paths.list).unwrap().ino(),
         fs::metadata(&node.paths.copy).unwrap().ino()
@@ -241,8 +242,7 @@ fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
     }
 }
 
-/// A node that an earlier version of the program kept has the list before, and a floor that names
-/// it.
+/// A node from an earlier version of the program has the list before, and a floor that names it.
 #[test]
 fn a_node_of_the_old_layout_is_healed_by_any_installation() {
     for next in [version(2), version(3)] {
@@ -340,7 +340,7 @@ fn what_cannot_be_read_is_no_all_clear() {
             "{}",
             told.text
         );
-        // The list is installed all the same, and the same is said.
+        // The list is still installed, and the output is the same.
         assert!(
             node.install(&version(1))
                 .unwrap()
@@ -366,7 +366,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     let state = "/node/var/lib/embargo";
-    // The key that signs twice, a key that nobody knows, and a bad signature do not count.
+    // A key that signs twice, an unknown key and a bad signature do not count.
     for seeds in [&[1][..], &[1, 1], &[1, 9]] {
         let fault = node.install(&without_images(2, seeds)).unwrap_err();
         let (line, hint) = fault.split_once(" / ").unwrap();
@@ -413,7 +413,7 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
     let fault = node.install(&version(3)).unwrap_err();
     let line = "cannot install \"/staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
     assert_eq!(fault.split_once(" / ").unwrap().0, line);
-    // What it had comes back as it was.
+    // The list that it had can be put back as it was.
     assert_eq!(
         node.install(&version(2)).unwrap(),
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
@@ -430,7 +430,7 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
 fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     let mut corrupt = version(2);
     corrupt[HEAD_SIZE + 100] ^= 1;
-    // As version 1, and more than it bans.
+    // The bans of version 1, and more.
     let images = [
         ("base", digest(1)),
         ("image", digest(1_001)),
@@ -471,7 +471,7 @@ fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
             ),
             "{planned}"
         );
-        // The list that it had comes back as it was, and is a measure again.
+        // The list that it had can be put back as it was, and is compared with again.
         node.install(&version(2)).unwrap();
         let fault = node.install(&as_the_first(&[1])).unwrap_err();
         assert!(
@@ -484,7 +484,7 @@ fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     }
 }
 
-/// The second copy is the list in force, and a measure.
+/// The second copy is the list in force, and can be compared with.
 #[test]
 fn where_the_first_copy_is_lost_the_second_is_the_measure() {
     for lose in [None, Some(&b"torn"[..])] {
@@ -541,7 +541,7 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
     );
 }
 
-/// Whoever has the staged file under another name changes nothing any more.
+/// Whoever has the staged file under another name can no longer change anything.
 #[test]
 fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
     let node = Node::new();
@@ -569,7 +569,7 @@ fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
 fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
-    // Put there by hand, with the signatures that this takes.
+    // Put there by hand, with the signatures that this needs.
     replace(&node.paths.list, 0o644, &signed(5, &[1, 2])).unwrap();
     let fault = node.install(&version(4)).unwrap_err();
     assert!(
@@ -640,7 +640,7 @@ fn every_installation_and_every_refusal_is_told_to_the_system_log() {
     );
     let facts = "\nEMBARGO_BANS=1\nEMBARGO_DIGESTS=2\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=0\nEMBARGO_RUNNING=0\nEMBARGO_SIGNER=key-1\n";
     assert!(record.ends_with(facts), "{record}");
-    // Once more is nothing new.
+    // Installing it again is not news.
     assert_eq!(told(&version(1)), "");
     let record = told(&without_images(2, &[3]));
     assert!(
@@ -659,7 +659,7 @@ fn every_installation_and_every_refusal_is_told_to_the_system_log() {
         record.ends_with("\nEMBARGO_LIFTED=BAN-1\nEMBARGO_SIGNER=key-3\n"),
         "{record}"
     );
-    // What nobody signed has no fields.
+    // The record of a list that nobody signed has no fields from it.
     let record = told(&signed(3, &[]));
     assert!(record.ends_with("EMBARGO_EVENT=list-refused\n"), "{record}");
     assert!(told(&signed(3, &[1, 2])).contains("; signed by key-1, key-2\n"));
@@ -794,7 +794,7 @@ fn only_a_regular_file_is_installed() {
 #[test]
 fn an_installation_cut_short_is_finished_by_the_next() {
     let (first, second, third) = (version(1), version(2), version(3));
-    // Cut after each step of installing the second list over the first.
+    // Interrupted after each step of installing the second list over the first.
     for step in 1..=4 {
         let cut_short = || {
             let node = Node::new();
@@ -832,7 +832,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             );
             node
         };
-        // Whichever copy is lost then, the other answers, and never the older one for the newer.
+        // Whichever copy is then lost, the other answers, and never the older one for the newer.
         for (place, answers) in [(0, [1, 1, 2, 2]), (1, [1, 1, 1, 2])] {
             let node = cut_short();
             replace([&node.paths.list, &node.paths.copy][place], 0o644, b"torn").unwrap();
@@ -865,8 +865,8 @@ fn an_installation_cut_short_is_finished_by_the_next() {
         );
         fs::remove_file(&node.paths.list).unwrap();
         assert_eq!(node.known().version, 2, "step {step}");
-        // Or the next list is another one; cut short as well, after each of its steps, with either
-        // copy lost by then.
+        // Or the next list is a different one; also interrupted, after each of its steps, with
+        // either copy lost by then.
         for (cut, lost) in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)] {
             let node = cut_short();
             if lost == 1 && step < 4 {
@@ -1033,7 +1033,7 @@ fn a_clock_that_was_never_set_judges_nothing() {
     ] {
         super::dry_run(&staged, &node.at(now)).unwrap();
     }
-    // A clock that was set and is behind a list installed before: the list knows better.
+    // A clock that was set and is behind a list installed before: the list is right.
     node.install(&version(1)).unwrap();
     let staged = node.staged(&version(2));
     super::dry_run(&staged, &node.at(Timestamp::parse("2026-11-02").unwrap())).unwrap();
@@ -1135,7 +1135,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
             (before, vec![one.clone(), two.clone()])
         );
     }
-    // More come to those that are there; also by a key of which this node does not know yet.
+    // More are added to those that are there; also by a key that this node does not know yet.
     assert!(
         node.install(&with(std::slice::from_ref(&three)))
             .unwrap()
@@ -1150,7 +1150,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
         in_force().signatures,
         [one.clone(), two.clone(), three.clone(), nine.clone()]
     );
-    // As many made-up ones as there is room for keep neither kind out.
+    // As many made-up ones as fit keep neither kind out.
     let made_up = |at: u8| Signature {
         name: "x".to_owned(),
         id: [0, 0, 0, at],

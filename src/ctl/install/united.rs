@@ -1,11 +1,11 @@
-//! Which signatures does a list keep that is in force and comes once more?
+//! Merges the signatures of a list in force with those of the same list staged again.
 //!
-//! In: the heads of both files, with one text; the names and unknown signatures in them are
-//! anybody's. Out: the head block with every key's signature, those of the file in force first. So
-//! nobody takes a signature away by staging the same list with fewer: the node may need it under
-//! its next keyset. Signatures by keys that the keyset does not have may be that keyset's. They are
-//! kept as far as there is room, the new ones before the old ones, so that no number of made-up
-//! ones keeps a real one out. Nothing is judged here: the list is authentic either way.
+//! In: the heads of both files, with one text; anybody may have written the names and unknown
+//! signatures in them. Out: the head block with every key's signature, those of the file in force
+//! first. So nobody takes a signature away by staging the same list with fewer: the node may need
+//! it under its next keyset. Signatures by keys that are not in this keyset may belong to the next
+//! one. They are kept as far as there is room, the new ones before the old ones, so that no number
+//! of made-up ones keeps a real one out. Nothing is judged here: the list is authentic either way.
 
 use super::super::keyset::signer;
 use crate::banlist::head::{Claim, HEAD_SIZE};

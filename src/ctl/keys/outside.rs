@@ -1,10 +1,10 @@
-//! Which signature is in this file?
+//! Reads the signature in a file that another tool wrote.
 //!
-//! In: what a tool wrote that signed the bytes of `list head`: 64 bytes, DER, Base 64 of either in
-//! any of its spellings; the JSON of a key service's command or of cosign; an armored SSH
-//! signature; a file of minisign or signify. Hostile, though bounded by whoever read it. Out: the
-//! bytes that may be the signature, for a key of some algorithm. Whether they are, only the key
-//! tells.
+//! In: the output of a tool that signed the bytes of `list head`: 64 bytes, DER, Base 64 of either
+//! in any of its spellings; the JSON of a key service's command or of cosign; an armored SSH
+//! signature; a file of minisign or signify. Hostile, though the caller bounds its size. Out: the
+//! bytes that may be the signature, for a key of some algorithm. Only the key can confirm that they
+//! are.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub enum NoSignature {
     PublicKey,
     /// JSON without a signature.
     Json,
-    /// It is not whole.
+    /// It is incomplete.
     Damaged,
     /// Nothing.
     Empty,
@@ -89,7 +89,7 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
     if bytes.starts_with(b"SSHSIG") {
         return Ok(Outside::Ssh(bytes.to_vec()));
     }
-    // A signature's own bytes are seldom text, but may be.
+    // A signature's own bytes are rarely text, but may be.
     let text = std::str::from_utf8(bytes)
         .map(str::trim)
         .unwrap_or_default();
@@ -150,8 +150,8 @@ fn commented(text: &str) -> Result<Outside, NoSignature> {
     }
 }
 
-/// Where the signature stands in JSON: sigstore's bundle, cosign's older one, `aws kms sign`,
-/// `az keyvault key sign`, Azure's and Google's own API.
+/// Where the signature is in JSON: sigstore's bundle, cosign's older one, `aws kms sign`, `az
+/// keyvault key sign`, Azure's and Google's own API.
 const FIELDS: [&str; 6] = [
     "/messageSignature/signature",
     "/base64Signature",
@@ -197,7 +197,7 @@ fn lenient(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Outside {
-    /// What may be the signature of a key of `algorithm`, as a note keeps it.
+    /// What may be the signature of a key of `algorithm`, as a note stores it.
     #[must_use]
     pub fn of(self, algorithm: Algorithm) -> Vec<Vec<u8>> {
         match (self, algorithm) {
@@ -216,13 +216,12 @@ impl Outside {
 }
 
 /// The bytes when they have the form of a signature of `algorithm`. P-256's two numbers without DER
-/// (RFC 7518, section 3.4) are put into it.
+/// (RFC 7518, section 3.4) are converted to it.
 fn plain(bytes: Vec<u8>, algorithm: Algorithm) -> Option<Vec<u8>> {
     let fits = match algorithm {
         Algorithm::Ed25519 => bytes.len() == 64,
         Algorithm::P256 => match <&[u8; 64]>::try_from(bytes.as_slice()) {
-            // 64 bytes that are DER all the same have two short numbers: nobody meets such a
-            // signature.
+            // 64 bytes that happen to be DER have two short numbers: nobody meets such a signature.
             Ok(numbers) => return Some(der(numbers)),
             Err(_) => bytes.starts_with(&[0x30]) && bytes.len() <= 72,
         },

@@ -1,11 +1,11 @@
-//! How is a key read from PEM, and written to it?
+//! Reads and writes keys in PEM.
 //!
 //! RFC 7468: a label between dashes, Base 64 in lines of 64 characters. In: the text of a key file.
 //! Out: DER bytes; what they mean is not checked here.
 
 use crate::banlist::base64;
 
-/// The bytes of the first block labelled `label`; `None` when there is none, or it is not in form.
+/// The bytes of the first block labelled `label`; `None` when there is none, or it is malformed.
 #[must_use]
 pub fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;

@@ -1,10 +1,10 @@
-//! Which public key is in this file?
+//! Reads the public key in a file.
 //!
 //! In: a file with one public key as the tool that made it writes it: the line of `keygen`; a
-//! `SubjectPublicKeyInfo` in PEM, in Base 64 or as it is (OpenSSL, key services, cosign); the line
-//! of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one line
-//! that says what is there instead. The file is bounded, and whose key it is nobody can tell from
-//! it: that is for whoever names it in a keyset.
+//! `SubjectPublicKeyInfo` in PEM, in Base 64 or as raw bytes (OpenSSL, key services, cosign); the
+//! line of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one
+//! line that says what is there instead. The file's size is bounded. The file cannot prove who owns
+//! the key: whoever names it in a keyset vouches for that.
 
 use std::fmt;
 use std::path::Path;
@@ -24,11 +24,11 @@ pub enum NoKey {
     Private,
     /// A signature.
     Signature,
-    /// A certificate of X.509.
+    /// An X.509 certificate.
     Certificate,
-    /// A certificate of OpenSSH.
+    /// An OpenSSH certificate.
     SshCertificate,
-    /// A key of OpenSSH in RFC 4716's form.
+    /// An OpenSSH key in RFC 4716's form.
     Ssh2,
     /// A line of `authorized_keys`, `allowed_signers` or `known_hosts`, with more than the key.
     SshLine,
@@ -36,7 +36,7 @@ pub enum NoKey {
     Several,
     /// A key of another kind, by its name.
     Kind(&'static str),
-    /// A key whose bytes are not what its kind asks for, or under which anybody could sign.
+    /// A key whose bytes are not what its kind requires, or under which anybody could sign.
     Damaged,
     /// None of these.
     Unknown,
@@ -76,8 +76,8 @@ impl NoKey {
 }
 
 /// Reads a public key. Its name is that in a line of `keygen`, else that of the file without its
-/// extension; for a file that has the name that ssh-keygen gives everybody's (`id_ed25519.pub`) it
-/// is the key's comment.
+/// extension. For a file with the default name of ssh-keygen (`id_ed25519.pub`) it is the key's
+/// comment.
 ///
 /// # Errors
 /// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.
@@ -144,8 +144,8 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
             ssh(line)
         };
     }
-    // Without a word about what it is: what minisign prints beside its file, and what
-    // `aws kms get-public-key` does.
+    // Nothing says what it is: this is what minisign prints beside its file, and what `aws kms
+    // get-public-key` prints.
     let decoded =
         base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
     match PublicKey::new(Algorithm::Minisign, decoded.clone()) {
@@ -172,7 +172,7 @@ fn from_pem(text: &str) -> Result<PublicKey, NoKey> {
     }
 }
 
-/// The kinds that are told apart in a `SubjectPublicKeyInfo`, by the object identifier of the
+/// The kinds that are recognised in a `SubjectPublicKeyInfo`, by the object identifier of the
 /// algorithm or of the curve.
 const KINDS: [(&[u8], &str); 8] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01], "an RSA"),
@@ -210,7 +210,7 @@ fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
     PublicKey::from_spki(der).ok_or_else(other)
 }
 
-/// The key of a file of minisign or signify: a comment, and a line.
+/// The key in a file of minisign or signify: a comment, and a line.
 fn minisign(text: &str) -> Result<PublicKey, NoKey> {
     let mut lines = text.lines();
     let (comment, encoded) = (
@@ -230,7 +230,7 @@ fn minisign(text: &str) -> Result<PublicKey, NoKey> {
     PublicKey::new(Algorithm::Minisign, bytes).ok_or(NoKey::Damaged)
 }
 
-/// The kinds of OpenSSH that are taken, in the order of its manual.
+/// The kinds of OpenSSH keys that are accepted, in the order of its manual.
 const SSH_KINDS: [&str; 4] = [
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",

@@ -1,4 +1,4 @@
-//! How does a private key in a file sign?
+//! Signs with a private key in a file.
 //!
 //! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its
 //! public key, and signatures. `ring` signs, as it verifies; it hides the secret's arithmetic from
@@ -123,7 +123,7 @@ impl Signer {
         let pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
                 .ok()?;
-        // The point as ring has it starts with the 0x04 that ends the prefix.
+        // `ring` starts the point with 0x04, the byte that ends the prefix.
         let public = [
             &P256_SPKI[..P256_SPKI.len() - 1],
             pair.public_key().as_ref(),

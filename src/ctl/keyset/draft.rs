@@ -1,8 +1,8 @@
-//! `embargoctl keyset new`: which keys and thresholds make the first keyset?
+//! Implements `embargoctl keyset new`: makes the first keyset from keys and thresholds.
 //!
 //! In: public keys of people and machines, and thresholds. Out: a keyset that nobody has signed
 //! yet, or what is wrong with its terms, in the words of the command line. `next` makes its keyset
-//! of the one before and ends here as well.
+//! from the one before and ends here as well.
 
 use std::path::{Path, PathBuf};
 
@@ -105,7 +105,7 @@ pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> 
 /// The text of a keyset that can be read again.
 ///
 /// # Errors
-/// [`KeysetError::Terms`] for what could not.
+/// [`KeysetError::Terms`] for one that could not.
 pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
     if !text::is_origin(&keyset.origin) {
         return Err(KeysetError::Terms(format!(
@@ -127,7 +127,7 @@ pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
     Ok(text)
 }
 
-/// That each threshold can be met.
+/// Checks that each threshold can be met.
 fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     let Keyset {
         root_threshold,
@@ -145,7 +145,7 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
         ("root-threshold", "root", root_threshold, roots),
     ] {
         let fault = if threshold > keys {
-            // The option may never have been typed: a keyset hands its thresholds on.
+            // The option may never have been typed: a keyset inherits its thresholds.
             let (are, needed) = (
                 if keys == 1 { "is" } else { "are" },
                 amount(threshold, &format!("{role} key")),
@@ -172,7 +172,7 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     Ok(())
 }
 
-/// That no key and no name stands twice in a role.
+/// Checks that no key and no name occurs twice in a role.
 fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     for (at, key) in keyset.keys.iter().enumerate() {
         for other in keyset.keys[..at]
@@ -198,8 +198,8 @@ fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     Ok(())
 }
 
-/// What is doubtful about a keyset that can be made: whoever steals a key that is in both roles
-/// bans, and names the keys that may lift.
+/// Warnings about a keyset that can be made: whoever steals a key that is in both roles can ban,
+/// and can name the keys that may lift.
 pub(super) fn both(keyset: &Keyset) -> Vec<String> {
     let roots: Vec<_> = keyset.keys_of(Role::Root).collect();
     let in_both = keyset.keys_of(Role::List).filter(|key| {

@@ -1,7 +1,7 @@
-//! `embargoctl keyset next`: what does the keyset after this one say?
+//! Implements `embargoctl keyset next`: makes the keyset that follows another.
 //!
-//! In: a keyset, and which keys come and go. Out: the next one, not signed yet, and whose
-//! signatures it needs. Nothing of the old keyset is checked here: who signs the new one should
+//! In: a keyset, and which keys are added and removed. Out: the next one, not signed yet, and whose
+//! signatures it needs. Nothing of the old keyset is checked here: whoever signs the new one should
 //! have read both.
 
 use std::path::PathBuf;
@@ -95,8 +95,7 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         &args.remove_list_keys,
         &args.add_list_keys,
     )?);
-    // The first root keys, and the last that went, bring their threshold with them, as in a new
-    // keyset.
+    // With the first root keys, or without the last, the threshold is set as in a new keyset.
     let has_roots = keys.iter().any(|key| key.role == Role::Root);
     let root_threshold = if has_roots {
         old.root_threshold.max(1)
@@ -117,7 +116,7 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
     })
 }
 
-/// The keys of a role: those that stay, and then those that come.
+/// The keys of a role: first those that stay, then those that are added.
 fn keys(
     old: &Keyset,
     role: Role,
@@ -148,7 +147,7 @@ fn keys(
     Ok(keys)
 }
 
-/// What is doubtful about the new keyset.
+/// Warnings about the new keyset.
 fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut doubts = draft::both(new);
     if old.root_threshold > 0 && new.root_threshold == 0 {

@@ -1,7 +1,7 @@
-//! What is to be done about a file or folder that cannot be trusted where it stands?
+//! Gives hints for a file or directory that cannot be trusted because of its owner, mode or links.
 //!
-//! In: why the keyset, the floor or the folder of the list is refused on a node. Out: words for a
-//! hint, where the place is what is wrong: its owner, its mode, or that it is a link. What the file
+//! In: why the keyset, the floor or the list's directory is refused on a node. Out: the text of a
+//! hint, where the fault is the place: its owner, its mode, or that it is a link. What the file
 //! says is judged elsewhere.
 
 use crate::banlist::error::ListError;
@@ -28,7 +28,7 @@ pub fn remedy(fault: &FileError) -> Option<String> {
     }
 }
 
-/// The same for what a list is trusted by.
+/// The same for the files by which a list is trusted.
 #[must_use]
 pub fn remedy_of(fault: &ListError) -> Option<String> {
     if let ListError::File(fault) = fault {

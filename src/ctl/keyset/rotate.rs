@@ -1,11 +1,11 @@
-//! `embargoctl keyset rotate`: may this node follow a later keyset?
+//! Implements `embargoctl keyset rotate`: brings this node to a later keyset.
 //!
 //! In: keysets that were carried here (hostile), in the order of their numbers. Out: the node's
-//! keyset replaced by each in turn, as far as each follows from the one before (TUF 1.0.34,
-//! section 5.3): a step is on the disk before the next file is looked at, so that whatever ends the
-//! command leaves the old keyset or a later one, whole. A second run passes over what is done. Not
-//! followed is a keyset under which the list in force would no longer be trusted: the node would
-//! have none. The keyset that stands on the node is trusted as it stands, however it came there.
+//! keyset replaced by each in turn, as far as each follows from the one before (TUF 1.0.34, section
+//! 5.3). A step is on the disk before the next file is looked at, so that whatever ends the command
+//! leaves the old keyset or a later one, whole. A second run passes over what is done. A keyset
+//! under which the list in force would no longer be trusted is not followed: the node would have no
+//! list. The keyset on the node is trusted as it is, however it came there.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub struct RotateArgs {
     files: Vec<PathBuf>,
 }
 
-/// Rotates, and tells the system log on these sockets when it is this machine's own.
+/// Rotates, and reports to the system log on these sockets when the node is this machine.
 pub(super) fn run(
     args: &RotateArgs,
     paths: &Paths,
@@ -64,7 +64,7 @@ pub(super) fn run(
     said.map_err(CtlError::for_root)
 }
 
-/// Rotates; `steps` gets what was done, and what was refused.
+/// Rotates; `steps` receives what was done, and what was refused.
 pub(super) fn rotate(
     args: &RotateArgs,
     paths: &Paths,
@@ -187,7 +187,7 @@ fn hop(
     Ok(Some(Hop { new, is_stranded }))
 }
 
-/// Why the list which answers on this node now would not be trusted under the new keyset, if so.
+/// Why the list that answers on this node now would not be trusted under the new keyset, if so.
 /// Without a list there is nothing to lose.
 fn loses_list(
     path: &Path,
@@ -226,7 +226,7 @@ fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
         .map(|_| ())
 }
 
-/// Why the keyset is not followed yet, and the way on: the same list may be installed again with
+/// Why the keyset is not followed yet, and what to do: the same list may be installed again with
 /// more signatures.
 fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError {
     let hint = format!(
@@ -239,8 +239,8 @@ fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError
 
 /// What follows from a step that leaves the node without a list.
 fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
-    // Where there is a floor and no list to compare with, an installation asks for what lifting
-    // asks for.
+    // Where there is a floor and no list to compare with, an installation asks for as many
+    // signatures as lifting a ban does.
     let needs = match trust.floor {
         Some(_) => format!(
             "{} (the lift threshold)",

@@ -1,7 +1,7 @@
-//! `embargoctl keyset show`: whose signatures count, and until when?
+//! Implements `embargoctl keyset show`: prints whose signatures count, and until when.
 //!
 //! In: a keyset, this node's by default. Out: its keys and thresholds, and which of its own root
-//! keys signed it. Whether it follows another is `verify`'s.
+//! keys signed it. Not checked: whether it follows another; `verify` does that.
 
 use std::path::PathBuf;
 
@@ -60,7 +60,8 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     Ok(text)
 }
 
-/// Which of its own root keys signed it; the others may be those of the keyset before.
+/// Which of its own root keys signed it; the other signatures may be by root keys of the keyset
+/// before.
 fn signatures(signed: &SignedKeyset) -> String {
     let own = signers(&[&signed.keyset], signed);
     let others = signed

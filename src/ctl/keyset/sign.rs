@@ -1,9 +1,9 @@
-//! `embargoctl keyset sign`, `head` and `attach`: whose signature does the keyset carry?
+//! Implements `embargoctl keyset sign`, `head` and `attach`: adds a signature to a keyset.
 //!
 //! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes.
 //! Out: the same keyset with one more signature line. A signature that does not verify is never
-//! attached. The keyset is not judged: a root key of the one before it may sign, which is not known
-//! here.
+//! attached. The keyset is not judged: a root key of the keyset before it may sign, and that one is
+//! not known here.
 
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ fn add(
     replace::replace(&replace::target(path), 0o644, note.as_bytes())?;
     let number = signed.keyset.number;
     let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
-    // A key's ID is made of its name: under another name the signature would not be found.
+    // A key's ID includes its name: under another name the signature would not be found.
     match signed
         .keyset
         .keys_of(Role::Root)

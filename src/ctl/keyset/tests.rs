@@ -1,5 +1,5 @@
-//! A keyset's life, from the first to one that a node follows, and everything that must not happen
-//! on the way.
+//! Tests keysets, from the first one to one that a node follows, and everything that must not
+//! happen on the way.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -75,7 +75,8 @@ impl Desk {
             .command
     }
 
-    /// What a command says, or the failure with its details and its hint; the folder is cut out.
+    /// The output of a command, or the failure with its details and its hint; the directory is cut
+    /// out.
     fn run(&self, words: &str) -> Result<String, String> {
         let folder = format!("{}/", self.folder.path().to_str().unwrap());
         self.tell(run(&self.command(words), &self.paths))
@@ -103,7 +104,7 @@ impl Desk {
         self.run(words).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Rotates at the time of the tests, with the steps that the system log would get to know.
+    /// Rotates at the time of the tests, with the steps that the system log would receive.
     fn rotate(&self, words: &str) -> (Result<String, String>, Vec<Step>) {
         let KeysetCommand::Rotate(args) = self.command(&format!("rotate {words}")) else {
             panic!("{words}")
@@ -113,7 +114,7 @@ impl Desk {
         (said, steps)
     }
 
-    /// Makes keyset `number` of these root keys and list keys, signed by these.
+    /// Makes keyset `number` from these root keys and list keys, signed by these.
     fn keyset(
         &self,
         number: u64,
@@ -156,7 +157,7 @@ impl Desk {
         );
     }
 
-    /// Puts `k1` on the node by hand, and a list signed by these in force there.
+    /// Puts `k1` on the node by hand, and puts a list signed by these in force there.
     fn arm(&self, signers: &[u8]) {
         self.put("node/etc/embargo/keyset", self.read("k1").as_bytes());
         let bytes = list(&source(&[("base", digest(1))]), &terms(412), signers);
@@ -218,7 +219,7 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         (2, 2, 1, 2)
     );
     assert_eq!(next.expires, next.issued.plus(730 * 86_400));
-    // A key may change under its old name, and a keyset may be renewed as it is.
+    // A key may change under its old name, and a keyset may be renewed without a change.
     desk.put(
         "key-3.pub",
         desk.read("key-7.pub").replace("key-7", "key-3").as_bytes(),
@@ -235,7 +236,7 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         desk.done("next ./k1 --issued 2026-11-21").lines().nth(2),
         Some("keyset: 2")
     );
-    // The first root keys come by hand, the last go by signature.
+    // The first root keys are put there by hand; a signature removes the last.
     assert_eq!(
         desk.done("next ./k1 --remove-root-key key-1 --remove-root-key key-2 --out ./last")
             .lines()
@@ -397,7 +398,7 @@ fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
             "see what others may have changed there, then: chown root {path} && chmod go-w {path}"
         )
     };
-    // The folder of floor and list.
+    // The directory of floor and list.
     put(&desk.paths.state, 0o1777);
     let state = "node/var/lib/embargo";
     let untrusted =
@@ -475,8 +476,8 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; what it follows was not checked\n"
     );
     assert_eq!(desk.done("head ./k1"), text);
-    // A key of another keyset may be one of the keyset before; one under a name that is not the
-    // keyset's is told.
+    // A key of another keyset may be one of the keyset before; a key under a name that the keyset
+    // does not have is reported.
     desk.put("signature", &key(9).signature(&text).bytes);
     assert_eq!(
         desk.done("attach ./k1 --key ./key-9.pub --signature ./signature"),
@@ -491,7 +492,7 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         shown.ends_with("\nsigned by root, key-1; 2 signatures by none of its own root keys\n"),
         "{shown}"
     );
-    // A signature of something else is not attached, and no more fit than a note may have.
+    // A signature of something else is not attached, and no more are attached than a note can hold.
     desk.put("signature", &key(2).signature("else\n").bytes);
     let fault = desk
         .run("attach ./k1 --key ./key-2.pub --signature ./signature")
@@ -529,7 +530,7 @@ fn keysets_that_follow_one_another_are_verified_in_a_row() {
         desk.done("verify ./k1 ./k2 ./k3")
             .ends_with(&format!("not checked\n{second}{third}"))
     );
-    // Each signature is told when they are too few, and when one beside them is bad.
+    // Each signature is reported when they are too few, and when one beside them is bad.
     desk.keyset(2, &[2, 3], 1, &[5, 6], &[2, 3, 7]);
     assert_eq!(
         desk.run("verify --after ./k1 ./k2").unwrap_err(),
@@ -588,7 +589,7 @@ fn whoever_carries_a_keyset_does_not_say_who_signed_it() {
             .starts_with("keyset 2 is in force, signed by key-1, key-2\n")
     );
     assert_eq!(steps[0].signers, ["key-1", "key-2"]);
-    // One that does not follow is told by the key's name, too.
+    // One that does not follow is reported with the key's name, too.
     desk.keyset(3, &[1, 2], 2, &[6], &[1]);
     desk.put(
         "k3",
@@ -628,7 +629,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
             .replace("\n keyset", "\nkeyset")
             .trim_start()
     );
-    // What was served is what stands there now.
+    // The file on the node is the one that was served.
     assert_eq!(desk.on_node(), desk.read("k3"));
     let step = |keyset, signer: &str, message: &str| Step {
         ending: Ending::Done,
@@ -651,7 +652,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
             ),
         ]
     );
-    // A second run finds it done, those that the node is past included, and writes nothing.
+    // A second run finds it done, also for those that the node is past, and writes nothing.
     let inode = || fs::metadata(&desk.paths.keyset).unwrap().ino();
     let before = inode();
     for again in ["./k3", "./k2 ./k3", "./k1 ./k2 ./k3", "./k2"] {
@@ -665,7 +666,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
         );
     }
     assert_eq!(inode(), before);
-    // The list that was in force still is.
+    // The list that was in force is still in force.
     let query = Query {
         digest: digest(1),
         kind: MatchKind::Base,
@@ -705,7 +706,7 @@ fn a_step_is_on_the_disk_before_the_next_is_looked_at() {
         message: fault.replace("\"k3\"", &format!("\"{folder}/k3\"")),
     };
     assert_eq!((steps.len(), &steps[1]), (2, &refused));
-    // What a killed command left is gone.
+    // What a killed command left behind is gone.
     assert_eq!(
         fs::read_dir(desk.paths.keyset.parent().unwrap())
             .unwrap()
@@ -809,7 +810,7 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
     assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
     assert_eq!(desk.rotate("--dry-run ./k2").0.unwrap_err(), fault);
     assert_eq!(desk.on_node(), desk.read("k1"));
-    // Whoever says so may.
+    // With the option it is allowed.
     let without = |is: &str| {
         format!(
             "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature (the lift threshold) of keyset 2"
@@ -833,8 +834,8 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
             .unwrap()
             .starts_with("keyset 2 is in force")
     );
-    // Where the second copy stands in, that is the one that counts; and one copy that stays trusted
-    // is enough.
+    // Where the second copy takes over, it is the one that counts; one copy that stays trusted is
+    // enough.
     desk.arm(&[5]);
     let bytes = file::read(&desk.paths.list, 1 << 20, Guard::Owned).unwrap();
     desk.put("node/var/lib/embargo/banlist.copy.lst", &bytes);
@@ -950,7 +951,7 @@ fn one_command_at_a_time_changes_a_node() {
     desk.keyset(2, &[1], 1, &[5], &[1]);
     desk.arm(&[5]);
     let held = crate::ctl::lock::take(&desk.paths.state).unwrap();
-    // A dry run needs no lock; the other waits until it is free.
+    // A dry run needs no lock; a real run waits until it is free.
     assert!(desk.rotate("--dry-run ./k2").0.is_ok());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| desk.rotate("./k2").0);

@@ -1,8 +1,8 @@
-//! `embargoctl keyset verify`: does each of these keysets follow the one before it?
+//! Implements `embargoctl keyset verify`: checks that each keyset follows the one before it.
 //!
 //! In: keysets (hostile), and the one that is trusted. Out: one line for each, or the first that
-//! does not follow, with what became of each of its signatures. These are the checks of
-//! `keyset rotate`, for a laptop: nothing here asks about a node.
+//! does not follow, with the result for each of its signatures. These are the checks of `keyset
+//! rotate`, for a laptop: nothing here asks about a node.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
     Ok(said)
 }
 
-/// What a good keyset is.
+/// The text about a good keyset.
 fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     let (file, keyset) = (line::name(&path.to_string_lossy()), &new.keyset);
     let title = format!(
@@ -89,7 +89,7 @@ fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     said
 }
 
-/// Why a keyset does not follow, with what became of each signature where that is the reason.
+/// Why a keyset does not follow, with the result for each signature where that is the reason.
 pub(super) fn explained(
     path: &Path,
     old: Option<&Keyset>,
@@ -127,7 +127,7 @@ pub(super) fn explained(
     }
 }
 
-/// What became of each signature, a line each.
+/// The result for each signature, a line each.
 fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
     let verdict = |signature| {
         let keysets = old.into_iter().chain([&new.keyset]);

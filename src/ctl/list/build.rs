@@ -1,7 +1,7 @@
-//! `embargoctl list build`: which list does this source make?
+//! Implements `embargoctl list build`: compiles a source into an unsigned list.
 //!
 //! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an
-//! unsigned list, in place of an older one of that name and of nothing else. The same source and
+//! unsigned list. It replaces an older list of that name and nothing else. The same source and
 //! terms give the same bytes; only the times default to the clock.
 
 use std::io::Read;
@@ -91,8 +91,8 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     ))
 }
 
-/// The file that the list will be: none yet, an empty one or an older list. Nothing else is
-/// replaced: `--out` is easily given the name of a source, of a private key or of a device.
+/// The file that will be replaced: none yet, an empty one or an older list. Nothing else is
+/// replaced: it is easy to give `--out` the name of a source, of a private key or of a device.
 fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     let occupied = || {
         CtlError::with_hint(
@@ -110,7 +110,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     file.take(HEAD_SIZE as u64)
         .read_to_end(&mut block)
         .map_err(|error| FileError::Io(out.to_owned(), error))?;
-    // Of a list that was cut short, too, the first line tells what it was.
+    // The first line says what it was, also for a list that was cut short.
     block.resize(HEAD_SIZE, 0);
     if size == 0 || head::is_begun(&block) {
         Ok(replace::target(out))
@@ -119,7 +119,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     }
 }
 
-/// Says what is strange about a list that can be built all the same.
+/// Warns about what is odd in a list that can still be built.
 fn warn(args: &Args, source: &Source, terms: &Terms) {
     let now = Timestamp::now();
     if terms.expires <= now {
@@ -183,8 +183,8 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
     Ok((source, compiled))
 }
 
-/// Why the source cannot be used. Where that is a fault in it, the others are told too: an author
-/// mends them at once.
+/// Why the source cannot be used. Where that is a fault in it, the others are reported too: an
+/// author fixes them together.
 fn unread(path: &Path, error: SourceError) -> CtlError {
     let others = match &error {
         SourceError::Line(file, line, _) => other_faults(path, (file, *line)),
@@ -193,7 +193,7 @@ fn unread(path: &Path, error: SourceError) -> CtlError {
     CtlError::from(AuthoringError::Source(error)).detailed(others)
 }
 
-/// The faults of a source beside the one in this line of this file, a line for each.
+/// The faults of a source apart from the one in this line of this file, a line for each.
 fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
     let faults = source::draft::Draft::load(path)
         .map(|draft| draft.faults)
@@ -213,7 +213,7 @@ fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
         .collect()
 }
 
-/// Where a digest stands, a line for each.
+/// Where a digest occurs, a line for each place.
 fn places(source: &Source, digest: &Digest) -> Vec<String> {
     let place = |(file, number): (&Path, usize)| {
         format!("  {} line {number}", line::name(&file.to_string_lossy()))

@@ -1,10 +1,10 @@
-//! `embargoctl list diff`: what would this list ban and let go that that one does not?
+//! Implements `embargoctl list diff`: compares what two lists ban.
 //!
 //! In: two lists (hostile), signed or not: it is for whoever reviews a draft before signing it.
-//! Every byte of both is checked against its head. Out: what became of each ban, in words or as
+//! Every byte of both is checked against its head. Out: what happened to each ban, as text or as
 //! JSON, and how many signatures an installation over the old list will ask for. The signatures of
-//! the new list are counted where a keyset is known; nothing else of them is said, and those of the
-//! old one are not looked at.
+//! the new list are counted where a keyset is known, and not described further. Those of the old
+//! list are not looked at.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -81,8 +81,8 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     told(args, paths, Timestamp::now())
 }
 
-/// What there is to say by this clock: what an installation says that lets the new list take the
-/// place of the old one now.
+/// The text by this clock: as an installation that replaces the old list with the new one now would
+/// report it.
 fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
     let (old_file, old_size, old) = open(&args.old)?;
     let (new_file, new_size, new) = open(&args.new)?;
@@ -189,7 +189,7 @@ pub(in crate::ctl) fn sentence(
     }
 }
 
-/// What became of each ban: a line, and lines that say more, indented.
+/// What happened to each ban: a line, and indented lines with details.
 pub(super) fn lines(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in change
@@ -208,7 +208,7 @@ pub(super) fn lines(change: &Change) -> Vec<String> {
     lines
 }
 
-/// What became of a ban, in a line.
+/// What happened to a ban, in a line.
 pub(in crate::ctl) fn headline(change: &BanChange) -> String {
     let BanChange {
         ban,
@@ -235,7 +235,7 @@ pub(in crate::ctl) fn headline(change: &BanChange) -> String {
     }
 }
 
-/// What else is to be said of a ban.
+/// The details of a ban.
 fn details(change: &BanChange) -> Vec<String> {
     let BanChange {
         fate,
@@ -251,7 +251,7 @@ fn details(change: &BanChange) -> Vec<String> {
         .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
         .collect();
     match fate {
-        // The headline says it all.
+        // The headline says everything.
         Fate::Added => {}
         Fate::Kept => {
             details.extend(
@@ -277,9 +277,9 @@ fn details(change: &BanChange) -> Vec<String> {
     details
 }
 
-/// What a list brings for people to run or to use: each patch and successor that is new or changed,
-/// in lines that begin with their ban. They make a list refuse neither more nor less, so that
-/// nobody would look for them.
+/// What a list adds for people to run or to use: each patch and successor that is new or changed,
+/// in lines that begin with their ban. They make a list refuse neither more nor less, so nobody
+/// would look for them.
 pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in change
@@ -311,7 +311,7 @@ pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
     lines
 }
 
-/// What one ban brings: its successor and its patch.
+/// What one ban adds: its successor and its patch.
 pub(in crate::ctl) fn brought_by(
     id: &str,
     successor: Option<&str>,
@@ -325,7 +325,7 @@ pub(in crate::ctl) fn brought_by(
         .collect()
 }
 
-/// The successor that the new list brings.
+/// The successor that the new list adds.
 fn new_successor(change: &BanChange) -> Option<&String> {
     change
         .ban
@@ -334,7 +334,7 @@ fn new_successor(change: &BanChange) -> Option<&String> {
         .filter(|_| is_new(change, "successor"))
 }
 
-/// Whether a ban has this by the new list alone.
+/// Whether only the new list gives this to the ban.
 fn is_new(change: &BanChange, what: &str) -> bool {
     match change.fate {
         Fate::Added => true,
@@ -346,7 +346,7 @@ fn is_new(change: &BanChange, what: &str) -> bool {
     }
 }
 
-/// The patch that the new list brings: it is code, and who signs the list signs it.
+/// The patch that the new list adds: it is code, and who signs the list signs it.
 fn new_patch(change: &BanChange) -> Option<&Patch> {
     change
         .ban
@@ -366,7 +366,7 @@ fn banned_by(heirs: &[String]) -> String {
     }
 }
 
-/// IDs, the first few of them.
+/// The first few of the IDs.
 pub(in crate::ctl) fn named<S: AsRef<str>>(ids: &[S]) -> String {
     let names: Vec<_> = ids
         .iter()

@@ -1,11 +1,11 @@
-//! `embargoctl list lint`: what did the authors get wrong?
+//! Implements `embargoctl list lint`: finds the mistakes in a source.
 //!
 //! In: `bans.toml`, with whatever mistakes are in it; the images that are at hand; the list that
-//! was published last, if it is named; the time. Out: every finding, each with a name that stays,
-//! file and line, one sentence and a hint, for people or as JSON; and an exit status. The findings
-//! are made by [`findings`], which is pure; the images are looked for by `search`. What refuses a
-//! source in `list build` is an error here, too, and all of it is told, not the first alone. Not
-//! checked: signatures, and what the list does to running containers, which `list preview` tells.
+//! was published last, if it is named; the time. Out: every finding, each with a stable name, file
+//! and line, one sentence and a hint, for people or as JSON; and an exit status. [`findings`] makes
+//! the findings and is pure; `search` looks for the images. What `list build` refuses in a source
+//! is an error here, too, and all of it is reported, not only the first. Not checked: signatures,
+//! and what the list does to running containers, which `list preview` reports.
 
 mod alone;
 mod digests;
@@ -90,8 +90,8 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     })
 }
 
-/// The list at `path`, every byte of it checked against its head; it is the author's own, so its
-/// signatures are not asked for.
+/// The list at `path`, with every byte checked against its head; it is the author's own, so its
+/// signatures are not checked.
 fn load(path: &Path) -> Result<Last, CtlError> {
     let (file, _, claim) = open(path)?;
     let bans = whole::check(&Reader { path, bytes: &file }, &claim.head)?;
@@ -103,8 +103,8 @@ fn load(path: &Path) -> Result<Last, CtlError> {
     })
 }
 
-/// What is wrong with one ban of a source that makes a list, beside the platforms that it leaves
-/// out. Its image is `found`, by `word`.
+/// What is wrong with one ban of a source that makes a list, apart from the platforms that it
+/// leaves out. Its image is `found`, by `word`.
 pub(in crate::ctl) fn of_ban(
     path: &Path,
     text: &str,
@@ -112,7 +112,7 @@ pub(in crate::ctl) fn of_ban(
     (word, found): (&str, Images),
     stores: &Stores,
 ) -> Vec<Finding> {
-    // Other bans, and whatever files they name, are not this one's concern.
+    // Other bans, and the files that they name, do not matter here.
     let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
     draft
         .bans
@@ -123,8 +123,8 @@ pub(in crate::ctl) fn of_ban(
     found
 }
 
-/// Everything that is wrong with a source at this time, as far as the images show that are known,
-/// and the list before it.
+/// Everything that is wrong with a source at this time, judged by the known images and the list
+/// before it.
 #[must_use]
 pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Findings::new(&draft.path);
@@ -142,7 +142,7 @@ pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestam
     findings.sorted()
 }
 
-/// What the source names and nobody could look at.
+/// What the source names and could not be looked at.
 fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
     for why in &known.unseen {
         findings.add(

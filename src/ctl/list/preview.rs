@@ -1,12 +1,12 @@
-//! `embargoctl list preview`: what would this draft do on this node?
+//! Implements `embargoctl list preview`: shows what a draft would do on this node.
 //!
 //! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list
 //! in force. Out: what the draft would refuse, as a table or as one JSON document, and whether an
 //! installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft
-//! is checked against its head; who signed the head is told and stops nothing. Changes nothing, and
-//! needs neither an armed node nor a list in force. Without root's rights it says what it could not
-//! see. Not looked at: images without a name, and whether Podman starts a container again by itself
-//! (libpod's database knows; its records do not).
+//! is checked against its head. Who signed the head is reported and stops nothing. Changes nothing,
+//! and needs neither an armed node nor a list in force. Without root's rights it reports what it
+//! could not see. Not looked at: images without a name, and whether Podman starts a container again
+//! by itself (libpod's database knows; its records do not).
 
 mod report;
 mod restart;
@@ -48,7 +48,7 @@ pub struct Args {
     draft: PathBuf,
 }
 
-/// How long the store of an engine may take for one image.
+/// How long an engine's store may take for one image.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything on the node, judged.
@@ -167,7 +167,7 @@ fn is_stopped(subject: &Subject) -> bool {
     matches!(subject.kind, Kind::Container { runs: false, .. })
 }
 
-/// The images of a store that have names, once each. One that is gone meanwhile is none.
+/// The images of a store that have names, once each. One that disappears meanwhile is left out.
 fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Subject)> {
     let names = store.records.image_names().unwrap_or_else(|fault| {
         faults.push(fault);

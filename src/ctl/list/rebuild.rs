@@ -1,10 +1,10 @@
-//! `embargoctl list verify --source`: was this list made from that source?
+//! Implements `embargoctl list verify --source`: checks that a list was made from a source.
 //!
 //! In: a list of which every byte is what its head says, and a source. Out: that the source makes
 //! it, or what it makes instead. The source is compiled once more, with what the head says of
-//! origin, edition, times and impact, and every line of the two heads is compared. They hold the
-//! hashes of all that stands behind them, so equal heads are equal lists, and nothing has to be
-//! written to know it. Not checked here: who signed the list.
+//! origin, edition, times and impact, and every line of the two heads is compared. The heads hold
+//! the hashes of everything behind them, so equal heads are equal lists, and nothing has to be
+//! written to find out. Not checked here: who signed the list.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,19 @@ use crate::banlist::source::Source;
 use crate::banlist::whole::Whole;
 use crate::report::line;
 
-/// The most lines that are said of what a source would make.
+/// The most lines that are printed of what a source would make.
 const MAX_LINES: usize = 20;
 
 /// The most files of a source that are named.
 const MAX_NAMES: usize = 8;
 
-/// Why nobody can say that a list was made from a source.
+/// Why a list was not made from a source.
 #[derive(Debug)]
 pub enum RebuildError {
-    /// The text of the source is another: the list, `bans.toml`.
+    /// The text of the source differs: the list, `bans.toml`.
     Source(PathBuf, PathBuf),
     /// The text is the same and what it makes is not: the list, `bans.toml`, a line of the list's
-    /// head, and as it would be made.
+    /// head, and that line as it would be made.
     Head(PathBuf, PathBuf, String, String),
 }
 
@@ -57,10 +57,10 @@ impl fmt::Display for RebuildError {
 
 impl std::error::Error for RebuildError {}
 
-/// Says that the list whose head is `head` was made from the source at `path`.
+/// Confirms that the list whose head is `head` was made from the source at `path`.
 ///
 /// # Errors
-/// [`AuthoringError::Rebuild`], and what keeps the source from being compiled.
+/// [`AuthoringError::Rebuild`], and what prevents the source from being compiled.
 pub(super) fn compare(
     path: &Path,
     list: &Reader<'_, File>,
@@ -108,7 +108,7 @@ fn terms(head: &Head) -> Terms {
     }
 }
 
-/// What the source would make of the list, in a few lines.
+/// What the source would make instead of the list, in a few lines.
 fn details(
     list: &Reader<'_, File>,
     head: &Head,

@@ -1,4 +1,4 @@
-//! `embargoctl list verify` and `list show`: what does this list say, and is it true?
+//! Implements `embargoctl list verify` and `list show`: checks a list, and prints what it says.
 //!
 //! In: a list (hostile). `verify` checks its signatures against a keyset, then every byte, and with
 //! `--source` that the list was made from it; `show` checks every byte against the head and says
@@ -59,7 +59,7 @@ pub(super) fn verify(args: &VerifyArgs, paths: &Paths) -> Result<String, CtlErro
     let keyset = match (&args.keyset, &args.source) {
         (Some(path), _) => Some(keyset(path)?),
         (None, None) => Some(keyset(&paths.keyset)?),
-        // Whoever compares a draft with its source may do so anywhere, and before anybody signs.
+        // A draft may be compared with its source anywhere, and before anybody signs.
         (None, Some(_)) if open(&args.list)?.2.signatures.is_empty() => None,
         (None, Some(_)) => match store::keyset(&paths.keyset, Guard::Any) {
             Err(error) if error.is_absent() => None,
@@ -104,7 +104,7 @@ fn keyset(path: &Path) -> Result<Keyset, CtlError> {
     Ok(found.keyset)
 }
 
-/// Checks the signatures against a keyset, and says what became of each.
+/// Checks the signatures against a keyset, and returns a line about each.
 fn signatures(
     keyset: Keyset,
     list: &Reader<'_, File>,
@@ -145,7 +145,7 @@ fn signatures(
     ))
 }
 
-/// Who signed a list, or says so.
+/// Who signed a list, according to itself.
 fn unchecked(claim: &Claim) -> String {
     let names: Vec<_> = claim
         .signatures
@@ -185,7 +185,7 @@ fn contents(head: &Head, bans: usize) -> String {
     )
 }
 
-/// What became of one signature.
+/// The result for one signature.
 fn verdict(keyset: &Keyset, claim: &Claim, signature: &Signature) -> String {
     let tally = keyset.tally(&claim.text, std::slice::from_ref(signature), 1, Enough::All);
     let form = form(signature.form());

@@ -1,4 +1,4 @@
-//! `embargoctl list sign`, `head` and `attach`: whose signature does the list carry?
+//! Implements `embargoctl list sign`, `head` and `attach`: adds a signature to a list.
 //!
 //! In: a list and a private key, or a signature made elsewhere over the bytes that `head` writes.
 //! Out: the same list with one more signature line. A signature that does not verify is never
@@ -88,8 +88,8 @@ pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlErro
     })
 }
 
-/// Rewrites the list with the signature that `sign` makes; one by a key that the nodes do not trust
-/// is warned of.
+/// Rewrites the list with the signature that `sign` makes, and warns about one by a key that the
+/// nodes do not trust.
 fn add(
     list: &Path,
     (keyset, paths): (Option<&Path>, &Paths),
@@ -141,7 +141,7 @@ pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
         .find(|known| known.public.identity() == key.public.identity())
     {
         Some(known) if known.public.id(&known.name) == key.public.id(name) => None,
-        // A key's ID is made of its name and form: under others the signature is not found.
+        // A key's ID includes its name and form: under others the signature is not found.
         Some(known) if known.name != *name => Some(format!(
             "keyset {number} calls this key {}: sign again with --name {0}",
             known.name

@@ -1,4 +1,4 @@
-//! The commands as people type them, against the OpenSSL of this machine.
+//! Tests the commands as people type them, against the OpenSSL of this machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,7 +39,7 @@ fn a_key_is_made_once_with_its_public_half_beside_it() {
             "cannot overwrite \"ops.pem\": it exists / choose another --out"
         );
         assert_eq!(desk.text("ops.pem"), before);
-        // OpenSSL reads it, and its public half is the one beside it.
+        // OpenSSL reads it, and derives the public key beside it.
         desk.openssl("pkey -in ops.pem -pubout -out ops-public.pem");
         let from_pem =
             super::super::keys::public_key(Path::new(&desk.path("ops-public.pem"))).unwrap();
@@ -108,7 +108,7 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
          every byte is what the head says: 1 ban, 1 digest (1 base, 0 image, 0 layer)\nsignatures: 3 good, 3 needed\n\
          \x20 ops: good (ed25519)\n  ed: good (ed25519)\n  ec: good (p256)\n"
     );
-    // Whoever carries a list does not say who signed it.
+    // Whoever carries a list cannot decide who signed it.
     let mut list = crate::sys::file::read(
         desk.path("l").as_ref(),
         1 << 20,
@@ -126,7 +126,7 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
         said.ends_with("\n  ops: good (ed25519)\n  ed: good (ed25519); al in the line is not the key's name\n  ec: good (p256)\n"),
         "{said}"
     );
-    // The same keys sign with our tool as well.
+    // The same keys also sign with our tool.
     desk.build();
     for key in ["ed", "ec"] {
         desk.run(&format!("list sign --key @{key}.pem @l")).unwrap();
@@ -190,7 +190,7 @@ fn keys_that_cannot_sign_are_refused_with_what_to_do() {
             "{found}"
         );
     }
-    // What the hint says works.
+    // The hint's command works.
     desk.openssl("pkcs8 -topk8 -nocrypt -in old.pem -out new.pem");
     desk.run("list sign --key @new.pem @l").unwrap();
 }

@@ -1,5 +1,5 @@
-//! Signatures of the real tools of this machine, attached as people do it, and what is said of
-//! those that cannot be.
+//! Tests signatures of this machine's real tools, attached as people do it, and what is reported of
+//! those that cannot be attached.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::banlist::key::testing::{Sealed, TestSsh};
 use crate::ctl::keys::pem;
 
-/// A list, and its head beside it.
+/// A list, with its head beside it.
 fn desk() -> Desk {
     let desk = Desk::new();
     desk.build();
@@ -16,7 +16,7 @@ fn desk() -> Desk {
     desk
 }
 
-/// Attaches, and says what was printed without the file's name.
+/// Attaches, and returns what was printed, without the file's name.
 fn attach(desk: &Desk, key: &str, signature: &str) -> Result<String, String> {
     let said = desk.run(&format!(
         "list attach --key @{key} --signature @{signature} @l"
@@ -203,7 +203,7 @@ fn a_signature_by_another_key_says_whose_it_is() {
             )
         );
     }
-    // The tools say the same of their keys.
+    // The tools print the same about their keys.
     assert!(desk.text("mini.pub").contains(&blob("mini.pub")));
     assert!(blob("sshed.pub").starts_with("SHA256:") && blob("sshed.pub").len() == 7 + 43);
 }
@@ -308,8 +308,8 @@ fn keys_of_tools_that_sign_themselves_are_refused_with_the_command() {
 
 #[test]
 fn a_key_on_a_token_signs_a_list_and_ssh_keygen_says_the_same() {
-    // No token here: the bytes are made as PROTOCOL.u2f says, and the real ssh-keygen is asked
-    // whether they are right.
+    // There is no token here: the bytes are made as PROTOCOL.u2f says, and the real ssh-keygen
+    // confirms that they are right.
     for key in [
         TestSsh::ed25519(1).on_token(b"ssh:"),
         TestSsh::p256().on_token(b"ssh:"),

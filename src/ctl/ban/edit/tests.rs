@@ -1,4 +1,4 @@
-//! Entries in a source: what is added, and that nothing else changes.
+//! Tests what is added to a source, and that nothing else in it changes.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Pause containers, in the files of real engines and in those that forgers would like to have.
+//! Tests for pause containers, with the files of real engines and with files that a forger would
+//! make.
 //!
 //! `tests/fixtures/cri-o-1.37` is a node of CRI-O 1.37 and Podman 5.8.6 on one store, taken while
 //! its containers ran: both roots have `overlay-layers`. `podman-*-pods` are of Podman alone. The
@@ -14,7 +15,7 @@ use crate::container::runtime::RuntimeKind;
 use crate::node::runtime_state::InitProcess;
 use crate::sys::file::{self, Guard};
 
-/// A copy of a fixture, whose bundles name it.
+/// A copy of a fixture, with its own path in the bundles.
 struct Node(tempfile::TempDir);
 
 impl Node {
@@ -30,7 +31,7 @@ impl Node {
         Self(folder)
     }
 
-    /// The running container with this ID, whose bundle stands in `root` and whose first process is
+    /// The running container with this ID, whose bundle is in `root` and whose first process is
     /// `pid`.
     fn container(&self, root: &str, id: &str, pid: u32) -> RunningContainer {
         running(
@@ -115,7 +116,7 @@ fn a_pod_of_cri_os_is_held_by_the_container_that_its_record_says_and_by_no_annot
         ..all[0].clone()
     };
     assert_eq!(among(&[&of_user]), [false]);
-    // The same bundles without the engine's record say nothing.
+    // Without the engine's record the same bundles say nothing.
     fs::remove_file(
         node.0
             .path()
@@ -160,7 +161,7 @@ fn a_pod_of_podmans_is_held_by_the_container_whose_namespaces_its_others_have_jo
         let node = Node::of(fixture);
         let one = |id, pid| node.container("graph", id, pid);
         // `sharer` has joined namespaces of `solo`, as anybody's compose file can ask for; `forged`
-        // bears the ID of `solo` as that of its sandbox.
+        // names the ID of `solo` as that of its sandbox.
         let [pause, member, solo] = [one(pause, pid), one(member, 1), one(solo, its_pid)];
         let [sharer, forged] = [one(sharer, 2), one(forged, 3)];
         assert_eq!(
@@ -191,7 +192,7 @@ fn a_pod_that_shares_its_network_alone_has_a_pause_container_too() {
         1,
     );
     assert_eq!(among(&[&pause, &member]), [true, false]);
-    // Its number is another process's by now.
+    // Its process ID now belongs to another process.
     let later = RunningContainer {
         process: InitProcess {
             pid: 870,

@@ -1,4 +1,4 @@
-//! Signatures as the tools write them.
+//! Tests signatures as the tools write them.
 
 use super::*;
 
@@ -125,7 +125,7 @@ fn what_has_a_form_of_its_own_is_for_keys_of_its_kind_alone() {
             );
         }
         let [bytes] = of(file, algorithm).try_into().unwrap();
-        // Without its armor or its comment it is still what it was.
+        // Without its armor or its comment it is still a signature.
         assert_eq!(of(&bytes, algorithm), [bytes.as_slice()]);
         assert_eq!(
             of(base64::encode(&bytes).as_bytes(), algorithm),

@@ -1,4 +1,4 @@
-//! Public keys as the tools write them.
+//! Tests public keys as the tools write them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What a source becomes, and what its author is told when it becomes nothing.
+//! Tests what a source is compiled into, and what is reported to its author when it cannot be.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
     file::read(Path::new(&desk.path(name)), 1 << 20, Guard::Any).unwrap()
 }
 
-/// The names of all files in the folder.
+/// The names of all files in the directory.
 fn names(desk: &Desk) -> Vec<String> {
     let entries = std::fs::read_dir(desk.path("")).unwrap();
     let mut names: Vec<_> = entries
@@ -159,7 +159,7 @@ fn nothing_but_a_list_is_replaced_by_a_list() {
     }
     assert_eq!(bytes(&desk, "key.pem"), b"-----BEGIN PRIVATE KEY-----\n");
     assert!(desk.text("bans.toml").starts_with("[[ban]]"));
-    // An empty file, a list, what is left of one, and what a link leads to.
+    // An empty file, a list, the remains of one, and the target of a link.
     desk.run(&BUILD.replace("@l", "@empty")).unwrap();
     desk.run(BUILD).unwrap();
     let whole = bytes(&desk, "l");

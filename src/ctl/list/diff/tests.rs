@@ -1,4 +1,4 @@
-//! What a reviewer is told of a draft.
+//! Tests what is reported to a reviewer of a draft.
 
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
@@ -103,7 +103,7 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
         compared(&new, true, false),
         format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n")
     );
-    // Nobody said which keys count.
+    // No keyset says which keys count.
     assert_eq!(
         compared(&new, false, false),
         format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n")
@@ -188,8 +188,8 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
 }
 
-/// As an installation does: a list may be issued a little ahead of the clock, and no ban has lapsed
-/// by then that still holds.
+/// As an installation does: a list may be issued slightly ahead of the clock, and by that time no
+/// ban has lapsed that still holds.
 #[test]
 fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
     let ban = |lapses: &str| {

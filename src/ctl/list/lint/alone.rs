@@ -1,6 +1,6 @@
-//! What is wrong with a ban by itself?
+//! Checks each ban by itself.
 //!
-//! Checks that need the text of the source, and the time, alone: what cannot be read, dates,
+//! These checks need only the text of the source, and the time: what cannot be read, dates,
 //! exceptions, words, patches. Pure.
 
 use std::collections::{HashMap, HashSet};
@@ -14,11 +14,11 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 const DAY: u64 = 86_400;
-/// What is further away is probably a slip in the year.
+/// A date that is further away is probably a slip in the year.
 const YEAR: u64 = 366 * DAY;
-/// Less than this no package manager needs.
+/// Every package manager needs more time than this.
 const SHORTEST_PATCH: u64 = 10;
-/// More than this nobody waits for.
+/// Nobody waits longer than this.
 const LONGEST_PATCH: u64 = 2 * 3_600;
 
 /// Checks every ban.
@@ -266,8 +266,8 @@ fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether an advisory of CVE or GitHub is written as theirs are (CVE Record Format, `cveId`; OSV
-/// schema, "GHSA"). Others are taken as they are.
+/// Whether an advisory of CVE or GitHub has their format (CVE Record Format, `cveId`; OSV schema,
+/// "GHSA"). Others are taken as they are.
 fn is_advisory(text: &str, now: Timestamp) -> bool {
     let mut parts = text.split('-');
     let prefix = parts.next().unwrap_or_default();
@@ -290,7 +290,7 @@ fn is_advisory(text: &str, now: Timestamp) -> bool {
         };
         return prefix == "GHSA" && parts.len() == 3 && parts.iter().all(is_part);
     }
-    // Some letters alone, such as CVE20261234 or TODO, lead nobody anywhere.
+    // Letters alone, such as CVE20261234 or TODO, are of no use to a reader.
     text.contains(['-', ':', '/']) && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
@@ -319,7 +319,7 @@ fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
             "give it between 10s and 2h",
         );
     }
-    // The words of a script are its own business.
+    // The text of a script is not checked.
     let run = if patch.script.is_none() {
         Some(&patch.run)
     } else {

@@ -1,7 +1,7 @@
-//! What is wrong with the digests of a source?
+//! Checks the digests of a source.
 //!
-//! Digests that countless images have, that stand twice, or that stand as two things. In: the
-//! source; what is known of images only to say more. Pure.
+//! It finds digests that countless images have, that occur twice, or that are used as two things.
+//! In: the source; what is known of images only adds detail. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -14,12 +14,11 @@ use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{DiffId, Digest};
 
-/// Sizes of a tar archive without a file: its two blocks of zeros, as Go's writes it, and a whole
-/// record, as GNU tar does.
+/// Sizes of a tar archive without a file: only its two blocks of zeros, as Go writes it, and a
+/// whole record, as GNU tar does.
 const EMPTY_ARCHIVES: [usize; 2] = [1_024, 10_240];
 
-/// How many empty layers may lie on each other, without anything else, to be known by their chain
-/// ID.
+/// How many empty layers in a stack of nothing else are recognised by their chain ID.
 const EMPTY_STACK: usize = 16;
 
 /// Layer digests of an empty layer, compressed: no diff IDs, but what manifests show (distribution:
@@ -41,12 +40,11 @@ pub(super) struct Use<'a> {
     pub(super) place: Place<'a>,
 }
 
-/// The uses of the digests that matter: those that are known, and those that stand in the source
-/// itself.
+/// The uses of the digests that matter: those that are known, and those in the source itself.
 pub(super) struct Uses<'a>(BTreeMap<Digest, Vec<Use<'a>>>);
 
 impl<'a> Uses<'a> {
-    /// Looks through the whole source once.
+    /// Reads the whole source once.
     pub(super) fn of(draft: &'a Draft, index: &Index<'_>) -> Self {
         let mut wanted: HashSet<Digest> = index.digests().collect();
         for ban in &draft.bans {
@@ -122,7 +120,7 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// What a digest of nothing is: its name, and what follows from it.
+/// The digests of empty content, each with what it is and what follows from that.
 struct Nothing(HashMap<Digest, &'static str>);
 
 impl Nothing {
@@ -219,8 +217,8 @@ pub(super) fn check(
     }
 }
 
-/// Digests that stand twice in a ban, as the same kind and under the same name and platform: no
-/// list is built of that.
+/// Digests that occur twice in a ban, as the same kind and under the same name and platform: no
+/// list can be built from that.
 fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let mut reasons = HashMap::new();
     let mut all: Vec<(Digest, usize, Option<&Path>, u32)> =
@@ -244,7 +242,7 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let pairs = all
         .windows(2)
         .filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
-    // One more than is told, so that it is told that there are more.
+    // One more than is reported, so that the report can say that there are more.
     for pair in pairs.take(MAX_ALIKE * 10) {
         let (digest, _, file, line) = pair[1];
         let first = if pair[0].2 == file {
@@ -265,7 +263,8 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     }
 }
 
-/// A digest that stands as an image here and as layers there. What images tell is told by them.
+/// A digest that is used as an image here and as layers there. Where images show it, `wrong_kinds`
+/// reports it.
 fn kinds(digest: Digest, uses: &[Use<'_>], index: &Index<'_>, findings: &mut Findings<'_>) {
     let is_image = |place: &&Use<'_>| place.kind == MatchKind::Image;
     let (Some(image), Some(layers)) = (
@@ -305,7 +304,7 @@ const fn article(kind: MatchKind) -> &'static str {
     }
 }
 
-/// Digests that are something else than they stand for, as the images show that are known.
+/// Digests that are something else than they stand for, as the known images show.
 pub(super) fn wrong_kinds(index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (digest, uses) in uses.all() {
         for place in uses
@@ -359,8 +358,7 @@ mod tests {
 
     const EMPTY: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-    /// The bytes of which [`EMPTY_BLOBS`] are the digests: what registries hand out as an empty
-    /// layer.
+    /// The bytes of which [`EMPTY_BLOBS`] are the digests: what registries serve as an empty layer.
     const BLOBS: [&[u8]; 2] = [
         b"\x1f\x8b\x08\x00\x00\x09\x6e\x88\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",

@@ -1,25 +1,25 @@
-//! What can the linter find?
+//! Defines what the linter can find.
 //!
-//! The table of findings: a name that stays, how grave it is, and where and how one of them is
-//! told. In: what a check saw. Out: [`Findings`], sorted by file and line, with at most
-//! [`MAX_ALIKE`] of one kind for one ban: a file of a million bad digests is one mistake.
+//! The table of findings: a stable name, how serious it is, and where and how one is reported. In:
+//! what a check saw. Out: [`Findings`], sorted by file and line, with at most [`MAX_ALIKE`] of one
+//! kind for one ban: a file of a million bad digests is one mistake.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// How grave a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Surely wrong.
+    /// Certainly wrong.
     Error,
     /// Probably wrong.
     Warning,
-    /// Could not be looked at.
+    /// Could not be checked.
     Note,
 }
 
 impl Level {
-    /// The word in reports.
+    /// The text in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Level {
     }
 }
 
-/// Declares the kinds of findings with their words, which stay.
+/// Declares the kinds of findings with their names, which stay.
 macro_rules! codes {
     ($($(#[$doc:meta])+ $code:ident $word:literal $level:ident,)+) => {
         /// What is wrong.
@@ -43,7 +43,7 @@ macro_rules! codes {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
-            /// The word in reports.
+            /// The name in reports.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self {
@@ -51,7 +51,7 @@ macro_rules! codes {
                 }
             }
 
-            /// How grave it is.
+            /// How serious it is.
             #[must_use]
             pub const fn level(self) -> Level {
                 match self {
@@ -65,23 +65,23 @@ macro_rules! codes {
 codes! {
     /// It cannot be read, and no list can be built from it.
     Unreadable "unreadable" Error,
-    /// An ID stands twice.
+    /// An ID occurs twice.
     IdTwice "id-twice" Error,
     /// A ban has no match.
     NoMatch "no-match" Error,
-    /// A file of digests has none.
+    /// A file of digests is empty.
     NoDigest "no-digest" Error,
-    /// A digest stands twice in a ban, as the same kind and under the same name.
+    /// A digest occurs twice in a ban, as the same kind and under the same name.
     DigestTwice "digest-twice" Error,
     /// An exception has no end.
     EndlessException "endless-exception" Error,
-    /// A ban lapses before it holds.
+    /// A ban lapses before it takes effect.
     LapsesFirst "lapses-first" Error,
     /// The digest of an empty layer, which countless images have.
     EmptyLayer "empty-layer" Error,
     /// The digest of no bytes at all.
     EmptyDigest "empty-digest" Error,
-    /// One digest stands as two things that cannot be the same.
+    /// One digest is used as two things that cannot be the same.
     TwoKinds "two-kinds" Error,
     /// A digest is that of something else than it stands for.
     WrongKind "wrong-kind" Error,
@@ -99,7 +99,7 @@ codes! {
     ExceptionOver "exception-over" Warning,
     /// An exception excepts nothing.
     ExceptionIdle "exception-idle" Warning,
-    /// An exception stands twice in a ban.
+    /// An exception occurs twice in a ban.
     ExceptionTwice "exception-twice" Warning,
     /// An exception runs for more than a year.
     LongException "long-exception" Warning,
@@ -109,11 +109,11 @@ codes! {
     FarAhead "far-ahead" Warning,
     /// A ban takes effect before the list before it was issued.
     Backdated "backdated" Warning,
-    /// A ban of the list before is not there.
+    /// A ban of the list before is missing.
     BanGone "ban-gone" Warning,
-    /// An advisory has not the form of its kind.
+    /// An advisory does not have the format of its kind.
     AdvisoryForm "advisory-form" Warning,
-    /// What is critical is only warned of.
+    /// Something critical only gives a warning.
     CriticalWarns "critical-warns" Warning,
     /// A patch runs whether or not it is needed.
     PatchWithoutCheck "patch-without-check" Warning,
@@ -123,7 +123,7 @@ codes! {
     PatchWords "patch-words" Warning,
     /// The successor is no image reference.
     SuccessorForm "successor-form" Warning,
-    /// The successor is another image tomorrow.
+    /// The successor may be another image tomorrow.
     SuccessorFloating "successor-floating" Warning,
     /// Another image has the same layers and is banned, too.
     SameLayers "same-layers" Warning,
@@ -131,13 +131,13 @@ codes! {
     MissingPlatform "missing-platform" Warning,
     /// What is banned is of another platform.
     OtherPlatform "other-platform" Warning,
-    /// The name is that of other layers.
+    /// The name belongs to other layers.
     OtherImage "other-image" Warning,
     /// An image is banned, and what is built on it is not.
     ImageOnly "image-only" Warning,
-    /// A manifest or index without its image ID, which some engines know alone.
+    /// A manifest or index without its image ID; some engines know only the image ID.
     NoImageId "no-image-id" Warning,
-    /// An image was not there to be looked at.
+    /// An image was not available to be checked.
     NotChecked "not-checked" Note,
 }
 
@@ -150,7 +150,7 @@ pub struct Finding {
     pub file: PathBuf,
     /// In which line, counted from 1.
     pub line: usize,
-    /// Of which ban.
+    /// In which ban.
     pub ban: Option<String>,
     /// One sentence.
     pub text: String,
@@ -158,18 +158,18 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// The most findings of one kind that are told of one ban.
+/// The most findings of one kind that are reported for one ban.
 pub(super) const MAX_ALIKE: usize = 10;
 
-/// Findings while they come in.
+/// Collects findings.
 pub(super) struct Findings<'a> {
     file: &'a Path,
     all: Vec<Finding>,
-    /// How many there are of one kind and one ban, and which is the last that is told.
+    /// How many there are of one kind and one ban, and which is the last that is reported.
     alike: HashMap<(Code, Option<String>), (usize, usize)>,
 }
 
-/// Where something stands.
+/// Where something is in the source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     /// In which file; `None` for the source itself.
@@ -179,7 +179,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// None yet, in this source.
+    /// No findings yet, in this source.
     pub(super) fn new(file: &'a Path) -> Self {
         Self {
             file,

@@ -1,8 +1,8 @@
-//! Do the digests hit what their author aimed at?
+//! Checks whether the digests hit what their author aimed at.
 //!
-//! What the images on this machine show of a ban: others that it hits, platforms and derived images
-//! that it misses, names that are of something else. In: the source and the images that are known.
-//! Pure.
+//! It reports what the images on this machine show of a ban: others that it hits, platforms and
+//! derived images that it misses, names that belong to something else. In: the source and the
+//! images that are known. Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -79,7 +79,7 @@ impl<'k> Aim<'_, 'k> {
             .name
             .as_ref()
             .and_then(|name| self.known.meaning(&name.value));
-        // A name that means something else is told as such.
+        // A name that means something else is reported as that.
         let meant =
             meant.filter(|group| group.images.iter().any(|image| top(image) == Some(digest)));
         let is_meant = |image: &FoundImage| {
@@ -111,7 +111,7 @@ impl<'k> Aim<'_, 'k> {
             .iter()
             .filter(|image| !is_meant(image) && !is_named(image))
             .collect();
-        // Of images that differ in their platform alone, one name is meant.
+        // For images that differ only in their platform, one name is meant.
         let text = match (meant, others.as_slice()) {
             (_, []) => return,
             (Some(_), others) => format!(
@@ -161,7 +161,7 @@ impl<'k> Aim<'_, 'k> {
         }
     }
 
-    /// A platform that is not that of the image.
+    /// A platform that is not the image's.
     fn platform(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
         let Some(said) = &found.platform else { return };
         let images = self
@@ -321,7 +321,7 @@ fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
         || image.names.iter().any(|name| other.names.contains(name))
 }
 
-/// Whether a platform is the one that is asked for, which may leave its variant out.
+/// Whether a platform is the one asked for, which may leave out its variant.
 fn is_platform(platform: &str, asked: &str) -> bool {
     platform == asked
         || platform

@@ -1,8 +1,9 @@
-//! What is known of the images that a source speaks of?
+//! Holds what is known of the images that a source names.
 //!
-//! Plain data: images with their digests, under the words by which they were asked for, and what
-//! each name of the source means. In: what `search` found. Out: answers by digest. Whoever named
-//! the images is an author on his own machine; their names are others' text and leave here escaped.
+//! Plain data: images with their digests, under the names by which they were asked for, and what
+//! each name of the source means. In: what `search` found. Out: answers by digest. The images were
+//! named by an author on his own machine; their names are text that others wrote, and leave here
+//! escaped.
 
 use std::collections::HashMap;
 
@@ -17,9 +18,9 @@ use crate::report::line;
 pub struct Group {
     /// The name it was asked for by.
     pub word: String,
-    /// The image, once for each platform; of an archive without a name behind it, all its images.
+    /// The image, once for each platform; for an archive without a name behind it, all its images.
     pub images: Vec<FoundImage>,
-    /// Platforms that its index names and whose image is not there.
+    /// Platforms that its index names and whose image is missing here.
     pub absent: Vec<String>,
 }
 
@@ -44,10 +45,10 @@ impl Known {
     }
 }
 
-/// As what an image has a digest.
+/// What a digest is to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The chain ID of its lowest layers, so many of them; and of how many.
+    /// The chain ID of its lowest layers: how many of them, and of how many.
     Stack(usize, usize),
     /// The diff ID of a layer.
     Layer,
@@ -116,7 +117,7 @@ impl<'k> Index<'k> {
         self.0.keys().copied()
     }
 
-    /// What has this digest, and as what.
+    /// Which images have this digest, and as what.
     pub(super) fn parts(&self, digest: Digest) -> &[(Part, &'k FoundImage)] {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
@@ -133,7 +134,7 @@ impl<'k> Index<'k> {
             .filter(move |(part, _)| part.kind() == kind)
     }
 
-    /// The images of which this is the chain ID of the whole.
+    /// The images whose whole chain has this chain ID.
     pub(super) fn with_top(&self, digest: Digest) -> impl Iterator<Item = &'k FoundImage> + '_ {
         let is_top = |part| matches!(part, Part::Stack(height, of) if height == of);
         self.parts(digest)
@@ -142,7 +143,7 @@ impl<'k> Index<'k> {
             .map(|(_, image)| *image)
     }
 
-    /// Whether whatever has `digest` as `kind` surely has `other`, too.
+    /// Whether everything that has `digest` as `kind` certainly has `other`, too.
     pub(super) fn implies(
         &self,
         (kind, digest): (MatchKind, Digest),
@@ -171,7 +172,7 @@ impl<'k> Index<'k> {
     }
 }
 
-/// Whether a stack of a chain has a layer, or a stack below.
+/// Whether a stack of a chain contains a layer, or a lower stack.
 fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> bool {
     let Part::Stack(height, _) = part else {
         return false;
@@ -191,7 +192,7 @@ fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> 
     }
 }
 
-/// Whether every engine knows that an image has this. Digests of manifests some do not keep.
+/// Whether every engine knows that an image has this. Some do not keep digests of manifests.
 fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
     match kind {
         MatchKind::Image => image.image_id.is_some_and(|id| id.0 == digest),
@@ -225,7 +226,7 @@ pub(super) fn top(image: &FoundImage) -> Option<Digest> {
     image.chain.as_ref().map(|chain| chain.top().0)
 }
 
-/// Whether two findings are of one image.
+/// Whether two results are the same image.
 pub(super) fn is_same(one: &FoundImage, other: &FoundImage) -> bool {
     match (one.image_id, other.image_id) {
         (Some(one), Some(other)) => one == other,
@@ -242,7 +243,7 @@ pub(super) fn label(image: &FoundImage) -> String {
     }
 }
 
-/// Where an image runs, for people.
+/// The platform of an image, for people.
 pub(super) fn platform(image: &FoundImage) -> Option<String> {
     image
         .platform

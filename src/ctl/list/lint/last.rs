@@ -1,8 +1,8 @@
-//! Does a source follow on from the list before it?
+//! Checks whether a source continues the list before it.
 //!
 //! In: the source, and the bans of the list that was published last. Out: dates that are set back,
-//! and bans that are gone. What else differs is told by `list diff`, and whether a ban that is gone
-//! goes on under another name. Pure.
+//! and bans that are gone. `list diff` reports what else differs, and whether a ban that is gone
+//! continues under another name. Pure.
 
 use super::alone::at;
 use super::finding::{Code, Findings, Place};
@@ -86,7 +86,7 @@ pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut F
 }
 
 /// Whether a ban of the source looks like one that is gone, under another ID. The digests are not
-/// compared: of the list before only the records are known.
+/// compared: only the records of the list before are known.
 fn is_renamed(before: &Ban, ban: &DraftBan) -> bool {
     let placed = |value: &Option<Placed<String>>| value.as_ref().map(|placed| placed.value.clone());
     ban.effective

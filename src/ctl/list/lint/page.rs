@@ -1,4 +1,4 @@
-//! How are findings told?
+//! Formats findings.
 //!
 //! In: findings; the texts of some hold names that others wrote. Out: for people, one line for
 //! each, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, which editors know from compilers, a line with a

@@ -1,7 +1,7 @@
-//! Does a ban still refuse anything, and do its exceptions except something?
+//! Checks whether a ban still refuses anything, and whether its exceptions except something.
 //!
-//! Cures and exceptions that take all of a ban back, and those that never apply. In: the source and
-//! what is known of images; without any image only equal digests are seen. Pure.
+//! It finds cures and exceptions that cancel all of a ban, and those that never apply. In: the
+//! source and what is known of images; without any image only equal digests are seen. Pure.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub(super) fn check(
     manifests(draft, index, uses, findings);
 }
 
-/// Cures that whatever is banned has already.
+/// Cures that everything banned already has.
 fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
         let has_it = |found: &&DraftMatch| {
@@ -59,7 +59,7 @@ fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Matches that the exceptions cover wholly.
+/// Matches that the exceptions cover completely.
 fn covered(
     ban: &DraftBan,
     running: &[&DraftException],
@@ -119,7 +119,7 @@ fn covered(
     }
 }
 
-/// What a match is called, for people.
+/// The name of a match, for people.
 fn called(found: &DraftMatch) -> String {
     match (&found.name, &found.file, found.digests.first()) {
         (Some(name), ..) => line::name(&name.value),
@@ -133,7 +133,7 @@ fn called(found: &DraftMatch) -> String {
     }
 }
 
-/// Exceptions for images that the ban does not hold for.
+/// Exceptions for images that the ban does not cover.
 fn idle(
     ban: &DraftBan,
     number: usize,
@@ -168,7 +168,7 @@ fn idle(
     }
 }
 
-/// Whether one of the ban's matches holds for an image.
+/// Whether one of the ban's matches covers an image.
 pub(super) fn is_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
     digests(image).any(|(kind, digest)| uses.bans(ban, kind, digest))
 }
@@ -258,7 +258,7 @@ fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut F
     }
 }
 
-/// Whether an exception holds for an image under every engine.
+/// Whether an exception covers an image under every engine.
 fn is_sure_of(image: &FoundImage, except: &DraftException) -> bool {
     let is_id = image.image_id.is_some_and(|id| id.0 == except.digest);
     if except.kind == MatchKind::Image {

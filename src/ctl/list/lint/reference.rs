@@ -1,9 +1,8 @@
-//! Do two references mean the same image, and does one mean the same tomorrow?
+//! Parses image references, to tell which mean the same image and which may mean another tomorrow.
 //!
 //! In: an image reference as an author wrote it. Out: its parts, completed as Docker completes them
-//! (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the folder
-//! `library/` and the tag `latest` where they are left out. Not checked: whether there is such an
-//! image.
+//! (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the path `library/`
+//! and the tag `latest` where they are left out. Not checked: whether there is such an image.
 
 use crate::lineage::digest::Digest;
 
@@ -25,7 +24,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// Takes a reference apart; `None` when it is none.
+    /// Takes a reference apart; `None` when it is not valid.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(Digest::parse(digest).ok()?)),
@@ -85,7 +84,7 @@ fn is_registry(text: &str) -> bool {
     is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A part of a path: lower-case letters and digits, with separators between them only.
+/// A part of a path: lower-case letters and digits, with separators only between them.
 fn is_part(text: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();

@@ -1,9 +1,9 @@
-//! Which images does the linter get to see?
+//! Finds the images that the linter looks at.
 //!
-//! In: the source, the words after `--image`, and the engines' stores of this machine. Out:
+//! In: the source, the arguments of `--image`, and the engines' stores of this machine. Out:
 //! [`Known`]: the images that were named, those that the source names and that are here, and all
-//! others in the stores. What cannot be found is said; nothing is fetched. The stores are looked
-//! through for a limited time.
+//! others in the stores. What cannot be found is reported; nothing is fetched. The search of the
+//! stores is limited in time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result
     Ok(search_on(draft, known, stores))
 }
 
-/// The same for an image that is found already, and that was asked for by this word.
+/// The same for an image that is found already, and that was asked for by this name.
 pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &Stores) -> Known {
     let mut known = Known::default();
     known.add_by_name(word, found, &names(draft));
@@ -50,7 +50,7 @@ pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
         .collect()
 }
 
-/// What else the source names, and what else is here.
+/// Adds the other images that the source names, and all others here.
 fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
     let deadline = Instant::now() + PATIENCE;
     for name in names(draft) {
@@ -62,7 +62,7 @@ fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
     known
 }
 
-/// What the source calls images.
+/// The names that the source gives images.
 fn names(draft: &Draft) -> BTreeSet<&str> {
     let successors = draft.bans.iter().filter_map(|ban| ban.successor.as_ref());
     let matches = draft
@@ -87,7 +87,7 @@ impl Known {
         self.groups.len() - 1
     }
 
-    /// Adds what was found for a word, and notes which of the source's names mean it.
+    /// Adds what was found for a name, and notes which of the source's names mean it.
     fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
         for (word, images) in by_name(word, found) {
             let called = [
@@ -132,7 +132,7 @@ fn asked(
     Ok(())
 }
 
-/// The images of an archive apart, by their first names: it may hold several.
+/// The images of an archive, separated by their first names: it may hold several.
 fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
     let mut groups: Vec<(String, Images)> = Vec::new();
     for image in found.images {
@@ -148,7 +148,7 @@ fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
             )),
         }
     }
-    // Of which image a platform is missing is known only where there is one.
+    // Which image lacks a platform is only known where there is one image.
     if let [(_, group)] = &mut groups[..] {
         group.absent = found.absent;
     }
@@ -182,7 +182,7 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
     }
 }
 
-/// Every other image here, for those that a ban hits beside its aim.
+/// Every other image here, to find those that a ban hits unintended.
 fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
     for store in &stores.open {
         let names = match store.records.image_names() {
@@ -203,7 +203,7 @@ fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
                 );
                 return;
             }
-            // One that cannot be read is its engine's trouble, and no mistake of the source.
+            // If one cannot be read, that is a fault of its engine, not of the source.
             if let Ok(images) = image::find_in(store, stores, &name) {
                 known.add(&name, images);
             }

@@ -1,4 +1,4 @@
-//! Is what people are told to use instead fit for use?
+//! Checks whether the successors that bans recommend are fit for use.
 //!
 //! A successor that is banned sends its reader in a circle. In: the source, what its names mean
 //! here, and a time. Pure.
@@ -73,7 +73,7 @@ fn names(ban: &DraftBan) -> Vec<(&str, Option<Reference>)> {
     names.map(|name| (name, Reference::parse(name))).collect()
 }
 
-/// Which ban it is, told by a ban.
+/// Names the other ban, for a message about `ban`.
 fn by(ban: &DraftBan, other: &DraftBan) -> String {
     match &other.id {
         Some(id) if !std::ptr::eq(ban, other) => line::name(&id.value),
@@ -87,7 +87,7 @@ fn by_digest(draft: &Draft, uses: &Uses<'_>, digest: Digest) -> Option<usize> {
     (0..draft.bans.len()).find(|number| uses.bans(*number, MatchKind::Image, digest))
 }
 
-/// A successor that is found here, and that a ban of this source holds for.
+/// A successor that is found here, and that a ban of this source covers.
 fn by_layers(
     draft: &Draft,
     ban: &DraftBan,
@@ -139,8 +139,8 @@ fn by_layers(
     }
 }
 
-/// Whether a ban that matches an image holds for it: now or later, and without a cure or an
-/// exception that still runs.
+/// Whether a ban that matches an image covers it: now or later, and without a cure or an exception
+/// that still runs.
 fn still_holds(ban: &DraftBan, image: &FoundImage, now: Timestamp) -> bool {
     let has = |kind, digest| super::known::has(image, (kind, digest));
     let is_over = ban

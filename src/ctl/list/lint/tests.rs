@@ -1,5 +1,5 @@
-//! Each finding with its line and its words, what is no finding, and that nothing passes which no
-//! list is built of.
+//! Tests each finding with its line and its text, what is no finding, and that nothing passes from
+//! which no list can be built.
 //!
 //! In the sources and the expected lines `<d a>` is the diff ID of the layer `a`, `<c a b>` the
 //! chain ID of `a` with `b` on it, `<i app>` the image ID of the image `app`, `<m app>` its
@@ -18,7 +18,7 @@ use crate::sys::file::FileError;
 /// Lines 1 to 5 of a ban.
 const HEAD: &str =
     "[[ban]]\nid = \"A\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
-/// Six and seven.
+/// Lines 6 and 7.
 const BASE: &str = "[[ban.match]]\nbase = \"<c a b>\"\n";
 
 fn now() -> Timestamp {
@@ -130,7 +130,7 @@ fn a_sound_ban_is_not_spoken_of() {
     assert_found(&sound, &here, &[]);
     assert_found(&sound, &Known::default(), &[]);
     assert_found("", &here, &[]);
-    // Of one layer, the chain ID is the diff ID.
+    // For a single layer, the chain ID is the diff ID.
     assert_found(
         &format!("{HEAD}[[ban.match]]\nbase = \"<c a>\"\n[[ban.match]]\nlayer = \"<d a>\"\n"),
         &known(&[("one:1", "a")]),
@@ -481,7 +481,7 @@ fn what_the_images_here_show() {
     }
 }
 
-/// An index of three platforms, of which one is not there.
+/// An index of three platforms, of which one is missing here.
 fn multi() -> Known {
     let index = |mut image: FoundImage, id: &str| {
         image.image_id = Some(ImageId(Digest::of(id.as_bytes())));

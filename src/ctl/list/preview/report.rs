@@ -1,8 +1,8 @@
-//! How is a preview said?
+//! Formats a preview.
 //!
-//! In: everything on the node, judged; names, reasons and paths in it are others' and hostile. Out:
-//! aligned tables for people, or one JSON document for programs, whose fields stay. What is not
-//! remarkable is counted only. Every cell is escaped, and JSON escapes its own.
+//! In: everything on the node, judged; names, reasons and paths in it come from others and are
+//! hostile. Out: aligned tables for people, or one JSON document for programs, whose fields stay.
+//! What is not remarkable is only counted. Every cell is escaped, and JSON escapes its own.
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) struct Report {
     in_force: Option<List>,
     in_force_fault: Option<String>,
     armed: bool,
-    /// What lets start what a list refuses here.
+    /// What lets containers start here that a list refuses.
     notes: Vec<String>,
     counts: Counts,
     running: Vec<Row>,
@@ -68,8 +68,8 @@ struct Count {
     unknown: usize,
 }
 
-/// Whether an installation would go on: as far as the containers that run are concerned, and the
-/// draft's signatures.
+/// Whether an installation would continue, judged by the running containers and the draft's
+/// signatures.
 #[derive(Debug, Serialize)]
 struct Installation {
     objection: Option<Objection>,
@@ -101,11 +101,11 @@ enum Objection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Fate {
-    /// Nothing of the draft holds against it.
+    /// Nothing in the draft refuses it.
     Starts,
     /// The draft refuses it.
     Refused,
-    /// It cannot be told what it is made of.
+    /// It is not known what it is made of.
     Unknown,
 }
 
@@ -127,7 +127,7 @@ struct Row {
     pause: bool,
     /// Whether it is a user's, and so does not count.
     of_user: bool,
-    /// The word for when its engine starts it again by itself.
+    /// The name of the policy by which its engine starts it again by itself.
     restart: Option<&'static str>,
     message: Option<String>,
     bans: Vec<BanFound>,
@@ -177,9 +177,9 @@ impl Report {
         }
     }
 
-    /// Whether the draft would refuse anything here, or that cannot be told: because a store or a
+    /// Whether the draft would refuse anything here, or that cannot be said: because a store or a
     /// runtime's state could not be read, or a container not understood. Images that are not
-    /// understood are no reason, since nobody may ever start them.
+    /// understood do not matter here, since nobody may ever start them.
     pub(super) const fn exit(&self) -> Exit {
         let Counts {
             running,
@@ -197,7 +197,7 @@ impl Report {
 
     /// For programs: one JSON object and a line end.
     pub(super) fn json(&self) -> String {
-        // Strings, numbers, booleans and lists of them: nothing that could fail to be written.
+        // Only strings, numbers, booleans and lists of them, so writing cannot fail.
         crate::report::json::pretty(self) + "\n"
     }
 
@@ -285,7 +285,7 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    /// What the draft says of those that would start, and those that cannot be told.
+    /// What the draft says of those that would start, and of those that are not understood.
     fn others(&self) -> Vec<String> {
         let all = || self.running.iter().chain(&self.stopped).chain(&self.images);
         let says = |row: &Row| {
@@ -357,8 +357,8 @@ impl Count {
     }
 
     /// The line above a table; `None` where there is nothing of the kind on the node. Where
-    /// `unread` places could not be read there may be more than were counted, so that nothing is
-    /// said of all.
+    /// `unread` places could not be read there may be more than were counted, so the line does not
+    /// speak of all.
     fn title(&self, thing: &str, fate: &str, unread: usize) -> Option<String> {
         let Self {
             all,
@@ -435,7 +435,7 @@ impl Installation {
         );
         let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
         match (self.objection, &self.message) {
-            // The line above says why, and it may be signed yet.
+            // The line above says why, and it may still be signed.
             (Some(Objection::List), _) => {
                 format!("would stop: this node would not take it as it is; {share}")
             }
@@ -544,7 +544,7 @@ impl Row {
         .into_iter()
         .flatten()
         .collect();
-        // An image is called by its name already.
+        // An image is called by its name already, so this cell has its image ID.
         let image = self.id.as_ref().map_or_else(
             || {
                 self.image_id
@@ -566,7 +566,7 @@ impl Row {
     }
 }
 
-/// Those of which there is something to say, by name.
+/// The rows worth printing, by name.
 fn remarkable(rows: Vec<Row>) -> Vec<Row> {
     let is_remarkable =
         |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
@@ -579,7 +579,7 @@ fn head(word: &str, rest: &str) -> String {
     format!("{word:<9} {}", one_line(rest))
 }
 
-/// Lines with aligned columns, two spaces apart; the last column is as long as it is.
+/// Lines with aligned columns, two spaces apart; the last column is not padded.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let rows: Vec<[String; N]> = rows
         .iter()

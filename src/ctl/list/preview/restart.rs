@@ -1,9 +1,9 @@
-//! Does an engine start this container again by itself?
+//! Reads whether an engine starts a container again by itself.
 //!
 //! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json`
-//! (moby: container/container.go), users' words throughout. Out: the word of its restart policy,
-//! one of the three that start anything. Podman keeps its in a database of its own; that is not
-//! read.
+//! (moby: container/container.go); all of its text comes from users. Out: the name of its restart
+//! policy, if it is one of the three that start anything. Podman keeps its policies in a database
+//! of its own; that is not read.
 
 use std::ffi::OsStr;
 
@@ -33,7 +33,7 @@ struct Policy {
     name: String,
 }
 
-/// The restart policy of a container of Docker's; `None` when it has none or it cannot be told.
+/// The restart policy of a Docker container; `None` when it has none or it cannot be read.
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     let Kind::Container { id, .. } = &subject.kind else {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     if subject.engine != Engine::Docker {
         return None;
     }
-    // Where a user may have put it, no link of his is followed.
+    // A user may control this directory, so none of his links is followed.
     let directory = Folder::open(&subject.place.join("containers").join(id.as_str())).ok()?;
     word(
         &directory

@@ -1,4 +1,4 @@
-//! Would this node take the draft as it is signed?
+//! Checks whether this node would take the draft as it is signed.
 //!
 //! In: the draft (hostile), and the node's keyset, floor and lists. Out: what an installation would
 //! find wrong with the draft, which bans it lifts here, how many signatures that takes and how many
@@ -19,10 +19,10 @@ use crate::banlist::note::Enough;
 use crate::banlist::store::{Standing, Trust};
 use crate::report::line::causes;
 
-/// Whether the draft is signed enough for this node, and for what.
+/// Whether the draft has enough signatures for this node, and for what.
 #[derive(Debug, Serialize)]
 pub(super) struct Signed {
-    /// Good signatures; unknown when a fault kept it from being looked at.
+    /// Good signatures; unknown when a fault prevented the check.
     #[serde(rename = "good_signatures")]
     good: Option<usize>,
     /// Signatures needed for what it lifts; unknown as above.
@@ -40,8 +40,8 @@ pub(super) struct Signed {
     /// Why it would not take it for what it lifts.
     #[serde(skip)]
     pub(super) too_few: Option<String>,
-    /// Whether its signers know what it refuses, for as many as they are; `None` while they are too
-    /// few for any list.
+    /// Whether enough signers say that they know what it refuses; `None` while they are too few for
+    /// any list.
     #[serde(skip)]
     pub(super) impact: Option<Impact>,
 }
@@ -55,7 +55,7 @@ impl Signed {
         };
         let fault = match trust.authenticate(draft, size, Standing::Staged, Enough::All) {
             Ok(_) => None,
-            // It may be signed later. What it will take then is worth knowing now.
+            // It may be signed later. What it will need then is worth knowing now.
             Err(fault @ ListError::Signatures(..)) => Some(causes(&fault)),
             Err(fault) => return Self::unknown(causes(&fault)),
         };
@@ -122,7 +122,7 @@ impl Signed {
         }
     }
 
-    /// What it lifts, where it lifts something or nobody can tell.
+    /// What it lifts, where it lifts something or that is not known.
     pub(super) fn lifts(&self) -> Option<String> {
         let needed = amount(self.needed?, "signature");
         match &self.lifts {

@@ -1,4 +1,4 @@
-//! What a preview says, of a node with Docker's store and a draft of our own.
+//! Tests what a preview reports of a node with Docker's store and a draft of our own.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A node below a folder of its own, with Docker's store of a fixture copied to the usual place.
+/// A node below a directory of its own, with Docker's store of a fixture copied to the usual place.
 struct Place {
     root: tempfile::TempDir,
     paths: Paths,
@@ -72,8 +72,8 @@ impl Place {
         serde_json::from_str(&self.preview(bans, true).0).unwrap()
     }
 
-    /// A ban of the base of everything in the fixture, by the chain ID that an unbanned preview's
-    /// own look-ups would ask for.
+    /// A ban of the base of everything in the fixture, by the chain ID that the look-ups of a
+    /// preview without bans would ask for.
     fn ban_of_base(&self) -> String {
         let stores =
             crate::node::Node::whole(&self.paths, &crate::settings::Engines::default()).stores;
@@ -207,7 +207,7 @@ fn programs_get_one_object_whose_fields_stay() {
     assert_eq!(keys(&row["bans"][0]), ban);
     let refusal = "embargo: refused app:1: built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2 ; list 413";
     assert_eq!(report["images"][0]["message"], refusal);
-    // No keyset: nothing could be trusted, and all is shown all the same.
+    // No keyset: nothing could be trusted, and everything is still shown.
     assert!(
         report["draft"]["head_fault"]
             .as_str()
@@ -464,7 +464,7 @@ fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     )
     .unwrap();
     std::fs::remove_file(&place.paths.list).unwrap();
-    // Its second copy is one to compare with.
+    // Its second copy can be compared with.
     assert_eq!(line_of(&place.preview(NOTHING, false).0, "lifts "), None);
     std::fs::remove_file(&place.paths.copy).unwrap();
     let (text, _) = place.preview(NOTHING, false);

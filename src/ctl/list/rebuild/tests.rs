@@ -1,4 +1,4 @@
-//! Lists and the sources that they were made from, or were not.
+//! Tests lists against the sources that they were made from, and against others.
 
 use std::path::Path;
 
@@ -60,7 +60,8 @@ fn another_source_is_told_with_what_it_would_make() {
     };
     let size = BAN.len() + MATCHES.len() + 60 * 72;
     for (bans, digests, expected) in [
-        // A changed file of digests: one more, one for another, none of the bans.
+        // A changed file of digests: one more, one replaced by another, a change to none of the
+        // bans.
         (
             format!("{BAN}{MATCHES}"),
             many(0..61),
@@ -90,7 +91,7 @@ fn another_source_is_told_with_what_it_would_make() {
                 "  it bans the same: only its text is another".into(),
             ],
         ),
-        // A changed ban, one more.
+        // A changed ban, and one more.
         (
             format!("{}{MATCHES}", BAN.replace("why", "because")),
             many(0..60),
@@ -158,7 +159,7 @@ fn a_list_that_was_tampered_with_is_no_list_of_its_source() {
                 fault.starts_with(expected) && !expected.is_empty() && !fault.contains('\n'),
                 "{at}: {fault}"
             ),
-            // The version is no matter of the source: the signatures hold it.
+            // The source does not decide the version: the signatures cover it.
             Ok(text) => assert!(
                 expected.is_empty() && text.starts_with("l: version 5 "),
                 "{at}: {text}"
@@ -179,7 +180,7 @@ fn a_list_that_claims_a_source_is_compared_with_what_that_makes() {
             .to_owned()
     };
     let (source, root) = (line("source: "), line("tree-root: "));
-    // Another list, of which every byte is what its head says, and the head names this source.
+    // Another list, in which every byte is what its head says, and whose head names this source.
     desk.write("many.txt", many(1..61).as_bytes());
     desk.run("list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --acknowledge-impact --out @l").unwrap();
     let (other, other_root) = (line("source: "), line("tree-root: "));
