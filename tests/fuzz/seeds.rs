@@ -1,9 +1,9 @@
-//! What do inputs look like that reach far into the parsers?
+//! Writes seed inputs that reach far into the parsers.
 //!
 //! `seeds FOLDER` writes them to `FOLDER/TARGET/`, where libFuzzer starts from them.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a tool of the tests")]
 
-// Only for the counters that its runtime has and the flags of `run` ask for.
+// Only for the counters of its runtime and the flags of `run`.
 use libfuzzer_sys as _;
 
 use std::fs;
@@ -20,7 +20,7 @@ use embargo::sys::clock::Timestamp;
 
 const DIGEST: &str = "sha256:3f39089e90831c3ef411fc78853180417a4e2624a2fe58c3a8f7ee5f2d0d2d5e";
 
-/// A source that says everything that one can say.
+/// A source that uses everything that a source can have.
 const SOURCE: &str = r#"[[ban]]
 id = "BAN-1"
 reason = "why"
@@ -49,7 +49,7 @@ timeout = "5m"
 user = "0:0"
 "#;
 
-/// A keyset that follows the one of the target, as far as one can without its key.
+/// A keyset that follows the target's, as far as possible without its key.
 const KEYSET: &str = "embargo/banlist-keyset/v1\norigin: bans.example.com/prod\nkeyset: 2\nissued: 2026-11-20T14:00:00Z\nexpires: 2028-11-20T14:00:00Z\n\
     threshold: root=1 list=1 lift=1\nkey root key-1 ed25519 AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n\
     key list key-2 minisign RWQxMjM0NTY3OAYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYG\n\n\u{2014} key-1 AAAAAAAA\n";
@@ -202,7 +202,7 @@ fn list() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A head as nobody should write it: the search begins where a careless reader goes wrong.
+/// A head as nobody should write it: the search starts where a careless reader goes wrong.
 fn abused(head: &str) -> Vec<Vec<u8>> {
     let signed = |lines: &str| format!("{head}\n{lines}");
     let abused = [
@@ -220,7 +220,7 @@ fn abused(head: &str) -> Vec<Vec<u8>> {
     abused.map(String::into_bytes).into()
 }
 
-/// What the tools wrote, and each signature behind its key as the gate has them.
+/// What the tools wrote, and each signature after its key, as the gate gets them.
 fn signatures() -> Vec<Vec<u8>> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/signatures"));
     let mut seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect();

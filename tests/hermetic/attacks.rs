@@ -1,12 +1,12 @@
-//! Does each attack on the list end as it must?
+//! Tests that each attack on the list ends as it must.
 //!
-//! One module per attack or fault, named for it; its tests are named for the ways in which it is
+//! Each attack or fault has a module named for it; its tests are named for the variants that are
 //! tried. They run the real programs: `embargoctl` builds and installs lists on a node of its own,
-//! `embargo create` in front of the fake runtime is asked. What the gate answers is what counts:
+//! and `embargo create` is called in front of the fake runtime. The gate's answer is what counts:
 //! banned (by which list), admitted, or refused because there is no list to go by. Beside the
 //! table: `corruption`, every bit of a list and a writer in the very file that is read;
 //! `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a
-//! node that was away while the keyset changed; `shared_folder`, a list and a floor in a folder
+//! node that was away while the keyset changed; `shared_folder`, a list and a floor in a directory
 //! that others may write.
 //!
 //! | # | attack or fault | what holds | tests |
@@ -18,7 +18,7 @@
 //! | 5 | rollback | (keyset, version) never below the floor, in either copy | `older_head`, `older_keyset`, `older_list_for_a_newer_one`, … |
 //! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
 //! | 7 | fast-forward | a cap on one jump, versions start again with a keyset | `jump_cap`, `ff_then_rotate_recovers` |
-//! | 8 | freeze | the age is told, the list enforced | `plus_13_d_15_d_60_d` |
+//! | 8 | freeze | the age is reported, the list enforced | `plus_13_d_15_d_60_d` |
 //! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix`, `no_list_takes_the_time_floor_away` |
 //! | 10 | endless data, slow loris, redirects | limits of the fetcher | with the fetcher: no program here has a network |
 //! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
@@ -33,7 +33,7 @@
 //! | 20 | unsorted tree, counts or times that lie, keys that are none, signed by mistake | checked whole at installation; what the gate reads, there | `malformed_builder_outputs`, … |
 //! | 21 | crash during installation | the order of the steps | `integration/crash.bats` |
 //! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
-//! | 23 | link, FIFO, folder, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
+//! | 23 | link, FIFO, directory, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
 //! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
 //! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`, `one_key_acknowledges_nothing`; pods: `integration/impact.bats` |
 //! | 26 | restored snapshot | `min_version` | `restored_folder_with_min_version_set` |

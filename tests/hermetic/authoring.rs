@@ -1,5 +1,5 @@
-//! From an image to a ban to a verdict, by the real programs: what `embargoctl` writes is what
-//! `embargo check` goes by.
+//! Tests the real programs from an image to a ban to a verdict: `embargo check` goes by what
+//! `embargoctl` writes.
 
 use std::fs;
 use std::io::Write;
@@ -25,7 +25,7 @@ impl Desk {
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"),
             &store,
         );
-        // The author's, and trusted by the node's user when the author is root.
+        // It belongs to the author, and the node's user trusts it when the author is root.
         fs::remove_file(room.path("node/etc/embargo/config.toml")).unwrap();
         fs::write(
             room.path("node/etc/embargo/config.toml"),
@@ -55,7 +55,7 @@ impl Desk {
         child.wait_with_output().unwrap()
     }
 
-    /// What `embargoctl` prints when it succeeds.
+    /// The output of `embargoctl` when it succeeds.
     fn done(&self, words: &str) -> String {
         let output = self.embargoctl(words, b"");
         assert!(output.status.success(), "{words}: {}", text(&output.stderr));
@@ -164,7 +164,7 @@ fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
     );
     assert_eq!(desk.check("web-1").0, Some(2));
 
-    // An exception lifts the ban for what is built on its image, too.
+    // An exception lifts the ban for everything built on its image, too.
     desk.done("except --ban BAN-2026-0007 --until 7d --reason moving app:1");
     build(2);
     let said = desk.done("list diff node/var/lib/embargo/banlist.lst list.lst");
@@ -250,7 +250,7 @@ fn check_says_what_it_cannot_tell_and_what_it_cannot_understand() {
         "{said}"
     );
     let (status, said) = desk.check("nothing-of-that-name");
-    // What engines this machine has, the test's user may not read.
+    // The test's user may not read which engines this machine has.
     assert_eq!(
         status,
         Some(if said.contains("could not be read") {

@@ -1,5 +1,5 @@
-//! Lists of many digests by the real `embargoctl`: the same bytes wherever they are built, a bar
-//! only where somebody sees it, nothing left of a build that is killed.
+//! Tests how the real `embargoctl` builds lists of many digests: the same bytes wherever they are
+//! built, a bar only where somebody sees it, nothing left of a build that is killed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +16,10 @@ const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
 const TERMS: &str =
     "--origin o --version 4 --issued 2026-11-20T14:00:00Z --expires 2062-11-20 --out l";
 
-/// Holds a build where a test wants it.
+/// Stops a build at the system call that a test names.
 static HOLD: Library = Library::new("hold");
 
-/// A source of three bans in a folder, with so many digests in two files.
+/// A source of three bans in a directory, with this many digests in two files.
 fn source(folder: &Path, digests: u64) {
     let ban = |id: &str, more: &str| {
         format!(
@@ -49,7 +49,7 @@ fn source(folder: &Path, digests: u64) {
     fs::write(folder.join("lists/second.txt"), lines(digests / 3..digests)).unwrap();
 }
 
-/// A digest that nothing has, in no order.
+/// A digest that nothing has; successive digests are in no order.
 fn digest(number: u64) -> String {
     let mixed = |part: u64| {
         (number + 1)
@@ -65,7 +65,7 @@ fn digest(number: u64) -> String {
     )
 }
 
-/// A command line of `embargoctl` in a folder, by way of the shell.
+/// A command line of `embargoctl` in a directory, run by the shell.
 fn command(folder: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
     command
@@ -112,7 +112,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "TZ",
             "Pacific/Kiritimati",
         ),
-        // One processor.
+        // On one processor.
         (
             format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"),
             "LC_ALL",
@@ -132,7 +132,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "{line}"
         );
         assert!(fs::read(&built).unwrap() == list, "{line}");
-        // Either source vouches for either list.
+        // Either source verifies either list.
         done(&mut command(
             &desks[0],
             &format!(
@@ -144,7 +144,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
     }
 }
 
-/// Runs a command line at a terminal of this kind, and gives what that was sent.
+/// Runs a command line at a terminal of this kind, and returns what was sent to it.
 fn at_terminal(folder: &Path, kind: &str, line: &str) -> String {
     let output = done(
         command(folder, &format!("exec script -q -e -c '{line}' /dev/null"))
@@ -158,7 +158,7 @@ fn at_terminal(folder: &Path, kind: &str, line: &str) -> String {
 fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     let folder = open_folder();
     source(folder.path(), 3_000);
-    // A write that takes longer than anybody waits for without wondering.
+    // A write that takes so long that anybody would wonder.
     let line = format!(
         "LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}",
         HOLD.path().display()
@@ -168,7 +168,7 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     assert_eq!((result.lines().count(), piped.stderr), (3, Vec::new()));
     let shown = at_terminal(folder.path(), "xterm", &line);
     assert!(shown.contains("writing ["), "{shown:?}");
-    // No colour, no hidden cursor; the last bar is wiped before the result.
+    // No colour, no hidden cursor; the last bar is erased before the result.
     assert!(
         !shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[3"),
         "{shown:?}"
@@ -184,7 +184,7 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     );
 }
 
-/// What stands for the list before: a build replaces nothing but lists.
+/// Stands for the list before: a build replaces nothing but lists.
 const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
 
 /// A build that has stopped itself before it makes this system call for the first time.
@@ -193,7 +193,7 @@ const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
     reason = "it is waited for by its ID, which also tells that it stopped"
 )]
 fn held(folder: &Path, call: &str) -> Pid {
-    // Whoever runs the tests in the background may have had the signal ignored.
+    // If the tests run in the background, the signal may be ignored.
     let mut build = command(
         folder,
         &format!("exec env --default-signal=INT,TERM {EMBARGOCTL} list build {TERMS}"),
@@ -214,8 +214,8 @@ fn held(folder: &Path, call: &str) -> Pid {
     build
 }
 
-/// Whether a file without a name is what it writes; nothing is promised where the file system has
-/// none.
+/// Whether it writes a file without a name; nothing is promised where the file system has no such
+/// files.
 fn writes_without_a_name(build: Pid) -> bool {
     let open = fs::read_dir(format!("/proc/{build}/fd"))
         .unwrap()
@@ -231,7 +231,7 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
     source(&path, 3_000);
     fs::write(path.join("l"), OLD).unwrap();
     let before = names(&path);
-    // Nothing is written yet; all is written; it is on the disk and about to get a name.
+    // Nothing is written yet; everything is written; it is on the disk and about to get a name.
     for call in ["pwrite64", "fsync", "linkat"] {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             let build = held(&path, call);
@@ -249,7 +249,7 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
             }
         }
     }
-    // What holds it there is not what keeps the old list.
+    // It is not the stop itself that keeps the old list.
     let build = held(&path, "linkat");
     kill(build, Signal::SIGCONT).unwrap();
     assert_eq!(waitpid(build, None).unwrap(), WaitStatus::Exited(build, 0));

@@ -1,9 +1,9 @@
-//! Does the real `embargo exec-patch` do once, in the right containers, what it was told to, and
-//! tell truly how that ended?
+//! Tests that the real `embargo exec-patch` does what was asked once, in the right containers, and
+//! reports truly how that ended.
 //!
-//! In a room, as a user without rights: the real `embargo` and `embargoctl`, a node's files, and a
-//! runtime that writes down what it gets and starts the command beside the container instead of in
-//! it. What a kernel and real runtimes make of the same is for `integration/exec-patch*.bats`.
+//! It runs in a room, as a user without rights: the real `embargo` and `embargoctl`, a node's
+//! files, and a runtime that records what it gets and starts the command beside the container
+//! instead of in it. `integration/exec-patch*.bats` tests the same with a kernel and real runtimes.
 
 mod calls;
 mod choosing;

@@ -1,4 +1,4 @@
-//! What `embargo exec-patch` hands over, to whom, and that nothing else is handed over.
+//! Tests what `embargo exec-patch` passes on, to whom, and that nothing else is passed on.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,7 +17,7 @@ fn alone() -> (Room, PathBuf) {
     (room, own)
 }
 
-/// Whether `embargoctl` is installed on the machine that tests: then nothing is missing.
+/// Whether `embargoctl` is installed on the test machine: then nothing is missing.
 fn is_installed() -> bool {
     [
         "/usr/local/sbin",
@@ -59,7 +59,7 @@ fn the_embargoctl_beside_it_gets_all_words_and_path_does_not_count() {
         call(&mut room.embargo_at(&own)),
         (expected.clone(), Some(3))
     );
-    // By a link as well, whose own folder does not count.
+    // Through a link as well, whose own directory does not count.
     let link = room.path("path/embargo");
     symlink(&own, &link).unwrap();
     assert_eq!(call(&mut room.embargo_at(&link)), (expected, Some(3)));

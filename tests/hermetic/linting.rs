@@ -1,4 +1,4 @@
-//! What the real `embargoctl list lint` finds in a source, with images that lie in real OCI layouts
+//! Tests what the real `embargoctl list lint` finds in a source, with images in real OCI layouts
 //! and archives.
 
 use std::fs;
@@ -9,7 +9,7 @@ use embargo::lineage::chain::Chain;
 use embargo::lineage::digest::{DiffId, Digest};
 use serde_json::{Value, json};
 
-/// A folder with an author's files, and no engine.
+/// A directory with an author's files, and no engine.
 struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -36,7 +36,7 @@ impl Desk {
         command.output().unwrap()
     }
 
-    /// The exit status of `list lint` and what it prints, each stream.
+    /// The exit status of `list lint` and its output, each stream.
     fn lint(&self, words: &str) -> (Option<i32>, String, String) {
         let Output {
             status,
@@ -51,7 +51,7 @@ impl Desk {
     }
 }
 
-/// An OCI image layout while it is written (image-spec, image-layout.md).
+/// An OCI image layout that is being written (image-spec, image-layout.md).
 struct Layout {
     folder: PathBuf,
     entries: Vec<Value>,
@@ -87,8 +87,7 @@ impl Layout {
         }
     }
 
-    /// The manifest of an image of these layers, each of which is the tar archive of one file of
-    /// that name.
+    /// The manifest of an image of these layers. Each is the tar archive of one file of that name.
     fn image(&self, layers: &str, architecture: &str, variable: &str) -> Blob {
         let layers: Vec<_> = layers
             .split(' ')
@@ -265,7 +264,7 @@ fn an_archive_shows_which_platforms_are_left_out() {
             .map(|(image, architecture)| (image, *architecture)),
     );
     layout.tag("team/base:1", "index", &index);
-    // Never fetched.
+    // The image is never fetched.
     fs::remove_file(
         desk.path("layout/blobs/sha256")
             .join(images[2].0.digest.hex()),

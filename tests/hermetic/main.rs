@@ -1,8 +1,8 @@
-//! Does the real `embargo` do between a caller and a runtime what both expect of it?
+//! Tests that the real `embargo` does between a caller and a runtime what both expect of it.
 //!
 //! Hermetic: no network, no root, no engine. The runtime is a small C program that records what it
-//! is given. Each call runs under it alone and through Embargo, or is refused. Which pitfall of
-//! runtime wrappers is tested where stands in `integration/POINTS.md`.
+//! is given. Each call runs under it alone and through Embargo, or is refused.
+//! `integration/POINTS.md` says which pitfall of runtime wrappers is tested where.
 
 // The lints are for the gate; a test runs programs, writes files and fails loudly.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! Is just the call gated that starts a container, whatever the words look like?
+//! Tests that exactly the calls that start a container are gated, however they are written.
 //!
 //! The node is armed and has no list, and no engine made the bundles: whatever is gated is refused,
 //! whatever is not reaches the runtime.
@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 
 use crate::room::{Room, by_shell};
 
-/// Whatever is wrong with the list, the lineage is what the refusal is about.
+/// Whatever is wrong with the list, the refusal is about the lineage.
 const STRICT: &str = "on_missing_list = \"admit\"\n";
 
 fn room() -> Room {
@@ -20,7 +20,7 @@ fn room() -> Room {
     room
 }
 
-/// The words of a line.
+/// The arguments in a line.
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').filter(|word| !word.is_empty()).collect()
 }
@@ -271,7 +271,7 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
             (hint, Some(0)),
             "{typed:?}"
         );
-        // Anywhere else nothing is said.
+        // Anywhere else nothing is reported.
         room.passes(words(typed));
     }
 }
@@ -326,7 +326,7 @@ fn an_argv_of_no_element_passes() {
     let node =
         std::ffi::CString::new(format!("EMBARGO_ROOT={}", room.path("node").display())).unwrap();
     #[allow(unsafe_code)]
-    // SAFETY: execve alone, with what was made before.
+    // SAFETY: only execve, with what was made before.
     unsafe {
         command.pre_exec(move || {
             let nothing: [&std::ffi::CStr; 0] = [];

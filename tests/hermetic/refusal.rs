@@ -1,4 +1,4 @@
-//! Is a refusal heard, and does it leave nothing behind?
+//! Tests that a refusal reaches the caller, and leaves nothing behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::room::{LENIENT, Room};
 
-/// What is said of the bundle `b` of a room, which no engine made.
+/// The refusal of the bundle `b` of a room, which no engine made.
 fn line(room: &Room) -> String {
     room.refuses(["create", "--bundle", "b", "c1"])
 }
@@ -17,7 +17,7 @@ fn room() -> Room {
     room
 }
 
-/// The calls by which a container named c1 would start, with a JSON log.
+/// The calls that would start a container named c1, with a JSON log.
 fn logged(room: &Room, log: &str) -> Command {
     let mut command = room.embargo();
     command.args([
@@ -220,8 +220,8 @@ fn hostile_names_stay_on_one_line_of_valid_json() {
     }
 }
 
-/// What engines take for another failure (docker: daemon/errors.go; podman: libpod/oci_util.go;
-/// containerd: process/utils.go; CRI-O: runtime_oci.go).
+/// Texts that engines take for another failure (docker: daemon/errors.go; podman:
+/// libpod/oci_util.go; containerd: process/utils.go; CRI-O: runtime_oci.go).
 const MISLEADING: [&str; 10] = [
     "permission denied",
     "operation not permitted",

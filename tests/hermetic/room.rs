@@ -1,8 +1,8 @@
-//! Where does a test happen?
+//! Sets up the room in which a test runs.
 //!
-//! In a room of its own: a folder with a node's files below it (`EMBARGO_ROOT`), a fake runtime
-//! that records what it is given, and bundles. The programs run as a user without rights, as root's
-//! calls would read the machine's own settings. Every room is gone after its test.
+//! Each room is a directory with a node's files below it (`EMBARGO_ROOT`), a fake runtime that
+//! records what it is given, and bundles. The programs run as a user without rights, because root's
+//! calls would read the machine's own settings. Every room is removed after its test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,14 +19,14 @@ pub(crate) const NOBODY: u32 = 65_534;
 /// Settings under which everything starts although nothing is known.
 pub(crate) const LENIENT: &str = "on_unknown_image = \"admit\"\non_missing_list = \"admit\"\n";
 
-/// A folder for one test.
+/// A directory for one test.
 pub(crate) struct Room {
     folder: tempfile::TempDir,
     /// The fake runtime.
     pub(crate) runtime: PathBuf,
 }
 
-/// What both programs need, made once.
+/// What both programs need, built once.
 struct Programs {
     _folder: tempfile::TempDir,
     embargo: PathBuf,
@@ -60,8 +60,8 @@ fn programs() -> &'static Programs {
     })
 }
 
-/// A small library in C that a program gets before the C library (`LD_PRELOAD`), which works
-/// because cargo links what it tests dynamically.
+/// A small library in C that a program loads before the C library (`LD_PRELOAD`). It works because
+/// cargo links what it tests dynamically.
 pub(crate) struct Library {
     name: &'static str,
     built: OnceLock<(tempfile::TempDir, PathBuf)>,
@@ -76,7 +76,7 @@ impl Library {
         }
     }
 
-    /// Where it is; built when it is first asked for.
+    /// Where it is; built on first use.
     pub(crate) fn path(&self) -> &Path {
         let (_, path) = self.built.get_or_init(|| {
             let folder = open_folder();
@@ -97,7 +97,7 @@ impl Library {
     }
 }
 
-/// A temporary folder that everybody may read.
+/// A temporary directory that everybody may read.
 pub(crate) fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -158,14 +158,14 @@ impl Room {
         bundle
     }
 
-    /// Lets the test's user write a file or folder.
+    /// Lets the test's user write a file or directory.
     pub(crate) fn give(&self, path: &Path) {
         if nix::unistd::geteuid().is_root() {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
 
-    /// Gives the folder of list and floor to the user of the tests, as a node's is root's, with
+    /// Gives the directory of list and floor to the user of the tests, as a node's is root's, with
     /// this mode.
     pub(crate) fn keep(&self, mode: u32) {
         let state = self.path("node/var/lib/embargo");
@@ -173,7 +173,7 @@ impl Room {
         fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Gives a file or folder to the user of the tests, as a node's is root's.
+    /// Gives a file or directory to the user of the tests, as a node's is root's.
     pub(crate) fn take(&self, path: &Path) {
         chown(
             path,
@@ -183,7 +183,7 @@ impl Room {
         .unwrap();
     }
 
-    /// Says what the runtime does after recording.
+    /// Sets what the runtime does after recording.
     pub(crate) fn behave(&self, behaviour: &str) {
         fs::write(self.path("bin/behaviour"), behaviour).unwrap();
     }
@@ -222,7 +222,7 @@ impl Room {
         command
     }
 
-    /// Runs Embargo with these words.
+    /// Runs Embargo with these arguments.
     pub(crate) fn run<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> Output {
         self.embargo().args(words).output().unwrap()
     }
@@ -234,7 +234,8 @@ impl Room {
         Some(Record(text.lines().map(str::to_owned).collect()))
     }
 
-    /// Asserts that the runtime got the call, with just these words and not a byte said.
+    /// Asserts that the runtime got the call, with exactly these arguments, and that nothing was
+    /// printed.
     pub(crate) fn passes<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) {
         let words: Vec<_> = words
             .into_iter()
@@ -318,13 +319,13 @@ impl Record {
         self.facts(name).next().unwrap()
     }
 
-    /// Everything but what must differ between two runs: the process, the pipes, and Embargo's
+    /// Everything except what must differ between two runs: the process, the pipes, and Embargo's
     /// counter.
     fn comparable(&self) -> Vec<String> {
         let counter = format!("variable {}", hexadecimal(OsStr::new("EMBARGO_DEPTH=")));
         let differs = |line: &&String| line.starts_with("process ") || line.starts_with(&counter);
         let masked = |line: &String| match line.strip_prefix("descriptor ") {
-            // A pipe of the test's own: its number is new with every run.
+            // A pipe of the test's own: its number changes with every run.
             Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => {
                 rest.split(' ').next().unwrap().to_owned()
             }
@@ -340,8 +341,8 @@ impl Record {
 
 /// Copies a program.
 ///
-/// By another program, as [`write_program`] writes one: a test that starts a process meanwhile
-/// would lend it the open file for a moment, and the kernel runs no file that is open for writing.
+/// Another program does it, as in [`write_program`]: a test that starts a process meanwhile would
+/// lend it the open file for a moment, and the kernel runs no file that is open for writing.
 pub(crate) fn copy_program(from: &Path, to: &Path) {
     assert!(
         Command::new("/bin/cp")
@@ -352,7 +353,7 @@ pub(crate) fn copy_program(from: &Path, to: &Path) {
     );
 }
 
-/// Writes a program, or what is none.
+/// Writes a program, or something that is none.
 pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
     let mut shell = Command::new("/bin/sh")
         .args(["-c", "/bin/cat > \"$1\" && /bin/chmod 755 \"$1\"", "sh"])
@@ -364,7 +365,7 @@ pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
     assert!(shell.wait().unwrap().success());
 }
 
-/// Runs the command by a shell script in which `"$@"` is the command.
+/// Runs the command in a shell script in which `"$@"` is the command.
 pub(crate) fn by_shell(command: &mut Command, script: &str) {
     let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
     let program = command.get_program().to_owned();

@@ -1,4 +1,5 @@
-//! Does Embargo find the real runtime, never itself, and say what is wrong when there is none?
+//! Tests that Embargo finds the real runtime, never itself, and reports what is wrong when there is
+//! none.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use crate::room::{LENIENT, Room, copy_program, hexadecimal, write_program};
 
-/// What is said, in all, by a call that cannot become the runtime at `path`, with the settings' own
+/// The whole output of a call that cannot become the runtime at `path`, with the settings' own
 /// example as the hint.
 fn set_hint(line: &str) -> String {
     format!(
@@ -46,7 +47,7 @@ fn fails(room: &Room, expected: &str) {
         );
         assert!(room.record().is_none());
     }
-    // The engine reads why in the log, of calls that start a container.
+    // The engine reads the reason in the log of calls that start a container.
     let record: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
     assert_eq!(record["msg"].as_str(), expected.lines().next());
@@ -118,7 +119,7 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     };
     speaks("runc.distrib");
     answer(&own, "runc.distrib");
-    // Neither a folder nor Embargo itself is one.
+    // Neither a directory nor Embargo itself is one.
     fs::create_dir(room.path("bin/runc.real")).unwrap();
     answer(&own, "runc.distrib");
     fs::remove_dir(room.path("bin/runc.real")).unwrap();
@@ -127,14 +128,14 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     fs::remove_file(room.path("bin/runc.real")).unwrap();
     speaks("runc.real");
     answer(&own, "runc.real");
-    // Beside an Embargo of another name there is none.
+    // There is none beside an Embargo of another name.
     fs::remove_file(&own).unwrap();
     speaks("runc");
     answer(Room::program(), "runc");
 }
 
-/// A room in which Embargo has taken crun's path, to which `krun`, `crun-wasm` and `crun-vm` are
-/// links; the recording runtime is what stood there.
+/// A room in which Embargo has taken the path of crun, to which `krun`, `crun-wasm` and `crun-vm`
+/// are links; the recording runtime was there before.
 fn in_cruns_place() -> Room {
     let room = Room::unarmed("crun.real");
     copy_program(Room::program(), &room.path("bin/crun"));
@@ -161,7 +162,7 @@ const CALLS: [&[&str]; 3] = [
 #[test]
 fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
     let room = in_cruns_place();
-    // Not armed; armed; with the path of another runtime, whose place is another.
+    // Not armed; armed; with the path of another runtime, which is in another place.
     let runc = format!("runtime = {:?}\n{LENIENT}", room.path("bin/runc"));
     for settings in [None, Some(LENIENT), Some(&runc)] {
         settings.into_iter().for_each(|settings| room.set(settings));
@@ -177,7 +178,7 @@ fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
                     hexadecimal(path.as_os_str()),
                     "{name} {call:?}"
                 );
-                // As who calls it spells it, too.
+                // Also in the caller's spelling.
                 assert!(
                     room.embargo_at(&path)
                         .arg0(name)
@@ -233,7 +234,7 @@ fn a_handlers_name_is_handed_on_to_a_runtime_that_the_settings_name() {
 fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
     let room = in_cruns_place();
     fs::rename(room.path("bin/crun.real"), room.path("bin/elsewhere")).unwrap();
-    // A folder, a file that is no program, Embargo again: none of these is it.
+    // A directory, a file that is no program, Embargo again: none of these is it.
     let no_program: [fn(&Room, &Path); 4] = [
         |_, _| {},
         |_, path| fs::create_dir(path).unwrap(),
@@ -425,7 +426,7 @@ fn a_container_made_by_the_other_runtime_is_handed_to_it() {
     }
     room.passes(["--root", "state", "kill", "new", "9"]);
     room.passes(["--root", "state", "delete", "--force", "never-created"]);
-    // The setting says which, however broken the rest.
+    // The setting says which one, however broken the rest is.
     write_program(&room.path("bin/runc-1.1"), b"#!/bin/sh\necho set \"$@\"\n");
     room.set(&format!(
         "runtime = {:?}\nformer_runtimes = [{:?}]\n",

@@ -1,4 +1,4 @@
-//! Does the real runtime get what Embargo was given, and the caller what the runtime says?
+//! Tests that the real runtime gets what Embargo was given, and the caller what the runtime says.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -239,8 +239,8 @@ fn umask_limits_priority_session_and_environment_are_the_callers() {
 fn a_call_works_without_any_environment() {
     let room = Room::unarmed("runc");
     let mut command = room.embargo();
-    // Without PATH a runtime in the usual folders is found, or the error says that there is none;
-    // with a setting none of it matters.
+    // Without PATH a runtime in the usual directories is found, or the error says that there is
+    // none; with a setting none of that matters.
     command.env_remove("PATH").args(["kill", "c1", "9"]);
     let output = command.output().unwrap();
     assert!(room.record().is_none());
@@ -355,7 +355,7 @@ fn calls_that_start_nothing_pass_whatever_is_wrong_with_the_node() {
             room.passes(call);
         }
     }
-    // Without a usable line the runtime is looked up.
+    // Without a usable line in the settings the runtime is searched for.
     let settings = room.path("node/etc/embargo/config.toml");
     fs::remove_file(&settings).unwrap();
     nix::unistd::mkfifo(&settings, nix::sys::stat::Mode::S_IRWXU).unwrap();

@@ -1,4 +1,4 @@
-//! Can any words make the scanner panic, invent what was not typed, or overlook a command?
+//! Fuzzes the scanner: no arguments make it panic, invent what was not typed, or miss a command.
 #![no_main]
 
 use std::ffi::OsStr;
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     }));
 });
 
-/// Whether a value is a piece of one of the words.
+/// Whether a value is a piece of one of the arguments.
 fn typed(value: &OsStr, words: &[&OsStr]) -> bool {
     let (start, end) = (value.as_bytes().as_ptr_range().start, value.as_bytes().as_ptr_range().end);
     words.iter().any(|word| word.as_bytes().as_ptr_range().start <= start && end <= word.as_bytes().as_ptr_range().end)
@@ -42,7 +42,7 @@ fn check(reading: &Reading<'_>, words: &[&OsStr]) {
     assert!(LogTarget::of(&globals).is_none_or(|log| !log.target.is_empty()));
 }
 
-/// `COMMAND --bundle B ID`, in which nothing looks like a flag, is read by everyone alike.
+/// `COMMAND --bundle B ID`, in which nothing looks like a flag, is read the same way by everyone.
 fn simple<'a>(words: &[&'a OsStr]) -> Option<(Command, &'a OsStr, &'a OsStr)> {
     let &[command, flag, bundle, id] = words else { return None };
     let plain = |word: &OsStr| word.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);

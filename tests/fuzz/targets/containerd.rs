@@ -1,4 +1,5 @@
-//! Can containerd's answers or its databases make the gate panic or go round without end?
+//! Fuzzes the readers of containerd's answers and databases: none makes the gate panic or loop
+//! forever.
 #![no_main]
 
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     look(&with_meta(bytes));
 });
 
-/// Looks through a database for what the gate asks.
+/// Searches a database for what the gate asks.
 fn look(file: &[u8]) {
     let database = Database::new(file);
     let begun = Instant::now();
@@ -33,8 +34,8 @@ fn look(file: &[u8]) {
     assert!(begun.elapsed() < Duration::from_secs(2), "the deadline is kept");
 }
 
-/// The bytes as pages behind a meta page whose checksum is right: without it nothing behind would
-/// ever be read.
+/// The bytes as pages behind a meta page whose checksum is right: without it nothing behind it
+/// would ever be read.
 fn with_meta(bytes: &[u8]) -> Vec<u8> {
     let mut meta = vec![0; PAGE];
     meta[8] = 4; // meta page

@@ -1,4 +1,5 @@
-//! Can the files of Docker's layer store make a parser panic, or a name that leads out of it?
+//! Fuzzes the readers of Docker's layer store: no file makes them panic, or yields a name that
+//! leads out of the store.
 #![no_main]
 
 use embargo::lineage::docker::{self, ContainerRecord};

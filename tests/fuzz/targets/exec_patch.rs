@@ -1,5 +1,5 @@
-//! Can a runtime's state, a container's runtime spec, what a command prints or a line of a journal
-//! make exec-patch panic, or say what it must not?
+//! Fuzzes exec-patch: no runtime state, runtime spec, output of a command or journal line makes it
+//! panic, or report what it must not.
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
@@ -32,15 +32,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The process that is started is the container's own but for what is asked for, whatever the spec
-/// says.
+/// The started process is the container's own except for what is asked for, whatever the spec says.
 fn process(bytes: &[u8]) {
     let Ok(spec) = RuntimeSpec::parse(bytes) else { return };
     let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);
     let asked = Asked { words: &words, user: (0, 0), environment: &environment, marker: "EMBARGO_PATCH=r.1", folder: None };
     let process = spec.process(&asked);
     assert_eq!((&process["terminal"], &process["args"][0]), (&false.into(), &"sh".into()));
-    // A runtime takes a number that is missing for root's, and nothing else than a number.
+    // A runtime takes a missing number for root's, and accepts nothing but a number.
     let number = |key: &str| process["user"][key].as_u64().unwrap_or(0);
     assert_eq!((number("uid"), number("gid")), (0, 0));
     let environment = process["env"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -48,7 +47,7 @@ fn process(bytes: &[u8]) {
     assert_eq!((markers, environment.last()), (1, Some(&"EMBARGO_PATCH=r.1".into())));
 }
 
-/// What is read says the same when it is written and read again.
+/// What is read stays the same when it is written and read again.
 fn returns<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     let Ok(read) = serde_json::from_slice::<T>(bytes) else { return };
     let written = serde_json::to_vec(&read).expect("what was read can be written");

@@ -1,5 +1,5 @@
-//! Can an image config, manifest, index or digest make a parser panic, or a chain that does not
-//! hash?
+//! Fuzzes the parsers of image configs, manifests, indexes and digests: none panics, or returns a
+//! chain that does not hash.
 #![no_main]
 
 use embargo::lineage::chain;

@@ -1,5 +1,5 @@
-//! Can a list, a keyset, a floor or a source make a reader panic, and does the linter pass what no
-//! list is built of?
+//! Fuzzes the readers of lists, keysets, floors and sources: none panics, and the linter passes
+//! nothing from which no list can be built.
 //!
 //! A list whose head no key has signed is not read any further, so the parts behind the head are
 //! given heads that fit them.
@@ -46,10 +46,10 @@ fuzz_target!(|bytes: &[u8]| {
     source(text, bytes);
 });
 
-/// A keyset has one spelling, and none follows another that its key has not signed.
+/// A keyset has one spelling, and none follows another whose key has not signed it.
 fn keyset(bytes: &[u8]) {
     let Ok(signed) = SignedKeyset::parse(bytes) else { return };
-    // The empty line may stand there before anybody has signed.
+    // The empty line may be there before anybody has signed.
     assert!(signed.signatures.is_empty() || signed.note().as_bytes() == bytes);
     assert_eq!(signed.keyset.text(), signed.text);
     let public = PublicKey::new(Algorithm::Ed25519, vec![3; 32]).expect("32 bytes, and of no small order");
@@ -58,7 +58,8 @@ fn keyset(bytes: &[u8]) {
     assert!(rotation::next(&old, bytes).is_err());
 }
 
-/// What the strict reading refuses is an error of the linter's, and what it takes is read alike.
+/// What the strict reading refuses is an error of the linter's, and what it accepts is read the
+/// same way.
 fn source(text: &str, bytes: &[u8]) {
     let path = Path::new("bans.toml");
     let open = |_: &Path| Ok(bytes.to_vec());

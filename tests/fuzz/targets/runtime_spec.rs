@@ -1,4 +1,5 @@
-//! Can a bundle's `config.json`, its path, or a table of mounts make the gate panic?
+//! Fuzzes the gate with a bundle's `config.json`, its path and a table of mounts: none makes it
+//! panic.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Can a settings file make the gate panic, or send two calls of it to two runtimes?
+//! Fuzzes the settings: no file makes the gate panic, or sends two calls of it to two runtimes.
 #![no_main]
 
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! Can a public key, a signature or a file with either make a reader panic?
+//! Fuzzes the readers of public keys and signatures, and of files with either: none panics.
 //!
-//! A signature's forms are parsed in the gate, on every start of a container; the files are read by
+//! The gate parses a signature's forms on every start of a container; the files are read by
 //! authors.
 #![no_main]
 
@@ -13,8 +13,8 @@ const ALL: [Algorithm; 4] = [Algorithm::Ed25519, Algorithm::P256, Algorithm::Ssh
 const HEAD: &[u8] = include_bytes!("../../fixtures/signatures/head");
 
 fuzz_target!(|bytes: &[u8]| {
-    // The first byte is how long the key is that stands before the signature: keys and signatures
-    // have zero bytes of their own.
+    // The first byte is the length of the key before the signature: keys and signatures have zero
+    // bytes of their own.
     if let Some((length, rest)) = bytes.split_first() {
         let (key, signature) = rest.split_at(usize::from(*length).min(rest.len()));
         for algorithm in ALL {

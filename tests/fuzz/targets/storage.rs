@@ -1,4 +1,5 @@
-//! Can the files of containers/storage make a parser panic, or find a record under another ID?
+//! Fuzzes the readers of containers/storage: no file makes them panic, or find a record under
+//! another ID.
 #![no_main]
 
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! What does a program do when the clock says something else?
+//! Runs a program under another time of day.
 //!
-//! The clock of the machine is nobody's to move. A small library is loaded before the C library
-//! instead, which works because cargo links what it tests dynamically; a static gate would not see
-//! it, and the tests that use it would fail.
+//! No test may change the clock of the machine. Instead a small library is loaded before the C
+//! library. That works because cargo links what it tests dynamically; it would have no effect on a
+//! static gate, and the tests that use it would fail.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What if several install at once, and containers start meanwhile?
+//! Tests several installations at once, while containers start.
 
 use std::fs;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use embargo::paths::Paths;
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
-/// A node, and this many lists of rising versions on its disk, `N.lst`, which ban the base and,
+/// A node, and this many lists of rising versions on its disk, `N.lst`, which ban the base and, in
 /// every second one, something else.
 fn node(lists: u64) -> Node {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -64,20 +64,20 @@ fn installations_at_once_end_with_the_newest_list() {
     assert!(node.names().iter().all(|name| {
         [".lock", "banlist.copy.lst", "banlist.lst", "floor"].contains(&name.as_str())
     }));
-    // Its second copy stands in.
+    // Its second copy takes over.
     node.put(b"torn");
     assert_eq!(node.gate(), Answer::BannedByCopy(8));
 }
 
-/// Two readers, the gate and the look-up alone, while one list takes the place of another 200
-/// times: each answers by one of the two, whole, and never by an older one than before.
+/// Two readers, the gate and the look-up alone, while one list replaces another 200 times: each
+/// answers by one of the two, whole, and never by an older one than before.
 #[test]
 fn readers_during_200_installations_see_one_list_or_the_other() {
     const LISTS: u64 = 200;
     let node = node(LISTS);
     node.run(&["install", "1.lst"]).unwrap();
     let (stop, begun, done) = (AtomicBool::new(false), AtomicU64::new(1), AtomicU64::new(1));
-    // What a reader saw, given when it began and ended.
+    // Checks what a reader saw, given when it started and ended.
     let holds = |before: u64, seen: u64, last: u64, after: u64| {
         assert!(before <= seen && last <= seen && seen <= after, "{seen}")
     };

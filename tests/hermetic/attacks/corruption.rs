@@ -1,8 +1,9 @@
-//! Is a list ever read wrongly, whatever happens to its bytes?
+//! Tests that a list is never read wrongly, whatever happens to its bytes.
 //!
-//! Every bit of a small list turned, every truncation, random bits in a list of a million digests,
-//! and a writer that works in the very file that is read. Each answer is the true one or an error;
-//! the counts at the end show that both happened, so that none of this tests nothing.
+//! Every bit of a small list is flipped, and every truncation tried; random bits are flipped in a
+//! list of a million digests; a writer works in the very file that is read. Each answer is the true
+//! one or an error. The counts at the end show that both happened, so that no test here tests
+//! nothing.
 
 use std::cell::RefCell;
 use std::fs::OpenOptions;
@@ -27,7 +28,7 @@ use super::craft::Parts;
 use super::node::{Node, keyset, signed, text};
 use super::signer::signer;
 
-/// What a look-up finds: each digest, as what, and the ban's ID.
+/// The result of a look-up: each digest, as what, and the ban's ID.
 type Found = Vec<(Digest, MatchKind, String)>;
 
 fn trust() -> Trust {
@@ -38,7 +39,7 @@ fn trust() -> Trust {
     }
 }
 
-/// A sequence of numbers that is the same with every run (xorshift).
+/// A sequence of numbers that is the same in every run (xorshift).
 struct Sequence(u64);
 
 impl Sequence {
@@ -88,9 +89,9 @@ fn look_up<R: ReadAt + ?Sized>(
         .collect())
 }
 
-/// A small list with all that a list can have: two bans, all kinds, names, exceptions, a digest
-/// that both ban, an entry that many digests share. Its tree has two levels, its records several
-/// blocks, with lines across their edges.
+/// A small list with everything that a list can have: two bans, all kinds, names, exceptions, a
+/// digest that both ban, an entry that many digests share. Its tree has two levels, its records
+/// several blocks, with lines across their edges.
 fn small() -> Vec<u8> {
     let ban = |id: &str| {
         format!(
@@ -175,7 +176,7 @@ fn every_bit_of_a_small_list() {
         flipped[at] ^= 1 << bit;
         if at < HEAD_SIZE {
             match authenticate(flipped.as_slice(), list.len()) {
-                // A signature that is not needed broke: what was signed is the same.
+                // A signature that is not needed is broken: the signed text is the same.
                 Ok(found) => {
                     assert_eq!(found, head, "byte {at}");
                     kept += 1;
@@ -220,7 +221,7 @@ fn every_truncation_and_some_additions() {
     for end in 0..list.len() {
         let cut = &list[..end];
         assert!(authenticate(cut, end).is_err(), "{end}");
-        // It shrinks after its head was read.
+        // The list shrinks after its head was read.
         let found = look_up(cut, &head, &queries);
         assert!(
             found.is_err() || found.is_ok_and(|found| found == truth && end >= HEAD_SIZE + 1_024),
@@ -240,7 +241,7 @@ fn every_truncation_and_some_additions() {
     }
 }
 
-/// Bytes that remember which of them were read.
+/// Bytes that record which of them were read.
 struct Watched<'a> {
     bytes: &'a [u8],
     read: RefCell<Vec<Range<usize>>>,
@@ -254,8 +255,8 @@ impl ReadAt for Watched<'_> {
     }
 }
 
-/// 4,000 bits, half of them anywhere, half where somebody looks, each under 60 look-ups: an error
-/// when a byte was read that had changed, the truth when not.
+/// 4,000 bits, half of them anywhere, half where somebody reads, each under 60 look-ups: an error
+/// when a byte was read that had changed, the right answer when not.
 #[test]
 fn random_bits_in_a_list_of_a_million_entries() {
     const MANY: u64 = 1_000_000;
@@ -273,7 +274,7 @@ fn random_bits_in_a_list_of_a_million_entries() {
     let mut random = Sequence(0x9e37_79b9_7f4a_7c15);
     let (mut told, mut true_answers) = (0, 0);
     for flip in 0..4_000 {
-        // Every other one is of a digest beside a listed one.
+        // Every other one is for a digest next to a listed one.
         let queries: Vec<_> = (0..60)
             .map(|number| {
                 let mut bytes = digests[random.below(digests.len())];
@@ -332,14 +333,14 @@ fn random_bits_in_a_list_of_a_million_entries() {
     );
 }
 
-/// A file that somebody writes over in place, as `curl -o`, `scp` and `cp` do, now with one
-/// authentic list and now with another, and cuts off between.
+/// A file that somebody overwrites in place, as `curl -o`, `scp` and `cp` do, with one authentic
+/// list and another in turn, and truncates in between.
 #[test]
 fn a_writer_in_place_beside_a_million_reads() {
     const READS: usize = 1_000_000;
     let node = Node::trusting(&keyset(&[1, 2], 1));
-    // Of one size, with nothing in common; digests of even numbers in the first, of odd ones in the
-    // second.
+    // Of the same size, with nothing in common; digests of even numbers in the first, of odd ones
+    // in the second.
     let numbered = |first: u64| {
         (0..200)
             .map(|number| digest(2 * number + first).to_string())
@@ -358,7 +359,7 @@ fn a_writer_in_place_beside_a_million_reads() {
     assert_eq!(lists[0].len(), lists[1].len());
     let path = node.room.path("written.lst");
     std::fs::write(&path, &lists[0]).unwrap();
-    // One in ten is banned by either list.
+    // One in ten is banned by one list or the other.
     let digests: Vec<_> = (0..2_000).map(digest).collect();
     let stop = AtomicBool::new(false);
     let mut counts = [0; 5];
@@ -375,7 +376,7 @@ fn a_writer_in_place_beside_a_million_reads() {
                 list.chunks(piece)
                     .enumerate()
                     .for_each(|(at, bytes)| file.write_all_at(bytes, (at * piece) as u64).unwrap());
-                // It rests, or nobody would ever read a list that is whole.
+                // It pauses, or nobody would ever read a whole list.
                 (0..random.below(20_000)).for_each(|_| std::hint::spin_loop());
             }
         });

@@ -1,8 +1,8 @@
-//! How does a signer sign a list that no builder makes?
+//! Signs lists that no builder makes.
 //!
-//! A list is taken apart, changed, and every hash put right again, from the leaves up to the head:
-//! what remains wrong is what was signed by mistake, or by whoever stole the key. The layout is
-//! written down here a second time, from the documents of `banlist::tree` and `banlist::head`.
+//! A list is taken apart, changed, and every hash corrected again, from the leaves up to the head:
+//! the remaining fault was signed by mistake, or by whoever stole the key. The layout is written
+//! down here a second time, from the documents of `banlist::tree` and `banlist::head`.
 
 use embargo::banlist::head::HEAD_SIZE;
 use embargo::lineage::digest::Digest;
@@ -33,7 +33,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The parts of a sound list.
+    /// Takes a sound list apart.
     pub(super) fn of(list: &[u8]) -> Self {
         let text = text(list);
         let entries: usize = field(&text, "entries: ")
@@ -62,8 +62,8 @@ impl Parts {
         }
     }
 
-    /// The same list with these digests, which ascend, in place of its own: all stand for what its
-    /// first digest stands for. Levels, fences and counts are as many digests make them.
+    /// The same list with these digests, in ascending order, in place of its own: all stand for
+    /// what its first digest stands for. Levels, fences and counts match the number of digests.
     pub(super) fn filled(mut self, digests: &[[u8; 32]]) -> Self {
         let first = self.levels[0][0][HEADER + 32..HEADER + LEAF].to_vec();
         let leaves = digests.chunks(PER_LEAF).enumerate();
@@ -139,7 +139,7 @@ impl Parts {
             .unwrap()
     }
 
-    /// The list with every hash as its parts want it, unsigned. Fences stay as they are.
+    /// The list with every hash computed from its parts, unsigned. Fences stay as they are.
     pub(super) fn sealed(mut self) -> Vec<u8> {
         for level in 1..self.levels.len() {
             let (below, above) = self.levels.split_at_mut(level);
@@ -163,7 +163,7 @@ impl Parts {
     }
 }
 
-/// A node that holds nothing yet.
+/// A node without records.
 fn header(level: usize, count: usize, index: usize) -> [u8; NODE] {
     let mut node = [0; NODE];
     node[..4].copy_from_slice(b"EBLN");

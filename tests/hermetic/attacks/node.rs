@@ -1,9 +1,8 @@
-//! What does the gate answer on a node whose list is attacked?
+//! Sets up a node whose list is attacked, and asks its gate.
 //!
-//! A node in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be
-//! mounted) with a container built on `base:1`. Lists are built and installed by the real
-//! `embargoctl`, and signed here; the gate is asked by `embargo create` in front of the fake
-//! runtime.
+//! The node is in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be
+//! mounted) with a container built on `base:1`. The real `embargoctl` builds and installs the
+//! lists; they are signed here. `embargo create` in front of the fake runtime asks the gate.
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,19 +29,20 @@ const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const BUNDLE: &str = "state/io.containerd.runtime.v2.task/moby";
 
-/// What the gate made of the container's `create`.
+/// The gate's answer to the container's `create`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It reached the runtime, and not a byte was said.
+    /// It reached the runtime, and nothing was printed.
     Admitted,
     /// It is banned, by the list of this version.
     Banned(u64),
-    /// It is banned, by the second copy of the list of this version, because the first is no good.
+    /// It is banned, by the second copy of the list of this version, because the first cannot be
+    /// used.
     BannedByCopy(u64),
     /// It is refused because there is no authentic list: why the one in force is none, with the
-    /// node's folder cut out.
+    /// node's directory cut out.
     NoList(String),
-    /// It is refused for another reason: the line behind the container's name.
+    /// It is refused for another reason: the line after the container's name.
     Refused(String),
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn rotated(text: &str, seeds: &[u8]) -> String {
 }
 
 impl Node {
-    /// A node that trusts this keyset and was never given a list.
+    /// A node that trusts this keyset and never had a list.
     pub(crate) fn trusting(keyset: &str) -> Self {
         let node = Self {
             room: Room::armed(""),
@@ -102,14 +102,14 @@ impl Node {
         node
     }
 
-    /// A node with this list installed, which key 1 alone signs.
+    /// A node with this list installed, signed by key 1 alone.
     pub(crate) fn with_list(version: u64) -> Self {
         let node = Self::trusting(&keyset(&[1], 1));
         node.install(&node.list(version).by(&[1])).unwrap();
         node
     }
 
-    /// Writes settings, of the user whom both programs trust.
+    /// Writes settings, owned by the user whom both programs trust.
     pub(crate) fn set(&self, settings: &str) {
         let path = self.room.path("node/etc/embargo/config.toml");
         fs::remove_file(&path).unwrap();
@@ -138,7 +138,7 @@ impl Node {
         .unwrap();
     }
 
-    /// The path of `banlist.lst` and the like.
+    /// The path of `banlist.lst` and similar files.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.room.path("node/var/lib/embargo").join(name)
     }
@@ -153,15 +153,16 @@ impl Node {
         names
     }
 
-    /// Puts a list in place as an attacker would who may write the folder, past any installation.
+    /// Puts a list in place past any installation, as an attacker who may write the directory
+    /// would.
     pub(crate) fn put(&self, list: &[u8]) {
         let path = self.state("banlist.lst");
-        // A list just installed may belong to another user.
+        // A list that was just installed may belong to another user.
         fs::remove_file(&path).ok();
         fs::write(&path, list).unwrap();
     }
 
-    /// Takes both copies of the list away.
+    /// Removes both copies of the list.
     pub(crate) fn lose_list(&self) {
         for name in ["banlist.lst", "banlist.copy.lst"] {
             fs::remove_file(self.state(name)).unwrap();
@@ -192,12 +193,12 @@ impl Node {
         command
     }
 
-    /// What `embargoctl` prints, or its first line of error with the room's folder cut out.
+    /// The output of `embargoctl`, or its first line of error with the room's directory cut out.
     pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
         self.done(&mut self.ctl(words))
     }
 
-    /// What this call of `embargoctl` prints, or its first line of error.
+    /// The output of this call of `embargoctl`, or its first line of error.
     fn done(&self, command: &mut Command) -> Result<String, String> {
         let output: Output = command.output().unwrap();
         let said = |bytes: &[u8]| {
@@ -224,7 +225,7 @@ impl Node {
         self.run(&["install", "staged.lst"])
     }
 
-    /// Brings the node to the last of these keysets.
+    /// Rotates the node to the last of these keysets.
     pub(crate) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
         let names: Vec<_> = (0..keysets.len())
             .map(|at| format!("keyset-{at}"))
@@ -255,13 +256,13 @@ impl Node {
             .unwrap()
     }
 
-    /// Installs a list when the clock says this.
+    /// Installs a list while the clock shows this time.
     pub(crate) fn install_at(&self, time: Timestamp, list: &[u8]) -> Result<String, String> {
         fs::write(self.room.path("staged.lst"), list).unwrap();
         self.done(clock::at(time, &mut self.ctl(&["install", "staged.lst"])))
     }
 
-    /// Asserts that a list is not installed, that nothing changes, and returns why.
+    /// Asserts that a list is not installed and that nothing changes, and returns why.
     pub(crate) fn refuses(&self, list: &[u8]) -> String {
         let before = self.everything();
         let fault = self.install(list).unwrap_err();
@@ -269,8 +270,8 @@ impl Node {
         fault
     }
 
-    /// Puts a list in place past any installation, and asserts that it is no list to the gate,
-    /// which has no second copy meanwhile. Returns why.
+    /// Puts a list in place past any installation, and asserts that the gate accepts no list while
+    /// there is no second copy. Returns why.
     pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
         let (copy, aside) = (self.state("banlist.copy.lst"), self.state("aside"));
@@ -288,7 +289,7 @@ impl Node {
         }
     }
 
-    /// The names and bytes of all files beside the list, the lock aside.
+    /// The names and bytes of all files beside the list, except the lock.
     pub(crate) fn everything(&self) -> Vec<(String, Vec<u8>)> {
         let names = self.names().into_iter().filter(|name| name != ".lock");
         names
@@ -311,7 +312,7 @@ impl Node {
         self.answer(&mut self.create())
     }
 
-    /// What the gate answers to this `create`.
+    /// The gate's answer to this `create`.
     pub(crate) fn answer(&self, create: &mut Command) -> Answer {
         let output = create.output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
@@ -356,7 +357,7 @@ impl Node {
         }
     }
 
-    /// What `embargo check` tells beside its verdict, as JSON.
+    /// What `embargo check` reports beside its verdict, as JSON.
     pub(crate) fn messages(&self) -> String {
         let output = self
             .room
@@ -368,7 +369,7 @@ impl Node {
         answer["found"][0]["messages"].to_string()
     }
 
-    /// What `embargo check` tells of the list's age when the clock says this, in a word.
+    /// The list's age as `embargo check` reports it when the clock shows this time, in a word.
     pub(crate) fn age_at(&self, time: Timestamp) -> &'static str {
         let output = clock::at(
             time,
@@ -391,10 +392,10 @@ impl Node {
 }
 
 impl Node {
-    /// Lets so many containers run that are made as the node's own is: a process each, and the
+    /// Starts this many containers that are made as the node's own is: a process each, and the
     /// state that crun would keep of it.
     pub(crate) fn running(&self, containers: usize) -> Running {
-        // What lies in another user's folder is that user's word.
+        // A user controls what is in his directory.
         self.room.take(&self.room.path(""));
         let docker = self.room.path("docker");
         let start = |number: usize| {
@@ -438,7 +439,7 @@ impl Drop for Running {
     }
 }
 
-/// A list in the making. It bans what the container is built on, unless it is said otherwise.
+/// A list in the making. It bans what the container is built on, unless told otherwise.
 pub(crate) struct List<'a> {
     node: &'a Node,
     version: u64,
@@ -449,17 +450,17 @@ pub(crate) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// For another keyset than the first.
+    /// For a keyset other than the first.
     pub(crate) fn keyset(self, keyset: u64) -> Self {
         Self { keyset, ..self }
     }
 
-    /// For another origin than the node's.
+    /// For an origin other than the node's.
     pub(crate) fn origin(self, origin: &'a str) -> Self {
         Self { origin, ..self }
     }
 
-    /// Whose signers know what it refuses.
+    /// Whose signers acknowledge what it refuses.
     pub(crate) fn acknowledged(mut self) -> Self {
         self.options.push("--acknowledge-impact".to_owned());
         self
@@ -472,7 +473,7 @@ impl<'a> List<'a> {
         self
     }
 
-    /// With one ban of these digests, `BAN-1`, instead of that of the base.
+    /// With one ban of these digests, `BAN-1`, instead of the ban of the base.
     pub(crate) fn banning(self, kind: &str, digests: &[&str]) -> Self {
         let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
         let matches: String = digests
@@ -541,7 +542,7 @@ pub(crate) fn signed(list: &[u8], lines: &[String]) -> Vec<u8> {
     with_head(list, &format!("{}\n{}", text(list), lines.concat()))
 }
 
-/// The list with these bytes at the place of its head.
+/// The list with these bytes in place of its head.
 pub(crate) fn with_head(list: &[u8], head: &str) -> Vec<u8> {
     let mut changed = list.to_vec();
     changed[..HEAD_SIZE].fill(0);

@@ -1,5 +1,5 @@
-//! A node that was away while lists went on and a list key was replaced: how does it come back
-//! without a moment in which it has no list?
+//! Tests that a node that was away while lists were published and a list key was replaced catches
+//! up without a moment in which it has no list.
 
 use super::node::{Answer, Node, keyset_of, rotated};
 use super::signer::signer;
@@ -17,8 +17,8 @@ fn text(number: u64, list_keys: &[u8]) -> String {
     )
 }
 
-/// A node at keyset 1, whose list 1 key 1 alone signed, and the keyset after it, in which key 2
-/// stands instead of key 1.
+/// A node at keyset 1, whose list 1 is signed by key 1 alone, and the next keyset, which has key 2
+/// instead of key 1.
 fn node() -> (Node, String) {
     let node = Node::trusting(&text(1, &[1]));
     node.install(&node.list(1).by(&[1])).unwrap();
@@ -42,7 +42,7 @@ fn each_waits_for_the_other() {
     assert_eq!((node.keyset_number(), node.gate()), (1, Answer::Banned(1)));
 }
 
-/// A list for the old keyset that keys of both have signed goes before, and answers on either side.
+/// A list for the old keyset, signed by keys of both, comes first, and answers on either side.
 #[test]
 fn a_list_for_the_old_keyset_signed_by_keys_of_both_goes_first() {
     let (node, next) = node();
@@ -50,12 +50,12 @@ fn a_list_for_the_old_keyset_signed_by_keys_of_both_goes_first() {
     assert_eq!(node.gate(), Answer::Banned(5));
     node.rotate(&[&next], &[]).unwrap();
     assert_eq!((node.keyset_number(), node.gate()), (2, Answer::Banned(5)));
-    // From there on the new keys go on alone.
+    // From there on the new keys sign alone.
     node.install(&node.list(6).keyset(2).by(&[2])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(6));
 }
 
-/// The list in force itself, with the signature of a key that stays, does it as well.
+/// The list in force itself, with the signature of a key that stays, works as well.
 #[test]
 fn the_list_in_force_is_signed_once_more() {
     let (node, next) = node();
@@ -70,7 +70,7 @@ fn the_list_in_force_is_signed_once_more() {
     assert_eq!((node.keyset_number(), node.gate()), (2, Answer::Banned(1)));
 }
 
-/// Whoever rotates all the same is told what follows, and the next list ends it.
+/// Whoever rotates anyway is warned of what follows, and the next list ends it.
 #[test]
 fn without_a_list_nothing_starts_until_the_next_one() {
     let (node, next) = node();

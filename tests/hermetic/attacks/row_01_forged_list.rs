@@ -1,4 +1,4 @@
-//! A list that too few trusted keys signed, whoever else did.
+//! Tests a list that too few trusted keys signed, whoever else signed it.
 
 use super::node::{Answer, Node, OTHER, keyset, keyset_of, signed, text};
 use super::signer::signer;
@@ -63,7 +63,7 @@ fn root_key() {
 }
 
 /// Such a list is not installed; put in place by force it is no list, and the second copy of the
-/// one that was installed goes on.
+/// installed one still answers.
 fn assert_refused(seeds: &[u8], fault: &str) {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let forged = node.list(9).banning("layer", &[OTHER]).by(seeds);
@@ -75,7 +75,7 @@ fn assert_refused(seeds: &[u8], fault: &str) {
         node.distrusts(&forged),
         format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}")
     );
-    // Built once: another second would be another list.
+    // Built once: a second build would be another list.
     let first = node.list(1).by(&[1, 2]);
     node.put(&first);
     node.install(&first).unwrap();

@@ -1,4 +1,4 @@
-//! One key that signs twice, or stands under two names, where two keys are needed.
+//! Tests one key that signs twice, or has two names, where two keys are needed.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn dup_sig() {
 }
 
 /// The one key's signature again, under the ID and the name of the other key, and under names that
-/// nobody has.
+/// no key has.
 #[test]
 fn dup_keyid() {
     let node = Node::trusting(&keyset(&[1, 2], 2));
@@ -53,8 +53,8 @@ fn dup_keyid() {
     }
 }
 
-/// A keyset that has one key under two names is no keyset: whoever wrote it believes that two
-/// people must sign.
+/// A keyset that has one key under two names is invalid: whoever wrote it believes that two people
+/// must sign.
 #[test]
 fn dup_key_material() {
     let one = signer(1);

@@ -1,4 +1,5 @@
-//! A bad signature beside enough good ones: one broken signer must not hold up a fleet's list.
+//! Tests a bad signature beside enough good ones: one broken signer must not hold up a fleet's
+//! list.
 
 use super::node::{Answer, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
@@ -14,7 +15,7 @@ fn invalid_sig_in_valid_head() {
     ] {
         let list = node.list(version).unsigned();
         let text = text(&list);
-        // Before, between and behind the good ones.
+        // Before, between and after the good ones.
         for at in 0..3 {
             let mut lines = vec![signer(1).sign(&text), signer(3).sign(&text)];
             lines.insert(at, signer(2).line(&bytes));
@@ -25,7 +26,7 @@ fn invalid_sig_in_valid_head() {
     }
 }
 
-/// The gate tells of it, unless it had enough good ones by then; so does `check`.
+/// The gate reports it, unless it had enough good ones by then; so does `check`.
 #[test]
 fn invalid_sig_is_told() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
@@ -54,7 +55,7 @@ fn invalid_sig_is_told() {
     );
 }
 
-/// The bad one is not made up for by being skipped.
+/// To skip the bad one does not make up for it.
 #[test]
 fn invalid_sig_in_the_place_of_a_good_one() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));

@@ -1,5 +1,5 @@
-//! A good signature by a trusted key, made for something else: a login, a commit, another file,
-//! another note.
+//! Tests a good signature by a trusted key that was made for something else: a login, a commit,
+//! another file, another note.
 
 use embargo::banlist::base64;
 
@@ -64,7 +64,7 @@ fn cross_protocol_sshsig_ns() {
             "0 of 1 trusted signatures (1 bad, 0 by unknown keys)",
         );
     }
-    // Another's key inside, and another file in the right namespace.
+    // With another key inside, and for another file in the right namespace.
     for bytes in [
         sshsig(&signer(2), "banlist.v1", &message),
         sshsig(&one, "banlist.v1", b"another file\n"),
@@ -83,7 +83,7 @@ fn cross_protocol_sshsig_ns() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// The same key in its two forms signs two different things, and neither stands in for the other.
+/// The same key in its two forms signs two different things, and neither can replace the other.
 #[test]
 fn cross_protocol_sshsig_and_plain() {
     let list = with_ssh_key().list(1).unsigned();
@@ -112,7 +112,7 @@ fn cross_protocol_sshsig_and_plain() {
 }
 
 /// Other texts that the same keys sign: a keyset, a list for another origin, a checkpoint of a log.
-/// None can be a list's head, and a list with one of them as its head is none.
+/// None can be a list's head, and a list with one of them as its head is not valid.
 #[test]
 fn cross_protocol_note() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -187,7 +187,7 @@ fn cross_protocol_minisign() {
         by_laptop(b"Ed", [7; 8], &over_other),
         by_laptop(b"Ed", [7; 8], &global),
         by_laptop(b"Ed", [8; 8], &over_text),
-        // Said to be over the hash, and made over the text.
+        // Labelled as over the hash, and made over the text.
         by_laptop(b"ED", [7; 8], &over_text),
         by_laptop(
             b"ED",
@@ -206,7 +206,7 @@ fn cross_protocol_minisign() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Neither installed nor, put in place, used.
+/// Asserts that it is neither installed nor, put in place, used.
 fn refused(node: &Node, list: &[u8], counts: &str) {
     assert_eq!(
         node.refuses(list),

@@ -1,4 +1,4 @@
-//! An authentic list that is older than the one this node had.
+//! Tests an authentic list that is older than the one this node had.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn older_head() {
         node.refuses(&older),
         format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}")
     );
-    // Put in place by force, it is passed over for the second copy, and the gate says so.
+    // Put in place by force, it is ignored in favour of the second copy, and the gate reports it.
     node.put(&older);
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
     let told = node.messages();
@@ -33,7 +33,7 @@ fn older_head() {
 }
 
 /// An older list never answers for a newer one, however the newer one is lost and wherever the
-/// older one lies.
+/// older one is.
 #[test]
 fn older_list_for_a_newer_one() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -49,16 +49,16 @@ fn older_list_for_a_newer_one() {
     node.install(&newest).unwrap();
     let mut flipped = newest.clone();
     flipped[newest.len() - 1] ^= 1;
-    // One byte of the list in force, the whole of it, the file itself: the second copy, of the same
-    // version, answers.
+    // One byte of the list in force is wrong, all of it is missing, or another file is in its
+    // place: the second copy, of the same version, answers.
     for torn in [&flipped[..], b"", &older] {
         node.put(torn);
         assert_eq!(node.gate(), Answer::BannedByCopy(412));
     }
     fs::remove_file(node.state("banlist.lst")).unwrap();
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
-    // Both copies: no list. The second copy proves the ban by itself where only its records are
-    // torn.
+    // Both copies: no list. Where only its records are torn, the second copy alone still proves the
+    // ban.
     in_every_place(b"torn");
     assert!(matches!(node.gate(), Answer::NoList(_)));
     in_every_place(&flipped);
@@ -94,7 +94,7 @@ fn older_list_for_a_newer_one() {
     assert_eq!(node.gate(), Answer::Banned(412));
     node.put(&flipped[..flipped.len() - 1]);
     assert!(matches!(node.gate(), Answer::NoList(_)));
-    // An installation heals it, be it of the same list.
+    // An installation repairs it, even one of the same list.
     node.put(&newest);
     let said = node.install(&newest).unwrap();
     assert!(
@@ -111,7 +111,7 @@ fn older_list_for_a_newer_one() {
 }
 
 /// A newer list that was put there by hand is lost: the second copy of the one before does not
-/// answer for it as long as its head tells what it was.
+/// answer for it as long as its head says what it was.
 #[test]
 fn second_copy_of_an_older_list_for_one_put_by_hand() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -128,7 +128,7 @@ fn second_copy_of_an_older_list_for_one_put_by_hand() {
     }
 }
 
-/// The number of the keyset comes first: a high version under an older keyset is older than any
+/// The number of the keyset counts first: a high version under an older keyset is older than any
 /// under the newer one.
 #[test]
 fn older_keyset() {

@@ -1,4 +1,4 @@
-//! Two lists of one version, shown to different nodes, or to one node after the other.
+//! Tests two lists of one version, shown to different nodes, or to one node one after the other.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn equivocation() {
     );
 }
 
-/// More signatures on the same text are the same list.
+/// More signatures on the same text make no other list.
 #[test]
 fn the_same_text_with_other_signatures_is_no_equivocation() {
     let node = Node::with_list(412);

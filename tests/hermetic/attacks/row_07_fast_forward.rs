@@ -1,4 +1,4 @@
-//! A stolen list key that signs the highest version there is, so that no list of the rightful
+//! Tests a stolen list key that signs the highest version there is, so that no list of the rightful
 //! signers would ever be newer.
 
 use std::fs;
@@ -42,8 +42,8 @@ fn jump_cap() {
     assert_eq!(node.gate(), Answer::Banned(412 + JUMP));
 }
 
-/// As far as the cap allows, the thief still gets ahead; a rotation takes the key away, and
-/// versions start again where the rightful signers are.
+/// Within the cap, the thief still gets ahead; a rotation removes the key, and versions start again
+/// where the rightful signers are.
 #[test]
 fn ff_then_rotate_recovers() {
     let node = node();
@@ -57,14 +57,14 @@ fn ff_then_rotate_recovers() {
     );
     let keys = signer(5).key_line("root") + &signer(1).key_line("list");
     let next = rotated(&keyset_of(2, "root=1 list=1 lift=1", &keys), &[5]);
-    // Not without a word: the list in force would be none.
+    // Not silently: there would be no list in force.
     assert_eq!(
         node.rotate(&[&next], &[]).unwrap_err(),
         "cannot rotate to \"keyset-0\": the list in force would no longer be trusted: \
          cannot trust list \"/node/var/lib/embargo/banlist.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"
     );
     node.rotate(&[&next], &["--without-list"]).unwrap();
-    // The thief's list is none from now on, in neither copy, and no newer one of his is.
+    // From now on the thief's list is invalid, in both copies, and so is any newer one of his.
     assert!(matches!(node.gate(), Answer::NoList(_)));
     for keyset in [1, 2] {
         let fault = node
@@ -83,7 +83,7 @@ fn ff_then_rotate_recovers() {
     }
     node.install(&node.list(413).keyset(2).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(413));
-    // Nor does the one that was in force come back.
+    // The one that was in force does not come back either.
     node.put(&ahead);
     assert_ne!(node.gate(), Answer::Admitted);
 }

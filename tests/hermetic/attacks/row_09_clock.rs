@@ -1,5 +1,5 @@
-//! A clock that was never set, or is far off. It lifts no ban, makes no list young, and alone stops
-//! nothing.
+//! Tests a clock that was never set, or is far off. It lifts no ban, makes no list young, and alone
+//! stops nothing.
 
 use embargo::sys::clock::Timestamp;
 
@@ -13,7 +13,7 @@ fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-/// Clocks, and what they make of the list's age.
+/// Clocks, and the list's age by each of them.
 const CLOCKS: [(&str, &str); 10] = [
     ("1970-01-01T00:00:00Z", "untold"),
     ("1970-01-01T00:00:01Z", "untold"),
@@ -50,9 +50,9 @@ fn clock_matrix() {
     }
 }
 
-/// Bans and exceptions hold by the latest time that anything signed vouches for: a clock turned
-/// back to before a ban does not lift it, one turned back to before the end of an exception does
-/// not renew it.
+/// Bans and exceptions hold by the latest time that anything signed confirms: a clock turned back
+/// to before a ban does not lift it, one turned back to before the end of an exception does not
+/// renew it.
 #[test]
 fn a_clock_turned_back_lifts_no_ban_and_renews_no_exception() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -152,8 +152,8 @@ fn a_clock_that_was_never_set_lets_no_list_in_that_its_keyset_does_not_outlast()
     assert_eq!(node.gate(), Answer::Banned(412));
 }
 
-/// The first list, and the first of a later keyset, starts the time floor: with what the root keys
-/// signed at least, whatever a list key says.
+/// The first list, and the first of a later keyset, starts the time floor: at least at the time
+/// that the root keys signed, whatever a list key says.
 #[test]
 fn no_list_takes_the_time_floor_away() {
     let ban = format!(

@@ -1,4 +1,4 @@
-//! The head of one list with the tree or the records of another.
+//! Tests the head of one list with the tree or the records of another.
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
@@ -37,7 +37,7 @@ fn swapped_trees() {
     assert_eq!(node.gate(), Answer::Banned(2));
 }
 
-/// The tree says that the container is banned; the records behind it are of a list that says
+/// The tree says that the container is banned; the records behind it belong to a list that says
 /// otherwise.
 #[test]
 fn swapped_records() {
@@ -48,7 +48,7 @@ fn swapped_records() {
             "{ban}\nreason = \"{reason}\"\naction = \"{action}\"\n[[ban.match]]\nbase = \"{BASE}\"\n"
         )
     };
-    // Records of one length.
+    // Records of the same length.
     let (refuses, warns) = (
         node.list(2).source(ban("refuse", "old")).by(&[1]),
         node.list(1).source(ban("warn", "older")).by(&[1]),

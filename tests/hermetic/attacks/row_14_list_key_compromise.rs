@@ -1,5 +1,5 @@
-//! One stolen list key, where adding a ban takes one and lifting one takes two. The thief may ban;
-//! he may not lift.
+//! Tests one stolen list key, where adding a ban takes one key and lifting one takes two. The thief
+//! may ban; he may not lift.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn node() -> Node {
     node
 }
 
-/// The ban of the base and one of another digest, with this behind the first.
+/// The ban of the base and one of another digest, with this text after the first.
 fn ban(more: &str) -> String {
     let ban = |id: &str, digest: &str| {
         format!(
@@ -96,7 +96,8 @@ fn lift_needs_two() {
             fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs),
             "{way}: {fault}"
         );
-        // Past the installation, the gate asks for as many: the list was compared with none.
+        // Past the installation, the gate asks for as many signatures: the list was not compared
+        // with any.
         node.distrusts(&one);
         node.put(&in_force);
         // One key twice is one key; two are two.
@@ -111,7 +112,7 @@ fn lift_needs_two() {
     }
 }
 
-/// To ban more, or the same for longer, takes one.
+/// Banning more, or the same for longer, takes one key.
 #[test]
 fn add_needs_one() {
     let node = node();
@@ -128,8 +129,8 @@ fn add_needs_one() {
     assert_eq!(node.gate(), Answer::Banned(414));
 }
 
-/// Whoever makes the list in force unreadable must not get rid of what the next one is compared
-/// with.
+/// An attacker who makes the list in force unreadable must not get rid of what the next one is
+/// compared with.
 #[test]
 fn a_lost_list_does_not_make_lifting_cheaper() {
     let (kept, lost) = (node(), node());
@@ -147,8 +148,8 @@ fn a_lost_list_does_not_make_lifting_cheaper() {
     }
 }
 
-/// Nor of the newest list alone: the one before it lacks its latest ban, and would be no measure of
-/// what is lifted.
+/// Nor of the newest list alone: the one before it lacks its latest ban, and would not show what is
+/// lifted.
 #[test]
 fn a_list_before_the_lost_one_is_no_measure() {
     let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
@@ -183,7 +184,7 @@ fn a_list_before_the_lost_one_is_no_measure() {
             fault,
             "{way}"
         );
-        // The list that it had may be brought back by anybody, and is the measure again.
+        // Anybody may put the list that it had back, and it is compared with again.
         node.install(&newest).unwrap();
         let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
         assert_eq!(
@@ -196,7 +197,7 @@ fn a_list_before_the_lost_one_is_no_measure() {
 }
 
 /// The thief changes no ban, only what is run and used in its place: that lifts nothing. It is
-/// shown when it comes, and runs nowhere.
+/// shown when it arrives, and runs nowhere.
 #[test]
 fn a_patch_that_one_key_signed_is_shown_and_never_run() {
     let patch = |words: &str| format!("[ban.patch]\nrun = [{words}]\n");
@@ -298,8 +299,7 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
             &["--ban", "BAN-1", "--script", script, "--user", "5:5"],
         ];
         for words in words {
-            // Without the script there is nothing that could run, and a script that no ban signs is
-            // typed.
+            // Without the script nothing could run, and a script that no ban signs counts as typed.
             if words.contains(&"--script") != (way == "another script") && words[0] != "--auto" {
                 continue;
             }
@@ -325,7 +325,7 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
                 "{way} {words:?}: {said:?}"
             );
         }
-        // What is typed runs, with the list's ban to choose the containers.
+        // A typed command runs, with the list's ban to choose the containers.
         let typed = fleet.run(&[
             "--ban",
             "BAN-1",
@@ -351,11 +351,11 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
     }
 }
 
-/// The root keys take the stolen key away.
+/// The root keys remove the stolen key.
 #[test]
 fn rotate() {
     let node = node();
-    // The list in force is signed by a key that stays, too, before the one that goes is taken away.
+    // A key that stays also signs the list in force, before the other one is removed.
     let list = node.list(413).source(ban("")).unsigned();
     let text = super::node::text(&list);
     node.install(&super::node::signed(
@@ -372,11 +372,11 @@ fn rotate() {
         ),
         &[5],
     );
-    // Whoever stages the same list with fewer signatures, which takes no key, does not keep the
-    // node from it.
+    // Staging the same list with fewer signatures, which takes no key, does not keep the node from
+    // it.
     node.install(&super::node::signed(&list, &[signer(1).sign(&text)]))
         .unwrap();
-    // The list keys cannot do that, however many.
+    // The list keys cannot do that, however many sign.
     let by_list_keys = rotated(
         &keyset_of(
             2,
@@ -400,8 +400,8 @@ fn rotate() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// A list that is issued ahead moves every gate's clock: the same bans then end before their time,
-/// though their lines say the same.
+/// A list that is issued ahead moves every gate's clock: the same bans then end early, though their
+/// lines are unchanged.
 #[test]
 fn a_list_issued_ahead_ends_no_ban_early() {
     let now = Timestamp::now();

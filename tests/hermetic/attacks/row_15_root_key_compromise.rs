@@ -1,6 +1,6 @@
-//! Fewer stolen root keys than it takes. A keyset follows another when enough root keys of both
-//! signed it; the table is that of tuf-conformance (`test_updater_key_rotations.py`), and each step
-//! is made by `embargoctl keyset rotate` on a node.
+//! Tests fewer stolen root keys than it takes. A keyset follows another when enough root keys of
+//! both signed it. The table is that of tuf-conformance (`test_updater_key_rotations.py`), and each
+//! step is made by `embargoctl keyset rotate` on a node.
 
 use super::node::{Node, keyset_of, rotated};
 use super::signer::signer;
@@ -8,7 +8,7 @@ use super::signer::signer;
 /// A keyset: its root keys, how many of them it takes, and who signs it.
 type Keyset = (&'static [u8], usize, &'static [u8]);
 
-/// A name, the keyset that the node has, those that are to follow, and how far it gets.
+/// A name, the keyset that the node has, those that are to follow, and how far the node gets.
 type Case = (&'static str, (&'static [u8], usize), &'static [Keyset], u64);
 
 const FIVE: &[u8] = &[11, 12, 13, 14, 15];
@@ -165,8 +165,8 @@ fn rotation_cases() {
             (goes_through, last),
             "{case}: {done:?}"
         );
-        // Again: what is done is passed over, what failed fails as before, and never is a step
-        // taken back.
+        // Again: what is done is passed over, what failed fails as before, and no step is ever
+        // undone.
         assert_eq!(
             (node.rotate(&files, &[]).is_ok(), node.keyset_number()),
             (goes_through, last),
@@ -175,7 +175,7 @@ fn rotation_cases() {
     }
 }
 
-/// The number is the next one, exactly.
+/// The number must be exactly the next one.
 #[test]
 fn numbers() {
     for number in [0, 3, 4, u64::MAX] {
@@ -194,7 +194,7 @@ fn numbers() {
 }
 
 /// A bad signature beside enough good ones holds up no rotation; a good keyset for another origin,
-/// or spoilt behind the signature, is none.
+/// or one that is damaged behind the signature, is not valid.
 #[test]
 fn bad_signatures_and_spoilt_texts() {
     let good = text(2, &[12], 1);
@@ -228,8 +228,8 @@ fn bad_signatures_and_spoilt_texts() {
     }
 }
 
-/// A keyset past its expiry can be followed, or a node that was away too long could never come
-/// back.
+/// A keyset past its expiry can be followed; otherwise a node that was away too long could never
+/// come back.
 #[test]
 fn expired_keysets() {
     let expired = |number| text(number, &[11], 1).replace("2028-11-01", "2026-11-02");

@@ -1,18 +1,18 @@
-//! Bits that turn on the disk, in memory or in transfer. Every bit of every byte, at the reader
-//! itself: `corruption`. Here what the gate makes of it.
+//! Tests how the gate answers when bits flip on the disk, in memory or in transfer. `corruption`
+//! flips every bit of every byte at the reader itself.
 
 use std::fs;
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
-/// A banned container is never admitted, and one that is not never said to be banned.
+/// A banned container is never admitted, and one that is not banned is never reported as banned.
 #[test]
 fn flip_through_the_gate() {
     for banned in [BASE, OTHER] {
         let node = Node::trusting(&keyset(&[1], 1));
         let list = node.list(412).banning("base", &[banned]).by(&[1]);
         node.install(&list).unwrap();
-        // Alone: with a second copy see below.
+        // The first copy alone; the second copy is tested below.
         fs::remove_file(node.state("banlist.copy.lst")).unwrap();
         for at in (0..list.len()).step_by(13) {
             let mut flipped = list.clone();
@@ -33,7 +33,7 @@ fn flip_through_the_gate() {
     }
 }
 
-/// The second copy answers for a list that is found broken, wherever that is.
+/// The second copy answers for a list that is found broken, wherever the fault is.
 #[test]
 fn flip_beside_a_second_copy() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -50,7 +50,7 @@ fn flip_beside_a_second_copy() {
             "byte {at}: {answer:?}"
         );
     }
-    // In the second copy a flip changes nothing, and the next installation of the same list heals
+    // In the second copy a flip changes nothing, and the next installation of the same list repairs
     // it.
     node.put(&list);
     let mut flipped = list.clone();
@@ -66,8 +66,8 @@ fn flip_beside_a_second_copy() {
     assert_eq!(fs::read(node.state("banlist.copy.lst")).unwrap(), list);
 }
 
-/// Every flip is found where a list is installed, one in a signature that is not needed included:
-/// that one is told.
+/// Every flip is found where a list is installed, including one in a signature that is not needed:
+/// that one is reported.
 #[test]
 fn flip_at_installation() {
     let node = Node::with_list(1);

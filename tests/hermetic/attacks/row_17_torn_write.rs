@@ -1,5 +1,5 @@
-//! A list that is cut off, empty, written halfway or turned by a careless transfer. A writer in
-//! place beside a million reads: `corruption`.
+//! Tests a list that is cut off, empty, half written or changed by a careless transfer.
+//! `corruption` tests a writer in place beside a million reads.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ fn cut_at_every_kib() {
     );
 }
 
-/// A file that a power cut left as long as it was to be, with zeros where the data should be.
+/// A file that a power cut left at its full length, with zeros where the data should be.
 #[test]
 fn torn_write() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -49,7 +49,7 @@ fn torn_write() {
     for start in (0..list.len()).step_by(512) {
         let mut torn = list.clone();
         torn[start..].fill(0);
-        // Zeros where zeros belong tear nothing.
+        // Zeros where zeros belong damage nothing.
         if torn == list {
             continue;
         }
@@ -75,7 +75,7 @@ fn zero_length() {
         node.install(b"").unwrap_err(),
         format!("cannot use \"staged.lst\": {fault}")
     );
-    // Its second copy stands in, and the list before never does.
+    // Its second copy takes over, and the list before never does.
     fs::remove_file(node.state("banlist.lst")).unwrap();
     node.install(&node.list(1).by(&[1])).unwrap();
     node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1]))
@@ -99,7 +99,7 @@ fn crlf_and_merge_markers() {
             }
         })
         .collect();
-    // The head alone, with its place still 4096 bytes.
+    // The head alone, still in its 4096 bytes.
     let mut head: Vec<u8> = turned
         .iter()
         .copied()

@@ -1,5 +1,5 @@
-//! Digests that share all but their last byte, around the edge of a node: with shortened fences the
-//! second of two is missed.
+//! Tests digests that share all but their last byte, around the edge of a tree node: with shortened
+//! fences the second of two is missed.
 
 use super::node::{Answer, BASE, Node, keyset};
 
@@ -8,7 +8,7 @@ fn keys_sharing_31_bytes_around_a_boundary() {
     let node = Node::trusting(&keyset(&[1], 1));
     let own = u8::from_str_radix(&BASE[BASE.len() - 2..], 16).unwrap();
     let near = |last: u8| format!("{}{last:02x}", &BASE[..BASE.len() - 2]);
-    // A leaf holds 25: the container's own digest comes to stand at every place of one, and its
+    // A leaf holds 25: the container's own digest is at every place of one in turn, and so are its
     // neighbours on either side.
     for (version, first) in (1..).zip(own - 27..own) {
         let neighbours: Vec<String> = (first..first + 60).map(near).collect();

@@ -1,5 +1,5 @@
-//! A million digests ground until they share a prefix, to overfill one bucket of a list. A packed
-//! tree has no buckets: it is as high, and a look-up reads as much, as with any other million.
+//! Tests a million digests ground until they share a prefix, to overfill one bucket of a list. A
+//! packed tree has no buckets: its height, and what a look-up reads, are as with any other million.
 
 use std::cell::Cell;
 use std::io;
@@ -32,7 +32,7 @@ impl ReadAt for Counted<'_> {
 
 #[test]
 fn a_million_keys_with_equal_24_bit_prefix() {
-    // 24 bits alike and then counted up; or spread over everything.
+    // 24 equal bits and then counted up; or spread over everything.
     let ground = |number: u64| digest(0xabcd_ef00_0000_0000 + number, number);
     let spread = |number: u64| digest(number * (u64::MAX / MANY), number);
     let ground: Vec<_> = (0..MANY).map(ground).collect();
@@ -53,7 +53,8 @@ fn a_million_keys_with_equal_24_bit_prefix() {
     assert_eq!(costs[0].1, (5, 7));
 }
 
-/// How many reads the costliest look-up takes of a digest that is not listed, and of one that is.
+/// How many reads the most expensive look-up takes for a digest that is not listed, and for one
+/// that is.
 fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
     let head = Claim::parse(list[..HEAD_SIZE].try_into().unwrap())
         .unwrap()

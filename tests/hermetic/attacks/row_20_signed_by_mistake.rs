@@ -1,4 +1,4 @@
-//! A tree that is not sorted, overlaps or lies about itself, and is signed all the same: by a
+//! Tests a tree that is not sorted, overlaps or lies about itself, and is signed all the same: by a
 //! builder with a mistake, or with a stolen key.
 
 use embargo::banlist::base64;
@@ -105,7 +105,7 @@ fn malformed_builder_outputs() {
             && place.0 + 1 < parts.levels[0].len(),
         "{place:?}"
     );
-    // What is put right without a mistake is the very list.
+    // Resealed without a mistake, it is the very same list.
     assert!(sign(&parts.clone().sealed()) == sound);
     for (mistake, make) in MISTAKES {
         let mut wrong = parts.clone();
@@ -118,7 +118,7 @@ fn malformed_builder_outputs() {
         );
         node.put(&list);
         let answer = node.gate();
-        // Passed over as a whole, or refused for what it says; its ban is never lost.
+        // Ignored as a whole, or refused for what it says; its ban is never lost.
         assert!(
             matches!(
                 answer,
@@ -130,7 +130,7 @@ fn malformed_builder_outputs() {
     }
 }
 
-/// What no look-up reads is checked at installation all the same: it is nobody's to use.
+/// What no look-up reads is still checked at installation: nobody may use it.
 #[test]
 fn padding_counts_and_records_nobody_reads() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -222,7 +222,7 @@ fn an_end_before_the_issue() {
     assert!(node.install(&list).is_err());
 }
 
-/// A keyset would count a signer that cannot sign.
+/// Otherwise a keyset would count a signer that cannot sign.
 #[test]
 fn a_key_that_is_no_point_of_its_curve() {
     let line = |algorithm: &str, key: &[u8]| {
@@ -246,8 +246,8 @@ fn a_key_that_is_no_point_of_its_curve() {
     }
 }
 
-/// Digests around the container's, so that it stands inside a leaf that is neither the first nor
-/// the last.
+/// Digests around the container's, so that it is inside a leaf that is neither the first nor the
+/// last.
 fn digests() -> Vec<&'static str> {
     let spread = (0..119_u32).map(|number| {
         &*format!(

@@ -1,4 +1,4 @@
-//! What stands where a list, a keyset, a floor or a signature is expected and is no file: none is
+//! Tests what is no file where a list, a keyset, a floor or a signature is expected: nothing is
 //! followed, waited for or read without end.
 
 use std::fs;
@@ -13,10 +13,10 @@ use nix::unistd::mkfifo;
 use super::node::{Answer, Node, keyset, text};
 use super::signer::signer;
 
-/// How something that is no file comes to stand there; `false` where this user may not make it.
+/// Creates something that is no file; `false` where this user may not create it.
 type Make = fn(&Path, &Path) -> bool;
 
-/// Each kind, made at the first path; the second is a real file with the right content.
+/// Each kind, created at the first path; the second is a real file with the right content.
 const KINDS: [(&str, Make); 7] = [
     ("symlink", |path, real| symlink(real, path).is_ok()),
     ("dangling symlink", |path, _| {
@@ -31,12 +31,12 @@ const KINDS: [(&str, Make); 7] = [
     ("block device", |path, _| device(path, SFlag::S_IFBLK)),
 ];
 
-/// A device that no driver answers for. Root alone may make one, and not everywhere.
+/// A device that no driver answers for. Only root may create one, and not everywhere.
 fn device(path: &Path, kind: SFlag) -> bool {
     mknod(path, kind, Mode::from_bits_truncate(0o666), makedev(511, 0)).is_ok()
 }
 
-/// Does `act` with each kind of no file at `path`, and asserts that nothing of it is waited for.
+/// Does `act` with each kind of non-file at `path`, and asserts that it waits for none of them.
 fn each_kind(path: &Path, real: &Path, act: impl Fn(&str)) {
     for (kind, make) in KINDS {
         let began = Instant::now();
@@ -73,7 +73,7 @@ fn each_kind_as_the_staged_list() {
     fs::hard_link(&real, &staged).unwrap();
     node.run(&["install", "staged.lst"]).unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
-    // And what happens to the staged file later is nothing to the list in force.
+    // And what happens to the staged file later does not change the list in force.
     fs::write(&real, b"").unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
 }
@@ -132,7 +132,8 @@ fn each_kind_as_the_floor() {
     });
 }
 
-/// A signature may be a link: whoever attaches it stands before it. Nothing else that is no file.
+/// A signature may be a link: the person who attaches it is there. Nothing else that is no file is
+/// accepted.
 #[test]
 fn each_kind_as_a_signature() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -1,5 +1,5 @@
-//! Texts that a careless parser takes for what they are not, or for too much. Random bytes at each
-//! parser: `tests/fuzz`.
+//! Tests texts that a careless parser takes for what they are not, or for too much. `tests/fuzz`
+//! feeds random bytes to each parser.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use super::craft::Parts;
 use super::node::{Answer, BASE, Node, keyset, signed, text, with_head};
 use super::signer::{line, signer};
 
-/// Changes to a head's text: what is replaced, by what, and what is said of it. Each is signed, so
-/// that the grammar alone stands against it.
+/// Changes to a head's text: what is replaced, by what, and the error. Each is signed, so only the
+/// grammar can reject it.
 const HEADS: [(&str, &str, &str); 22] = [
     (
         "entries: 1 base=1",
@@ -125,7 +125,7 @@ fn heads() {
     }
 }
 
-/// What is no text at all, and what stands behind the head.
+/// What is no text at all, and what follows the head.
 #[test]
 fn nul_and_bytes_that_are_no_text() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -169,7 +169,7 @@ fn seventeen_signatures() {
     );
 }
 
-/// Base64 has one spelling, or one signature has many.
+/// Base64 must have one spelling, or one signature would have many.
 #[test]
 fn non_canonical_base64() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -217,8 +217,8 @@ fn non_canonical_base64() {
     }
 }
 
-/// Records whose hashes are right: whoever signs may write what he likes into them, and still a ban
-/// is either read or refused.
+/// Records whose hashes are right: a signer may write anything into them, and still a ban is either
+/// read or refused.
 #[test]
 fn records() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -264,8 +264,8 @@ fn records() {
     }
 }
 
-/// The same abuse of a keyset and of a floor, which are trusted for where they stand and read no
-/// less strictly.
+/// The same abuse of a keyset and of a floor. They are trusted for where they are, and read just as
+/// strictly.
 #[test]
 fn keysets_and_floors() {
     let node = Node::with_list(1);
@@ -307,7 +307,8 @@ fn keysets_and_floors() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Neither installed nor used, at once, and it is said which line is at fault.
+/// Asserts that it is neither installed nor used, at once, and that the error names the line at
+/// fault.
 fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
     let began = Instant::now();
     let before = node.everything();

@@ -1,4 +1,4 @@
-//! A disk restored from a snapshot: list and floor go back together, and each is authentic.
+//! Tests a disk restored from a snapshot: list and floor go back together, and each is authentic.
 
 use std::fs;
 
@@ -18,7 +18,8 @@ fn restored_folder_with_min_version_set() {
         fs::remove_file(node.state(&name)).unwrap();
         fs::write(node.state(&name), bytes).unwrap();
     }
-    // Nothing on the disk tells: what configuration management says in /etc does, of both copies.
+    // Nothing on the disk shows it: what configuration management writes to /etc does, for both
+    // copies.
     assert_eq!(node.gate(), Answer::Admitted);
     node.set("min_version = 412");
     let fault = "version 398 is below min_version 412";

@@ -1,5 +1,5 @@
-//! A `config.json` of a runtime-spec that is newer than this program: what it does not need, it
-//! does not read, and the runtime says what it knows.
+//! Tests a `config.json` of a runtime-spec that is newer than this program: Embargo does not read
+//! what it does not need, and the runtime reports what it knows.
 
 use serde_json::{Value, json};
 

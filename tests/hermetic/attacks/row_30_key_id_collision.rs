@@ -1,4 +1,4 @@
-//! Two keys with one ID: an ID is four bytes of a hash, and says where to look, never whom to
+//! Tests two keys with one ID: an ID is four bytes of a hash, and says where to look, never whom to
 //! trust.
 
 use super::node::{Answer, Node, keyset_of, signed, text};

@@ -1,5 +1,5 @@
-//! A list that says so much of one digest that every start which asks for it would cost time and
-//! memory, whoever signed it.
+//! Tests a list that says so much about one digest that every start which asks for it would cost
+//! time and memory, whoever signed it.
 
 use embargo::banlist::head::HEAD_SIZE;
 
@@ -7,8 +7,8 @@ use super::craft::{HEADER, LEAF, Parts};
 use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
-/// A ban of the container's base in a few words, and so many more, each with so many advisories of
-/// 64 characters.
+/// A short ban of the container's base, and this many more, each with this many advisories of 64
+/// characters.
 fn bans(heavy: usize, advisories: usize) -> String {
     let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
     let ban = |number| {
@@ -59,7 +59,7 @@ fn bans_that_say_too_much() {
             "{number} of {advisories}"
         );
     }
-    // What fits is installed, and the start that asks for it is refused for the gravest of the
+    // What fits is installed, and the start that asks for it is refused for the most severe of the
     // bans.
     for (version, number, advisories) in [(1, 1, 950), (2, 16, 60), (3, 63, 8)] {
         let list = node.list(version).source(bans(number, advisories)).by(&[1]);
@@ -68,8 +68,8 @@ fn bans_that_say_too_much() {
     }
 }
 
-/// The list of a builder without bounds, or of a thief: it is not installed, and where it stands
-/// all the same what it bans is refused.
+/// The list of a builder without bounds, or of a thief: it is not installed, and where it is in
+/// place anyway, what it bans is refused.
 #[test]
 fn bans_that_say_too_much_signed_all_the_same() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -1,6 +1,6 @@
-//! A directory that others may write: whoever takes list and floor away there and brings an older
-//! list, signed by all the right keys, lifts nothing, and whoever takes the settings away disarms
-//! nothing.
+//! Tests a directory that others may write: whoever takes list and floor away there and brings an
+//! older list, signed by all the right keys, lifts nothing, and whoever takes the settings away
+//! disarms nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ fn floor_and_list_taken_away() {
         node.room.keep(mode);
         fs::remove_file(node.state("floor")).unwrap();
         assert_eq!(node.distrusts(&old), FAULT, "{mode:o}");
-        // Nothing is installed there, either, until the folder is its owner's alone.
+        // Nothing is installed there either, until only its owner can write the directory.
         let next = node.list(413).by(&[1]);
         assert_eq!(
             node.install(&next).unwrap_err(),
@@ -45,8 +45,8 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
     for bits in [0o777, 0o1777, 0o775] {
         mode(&etc, bits);
         assert_eq!(node.gate(), refused("/etc/embargo"), "{bits:o}");
-        // Nor does taking the settings away disarm the node, or a break-glass file that was put
-        // there open anything.
+        // Removing the settings does not disarm the node, and a break-glass file that was put there
+        // opens nothing.
         let settings = fs::read(etc.join("config.toml")).unwrap();
         fs::remove_file(etc.join("config.toml")).unwrap();
         fs::write(
@@ -57,7 +57,7 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
         assert_eq!(node.gate(), refused("/etc/embargo"), "{bits:o}");
         fs::remove_file(etc.join("break-glass")).unwrap();
         fs::write(etc.join("config.toml"), settings).unwrap();
-        // What runs can be stopped all the same.
+        // Running containers can still be stopped.
         node.room.passes(["kill", "web-1", "9"]);
         node.room.passes(["delete", "web-1"]);
         assert!(

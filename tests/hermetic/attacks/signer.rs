@@ -1,13 +1,13 @@
-//! Who signs in an attack, and what exactly?
+//! Signs lists for the attacks.
 //!
-//! Keys from fixed seeds, and signature lines written here from the formats' own documents, so that
-//! a mistake in the program's reader is not repeated in what it reads.
+//! Keys come from fixed seeds. Signature lines are written here from the formats' own documents, so
+//! that a mistake in the program's reader is not repeated in what it reads.
 
 use embargo::banlist::base64;
 use embargo::lineage::digest::Digest;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-/// What begins a signature line (C2SP signed-note).
+/// The start of a signature line (C2SP signed-note).
 const DASH: &str = "\u{2014} ";
 
 /// An Ed25519 key with a name.
@@ -36,7 +36,7 @@ impl Signer {
         self.pair.public_key().as_ref()
     }
 
-    /// The signature over these bytes, as they stand.
+    /// The signature over these exact bytes.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         self.pair.sign(bytes).as_ref().to_vec()
     }
@@ -60,7 +60,7 @@ impl Signer {
         line(&self.name, self.id(), signature)
     }
 
-    /// The ID that a verifier looks its key up by (C2SP signed-note, type 0x01).
+    /// The ID by which a verifier looks up its key (C2SP signed-note, type 0x01).
     pub(crate) fn id(&self) -> [u8; 4] {
         id(&self.name, &[&[0x01], self.public()].concat())
     }

@@ -1,7 +1,7 @@
-//! What do SSH's tools make of a key and of a message?
+//! Formats keys and messages as SSH's tools do.
 //!
-//! Written from OpenSSH's own documents, so that the program's reader is held against them and not
-//! against itself.
+//! It is written from OpenSSH's own documents, so that the program's reader is compared with them
+//! and not with itself.
 
 use embargo::lineage::digest::Digest;
 

@@ -1,6 +1,6 @@
-//! What did the runtime get?
+//! Reads what the fake runtime got.
 //!
-//! The fake runtime writes down each call of it, one fact a line; bytes in hexadecimal.
+//! The fake runtime records each call of it, one fact a line; bytes in hexadecimal.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::fleet::Fleet;
 use crate::room::hexadecimal;
 
-/// A call of the runtime, as it wrote it down.
+/// A call of the runtime, as it recorded it.
 #[derive(Debug)]
 pub(crate) struct Call(Vec<String>);
 
 impl Call {
-    /// The call that the runtime wrote down so.
+    /// The call that the runtime recorded like this.
     pub(crate) fn of(text: &str) -> Self {
         Self(text.lines().map(str::to_owned).collect())
     }
@@ -25,7 +25,7 @@ impl Call {
             .filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '))
     }
 
-    /// The facts of this name, of which each is bytes.
+    /// The facts of this name, each of them bytes.
     pub(crate) fn bytes(&self, name: &str) -> Vec<Vec<u8>> {
         let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
         self.facts(name)
@@ -39,7 +39,7 @@ impl Call {
         found.unwrap_or_else(|| panic!("{name}: {self:?}"))
     }
 
-    /// The words, its own name left out.
+    /// The arguments, without its own name.
     pub(crate) fn words(&self) -> Vec<String> {
         self.bytes("argv")
             .into_iter()
@@ -54,7 +54,7 @@ impl Call {
         words.contains(&"exec".to_owned()) && words.last() == Some(&Fleet::id(name))
     }
 
-    /// What stands at the descriptors that it got.
+    /// What is open at the descriptors that it got.
     pub(crate) fn descriptors(&self) -> BTreeMap<u32, String> {
         let numbered = |fact: &str| {
             fact.split_once(' ')

@@ -1,4 +1,4 @@
-//! In which containers is something done, and what is said of the others?
+//! Tests in which containers something is done, and what is reported of the others.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fleet::{Fleet, PATCH, chain, until};
 use crate::attacks::node::{BASE, OTHER};
 
-/// The image ID of the fixture's `app:1`, which `web-1` and the like are made of.
+/// The image ID of the fixture's `app:1`, from which `web-1` and the others are made.
 const APP: &str = "sha256:70c9f6d1982f621b2b704bb4d6b88c8b464520861a712415aea4dfc9f67d7a1f";
 
 /// Three containers of `app:1`, and one of another image.
@@ -17,8 +17,8 @@ fn mixed() -> Fleet {
     fleet
 }
 
-/// The names of the containers that the command ran in, after a run with these words; the exit
-/// status is as it must be.
+/// The names of the containers in which the command ran, after a run with these arguments; the exit
+/// status must match.
 fn chosen(fleet: &Fleet, words: &[&str], status: i32) -> Vec<String> {
     for name in fleet.ledger().keys() {
         fs::remove_file(fleet.path("ledger").join(name)).unwrap();
@@ -99,7 +99,8 @@ fn a_name_that_finds_nothing_is_told() {
             "{words:?}: {said:?}"
         );
     }
-    // Those that are found are patched all the same, and one that is no match was found.
+    // Those that are found are still patched; a container that exists and does not match counts as
+    // found.
     for (other, status, patched) in [
         ("nope", 3, &["web-1"][..]),
         ("other-1", 0, &["web-1", "web-2"]),
@@ -216,7 +217,7 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
         fleet.start(name);
         fleet.write_state(name, state);
     }
-    // Coming or going.
+    // Starting or stopping.
     fleet.start("going");
     fs::remove_file(fleet.state("going").join("state.json")).unwrap();
     // Ended, with its state left behind.
@@ -247,7 +248,7 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
             said.out
         );
     }
-    // Whoever narrows it down is not bothered with them.
+    // Whoever narrows it down gets no messages about them.
     assert_eq!(
         fleet.patch(&["--container", "web-1", "--again"]).status,
         Some(0)

@@ -1,4 +1,4 @@
-//! What does the runtime get that a command is to be run with, and what follows from how it ends?
+//! Tests what the runtime gets when it is to run a command, and what follows from how it ends.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use super::fleet::{Fleet, PATCH};
 use crate::attacks::node::BASE;
 use crate::room::write_program;
 
-/// What fcntl(2) says of a memory file that nobody can change any more: F_SEAL_SEAL, F_SEAL_SHRINK,
-/// F_SEAL_GROW, F_SEAL_WRITE.
+/// What fcntl(2) reports for a memory file that nobody can change any more: F_SEAL_SEAL,
+/// F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.
 const ALL_SEALS: i32 = 0xf;
 
 #[test]
@@ -50,7 +50,7 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
     ] {
         assert!(!words.contains(&never.to_owned()), "{never}: {words:?}");
     }
-    // Nor is anything in its environment that was in exec-patch's.
+    // Nothing from exec-patch's environment is in its environment.
     assert_eq!(
         (
             call.variable("EMBARGO_ROOT"),
@@ -62,7 +62,7 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
         call.variable("PATH").unwrap(),
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     );
-    // The state that was checked stands where the runtime looks, so that it enters that life of the
+    // The state that was checked is where the runtime looks, so that it enters that instance of the
     // container or none.
     let state = fs::read(fleet.state("web-1").join("state.json")).unwrap();
     assert_eq!(call.bytes("state"), [state]);
@@ -71,7 +71,7 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
         fleet.state("web-1").parent().unwrap().to_str()
     );
     assert_eq!(call.fact("leads-session"), "1", "a terminal is nobody's");
-    // Nothing that is open in exec-patch gets into the runtime.
+    // No descriptor that is open in exec-patch gets into the runtime.
     let descriptors: Vec<_> = call.descriptors().into_keys().collect();
     assert_eq!(descriptors, [0, 1, 2], "{call:?}");
 }
@@ -259,7 +259,7 @@ fn a_static_program_is_brought_along_and_runs_and_no_other() {
     assert!(said.err.contains("it is linked dynamically"), "{said:?}");
 }
 
-/// A static program that this text in C is made into.
+/// Compiles this C text into a static program.
 fn static_program(fleet: &Fleet, name: &str, text: &str) -> PathBuf {
     let (source, program) = (fleet.path(&format!("{name}.c")), fleet.path(name));
     fs::write(&source, text).unwrap();
@@ -274,7 +274,7 @@ fn static_program(fleet: &Fleet, name: &str, text: &str) -> PathBuf {
     program
 }
 
-/// What `web-1` comes to with this command, and the exit status.
+/// The outcome for `web-1` with this command, and the exit status.
 fn outcome(fleet: &Fleet, words: &[&str], command: &[&str]) -> (serde_json::Value, Option<i32>) {
     let said = fleet.run(&[&["--base", BASE, "--again"], words, &["--"], command].concat());
     (fleet.outcomes()["web-1"].clone(), said.status)
@@ -378,7 +378,7 @@ fn a_runtime_that_hangs_and_a_command_that_will_not_end_are_ended() {
     );
 }
 
-/// Runs a command whose time is over after it has written something into the ledger, and returns
+/// Runs a command that exceeds its time after it has written something into the ledger, and returns
 /// that. The time is a second where that is enough.
 fn timed_out(fleet: &Fleet, words: &[&str], command: &[&str]) -> String {
     for timeout in ["1s", "8s", "60s"] {
@@ -394,7 +394,7 @@ fn timed_out(fleet: &Fleet, words: &[&str], command: &[&str]) -> String {
 #[test]
 fn nothing_that_a_command_started_is_left_after_its_time() {
     let fleet = Fleet::of(1);
-    // Twice forked, in a session of its own, deaf to SIGTERM, with the output held open.
+    // Forked twice, in a session of its own, ignoring SIGTERM, with the output held open.
     let script = "(setsid sh -c 'trap \"\" TERM; echo $$ > \"$LEDGER\"; while :; do sleep 0.1; done' &) ; while :; do sleep 1; done";
     let pid = timed_out(&fleet, &[], &["/bin/sh", "-c", script]);
     assert!(
@@ -404,8 +404,8 @@ fn nothing_that_a_command_started_is_left_after_its_time() {
 }
 
 /// A program whose first thread ends at once, so that its process is a zombie that cannot be waited
-/// for: it was taken for one that had never run. Without a word the other thread ends the process
-/// with 7; with one it writes the process ID into the ledger and goes on.
+/// for: it was mistaken for one that had never run. Without an argument the other thread ends the
+/// process with 7; with one it writes the process ID into the ledger and continues.
 const FIRST_THREAD_ENDS: &str = "#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n\
     static void *other(void *goes_on) {\n\
         if (!goes_on) { usleep(300000); exit(7); }\n\

@@ -1,10 +1,10 @@
-//! What do the containers of a test run on?
+//! Sets up the containers of a test.
 //!
-//! On a node of Docker's shape: its store and a list by [`Node`], a bundle for each container, and
-//! the state that runc would keep of it. A container's first process is one of the test's own, and
-//! the fake runtime starts what it is told to beside it, with nothing shut in: what exec-patch
-//! plans, hands over, writes down and says is real, and what a real runtime makes of it is for
-//! `integration/`. Everything is of the user that the tests run as.
+//! The node looks like one with Docker: its store and a list by [`Node`], a bundle for each
+//! container, and the state that runc would keep of it. A container's first process is one of the
+//! test's own. The fake runtime starts commands beside it, without confinement: what exec-patch
+//! plans, passes on, records and reports is real. `integration/` tests what a real runtime makes of
+//! it. Everything belongs to the user that the tests run as.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,13 +23,13 @@ use super::calls::Call;
 use crate::attacks::node::{BASE, Node};
 use crate::room::{NOBODY, open_folder};
 
-/// The container of the fixture, whose records each one here is made from.
+/// The fixture's container, whose records are the model for each one here.
 const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const TASKS: &str = "state/io.containerd.runtime.v2.task/moby";
 const STATES: &str = "node/run/docker/runtime-runc/moby";
 
-/// The command with which a container is patched: it can be counted afterwards how often.
+/// The command with which a container is patched: it can be counted afterwards how often it ran.
 pub(crate) const PATCH: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\""];
 
 /// A node and what runs on it.
@@ -38,7 +38,7 @@ pub(crate) struct Fleet {
     containers: BTreeMap<String, (String, Child)>,
 }
 
-/// What exec-patch said, and how it ended.
+/// The output of exec-patch, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: Option<i32>,
@@ -65,12 +65,12 @@ fn runtime() -> &'static Path {
 }
 
 impl Fleet {
-    /// A node whose list bans `base:1`, and nothing that runs.
+    /// A node whose list bans `base:1`, and on which nothing runs.
     pub(crate) fn new() -> Self {
         Self::on(Node::with_list(1))
     }
 
-    /// This node, and nothing that runs.
+    /// This node, on which nothing runs.
     pub(crate) fn on(node: Node) -> Self {
         let fleet = Self {
             node,
@@ -99,8 +99,7 @@ impl Fleet {
         ] {
             fleet.node.room.give(&fleet.path(folder));
         }
-        // The store lies where the node's settings say, as whoever looks at a node from outside
-        // sees it.
+        // The store is where the node's settings say, as seen from outside the node.
         let store = fleet
             .path("node")
             .join(fleet.path("docker").strip_prefix("/").unwrap());
@@ -114,8 +113,8 @@ impl Fleet {
         fleet
     }
 
-    /// With so many containers of the image `app:1`, which is built on `base:1`, called `web-1` and
-    /// so on.
+    /// A node with this many containers of the image `app:1`, which is built on `base:1`, called
+    /// `web-1` and so on.
     pub(crate) fn of(containers: usize) -> Self {
         let mut fleet = Self::new();
         (1..=containers).for_each(|number| fleet.start(&format!("web-{number}")));
@@ -132,7 +131,7 @@ impl Fleet {
         self.live(name);
     }
 
-    /// Starts a container of an image of these layers, on none that another test knows.
+    /// Starts a container of an image of these layers, none of which another test uses.
     pub(crate) fn start_of(&mut self, name: &str, layers: &[&str]) {
         self.record(name, &[], Some(layers));
         self.live(name);
@@ -151,7 +150,7 @@ impl Fleet {
             .replace("sha256:", "")
     }
 
-    /// Writes what the engine keeps of a container, and its bundle.
+    /// Writes the engine's records of a container, and its bundle.
     fn record(&self, name: &str, variables: &[&str], layers: Option<&[&str]>) {
         let id = Self::id(name);
         let docker = self.path("docker");
@@ -188,7 +187,7 @@ impl Fleet {
         .unwrap();
     }
 
-    /// Puts an image of these layers into the store: its ID, and its chain ID.
+    /// Puts an image of these layers into the store and returns its ID and its chain ID.
     fn image(&self, layers: &[&str]) -> (String, String) {
         let ids: Vec<_> = layers
             .iter()
@@ -241,13 +240,13 @@ impl Fleet {
         self.path(TASKS).join(Self::id(name))
     }
 
-    /// The folder of the container's state.
+    /// The directory of the container's state.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.path(STATES).join(Self::id(name))
     }
 
-    /// Starts the container's first process, and writes the state down; another life of it when
-    /// there was one.
+    /// Starts the container's first process, and writes its state; a new instance of it when there
+    /// was one.
     pub(crate) fn live(&mut self, name: &str) {
         let mut command = Command::new("/bin/sleep");
         if nix::unistd::geteuid().is_root() {
@@ -276,7 +275,7 @@ impl Fleet {
         }
     }
 
-    /// Writes the container's state as it is to be.
+    /// Writes the container's state with this text.
     pub(crate) fn write_state(&self, name: &str, text: &str) {
         let folder = self.state(name);
         fs::create_dir_all(&folder).unwrap();
@@ -287,15 +286,14 @@ impl Fleet {
         fs::rename(draft, path).unwrap();
     }
 
-    /// Ends a container, and takes its state away, as its engine does.
+    /// Ends a container, and removes its state, as its engine does.
     pub(crate) fn stop(&mut self, name: &str) {
         let (_, mut process) = self.containers.remove(name).unwrap();
         end(&mut process);
         fs::remove_dir_all(self.state(name)).unwrap();
     }
 
-    /// Says what the runtime does when it is to enter this container; each of them when it is
-    /// `all`.
+    /// Sets what the runtime does when it is to enter this container, or each of them for `all`.
     pub(crate) fn behave(&self, name: &str, behaviour: &str) {
         let name = if self.containers.contains_key(name) {
             Self::id(name)
@@ -317,13 +315,13 @@ impl Fleet {
         self.said(&self.exec_patch(words).output().unwrap())
     }
 
-    /// Runs exec-patch on everything that is built on the banned base, with these words before the
-    /// command that writes into the ledger.
+    /// Runs exec-patch on everything that is built on the banned base, with these arguments before
+    /// the command that writes into the ledger.
     pub(crate) fn patch(&self, words: &[&str]) -> Said {
         self.run(&[&["--base", BASE], words, &["--"], &PATCH].concat())
     }
 
-    /// What a program said, with the room's folder cut out.
+    /// The output of a program, with the room's directory cut out.
     pub(crate) fn said(&self, output: &Output) -> Said {
         let text = |bytes: &[u8]| {
             String::from_utf8(bytes.to_vec())
@@ -337,7 +335,7 @@ impl Fleet {
         }
     }
 
-    /// What was done to each container that anything was done to.
+    /// What was done to each container to which anything was done.
     pub(crate) fn ledger(&self) -> BTreeMap<String, String> {
         let entry = |entry: fs::DirEntry| {
             (
@@ -351,8 +349,8 @@ impl Fleet {
             .collect()
     }
 
-    /// The names of the containers that the patch ran in, sorted; that it ran once in each is
-    /// asserted.
+    /// The names of the containers in which the patch ran, sorted; it asserts that it ran once in
+    /// each.
     pub(crate) fn patched(&self) -> Vec<String> {
         let ledger = self.ledger();
         assert!(
@@ -362,7 +360,7 @@ impl Fleet {
         ledger.into_keys().collect()
     }
 
-    /// The runtime's calls since this was last asked, in their order.
+    /// The runtime's calls since the last time this was asked, in their order.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut paths: Vec<_> = fs::read_dir(self.path("bin/calls"))
             .unwrap()
@@ -384,8 +382,8 @@ impl Fleet {
         paths.iter().map(taken).collect()
     }
 
-    /// The folders of the runs, in the order in which they were made: the IDs of those of one
-    /// second tell no order.
+    /// The directories of the runs, in the order in which they were made: IDs from the same second
+    /// give no order.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let patches = self.path("node/var/lib/embargo/patches");
         let mut runs: Vec<_> = fs::read_dir(patches)
@@ -409,20 +407,20 @@ impl Fleet {
             .to_owned()
     }
 
-    /// Each entry into a container that the latest run began, from its journal.
+    /// Each entry into a container that the latest run started, from its journal.
     pub(crate) fn begun(&self) -> Vec<Value> {
         let Some(run) = self.runs().pop() else {
             return Vec::new();
         };
         let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
-        // The last line may be about to be written.
+        // The last line may not be complete yet.
         let lines = text
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["event"] == "begun").collect()
     }
 
-    /// How it ended for each container, by name, as the latest run's journal has it.
+    /// The outcome for each container, by name, from the latest run's journal.
     pub(crate) fn outcomes(&self) -> BTreeMap<String, Value> {
         let mut outcomes = BTreeMap::new();
         for line in Self::journal(self.runs().last().unwrap()) {
@@ -444,7 +442,7 @@ impl Fleet {
         outcomes
     }
 
-    /// How many containers it ended for in which word.
+    /// For how many containers it ended with which outcome.
     pub(crate) fn outcomes_counted(&self) -> Vec<(String, usize)> {
         let mut counted = BTreeMap::new();
         for outcome in self.outcomes().values() {
@@ -497,14 +495,14 @@ pub(crate) fn chain(layers: &[&str]) -> String {
     })
 }
 
-/// When a process began, in clock ticks since the machine did.
+/// When a process started, in clock ticks since the machine did.
 pub(crate) fn begun(pid: u32) -> u64 {
     Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap())
         .unwrap()
         .started
 }
 
-/// Waits until something is so, for a minute at most.
+/// Waits until a condition holds, for a minute at most.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -518,8 +516,8 @@ fn end(process: &mut Child) {
     process.wait().unwrap();
 }
 
-/// Gives a folder of the node to root, or to whoever runs the tests, so that their programs may not
-/// write there.
+/// Gives a directory of the node to root, or to whoever runs the tests, so that their programs may
+/// not write there.
 pub(crate) fn take_away(path: &Path) {
     chown(path, Some(nix::unistd::geteuid().as_raw()), None).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();

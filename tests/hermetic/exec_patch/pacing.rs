@@ -1,4 +1,4 @@
-//! How many containers does a run begin before it stops by itself?
+//! Tests how many containers a run starts on before it stops by itself.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::attacks::node::BASE;
 /// A command that fails.
 const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 1"];
 
-/// In how many of `matches` containers a command that fails is begun, with these words, and how
+/// In how many of `matches` containers a failing command is started, with these arguments, and how
 /// many outcomes there are of each kind.
 fn begun(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
     let fleet = Fleet::of(matches);
@@ -85,7 +85,7 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
     let said = fleet.patch(&["--canary", "1"]);
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched(), ["web-3", "web-4"]);
-    // It is a failure all the same.
+    // It still counts as a failure.
     let fleet = Fleet::of(4);
     fleet.behave("all", "fail 255 no");
     assert_eq!(fleet.patch(&["--max-failures", "1"]).status, Some(3));
@@ -102,8 +102,8 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
 fn canaries_go_one_by_one_and_the_others_side_by_side() {
     let fleet = Fleet::of(5);
     let here = fleet.path("ledger").display().to_string();
-    // How many are there at once is written down; everybody stays until three have met, but the
-    // first one, who cannot meet anybody.
+    // Each one records how many are there at once; all stay until three have met, except the first
+    // one, which cannot meet any.
     let script = format!(
         "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
          for i in $(seq 1200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
@@ -155,7 +155,7 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     super::fleet::until("two are begun", || fleet.begun().len() == 2);
     let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    // The signal is there before anything can end, and is looked at before anything is begun.
+    // The signal is there before anything can end, and is looked at before anything is started.
     fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
     let start = Instant::now();
     let said = fleet.said(&run.wait_with_output().unwrap());

@@ -1,4 +1,4 @@
-//! What remains of a run, and does a later one go by it?
+//! Tests what is left of a run, and whether a later one takes it into account.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,8 +12,8 @@ use serde_json::json;
 use super::fleet::{Fleet, PATCH, take_away, until};
 use crate::attacks::node::BASE;
 
-/// A command that waits for the file `ledger/.go` before it does its work, and says that it has
-/// begun.
+/// A command that waits for the file `ledger/.go` before it does its work, and reports that it has
+/// started.
 fn waiting(fleet: &Fleet) -> String {
     let go = fleet.path("ledger/.go").display().to_string();
     format!(
@@ -21,7 +21,7 @@ fn waiting(fleet: &Fleet) -> String {
     )
 }
 
-/// A run of it that is under way, in so many containers at a time.
+/// A run of it in progress, in this many containers at a time.
 fn under_way(fleet: &Fleet, words: &[&str], parallel: usize) -> Child {
     let script = waiting(fleet);
     let parallel = parallel.to_string();
@@ -53,7 +53,7 @@ fn go(fleet: &Fleet) {
     fs::write(fleet.path("ledger/.go"), "").unwrap();
 }
 
-/// The containers that the command did its work in, with how often.
+/// The containers in which the command did its work, and how often.
 fn done(fleet: &Fleet) -> Vec<(String, usize)> {
     let is_work = |name: &String| name.starts_with("web-") && !name.ends_with(".begun");
     fleet
@@ -177,7 +177,7 @@ fn a_second_run_is_refused_while_one_is_under_way() {
         second.err.contains(&format!("(process {})", run.id())),
         "{second:?}"
     );
-    // Looking is free.
+    // Looking costs nothing.
     assert_eq!(fleet.patch(&["--dry-run"]).status, Some(0));
     assert_eq!(fleet.run(&["--history"]).status, Some(0));
     go(&fleet);
@@ -192,7 +192,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     end(run.id(), Signal::SIGKILL);
     run.wait().unwrap();
     let id = fleet.run_id();
-    // The workers of the killed one hold the lock, and are waited for.
+    // The workers of the killed run hold the lock, and the second run waits for them.
     let second = fleet.patch(&[]);
     assert_eq!(second.status, Some(75), "{second:?}");
     assert!(
@@ -226,7 +226,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(done(&fleet), once_each(6));
     assert_eq!(fleet.runs().len(), 1);
-    // Once more there is nothing to go on with.
+    // There is nothing left to resume.
     fleet.calls();
     let over = refused_to_go_on(&fleet, &["--resume", &id]);
     assert!(
@@ -241,7 +241,7 @@ fn another_run_is_waited_for_as_long_as_was_asked() {
     let fleet = Fleet::of(1);
     let run = under_way(&fleet, &[], 1);
     let id = fleet.run_id();
-    // Whoever does not wait long enough, for whatever they want, is told so by the exit status.
+    // Whoever does not wait long enough, for whatever purpose, learns that from the exit status.
     for words in [
         &["--base", BASE, "--wait", "1s", "--", "/bin/true"][..],
         &["--resume", &id, "--wait", "0s"],
@@ -286,7 +286,7 @@ fn that_nothing_matches_is_well_where_somebody_says_so() {
         let said = fleet.patch(words);
         assert_eq!(said.status, Some(expected), "{words:?}: {said:?}");
     }
-    // It makes nothing else well.
+    // It turns nothing else into a success.
     let fleet = Fleet::of(1);
     fleet.behave("web-1", "fail 255 not now");
     assert_eq!(fleet.patch(&["--none-ok"]).status, Some(3));
@@ -313,7 +313,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
         (Some(0), "0 runs, 0 bytes\n", 2),
         "{young:?}"
     );
-    // One that is killed can be resumed, and one under way is under way.
+    // A killed run can be resumed; one in progress is in progress.
     let mut killed = under_way(&fleet, &["--again"], 1);
     let workers: Vec<_> = fleet
         .begun()
@@ -337,7 +337,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     });
     let dry = fleet.run(&["--prune", "0s", "--dry-run"]);
     assert_eq!((dry.status, fleet.runs().len()), (Some(0), 3), "{dry:?}");
-    // What a kill left of a run that was being made or removed.
+    // What a kill left of a run that was being created or removed.
     for folder in [
         "node/var/lib/embargo/patches/.draft",
         "node/var/lib/embargo/patches/.draft/output",
@@ -363,7 +363,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     );
     assert_eq!((fleet.runs().len(), fleet.run_id()), (1, id.clone()));
     assert!(!fleet.path("node/var/lib/embargo/patches/.draft").exists());
-    // It is ended by being resumed; what was removed counts as not patched.
+    // Resuming it ends it; what was removed counts as not patched.
     assert_eq!(fleet.run(&["--resume", &id]).status, Some(3));
     let json = fleet.run(&["--prune", "0s", "--json"]).json();
     assert_eq!(
@@ -378,7 +378,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     assert_eq!(fleet.runs().len(), 0);
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
-    // One of which nobody can tell what it did stays.
+    // A run of which it is not known what it did stays.
     fs::write(fleet.runs()[0].join("journal.jsonl"), "no journal\n").unwrap();
     let said = fleet.run(&["--prune", "0s"]);
     assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
@@ -388,8 +388,8 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     );
 }
 
-/// What is said to somebody who wants to go on with a run that is over; nothing happens, and its
-/// journal stays as it is.
+/// The error for somebody who wants to resume a run that is over; nothing happens, and its journal
+/// stays as it is.
 fn refused_to_go_on(fleet: &Fleet, words: &[&str]) -> String {
     let before = Fleet::journal(fleet.runs().last().unwrap());
     for words in [words, &[words, &["--dry-run"]].concat()] {
@@ -487,7 +487,7 @@ fn what_nobody_saw_the_end_of_is_told_and_not_done_again_unless_a_check_says_wha
             .iter()
             .for_each(|worker| end(*worker, Signal::SIGKILL));
         run.wait().unwrap();
-        // What they had started goes on, and ends.
+        // What they had started continues, and ends.
         go(&fleet);
         until("two have done their work", || done(&fleet).len() == 2);
         let said = fleet.run(&["--resume", &fleet.run_id()]);
@@ -684,7 +684,7 @@ fn the_history_shows_every_run_and_each_container_of_one() {
 
 #[test]
 fn the_command_is_the_one_that_was_typed() {
-    // A word that looks like a flag, an empty one, and one with everything in it.
+    // An argument that looks like a flag, an empty one, and one with everything in it.
     let fleet = Fleet::of(1);
     let odd = "a b\"c\\d\ne$(f)'g";
     let script = "test \"$1\" = --canary && test -z \"$2\" && test \"$3\" = \"$ODD\" && echo patched >> \"$LEDGER\"";
@@ -698,7 +698,7 @@ fn the_command_is_the_one_that_was_typed() {
     assert_ne!(PATCH[2], script);
 }
 
-/// The last line of a run's journal with another value for why it stopped, and the header with
+/// Changes the last line of a run's journal to another value for why it stopped, and the header to
 /// another limit.
 fn rewrite(fleet: &Fleet, line: usize, change: impl Fn(&mut serde_json::Value)) {
     let path = fleet.runs().last().unwrap().join("journal.jsonl");
@@ -811,7 +811,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         );
         assert_eq!(fleet.patch(&["--dry-run"]).status, Some(1));
     }
-    // Who says that it runs in any case need not know what ran before.
+    // With --again it is not necessary to know what ran before.
     let said = fleet.patch(&["--again"]);
     assert_eq!(
         (said.status, fleet.ledger()["web-1"].as_str()),
@@ -822,7 +822,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         said.err.contains("warning: ") && said.err.contains("/journal.jsonl\", line "),
         "{said:?}"
     );
-    // Half a line at the end is a run that was killed, and no fault.
+    // Half a line at the end is from a run that was killed, and no fault.
     fs::write(&path, format!("{whole}{{\"event\":\"fini")).unwrap();
     assert_eq!(fleet.run(&["--history"]).status, Some(0));
     assert_eq!(fleet.patch(&[]).status, Some(0));

@@ -1,4 +1,4 @@
-//! When does a patch run that nobody typed?
+//! Tests when a patch runs that nobody typed.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn source(more: &str) -> String {
 const PATCH: &str =
     "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
 
-/// Two containers on a node with this list, which key 1 signs.
+/// Two containers on a node with this list, signed by key 1.
 fn fleet(more: &str) -> Fleet {
     let node = Node::trusting(&keyset(&[1], 1));
     node.install(&node.list(1).source(source(more)).by(&[1]))
@@ -58,7 +58,7 @@ fn a_bans_own_patch_runs_when_no_command_is_typed() {
                 .any(|line| line["event"] == "begun" && line["ban"] == "BAN-1"),
             "{journal:?}"
         );
-        // Skipped, by what the check says, even with --again.
+        // Skipped because of the check's answer, even with --again.
         assert_eq!(fleet.run(&[words, &["--again"]].concat()).status, Some(0));
         assert_eq!(fleet.patched(), ["web-1", "web-2"]);
     }
@@ -171,15 +171,15 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
     ]
     .map(|(name, done)| (name.to_owned(), done.to_owned()));
     assert_eq!(Vec::from_iter(fleet.ledger()), all);
-    // It is that ban's as well while none of its containers runs.
+    // The script still belongs to that ban while none of its containers runs.
     fleet.stop("second-1");
     assert_eq!(
         fleet.run(&[&words[..], &["--again"]].concat()).status,
         Some(3)
     );
     assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
-    // What no ban signs was typed for all, and says which signed patch it takes the place of. A ban
-    // that signs another script keeps to that.
+    // A patch that no ban signs counts as typed for all, and says which signed patch it replaces. A
+    // ban that signs another script keeps to that.
     write_program(&path, b"#!/bin/sh\necho typed >> \"$LEDGER\"\n");
     fleet.start_of("second-2", &["second", "more"]);
     let said = fleet.run(&words);
@@ -193,7 +193,7 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
         ("typed\n", "patched\npatched\ntyped\n")
     );
     assert!(!fleet.ledger().contains_key("second-2"));
-    // Where that ban alone is meant, it is nobody's.
+    // Where only that ban is meant, the script belongs to nobody.
     let said = fleet.run(&["--ban", "BAN-3", "--script", path.to_str().unwrap()]);
     assert_eq!(said.status, Some(0), "{said:?}");
 }
@@ -276,7 +276,7 @@ fn without_a_list_a_base_can_still_be_named() {
     assert_eq!(fleet.run(&["--ban", "BAN-1"]).status, Some(1));
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
-    // Nor needs the node to be armed.
+    // The node need not be armed either.
     fs::remove_file(fleet.path("node/etc/embargo/config.toml")).unwrap();
     let said = fleet.patch(&["--dry-run"]);
     assert!(said.status.is_some(), "{said:?}");

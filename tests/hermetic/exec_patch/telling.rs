@@ -1,4 +1,4 @@
-//! What does a person see, and what does a program read?
+//! Tests what a person sees, and what a program reads.
 
 use std::fs;
 use std::process::Stdio;
