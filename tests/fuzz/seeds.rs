@@ -1,7 +1,11 @@
 //! Writes seed inputs that reach far into the parsers.
 //!
 //! `seeds FOLDER` writes them to `FOLDER/TARGET/`, where libFuzzer starts from them.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a tool of the tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a tool of the tests"
+)]
 
 // Only for the counters of its runtime and the flags of `run`.
 use libfuzzer_sys as _;
@@ -78,7 +82,9 @@ fn main() {
 }
 
 fn texts<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {
-    texts.map(|text| text.replace("DIGEST", DIGEST).into_bytes()).into()
+    texts
+        .map(|text| text.replace("DIGEST", DIGEST).into_bytes())
+        .into()
 }
 
 fn argv() -> Vec<Vec<u8>> {
@@ -94,7 +100,9 @@ fn argv() -> Vec<Vec<u8>> {
         "--help create",
         "check c1 --json",
     ];
-    lines.map(|line| line.replace(' ', "\0").into_bytes()).into()
+    lines
+        .map(|line| line.replace(' ', "\0").into_bytes())
+        .into()
 }
 
 fn runtime_spec() -> Vec<Vec<u8>> {
@@ -140,15 +148,37 @@ fn docker() -> Vec<Vec<u8>> {
 }
 
 fn containerd() -> Vec<Vec<u8>> {
-    let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat();
-    let record = [field(1, b"c1"), field(3, b"docker.io/web"), field(6, b"overlayfs"), field(7, b"c1")].concat();
+    let field = |number: u8, bytes: &[u8]| {
+        [
+            &[number << 3 | 2, u8::try_from(bytes.len()).unwrap()],
+            bytes,
+        ]
+        .concat()
+    };
+    let record = [
+        field(1, b"c1"),
+        field(3, b"docker.io/web"),
+        field(6, b"overlayfs"),
+        field(7, b"c1"),
+    ]
+    .concat();
     let answer = field(1, &record);
-    let mount = [field(1, b"overlay"), field(2, b"overlay"), field(4, b"lowerdir=/a:/b"), field(4, b"upperdir=/u")].concat();
+    let mount = [
+        field(1, b"overlay"),
+        field(2, b"overlay"),
+        field(4, b"lowerdir=/a:/b"),
+        field(4, b"upperdir=/u"),
+    ]
+    .concat();
     let length = u8::try_from(answer.len()).unwrap();
     // HTTP/2: a header frame with `:status: 200`, and a data frame with one gRPC message, which
     // ends the stream.
     let headers = [&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88][..]].concat();
-    let data = [&[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..], &answer].concat();
+    let data = [
+        &[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..],
+        &answer,
+    ]
+    .concat();
     vec![
         answer.clone(),
         field(1, &mount),
@@ -183,14 +213,24 @@ fn list() -> Vec<Vec<u8>> {
     let issued = Timestamp::from_seconds(1_795_183_200);
     let terms = Terms {
         origin: "bans.example.com/prod".to_owned(),
-        edition: Edition { keyset: 1, version: 1 },
+        edition: Edition {
+            keyset: 1,
+            version: 1,
+        },
         issued,
         expires: issued.plus(86_400),
         impact: Impact::Guarded,
     };
     let list = Mutex::new(Vec::new());
-    let head = Compiled::of(&source).unwrap().write(&terms, &list, &()).unwrap();
-    let mut seeds = vec![text.into_bytes(), list.into_inner().unwrap(), head.text().into_bytes()];
+    let head = Compiled::of(&source)
+        .unwrap()
+        .write(&terms, &list, &())
+        .unwrap();
+    let mut seeds = vec![
+        text.into_bytes(),
+        list.into_inner().unwrap(),
+        head.text().into_bytes(),
+    ];
     seeds.extend(abused(&head.text()));
     seeds.extend(texts([
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
@@ -222,8 +262,14 @@ fn abused(head: &str) -> Vec<Vec<u8>> {
 
 /// What the tools wrote, and each signature after its key, as the gate gets them.
 fn signatures() -> Vec<Vec<u8>> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/signatures"));
-    let mut seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+    let folder = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fixtures/signatures"
+    ));
+    let mut seeds: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| fs::read(file.unwrap().path()).unwrap())
+        .collect();
     seeds.sort();
     for (key, signature) in [
         ("openssh-9.2-ed25519.pub", "openssh-9.2-ed25519-sha512.sig"),
@@ -233,11 +279,24 @@ fn signatures() -> Vec<Vec<u8>> {
     ] {
         let read = |name| fs::read(folder.join(name)).unwrap();
         let (key, _) = public::parse(&read(key)).unwrap();
-        let made = outside::parse(&read(signature)).unwrap().of(key.algorithm()).concat();
+        let made = outside::parse(&read(signature))
+            .unwrap()
+            .of(key.algorithm())
+            .concat();
         assert!(key.verifies(&read("head"), &made));
-        seeds.push([&[u8::try_from(key.as_bytes().len()).unwrap()], key.as_bytes(), &made].concat());
+        seeds.push(
+            [
+                &[u8::try_from(key.as_bytes().len()).unwrap()],
+                key.as_bytes(),
+                &made,
+            ]
+            .concat(),
+        );
     }
-    seeds.extend(texts([r#"{"messageSignature":{"signature":"MEQCIAh3"}}"#, r#"{"Signature":"MEQCIAh3"}"#]));
+    seeds.extend(texts([
+        r#"{"messageSignature":{"signature":"MEQCIAh3"}}"#,
+        r#"{"Signature":"MEQCIAh3"}"#,
+    ]));
     seeds
 }
 
@@ -258,8 +317,7 @@ fn exec_patch() -> Vec<Vec<u8>> {
     let header = r#"{"run":{"version":1,"id":"20261120-221500-a1b2","begun":"2026-11-20T22:15:00Z","boot":"b","by":{"user":{"uid":0}},"argv":["--all-banned"]}}"#;
     let begun = r#"{"begun":{"number":1,"at":"2026-11-20T22:15:00Z","boot":"b","digest":"DIGEST","container":CONTAINER,"worker":{"pid":7,"started":9}}}"#;
     let ended = r#"{"ended":{"number":1,"at":"2026-11-20T22:15:00Z","done":{"outcome":{"outcome":"failed","stage":"check-after","status":3},"took":1,"written":2,"tail":"t"}}}"#;
-    let settled =
-        r#"{"settled":{"at":"2026-11-20T22:15:00Z","boot":"b","container":CONTAINER,"outcome":{"outcome":"could-not-enter","why":"w"}}}"#;
+    let settled = r#"{"settled":{"at":"2026-11-20T22:15:00Z","boot":"b","container":CONTAINER,"outcome":{"outcome":"could-not-enter","why":"w"}}}"#;
     let spec = r#"{"process":{"terminal":true,"consoleSize":{"height":1,"width":2},"user":{"uid":1000,"gid":1000,"umask":18,"additionalGids":[5]},
         "args":["sleep"],"cwd":"/","env":["PATH=/bin","EMBARGO_PATCH=old"],"capabilities":{"bounding":["CAP_KILL"],"ambient":["CAP_KILL"]}},
         "linux":{"namespaces":[{"type":"user"}]}}"#;
@@ -267,8 +325,25 @@ fn exec_patch() -> Vec<Vec<u8>> {
     let crun = r#"{"pid":41,"process-start-time":77,"rootfs":"/b/rootfs","bundle":"/b","owner":"root","external_descriptors":"[]"}"#;
     let log = r#"{"level":"error","msg":"exec failed: unable to start container process: exec: \"sh\": not found","time":"2026-11-20T22:15:00Z"}"#;
     let printed = "red \u{1b}[31mtext\u{1b}[0m \u{1b}]0;title\u{7} \u{9b}2J \u{1b}(B\r\n";
-    texts([header, begun, ended, settled, spec, runc, crun, log, printed, work, "\x7fELF\u{2}\u{1}\u{1}"])
-        .into_iter()
-        .map(|seed| String::from_utf8(seed).unwrap().replace("CONTAINER", container).into_bytes())
-        .collect()
+    texts([
+        header,
+        begun,
+        ended,
+        settled,
+        spec,
+        runc,
+        crun,
+        log,
+        printed,
+        work,
+        "\x7fELF\u{2}\u{1}\u{1}",
+    ])
+    .into_iter()
+    .map(|seed| {
+        String::from_utf8(seed)
+            .unwrap()
+            .replace("CONTAINER", container)
+            .into_bytes()
+    })
+    .collect()
 }

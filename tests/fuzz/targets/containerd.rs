@@ -28,10 +28,17 @@ fn look(file: &[u8]) {
     let database = Database::new(file);
     let begun = Instant::now();
     let deadline = &(begun + Duration::from_millis(100)).into();
-    _ = database.view(deadline, |view| records::facts(view, "moby", Wanted::Container("c1")));
-    _ = database.view(deadline, |view| records::facts(view, "moby", Wanted::Snapshot("overlayfs", "c1")));
+    _ = database.view(deadline, |view| {
+        records::facts(view, "moby", Wanted::Container("c1"))
+    });
+    _ = database.view(deadline, |view| {
+        records::facts(view, "moby", Wanted::Snapshot("overlayfs", "c1"))
+    });
     _ = database.view(deadline, |view| layout::layout(view, "moby/1/c1"));
-    assert!(begun.elapsed() < Duration::from_secs(2), "the deadline is kept");
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "the deadline is kept"
+    );
 }
 
 /// The bytes as pages behind a meta page whose checksum is right: without it nothing behind it
@@ -45,7 +52,11 @@ fn with_meta(bytes: &[u8]) -> Vec<u8> {
     meta[32] = 2; // the root bucket's page
     meta[56..64].copy_from_slice(&(2 + bytes.len().div_ceil(PAGE) as u64).to_le_bytes());
     meta[64] = 1; // transaction
-    let sum = meta[16..72].iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+    let sum = meta[16..72]
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+        });
     meta[72..80].copy_from_slice(&sum.to_le_bytes());
     let mut file = meta.repeat(2);
     file.extend_from_slice(bytes);

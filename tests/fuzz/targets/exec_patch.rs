@@ -3,13 +3,13 @@
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
-use embargo::node::runtime_state;
 use embargo::exec_patch::enter::process::{Asked, RuntimeSpec};
 use embargo::exec_patch::enter::refusal;
 use embargo::exec_patch::job::{Done, Job};
 use embargo::exec_patch::journal::line::Line;
 use embargo::exec_patch::output;
 use embargo::exec_patch::payload::program;
+use embargo::node::runtime_state;
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,11 @@ fuzz_target!(|bytes: &[u8]| {
     returns::<Job>(bytes);
     returns::<Done>(bytes);
     let fit = output::strip(bytes);
-    assert!(fit.chars().all(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')), "{fit:?}");
+    assert!(
+        fit.chars()
+            .all(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')),
+        "{fit:?}"
+    );
     _ = program::check(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         assert!(!refusal::reason(text, text, 255).contains(char::is_control));
@@ -34,22 +38,48 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// The started process is the container's own except for what is asked for, whatever the spec says.
 fn process(bytes: &[u8]) {
-    let Ok(spec) = RuntimeSpec::parse(bytes) else { return };
+    let Ok(spec) = RuntimeSpec::parse(bytes) else {
+        return;
+    };
     let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);
-    let asked = Asked { words: &words, user: (0, 0), environment: &environment, marker: "EMBARGO_PATCH=r.1", folder: None };
+    let asked = Asked {
+        words: &words,
+        user: (0, 0),
+        environment: &environment,
+        marker: "EMBARGO_PATCH=r.1",
+        folder: None,
+    };
     let process = spec.process(&asked);
-    assert_eq!((&process["terminal"], &process["args"][0]), (&false.into(), &"sh".into()));
+    assert_eq!(
+        (&process["terminal"], &process["args"][0]),
+        (&false.into(), &"sh".into())
+    );
     // A runtime takes a missing number for root's, and accepts nothing but a number.
     let number = |key: &str| process["user"][key].as_u64().unwrap_or(0);
     assert_eq!((number("uid"), number("gid")), (0, 0));
-    let environment = process["env"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let markers = environment.iter().filter(|variable| variable.as_str().is_some_and(|text| text.starts_with("EMBARGO_PATCH="))).count();
-    assert_eq!((markers, environment.last()), (1, Some(&"EMBARGO_PATCH=r.1".into())));
+    let environment = process["env"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let markers = environment
+        .iter()
+        .filter(|variable| {
+            variable
+                .as_str()
+                .is_some_and(|text| text.starts_with("EMBARGO_PATCH="))
+        })
+        .count();
+    assert_eq!(
+        (markers, environment.last()),
+        (1, Some(&"EMBARGO_PATCH=r.1".into()))
+    );
 }
 
 /// What is read stays the same when it is written and read again.
 fn returns<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
-    let Ok(read) = serde_json::from_slice::<T>(bytes) else { return };
+    let Ok(read) = serde_json::from_slice::<T>(bytes) else {
+        return;
+    };
     let written = serde_json::to_vec(&read).expect("what was read can be written");
     assert_eq!(serde_json::from_slice::<T>(&written).ok(), Some(read));
 }

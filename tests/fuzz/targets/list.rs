@@ -33,7 +33,9 @@ fuzz_target!(|bytes: &[u8]| {
     keyset(bytes);
     _ = record::parse::<Ban>(bytes);
     _ = record::parse::<Entry>(bytes);
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(floor) = Floor::parse(text) {
         assert_eq!(Floor::parse(&floor.text()).ok(), Some(floor));
     }
@@ -48,13 +50,25 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// A keyset has one spelling, and none follows another whose key has not signed it.
 fn keyset(bytes: &[u8]) {
-    let Ok(signed) = SignedKeyset::parse(bytes) else { return };
+    let Ok(signed) = SignedKeyset::parse(bytes) else {
+        return;
+    };
     // The empty line may be there before anybody has signed.
     assert!(signed.signatures.is_empty() || signed.note().as_bytes() == bytes);
     assert_eq!(signed.keyset.text(), signed.text);
-    let public = PublicKey::new(Algorithm::Ed25519, vec![3; 32]).expect("32 bytes, and of no small order");
-    let root = Key { role: Role::Root, name: "key-1".to_owned(), public };
-    let old = Keyset { number: signed.keyset.number.wrapping_sub(1), root_threshold: 1, keys: vec![root], ..signed.keyset };
+    let public =
+        PublicKey::new(Algorithm::Ed25519, vec![3; 32]).expect("32 bytes, and of no small order");
+    let root = Key {
+        role: Role::Root,
+        name: "key-1".to_owned(),
+        public,
+    };
+    let old = Keyset {
+        number: signed.keyset.number.wrapping_sub(1),
+        root_threshold: 1,
+        keys: vec![root],
+        ..signed.keyset
+    };
     assert!(rotation::next(&old, bytes).is_err());
 }
 
@@ -67,22 +81,39 @@ fn source(text: &str, bytes: &[u8]) {
     let draft = Draft::parse(path, text, open);
     let now = Timestamp::from_seconds(1_795_183_200);
     let found = lint::findings(&draft, &Known::default(), None, now);
-    let is_wrong = found.iter().any(|finding| finding.code.level() == Level::Error);
+    let is_wrong = found
+        .iter()
+        .any(|finding| finding.code.level() == Level::Error);
     match strict {
         Err(_) => assert!(is_wrong),
         Ok(source) => {
             assert!(draft.faults.is_empty());
             assert_eq!(draft.bans.len(), source.bans.len());
-            assert_eq!(draft.bans.iter().map(|ban| ban.matches.len()).sum::<usize>(), source.matches.len());
+            assert_eq!(
+                draft
+                    .bans
+                    .iter()
+                    .map(|ban| ban.matches.len())
+                    .sum::<usize>(),
+                source.matches.len()
+            );
         }
     }
 }
 
 fn whole_list(bytes: &[u8]) {
-    let list = Reader { path: Path::new("banlist.lst"), bytes };
-    let Ok(claim) = store::claim(&list, bytes.len() as u64) else { return };
+    let list = Reader {
+        path: Path::new("banlist.lst"),
+        bytes,
+    };
+    let Ok(claim) = store::claim(&list, bytes.len() as u64) else {
+        return;
+    };
     let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
-    let queries = kinds.map(|kind| Query { digest: Digest::of(b"banned"), kind });
+    let queries = kinds.map(|kind| Query {
+        digest: Digest::of(b"banned"),
+        kind,
+    });
     _ = store::hits(&list, &claim.head, &queries, Reading::Start);
     _ = whole::check(&list, &claim.head);
 }

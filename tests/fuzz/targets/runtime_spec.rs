@@ -18,7 +18,12 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let (path, id) = text.split_once('\n').unwrap_or((text, "c1"));
         if let Some(id) = ContainerId::parse(id) {
-            assert!(!engine::place_of(Path::new(path), &id).family().word().is_empty());
+            assert!(
+                !engine::place_of(Path::new(path), &id)
+                    .family()
+                    .word()
+                    .is_empty()
+            );
         }
     }
     let (table, point) = bytes.split_at(bytes.len() / 4 * 3);

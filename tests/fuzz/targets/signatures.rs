@@ -9,7 +9,12 @@ use embargo::banlist::key::{Algorithm, PublicKey, minisign};
 use embargo::ctl::keys::{outside, public};
 use libfuzzer_sys::fuzz_target;
 
-const ALL: [Algorithm; 4] = [Algorithm::Ed25519, Algorithm::P256, Algorithm::Sshsig, Algorithm::Minisign];
+const ALL: [Algorithm; 4] = [
+    Algorithm::Ed25519,
+    Algorithm::P256,
+    Algorithm::Sshsig,
+    Algorithm::Minisign,
+];
 const HEAD: &[u8] = include_bytes!("../../fixtures/signatures/head");
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,9 +29,17 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-    _ = (Key::parse(bytes), Envelope::parse(bytes), minisign::number(bytes), minisign::point(bytes));
+    _ = (
+        Key::parse(bytes),
+        Envelope::parse(bytes),
+        minisign::number(bytes),
+        minisign::point(bytes),
+    );
     if let Ok((key, _)) = public::parse(bytes) {
-        assert_eq!(PublicKey::new(key.algorithm(), key.as_bytes().to_vec()), Some(key));
+        assert_eq!(
+            PublicKey::new(key.algorithm(), key.as_bytes().to_vec()),
+            Some(key)
+        );
     }
     for algorithm in ALL {
         if let Ok(found) = outside::parse(bytes) {

@@ -15,14 +15,18 @@ fuzz_target!(|bytes: &[u8]| {
         seek::<ImageRecord>(list, id);
     }
     if let Ok(containers) = records::all::<ContainerRecord>(bytes) {
-        containers.iter().for_each(|container| drop(container.image_name()));
+        containers
+            .iter()
+            .for_each(|container| drop(container.image_name()));
     }
     _ = records::all::<LayerRecord>(bytes);
     if let Ok(images) = records::all::<ImageRecord>(bytes) {
         _ = reference::find("docker.io/library/debian:12", &images);
     }
     stores::image_stores_in(bytes).for_each(drop);
-    embargo::container::mount::points_in(bytes).into_iter().for_each(drop);
+    embargo::container::mount::points_in(bytes)
+        .into_iter()
+        .for_each(drop);
     if let Ok(text) = std::str::from_utf8(bytes) {
         conf::StorageSettings::default().add(text);
         _ = lower::parse(Path::new(text));
