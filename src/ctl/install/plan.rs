@@ -58,8 +58,8 @@ pub(super) enum Step {
     /// The floor names the list that comes next, so that it counts as installed from the moment it
     /// is in its place.
     Announce(Floor),
-    /// The new list becomes the second copy. That comes first: while the two differ, the older one
-    /// answers, and the newer one when the older one cannot.
+    /// The new list becomes the second copy. That comes first: from then on the new list
+    /// answers, wherever the installation is cut short.
     Copy(Edition),
     /// The new list is put in force.
     Put(Edition),
