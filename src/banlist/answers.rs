@@ -1,8 +1,8 @@
-//! What did a list answer to each of many who asked at once?
+//! Splits the answers to a joint query into those for each container.
 //!
-//! In: a list's hits to the queries of many containers together. Out: for each, what the list would
-//! have answered to its own queries alone. Pure. A list is opened and authenticated once for all of
-//! them, which for a node of 200 containers is most of the time that it takes.
+//! In: a list's hits for the queries of many containers together. Out: for each container, what the
+//! list would have answered to its own queries alone. Pure. A list is opened and authenticated once
+//! for all of them, which for a node of 200 containers is most of the time that it takes.
 
 use std::collections::HashMap;
 

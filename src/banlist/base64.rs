@@ -1,8 +1,8 @@
-//! How are keys and signatures written as text?
+//! Encodes and decodes keys and signatures as text.
 //!
-//! Standard Base 64 with padding (RFC 4648, section 4), and only its one canonical form: no line
-//! breaks, no missing padding, no stray bits in the last character, so that a signed note has
-//! exactly one spelling. Input is hostile; it is bounded by whoever read it.
+//! Standard Base 64 with padding (RFC 4648, section 4), in its one canonical form: no line breaks,
+//! no missing padding, no stray bits in the last character. So a signed note has exactly one
+//! spelling. The input is hostile; the caller bounds its size.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

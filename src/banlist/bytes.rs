@@ -1,9 +1,9 @@
-//! How are pieces of a list read, so that a list cut, swapped or written over in the meantime
-//! cannot do harm?
+//! Reads pieces of a list, so that cutting, swapping or overwriting the file meanwhile does no
+//! harm.
 //!
-//! By `pread` into buffers of our own: what was hashed is what is used, and a file that shrinks
-//! gives an error where a mapping would give SIGBUS. One descriptor serves a whole look-up, so that
-//! a list replaced by rename meanwhile is never mixed with the one before it.
+//! It uses `pread` into its own buffers: what was hashed is what is used, and a file that shrinks
+//! gives an error where a mapping would give SIGBUS. One descriptor serves a whole look-up, so a
+//! list that is replaced by rename meanwhile is never mixed with the one before it.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use super::error::ListError;
 use crate::sys::file;
 
-/// Something that can be read at any place: a file, or bytes in memory.
+/// Something that can be read at any offset: a file, or bytes in memory.
 pub trait ReadAt {
     /// Fills `buffer` from `offset` on.
     ///
@@ -24,8 +24,8 @@ pub trait ReadAt {
     /// Those of the operating system; `UnexpectedEof` when it ends before.
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Fills `buffer` from `offset` on where no disk has to be waited for. Otherwise says that
-    /// these bytes are read soon, and is false.
+    /// Fills `buffer` from `offset` on when that needs no disk access. Otherwise announces that
+    /// these bytes will be read soon, and returns false.
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
         self.read_into(buffer, offset).is_ok()
     }
@@ -41,7 +41,7 @@ impl ReadAt for File {
             return true;
         }
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(buffer.len())) {
-            // Advice only: a file system that does not take it reads all the same.
+            // Advice only: a file system that does not support it reads all the same.
             posix_fadvise(
                 self.as_fd(),
                 offset,

@@ -1,17 +1,18 @@
-//! What does a new list ban that the old one does not, and what does it let go?
+//! Compares two lists: what the new one bans that the old one does not, and what it lifts.
 //!
-//! In: two lists whose heads are known, and the time from which on it matters. Out: [`Change`], by
-//! ban and with the number of digests. Both lists are checked to their last byte while they are
-//! compared, in one pass over each. What is compared is what the gate would do with a digest, not
-//! how the bans are called: a (digest, kind) of the old list is *kept* when some ban of the new one
-//! holds for it at least as strictly, whatever its name, and *lifted* otherwise. A digest that two
-//! new bans hold for only together, one after the other, counts as lifted: the safe side.
+//! In: two lists whose heads are known, and the time from which the comparison counts. Out:
+//! [`Change`], by ban and with the number of digests. Both lists are checked to their last byte
+//! while they are compared, in one pass over each. The comparison is about what the gate would do
+//! with a digest, not about the names of bans. A (digest, kind) of the old list is *kept* when some
+//! ban of the new one holds for it at least as strictly, whatever its name, and *lifted* otherwise.
+//! A digest for which two new bans hold only together, one after the other, counts as lifted: the
+//! safe side.
 //!
-//! A new ban is as strict as an old one when, from `at` on, it refuses if that one does, holds no
-//! later and no shorter, and admits by exception or cure nothing that the old one would not have.
-//! The new list's issue moves every gate's clock: a new ban that is over by then ends early, and is
-//! as strict as none. Reason, severity, advisories, successor, names and patch refuse and admit
-//! nothing.
+//! A new ban is as strict as an old one when, from `at` on, it refuses if the old one does, starts
+//! to hold no later, ends no earlier, and admits by exception or cure nothing that the old one
+//! would not have admitted. The new list's issue time moves every gate's clock: a new ban that has
+//! lapsed by then ends early, and counts as none. Reason, severity, advisories, successor, names
+//! and patch refuse and admit nothing.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -28,19 +29,19 @@ mod alteration;
 
 pub use alteration::{Alteration, How};
 
-/// What is different between two lists. A ban stands in one of the three at most.
+/// What differs between two lists. A ban is in at most one of the three.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Bans that lift: some digest that they banned is not banned as strictly any more. In the
-    /// order of the old list.
+    /// Bans that lift: some digest that they banned is no longer banned as strictly. In the order
+    /// of the old list.
     pub lifted: Vec<BanChange>,
     /// Bans that are new, in the order of the new list.
     pub added: Vec<BanChange>,
-    /// Other bans that are different or gone, in the order of the old list.
+    /// Other bans that differ or are gone, in the order of the old list.
     pub changed: Vec<BanChange>,
-    /// Digests of which something is lifted.
+    /// Digests with something lifted.
     pub digests_lifted: u64,
-    /// Digests that are banned as something that they were not banned as.
+    /// Digests that are banned as a kind that is new for them.
     pub digests_added: u64,
     /// The new list's bans.
     pub bans: Vec<Counted>,
@@ -57,23 +58,23 @@ impl Change {
 /// What became of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanChange {
-    /// The ban; of one that is gone, as it was.
+    /// The ban; a removed one as it was.
     pub ban: Ban,
-    /// Whether it came, went or stayed.
+    /// Whether it was added, kept or removed.
     pub fate: Fate,
-    /// What its record says differently.
+    /// What differs in its record.
     pub alterations: Vec<Alteration>,
     /// Digests that it did not ban.
     pub added: Entries,
-    /// Digests that it bans no more.
+    /// Digests that it no longer bans.
     pub dropped: Entries,
-    /// Digests that it banned, and that no ban bans as strictly any more.
+    /// Digests that it banned, and that no ban bans as strictly now.
     pub lifted: Entries,
-    /// Bans that ban in its place what it dropped, by ID.
+    /// Bans that now ban what it dropped, by ID.
     pub heirs: Vec<String>,
 }
 
-/// Whether a ban came, went or stayed.
+/// Whether a ban was added, kept or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Only the new list has it.
@@ -86,7 +87,7 @@ pub enum Fate {
     Expired,
 }
 
-/// Whether a ban is past its end at `at`, so that nothing can be lifted of it.
+/// Whether a ban has ended at `at`, so that nothing of it can be lifted.
 #[must_use]
 pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
     ban.lapses.is_some_and(|lapses| lapses <= at)
@@ -107,8 +108,7 @@ fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
     new.action == Action::Refuse || old.action == Action::Warn
 }
 
-/// What is past by `at` is over for both: no gate takes an earlier time for now than the newest
-/// list's.
+/// Whatever ended by `at` is over for both: no gate assumes a time before the newest list's issue.
 fn begins_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
 }
@@ -118,7 +118,7 @@ fn ends_as_late(new: &Ban, old: &Ban) -> bool {
         .is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
 }
 
-/// Whether an exception permits nothing that the old ban's do not permit, or nothing any more.
+/// Whether an exception permits nothing that the old ban's do not permit, or nothing now.
 fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     let covers = |known: &Exception| {
         (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until
@@ -126,17 +126,17 @@ fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     except.until <= at || old.except.iter().any(covers)
 }
 
-/// The time by which a new list is compared with the one whose place it takes: the clock's, unless
-/// that is ahead of the new list. A clock that runs ahead must not let bans lapse that still hold.
+/// The time at which a new list is compared with the one that it replaces: the clock's, unless that
+/// is ahead of the new list. A clock that runs ahead must not make bans lapse that still hold.
 #[must_use]
 pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
     clock.min(new.issued)
 }
 
-/// Compares two lists, both checked whole. `at` is the earliest time that can be now.
+/// Compares two lists, both checked whole. `at` is the earliest time that it can be now.
 ///
 /// # Errors
-/// [`ListError`] for the first thing in either list that is not what it must be.
+/// [`ListError`] for the first fault in either list.
 pub fn compare<A, B>(
     mut old: Whole<'_, A>,
     mut new: Whole<'_, B>,
@@ -172,8 +172,8 @@ where
 /// The entry lines of a digest in the old list and in the new one.
 type Pair = (Option<usize>, Option<usize>);
 
-/// How many digests have each pair of lines: what follows for a digest follows from them, and of
-/// ten million digests there are a few pairs.
+/// How many digests have each pair of lines. Everything about a digest follows from its pair, and
+/// ten million digests have only a few pairs.
 fn pairs<A, B>(
     old: &mut Whole<'_, A>,
     new: &mut Whole<'_, B>,
@@ -201,7 +201,7 @@ where
             pair.1 = right.map(|(_, line)| line);
             right = new.next()?;
         }
-        // Neighbours mostly have the same.
+        // Neighbours mostly have the same pair.
         if pair != run {
             *pairs.entry(run).or_default() += length;
             (run, length) = (pair, 0);
@@ -216,13 +216,13 @@ where
 /// The times that a comparison depends on.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// The earliest that can be now.
+    /// The earliest time that it can be now.
     at: Timestamp,
-    /// When the new list is issued: no gate that has it takes an earlier time for now.
+    /// When the new list is issued: no gate that has it assumes an earlier time.
     issued: Timestamp,
 }
 
-/// Whether the new list's issue ends its ban, while the old one still holds.
+/// Whether the new list's issue time ends its ban while the old one still holds.
 fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
     has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
 }
@@ -243,7 +243,8 @@ struct Comparison<'a> {
     digests_added: u64,
 }
 
-/// The most pairs of bans of which it is kept which is as strict: more are compared again.
+/// The most pairs of bans for which it is remembered whether one is as strict: more are compared
+/// again.
 const MAX_REMEMBERED: usize = 1 << 20;
 
 /// What an old ban loses.
@@ -296,7 +297,7 @@ impl<'a> Comparison<'a> {
             let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
             let dropped = kinds.filter(|kind| !same.has(kind));
             let (heirs, lost) = self.heirs(*ban, *kinds, to);
-            // A ban that is over bans nothing, whoever lets it go.
+            // A ban that has ended bans nothing, whoever drops it.
             let is_over = has_lapsed(&self.old.bans[*ban].ban, self.times.at);
             let lifted = if is_over { Kinds::NONE } else { lost };
             let loss = &mut self.losses[*ban];
@@ -321,9 +322,9 @@ impl<'a> Comparison<'a> {
         };
     }
 
-    /// Who bans as strictly in a new line what an old ban banned as these kinds, each with what it
-    /// takes over, and what nobody does. The ban of the same name is asked first, and nobody once
-    /// all is taken over.
+    /// Finds who bans as strictly in a new line what an old ban banned as these kinds, each with
+    /// what it takes over, and what nobody does. The ban of the same name comes first; the search
+    /// ends once everything is taken over.
     fn heirs(&mut self, old: usize, kinds: Kinds, to: &Line) -> (Vec<(usize, Kinds)>, Kinds) {
         let (mut heirs, mut lost) = (Vec::new(), kinds);
         let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
@@ -340,7 +341,7 @@ impl<'a> Comparison<'a> {
         (heirs, lost)
     }
 
-    /// Whether the new ban is as strict as the old one, by their places.
+    /// Whether the new ban is as strict as the old one, by position.
     fn is_strict(&mut self, old: usize, new: usize) -> bool {
         if let Some(known) = self.strict.get(&(old, new)) {
             return *known;
@@ -354,7 +355,7 @@ impl<'a> Comparison<'a> {
         is_strict
     }
 
-    /// The bans that lift, those that are new, and the others that are different.
+    /// The bans that lift, those that are new, and the others that differ.
     fn sorted(&self) -> (Vec<BanChange>, Vec<BanChange>, Vec<BanChange>) {
         let (mut lifted, mut changed) = (Vec::new(), Vec::new());
         for (place, Counted { ban, .. }) in self.old.bans.iter().enumerate() {
@@ -418,7 +419,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// As what a line's digests are banned by one ban.
+/// The kinds as which one ban bans a line's digests.
 fn kinds_of(line: &Line, ban: usize) -> Kinds {
     line.bans
         .binary_search_by_key(&ban, |(ban, _)| *ban)

@@ -1,8 +1,8 @@
-//! Which list does a source make?
+//! Compiles a source into a list.
 //!
-//! In: a checked source and what the head says beside it. Out: the one list they make: the same
+//! In: a checked source, and the rest of what the head says. Out: the list they make: the same
 //! source and the same terms give the same bytes on every machine. Ban lines come first, in the
-//! order of the source, then entry lines, in the order of the digests that use them first.
+//! order of the source. Then come entry lines, in the order of the digests that use them first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -22,7 +22,7 @@ use super::tree::build::{self, WriteAt};
 use super::tree::{Kinds, Leaf};
 use super::watch::Watch;
 
-/// What the head says beside the source.
+/// The rest of what the head says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Whose list.
@@ -31,7 +31,7 @@ pub struct Terms {
     pub edition: Edition,
     /// When it is issued.
     pub issued: Timestamp,
-    /// When a newer one should have come.
+    /// When a newer one should have replaced it.
     pub expires: Timestamp,
     /// Whether the signers know what it refuses.
     pub impact: Impact,
@@ -40,16 +40,15 @@ pub struct Terms {
 /// Why a source makes no list.
 #[derive(Debug)]
 pub enum CompileError {
-    /// A digest stands twice in one ban, as the same kind and under the same name: the digest, the
-    /// ban.
+    /// A digest is twice in one ban, as the same kind and under the same name: the digest, the ban.
     Twice(Digest, String),
-    /// A digest stands in the source more often than an entry can say: the digest, the ban that has
+    /// A digest is in the source more often than an entry can say: the digest, the ban that names
     /// it first.
     TooOften(Digest, String),
-    /// A ban's line, or that of an entry of it, is longer than a list can hold: the ban.
+    /// The line of a ban, or of one of its entries, is longer than a list can hold: the ban.
     TooLong(String),
-    /// What the list would say of a digest is more than a start may read: the digest, the ban that
-    /// has it first.
+    /// The list would say more about a digest than a start may read: the digest, the ban that names
+    /// it first.
     TooHeavy(Digest, String),
     /// There are more records than a list can hold.
     TooManyRecords,
@@ -117,7 +116,7 @@ impl From<io::Error> for CompileError {
 pub struct Compiled {
     /// Each digest once, ascending, with the number of its entry.
     digests: Vec<(Digest, u32)>,
-    /// Where the line of each entry starts, and as what it bans.
+    /// The start of each entry's line, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
     records: Vec<u8>,
     entries: Entries,
@@ -129,7 +128,7 @@ impl Compiled {
     /// Compiles a source.
     ///
     /// # Errors
-    /// [`CompileError`], writing aside.
+    /// [`CompileError`], except those of writing.
     pub fn of(source: &Source) -> Result<Self, CompileError> {
         let mut records = Records::new(source)?;
         let mut digests = sorted(source, &records.reasons);
@@ -221,9 +220,9 @@ impl Compiled {
     }
 }
 
-/// Every digest with the number of the reason why it is banned, ascending: first into one bucket
-/// for each first byte, then each bucket by itself, which fits into a processor's cache and can be
-/// left to any of them.
+/// Every digest with the number of the reason why it is banned, ascending. They are sorted into one
+/// bucket for each first byte, then each bucket by itself: it fits into a processor's cache, and
+/// any processor can sort it.
 fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     let bucket = |digest: &Digest| usize::from(digest.as_bytes()[0]);
     let all = || {
@@ -253,8 +252,8 @@ fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     digests
 }
 
-/// The order of digests and reasons. Nearly always the first bytes decide, and as one number they
-/// are compared in half the time.
+/// The order of digests and reasons. Nearly always the first bytes decide, and comparing them as
+/// one number takes half the time.
 fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
     let first = |digest: &Digest| {
         digest
@@ -267,21 +266,21 @@ fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
         .then_with(|| one.cmp(other))
 }
 
-/// The records section while it grows. A reason is a match without its digests; two matches that
-/// say the same are one reason.
+/// The records section while it is built. A reason is a match without its digests; two equal
+/// matches are one reason.
 struct Records<'a> {
     source: &'a Source,
     bytes: Vec<u8>,
-    /// What the line at each offset weighs that is a ban's.
+    /// The weight of each ban's line, by its offset.
     weights: HashMap<u64, u64>,
     /// The reason of each match of the source.
     reasons: Vec<u32>,
-    /// What an entry says of each reason.
+    /// What an entry says about each reason.
     said: Vec<Match>,
-    /// Where each entry line starts, and as what it bans.
+    /// The start of each entry line, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
-    /// The number of the entry line of a set of reasons; the common sets of one reason apart,
-    /// because there may be millions of look-ups.
+    /// The number of the entry line of a set of reasons. The common sets of one reason are kept
+    /// apart, because there may be millions of look-ups.
     single: Vec<Option<u32>>,
     several: HashMap<Vec<u32>, u32>,
 }
@@ -398,7 +397,7 @@ impl<'a> Records<'a> {
         Ok(offset)
     }
 
-    /// What the last line weighs, which starts at `offset`.
+    /// The weight of the last line, which starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
         record::weight(
             usize::try_from(offset)

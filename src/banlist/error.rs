@@ -1,7 +1,7 @@
-//! Why can a list, a keyset or a floor not be used?
+//! Defines why a list, a keyset or a floor cannot be used.
 //!
-//! Every fault names its file, fits on one line and is stated once; causes of the operating system
-//! hang below as `source()`.
+//! Every fault names its file, fits on one line and is stated once. Causes from the operating
+//! system are its `source()`.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -12,12 +12,12 @@ use crate::sys::file::FileError;
 use super::floor::MAX_JUMP;
 use super::record::MAX_WEIGHT;
 
-/// A line of a text that is not what its grammar asks for.
+/// A line of a text that does not match its grammar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The line, counted from 1.
     pub line: usize,
-    /// What should stand there.
+    /// What was expected there.
     pub expected: &'static str,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// A list's place in time: the keyset's number, then the version under it.
+/// The position of a list in time: the keyset's number, then the version under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edition {
     /// Number of the keyset that the list was made for.
@@ -42,7 +42,7 @@ impl fmt::Display for Edition {
     }
 }
 
-/// Why a list, or what guards it, cannot be used. The path is that of the file at fault.
+/// Why a list, a keyset or a floor cannot be used. The path is that of the file at fault.
 #[derive(Debug)]
 pub enum ListError {
     /// A file cannot be opened or read as a whole.
@@ -53,7 +53,7 @@ pub enum ListError {
     Keyset(PathBuf, Malformed),
     /// The floor is not in its grammar.
     Floor(PathBuf, Malformed),
-    /// It is no list at all: it has no head.
+    /// It is not a list at all: it has no head.
     NoHead(PathBuf),
     /// The head is not in its grammar.
     Head(PathBuf, Malformed),
@@ -63,17 +63,16 @@ pub enum ListError {
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed it.
     Signatures(PathBuf, Tally),
-    /// It did not come through an installation, and too few trusted keys signed it for one that may
-    /// lift bans.
+    /// It did not come through an installation, and fewer trusted keys signed it than a list that
+    /// may lift bans needs.
     NotInstalled(PathBuf, Tally),
     /// The file is not as long as its head says: found, wanted, in bytes.
     Size(PathBuf, u64, u64),
-    /// The list is older than one that this node had: found, the floor.
+    /// The list is older than one that this node already had: found, the floor.
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version is further above the floor's than a list may go at once: found, the
-    /// floor.
+    /// The list's version exceeds the floor's by more than is allowed at once: found, the floor.
     Jump(PathBuf, Edition, Edition),
-    /// The list has the version of the floor and other content.
+    /// The list has the version of the floor but other content.
     Equivocation(PathBuf, Edition),
     /// The list is older than the settings' `min_version`: found, wanted.
     TooOld(PathBuf, u64, u64),
@@ -83,21 +82,20 @@ pub enum ListError {
     Table(PathBuf),
     /// A block of the records does not hash to what the table says.
     Block(PathBuf, u64),
-    /// A record does not say what a record must: its offset.
+    /// A record is not well formed: its offset.
     Record(PathBuf, u64),
-    /// The head counts other entries than the tree has.
+    /// The entry counts of the head and the tree differ.
     Counts(PathBuf),
-    /// A digest's entry and its bans, the entry at this offset, say more than a list may say of one
-    /// digest.
+    /// A digest's entry at this offset and its bans say more than a list may say about one digest.
     Heavy(PathBuf, u64),
-    /// The list says more of one container than its start may read.
+    /// The list says more about one container than its start may read.
     Excess(PathBuf),
-    /// The list bans a digest that was asked for, and what it says of it, or of the others, cannot
-    /// be read: the digest, and why.
+    /// The list bans a digest that was asked for, but what it says about it, or about the others,
+    /// cannot be read: the digest, and why.
     Unread(Digest, Box<ListError>),
 }
 
-/// How many signatures a note has, by what became of them.
+/// How many signatures a note has, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// How many distinct trusted keys are needed.
@@ -106,12 +104,12 @@ pub struct Tally {
     pub good: usize,
     /// Signatures that name a trusted key and do not verify.
     pub bad: usize,
-    /// Signatures by keys that the keyset does not know.
+    /// Signatures by keys that are not in the keyset.
     pub unknown: usize,
 }
 
 impl Tally {
-    /// Whether nobody signed at all.
+    /// Whether there is no signature at all.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.good == 0 && self.bad == 0 && self.unknown == 0
@@ -167,14 +165,14 @@ impl ListError {
         }
     }
 
-    /// Whether the file is simply not there.
+    /// Whether the file does not exist.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::File(error) if error.is_absent())
     }
 
-    /// Whether the operating system failed at reading the file, which says nothing of what is in
-    /// it: `EMFILE` and `EIO`, and not that it is missing, a link or cut short.
+    /// Whether the operating system failed to read the file, which says nothing about its content:
+    /// `EMFILE` and `EIO`, but not a missing file, a link or a truncated file.
     #[must_use]
     pub fn is_of_the_system(&self) -> bool {
         match self {

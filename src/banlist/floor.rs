@@ -1,9 +1,9 @@
-//! Which list is the newest that this node ever had?
+//! Reads and writes the floor: which list is the newest that this node ever had.
 //!
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
-//! place, never before. Out: [`Floor`]. A list below it is a rollback, another list of the same
-//! edition an equivocation. While an installation is under way, it also names the list that is
-//! about to be put in place: a list that neither of these names did not come through an
+//! place, never before. Out: [`Floor`]. A list below it is a rollback; another list of the same
+//! edition is an equivocation. During an installation the floor also names the list that is about
+//! to be put in place. A list that it does not name either way did not come through an
 //! installation.
 //!
 //! ```text
@@ -14,9 +14,9 @@
 //! next sha256:…                (while an installation is under way)
 //! ```
 //!
-//! Earlier versions of the program named here the list before, `previous sha256:…`, which they kept
-//! to stand in for the one in force. Such a line is read and means nothing any more: no older list
-//! answers for a newer one.
+//! Earlier versions of the program also named the list before, `previous sha256:…`, which they kept
+//! to stand in for the one in force. Such a line is read and no longer means anything: no older
+//! list answers for a newer one.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -27,8 +27,8 @@ use super::text::{self, Lines};
 /// The most bytes of a floor.
 pub const MAX_FLOOR: u64 = 512;
 
-/// How far above the floor a list's version may be. Whoever steals list keys could otherwise sign
-/// the highest version there is, and no list of the rightful signers would ever be newer.
+/// How far above the floor a list's version may be. Otherwise a thief of list keys could sign the
+/// highest possible version, and no list of the rightful signers would ever be newer.
 pub const MAX_JUMP: u64 = 1 << 20;
 
 /// The newest list that this node ever had.
@@ -38,9 +38,9 @@ pub struct Floor {
     pub edition: Edition,
     /// SHA-256 of its head's text.
     pub head: Digest,
-    /// When it was issued: no earlier time can be now.
+    /// When it was issued: it cannot be earlier now.
     pub issued: Timestamp,
-    /// SHA-256 of the head's text of the list that an installation is about to put in place.
+    /// SHA-256 of the text of the head of the list that an installation is about to put in place.
     pub next: Option<Digest>,
 }
 
@@ -63,8 +63,8 @@ impl Floor {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Floor::text`] would not write, the line of earlier
-    /// versions aside.
+    /// [`Malformed`] for anything that [`Floor::text`] would not write, except the line of earlier
+    /// versions.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(text);
         let keyset = lines.value("keyset ", "\"keyset NUMBER\"", text::number)?;
@@ -82,8 +82,8 @@ impl Floor {
         })
     }
 
-    /// Whether the list of this head came to the node through an installation, one that is under
-    /// way included.
+    /// Whether the list of this head came to the node through an installation, including one that
+    /// is under way.
     #[must_use]
     pub fn knows(&self, head: Digest) -> bool {
         self.head == head || self.next == Some(head)
@@ -126,7 +126,7 @@ mod tests {
         );
         floor.next = None;
         assert!(!floor.knows(Digest::of(b"after")));
-        // As earlier versions wrote it: the list that they kept is known no more.
+        // As earlier versions wrote it: the list that they kept is no longer known.
         let text = format!("{}previous {}\n", floor.text(), Digest::of(b"before"));
         assert_eq!(Floor::parse(&text), Ok(floor));
         assert!(!floor.knows(Digest::of(b"before")));

@@ -1,8 +1,9 @@
-//! What does a list's head say?
+//! Reads and writes a list's head.
 //!
 //! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note whose signatures cover
 //! it. The first line is the format's own, the second the origin, so that a signature made for
-//! anything else never fits (raw Ed25519 separates no domains). Not checked here: the signatures.
+//! anything else never fits (raw Ed25519 does not separate domains). Not checked here: the
+//! signatures.
 //!
 //! ```text
 //! embargo/banlist-head/v1
@@ -32,8 +33,8 @@ use super::record::MatchKind;
 use super::text::{self, Lines};
 use super::tree::{Kinds, NODE_SIZE, Shape};
 
-/// Bytes of the head's place in the file. Key services sign at most this much as it stands (AWS
-/// KMS, `Sign`, RAW).
+/// Size of the head's block in the file, in bytes. Key services sign a raw message of at most this
+/// size (AWS KMS, `Sign`, RAW).
 pub const HEAD_SIZE: usize = 4_096;
 
 /// The most bytes of the signed text.
@@ -45,13 +46,13 @@ pub const BLOCK_SIZE: u64 = 4_096;
 /// The most bytes of the records section, so that its table has at most 256 KiB.
 pub const MAX_RECORDS: u64 = 32 << 20;
 
-/// The most entries: offsets and indices stay far from overflow.
+/// The most entries: offsets and indices stay far below overflow.
 pub const MAX_ENTRIES: u64 = 1 << 32;
 
 const FORMAT: &str = "embargo/banlist-head/v1";
 
-/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and the
-/// format's line is the first.
+/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and starts
+/// with the format's line.
 #[must_use]
 pub fn is_begun(block: &[u8]) -> bool {
     block.len() == HEAD_SIZE
@@ -60,7 +61,7 @@ pub fn is_begun(block: &[u8]) -> bool {
             .is_some_and(|rest| rest.starts_with(b"\n"))
 }
 
-/// What the signers of a list vouch for.
+/// What the signers of a list confirm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Whose list, and for what: `bans.example.com/prod`.
@@ -69,7 +70,7 @@ pub struct Head {
     pub edition: Edition,
     /// When it was issued.
     pub issued: Timestamp,
-    /// When a newer one should have come.
+    /// When a newer one should have replaced it.
     pub expires: Timestamp,
     /// Whether the signers know what it refuses.
     pub impact: Impact,
@@ -93,12 +94,12 @@ pub struct Head {
 pub enum Impact {
     /// Stop above the node's limit.
     Guarded,
-    /// Go on: the signers know.
+    /// Continue: the signers know.
     Acknowledged,
 }
 
 impl Impact {
-    /// Its word in the head.
+    /// Its name in the head.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -122,7 +123,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// How many digests are banned as `kind`.
+    /// The number of digests that are banned as `kind`.
     #[must_use]
     pub const fn of(&self, kind: MatchKind) -> u64 {
         match kind {
@@ -132,7 +133,7 @@ impl Entries {
         }
     }
 
-    /// Counts `number` more digests, each of these kinds; those of no kind are none.
+    /// Counts `number` more digests of each of these kinds; digests of no kind are not counted.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
         self.all += if kinds == Kinds::NONE { 0 } else { number };
         self.base += if kinds.has(MatchKind::Base) {
@@ -366,15 +367,15 @@ impl Claim {
         })
     }
 
-    /// SHA-256 of the signed text: what tells two lists of one edition apart. Signatures may be
-    /// added without changing it.
+    /// SHA-256 of the signed text, which distinguishes two lists of one edition. Adding signatures
+    /// does not change it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
 
     /// The head block with these signatures; `None` when they do not fit into [`HEAD_SIZE`] bytes
-    /// or are more than a note may have.
+    /// or exceed the limit of a note.
     #[must_use]
     pub fn block(&self) -> Option<[u8; HEAD_SIZE]> {
         let mut note = self.text.clone();

@@ -1,20 +1,22 @@
-//! Is this signature over these bytes by that key?
+//! Checks whether a key made a signature over some bytes.
 //!
 //! In: a public key from a keyset (trusted), a text and a signature (hostile). Out: yes or no. A
-//! key's ID is a hint that finds it; trust hangs on the public key alone, and that is the point on
-//! the curve: the same point in OpenSSL's, OpenSSH's and minisign's clothes is one key.
+//! key's ID is only a hint that finds it. Trust depends on the public key alone, that is, on the
+//! point on the curve: the same point in the formats of OpenSSL, OpenSSH and minisign is one key.
 //!
-//! The verifier is `ring`, for both kinds: in one static musl program on one machine, `ring` added
-//! 320 KB and nothing to the start of a process (it asks the processor on first use: CPUID costs
-//! microseconds in a virtual machine), first Ed25519 verification 87 µs, later ones 31 µs, P-256 35
-//! µs. `aws-lc-rs` 1.19 was faster when hot (23 and 36 µs) and slower where it counts: 42 µs more
-//! at every start, its constructor runs even for calls that check nothing, 109 µs for the first,
-//! 2,560 KB. `ed25519-dalek` 3.0 took 97 and 33 µs and 120 KB and leaves P-256 to another crate
-//! (`p256`: seven times slower). `ring` rejects signatures whose scalar is out of range; keys of
-//! small order, under which anybody can sign, keys that have a second spelling, and bytes that are
-//! no point of the curve are rejected here when they are read. SSH's and minisign's forms are taken
-//! apart here and verified by `ring` all the same: both together are 16 KB of the program, half of
-//! it BLAKE2b, where the `ssh-key` crate alone comes with 42 others.
+//! The verifier is `ring`, for both kinds of key. In a static musl program on one machine it added
+//! 320 KB and nothing to the start of a process (it queries the processor on first use: CPUID costs
+//! microseconds in a virtual machine). The first Ed25519 verification took 87 µs, later ones 31 µs,
+//! P-256 35 µs. `aws-lc-rs` 1.19 was faster when hot (23 and 36 µs) and slower where it counts: 42
+//! µs more at every start, because its constructor runs even for calls that check nothing, 109 µs
+//! for the first, 2,560 KB. `ed25519-dalek` 3.0 took 97 and 33 µs and 120 KB, and leaves P-256 to
+//! another crate (`p256`: seven times slower).
+//!
+//! `ring` rejects signatures whose scalar is out of range. Keys of small order, under which anybody
+//! can sign, keys that have a second spelling, and bytes that are no point of the curve are
+//! rejected here when they are read. The formats of SSH and minisign are parsed here and verified
+//! by `ring` as well. Both together are 16 KB of the program, half of it BLAKE2b; the `ssh-key`
+//! crate alone depends on 42 others.
 
 mod curve;
 pub mod minisign;
@@ -26,14 +28,14 @@ use ring::signature::{
 
 use crate::lineage::digest::Digest;
 
-/// What comes before the point in the `SubjectPublicKeyInfo` of an uncompressed P-256 key (RFC
-/// 5480, section 2), the point's own 0x04 included.
+/// What precedes the point in the `SubjectPublicKeyInfo` of an uncompressed P-256 key (RFC 5480,
+/// section 2), including the point's own 0x04.
 pub const P256_SPKI: [u8; 27] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ];
 
-/// What comes before the key in the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410, section 4).
+/// What precedes the key in the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410, section 4).
 pub const ED25519_SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
@@ -53,7 +55,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its word in a keyset.
+    /// Its name in a keyset.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -64,7 +66,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that word.
+    /// The algorithm with that name.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         [Self::Ed25519, Self::P256, Self::Sshsig, Self::Minisign]
@@ -73,7 +75,7 @@ impl Algorithm {
     }
 }
 
-/// Where a key's point lies.
+/// The curve of a key's point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Curve {
     /// edwards25519; a point is 32 bytes.
@@ -115,8 +117,8 @@ impl Curve {
     }
 }
 
-/// Which key it is, whatever it is called and however it is written: two public keys are one when
-/// their identities are equal.
+/// Which key it is, whatever its name and its format: two public keys are one key when their
+/// identities are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity<'a> {
     /// Its curve.
@@ -125,14 +127,14 @@ pub struct Identity<'a> {
     pub point: &'a [u8],
 }
 
-/// Why a signature is not a key's over a text.
+/// Why a signature is not this key's over a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// It has not the form of such a signature.
+    /// It does not have the form of such a signature.
     Form,
-    /// It says itself that another key made it.
+    /// It names another key itself.
     OtherKey,
-    /// SSH: it was made for another purpose than [`sshsig::NAMESPACE`], this one.
+    /// SSH: it was made for this purpose, not for [`sshsig::NAMESPACE`].
     Namespace(String),
     /// SSH: nobody touched the token.
     Untouched,
@@ -153,8 +155,8 @@ pub struct PublicKey {
 pub const MAX_KEY: usize = 1_024;
 
 impl PublicKey {
-    /// The key of `algorithm` with these bytes. `None` when they have not its form, or when anybody
-    /// could sign under it.
+    /// The key of `algorithm` with these bytes. `None` when they do not have its form, or when
+    /// anybody could sign under it.
     #[must_use]
     pub fn new(algorithm: Algorithm, bytes: Vec<u8>) -> Option<Self> {
         let (curve, point) = point(algorithm, &bytes)?;
@@ -197,7 +199,7 @@ impl PublicKey {
         }
     }
 
-    /// The ID by which a note's signature line finds it, as C2SP signed-note says: the first four
+    /// The ID by which a note's signature line refers to it, as in C2SP signed-note: the first four
     /// bytes of SHA-256 over the name, a line feed, the type and the key; for P-256 over the
     /// `SubjectPublicKeyInfo` alone.
     #[must_use]
@@ -240,7 +242,7 @@ impl PublicKey {
     }
 }
 
-/// The point in the bytes of a key of `algorithm`, and its curve; `None` when they have not its
+/// The point in the bytes of a key of `algorithm`, and its curve; `None` when they do not have its
 /// form.
 fn point(algorithm: Algorithm, bytes: &[u8]) -> Option<(Curve, &[u8])> {
     match algorithm {
@@ -275,11 +277,11 @@ const SMALL_ORDER: [[u8; 32]; 5] = {
     table
 };
 
-/// The lowest byte of 2²⁵⁵ − 19, little endian; those between are 0xff, the highest is 0x7f.
+/// The lowest byte of 2²⁵⁵ − 19, little endian; the highest is 0x7f, those between are 0xff.
 const PRIME_LOWEST: u8 = 0xed;
 
-/// Whether the y coordinate is below the prime: the few that are not spell another point a second
-/// time (RFC 8032, section 5.1.3).
+/// Whether the y coordinate is below the prime: the few that are not are second spellings of a
+/// point (RFC 8032, section 5.1.3).
 fn is_reduced(key: &[u8]) -> bool {
     key[0] < PRIME_LOWEST || key[1..31].iter().any(|byte| *byte != 0xff) || key[31] & 0x7f != 0x7f
 }

@@ -1,7 +1,7 @@
-//! Whose signature counts?
+//! Reads and writes a keyset: whose signatures count.
 //!
-//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management:
-//! trusted as it stands there, its grammar all the same strict. Out: [`Keyset`]. The file may carry
+//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management. The
+//! file is trusted; its grammar is strict all the same. Out: [`Keyset`]. The file may carry
 //! signatures of root keys; they are kept, and `rotation` checks them.
 //!
 //! ```text
@@ -34,11 +34,11 @@ const FORMAT: &str = "embargo/banlist-keyset/v1";
 pub struct Keyset {
     /// The list that they sign.
     pub origin: String,
-    /// Counts rotations.
+    /// The number of the keyset, which counts rotations.
     pub number: u64,
     /// When it was issued.
     pub issued: Timestamp,
-    /// When a newer one should have come. An expired keyset disables nothing.
+    /// When a newer one should have replaced it. An expired keyset disables nothing.
     pub expires: Timestamp,
     /// How many root keys sign the next keyset.
     pub root_threshold: usize,
@@ -46,7 +46,7 @@ pub struct Keyset {
     pub list_threshold: usize,
     /// How many list keys sign a list that lifts a ban.
     pub lift_threshold: usize,
-    /// The keys, each once for a role.
+    /// The keys, each at most once in a role.
     pub keys: Vec<Key>,
 }
 
@@ -102,7 +102,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Its word in a keyset.
+    /// Its name in a keyset.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -112,7 +112,7 @@ impl Role {
     }
 }
 
-/// A keyset file taken apart: the keyset, and the signatures that a rotation asks for.
+/// A keyset file taken apart: the keyset, and the signatures that a rotation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedKeyset {
     /// What it says.
@@ -194,8 +194,8 @@ impl Keyset {
     /// Reads the text of a keyset.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Keyset::text`] would not write, a key that stands twice in
-    /// one role, in whatever form, and a threshold that cannot be met.
+    /// [`Malformed`] for anything that [`Keyset::text`] would not write, for a key that is twice in
+    /// one role, in whatever form, and for a threshold that cannot be met.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
         lines.value("", "\"embargo/banlist-keyset/v1\"", |line| {
@@ -256,9 +256,9 @@ impl Keyset {
         }
     }
 
-    /// Whether the thresholds can be met: at least one list key, lifting at least as hard as
-    /// adding, no more than a note has room for; root keys only with a threshold, and the other way
-    /// round (a keyset without root keys is replaced by hand).
+    /// Whether the thresholds can be met: there is at least one list key, lifting needs at least as
+    /// many as adding, and no threshold exceeds what a note can hold. Root keys and a root
+    /// threshold come only together (a keyset without root keys is replaced by hand).
     fn can_be_met(&self) -> bool {
         let (roots, lists) = (
             self.keys_of(Role::Root).count(),

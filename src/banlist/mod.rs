@@ -1,7 +1,7 @@
-//! What is banned?
+//! Makes, signs, reads and queries the list of banned digests.
 //!
-//! From a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound by `keyset`)
-//! to verified look-ups on a node (`store`).
+//! The way goes from a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound
+//! by `keyset`) to verified look-ups on a node (`store`).
 //!
 //! ```text
 //! banlist.lst
@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf,
-//! and on a hit the table and the blocks of the records it needs; each piece is hashed before a
-//! byte of it is interpreted.
+//! and on a hit the table and the blocks of the records that it needs. Each piece is hashed before
+//! a byte of it is interpreted.
 
 pub mod record;
 pub mod error;

@@ -1,8 +1,8 @@
-//! Which text was signed, and by whom, as it claims?
+//! Reads and writes signed notes: a text and who claims to have signed it.
 //!
-//! A C2SP signed note: a text that ends with a line feed, an empty line, and signature lines
+//! A C2SP signed note is a text that ends with a line feed, an empty line, and signature lines
 //! `— NAME BASE64(key ID ‖ signature)`. In: at most a few KiB of hostile bytes. Out: the text and
-//! the lines, in one strict grammar. Not checked here: the text's own grammar and whether anybody
+//! the lines, in one strict grammar. Not checked here: the text's own grammar, and whether a signer
 //! is trusted.
 
 use super::base64;
@@ -19,7 +19,7 @@ const DASH: &str = "\u{2014} ";
 /// A note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note<'a> {
-    /// The text that is signed, its last line feed included.
+    /// The text that is signed, including its last line feed.
     pub text: &'a str,
     /// The signature lines, empty when nobody has signed yet.
     signatures: &'a str,
@@ -36,7 +36,7 @@ pub struct Signature {
     pub bytes: Vec<u8>,
 }
 
-/// Which kind of signature it looks like. Whether it is one, only its key tells.
+/// The kind of signature that it looks like. Only its key shows whether it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// 64 bytes.
@@ -68,7 +68,7 @@ impl Signature {
         }
     }
 
-    /// The line, its line feed included.
+    /// The line, including its line feed.
     #[must_use]
     pub fn line(&self) -> String {
         let payload = [&self.id[..], &self.bytes].concat();
@@ -118,8 +118,8 @@ impl<'a> Note<'a> {
                 expected: "a line feed at the end",
             });
         }
-        // The last empty line divides, so that a text with an empty line of its own cannot move the
-        // border.
+        // The last empty line separates them, so a text with an empty line of its own cannot move
+        // the border.
         Ok(match whole.rfind("\n\n") {
             Some(at) => Self {
                 text: &whole[..=at],
@@ -135,8 +135,8 @@ impl<'a> Note<'a> {
     /// The signature lines.
     ///
     /// # Errors
-    /// [`Malformed`] when a line is not one, when there are more than [`MAX_SIGNATURES`], or none
-    /// after an empty line.
+    /// [`Malformed`] when a line is not a signature line, when there are more than
+    /// [`MAX_SIGNATURES`], or none after an empty line.
     pub fn signatures(&self) -> Result<Vec<Signature>, Malformed> {
         let first = self.text.lines().count() + 2;
         let signatures: Vec<_> = self
@@ -178,9 +178,9 @@ fn signature(line: &str) -> Option<Signature> {
     })
 }
 
-/// Counts the distinct keys of which `signatures` has a good signature over `text`. A bad signature
-/// is skipped and counted, so that one broken signer cannot stop a fleet's list. A key counts once,
-/// by its identity, however often it signs, is named or is written in another tool's form. With
+/// Counts the distinct keys with a good signature in `signatures` over `text`. A bad signature is
+/// skipped and counted, so that one broken signer cannot stop a fleet's list. A key counts once, by
+/// its identity, however often it signs, whatever its names and whichever tool's form it has. With
 /// [`Enough::Threshold`] the counting stops as soon as the threshold is met.
 #[must_use]
 pub fn tally(
@@ -217,7 +217,7 @@ pub fn tally(
     tally
 }
 
-/// How many signatures to look at.
+/// How many signatures to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enough {
     /// Until the threshold is met: on every create.

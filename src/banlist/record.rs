@@ -1,18 +1,17 @@
-//! What does a ban say?
+//! Defines what a ban says: its record in the compiled list, as the verdict reads it.
 //!
-//! The record of one ban as it stands in the compiled list and as the verdict reads it. In: JSON
-//! lines from the list's records section, whose bytes were hashed before they are parsed. Out:
-//! [`Ban`] and [`Entry`]. A field that is not known here makes a line unreadable: it may have been
-//! meant to narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is
-//! the source's and the linter's work.
+//! In: JSON lines from the list's records section, whose bytes were hashed before they are parsed.
+//! Out: [`Ban`] and [`Entry`]. An unknown field makes a line unreadable: it may have been meant to
+//! narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is the
+//! source's and the linter's work.
 //!
 //! ```text
 //! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban
 //! {"matches":[{"kind":"base","name":"docker.io/library/debian:12.4","platform":"linux/amd64","ban":0}]}                 an entry
 //! ```
 //!
-//! A leaf of the tree points at an entry, an entry at its bans, each by the offset of the line.
-//! Digests banned alike share one entry line.
+//! A leaf of the tree points to an entry, and an entry to its bans, each by the offset of the line.
+//! Digests that are banned alike share one entry line.
 
 use std::sync::Arc;
 
@@ -37,9 +36,9 @@ pub struct Ban {
     pub severity: Severity,
     /// What a match does.
     pub action: Action,
-    /// When it starts to hold.
+    /// When it takes effect.
     pub effective: Timestamp,
-    /// When it stops to hold, if ever.
+    /// When it lapses, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapses: Option<Timestamp>,
     /// What to use instead: an image reference.
@@ -71,7 +70,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word used in the list, in refusals and in reports.
+    /// The name used in the list, in refusals and in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -94,7 +93,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The word used in the list and in its source.
+    /// The name used in the list and in its source.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -112,12 +111,12 @@ pub enum MatchKind {
     Base,
     /// The image's config, manifest or index digest.
     Image,
-    /// The diff ID of a layer, wherever it lies.
+    /// The diff ID of a layer, at any position.
     Layer,
 }
 
 impl MatchKind {
-    /// The word used in the list and in its source.
+    /// The name used in the list and in its source.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -152,21 +151,21 @@ pub struct Patch {
     /// A command that exits 0 when nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
-    /// The digest of a script. It is not part of the list: the patch runs only where somebody gives
-    /// a file with this digest.
+    /// The digest of a script. The script is not part of the list: the patch runs only where
+    /// somebody provides a file with this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Digest>,
-    /// The command; with a script the words for it, if any.
+    /// The command; with a script, its arguments, if any.
     pub run: Vec<String>,
-    /// Seconds after which nothing of it may be left running.
+    /// Seconds after which nothing of it may still run.
     pub timeout: u64,
-    /// Numeric `uid:gid`; `0:0` unless said.
+    /// Numeric `uid:gid`; `0:0` by default.
     pub user: String,
 }
 
 impl Patch {
-    /// What it runs, as a shell would take it, for whoever is to sign or to type it: one line each
-    /// for the command, the check, and user and time.
+    /// What it runs, in shell syntax, for the person who signs or types it: one line each for the
+    /// command, the check, and user and time.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let words = |words: &[String]| {
@@ -204,12 +203,12 @@ impl Patch {
     }
 }
 
-/// Where a digest of the container stands in the list.
+/// A digest that is in the list and in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// The digest that stands in the list and in the container.
+    /// The digest.
     pub digest: Digest,
-    /// As what it was banned.
+    /// The kind as which it was banned.
     pub kind: MatchKind,
     /// The banned thing's name for people. Never matched.
     pub name: Option<String>,
@@ -225,15 +224,15 @@ pub const MAX_SCRIPT: u64 = 64 << 20;
 /// The longest line of the records section, its line feed included, in bytes.
 pub const MAX_LINE: usize = 64 << 10;
 
-/// The most that an entry line and its ban lines weigh together, see [`weight`]: all that a list
-/// says of one digest.
+/// The most that an entry line and its ban lines weigh together, see [`weight`]: everything that a
+/// list says about one digest.
 pub const MAX_WEIGHT: u64 = 128 << 10;
 
-/// The most matches of an entry line: who reads one reads all of its bans, and a container that
-/// starts waits for it.
+/// The most matches of an entry line: whoever reads one reads all of its bans, and a start waits
+/// for it.
 pub const MAX_MATCHES: usize = 64;
 
-/// What a digest of the list is banned as, and by which bans.
+/// The kinds and bans of a digest of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -249,11 +248,11 @@ impl Entry {
     }
 }
 
-/// One reason why a digest stands in the list.
+/// One reason why a digest is in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
-    /// As what it is banned.
+    /// The kind as which it is banned.
     pub kind: MatchKind,
     /// The banned thing's name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,12 +260,12 @@ pub struct Match {
     /// The banned thing's platform, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// Where the line of the ban starts in the records section.
+    /// The offset of the ban's line in the records section.
     pub ban: u64,
 }
 
-/// What a line costs whoever reads it, in bytes: its own, and for each of its parts what a part
-/// takes in memory, however short it is.
+/// What reading a line costs, in bytes: its own, and for each of its parts the memory that the part
+/// takes, however short it is.
 #[must_use]
 pub fn weight(line: &[u8]) -> u64 {
     line.iter().fold(0, |weight, byte| {

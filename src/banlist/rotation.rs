@@ -1,12 +1,12 @@
-//! May this keyset take the place of that one?
+//! Decides whether one keyset may replace another.
 //!
-//! In: the keyset that is trusted, and the bytes of one that says it is the next (hostile: whoever
-//! carried it here may have made it). Out: the next keyset, or why it is not. The rules are TUF's
-//! for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one
-//! higher, and as many root keys as it takes have signed it, both of the old keyset's and of its
-//! own. A bad signature beside enough good ones is passed over, and a key counts once, by its
-//! identity. Not judged: the time. An expired keyset can still be followed, or a node that was away
-//! too long could never come back (TUF, `test_expiration`).
+//! In: the trusted keyset, and the bytes of one that claims to be the next (hostile: whoever
+//! delivered it may have made it). Out: the next keyset, or why it is not. The rules are TUF's for
+//! its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one higher,
+//! and enough root keys have signed it, both of the old keyset's and of its own. A bad signature
+//! beside enough good ones is skipped, and a key counts once, by its identity. Not judged: the
+//! time. An expired keyset can still be followed; otherwise a node that was away too long could
+//! never come back (TUF, `test_expiration`).
 
 use std::fmt;
 
@@ -58,12 +58,12 @@ pub struct Signers {
     pub old: Tally,
     /// Of its own root keys.
     pub new: Tally,
-    /// Signatures that name a root key of either and do not verify.
+    /// Signatures that name a root key of either keyset and do not verify.
     pub bad: usize,
 }
 
 impl Signers {
-    /// Counts who signed `new`, with every signature looked at.
+    /// Counts who signed `new`, and checks every signature.
     #[must_use]
     pub fn of(old: &Keyset, new: &SignedKeyset) -> Self {
         let is_bad = |signature: &&Signature| {
@@ -96,7 +96,7 @@ pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -
     )
 }
 
-/// The keyset in `bytes`, when it may take the place of `old`.
+/// The keyset in `bytes`, if it may replace `old`.
 ///
 /// # Errors
 /// [`RotationError`] for the first rule that it breaks.
@@ -119,7 +119,7 @@ pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
     vouched(new)
 }
 
-/// The keyset in `bytes`, when enough of its own root keys signed it: all that can be said of the
+/// The keyset in `bytes`, if enough of its own root keys signed it: no more can be checked for the
 /// first.
 ///
 /// # Errors

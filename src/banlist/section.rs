@@ -1,10 +1,10 @@
-//! What stands at this offset of the records section?
+//! Reads lines of the records section by their offset.
 //!
 //! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile
-//! until hashed). Out: single lines. Nothing of this is read unless a digest was found in the tree,
-//! so its size costs an admitted container nothing. The table is hashed against the head, each
-//! block against the table, once, before a line of it is used. However much a list says of one
-//! container, what its start reads of that is bounded.
+//! until hashed). Out: single lines. None of this is read unless a digest was found in the tree, so
+//! its size costs an admitted container nothing. The table is hashed and compared with the head,
+//! each block with the table, once, before a line of it is used. However much a list says about one
+//! container, its start reads a bounded part of it.
 
 use std::collections::BTreeMap;
 
@@ -16,23 +16,23 @@ use super::head::{BLOCK_SIZE, Head};
 use super::record::{self, Ban, Entry, MAX_LINE, MAX_WEIGHT};
 use crate::lineage::digest::Digest;
 
-/// For whom the records are read.
+/// Who the records are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// For one container, whose start waits: at most [`MAX_BLOCKS`] of them, and lines of at most
+    /// For one container, whose start waits: at most [`MAX_BLOCKS`] blocks, and lines of at most
     /// [`MAX_START`] in weight.
     Start,
     /// For all containers of a node at once, or for a person: everything. It does not say what a
-    /// start is told.
+    /// start would learn.
     Survey,
 }
 
-/// The most blocks that are read for one start, 768 KiB. What a list says of one digest lies in
+/// The most blocks that are read for one start, 768 KiB. What a list says about one digest needs
 /// fewer, however it is spread.
 pub const MAX_BLOCKS: usize = 192;
 
-/// The most that the lines which are read for one start weigh together (see [`record::weight`]):
-/// four digests of which a list says as much as it may.
+/// The most that the lines read for one start weigh together (see [`record::weight`]): as much as a
+/// list may say about four digests.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
 /// The records section of a list, its table checked.
@@ -43,7 +43,7 @@ pub struct Section<'a, R: ReadAt + ?Sized> {
     table: Vec<u8>,
     blocks: BTreeMap<u64, Vec<u8>>,
     reading: Reading,
-    /// What the lines weigh that were read.
+    /// The weight of the lines that were read.
     weight: u64,
 }
 
@@ -57,7 +57,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
         head: &'a Head,
         reading: Reading,
     ) -> Result<Self, ListError> {
-        // At most 256 KiB: the head's grammar bounds the section.
+        // At most 256 KiB, because the head's grammar bounds the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
         list.read_into(&mut table, head.table_at())?;
         if Digest::of(&table) != head.records {
@@ -113,7 +113,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
         Err(self.malformed(offset))
     }
 
-    /// A block, hashed when it is first asked for. `number` is below [`Head::blocks`].
+    /// A block, hashed when it is first used. `number` is below [`Head::blocks`].
     fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
         if !self.blocks.contains_key(&number) {
             if self.reading == Reading::Start && self.blocks.len() == MAX_BLOCKS {
@@ -157,12 +157,12 @@ fn read_block<R: ReadAt + ?Sized>(
     }
 }
 
-/// Checks the table and every block, and hands each line to `each` with its offset, without its
+/// Checks the table and every block, and passes each line to `each` with its offset, without its
 /// line feed.
 ///
 /// # Errors
-/// As [`Section::open`] and [`Section::entry`], and whatever `each` returns; [`ListError::Record`]
-/// for a last line without a line feed.
+/// As [`Section::open`] and [`Section::entry`], and the errors of `each`; [`ListError::Record`] for
+/// a last line without a line feed.
 pub fn each_line<R, F>(list: &Reader<'_, R>, head: &Head, mut each: F) -> Result<(), ListError>
 where
     R: ReadAt + ?Sized,

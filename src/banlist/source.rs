@@ -1,8 +1,8 @@
-//! What did the authors write?
+//! Reads what the authors of a list write.
 //!
 //! In: `bans.toml`, reviewed in version control, and the text files of digests that it names. Out:
-//! [`Source`], every value checked. Strict, because a misspelt key that is ignored is a ban that
-//! does not hold: each fault is one line with file and line number. Not checked here: what
+//! [`Source`], every value checked. Reading is strict, because a misspelt key that is ignored is a
+//! ban that does not hold. Each fault is one line with file and line number. Not checked here: what
 //! `list lint` is for, such as a ban that hits its own successor.
 //!
 //! ```toml
@@ -35,8 +35,8 @@
 //! user = "0:0"                                         # "0:0" when left out
 //! ```
 //!
-//! A file of digests stands beside `bans.toml` or below its folder: one `sha256:…` a line, empty
-//! lines and lines that start with `#` aside.
+//! A file of digests is beside `bans.toml` or below its directory. It has one `sha256:…` a line;
+//! empty lines and lines that start with `#` are ignored.
 
 mod digests;
 pub mod draft;
@@ -67,30 +67,30 @@ pub const MAX_SOURCE: u64 = 64 << 20;
 /// The largest file of digests, in bytes: ten million of them.
 pub const MAX_DIGESTS: u64 = 1 << 30;
 
-/// The most places that are told of a digest.
+/// The most places that are reported for a digest.
 pub const MAX_PLACES: usize = 4;
 
-/// What the authors wrote.
+/// The source as its authors wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The bans, in the order of the source.
     pub bans: Vec<Ban>,
-    /// What they hold for, in the order of the source.
+    /// What the bans apply to, in the order of the source.
     pub matches: Vec<Banned>,
     /// `bans.toml` and then each file of digests, in the order in which they are named.
     pub files: Vec<PathBuf>,
-    /// SHA-256 of all of them, one behind the other.
+    /// SHA-256 of all of them, one after the other.
     pub digest: Digest,
-    /// Bytes of all of them.
+    /// Their total size in bytes.
     pub size: u64,
 }
 
-/// What one `match` of a ban holds for.
+/// What one `match` of a ban applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banned {
     /// The ban's place in [`Source::bans`].
     pub ban: usize,
-    /// As what the digests are banned.
+    /// The kind as which the digests are banned.
     pub kind: MatchKind,
     /// The name for people.
     pub name: Option<String>,
@@ -128,7 +128,7 @@ impl std::error::Error for SourceError {
 }
 
 impl SourceError {
-    /// What became of a file of digests.
+    /// The error for a file of digests.
     fn of_file(file: &Path, fault: Unread) -> Self {
         match fault {
             Unread::Io(error) => Self::File(FileError::Io(file.to_owned(), error)),
@@ -153,7 +153,7 @@ impl Source {
         Self::load_watched(path, &())
     }
 
-    /// The same, and tells `watch` how far it is.
+    /// The same; it reports its progress to `watch`.
     ///
     /// # Errors
     /// As [`Source::load`].
@@ -182,8 +182,8 @@ impl Source {
         Self::read(path, text, |name| open(name).map(Cursor::new), &())
     }
 
-    /// Where a digest stands in the files, each with its line, at most [`MAX_PLACES`] of them: for
-    /// whoever has to correct it. A file that cannot be read any more has none.
+    /// Where a digest occurs in the files, each place with its line, at most [`MAX_PLACES`] of
+    /// them: for the person who corrects it. A file that can no longer be read has none.
     #[must_use]
     pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
         let hex = digest.hex();
@@ -274,7 +274,7 @@ impl Source {
     }
 }
 
-/// The path when it leads into the folder of the source or below.
+/// The path, if it leads into the directory of the source or below.
 fn beside(name: &str) -> Option<&Path> {
     let path = Path::new(name);
     let inside = path
@@ -283,7 +283,7 @@ fn beside(name: &str) -> Option<&Path> {
     (inside && !name.is_empty()).then_some(path)
 }
 
-/// The line, counted from 1, in which the byte at `at` stands.
+/// The line, counted from 1, that contains the byte at `at`.
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -1,10 +1,10 @@
-//! Does a list in force on this node ban these digests?
+//! Looks digests up in the list in force on this node.
 //!
 //! In: the node's paths, what the settings say about the list, and the digests to look for. Out:
-//! every place where one of them stands in the list, or why there is no list to ask. Keyset and
-//! floor are trusted as they stand (root writes them); the list is hostile until its head's
-//! signatures and, piece by piece, its hashes were checked. Not checked here: expiry and the clock,
-//! which `verdict` judges from the times returned.
+//! every place where one of them is in the list, or why there is no list to ask. Keyset and floor
+//! are trusted (root writes them). The list is hostile until its head's signatures and, piece by
+//! piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges
+//! from the times returned.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ use super::tree::{self, Leaf};
 pub struct Query {
     /// The digest.
     pub digest: Digest,
-    /// As what it must be banned to count.
+    /// The kind as which it must be banned to count.
     pub kind: MatchKind,
 }
 
@@ -43,7 +43,7 @@ pub struct Query {
 pub struct Rules {
     /// The origin that the list must have; the keyset's where this is `None`.
     pub origin: Option<String>,
-    /// The lowest version that will do.
+    /// The lowest version that is accepted.
     pub min_version: u64,
 }
 
@@ -67,19 +67,19 @@ pub struct Known {
     pub head: Digest,
     /// When it was issued.
     pub issued: Timestamp,
-    /// When a newer one should have come.
+    /// When a newer one should have replaced it.
     pub expires: Timestamp,
-    /// When the newest list that this node ever had was issued: no earlier time can be now.
+    /// When the newest list that this node ever had was issued: it cannot be earlier now.
     pub floor_issued: Option<Timestamp>,
-    /// How many digests it bans as those of images.
+    /// How many digests it bans as images.
     pub image_digests: u64,
-    /// Every match, in the order of the queries: one for each ban, under its first name.
+    /// Every match, in the order of the queries: one for each ban, with its first name.
     pub hits: Vec<Hit>,
     /// Which file answered.
     pub slot: Slot,
-    /// Why `banlist.lst` was passed over, when it was.
+    /// Why `banlist.lst` was skipped, if it was.
     pub fault: Option<ListError>,
-    /// Signatures that name a trusted key and do not verify, beside enough good ones.
+    /// Signatures that name a trusted key and do not verify, in addition to enough good ones.
     pub bad_signatures: usize,
 }
 
@@ -112,13 +112,13 @@ pub enum Slot {
     Copy,
 }
 
-/// Where a list stands that is to be trusted.
+/// The place of the list that is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// In force, in either of its places.
+    /// In force, in either place.
     Current,
-    /// Nowhere yet: an installation, or a person, asks. Who installs it compares it with the list
-    /// in force and may ask for more signatures.
+    /// Not in force yet: an installation, or a person, asks. The installer compares it with the
+    /// list in force and may require more signatures.
     Staged,
 }
 
@@ -133,7 +133,7 @@ pub struct Trust {
     pub rules: Rules,
 }
 
-/// A list whose head is authentic, current and of the right length.
+/// A list whose head is authentic and current, and whose length is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentic {
     /// The head.
@@ -145,14 +145,14 @@ pub struct Authentic {
 }
 
 /// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot
-/// be read, or not be trusted.
+/// be read or trusted.
 ///
-/// Both are held to the same: neither answers when it is older than the newest list that the node
-/// had, or than the other. When the first proves a ban that it does not tell in full, the second is
-/// asked only if it is the same list: another may lack the ban.
+/// Both must meet the same rules: neither answers when it is older than the newest list that the
+/// node had, or than the other. When the first proves a ban that it cannot report in full, the
+/// second is asked only if it is the same list: another may lack the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between
-/// may not fit them; then all three are read again, once.
+/// may not fit them; in that case all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
@@ -161,9 +161,9 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// The same for the queries of many containers at once: it reads as much as there is, where for one
-/// container it reads no more than a start may. What a start of one of them would be told,
-/// [`look_up`] alone says.
+/// The same for the queries of many containers at once. It reads everything, where for one
+/// container it reads no more than a start may. Only [`look_up`] says what a start of one of them
+/// would learn.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -174,7 +174,7 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
 }
 
 /// Asks the list in a file, which must be signed for this keyset, as a start would. No floor is
-/// known to who asks so: it may be an old list.
+/// used: it may be an old list.
 #[must_use]
 pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
     let trust = Trust {
@@ -205,7 +205,7 @@ fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) 
     }
 }
 
-/// What the two copies say, as this keyset and this floor let them.
+/// What the two copies answer under this keyset and this floor.
 fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
     let fault = match ask(&paths.list, trust, Slot::Current, queries, reading) {
         Ok(known) => match newer_copy(&known, paths, trust) {
@@ -216,7 +216,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
                     .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
             }
         },
-        // The other copy says as much.
+        // The other copy says the same.
         Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) =>
         {
             return Bans::Missing(fault);
@@ -232,13 +232,13 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
         Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => {
             Bans::Missing(unread)
         }
-        // What is wrong with the first is what has to be put right.
+        // The fault of the first copy is the one to repair.
         Ok(_) | Err(_) => Bans::Missing(fault),
     }
 }
 
-/// Whether the second copy may answer where the first is at fault. A newer list may stand in the
-/// first place, put there by hand: as long as its head can be read, an older one does not answer
+/// Whether the second copy may answer when the first is at fault. Somebody may have put a newer
+/// list in the first place by hand: as long as its head can be read, an older one does not answer
 /// for it.
 fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
@@ -257,22 +257,22 @@ fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> 
 
 /// The list in the first place is older than its second copy.
 struct Older {
-    /// That it is, unless an installation is just bringing it up to date.
+    /// Reports this, unless an installation is just replacing the older list.
     fault: Option<ListError>,
 }
 
 /// Whether the second copy is of a newer list than the one in the first place, which then does not
-/// answer although nothing else is wrong with it. What the last installation left needs no such
-/// look; where there is no floor, or an installation was cut short, an older list can lie in the
-/// first place.
+/// answer although nothing else is wrong with it. A list that the last installation put there needs
+/// no such check. Without a floor, or after an interrupted installation, an older list can be in
+/// the first place.
 fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
     let floor = trust.floor;
     if floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
         return None;
     }
     let (file, size, copy) = authentic(&paths.copy, trust).ok()?;
-    // Where nothing tells which list was installed, a copy that as few signed as add a ban does not
-    // lift those of a whole list.
+    // When nothing says which list was installed, a copy with only enough signatures to add a ban
+    // must not lift those of a whole list.
     if floor.is_none() {
         let claim = claim(
             &Reader {
@@ -302,8 +302,8 @@ fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
     (copy.head.edition > older).then_some(Older { fault })
 }
 
-/// Whether that is what is found of a list that was installed after keyset and floor were read, and
-/// before it was itself.
+/// Whether this fault also occurs when a list was installed between the reading of keyset and floor
+/// and the reading of the list.
 const fn may_have_been_installed(fault: &ListError) -> bool {
     matches!(
         fault,
@@ -315,12 +315,12 @@ const fn may_have_been_installed(fault: &ListError) -> bool {
 }
 
 impl Trust {
-    /// Reads keyset and floor. Who may write the floor's folder could take the floor away, so that
-    /// folder must be as well kept as the files.
+    /// Reads keyset and floor. Whoever can write the floor's directory could remove the floor, so
+    /// that directory must be as well protected as the files.
     ///
     /// # Errors
-    /// [`ListError`] naming the one that cannot be read. A floor that is broken is a fault; one
-    /// that is absent is that of a node without a list.
+    /// [`ListError`] naming the one that cannot be read. A broken floor is a fault; an absent one
+    /// is that of a node without a list.
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
         let keyset = signed_keyset(
             &paths.keyset,
@@ -344,12 +344,12 @@ impl Trust {
     }
 
     /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of
-    /// at least the list threshold, its length, that it is neither older nor very much newer than
-    /// this node allows, and that it came through an installation.
+    /// at least the list threshold, its length, that it is neither older nor much newer than this
+    /// node allows, and that it came through an installation.
     ///
-    /// A list that is in force and did not come through one was compared with none before it.
-    /// Whoever can write that one file and has stolen one list key could lift a ban with it: it
-    /// needs the signatures of the lift threshold. A node without a floor never had a list to
+    /// A list in force that did not come through an installation was never compared with the one
+    /// before. Whoever can write that file and has stolen one list key could lift a ban with it, so
+    /// it needs the signatures of the lift threshold. A node without a floor never had a list to
     /// compare with.
     ///
     /// # Errors
@@ -418,9 +418,8 @@ impl Trust {
         })
     }
 
-    /// How many list keys signed the list whose head has this digest, by all copies of it on the
-    /// node together, and how many the lift threshold wants. Nothing else of the copies is looked
-    /// at.
+    /// How many list keys signed the list whose head has this digest, in all its copies on the node
+    /// together, and how many the lift threshold needs. Nothing else of the copies is checked.
     #[cfg(feature = "ctl")]
     #[must_use]
     pub fn signed(&self, paths: &Paths, head: Digest) -> Tally {
@@ -440,7 +439,7 @@ impl Trust {
     }
 
     /// Compares a list with the floor and with the settings' lowest version: an older list, however
-    /// authentic, is a rollback, in whichever place. With a higher keyset versions may start again.
+    /// authentic, is a rollback, in either place. With a higher keyset versions may start again.
     fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {
@@ -483,7 +482,7 @@ fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
 /// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
 ///
 /// # Errors
-/// [`ListError::NoHead`] when it does not begin as a list, [`ListError::Read`] and
+/// [`ListError::NoHead`] when it does not start like a list, [`ListError::Read`] and
 /// [`ListError::Head`].
 pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
     if size < HEAD_SIZE as u64 {
@@ -497,7 +496,7 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
     Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
 }
 
-/// Opens one of the node's lists and authenticates it.
+/// Opens and authenticates one of the node's lists.
 fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let found = trust.authenticate(
@@ -509,7 +508,7 @@ fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListE
     Ok((file, size, found))
 }
 
-/// Authenticates one of the node's lists and asks it.
+/// Authenticates and asks one of the node's lists.
 fn ask(
     path: &Path,
     trust: &Trust,
@@ -552,18 +551,18 @@ fn ask(
     })
 }
 
-/// The most bans that one start has to know, and the most matches; those that refuse nothing count
+/// The most bans, and the most matches, that one start has to know; those that refuse nothing count
 /// as well.
 const MAX_BANS: usize = 128;
 const MAX_HITS: usize = 1_024;
 
 /// Every match of `queries` in a list whose head is authentic, in the order of the queries, once
-/// for each ban. Whatever the head counts, all are looked up: a head that denies what the tree has
+/// for each ban. All are looked up whatever the head counts: a head that denies what the tree has
 /// must not let it pass.
 ///
 /// # Errors
-/// [`ListError`] for the first piece on the way that is not what it must be; [`ListError::Unread`]
-/// when a query is known to be banned by then.
+/// [`ListError`] for the first piece on the way that is wrong; [`ListError::Unread`] when a query
+/// is known to be banned by then.
 pub fn hits<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -604,7 +603,7 @@ pub fn hits<R: ReadAt + ?Sized>(
         .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// What the list says of the queries that it bans, each with its leaf.
+/// What the list says about the queries that it bans, each with its leaf.
 fn read<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -633,7 +632,7 @@ fn read<R: ReadAt + ?Sized>(
                 MapEntry::Occupied(read) => read.into_mut(),
                 MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
             };
-            // Under whichever other names it bans the digest too: the first will do.
+            // The ban may have the digest under other names too: the first is enough.
             if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
                 hits.push(Hit {
                     digest: query.digest,
@@ -648,8 +647,8 @@ fn read<R: ReadAt + ?Sized>(
             return Err(ListError::Excess(list.path.to_owned()));
         }
         if hits.len() == before {
-            // The leaf says that it is banned as such, the entry does not: that must not pass for
-            // an admission.
+            // The leaf says that it is banned as this kind, the entry does not: that must not pass
+            // for an admission.
             return Err(ListError::Record(list.path.to_owned(), leaf.offset));
         }
     }

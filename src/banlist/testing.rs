@@ -1,6 +1,6 @@
-//! What do the tests of lists have in common?
+//! Holds what the tests of lists share.
 //!
-//! Keys from fixed seeds, so that the bytes never change, and lists made from a source in a few
+//! Keys come from fixed seeds, so that the bytes never change, and lists from a source in a few
 //! words.
 
 use std::path::Path;
@@ -84,7 +84,7 @@ pub(crate) fn terms(version: u64) -> Terms {
     }
 }
 
-/// A source of one ban, `BAN-1`, that matches these.
+/// A source of one ban, `BAN-1`, with these matches.
 pub(crate) fn source(matches: &[(&str, Digest)]) -> Source {
     let head =
         "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";

@@ -1,8 +1,8 @@
-//! How is a text of fixed lines read so that it has exactly one spelling?
+//! Reads text of fixed lines so that it has exactly one spelling.
 //!
-//! The grammar shared by head, keyset and floor: lines in a fixed order, `KEY VALUE` or
-//! `KEY: VALUE`, single spaces, numbers without leading zeros. In: hostile text. Out: values, or
-//! the line that is wrong and what should stand there.
+//! Head, keyset and floor share this grammar: lines in a fixed order, `KEY VALUE` or `KEY: VALUE`,
+//! single spaces, numbers without leading zeros. In: hostile text. Out: values, or the line that is
+//! wrong and what was expected there.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -24,7 +24,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// What stands after `prefix` in the next line.
+    /// The text after `prefix` in the next line.
     pub(super) fn after(
         &mut self,
         prefix: &str,
@@ -35,7 +35,7 @@ impl<'a> Lines<'a> {
             .ok_or_else(|| self.fault(expected))
     }
 
-    /// `read` of what stands after `prefix` in the next line.
+    /// Applies `read` to the text after `prefix` in the next line.
     pub(super) fn value<T>(
         &mut self,
         prefix: &str,
@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
         read(self.after(prefix, expected)?).ok_or_else(|| self.fault(expected))
     }
 
-    /// The next line, if it starts with `prefix`: what stands after that.
+    /// The text after `prefix` in the next line, if the line starts with it.
     pub(super) fn optional(&mut self, prefix: &str) -> Option<&'a str> {
         if self.rest.starts_with(prefix) && self.rest.contains('\n') {
             self.next()?.strip_prefix(prefix)
@@ -54,7 +54,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// That nothing is left.
+    /// Checks that nothing is left.
     pub(super) const fn end(&self, expected: &'static str) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())
@@ -74,7 +74,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line; nothing is read when it has no line feed, though it counts.
+    /// The next line; one without a line feed is not returned, though it counts.
     fn next(&mut self) -> Option<&'a str> {
         self.line += 1;
         let (line, rest) = self.rest.split_once('\n')?;

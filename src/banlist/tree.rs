@@ -1,12 +1,12 @@
-//! Does the list have an entry for this digest, and if not, how is that known?
+//! Looks a digest up in the list's tree, and proves its absence when it is not there.
 //!
-//! A static, fully packed Merkle B+tree over the sorted digests. In: the authentic head, and nodes
-//! read on the way (hostile until hashed). Out: the leaf record of each digest, or the certainty
-//! that there is none: the leaf whose authentic fences enclose the digest does not have it. A node
-//! is hashed, compared with the hash that its parent (or the head) holds, and only then read.
-//! Packed, so nobody can grind digests into one overfull bucket; full 32-byte fences, so digests
-//! that share a long prefix cannot hide behind a shortened one; level, index and count stand in the
-//! hashed bytes, so no node passes for another.
+//! The tree is a static, fully packed Merkle B+tree over the sorted digests. In: the authentic
+//! head, and the nodes read on the way (hostile until hashed). Out: the leaf record of each digest,
+//! or the certainty that there is none: the leaf whose authentic fences enclose the digest does not
+//! have it. A node is hashed, compared with the hash that its parent (or the head) holds, and only
+//! then read. Nodes are packed, so nobody can grind digests into one overfull bucket. Fences are
+//! full 32 bytes, so digests that share a long prefix cannot hide behind a shortened one. Level,
+//! index and count are in the hashed bytes, so no node passes for another.
 //!
 //! ```text
 //! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
@@ -15,10 +15,10 @@
 //! file             leaves, then each inner level, the root last; an empty list has one empty leaf
 //! ```
 //!
-//! A look-up of many digests goes level by level, and each node is read and hashed once. What the
-//! page cache has of a level is read first; the rest is announced meanwhile
-//! (`POSIX_FADV_WILLNEED`), and then waited for. Of a list of ten million, 32 digests took 6.1 ms
-//! without and 2.0 ms with announcing when nothing was cached; to announce what is cached already
+//! A look-up of many digests goes level by level, and each node is read and hashed once. The nodes
+//! of a level that are in the page cache are read first. The others are announced meanwhile
+//! (`POSIX_FADV_WILLNEED`), and then waited for. In a list of ten million, 32 digests took 6.1 ms
+//! without and 2.0 ms with announcing when nothing was cached; announcing what was cached already
 //! took a tenth of the gate's time.
 
 #[cfg(feature = "ctl")]
@@ -44,17 +44,17 @@ const LEAF_RECORD: usize = 40;
 const INNER_RECORD: usize = 64;
 const PER_LEAF: u64 = 25;
 const PER_INNER: u64 = 15;
-/// Levels of a tree of 2³² entries, and one to spare.
+/// Levels of a tree of 2³² entries, plus one.
 const MAX_LEVELS: usize = 10;
 
-/// Where one digest stands in the list.
+/// The leaf record of one digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
     /// The digest.
     pub digest: Digest,
-    /// As what it is banned.
+    /// The kinds as which it is banned.
     pub kinds: Kinds,
-    /// Where its entry line starts in the records section, below 2⁴⁸.
+    /// The offset of its entry line in the records section, below 2⁴⁸.
     pub offset: u64,
 }
 
@@ -66,7 +66,7 @@ impl Kinds {
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// This set and `kind`.
+    /// This set with `kind`.
     #[must_use]
     pub const fn with(self, kind: MatchKind) -> Self {
         Self(self.0 | Self::bit(kind))
@@ -78,7 +78,7 @@ impl Kinds {
         self.0 & Self::bit(kind) != 0
     }
 
-    /// The kinds in it that pass.
+    /// The kinds in it for which `passes` is true.
     #[must_use]
     pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
         let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
@@ -105,7 +105,7 @@ impl Kinds {
     }
 }
 
-/// How many nodes each level of a tree has; it follows from the number of entries alone.
+/// The number of nodes on each level of a tree; it follows from the number of entries alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     entries: u64,
@@ -135,7 +135,7 @@ impl Shape {
         }
     }
 
-    /// Bytes of all nodes.
+    /// The size of all nodes in bytes.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.nodes_below(self.levels) * NODE_SIZE as u64
@@ -150,12 +150,12 @@ impl Shape {
         sum
     }
 
-    /// Where a node stands in the file.
+    /// The offset of a node in the file.
     const fn offset(&self, level: usize, index: u64) -> u64 {
         HEAD_SIZE as u64 + (self.nodes_below(level) + index) * NODE_SIZE as u64
     }
 
-    /// How many records a node holds: all nodes of a level but its last are full.
+    /// The number of records in a node: all nodes of a level but its last are full.
     const fn count(&self, level: usize, index: u64) -> u64 {
         let (records, fan_out) = if level == 0 {
             (self.entries, PER_LEAF)
@@ -174,8 +174,7 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads a node; `None` when its header is not that of this place, or its digests do not
-    /// ascend.
+    /// Reads a node; `None` when its header does not fit this place, or its digests do not ascend.
     fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];
@@ -232,8 +231,8 @@ impl<'a> Node<'a> {
     }
 }
 
-/// What a key is ordered by. Random digests differ in their first eight bytes, and to compare these
-/// takes no call.
+/// The sort value of a key. Random digests differ in their first eight bytes, and comparing these
+/// needs no call.
 fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
     (
         key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
@@ -259,20 +258,20 @@ fn header(level: usize, count: usize, index: u64) -> Option<[u8; HEADER]> {
     Some(header)
 }
 
-/// A node to read, what it must be, and which of the wanted digests lead to it.
+/// A node to read, what it must be, and the wanted digests that lead to it.
 struct Visit {
     index: u64,
     hash: Digest,
-    /// The fences that enclose its keys: its first key, and the first key behind it. The root has
+    /// The fences that enclose its keys: its first key, and the first key after it. The root has
     /// none.
     from: Option<[u8; 32]>,
     to: Option<[u8; 32]>,
     wanted: Range<usize>,
 }
 
-/// Looks each of `wanted` up (ascending, no two alike): its leaf record where the list has one, in
-/// its place in `found`, which is as long. A node that is no good hides only what is below it: all
-/// that is found elsewhere is authentic.
+/// Looks up each of `wanted` (ascending, no duplicates): its leaf record, if the list has one, goes
+/// to its place in `found`, which has the same length. A bad node hides only what is below it:
+/// everything found elsewhere is authentic.
 ///
 /// # Errors
 /// The first fault: [`ListError::Node`] for a node that is not what its parent says,
@@ -331,8 +330,8 @@ pub fn look_up<R: ReadAt + ?Sized>(
     fault.map_or(Ok(()), Err)
 }
 
-/// The node that `visit` is of: with the hash that its parent has for it, well formed, and between
-/// the fences. `None` when it is not.
+/// The node of `visit`, if it has the hash that its parent holds, is well formed, and lies between
+/// the fences; else `None`.
 fn authentic<'a>(
     bytes: &'a [u8; NODE_SIZE],
     shape: &Shape,
@@ -353,7 +352,7 @@ fn authentic<'a>(
     (begins && ends).then_some(node)
 }
 
-/// Checks a node and follows the wanted digests through it: into `below`, or into `found` where it
+/// Checks a node and follows the wanted digests through it: into `below`, or into `found` when it
 /// is a leaf. `None` when it is not what it must be.
 fn enter(
     bytes: &[u8; NODE_SIZE],

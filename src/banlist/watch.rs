@@ -1,19 +1,18 @@
-//! Who wants to know how far a long piece of work is?
+//! Reports the progress of a long piece of work.
 //!
-//! Reading and making a list of millions takes seconds. Whoever asks for it may hand over a
-//! [`Watch`] and is told, from any thread and in no order, of what is to be done and what is done,
-//! in bytes.
+//! Reading and making a list of millions takes seconds. A caller may pass a [`Watch`]. It is called
+//! from any thread and in no order, with what is to be done and what is done, in bytes.
 
-/// Is told how far a piece of work is.
+/// Receives the progress of a piece of work.
 pub trait Watch: Sync {
-    /// So many more bytes are to be worked through.
+    /// There are this many more bytes to work through.
     fn expect(&self, more: u64);
 
-    /// So many more are done.
+    /// This many more are done.
     fn advance(&self, steps: u64);
 }
 
-/// Nobody.
+/// Nobody watches.
 impl Watch for () {
     fn expect(&self, _: u64) {}
 

@@ -1,11 +1,11 @@
-//! Is every byte of this list what it must be?
+//! Checks every byte of a list.
 //!
 //! In: a list whose head is authentic. Out: its bans with the number of digests of each, or the
 //! first fault. The gate checks only what it reads; this reads everything once: every node of the
 //! tree, every block hashed, every line parsed, every offset followed, every count compared. It
-//! catches what a signature cannot: a list that was signed by mistake. Who wants the digests too
-//! takes them one by one; what the line of a digest says is told by [`Whole::finish`] alone, so
-//! that nothing follows from a list of which the rest is no good.
+//! catches what a signature cannot: a list that was signed by mistake. A caller that wants the
+//! digests too takes them one by one. Only [`Whole::finish`] says what the line of a digest means,
+//! so that nothing follows from a list whose rest is bad.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,16 +32,16 @@ pub struct Counted {
     pub names: Vec<String>,
 }
 
-/// The most names that are kept of a ban.
+/// The most names that are kept for a ban.
 pub const MAX_NAMES: usize = 16;
 
 /// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however
 /// many names it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// As what, by all of them together.
+    /// The kinds, by all of them together.
     pub kinds: Kinds,
-    /// The place of each ban among the list's, ascending, and as what it bans.
+    /// The position of each ban in the list, ascending, and the kinds as which it bans.
     pub bans: Vec<(usize, Kinds)>,
 }
 
@@ -79,7 +79,7 @@ pub struct Whole<'a, R: ReadAt + ?Sized> {
     head: &'a Head,
     leaves: Leaves<'a, R>,
     records: Records,
-    /// The line of the leaf before: long lists have few, and the next is mostly the same.
+    /// The line of the leaf before: long lists have few lines, and the next is mostly the same.
     last: (u64, usize),
 }
 
@@ -98,10 +98,10 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
     /// Checks the records of a list.
     ///
     /// # Errors
-    /// [`ListError`] for the first thing of them that is not what it must be.
+    /// [`ListError`] for the first fault in them.
     pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
         let records = records(list, head)?;
-        // No line starts there: the lines are fewer than so many bytes.
+        // No line starts at offset `u64::MAX`: no records section is that large.
         Ok(Self {
             list,
             head,
@@ -111,7 +111,7 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
         })
     }
 
-    /// The same, and `watch` is told of the bytes of the tree that are read.
+    /// The same; it reports the bytes of the tree that it reads to `watch`.
     #[must_use]
     pub fn watched(mut self, watch: &'a dyn Watch) -> Self {
         self.leaves = self.leaves.watched(watch);
@@ -124,10 +124,10 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
         self.head.issued
     }
 
-    /// The next digest, ascending, and the number of its entry line; `None` behind the last.
+    /// The next digest, ascending, and the number of its entry line; `None` after the last.
     ///
     /// # Errors
-    /// [`ListError`] for the first thing that is not what it must be.
+    /// [`ListError`] for the first fault.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
@@ -155,7 +155,7 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
     /// Reads what is left of the list, compares the counts, and says what the lines mean.
     ///
     /// # Errors
-    /// [`ListError`] for the first thing that is not what it must be.
+    /// [`ListError`] for the first fault.
     pub fn finish(mut self) -> Result<Checked, ListError> {
         while self.next()?.is_some() {}
         if let Some(unused) = self.records.uses.iter().position(|uses| *uses == 0) {
@@ -195,7 +195,7 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
 /// Checks a whole list, and returns its bans in the order of the source.
 ///
 /// # Errors
-/// [`ListError`] for the first thing that is not what it must be.
+/// [`ListError`] for the first fault.
 pub fn check<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -228,7 +228,7 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             kind, name, ban, ..
         } in entry.matches
         {
-            // Ban lines come first, so the one meant is known.
+            // Ban lines come first, so this one is known.
             let place = *places.get(&ban).ok_or_else(malformed)?;
             found.push((place, kind));
             let names = &mut records.bans[place].names;

@@ -1,8 +1,8 @@
-//! What does a ban's record say differently now?
+//! Describes how a ban's record has changed.
 //!
 //! In: two records of one ban. Out: one [`Alteration`] for each thing that differs, in words, and
-//! whether it weakens the ban: by the same comparisons that decide whether something is lifted.
-//! Strings of the records are others' and quoted.
+//! whether it weakens the ban. The comparisons are the same that decide whether something is
+//! lifted. Strings of the records come from others and are quoted.
 
 use std::fmt;
 
@@ -13,29 +13,29 @@ use crate::sys::clock::Timestamp;
 
 use super::{Times, acts_as_hard, begins_as_early, ends_as_late, ends_early, is_covered};
 
-/// One thing that a ban's record says differently.
+/// One difference in a ban's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alteration {
-    /// What is different: `action`, `exception for image sha256:…`.
+    /// What differs: `action`, `exception for image sha256:…`.
     pub what: String,
-    /// In which way.
+    /// In what way.
     pub how: How,
-    /// Whether the ban holds less strictly by it.
+    /// Whether it makes the ban less strict.
     pub weakens: bool,
 }
 
-/// In which way something is different.
+/// In what way something differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
     /// It was not there.
     Added,
-    /// It is not there any more.
+    /// It is no longer there.
     Dropped,
     /// It was the first and is the second.
     Moved(String, String),
     /// It is too long to be shown.
     Rewritten,
-    /// It comes by the issue of the new list, before its time.
+    /// It comes with the issue of the new list, before its time.
     Early,
 }
 
@@ -52,7 +52,8 @@ impl fmt::Display for Alteration {
     }
 }
 
-/// What is different between two records of one ban; from `times.at` on it weakens.
+/// The differences between two records of one ban; `times.at` is the time from which a difference
+/// weakens.
 pub(super) fn between(old: &Counted, new: &Counted, times: Times) -> Vec<Alteration> {
     let at = times.at;
     let (old_names, new_names) = (&old.names, &new.names);
@@ -156,7 +157,7 @@ fn listed(words: &[String]) -> String {
     }
 }
 
-/// The exceptions of a ban, one for each thing excepted: the one that runs longest.
+/// The exceptions of a ban, for each thing excepted the one that runs longest.
 fn longest(ban: &Ban) -> Vec<&Exception> {
     let mut longest: Vec<&Exception> = Vec::new();
     for except in &ban.except {

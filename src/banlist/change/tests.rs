@@ -1,4 +1,4 @@
-//! Each way to weaken a ban is a lift, and nothing else is.
+//! Tests that each way to weaken a ban is a lift, and that nothing else is.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::testing::{digest, list, parse, terms};
 
-/// The time from which on it matters in these tests.
+/// The time from which the comparison counts in these tests.
 const AT: Timestamp = Timestamp::from_seconds(1_795_183_200);
 
 fn head_of(bytes: &[u8]) -> crate::banlist::head::Head {
@@ -100,8 +100,8 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
     };
     let seven = digest(7);
     let rows: Vec<(String, String, &str, &str)> = [
-        // What the weaker says, what the stricter says, and the words for the way to the weaker and
-        // back.
+        // The text of the weaker ban, that of the stricter one, and the words for the change to the
+        // weaker and back.
         (
             "action = \"warn\"".to_owned(),
             String::new(),
@@ -283,7 +283,7 @@ fn what_is_past_weakens_nothing() {
     for (was, now) in [
         // Both in effect by then.
         ("effective = 2026-11-01", "effective = 2026-11-20"),
-        // Over by then: the exception, the ban.
+        // Ended by then: the exception, the ban.
         ("", &*except("image", 7, "2026-11-20T14:00:00Z")),
         (
             "lapses = 2026-11-20T14:00:00Z",
@@ -297,7 +297,7 @@ fn what_is_past_weakens_nothing() {
             "{was} -> {now}"
         );
     }
-    // One second later each of them would have mattered.
+    // One second later each of them counts.
     for (was, now) in [
         ("effective = 2026-11-01", "effective = 2026-11-20T14:00:01Z"),
         ("", &*except("image", 7, "2026-11-20T14:00:01Z")),
@@ -308,7 +308,7 @@ fn what_is_past_weakens_nothing() {
     ] {
         assert!(between(&with(was), &with(now)).is_lift(), "{was} -> {now}");
     }
-    // And it matters from when on it is asked.
+    // And the time of the comparison matters.
     let [old, new] = [
         with("effective = 2026-11-01"),
         with("effective = 2026-11-20"),
@@ -326,7 +326,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     let one = |bases: &[u64]| ban("BAN-1", "", bases);
     let two = |lines: &str, bases: &[u64]| ban("BAN-2", lines, bases);
     let three = one(&[1, 2, 3]);
-    // Gone, and what it banned with it.
+    // The ban is gone, and what it banned with it.
     let change = between(&(one(&[1, 2]) + &two("", &[9])), &two("", &[9]));
     assert_eq!(fates(&change), [vec!["BAN-1"], vec![], vec![]]);
     assert_eq!(
@@ -337,7 +337,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         ),
         (Fate::Removed, 2, 0)
     );
-    // A digest of it.
+    // One of its digests is gone.
     let change = between(&three, &one(&[1, 3]));
     assert_eq!(
         (
@@ -347,7 +347,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         ),
         (Fate::Kept, 1, 1)
     );
-    // Another name.
+    // It has another name.
     let change = between(&three, &two("", &[1, 2, 3]));
     assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
     assert_eq!(
@@ -355,9 +355,9 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         (Fate::Removed, &["BAN-2".to_owned()][..])
     );
     assert_eq!((change.added[0].added.all, change.digests_added), (3, 0));
-    // Another name and one digest less.
+    // Another name, and one digest less.
     assert_eq!(between(&three, &two("", &[1, 2])).lifted[0].lifted.all, 1);
-    // Split in two, and merged again.
+    // It is split in two, and merged again.
     let split = one(&[1]) + &two("", &[2, 3]);
     let change = between(&three, &split);
     assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
@@ -375,7 +375,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         (change.changed[0].added.all, change.changed[1].fate),
         (2, Fate::Removed)
     );
-    // Under two bans, of which one goes.
+    // Two bans have it, and one of them goes.
     let both = one(&[1]) + &two("", &[1]);
     for (rest, lifts) in [
         (two("", &[1]), false),
@@ -384,8 +384,8 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     ] {
         assert_eq!(between(&both, &rest).is_lift(), lifts, "{rest}");
     }
-    // Under a strict and a weak ban: without the weak one as strict as before, without the strict
-    // one not.
+    // A strict and a weak ban have it: without the weak one it is as strict as before, without the
+    // strict one it is not.
     let mixed = one(&[1]) + &two("action = \"warn\"", &[1]);
     assert_eq!(
         fates(&between(&mixed, &one(&[1]))),
@@ -395,12 +395,13 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         fates(&between(&mixed, &two("action = \"warn\"", &[1]))),
         [vec!["BAN-1"], vec![], vec![]]
     );
-    // A weaker ban that comes besides takes nothing away.
+    // A weaker ban that is added takes nothing away.
     assert_eq!(
         fates(&between(&one(&[1]), &mixed)),
         [vec![], vec!["BAN-2"], vec![]]
     );
-    // Two bans that hold one after the other hold only together: the safe side.
+    // Two bans of which one follows the other hold only together, so this counts as lifted: the
+    // safe side.
     let halves = one(&[1]).replace("2026-11-20", "2026-12-24") + &two("lapses = 2026-12-24", &[1]);
     assert!(between(&one(&[1]), &halves).is_lift());
 }
@@ -454,7 +455,7 @@ fn a_ban_that_has_lapsed_may_go() {
     );
 }
 
-/// The new list's issue is the earliest time that can be now wherever the list is.
+/// The new list's issue is the earliest time that it can be now wherever the list is.
 #[test]
 fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
     let hour = 3_600;
@@ -499,7 +500,7 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
             true
         )]
     );
-    // What had lapsed by the clock was over anyway.
+    // What had lapsed by the clock had ended anyway.
     assert!(
         !compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT.plus(20 * hour))
             .unwrap()
@@ -507,7 +508,7 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
     );
 }
 
-/// Against a comparison digest by digest, without lines, pairs or a memory.
+/// Compares it with a comparison digest by digest, without lines, pairs or a memory.
 #[test]
 fn any_two_lists_differ_as_their_digests_do_one_by_one() {
     let mut random = 7_u64;
@@ -563,7 +564,7 @@ fn any_two_lists_differ_as_their_digests_do_one_by_one() {
             .map(|change| (change.ban.id.as_str(), change.lifted.all))
             .collect();
         assert_eq!(found, lifted, "round {round}");
-        // Whatever lifts without dropping says why.
+        // Every lift without a dropped digest says why.
         for change in change
             .lifted
             .iter()

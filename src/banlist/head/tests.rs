@@ -1,4 +1,4 @@
-//! The head's grammar, byte by byte.
+//! Tests the head's grammar, byte by byte.
 
 use super::super::testing::{ISSUED, ORIGIN, key};
 use super::*;

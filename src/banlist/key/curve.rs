@@ -1,8 +1,8 @@
-//! Tells whether a public key is a point of its curve.
+//! Checks whether a public key is a point of its curve.
 //!
 //! In: the bytes of a key from a keyset. Out: yes or no. Under a key that is no point nothing ever
-//! verifies, so that a keyset would count a signer that cannot sign. Nothing here is secret, and
-//! nothing is constant in time. Numbers are of 256 bits, the lowest 64 first.
+//! verifies, so a keyset would count a signer that cannot sign. Nothing here is secret, and nothing
+//! is constant in time. Numbers have 256 bits, the lowest 64 first.
 
 type Number = [u64; 4];
 
@@ -42,11 +42,11 @@ pub(super) fn is_on_edwards25519(key: &[u8; 32]) -> bool {
     let square = multiply(&y, &y, field);
     let above = subtract(&square, &[1, 0, 0, 0], field);
     let below = add(&multiply(&square, &ED25519_D, field), &[1, 0, 0, 0], field);
-    // x² is the one through the other, and has a root exactly when their product has one.
+    // x² is the one divided by the other, and has a root exactly when their product has one.
     has_root(&multiply(&above, &below, field), field)
 }
 
-/// Whether these coordinates, the highest byte first, are a point's.
+/// Whether these coordinates, highest byte first, are those of a point.
 pub(super) fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
     let (x, y, field) = (number(x.iter()), number(y.iter()), &P256_FIELD);
     if !is_below(&x, field) || !is_below(&y, field) {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn points_of_edwards25519_are_told_from_other_numbers() {
-        // By another program: the y coordinates below 40 that are a point's.
+        // From another program: the y coordinates below 40 that belong to a point.
         let points = [
             0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32,
             33, 35, 37, 39,
@@ -205,7 +205,7 @@ mod tests {
                 "{at}"
             );
         }
-        // A coordinate has one spelling, and nothing is no point.
+        // A coordinate has one spelling, and an empty one is no point.
         assert!(
             !is_on_p256(&[0; 32], &[0; 32])
                 && !is_on_p256(&[0xff; 32], &bytes(y))

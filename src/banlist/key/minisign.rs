@@ -1,8 +1,9 @@
-//! What did minisign or signify sign, and with which key?
+//! Checks signatures of minisign and signify.
 //!
 //! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a
-//! signature (hostile). Out: yes, or what is wrong. minisign's format stands at
-//! <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, the first form alone.
+//! signature (hostile). Out: yes, or what is wrong. minisign's format is described at
+//! <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, and has the first
+//! form alone.
 //!
 //! ```text
 //! key        "Ed" ‖ key number (8 bytes) ‖ point (32 bytes)
@@ -10,20 +11,19 @@
 //!            "ED" ‖ key number ‖ … of BLAKE2b-512(text)                minisign
 //! ```
 //!
-//! A trusted comment and the signature over it are no part of this: nothing reads the comment, so
-//! nobody has to trust it.
+//! The trusted comment and the signature over it are not read, so nobody has to trust the comment.
 
 use blake2::{Blake2b512, Digest as _};
 
 use super::{Curve, Mismatch};
 
-/// The key number of a public key or a signature, which stand at the same place.
+/// The key number of a public key or a signature; both have it at the same place.
 #[must_use]
 pub fn number(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.get(2..10)?.try_into().ok()
 }
 
-/// The point of a public key; `None` when it has not the form.
+/// The point of a public key; `None` when it does not have the form.
 #[must_use]
 pub fn point(key: &[u8]) -> Option<&[u8]> {
     let (numbered, point) = key.split_at_checked(10)?;

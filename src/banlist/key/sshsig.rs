@@ -1,23 +1,23 @@
-//! What did `ssh-keygen -Y sign` sign, and with what kind of key?
+//! Checks signatures of `ssh-keygen -Y sign`.
 //!
 //! In: the blob of an SSH public key (from a keyset, trusted), a text and an SSHSIG blob without
-//! its armor (hostile). Out: yes, or what is wrong. OpenSSH's documents are PROTOCOL.sshsig for the
-//! envelope and PROTOCOL.u2f for keys on a FIDO token; `string` is a length of four bytes, big
-//! endian, and so many bytes.
+//! its armor (hostile). Out: yes, or what is wrong. OpenSSH documents the envelope in
+//! PROTOCOL.sshsig and keys on a FIDO token in PROTOCOL.u2f. A `string` is a length of four bytes,
+//! big endian, and that many bytes.
 //!
 //! ```text
 //! key        string kind ┐ Ed25519: string point
 //!                        │ P-256:   string "nistp256", string 0x04 ‖ x ‖ y
-//!                        └ on a token, behind that: string application
+//!                        └ on a token, then: string application
 //! signature  "SSHSIG" ‖ 1 (four bytes) ‖ string key ‖ string namespace ‖ string "" ‖ string hash ‖ string made
-//!     made   string kind, string: Ed25519 64 bytes; P-256 string r, string s; on a token, behind that: flags (a byte) ‖ counter (four)
+//!     made   string kind, string: Ed25519 64 bytes; P-256 string r, string s; on a token, then: flags (a byte) ‖ counter (four)
 //! signed     "SSHSIG" ‖ string namespace ‖ string "" ‖ string hash ‖ string HASH(text)
 //!            on a token: SHA-256(application) ‖ flags ‖ counter ‖ SHA-256(signed)
 //! ```
 //!
-//! The namespace keeps a signature for another purpose, a login or a commit, from counting here. A
-//! token must have felt a touch. Its counter is not looked at, as OpenSSH does not either, nor
-//! whether it asked for a PIN.
+//! The namespace keeps a signature for another purpose, such as a login or a commit, from counting
+//! here. A token must have been touched. Its counter is not checked, as in OpenSSH, nor whether it
+//! asked for a PIN.
 
 use ring::digest::{SHA512, digest};
 
@@ -40,7 +40,7 @@ pub struct Key<'a> {
     pub curve: Curve,
     /// The key itself: 32 bytes, or an uncompressed point.
     pub raw: &'a [u8],
-    /// What a key on a token was made for, mostly `ssh:`.
+    /// The application of a key on a token, mostly `ssh:`.
     application: Option<&'a [u8]>,
 }
 
@@ -87,8 +87,8 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none
-    /// and verifies over none.
+    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none,
+    /// and verifies as if it were empty.
     #[must_use]
     pub fn parse(blob: &'a [u8]) -> Option<Self> {
         let mut rest = blob.strip_prefix(MAGIC)?.strip_prefix(&[0, 0, 0, 1])?;
@@ -154,7 +154,7 @@ pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch>
     }
 }
 
-/// What the key made: 64 bytes, for P-256 the two numbers; from a token also its flags and its
+/// What the key made: 64 bytes, the two numbers for P-256; from a token also its flags and its
 /// counter.
 struct Made {
     raw: [u8; 64],

@@ -1,7 +1,7 @@
-//! How would `ssh-keygen -Y sign` sign with a key made here, on a token or not?
+//! Signs as `ssh-keygen -Y sign` would, with a key made here, on a token or not.
 //!
-//! OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f; that it is made right, the real
-//! `ssh-keygen -Y verify` says in the tests of signing.
+//! It follows OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. The tests of signing check with the real
+//! `ssh-keygen -Y verify` that it does so correctly.
 
 use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
@@ -22,19 +22,19 @@ enum Pair {
     P256(EcdsaKeyPair),
 }
 
-/// What is put into a signature; by default what `ssh-keygen -Y sign -n banlist.v1` puts there,
-/// with a token that was touched.
+/// What goes into a signature. The default is what `ssh-keygen -Y sign -n banlist.v1` writes, with
+/// a token that was touched.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed<'a> {
-    /// The key named in the envelope; the one that signs when left out.
+    /// The key named in the envelope; by default the one that signs.
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) version: u32,
     pub(crate) namespace: &'a [u8],
     pub(crate) reserved: &'a [u8],
     pub(crate) hash: &'a [u8],
-    /// What stands for the hash of the text; that when left out.
+    /// What replaces the hash of the text; by default the hash.
     pub(crate) hashed: Option<&'a [u8]>,
-    /// The kind of signature; that of the key when left out.
+    /// The kind of signature; by default the key's.
     pub(crate) kind: Option<&'a [u8]>,
     pub(crate) flags: u8,
     pub(crate) behind: &'a [u8],

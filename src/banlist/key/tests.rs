@@ -1,4 +1,4 @@
-//! Keys, and the signatures of the two kinds without an envelope.
+//! Tests keys, and the signatures of the two kinds without an envelope.
 
 use super::testing::TestSsh;
 use super::*;
@@ -98,15 +98,15 @@ fn a_key_has_one_spelling() {
         again[31] = 0x7f | sign;
         assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
     }
-    // The largest y below the prime that is a point's and not of small order; the one above it is
-    // no point's.
+    // The largest y below the prime that belongs to a point and is not of small order; the one
+    // above it belongs to none.
     (again[0], again[31]) = (PRIME_LOWEST - 3, 0x7f);
     assert!(PublicKey::new(Algorithm::Ed25519, again.to_vec()).is_some());
     again[0] = PRIME_LOWEST - 2;
     assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
 }
 
-/// Nothing verifies under it: a keyset would count a signer that cannot sign.
+/// Nothing verifies under such a key: a keyset would count a signer that cannot sign.
 #[test]
 fn bytes_that_are_no_point_are_no_key_in_any_form() {
     let ssh = TestSsh::ed25519(1);

@@ -1,4 +1,4 @@
-//! The keyset's grammar.
+//! Tests the keyset's grammar.
 
 use super::super::key::testing::TestSsh;
 use super::super::testing::{key, keyset};
@@ -32,7 +32,7 @@ fn a_keyset_is_read_as_it_was_written() {
         (signed.keyset, signed.signatures.len()),
         (keyset.clone(), 0)
     );
-    // Signatures of root keys are kept for whoever checks them.
+    // Signatures of root keys are kept for a later check.
     let note = format!("{text}\n{}", key(9).signature(&text).line());
     let signed = SignedKeyset::parse(note.as_bytes()).unwrap();
     assert_eq!(

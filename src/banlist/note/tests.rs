@@ -1,4 +1,4 @@
-//! Notes, and whose signature counts.
+//! Tests notes, and whose signature counts.
 
 use super::super::key::Algorithm;
 use super::super::key::testing::{Sealed, TestSsh};
@@ -199,7 +199,7 @@ fn two_keys_with_one_id_are_both_tried() {
         id: first.id("key-1"),
         ..two.signature(TEXT)
     };
-    // By its ID it is the first key's, whose signature it is not.
+    // Its ID is the first key's, but the signature is not.
     assert_eq!(
         tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All),
         Tally {
@@ -209,7 +209,8 @@ fn two_keys_with_one_id_are_both_tried() {
             unknown: 0
         }
     );
-    // The same name and key listed under both: found behind the one that does not verify.
+    // The same name and key are listed under both: the good one is found after the one that does
+    // not verify.
     let both = [("key-1", &first), ("key-1", &first), ("key-2", &second)];
     assert_eq!(
         tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good,

@@ -1,4 +1,4 @@
-//! The tables of tuf-conformance (051b735), with the names that they have there:
+//! Runs the tables of tuf-conformance (051b735), under their names there:
 //! `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`, `test_expiration.py` and
 //! `test_basic.py`, as far as a keyset has what they are about.
 
@@ -174,7 +174,7 @@ fn test_root_rotation() {
             let keyset = roots(number, keys, *threshold);
             let bytes = signed_by(&keyset, signers);
             match trusted.as_ref().map(|old| next(old, &bytes)) {
-                // The first is trusted as it stands.
+                // The first is trusted as it is.
                 None => trusted = Some(keyset),
                 Some(Ok(new)) => {
                     // What is stored is what was served.
@@ -256,7 +256,7 @@ fn test_non_root_rotations() {
 
 #[test]
 fn test_root_has_keys_but_not_snapshot() {
-    // Root keys sign keysets and no lists, and list keys the other way round.
+    // Root keys sign keysets and no lists; list keys sign lists and no keysets.
     let mixed = roots(1, &[1, 2], 2);
     assert!(list_fault(mixed.clone(), &[1, 2]).is_some());
     assert_eq!(list_fault(mixed.clone(), &[100]), None);
@@ -270,13 +270,13 @@ fn test_root_has_keys_but_not_snapshot() {
 
 #[test]
 fn test_snapshot_threshold() {
-    // Too few keys for the threshold: no such keyset is read, so none is in force.
+    // Too few keys for the threshold: such a keyset is never read, so none is in force.
     let too_few = roots(2, &[1, 2], 3);
     assert_eq!(
         fault(&roots(1, &[1], 1), &signed_by(&too_few, &[1, 2])),
         "line 6: expected thresholds that the keys can meet"
     );
-    // More than a note has room for cannot be met either.
+    // More than a note can hold cannot be met either.
     let keys: Vec<_> = (0..17).collect();
     assert_eq!(
         Keyset::parse(&roots(1, &keys, 16).text()),
@@ -306,7 +306,7 @@ fn test_duplicate_keys_root() {
             "line 10: expected a key and a name that no line above has"
         );
     }
-    // And one key that signs several times counts once, under whatever name.
+    // One key that signs several times also counts once, under whatever name.
     let old = roots(1, &[1, 2], 2);
     let new = Keyset {
         number: 2,
@@ -326,7 +326,7 @@ fn test_duplicate_keys_root() {
         fault(&old, &signed(&new, &[one.clone(), other_name, one.clone()])),
         tally(0)
     );
-    // The ID is a hint: with that of another key it is a bad signature of that key.
+    // The ID is a hint: with another key's ID it is a bad signature of that key.
     let other_id = Signature {
         id: key(2).public().id("key-2"),
         ..one.clone()
@@ -368,8 +368,8 @@ fn an_invalid_signature_next_to_enough_valid_ones_is_skipped_and_counted() {
 
 #[test]
 fn test_rollback() {
-    // Versions are exactly consecutive: not lower, not the same, not one left out, and none behind
-    // the last.
+    // Versions are exactly consecutive: not lower, not equal, none left out, and none after the
+    // last.
     let old = roots(3, &[1], 1);
     for number in [0, 1, 2, 3, 5, 6, u64::MAX] {
         assert_eq!(
@@ -393,8 +393,8 @@ fn test_rollback() {
 
 #[test]
 fn test_expiration() {
-    // Whether old or new is expired, rotation goes on: a node that was away must be able to come
-    // back, and expiry disables nothing.
+    // Rotation works whether the old or the new one is expired: a node that was away must be able
+    // to come back, and expiry disables nothing.
     let expired = |number| Keyset {
         issued: Timestamp::from_seconds(0),
         expires: Timestamp::from_seconds(86_400),
@@ -441,7 +441,7 @@ fn test_basic() {
         fault(&old, changed.as_bytes()),
         "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 0 by unknown keys)"
     );
-    // Another type of metadata, though it is signed.
+    // It is another type of metadata, though it is signed.
     let head = text.replace("banlist-keyset", "banlist-head");
     let bytes = format!("{head}\n{}", key(1).signature(&head).line());
     assert_eq!(
@@ -456,7 +456,7 @@ fn test_basic() {
         fault(&old, bytes.as_bytes()),
         "line 9: expected \"key ROLE NAME ALGORITHM BASE64\""
     );
-    // And for another repository.
+    // It is for another repository.
     let other = Keyset {
         origin: "bans.example.com/staging".to_owned(),
         ..new
@@ -473,7 +473,7 @@ fn without_root_keys_a_keyset_is_replaced_by_hand() {
         fault(&by_hand, &signed_by(&roots(2, &[1], 1), &[1])),
         message
     );
-    // A rotation may end that way: the old keyset's root keys say so.
+    // A rotation may end so: the old keyset's root keys allow it.
     let last = Keyset {
         number: 2,
         ..by_hand

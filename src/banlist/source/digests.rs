@@ -1,10 +1,10 @@
-//! Which digests stand in this text file?
+//! Reads a text file of digests.
 //!
-//! In: a file of one `sha256:…` a line, empty lines and lines that start with `#` aside, of up to
-//! ten million lines. Out: its digests in their order, or the first line that is none of these and
-//! what is wrong with it. It is read in pieces, so that the text is never in memory as a whole, and
-//! each piece is hashed and parsed by all processors at once. Not checked here: whether a digest
-//! stands in it twice; that is found when the list is made.
+//! In: a file of up to ten million lines, one `sha256:…` a line, apart from empty lines and lines
+//! that start with `#`. Out: its digests in their order, or the first line that is none of these
+//! and what is wrong with it. The file is read in pieces, so that the text is never in memory as a
+//! whole, and all processors hash and parse each piece at once. Not checked here: whether a digest
+//! is in the file twice; that is found when the list is made.
 
 use std::io::{self, Read};
 
@@ -30,16 +30,16 @@ pub(super) enum Unread {
     Io(io::Error),
     /// It has more bytes than this.
     TooLarge(u64),
-    /// A line, counted from 1, is not what it should be.
+    /// A line, counted from 1, is wrong.
     Line(usize, String),
 }
 
-/// What came of a part of a piece.
+/// The result of a part of a piece.
 enum Done {
     Hashed,
     /// Its digests, and how many lines it has.
     Parsed(Vec<Digest>, usize),
-    /// The line of it, counted from 0, that is at fault.
+    /// Its faulty line, counted from 0.
     Fault(usize, String),
 }
 
@@ -69,7 +69,7 @@ fn read_by(
     let (mut digests, mut lines, mut size) = (Vec::new(), 0, 0);
     let (mut piece, mut kept) = (Vec::new(), 0);
     loop {
-        // The start of a line that the piece before ends with comes first.
+        // The incomplete line at the end of the piece before comes first.
         let wanted = (most - kept.min(most / 2)) as u64;
         let new = file
             .by_ref()
@@ -140,7 +140,7 @@ fn parse(bytes: &[u8]) -> Done {
     let (mut digests, mut lines, mut rest) =
         (Vec::with_capacity(bytes.len() / (LINE + 1) + 1), 0, bytes);
     while !rest.is_empty() {
-        // Nearly all lines have the same length: the end of most need not be looked for.
+        // Nearly all lines have the same length, so the end of most needs no search.
         let end = if rest.get(LINE) == Some(&b'\n') && rest[0] == b's' {
             Some(LINE)
         } else {
@@ -163,7 +163,7 @@ fn digest(line: &[u8]) -> Option<Digest> {
     Digest::from_hex(std::str::from_utf8(line).ok()?.strip_prefix("sha256:")?)
 }
 
-/// What is wrong with a line that is no digest.
+/// What is wrong with a line that is not a digest.
 pub(super) fn fault(line: &[u8]) -> String {
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let remedy = if line.starts_with(b"\xef\xbb\xbf") {
@@ -190,7 +190,7 @@ pub(super) fn fault(line: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Reads a text in pieces of so many bytes: the digests, or the line at fault. The hash and the
+    /// Reads a text in pieces of so many bytes: the digests, or the faulty line. The hash and the
     /// size are those of the text either way.
     fn read(piece: usize, text: &str) -> Result<Vec<Digest>, (usize, String)> {
         let mut hasher = Sha256::new();

@@ -1,11 +1,11 @@
-//! What did the authors write, mistakes and all?
+//! Reads what the authors of a list write, mistakes included.
 //!
 //! In: what [`super::Source`] reads, `bans.toml` and its files of digests. Out: [`Draft`]: each ban
 //! as far as it can be read, every value with its line, and every fault that keeps a list from
-//! being built, not the first alone. It is what `list lint` looks at; no list is built from it.
-//! Three mistakes that the strict reading refuses are no faults here but values, because the linter
-//! has more to say about them: an ID that stands twice, a ban without a match, an exception without
-//! an end. Not checked: whether a ban lapses before it holds, and whatever else takes more than one
+//! being built, not only the first. `list lint` works on it; no list is built from it. Three
+//! mistakes that the strict reading refuses are values here and no faults, because the linter has
+//! more to say about them: an ID that occurs twice, a ban without a match, an exception without an
+//! end. Not checked: whether a ban lapses before it holds, and whatever else takes more than one
 //! value.
 
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 
-/// The most faults of one file that are told.
+/// The most faults of one file that are reported.
 const MAX_FAULTS: usize = 20;
 
-/// A value, and the line it stands in, counted from 1.
+/// A value and its line, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
     /// The value.
@@ -43,7 +43,7 @@ pub struct Draft {
     pub path: PathBuf,
     /// Its bans, in its order.
     pub bans: Vec<DraftBan>,
-    /// What keeps it from being read.
+    /// The faults that keep it from being read.
     pub faults: Vec<Mistake>,
 }
 
@@ -71,9 +71,9 @@ pub struct DraftBan {
     pub severity: Option<Severity>,
     /// What a match does.
     pub action: Action,
-    /// When it starts to hold.
+    /// When it takes effect.
     pub effective: Option<Placed<Timestamp>>,
-    /// When it stops.
+    /// When it lapses.
     pub lapses: Option<Placed<Timestamp>>,
     /// What to use instead.
     pub successor: Option<Placed<String>>,
@@ -81,9 +81,9 @@ pub struct DraftBan {
     pub cure: Vec<Placed<Digest>>,
     /// Whether a match was written, readable or not.
     pub has_match: bool,
-    /// What it holds for.
+    /// What it applies to.
     pub matches: Vec<DraftMatch>,
-    /// What it does not hold for.
+    /// What it does not apply to.
     pub except: Vec<DraftException>,
     /// What to run.
     pub patch: Option<DraftPatch>,
@@ -92,11 +92,11 @@ pub struct DraftBan {
 /// One match of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftMatch {
-    /// Where its digest, or the name of its file, stands.
+    /// The line of its digest, or of its file's name.
     pub line: usize,
-    /// As what the digests are banned.
+    /// The kind as which the digests are banned.
     pub kind: MatchKind,
-    /// The file of digests; `None` for one that stands in the source.
+    /// The file of digests; `None` for a digest in the source itself.
     pub file: Option<PathBuf>,
     /// The digests, each with its line in its file.
     pub digests: Vec<(Digest, u32)>,
@@ -109,7 +109,7 @@ pub struct DraftMatch {
 /// One exception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftException {
-    /// Where its digest stands.
+    /// The line of its digest.
     pub line: usize,
     /// What the digest is compared with.
     pub kind: MatchKind,
@@ -173,7 +173,7 @@ impl Draft {
             .iter()
             .take(MAX_FAULTS)
             .for_each(|error| reading.fault(Fault::of_toml(error)));
-        // What follows a slip of the pen is guesswork, and would be told as a mistake of its own.
+        // What follows a syntax error is guesswork, and would be reported as a mistake of its own.
         let bans = if errors.is_empty() {
             reading.document(root.into_inner())
         } else {
@@ -292,7 +292,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
 
     fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
         let Table { at, read, .. } = self.table::<WrittenMatch>(table)?;
-        // A match that names nothing knows no better place than its table.
+        // A match that names nothing has no better place than its table.
         let checked = read.checked().map_err(|fault| {
             if fault.at == 0 {
                 Fault { at, ..fault }
@@ -360,7 +360,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
                 });
             }
         }
-        // A file of which nothing can be read is not one without digests.
+        // An unreadable file is not the same as a file without digests.
         (bad == 0 || !digests.is_empty()).then_some((Some(file), digests))
     }
 
@@ -533,7 +533,7 @@ impl Lines {
         )
     }
 
-    /// The line, counted from 1, in which the byte at `at` stands.
+    /// The line, counted from 1, that contains the byte at `at`.
     fn of_byte(&self, at: usize) -> usize {
         self.0.partition_point(|end| *end < at) + 1
     }

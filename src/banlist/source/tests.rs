@@ -1,4 +1,4 @@
-//! What authors may write, and what they are told when they may not.
+//! Tests what authors may write, and the messages for what they may not.
 
 use super::super::record::{Action, Exception, Patch, Severity};
 use super::*;

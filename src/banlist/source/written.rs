@@ -1,7 +1,7 @@
-//! What does one `[[ban]]` say?
+//! Reads one `[[ban]]` of a source.
 //!
-//! In: the text of `bans.toml`. Out: the values of each table, checked one by one; each fault knows
-//! where in the text it stands.
+//! In: the text of `bans.toml`. Out: the values of each table, checked one by one. Each fault has
+//! its place in the text.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::sys::clock::{self, Timestamp};
 
 use super::super::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
 
-/// Something wrong, and the byte where it stands.
+/// Something wrong, and its byte position.
 pub(super) struct Fault {
     pub(super) at: usize,
     pub(super) what: String,
@@ -29,7 +29,7 @@ impl Fault {
         }
     }
 
-    /// What the reader of TOML says, on one line.
+    /// The message of the TOML reader, on one line.
     pub(super) fn of_toml(error: &toml::de::Error) -> Self {
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
         Self {
@@ -39,8 +39,8 @@ impl Fault {
     }
 }
 
-/// Refuses a file in which nothing stands: a crash or a full disk leaves such files, and the list
-/// of one would lift every ban.
+/// Refuses an empty file: a crash or a full disk leaves such files, and a list made from one would
+/// lift every ban.
 pub(super) fn begun(text: &str) -> Result<(), Fault> {
     let what =
         "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
@@ -68,8 +68,8 @@ impl Document {
     }
 }
 
-/// Every key may be missing here, so that one that is leaves the others readable; [`required`] asks
-/// for those that must not be.
+/// Every key may be missing here, so that a missing one leaves the others readable; [`required`]
+/// checks those that must not be missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBan {
@@ -148,7 +148,7 @@ pub(super) struct WrittenPatch {
 /// A match, checked.
 pub(super) struct Found<'a> {
     pub(super) kind: MatchKind,
-    /// Where its digest, or the name of its file, stands.
+    /// The place of its digest, or of its file's name.
     pub(super) at: usize,
     pub(super) target: Target<'a>,
     pub(super) name: Option<String>,
@@ -158,12 +158,12 @@ pub(super) struct Found<'a> {
 /// What a match names.
 pub(super) enum Target<'a> {
     Digest(Digest),
-    /// A file of digests, and where its name stands.
+    /// A file of digests, and the place of its name.
     File(&'a str, usize),
 }
 
 impl WrittenBan {
-    /// The ban, without what it matches. `at` is where its table starts.
+    /// The ban, without what it matches. `at` is the start of its table.
     pub(super) fn ban(&self, at: usize) -> Result<Ban, Fault> {
         let id = required(self.id.as_ref(), "id", at)?;
         let effective = required(self.effective.as_ref(), "effective", at)?
@@ -255,7 +255,7 @@ impl WrittenMatch {
 }
 
 impl WrittenException {
-    /// The exception. `at` is where its table starts.
+    /// The exception. `at` is the start of its table.
     pub(super) fn checked(&self, at: usize) -> Result<Exception, Fault> {
         let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
         let (kind, digest, _) = self.named(at)?;
@@ -268,7 +268,7 @@ impl WrittenException {
         })
     }
 
-    /// What is excepted, and where that stands.
+    /// What is excepted, and its place.
     pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), Fault> {
         let kinds = [
             (MatchKind::Base, &self.base),
@@ -304,7 +304,7 @@ impl WrittenException {
 }
 
 impl WrittenPatch {
-    /// The patch. `at` is where its table starts.
+    /// The patch. `at` is the start of its table.
     pub(super) fn checked(&self, at: usize) -> Result<Patch, Fault> {
         Ok(Patch {
             check: self.check()?,
@@ -323,7 +323,7 @@ impl WrittenPatch {
         optional(self.script.as_ref(), digest)
     }
 
-    /// The command, or the words for the script, which needs none.
+    /// The command, or the arguments of the script, which needs none.
     pub(super) fn run(&self, at: usize) -> Result<Vec<String>, Fault> {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),
@@ -352,7 +352,7 @@ impl WrittenPatch {
     }
 }
 
-/// The value of a key that must not be missing; `at` is where its table starts.
+/// The value of a key that must not be missing; `at` is the start of its table.
 fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, Fault> {
     value.ok_or_else(|| Fault {
         at,
@@ -376,7 +376,7 @@ pub(super) fn successor(text: &Spanned<String>) -> Result<String, Fault> {
     word(text, "successor", 512, |_| true)
 }
 
-/// The checked value of something that may be left out.
+/// The checked value of something optional.
 fn optional<T, U>(
     value: Option<&T>,
     check: impl FnOnce(&T) -> Result<U, Fault>,
@@ -478,7 +478,7 @@ fn platform(text: &Spanned<String>) -> Result<String, Fault> {
     }
 }
 
-/// A command: words without NUL, of which the first is not empty.
+/// A command: arguments without NUL, of which the first is not empty.
 fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault> {
     let found = words.get_ref();
     let fits = found.first().is_some_and(|first| !first.is_empty()) && are_words(found);
@@ -492,7 +492,7 @@ fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault
     }
 }
 
-/// Whether the kernel takes these words.
+/// Whether the kernel accepts these arguments.
 fn are_words(words: &[String]) -> bool {
     words.len() <= 256 && words.iter().all(|word| !word.contains('\0'))
 }

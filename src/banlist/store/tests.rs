@@ -1,4 +1,4 @@
-//! A node's list under attack: each test is named for what holds against one attack.
+//! Tests a node's list under attack: each test is named for what holds against one attack.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -15,14 +15,14 @@ use super::*;
 use crate::sys::file::FileError;
 use crate::sys::replace::replace;
 
-/// A node below a folder of its own.
+/// A node below its own directory.
 struct Node {
     folder: tempfile::TempDir,
     paths: Paths,
 }
 
 impl Node {
-    /// A node whose keyset has keys 1, 2 and 3, of which `threshold` sign.
+    /// A node whose keyset has keys 1, 2 and 3, of which `threshold` must sign.
     fn new(threshold: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(folder.path());
@@ -60,7 +60,7 @@ impl Node {
         look_up(&self.paths, &Rules::default(), &[base(number)])
     }
 
-    /// The fault, with the node's folder cut out of it.
+    /// The fault, with the node's directory cut out of it.
     fn fault(&self) -> String {
         match self.ask(1) {
             Bans::Missing(fault) => self.without_folder(&fault),
@@ -224,7 +224,7 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
     node.list(&list(&banned(&[1]), &other, &[1]));
     let fault = "cannot use list \"/var/lib/embargo/banlist.lst\": it is for \"bans.example.com/staging\", not for \"bans.example.com/prod\"";
     assert_eq!(node.fault(), fault);
-    // The settings can only say the same as the keyset.
+    // The settings can only name the keyset's origin.
     node.list(&list(&banned(&[1]), &terms(1), &[1]));
     let rules = Rules {
         origin: Some("bans.example.com/staging".to_owned()),
@@ -251,7 +251,7 @@ fn an_older_list_is_refused() {
         node.fault(),
         "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)"
     );
-    // A newer list than the floor: the installer was cut short before it raised the floor.
+    // A newer list than the floor: the installer was interrupted before it raised the floor.
     node.list(&list(&banned(&[1]), &terms(413), &[1]));
     assert_eq!(known(node.ask(1)).version, 413);
     let rules = Rules {
@@ -297,14 +297,14 @@ fn two_lift() -> Keyset {
 fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     let node = Node::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
-    // A node that never had a list has none that it could lift a ban of.
+    // A node that never had a list has no ban to lift.
     let (kept, installed) = (
         list(&banned(&[1]), &terms(411), &[1]),
         list(&banned(&[1]), &terms(412), &[1]),
     );
     node.list(&installed);
     assert_eq!(known(node.ask(1)).version, 412);
-    // Through an installation it needs the list threshold, before its last step as well as after.
+    // Through an installation it needs the list threshold, both before and after the last step.
     let floor = |next| {
         let head = Digest::of(head_text(&installed).as_bytes());
         let floor = Floor {
@@ -334,7 +334,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     node.list(&stolen);
     assert_eq!(known(node.ask(1)).version, 413);
     // The place of the second copy is no way around it, and a list that was installed needs no more
-    // there than it did.
+    // there than before.
     floor(None);
     node.put(&node.paths.copy, &stolen);
     assert_eq!(node.fault(), fault);
@@ -345,7 +345,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     let stand_in = known(node.ask(1));
     assert_eq!((stand_in.version, stand_in.slot), (412, Slot::Copy));
     // In the place of the current one an older list is a rollback; with too few signatures even to
-    // add a ban that is what is said.
+    // add a ban, that is the fault reported.
     node.put(&node.paths.list, &kept);
     fs::remove_file(&node.paths.copy).unwrap();
     assert!(node.fault().starts_with("cannot go back to version 411"));
@@ -375,7 +375,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
     };
     node.list(&older);
     node.put(&node.paths.copy, &newer);
-    // No floor, one while an installation is under way, and one of a list before both.
+    // Three floors: none, one during an installation, and that of a list before both.
     let before = list(&banned(&[3]), &terms(410), &[1]);
     for case in 0..3 {
         match case {
@@ -390,7 +390,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
             "{case}"
         );
         let fault = "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)";
-        // An installation that is under way is no fault.
+        // An installation in progress is no fault.
         assert_eq!(
             found
                 .fault
@@ -410,8 +410,8 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
         );
         node.put(&node.paths.copy, &newer);
     }
-    // What the last installation left in the first place is not compared, and one that is no newer,
-    // or no list, changes nothing.
+    // What the last installation left in the first place is not compared. A copy that is no newer,
+    // or is not a list, changes nothing.
     floor(411, &older, None);
     assert_eq!(known(node.ask(1)).version, 411);
     fs::remove_file(&node.paths.floor).unwrap();
@@ -441,14 +441,14 @@ fn without_a_floor_a_copy_that_one_key_signed_lifts_nothing() {
     }
 }
 
-/// Keyset and floor were read before an installation, the list after it.
+/// Keyset and floor are read before an installation, the list after it.
 #[test]
 fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     let node = Node::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
     let texts = [0, 1].map(|number| head_text(&lists[number]));
-    // NotInstalled, and as after a snapshot put back Rollback and Equivocation.
+    // NotInstalled, and, as after restoring a snapshot, Rollback and Equivocation.
     for (version, text) in [(412, &*texts[0]), (414, "another\n"), (413, "another\n")] {
         node.floor(version, text);
         let before = Trust::load(&node.paths, &Rules::default()).unwrap();
@@ -467,7 +467,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
             "{version}"
         );
     }
-    // A keyset that came with it.
+    // A keyset that came with the list.
     let before = Trust::load(&node.paths, &Rules::default()).unwrap();
     node.put(
         &node.paths.keyset,
@@ -559,7 +559,7 @@ fn ff_then_rotate_recovers() {
     let had = list(&banned(&[1]), &terms(412), &[1]);
     node.floor(412, &head_text(&had));
     let jump = "in \"/var/lib/embargo/banlist.lst\": more than 1048576 above version 412 (keyset 1), the highest that this node had";
-    // The row of the table, and the highest version that whoever stole a key can reach at once.
+    // The row of the table, and the highest version that the thief of a key can reach at once.
     for (version, fault) in [
         (u64::MAX, true),
         (412 + MAX_JUMP + 1, true),
@@ -574,8 +574,8 @@ fn ff_then_rotate_recovers() {
             false => assert_eq!(known(node.ask(1)).version, version),
         }
     }
-    // A floor that is as high as it goes takes no newer list of this keyset; the next keyset starts
-    // again, and may not jump either.
+    // A floor at its maximum takes no newer list of this keyset; the next keyset starts again, and
+    // may not jump either.
     node.floor(u64::MAX, "head\n");
     node.list(&list(&banned(&[1]), &terms(u64::MAX - 1), &[1]));
     assert!(node.fault().starts_with("cannot go back to "));
@@ -602,7 +602,7 @@ fn ff_then_rotate_recovers() {
             u64::MAX
         )
     );
-    // A node that never had a list takes the version that there is.
+    // A node that never had a list takes whatever version there is.
     fs::remove_file(&node.paths.floor).unwrap();
     assert_eq!(known(node.ask(1)).version, u64::MAX);
 }
@@ -636,8 +636,8 @@ fn older_keyset() {
     node.list(&list(&banned(&[1]), &edition(1, 500), &[1]));
     let fault = "cannot go back to version 500 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 3 (keyset 2)";
     assert_eq!(node.fault(), fault);
-    // An older keyset put back by hand does not make it newer, and cannot check the list that the
-    // node had.
+    // An older keyset put back by hand does not make the list newer, and cannot check the list that
+    // the node had.
     node.put(&node.paths.keyset, keyset(&[1, 2, 3], 1).text().as_bytes());
     assert_eq!(node.fault(), fault);
     node.list(&had);
@@ -684,7 +684,8 @@ fn the_tree_of_another_version_is_refused() {
 
 #[test]
 fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
-    // Names of their own, so that the records need several blocks, and a line lies across two.
+    // Every match has its own name, so that the records need several blocks and a line crosses from
+    // one to the next.
     let matches = |number| {
         format!(
             "[[ban.match]]\nbase = \"{}\"\nname = \"{}\"\n",
@@ -725,7 +726,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
             bytes: changed.as_slice(),
         };
         if at < HEAD_SIZE {
-            // A signature may break beside a good one; what was signed stays the same.
+            // A bad signature may be beside a good one; what was signed stays the same.
             let found = trust.authenticate(
                 &list,
                 bytes.len() as u64,
@@ -745,7 +746,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
                 found.is_err() || found.is_ok_and(|found| found == truth),
                 "byte {at}"
             );
-            // The whole check lets not one byte differ.
+            // The whole check finds every changed byte.
             assert!(whole::check(&list, head).is_err(), "byte {at}");
         }
         changed[at] ^= flip;
@@ -783,7 +784,7 @@ fn every_truncation_and_every_addition_is_an_error() {
     }
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(size(&longer).is_err());
-    // Line ends turned by a careless transfer.
+    // Line ends changed by a careless transfer.
     let turned: Vec<u8> = bytes
         .iter()
         .flat_map(|byte| {
@@ -979,7 +980,7 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
     assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
     node.put(&node.paths.copy, &new);
     assert_eq!(known(node.ask(1)).slot, Slot::Copy);
-    // A first copy that is sound is never passed over.
+    // A sound first copy is never skipped.
     node.list(&new);
     assert_eq!(known(node.ask(1)).slot, Slot::Current);
 }
@@ -1018,7 +1019,7 @@ fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_li
             first,
             "its block table is corrupt",
         ),
-        // A leaf where something else is looked up that is asked beside it.
+        // A leaf of another query in the same look-up.
         (
             HEAD_SIZE as u64 + 30,
             vec![first, last],
@@ -1035,8 +1036,8 @@ fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_li
         let broken = break_at(at);
         let list = "cannot trust list \"/var/lib/embargo/banlist.lst\"";
         let fault = format!("cannot read the ban of {}: {list}: {fault}", banned.digest);
-        // Another list may lack the ban; and a second copy that is broken in the same place proves
-        // it, too.
+        // Another list may lack the ban; a second copy that is broken in the same place proves it,
+        // too.
         for copy in [&old, &broken] {
             node.put(&node.paths.copy, copy);
             let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else {
@@ -1055,7 +1056,7 @@ fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_li
             (Slot::Copy, asked.len(), fault)
         );
     }
-    // What is not banned is not asked for in the records.
+    // For what is not banned the records are not read.
     break_at(head.table_at());
     assert_eq!(known(node.ask(1_000)).slot, Slot::Current);
 }
@@ -1090,8 +1091,8 @@ fn a_list_that_the_system_cannot_read_is_passed_over_for_its_second_copy_alone()
     );
     node.floor(412, &head_text(&new));
     node.put(&node.paths.copy, &old);
-    // Too long a name is no answer about the list either; its second copy is one, an older list is
-    // none.
+    // A path that is too long says nothing about the list either; its second copy answers, an older
+    // list does not.
     let paths = Paths {
         list: node.paths.state.join("x".repeat(300)),
         ..node.paths.clone()
@@ -1193,7 +1194,7 @@ fn a_folder_that_others_may_write_holds_no_list() {
     }
 }
 
-/// A list in memory that counts what is read of it.
+/// A list in memory that counts the bytes read from it.
 struct Counting<'a> {
     bytes: &'a [u8],
     read: AtomicUsize,
@@ -1206,7 +1207,7 @@ impl ReadAt for Counting<'_> {
     }
 }
 
-/// What a look-up of these digests as layers answers, and how many bytes of the list it read.
+/// The answer to a look-up of these digests as layers, and how many bytes of the list it read.
 fn counted(
     bytes: &[u8],
     digests: &[Digest],
@@ -1238,7 +1239,7 @@ fn counted(
     (answer, counting.read.into_inner())
 }
 
-/// Bans of one layer each, or all of the same: so many, each with so many advisories.
+/// So many bans, of one layer each or all of the same one, each with so many advisories.
 fn heavy(bans: u64, advisories: usize, layer: impl Fn(u64) -> Digest) -> Vec<u8> {
     let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
     let ban = |number| {
@@ -1259,7 +1260,8 @@ fn heavy(bans: u64, advisories: usize, layer: impl Fn(u64) -> Digest) -> Vec<u8>
 
 #[test]
 fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
-    // As much as a list may say of one digest, and of the four that a start reads in any case.
+    // As much as a list may say about one digest, and about the four that a start reads in any
+    // case.
     for (bans, advisories) in [(1, 950), (16, 60), (MAX_MATCHES as u64, 10)] {
         let bytes = heavy(4 * bans, advisories, |ban| digest(ban % 4));
         let (answer, read) = counted(&bytes, &[0, 1, 2, 3].map(digest), Reading::Start);
@@ -1272,8 +1274,8 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
         let (answer, _) = counted(&bytes, &[digest(3)], Reading::Start);
         assert_eq!(answer.unwrap().len() as u64, bans, "{advisories}");
     }
-    // However many digests a container has that it speaks of, and however far apart, a start reads
-    // no more, and knows that it is banned.
+    // However many of a container's digests the list speaks about, and however far apart they are,
+    // a start reads no more, and knows that the container is banned.
     for (bans, advisories, fits) in [
         (60, 40, true),
         (120, 1, true),
@@ -1299,7 +1301,7 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
             }
             Err(fault) => panic!("{fault}"),
         }
-        // Who looks at a whole node reads it all.
+        // A survey of a whole node reads everything.
         assert_eq!(
             counted(&bytes, &layers, Reading::Survey).0.unwrap().len() as u64,
             bans
@@ -1324,7 +1326,7 @@ fn a_head_that_denies_what_its_tree_holds_lets_nothing_pass() {
         matches!(&fault, ListError::Unread(found, why) if *found == digest(1) && matches!(**why, ListError::Counts(_))),
         "{fault}"
     );
-    // What the list has as another kind alone is told, too.
+    // What the list has only as another kind is reported, too.
     let image = Query {
         digest: digest(1),
         kind: MatchKind::Image,

@@ -1,7 +1,7 @@
-//! Which tree do these entries make?
+//! Builds the tree of a list.
 //!
 //! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same
-//! wherever it is built, and by however many threads.
+//! wherever and with however many threads it is built.
 
 use std::fs::File;
 use std::io;
@@ -16,8 +16,8 @@ use super::{
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
-/// Something that can be written at any place, by several threads at once: a file, bytes in memory,
-/// or nothing where only hashes are wanted.
+/// Something that can be written at any offset, by several threads at once: a file, bytes in
+/// memory, or nothing where only hashes are wanted.
 pub trait WriteAt: Sync {
     /// Writes all of `bytes` from `offset` on.
     ///
@@ -52,11 +52,11 @@ impl WriteAt for io::Sink {
 /// What an inner record holds of a child: its hash and its first digest.
 type Child = [u8; INNER_RECORD];
 
-/// Nodes that are made and written at once.
+/// The number of nodes that are made and written at once.
 const PIECE: u64 = 1_024;
 
-/// Writes the tree of `entries` leaves, of which `leaf` knows each by its number (ascending, no two
-/// digests alike), to its place in a list. Returns its root's hash.
+/// Writes the tree of `entries` leaves to its place in a list. `leaf` returns each leaf by its
+/// number (ascending, no duplicate digests). Returns the hash of the root.
 ///
 /// # Errors
 /// Those of `out`, and `InvalidInput` when the leaves do not ascend or an offset has more than 48
@@ -71,7 +71,7 @@ pub fn write(
     watch.expect(shape.bytes());
     let mut children = level(&shape, 0, out, watch, |index, count, node| {
         let first = index * PER_LEAF;
-        // Over the edge between two nodes, too.
+        // The check also covers the edge between two nodes.
         let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
         for (at, record) in (first..).zip(
             node[HEADER..]
@@ -111,7 +111,7 @@ pub fn write(
 }
 
 /// Writes the nodes of a level and returns what the level above holds of them. `fill` writes the
-/// records of a node, given its index and their number.
+/// records of a node, given the node's index and the number of its records.
 fn level(
     shape: &Shape,
     level: usize,

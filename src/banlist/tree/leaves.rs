@@ -1,13 +1,12 @@
-//! What are the leaves of this tree, all of them, in order?
+//! Reads all leaves of a tree, in order.
 //!
 //! In: the authentic head, and the nodes of the file (hostile until hashed). Out: one leaf record
-//! after the other, for whoever compares two lists or checks one. The way goes down from the root,
-//! one node of each level at a time: a node is hashed, compared with what its parent holds of it,
-//! and only then read, so that a leaf handed out is already proven, and the end comes only behind
-//! the last of as many leaves as the head counts. Nothing has to be taken back because of what
-//! stands further on. Each byte of the tree is read and hashed once, the padding included, so that
-//! nothing unsorted, overlapping or filled with anything but zeros passes, whoever signed it. Not
-//! checked: what a leaf points at.
+//! after the other, for code that compares two lists or checks one. It goes down from the root, one
+//! node of each level at a time. A node is hashed, compared with what its parent holds of it, and
+//! only then read. So every leaf returned is already proven and never has to be taken back, and the
+//! end comes only after as many leaves as the head counts. Each byte of the tree is read and hashed
+//! once, the padding included, so that nothing unsorted, overlapping or padded with anything but
+//! zeros passes, whoever signed it. Not checked: what a leaf points to.
 
 use super::super::bytes::{ReadAt, Reader};
 use super::super::error::ListError;
@@ -24,22 +23,22 @@ pub struct Leaves<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     shape: Shape,
     root: Digest,
-    /// The node of each level on the way to the next leaf, the leaf's first. Empty before the first
-    /// leaf.
+    /// The node of each level on the way to the next leaf, starting with the leaf's. Empty before
+    /// the first leaf.
     way: Vec<Step>,
     watch: &'a dyn Watch,
 }
 
 /// A node on the way.
 struct Step {
-    /// A piece of the file that has the node, and where the node starts there.
+    /// A piece of the file that contains the node, and where the node starts in it.
     piece: Vec<u8>,
     start: usize,
     index: u64,
-    /// How many records the node has, and which of them is the next.
+    /// How many records the node has, and which is next.
     count: usize,
     next: usize,
-    /// The fence behind the node; the last of a level has none.
+    /// The fence after the node; the last of a level has none.
     to: Option<[u8; 32]>,
 }
 
@@ -67,13 +66,13 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         }
     }
 
-    /// The same, and `watch` is told of the bytes that are read.
+    /// The same; it reports the bytes that it reads to `watch`.
     #[must_use]
     pub fn watched(self, watch: &'a dyn Watch) -> Self {
         Self { watch, ..self }
     }
 
-    /// The next leaf; `None` behind the last.
+    /// The next leaf; `None` after the last.
     ///
     /// # Errors
     /// [`ListError::Node`] for the first node that is not what its parent, or the head, says;
@@ -117,8 +116,8 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         leaf.map(Some).ok_or_else(|| self.corrupt(0, index))
     }
 
-    /// Goes to the next node of a level, and before that of the levels above it where theirs is
-    /// read to its end. False behind the last.
+    /// Goes to the next node of a level, after those of the levels above it when they are read to
+    /// their end. False after the last.
     fn advance(&mut self, level: usize) -> Result<bool, ListError> {
         let above = level + 1;
         if above == self.shape.levels {
@@ -151,7 +150,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         Ok(true)
     }
 
-    /// Reads the node that `visit` is of, and checks it.
+    /// Reads and checks the node of `visit`.
     fn enter(&mut self, level: usize, visit: &Visit) -> Result<(), ListError> {
         let step = &mut self.way[level];
         let at = visit.index % PIECE;

@@ -1,4 +1,5 @@
-//! The tree against a plain sorted list, and against whoever wants to hide a digest in it.
+//! Compares the tree with a plain sorted list, and tests it against attempts to hide a digest in
+//! it.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -9,7 +10,7 @@ use super::super::{head::Head, testing};
 use super::leaves::Leaves;
 use super::*;
 
-/// A list file with these leaves: the head's place, and the tree.
+/// A list file with these leaves: room for the head, and the tree.
 fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
     let leaves: Vec<_> = digests
         .iter()
@@ -60,7 +61,7 @@ fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
     while let Some(leaf) = leaves.next().map_err(|error| error.to_string())? {
         seen.push(leaf.digest);
     }
-    // The end stays the end.
+    // After the end nothing follows.
     assert_eq!(leaves.next().unwrap(), None);
     Ok(seen)
 }
@@ -162,15 +163,16 @@ fn the_builder_refuses_digests_that_do_not_ascend() {
     }
 }
 
-/// What a signer signed by mistake is found by the whole check, and by the look-up where it passes.
+/// The whole check finds what a signer signed by mistake, and so does a look-up that comes across
+/// it.
 #[test]
 fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_are_right() {
     let mut listed: Vec<_> = (0..60).map(digest).collect();
     listed.sort_unstable();
     let (good, bytes) = tree(&listed);
     let node = |at: usize| HEAD_SIZE + at * NODE_SIZE;
-    // Each change is made to a leaf, whose hash is then put right in the root, and the root's in
-    // the head.
+    // Each change is made to a leaf. Then the leaf's hash in the root and the root's hash in the
+    // head are corrected.
     type Change = (&'static str, usize, fn(&mut [u8]));
     let changes: [Change; 5] = [
         ("two records exchanged", 0, |leaf| {
@@ -195,7 +197,7 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
         assert_eq!(all_leaves(&head, &bytes).unwrap_err(), fault, "{case}");
         assert_eq!(found(&head, &bytes, &listed).unwrap_err(), fault, "{case}");
     }
-    // Padding is nobody's to use; look-ups do not read it, the whole check does.
+    // Nobody may use the padding; look-ups do not read it, the whole check does.
     let (mut head, mut bytes) = (good, bytes);
     bytes[node(4) - 1] = 1;
     head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
@@ -218,7 +220,7 @@ fn nodes_that_change_places_are_refused() {
     );
 }
 
-/// No leaf of a node that is not whole gets out, and none of those before it was wrong.
+/// No leaf of a bad node is returned, and every leaf before it was right.
 #[test]
 fn a_leaf_that_is_handed_out_is_proven_already() {
     let mut listed: Vec<_> = (0..1_000).map(digest).collect();
@@ -260,7 +262,7 @@ impl ReadAt for Cold<'_> {
     }
 
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
-        // What a read that was broken off leaves behind means nothing.
+        // What an aborted read leaves behind means nothing.
         buffer.fill(0xff);
         !(offset / NODE_SIZE as u64).is_multiple_of(3) && self.0.read_cached(buffer, offset)
     }

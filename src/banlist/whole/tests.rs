@@ -1,4 +1,4 @@
-//! The rules for the records that embargo-banlist(5) states, each broken alone in a list whose
+//! Tests the rules for records that embargo-banlist(5) states, each broken alone in a list whose
 //! hashes are right.
 
 use std::path::Path;
@@ -8,8 +8,8 @@ use super::super::testing::{digest, list, source, terms};
 use super::super::tree::NODE_SIZE;
 use super::*;
 
-/// A list of one digest and one ban, taken apart: the head, the leaf and the records, which are the
-/// ban's line and the entry's.
+/// The parts of a list of one digest and one ban: the head, the leaf and the records (the ban's
+/// line and the entry's).
 fn sound() -> (Head, Vec<u8>, String) {
     let bytes = list(&source(&[("base", digest(1))]), &terms(1), &[1]);
     let head = Claim::parse(bytes.first_chunk::<HEAD_SIZE>().unwrap())
@@ -27,8 +27,8 @@ fn sound() -> (Head, Vec<u8>, String) {
     )
 }
 
-/// Checks the list with these records, whose digest's entry line starts at `entry`; the hashes are
-/// put right.
+/// Checks the list with these records, where the digest's entry line starts at `entry`; the hashes
+/// are corrected.
 fn checked(records: &str, entry: usize) -> Result<Vec<Counted>, String> {
     let (mut head, mut leaf, _) = sound();
     leaf[24 + 34..24 + 40].copy_from_slice(&(entry as u64).to_le_bytes()[..6]);
@@ -54,8 +54,8 @@ fn records_keep_the_rules_of_the_manual() {
     let at =
         |offset: usize| format!("cannot trust list \"list\": the record at {offset} is malformed");
     assert_eq!(checked(&records, ban.len()).unwrap().len(), 1);
-    // The ban that an entry names has to stand before it: here the entry is first, and names the
-    // ban behind it.
+    // The ban that an entry names has to come before it: here the entry comes first, and names the
+    // ban after it.
     let behind = entry.len() + "00".len() - "0".len();
     let first = entry.replacen("\"ban\":0", &format!("\"ban\":{behind}"), 1);
     assert_eq!(first.len(), behind);
@@ -120,7 +120,7 @@ fn records_keep_the_rules_of_the_manual() {
     ] {
         assert_eq!(checked(&records, place).unwrap_err(), fault, "{case}");
     }
-    // A ban of no digest is one.
+    // A ban without digests is a ban.
     let two = checked(&format!("{ban}{another}{entry}"), 2 * ban.len()).unwrap();
     assert_eq!(
         two.iter()

@@ -1,4 +1,4 @@
-//! Signatures of minisign 0.11 and signify 31, and every way to break them.
+//! Tests signatures of minisign 0.11 and signify 31, and every way to break them.
 
 use blake2::{Blake2b512, Digest as _};
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -19,7 +19,7 @@ macro_rules! fixture {
 
 const HEAD: &[u8] = fixture!("head").as_bytes();
 
-/// The second line of a file, where both tools keep what matters.
+/// The second line of a file, which holds the data in both tools.
 fn line(file: &str) -> Vec<u8> {
     base64::decode(file.lines().nth(1).unwrap()).unwrap()
 }
@@ -93,7 +93,7 @@ fn every_changed_byte_and_every_other_length_is_refused() {
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x20;
-        // 0x20 makes the first form of the second, and the other way round.
+        // 0x20 turns the second form into the first, and the reverse.
         let expected = if at < 2 {
             [Mismatch::Form, Mismatch::Bytes][at].clone()
         } else if at < 10 {
@@ -129,7 +129,8 @@ fn a_key_of_another_form_or_of_small_order_is_not_a_key() {
 
 #[test]
 fn the_key_number_is_no_part_of_the_identity() {
-    // Whoever has the secret can write any number beside it, and must not count twice for that.
+    // The owner of the secret can write any number beside it, and must not count twice because of
+    // that.
     let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
     let keys = [7_u8, 8]
         .map(|number| [b"Ed".as_slice(), &[number; 8], pair.public_key().as_ref()].concat());

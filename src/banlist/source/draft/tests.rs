@@ -1,5 +1,5 @@
-//! That a source is read to its end, whatever is wrong with it, and that nothing wrong is passed
-//! over.
+//! Tests that a source is read to its end, whatever is wrong with it, and that no mistake is
+//! missed.
 
 use super::super::Source;
 use super::*;
