@@ -1,11 +1,11 @@
-//! Which images lie in a folder or an archive, outside any engine?
+//! Reads images in a directory or an archive, outside any engine.
 //!
-//! In: an OCI image layout (folder or tar archive), an archive of `docker save` in its old or new
-//! layout, plain or gzipped, or the bytes of an image config; all of them hostile. Out: the images
-//! with their platforms, digests and chains. Every document hashes to the digest it was found by.
-//! The layers themselves are read only by [`Archive::verify_layers`]; until then an image's diff
-//! IDs are what its author claims, as they are for an engine until it unpacks them. Nothing is
-//! unpacked here.
+//! In: an OCI image layout (directory or tar archive), an archive of `docker save` in its old or
+//! new layout, plain or gzipped, or the bytes of an image config; all of them hostile. Out: the
+//! images with their platforms, digests and chains. Every document hashes to the digest by which it
+//! was found. The layers themselves are read only by [`Archive::verify_layers`]. Until then an
+//! image's diff IDs are what its author claims, as they are for an engine until it unpacks them.
+//! Nothing is unpacked here.
 //!
 //! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image
 //! JSON + Filesystem Changeset Format".
@@ -25,10 +25,10 @@ use super::digest::{Digest, ImageId, IndexDigest, ManifestDigest};
 use super::image::{BadImage, Document, ImageConfig, Platform};
 use crate::sys::file::FileError;
 
-/// How images are kept in a folder or file.
+/// How images are kept in a directory or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// An OCI image layout in a folder.
+    /// An OCI image layout in a directory.
     Layout,
     /// An OCI image layout in a tar archive.
     OciArchive,
@@ -41,7 +41,7 @@ pub enum Form {
 pub struct ArchivedImage {
     /// The names that the archive gives it, for people.
     pub names: Vec<String>,
-    /// Where it runs, as its config says.
+    /// The platform that its config names.
     pub platform: Platform,
     /// The digest of its config.
     pub image_id: ImageId,
@@ -55,19 +55,19 @@ pub struct ArchivedImage {
     layers: Vec<String>,
 }
 
-/// The images of one folder or file.
+/// The images of one directory or file.
 #[derive(Debug)]
 pub struct Archive {
     /// The images, in the archive's order.
     pub images: Vec<ArchivedImage>,
-    /// Platforms that an index names and whose image is not there, for people.
+    /// Platforms that an index names and whose images are not there, for people.
     pub absent: Vec<String>,
     source: Source,
 }
 
 impl Archive {
-    /// Reads the images below `path`; only those that the archive calls `reference`, when that is
-    /// given.
+    /// Reads the images below `path`; if `reference` is given, only those that the archive calls
+    /// so.
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
@@ -92,14 +92,14 @@ impl Archive {
     /// has one.
     ///
     /// # Errors
-    /// [`ArchiveError::Hash`] for the first layer that is something else; others when a layer is
-    /// missing or compressed in an unknown way.
+    /// [`ArchiveError::Hash`] for the first layer that is something else; other errors when a layer
+    /// is missing or compressed in an unknown way.
     pub fn verify_layers(&self) -> Result<(), ArchiveError> {
         layers::verify(&self.source, &self.images)
     }
 }
 
-/// The folder, where there is one: what is missing is the folder then, not a file in it.
+/// The directory, if it exists: otherwise the error names the directory, not a file in it.
 fn there(folder: &Path) -> Result<&Path, ArchiveError> {
     match folder.metadata() {
         Ok(_) => Ok(folder),
@@ -107,9 +107,9 @@ fn there(folder: &Path) -> Result<&Path, ArchiveError> {
     }
 }
 
-/// The images that a manifest or an index leads to, in a folder whose blobs lie as in an OCI image
-/// layout: containerd's content store is one. With them the platforms that it names and that are
-/// not there.
+/// The images that a manifest or an index leads to, in a directory whose blobs are laid out as in
+/// an OCI image layout: containerd's content store is one. Also the platforms that it names and
+/// that are not there.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -154,14 +154,14 @@ pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
     })
 }
 
-/// The one field without which an image config is something else (config.md: `rootfs` is required).
+/// The one field that every image config must have (config.md: `rootfs` is required).
 #[derive(serde::Deserialize)]
 #[serde(expecting = "an image config")]
 struct Rootfs {
     rootfs: Option<serde::de::IgnoredAny>,
 }
 
-/// What was found, before a name chooses from it.
+/// What was found, before a name selects from it.
 #[derive(Default)]
 struct Found {
     images: Vec<ArchivedImage>,
@@ -169,7 +169,7 @@ struct Found {
 }
 
 impl Found {
-    /// Adds an image, or its names to the same image found before.
+    /// Adds an image, or only its names when the same image was found before.
     fn add(&mut self, image: ArchivedImage) {
         let same = |known: &&mut ArchivedImage| {
             known.image_id == image.image_id
@@ -225,25 +225,25 @@ fn choose(
 pub enum ArchiveError {
     /// A file could not be read.
     File(FileError),
-    /// The file is no tar archive, or a broken one.
+    /// The file is not a tar archive, or a broken one.
     Tar(PathBuf, io::Error),
     /// The whole archive is compressed in a way that is not read here.
     Compressed(PathBuf, &'static str),
-    /// The archive has not got this member.
+    /// The archive does not have this member.
     NoMember(PathBuf, String),
     /// The archive has two members of this name.
     Twice(PathBuf, String),
-    /// A member is not what it should be.
+    /// A member is not as it should be.
     Member(PathBuf, String, String),
     /// A member does not hash to its digest: the expected one, the one found.
     Hash(PathBuf, String, Digest, Digest),
-    /// The archive holds more than is read of an archive.
+    /// The archive exceeds a limit.
     TooMuch(PathBuf, &'static str),
     /// There is no image in it.
     NoImage(PathBuf),
-    /// It has no image of that name, but these.
+    /// It has no image of that name, only these.
     NoReference(PathBuf, String, Vec<String>),
-    /// Standard input is no image config.
+    /// Standard input is not an image config.
     Input(String),
 }
 

@@ -1,19 +1,19 @@
-//! What does a bbolt database say that its owner holds locked?
+//! Reads a bbolt database while its owner holds it locked.
 //!
 //! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
 //! `flock` on them for as long as it runs, so every library that opens such a file waits for ever.
-//! This reader takes no lock: it reads single pages with `pread` and lets the format tell whether
-//! what it saw belongs together. bbolt never writes into a page of the newest committed version N
-//! while it prepares N+1 (copy on write; pages freed by N+1 are handed out again by N+2 at the
-//! earliest; bbolt db.go `freePages`, freelist `release`). So when the newest valid meta page is
-//! the same before and after, everything in between was read from one version. Any answer, "not
-//! there" and "damaged" included, counts only then.
+//! This reader takes no lock. It reads single pages with `pread`, and the format shows whether they
+//! belong together. bbolt never writes into a page of the newest committed version N while it
+//! prepares N+1 (copy on write; pages freed by N+1 are reused by N+2 at the earliest; bbolt db.go
+//! `freePages`, freelist `release`). So when the newest valid meta page is the same before and
+//! after, everything in between was read from one version. Only then does any answer count, "not
+//! there" and "damaged" included.
 //!
 //! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt
 //! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as far as a power cut
-//! or a broken disk can make it so: every number is checked before it is used, depth and pages per
-//! look are bounded. Not checked: checksums of pages, which the format has only for its two meta
-//! pages.
+//! or a broken disk can make it so: every number is checked before it is used, and depth and pages
+//! per look are bounded. Not checked: checksums of pages, which the format has only for its two
+//! meta pages.
 
 mod node;
 
@@ -40,13 +40,13 @@ const META_LENGTH: usize = 64;
 /// A tree of 4 KiB pages with two keys each would hold 2³² keys at this depth; real ones stay below
 /// five.
 const MAX_DEPTH: usize = 32;
-/// The longest run of pages of one node: a node is longer than a page only for a value that is.
+/// The longest run of pages of one node: a node is longer than a page only when a value is.
 const MAX_NODE: u64 = 16 << 20;
 /// The most nodes one look may visit. A database of a node with a thousand images has about ten
 /// thousand.
 const MAX_VISITS: usize = 1 << 20;
 /// The most nodes that are kept for the rest of a look: those on the way to a few records. A walk
-/// through all of them reads the others once anyway.
+/// over all of them reads the others only once anyway.
 const MAX_KEPT: usize = 256;
 
 /// Where pages come from: a file, or bytes in memory (tests, fuzzing).
@@ -78,17 +78,16 @@ impl Pages for &[u8] {
 pub enum BoltError {
     /// Reading a page failed.
     Io(io::Error),
-    /// It is no bbolt database, or one of another version.
+    /// It is not a bbolt database, or one of another version.
     Foreign,
     /// A page is not what the format allows: its number, and what is wrong.
     Damaged(u64, &'static str),
-    /// The deadline passed, be it because the database never stood still or because it is too
-    /// large.
+    /// The deadline passed, because the database kept changing or is too large.
     Deadline,
 }
 
-/// What a failed look into the database at `path` means: unreadable or out of time is [`Unknown`],
-/// damaged is [`Corrupt`].
+/// What a failed look into the database at `path` means: [`Unknown`] when unreadable or out of
+/// time, [`Corrupt`] when damaged.
 #[must_use]
 pub fn fault(path: &Path, error: BoltError) -> LineageError {
     match error {
@@ -125,8 +124,8 @@ struct Meta {
     txid: u64,
 }
 
-/// One consistent look: pages already read are kept, and the next is read from the same version, or
-/// the whole look is thrown away.
+/// One consistent look: pages already read are kept. Either the next is read from the same version,
+/// or the whole look is thrown away.
 pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
@@ -148,11 +147,11 @@ impl<P: Pages> Database<P> {
     }
 
     /// What `look` finds in one committed version. It is called again for as long as the database
-    /// changes underneath, so it must have no effects.
+    /// changes, so it must have no effects.
     ///
     /// # Errors
-    /// Those of `look`, when the database stood still; [`BoltError::Deadline`] when it did not
-    /// until `deadline`.
+    /// The errors of `look`, when the database did not change meanwhile; [`BoltError::Deadline`]
+    /// when it kept changing until `deadline`.
     pub fn view<T>(
         &self,
         deadline: &Deadline,
@@ -164,7 +163,8 @@ impl<P: Pages> Database<P> {
                 Ok(meta) => look(&View::new(&self.pages, *meta, deadline)),
                 Err(_) => Err(BoltError::Foreign),
             };
-            // The pages are read before the meta page is read again, on every processor.
+            // Makes sure, on every processor, that the pages are read before the meta page is read
+            // again.
             fence(Ordering::SeqCst);
             match (before, newest_meta(&self.pages)) {
                 (Ok(before), Ok(after)) if before == after => return found,
@@ -194,8 +194,8 @@ fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
             second_meta(pages, u64::from(meta.page_size))
         }
         Some(_) => Meta::parse(&bytes[COMMON..]),
-        // The first is being written: look where the second stands for every page size that Linux
-        // has.
+        // The first is being written: look at the place of the second for every page size that
+        // Linux has.
         None => Meta::parse(&bytes[COMMON..]).or_else(|| {
             [16 << 10, 64 << 10]
                 .into_iter()
@@ -256,11 +256,10 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The bucket that is reached by `path` from the root bucket; `None` when a step is missing, or
-    /// is a value.
+    /// The bucket at `path` from the root bucket; `None` when a step is missing, or is a value.
     ///
     /// # Errors
-    /// [`BoltError`] as far as the pages on the way are concerned.
+    /// [`BoltError`] for the pages on the way.
     pub fn bucket(&'a self, path: &[&[u8]]) -> Result<Option<Bucket<'a>>, BoltError> {
         Bucket {
             view: self,
@@ -330,23 +329,23 @@ impl<'a> Bucket<'a> {
     /// The value of `key`; `None` when there is none, or when it is a bucket.
     ///
     /// # Errors
-    /// [`BoltError`] as far as the pages on the way are concerned.
+    /// [`BoltError`] for the pages on the way.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, BoltError> {
         Ok(self
             .find(key)?
             .and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
     }
 
-    /// A fault of the page that this bucket begins in: something must stand there and does not.
+    /// A fault of the page in which this bucket starts: something must be there and is not.
     #[must_use]
     pub fn fault(&self, what: &'static str) -> BoltError {
         BoltError::Damaged(self.root.id, what)
     }
 
-    /// The bucket reached from this one by `path`; `None` when a step is missing, or is a value.
+    /// The bucket at `path` from this one; `None` when a step is missing, or is a value.
     ///
     /// # Errors
-    /// [`BoltError`] as far as the pages on the way are concerned.
+    /// [`BoltError`] for the pages on the way.
     pub fn descend(self, path: &[&[u8]]) -> Result<Option<Self>, BoltError> {
         let mut bucket = self;
         for step in path {
@@ -361,7 +360,7 @@ impl<'a> Bucket<'a> {
     /// The bucket `key` in this one.
     ///
     /// # Errors
-    /// [`BoltError`] as far as the pages on the way are concerned.
+    /// [`BoltError`] for the pages on the way.
     pub fn bucket(&self, key: &[u8]) -> Result<Option<Self>, BoltError> {
         Bucket {
             view: self.view,
@@ -370,10 +369,10 @@ impl<'a> Bucket<'a> {
         .descend(&[key])
     }
 
-    /// Calls `visit` with every key, in order, and its bucket when it is one, until it breaks.
+    /// Calls `visit` with every key, in order, and with its bucket when it is one, until it breaks.
     ///
     /// # Errors
-    /// [`BoltError`] as far as the pages of this bucket are concerned, and those of `visit`.
+    /// [`BoltError`] for the pages of this bucket, and the errors of `visit`.
     pub fn walk<B>(
         &self,
         mut visit: impl FnMut(&[u8], Option<Bucket<'a>>) -> Result<ControlFlow<B>, BoltError>,
@@ -407,7 +406,7 @@ impl<'a> Bucket<'a> {
         Ok(None)
     }
 
-    /// Whether `key` names a bucket, and its bytes.
+    /// Whether `key` names a bucket, and the bytes of its value.
     fn find(&self, key: &[u8]) -> Result<Option<(bool, Value)>, BoltError> {
         let mut node = Rc::clone(&self.root);
         for _ in 0..MAX_DEPTH {
@@ -416,7 +415,7 @@ impl<'a> Bucket<'a> {
             if node.is_leaf {
                 return is_here.then(|| node.value(rank)).transpose();
             }
-            // A branch's key is the lowest of its child's.
+            // A branch's key is the lowest key of its child.
             let child = if is_here {
                 rank
             } else {
@@ -427,7 +426,7 @@ impl<'a> Bucket<'a> {
         Err(BoltError::Damaged(node.id, "lies too deep"))
     }
 
-    /// A bucket's value: root page (0: the one node follows right here), sequence number.
+    /// A bucket's value: root page (0: its only node follows right here), sequence number.
     fn open(view: &'a View<'a>, value: &Value) -> Result<Self, BoltError> {
         let root = match u64_at(value, 0) {
             Some(0) => Rc::new(Node::parse(

@@ -1,11 +1,11 @@
-//! Which chains have been resolved before?
+//! Keeps the chains that were resolved before.
 //!
 //! In: a top chain ID, for which an engine's records would have to be asked layer by layer. Out:
-//! the chain, from `/var/lib/embargo/lineage`, one file for each, named by the top chain ID's 64
-//! hexadecimal digits, with the diff IDs in it, lowest first, one a line. A chain is hashed again
-//! whenever it is read, so that a file which is cut, swapped or planted cannot pass for another
-//! chain; it never changes, so nothing has to be forgotten. Worth it where a layer costs a question
-//! to containerd; Docker's and Podman's own records are as quick to read.
+//! the chain, from `/var/lib/embargo/lineage`. Each chain is a file named by the 64 hexadecimal
+//! digits of the top chain ID, with the diff IDs in it, lowest first, one a line. A chain is hashed
+//! again whenever it is read, so that a file that is cut, swapped or planted cannot pass for
+//! another chain. It never changes, so nothing has to be invalidated. The cache pays where each
+//! layer costs a question to containerd; Docker's and Podman's own records are as quick to read.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -20,11 +20,10 @@ use crate::sys::file::{self, Guard};
 /// Bytes of one line: `sha256:`, 64 digits, line feed.
 const LINE: usize = 72;
 
-/// The most chains that are kept. A node that has seen more images begins anew.
+/// The most chains that are kept. A node that has seen more images starts again with none.
 const MOST_CHAINS: usize = 4_096;
 
-/// The chain with this top chain ID; `None` when it is not there, or is there and does not hash to
-/// it.
+/// The chain with this top chain ID; `None` when it is not there, or does not hash to it.
 #[must_use]
 pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
     let text = file::read_text(
@@ -47,14 +46,13 @@ pub fn parse(text: &str) -> Option<Chain> {
     Chain::from_diff_ids(diff_ids.ok()?)
 }
 
-/// Keeps a chain. Whatever stands in the way is passed over: the next container of the image asks
-/// the engine again.
+/// Keeps a chain. Faults are ignored: the next container of the image asks the engine again.
 pub fn store(paths: &Paths, chain: &Chain) {
     try_store(paths, chain).unwrap_or_default();
 }
 
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
-    // The folder above is everybody's to read: a rootless engine's runtime looks its list up there.
+    // Everybody may read the parent directory: a rootless engine's runtime looks its list up there.
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -77,8 +75,8 @@ fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
         .mode(0o600)
         .open(&new)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    // Not synced to disk: a file that a power cut leaves empty hashes to nothing, and is written
-    // again.
+    // Not synced to disk: a file that a power cut leaves empty does not match its chain ID, and is
+    // written again.
     written
         .and_then(|()| fs::rename(&new, target))
         .inspect_err(|_| fs::remove_file(&new).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Which stacks of layers is an image made of?
+//! Computes the chain IDs of an image's stacks of layers.
 //!
 //! In: the ordered diff IDs of an image, lowest first. Out: the chain ID of every stack from the
 //! lowest layer up. An image derives from a base exactly when the base's top chain ID is one of
@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::digest::{ChainId, DiffId, Digest};
 
-/// The most layers that are looked at. Docker's overlay2 stops at 128 (moby:
+/// The most layers that are read. Docker's overlay2 stops at 128 (moby:
 /// daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
 pub const MAX_LAYERS: usize = 1_024;
 
-/// The layers of an image and the chain IDs they hash to; both lowest first, both of the same
-/// length, never empty. Of a chain that is known only by name there are no diff IDs.
+/// The layers of an image and the chain IDs they hash to, both lowest first, both of the same
+/// length, never empty. A chain that is known only by name has no diff IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
@@ -43,8 +43,8 @@ impl Chain {
         })
     }
 
-    /// A chain of which an engine kept the names alone, lowest first. `None` when there are none,
-    /// or more than [`MAX_LAYERS`].
+    /// A chain of which an engine kept only the names, lowest first. `None` when there are none, or
+    /// more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
         (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self {
@@ -66,8 +66,8 @@ impl Chain {
         &self.chain_ids
     }
 
-    /// Each layer, lowest first: its diff ID, unless the names of the stacks are all that is known,
-    /// and the chain ID of the stack that it is the top of.
+    /// Each layer, lowest first: its diff ID, unless only the names of the stacks are known, and
+    /// the chain ID of the stack that ends with it.
     pub fn layers(&self) -> impl ExactSizeIterator<Item = (Option<DiffId>, ChainId)> + '_ {
         self.chain_ids
             .iter()
@@ -75,8 +75,8 @@ impl Chain {
             .map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
     }
 
-    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when it has no
-    /// such stack or its diff IDs are not known.
+    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when there is no
+    /// such stack or the diff IDs are not known.
     #[must_use]
     pub fn up_to(&self, top: ChainId) -> Option<Self> {
         let layers = self

@@ -1,4 +1,4 @@
-//! What is a digest, and what is it a digest of?
+//! Defines digests, typed by what they are the digest of.
 //!
 //! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out: typed
 //! digests that cannot be mixed up: a diff ID is the digest of an uncompressed layer, a chain ID of
@@ -65,7 +65,7 @@ impl Digest {
             return None;
         };
         let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-        // No branch hangs on a digit: nothing could foretell it, and a list has millions of them.
+        // There is no branch on a digit: nothing could predict it, and a list has millions of them.
         let mut legal = true;
         let bytes = pairs.map(|[high, low]| {
             legal &= is_digit(high) & is_digit(low);

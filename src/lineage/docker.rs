@@ -1,7 +1,7 @@
-//! What is a container of Docker made of, when images lie in a graph driver's store?
+//! Determines what a container of Docker is made of, when images are in a graph driver's store.
 //!
-//! In: a container's bundle, and Docker's data root on local disk, which root alone writes, or the
-//! user in rootless Docker; its files can be cut or empty after a power cut, and image configs are
+//! In: a container's bundle, and Docker's data root on local disk, which only root writes, or the
+//! user in rootless Docker. Its files can be cut or empty after a power cut, and image configs are
 //! their authors' text. Out: the [`Origin`], tied to the container by its ID, by the layer that its
 //! root is in, and by what is mounted there.
 //!
@@ -14,10 +14,10 @@
 //! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
 //! ```
 //! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace
-//! remapping, rootless); the form of zfs is read from moby's source. The engine is not asked: it
+//! remapping, rootless); the form of zfs comes from moby's source. The engine is not asked: it
 //! holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
 //! and indexes are known only for images that were pulled, from `repositories.json`, which holds
-//! the names of all images and is read when asked for.
+//! the names of all images and is read when they are asked for.
 //!
 //! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A
 //! container derives from the image it is made of; what it mounts is data.
@@ -51,7 +51,7 @@ use crate::sys::deadline::Deadline;
 use crate::sys::file::Guard;
 use crate::sys::folder;
 
-/// A graph driver that is understood.
+/// A supported graph driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
     /// Overlay mounts by the kernel: today's default.
@@ -76,7 +76,7 @@ impl Driver {
         Self::Zfs,
     ];
 
-    /// The driver's name, which is also the name of its folders.
+    /// The driver's name, which is also the name of its directories.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -88,8 +88,8 @@ impl Driver {
         }
     }
 
-    /// The names after `<data root>/<driver>` in the path of a layer's file system, `None` standing
-    /// for the layer's own.
+    /// The names after `<data root>/<driver>` in the path of a layer's file system; `None` is the
+    /// layer's own name.
     const fn layer_path(self) -> [Option<&'static str>; 2] {
         match self {
             Self::Overlay2 | Self::FuseOverlayfs => [None, Some("merged")],
@@ -103,16 +103,16 @@ impl Driver {
 /// A layer's file system in a data root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerRoot {
-    /// Docker's data root; with user-namespace remapping, the folder `<uid>.<gid>` in it.
+    /// Docker's data root; with user-namespace remapping, the directory `<uid>.<gid>` in it.
     pub data_root: PathBuf,
     /// The graph driver.
     pub driver: Driver,
-    /// The layer's name in the driver's folder.
+    /// The layer's name in the driver's directory.
     pub layer: String,
 }
 
 impl LayerRoot {
-    /// The layer that a container's root has the path of, by the path's shape alone.
+    /// The layer that a container's root belongs to, by the shape of its path alone.
     #[must_use]
     pub fn of(root: &Path) -> Option<Self> {
         let last = root.file_name()?.to_str()?;
@@ -134,7 +134,7 @@ impl LayerRoot {
         })
     }
 
-    /// The folder of the driver.
+    /// The directory of the driver.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.data_root.join(self.driver.word())
@@ -151,9 +151,9 @@ impl LayerRoot {
     }
 }
 
-/// Where Docker's record of the container would be: somewhere above its root, which stands below
-/// the data root whichever kind of image store has it. None above a root whose path is longer than
-/// the kernel takes: a runtime spec has room for millions of ancestors.
+/// Where Docker's record of the container would be: somewhere above its root, which is below the
+/// data root with either kind of image store. None above a root whose path is longer than the
+/// kernel accepts: a runtime spec has room for millions of ancestors.
 pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
     let record = Path::new("containers")
         .join(bundle.id.as_str())
@@ -165,8 +165,8 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether Docker has a record of the container that nobody but root and the caller can have put
-/// there: a user who can write somewhere above the root of another engine's container does not make
-/// it Docker's. Of a managed plugin there is none.
+/// there. A user who can write somewhere above the root of another engine's container does not make
+/// it Docker's. A managed plugin has no such record.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
     records(bundle)
@@ -174,8 +174,8 @@ pub fn has_record(bundle: &Bundle) -> bool {
         .any(|path| folder::open_owned(Path::new("/"), &path).is_ok())
 }
 
-/// What Docker calls the container: the name its maker chose or was given. Both kinds of image
-/// store have the record in the same place below the data root: `<data root>/<driver>/…` and
+/// Docker's name for the container, chosen or generated. Both kinds of image store have the record
+/// in the same place below the data root: `<data root>/<driver>/…` and
 /// `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
@@ -195,7 +195,7 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 }
 
 /// The digests of manifests and indexes by which a container's image was pulled; none when its root
-/// is in no graph driver's store.
+/// is not in a graph driver's store.
 ///
 /// # Errors
 /// [`LineageError`] when the file of names cannot be read.
@@ -207,7 +207,7 @@ pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>,
 }
 
 /// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's
-/// store and no managed plugin's, or there is no record of it: then it is another engine's.
+/// store and no managed plugin's, or there is no record of it: it is another engine's then.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's
@@ -216,8 +216,8 @@ pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, L
     let Some(root) = LayerRoot::of(&bundle.root) else {
         return plugin::resolve(bundle);
     };
-    // The one file whose owner is checked: it ties the container to a tree, and all others stand in
-    // that tree.
+    // Only this file's owner is checked: the file ties the container to a tree, and all other files
+    // are in that tree.
     let Some(record) =
         LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)?
     else {
@@ -248,7 +248,7 @@ struct Found<'a> {
     root: &'a LayerRoot,
     record: MountRecord,
     standing: Standing,
-    /// What is mounted at its layer's file system, as far as it can be seen from here.
+    /// What is mounted at its layer's file system, if that can be seen from here.
     mount: Option<RootMount>,
 }
 
@@ -281,8 +281,8 @@ fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError>
             evidence,
         })),
         (None, Evidence::Mount, _) | (None, _, Some(_)) => Ok(Origin::NoLayers(facts)),
-        // A power cut can take the record of the layers below away; then nothing shows that there
-        // were none.
+        // A power cut can remove the record of the layers below; then nothing shows that there were
+        // none.
         (None, Evidence::Claimed | Evidence::Metadata, None) => Err(Unknown::NoRecord(
             "the chain ID of the container's image",
             layers.parent_file(found.id),
@@ -291,8 +291,8 @@ fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError>
     }
 }
 
-/// The chain that the layer store records for a container, `None` when it records that there is
-/// none. The image config saves the walk from layer to layer, and must tell the same.
+/// The chain that the layer store records for a container; `None` when it records that there is
+/// none. The image config saves the walk from layer to layer, and must say the same.
 fn chain(
     found: &Found<'_>,
     layers: &LayerStore,
@@ -312,8 +312,8 @@ fn chain(
     if hashed == top {
         return Ok(claimed);
     }
-    // Docker reads keys whatever their case, so that it may see layers where none are read here;
-    // the walk does without the config.
+    // Docker ignores the case of keys, so it may see layers where none are read here; the walk does
+    // not need the config.
     if let (None, Some(top)) = (&claimed, top) {
         return layers.chain(top, deadline).map(Some);
     }
@@ -329,7 +329,7 @@ fn chain(
     .into())
 }
 
-/// Compares what is mounted at a layer's root with its chain, as far as the driver lets it be seen.
+/// Compares what is mounted at a layer's root with its chain, as far as the driver shows it.
 fn compare(
     found: &Found<'_>,
     layers: &LayerStore,

@@ -1,12 +1,11 @@
-//! What do an image's own documents say?
+//! Reads image configs, manifests and indexes.
 //!
 //! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at
 //! most [`MAX_CONFIG`] bytes are ever read). Out: the few fields that Embargo needs. Every other
-//! field may hold anything, values newer than today's specification included, so that an image
-//! which its engine can start is never refused for its documents' sake. A diff ID found here is a
-//! claim until the chain it hashes to is the one that an engine recorded. Two keys that differ in
-//! case alone are two keys here and one to an engine written in Go: the same comparison settles
-//! that.
+//! field may hold anything, values newer than today's specification included, so that an image that
+//! its engine can start is never refused because of its documents. A diff ID found here is a claim
+//! until the chain it hashes to is the one that an engine recorded. Two keys that differ only in
+//! case are two keys here and one to an engine written in Go: the same comparison settles that.
 //!
 //! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md;
 //! Docker's image manifest version 2, schema 2.
@@ -34,7 +33,7 @@ pub const MAX_CONFIG: u64 = 64 << 20;
 /// The longest label that is kept, in bytes; a longer one counts as missing.
 const MAX_LABEL: usize = 1_024;
 
-/// Bytes that are not the image document they should be.
+/// Bytes that are not the expected image document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
     document: &'static str,
@@ -49,7 +48,7 @@ impl BadImage {
         }
     }
 
-    /// What is wrong, without saying with which document.
+    /// What is wrong, without the name of the document.
     #[must_use]
     pub fn fault(&self) -> &str {
         &self.fault
@@ -76,7 +75,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Whether it is no platform at all: what BuildKit gives to an attestation (moby/buildkit,
+    /// Whether it is no platform at all: BuildKit's value for an attestation (moby/buildkit,
     /// docs/attestations/attestation-storage.md).
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -94,7 +93,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// Whether a word is a name with a tag as it stands, whatever place its first part may also be.
+/// Whether the text is a name with a tag as it is, although its first part may also be a place.
 #[must_use]
 pub fn is_name(word: &str) -> bool {
     word.split_once(':')
@@ -111,7 +110,7 @@ pub struct ImageConfig {
 }
 
 impl ImageConfig {
-    /// Reads an image config's bytes.
+    /// Reads the bytes of an image config.
     ///
     /// # Errors
     /// [`BadImage`] when they are not JSON, hold a field twice, or hold a diff ID that is not a
@@ -139,7 +138,7 @@ impl ImageConfig {
     /// Reads the image config at `path`, which must hash to `image_id`.
     ///
     /// # Errors
-    /// As [`load_config`]; [`Corrupt::File`] when it is no image config.
+    /// As [`load_config`]; [`Corrupt::File`] when it is not an image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
         Self::parse(&load_config(path, image_id)?)
             .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
@@ -160,7 +159,7 @@ impl ImageConfig {
     }
 }
 
-/// What a digest of a registry or an engine's content store may stand for.
+/// What a digest of a registry or an engine's content store may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     /// An image of one platform.
@@ -174,13 +173,12 @@ pub enum Document {
 pub struct Manifest {
     /// The digest of the image config.
     pub image_id: ImageId,
-    /// The config's media type; something else than an image config in artifacts such as
-    /// attestations.
+    /// The config's media type; in artifacts such as attestations it is not an image config's.
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
-    /// Whether each of its layers, of which it has some, is a JSON document: an in-toto
-    /// attestation, a signature. No file system is made of such.
+    /// Whether it has layers and each of them is a JSON document: an in-toto attestation, a
+    /// signature. No file system is made of these.
     pub holds_documents: bool,
 }
 
@@ -196,7 +194,7 @@ pub struct Index {
 pub struct IndexEntry {
     /// The digest of a manifest, or of a further index.
     pub digest: Digest,
-    /// What the digest stands for, as the index claims it.
+    /// What the digest means, as the index claims it.
     pub media_type: Option<String>,
     /// Where the image runs, as the index claims it.
     pub platform: Option<Platform>,
@@ -206,8 +204,8 @@ pub struct IndexEntry {
 }
 
 impl Document {
-    /// Reads the bytes of a manifest or an index. Which of the two they are is told by their
-    /// fields, never by a media type that somebody else wrote beside the digest.
+    /// Reads the bytes of a manifest or an index. Their fields decide which of the two they are,
+    /// never a media type that somebody else wrote beside the digest.
     ///
     /// # Errors
     /// [`BadImage`] when they are not JSON, hold a bad digest, are neither, or are both (an image
@@ -258,9 +256,9 @@ impl Document {
 }
 
 impl Manifest {
-    /// Whether it is an image, and not some other artifact kept in the same form: by its config,
-    /// and by its layers, since an attestation has the config of an image, and may have lost the
-    /// annotation that calls it one.
+    /// Whether it is an image, and not some other artifact in the same form. Its config and its
+    /// layers decide: an attestation has the config of an image, and may have lost the annotation
+    /// that calls it one.
     #[must_use]
     pub fn is_image(&self) -> bool {
         !self.holds_documents
@@ -275,7 +273,7 @@ impl Manifest {
     }
 }
 
-/// Where an image says that it comes from. Claimed by its author; for people.
+/// Where an image says that it comes from: its author's claim, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceLabels {
     /// `org.opencontainers.image.source`: where its source is kept.
@@ -288,7 +286,7 @@ impl SourceLabels {
     /// Reads an image config's labels.
     ///
     /// # Errors
-    /// [`BadImage`] when the bytes are no image config.
+    /// [`BadImage`] when the bytes are not an image config.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: LabelledText = object(bytes, "config")?;
         let labels = text
@@ -307,8 +305,8 @@ impl SourceLabels {
     }
 }
 
-/// The labels of a container's image, for a refusal's reader: `None` when it has neither, or when
-/// its config is missing, unreadable or not what its digest says.
+/// The labels of a container's image, for the reader of a refusal: `None` when it has neither, or
+/// when its config is missing, unreadable or not what its digest says.
 #[must_use]
 pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
@@ -343,8 +341,7 @@ fn load_within(path: &Path, digest: Digest, limit: u64) -> Result<Vec<u8>, Linea
     Ok(bytes)
 }
 
-/// Reads one JSON object; serde alone would take a list for a struct whose fields it holds in their
-/// order.
+/// Reads one JSON object; serde alone would accept a list for a struct, with the fields in order.
 fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Result<T, BadImage> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BadImage::new(document, "it is no JSON object"));

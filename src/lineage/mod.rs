@@ -1,10 +1,9 @@
-//! What is a container, or an image, made of?
+//! Determines what a container or an image is made of.
 //!
 //! In: a container's bundle and its engine's store on local disk (hostile where a user, an image
-//! author or a power cut can reach them). Out: an
-//! [`Origin`]: the chain of layers with how sure it is, or that there is no image, or why it cannot be told. Nothing here is decided by a name, a
-//! tag or an annotation, no engine that holds the container's lock is asked, and no other program
-//! is run.
+//! author or a power cut can reach them). Out: an [`Origin`]: the chain of layers and how sure it
+//! is, or that there is no image, or why it is not known. No name, tag or annotation decides
+//! anything here, no engine that holds the container's lock is asked, and no other program is run.
 
 pub mod digest;
 pub mod chain;
@@ -32,7 +31,7 @@ use crate::report::line;
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
-/// What a container or an image is made of, as far as its engine's own records tell.
+/// What a container or an image is made of, as far as its engine's own records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An image with at least one layer.
@@ -44,7 +43,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// What is known of the image beside its layers; nothing without an image.
+    /// What is known of the image apart from its layers; nothing without an image.
     #[must_use]
     pub const fn facts(&self) -> Option<&ImageFacts> {
         match self {
@@ -62,30 +61,30 @@ pub struct ImageLineage {
     pub chain: Chain,
     /// Digests and names known beside the layers.
     pub facts: ImageFacts,
-    /// How sure it is that the container runs on just these layers.
+    /// How sure it is that the container runs on exactly these layers.
     pub evidence: Evidence,
 }
 
-/// What is known of an image beside its layers. Everything may be missing.
+/// What is known of an image apart from its layers. Everything may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFacts {
     /// The digest of its config, when the engine's record ties it to this container.
     pub image_id: Option<ImageId>,
     /// Digests of its manifest and of the index it was pulled by, in any order.
     pub manifests: Vec<Digest>,
-    /// Why its engine's note of the digests by which it was pulled cannot be read, on one line:
+    /// Why its engine's record of the digests by which it was pulled cannot be read, on one line:
     /// some may be missing from `manifests`.
     pub pull_fault: Option<String>,
-    /// A name for people, of the engine's own record. Never matched.
+    /// A name for people, from the engine's own record. Never matched.
     pub name: Option<String>,
-    /// Where the image config lies in the engine's store; its bytes must hash to `image_id` before
-    /// they are believed.
+    /// The image config's file in the engine's store; its bytes must hash to `image_id` before they
+    /// are believed.
     pub config_file: Option<PathBuf>,
 }
 
 impl ImageFacts {
-    /// Adds the digests by which the image was pulled, and says how many are new; or notes why they
-    /// cannot be told.
+    /// Adds the digests by which the image was pulled, and returns how many are new; or records why
+    /// they are not known.
     fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
         let before = self.manifests.len();
         match pulled {
@@ -106,9 +105,9 @@ pub struct StoredContainer {
     pub id: ContainerId,
     /// Its names; may be none.
     pub names: Vec<String>,
-    /// What its maker asked for: an image reference, which may lead to another image by now.
+    /// What its creator asked for: an image reference, which may mean another image by now.
     pub image: Option<String>,
-    /// The engine that made it, where several share the store and its record says which.
+    /// The engine that made it, where several share the store and the record says which.
     pub engine: Option<Engine>,
     /// Why its record could not be read: its ID alone is known.
     pub unread: Option<LineageError>,
@@ -117,8 +116,8 @@ pub struct StoredContainer {
 /// An image in an engine's store, as people name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
-    /// What the engine calls its ID: the digest of its config, or of its manifest or index in
-    /// containerd's image stores.
+    /// The engine's ID of it: the digest of its config, or of its manifest or index in containerd's
+    /// image stores.
     pub id: Digest,
     /// References that lead to it, with tag or digest; may be none.
     pub names: Vec<String>,
@@ -127,10 +126,10 @@ pub struct StoredImage {
 /// How sure a lineage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// The layers are only claimed by the image's author: lazily pulled or known by their table of
+    /// Only the image's author claims the layers: lazily pulled or known by their table of
     /// contents.
     Claimed,
-    /// The engine's own records, each hash recomputed; the mount is of a form that cannot be
+    /// The engine's own records, each hash recomputed. The mount is of a form that cannot be
     /// compared.
     Metadata,
     /// The engine's own records, and what is mounted is exactly that.
@@ -138,7 +137,7 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// The word used in audit events and reports.
+    /// The name used in audit events and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -149,11 +148,11 @@ impl Evidence {
     }
 }
 
-/// What the container of a bundle is made of, from the store of the engine whose bundle it is, and
-/// every digest that is known of its image.
+/// Resolves what the container of a bundle is made of, from its engine's store, with every digest
+/// that is known of its image.
 ///
 /// # Errors
-/// [`LineageError`], which also keeps apart what is not known from what is a lie.
+/// [`LineageError`], which also separates what is not known from what is a lie.
 pub fn resolve(
     bundle: &Bundle,
     paths: &Paths,
@@ -164,9 +163,9 @@ pub fn resolve(
     Ok(origin)
 }
 
-/// Adds the digests by which an image was pulled where only names in its engine's store tell them,
-/// and says how many those are. A file of names can be large; it decides nothing but bans of images
-/// by such a digest, so that one that cannot be read adds none, and is noted.
+/// Adds the digests by which an image was pulled where only names in its engine's store have them,
+/// and returns how many those are. A file of names can be large. It only matters for bans of images
+/// by such a digest, so a file that cannot be read adds none, and the fault is recorded.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let facts = match origin {
         Origin::Image(image) => &mut image.facts,
@@ -205,7 +204,7 @@ pub fn resolve_without_names(
     }
 }
 
-/// What its engine calls the container of a bundle, for people; `None` where it keeps no name.
+/// The engine's name for the container of a bundle, for people; `None` where it keeps no name.
 /// Costs reads and decides nothing.
 ///
 /// # Errors
@@ -218,9 +217,9 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// The engine that made the container of a bundle: of those that share containers/storage, the one
-/// whose record its store has; Docker in whichever of containerd's namespaces its
-/// `containerd-namespace` puts its tasks. Costs reads.
+/// The engine that made the container of a bundle. Of those that share containers/storage it is the
+/// one whose record the store has. Docker is recognised in every containerd namespace that its
+/// setting `containerd-namespace` may name. Costs reads.
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);
@@ -232,17 +231,17 @@ pub fn engine(bundle: &Bundle) -> Engine {
     maker.map_or_else(|| place.family(), storage::Maker::engine)
 }
 
-/// Why a lineage could not be told.
+/// Why a lineage is not known.
 #[derive(Debug)]
 pub enum LineageError {
-    /// Engine or container not recognised, or a record is missing: the settings' `on_unknown_image`
+    /// Engine or container not recognised, or a record is missing: the setting `on_unknown_image`
     /// decides.
     Unknown(Unknown),
     /// The store is corrupt or disagrees with the mount: refused whatever the settings say.
     Corrupt(Corrupt),
 }
 
-/// A fact that is missing, so that a lineage cannot be told.
+/// A fact that is missing, so that a lineage is not known.
 #[derive(Debug)]
 pub enum Unknown {
     /// The bundle's path and root have no shape that a known engine makes.
@@ -259,7 +258,7 @@ pub enum Unknown {
     Mount(PathBuf),
     /// The time for resolving is over.
     Deadline,
-    /// The container ID is none that a path may be built from.
+    /// No path may be built from the container ID.
     Id(OsString),
     /// The command line can be read in too many ways.
     Call,
@@ -270,7 +269,7 @@ pub enum Unknown {
 pub enum Corrupt {
     /// A file of the store is not what the engine writes: which, and what is wrong with it.
     File(PathBuf, String),
-    /// A hash is not that of what it names: the file or record, what it should hash to, what it
+    /// A hash does not match what it names: the file or record, what it should hash to, what it
     /// does hash to.
     Hash(PathBuf, Digest, Digest),
     /// What is mounted is not what the engine's record says: the root, and the difference.

@@ -1,8 +1,8 @@
-//! Which images are in an archive that `docker save` wrote?
+//! Reads the images in an archive that `docker save` wrote.
 //!
 //! In: the archive's members (hostile). Out: its images, from `manifest.json`. Since Docker 25 the
-//! archive is an OCI image layout as well; the manifest and index digests come from there. Docker,
-//! Podman and skopeo name the config by its digest, which is held against it.
+//! archive is an OCI image layout as well, from which the manifest and index digests come. Docker,
+//! Podman and skopeo name the config by its digest, and the config is compared with it.
 
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
         }
         found.add(image);
     }
-    // Of several platforms, containerd names one alone in `manifest.json`.
+    // For several platforms, containerd names only one of them in `manifest.json`.
     layout.images.into_iter().for_each(|image| found.add(image));
     Ok(found)
 }

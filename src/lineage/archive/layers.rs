@@ -1,8 +1,8 @@
-//! Are the layers of an archive those that its image configs claim?
+//! Checks whether the layers of an archive are those that its image configs claim.
 //!
 //! In: an archive's layers, plain or gzipped (hostile, of any size; read once, in pieces, kept
-//! nowhere). Out: nothing, or the first layer that is something else. A gzipped layer costs the
-//! time that it takes to decompress, whatever its size.
+//! nowhere). Out: nothing, or the first layer that is something else. A gzipped layer takes as long
+//! as its decompression, whatever its size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
@@ -87,7 +87,7 @@ fn layer(
     source.check(name, diff_id.0, unpacked)
 }
 
-/// Hashes what passes through it.
+/// Hashes what is read through it.
 struct Hashing<R> {
     hasher: Sha256,
     inner: R,
@@ -101,7 +101,7 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// The digest of everything that `reader` gives.
+/// The digest of everything that `reader` returns.
 fn hash(mut reader: impl Read) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 << 10];

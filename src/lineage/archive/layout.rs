@@ -1,7 +1,7 @@
-//! Which images are in an OCI image layout?
+//! Reads the images in an OCI image layout.
 //!
 //! In: a layout's members (hostile). Out: its images, found from `index.json` down, every document
-//! hashed before it is parsed. Attestations and other artifacts are passed over. An index may name
+//! hashed before it is parsed. Attestations and other artifacts are skipped. An index may name
 //! platforms whose images were never fetched; those are reported, not refused.
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
@@ -13,7 +13,7 @@ use crate::lineage::image::{Document, ImageConfig, Index, Manifest};
 
 /// The deepest nesting of indexes that is followed; `docker buildx` writes one below `index.json`.
 const MAX_DEPTH: usize = 4;
-/// The most images that are listed of one layout.
+/// The most images that are listed from one layout.
 const MAX_IMAGES: usize = 1_024;
 
 /// The images of a layout.
@@ -41,7 +41,7 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
     Ok(walk.found)
 }
 
-/// The images that one document leads to, in a folder whose blobs lie as a layout's do.
+/// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
 pub(super) fn below(source: &Source, digest: Digest) -> Result<Found, ArchiveError> {
     let mut walk = Walk {
         source,
@@ -57,8 +57,8 @@ fn parse<T: serde::de::DeserializeOwned>(source: &Source, name: &str) -> Result<
     serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
 }
 
-/// What a layout calls an image: containerd writes the full name beside the specified annotation,
-/// which often holds the tag alone.
+/// The names that a layout gives to an image: containerd writes the full name beside the specified
+/// annotation, which often holds only the tag.
 fn names(descriptor: &Descriptor) -> Vec<String> {
     let annotations = descriptor.annotations().as_ref();
     let named = |key: &str| {
@@ -75,7 +75,7 @@ fn names(descriptor: &Descriptor) -> Vec<String> {
     names
 }
 
-/// The way from one entry of `index.json` down to its images.
+/// The walk from one entry of `index.json` down to its images.
 struct Walk<'a> {
     source: &'a Source,
     found: Found,

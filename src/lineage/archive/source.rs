@@ -1,9 +1,9 @@
-//! How are the members of a folder or a tar archive read?
+//! Reads the members of a directory or a tar archive.
 //!
 //! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to
-//! read the big members once, in the archive's order. Hostile: names, sizes, links and the order of
-//! members are the author's. A tar archive is read front to back, never unpacked; its JSON
-//! documents are kept in memory up to a limit. Two members of one name that differ are refused,
+//! read the big members once, in the archive's order. Hostile: the author chose names, sizes, links
+//! and the order of members. A tar archive is read front to back, never unpacked; its JSON
+//! documents are kept in memory up to a limit. Two different members of one name are refused,
 //! because readers differ in which of them they take.
 
 use std::borrow::Cow;
@@ -42,18 +42,19 @@ enum Members {
 #[derive(Debug, Default)]
 struct Tar {
     documents: BTreeMap<String, Vec<u8>>,
-    /// Everything that is no small JSON document.
+    /// Everything that is not a small JSON document.
     others: BTreeSet<String>,
     /// Symbolic and hard links, with the member they lead to.
     links: BTreeMap<String, String>,
 }
 
-/// Whether a member may stand beside those that were read before it.
+/// Whether a member may follow those that were read before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
-    /// There is no other of its name, or the same once more: tar appends what it is given twice.
+    /// There is no other of its name, or the same again: tar appends a file twice if it is given
+    /// twice.
     Fits,
-    /// Another of its name is something else.
+    /// Another of its name differs.
     Differs,
 }
 
@@ -72,7 +73,7 @@ impl Tar {
         added(self.links.entry(name.to_owned()), target)
     }
 
-    /// What is large is compared with its digest when it is read, each time that it is there.
+    /// Large members are compared with their digest when they are read, each time that they occur.
     fn add_other(&mut self, name: &str) -> Added {
         if self.links.contains_key(name) || self.documents.contains_key(name) {
             return Added::Differs;
@@ -193,7 +194,7 @@ impl Source {
         }
     }
 
-    /// Hands over the members called `names`, each once.
+    /// Visits the members called `names`, each once.
     pub(super) fn each(
         &self,
         names: &BTreeSet<&str>,
@@ -238,8 +239,8 @@ impl Source {
     }
 }
 
-/// A member's name as it is looked up: tar and those who write `manifest.json` may put `./` before
-/// it.
+/// A member's name in the form used for look-ups: tar and the writers of `manifest.json` may prefix
+/// `./`.
 fn plain(name: &str) -> String {
     name.split('/')
         .filter(|part| !part.is_empty() && *part != ".")
@@ -252,8 +253,7 @@ pub(super) fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// The name of the compression that a file beginning with these bytes is in; `None` for gzip and
-/// for what is not compressed.
+/// The compression of a file that starts with these bytes; `None` for gzip and for no compression.
 pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], _); 3] = [
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -266,7 +266,7 @@ pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// The first bytes that `reader` gives, at most as many as `start` takes.
+/// The first bytes from `reader`, at most as many as `start` holds.
 pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
     let mut filled = 0;
     while filled < start.len() {
@@ -296,7 +296,7 @@ fn each_member(
     let mut archive = tar::Archive::new(reader(file, gzipped).map_err(broken)?);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        // A name that is not UTF-8 is none that a document could refer to.
+        // No document can refer to a name that is not UTF-8.
         let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else {
             continue;
         };
@@ -330,8 +330,8 @@ fn document(entry: &mut Entry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Where a link leads, as a member's name; `None` for what is no link. Old archives hold a layer
-/// that two images share once, and links to it.
+/// Where a link leads, as a member's name; `None` for what is not a link. Old archives hold a layer
+/// that two images share once, and link to it.
 fn link_target(name: &str, entry: &Entry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();
     let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;

@@ -1,5 +1,5 @@
-//! Archives as real tools wrote them (tests/fixtures/archive, each named for tool and version), and
-//! what is refused.
+//! Tests archives as real tools wrote them (tests/fixtures/archive, each named for tool and
+//! version), and what is refused.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -294,8 +294,7 @@ fn a_layer_that_is_not_what_its_diff_id_says_is_refused_when_it_is_read() {
 }
 
 impl Archive {
-    /// [`Archive::verify_layers`] on a file of these members, and what it says after the file's
-    /// name.
+    /// What [`Archive::verify_layers`] says about a file of these members, after the file's name.
     fn verify_layers_of(&self, members: &[(String, Vec<u8>)]) -> String {
         let file = tar_of(members);
         let again = Self {
@@ -468,7 +467,7 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
 }
 
 /// An archive as `docker save` wrote it: `config.json`, a layer, and links in their order, each
-/// with where it leads.
+/// with its target.
 fn docker_archive(names: [&str; 2], links: &[(&str, &str)]) -> tempfile::NamedTempFile {
     let text = format!(
         r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#,
@@ -515,7 +514,7 @@ fn the_names_in_a_docker_archive_may_begin_with_a_dot_or_lead_through_links() {
             .verify_layers()
             .unwrap_or_else(|error| panic!("{names:?}: {error}"));
     }
-    // Links that lead round, nowhere, and one that stands where a file is.
+    // Links in a circle, a link that leads nowhere, and one in the place of a file.
     let round = docker_archive(["x", "a/layer.tar"], &[("x", "y"), ("y", "x")]);
     assert!(matches!(
         Archive::open(Form::DockerArchive, round.path(), None),
@@ -587,7 +586,7 @@ fn an_attestation_without_its_annotation_is_no_image_either() {
             let archive = Archive::open(Form::OciArchive, tar_of(members).path(), None).unwrap();
             (archive.images.len(), archive.absent.len())
         };
-        // What an attestation is about need not be there, nor the attestation of what is.
+        // The subject of an attestation need not be there, nor the attestation of what is.
         members.push((
             source::blob_name(Digest::of(image_config)),
             image_config.to_vec(),

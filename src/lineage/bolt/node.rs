@@ -1,9 +1,9 @@
-//! What stands in one node of a bbolt tree?
+//! Reads one node of a bbolt tree.
 //!
-//! In: the bytes of a run of pages, or of the few bytes of a bucket that is small enough to stand
+//! In: the bytes of a run of pages, or the few bytes of a bucket that is small enough to be stored
 //! in its parent's value (hostile). Out: keys, values and children, each offset checked against the
-//! bytes at hand. Not checked: that keys are sorted; where they are not, a search may miss one,
-//! which refuses.
+//! length of the bytes. Not checked: that keys are sorted; where they are not, a search may miss
+//! one, which refuses.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
@@ -41,7 +41,7 @@ pub struct Value {
 }
 
 impl Value {
-    /// The page it stands in.
+    /// The page it is in.
     pub(super) fn page(&self) -> u64 {
         self.node.id
     }
@@ -56,7 +56,7 @@ impl Deref for Value {
 }
 
 impl Node {
-    /// The node in `bytes`, which were read at page `id`.
+    /// The node in `bytes`, which were read from page `id`.
     pub(super) fn parse(id: u64, bytes: Vec<u8>) -> Result<Self, BoltError> {
         let is_leaf = match u16_at(&bytes, 8) {
             Some(LEAF) => true,

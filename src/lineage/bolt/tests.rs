@@ -1,5 +1,5 @@
-//! Databases that containerd wrote are read whole, and broken or moving ones never as something
-//! else.
+//! Tests that databases of containerd are read whole, and that broken or changing ones are never
+//! misread.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -331,7 +331,7 @@ fn a_walk_through_a_tree_that_meets_itself_ends() {
     assert!(matches!(found, Err(BoltError::Damaged(_, "lies too deep"))));
 }
 
-/// Asks everything that is ever asked, and must come to an end without a panic.
+/// Makes every query that is ever made; it must end without a panic.
 fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
     Database::new(bytes).view(soon(), |view| {
         let mut count = 0;
@@ -388,7 +388,7 @@ fn flipped_anywhere_it_ends() {
     }
 }
 
-/// A database that is replaced by the next after so many reads.
+/// A database that is replaced by the next one after some number of reads.
 struct Changing<'a> {
     versions: Vec<&'a [u8]>,
     every: usize,

@@ -1,11 +1,11 @@
-//! Where is the containerd that made this bundle?
+//! Finds the containerd that made a bundle.
 //!
 //! In: the bundle's link `work`, the environment and the parent's command line, as containerd's
-//! shim leaves them. Out: containerd's root folder and its socket. Nobody but the engine writes the
-//! bundle. A privileged caller who makes up the environment could as well start the runtime without
-//! Embargo; even so `grpc` believes a socket only when root or the caller listens on it. Not used:
-//! the shim's own socket, which the files `address` and `bootstrap.json` in the bundle name, and
-//! the working directory, which in a pod is another container's.
+//! shim leaves them. Out: containerd's root directory and its socket. Nobody but the engine writes
+//! the bundle. A privileged caller who makes up the environment could as well start the runtime
+//! without Embargo; even so `grpc` believes a socket only when root or the caller listens on it.
+//! Not used: the shim's own socket, which the files `address` and `bootstrap.json` in the bundle
+//! name, and the working directory, which in a pod is another container's.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::file::{self, Guard};
 
-/// The folder of tasks, below containerd's state and root folders alike.
+/// The directory of tasks, below both containerd's state and root directories.
 const TASKS: &str = "io.containerd.runtime.v2.task";
-/// The longest command line that is looked at, in bytes.
+/// The longest command line that is read, in bytes.
 const LONGEST_COMMAND: u64 = 128 << 10;
 
-/// containerd's root folder: the bundle's link `work` leads to
+/// containerd's root directory: the bundle's link `work` leads to
 /// `<root>/io.containerd.runtime.v2.task/<namespace>/<id>` (containerd 1.6.20 and 2.1.9,
 /// core/runtime/v2/bundle.go). `None` when it does not lead to such a place.
 #[must_use]
@@ -34,7 +34,7 @@ pub fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
     root.is_absolute().then(|| root.to_owned())
 }
 
-/// containerd's socket: what this process's environment and its parent's command line say.
+/// containerd's socket, from this process's environment and its parent's command line.
 #[must_use]
 pub fn socket() -> Option<PathBuf> {
     let command = file::read(
@@ -50,8 +50,8 @@ pub fn socket() -> Option<PathBuf> {
 }
 
 /// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc`
-/// (1.5 and later), or the word after `-address` in the command line of a shim, words ended by zero
-/// bytes.
+/// (1.5 and later), or the argument after `-address` in the command line of a shim. Arguments end
+/// with zero bytes.
 #[must_use]
 pub fn socket_of(
     grpc: Option<OsString>,

@@ -1,11 +1,11 @@
-//! Which image is mounted, when the engine keeps no record of the container?
+//! Identifies the mounted image when the engine keeps no record of the container.
 //!
-//! For `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
-//! somebody mounted by hand. In: the mount at the root, from the kernel, whose folders are
+//! This is for `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
+//! somebody mounted by hand. In: the mount at the root, from the kernel, whose directories are
 //! `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the
-//! [`Origin`], from the names of just these folders. An image's snapshots are named after chain
-//! IDs, or, when BuildKit built it here, are steps that its own records know the chain ID of; steps
-//! above those belong to the build that is running, and its records must say so. Not checked:
+//! [`Origin`], from the names of exactly these directories. An image's snapshots are named after
+//! chain IDs, or, when BuildKit built it here, are steps whose chain IDs its own records have.
+//! Steps above those belong to the build that is running, and its records must say so. Not checked:
 //! whether such a step repeats layers of an image.
 
 use std::path::{Path, PathBuf};
@@ -23,20 +23,20 @@ use crate::lineage::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unkn
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// The folders of a mounted snapshot.
+/// The directories of a mounted snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
-    /// The snapshotter's root folder.
+    /// The snapshotter's root directory.
     pub root: PathBuf,
-    /// The number of the upper folder.
+    /// The number of the upper directory.
     pub upper: Option<u64>,
-    /// The numbers of the lower folders, topmost first, or of the one folder that is mounted as it
-    /// is.
+    /// The numbers of the lower directories, topmost first, or of the one directory that is mounted
+    /// itself.
     pub lower: Vec<u64>,
 }
 
-/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is no
-/// snapshotter's folder, nor an overlay of them.
+/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is neither a
+/// snapshotter's directory nor an overlay of such directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -63,7 +63,7 @@ pub fn resolve(
     };
     let layout = layout
         .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
-    // Nothing but the container's own folder: a build from scratch.
+    // There is only the container's own directory: a build from scratch.
     let is_own =
         folders.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
     let layers = layers(layout);
@@ -78,13 +78,13 @@ pub fn resolve(
         .ok_or_else(|| Unknown::Mount(root.to_owned()).into())
 }
 
-/// The folders that are layers, topmost first: not that of the container itself.
+/// The directories that are layers, topmost first, without the container's own.
 fn layers(layout: Layout) -> Vec<Folder> {
     let own = (layout.kind == Kind::Committed).then_some(layout.own);
     own.into_iter().chain(layout.parents).collect()
 }
 
-/// The origin of a root that shows these layers, topmost first; `None` when it cannot be told what
+/// The origin of a root that shows these layers, topmost first; `None` when it is not known what
 /// one of them is.
 fn origin(
     root: &Path,
@@ -134,7 +134,7 @@ fn origin(
 }
 
 /// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a
-/// build. `None` when one is neither, so that nothing tells which layers are in it.
+/// build. `None` when one is neither: then it is not known which layers are in it.
 fn names(
     layers: &[Folder],
     records: &[PathBuf],
@@ -156,7 +156,7 @@ fn names(
     Ok(Some(names))
 }
 
-/// What the first of these databases that knows the snapshot says of it.
+/// What the first of these databases that knows the snapshot says about it.
 fn recorded(
     records: &[PathBuf],
     key: &str,
@@ -173,7 +173,7 @@ fn recorded(
     Ok(None)
 }
 
-/// Where BuildKit keeps its records, when the bundle is `<root>/executor/<id>`: in Docker below the
+/// The place of BuildKit's records when the bundle is `<root>/executor/<id>`: in Docker below the
 /// root, elsewhere in it.
 fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     let root = bundle
@@ -189,8 +189,8 @@ fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     root.map(|root| below(root).to_vec()).unwrap_or_default()
 }
 
-/// The databases that go with a snapshotter's root folder: containerd's, or those of a BuildKit
-/// that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
+/// The databases that belong to a snapshotter's root directory: containerd's, or those of a
+/// BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
 fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
     let name = root
         .file_name()
@@ -220,7 +220,7 @@ fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
     }
 }
 
-/// The folders of an overlay that are all `<root>/snapshots/<number>/fs`; `None` for any other
+/// The directories of an overlay, when all are `<root>/snapshots/<number>/fs`; `None` for any other
 /// mount.
 #[must_use]
 pub fn folders(mount: &RootMount) -> Option<Folders> {
@@ -241,8 +241,8 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     })
 }
 
-/// The root folder of the snapshotter whose folder is mounted at `root`, be it in an overlay or as
-/// it is.
+/// The root directory of the snapshotter whose directory is mounted at `root`, in an overlay or
+/// itself.
 #[must_use]
 pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let as_it_is = || {
@@ -272,9 +272,9 @@ fn snapshotter_of(folder: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The one folder that is mounted as it is. The kernel tells its path from its file system's root
-/// on, so the end of that path, below some folder that the bundle stands in, must lead to the very
-/// same folder.
+/// The one directory that is mounted itself. The kernel reports its path from its file system's
+/// root. So the end of that path, below some directory that contains the bundle, must lead to the
+/// very same directory.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
     numbered(&mount.root)?;
     let mut names = mount.root.components();
@@ -480,9 +480,9 @@ mod tests {
             (&here, &[EXPORTED, &init, BASE], Some(&[BASE, ABOVE])),
             (&here, &["unheard-of", BASE], None),
             (&here, &["unheard-of"], None),
-            // Exported, and on something else.
+            // It was exported, and is on something else.
             (&here, &[EXPORTED], None),
-            // Layers above a step, whose names would be lost.
+            // There are layers above a step, and their names would be lost.
             (&here, &[ABOVE, STEP, BASE], None),
             (&absent, &[STEP, BASE], None),
             (&absent, &[STEP], None),

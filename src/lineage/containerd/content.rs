@@ -1,11 +1,11 @@
-//! Which diff IDs does a chain ID stand for?
+//! Finds the diff IDs of a chain ID in containerd's content store.
 //!
-//! A snapshot's name is the hash of its layers' diff IDs and cannot be turned back. In:
-//! containerd's content store, one file per blob, called by its digest, and hints where to look: a
-//! config's digest, or that of a manifest or an index, from records that may be out of date and
-//! names that may have been moved. The documents are their authors' (hostile). Out: the chain and
-//! the image's digests, when a config is found whose diff IDs hash to just this chain ID. A wrong
-//! hint finds nothing; it cannot find something wrong.
+//! A snapshot's name is a hash of its layers' diff IDs and cannot be reversed. In: the content
+//! store, one file per blob, named by its digest, and hints where to look: the digest of a config,
+//! a manifest or an index, from records that may be out of date and names that may have been moved.
+//! The documents are their authors' (hostile). Out: the chain and the image's digests, when there
+//! is a config whose diff IDs hash to exactly this chain ID. A wrong hint finds nothing; it cannot
+//! find something wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +15,11 @@ use crate::lineage::image::{self, Document, ImageConfig};
 use crate::lineage::{ImageFacts, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
-/// The most images of one index that are looked at; Docker's official ones list about twenty,
+/// The most images of one index that are read; Docker's official ones list about twenty,
 /// attestations included.
 const MAX_INDEX: usize = 64;
 
-/// This machine's architecture, as image indexes call it (Go's `GOARCH`).
+/// This machine's architecture, by its name in image indexes (Go's `GOARCH`).
 const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => "amd64",
     b"aarch64" => "arm64",
@@ -32,16 +32,16 @@ pub struct Content {
     blobs: PathBuf,
 }
 
-/// Which image is looked for.
+/// The image to look for.
 #[derive(Clone, Copy, Debug)]
 pub enum Sought<'a> {
     /// One whose layers hash to this chain ID.
     Top(ChainId),
-    /// One with just these layers.
+    /// One with exactly these layers.
     Known(&'a Chain),
     /// One without a layer.
     NoLayers,
-    /// Any: nothing is recorded that it could be compared with.
+    /// Any: there is no record to compare it with.
     Any,
 }
 
@@ -55,13 +55,13 @@ pub struct Found {
 }
 
 impl Content {
-    /// The store of the containerd with this root folder.
+    /// The store of the containerd with this root directory.
     #[must_use]
     pub fn of(root: &Path) -> Self {
         Self::at(&root.join("io.containerd.content.v1.content"))
     }
 
-    /// The store in this folder.
+    /// The store in this directory.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
         Self {
@@ -79,16 +79,17 @@ impl Content {
     /// neither.
     ///
     /// # Errors
-    /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and is something else.
+    /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and does not have this
+    /// digest.
     fn document(&self, digest: Digest) -> Result<Option<Document>, LineageError> {
         Ok(known(image::load(&self.file(digest), digest))?
             .and_then(|bytes| Document::parse(&bytes).ok()))
     }
 
-    /// The image with this config, if it is the one that is sought.
+    /// The image with this config, if it is the one to look for.
     ///
     /// # Errors
-    /// [`LineageError::Corrupt`] for a blob that is not what it is called.
+    /// [`LineageError::Corrupt`] for a blob that does not match its digest.
     pub fn by_config(
         &self,
         image_id: ImageId,
@@ -121,11 +122,11 @@ impl Content {
         Ok(Some(Found { chain, facts }))
     }
 
-    /// The image that is sought, when `target` is its manifest, or an index that lists it. With
+    /// The image to look for, if `target` is its manifest, or an index that lists it. With
     /// `image_id`, it must be that image.
     ///
     /// # Errors
-    /// [`LineageError::Corrupt`] for a blob that is not what it is called; [`Unknown::Deadline`].
+    /// [`LineageError::Corrupt`] for a blob that does not match its digest; [`Unknown::Deadline`].
     pub fn by_target(
         &self,
         target: Digest,

@@ -1,10 +1,10 @@
-//! What does Docker itself record of a container whose image is in containerd's image store?
+//! Reads Docker's record of a container whose image is in containerd's image store.
 //!
 //! In: `<data root>/containers/<id>/config.v2.json`, and the root's path,
 //! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
-//! containerd's own record of such a container names no snapshot, and an image that is looked up by
-//! its name again at every start, so it is not used. Out: the snapshotter, and digests at which to
-//! look for the image; they prove nothing by themselves.
+//! containerd's own record of such a container is not used: it names no snapshot, and its image
+//! name is looked up again at every start. Out: the snapshotter, and digests at which to look for
+//! the image; they prove nothing by themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -25,10 +25,10 @@ const LARGEST_RECORD: u64 = MAX_CONFIG;
 pub struct DockerContainer {
     /// The snapshotter that keeps its root.
     pub snapshotter: String,
-    /// The index or manifest that its image was made by, which leads to more, and the manifest of
-    /// its platform (Docker 24 and later).
+    /// The index or manifest from which its image was made, which leads to more, and the manifest
+    /// of its platform (Docker 24 and later).
     pub targets: Vec<Digest>,
-    /// What its user called the image.
+    /// The user's name for the image.
     pub name: String,
 }
 
@@ -57,11 +57,11 @@ struct Asked {
 }
 
 /// Docker's record of the container, when its root has the shape that Docker makes with
-/// containerd's image store; `None` when it has not, or Docker knows no such container.
+/// containerd's image store; `None` when it does not, or Docker knows no such container.
 ///
 /// # Errors
-/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not one, or is
-/// another container's.
+/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not a record, or
+/// is another container's.
 pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
     let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else {
         return Ok(None);
@@ -96,8 +96,8 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
 }
 
 /// Whether a snapshot is one that Docker puts below each container's own, `<container ID>-init`,
-/// and so no layer. What `docker commit` and Docker's classic builder make of a container stands on
-/// it, so that it is found between layers, too (seen with 28.5.2).
+/// and so not a layer. The results of `docker commit` and of Docker's classic builder are based on
+/// it, so it is also found between layers (seen with 28.5.2).
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Which layers and digests belong to a chain ID?
+//! Finds the layers and digests that belong to a chain ID.
 //!
 //! In: a chain ID that the engine records for a container, and hints where its image may be. Out:
 //! the chain, by the first way that leads to it: the chains resolved before, the hints, the configs
@@ -21,7 +21,7 @@ use crate::sys::deadline::Deadline;
 pub struct Stores<'a> {
     /// containerd's database, if it can be read.
     pub metadata: Option<&'a Metadata>,
-    /// Its blobs, if it is known where they are.
+    /// Its blobs, if their place is known.
     pub content: Option<&'a Content>,
     /// The namespace.
     pub namespace: &'a str,
@@ -34,7 +34,7 @@ pub struct Stores<'a> {
 }
 
 impl Stores<'_> {
-    /// What people are told was looked into.
+    /// The place that messages name.
     #[must_use]
     pub fn place(&self) -> PathBuf {
         self.metadata.map_or_else(
@@ -44,7 +44,7 @@ impl Stores<'_> {
     }
 }
 
-/// What may lead to the image. None of it is believed.
+/// Hints that may lead to the image. None of them is believed.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// Its config.
@@ -53,11 +53,11 @@ pub struct Hints {
     pub targets: Vec<Digest>,
 }
 
-/// The chain that ends in `top`, and what else is known of the image, by documents alone: `None`
-/// when none is found whose layers hash to it.
+/// The chain that ends in `top`, and what else is known of the image, from documents alone: `None`
+/// when there is no document whose layers hash to it.
 ///
 /// # Errors
-/// [`LineageError`]: a blob is not what it is called, or the time is over.
+/// [`LineageError`]: a blob does not match its digest, or the time is over.
 pub fn by_documents(
     top: ChainId,
     hints: &Hints,
@@ -81,10 +81,10 @@ pub fn by_documents(
     Ok(found)
 }
 
-/// What else is known of an image whose layers are known already. Other images may stand behind
-/// hints and labels by now, so faults there are theirs, and a walk through all labels gets a
-/// quarter of the time; only the config that the engine ties to the container must be what it is
-/// called.
+/// What else is known of an image whose layers are known already. Hints and labels may lead to
+/// other images by now, so faults there belong to those, and a walk through all labels gets a
+/// quarter of the time. Only the config that the engine ties to the container must match its
+/// digest.
 fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFacts, LineageError> {
     let sought = Sought::Known(chain);
     let by_target = |content: &Content, target| {
@@ -110,10 +110,10 @@ fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFa
     Ok(found.map(|found| found.facts).unwrap_or_default())
 }
 
-/// The chain of these names, lowest first, which must end in `top`: all that an engine has kept.
+/// The chain of these names, lowest first, which must end in `top`: all that the engine has kept.
 ///
 /// # Errors
-/// [`Unknown::NoRecord`] when it has not even kept them.
+/// [`Unknown::NoRecord`] when it has not kept them either.
 pub fn by_names(
     top: ChainId,
     names: Option<Vec<ChainId>>,
@@ -159,8 +159,8 @@ fn by_hints(
         .map_or(Ok(None), |image_id| content.by_config(image_id, sought))
 }
 
-/// The images that were unpacked to `top`. Several may share their layers; which of them the
-/// container was made from is then not known.
+/// The images that were unpacked to `top`. Several may share their layers; then it is not known
+/// from which of them the container was made.
 fn by_label(
     top: ChainId,
     stores: &Stores<'_>,
@@ -190,7 +190,7 @@ fn by_label(
 
 /// The chain as the lower part of an image that was unpacked. An image whose layers were all there
 /// already has no label of its own (seen with Docker 28.5, which does not unpack a base that is
-/// loaded after what was built on it). A fault of another image is none of this one.
+/// loaded after what was built on it). A fault of another image does not matter.
 fn by_longer(top: ChainId, stores: &Stores<'_>) -> Result<Option<Found>, LineageError> {
     let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else {
         return Ok(None);

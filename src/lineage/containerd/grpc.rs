@@ -1,12 +1,12 @@
-//! How is containerd asked a question without a library?
+//! Calls containerd's gRPC services without a library.
 //!
-//! One unary gRPC call after the other over a Unix socket (gRPC over HTTP/2, PROTOCOL-HTTP2.md; RFC
-//! 9113; RFC 7541), blocking, every read and write with the time that is left. Headers are sent as
-//! literals, without Huffman codes and without a table, and the peer is told to keep none, so that
-//! of its headers nothing but the status has to be found. In: answers from whoever listens
-//! (hostile; one message of at most 16 MiB, a bounded number of frames). Out: the message's bytes.
-//! The peer must run as root or as the caller, by the kernel's word (`SO_PEERCRED`), wherever the
-//! address came from.
+//! It makes one unary gRPC call after the other over a Unix socket (gRPC over HTTP/2,
+//! PROTOCOL-HTTP2.md; RFC 9113; RFC 7541), blocking, every read and write limited by the time that
+//! is left. Headers are sent as literals, without Huffman codes and without a table, and the peer
+//! is asked to keep no table, so that only the status has to be found in its headers. In: answers
+//! from whoever listens (hostile; one message of at most 16 MiB, a bounded number of frames). Out:
+//! the message's bytes. The kernel must report that the peer runs as root or as the caller
+//! (`SO_PEERCRED`), wherever the address came from.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -36,8 +36,7 @@ const PRIORITY: u8 = 32;
 /// The largest answer, in bytes: gRPC's own limit for containerd is 16 MiB (containerd defaults,
 /// `DefaultMaxRecvMsgSize`).
 const MAX_MESSAGE: usize = 16 << 20;
-/// The largest frame that a peer may send when it was told nothing else (RFC 9113 §6.5.2,
-/// `SETTINGS_MAX_FRAME_SIZE`).
+/// The largest frame that a peer may send by default (RFC 9113 §6.5.2, `SETTINGS_MAX_FRAME_SIZE`).
 const MAX_FRAME: usize = 1 << 14;
 /// The most frames of one answer: twice what the largest message needs.
 const MAX_FRAMES: usize = 2 * MAX_MESSAGE / MAX_FRAME;
@@ -45,13 +44,13 @@ const MAX_FRAMES: usize = 2 * MAX_MESSAGE / MAX_FRAME;
 /// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
-    /// The socket: no answer, not in time, closed in between.
+    /// The socket: no answer, a late answer, or closed meanwhile.
     Io(io::Error),
     /// The peer is neither root nor the caller: its user ID.
     Peer(u32),
     /// The answer is not what the protocol allows.
     Protocol(&'static str),
-    /// The peer says no: its gRPC status, when it could be read (5: not found).
+    /// The peer refuses: its gRPC status, if it could be read (5: not found).
     Status(Option<u8>),
 }
 
@@ -62,7 +61,7 @@ impl From<io::Error> for CallError {
 }
 
 impl From<CallError> for io::Error {
-    /// For those who only want to say that there was no answer.
+    /// For callers that only report that there was no answer.
     fn from(error: CallError) -> Self {
         match error {
             CallError::Io(error) => error,
@@ -90,8 +89,8 @@ impl<'a> Connection<'a> {
     /// [`CallError`]; a queue of connections that is full counts as no answer.
     pub fn open(address: &Path, deadline: &'a Deadline) -> Result<Self, CallError> {
         let path = UnixAddr::new(address).map_err(io::Error::from)?;
-        // Not blocking until it is connected: a connect to a full queue has no time limit of its
-        // own.
+        // It does not block until it is connected: a connect to a full queue has no time limit of
+        // its own.
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket: OwnedFd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
             .map_err(io::Error::from)?;
@@ -283,7 +282,7 @@ impl Frame {
     }
 }
 
-/// What has come of an answer.
+/// The part of an answer that has arrived.
 #[derive(Debug, Default)]
 struct Answer {
     body: Vec<u8>,
@@ -294,7 +293,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Takes one frame and returns what must be sent in reply, often nothing.
+    /// Takes one frame and returns the reply to send, often nothing.
     fn take(&mut self, stream: u32, frame: Frame, payload: &[u8]) -> Result<Vec<u8>, CallError> {
         let mut reply = Vec::new();
         match frame.kind {
@@ -369,8 +368,8 @@ fn content(flags: u8, payload: &[u8]) -> Result<&[u8], CallError> {
 
 /// `grpc-status` in a header block; `None` when it is not there or the block is not understood.
 ///
-/// Strings are compared as they are coded: plain, or the one Huffman code of the name. The status
-/// itself is one or two digits, for which a Huffman code is no shorter.
+/// Strings are compared as they are encoded: plain, or the one Huffman code of the name. The status
+/// itself has one or two digits, for which a Huffman code is no shorter.
 fn status(mut block: &[u8]) -> Option<u8> {
     const CODED_NAME: &[u8] = &[0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f];
     while let Some(&first) = block.first() {
@@ -398,7 +397,7 @@ fn status(mut block: &[u8]) -> Option<u8> {
     None
 }
 
-/// An integer with a prefix of `bits` bits (RFC 7541 §5.1), of at most 28 bits more.
+/// An integer with a prefix of `bits` bits (RFC 7541 §5.1) and at most 28 more bits.
 fn integer(block: &[u8], bits: u8) -> Option<(usize, &[u8])> {
     let (first, mut rest) = block.split_first()?;
     let most = (1_usize << bits) - 1;

@@ -1,10 +1,10 @@
-//! In which folders does a snapshotter keep the layers of a snapshot?
+//! Reads in which directories a snapshotter keeps the layers of a snapshot.
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
 //! `v1/snapshots/<name>`, used alike by overlayfs, native, btrfs, devmapper, blockfile, erofs and
 //! zfs), through [`bolt`](crate::lineage::bolt); hostile as far as a power cut can make it so. Out:
-//! a [`Layout`]: the folder numbers of a snapshot and of all below it, with their names. A name is
-//! `<namespace>/<number>/<key>`, and a folder is called by its number.
+//! a [`Layout`]: the directory numbers of a snapshot and of all below it, with their names. A name
+//! is `<namespace>/<number>/<key>`, and a directory is named by its number.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -17,10 +17,10 @@ use crate::lineage::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The folders of one snapshot.
+/// The directories of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The snapshot's own.
+    /// The snapshot's own directory.
     pub own: Folder,
     /// What it is for.
     pub kind: Kind,
@@ -29,7 +29,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Whether any of the folders was never unpacked here.
+    /// Whether any of the directories was never unpacked here.
     #[must_use]
     pub fn has_remote(&self) -> bool {
         self.own.is_remote || self.parents.iter().any(|folder| folder.is_remote)
@@ -39,15 +39,15 @@ impl Layout {
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// To be read: it shows those below and has no folder of its own.
+    /// To be read: it shows those below and has no directory of its own.
     View,
     /// To be written.
     Active,
-    /// To stand below others.
+    /// To be the parent of others.
     Committed,
 }
 
-/// One folder.
+/// One directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// Its number, which is its name on disk.
@@ -68,7 +68,7 @@ pub struct Snapshotter {
 }
 
 impl Snapshotter {
-    /// The database of the snapshotter with this root folder.
+    /// The database of the snapshotter with this root directory.
     ///
     /// # Errors
     /// [`Unknown::File`].
@@ -87,8 +87,8 @@ impl Snapshotter {
         &self.path
     }
 
-    /// The folders of the snapshot with this full name; `None` when it is not there, or one below
-    /// it.
+    /// The directories of the snapshot with this full name; `None` when it is not there, or one
+    /// below it.
     ///
     /// # Errors
     /// As [`fault`].
@@ -98,7 +98,7 @@ impl Snapshotter {
             .map_err(|error| fault(&self.path, error))
     }
 
-    /// The folders of the snapshot that stands, with the number `own`, right above the number
+    /// The directories of the snapshot with the number `own` that is directly above the number
     /// `parent`.
     ///
     /// # Errors
@@ -123,8 +123,8 @@ impl Snapshotter {
             .map_err(|error| fault(&self.path, error))
     }
 
-    /// The folders of the snapshot with the number `own`, found among all: for roots without a link
-    /// from above.
+    /// The directories of the snapshot with the number `own`, searched among all: for roots without
+    /// a link from above.
     ///
     /// # Errors
     /// As [`fault`].
@@ -182,7 +182,7 @@ fn varint(bytes: &[u8]) -> Option<u64> {
     })
 }
 
-/// The folders of the snapshot `name`.
+/// The directories of the snapshot `name`.
 ///
 /// # Errors
 /// [`BoltError`].
@@ -211,7 +211,7 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
     Ok(Some(found))
 }
 
-/// A snapshot's folder, its kind and the full name of the one below.
+/// A snapshot's directory, its kind and the full name of the one below.
 fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, Kind, String)>, BoltError> {
     let Some(record) = snapshots.bucket(name.as_bytes())? else {
         return Ok(None);

@@ -1,14 +1,14 @@
-//! What is a container made of that containerd runs?
+//! Determines what a container that containerd runs is made of.
 //!
-//! For CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's image
-//! store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which say
-//! on which snapshot the container stands; a snapshot is named after the chain ID of the layers in
-//! it. Out: an [`Origin`], compared with what is mounted. Never decided by: the container's image
-//! name, which may mean another image by now, or annotations.
+//! It is for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
+//! image store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which
+//! say on which snapshot the container runs; a snapshot is named after the chain ID of the layers
+//! in it. Out: an [`Origin`], compared with what is mounted. The container's image name, which may
+//! mean another image by now, and annotations decide nothing.
 //!
 //! ```text
-//! bundle ─▶ records or services ─▶ expand ─▶ layout ─▶ mounted
-//!           container, snapshots   diff IDs  folders   the same as the mount?
+//! bundle ─▶ records or services ─▶ expand ─▶ layout ────▶ mounted
+//!           container, snapshots   diff IDs  directories  the same as the mount?
 //! ```
 //!
 //! Three ways to the records were measured, each as the first thing that a new process does, taking
@@ -16,18 +16,18 @@
 //! containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on
 //! tokio, one thread):
 //!
-//! | way | median | 90 % | 99 % | brings along |
+//! | way | median | 90 % | 99 % | cost in code |
 //! |---|---|---|---|---|
 //! | reading pages of the metadata database (`bolt`) | 78 | 93 | 212 | 460 lines |
 //! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 600 lines |
 //! | a gRPC library | 1 114 | 1 603 | 7 828 | 76 crates, an async runtime |
 //!
-//! Most of a call is containerd waking up, which no client can spare, and 0.4 ms a call do not fit
-//! into 0.8 ms for the whole gate. So the database is read first, and the client asks containerd
-//! when the database cannot be read, has another format, or has no such record. While two writers
-//! made and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds of
-//! databases gave no wrong answer. Of the 171 772 for a container's record 708 were repeated
-//! because the version had changed meanwhile, and 23 of these would have been wrong.
+//! Most of a call is containerd waking up, which no client can avoid, and 0.4 ms a call does not
+//! fit into 0.8 ms for the whole gate. So the database is read first, and the client asks
+//! containerd when the database cannot be read, has another format, or has no such record. While
+//! two writers made and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds
+//! of databases gave no wrong answer. Of the 171 772 looks for a container's record 708 were
+//! repeated because the version had changed meanwhile, and 23 of these would have been wrong.
 
 pub mod address;
 pub mod build_record;
@@ -64,9 +64,9 @@ use crate::container::mount::{self, RootMount};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// One containerd, and one call's limits.
+/// One containerd, and the limits of one call.
 struct Site<'a> {
-    /// Where its records are: the state folder, until the root folder is known.
+    /// The place of its records: the state directory, until the root directory is known.
     place: PathBuf,
     root: Option<PathBuf>,
     namespace: &'a str,
@@ -74,14 +74,14 @@ struct Site<'a> {
     deadline: &'a Deadline,
 }
 
-/// Who told the facts, and can tell more.
+/// The source of the facts, which can be asked for more.
 enum Source<'a> {
     Database(Metadata),
     Service(Client<'a>),
 }
 
-/// The origin of a container in containerd's folder of tasks. `state` and `namespace` are those of
-/// its place.
+/// The origin of a container in containerd's directory of tasks. `state` and `namespace` are those
+/// of its place.
 ///
 /// # Errors
 /// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not what is recorded.
@@ -117,7 +117,7 @@ pub fn resolve(
 }
 
 /// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when
-/// its root is no overlay of a snapshotter's folders.
+/// its root is not an overlay of a snapshotter's directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -136,9 +136,9 @@ fn is_own_root(bundle: &Bundle) -> bool {
         || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
 }
 
-/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`): an
-/// image after all when a snapshot is mounted there, none when the root is no part of any engine's
-/// store and the container is not Docker's.
+/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`). It is
+/// an image after all when a snapshot is mounted there. There is none when the root is not part of
+/// any engine's store and the container is not Docker's.
 fn without_snapshot(
     bundle: &Bundle,
     namespace: &str,
@@ -167,7 +167,7 @@ fn without_snapshot(
     }
 }
 
-/// Whether Docker made this container, and so from an image, wherever it keeps that (aufs,
+/// Whether Docker made this container, and so made it from an image, wherever it keeps that (aufs,
 /// devicemapper, a graph driver's plugin).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
     let may_be_there = |path: PathBuf| match path.symlink_metadata() {
@@ -179,7 +179,7 @@ fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
 
 impl<'a> Site<'a> {
     /// The facts from the database; from containerd itself when the database cannot be read or does
-    /// not know.
+    /// not have them.
     fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
         let refused = match self.read_database(wanted) {
             Ok(answer) => return Ok(answer),
@@ -288,10 +288,9 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// The mount that the snapshotter's own database leads to, and whether any folder in it was
-    /// never unpacked here. The folders that are mounted tell where the snapshotter is: its
-    /// `root_path` may have been set elsewhere, and an old one may be left behind at the usual
-    /// place.
+    /// The mount that the snapshotter's own database leads to, and whether any directory in it was
+    /// never unpacked here. The mounted directories show where the snapshotter is: its `root_path`
+    /// may be set elsewhere, and an old one may be left behind at the usual place.
     fn recorded_mount(
         &self,
         bundle: &Bundle,
@@ -338,9 +337,9 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The chain that the last of these snapshots is named after. A name that no image leads to may be
-/// that of a copy of the image's snapshot for the user namespace of the container `id`; else the
-/// names below it are all there is, from the database or from `client`.
+/// The chain that the last of these snapshots is named after. A name that no image leads to may
+/// belong to a copy of the image's snapshot for the user namespace of the container `id`. Otherwise
+/// only the names below it are known, from the database or from `client`.
 fn lineage(
     facts: &Facts,
     id: Option<&str>,
@@ -389,7 +388,7 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
 }
 
-/// The mount that containerd wants for the container, and whether any snapshot below was never
+/// The mount that containerd requires for the container, and whether any snapshot below was never
 /// unpacked here.
 fn served_mount(
     client: &mut Client<'_>,
@@ -420,8 +419,8 @@ fn served_mount(
     Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
 }
 
-/// The lowest snapshots, of these that `place` tells topmost first, must be those of the chain's
-/// layers, each under its own name, with none between but Docker's own; what is above them are the
+/// The lowest of these snapshots, which `place` reports topmost first, must be those of the chain's
+/// layers, each under its own name, with none between except Docker's own. Those above them are the
 /// container's own.
 fn tie<'a>(
     keys: impl DoubleEndedIterator<Item = &'a str>,
@@ -444,9 +443,9 @@ fn tie<'a>(
     }
 }
 
-/// The origin of a container below which no snapshot is named after a chain ID. There may be none
-/// but its own: what is in any other cannot be told. An image that is recorded and not found is one
-/// without a layer only when the mount shows that.
+/// The origin of a container below which no snapshot is named after a chain ID. It may have only
+/// snapshots of its own: what is in any other is not known. An image that is recorded and not found
+/// is one without a layer only when the mount shows that.
 fn without_chain(
     facts: &Facts,
     hints: &Hints,

@@ -1,10 +1,10 @@
-//! Is what is mounted what the records say?
+//! Compares what is mounted with what the records say.
 //!
-//! In: the folders that a snapshot's mount must have, from the snapshotter's database or from
+//! In: the directories that a snapshot's mount must have, from the snapshotter's database or from
 //! containerd's answer, and the mount at the container's root, from the kernel. Out:
 //! [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form
 //! that cannot be compared, an error when they contradict each other. A client of containerd may
-//! hand a task any list of mounts; this is what notices. Not checked: what is in the folders.
+//! give a task any list of mounts; this check notices. Not checked: what is in the directories.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::sys::file;
 /// The mount that a snapshot's root must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// An overlay of these folders; the lower ones topmost first, no upper one for a read-only
+    /// An overlay of these directories; the lower ones topmost first, no upper one for a read-only
     /// view.
     Overlay {
-        /// The lower folders.
+        /// The lower directories.
         lower: Vec<PathBuf>,
-        /// The upper folder.
+        /// The upper directory.
         upper: Option<PathBuf>,
     },
-    /// This folder, mounted as it is.
+    /// This directory, mounted itself.
     Bind(PathBuf),
-    /// Something that cannot be compared: block devices, subvolumes, what a mount manager makes.
+    /// Something that cannot be compared: block devices, subvolumes, a mount manager's mounts.
     Opaque,
 }
 
@@ -37,7 +37,7 @@ pub fn is_compared(snapshotter: &str) -> bool {
     matches!(snapshotter, "overlayfs" | "native")
 }
 
-/// The mount of the snapshot with this layout, in the snapshotter with this name and root folder
+/// The mount of the snapshot with this layout, in the snapshotter with this name and root directory
 /// (containerd plugins/snapshots/{overlay,native}, `mounts`).
 #[must_use]
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
@@ -95,7 +95,7 @@ pub fn compare(
     }
 }
 
-/// Compares an overlay's folders; the error is the first difference.
+/// Compares an overlay's directories; the error is the first difference.
 fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result<Evidence, String> {
     match (upper, mount.upperdir.as_deref()) {
         (None, None) => {}
@@ -106,8 +106,8 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
             ));
         }
     }
-    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the folders'
-    // mounts, which are gone once it is made: core/mount/mount_linux.go.
+    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the directories'
+    // mounts, which are gone afterwards: core/mount/mount_linux.go.
     if mount.lowerdirs.iter().any(|folder| {
         folder
             .iter()
@@ -135,9 +135,9 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     }
 }
 
-/// Whether `found` is the folder `expected`: the same path, its end (containerd shortens a long
-/// list of lower folders, and works in the folder above them, `compactLowerdirOption`), or the same
-/// folder under another path.
+/// Whether `found` is the directory `expected`: the same path, its end (containerd shortens a long
+/// list of lower directories, and works in the directory above them, `compactLowerdirOption`), or
+/// the same directory under another path.
 pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);

@@ -1,8 +1,8 @@
-//! How are the few protobuf messages read and written that are exchanged with containerd?
+//! Reads and writes the few protobuf messages that are exchanged with containerd.
 //!
 //! In: bytes from a socket or a database (hostile). Out: the fields, unknown ones skipped
-//! (protobuf.dev, "Encoding"). Nothing is copied, nothing allocated; a message cut short ends
-//! early. Groups, which nobody writes any more, end it too.
+//! (protobuf.dev, "Encoding"). Nothing is copied or allocated. A message that is cut short ends
+//! early; so does one with groups, which nobody writes any more.
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The last value of field `number`, as protobuf wants it, when it is text, bytes or a message.
+/// The last value of field `number`, as protobuf requires, if it is text, bytes or a message.
 #[must_use]
 pub fn bytes_field(message: &[u8], number: u64) -> Option<&[u8]> {
     repeated(message, number).last()

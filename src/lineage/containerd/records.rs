@@ -1,9 +1,9 @@
-//! What does containerd's metadata database say?
+//! Reads containerd's metadata database.
 //!
 //! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd
 //! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through [`bolt`](crate::lineage::bolt).
 //! Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the
-//! snapshots it stands on, down to the first that is named after a chain ID, all from one committed
+//! snapshots it runs on, down to the first that is named after a chain ID, all from one committed
 //! version of the database. Not checked: whether the names are true; `content` hashes them,
 //! `mounted` compares them with what is mounted.
 
@@ -25,9 +25,9 @@ use crate::sys::file::{self, Guard};
 /// The label of a snapshot whose content was never unpacked here, only claimed (containerd
 /// core/unpack, stargz-snapshotter, nydus-snapshotter).
 pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
-/// The most image configs of one namespace that are looked through.
+/// The most image configs of one namespace that are searched.
 const MAX_CONFIGS: usize = 4_096;
-/// The extension in which the CRI plugin keeps what it knows of a container.
+/// The extension in which the CRI plugin keeps its record of a container.
 pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 
 /// What a container is made of, as containerd records it.
@@ -35,10 +35,10 @@ pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 pub struct Facts {
     /// The record of the container, when one was asked for.
     pub container: Container,
-    /// The snapshots it stands on: its own first, the first that is named after a chain ID last, if
-    /// there is one.
+    /// The snapshots it runs on: its own first, and last the first one that is named after a chain
+    /// ID, if there is one.
     pub snapshots: Vec<Snapshot>,
-    /// What the name in [`Container::image`] stands for now. A hint.
+    /// What the name in [`Container::image`] means now. A hint.
     pub target: Option<Digest>,
 }
 
@@ -60,7 +60,7 @@ pub struct Container {
 pub struct Snapshot {
     /// Its name in the namespace.
     pub key: String,
-    /// Its name in the snapshotter: `<namespace>/<number>/<key>`; empty when it was not told.
+    /// Its name in the snapshotter: `<namespace>/<number>/<key>`; empty when it is not known.
     pub name: String,
     /// The key of the snapshot below; empty at the bottom.
     pub parent: String,
@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub is_remote: bool,
 }
 
-/// Where to begin.
+/// Where to start.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
     /// A container's record, which names its snapshot.
@@ -78,7 +78,7 @@ pub enum Wanted<'a> {
 }
 
 impl Facts {
-    /// The chain ID of the image's layers: the name of the last snapshot, when it is one.
+    /// The chain ID of the image's layers: the name of the last snapshot, if it is one.
     #[must_use]
     pub fn top(&self) -> Option<ChainId> {
         self.snapshots
@@ -87,7 +87,7 @@ impl Facts {
     }
 
     /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and
-    /// that which Docker puts below.
+    /// the one that Docker puts below it.
     #[must_use]
     pub fn stands_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
@@ -114,7 +114,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// The database of the containerd with this root folder.
+    /// The database of the containerd with this root directory.
     ///
     /// # Errors
     /// [`Unknown::File`].
@@ -153,8 +153,8 @@ impl Metadata {
         self.view(deadline, |view| facts(view, namespace, wanted))
     }
 
-    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or
-    /// there are too many.
+    /// The snapshots from `top` down, topmost first; `None` when one is missing, or there are too
+    /// many.
     ///
     /// # Errors
     /// As [`fault`].
@@ -207,7 +207,7 @@ impl Metadata {
         })
     }
 
-    /// All image configs whose layers were unpacked, up to some chain ID each. At most
+    /// All image configs whose layers were unpacked, each up to some chain ID. At most
     /// [`MAX_CONFIGS`].
     ///
     /// # Errors
@@ -274,7 +274,7 @@ impl Metadata {
         })
     }
 
-    /// What an image's name stands for.
+    /// What an image's name means.
     ///
     /// # Errors
     /// As [`fault`].
@@ -287,7 +287,7 @@ impl Metadata {
         self.view(deadline, |view| target(view, namespace, name))
     }
 
-    /// A container's runtime spec as it is recorded; `None` when there is none.
+    /// A container's runtime spec as recorded; `None` when there is none.
     ///
     /// # Errors
     /// As [`fault`].
@@ -339,8 +339,8 @@ impl Metadata {
     }
 }
 
-/// The chain IDs that these snapshots, topmost first, are named after, lowest first; `None` when
-/// one is named otherwise.
+/// The chain IDs after which these snapshots, topmost first, are named, lowest first; `None` when
+/// one has another name.
 #[must_use]
 pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
     let layers = snapshots
@@ -405,7 +405,7 @@ fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Contai
     else {
         return Ok(None);
     };
-    // containerd writes it always, empty when there is no snapshot (core/metadata/containers.go,
+    // containerd always writes it, empty when there is no snapshot (core/metadata/containers.go,
     // `writeContainer`).
     if record.get(b"snapshotKey")?.is_none() {
         return Err(record.fault("holds a container without a snapshot key"));
@@ -452,7 +452,7 @@ fn target(view: &View<'_>, namespace: &str, name: &str) -> Result<Option<Digest>
     Ok(Digest::parse(&text(&target, b"digest")?).ok())
 }
 
-/// A value as text. Keys and names that are not UTF-8 are made so, and then match nothing.
+/// A value as text. Keys and names that are not UTF-8 are converted, and then match nothing.
 fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
     Ok(bucket
         .get(key)?

@@ -1,13 +1,13 @@
-//! Is a snapshot no layer, but a copy of all of them for a user namespace?
+//! Recognises a snapshot that is a copy of all layers for a user namespace, and no layer.
 //!
 //! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed
-//! owners and puts the copy under the container's own. Before 2.1 its name is the chain ID with the
-//! owners behind, which is no chain ID; since then it is the SHA-256 of a few words of JSON and
-//! looks like one (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In:
-//! the container's runtime spec, from containerd's own record (users' text in it, but the maps are
-//! the engine's). Out: the snapshot below, when the name is just the hash of that snapshot's name
-//! and of the container's maps. A layer cannot be taken for a copy: its chain ID is the hash of
-//! something else.
+//! owners and puts the copy below the container's own. Before 2.1 its name is the chain ID followed
+//! by the owners, which is no chain ID. Since then it is the SHA-256 of a few words of JSON and
+//! looks like a chain ID (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9).
+//! In: the container's runtime spec, from containerd's own record (it holds users' text, but the
+//! maps are the engine's). Out: the snapshot below, when the name is exactly the hash of that
+//! snapshot's name and of the container's maps. A layer cannot be taken for a copy: its chain ID is
+//! the hash of something else.
 
 use serde::Deserialize;
 
@@ -40,7 +40,7 @@ struct Map {
     size: u32,
 }
 
-/// The snapshot below `snapshot`, when that is a copy for the user namespace of the container `id`.
+/// The snapshot below `snapshot`, if that is a copy for the user namespace of the container `id`.
 ///
 /// # Errors
 /// As [`fault`](crate::lineage::bolt::fault).
@@ -66,7 +66,7 @@ pub fn original(
     }
 }
 
-/// What containerd calls the copy of the snapshot `parent` for these maps.
+/// containerd's name for the copy of the snapshot `parent` with these maps.
 fn name(parent: &str, uids: &[Map], gids: &[Map]) -> String {
     let list = |maps: &[Map]| {
         let mut maps = maps.to_vec();
@@ -117,7 +117,7 @@ mod tests {
                 copied.then_some(APP),
                 "{id}"
             );
-            // With another container's maps it is no copy.
+            // With another container's maps it is not a copy.
             assert_eq!(
                 original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(),
                 None

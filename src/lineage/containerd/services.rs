@@ -1,11 +1,11 @@
-//! What does containerd answer?
+//! Asks a running containerd for its records.
 //!
 //! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one
 //! question at a time (containerd api/services/{containers,snapshots,images}/v1), and the mounts
 //! that a snapshot must have. The messages are hostile as far as the peer is, which must be root.
 //! None of these calls waits for the lock under which a container is created: they are read
-//! transactions (containerd core/metadata, `View`). A snapshotter that runs as a process of its own
-//! is asked by containerd in turn, and can hang; the deadline ends that.
+//! transactions (containerd core/metadata, `View`). containerd in turn asks a snapshotter that runs
+//! as a process of its own, which can hang; the deadline ends that.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,8 +96,8 @@ impl<'a> Client<'a> {
         Ok(Some(found))
     }
 
-    /// The snapshots from the one called `top` down, topmost first; `None` when one is missing, or
-    /// there are too many. One call each.
+    /// The snapshots from `top` down, topmost first; `None` when one is missing, or there are too
+    /// many. One call each.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
@@ -175,8 +175,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A field that is left out means the same as an empty one, so an answer tells that something has
-/// no snapshot, or none below, only when it names what was asked for.
+/// Whether an answer names what was asked for. An omitted field means the same as an empty one, so
+/// only such an answer can say that something has no snapshot, or none below.
 fn names(record: &[u8], asked: &str) -> bool {
     bytes_field(record, 1) == Some(asked.as_bytes())
 }

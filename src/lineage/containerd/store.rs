@@ -1,9 +1,9 @@
-//! What is in containerd's store, for people?
+//! Lists what is in containerd's store, for people.
 //!
-//! In: containerd's root folder, without any bundle. Out: its namespaces, containers and images,
-//! and the [`Origin`] of each, for `embargo check` and `embargoctl lineage`. The same records and
-//! the same hashing as for a container that starts; only the mount is not looked at, so that
-//! nothing here is surer than [`Evidence::Metadata`]. Not for: the gate.
+//! In: containerd's root directory, without any bundle. Out: its namespaces, containers and images,
+//! and the [`Origin`] of each, for `embargo check` and `embargoctl lineage`. It uses the same
+//! records and the same hashing as for a container that starts. Only the mount is not looked at, so
+//! that nothing here is surer than [`Evidence::Metadata`]. Not for: the gate.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,14 +40,14 @@ pub struct Recorded {
     pub namespace: String,
     /// The name of its image, empty when it has none.
     pub image: String,
-    /// Whether it stands on a snapshot. Docker's do, although containerd does not record it.
+    /// Whether it has a snapshot. Docker's do, although containerd does not record it.
     pub has_snapshot: bool,
 }
 
 impl Store {
-    /// The store of the containerd with this root folder. `address` is its socket, which is asked
-    /// when the database does not stand still or cannot be read. `paths` tells where chains
-    /// resolved before are kept.
+    /// The store of the containerd with this root directory. `address` is its socket, which is
+    /// asked when the database keeps changing or cannot be read. `paths` says where resolved chains
+    /// are kept.
     ///
     /// # Errors
     /// [`Unknown::File`]: no database there, or not for this user.
@@ -79,7 +79,7 @@ impl Store {
             .metadata
             .keys(&[b"v1", namespace.as_bytes(), b"containers"], &deadline())?
         {
-            // One that has gone meanwhile is left out.
+            // One that has been removed meanwhile is left out.
             let Some(facts) =
                 self.metadata
                     .facts(namespace, Wanted::Container(&id), &deadline())?
@@ -97,8 +97,7 @@ impl Store {
         Ok(containers)
     }
 
-    /// The origin of a container that stands on a snapshot of its own; [`Origin::NoImage`] for one
-    /// that does not.
+    /// The origin of a container with a snapshot of its own; [`Origin::NoImage`] for one without.
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
@@ -111,8 +110,9 @@ impl Store {
         }
     }
 
-    /// The origin of a snapshot: of a container whose engine keeps the container's record itself,
-    /// as Docker does (its ID is the key), with the digests that this record names.
+    /// The origin of a snapshot, with the digests that its container's record names: for a
+    /// container whose engine keeps the record itself, as Docker does (the container's ID is the
+    /// key).
     ///
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
@@ -144,7 +144,7 @@ impl Store {
             .keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
     }
 
-    /// The origin of an image, by its name as it stands there, its short name (`debian` for
+    /// The origin of an image, by its full name, its short name (`debian` for
     /// `docker.io/library/debian:latest`), the digest of its index, manifest or config, or the
     /// start of one of these digests, at least four digits, when only one image has it. Of several
     /// platforms, the one of this machine, else the first that is here.
@@ -262,7 +262,7 @@ fn deadline() -> Deadline {
     PATIENCE.into()
 }
 
-/// The names that a short one may stand for (distribution/reference, "familiar names").
+/// The names that a short one may mean (distribution/reference, "familiar names").
 fn names_of(reference: &str) -> Vec<String> {
     let tagged = match reference.rsplit('/').next() {
         Some(last) if !last.contains([':', '@']) => format!("{reference}:latest"),

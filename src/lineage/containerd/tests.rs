@@ -1,4 +1,4 @@
-//! A containerd container from bundle to origin: what is believed, and what is not.
+//! Tests a containerd container from bundle to origin: what is believed, and what is not.
 
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::container::ContainerId;
 
-/// A bundle of `id` in a state folder, whose containerd's root is the fixture, with this
+/// A bundle of `id` in a state directory, whose containerd's root is the fixture, with this
 /// `root.path`.
 fn bundle(folder: &Path, id: &str, root: &Path) -> Bundle {
     let path = folder
@@ -295,7 +295,7 @@ fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded(
     }
 }
 
-/// Frames that answer calls in this order: a message each, or that there is no such thing.
+/// Frames that answer calls in this order: each a message, or "not found".
 fn answers(messages: &[Option<Vec<u8>>]) -> Vec<u8> {
     let mut frames = Vec::new();
     for (message, stream) in messages.iter().zip((1_u32..).step_by(2)) {

@@ -1,16 +1,18 @@
-//! What is a `RUN` step of BuildKit in Docker made of, when layers lie in a graph driver's store?
+//! Determines what a `RUN` step of BuildKit in Docker is made of, with layers in a graph driver's
+//! store.
 //!
 //! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots.
-//! Neither dockerd nor containerd knows the step's ID, so the mount tells which snapshot it is.
-//! Out: the chain of the image that the build began from; no image for one that began from nothing.
+//! Neither dockerd nor containerd knows the step's ID, so the mount shows which snapshot it is.
+//! Out: the chain of the image that the build started from; no image for one that started from
+//! nothing.
 //!
-//! An overlay's folders under the step's own are, topmost first, the results of earlier steps and
-//! the layers of the base. Earlier steps become image layers only when the build is exported (moby:
-//! daemon/internal/builder-next/adapters/snapshot), and a step whose result was exported before may
-//! have a folder that no layer refers to. So the topmost folder that is an image layer gives the
-//! chain, and the folders below it must agree where they are layers at all. Drivers that copy show
-//! no folders, nor does an overlay of FUSE; there BuildKit's record alone tells what it was made
-//! from.
+//! The directories of an overlay below the step's own are, topmost first, the results of earlier
+//! steps and the layers of the base. Earlier steps become image layers only when the build is
+//! exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was
+//! exported before may have a directory that no layer refers to. So the topmost directory that is
+//! an image layer gives the chain, and the directories below it must agree where they are layers at
+//! all. Drivers that copy show no directories, nor does an overlay of FUSE; there only BuildKit's
+//! record says what it was made from.
 
 use std::path::{Path, PathBuf};
 
@@ -25,8 +27,8 @@ use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, 
 use crate::sys::deadline::Deadline;
 use crate::sys::file;
 
-/// Resolves a `RUN` step whose bundle stands below `root`, BuildKit's folder. `None` when nothing
-/// of a graph driver is mounted at the step's root.
+/// Resolves a `RUN` step whose bundle is below `root`, BuildKit's directory. `None` when nothing of
+/// a graph driver is mounted at the step's root.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`]
@@ -68,7 +70,7 @@ pub(super) fn overlay_step(
         .iter()
         .map(|lower| layer_behind(&home, lower))
         .collect();
-    // Folders of another form are another store's.
+    // Directories of another form belong to another store.
     let Some(folders) = folders else {
         return Ok(None);
     };
@@ -93,7 +95,8 @@ pub(super) fn overlay_step(
     }
 }
 
-/// A step on a folder of the driver itself: one that copies, or the first step on nothing.
+/// A step on a directory of the driver itself: of a driver that copies, or the first step on
+/// nothing.
 fn copied_step(
     step: &Path,
     mount: &RootMount,
@@ -121,8 +124,8 @@ fn copied_step(
     .map(Some)
 }
 
-/// A step on an overlay of FUSE, whose options the kernel does not know: the place where the driver
-/// mounted it names its folder.
+/// A step on an overlay of FUSE, whose options the kernel does not know: the mount point that the
+/// driver chose names its directory.
 fn fuse_step(
     step: &Path,
     root: &Path,
@@ -144,7 +147,7 @@ fn fuse_step(
     recorded_step(&layer, root, deadline).map(Some)
 }
 
-/// A step on this layer, as BuildKit's record alone tells.
+/// A step on this layer, as only BuildKit's record describes it.
 fn recorded_step(
     layer: &LayerRoot,
     root: &Path,
@@ -167,7 +170,7 @@ fn image(chain: Chain, evidence: Evidence) -> Origin {
     })
 }
 
-/// The driver and the layer's name in the path of a mounted folder, from its file system's root,
+/// The driver and the layer's name in the path of a mounted directory, from its file system's root,
 /// and its path in the data root.
 fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
     let names: Vec<_> = folder.iter().rev().take(3).collect();
@@ -184,9 +187,9 @@ fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
     Some((driver, layer, [first, middle, last].iter().collect()))
 }
 
-/// The driver's folder that the mount's folders are in; relative ones belong to the data root that
-/// BuildKit's folder is in. The step's own tells, which containerd's snapshotter writes in full
-/// while the lower ones are relative (`3/fs`).
+/// The driver's directory that contains the mount's directories; relative ones belong to the data
+/// root that contains BuildKit's directory. The step's own directory decides: containerd's
+/// snapshotter writes it in full while the lower ones are relative (`3/fs`).
 fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let folder = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
     if folder.is_absolute() {
@@ -196,7 +199,7 @@ fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The chain of the topmost of these folders (topmost first) that is an image layer.
+/// The chain of the topmost of these directories (topmost first) that is an image layer.
 fn chain_under(
     step: &Path,
     folders: &[String],

@@ -1,14 +1,14 @@
-//! What follows when a file of the store cannot be read?
+//! Decides what follows when a file of Docker's store cannot be read.
 //!
-//! A file that the operating system does not hand over leaves the lineage unknown. A file that is
-//! missing where another one refers to it, or is something that the engine never writes, shows a
-//! store that is broken or forged.
+//! When the operating system does not return a file, the lineage is unknown. When a file is missing
+//! although another one refers to it, or is something that the engine never writes, the store is
+//! broken or forged.
 
 use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
-/// The consequence of a file that should be there and cannot be read.
+/// What follows when a file that should be there cannot be read.
 pub(super) fn broken(error: FileError) -> LineageError {
     let fault = match &error {
         FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => {

@@ -1,9 +1,9 @@
-//! Which layers does Docker's layer store record?
+//! Reads Docker's layer store.
 //!
 //! In: `<data root>/image/<driver>/layerdb` (moby: daemon/internal/layer/filestore.go), one small
 //! file for each fact, written without fsync(2): after a power cut any of them may be empty or
 //! missing. Out: a container's layer and top chain ID; a chain, whose hash is computed again; the
-//! folder of each layer in the driver. Not checked: what the folders hold, which the engine
+//! directory of each layer in the driver. Not checked: what the directories hold, which the engine
 //! verified when it unpacked them.
 
 use std::collections::HashMap;
@@ -19,13 +19,13 @@ use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The largest file of a fact, in bytes: a digest has 71, a folder's name 64.
+/// The largest file of a fact, in bytes: a digest has 71, a directory's name 64.
 const LARGEST_FACT: u64 = 256;
 
 /// What is recorded of a container's own layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MountRecord {
-    /// Its folder in the driver.
+    /// Its directory in the driver.
     pub(super) layer: String,
     /// The chain ID of the image below it; `None` when the record names none, as for an image
     /// without layers.
@@ -46,12 +46,12 @@ impl LayerStore {
         }
     }
 
-    /// Its folder.
+    /// Its directory.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The record of a container's layer, `None` when there is none. `guard` is for the file that
+    /// The record of a container's layer; `None` when there is none. `guard` is for the file that
     /// ties the container to the store.
     pub(super) fn mount_of(
         &self,
@@ -70,7 +70,7 @@ impl LayerStore {
         Ok(Some(MountRecord { layer, top }))
     }
 
-    /// Where a container's record names the chain ID of its image.
+    /// The file of a container's record that names the chain ID of its image.
     pub(super) fn parent_file(&self, container: &ContainerId) -> PathBuf {
         self.folder
             .join("mounts")
@@ -78,7 +78,7 @@ impl LayerStore {
             .join("parent")
     }
 
-    /// The chain below and with `top`, walked from layer to layer and hashed again.
+    /// The chain of `top` and everything below it, walked from layer to layer and hashed again.
     pub(super) fn chain(&self, top: ChainId, deadline: &Deadline) -> Result<Chain, LineageError> {
         let mut diff_ids = Vec::new();
         let mut visited = Vec::new();
@@ -112,13 +112,13 @@ impl LayerStore {
         Ok(chain)
     }
 
-    /// The folder of a layer in the driver.
+    /// The directory of a layer in the driver.
     pub(super) fn cache_id(&self, layer: ChainId) -> Result<String, LineageError> {
         self.layer_fact(layer, "cache-id", parse_folder_name)
     }
 
-    /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every layer
-    /// there is, as nothing leads from a folder to its layer.
+    /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every
+    /// layer, because nothing leads from a directory to its layer.
     pub(super) fn layers_in(
         &self,
         folders: &[String],
@@ -179,21 +179,22 @@ fn fact<T>(
     parse(&bytes).map_err(|fault| Corrupt::File(path, fault).into())
 }
 
-/// Reads the content of `diff` and `parent`: a digest, white space around it aside, as moby reads
-/// it.
+/// Reads the content of `diff` and `parent`: a digest, apart from white space around it, as moby
+/// reads it.
 ///
 /// # Errors
-/// What is wrong with it, to be put after the file's name.
+/// What is wrong with it, to follow the file's name.
 pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     let text = text_of(content)?;
     Digest::parse(text).map_err(|_| format!("{text:?} is no sha256 digest"))
 }
 
-/// Reads the content of `mount-id` and `cache-id`: the name of a folder, made of letters, digits,
-/// `.`, `_` and `-`. BuildKit's have 25 letters and digits, all others are 64 hexadecimal digits.
+/// Reads the content of `mount-id` and `cache-id`: the name of a directory, made of letters,
+/// digits, `.`, `_` and `-`. BuildKit's have 25 letters and digits, all others are 64 hexadecimal
+/// digits.
 ///
 /// # Errors
-/// What is wrong with it, to be put after the file's name.
+/// What is wrong with it, to follow the file's name.
 pub fn parse_folder_name(content: &[u8]) -> Result<String, String> {
     let text = text_of(content)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

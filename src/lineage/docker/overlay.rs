@@ -1,10 +1,11 @@
-//! Is what is mounted at a container's root what Docker's layer store records?
+//! Compares what is mounted at a container's root with what Docker's layer store records.
 //!
-//! In: an overlay's folders as the kernel tells them, and the links `<home>/l/<26 characters>` that
-//! Docker makes because mount options are limited to a page. Out: the layers' folders, topmost
-//! first, or the first difference. Paths are compared as text: Docker wrote `root.path` and the
-//! mount's options from the same data root. With many layers Docker mounts from within its folder,
-//! so that the paths are relative to it (moby: daemon/graphdriver/overlay2, `mountFrom`).
+//! In: an overlay's directories as the kernel reports them, and the links
+//! `<home>/l/<26 characters>` that Docker makes because mount options are limited to a page. Out:
+//! the layers' directories, topmost first, or the first difference. Paths are compared as text:
+//! Docker wrote `root.path` and the mount's options from the same data root. With many layers
+//! Docker mounts from within its directory, so that the paths are relative to it (moby:
+//! daemon/graphdriver/overlay2, `mountFrom`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// The layer whose folder is mounted as `folder`, in the driver's folder `home`.
+/// The layer whose directory is mounted as `folder`, in the driver's directory `home`.
 pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
     let inside = if folder.is_absolute() {
         folder.strip_prefix(home).ok()?
@@ -81,7 +82,7 @@ pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
     }
 }
 
-/// The driver's folder that a lower or upper folder with an absolute path is in.
+/// The driver's directory that contains a lower or upper directory with an absolute path.
 pub(super) fn home_of(folder: &Path) -> Option<PathBuf> {
     folder
         .is_absolute()
@@ -89,7 +90,7 @@ pub(super) fn home_of(folder: &Path) -> Option<PathBuf> {
         .flatten()
 }
 
-/// The names of a path that has just two, safe to put into another path.
+/// The names of a path that has exactly two, safe to put into another path.
 fn two_names(path: &Path) -> Option<(&str, &str)> {
     let mut names = path.components().map(|name| {
         name.as_os_str()

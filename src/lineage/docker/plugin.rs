@@ -1,11 +1,11 @@
-//! Tells what a managed plugin of Docker's (`docker plugin`) is made of.
+//! Determines what a managed plugin of Docker (`docker plugin`) is made of.
 //!
 //! Docker unpacks a plugin's layers into one directory and runs it through containerd, in a
 //! namespace of its own and without a snapshot. In: a bundle, and Docker's record of the plugin,
 //! which ties the container's ID to the plugin's config. Out: the [`Origin`]; the plugin's config
-//! stands for the image config, and its digest for the image ID. The layers are those that the
-//! config names: Docker records them and compares them with nothing, and names the layer of a
-//! plugin that was made on the spot (`docker plugin create`) by the digest of its compressed
+//! takes the place of the image config, and its digest that of the image ID. The layers are those
+//! that the config names. Docker records them and compares them with nothing, and names the layer
+//! of a plugin that was made locally (`docker plugin create`) by the digest of its compressed
 //! archive.
 //!
 //! ```text
@@ -38,7 +38,7 @@ struct Record {
     config: Digest,
     /// The digest of its manifest.
     manifest: Option<Digest>,
-    /// What people call it.
+    /// Its name for people.
     name: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Record {
     }
 
     /// The record of the plugin that runs as this container; `None` when there is none, or the root
-    /// is no plugin's.
+    /// is not a plugin's.
     fn load(bundle: &Bundle, guard: Guard) -> Result<Option<Self>, LineageError> {
         let Some(plugins) = plugins(bundle) else {
             return Ok(None);
@@ -90,12 +90,12 @@ impl Record {
     }
 }
 
-/// What Docker calls the plugin that runs as this container.
+/// Docker's name for the plugin that runs as this container.
 pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     Ok(Record::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
 }
 
-/// What the plugin is made of; `None` when the container is no plugin.
+/// What the plugin is made of; `None` when the container is not a plugin.
 ///
 /// # Errors
 /// [`Corrupt`] when the record or the config is broken, or the config is not what the record says;

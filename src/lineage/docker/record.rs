@@ -1,11 +1,11 @@
-//! Which image does Docker say that a container is made from, and under which names is it known?
+//! Reads which image Docker records for a container, and under which names the image is known.
 //!
 //! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by
-//! rename, so never half-written by Docker itself) and the image config. The first holds users'
-//! text throughout; only the image ID, the driver and what the user asked for are read. Out: the
-//! image ID, the image config when it is still there and hashes to that ID, and the digests it was
-//! pulled by. Names decide nothing else: no container is refused for a file of names that is too
-//! large or broken.
+//! rename, so never half-written by Docker itself) and the image config. The first is full of
+//! users' text; only the image ID, the driver and what the user asked for are read. Out: the image
+//! ID, the image config when it is still there and hashes to that ID, and the digests it was pulled
+//! by. Names decide nothing else: no container is refused because a file of names is too large or
+//! broken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct ContainerRecord {
     pub image_id: ImageId,
     /// Its name, without the `/` that Docker puts in front.
     pub name: Option<String>,
-    /// What its maker asked for.
+    /// What its creator asked for.
     pub asked: Option<String>,
     /// The graph driver its layer is in.
     pub driver: Option<String>,
@@ -65,7 +65,7 @@ impl ContainerRecord {
     /// Reads a container's `config.v2.json`.
     ///
     /// # Errors
-    /// What is wrong with it, to be put after the file's name.
+    /// What is wrong with it, to follow the file's name.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let text: ContainerText =
             serde_json::from_slice(json).map_err(|error| error.to_string())?;
@@ -87,8 +87,8 @@ impl ContainerRecord {
         })
     }
 
-    /// Reads the record of a container in a data root. It is there before the container's runtime
-    /// is called (moby: daemon/create.go).
+    /// Reads the record of a container in a data root. It exists before the container's runtime is
+    /// called (moby: daemon/create.go).
     ///
     /// # Errors
     /// [`Unknown`] when there is none, or it cannot be read; [`Corrupt`] when it is broken.
@@ -96,7 +96,7 @@ impl ContainerRecord {
         Self::load_of(data_root, container, LARGEST_RECORD)
     }
 
-    /// The same of one that has at most `limit` bytes.
+    /// The same for a record of at most `limit` bytes.
     pub(super) fn load_of(
         data_root: &Path,
         container: &ContainerId,
@@ -127,8 +127,8 @@ pub(super) fn image(
     let config = match ImageConfig::load(&path, image_id) {
         Ok(config) => Some(config),
         Err(error @ LineageError::Corrupt(Corrupt::Hash(..))) => return Err(error),
-        // The layers' own records tell as much: the image was removed by force, or its config is
-        // too large or strange to be read.
+        // The layers' own records say as much: the image was removed by force, or its config is too
+        // large or too strange to be read.
         Err(
             LineageError::Unknown(_)
             | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..)),
@@ -155,7 +155,7 @@ pub(super) fn pulled_digests(
     Ok(repositories.names()?.into_iter().filter_map(own).collect())
 }
 
-/// Where the config of an image lies.
+/// The file of an image's config.
 pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -> PathBuf {
     data_root
         .join("image")
@@ -189,7 +189,7 @@ pub(super) struct Repositories {
 }
 
 impl Repositories {
-    /// Reads the file; there is none before the first image gets a name.
+    /// Reads the file; it does not exist before the first image gets a name.
     pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
         let path = data_root
             .join("image")
@@ -214,7 +214,7 @@ impl Repositories {
 /// Reads the content of `repositories.json`.
 ///
 /// # Errors
-/// What is wrong with it, to be put after the file's name.
+/// What is wrong with it, to follow the file's name.
 pub fn parse_names(json: &[u8]) -> Result<Vec<Name<'_>>, String> {
     let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let names = file

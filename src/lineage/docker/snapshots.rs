@@ -1,10 +1,10 @@
-//! What does BuildKit in Docker record of the snapshot that a `RUN` step stands on?
+//! Reads what BuildKit in Docker records of the snapshot that a `RUN` step runs on.
 //!
 //! In: `<data root>/buildkit/snapshots.db`, a bbolt database that dockerd holds locked (moby:
-//! daemon/internal/builder-next/adapters/snapshot). A bucket named after a folder of the graph
+//! daemon/internal/builder-next/adapters/snapshot). A bucket named after a directory of the graph
 //! driver says in `parent` what it was made from: nothing, an image's chain ID, or a finished
-//! snapshot. A finished snapshot's bucket names its folder in `committed`, and in `chainid` the
-//! layer it has become, if it has. Out: the image at the bottom. Not checked: what the folders
+//! snapshot. A finished snapshot's bucket names its directory in `committed`, and in `chainid` the
+//! layer it has become, if it has. Out: the image at the bottom. Not checked: what the directories
 //! hold.
 
 use std::path::Path;
@@ -19,13 +19,14 @@ use crate::sys::file::{self, Guard};
 /// What a snapshot was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base {
-    /// Nothing: the build began from scratch.
+    /// Nothing: the build started from scratch.
     Nothing,
     /// The layers with this top chain ID.
     Chain(ChainId),
 }
 
-/// What the snapshot in this folder of the graph driver was made from. `root` is BuildKit's folder.
+/// What the snapshot in this directory of the graph driver was made from. `root` is BuildKit's
+/// directory.
 pub(super) fn base_of(
     root: &Path,
     folder: &str,
@@ -64,7 +65,7 @@ fn walk(view: &View<'_>, folder: &str) -> Result<Option<Base>, BoltError> {
     Ok(None)
 }
 
-/// A value as text; one that is not UTF-8 is made so, and then names nothing.
+/// A value as text; one that is not UTF-8 is converted, and then names nothing.
 fn text(bucket: Option<Bucket<'_>>, key: &[u8]) -> Result<Option<String>, BoltError> {
     let value = bucket.map_or(Ok(None), |bucket| bucket.get(key))?;
     Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))

@@ -1,9 +1,9 @@
-//! Which containers and images has a Docker data root, and what are they made of?
+//! Lists the containers and images of a Docker data root, and what they are made of.
 //!
-//! For people, who name things by ID, by a part of it or by reference, and without a bundle. In: a
-//! data root with graph drivers' stores, and such a name. Out: lists, and the same [`Origin`] as
-//! the gate's. A running container's mount is compared when it can be seen from here. Not checked:
-//! who owns the store.
+//! This is for people, who name things by ID, by a part of it or by reference, and without a
+//! bundle. In: a data root with graph drivers' stores, and such a name. Out: lists, and the same
+//! [`Origin`] as the gate's. A running container's mount is compared when it can be seen from here.
+//! Not checked: who owns the store.
 
 use std::ffi::OsString;
 use std::fs;
@@ -31,7 +31,7 @@ pub struct GraphStore {
 }
 
 impl GraphStore {
-    /// The stores in a data root; with user-namespace remapping its folder `<uid>.<gid>`.
+    /// The stores in a data root; with user-namespace remapping, in its directory `<uid>.<gid>`.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no graph driver's store.
@@ -92,12 +92,12 @@ impl GraphStore {
         Err(Unknown::NoRecord("the layer of the container", self.data_root.clone()).into())
     }
 
-    /// All images, in no order; those without a name too, as the steps of a build by the classic
-    /// builder are.
+    /// All images, in no order; also those without a name, such as the steps of a build by the
+    /// classic builder.
     ///
     /// # Errors
-    /// [`Unknown::File`] when a folder cannot be read; [`Corrupt::File`] when the file of names is
-    /// broken.
+    /// [`Unknown::File`] when a directory cannot be read; [`Corrupt::File`] when the file of names
+    /// is broken.
     pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
         let mut images = Vec::new();
         for driver in &self.drivers {
@@ -119,7 +119,7 @@ impl GraphStore {
     }
 
     /// What an image is made of, by `name[:tag]`, `name@digest`, image ID with or without
-    /// `sha256:`, or a part of the ID that no other has.
+    /// `sha256:`, or a part of the ID that no other image has.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when it leads to no image, or a part of an ID to several; [`Corrupt`]
@@ -173,7 +173,7 @@ impl GraphStore {
         )
     }
 
-    /// The one image whose ID is this or begins so.
+    /// The one image whose ID is this text or starts with it.
     fn by_id(&self, driver: Driver, text: &str) -> Result<Option<ImageId>, LineageError> {
         let beginning = text.strip_prefix("sha256:").unwrap_or(text);
         let hexadecimal = beginning
@@ -248,12 +248,12 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// The names in a folder; none when there is no such folder. All containers of the Docker with this
+/// The names in a directory; none when it does not exist. All containers of the Docker with this
 /// data root, in no order. One whose record is broken, or has more than `limit` bytes, is listed by
-/// its ID alone; where there are more than `most`, none is.
+/// its ID alone; where there are more than `most`, none is listed.
 ///
 /// # Errors
-/// [`Unknown::File`] when the folder of containers cannot be read.
+/// [`Unknown::File`] when the directory of containers cannot be read.
 pub fn containers(
     data_root: &Path,
     most: usize,
@@ -267,7 +267,8 @@ pub fn containers(
             engine: None,
             unread: None,
         },
-        // A directory without a record is of a container that is just coming or going.
+        // A directory without a record belongs to a container that is just being created or
+        // removed.
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => StoredContainer {
             id,
             names: Vec::new(),

@@ -1,5 +1,4 @@
-//! Docker's own files, as 20.10 wrote them, and what becomes of them in a power cut or in a
-//! forger's hands.
+//! Tests Docker's own files, as 20.10 wrote them, and as a power cut or a forger leaves them.
 //!
 //! `web-1` is made of an image of three layers, `gone-1` of one of four that was removed by force,
 //! `empty-1` of one without layers, `pulled-1` of one of three that was pulled by the digest of its
@@ -27,13 +26,13 @@ const GONE_1: &str = "da2c5e3201998f5c989020afc287a673c29bbdfabbdfafae814311f85d
 const EMPTY_1: &str = "1b661520a8a1c4c54cc3d7deedaf66eecd992fb0edba713be1c9aba484f8d60b";
 const PULLED_1: &str = "a3ff6144f700278b53aeb42ed0b7e1276a3dcb191a289c955faaea04fc5d7b70";
 
-/// What makes a mount another one.
+/// Changes a mount.
 type Change<'a> = &'a dyn Fn(&mut RootMount);
 
-/// What puts something else in a file's place.
+/// Replaces a file by something else.
 type Make = fn(&Path);
 
-/// A copy of a fixture, which can be broken.
+/// A copy of a fixture, for a test to break.
 struct Copy(tempfile::TempDir);
 
 impl Copy {
@@ -70,8 +69,8 @@ impl Copy {
         crate::sys::file::read(&self.path(relative), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// The mount whose line in the fixture's mountinfo ends in these names, its folders moved into
-    /// this copy.
+    /// The mount whose line in the fixture's mountinfo ends in these names, with its directories
+    /// moved into this copy.
     fn mount(&self, point: &str) -> RootMount {
         let table = String::from_utf8(self.read("mountinfo")).unwrap();
         let moved = table.replace("/var/lib/docker", self.0.path().to_str().unwrap());
@@ -101,8 +100,8 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(30).into()))
 }
 
-/// Resolves a container of the overlay2 fixture at its start, as the gate does, with the mount of
-/// its own start or none.
+/// Resolves a container of the overlay2 fixture at its start, as the gate does, with its own mount
+/// at the start or none.
 fn start(
     copy: &Copy,
     container: &str,
@@ -297,7 +296,7 @@ fn folders_relative_to_the_driver_are_those_of_many_layers() {
     );
 }
 
-/// Where the fixture's files are, for the table of broken ones.
+/// The files of the fixture, for the table of broken ones.
 fn layer_file(chain: &str, name: &str) -> String {
     format!(
         "image/overlay2/layerdb/sha256/{}/{name}",
@@ -458,7 +457,7 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
             (known.chain, known.facts.image_id, &[][..]),
             "{fault}"
         );
-        // None is no fault: there is no such file before the first image gets a name.
+        // No file is no fault: it does not exist before the first image gets a name.
         assert_eq!(
             found.facts.pull_fault.is_some(),
             fault != "none",
@@ -558,7 +557,7 @@ fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
         lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain,
         expected
     );
-    // A record of layers under a container that stands on none.
+    // A record of layers below a container that has none.
     copy.write(&mount_file(EMPTY_1, "parent"), BASE.as_bytes());
     let error = start(&copy, EMPTY_1, |_| ()).unwrap_err();
     assert!(
@@ -761,8 +760,8 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
         (step.evidence, step.facts),
         (Evidence::Mount, ImageFacts::default())
     );
-    // BuildKit's own record knows of a base that no folder shows: a layer whose cache-id is lost,
-    // say.
+    // BuildKit's own record knows of a base that no directory shows: for example, a layer whose
+    // cache-id is lost.
     let lost = resolve(&|mount| drop(mount.lowerdirs.pop())).unwrap_err();
     assert_eq!(
         lost.to_string(),
@@ -780,7 +779,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
             .to_string()
             .starts_with("cannot find the snapshot of the build step in ")
     );
-    // containerd's snapshotter, with the layers of the graph driver still there.
+    // containerd's snapshotter, while the layers of the graph driver are still there.
     let moved = resolve(&|mount| {
         mount.upperdir = Some(
             copy.path("containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"),
@@ -791,7 +790,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     let relative =
         resolve(&|mount| mount.lowerdirs = vec!["l/5L5BEC7W72S2YPCVK3BHJVHPJ7".into()]).unwrap();
     assert_eq!(lineage(relative.unwrap()).chain.top().to_string(), BASE);
-    // The middle layer of an image stands in for the base: its own base is missing below it.
+    // The middle layer of an image takes the place of the base: its own base is missing below it.
     let torn =
         resolve(&|mount| mount.lowerdirs[1] = copy.path("overlay2/l/VN4WO745KHSRD56OPZDCBGWX2Z"))
             .unwrap_err();
@@ -920,8 +919,8 @@ fn people_find_containers_and_images_by_name_and_id() {
     );
 }
 
-/// Found in review: a user's runtime spec of 16 MiB had room for eight million folders above its
-/// root, and each was looked into.
+/// Found in review: a user's runtime spec of 16 MiB had room for eight million directories above
+/// its root, and each was examined.
 #[test]
 fn no_record_is_looked_for_above_a_root_that_no_kernel_takes() {
     let bundle = |times: usize| Bundle {

@@ -1,9 +1,9 @@
-//! How is an item of an image named in the store?
+//! Converts between the keys of an image's items and their file names in the store.
 //!
 //! In: the key of an item, such as `manifest-sha256:<hex>`, or the name of a file (the engine's,
-//! hostile after a power cut). Out: the one for the other. Rule: containers/storage, store.go,
-//! `makeBigDataBaseName`: a key of `[0-9a-z.]` alone is the file's name, any other key is `=` and
-//! its base64 (RFC 4648, section 4).
+//! hostile after a power cut). Out: the other one. Rule: containers/storage, store.go,
+//! `makeBigDataBaseName`: a key of `[0-9a-z.]` alone is the file's name; any other key gives `=`
+//! and its base64 (RFC 4648, section 4).
 
 use crate::lineage::digest::Digest;
 
@@ -37,7 +37,7 @@ pub fn file_name(key: &str) -> String {
     name
 }
 
-/// The key of the item in a file of this name; `None` when no key has such a name.
+/// The key of the item in a file of this name; `None` when no key gives such a name.
 #[must_use]
 pub fn key(file_name: &str) -> Option<String> {
     let Some(encoded) = file_name.strip_prefix('=') else {
@@ -59,8 +59,8 @@ pub fn key(file_name: &str) -> Option<String> {
         .filter(|key| self::file_name(key) == file_name)
 }
 
-/// The digest of the manifest (of one platform or an index) in a file of this name; `None` when it
-/// holds something else.
+/// The digest of the manifest (of one platform, or an index) in a file of this name; `None` when
+/// the file holds something else.
 #[must_use]
 pub fn manifest(file_name: &str) -> Option<Digest> {
     Digest::parse(key(file_name)?.strip_prefix("manifest-")?).ok()

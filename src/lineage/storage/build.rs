@@ -1,8 +1,8 @@
-//! Which store does a `RUN` step of Buildah run on?
+//! Finds the store that a `RUN` step of Buildah runs on.
 //!
 //! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and
-//! the container's own layer. The kernel's word is trusted; a folder counts only when it is the
-//! very one that the step gets as its root.
+//! the container's own layer. The kernel is trusted; a directory counts only when it is the very
+//! one that the step gets as its root.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::sys::file;
 /// The graph root where no setting names another.
 const GRAPH_ROOT: &str = "/var/lib/containers/storage";
 
-/// Where a build's container lies.
+/// Where a build's container is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildPlace {
     /// The graph root.
@@ -27,8 +27,9 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// The place that the mount at `root` shows: an overlay by its upper folder, else, as an overlay of
-/// FUSE, by the other end of the bind mount; other drivers by the folder that is bound to the root.
+/// The place that the mount at `root` shows. An overlay is found by its upper directory; failing
+/// that, and for an overlay of FUSE, by the other end of the bind mount; other drivers by the
+/// directory that is bound to the root.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
@@ -38,8 +39,8 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
     }
 }
 
-/// `None` too when the upper folder is given from the driver's own on: with more layers than a page
-/// of options holds, containers/storage mounts there.
+/// Also `None` when the upper directory is given relative to the driver's: when the layers do not
+/// fit into a page of options, containers/storage mounts from there.
 fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
     let driver = mount
         .upperdir
@@ -55,7 +56,7 @@ fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
     })
 }
 
-/// The layer of a store that is mounted in the store too and shows the very folder that is at
+/// The layer of a store that is also mounted in the store and shows the very directory that is at
 /// `root`.
 #[must_use]
 pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
@@ -81,7 +82,7 @@ fn shown_layer(point: &Path) -> Option<BuildPlace> {
     })
 }
 
-/// The kernel names the folder that is bound to the root from the root of its file system on, which
+/// The kernel names the directory that is bound to the root from the root of its file system, which
 /// need not be mounted at `/`.
 fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     let (driver, (prefix, own)) = ["vfs", "btrfs"]

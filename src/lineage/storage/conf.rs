@@ -1,11 +1,11 @@
 //! Reads the settings of containers/storage.
 //!
 //! In: where `storage.conf` may be (root's files). Out: the graph roots and the image stores that
-//! the file in force and its drop-ins name. Which of these count differs between versions: up to
-//! containers/storage 1.60 the first `storage.conf` that is there is all; later versions read
-//! drop-ins after it, by name, of which a later one stands for an earlier one unless a list says
-//! `{append=true}`. So all that any of them names is taken: a store more costs a look, and what is
-//! found there must still fit the container. Not read: the files of single users.
+//! the file in force and its drop-ins name. Which of these count differs between versions. Up to
+//! containers/storage 1.60, the first `storage.conf` that exists is all. Later versions read
+//! drop-ins after it, by name, and a later one replaces an earlier one unless a list says
+//! `{append=true}`. So whatever any of them names is taken: one store more costs a look, and what
+//! is found there must still fit the container. Not read: the files of single users.
 //!
 //! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`); containers-config(5)
 //! for the drop-ins, which no engine here has yet.
@@ -17,15 +17,14 @@ use toml::{Table, Value};
 
 use crate::sys::file::{self, Guard};
 
-/// The files that may be the one in force, the one that counts first. The per-user one is not read:
-/// it lies where its user says, and the mount shows what it names.
+/// The files that may be the one in force, the one with precedence first. The per-user file is not
+/// read: its place is the user's choice, and the mount shows what it names.
 pub const SETTINGS: [&str; 2] = [
     "/etc/containers/storage.conf",
     "/usr/share/containers/storage.conf",
 ];
 
-/// What the names of directories of drop-ins end with: for everybody, for root's engines, for
-/// users'.
+/// The suffixes of the directories of drop-ins: for everybody, for root's engines, for users'.
 const DROP_INS: [&str; 3] = ["conf.d", "rootful.conf.d", "rootless.conf.d"];
 
 /// The largest file that is read, in bytes.
@@ -34,8 +33,8 @@ const LARGEST: u64 = 1 << 20;
 /// The most drop-ins that are read of one directory.
 const MOST_DROP_INS: usize = 256;
 
-/// What is read of `storage.conf`. What is not absolute, or not of the right kind, counts as
-/// missing.
+/// The part of `storage.conf` that is read. A value that is not absolute, or not of the right type,
+/// counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageSettings {
     /// Every `storage.graphroot`, that of the last file first.
@@ -47,8 +46,8 @@ pub struct StorageSettings {
 }
 
 impl StorageSettings {
-    /// Reads the first of `files` that is there, which hides the others, and the drop-ins beside
-    /// all of them. What cannot be read names nothing.
+    /// Reads the first of `files` that exists, which hides the others, and the drop-ins beside all
+    /// of them. A file that cannot be read names nothing.
     #[must_use]
     pub fn load(files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
@@ -62,7 +61,7 @@ impl StorageSettings {
         settings
     }
 
-    /// Adds what the text of one file says; one that is not TOML says nothing.
+    /// Adds the settings in the text of one file; text that is not TOML has none.
     pub fn add(&mut self, text: &str) {
         let Ok(file) = text.parse::<Table>() else {
             return;
@@ -95,7 +94,7 @@ impl StorageSettings {
     }
 }
 
-/// The drop-ins beside these files, by name, and of one name that of the lesser file first.
+/// The drop-ins beside these files, by name, and of one name the one beside the lesser file first.
 fn drop_ins(files: &[PathBuf]) -> Vec<PathBuf> {
     let directories = files
         .iter()

@@ -1,10 +1,10 @@
-//! What does the store say about one container?
+//! Finds the store's record of one container.
 //!
-//! In: a container's ID or the ID of its own layer, and the folders that may hold the store's
-//! lists. Out: its record, and the list that has it. The lists are the engine's; which of them has
-//! the record depends on how the container was started: `podman run --rm` and CRI-O write the
-//! volatile one, and in transient mode that lies in the run root, and so does the bundle
-//! (Podman 5.8). Not checked: whether the record fits what is mounted.
+//! In: a container's ID or the ID of its own layer, and the directories that may hold the store's
+//! lists. Out: its record, and the list that has it. The engine writes the lists; which of them has
+//! the record depends on how the container was started. `podman run --rm` and CRI-O write the
+//! volatile one, which in transient mode is in the run root, and so is the bundle (Podman 5.8). Not
+//! checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
 
@@ -39,8 +39,8 @@ pub fn find(
     if let Some(found) = seek(id, paths, &mut lists, deadline)? {
         return Ok(found);
     }
-    // No record begins as the engines write it. Whether that is so because it is not there or
-    // because a list is broken, only reading them all tells.
+    // No record starts as the engines write it. Only reading all lists shows whether it is missing
+    // or a list is broken.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;
@@ -55,7 +55,7 @@ pub fn find(
     .into())
 }
 
-/// Looks for the record in one list after the other, and keeps those that have it not.
+/// Looks for the record in one list after the other, and keeps those that do not have it.
 fn seek(
     id: &str,
     paths: impl Iterator<Item = PathBuf>,
@@ -84,7 +84,7 @@ fn seek(
 /// has it; `None` when there is none.
 ///
 /// # Errors
-/// As [`find`], a missing record aside.
+/// As [`find`], except for a missing record.
 pub fn of_layer(
     layer: &str,
     driver: &str,
@@ -101,7 +101,7 @@ pub fn of_layer(
 /// All containers of the stores at `roots`, each once, with the list that has it.
 ///
 /// # Errors
-/// As [`find`], a missing record aside.
+/// As [`find`], except for a missing record.
 pub fn every(
     driver: &str,
     roots: &[&Path],
@@ -150,7 +150,7 @@ pub fn read_list(path: &Path) -> Result<Option<Vec<u8>>, LineageError> {
 /// All records of a list.
 ///
 /// # Errors
-/// [`Corrupt::File`] when it is no list of such records.
+/// [`Corrupt::File`] when it is not a list of such records.
 pub fn all<R: serde::de::DeserializeOwned>(
     path: &Path,
     list: &[u8],

@@ -1,4 +1,4 @@
-//! What does the store keep of a container's image?
+//! Reads what the store keeps of a container's image.
 //!
 //! In: an image ID. Out: the image config, when a store has it, and digests known beside it. The
 //! config's bytes must hash to the digest that names them. Not checked: whether the container runs
@@ -15,7 +15,7 @@ use crate::lineage::image::ImageConfig;
 use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
 use crate::sys::file::FileError;
 
-/// The most items of one image that are looked at.
+/// The most items of one image that are read.
 const MAX_ITEMS: usize = 256;
 
 /// What the stores keep of an image.
@@ -30,8 +30,8 @@ pub struct FoundImage {
 /// The image with this ID, in the stores known or named by the settings.
 ///
 /// # Errors
-/// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not what
-/// it should be. A config that is nowhere is no error.
+/// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not as it
+/// should be. A config that is in no store is no error.
 pub fn find(image: Digest, stores: &mut Stores) -> Result<FoundImage, LineageError> {
     let named = stores
         .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
@@ -63,7 +63,7 @@ fn config(
     let folder = stores.file(root, "images", &image.hex());
     let path = folder.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
-        // Without the config the store's list of layers tells as much.
+        // Without the config, the store's list of layers says as much.
         Err(LineageError::Unknown(Unknown::File(FileError::TooLarge(..)))) => return Ok(None),
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         config => config?,
@@ -105,8 +105,8 @@ fn listed_config(
 }
 
 /// The digests of an image's manifests, by the names of its items: of its platform's and of the
-/// index that it came by (seen with skopeo 1.9). What cannot be listed has none: they only add to
-/// what is known.
+/// index through which it was pulled (seen with skopeo 1.9). An image whose items cannot be listed
+/// has none: they only add to what is known.
 fn manifests(folder: &Path) -> Vec<Digest> {
     let Ok(items) = std::fs::read_dir(folder) else {
         return Vec::new();

@@ -1,13 +1,13 @@
-//! Which layer of the store is it?
+//! Computes the IDs that the store gives to an image's layers.
 //!
 //! In: diff IDs, lowest first, or the text of an ID (from the store: hostile after a power cut).
 //! Out: the IDs under which containers/storage keeps the layers of such an image. They are hashes
-//! of the diff IDs, so that the folders of a mount can be compared with an image config without
+//! of the diff IDs, so the directories of a mount can be compared with an image config without
 //! reading the store's list of layers. Rule: containers/image, storage/storage_dest.go, `layerID`:
 //! the lowest layer's ID is the hex of its diff ID, every other is
-//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`; seen with Podman 4.3 and 5.8,
-//! Buildah 1.28 and CRI-O 1.37. Layers that are known by their table of contents alone, and copies
-//! made for another user namespace, have other IDs: nothing here matches them.
+//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`; seen with Podman 4.3 and 5.8, Buildah
+//! 1.28 and CRI-O 1.37. Layers that are known only by their table of contents, and copies made for
+//! another user namespace, have other IDs: nothing here matches them.
 
 use std::fmt;
 
@@ -15,13 +15,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::lineage::digest::{DiffId, Digest};
 
-/// The ID of a layer in a containers/storage store: 64 hexadecimal digits, the name of its folder.
+/// The ID of a layer in a containers/storage store: 64 hexadecimal digits, the name of its
+/// directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayerId(Digest);
 
 impl LayerId {
-    /// Reads 64 lower-case hexadecimal digits; `None` for anything else. Nothing that passes can
-    /// lead out of a folder.
+    /// Reads 64 lower-case hexadecimal digits; `None` for anything else. No accepted text can lead
+    /// out of a directory.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
         Digest::from_hex(hex).map(Self)

@@ -1,10 +1,10 @@
-//! Which layers does the store's own list put under a container?
+//! Reads which layers the store's own list puts below a container.
 //!
 //! In: `layers.json` and `volatile-layers.json` of every store concerned, and a layer to start
 //! from. Out: the layers from the lowest up to it, with their diff IDs. Used where an image config
 //! alone cannot settle it: copies of a layer for another user namespace, layers known by their
 //! table of contents, drivers without an overlay mount, builds. Not checked: whether the layers'
-//! contents hash to their diff IDs; the engine saw to that when it unpacked them.
+//! contents hash to their diff IDs; the engine checked that when it unpacked them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::sys::deadline::Deadline;
 pub struct Layer {
     /// Its ID.
     pub id: LayerId,
-    /// The layer under it; `None` at the bottom.
+    /// The layer below it; `None` at the bottom.
     pub parent: Option<LayerId>,
     /// Its diff ID; `None` when the engine never saw the whole of it (known by its table of
     /// contents).
@@ -47,11 +47,11 @@ struct Entry {
 }
 
 impl Layers {
-    /// Reads the lists of these stores, those first in order counting first.
+    /// Reads the lists of these stores, in order of precedence.
     ///
     /// # Errors
-    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is no list of layers,
-    /// [`Unknown::Deadline`] when the time is over after one. A list that is not there is empty.
+    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is not a list of
+    /// layers, [`Unknown::Deadline`] when the time is over after one. A missing list is empty.
     pub fn load(
         driver: &str,
         roots: &[PathBuf],
@@ -96,7 +96,7 @@ impl Layers {
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when no list has it, [`Corrupt::File`] when its record is
-    /// contradicted, or its parent or diff ID is none.
+    /// contradicted, or its parent or diff ID is malformed.
     pub fn layer(&self, id: LayerId) -> Result<Layer, LineageError> {
         let Some(entry) = self.known.get(&id) else {
             return Err(Unknown::NoRecord(
@@ -120,7 +120,7 @@ impl Layers {
         })
     }
 
-    /// The layers from the bottom up to `top`, which is the last.
+    /// The layers from the bottom up to `top`, which comes last.
     ///
     /// # Errors
     /// As [`Layers::layer`]; [`Corrupt::File`] when the parents go in a circle or number more than
@@ -149,10 +149,11 @@ impl Layers {
         Ok(layers)
     }
 
-    /// Where the folders of a mount, lowest first, differ from what the list puts under the topmost
-    /// of them: `None` when they do not. A folder more than the list has is no difference when it
-    /// is of a copy of one of the layers: containers/storage copies the topmost for other owners
-    /// (store.go, `imageTopLayerForMapping`) and mounts both, seen with Podman 4.3 `--uidmap`.
+    /// The difference between the directories of a mount, lowest first, and what the list puts
+    /// below the topmost of them; `None` when there is none. An extra directory is no difference
+    /// when it belongs to a copy of one of the layers: containers/storage copies the topmost for
+    /// other owners (store.go, `imageTopLayerForMapping`) and mounts both, seen with Podman 4.3
+    /// `--uidmap`.
     #[must_use]
     pub fn difference(&self, listed: &[Layer], mounted: &[LayerId]) -> Option<String> {
         let copied = |id: LayerId| {
@@ -186,8 +187,8 @@ impl Layers {
     }
 }
 
-/// Asks the lists of the stores known, and when a record is missing there those of all stores that
-/// the settings name too.
+/// Asks the lists of the known stores, and, when a record is missing there, those of all stores
+/// that the settings name too.
 ///
 /// # Errors
 /// As [`Layers::up_to`].
@@ -204,7 +205,7 @@ pub fn ask<T>(
     answer
 }
 
-/// What a field holds, or else the beginning of what it holds instead.
+/// The value of a field, or else the start of what it holds instead.
 fn good<T: Copy>(field: &Field<T>) -> Result<Option<T>, &str> {
     match field {
         Field::Absent => Ok(None),

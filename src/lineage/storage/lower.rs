@@ -1,19 +1,19 @@
-//! Which layers does an overlay mount stand on?
+//! Reads which layers an overlay mount consists of.
 //!
-//! In: the lower folders of a mount as the kernel names them, or the file `lower` of a layer. Out:
-//! the IDs of the layers, lowest first, and the stores that hold them. A folder of a form that no
-//! version of containers/storage makes is told apart from one whose form hides the layer behind it.
+//! In: the lower directories of a mount as the kernel names them, or the file `lower` of a layer.
+//! Out: the IDs of the layers, lowest first, and the stores that hold them. A directory of a form
+//! that no version of containers/storage makes is kept apart from one whose form hides its layer.
 //! [`parse`] is pure; the short names `l/<link>` are followed with readlink(2). Not checked:
 //! whether these are the layers that the records name.
 //!
-//! | form, behind the driver's folder | made by |
+//! | form, after the driver's directory | made by |
 //! |---|---|
 //! | `l/<26 characters>`, `l/<…>/../diff1` | Podman 4.3, Buildah 1.28, CRI-O 1.37: a link to `../<layer>/diff` |
 //! | `<layer>/diff`, `<layer>/diff1` | Podman 5.8 |
 //! | `<layer>/empty` | the bottom of a container without layers |
-//! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap` where overlay takes ID-mapped lower folders; not there any more once it is mounted |
-//! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for folders without a link, and composefs: which layer cannot be told |
-//! | `<n>` | Podman 5.8 where the options would fill a page (37 layers): a descriptor of the process that mounted them, gone by now; which layer cannot be told |
+//! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap` where overlay takes ID-mapped lower directories; gone once it is mounted |
+//! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for directories without a link, and composefs: the layer is not known |
+//! | `<n>` | Podman 5.8 where the options would fill a page (37 layers): a descriptor of the process that mounted them, gone by now; the layer is not known |
 //!
 //! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`; mount.go,
 //! `mountOverlayFromMain`.
@@ -24,25 +24,25 @@ use super::layer_id::LayerId;
 use super::stores::Stores;
 use crate::sys::digits::is_number;
 
-/// What the name of a lower folder tells.
+/// What the name of a lower directory says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lower {
-    /// A layer, in this folder of the driver.
+    /// A layer, in this directory of the driver.
     Layer(PathBuf, LayerId),
-    /// A link to a layer, in this folder of the driver.
+    /// A link to a layer, in this directory of the driver.
     Link(PathBuf, String),
-    /// The folder that stands for no layer.
+    /// The directory that means no layer.
     Empty,
-    /// A layer, but not which.
+    /// A layer, but it is not known which.
     Hidden,
-    /// Nothing that containers/storage makes.
+    /// Something that containers/storage does not make.
     Foreign,
 }
 
-/// Reads the name of a lower folder.
+/// Reads the name of a lower directory.
 #[must_use]
 pub fn parse(folder: &Path) -> Lower {
-    // A copy for other owners is followed by what it is a copy of: `<copy>/../diff1`.
+    // A copy for other owners is followed by its original: `<copy>/../diff1`.
     let copied = folder.parent().filter(|above| {
         above.ends_with("..")
             && folder
@@ -100,18 +100,18 @@ fn is_diff(name: &str) -> bool {
 /// The layers under a mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// Their IDs, lowest first, each once although it may have several folders.
+    /// Their IDs, lowest first, each once although it may have several directories.
     pub layers: Vec<LayerId>,
-    /// Whether there are folders whose layer cannot be told.
+    /// Whether there are directories whose layer is not known.
     pub hidden: bool,
 }
 
 impl Stack {
-    /// Reads lower folders, topmost first; relative ones are taken from the driver's folder in the
-    /// first store. Stores that they show are learnt.
+    /// Reads lower directories, topmost first; relative ones are taken from the driver's directory
+    /// in the first store. Stores that they show are added to the known ones.
     ///
     /// # Errors
-    /// The folder that is of no layer.
+    /// The directory that belongs to no layer.
     pub fn read<P: AsRef<Path>>(
         folders: impl IntoIterator<Item = P>,
         stores: &mut Stores,
@@ -133,7 +133,7 @@ impl Stack {
             }
         }
         stack.layers.reverse();
-        // Only the folder that stands for no layer says that there is none.
+        // Only the directory that means no layer says that there is none.
         stack.hidden |= stack.layers.is_empty() && !empty;
         Ok(stack)
     }
@@ -150,7 +150,7 @@ impl Stack {
     }
 }
 
-/// The layer that a link leads to, and the driver's folder that holds both.
+/// The layer that a link leads to, and the driver's directory that holds both.
 fn follow(home: &Path, link: &str, stores: &mut Stores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
         return read_link(home, link).map(|layer| (home.to_owned(), layer));
@@ -161,8 +161,8 @@ fn follow(home: &Path, link: &str, stores: &mut Stores) -> Option<(PathBuf, Laye
     })
 }
 
-/// Whether a folder of links stands for the driver's own or for that of another store, nobody says
-/// which: a relative one, and one that was mapped for the time of mounting.
+/// Whether a directory of links may be the driver's own or that of another store, which nothing
+/// says: a relative one, and one that was mapped only for the mounting.
 fn is_elsewhere(home: &Path) -> bool {
     home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
 }

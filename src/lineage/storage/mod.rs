@@ -1,22 +1,22 @@
-//! What is a container of Podman, CRI-O or Buildah made of?
+//! Determines what a container of Podman, CRI-O or Buildah is made of.
 //!
 //! In: a bundle, what is mounted at its root, and the containers/storage store on local disk: the
-//! engine's files, root's or, in a rootless engine, the user's own, which makes the answer advice
-//! there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced by rename, and
-//! the engine may hold the locks while it waits for us. Not checked: the contents of layers, which
-//! the engine hashed when it unpacked them.
+//! engine's files, which belong to root or, in a rootless engine, to the user, which makes the
+//! answer advice there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced
+//! by rename, and the engine may hold the locks while it waits for us. Not checked: the contents of
+//! layers, which the engine hashed when it unpacked them.
 //!
 //! ```text
 //! containers.json ─▶ image ─▶ image config ─▶ diff IDs ─▶ layer IDs ─┐
-//! mount at the root ─▶ lower folders ───────────────────▶ layer IDs ─┴ the same: settled
+//! mount at the root ─▶ lower directories ───────────────▶ layer IDs ─┴ the same: settled
 //!                                                            └ else: layers.json ─▶ the layers below it, compared with both
 //! ```
 //!
 //! Measured, warm, medians on two processors of a busy virtual machine, Podman 4.3, the mount's
 //! query included: 62 µs for an image of 3 layers, 460 µs for 61 (half of it to follow links and to
-//! see that no layer is lazy), 15 µs for a container made from a folder. Among 500 containers 180
-//! µs more, to read their list. By way of `layers.json` 80 to 130 µs. The first resolve of a
-//! process: 0.2 ms.
+//! see that no layer is lazy), 15 µs for a container made from a directory. Among 500 containers it
+//! takes 180 µs more, to read their list; through `layers.json`, 80 to 130 µs. The first resolve of
+//! a process takes 0.2 ms.
 //!
 //! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs,
 //! `--rm`, `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless,
@@ -60,7 +60,7 @@ use crate::container::engine;
 use crate::container::mount::{self, RootMount};
 use crate::sys::deadline::Deadline;
 
-/// The container of this bundle, which stands in `store`: the graph root (Podman) or the run root
+/// The container of this bundle, which is in `store`: the graph root (Podman) or the run root
 /// (CRI-O, and Podman in transient mode) of a store with this driver.
 ///
 /// # Errors
@@ -83,10 +83,10 @@ pub fn resolve(
     .container(store, driver)
 }
 
-/// How long a container's record is looked for where nothing is decided about its start.
+/// How long a container's record is looked for when its start does not depend on it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What Podman or CRI-O calls the container: the first of its names.
+/// Podman's or CRI-O's name for the container: the first of its names.
 ///
 /// # Errors
 /// [`LineageError`] when its record cannot be read.
@@ -101,7 +101,7 @@ pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
     record(bundle, store, driver).ok()??.maker()
 }
 
-/// The container's record: in the store that its bundle stands in, or in the graph root that its
+/// The container's record: in the store that contains its bundle, or in the graph root that its
 /// root file system shows.
 fn record(
     bundle: &Bundle,
@@ -136,8 +136,7 @@ fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<Pa
         .map(|(graph_root, _)| graph_root)
 }
 
-/// The container of a `RUN` step: Buildah's bundle names no store, so that the mount at its root
-/// must.
+/// The container of a `RUN` step: Buildah's bundle names no store, so the mount at its root must.
 ///
 /// # Errors
 /// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
@@ -161,7 +160,7 @@ fn mounted_at(root: &Path) -> Result<Option<RootMount>, LineageError> {
 struct Sight<'a> {
     bundle: &'a Bundle,
     mount: Option<&'a RootMount>,
-    /// Where `storage.conf` may lie.
+    /// The places where `storage.conf` may be.
     settings: &'a [PathBuf],
     deadline: &'a Deadline,
 }
@@ -201,7 +200,7 @@ impl Sight<'_> {
             Some((record, list)) if !record.image.is_empty() => {
                 self.settle(&record, &list, seen, own, &mut stores)
             }
-            // `FROM scratch`, or a build whose record is gone: the mount alone tells.
+            // `FROM scratch`, or a build whose record is gone: only the mount is known.
             Some(_) | None => Case {
                 place: root,
                 image: None,
@@ -232,13 +231,13 @@ impl Sight<'_> {
         Ok(named(case.settle(stores)?, record.image_name()))
     }
 
-    /// What a container without an image runs on: an image all the same when one's layers show
-    /// (`--rootfs` of a mounted image, with or without `:O`), and none only when nothing of what
-    /// shows has the shape of an engine's store.
+    /// What a container without an image runs on. It is an image all the same when one's layers
+    /// show (`--rootfs` of a mounted image, with or without `:O`). It is none only when nothing of
+    /// what shows has the shape of an engine's store.
     fn without_image(self, stores: &mut Stores) -> Result<Origin, LineageError> {
         let real = self.bundle.root.canonicalize().unwrap_or_default();
         if let Some((seen, layer)) = self.layer_of_image(&real, stores) {
-            // It is an image's, or another container's own, which has no diff ID.
+            // It belongs to an image, or is another container's own, which has no diff ID.
             for top in [Top::Is(Some(layer)), Top::Below(layer)] {
                 let case = Case {
                     place: &self.bundle.root,
@@ -267,7 +266,7 @@ impl Sight<'_> {
     }
 
     /// The topmost layer that shows at the root, which leads to `real`, and what shows of those
-    /// below it. Stores that show are learnt.
+    /// below it. Stores that show are added to the known ones.
     fn layer_of_image(self, real: &Path, stores: &mut Stores) -> Option<(Seen, LayerId)> {
         let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
         let folders = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
@@ -293,7 +292,8 @@ impl Sight<'_> {
                 .last()
                 .copied()
                 .map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
-            // What the folders hide, the place where the engine mounted them tells.
+            // When the directories hide the layers, the place where the engine mounted them names
+            // the layer.
             Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
                 stores.learn(&place.graph_root);
                 (Seen::Hidden, place.own)

@@ -1,16 +1,16 @@
-//! What do the store's lists of containers, images and layers say?
+//! Reads the store's lists of containers, images and layers.
 //!
 //! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json`, `layers.json`
-//! (the engine's, replaced by rename, hence whole unless a disk or a person broke them; hostile
-//! enough). Out: their records, or what is wrong with the list, in one line. Rules:
+//! (the engine's, replaced by rename, hence whole unless a disk or a person broke them; treated as
+//! hostile). Out: their records, or what is wrong with the list, in one line. Rules:
 //! containers/storage, containers.go, images.go, layers.go; an empty file is a list without records
 //! (`load` in each of them); fields that are not needed may hold anything. Not checked: whether the
 //! records agree with each other.
 //!
-//! One record is found by its beginning, `{"id":"<ID>"`, because a list of 500 containers takes ten
-//! times longer to parse than to search. The object that begins there is parsed then, and counts
-//! only when it has this ID. Inside a JSON string quotes are escaped, so that no name, label or
-//! metadata can hold the beginning.
+//! A single record is found by its prefix, `{"id":"<ID>"`, because a list of 500 containers takes
+//! ten times longer to parse than to search. Then the object that starts there is parsed, and
+//! counts only when it has this ID. Quotes are escaped inside a JSON string, so no name, label or
+//! metadata can hold the prefix.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use super::layer_id::LayerId;
 use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 
-/// Bytes that are not the list they should be.
+/// Bytes that are not the expected list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadList(String);
 
@@ -54,19 +54,19 @@ pub struct ContainerRecord {
     /// Names for people.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of its image; empty when it was made from a folder. It is always written
-    /// (containers/storage: containers.go): a record without it is of a form that is not known.
+    /// The ID of its image; empty when it was made from a directory. It is always written
+    /// (containers/storage: containers.go): a record without it has an unknown form.
     pub image: String,
     /// The ID of its own layer.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
-    /// What the engine keeps for itself; Podman and CRI-O: a JSON object.
+    /// The engine's own data; for Podman and CRI-O a JSON object.
     #[serde(default, deserialize_with = "or_empty")]
     metadata: String,
 }
 
 impl ContainerRecord {
-    /// The image's name as the engine wrote it down when it made the container, for people.
+    /// The image's name as the engine recorded it when it made the container, for people.
     #[must_use]
     pub fn image_name(&self) -> Option<String> {
         self.engines()?.image_name.filter(|name| !name.is_empty())
@@ -74,10 +74,10 @@ impl ContainerRecord {
 
     /// Which engine made it; `None` when its metadata is not what Podman or CRI-O writes.
     ///
-    /// The engine writes the metadata itself when it makes the container: no annotation, label or
-    /// name of a user's becomes a key of it, and `pod` says that the container's ID is its pod's
-    /// (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37,
-    /// Podman 4.3.1 and 5.8.6).
+    /// The engine writes the metadata itself when it makes the container. No annotation, label or
+    /// name from a user becomes a key of it, and `pod` says that the container's ID is its pod's
+    /// (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37, Podman
+    /// 4.3.1 and 5.8.6).
     #[must_use]
     pub fn maker(&self) -> Option<Maker> {
         let Metadata {
@@ -122,7 +122,7 @@ pub enum Maker {
 }
 
 impl Maker {
-    /// The engine, as every command names it.
+    /// The engine, by the name that every command uses.
     #[must_use]
     pub const fn engine(self) -> Engine {
         match self {
@@ -132,12 +132,12 @@ impl Maker {
     }
 }
 
-/// What a container of CRI-O is in its pod.
+/// The role of a CRI-O container in its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InPod {
-    /// The pause container, which owns what the others share.
+    /// The pause container, which owns what the other containers share.
     Sandbox,
-    /// One of the others.
+    /// One of the other containers.
     Member,
 }
 
@@ -145,7 +145,7 @@ pub enum InPod {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct ImageRecord {
-    /// Its ID: the digest of its config, unless layers are known by their table of contents alone.
+    /// Its ID: the digest of its config, unless layers are known only by their table of contents.
     pub id: String,
     /// Names with tags or digests, for people.
     #[serde(default, deserialize_with = "or_empty")]
@@ -164,10 +164,10 @@ pub struct ImageRecord {
 pub struct LayerRecord {
     /// Its ID.
     pub id: Field<LayerId>,
-    /// The layer that it stands on.
+    /// The layer below it.
     #[serde(default)]
     pub parent: Field<LayerId>,
-    /// The digest of its uncompressed archive, as the engine saw it pass: its diff ID.
+    /// The digest of its uncompressed archive, as the engine computed it: its diff ID.
     #[serde(default, rename = "diff-digest")]
     pub diff_id: Field<DiffId>,
 }
@@ -185,15 +185,15 @@ impl Record for ImageRecord {
 }
 
 /// A field that is read for every record and judged only where the record is needed, so that one
-/// strange layer spoils no other container.
+/// malformed layer affects no other container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// It is not there, null or empty.
+    /// It is missing, null or empty.
     #[default]
     Absent,
     /// It is as it should be.
     Good(T),
-    /// It is something else: the beginning of it.
+    /// It is something else: the start of it.
     Bad(String),
 }
 
@@ -253,10 +253,10 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Finds the record with this ID by its beginning; `None` when there is none that begins so.
+/// Finds the record with this ID by its prefix; `None` when none starts so.
 ///
 /// # Errors
-/// [`BadList`] when the bytes are not a list in UTF-8 as far as that shows without reading it all,
+/// [`BadList`] when the bytes are not a list in UTF-8, as far as that shows without reading it all,
 /// when the record is broken, and when there are two.
 pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     let text = text_of(list)?;
@@ -276,9 +276,9 @@ pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     }
 }
 
-/// The text from a record's beginning on, and the text behind that beginning. Looking at every
-/// brace is four times faster than looking for the whole beginning with [`str::find`], which
-/// hexadecimal digits keep from skipping.
+/// The text from a record's prefix on, and the text after that prefix. Looking at every brace is
+/// four times faster than looking for the whole prefix with [`str::find`], which cannot skip
+/// because of the hexadecimal digits.
 fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
     let beginning = format!("{{\"id\":\"{id}\"");
     let start = text
@@ -301,7 +301,7 @@ pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
     }
 }
 
-/// The text of a list, which must at least begin and end like one.
+/// The text of a list, which must at least start and end like one.
 fn text_of(list: &[u8]) -> Result<&str, BadList> {
     let text = std::str::from_utf8(list)
         .map_err(|_| BadList::new("it is not UTF-8"))?
@@ -420,7 +420,7 @@ mod tests {
             seek::<ContainerRecord>(list, "b").unwrap().unwrap().image,
             "good"
         );
-        // Something that begins like the record, inside another one, makes two of it.
+        // Text like the start of the record, inside another record, gives two of it.
         let list =
             br#"[{"id":"a","flags":{"x":{"id":"b","image":"evil"}}},{"id":"b","image":"good"}]"#;
         assert_eq!(

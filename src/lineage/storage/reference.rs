@@ -1,7 +1,7 @@
-//! Which image does a person mean?
+//! Finds the image that a person means.
 //!
 //! In: what was typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID or the
-//! beginning of one; and the store's images. Out: the one that is meant. Names are completed as
+//! start of one; and the store's images. Out: the image that is meant. Names are completed as
 //! Podman does for local images (containers/common, libimage; pkg/shortnames, `ResolveLocally`):
 //! `localhost/` first, then `docker.io/` with `library/` for names of one part. Other registries
 //! for short names are settings of the engine and are not read.
@@ -9,7 +9,7 @@
 use super::records::ImageRecord;
 use crate::lineage::digest::Digest;
 
-/// The shortest beginning of an image ID that is taken for one.
+/// The shortest start of an image ID that counts as one.
 const SHORTEST_ID: usize = 3;
 
 /// What was typed leads to no image, or to several.
@@ -17,7 +17,7 @@ const SHORTEST_ID: usize = 3;
 pub enum NotOne {
     /// No image has this name, digest or ID.
     None,
-    /// Several IDs begin so.
+    /// Several IDs start so.
     Several,
 }
 
@@ -49,8 +49,8 @@ pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageR
     }
 }
 
-/// An image that has a manifest of the digest behind `@` and a name of the repository before it; of
-/// a bare digest, any that has the manifest.
+/// An image that has a manifest with the digest after `@` and a name of the repository before it;
+/// for a bare digest, any image that has the manifest.
 fn by_digest<'a>(reference: &str, images: &'a [ImageRecord]) -> Option<&'a ImageRecord> {
     let (name, digest) = reference.split_once('@').unwrap_or(("", reference));
     let item = format!("manifest-{}", Digest::parse(digest).ok()?);
@@ -85,7 +85,7 @@ fn names(reference: &str) -> Vec<String> {
         .collect()
 }
 
-/// A name without its tag: the colon behind the last slash starts it, one before is a port's.
+/// A name without its tag: the colon after the last slash starts it, a colon before is a port's.
 fn without_tag(name: &str) -> &str {
     let path = name.rfind('/').map_or(0, |slash| slash + 1);
     name[path..]
@@ -93,7 +93,7 @@ fn without_tag(name: &str) -> &str {
         .map_or(name, |colon| &name[..path + colon])
 }
 
-/// The repositories that a name without tag may stand for.
+/// The repositories that a name without tag may mean.
 fn repositories(name: &str) -> Vec<String> {
     let (registry, path) = match name.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {

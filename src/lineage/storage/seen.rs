@@ -1,6 +1,6 @@
-//! Which layers show at a container's root?
+//! Finds out which layers show at a container's root.
 //!
-//! In: the mount there and the container's own layer, as its record names it. Out: the layers under
+//! In: the mount there and the container's own layer, as its record names it. Out: the layers below
 //! it, from the mount, else from what the driver noted; or that they do not show (drivers that copy
 //! or clone their layers). A mount that is not of the container's own layer is a contradiction.
 
@@ -14,12 +14,12 @@ use crate::container::mount::RootMount;
 use crate::lineage::{Corrupt, Evidence, LineageError};
 use crate::sys::file;
 
-/// What a container's root file system stands on, as far as that shows.
+/// What a container's root file system is based on, as far as that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// These layers, lowest first.
     Layers(Vec<LayerId>, Evidence),
-    /// Nothing shows it.
+    /// It does not show.
     Hidden,
 }
 
@@ -57,9 +57,9 @@ impl Seen {
     }
 }
 
-/// Why what is at `root` is not the layer `own`; `None` when it is. The path tells, or the mount's
-/// upper folder, or else the folder itself: Podman shows a container of another user namespace by
-/// way of a bind mount (`intermediate-mountpoint-…`).
+/// Why what is at `root` is not the layer `own`; `None` when it is. The path shows it, or the
+/// mount's upper directory, or else the directory itself: Podman shows a container of another user
+/// namespace through a bind mount (`intermediate-mountpoint-…`).
 fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores) -> Option<String> {
     let by_path = stores::shown_in(root, stores.driver()).map(|(_, layer)| layer);
     let by_mount = mount.and_then(upper_layer).map(|(_, layer)| layer);
@@ -77,7 +77,7 @@ fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores)
     (!shown).then(|| format!("it is not the layer {own} of the container's record"))
 }
 
-/// The store and the layer that an overlay's upper folder names.
+/// The store and the layer that an overlay's upper directory names.
 pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
     match lower::parse(mount.upperdir.as_deref()?) {
         Lower::Layer(home, layer) => {
@@ -87,7 +87,7 @@ pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
     }
 }
 
-/// The layers of an overlay; `None` when its folders hide some of them.
+/// The layers of an overlay; `None` when its directories hide some of them.
 fn in_overlay(
     mount: &RootMount,
     own: LayerId,
@@ -99,7 +99,7 @@ fn in_overlay(
     if stack.hidden {
         return Ok(None);
     }
-    // Mounted for reading only, the container's own layer is the topmost of the lower ones.
+    // When mounted read-only, the container's own layer is the topmost of the lower ones.
     if mount.upperdir.is_none() && stack.layers.pop() != Some(own) {
         return Err(format!(
             "it is not the layer {own} of the container's record"
@@ -108,8 +108,8 @@ fn in_overlay(
     Ok(Some(Seen::Layers(stack.layers, Evidence::Mount)))
 }
 
-/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has a
-/// folder of its own; copies for other owners have more.
+/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has
+/// its own directory; copies for other owners add more.
 fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
     let is_descriptor = |folder: &PathBuf| folder.components().count() == 1;
     match seen {
@@ -130,7 +130,7 @@ fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
 /// What the overlay driver noted when it made the container's layer.
 ///
 /// # Errors
-/// [`Corrupt::File`] when that is not the names of layers.
+/// [`Corrupt::File`] when that is not a list of layer names.
 pub fn noted(own: LayerId, stores: &mut Stores) -> Result<Seen, LineageError> {
     let path = stores
         .first()

@@ -1,7 +1,7 @@
-//! On which layers do a container's record, its image and its root agree?
+//! Determines the layers on which a container's record, its image and its root agree.
 //!
 //! In: the image that a record names, and the layers that show. Out: an [`Origin`]. The image
-//! config settles it alone when the layers that it names are those that show; else the store's list
+//! config alone settles it when the layers that it names are those that show; else the store's list
 //! of layers is read and compared with both. Not checked: whether the mount is this container's;
 //! [`super::seen`] did.
 
@@ -21,13 +21,14 @@ use crate::sys::deadline::Deadline;
 /// What is to be settled.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
-    /// Where the layers show, for messages: the container's root, or the list that has the record.
+    /// The place where the layers show, for messages: the container's root, or the list that has
+    /// the record.
     pub place: &'a Path,
     /// The image that the record names; `None` when there is no record.
     pub image: Option<Digest>,
     /// The layers that show.
     pub seen: Seen,
-    /// Where the store's list is entered when none shows.
+    /// Where to start in the store's list when no layer shows.
     pub top: Top,
     /// When to give up.
     pub deadline: &'a Deadline,
@@ -46,7 +47,7 @@ impl Case<'_> {
     /// The layers on which all agree.
     ///
     /// # Errors
-    /// [`Corrupt`] when they do not, [`Unknown`] when too little is there to tell.
+    /// [`Corrupt`] when they do not, [`Unknown`] when too little is known.
     pub fn settle(&self, stores: &mut Stores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
         let image = self.image.map_or_else(
@@ -73,8 +74,8 @@ impl Case<'_> {
         self.origin(diff_ids, image.facts, evidence, stores)
     }
 
-    /// How well the layers of these diff IDs are seen to be those of the container; `None` when
-    /// others show, or none.
+    /// How surely the layers of these diff IDs are those of the container; `None` when others show,
+    /// or none.
     fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
         let named = layer_id::of_diff_ids(diff_ids?);
         match (&self.seen, self.top) {
@@ -86,7 +87,7 @@ impl Case<'_> {
         }
     }
 
-    /// What the store's list has in place of the layers that show, which must be the same.
+    /// The layers in the store's list that correspond to those that show; they must be the same.
     fn listed(&self, stores: &mut Stores) -> Result<Vec<Layer>, LineageError> {
         layers::ask(stores, self.deadline, |layers| {
             let top = match (&self.seen, self.top) {

@@ -1,8 +1,8 @@
-//! What is in a store, for people and for whoever asks without a bundle?
+//! Lists what is in a store, for people and for callers without a bundle.
 //!
 //! In: a graph root, a run root, and a container's ID or what somebody typed for an image. Out:
-//! lists, and the same [`Origin`]s that the gate comes to. A container that is not mounted is told
-//! by the store's records alone. Not checked: who owns the store.
+//! lists, and the same [`Origin`]s that the gate determines. Of a container that is not mounted
+//! only the store's records are known. Not checked: who owns the store.
 
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store with this graph root; the run root holds the records of containers in transient
-    /// mode.
+    /// The store with this graph root. In transient mode the run root holds the records of
+    /// containers.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no store.
@@ -42,7 +42,7 @@ impl Store {
         Self::open_with(graph_root, run_root, SETTINGS.map(PathBuf::from).to_vec())
     }
 
-    /// The same, with these files in place of the node's `storage.conf`.
+    /// The same, with these files instead of the node's `storage.conf`.
     pub(super) fn open_with(
         graph_root: &Path,
         run_root: &Path,
@@ -88,7 +88,7 @@ impl Store {
         Ok(containers)
     }
 
-    /// What the container with this ID is made of; compared with its mount when it is mounted.
+    /// What the container with this ID is made of, compared with its mount if it is mounted.
     ///
     /// # Errors
     /// As [`super::resolve`].
@@ -187,7 +187,7 @@ impl Store {
     }
 
     /// What an image is made of: `name[:tag][@digest]`, a digest of its manifest or config, or the
-    /// beginning of its ID if that is one image's alone.
+    /// start of its ID if no other image has it.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when no image or more than one is meant; else as [`super::resolve`].

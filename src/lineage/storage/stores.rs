@@ -1,4 +1,4 @@
-//! In which stores can a container's record, layers and image lie?
+//! Finds the stores in which a container's record, layers and image can be.
 //!
 //! In: the graph root, what a mount shows of others, and `storage.conf` (root's files). Out: paths
 //! to look at, nearest first. A wrong one costs a look: what is found there must still fit the
@@ -22,18 +22,18 @@ use crate::sys::file::{self, Guard};
 /// The largest command line that is read, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
 
-/// The stores that one driver's layers and images may lie in.
+/// The stores that may hold one driver's layers and images.
 #[derive(Clone, Debug)]
 pub struct Stores {
     driver: String,
     roots: Vec<PathBuf>,
-    /// The files of settings, until they are read.
+    /// The settings files, until they are read.
     settings: Option<Vec<PathBuf>>,
 }
 
 impl Stores {
-    /// Only the store at `root`, until more are learnt; what `settings` name as additional stores
-    /// is looked at when nothing else helps.
+    /// Only the store at `root`, until more are known. The additional stores in `settings` are
+    /// searched when nothing else helps.
     #[must_use]
     pub fn new(driver: &str, root: &Path, settings: &[PathBuf]) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Stores {
         &self.roots
     }
 
-    /// Adds the store at `root`, unless it is known.
+    /// Adds the store at `root`, unless it is known already.
     pub fn learn(&mut self, root: &Path) {
         if !self.roots.iter().any(|known| known == root) {
             self.roots.push(root.to_owned());
@@ -74,7 +74,7 @@ impl Stores {
         root.join(format!("{}-{kind}", self.driver)).join(name)
     }
 
-    /// Asks each store in turn until one has an answer, those that the settings name last.
+    /// Asks each store in turn until one has an answer; those in the settings come last.
     pub fn find<T>(&mut self, ask: impl Fn(&Self, &Path) -> Option<T>) -> Option<T> {
         let mut asked = 0;
         loop {
@@ -90,8 +90,8 @@ impl Stores {
         }
     }
 
-    /// Whether a layer was never unpacked but is served by a store of lazily pulled ones, which
-    /// takes its diff ID from the image's author: its folder is a link then (containers/storage,
+    /// Whether a layer was never unpacked but comes from a store of lazily pulled layers, which
+    /// takes its diff ID from the image's author: its directory is a link then (containers/storage,
     /// drivers/overlay/overlay.go, `CreateAs`).
     #[must_use]
     pub fn is_lazy(&self, layer: LayerId) -> bool {
@@ -103,8 +103,8 @@ impl Stores {
         facts.is_some_and(|facts| facts.is_symlink())
     }
 
-    /// Learns the stores that the settings name, and those that the engine was started with;
-    /// `false` when that was done before. What cannot be read names none.
+    /// Adds the stores in the settings, and those that the engine was started with; `false` when
+    /// that was done before. A file that cannot be read names none.
     pub fn read_settings(&mut self) -> bool {
         let Some(files) = self.settings.take() else {
             return false;
@@ -124,7 +124,7 @@ fn words_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
 }
 
-/// The additional image stores in a command line, whose words end in zero bytes: conmon carries
+/// The additional image stores in a command line, whose arguments end in zero bytes: conmon carries
 /// Podman's `--storage-opt <driver>.imagestore=<root>`, which no other file names.
 pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
     words.split(|byte| *byte == 0).filter_map(|word| {
@@ -135,7 +135,7 @@ pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The folder in which a driver shows a container's layer.
+/// The directory in which a driver shows a container's layer.
 #[must_use]
 pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
     let layer = layer.to_string();
@@ -147,8 +147,7 @@ pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
     }
 }
 
-/// The store and the layer that a path of the form of [`shown_at`] names; `None` for any other
-/// path.
+/// The store and the layer in a path of the form of [`shown_at`]; `None` for any other path.
 #[must_use]
 pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
     let layer_folder = match driver {

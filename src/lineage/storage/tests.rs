@@ -1,8 +1,9 @@
-//! The stores under `tests/fixtures/podman-*` are Podman's own files (4.3.1 with Buildah 1.28.2,
-//! and 5.8.6), taken while a container was being created; `calls/` has for each the runtime's
-//! words, `root.path` and the root's line of mountinfo. There `/srv/store` is the graph root,
-//! `/srv/other` one whose images lie in it. The contents of layers are left out: nothing reads
-//! them.
+//! Tests stores under `tests/fixtures/podman-*`, which are Podman's own files (4.3.1 with Buildah
+//! 1.28.2, and 5.8.6), taken while a container was being created.
+//!
+//! `calls/` has for each the runtime's arguments, `root.path` and the root's line of mountinfo.
+//! There `/srv/store` is the graph root, and `/srv/other` a graph root whose images are in
+//! `/srv/store`. The contents of layers are left out: nothing reads them.
 
 use std::fs;
 use std::io::Write;
@@ -28,13 +29,13 @@ const APP_ID: &str = "ba15c58b75d2187bbd1714953c611968f2b2b97237428347bf4d05a6c1
 const APP_TOP: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
 const RUN_OWN: &str = "114de169f3f0e3355eaed0ac66229ca9042301468a37f1ab12c5fb683af85f74";
 
-/// A store of our own to read and to break: `<folder>/store` is a copy of the fixture's.
+/// A store for a test to read and to break: `<folder>/store` is a copy of the fixture's.
 struct Copy {
     folder: tempfile::TempDir,
     fixture: PathBuf,
 }
 
-/// One call of the runtime, with the copy's paths in place of the fixture's.
+/// One call of the runtime, with the copy's paths instead of the fixture's.
 struct Call {
     bundle: Bundle,
     mount: Option<RootMount>,
@@ -78,8 +79,8 @@ impl Copy {
         self.call_beside(name, &self.store())
     }
 
-    /// A call with the copy's graph root in place of the fixture's own, and `images` in place of
-    /// the additional store.
+    /// A call with the copy's graph root instead of the fixture's own, and `images` instead of the
+    /// additional store.
     fn call_beside(&self, name: &str, images: &Path) -> Call {
         let mut text = text_of(&self.fixture.join("calls").join(name));
         let (store, run) = (&*self.store(), &*self.folder.path().join("run"));
@@ -363,7 +364,7 @@ fn a_build_step_is_resolved_by_its_mount() {
         );
         assert!(found.facts.image_id.is_some());
     }
-    // Its record gone, the layers are known all the same.
+    // Without its record, the layers are known all the same.
     fs::remove_file(copy.file("overlay-containers/containers.json")).unwrap();
     let found = image(copy.call("build").sight(&[]).build().unwrap());
     assert_eq!(
@@ -383,7 +384,7 @@ fn the_record_of_a_volatile_container_lies_elsewhere() {
     fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
     copy.put("overlay-containers/containers.json", b"[]");
     assert!(copy.call("rm").container(&copy.store(), "overlay").is_ok());
-    // CRI-O's bundle lies in the run root; its graph root only root.path tells.
+    // CRI-O's bundle is in the run root; only root.path shows its graph root.
     assert!(
         copy.call("rm")
             .container(Path::new("/run/nowhere"), "overlay")
@@ -399,8 +400,8 @@ fn a_container_is_resolved_however_podman_5_started_it() {
         "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
         "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
     ];
-    // `--rm` is in the volatile list, `--uidmap` hides the layers behind folders that were mapped,
-    // and stands at an intermediate mount point.
+    // `--rm` is in the volatile list. `--uidmap` hides the layers behind directories that were
+    // mapped, and is at an intermediate mount point.
     for (call, evidence) in [
         ("run", Evidence::Mount),
         ("rm", Evidence::Mount),
@@ -419,7 +420,7 @@ fn a_container_is_resolved_however_podman_5_started_it() {
             .unwrap(),
         Origin::NoImage
     );
-    // In transient mode both the bundle and the record lie in the run root.
+    // In transient mode both the bundle and the record are in the run root.
     let call = copy.call("transient");
     let run_root = call.bundle.path.ancestors().nth(3).unwrap();
     assert_eq!(run_root, copy.folder.path().join("run"));
@@ -448,7 +449,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         (found.chain, found.evidence),
         (chain(&app), Evidence::Metadata)
     );
-    // Fewer folders than layers, another layer's mount, and a note of other layers are
+    // Fewer directories than layers, another layer's mount, and a note of other layers are
     // contradictions.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
     let at = |call: &Call, fault: &str| {
@@ -490,7 +491,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         matches!(error, LineageError::Corrupt(Corrupt::Mount(..))),
         "{error}"
     );
-    // Without the note the list of layers tells, and without an image's record nothing does.
+    // Without the note the list of layers is used; without an image's record nothing is known.
     fs::remove_file(copy.file(&format!("overlay/{own}/lower"))).unwrap();
     let found = image(
         by_descriptors(&copy, &["3", "6", "7"])
@@ -524,7 +525,7 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
             evidence: Evidence::Mount
         }
     );
-    // Mapped for another user namespace, the folders do not tell the store; the settings do.
+    // Mapped for another user namespace, the directories do not show the store; the settings do.
     let settings = [copy.settings(&format!(
         "[storage.options]\nadditionalimagestores = [{:?}]\n",
         images.store()
@@ -568,7 +569,7 @@ fn drivers_without_an_overlay_mount_are_told_by_the_records() {
         (found.chain, found.evidence),
         (chain(&app), Evidence::Metadata)
     );
-    // The second step of a build: the kernel names the folder that is bound to the root.
+    // The second step of a build: the kernel names the directory that is bound to the root.
     let mut call = copy.call("build");
     let layer = call.mount.as_ref().unwrap().root.clone();
     fs::create_dir_all(&layer).unwrap();
@@ -581,7 +582,7 @@ fn drivers_without_an_overlay_mount_are_told_by_the_records() {
         error.to_string(),
         format!("cannot tell what is mounted at {:?}", copy.store())
     );
-    // fuse-overlayfs says nothing of its layers, but the driver noted them.
+    // fuse-overlayfs does not report its layers, but the driver noted them.
     let copy = Copy::of("podman-4.3-fuse-overlayfs");
     let found = image(
         copy.call("run")
@@ -627,7 +628,7 @@ fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
         (found.chain, found.evidence),
         (chain(&APP), Evidence::Claimed)
     );
-    // Pulled lazily: the layer's folder is a link into the store that serves it.
+    // Pulled lazily: the layer's directory is a link into the store that holds it.
     let copy = Copy::of("podman-4.3-overlay");
     symlink(
         "/var/lib/stargz-store/store/x/diff",

@@ -1,4 +1,4 @@
-//! Which image a hint leads to in a real content store, and which blobs are corrupt.
+//! Tests which image a hint leads to in a real content store, and which blobs are corrupt.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
         (by_manifest.chain, by_manifest.facts.manifests),
         (Some(chain.clone()), vec![digest(APP_MANIFEST)])
     );
-    // A tag that was moved, a config of another image, something that is not there.
+    // A tag that was moved, a config of another image, and a blob that is not there.
     assert_eq!(
         content
             .by_target(digest(BASE_MANIFEST), None, Sought::Top(top), soon())

@@ -1,4 +1,4 @@
-//! Which faults on the way to an image refuse its container, and which do not.
+//! Tests which faults on the way to an image refuse its container, and which do not.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Answers that containerd gave, whole, in pieces, cut and flipped.
+//! Tests answers that containerd gave, whole, in pieces, cut and with flipped bits.
 
 use std::os::unix::net::UnixListener;
 use std::time::Instant;
@@ -144,7 +144,7 @@ fn what_the_protocol_does_not_allow_is_an_error() {
             "{found:?} instead of {fault}"
         );
     }
-    // A stream that ends without saying how it went has not gone well.
+    // A stream that ends without a status has not succeeded.
     assert!(matches!(
         parse_answer(1, &frame(DATA, END_STREAM, 1, b"\0\0\0\0\x01a")),
         Err(CallError::Status(None))

@@ -1,4 +1,4 @@
-//! Which folders a snapshot of a real store is mounted from.
+//! Tests from which directories a snapshot of a real store is mounted.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn name_of(id: &str) -> String {
 
 #[test]
 fn a_snapshot_has_just_the_folders_that_the_engine_mounted() {
-    // As in the table of mounts while these containers ran.
+    // From the table of mounts while these containers ran.
     for (snapshotter_name, id, own, parents) in [
         ("overlayfs", "c1", 17, vec![3, 2, 1]),
         ("overlayfs", "d1", 18, vec![7, 6, 5, 4, 1]),

@@ -1,4 +1,4 @@
-//! What the records of a real database say of containers, snapshots and images.
+//! Tests what the records of a real database say about containers, snapshots and images.
 
 use std::time::Duration;
 

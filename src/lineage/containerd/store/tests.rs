@@ -1,4 +1,4 @@
-//! What people see of a real store: containers and images, by every name.
+//! Tests what people see of a real store: containers and images, by every name.
 
 use super::*;
 use crate::lineage::digest::ChainId;
@@ -15,7 +15,7 @@ fn store(cache: &Path) -> Store {
     Store::open(&root, None, &Paths::below(cache)).unwrap()
 }
 
-/// Top chain ID, image ID, number of manifests, evidence; or the origin's other kinds.
+/// Top chain ID, image ID, number of manifests, evidence; or another kind of origin.
 fn summary(origin: &Origin) -> (String, Option<String>, usize, &'static str) {
     match origin {
         Origin::Image(image) => {
@@ -53,8 +53,8 @@ fn every_container_is_told_whatever_became_of_its_image() {
         // The tag leads to another image now; the layers, and the config that was unpacked to them,
         // are still the container's.
         ("default", "t1", (APP, Some(APP_IMAGE), 0, "metadata")),
-        // Its image is gone, and nobody has seen these layers before: the engine's names are all
-        // there is.
+        // Its image is gone, and these layers were never seen before: only the engine's names are
+        // known.
         ("default", "x1", (OTHER, None, 0, "claimed")),
         ("default", "e1", ("no layers", Some(empty), 1, "")),
         ("default", "r1", ("no image", None, 0, "")),
@@ -79,7 +79,7 @@ fn every_container_is_told_whatever_became_of_its_image() {
         )
         .unwrap();
     assert_eq!(summary(&known).0, OTHER);
-    // Once the same layers were seen with their config, in another namespace, they are known
+    // Once these layers have been seen with their config, in another namespace, they are known
     // without it.
     assert_eq!(
         summary(&store(cache.path()).container("default", "x1").unwrap()),

@@ -1,5 +1,5 @@
-//! What is broken, or lies, is told in one line that names the file; nothing of it lets a container
-//! pass.
+//! Tests that whatever is broken or lies is reported in one line that names the file, and that none
+//! of it lets a container pass.
 
 use super::*;
 
@@ -11,7 +11,7 @@ const OTHER: &str = "c2e114254bda0520ad77cd6473b39fd89a49f0295e60f29c2fa491e9dad
 /// The second layer of the image.
 const DAD: &str = "dad8b5f279e95a7fca32bcafd3c63e751f808507ac66aa4a09e12b4fc02d439f";
 
-/// Which settings decide about a fault.
+/// The settings that decide about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Unknown,
@@ -26,8 +26,8 @@ fn kind(error: &LineageError) -> Kind {
     }
 }
 
-/// Breaks a store with `fault`, resolves the call `run` in it and compares what is said: `{store}`
-/// stands for the store.
+/// Breaks a store with `fault`, resolves the call `run` in it and compares the message; `{store}`
+/// is the store.
 fn expect(fault: impl Fn(&Copy), kind_of: Kind, message: &str) {
     let copy = Copy::of("podman-4.3-overlay");
     fault(&copy);
@@ -42,7 +42,7 @@ fn expect(fault: impl Fn(&Copy), kind_of: Kind, message: &str) {
     assert_eq!(kind(&error), kind_of, "{message}");
 }
 
-/// Replaces a file by something that is no list.
+/// Replaces a file by something that is not a list.
 fn replace_by(copy: &Copy, name: &str, what: &str) {
     let path = copy.file(name);
     fs::remove_file(&path).unwrap();
@@ -197,7 +197,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
             &format!("cannot read \"{{store}}/{name}\"{fault}"),
         );
     }
-    // One that is too large to be read tells nothing, and the list of layers as much.
+    // A config that is too large to be read is not needed: the list of layers says as much.
     let copy = Copy::of("podman-4.3-overlay");
     replace_by(&copy, &name, "65 MiB");
     let found = image(
@@ -209,7 +209,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
         (found.chain, found.evidence),
         (chain(&APP), Evidence::Mount)
     );
-    // The image of another container in its record: its config is authentic, but it is not what is
+    // The record names another container's image: its config is authentic, but it is not what is
     // mounted.
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
     let message = format!(
@@ -271,7 +271,7 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
             copy.edit(LAYERS, &from, &to);
         };
         expect(fault_of, C, &format!("{cannot}{fault}"));
-        // Nobody needs it while the image config settles the matter.
+        // It is not needed while the image config settles the matter.
         let copy = Copy::of("podman-4.3-overlay");
         copy.edit(LAYERS, &from, &to);
         assert!(copy.call("run").container(&copy.store(), "overlay").is_ok());
@@ -414,7 +414,7 @@ fn a_form_of_mount_that_hides_its_layers_is_told_by_what_the_driver_noted() {
             format!("cannot believe {:?}: {fault}", copy.file(&noted))
         );
     }
-    // Noted otherwise than the record's image has it.
+    // The note differs from the record's image.
     copy.put(&noted, b"l/TGUKR7TBT773K5JRNVQWINRU4S");
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     let fault = "it stands on 1 layers, its image config names 3";
