@@ -1,9 +1,9 @@
-//! How does crun read its command line?
+//! Reads a command line the way crun does.
 //!
-//! With glibc's argp in order (`ARGP_IN_ORDER`): two dashes for long flags, of which a beginning is
-//! enough; one dash for letters, which may be joined (`-db X`, `-bX`; `-b=X` means `=X`); a value
-//! is whatever comes next, be it `--`. Flags end at the first word that is none, for the command
-//! and again for the container ID, behind which nothing may follow.
+//! crun uses glibc's argp in order (`ARGP_IN_ORDER`). Long flags have two dashes, and a prefix of
+//! one is enough. One dash is for letters, which may be joined (`-db X`, `-bX`; `-b=X` means `=X`).
+//! A value is the next argument, even when that is `--`. Flags end at the first argument that is
+//! none, for the command and again for the container ID, after which nothing may follow.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
-/// What crun makes of the words.
+/// How crun reads the arguments.
 pub(super) fn read<'a>(
     words: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -26,19 +26,19 @@ pub(super) fn read<'a>(
     };
     let end = parse(rest, flags::CRUN.of(command), guesses, &mut found)?;
     let positional = rest.get(end..).unwrap_or_default();
-    // `restore` lets one more word stand behind the ID (src/restore.c, `crun_assert_n_args`).
+    // `restore` allows one more argument after the ID (src/restore.c, `crun_assert_n_args`).
     let most = if command == Command::Restore && positional.len() == 2 {
         1
     } else {
         positional.len()
     };
-    // This very word is no name of a file to crun: it reads the bundle's then (src/create.c,
+    // To crun this exact value is not a file name: it reads the bundle's own then (src/create.c,
     // src/run.c).
     found.spec_file = found.spec_file.filter(|file| *file != "config.json");
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
-/// Takes flags from the front and tells where they end.
+/// Takes flags from the front and returns where they end.
 fn parse<'a>(
     words: &[&'a OsStr],
     table: &Table,
@@ -64,7 +64,7 @@ fn parse<'a>(
     Ok(at)
 }
 
-/// Takes `name` or `name=value`; tells whether the next word is its value.
+/// Takes `name` or `name=value`; returns whether the next argument is its value.
 fn take_long<'a>(
     word: &'a [u8],
     next: Option<&'a [u8]>,
@@ -86,8 +86,8 @@ fn take_long<'a>(
     }
 }
 
-/// The flag of this name, else the first of those that begin so. crun rejects a beginning of
-/// several flags, save that 1.8.1 takes `--roo` for `--root` though it has `--rootless`; where it
+/// The flag of this name, else the first whose name starts with it. crun rejects a prefix of
+/// several flags, except that 1.8.1 takes `--roo` for `--root` though it has `--rootless`. Where it
 /// does reject, nothing starts, whatever is read here.
 fn long<'a>(
     table: &Table,
@@ -105,7 +105,7 @@ fn long<'a>(
         .ok_or(Stop::Unknown(name))
 }
 
-/// Takes letters joined behind one dash; tells whether the next word is the value of the last.
+/// Takes letters joined after one dash; returns whether the next argument is the value of the last.
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,

@@ -1,8 +1,8 @@
-//! How does youki read its command line?
+//! Reads a command line the way youki does.
 //!
-//! With clap: two dashes for long flags, in full; one dash for letters, which may be joined (`-bX`,
-//! `-b=X` and `-b X` all mean `X`); a value may not look like a flag; flags and the container ID in
-//! any order, until `--`. Global flags stand before the command.
+//! youki uses clap. Long flags have two dashes and are written in full. One dash is for letters,
+//! which may be joined (`-bX`, `-b=X` and `-b X` all mean `X`). A value may not look like a flag.
+//! Flags and the container ID come in any order, until `--`. Global flags come before the command.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
-/// What youki makes of the words.
+/// How youki reads the arguments.
 pub(super) fn read<'a>(
     words: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -38,7 +38,7 @@ pub(super) fn read<'a>(
     }
 }
 
-/// Up to `most` positional words, and where the scan ended.
+/// Up to `most` positional arguments, and where the scan ended.
 fn parse<'a>(
     words: &[&'a OsStr],
     table: &Table,
@@ -54,7 +54,7 @@ fn parse<'a>(
         at += 1;
         let next = words.get(at).map(|next| next.as_bytes());
         match word.as_bytes() {
-            // No command may stand behind it.
+            // No command may follow it.
             b"--" if most == 1 => return Err(Stop::Rejected),
             b"--" => {
                 positional.extend_from_slice(&words[at..]);
@@ -72,7 +72,7 @@ fn parse<'a>(
     Ok((positional, at))
 }
 
-/// Takes `name` or `name=value`; tells whether the next word is its value.
+/// Takes `name` or `name=value`; returns whether the next argument is its value.
 fn take_long<'a>(
     word: &'a [u8],
     next: Option<&'a [u8]>,
@@ -88,7 +88,7 @@ fn take_long<'a>(
     take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
 }
 
-/// Takes letters joined behind one dash; tells whether the next word is the value of the last.
+/// Takes letters joined after one dash; returns whether the next argument is the value of the last.
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,

@@ -1,8 +1,8 @@
-//! Which flags do the runtimes know, and which of them take a value?
+//! Lists the flags that the runtimes know, and which of them take a value.
 //!
-//! The tables of runc 1.0 to 1.5 and its main branch, of crun 1.8 to 1.29 and of youki's main
-//! branch, each the union over the versions: a flag that one version lacks makes that version end
-//! with an error, and then nothing starts.
+//! The tables cover runc 1.0 to 1.5 and its main branch, crun 1.8 to 1.29 and youki's main branch.
+//! Each is the union over the versions: a flag that one version lacks makes that version end with
+//! an error, and then nothing starts.
 
 use super::{Command, Guesses, Stop};
 
@@ -11,9 +11,9 @@ use super::{Command, Guesses, Stop};
 pub(super) enum Takes {
     /// Nothing: it is a switch.
     Nothing,
-    /// A value, after `=` or as the next word.
+    /// A value, after `=` or as the next argument.
     Value,
-    /// The next word, and never `=` (crun's `--network-lock`, declared without a value and read
+    /// The next argument, and never `=` (crun's `--network-lock`, declared without a value and read
     /// with one).
     NextWord,
     /// A value only when it is attached (argp's `OPTION_ARG_OPTIONAL`).
@@ -203,7 +203,7 @@ pub(super) const RUNC: Tables = Tables {
     run: &[GO_CREATE, GO_RUN],
     restore: &[GO_RESTORE],
 };
-/// urfave/cli v3 takes the global flags behind the command, too, help and version aside.
+/// urfave/cli v3 also takes the global flags after the command, except help and version.
 pub(super) const RUNC_NEXT: Tables = Tables {
     global: &[GO_GLOBAL, GO_VERSION],
     create: &[GO_CREATE, GO_GLOBAL],
@@ -224,15 +224,16 @@ pub(super) const YOUKI: Tables = Tables {
     restore: &[&[HELP]],
 };
 
-/// The flag of this exact name, one letter or long, with the dashes already off.
+/// The flag of this exact name, one letter or long, without its dashes.
 pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
     all(table)
         .find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
 }
 
-/// The flag that the letter at `at` among letters behind one dash is. Unknown letters are guessed
-/// at together: the first takes the rest of the word as its value, or none does, and then the last
-/// of the word may take the next word. Whatever those between take, the words read the same.
+/// The flag that the letter at `at` among letters after one dash means. Unknown letters are guessed
+/// at together: either the first takes the rest of the argument as its value, or none does, and
+/// then the last letter may take the next argument. Whatever those between take, the arguments read
+/// the same.
 pub(super) fn letter<'a>(
     table: &Table,
     guesses: &Guesses<'a>,
@@ -244,15 +245,15 @@ pub(super) fn letter<'a>(
     if let Some(flag) = all(table).find(|flag| name.first() == Some(&flag.short)) {
         return Ok(flag);
     }
-    // Between a flag and its value, and no letter.
+    // This separates a flag from its value and is no letter.
     if at > 0 && name.starts_with(b"=") {
         return Err(Stop::Rejected);
     }
     if *unknown_before && name.len() > 1 {
         return Ok(switch(""));
     }
-    // A value is attached: with no known letter before it, it belongs to the first of the word or
-    // there is none.
+    // A value is attached: without a known letter before it, it belongs to the first letter or to
+    // none.
     let known = |letter: &u8| all(table).any(|flag| flag.short == *letter);
     let attached = name
         .iter()
@@ -271,8 +272,8 @@ pub(super) fn all(table: &Table) -> impl Iterator<Item = Flag> {
     table.iter().flat_map(|part| part.iter().copied())
 }
 
-/// What is assumed of a flag that no table has. One that comes with its value attached takes one,
-/// and there is nothing to guess.
+/// What is assumed of a flag that no table has. A flag with its value attached takes one: there is
+/// nothing to guess.
 pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
     let guessed = guesses
         .made

@@ -1,12 +1,13 @@
-//! How does runc read its command line?
+//! Reads a command line the way runc does.
 //!
-//! Up to 1.5 with urfave/cli v1 over Go's `flag`: long names with one dash or two, no prefixes, no
-//! joined short flags; flags stop at the first word that is none. Behind the command the words are
-//! put in order first, flags before the rest, so that `create c1 --bundle X` works and
-//! `create --no-pivot c1 --bundle X` does not. The rules of that order changed: [`early`] up to cli
-//! v1.22.5, which runc 1.0 and 1.1 are built with, [`late`] since, which distributions build them
-//! with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli v3, which takes flags anywhere,
-//! global ones included, and cuts white space off the words (`command_parse.go`, v3.10.1).
+//! Up to 1.5, runc uses urfave/cli v1 over Go's `flag`: long names with one dash or two, no
+//! prefixes, no joined short flags. Flags stop at the first argument that is none. The arguments
+//! after the command are reordered first, flags before the rest, so that `create c1 --bundle X`
+//! works and `create --no-pivot c1 --bundle X` does not. The rules of that order changed. [`early`]
+//! is for cli up to v1.22.5, which runc 1.0 and 1.1 are built with. [`late`] is for later versions,
+//! which distributions build them with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli
+//! v3, which takes flags anywhere, global ones included, and trims white space off the arguments
+//! (`command_parse.go`, v3.10.1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::flags::{self, Flag, Table, Takes};
 use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
 
-/// What runc 1.0 and 1.1 make of the words.
+/// How runc 1.0 and 1.1 read the arguments.
 pub(super) fn read_early<'a>(
     words: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -22,7 +23,7 @@ pub(super) fn read_early<'a>(
     read_ordered(words, guesses, Grammar::RuncEarly, |words, _| early(words))
 }
 
-/// What runc up to 1.5 makes of the words.
+/// How runc up to 1.5 reads the arguments.
 pub(super) fn read<'a>(
     words: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -52,7 +53,7 @@ fn read_ordered<'a>(
     found.reading(command, rest.get(end..).unwrap_or_default(), grammar)
 }
 
-/// Go's `flag`: takes flags from the front and tells where they end.
+/// Go's `flag`: takes flags from the front and returns where they end.
 fn parse<'a>(
     words: &[&'a OsStr],
     table: &Table,
@@ -82,8 +83,9 @@ fn parse<'a>(
     Ok(at)
 }
 
-/// `reorderArgs` of urfave/cli v1.22.1: to the front go all words with a dash, and behind one
-/// without `=` a word without; a `--` and what follows it stay where they are.
+/// `reorderArgs` of urfave/cli v1.22.1: it moves to the front all arguments with a dash, and after
+/// one without `=` also a following argument without a dash. A `--` and what follows it stay where
+/// they are.
 fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
     let mut may_be_value = false;
@@ -106,9 +108,9 @@ fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
     front
 }
 
-/// `reorderArgs` of urfave/cli v1.22.6 and later: to the front go the command's own flags, and
-/// behind one without `=` any word that is no such flag, `--` included; any other `--` comes before
-/// all that stays.
+/// `reorderArgs` of urfave/cli v1.22.6 and later: it moves to the front the command's own flags,
+/// and after one without `=` also any following argument that is no such flag, `--` included. Any
+/// other `--` comes before everything that stays.
 fn late<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
     let mut may_be_value = false;
@@ -141,7 +143,7 @@ fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
     known(table, guesses, name, value).is_ok()
 }
 
-/// What runc's main branch makes of the words.
+/// How runc's main branch reads the arguments.
 pub(super) fn read_next<'a>(
     words: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -166,8 +168,8 @@ pub(super) fn read_next<'a>(
     found.reading(command, &positional, Grammar::RuncNext)
 }
 
-/// urfave/cli v3's `parseFlags`: the positional words, and where the scan ended. The scan for a
-/// command ends behind the first positional word.
+/// urfave/cli v3's `parseFlags`: the positional arguments, and where the scan ended. The scan for a
+/// command ends after the first positional argument.
 fn parse_next<'a>(
     words: &[&'a OsStr],
     table: &Table,
@@ -186,7 +188,7 @@ fn parse_next<'a>(
         match word {
             [] => positional.push(untrimmed),
             b"--" => {
-                // What follows is positional as it stands.
+                // What follows is positional, unchanged.
                 let most = if for_command { 1 } else { usize::MAX };
                 positional.extend(words.iter().skip(at).take(most));
                 at += usize::from(for_command);
@@ -210,12 +212,12 @@ fn parse_next<'a>(
     Ok((positional, at))
 }
 
-/// Whether a byte is a letter of Latin-1, which is how Go's `unicode.IsLetter` is asked.
+/// Whether a byte is a Latin-1 letter: Go's `unicode.IsLetter` is asked about single bytes.
 const fn is_letter(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..)
 }
 
-/// Takes the flag `word` and, where it needs one, its value at `at`; tells where to go on.
+/// Takes the flag `word` and, where it needs one, its value at `at`; returns where to continue.
 fn take_next<'a>(
     word: &'a [u8],
     words: &[&'a OsStr],
@@ -253,7 +255,7 @@ fn undashed(word: &[u8]) -> &[u8] {
         .unwrap_or(word)
 }
 
-/// `name=value` in two; Go lets no name begin with `=`.
+/// Splits `name=value`; Go lets no name start with `=`.
 fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
     match word.iter().position(|&byte| byte == b'=') {
         Some(at) => (&word[..at], Some(&word[at + 1..])),
@@ -261,7 +263,7 @@ fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Go's `strings.TrimSpace`: white space of Unicode off both ends; a byte that is not UTF-8 is
+/// Go's `strings.TrimSpace`: trims Unicode white space off both ends; a byte that is not UTF-8 is
 /// none.
 pub(super) fn trim(word: &[u8]) -> &[u8] {
     let front = word.utf8_chunks().next().map_or(0, |chunk| {

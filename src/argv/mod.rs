@@ -1,17 +1,18 @@
-//! What was typed?
+//! Reads the command line as each runtime would read it.
 //!
-//! In: the words after the program's own name, hostile, of any bytes and any length. Out: what each
-//! runtime that may stand behind Embargo would make of them: the command, found by its position and
-//! never by searching for a word, and with it the bundle, the spec file, the container ID and the
-//! places for state and log. Pure: nothing is read from the machine, nothing is copied out of the
-//! words, nothing panics.
+//! In: the arguments after the program's own name, hostile, of any bytes and any length. Out: what
+//! each runtime that may run behind Embargo would make of them: the command, found by its position
+//! and never by searching for its name, and with it the bundle, the spec file, the container ID and
+//! the places for state and log. Pure: nothing is read from the machine, nothing is copied out of
+//! the arguments, nothing panics.
 //!
-//! Five grammars are spoken, each as its runtime speaks it: [`Grammar`]. They differ where it
-//! matters (`-b=X` is the bundle `X` to runc and `=X` to crun), so the words are scanned by all of
-//! them, and every reading in which a container starts is handed on. A flag that none of them knows
-//! may be one of tomorrow's: the words are then scanned as if it took a value and as if it took
-//! none. Not checked: whether the bundle is there, and whether a value (`--log-format`,
-//! `--preserve-fds`) makes sense, because a runtime that dislikes it starts nothing.
+//! There are five grammars, one for each way in which a runtime reads its arguments: [`Grammar`].
+//! They differ where it matters (`-b=X` is the bundle `X` to runc and `=X` to crun), so the
+//! arguments are scanned by all of them, and every reading in which a container starts is returned.
+//! A flag that none of them knows may come from a future version: the arguments are then scanned as
+//! if it took a value and as if it took none. Not checked: whether the bundle exists, and whether a
+//! value (`--log-format`, `--preserve-fds`) makes sense, because a runtime that rejects it starts
+//! nothing.
 
 mod argp;
 mod clap;
@@ -26,7 +27,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use flags::{Means, Takes};
 
-/// How many different flags that no grammar knows are guessed at: each doubles the scans.
+/// The most different unknown flags that are guessed at: each doubles the scans.
 const MOST_GUESSES: usize = 5;
 
 /// A runtime's way of reading its command line.
@@ -55,7 +56,7 @@ impl Grammar {
         Self::Youki,
     ];
 
-    /// Whether it reads a word with one dash as letters, and never as one long name.
+    /// Whether it reads an argument with one dash as letters, and never as one long name.
     const fn joins_letters(self) -> bool {
         match self {
             Self::Crun | Self::Youki => true,
@@ -110,14 +111,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// The command that some grammar reads in this word: runc's main branch cuts white space off
-    /// it.
+    /// The command that some grammar reads in this argument: runc's main branch trims white space
+    /// off it.
     #[must_use]
     pub fn perhaps(word: &OsStr) -> Option<Self> {
         Self::named(OsStr::from_bytes(go::trim(word.as_bytes())))
     }
 
-    /// The command of just this word.
+    /// The command with exactly this name.
     #[must_use]
     pub fn named(word: &OsStr) -> Option<Self> {
         match word.as_bytes() {
@@ -128,7 +129,7 @@ impl Command {
         }
     }
 
-    /// The command's word.
+    /// The command's name.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -139,23 +140,23 @@ impl Command {
     }
 }
 
-/// The flags before the command that matter here, each as typed; the last one counts.
+/// The flags before the command that matter here, each as typed; the last of a kind counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Globals<'a> {
     /// `--root`: where the runtime keeps its state.
     pub root: Option<&'a OsStr>,
-    /// `--log`: where it writes what it has to say.
+    /// `--log`: where it writes its messages.
     pub log: Option<&'a OsStr>,
     /// `--log-format`: `text` or `json`.
     pub log_format: Option<&'a OsStr>,
 }
 
-/// One way of reading the words by which a container starts.
+/// One reading of the arguments in which a container starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading<'a> {
     /// Which command starts it.
     pub command: Command,
-    /// The container ID as typed, which need not be a legal one.
+    /// The container ID as typed, which may be illegal.
     pub id: &'a OsStr,
     /// `--bundle` as typed. None, or an empty one, is the working directory.
     pub bundle: Option<&'a OsStr>,
@@ -164,11 +165,11 @@ pub struct Reading<'a> {
     pub spec_file: Option<&'a OsStr>,
     /// The flags before the command.
     pub globals: Globals<'a>,
-    /// The grammars in which the words read so.
+    /// The grammars with this reading.
     pub grammars: Grammars,
 }
 
-/// The container that a command which starts nothing is about.
+/// The container that a command names that starts nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named<'a> {
     /// The container ID as typed.
@@ -177,18 +178,18 @@ pub struct Named<'a> {
     pub root: Option<&'a OsStr>,
 }
 
-/// What one grammar makes of the words.
+/// How one grammar reads the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome<'a> {
     /// A container starts.
     Starts(Reading<'a>),
-    /// Some other command, and the container it is about, if any.
+    /// Some other command, and the container that it names, if any.
     Other(Option<Named<'a>>),
     /// Help or a version is shown.
     Shows,
 }
 
-/// Why a grammar makes nothing of the words.
+/// Why a grammar finds no reading of the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop<'a> {
     /// It does not know this flag (its name without dashes).
@@ -199,16 +200,16 @@ enum Stop<'a> {
     Shows,
 }
 
-/// What every grammar makes of the words.
+/// How every grammar reads the arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan<'a> {
     /// The different readings in which a container starts.
     pub readings: Vec<Reading<'a>>,
-    /// The container that some other command is about, by the first grammar that tells.
+    /// The container that some other command is about, by the first grammar that names one.
     pub named: Option<Named<'a>>,
-    /// Whether a grammar also understands the words as something that starts nothing.
+    /// Whether some grammar reads the arguments as something that starts nothing.
     pub may_start_nothing: bool,
-    /// Whether there were more unknown flags than are guessed at, so that readings may be missing.
+    /// Whether there were more unknown flags than are guessed at: readings may be missing.
     pub cut_short: bool,
 }
 
@@ -221,8 +222,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Takes note of a flag and its value; asking for help ends the scan. (`--help=false` asks for
-    /// nothing.)
+    /// Records a flag and its value; a request for help ends the scan. (`--help=false` is none.)
     fn note(&mut self, means: Means, value: Option<&'a [u8]>) -> Result<(), Stop<'a>> {
         let value = value.map(OsStr::from_bytes);
         match means {
@@ -237,7 +237,7 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// The reading of `command` with exactly one positional word, `id`.
+    /// The reading of `command` with exactly one positional argument, `id`.
     fn reading(
         &self,
         command: Command,
@@ -266,13 +266,13 @@ impl<'a> Found<'a> {
 /// What is assumed of flags that no grammar knows.
 #[derive(Clone, Debug, Default)]
 struct Guesses<'a> {
-    /// Of each that comes without a value attached.
+    /// For each that has no value attached.
     made: Vec<(&'a [u8], Takes)>,
-    /// Whether one with its value attached is taken for what it seems.
+    /// Whether one with its value attached is taken at face value.
     attached: bool,
 }
 
-/// Scans `words`, which are argv without its first element.
+/// Scans `words`, which is argv without its first element.
 #[must_use]
 pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     let mut scan = Scan {
@@ -289,7 +289,7 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     for (grammar, puzzled) in Grammar::ALL.into_iter().zip(&mut puzzled) {
         match read(grammar, words, &Guesses::default()) {
             Ok(outcome) => {
-                // Where letters are joined, what starts nothing may be the beginning of a long flag
+                // Where letters are joined, what starts nothing may be the start of a long flag
                 // with one dash: `-root R` of another runtime.
                 understood |= !(may_be_long && grammar.joins_letters())
                     || matches!(outcome, Outcome::Starts(_));
@@ -319,7 +319,7 @@ pub fn scan<'a>(words: &[&'a OsStr]) -> Scan<'a> {
     scan
 }
 
-/// Scans in one grammar with each assumption about the flags it does not know.
+/// Scans in one grammar, with each assumption about its unknown flags.
 fn guess<'a>(
     grammar: Grammar,
     words: &[&'a OsStr],

@@ -1,7 +1,7 @@
-//! Which container is a command about that starts none?
+//! Finds the container that a command is about when the command starts none.
 //!
-//! Only asked to hand a container to the runtime that made it, should that not be the one in use
-//! now. So one table over all runtimes is enough: a wrong answer names no container that exists,
+//! This is only used to pass a container to the runtime that made it, when that is not the one in
+//! use now. So one table for all runtimes is enough: a wrong answer names no container that exists,
 //! and the call goes where it would have gone anyway.
 
 use std::ffi::OsStr;
@@ -77,7 +77,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("events", &["interval"]),
 ];
 
-/// The commands whose first positional word is a container ID.
+/// The commands whose first positional argument is a container ID.
 const ABOUT_ONE: [&str; 11] = [
     "start",
     "state",
@@ -92,7 +92,7 @@ const ABOUT_ONE: [&str; 11] = [
     "resume",
 ];
 
-/// The outcome for the command `word` with the words behind it.
+/// The outcome for the command `word` and the arguments after it.
 pub(super) fn outcome<'a>(word: &'a OsStr, rest: &[&'a OsStr], found: &Found<'a>) -> Outcome<'a> {
     let named = word
         .to_str()
@@ -104,7 +104,7 @@ pub(super) fn outcome<'a>(word: &'a OsStr, rest: &[&'a OsStr], found: &Found<'a>
     }))
 }
 
-/// The first word behind the command that is neither a flag nor a flag's value.
+/// The first argument after the command that is neither a flag nor a flag's value.
 fn container<'a>(command: &str, rest: &[&'a OsStr]) -> Option<&'a OsStr> {
     let values = VALUES
         .iter()

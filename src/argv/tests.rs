@@ -1,9 +1,9 @@
-//! What each runtime's grammar makes of command lines: those of engines, those seen to be read so
-//! by the runtimes, and hostile ones.
+//! Tests what each runtime's grammar makes of command lines: those of engines, those that the
+//! runtimes were seen to read so, and hostile ones.
 
 use super::*;
 
-/// The words of a line; `''` is an empty word.
+/// The arguments of a line; `''` is an empty one.
 fn words(line: &str) -> Vec<&OsStr> {
     line.split(' ')
         .filter(|word| !word.is_empty())
@@ -11,8 +11,8 @@ fn words(line: &str) -> Vec<&OsStr> {
         .collect()
 }
 
-/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` for
-/// what starts nothing.
+/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` when
+/// nothing starts.
 fn told(grammar: Grammar, line: &str) -> String {
     match read(grammar, &words(line), &Guesses::default()) {
         Ok(Outcome::Starts(reading)) => {
@@ -197,8 +197,8 @@ fn crun_replaces_the_spec_file() {
             "{line}"
         );
     }
-    // The bundle's own, wherever the caller stands; any other form of the name is a file of the
-    // working directory.
+    // The bundle's own file, whatever the working directory is; any other form of the name is a
+    // file of the working directory.
     for (line, spec_file) in [
         ("create --config config.json c1", None),
         ("run -fconfig.json c1", None),
@@ -333,7 +333,7 @@ fn an_unknown_flag_is_guessed_at_both_ways() {
 
 #[test]
 fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
-    // gVisor's runsc takes its flags with one dash or two, as all programs do that use Go's `flag`.
+    // gVisor's runsc takes its flags with one dash or two, like all programs that use Go's `flag`.
     for line in [
         "--root R -network=host create --bundle X c1",
         "-root R -network host create --bundle X c1",
@@ -352,7 +352,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
             "create"
         };
         let mut found = all(line);
-        // They may differ in where the state is.
+        // They may differ in the place of the state.
         found.dedup();
         assert_eq!(found, [format!("{command} c1 X")], "{line}");
     }
@@ -360,7 +360,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
 
 #[test]
 fn a_letter_that_matters_counts_wherever_unknown_ones_stand() {
-    // Behind unknown letters the bundle may be named, or be the value of one of them.
+    // After unknown letters comes the bundle's flag, or it is the value of one of them.
     for line in [
         "create -xb X c1",
         "create -xyzb X c1",

@@ -1,11 +1,11 @@
-//! What does the bundle say about the container?
+//! Reads a container's bundle.
 //!
-//! In: the bundle's folder and its runtime spec, `config.json` or the file of crun's `--config`
+//! In: the bundle's directory and its runtime spec, `config.json` or the file of crun's `--config`
 //! (OCI runtime-spec, bundle.md "Filesystem Bundle", config.md "Root"). Out: [`Bundle`], all of its
-//! paths absolute. The spec is the engine's file, yet full of users' text: annotations,
+//! paths absolute. The engine writes the spec, but it is full of users' text: annotations,
 //! environment, labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like
 //! any other. Not checked: everything else in it, which is the runtime's work, and whether the
-//! folders exist.
+//! directories exist.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -22,18 +22,18 @@ use crate::sys::rights;
 /// mounts can be many.
 pub const LARGEST_SPEC: u64 = 16 << 20;
 
-/// The largest that root reads of a user's: he may have a thousand, one for each container (see
+/// The largest that root reads from a user's: he may have a thousand, one for each container (see
 /// `node::allowance`).
 const LARGEST_USERS_SPEC: u64 = 1 << 20;
 
 /// A container's bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// The bundle's folder, absolute, links unresolved.
+    /// The bundle's directory, absolute, links unresolved.
     pub path: PathBuf,
     /// The container it is for.
     pub id: ContainerId,
-    /// The container's root file system: `root.path`, joined to the bundle's folder when it is
+    /// The container's root file system: `root.path`, joined to the bundle's directory when it is
     /// relative.
     pub root: PathBuf,
 }
@@ -51,15 +51,14 @@ struct Root {
 enum Key {
     /// The one that is read.
     Wanted,
-    /// The same in other letters. runc takes it for the same, as Go's encoding/json does, and the
-    /// last of both counts; crun passes over it.
+    /// The same in other letter case. runc takes it for the same, as Go's encoding/json does, and
+    /// the last of both counts; crun ignores it.
     Lookalike,
     /// Another.
     Other,
 }
 
-/// Tells what a key is. For the letters of `root` and `path` there are no others than ASCII's that
-/// Go folds to them.
+/// Says what a key is. Go folds no letters but ASCII ones to the letters of `root` and `path`.
 struct KeyOf(&'static str);
 
 impl<'de> DeserializeSeed<'de> for KeyOf {
@@ -86,8 +85,8 @@ impl Visitor<'_> for KeyOf {
     }
 }
 
-/// What the key `name` of an object holds, which must be there at most once and in no other
-/// letters.
+/// The value of the key `name` of an object, which must occur exactly once and in no other letter
+/// case.
 struct Only<T>(&'static str, PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
@@ -137,7 +136,7 @@ impl<'de> Deserialize<'de> for Root {
 /// Why a bundle could not be read.
 #[derive(Debug)]
 pub enum BundleError {
-    /// A relative bundle, and the working directory is gone.
+    /// The bundle is relative, and the working directory is gone.
     Place(PathBuf, io::Error),
     /// The runtime spec could not be read.
     File(FileError),
@@ -186,13 +185,12 @@ impl Bundle {
             Some(file) => absolute(file)?,
             None => path.join("config.json"),
         };
-        // A link is followed: the runtime follows it too, and what it leads to is what the runtime
-        // starts.
+        // A link is followed: the runtime follows it too and starts what it leads to.
         let json = file::read(&spec_file, LARGEST_SPEC, Guard::Any).map_err(BundleError::File)?;
         Self::parse(path, id, spec_file, &json)
     }
 
-    /// Reads the bundle at this absolute path, which is this user's word; see [`spec_of`].
+    /// Reads the bundle at this absolute path, which this user chose; see [`spec_of`].
     ///
     /// # Errors
     /// As [`Bundle::load`].
@@ -204,7 +202,7 @@ impl Bundle {
     /// The bundle at this absolute path, whose runtime spec, `spec_file`, holds `json`.
     ///
     /// # Errors
-    /// [`BundleError`] but for what reading the file may cause.
+    /// [`BundleError`], except those of reading the file.
     pub fn parse(
         path: PathBuf,
         id: &ContainerId,
@@ -221,9 +219,9 @@ impl Bundle {
     }
 }
 
-/// The runtime spec of the bundle at this absolute path, which is this user's word: read with that
-/// user's rights, see [`rights::read_of`], and no more than 1 MiB of it where that is neither root
-/// nor the caller.
+/// The runtime spec of the bundle at this absolute path, which this user chose: read with that
+/// user's rights, see [`rights::read_of`], and at most 1 MiB of it unless the user is root or the
+/// caller.
 ///
 /// # Errors
 /// [`FileError`].
@@ -236,11 +234,11 @@ pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
     rights::read_of(user, &bundle.join("config.json"), limit)
 }
 
-/// The `root.path` of a runtime spec, as it is written; `None` when there is none or it is empty.
+/// The `root.path` of a runtime spec, as written; `None` when there is none or it is empty.
 ///
 /// # Errors
-/// When `json` is not a JSON object, or `root` has not the shape of the specification, or stands
-/// there twice or in other letters.
+/// When `json` is not a JSON object, or `root` does not have the shape of the specification, or
+/// occurs twice or in other letter case.
 pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     let spec: RuntimeSpec = serde_json::from_slice(json)?;
     Ok(spec
@@ -249,8 +247,7 @@ pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
         .filter(|path| !path.as_os_str().is_empty()))
 }
 
-/// The path from `/` on, without `.`; links and `..` stay, because a name before `..` may be a
-/// link.
+/// The absolute path, without `.`; links and `..` stay, because a name before `..` may be a link.
 fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
     let named = if path.as_os_str().is_empty() {
         Path::new(".")

@@ -1,9 +1,9 @@
-//! Which engine made the bundle?
+//! Recognises the engine that made a bundle.
 //!
-//! Told by the shape of the bundle's path alone, whatever stands before the shape: state folders
-//! and data roots are settings of the engines, and annotations can be forged by users and by image
-//! authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves nothing: the
-//! engine's own record of the container must agree before anything is believed.
+//! It goes by the shape of the bundle's path alone, whatever comes before the shape: state
+//! directories and data roots are settings of the engines, and annotations can be forged by users
+//! and by image authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves
+//! nothing: the engine's own record of the container must agree before anything is believed.
 //!
 //! | shape of the bundle's path | place | seen with |
 //! |---|---|---|
@@ -21,12 +21,12 @@ use super::ContainerId;
 use super::bundle::Bundle;
 use crate::sys::digits::is_number;
 
-/// Where a bundle stands.
+/// Where a bundle is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A task of containerd, be it Docker's, the CRI's, or nerdctl's and ctr's.
+    /// A task of containerd: Docker's, the CRI's, nerdctl's or ctr's.
     Task {
-        /// containerd's state folder.
+        /// containerd's state directory.
         state: PathBuf,
         /// containerd's namespace.
         namespace: String,
@@ -40,7 +40,7 @@ pub enum Place {
     },
     /// A `RUN` step of BuildKit.
     BuildKit {
-        /// The folder that holds the executor's: `<data root>/buildkit` in dockerd.
+        /// The parent of the executor's directory: `<data root>/buildkit` in dockerd.
         root: PathBuf,
     },
     /// A `RUN` step of buildah.
@@ -49,7 +49,7 @@ pub enum Place {
     Elsewhere,
 }
 
-/// An engine, as every command, document and event names it.
+/// An engine, by the name that every command, document and event uses.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -57,7 +57,7 @@ pub enum Place {
 pub enum Engine {
     /// Docker.
     Docker,
-    /// containerd, whoever its client is.
+    /// containerd, whatever its client.
     Containerd,
     /// Podman.
     Podman,
@@ -70,7 +70,7 @@ pub enum Engine {
     Buildah,
     /// One of Podman, Buildah and CRI-O, which share their stores.
     ContainersStorage,
-    /// It cannot be told which.
+    /// It is not known which.
     #[default]
     Unknown,
 }
@@ -93,7 +93,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Whether a container of which this much is known may be one of `other`'s.
+    /// Whether a container known to be this engine's may be one of `other`'s.
     #[must_use]
     pub fn may_be(self, other: Self) -> bool {
         match self {
@@ -119,8 +119,8 @@ impl fmt::Display for Engine {
 }
 
 impl Place {
-    /// The engine, as far as the path tells: Podman and CRI-O make bundles of one shape, and which
-    /// of them made one only its record tells (`lineage::engine`).
+    /// The engine, as far as the path shows it. Podman and CRI-O make bundles of one shape; only
+    /// the container's record says which of them made one (`lineage::engine`).
     #[must_use]
     pub fn family(&self) -> Engine {
         match self {
@@ -138,25 +138,25 @@ impl Place {
     }
 }
 
-/// What stands before the namespace of dockerd's containers in that of its managed plugins (moby:
-/// daemon/config, seen with 20.10 and 28.5).
+/// The prefix of dockerd's namespace for its managed plugins (moby: daemon/config, seen with 20.10
+/// and 28.5).
 const PLUGINS: &str = "plugins.";
 
-/// Whether a namespace of containerd is dockerd's, with the mapped user behind it under
-/// userns-remap (moby: daemon/daemon.go, since v26).
+/// Whether a namespace of containerd is dockerd's; under userns-remap the mapped user follows its
+/// name (moby: daemon/daemon.go, since v26).
 #[must_use]
 pub fn is_dockers(namespace: &str) -> bool {
     namespace == "moby" || namespace.starts_with("moby-")
 }
 
-/// The place of a bundle, by its path as it was given, or else by where its links lead: the path of
-/// a state folder may be written with a link (`/var/run`), and the working directory may be it.
+/// The place of a bundle, by its path as given, or else by where its links lead: the path of a
+/// state directory may contain a link (`/var/run`), and may be the working directory.
 #[must_use]
 pub fn place(bundle: &Bundle) -> Place {
     place_at(&bundle.path, &bundle.id)
 }
 
-/// The same, of a bundle that is not read.
+/// The same for a bundle that is not read.
 #[must_use]
 pub fn place_at(path: &Path, id: &ContainerId) -> Place {
     match place_of(path, id) {
@@ -211,7 +211,7 @@ pub fn place_of(path: &Path, id: &ContainerId) -> Place {
 }
 
 /// containerd's own snapshotters, which unpack every layer before they use it and compare it with
-/// its diff ID. Docker's root file systems stand below their names:
+/// its diff ID. Docker's root file systems are below their names:
 /// `<data root>/rootfs/<snapshotter>/<container>`.
 pub const SNAPSHOTTERS: [&str; 8] = [
     "overlayfs",
@@ -224,8 +224,8 @@ pub const SNAPSHOTTERS: [&str; 8] = [
     "fuse-overlayfs",
 ];
 
-/// Whether a path has the shape of a folder in which some engine keeps a container's or a layer's
-/// files. A relative one has: engines mount layers so when they are many.
+/// Whether a path has the shape of a directory in which some engine keeps a container's or a
+/// layer's files. A relative path does: engines mount layers that way when there are many.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
     let names: Vec<&str> = path

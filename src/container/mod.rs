@@ -1,8 +1,8 @@
-//! Which container is it, whose is it, and what is really mounted?
+//! Identifies a container: its bundle, the engine that made it, and what is mounted at its root.
 //!
-//! In: the words of the call, the bundle's `config.json` and the mount at its root (the file is the
-//! engine's, its annotations are anybody's). Out: the bundle, the place that tells which engine
-//! made it, and the root's mount. Annotations are never read.
+//! In: the arguments of the call, the bundle's `config.json` and the mount at its root (the file is
+//! the engine's, but anybody can set its annotations). Out: the bundle, the place that shows which
+//! engine made it, and the root's mount. Annotations are never read.
 
 pub mod bundle;
 pub mod engine;
@@ -17,7 +17,7 @@ use std::fmt;
 pub struct ContainerId(String);
 
 impl ContainerId {
-    /// The ID, when `text` is one.
+    /// The ID, if `text` is one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let legal =

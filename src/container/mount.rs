@@ -1,14 +1,14 @@
-//! What is really mounted at a container's root?
+//! Finds out what is mounted at a container's root.
 //!
-//! In: the root's path. Out: the mount that has its root there, with an overlay's folders, from the
-//! kernel: statmount(2) where it tells everything, else `/proc/self/mountinfo`
-//! (proc_pid_mountinfo(5)). The kernel's word is trusted, but folder names in it are anybody's,
-//! hence the two layers of escaping. The parsers are pure. Not checked: whether the folders are
-//! those that the engine's records name; that is `lineage`'s work.
+//! In: the root's path. Out: the mount that has its root there, with an overlay's directories, from
+//! the kernel: statmount(2) where it reports everything, else `/proc/self/mountinfo`
+//! (proc_pid_mountinfo(5)). The kernel is trusted, but anybody may choose the directory names in
+//! its answer, hence the two layers of escaping. The parsers are pure. Not checked: whether the
+//! directories are those that the engine's records name; that is `lineage`'s work.
 //!
-//! Escaping, seen on Linux 6.18: options are cut at commas, and `, \t\n\` in a value are written as
-//! `\ooo` in octal, by both sources. The value of `lowerdir=` then still has overlay's own: `\:`,
-//! `\,` and `\\`. Each `lowerdir+=` (the way of fsconfig(2)) is one folder and has not.
+//! Escaping, seen on Linux 6.18: options are separated by commas, and both sources write `, \t\n\`
+//! in a value as `\ooo` in octal. The value of `lowerdir=` then still has overlay's own escapes:
+//! `\:`, `\,` and `\\`. Each `lowerdir+=` (used with fsconfig(2)) is one directory and has none.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -23,23 +23,23 @@ use crate::sys::statmount::{self, MountFacts};
 pub struct RootMount {
     /// The file system's type, such as `overlay`, `btrfs` or `fuse.fuse-overlayfs`.
     pub fs_type: String,
-    /// The folder of its file system that is mounted, from that file system's root: tells what a
-    /// bind mount shows.
+    /// The directory of its file system that is mounted, from that file system's root: for a bind
+    /// mount, the directory that it shows.
     pub root: PathBuf,
     /// What was mounted: a device, a dataset or a name. May be empty for an overlay, where it means
     /// nothing.
     pub source: String,
-    /// An overlay's lower folders, topmost first, as they were mounted: relative ones belong to a
-    /// working directory that is not known.
+    /// An overlay's lower directories, topmost first, as they were mounted. Relative ones belong to
+    /// a working directory that is not known.
     pub lowerdirs: Vec<PathBuf>,
-    /// An overlay's upper folder.
+    /// An overlay's upper directory.
     pub upperdir: Option<PathBuf>,
 }
 
-/// Why it could not be told what is mounted.
+/// Why it is not known what is mounted.
 #[derive(Debug)]
 pub enum MountError {
-    /// The root could not be looked at.
+    /// The root could not be examined.
     Root(PathBuf, io::Error),
     /// The table of mounts could not be read.
     Table(FileError),
@@ -63,15 +63,15 @@ impl std::error::Error for MountError {
     }
 }
 
-/// The largest table of mounts that is read, in bytes: some 250 000 mounts, or a thousand overlays
+/// The largest table of mounts that is read, in bytes: about 250 000 mounts, or a thousand overlays
 /// of 500 layers.
 const LARGEST_TABLE: u64 = 64 << 20;
 
 /// The mount whose root is at `root`, the topmost when several are stacked there. `None` when
-/// nothing is mounted just there.
+/// nothing is mounted at exactly this path.
 ///
 /// # Errors
-/// [`MountError`] when `root` is not there or the kernel tells nothing.
+/// [`MountError`] when `root` does not exist or the kernel gives no answer.
 pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
     match statmount::unique_id(root) {
         Ok(Some(mount)) if mount.is_root == Some(false) => Ok(None),
@@ -85,8 +85,8 @@ pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
     }
 }
 
-/// The mount that the kernel's facts describe, when they are all there: options came with
-/// Linux 6.11, the source with 6.14.
+/// The mount that the kernel's facts describe, when they are complete: options came with Linux
+/// 6.11, the source with 6.14.
 fn whole(facts: MountFacts) -> Option<RootMount> {
     let overlay = facts.fs_type.as_deref() == Some(b"overlay");
     let mut fs_type = text(&facts.fs_type?);
@@ -112,7 +112,7 @@ fn whole(facts: MountFacts) -> Option<RootMount> {
     })
 }
 
-/// Finds the mount in the table of mounts: by its ID where the kernel tells it, else by its path.
+/// Finds the mount in the table of mounts: by its ID where the kernel reports it, else by its path.
 fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     let no_root = |error| MountError::Root(root.to_owned(), error);
     let mount = match statmount::mountinfo_id(root) {
@@ -133,7 +133,7 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     }
 }
 
-/// Where everything is mounted that this process sees, in the order of the mounts.
+/// All mount points that this process sees, in the order of the mounts.
 ///
 /// # Errors
 /// [`MountError::Table`].
@@ -143,7 +143,7 @@ pub fn points() -> Result<Vec<PathBuf>, MountError> {
         .map_err(MountError::Table)
 }
 
-/// The mount points in the text of `/proc/self/mountinfo`. Lines that are cut are passed over.
+/// The mount points in the text of `/proc/self/mountinfo`. Truncated lines are skipped.
 #[must_use]
 pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
     let points = table
@@ -152,15 +152,16 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
     points.map(|point| path(unescape_octal(point))).collect()
 }
 
-/// The path of the folder that a bind mount at `root` shows, for this process. The kernel tells it
-/// from its file system's root on; some mount of the same file system leads there.
+/// The path, for this process, of the directory that a bind mount at `root` shows. The kernel
+/// reports it from its file system's root; some mount of the same file system leads there.
 #[must_use]
 pub fn shown_folder(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
     paths_of(&mount.root, &table).find(|path| path != root && file::is_same_folder(path, root))
 }
 
-/// The paths at which the mounts of a table would show the folder `folder` of their file systems.
+/// The paths at which the mounts of a table would show the directory `folder` of their file
+/// systems.
 fn paths_of<'a>(folder: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
     table.split(|byte| *byte == b'\n').filter_map(move |line| {
         let mut fields = line.split(|byte| *byte == b' ').skip(3).map(unescape_octal);
@@ -178,8 +179,7 @@ pub enum Wanted<'a> {
     Point(&'a Path),
 }
 
-/// Finds a mount in the text of `/proc/self/mountinfo`. Lines that are cut or strange are passed
-/// over.
+/// Finds a mount in the text of `/proc/self/mountinfo`. Truncated or malformed lines are skipped.
 #[must_use]
 pub fn find(table: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
     table
@@ -220,12 +220,12 @@ fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
     })
 }
 
-/// The folders of an overlay.
+/// The directories of an overlay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OverlayFolders {
-    /// Lower folders, topmost first. Data-only ones, after `::`, are the last.
+    /// Lower directories, topmost first. Data-only ones, after `::`, come last.
     pub lower: Vec<PathBuf>,
-    /// The upper folder.
+    /// The upper directory.
     pub upper: Option<PathBuf>,
 }
 
@@ -248,7 +248,7 @@ pub fn overlay_folders(options: &[u8]) -> OverlayFolders {
     folders
 }
 
-/// Splits `a:b::c` at the colons that are not escaped. Empty names are passed over.
+/// Splits `a:b::c` at the colons that are not escaped. Empty names are skipped.
 fn split_folders(value: &[u8]) -> impl Iterator<Item = PathBuf> {
     let mut escaped = false;
     let at_colon = move |byte: &u8| {
@@ -274,8 +274,8 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     .collect()
 }
 
-/// The path that a field of a mount table is, in which spaces, tabs, line ends and backslashes
-/// stand as `\ooo`.
+/// The path in a field of a mount table, in which spaces, tabs, line ends and backslashes are
+/// written as `\ooo`.
 #[must_use]
 pub fn unescaped(field: &[u8]) -> PathBuf {
     path(unescape_octal(field))

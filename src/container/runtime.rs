@@ -1,5 +1,5 @@
-//! Names the runtimes that an engine may use: whose state a container is in, and which program
-//! enters it.
+//! Names the runtimes that an engine may use: which kind of state they write, and which program
+//! enters a container.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuntimeKind {
-    /// runc, and whatever keeps its state as runc does.
+    /// runc, and any runtime that keeps its state as runc does.
     Runc,
     /// crun.
     Crun,
 }
 
 impl RuntimeKind {
-    /// The file in a container's folder that only this kind writes (runc:
+    /// The file in a container's directory that only this kind writes (runc:
     /// `libcontainer/factory_linux.go`, `stateFilename`; crun: `src/libcrun/status.c`).
     #[must_use]
     pub const fn state_file(self) -> &'static str {
@@ -24,8 +24,8 @@ impl RuntimeKind {
         }
     }
 
-    /// Its program's name, which is also that of the folder where its containers are without
-    /// `--root`.
+    /// Its program's name, which is also the name of the directory that holds its containers
+    /// without `--root`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,9 +1,9 @@
-//! Lines and options as Linux 6.18 writes them, and broken ones.
+//! Tests lines and options as Linux 6.18 writes them, and broken ones.
 
 use super::*;
 
-/// Folders named `plain`, `sp ace`, `com,ma`, `co:lon`, `back\slash`, `nl<newline>x`, `eq=`, `h#x`,
-/// mounted by mount(2).
+/// Directories named `plain`, `sp ace`, `com,ma`, `co:lon`, `back\slash`, `nl<newline>x`, `eq=`,
+/// `h#x`, mounted by mount(2).
 const BY_MOUNT: &[u8] =
     br"lowerdir=plain:sp\040ace:com\134\054ma:co\134:lon:back\134\134slash:nl\012x:eq=:h#x,upperdir=up\134\0542,workdir=work,uuid=on";
 /// The same by fsconfig(2).
