@@ -1,10 +1,9 @@
-//! What does the system log get to know?
+//! Sends the verdict's events to the system log.
 //!
-//! In: events that the verdict made; names in them are others' and hostile. Out: one record each,
-//! with a field for every fact, so that a fleet can be asked "who was refused by this ban, from
-//! which source revision?". Never waits long, never prints, and a machine without a system log is
-//! no fault: an admission must look as if embargo were not there. Not kept here: any record of its
-//! own.
+//! In: events from the verdict, with hostile names in them. Out: one record each, with a field for
+//! every fact, so that a fleet can be asked "who was refused by this ban, from which source
+//! revision?". Never waits long, never prints, and a machine without a system log is not an error:
+//! an admission must look as if Embargo were not there. Keeps no record of its own.
 
 #[cfg(feature = "ctl")]
 pub mod installation;

@@ -1,13 +1,13 @@
-//! What was meant, and does it start a container?
+//! Decides what a command line asks for, and whether it starts a container.
 //!
-//! In: the words of the command line (hostile). Out: a [`Call`]: one of Embargo's own commands,
-//! `check` and `exec-patch`, a call that starts nothing and is handed on, or every way in which the
-//! words start a container. Pure. Not checked: whether the bundle is there or the container ID
-//! legal.
+//! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands,
+//! `check` and `exec-patch`, a call that starts nothing and is passed on, or every way in which the
+//! arguments start a container. Pure. Not checked: whether the bundle exists or the container ID is
+//! valid.
 //!
-//! Embargo's own commands are recognised in one place only, the very first word, and no runtime has
-//! a command of such a name; so no container, folder or flag value can be mistaken for one, and
-//! every other word belongs to the runtime.
+//! Embargo's own commands are recognised in the very first argument only, and no runtime has a
+//! command of that name. So no container, directory or flag value can be mistaken for one, and
+//! every other argument belongs to the runtime.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

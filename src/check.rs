@@ -1,12 +1,11 @@
-//! Is a container or an image of this node banned?
+//! Answers `embargo check`: is a container or an image of this node banned?
 //!
-//! `embargo check`: the gate's verdict for what is there already, given by the gate's own
-//! evaluator. In: the words behind `check`, and the node as it is: settings, list, engines' stores,
-//! runtimes' state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3
-//! could not tell, 4 not found. Nothing is started or stopped. As for a start, a chain that was
-//! resolved is kept for the next time, where the caller may write there, and containerd is asked
-//! what its database does not tell. A user who is not root sees his own stores beside those that
-//! root lets him read.
+//! It gives the gate's verdict for what already exists, by the gate's own evaluator. In: the
+//! arguments after `check`, and the node as it is: settings, list, engines' stores, runtimes'
+//! state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3 could not
+//! say, 4 not found. Nothing is started or stopped. As for a start, a resolved chain is kept for
+//! the next time, where the caller may write it, and containerd is asked for what its database does
+//! not say. A user who is not root sees his own stores and those that root lets him read.
 
 pub mod answer;
 pub mod listed;

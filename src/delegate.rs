@@ -1,14 +1,14 @@
-//! Which is the real runtime, and how does Embargo become it?
+//! Finds the real runtime and turns this process into it.
 //!
-//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a diversion of
-//! dpkg keeps it beside, under a longer name), else, for an Embargo that stands in no runtime's
-//! place, `PATH` and the usual folders (the caller's: whoever sets them can call a runtime of his
-//! own without Embargo). Out: this process turned into that runtime, argv, environment and
-//! everything else as they came; or one error that says what is wrong with it. Embargo never
-//! becomes itself: by device and inode where that shows, and by a counter in the environment where
-//! it does not (a copy, a script in between). A container that another kind of runtime made, before
-//! the node changed from runc to crun, say, is handed to that one, or it could be neither killed
-//! nor deleted. Not checked: whether the runtime is a good one.
+//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a dpkg diversion
+//! keeps it beside that path, under a longer name), else, for an Embargo that stands in no
+//! runtime's place, `PATH` and the usual directories (the caller's: whoever sets them can call a
+//! runtime of his own without Embargo). Out: this process turned into that runtime, argv,
+//! environment and everything else as they came; or one error that says what is wrong with it.
+//! Embargo never becomes itself: by device and inode where that shows, and by a counter in the
+//! environment where it does not (a copy, a script in between). A container that another kind of
+//! runtime made, for instance before the node changed from runc to crun, is passed to that runtime;
+//! otherwise it could be neither killed nor deleted. Not checked: whether the runtime is any good.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;

@@ -1,8 +1,8 @@
-//! What happens in one call of the runtime?
+//! Runs one call of the runtime.
 //!
-//! In: what the process was given. Out: this process turned into the real runtime, or the exit
-//! status of a refusal. The parts do the work; here is only the way through them, in the order of
-//! the crate's front page. A call that starts nothing reads nothing but the real runtime's path.
+//! In: the process's argv and environment. Out: this process turned into the real runtime, or the
+//! exit status of a refusal. The other modules do the work; this one calls them in the order of the
+//! crate's front page. A call that starts nothing reads nothing but the real runtime's path.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;

@@ -1,11 +1,11 @@
-//! Who does what the gate hands over?
+//! Hands over to `embargoctl` what the gate does not do itself.
 //!
 //! `embargo exec-patch`, and `embargo check` of an archive, need a command line, threads and
-//! readers that must not stand in front of every container start, so another program of ours does
-//! it: `embargoctl`. In: the file that this process runs, and argv and environment as they came.
-//! Out: this process turned into the `embargoctl` beside that file, else in the usual folders; or
-//! one error. `PATH` does not count, whoever is called: what patches containers as root is not
-//! chosen by a variable. Not checked: whether that program is of the same version.
+//! readers that must not slow down every container start, so `embargoctl` does it. In: the file
+//! that this process runs, and argv and environment unchanged. Out: this process turned into the
+//! `embargoctl` beside that file, else in the usual directories; or one error. `PATH` never counts:
+//! a variable must not choose what patches containers as root. Not checked: whether that program
+//! has the same version.
 
 use std::ffi::CString;
 use std::fmt;

@@ -1,8 +1,8 @@
-//! Where does everything stand on a node?
+//! Names every path that Embargo uses on a node.
 //!
-//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a folder before them all
-//! with `EMBARGO_ROOT`, for trying things out and for tests; for a privileged caller the
-//! environment changes nothing, or whoever sets a variable for an engine could lift every ban.
+//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a directory before them
+//! all with `EMBARGO_ROOT`, for tests and for trying things out. For a privileged caller the
+//! environment changes nothing: otherwise whoever sets an engine's variables could lift every ban.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

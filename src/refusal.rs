@@ -1,13 +1,13 @@
-//! How is a refusal heard?
+//! Reports a refusal where the calling engine looks for it.
 //!
 //! In: one line, and where the caller wants the runtime's log. Out: the line where each engine
 //! looks for it: containerd's shim, and so Docker and CRI, in the log file (containerd:
 //! cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`), conmon, Podman, CRI-O and
 //! BuildKit on standard error; nothing on standard output, exit status 1. The gate's own failures
-//! are said in the same way. The log's path is the caller's word and is opened as the runtime
-//! itself would open it, links followed; but a FIFO without a reader is not waited for, no folder
-//! is made, and whatever goes wrong with the log, standard error still gets the line. Nothing here
-//! is called when a container is admitted.
+//! are reported in the same way. The log's path comes from the caller and is opened as the runtime
+//! itself would open it, links followed. But a FIFO without a reader is not waited for, no
+//! directory is made, and whatever goes wrong with the log, standard error still gets the line.
+//! Nothing here is called when a container is admitted.
 
 use std::error::Error;
 use std::ffi::OsStr;

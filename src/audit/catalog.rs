@@ -1,4 +1,4 @@
-//! Has every event an entry in the journal's catalogue, and every entry an event?
+//! Checks that every event has an entry in the journal's catalogue, and every entry an event.
 //!
 //! `packaging/embargo.catalog` is what `journalctl -x` shows below an event (systemd:
 //! docs/CATALOG.md).

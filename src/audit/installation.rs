@@ -1,8 +1,8 @@
-//! Which list came into force on this node, or was kept out of it?
+//! Reports to the system log which list was installed on this node, or refused.
 //!
-//! In: what an installation found out. Out: one record in the system log, with a field for every
-//! fact, so that a fleet can be asked "which nodes lifted this ban, and who signed that?". Of a
-//! list that was refused only what was authentic has a field: the rest is whoever's who made it.
+//! In: what an installation found. Out: one record in the system log, with a field for every fact,
+//! so that a fleet can be asked "which nodes lifted this ban, and who signed that?". Of a refused
+//! list, only what was authentic has a field: anybody may have written the rest.
 
 use crate::banlist::error::Edition;
 use crate::banlist::head::Impact;

@@ -1,9 +1,9 @@
-//! Who runs what in the running containers of this node, and how did it end in each?
+//! Reports to the system log who patches which containers of this node, and how each ended.
 //!
-//! In: what a run's journal is told. Out: one record in the system log when a run begins, one for
-//! each container, and one when it ends, with a field for every fact, so that a fleet can be asked
+//! In: what is written to a run's journal. Out: one record when a run starts, one for each
+//! container, and one when it ends, with a field for every fact, so that a fleet can be asked
 //! "which containers of this ban are not patched yet, and whose run was that?". Names of containers
-//! and images, and what a runtime says, are others' and hostile.
+//! and images, and what a runtime prints, are hostile.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! Whose signatures count on this node from now on, and which keyset was kept from saying so?
+//! Reports to the system log which keyset this node now trusts, and which it refused.
 //!
-//! In: what a rotation found out. Out: one record in the system log for each keyset, with a field
-//! for every fact, so that a fleet can be asked "which nodes follow keyset 3, and who signed
-//! that?".
+//! In: what a rotation found. Out: one record in the system log for each keyset, with a field for
+//! every fact, so that a fleet can be asked "which nodes follow keyset 3, and who signed that?".
 
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};

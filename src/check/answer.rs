@@ -1,8 +1,8 @@
-//! How is the answer of `embargo check` said?
+//! Formats the answer of `embargo check`.
 //!
-//! In: what was found and judged; names, reasons and paths in it are others' and hostile. Out: a
-//! few lines for people, or one JSON object for programs, whose fields stay. Every text on a line
-//! of its own is escaped, and JSON escapes its own.
+//! In: what was found and judged; names, reasons and paths in it are hostile. Out: a few lines for
+//! people, or one JSON object for programs, whose fields are stable. Text for people is escaped
+//! line by line; JSON does its own escaping.
 
 use serde::Serialize;
 

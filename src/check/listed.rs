@@ -1,8 +1,8 @@
-//! How is a list said that was asked, and what it holds against something?
+//! Formats which list was asked, and what it says against a container or an image.
 //!
-//! In: what a list answered; reasons and names in it are its authors'. Out: fields of a JSON
-//! object, which stay, and words for people: `embargo check` and `embargoctl list preview` share
-//! them. Nothing is escaped here but the whole sentence of a ban.
+//! In: what a list answered; its authors wrote the reasons and names in it. Out: fields of a JSON
+//! object, which are stable, and text for people: `embargo check` and `embargoctl list preview`
+//! share them. Only the whole sentence of a ban is escaped here.
 
 use serde::Serialize;
 

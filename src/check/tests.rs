@@ -1,4 +1,4 @@
-//! `embargo check` on stores that real engines wrote, with lists of our own.
+//! Tests `embargo check` on stores that real engines wrote, with lists of our own.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Which runtime is found, how a former one is, and what is said of one that cannot be executed.
+//! Tests which runtime is found, how a former one is found, and what is reported about one that
+//! cannot be executed.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 

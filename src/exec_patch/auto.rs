@@ -1,11 +1,11 @@
-//! Decides whether the patches that stand in the list may run.
+//! Decides whether the patches in the list may run.
 //!
-//! In: the node's settings, keyset and list in force. Out: which list it is whose patches may run,
-//! or why they may not. A patch is code that runs as root in many containers, so a list key that is
-//! stolen must not be enough for it: the list has to carry the signatures of the lift threshold,
-//! however it was installed, and whether somebody typed `--ban` or a unit runs `--auto`. It is
-//! asked of the very list that each look at the containers asked. Not checked: the list's body,
-//! which is hashed when it is asked.
+//! In: the node's settings, keyset and list in force. Out: the list whose patches may run, or why
+//! they may not. A patch is code that runs as root in many containers, so a stolen list key must
+//! not be enough: the list must carry the signatures of the lift threshold, however it was
+//! installed, and whether somebody typed `--ban` or a unit runs `--auto`. The check uses the same
+//! list that each scan of the containers used. Not checked: the list's body, which is hashed when
+//! it is read.
 
 use super::error::{PatchError, Withheld};
 use super::payload::Payloads;

@@ -1,18 +1,18 @@
-//! How does a worker patch one container?
+//! Patches one container, as a worker process.
 //!
 //! ```text
-//! job ─▶ pinned ─▶ (thaw) ─▶ check ─▶ command ─▶ check ─▶ (pause) ─▶ done
-//! stdin  this life  resume    0: fine   0: go on   0: patched          stdout, journal
+//! job ─▶ pinned ─▶ (resume) ─▶ check ─▶ command ─▶ check ─▶ (pause) ─▶ done
+//! stdin  this one   if paused   0: fine   0: go on   0: patched          stdout, journal
 //! ```
 //!
-//! A worker is a process of its own, started by the one who paces (`embargoctl exec-patch-worker`):
-//! it gets a [`Job`] on its standard input, at descriptor 3 what is brought along, and answers with
-//! a [`Done`] on its standard output. What it is about to do is in the journal before it does it,
-//! and how it ended after, whatever has become of the one who started it. SIGTERM tells it that the
-//! time is up.
+//! A worker is a process of its own, started by the run's main process (`embargoctl
+//! exec-patch-worker`). It gets a [`Job`] on its standard input and the file carried with the
+//! request at descriptor 3, and answers with a [`Done`] on its standard output. It writes to the
+//! journal what it is about to do before it does it, and how it ended afterwards, even if the
+//! process that started it is gone. SIGTERM means that the time is up.
 //!
 //! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not
-//! checked: whether the container is one to be patched.
+//! checked: whether the container should be patched.
 
 pub mod aftermath;
 pub mod entrance;

@@ -1,6 +1,6 @@
-//! Why could it not be done?
+//! Lists why a whole run can fail.
 //!
-//! Of the run as a whole, that is: what goes wrong in one container is its outcome.
+//! What goes wrong in one container is that container's outcome, not an error here.
 
 use std::error::Error;
 use std::{fmt, io};

@@ -1,8 +1,8 @@
-//! What does a worker get to do, and what does it answer?
+//! Defines what a worker is asked to do, and what it answers.
 //!
-//! The types that the one who paces, the workers and the journal share, as JSON: a [`Job`] on a
-//! worker's standard input, a [`Done`] on its standard output, a [`Container`] in the journal.
-//! Plain data; nothing here touches a file. Names in them are others' and hostile.
+//! These types are shared, as JSON, by the run's main process, the workers and the journal: a
+//! [`Job`] on a worker's standard input, a [`Done`] on its standard output, a [`Container`] in the
+//! journal. Plain data; nothing here touches a file. Names in them are hostile.
 
 use std::path::PathBuf;
 

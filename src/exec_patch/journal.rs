@@ -1,20 +1,20 @@
-//! What was done where, by whom, and how did it end?
+//! Keeps the journal of each run: what was done where, by whom, and how it ended.
 //!
 //! ```text
 //! /var/lib/embargo/patches/            0700, root's
 //! ├── .lock                            one run at a time; says who has it
-//! ├── .draft/                          a run that is just being made
+//! ├── .draft/                          a run that is being created
 //! └── 20261120-221500-a1b2/            a run
 //!     ├── journal.jsonl                one line for each step: see `line`
-//!     ├── brought                      what it brings along, for whoever resumes it
-//!     ├── resumed-…                    that it was gone on with in that start of the machine
+//!     ├── brought                      the file carried with the request, for whoever resumes it
+//!     ├── resumed-…                    that it was resumed in that boot of the machine
 //!     └── output/3-4c1f09a2b7d3        what was printed in its third container
 //! ```
 //!
-//! In: what the one who paces and the workers know. Out: lines on the disk before anything is done
-//! that they promise, and an audit event for each begin, each end and each container. A journal
-//! that cannot be written is an error before anything enters a container. Only root writes here;
-//! names in the lines are others' and hostile. Not kept here: what is printed, beyond its place.
+//! In: what the main process and the workers know. Out: lines that are on the disk before what they
+//! announce is done, and an audit event for each start, each end and each container. A journal that
+//! cannot be written is an error before anything enters a container. Only root writes here; names
+//! in the lines are hostile. Of a command's output, only its place is kept here.
 
 mod append;
 pub mod error;

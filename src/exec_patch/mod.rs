@@ -1,20 +1,21 @@
-//! What is run in the containers that are built on a banned base?
+//! Patches the running containers that are built on a banned base.
 //!
 //! `embargo exec-patch`: one command patches every running container built on a banned base, and
-//! says afterwards, container by container, what was patched, what was not and why.
+//! reports for each container whether it was patched, and if not, why.
 //!
 //! ```text
 //! words ─▶ payload ─▶ select ─▶ plan ─▶ run ─────────────▶ enter ─▶ tree, output
 //! what was  what would  which      what     canary, window,  one worker for each container:
-//! typed     run         containers follows  limit, rescan    the runtime's own exec, its deadline, what is left of it
+//! typed     run         containers follows  limit, rescan    the runtime's own exec, its deadline, what is left over
 //!                                             └▶ journal, table
 //! ```
 //!
-//! `runner` leads through all of it; `request` and `prior_runs` are what it owes to earlier runs.
+//! `runner` leads through all of it; `request` and `prior_runs` cover what it takes over from
+//! earlier runs.
 //!
 //! One process plans and paces; each container gets a worker, a process of its own, which outlives
-//! the first one's end: it keeps the deadline and writes the outcome into the journal whatever
-//! becomes of the terminal. So nothing is run twice because somebody closed a window.
+//! the main process: it keeps the deadline and writes the outcome into the journal whatever happens
+//! to the terminal. So nothing runs twice because somebody closed a window.
 
 pub mod outcome;
 pub mod job;

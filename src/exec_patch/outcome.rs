@@ -1,7 +1,7 @@
-//! How can it end for one container?
+//! Lists how a patch can end for one container.
 //!
-//! Pure: the words, what counts as well and what as a failure, and the sentence that a person
-//! reads. One outcome for each container, always.
+//! Pure: the names, what counts as ok and what as failed, and the sentence that a person reads. One
+//! outcome for each container, always.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,12 @@
-//! What did a patch print, and how much of it is kept?
+//! Keeps what a patch prints, up to a limit.
 //!
-//! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences, no
-//! UTF-8, no end. Out: a file with the first of it, both streams as they came, up to a limit and
-//! with a last line on what it does not have; how many bytes it was in all; and the last lines of
-//! each stream for people. Memory does not grow with what is printed, and the command never waits
-//! because nobody keeps it. A pipe is at its end when nobody holds it any more, and a child in the
-//! background may hold it for ever: so after a command's own end there is patience, and no more.
-//! Not checked: whether any of it is true.
+//! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences,
+//! invalid UTF-8, no end. Out: a file with the beginning of the output, both streams as they came,
+//! up to a limit, with a last line that says what is missing; how many bytes there were in all; and
+//! the last lines of each stream for people. Memory does not grow with the output, and the command
+//! never blocks because nobody reads. A pipe ends when nobody holds it any more, and a background
+//! child may hold it for ever: so after the command's own end the wait is limited. Not checked:
+//! whether any of it is true.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};

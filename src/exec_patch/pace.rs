@@ -1,8 +1,8 @@
-//! Who is next, and when is it enough?
+//! Decides which container is next, and when to stop.
 //!
-//! Pure. In: how many containers there are, what was said about canaries, the window and failures,
-//! and each outcome as it comes. Out: who begins now, or that nobody does, and why. Time, processes
-//! and what a container is are not known here: a container is its place in the queue.
+//! Pure. In: how many containers there are, the settings for canaries, the window and failures, and
+//! each outcome as it comes. Out: which container starts now, or that none does, and why. It knows
+//! nothing of time, processes or containers: a container is its place in the queue.
 
 use std::fmt;
 use std::str::FromStr;

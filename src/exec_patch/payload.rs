@@ -1,12 +1,12 @@
-//! What is it that runs in a container?
+//! Prepares what runs in a container.
 //!
 //! In: an order, the files it names, and the bans that apply to a container. Out: a [`Payload`] for
-//! each patch: words, check, user, the bytes that are brought along, and a digest by which a later
-//! run knows it again. A file is read once, whole and bounded; what each container gets is a sealed
-//! copy of its own in memory, so that no container reaches the host's file (CVE-2019-5736) or
-//! another container's copy. What stands in a ban was signed with the list; a script is not part of
-//! the list, so the file must have the digest that was signed. Not checked: whether the container
-//! has what the command needs.
+//! each patch: arguments, check, user, the bytes carried with the request, and a digest by which a
+//! later run recognises it. A file is read once, whole and bounded; what each container gets is a
+//! sealed copy of its own in memory, so that no container reaches the host's file (CVE-2019-5736)
+//! or another container's copy. What a ban says was signed with the list. A script is not part of
+//! the list, so the file must have the signed digest. Not checked: whether the container has what
+//! the command needs.
 
 pub mod error;
 pub mod program;

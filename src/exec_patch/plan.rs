@@ -1,9 +1,9 @@
-//! What would be done?
+//! Plans what a run will do.
 //!
-//! In: the containers that were found, what is to run, and what earlier runs did. Out: a [`Plan`],
+//! In: the containers that were found, what will run, and what earlier runs did. Out: a [`Plan`],
 //! which a dry run prints and a run carries out: each container with the reasons why it matches and
-//! the steps that follow, those of which nothing can be told, and those that are left out. Pure.
-//! Names and reasons are hostile; they are escaped where they are printed.
+//! the steps that follow, those that cannot be identified, and those that are left out. Pure. Names
+//! and reasons are hostile; they are escaped where they are printed.
 
 mod told;
 

@@ -1,9 +1,8 @@
-//! What follows for the containers that match, by all that runs before did?
+//! Decides what the earlier runs mean for the containers that match.
 //!
-//! In: the journals, read once, and what a scan finds. Out: plans, and for a run that is gone on
-//! with, what it knows of each container already. A life of a container counts, not its name: one
-//! that was started anew is another. Not checked: whether anything has been undone in a container
-//! since.
+//! In: the journals, read once, and what a scan finds. Out: plans, and for a resumed run, what it
+//! already knows of each container. An instance of a container counts, not its name: a restarted
+//! container is another instance. Not checked: whether anything was undone in a container since.
 
 use std::collections::{BTreeMap, HashSet};
 

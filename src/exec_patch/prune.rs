@@ -1,11 +1,11 @@
-//! Removes what old runs left: their journals, what they printed and what they brought along.
+//! Removes what old runs left: their journals, their output and the files they carried.
 //!
-//! In: the runs, by their journals, and an age. Out: those that ended at least so long ago,
-//! removed, and said. The lock of the runs is held meanwhile, so that none of them is under way.
-//! One that was killed since the machine was started can still be resumed, and stays, as does one
-//! whose journal cannot be read: nobody can tell what it did. A run goes at once as a whole: what a
-//! kill leaves of it is nobody's run, and goes with the next one. Not kept: that what it patched
-//! has been patched.
+//! In: the runs' journals, and an age. Out: the runs that ended at least that long ago are removed
+//! and reported. The runs' lock is held meanwhile, so that none is under way. A run that was killed
+//! since the machine booted can still be resumed, and stays; so does one whose journal cannot be
+//! read, since nobody can say what it did. A run is removed whole, in one step: what a kill leaves
+//! of it is no run any more, and the next prune removes it. That its containers were patched is
+//! forgotten with it.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Who gets to know what happens in a run?
+//! Records what happens in a run: first in the journal, then for whoever watches.
 //!
-//! The journal first, then whoever watches. In: what happens. Out: a line in the one and in the
-//! other, each once. What the workers write down themselves is not written again. A line that
-//! cannot be written is a fault that the run ends with; the next container is not begun then.
+//! In: what happens. Out: a line in each, once. What the workers write themselves is not written
+//! again. A line that cannot be written ends the run with an error; no further container is
+//! started.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;

@@ -1,9 +1,9 @@
-//! What is a run to do, and what does it owe to an earlier one?
+//! Works out what a run must do, and what it takes over from an earlier one.
 //!
-//! In: what was typed, and the journals. Out: an [`Request`]: what runs, for which containers,
-//! at which pace, and the run that it goes on with or whose failures it is for. An earlier run's
-//! order and the file that it brought along come from its journal, which is root's; whatever became
-//! of that file since does not matter. Not checked: whether anything matches.
+//! In: what was typed, and the journals. Out: an [`Request`]: what runs, for which containers, at
+//! which pace, and the run that it resumes or whose failures it retries. An earlier run's order and
+//! the file it carried come from its journal, which is root's; what happened to the original file
+//! since does not matter. Not checked: whether anything matches.
 
 use std::collections::HashSet;
 

@@ -1,11 +1,11 @@
-//! What happens in one run, from the plan to the exit status?
+//! Carries out one run, from the plan to the exit status.
 //!
-//! In: whose turn it is to be, at which pace, and where more may come from. Out: a worker for each
-//! turn, and each outcome for whoever listens. One thread and one loop, which waits for workers,
-//! signals and nothing else: SIGINT and SIGTERM start nothing new and let those under way finish, a
-//! second one ends them before their time, SIGHUP does nothing. Names and what workers say of
-//! containers are hostile; here they are passed on and not read. Not kept here: anything, were this
-//! process killed; the journal is the workers' and the listener's.
+//! In: the containers to patch, the pace, and where more containers may come from. Out: a worker
+//! for each container, and each outcome for the listener. One thread and one loop, which waits for
+//! workers, signals and nothing else: after SIGINT or SIGTERM nothing new starts and running
+//! workers finish; a second one ends them early; SIGHUP does nothing. Names and what workers say of
+//! containers are hostile; here they are passed on and not read. Nothing here survives a kill of
+//! this process; the workers and the listener write the journal.
 
 pub mod lives;
 pub mod worker;

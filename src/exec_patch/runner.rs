@@ -4,10 +4,10 @@
 //! lock ─▶ journals ─▶ scan ─▶ plan ─▶ journal ─▶ run ⇄ scan ─▶ summary
 //! ```
 //!
-//! In: an [`Request`] and a node. Out: the exit status, with everything in the journal and
-//! before the reader's eyes. A dry run takes no lock, writes nothing and ends with the plan. The
-//! lock comes before the journals and the scan, so that what another run did is known by then.
-//! Names are hostile; whoever shows them escapes them.
+//! In: an [`Request`] and a node. Out: the exit status, with everything written to the journal and
+//! shown to the reader. A dry run takes no lock, writes nothing and ends with the plan. The lock
+//! comes before the journals and the scan, so that what another run did is known by then. Names are
+//! hostile; the code that prints them escapes them.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;

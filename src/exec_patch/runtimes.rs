@@ -1,8 +1,8 @@
-//! Which program enters a container of this kind?
+//! Finds the runtime program that enters a container.
 //!
-//! In: the settings, `PATH` and the usual folders. Out: the program of each runtime, found once, or
-//! why there is none. Never the gate, under whichever name it stands there: it would pass the call
-//! on, and take its time. Not checked: the program's version.
+//! In: the settings, `PATH` and the usual directories. Out: the program of each runtime, found
+//! once, or why there is none. Never the gate, whatever it is called there: it would only pass the
+//! call on, and cost time. Not checked: the program's version.
 
 use std::path::{Path, PathBuf};
 

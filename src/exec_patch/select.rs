@@ -1,9 +1,9 @@
-//! Which running containers is this about?
+//! Selects the running containers that a request is about.
 //!
 //! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers
-//! that match and why, those of which it cannot be told, and those that were left out although a
-//! ban names them. Names and everything that is a user's are hostile. A container that was created
-//! and never started, has ended, or is just coming or going is none of these. Not checked: whether
+//! that match and why, those that cannot be identified, and those that were left out although a ban
+//! names them. Names and everything that a user wrote are hostile. A container that was created and
+//! never started, has ended, or is just starting or stopping is none of these. Not checked: whether
 //! it can be entered.
 
 mod error;

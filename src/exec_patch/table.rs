@@ -1,10 +1,10 @@
-//! What do people and machines get to see of a run?
+//! Prints a run's progress and results, for people and for machines.
 //!
-//! In: the plan, and what happens in the order in which it happens. Out: for people a table on
-//! standard output that grows by a line with each container that is through, the last lines of what
-//! failed, and a summary; on a terminal also a bar on standard error. For machines the lines of the
-//! journal; embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them
-//! reaches a terminal as it is. Not kept here: anything; that is the journal's.
+//! In: the plan, and the events of the run in order. Out: for people a table on standard output
+//! that grows by a line with each finished container, the last lines of what failed, and a summary;
+//! on a terminal also a bar on standard error. For machines the lines of the journal;
+//! embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them reaches
+//! a terminal unescaped. Keeps nothing; the journal does.
 
 mod people;
 mod tally;

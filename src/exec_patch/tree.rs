@@ -1,23 +1,22 @@
-//! Which processes did a patch start, and are they gone?
+//! Finds the processes that a patch started, and ends them.
 //!
 //! In: a container, the runtime's processes that run commands in it, and the marker and the pipes
-//! that those give their commands. Out: what lives of the patch, and, when its time is up, its end,
-//! or honestly what is left. Everything in the container is hostile: it may name itself, clear its
-//! environment, close its pipes, become a daemon, fork as fast as it can, nest namespaces, or share
-//! the host's.
+//! that they give to their commands. Out: which processes of the patch are alive; when its time is
+//! up, that they are ended, or which are left. Everything in the container is hostile: a process
+//! may choose its name, clear its environment, close its pipes, become a daemon, fork as fast as it
+//! can, nest namespaces, or share the host's.
 //!
-//! A process is the patch's when it descends from the runtime's, seen while its parents lived, or
-//! when it is in the container, not older than the patch, and shows a trace: the *dye* (a timer
+//! A process belongs to the patch if it descends from the runtime's, seen while its parents lived,
+//! or if it is in the container, not older than the patch, and shows a trace: the *dye* (a timer
 //! slack of a few microseconds more than usual, which every descendant inherits whatever it does to
 //! its environment, session and descriptors, and can only take off itself, prctl(2)), the marker in
-//! the environment that it was started with, or one of the patch's pipes. Without any of them an
-//! orphan that began meanwhile may be anybody's: it is named and not touched. A trace that somebody
-//! else's process takes on costs that process alone. [`table`] decides, [`place`], [`facts`] and
-//! [`cgroup`] read.
+//! the environment that it was started with, or one of the patch's pipes. An orphan that started
+//! meanwhile and shows no trace may be anybody's: it is named and not touched. Another process that
+//! takes on a trace harms only itself. [`table`] decides; [`place`], [`facts`] and [`cgroup`] read.
 //!
-//! Signals go to holds, taken first and then compared with the start time, so that no other process
-//! with the same ID gets one. In a user's container only what is in that user's user namespace, or
-//! runs as that user, gets any.
+//! Signals go through pidfds, opened first and then compared with the start time, so that no other
+//! process with the same ID gets one. In a user's container only what is in that user's user
+//! namespace, or runs as that user, gets one.
 //!
 //! Not checked: what the patch asked others to start, such as a service manager in the container.
 

@@ -1,9 +1,9 @@
-//! What was typed behind `exec-patch`?
+//! Parses the command line of `exec-patch`.
 //!
-//! In: the words of a person, a fleet tool or the unit that runs after `install`. Out: [`Options`],
-//! whose parts fit together: what cannot be meant together is refused here, with the words that do
-//! not fit. What remains in a run's journal of it is the [`Order`], from which the run can be taken
-//! up again. Pure. Not checked: whether there is such a ban, image, file or run.
+//! In: the arguments from a person, a fleet tool or the unit that runs after `install`. Out:
+//! [`Options`], whose parts fit together: conflicting arguments are refused here, and named. A
+//! run's journal keeps the [`Order`], from which the run can be resumed. Pure. Not checked: whether
+//! that ban, image, file or run exists.
 
 mod order;
 mod values;

@@ -1,10 +1,10 @@
 //! Bounds how much of a user's runtime state is read.
 //!
-//! In: the user whose word a directory is, what is read of it and what is left out. Out: how much
-//! more may be read, and how much was left out, so that it is told. Root's and the caller's own
-//! state has no bound. Hostile: every number here is a user's doing; who fills his directories to
-//! slow root down loses the sight of his own containers and of nobody else's. Not bounded: how many
-//! users there are.
+//! In: the user who owns a directory, what is read from it and what is left out. Out: how much more
+//! may be read, and how much was left out, so that it is reported. Root's and the caller's own
+//! state has no bound. Hostile: a user controls every number here; one who fills his directories to
+//! slow root down hides his own containers and nobody else's. Not bounded: how many users there
+//! are.
 
 use std::collections::BTreeMap;
 

@@ -1,16 +1,17 @@
-//! Finds where the engines that run keep their stores and their runtimes' state.
+//! Finds where the running engines keep their stores and their runtimes' state.
 //!
-//! In: processes, Docker's settings file, and what shims and conmon were given. Out: [`Engines`],
-//! beside the usual places. Hostile: only a process of root's or the caller's own counts, and only
-//! in the caller's mount namespace: a process in a container can be root there and say anything.
-//! Nor does one count that took root's rights by its file's mode, or runs another program than its
-//! arguments say (sudo): a user starts it, with any name and any arguments. What is found is read
-//! with the same care as the usual places are: whose word a directory is tells its owner.
+//! In: processes, Docker's settings file, and the arguments of shims and conmon. Out: [`Engines`],
+//! in addition to the usual places. Hostile: only root's or the caller's own processes count, and
+//! only in the caller's mount namespace: a process in a container can be root there and say
+//! anything. A process does not count either if it got root's rights from its file's mode, or runs
+//! another program than its arguments say (sudo): a user starts it, with any name and any
+//! arguments. What is found is read as carefully as the usual places: a directory's owner is the
+//! one who controls what it says.
 //!
 //! | from | what |
 //! |---|---|
 //! | `dockerd --data-root --exec-root --config-file`, `/etc/docker/daemon.json` | Docker's data root; `<exec-root>/runtime-runc` |
-//! | `storage.conf` of root's and its drop-ins | graph roots and the run root |
+//! | `storage.conf` (root's) and its drop-ins | graph roots and the run root |
 //! | `containerd --root --state --address --config` | containerd's root, state and socket |
 //! | a shim's bundle, and every bundle beside it: `options.json`, `root` | runc's state directory (`ctr run --runc-root`, Docker's `exec-root`) |
 //! | `conmon --runtime-arg --root=DIR`, `--exit-command-arg --root --exit-command-arg DIR` | the runtime's state directory; the store |

@@ -1,9 +1,9 @@
 //! Looks at a node once: its engines' stores, its containers, and what could not be read.
 //!
 //! In: the node's paths, where its engines may be, and whose containers are wanted. Out: a
-//! [`Node`], which every command asks, so that all count the same containers. For a node whose file
-//! system is mounted somewhere, every place is one below its root. Users' homes are looked into
-//! only where everybody's containers are wanted. What is a user's is hostile.
+//! [`Node`], which every command uses, so that all count the same containers. If a node's file
+//! system is mounted somewhere, every place is below its root. Users' homes are searched only if
+//! everybody's containers are wanted. What a user wrote is hostile.
 
 pub mod places;
 pub mod stores;

@@ -1,7 +1,7 @@
-//! Tells which processes look after containers: containerd's shims and conmon.
+//! Finds the processes that monitor containers: containerd's shims and conmon.
 //!
-//! In: processes. Out: for those that are monitors what their arguments say. A user may call his
-//! process so: whoever asks must look at its user before anything is believed that it says.
+//! In: processes. Out: for each monitor, what its arguments say. A user may give his own process
+//! such a name: a caller must check the process's user before it believes anything.
 //!
 //! | monitor | arguments | seen with |
 //! |---|---|---|

@@ -1,8 +1,8 @@
-//! Finds what people call a container.
+//! Finds the name that people use for a container.
 //!
-//! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` where it
-//! is in a pod of the CRI. Anybody may have chosen it: it is shown, and looked for where a person
-//! asks for it, and decides nothing else.
+//! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` if it is
+//! in a CRI pod. Anybody may have chosen it: it is shown, and matched if a person asks for it, and
+//! decides nothing else.
 
 use serde::Deserialize;
 

@@ -1,8 +1,8 @@
-//! Lists where on a node engines keep their stores and runtimes their state.
+//! Lists where engines keep their stores on a node, and runtimes their state.
 //!
-//! In: the usual places, the settings' and, where everybody's containers are wanted, the users'
-//! homes. Out: [`Engines`], each place once, below the node's root. Not checked: whether anything
-//! is there.
+//! In: the usual places, the settings' and, if everybody's containers are wanted, the users' homes.
+//! Out: [`Engines`], each place once, below the node's root. Not checked: whether anything exists
+//! there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

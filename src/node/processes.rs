@@ -2,8 +2,7 @@
 //!
 //! In: `/proc`. Out: for each process its parent, its user, how deep its PID namespace lies below
 //! the one that `/proc` shows, and the arguments it was started with. Hostile: a process chooses
-//! its name and its arguments, and may show none; parent, user and namespaces are the kernel's
-//! word.
+//! its name and its arguments, and may show none; parent, user and namespaces come from the kernel.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

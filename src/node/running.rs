@@ -1,9 +1,9 @@
-//! Finds the containers that run on a node, and what each is made of.
+//! Finds the running containers of a node, and what each is made of.
 //!
-//! In: a [`Node`]. Out: each container that runs, once, and each of which that cannot be told. One
-//! container may be seen in two roots; a user's state may name any process, so it never stands for
-//! a container of somebody else's. Lineages are told by the gate's own way, and remembered for the
-//! next look: a container's never changes while it lives.
+//! In: a [`Node`]. Out: each running container, once, and each whose state is unclear. One
+//! container may be seen in two roots; a user's state may name any process, so it never hides
+//! another user's container. Lineages are resolved as the gate does it, and remembered for the next
+//! scan: a container's lineage never changes while it lives.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};

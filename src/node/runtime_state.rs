@@ -1,14 +1,15 @@
-//! Reads the state that runc and crun keep of their containers.
+//! Reads the state that runc and crun keep about their containers.
 //!
-//! In: the state folders of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`). They
-//! are root's, or, below `/run/user`, a user's own and as hostile as he is: he may name any process
-//! and any bundle, and whose word a state is [`Folder`] tells. Out: for each container its ID,
-//! process, bundle and runtime, or one line on why it cannot be told; never all or nothing, as one
-//! file of another version makes it for `runc list` (opencontainers/runc#1592). A folder without
-//! either file is a container that is just coming or going. Which runtime a container belongs to is
-//! told by the file, not by the folder: Docker's root for runc holds crun's containers too. Of a
-//! user's state no more is read than [`Allowances`] says, and what is left out is told. Nothing is
-//! locked and no runtime is asked. Not checked: whether an engine knows it.
+//! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
+//! They are root's, or, below `/run/user`, a user's own and as hostile as he is: he may name any
+//! process and any bundle. [`Folder`] says who owns a state. Out: for each container its ID,
+//! process, bundle and runtime, or one line that says why they are unknown. One bad container never
+//! spoils the rest, as one file of another version does for `runc list` (opencontainers/runc#1592).
+//! A directory without either file is a container that is just starting or stopping. The file, not
+//! the directory, says which runtime a container belongs to: Docker's root for runc holds crun's
+//! containers too. Of a user's state no more is read than [`Allowances`] permits, and what is left
+//! out is reported. Nothing is locked and no runtime is called. Not checked: whether an engine
+//! knows it.
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun
 //! src/libcrun/status.c.

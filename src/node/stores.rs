@@ -1,9 +1,9 @@
 //! Opens the engines' stores of a node.
 //!
-//! For people, who name a container or an image and no engine. In: the places where stores may be,
-//! the usual ones and the settings'. Out: those that are there, opened, each with its engine's
-//! word; and what is wrong with those that are there and cannot be read. A store of a rootless
-//! engine is its user's, and so is whatever it says. Not checked: whether the engine runs.
+//! For people, who name a container or an image but no engine. In: the places where stores may be,
+//! the usual ones and the settings'. Out: those that exist, opened, each with its engine's name;
+//! and what is wrong with those that exist and cannot be read. A rootless engine's store belongs to
+//! its user, who controls everything it says. Not checked: whether the engine runs.
 
 mod records;
 

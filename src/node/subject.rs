@@ -1,10 +1,10 @@
-//! Finds the containers and images that a word means, and what each is made of.
+//! Finds the containers and images that a typed name means, and what each is made of.
 //!
-//! In: what a person typed, the node's stores, and the containers that run. Out: every container
+//! In: what a person typed, the node's stores, and the running containers. Out: every container
 //! with that ID or name, else every image with that reference, else the one container whose ID
-//! begins so; each with its lineage, or why that cannot be told. A running container's is resolved
-//! from its bundle, by the gate's own way; a stopped one's by its engine's record. Names are looked
-//! for, never judged by.
+//! begins with it; each with its lineage, or why that is unknown. A running container's lineage is
+//! resolved from its bundle, as the gate does it; a stopped one's from its engine's record. Names
+//! are searched for, and never decide a verdict.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,19 +1,19 @@
-//! Finds the containers that run without a runtime's state that could be read.
+//! Finds running containers that have no runtime state that can be read.
 //!
-//! Engines run containers with other kinds of runtimes, too: virtual machines, sandboxes, runtimes
-//! with a form of state of their own. In: the folders in which containerd's shims and conmon keep
-//! one folder for each container. Out: the containers there that neither runc nor crun has state of
-//! and that run all the same. The folders are listed before any state is read: what comes later had
-//! state by then, or is found by the next look.
+//! Engines run containers with other kinds of runtimes too: virtual machines, sandboxes, runtimes
+//! with their own form of state. In: the directories in which containerd's shims and conmon keep
+//! one directory for each container. Out: the running containers there of which neither runc nor
+//! crun has state. The directories are listed before any state is read: a container that starts
+//! later has state by then, or the next scan finds it.
 //!
-//! | folder | it runs when |
+//! | directory | it runs when |
 //! |---|---|
 //! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `init.pid` is a living process, or its shim is alive and not runc's (Kata: no `init.pid`) |
 //! | `<run root>/<driver>-containers/<id>/userdata` | `pidfile` is a living process in a cgroup that bears the container's ID |
 //!
 //! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known
-//! from its source alone (`src/runtime/pkg/containerd-shim-v2`). A user's folders hold what he
-//! likes, and cost him no more than lines.
+//! from its source alone (`src/runtime/pkg/containerd-shim-v2`). A user's directories may hold
+//! anything, and only add lines to the report.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

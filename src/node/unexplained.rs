@@ -1,9 +1,9 @@
-//! Finds the containers that run and that no known state explains, by their processes alone.
+//! Finds running containers that no known state explains, from their processes alone.
 //!
-//! In: processes, and the first processes of the containers that are known. Out: the others, named
-//! as well as can be. Every engine's monitor, a shim or conmon, has the first processes of its
-//! containers as its children; `runc run -d` leaves none behind, and then the process itself must
-//! tell:
+//! In: processes, and the first processes of the known containers. Out: the others, named as well
+//! as possible. Every engine's monitor, a shim or conmon, has the first processes of its containers
+//! as its children; `runc run -d` leaves no monitor behind, and then only the process itself can
+//! show it:
 //!
 //! | a container is | because |
 //! |---|---|
@@ -11,11 +11,11 @@
 //! | what a monitor looks after whose only children are in another mount namespace than it | a container may share the host's PID namespace; a runtime that works for the monitor shares the monitor's mount namespace |
 //! | the first process of a PID namespace, in a mount namespace of its own and in the caller's user namespace, that has what OCI runtimes mount | see [`has_oci_mounts`]; so no sandbox of a systemd unit, of a browser or of a build is taken for one |
 //!
-//! Hostile: a process chooses its arguments. So a monitor's word names a container and hides none:
-//! only state does, and a user's state explains no process whose monitor is not his own. Not seen:
-//! what `runc run -d` started in a user namespace of its own, or with the host's PID namespace, or
-//! without the usual mounts, where its state is in no known directory; and virtual machines whose
-//! monitor is elsewhere.
+//! Hostile: a process chooses its arguments. So a monitor's arguments can name a container and
+//! cannot hide one: only state can, and a user's state explains no process whose monitor is not his
+//! own. Not found: what `runc run -d` started in a user namespace of its own, or with the host's
+//! PID namespace, or without the usual mounts, where its state is in no known directory; and
+//! virtual machines whose monitor is elsewhere.
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 

@@ -1,8 +1,8 @@
 //! Writes every JSON document of these programs.
 //!
-//! In: the body of a document: names in it may be hostile, and JSON escapes its own. Out: text,
-//! with the number of the form in it, [`SCHEMA`]: fields may be added under one number, and it is
-//! raised when one goes or means something else.
+//! In: the body of a document: names in it may be hostile; JSON escapes them. Out: text that
+//! carries the schema number, [`SCHEMA`]. Fields may be added under the same number; it is raised
+//! if one is removed or changes its meaning.
 
 use serde::Serialize;
 

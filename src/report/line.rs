@@ -1,4 +1,4 @@
-//! How is text made fit for one line that anybody may read: an engine, a terminal, the system log?
+//! Makes text fit for one line that an engine, a terminal or the system log may read.
 //!
 //! In: names, labels and causes, some of them written by image authors, users or the operating
 //! system (hostile). Out: text without line breaks, terminal escapes or invisible characters, and,

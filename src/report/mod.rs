@@ -1,4 +1,4 @@
-//! What do people get to read, and where?
+//! Prints everything that people get to read.
 //!
 //! The one place that prints, for `embargo check` and `embargoctl`; the OCI runtime itself prints
 //! only a refusal. The rules:
@@ -8,7 +8,7 @@
 //! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`,
 //!   and after it, where there is a remedy, one line `hint: <what to do>`. A warning is one line,
 //!   too.
-//! - A reader that goes away (`| head -1`) is no failure.
+//! - A reader that goes away (`| head -1`) is not a failure.
 //! - The exit status is an [`Exit`], and scripts may rely on it.
 //!
 //! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two

@@ -1,12 +1,12 @@
-//! What did the operator decide?
+//! Reads the operator's settings.
 //!
 //! In: `/etc/embargo/config.toml`, written by configuration management (may be half-written, of
 //! another version, replaced by a link or a FIFO). Out: [`Settings`] with every default filled in,
-//! or one error that names the file and the line. Strict, because a misspelt key that is ignored is
-//! a rule that is not kept: unknown keys, wrong types and values out of bounds are errors, and the
-//! verdict makes a refusal of them. The one exception is [`runtime_line`], for calls that are
+//! or one error that names the file and the line. Strict, because ignoring a misspelt key would
+//! silently drop a rule: unknown keys, wrong types and values out of bounds are errors, and the
+//! verdict turns them into a refusal. The one exception is [`runtime_line`], for calls that are
 //! passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
-//! `packaging/config.toml` explains every key to its reader, and a test keeps it true.
+//! `packaging/config.toml` explains every key, and a test keeps it true.
 
 pub mod runtime;
 mod value;

@@ -1,10 +1,10 @@
-//! Reads the real runtime's path from settings of which anything else may be wrong.
+//! Reads the real runtime's path from settings in which anything else may be wrong.
 //!
 //! A call that is passed on must reach the same runtime as the `create` before it, also while the
 //! file is half written or a value in it makes no sense. In: the bytes of the settings file. Out:
-//! the value of the key `runtime` before the first table, or none. It goes by the tokens of the
-//! same parser as the strict reading, and looks at nothing else: where that accepts a file, both
-//! find the same. Where it does not, what can still be read is taken.
+//! the value of the key `runtime` before the first table, or none. It uses the tokens of the same
+//! parser as the strict reading, and nothing else: if that accepts a file, both find the same. If
+//! not, what can still be read is taken.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What settings may say, what is refused with which line, and that the sample and the manual say
-//! the same.
+//! Tests what settings may say, what is refused and at which line, and that the sample and the
+//! manual say the same.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;

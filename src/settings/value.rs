@@ -1,7 +1,7 @@
-//! How are single values of the settings written?
+//! Parses single values of the settings.
 //!
 //! In: strings of the settings file. Out: absolute paths, times, shares and origins within their
-//! bounds, or one sentence on what was expected, to which the reader of the file adds the line.
+//! bounds, or one sentence that says what was expected; the caller adds the line.
 
 use std::path::PathBuf;
 use std::time::Duration;

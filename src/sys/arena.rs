@@ -1,12 +1,12 @@
-//! Where does the memory of a program come from that is over in a millisecond?
+//! Allocates memory for a program that runs for a millisecond.
 //!
-//! From one block, piece after piece; nothing but the newest piece is ever taken back, and the end
-//! of the process takes back all. In: requests of the allocator's interface. Out: memory, from the
-//! C library where the block has no room left, so that large input costs what it always cost. It
-//! decides nothing and reads nothing. Worth it because musl's allocator maps and unmaps groups of
-//! pages again and again where little memory is in use: with it the gate makes 48 such calls and
-//! takes a fifth longer (Linux 6.18, musl 1.2.5). To keep larger pieces for a second use was tried
-//! and saved nothing. Not for programs that run for long.
+//! It hands out one block, piece after piece. Only the newest piece is ever taken back; the end of
+//! the process frees everything. In: requests of the allocator's interface. Out: memory, from the C
+//! library once the block is full, so that large input costs what it always cost. It decides
+//! nothing and reads nothing. Worth it because musl's allocator keeps mapping and unmapping groups
+//! of pages while little memory is in use: with it the gate makes 48 such calls and takes a fifth
+//! longer (Linux 6.18, musl 1.2.5). Keeping larger pieces for reuse was tried and saved nothing.
+//! Not for programs that run for long.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;

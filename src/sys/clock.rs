@@ -1,4 +1,4 @@
-//! What time is it, and how is a time written?
+//! Reads the clock, and parses and writes times.
 //!
 //! The clock is read once per process and handed on as a value, so that every rule about time can
 //! be tested with any time. Times are whole seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC

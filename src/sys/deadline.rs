@@ -1,9 +1,9 @@
-//! Limits how long somebody waits for work that stands still.
+//! Limits how long a caller waits for work that makes no progress.
 //!
-//! In: how long nothing may move. Out: whether that time is over, and what is left of it. Work that
-//! goes on, however slowly because the machine is busy, begins to wait anew at each step; all of it
-//! together may take [`LONGEST`] times as long. Not done: interrupting a system call. Who waits for
-//! a socket gives it what is left.
+//! In: how long the work may stand still. Out: whether that time is over, and what is left of it.
+//! Each step of progress, however slow on a busy machine, starts the time again; all of it together
+//! may take [`LONGEST`] times as long. Not done: interrupting a system call. A caller that waits
+//! for a socket passes it the time left.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

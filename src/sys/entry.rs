@@ -1,10 +1,10 @@
-//! How does the OCI runtime start?
+//! Starts the OCI runtime's process, from the C `main`.
 //!
-//! Without the start of Rust's runtime, which opens `/dev/null` on closed descriptors and ignores
-//! SIGPIPE: both would reach the real runtime, and the container. [`entry!`](crate::entry) defines
-//! the C `main`. In: argc, argv and the environment from the C library. Out: the exit status. A
-//! panic, which is a defect of ours, becomes one line on standard error and exit status 1, because
-//! an engine loses the text of a runtime that dies by a signal.
+//! It avoids the start-up of Rust's runtime, which opens `/dev/null` on closed descriptors and
+//! ignores SIGPIPE: both would reach the real runtime, and the container. [`entry!`](crate::entry)
+//! defines the C `main`. In: argc, argv and the environment from the C library. Out: the exit
+//! status. A panic, which is a bug of ours, becomes one line on standard error and exit status 1,
+//! because an engine loses the text of a runtime that dies by a signal.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::io::Write;

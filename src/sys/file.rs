@@ -1,8 +1,8 @@
-//! How is a file read that somebody else may have written, swapped, cut or replaced by something
-//! that is no file?
+//! Reads files that somebody else may have written, swapped, cut or replaced by something that is
+//! not a file.
 //!
 //! In: a path and the largest size that makes sense. Out: its bytes, or one error that names the
-//! path and the fault. A FIFO, device or folder is refused without waiting for it, more than the
+//! path and the fault. A FIFO, device or directory is refused without waiting for it, more than the
 //! limit is never read, and descriptors do not leak into the runtime. Not checked: who owns the
 //! file, unless the caller asks with [`Guard`].
 

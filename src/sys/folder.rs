@@ -1,12 +1,12 @@
-//! Whose word is what stands in a folder?
+//! Opens a directory and says who controls what is in it.
 //!
-//! In: a path, any part of which a user may own and swap while it is walked. Out: the folder, open,
-//! with the user whose word everything below it is: root vouches for what lies in root's folders
-//! alone, all the way from `/`, and whoever owns one of them has what is below in his hand,
-//! whosever name a file there bears: he can put a link or another's folder in its place. Each step
-//! is taken from the descriptor of the last one, and owners are asked of what is open, never of a
-//! path. Links are followed where root or the caller made them and nobody else could have; there
-//! are none in a user's folder. Not checked: what a file holds.
+//! In: a path, any part of which a user may own and swap while it is walked. Out: the directory,
+//! open, with the user who controls everything below it. Root vouches only for what lies in root's
+//! directories all the way from `/`. Whoever owns one of them controls what is below, whoever owns
+//! a file there: he can put a link or another user's directory in its place. Each step is taken
+//! from the descriptor of the last one, and owners are read from what is open, never from a path.
+//! Links are followed if root or the caller made them and nobody else could have; none is followed
+//! in a user's directory. Not checked: what a file holds.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata};

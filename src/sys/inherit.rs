@@ -1,10 +1,9 @@
-//! What does a process of ours hand down to another one of ours, and which signals does it hear
-//! meanwhile?
+//! Starts one of our own programs with inherited descriptors, and receives signals while it runs.
 //!
 //! In: a program of ours, what it reads, and two descriptors. Out: a process in a session of its
 //! own, so that no terminal's signal reaches it, with one of them as its descriptor 3 and the other
-//! under any number. And the signals of the one who waits, as a descriptor to poll(2). Not checked:
-//! what that program does with them.
+//! under any number. Also out: the waiting process's signals, as a descriptor to poll(2). Not
+//! checked: what that program does with them.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -1,11 +1,12 @@
-//! Makes files that lie in memory alone: data for a process of ours, and files that another process
-//! may execute and nobody may change.
+//! Makes files that exist in memory only: data for our own processes, and files that another
+//! process may execute and nobody may change.
 //!
 //! In: bytes. Out: a descriptor, closed on exec. `vm.memfd_noexec` of the PID namespace (Linux 6.3,
 //! Documentation/userspace-api/mfd_noexec.rst) decides what memfd_create(2) gives: with 1, a file
-//! that may be executed must be asked for; with 2 there is none. Then the file lies in a tmpfs of
-//! its own, which is mounted nowhere and read-only as a whole, so that even root of a container
-//! that opens it again can only read it. That takes CAP_SYS_ADMIN. Not checked: what the bytes are.
+//! that may be executed must be asked for; with 2 there is none. In that case the file lies in a
+//! tmpfs of its own, which is mounted nowhere and read-only as a whole, so that even root of a
+//! container that opens it again can only read it. That takes CAP_SYS_ADMIN. Not checked: what the
+//! bytes are.
 
 use std::ffi::CStr;
 use std::fs::{File, Permissions};

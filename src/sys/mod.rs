@@ -1,8 +1,8 @@
-//! How does Embargo touch the machine?
+//! Calls the operating system.
 //!
-//! The leaf under everything else: bounded reads of foreign files, the clock, the process's own
-//! entry and exec, mount queries. It is the only module in which `unsafe` may stand, each block
-//! with its reason. It decides nothing.
+//! Every other module uses it: bounded reads of foreign files, the clock, the process's own entry
+//! and exec, mount queries. It is the only module that may contain `unsafe`, each block with its
+//! reason. It decides nothing.
 
 pub mod arena;
 pub mod clock;

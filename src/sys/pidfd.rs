@@ -1,10 +1,10 @@
-//! How is a process signalled that may be another one by the time the signal arrives?
+//! Signals a process safely although its ID may be reused before the signal arrives.
 //!
-//! In: a process ID. Out: a hold on the process that has it now (pidfd_open(2), Linux 5.3): whoever
-//! then finds by `/proc` that the process with this ID is still the one that is meant knows that
-//! the hold is on that one, and a signal through it reaches no other. Older kernels have the ID
-//! alone, and there a process that begins in the microseconds between the look and the signal may
-//! get it. Not checked: whether it should be signalled.
+//! In: a process ID. Out: a hold on the process that has it now (pidfd_open(2), Linux 5.3). A
+//! caller that then sees in `/proc` that the process with this ID is still the right one knows that
+//! the hold is on that process, and a signal through it reaches no other. Older kernels have only
+//! the ID: there a process that starts in the microseconds between the check and the signal may get
+//! it. Not checked: whether it should be signalled.
 
 use std::fs::File;
 use std::io;

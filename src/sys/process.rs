@@ -1,9 +1,9 @@
-//! What was this process given, and how does it become another program?
+//! Reads this process's arguments and environment, and executes another program in its place.
 //!
-//! In: argv and environment as the kernel laid them down, hostile. Out: both unchanged, byte for
-//! byte, for the program that takes over: the same process, with its descriptors, folder, umask,
-//! limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and looks in `PATH`. Not
-//! checked: whether that program should run.
+//! In: argv and environment as the kernel passed them, hostile. Out: both unchanged, byte for byte,
+//! for the program that takes over: the same process, with its descriptors, working directory,
+//! umask, limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and searches
+//! `PATH`. Not checked: whether that program should run.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;

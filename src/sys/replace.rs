@@ -1,12 +1,12 @@
-//! How is a file replaced so that its readers see the old content or the new, whole, whatever
-//! happens meanwhile?
+//! Replaces a file so that readers see the old content or the new, whole, whatever happens
+//! meanwhile.
 //!
-//! A new file beside it, written and brought to the disk, renamed over it, and then the folder
-//! brought to the disk: without the first a power cut leaves an empty file, without the second the
-//! old name. An `fsync` that failed is never tried again, because the kernel may have dropped what
-//! it could not write; the new file is removed instead. Where it can be had the new file has no
-//! name until it is whole (`O_TMPFILE`), so that an interrupted or killed writer leaves nothing.
-//! In: a path and what to write. Not checked: who may write the folder.
+//! A new file beside it is written, synced to the disk and renamed over it; then the directory is
+//! synced. Without the first sync a power cut leaves an empty file, without the second the old
+//! name. An `fsync` that failed is never tried again, because the kernel may have dropped what it
+//! could not write; the new file is removed instead. Where `O_TMPFILE` works the new file has no
+//! name until it is complete, so that an interrupted or killed writer leaves nothing. In: a path
+//! and what to write. Not checked: who may write to the directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};

@@ -1,11 +1,10 @@
-//! How does root do something with a user's rights and no others, and is root again afterwards?
+//! Runs something with a user's rights and no others, and restores root's afterwards.
 //!
-//! In: the user, and what to do. Out: what came of it, or that root's rights could not be laid
-//! down: then nothing was done. For the time of it this thread has the user's place in the file
-//! system (setfsuid(2)), his groups and no capability in effect: with CAP_SYS_PTRACE it would
-//! follow `/proc/PID/cwd` and the like to where the user cannot go, for all that the files there
-//! are asked for as his. What the system knows of a user is asked once: a directory service may be
-//! slow.
+//! In: the user, and what to do. Out: its result, or that root's rights could not be dropped: then
+//! nothing was done. Meanwhile this thread has the user's file system identity (setfsuid(2)), his
+//! groups and no effective capability: with CAP_SYS_PTRACE it would follow `/proc/PID/cwd` and the
+//! like to where the user cannot go, even though files there are opened as that user. What the
+//! system knows about a user is looked up once: a directory service may be slow.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;

@@ -1,12 +1,11 @@
-//! How is another program started, as another user where need be, and what has a process to be that
-//! starts some?
+//! Starts another program, as another user if needed, and prepares a process that starts programs.
 //!
-//! In: a program's absolute path, its words and environment, the descriptors that it may have, and
-//! whose process it becomes. Out: its process ID. The program gets nothing else of this process: no
-//! other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key of
-//! its session. Another user may stop or trace a process as soon as it is his: nothing here waits
-//! for one without an end. The caller waits for its children itself. Not checked: whether that
-//! program should run.
+//! In: a program's absolute path, its arguments and environment, the descriptors that it may have,
+//! and the user it runs as. Out: its process ID. The program gets nothing else from this process:
+//! no other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key
+//! of its session. Another user may stop or trace a process as soon as it is his, so nothing here
+//! waits for one without a limit. The caller waits for its children itself. Not checked: whether
+//! that program should run.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,8 +1,8 @@
-//! What does `/proc/PID/stat` say of a process?
+//! Parses `/proc/PID/stat`.
 //!
-//! In: the line, with a name in it that the process chose (hostile). Out: its name, its parent,
-//! when it began, and whether it still runs. Pure. Not checked: whether the line is of the process
-//! that the caller means.
+//! In: the line, with a name in it that the process chose (hostile). Out: the process's name, its
+//! parent, when it started, and whether it still runs. Pure. Not checked: whether the line is about
+//! the process that the caller means.
 
 /// `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! What does the kernel say about one mount?
+//! Asks the kernel about one mount.
 //!
-//! In: a path. Out: which mount it is on (statx(2)) and that mount's facts (statmount(2),
-//! Linux 6.8; mount options from 6.11), in a few microseconds however many mounts there are;
+//! In: a path. Out: which mount it is on (statx(2)) and that mount's facts (statmount(2), Linux
+//! 6.8; mount options from 6.11), in a few microseconds however many mounts there are;
 //! `/proc/self/mountinfo` takes three microseconds for each of them. The structures are read by
-//! offset, so that a kernel that knows more fields is no fault. Not checked: what the facts mean.
+//! offset, so that a kernel with more fields is no problem. Not checked: what the facts mean.
 
 #![allow(unsafe_code)] // Two system calls that neither libc nor nix wraps.
 

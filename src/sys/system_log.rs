@@ -1,10 +1,10 @@
-//! How does a record reach the system log?
+//! Sends a record to the system log.
 //!
 //! In: a record: priority, message, fields. Out: one datagram in journald's native protocol
 //! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of syslog(3) where no journald
-//! listens, its fields behind the message. Never waits longer than it is told and never prints.
-//! Nobody listening is an error that callers may ignore. The `syslog` crate would do the second
-//! half only, blocking, for ten more crates in front of every container.
+//! listens, its fields after the message. Never waits longer than its limit and never prints. If
+//! nobody listens, that is an error that callers may ignore. The `syslog` crate would do only the
+//! second half, blocking, and add ten crates to every container start.
 
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, AsRawFd};

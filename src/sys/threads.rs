@@ -1,7 +1,7 @@
-//! How do all processors share one long piece of work?
+//! Shares one long piece of work among all processors.
 //!
-//! In: its parts, and what to do with one. Out: what came of each, in the order of the parts,
-//! whoever did them. Threads are a matter of speed alone: where none can be had the caller does
+//! In: its parts, and what to do with one. Out: the result of each, in the order of the parts,
+//! whichever thread did them. Threads only add speed: if none can be started the caller does
 //! everything.
 
 use std::num::NonZero;

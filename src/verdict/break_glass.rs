@@ -1,9 +1,9 @@
-//! Reads root's own way out.
+//! Reads the break-glass file, root's way to suspend refusals.
 //!
 //! `/etc/embargo/break-glass` is for when a ban, a list or a store must not stop a node just now: a
 //! reason and a time limit, in TOML. Within the limit everything starts and every admission is an
 //! audit event. In: that file (may be half-written or misspelt). Out: that it is open, or why it is
-//! not; it never opens anything by being broken. Not checked: whether the reason is a good one.
+//! not; a broken file never opens anything. Not checked: whether the reason is a good one.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"

@@ -1,7 +1,7 @@
-//! What is worth telling the system log?
+//! Turns a verdict into events for the system log.
 //!
-//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts are fit for
-//! one line already; nothing is sent from here.
+//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts already fit on
+//! one line; nothing is sent from here.
 
 use crate::banlist::record::{Hit, Severity};
 use crate::container::engine::Engine;

@@ -1,8 +1,8 @@
-//! Says what on a node lets start what a list refuses.
+//! Lists what on a node lets containers start that a list refuses.
 //!
 //! In: the node's settings, its break-glass file, the time. Out: every such thing, and a
-//! break-glass file that was meant to be one and is not, for the commands that tell what would be
-//! refused here: without it their answer would be half of it. Pure.
+//! break-glass file that is broken, for the commands that report what would be refused here:
+//! without it their answer would be incomplete. Pure.
 
 use std::fmt;
 

@@ -1,13 +1,13 @@
-//! What follows?
+//! Decides whether a container may start.
 //!
-//! The one evaluator, for the gate, `embargo check` and everything later. Pure: lineage, look-ups,
-//! settings and time in; admit or refuse out, with the evidence. The rules are those of embargo(8),
-//! OUTCOMES, one test or more for each. Everything that goes in has been checked where it was read;
-//! names and labels are hostile text all the same and leave here quoted. Not judged here: whether a
-//! list is authentic, and whether a lineage is true.
+//! This is the one evaluator, for the gate, `embargo check` and everything later. Pure. In:
+//! lineage, look-ups, settings and time. Out: admit or refuse, with the evidence. The rules are
+//! those of embargo(8), OUTCOMES, with at least one test for each. All input was checked where it
+//! was read; names and labels are still hostile text and leave here quoted. Not judged here:
+//! whether a list is authentic, and whether a lineage is true.
 //!
 //! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real
-//! runtime: to skip the check does not compile.
+//! runtime: code that skips the check does not compile.
 
 pub mod break_glass;
 pub mod event;

@@ -1,10 +1,10 @@
-//! What time is it, and how old is the list?
+//! Decides which time to judge by, and how old the list is.
 //!
-//! In: the system clock, and the times that signed things bear. Out: the time to judge by, and the
-//! list's freshness. A clock that was set back, or never set, must not make a list young again or
-//! lift a ban: now is the latest of the system clock, the head's issue time and the floor's. A
-//! clock far behind those is broken, and then the list's age cannot be told (as with apt's
-//! `Check-Date` and dnsmasq's `--dnssec-timestamp`).
+//! In: the system clock, and the times in signed documents. Out: the time to judge by, and the
+//! list's freshness. A clock that was set back, or never set, must not make a list fresh again or
+//! lift a ban: "now" is the latest of the system clock, the head's issue time and the floor's. A
+//! clock far behind those is broken, and then the list's age is unknown (as with apt's `Check-Date`
+//! and dnsmasq's `--dnssec-timestamp`).
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Bans, Known};

@@ -1,8 +1,9 @@
-//! Does one ban hold for one container now?
+//! Decides whether one ban holds for one container now.
 //!
-//! Pure: a match in the list, what the container is made of, and a time in; the ban's standing out.
-//! An exception or a cure is a permission, so neither counts for layers that are only claimed:
-//! their author could claim it. Not checked: whether the list is fresh; that is the list's own row.
+//! Pure. In: a match in the list, what the container is made of, and a time. Out: the ban's
+//! standing. An exception or a cure is a permission, so neither counts for layers that are only
+//! claimed: their author could claim anything. Not checked: whether the list is fresh; that is the
+//! list's own row.
 
 use crate::banlist::record::{Action, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;

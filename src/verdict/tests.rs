@@ -1,4 +1,4 @@
-//! The outcomes of embargo(8), OUTCOMES, one by one, with the time as an input.
+//! Tests the outcomes of embargo(8), OUTCOMES, one by one, with the time as an input.
 
 use std::path::PathBuf;
 use std::sync::Arc;

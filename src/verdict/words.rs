@@ -1,7 +1,7 @@
-//! How is a verdict said?
+//! Formats a verdict as one line.
 //!
-//! In: what was found (names and labels are others' and hostile). Out: one line, the most important
-//! words first, every name quoted unless it is made of harmless characters. The form is that of
+//! In: what was found (names and labels are hostile). Out: one line, the most important words
+//! first, with every name quoted unless it consists of harmless characters. The form is that of
 //! embargo(8), A REFUSAL; tests hold it word by word.
 
 use crate::banlist::error::ListError;

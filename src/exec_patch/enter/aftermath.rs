@@ -1,10 +1,10 @@
-//! What did a worker leave behind that was killed?
+//! Finds and removes what a killed worker left behind.
 //!
-//! In: what the journal says that it had begun. Out: how that counts, and what of it still runs;
-//! and the folders of workers that are gone, removed. A container that was resumed for its patch,
-//! and is not paused again, is told as such: its engine believes that it is paused. Hostile: the
-//! container's processes, and in a folder that was a user's, everything. Not done here: pausing;
-//! the worker had what that takes, and is gone.
+//! In: what the journal says that it had started. Out: how that counts, and what of it still runs;
+//! the directories of workers that are gone are removed. A container that was resumed for its patch
+//! and not paused again is reported as such: its engine believes that it is paused. Hostile: the
+//! container's processes, and everything in a directory that was a user's. Not done here: pausing
+//! again; only the worker had what that takes, and it is gone.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

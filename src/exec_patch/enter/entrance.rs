@@ -1,16 +1,16 @@
-//! How does one command run in a container, and what if it does not end?
+//! Runs one command in a container, and kills it at the deadline.
 //!
 //! One process, one loop: it waits with poll(2) for output, for children that end and for SIGTERM,
-//! never longer than to the deadline, and looks at what the command starts all the while. The
-//! runtime is called as engines call it, detached: it ends as soon as the command runs, which
-//! becomes this process's child by that (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is
-//! the command's own, and what the command leaves in the background holds nobody up (`runc exec` in
-//! the foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not
-//! end, as it does not in a container that is frozen meanwhile, is killed at the deadline like
+//! never longer than to the deadline, and keeps looking at what the command starts. The runtime is
+//! called detached, as engines call it: it exits as soon as the command runs. The command then
+//! becomes this process's child (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is the
+//! command's own, and what the command leaves in the background blocks nobody (`runc exec` in the
+//! foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not exit,
+//! for instance because the container was frozen meanwhile, is killed at the deadline like
 //! everything else.
 //!
-//! In: a job, the container's state and its owner. Out: an exit status, or the outcome that this is
-//! the end of. Hostile: what the command prints, the process ID that a user's runtime leaves.
+//! In: a job, the container's state and its owner. Out: an exit status, or the outcome that ends
+//! the job. Hostile: what the command prints, the process ID that a user's runtime leaves.
 
 use std::ffi::OsString;
 use std::io;

@@ -1,9 +1,9 @@
-//! Is a container paused?
+//! Says whether a container is paused.
 //!
-//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether its freezer
-//! holds it, whoever did that, the container itself or somebody above it. Cheap: two or three small
-//! files, where the runtime's own `state` is a process more. Where it cannot be told the answer is
-//! no, and the runtime, which looks as well, refuses to enter.
+//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether the freezer
+//! holds it, whether the container's own cgroup was frozen or one above it. Cheap: it reads two or
+//! three small files, where the runtime's own `state` costs a process. If it cannot say, the answer
+//! is no, and the runtime, which checks too, refuses to enter.
 
 use std::path::{Path, PathBuf};
 

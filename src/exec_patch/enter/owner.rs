@@ -1,9 +1,9 @@
-//! Whose container is it, and what may be done for it as that user?
+//! Finds who owns a container, and as which user its runtime must run.
 //!
-//! In: the user who owns the container's state, and its first process, both that user's word. Out:
-//! as whom its runtime runs, and in which user namespace. What a user says of his containers may
-//! lie about anything: any process, any path. So root reads his files and runs his runtime as he is
-//! himself, and joins no namespace but his own. Not checked: whether the container is one.
+//! In: the user who owns the container's state, and its first process; that user wrote both. Out:
+//! the user as whom its runtime runs, and in which user namespace. A user's state may lie about
+//! anything: any process, any path. So root reads his files and runs his runtime as that user, and
+//! joins no namespace but that user's own. Not checked: whether it really is a container.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! How does a runtime enter this life of a container and never another?
+//! Pins one instance of a container, so that a runtime enters that one and never another.
 //!
 //! ```text
 //! /run/embargo/entered/<run>.<number>.<worker>/   0700, the owner's
@@ -6,15 +6,15 @@
 //!   process-1.json, pid-1, log-1                  what each call of the runtime gets and leaves
 //! ```
 //!
-//! A container that its engine restarts has the same ID, the same state folder and often the same
-//! cgroup. A runtime compares its first process's ID and start time with the state (runc:
+//! A container that its engine restarts has the same ID, the same state directory and often the
+//! same cgroup. A runtime compares its first process's ID and start time with the state (runc:
 //! libcontainer/container_linux.go, `currentStatus`; crun: src/libcrun/container.c,
-//! `libcrun_is_container_running`), so with a copy of the state of one life it enters that one or
-//! none. Seen with runc 1.1.5 and crun 1.8.1. All files are copied: crun keeps the seccomp filter
-//! beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
+//! `libcrun_is_container_running`), so with a copy of one instance's state it enters that instance
+//! or none. Seen with runc 1.1.5 and crun 1.8.1. All files are copied: crun keeps the seccomp
+//! filter beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
 //!
-//! In: a container as it was found; its state, its owner's word. Out: the folder, which goes with
-//! this value. Not checked: the state's other fields.
+//! In: a container as it was found; its state, which its owner wrote. Out: the directory, which is
+//! removed with this value. Not checked: the state's other fields.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};

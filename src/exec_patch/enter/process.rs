@@ -1,13 +1,13 @@
-//! What process does the runtime get to start?
+//! Builds the `process` object that the runtime is given to start.
 //!
 //! In: the container's runtime spec (its engine's file, or a user's: hostile) and what is asked
 //! for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec, config.md "Process"): the
-//! container's own, so that the patch has no more than the container has, with other words, and
-//! with another user, environment and folder only as asked for. Pure. Not checked: values that only
-//! the runtime reads.
+//! container's own, so that the patch has no more than the container has, with other arguments, and
+//! with another user, environment and directory only if asked for. Pure. Not checked: values that
+//! only the runtime reads.
 //!
-//! Capabilities follow the user as the engines' own `exec` has it. For root in a container of
-//! another user they are the container's bounding set (Podman: libpod/oci_conmon_exec_common.go,
+//! Capabilities follow the user as in the engines' own `exec`. For root in a container of another
+//! user they are the container's bounding set (Podman: libpod/oci_conmon_exec_common.go,
 //! `prepareProcessExec`; with the `exec -u 0` of Docker 20.10 the kernel gives the same when root
 //! executes a program, capabilities(7), "Capabilities and execution of programs by root", but
 //! nothing where no_new_privs is set; there Docker 28.5 and Podman 4.3 and 5.8 give the bounding

@@ -1,8 +1,8 @@
-//! Why did a runtime not enter?
+//! Reads why a runtime did not enter a container.
 //!
-//! In: the log that it wrote (`--log-format json`: runc and crun alike write one object for each
-//! line), else what it printed; nothing of a container's is in either, since nothing ran in it, but
-//! the container's names are. Out: one clean line in the runtime's own words. Pure.
+//! In: the log that it wrote (`--log-format json`: runc and crun both write one object on each
+//! line), else what it printed. Neither holds output of the container, since nothing ran in it, but
+//! both may hold its names. Out: one clean line in the runtime's own words. Pure.
 
 use serde::Deserialize;
 

@@ -1,11 +1,10 @@
-//! How do several processes write lines into one file, so that each line is there whole or not at
-//! all?
+//! Appends lines from several processes to one file, each line whole or not at all.
 //!
-//! Each line is one write at the file's end, under a lock for just that, and then brought to the
-//! disk; the lock is let go before, so that many lines share the wait for the disk. A writer that
-//! was killed, or a power cut, may leave a piece of a line at the end: the next one cuts it off.
-//! Nobody acted on it, because it never was on the disk whole. A line that does not fit on the disk
-//! is taken back. In: bytes with a line feed at their end. Not checked: what they say.
+//! Each line is one write at the file's end, under a lock for just that, and then synced to the
+//! disk. The lock is released before the sync, so that many lines share the wait. A killed writer
+//! or a power cut may leave part of a line at the end; the next writer cuts it off. Nobody acted on
+//! it, because it was never on the disk whole. A line that does not fit on the disk is removed
+//! again. In: bytes with a line feed at their end. Not checked: what they say.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

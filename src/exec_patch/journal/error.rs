@@ -1,4 +1,4 @@
-//! Why could a journal not be kept, or not be read?
+//! Lists why a journal cannot be written or read.
 
 use std::path::PathBuf;
 use std::{fmt, io};

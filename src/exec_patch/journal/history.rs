@@ -1,10 +1,10 @@
-//! What did the runs of this node do?
+//! Prints what the runs on this node did.
 //!
-//! In: the runs, by their journals; names in them are others' and hostile. Out: text for
-//! `--history`: a table of all runs, or one run with each container, what became of it, how long
-//! that took and where its output is; or JSON: a line for each run, or that and the lines of one
-//! run's journal. A journal that cannot be read is one line among the others, and the exit status
-//! says so. Each cell is escaped, and JSON escapes its own.
+//! In: the runs' journals; names in them are hostile. Out: text for `--history`: a table of all
+//! runs, or one run with each container, its outcome, how long that took and where its output is;
+//! or JSON: a line for each run, or that and the lines of one run's journal. A journal that cannot
+//! be read is one line among the others, and the exit status says so. Each cell is escaped; JSON
+//! does its own escaping.
 
 mod document;
 #[cfg(test)]

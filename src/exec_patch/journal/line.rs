@@ -1,9 +1,9 @@
-//! What stands in a line of a run's journal, and in every other JSON of a run?
+//! Defines the lines of a run's journal, and every other JSON that a run writes.
 //!
 //! ```text
 //! {"schema":1,"event":"run","run":"20261120-221500-a1b2","begun":"…","boot":"…","by":{…},"trigger":"typed","argv":[…],…}    the header, once
 //! {"schema":1,"event":"carried","digest":"sha256:…","ban":"BAN-2026-0007","told":"…","work":{…}}     another ban's patch, before it is first used
-//! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that is to be entered
+//! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that will be entered
 //! {"schema":1,"event":"begun","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
 //! {"schema":1,"event":"ended","number":1,"at":"…",…,"well":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
 //! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that is not understood
@@ -12,9 +12,9 @@
 //! ```
 //!
 //! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four
-//! kinds of [`Line`] are of a dry run or of standard output alone. Plain data. Root's own programs
-//! write it; names in it are others' and hostile. A field or a kind of line that is not known here
-//! makes a journal unreadable: [`SCHEMA`](crate::report::json::SCHEMA) is raised with each.
+//! kinds of [`Line`] appear only in a dry run or on standard output. Plain data. Root's own
+//! programs write it; names in it are hostile. An unknown field or kind of line makes a journal
+//! unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

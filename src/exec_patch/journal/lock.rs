@@ -1,11 +1,11 @@
-//! Is another run under way?
+//! Locks the runs of a node, so that one runs at a time.
 //!
-//! One run at a time on a node: two would patch the same containers at once. In: the folder of the
-//! runs. Out: a [`Lock`], which the run's workers inherit (`flock` belongs to the open file, so it
-//! is held until the last of them has ended), or who has it. A fresh run waits as long as it is
-//! asked to. A resumed one waits for the workers of the killed one, no longer than their deadlines
-//! take. The file says who took it; who did not live to say so is nobody in particular. Not
-//! covered: a file put in its place by root.
+//! Two runs would patch the same containers at once. In: the directory of the runs. Out: a
+//! [`Lock`], which the run's workers inherit (`flock` belongs to the open file, so it is held until
+//! the last of them has ended), or who has it. A fresh run waits as long as it is asked to. A
+//! resumed one waits for the workers of the killed one, no longer than their deadlines. The file
+//! says who took the lock; if the holder was killed before writing it, the holder is unknown. Not
+//! covered: root replacing the file.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

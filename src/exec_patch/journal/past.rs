@@ -1,9 +1,9 @@
-//! What did a run do, by its journal?
+//! Describes what a run did, as its journal says.
 //!
-//! In: a run's folder, root's own; names in it are others'. Out: [`RunLog`]: its header, and what
-//! became of each container that it entered or settled, and the answers that follow from it: what
-//! is interrupted, what was not well, what was brought along. The last lines of output are not kept
-//! here: the files in `output` have more.
+//! In: a run's directory, root's own; names in it are hostile. Out: [`RunLog`]: its header, the
+//! outcome of each container that it entered or settled, and what follows: what was interrupted,
+//! what failed, what was carried with the request. The last lines of output are not kept here: the
+//! files in `output` have more.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,9 @@
-//! How does a journal become what it says?
+//! Reads a journal into a [`RunLog`].
 //!
-//! In: a journal's lines, root's own; names in them are others'. Out: a [`RunLog`], or the first line
-//! that this program would not have written: nothing in it is passed over, and nothing that it
-//! lacks is assumed. What is behind the last line feed was never finished: whoever wrote it was
-//! killed, and nothing followed from it. The file is read line by line, and never more than
-//! [`LARGEST`] of it.
+//! In: a journal's lines, root's own; names in them are hostile. Out: a [`RunLog`], or the first
+//! line that this program would not have written: nothing is skipped, and nothing missing is
+//! assumed. Text after the last line feed was never finished: its writer was killed, and nothing
+//! followed from it. The file is read line by line, and never more than [`LARGEST`] of it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

@@ -1,9 +1,8 @@
-//! Which runs were there?
+//! Lists the runs of a node and finds them by ID.
 //!
-//! In: the folder of the runs. Out: their IDs, newest first, by which each is found: the whole ID,
-//! a beginning of it that no other has, or `last`; and [`Prior`], what they patched. A journal that
-//! cannot be read is an error of it: what ran there is not known. Names in the folder that are no
-//! IDs are passed over.
+//! In: the directory of the runs. Out: their IDs, newest first; a run by its whole ID, a unique
+//! prefix of it, or `last`; and [`Prior`], what they patched, which is an error if a journal cannot
+//! be read: what ran there is not known. Names in the directory that are not IDs are skipped.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,7 +1,7 @@
-//! What is a run, in a few words?
+//! Describes a run in a few words.
 //!
 //! In: its header. Out: text for one line, for tables, messages and the system log; names in it are
-//! quoted where they are not plain.
+//! quoted unless they are plain.
 
 use super::line::Header;
 use crate::exec_patch::select::{Wanted, What};

@@ -1,4 +1,4 @@
-//! Are journals written and read as they should be, by many at once, and after somebody was killed?
+//! Tests that journals are written and read correctly, by many at once, and after a kill.
 
 use std::ops::ControlFlow;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};

@@ -1,6 +1,6 @@
-//! How is what the journal gets told to the system log?
+//! Sends what the journal records to the system log as well.
 //!
-//! In: a run's header, and what is written down. Out: the event of it, sent. Nothing is kept here.
+//! In: a run's header, and what is recorded. Out: its event, sent. Keeps nothing.
 
 use std::time::Duration;
 

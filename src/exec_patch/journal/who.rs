@@ -1,10 +1,10 @@
-//! Who runs this command?
+//! Finds out who runs this command.
 //!
-//! In: the process itself: its effective user, the login that it descends from
+//! In: the process itself: its effective user, the login session it comes from
 //! (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change), what sudo says in
 //! the environment, and its terminal. Out: [`Who`], for the journal and the system log. The kernel
-//! vouches for the first two; what sudo says is believed because only root writes journals, and
-//! root may lie in its own. Names are those of the user database, or none.
+//! guarantees the first two. What sudo says is believed because only root writes journals, and root
+//! may lie in its own. Names come from the user database, or are missing.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

@@ -1,4 +1,4 @@
-//! Is what is printed bounded, kept, and stripped for a terminal?
+//! Tests that output is bounded, kept, and stripped for a terminal.
 
 use super::*;
 

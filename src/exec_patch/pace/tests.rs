@@ -1,4 +1,4 @@
-//! Tests of `pace`: whole runs, each as the outcomes that its containers would have.
+//! Tests `pace`: whole runs, each given as the outcomes of its containers.
 
 use super::*;
 use crate::exec_patch::outcome::Stage;

@@ -1,7 +1,7 @@
-//! Why can nothing run, anywhere or in one container?
+//! Lists why a patch cannot run, anywhere or in one container.
 //!
-//! The errors of a payload: their words, and what to do about them. Paths and names in them are
-//! others' and are quoted.
+//! The errors of a payload: their messages and hints. Paths and names in them are hostile and are
+//! quoted.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! Would this program run in an image that has nothing but itself?
+//! Checks whether a program would run in an otherwise empty image.
 //!
-//! In: the name and the bytes of a file, anybody's. Out: nothing, or why it would not. The ELF
+//! In: the name and the bytes of a file, from anybody. Out: nothing, or why it would not. The ELF
 //! header and the program headers are read, as the kernel reads them (elf(5); Linux
 //! fs/binfmt_elf.c): a program for this machine that asks for no interpreter is linked statically.
 //! Not checked: whether it does anything sensible.

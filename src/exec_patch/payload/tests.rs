@@ -1,4 +1,4 @@
-//! What runs is what was typed or signed, and what goes along is sealed.
+//! Tests that what runs is what was typed or signed, and that carried files are sealed.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

@@ -1,4 +1,4 @@
-//! A plan says what follows, for people and for machines.
+//! Tests that a plan says what follows, for people and for machines.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! How does a plan read?
+//! Formats a plan for people and for machines.
 //!
-//! In: a plan, with names and reasons of others. Out: lines for people, each escaped, and lines for
-//! machines, whose names and meanings embargo-exec-patch(8) gives.
+//! In: a plan, with hostile names and reasons. Out: lines for people, each escaped, and lines for
+//! machines, whose fields embargo-exec-patch(8) explains.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What does a run owe to the one that it resumes?
+//! Tests what a run takes over from the one that it resumes.
 
 use super::super::journal::Journal;
 use super::super::journal::tests::{

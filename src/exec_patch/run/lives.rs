@@ -1,8 +1,8 @@
-//! Which of the containers that a scan finds are new to this run?
+//! Says which of the containers that a scan finds are new to this run.
 //!
-//! Pure. In: the containers that each scan finds. Out: for each, whether its turn comes, whether
-//! this life of it had one already, or whether it has had enough: a container that its engine
-//! restarts again and again would keep a run going for ever.
+//! Pure. In: the containers that each scan finds. Out: for each, whether it will be patched,
+//! whether this instance already was, or whether it had its limit of turns: a container that its
+//! engine keeps restarting would keep a run going for ever.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Tests of `run`: whole runs with workers that are shell scripts. What a worker finds is its
+//! Tests `run`: whole runs with workers that are shell scripts. What a worker finds is its
 //! container's ID.
 
 use std::fs::OpenOptions;

@@ -1,10 +1,10 @@
-//! How is a worker started, and what does it answer?
+//! Starts a worker and reads its answer.
 //!
-//! In: a [`Job`], what is brought along, and the run's lock. Out: its [`Done`], or that it is gone
-//! without one. The worker is this program again, in a session of its own, and outlives this
-//! process. What it says is read as it comes, bounded, and never waited for: that it has ended is
-//! what counts, not that its pipes are at their end. Its answer is believed: it is ours. Not
-//! checked: the journal, into which it writes itself.
+//! In: a [`Job`], the file carried with the request, and the run's lock. Out: its [`Done`], or that
+//! it exited without one. The worker is this program again, in a session of its own, and outlives
+//! this process. Its output is read as it comes, bounded, and never waited for: what counts is that
+//! the process has ended, not that its pipes have. Its answer is believed: the program is ours. Not
+//! checked: the journal, which the worker writes itself.
 
 use std::fs::File;
 use std::io::{self, Read};

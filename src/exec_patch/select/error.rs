@@ -1,6 +1,6 @@
-//! Why can it not be told which containers match?
+//! Lists why the containers cannot be selected at all.
 //!
-//! Of all containers, that is: one that cannot be understood is a stranger, and no error.
+//! One container that cannot be identified is not an error here.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! Which bans apply to each of these containers?
+//! Finds the bans that apply to each container.
 //!
 //! In: what every container is made of, and the list in force. Out: for each, whether it matches,
-//! by the one evaluator. The list is opened and asked once, for every digest together. Mode and
-//! break-glass do not matter: they say what starts, and these containers run.
+//! by the one evaluator. The list is opened and queried once, for all digests together. Mode and
+//! break-glass do not matter: they say what may start, and these containers run already.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! Is a container built on the image that was named?
+//! Says whether a container is built on the named image.
 //!
-//! In: the word behind `--base` or `--image`, and what a container is made of. Out: the digests
-//! that the word means, found once, and for each container whether it has them. The word is looked
-//! up in root's stores and the caller's own alone: another user's could give any image that name.
+//! In: the value of `--base` or `--image`, and what a container is made of. Out: the digests that
+//! the value means, found once, and for each container whether it has them. The value is looked up
+//! in root's stores and the caller's own alone: another user's could give any image that name.
 //! Containers are compared by digests, never by names.
 
 use std::collections::BTreeSet;

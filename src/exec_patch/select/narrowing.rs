@@ -1,8 +1,8 @@
-//! Which containers is an order about, whatever they are made of?
+//! Narrows a request to certain engines, namespaces and containers.
 //!
-//! In: engines, namespaces, and containers that were named. Out: whether one is among them, and
-//! what a person should know who named one that is not found. Pure. A container whose engine cannot
-//! be told may be of any engine, so only its ID narrows it away: nothing is left out in silence.
+//! In: engines, namespaces, and named containers. Out: whether a container is among them, and what
+//! to report about a named one that is not found. Pure. A container whose engine is unknown may be
+//! of any engine, so only its ID can exclude it: nothing is left out silently.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! What is said of one container?
+//! Holds what is known about one container.
 //!
-//! Plain data, between who compares a container and who counts it.
+//! Plain data, passed from the code that compares containers to the code that counts them.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A node below a folder of its own: Docker's vfs store, runc's state, and a process for each
-//! container that runs.
+//! Tests the selection on a node in a directory of its own: Docker's vfs store, runc's state, and a
+//! process for each running container.
 
 use std::fs;
 use std::io::Write;

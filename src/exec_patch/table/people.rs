@@ -1,7 +1,7 @@
-//! How does a run read for people?
+//! Formats a run for people.
 //!
-//! In: what happens. Out: lines, every name and output in them fit for a terminal; and a bar on
-//! standard error where there is a person at a terminal.
+//! In: the events of the run. Out: lines, with every name and output in them fit for a terminal;
+//! and a bar on standard error if that is a terminal.
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};

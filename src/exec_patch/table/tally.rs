@@ -1,6 +1,7 @@
-//! How many ended how?
+//! Counts the outcomes of a run.
 //!
-//! In: outcomes. Out: their numbers, who was not well, and the exit status that follows. Pure.
+//! In: outcomes. Out: their counts, which containers failed, and the exit status that follows.
+//! Pure.
 
 use std::collections::HashMap;
 

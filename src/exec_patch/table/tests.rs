@@ -1,4 +1,4 @@
-//! What is told is whole, and fit for a terminal.
+//! Tests that what is printed is complete, and fit for a terminal.
 
 use std::path::PathBuf;
 

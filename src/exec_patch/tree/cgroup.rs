@@ -1,11 +1,11 @@
-//! Which processes are in a container's cgroup?
+//! Lists the processes in a container's cgroup.
 //!
-//! In: a container's ID and first process. Out: the folder of its cgroup where the caller has the
-//! hierarchy mounted, v2, v1 or both, and whether that cgroup is the container's own: a rootless
-//! container on cgroup v1 shares its user's, which proves nothing about the processes in it. Names
-//! of cgroups are the engines' and, below a delegated one, a user's choice. From proc(5),
-//! cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a
-//! process has just left.
+//! In: a container's ID and first process. Out: the directory of its cgroup where the caller has
+//! the hierarchy mounted (v2, v1 or both), and whether that cgroup is the container's own: a
+//! rootless container on cgroup v1 shares its user's, which proves nothing about the processes in
+//! it. The engines choose the names of cgroups and, below a delegated one, a user does. From
+//! proc(5), cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not checked:
+//! whether a process has just left.
 
 use std::ffi::OsStr;
 use std::fs;

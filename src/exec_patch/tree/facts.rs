@@ -1,10 +1,10 @@
-//! What does `/proc` say of one process?
+//! Reads what `/proc` says about one process.
 //!
-//! In: a process ID. Out: who its parent is, when it began, what it shows of where it comes from.
-//! Its name, its environment and what it has open are its own choice (hostile); its ID, its parent,
-//! its start and its session are the kernel's. Every read is bounded, and a process that is gone,
-//! or of which the caller may not know something, is `None`. Not checked: whether the process is
-//! still the same after the answer.
+//! In: a process ID. Out: its parent, its start time, and the traces of where it comes from. The
+//! process chooses its name, its environment and what it has open (hostile); its ID, parent, start
+//! time and session come from the kernel. Every read is bounded. A process that is gone, or that
+//! the caller may not inspect, gives `None`. Not checked: whether the process is still the same
+//! after the answer.
 
 use std::fs::{self, File};
 use std::io::Read;

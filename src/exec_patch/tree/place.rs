@@ -1,10 +1,9 @@
-//! Where are a container's processes, and which of them may get a signal?
+//! Finds a container's processes, and says which of them may be signalled.
 //!
-//! In: a container, whose cgroup and first process are looked at once. Out: the processes that may
-//! be in it, by its cgroup, and by its namespaces where the cgroup is shared with others; and
-//! whether one is in the power of the user whose container it is. Everything in a user's container
-//! is that user's word, the kernel's answers about namespaces aside. Not checked: whose child a
-//! process is.
+//! In: a container, whose cgroup and first process are read once. Out: the processes that may be in
+//! it, by its cgroup, and by its namespaces where the cgroup is shared with others; and whether the
+//! container's owner has power over a process. The owner controls everything in a user's container
+//! except the kernel's answers about namespaces. Not checked: whose child a process is.
 
 use super::cgroup::Cgroup;
 use super::facts;

@@ -1,11 +1,11 @@
-//! Which of these processes are the patch's?
+//! Decides which processes belong to the patch.
 //!
-//! Pure: in, the processes of a container and what descends from the runtime, as `/proc` showed
-//! them at one moment; out, for each of them whether it is the patch's. A process becomes another's
-//! child by fork alone, and loses its parent only to the reaper of its PID namespace, or to the
-//! nearest subreaper on the way there (Linux: kernel/exit.c, `find_new_reaper`). So a parent that
-//! is neither the patch's nor such a reaper proves that a process is somebody else's, a health
-//! check's for instance; a child of the reaper without a trace of the patch may be anybody's.
+//! Pure. In: the processes of a container and the runtime's descendants, as `/proc` showed them at
+//! one moment. Out: for each, whether it belongs to the patch. A process becomes another's child by
+//! fork alone, and loses its parent only to the reaper of its PID namespace, or to the nearest
+//! subreaper on the way there (Linux: kernel/exit.c, `find_new_reaper`). So a parent that is
+//! neither the patch's nor such a reaper proves that a process is somebody else's, for instance a
+//! health check's. A child of the reaper that shows no trace of the patch may be anybody's.
 
 use std::collections::{BTreeMap, BTreeSet};
 

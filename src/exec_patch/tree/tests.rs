@@ -1,4 +1,4 @@
-//! Are the processes of a patch found, and ended, wherever they go?
+//! Tests that the processes of a patch are found and ended wherever they go.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,8 +1,8 @@
-//! Does the manual page tell every option and outcome of `embargo exec-patch`, and none that is not
-//! there?
+//! Checks that the manual page names every option and outcome of `embargo exec-patch`, and no
+//! other.
 //!
 //! In: the command line as clap knows it, and the text of `packaging/man/embargo-exec-patch.8`. Not
-//! checked: whether what the page says of them is true.
+//! checked: whether what the page says about them is true.
 
 use clap::Arg;
 

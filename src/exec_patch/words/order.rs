@@ -1,7 +1,7 @@
-//! What is to run, and where?
+//! Defines an order: what must run, and where.
 //!
-//! The order that was typed, as it stands in a run's journal. Plain data: no file that it names has
-//! been looked at.
+//! The order as it was typed, and as a run's journal keeps it. Plain data: no file that it names
+//! has been opened.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Every word has one meaning, and what cannot be meant together is refused.
+//! Tests that every argument has one meaning, and that conflicting ones are refused.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! How are single values of the command line written?
+//! Parses single values of the command line.
 //!
-//! In: one word. Out: a user, a size, an amount and so on within their bounds, or one sentence on
-//! what was expected.
+//! In: one argument. Out: a user, a size, an amount and so on within their bounds, or one sentence
+//! that says what was expected.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;

@@ -1,9 +1,8 @@
-//! What does an engine's store answer to people?
+//! Answers people's questions from an engine's store.
 //!
 //! In: an opened store, and a container's ID or an image's reference. Out: lists and [`Origin`]s,
-//! the same questions for every engine. Docker is the one that needs two stores for an answer: it
-//! keeps its containers' records itself, and their layers in a graph driver's store or in
-//! containerd's.
+//! with the same questions for every engine. Only Docker needs two stores for an answer: it keeps
+//! its containers' records itself, and their layers in a graph driver's store or in containerd's.
 
 use std::path::PathBuf;
 use std::rc::Rc;

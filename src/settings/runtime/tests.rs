@@ -1,5 +1,5 @@
-//! The path is found whatever else is wrong, and is the one of the strict reading wherever that
-//! accepts the file.
+//! Tests that the path is found whatever else is wrong, and is the strict reading's if that accepts
+//! the file.
 
 use std::path::Path;
 

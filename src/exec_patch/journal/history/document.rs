@@ -1,7 +1,7 @@
-//! What do machines get to read of the runs, beside the lines of their journals?
+//! Defines the JSON objects of `--history`, beside the lines of the journals.
 //!
-//! In: runs, read. Out: the objects that become JSON. Names in them are others'; JSON escapes its
-//! own.
+//! In: runs as read. Out: the objects that become JSON. Names in them are hostile; JSON escapes
+//! them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Is a history what the journals say, and fit for a terminal?
+//! Tests that a history says what the journals say, and is fit for a terminal.
 
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
