@@ -17,8 +17,7 @@ use crate::exec_patch::journal::line::Trigger;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
 
-/// The list in force, if its patches may run without being typed; `None` when the settings do not
-/// want that.
+/// The list in force, if its patches may run unattended; `None` if the settings do not want that.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -29,7 +28,8 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchE
     }
 }
 
-/// The list in force, for resuming a run that began by itself: it needs then what that needed.
+/// The list in force, for resuming an unattended run: it needs the same signatures as the start
+/// did.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -47,7 +47,7 @@ pub fn again(
 /// The list in force, which must carry the signatures of the lift threshold.
 ///
 /// # Errors
-/// [`PatchError::List`] when there is no authentic list in force, and as [`may_run`].
+/// [`PatchError::List`] when there is no authentic list in force, and the errors of [`may_run`].
 fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     match store::look_up(paths, &settings.rules(), &[]) {
         Bans::Known(known) => {
@@ -57,8 +57,8 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     }
 }
 
-/// Checks what was found before anything of it runs: where a patch that stands in the list would,
-/// that list must carry the signatures of the lift threshold.
+/// Checks what was found before anything runs: if a patch from the list would run, that list must
+/// carry the signatures of the lift threshold.
 ///
 /// # Errors
 /// [`PatchError::TooFewSigned`], with the patches that do not run.
@@ -92,8 +92,8 @@ pub fn check(
     }
 }
 
-/// Whether a list carries the signatures of the lift threshold, by the keyset of now. Each copy of
-/// it counts: one may have been signed by more than the other.
+/// Whether a list carries the signatures of the lift threshold, by the current keyset. Each copy of
+/// the list counts: one may have more signatures than the other.
 fn may_run(
     list: Option<ListId>,
     patches: Vec<Withheld>,
@@ -123,8 +123,7 @@ mod tests {
     use crate::settings;
     use crate::sys::replace::replace;
 
-    /// What `list` says on a node of three list keys, one of which signs a list and two of which
-    /// lift a ban.
+    /// What `list` says on a node with three list keys, where one signs a list and two lift a ban.
     fn said(line: &str, signers: &[u8]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(folder.path());

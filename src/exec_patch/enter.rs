@@ -40,7 +40,7 @@ use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::sys::{process as own_process, spawn};
 
-/// The largest job, in bytes: a command may be as long as the kernel lets it.
+/// The largest job, in bytes: a command may be as long as the kernel allows.
 const LARGEST_JOB: u64 = 8 << 20;
 
 /// Why a worker could not do anything at all.
@@ -50,7 +50,7 @@ pub enum WorkerError {
     Words,
     /// Its job could not be read.
     Job(io::Error),
-    /// It cannot watch over what it would start.
+    /// It cannot watch what it would start.
     Parent(io::Error),
 }
 
@@ -75,13 +75,13 @@ impl std::error::Error for WorkerError {
     }
 }
 
-/// A worker: reads its job, does it and says how it ended. `words` are those behind
-/// `exec-patch-worker`; there are none.
+/// Runs a worker: reads its job, does it and reports how it ended. `words` are the arguments after
+/// `exec-patch-worker`; there must be none.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     match work(words) {
         Ok(done) => {
-            // Whoever asked may be gone; the journal knows.
+            // The main process may be gone; the journal has the outcome.
             let said = serde_json::to_string(&done)
                 .map_err(io::Error::from)
                 .and_then(|done| report::result(&done));
@@ -117,7 +117,7 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
         .and_then(|journal| journal.begun(&job, thaws).map(|()| journal))
     {
         Ok(journal) => journal,
-        // What cannot be written down is not done: nobody could tell later that it was.
+        // What cannot be recorded is not done: nobody could know later that it was.
         Err(error) => {
             return Ok(nothing_done(
                 Outcome::CouldNotEnter {
@@ -134,7 +134,7 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
     Ok(done)
 }
 
-/// That it ended so before anything ran.
+/// A result that ended this way before anything ran.
 fn nothing_done(outcome: Outcome, began: Instant) -> Done {
     Done {
         took: milliseconds(began),
@@ -146,7 +146,8 @@ fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The folder below which each worker has one for what its runtime gets: `/run/embargo/entered`.
+/// The directory that holds one directory for each worker, with its runtime's files:
+/// `/run/embargo/entered`.
 fn folder() -> PathBuf {
     let root = std::env::var_os("EMBARGO_ROOT");
     Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
@@ -174,7 +175,7 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
             ),
         );
     }
-    // What is left of a patch that took too long is its outcome.
+    // If a patch took too long, what is left of it is part of its outcome.
     let left = if matches!(
         outcome,
         Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }
@@ -193,8 +194,8 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
     }
 }
 
-/// That a runtime takes this for a container's ID, as the last of its words. No engine makes
-/// another; a user's folder may have any name.
+/// Checks that a runtime takes this for a container ID, as its last argument. No engine makes any
+/// other; a user's directory may have any name.
 fn may_be_named(id: &str) -> Result<(), Outcome> {
     let why = "its ID begins with -, and its runtime would take that for an option";
     if id.starts_with('-') {
@@ -206,8 +207,8 @@ fn may_be_named(id: &str) -> Result<(), Outcome> {
     }
 }
 
-/// Patches a container that runs, and one that is paused when the journal says that it is resumed
-/// for that: it is paused again, whatever happens, and where that fails, that is how it ended.
+/// Patches a running container, or a paused one if the journal says that it is resumed for the
+/// patch. That one is paused again, whatever happens; if that fails, that is the outcome.
 fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Outcome, Outcome> {
     if !thaws {
         return if entrance.is_paused() {
@@ -225,7 +226,7 @@ fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Ou
         Ok(()) => patch(entrance, job).unwrap_or_else(|outcome| outcome),
         Err(why) => Outcome::CouldNotEnter { why },
     };
-    // Where it could not be resumed, or only in part, nobody knows how it is.
+    // If it could not be resumed, or only in part, its state is unknown.
     let paused = if entrance.is_paused() {
         Ok(())
     } else {
@@ -239,8 +240,8 @@ fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Ou
     }
 }
 
-/// Says which part needs a shell, where that is what the container lacks: `--check` and a script
-/// without a first line are run by one that nobody typed.
+/// Says which part needs a shell, if the container lacks one: `--check` and a script without a
+/// first line are run by a shell that nobody typed.
 fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
     if let Outcome::CouldNotEnter { why } = &outcome
         && matches!(program, "sh" | "/bin/sh")

@@ -24,31 +24,30 @@ pub struct Withheld {
     pub lines: Vec<String>,
 }
 
-/// Why it could not be done.
+/// Why a run failed as a whole.
 #[derive(Debug)]
 pub enum PatchError {
     /// The node's settings cannot be read.
     Settings(SettingsError),
-    /// What is to run cannot be had.
+    /// What must run is not available.
     Payload(PayloadError),
-    /// Which containers match cannot be told.
+    /// Which containers match is not known.
     Select(SelectError),
-    /// What is done cannot be kept, or was not.
+    /// What is done cannot be recorded, or was not.
     Journal(JournalError),
     /// What ran here before is not known.
     Prior(JournalError),
     /// The list in force cannot be read.
     List(ListError),
-    /// Too few have signed the list in force for its patches to run: this is how many have, and
-    /// those patches.
+    /// Too few keys signed the list in force for its patches to run: how many signed, and those
+    /// patches.
     TooFewSigned(Tally, Vec<Withheld>),
     /// What was asked for can run nowhere: the ban has no patch, or needs something that was not
     /// given.
     NoPatch(NoPatch),
-    /// Another list came into force meanwhile: that version was looked at, this one answers now.
+    /// Another list came into force meanwhile: the version that was used, and the version now.
     OtherList(u64, Option<u64>),
-    /// The run has come to an end, after which nothing more of it may begin: why it stopped, where
-    /// it did.
+    /// The run is over, and nothing more of it may start: with why it stopped, if it did.
     Over(RunId, Option<Halt>),
     /// The run's own process cannot be set up.
     Process(io::Error),
@@ -57,7 +56,7 @@ pub enum PatchError {
 }
 
 impl PatchError {
-    /// What to do about it, where something can be said.
+    /// What to do about it, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -79,7 +78,7 @@ impl PatchError {
         .or_else(|| self.is_denied().then(|| "run as root".to_owned()))
     }
 
-    /// How the program ends with it.
+    /// The exit status for it.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
@@ -99,7 +98,7 @@ impl PatchError {
         }
     }
 
-    /// What else has to be shown, one line each: the patches that do not run.
+    /// What else must be shown, one line each: the patches that do not run.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
         let Self::TooFewSigned(_, patches) = self else {
@@ -116,7 +115,7 @@ impl PatchError {
         patches.iter().flat_map(told).collect()
     }
 
-    /// Whether root would have been let in.
+    /// Whether root would have had access.
     fn is_denied(&self) -> bool {
         let mut causes = std::iter::successors(self.source(), |&error| error.source());
         let is_denial = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
@@ -174,7 +173,7 @@ impl Error for PatchError {
     }
 }
 
-/// What can be done where it is not known what ran before.
+/// The hint if it is not known what ran before.
 fn prior(error: &JournalError) -> String {
     let remedy = error
         .hint()
@@ -182,7 +181,7 @@ fn prior(error: &JournalError) -> String {
     format!("{remedy}run it with --again, also where an earlier run did the same")
 }
 
-/// What can be done once a run is over.
+/// The hint once a run is over.
 fn after(run: &RunId, stopped: Option<Halt>) -> String {
     let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not well");
     match stopped {

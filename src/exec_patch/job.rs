@@ -14,7 +14,7 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
 
-/// A running container, one life of it: it is the same only while its first process is.
+/// One instance of a running container: it is the same only while its first process is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its ID.
@@ -31,16 +31,16 @@ pub struct Container {
     /// Its image's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The digest of its image config, where it is known: `sha256:…`.
+    /// The digest of its image config, if known: `sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
     /// Which runtime's state it is.
     pub kind: RuntimeKind,
-    /// The runtime's state folder, the value of its `--root`.
+    /// The runtime's state directory, the value of its `--root`.
     pub root: PathBuf,
     /// Its bundle.
     pub bundle: PathBuf,
-    /// The user whose container it is; everything of another than root is that user's word.
+    /// The user who owns the container; if that is not root, that user controls all its facts.
     pub owner: u32,
     /// Its first process.
     pub pid: u32,
@@ -58,24 +58,24 @@ pub struct Work {
     pub run: Vec<String>,
     /// Numeric user and group.
     pub user: (u32, u32),
-    /// Variables `NAME=VALUE` beside the container's own.
+    /// Variables `NAME=VALUE` in addition to the container's own.
     #[serde(default)]
     pub environment: Vec<String>,
-    /// The working folder in place of the container's own.
+    /// The working directory instead of the container's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// Seconds after which nothing that was started may be left, the checks included.
+    /// Seconds after which nothing that was started may be left, including the checks.
     pub timeout: u64,
-    /// Whether a paused container is resumed for it and paused again.
+    /// Whether a paused container is resumed for the patch and paused again.
     #[serde(default)]
     pub thaw: bool,
-    /// Whether `run` needs the file that [`BROUGHT`] is.
+    /// Whether `run` needs the file at [`BROUGHT`].
     #[serde(default)]
     pub brings: bool,
 }
 
-/// The descriptor at which a worker inherits what is brought along, a sealed memory file, and at
-/// which the payload finds it as `/proc/self/fd/3`.
+/// The descriptor at which a worker inherits the file carried with the request, a sealed memory
+/// file, and at which the payload finds it as `/proc/self/fd/3`.
 pub const BROUGHT: i32 = 3;
 
 /// One container's part of a run.
@@ -83,9 +83,9 @@ pub const BROUGHT: i32 = 3;
 pub struct Job {
     /// The run's ID.
     pub run: String,
-    /// The run's folder, absolute.
+    /// The run's directory, absolute.
     pub journal: PathBuf,
-    /// The how manieth container of the run it is, from 1.
+    /// The number of this container in the run, from 1.
     pub number: usize,
     /// The container.
     pub container: Container,
@@ -95,28 +95,28 @@ pub struct Job {
     pub work: Work,
     /// The digest of what runs.
     pub digest: Digest,
-    /// The ban for which it runs, where there is one.
+    /// The ban for which it runs, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// How grave that is.
+    /// That ban's severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// What it says to use instead.
+    /// The successor that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// The most bytes of what it prints that the journal keeps.
+    /// The most bytes of its output that the journal keeps.
     pub output_limit: u64,
 }
 
 impl Job {
-    /// The variable by which the processes of this part of the run are known.
+    /// The variable that identifies the processes of this job.
     #[must_use]
     pub fn marker(&self) -> String {
         marker(&self.run, self.number)
     }
 }
 
-/// The variable by which the processes are known that the container of this number of a run got.
+/// The variable that identifies the processes of a run's job with this number.
 #[must_use]
 pub fn marker(run: &str, number: usize) -> String {
     format!("EMBARGO_PATCH={run}.{number}")
@@ -131,20 +131,20 @@ pub struct Done {
     pub took: u64,
     /// How many bytes its commands wrote, on both streams.
     pub written: u64,
-    /// The last lines of it, a few KiB at most, as they came; not fit for a terminal.
+    /// Its last lines, a few KiB at most, unescaped; not fit for a terminal.
     pub tail: String,
-    /// What goes on in the background that the command started, and was left as it is after an end
+    /// Background processes that the command started and that were left running, because it ended
     /// in time: process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
-    /// What has ended of what the command started, and stays until the container's first process
-    /// waits for it: process IDs and names.
+    /// Processes that the command started and that have ended, but stay until the container's first
+    /// process waits for them: process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zombies: Vec<String>,
 }
 
 impl Done {
-    /// That it ended so, and that nothing more is known of it.
+    /// A result with this outcome and nothing more.
     #[must_use]
     pub const fn of(outcome: Outcome) -> Self {
         Self {

@@ -63,31 +63,31 @@ use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use crate::sys::system_log::Sockets;
 
-/// The room that must be left on the disk before another container is begun, beside what is kept of
-/// its output, in bytes.
+/// The space that must be free on the disk before another container is started, in addition to the
+/// output that is kept, in bytes.
 const ROOM: u64 = 1 << 20;
 
-/// So many bytes of lines are written at once, or a little more.
+/// How many bytes of lines are written at once, or a little more.
 const MUCH: usize = 1 << 20;
 
 /// What a new run is.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    /// Who begins it.
+    /// Who starts it.
     pub by: Who,
-    /// What makes it begin.
+    /// What starts it.
     pub trigger: Trigger,
-    /// The words that were typed, behind the program's own name.
+    /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
     /// What is wanted where.
     pub order: Order,
-    /// How it goes about it.
+    /// On which terms.
     pub terms: Terms,
-    /// What runs, as far as it is known.
+    /// What runs, as far as known.
     pub carried: Vec<Carried>,
-    /// What is brought along.
+    /// The file carried with the request.
     pub brought: Option<&'a payload::Brought>,
-    /// The run whose containers that were not well it is for.
+    /// The run whose failed containers it is for.
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
     pub list_version: Option<u64>,
@@ -101,16 +101,16 @@ pub struct Journal {
     header: Header,
     boot: String,
     log: Sockets,
-    /// The numbers that this process has begun.
+    /// The numbers that this process has started.
     begun: RefCell<HashSet<usize>>,
 }
 
 impl Journal {
-    /// Makes the folder of a new run, with its header and a copy of what it brings along. Nothing
-    /// may enter a container before.
+    /// Makes the directory of a new run, with its header and a copy of the file that it carries.
+    /// Nothing may enter a container before that.
     ///
     /// # Errors
-    /// [`JournalError`] when any of it is not on the disk.
+    /// [`JournalError`] if any of it is not on the disk.
     pub fn create(lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
         Self::create_telling(Sockets::system(), lock, draft)
     }
@@ -184,10 +184,10 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with a run that was killed or stopped.
+    /// Resumes a run that was killed or stopped.
     ///
     /// # Errors
-    /// [`JournalError`] when that cannot be written down.
+    /// [`JournalError`] if that cannot be written.
     pub fn resume(
         lock: &mut Lock,
         past: &RunLog,
@@ -233,7 +233,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal of the run in this folder, for a worker.
+    /// Opens the journal of the run in this directory, for a worker.
     ///
     /// # Errors
     /// [`JournalError`] when it cannot be read or written.
@@ -256,34 +256,34 @@ impl Journal {
         &self.header.id
     }
 
-    /// The run's folder, absolute.
+    /// The run's directory, absolute.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// This start of the machine, for [`past::Life::of`].
+    /// This boot of the machine, for [`past::Life::of`].
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.boot
     }
 
-    /// The file for what is printed in a container.
+    /// The file for a container's output.
     #[must_use]
     pub fn output(&self, job: &Job) -> PathBuf {
         past::output(&self.folder, job.number, &job.container.id)
     }
 
-    /// Says that this is used from now on, beside what the header has.
+    /// Records that this is used from now on, in addition to what the header has.
     ///
     /// # Errors
-    /// [`JournalError`] when that cannot be written down; as everywhere below.
+    /// [`JournalError`] if that cannot be written; as everywhere below.
     pub fn carried(&self, carried: Carried) -> Result<(), JournalError> {
         self.append(&Line::Carried(carried))
     }
 
-    /// Says which containers are to be entered: those of the first plan, and of each rescan the new
-    /// ones. They share the wait for the disk.
+    /// Records which containers will be entered: those of the first plan, and the new ones of each
+    /// rescan. They share the wait for the disk.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -302,11 +302,11 @@ impl Journal {
         }
     }
 
-    /// Says that this process enters a container now; `thaws`: which is paused, and resumed for
+    /// Records that this process enters a container now; `thaws`: it is paused, and resumed for
     /// that.
     ///
     /// # Errors
-    /// [`JournalError`]: then it must not.
+    /// [`JournalError`]: then it must not enter.
     pub fn begun(&self, job: &Job, thaws: bool) -> Result<(), JournalError> {
         let Job {
             number,
@@ -331,10 +331,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Says how it ended, whether this process began it or found that it must not.
+    /// Records how it ended, whether this process started it or found that it must not.
     ///
     /// # Errors
-    /// [`JournalError`]; what happened has happened all the same.
+    /// [`JournalError`]; what was done is done even so.
     pub fn ended(&self, job: &Job, done: &Done) -> Result<(), JournalError> {
         if !self.begun.borrow().contains(&job.number) {
             return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
@@ -342,7 +342,7 @@ impl Journal {
         let written = self.append(&Line::Ended(Box::new(Ended::entered(
             job, &self.boot, done,
         ))));
-        // The system log hears of it all the more when the disk is full.
+        // The system log gets it in any case, all the more if the disk is full.
         let took = Some(Duration::from_millis(done.took));
         told::container(
             &self.log,
@@ -353,7 +353,7 @@ impl Journal {
         written
     }
 
-    /// Says that nothing enters a container, and why. `payload` is what would have run.
+    /// Records that nothing enters a container, and why. `payload` is what would have run.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -382,7 +382,7 @@ impl Journal {
         ))))
     }
 
-    /// Says that a container is not understood.
+    /// Records that a container cannot be identified.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -391,10 +391,9 @@ impl Journal {
         self.append(&Line::NotUnderstood(Stranger::of(stranger)))
     }
 
-    /// What became of a container whose worker is gone without a word to the one who paces: what it
-    /// wrote down, else what `interrupted` makes of it, which hears whether the container was
-    /// resumed for it, or, where it had not begun, that it could not enter; and that is written
-    /// down.
+    /// The result for a container whose worker is gone without an answer: what the worker recorded;
+    /// else what `interrupted` returns, which is given whether the container was resumed for the
+    /// patch; or, if the worker had not started, that it could not enter. The result is recorded.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read or written.
@@ -428,7 +427,7 @@ impl Journal {
         self.ended(job, &done).map(|()| done)
     }
 
-    /// Says that the run is over.
+    /// Records that the run is over.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -437,11 +436,11 @@ impl Journal {
         self.append(&Line::Finished(finished))
     }
 
-    /// Whether what another container needs can be written down. To be asked before each is begun:
-    /// where it cannot, none may be.
+    /// Whether there is room to record another container. Check before each start: without room
+    /// none may be started.
     ///
     /// # Errors
-    /// [`JournalError::NoRoom`] when the disk is full or has become read-only.
+    /// [`JournalError::NoRoom`] if the disk is full or has become read-only.
     pub fn room(&self) -> Result<(), JournalError> {
         let fault = |errno: nix::errno::Errno| {
             JournalError::Append(self.file.path().to_owned(), errno.into())
@@ -464,14 +463,14 @@ impl Journal {
         (crate::report::json::line(line) + "\n").into_bytes()
     }
 
-    /// What it begins with.
+    /// Its header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 }
 
-/// This start of the machine.
+/// This boot of the machine.
 ///
 /// # Errors
 /// [`JournalError::File`].
@@ -484,22 +483,22 @@ pub fn boot() -> Result<String, JournalError> {
     Ok(text.trim().to_owned())
 }
 
-/// Removes a run, as a whole or not at all: what a kill leaves of it is nobody's run, and goes with
-/// the next one that is made or removed.
+/// Removes a run, as a whole or not at all: what a kill leaves is no run any more, and the next
+/// creation or removal clears it.
 ///
 /// # Errors
 /// [`JournalError::Folder`].
 pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
     let fault = |error| JournalError::Folder(runs.join(run.as_str()), error);
-    // Whoever removes it has the lock, so that nobody makes a run there meanwhile.
+    // The remover holds the lock, so nobody creates a run there meanwhile.
     let half = Half::cleared(runs)?;
     fs::rename(runs.join(run.as_str()), &half.folder).map_err(fault)?;
     replace::sync_folder(runs).map_err(fault)?;
     fs::remove_dir_all(&half.folder).map_err(fault)
 }
 
-/// An ID for a run that begins now, greater than those of this second. Nobody else takes it
-/// meanwhile: whoever asks has the lock.
+/// An ID for a run that starts now, greater than those of this second. Nobody else takes it
+/// meanwhile: the caller holds the lock.
 fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Folder(runs.to_owned(), error);
     loop {
@@ -508,7 +507,7 @@ fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
         SystemRandom::new()
             .fill(&mut salt)
             .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
-        // The upper half is for those that follow.
+        // The upper half is for the IDs that follow.
         let id = RunId::new(begun, u16::from_be_bytes(salt) >> 1);
         let newest = runs::ids(runs)?
             .into_iter()
@@ -521,14 +520,14 @@ fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     }
 }
 
-/// The folder of a run that is not whole yet, and is nobody's run until it is. Dropped before, it
-/// is gone.
+/// The directory of a run that is not complete yet, and is no run until it is. If dropped before,
+/// it is removed.
 struct Half {
     folder: PathBuf,
 }
 
 impl Half {
-    /// Makes it, in place of one that somebody left who was killed.
+    /// Makes it, and replaces one that a killed process left.
     fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
@@ -537,7 +536,7 @@ impl Half {
             .map(|()| half)
     }
 
-    /// One that is not there, nor what somebody left of one who was killed.
+    /// Removes what a killed process left.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let folder = runs.join(".draft");
         match fs::remove_dir_all(&folder) {
@@ -548,7 +547,7 @@ impl Half {
         }
     }
 
-    /// Makes it the folder `run`, on the disk.
+    /// Renames it to the directory `run`, on the disk.
     fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
         let fault = |error| JournalError::Folder(run.to_owned(), error);
         replace::sync_folder(&self.folder.join(JOURNAL)).map_err(fault)?;
@@ -560,7 +559,7 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        // Named, it is not there any more; and there is nobody left to tell.
+        // After the rename it no longer exists; and there is nobody to report an error to.
         drop(fs::remove_dir_all(&self.folder));
     }
 }

@@ -53,10 +53,10 @@ use crate::report::{self, Exit};
 use crate::settings::{self, Settings};
 use crate::sys::process;
 
-/// The word by which this is called, the first one of a command line.
+/// The subcommand's name, the first argument of a command line.
 pub const COMMAND: &str = "exec-patch";
 
-/// Does what the words behind `exec-patch` ask for.
+/// Does what the arguments after `exec-patch` ask for.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     let options = match words::read(words.iter().cloned()) {
@@ -129,7 +129,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     } else {
         runner.begin(&mut request)?
     };
-    // That nothing has to be patched is no failure of the unit that asks after each installation.
+    // If nothing has to be patched, the unit that runs after each installation has not failed.
     let may_match_none = none_ok || request.list.is_some();
     Ok(if may_match_none && exit == Exit::NothingMatched {
         Exit::Clear

@@ -9,50 +9,50 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The command ended with 0, and the check after it, where there is one, found nothing left to
+    /// The command exited with 0, and the check after it, if there is one, found nothing left to
     /// do.
     Patched,
     /// The check before it found nothing to do; the command did not run.
     AlreadyFine,
-    /// An earlier run patched this life of the container with the same command.
+    /// An earlier run patched this instance of the container with the same command.
     PatchedBefore {
         /// That run's ID.
         run: String,
     },
-    /// The command, or the check after it, ended otherwise.
+    /// The command, or a check, exited with another status.
     Failed {
         /// Which of them.
         stage: Stage,
-        /// Its exit status. A command that a signal ended has 128 and the signal's number, as its
-        /// runtime says it.
+        /// Its exit status. A command that a signal ended has 128 plus the signal's number, as its
+        /// runtime reports it.
         status: i32,
     },
     /// It took too long, and nothing that it started is left.
     TimedOut,
-    /// It took too long, and this is left of it, or may be its: process IDs and names.
+    /// It took too long, and some of it is left.
     Survived {
-        /// What is left.
+        /// What is left of it, or may be: process IDs and names.
         left: Vec<String>,
     },
-    /// The operator ended it before its time.
+    /// The operator ended it early.
     Cancelled {
-        /// What is left of it, or may be its: process IDs and names.
+        /// What is left of it, or may be: process IDs and names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<String>,
     },
     /// The container is paused; nothing ran.
     Paused,
-    /// It was resumed for the patch, and now it runs although it should be paused, however the
-    /// patch ended.
+    /// It was resumed for the patch, and now it runs although it should be paused, whatever the
+    /// patch's own outcome.
     LeftAwake {
-        /// How that ended, and why it is not paused again.
+        /// How the patch ended, and why the container is not paused again.
         why: String,
     },
-    /// The container ended, or is another life of it by now, before the command could end.
+    /// The container ended, or was restarted as another instance, before the command could end.
     Vanished,
-    /// It was started again once more than a run follows: its engine restarts it for ever.
+    /// It was restarted more often than a run follows: its engine keeps restarting it.
     Restarting {
-        /// In so many of its starts the run entered it.
+        /// In how many of its starts the run entered it.
         starts: usize,
     },
     /// The runtime could not start the command in it.
@@ -60,18 +60,18 @@ pub enum Outcome {
         /// Why, in the runtime's words.
         why: String,
     },
-    /// Whether it is built on the base, or how it could be entered, cannot be told.
+    /// It is not known whether it is built on the base, or how to enter it.
     NotUnderstood {
         /// Why.
         why: String,
     },
     /// The run was stopped before its turn.
     NotBegun,
-    /// It was begun, and whoever should have written down how it ended is gone.
+    /// It was started, and the worker that should have recorded the end is gone.
     Interrupted,
 }
 
-/// Which command an end is of.
+/// Which command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -83,8 +83,7 @@ pub enum Stage {
     CheckAfter,
 }
 
-/// An outcome without what more is known of it, in the order in which a summary counts them: first
-/// what is well.
+/// An outcome without its details, in the order in which a summary counts them: ok first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -184,7 +183,7 @@ impl Kind {
         }
     }
 
-    /// Whether the container is as it should be.
+    /// Whether the container is ok.
     #[must_use]
     pub const fn is_well(self) -> bool {
         match self {
@@ -204,8 +203,8 @@ impl Kind {
         }
     }
 
-    /// Whether it counts against `--max-failures`: something ran and did not do its work, or could
-    /// not be run, or left the container otherwise than it was.
+    /// Whether it counts against `--max-failures`: something ran and failed, or could not be run,
+    /// or left the container in another state than before.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {
@@ -229,7 +228,7 @@ impl Kind {
 }
 
 impl Outcome {
-    /// Which one it is.
+    /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {

@@ -29,8 +29,8 @@ const LONGEST_TAIL: usize = 2 << 10;
 /// What is read at once: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
-/// How often [`Collector::take`] reads of each pipe: whoever prints without end must not keep the
-/// worker from its clock.
+/// How often [`Collector::take`] reads from each pipe: endless output must not keep the worker from
+/// its deadline.
 const CHUNKS: usize = 16;
 
 /// What was printed in one container, by all commands of a job.
@@ -42,11 +42,11 @@ pub struct Collector {
     buffer: Vec<u8>,
 }
 
-/// The file with the first of what was printed.
+/// The file with the beginning of the output.
 #[derive(Debug)]
 struct Kept {
     file: File,
-    /// How many bytes more it may get.
+    /// How many more bytes it may get.
     room: u64,
     /// How many it did not get.
     missing: u64,
@@ -70,8 +70,8 @@ struct Tail {
     is_cut: bool,
 }
 
-/// The ends into which a command prints: to be inherited by its runtime as standard output and
-/// standard error, and closed here right after.
+/// The write ends for a command: its runtime inherits them as standard output and standard error,
+/// and they must be closed here right after.
 #[derive(Debug)]
 pub struct Ends {
     /// For standard output.
@@ -80,7 +80,7 @@ pub struct Ends {
     pub error: OwnedFd,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
     /// How many bytes were printed, kept or not.
@@ -91,11 +91,11 @@ pub struct Printed {
 }
 
 impl Collector {
-    /// Keeps up to `limit` bytes in the file at `path`, behind what an interrupted run may have
-    /// left there.
+    /// Keeps up to `limit` bytes in the file at `path`, after what an interrupted run may have left
+    /// there.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path, limit: u64) -> io::Result<Self> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = OpenOptions::new()
@@ -119,10 +119,10 @@ impl Collector {
         })
     }
 
-    /// Two new pipes for the next command; those of the one before are read no more.
+    /// Two new pipes for the next command; those of the previous one are no longer read.
     ///
     /// # Errors
-    /// When there can be no more descriptors.
+    /// If there are no more descriptors.
     pub fn open(&mut self) -> io::Result<Ends> {
         let (from_output, output) = pipe()?;
         let (from_error, error) = pipe()?;
@@ -132,8 +132,8 @@ impl Collector {
         Ok(Ends { output, error })
     }
 
-    /// The inodes of the pipes that are open, by which a process that holds them is known; 0 for
-    /// one that is not, which no pipe has.
+    /// The inodes of the open pipes, which identify a process that holds them; 0, which no pipe
+    /// has, for a closed one.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
         [0, 1].map(|number: usize| {
@@ -145,7 +145,7 @@ impl Collector {
         })
     }
 
-    /// The descriptors to poll(2) for reading: at most two, none when both pipes are at their end.
+    /// The descriptors to poll(2) for reading: at most two, none once both pipes are at their end.
     #[must_use]
     pub fn polled(&self) -> Vec<BorrowedFd<'_>> {
         self.streams
@@ -155,7 +155,7 @@ impl Collector {
             .collect()
     }
 
-    /// Takes what is there, some of it when it is much, and never waits. A pipe at its end is
+    /// Reads what is there, at most a part if it is much, and never waits. A pipe at its end is
     /// closed.
     pub fn take(&mut self) {
         for number in 0..self.streams.len() {
@@ -174,7 +174,7 @@ impl Collector {
         }
     }
 
-    /// The command has ended: takes what comes until both pipes are at their end, at most for
+    /// After the command has ended: reads until both pipes are at their end, at most for
     /// `patience`, and closes them.
     pub fn close(&mut self, patience: Duration) {
         let end = Instant::now() + patience;
@@ -189,8 +189,8 @@ impl Collector {
                 .into_iter()
                 .map(|pipe| PollFd::new(pipe, PollFlags::POLLIN))
                 .collect();
-            // A signal ends the waiting early, which is as good as something to read: the time is
-            // looked at again.
+            // A signal ends the wait early, which is as good as something to read: the time is
+            // checked again.
             let _ready = poll(
                 &mut polled,
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
@@ -202,9 +202,9 @@ impl Collector {
         }
     }
 
-    /// All commands have ended: closes the file, with a last line on what it does not have. What
-    /// was counted and the tail are right even where the file could not be written: then its first
-    /// fault stands beside them.
+    /// After all commands have ended: closes the file, with a last line that says what is missing.
+    /// The count and the tail are right even if the file could not be written; then its first error
+    /// is returned beside them.
     pub fn finish(mut self) -> (Printed, io::Result<()>) {
         self.file.close();
         let tail = self
@@ -221,8 +221,8 @@ impl Collector {
         )
     }
 
-    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, where there is room,
-    /// in the file.
+    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, if there is room, in
+    /// the file.
     fn keep(&mut self, number: usize, count: usize) {
         let piece = &self.buffer[..count];
         self.written += count as u64;
@@ -231,7 +231,7 @@ impl Collector {
     }
 }
 
-/// A pipe: an end to read that never waits, and an end to write that does, as programs expect.
+/// A pipe whose read end never blocks and whose write end does, as programs expect.
 fn pipe() -> io::Result<(File, OwnedFd)> {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&from, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -251,7 +251,7 @@ impl Kept {
         self.missing += (piece.len() - fits) as u64;
     }
 
-    /// Writes the last line, where something is missing.
+    /// Writes the last line, if something is missing.
     fn close(&mut self) {
         if self.missing > 0 && self.fault.is_ok() {
             let line_end = if self.ends_line { "" } else { "\n" };
@@ -273,7 +273,7 @@ impl Tail {
         self.bytes.extend(&piece[start..]);
     }
 
-    /// The whole lines of it, or as much as there is of a line that is longer than all of it.
+    /// Its complete lines, or what there is of a line that is longer than the tail.
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let first_line = bytes
@@ -294,10 +294,10 @@ impl Tail {
     }
 }
 
-/// Text fit for a terminal: escape sequences are taken out whole, and so are control characters,
-/// but for line ends and tabs; what turns the direction of writing or cannot be seen is shown as
-/// `\u{…}`, bytes that are no UTF-8 as U+FFFD. A bare carriage return ends a line, so that nothing
-/// hides what stood before it, and no unfinished sequence takes more than its line.
+/// Text fit for a terminal: escape sequences are removed whole, and so are control characters,
+/// except line ends and tabs. Characters that change the direction of writing or are invisible are
+/// shown as `\u{…}`, bytes that are not UTF-8 as U+FFFD. A bare carriage return ends a line, so
+/// that nothing hides the text before it, and an unfinished sequence takes no more than its line.
 #[must_use]
 pub fn strip(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -319,7 +319,7 @@ pub fn strip(bytes: &[u8]) -> String {
     fit
 }
 
-/// The letters of a text, of which an escape sequence takes some.
+/// The characters of a text; an escape sequence consumes some.
 type Letters<'a> = Peekable<Chars<'a>>;
 
 /// Takes what belongs to an ESC (ECMA-35, section 13; ECMA-48, section 5).
@@ -353,8 +353,8 @@ fn control_sequence(letters: &mut Letters<'_>) {
     letters.next_if(|letter| matches!(letter, '@'..='~'));
 }
 
-/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL in its place as xterm has it, or
-/// the end of the line.
+/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL that xterm accepts in its place,
+/// or the end of the line.
 fn control_string(letters: &mut Letters<'_>) {
     while let Some(letter) = letters.next_if(|letter| !matches!(letter, '\n' | '\r')) {
         match letter {

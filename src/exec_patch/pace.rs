@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
 
-/// A number of containers, or a part of those that a run holds. In JSON it is text, as it is typed.
+/// A number of containers, or a share of a run's containers. In JSON it is text, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Share {
-    /// So many.
+    /// A number.
     Number(usize),
     /// Per cent, 0 to 100.
     Percent(u8),
@@ -66,7 +66,7 @@ impl fmt::Display for Share {
 }
 
 impl Share {
-    /// A window: part of `matches` rounded up, and at least 1, or nothing would ever begin.
+    /// The window: a share of `matches` rounded up, and at least 1, or nothing would ever start.
     fn window(self, matches: usize) -> usize {
         let exact = match self {
             Self::Number(number) => number,
@@ -75,7 +75,7 @@ impl Share {
         exact.max(1)
     }
 
-    /// A limit on failures: part of `matches` rounded down.
+    /// The limit on failures: a share of `matches` rounded down.
     const fn limit(self, matches: usize) -> usize {
         match self {
             Self::Number(number) => number,
@@ -84,37 +84,37 @@ impl Share {
     }
 }
 
-/// What was said about the pace.
+/// The settings for the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// So many containers go first, one by one; the rest only when the command did its work in all
-    /// of them.
+    /// How many containers go first, one by one; the rest only follow if the command succeeded in
+    /// all of them.
     pub canary: usize,
-    /// At most so many at once. A percentage is of the matches of the first plan.
+    /// At most this many at once. A percentage is of the matches of the first plan.
     pub parallel: Share,
     /// The run starts no further container once more than this have failed. A percentage is of all
-    /// that match, those that are found meanwhile included, rounded down. Those under way are
-    /// finished, so that more may fail than were allowed.
+    /// that match, including those found later, rounded down. Those under way are finished, so more
+    /// may fail than were allowed.
     pub max_failures: Share,
 }
 
-/// Why nobody begins any more.
+/// Why no further container starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Halt {
-    /// The command did not do its work in a canary.
+    /// The command did not succeed in a canary.
     Canary,
     /// More have failed than were allowed.
     Failures {
-        /// So many failures were allowed.
+        /// How many failures were allowed.
         allowed: usize,
     },
     /// Somebody asked for it.
     Asked,
-    /// What is done cannot be written down.
+    /// The journal cannot be written.
     Journal,
-    /// Which containers were started meanwhile cannot be told.
+    /// It is not known which containers were started meanwhile.
     Scan,
 }
 
@@ -133,28 +133,28 @@ impl fmt::Display for Halt {
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The container at this place of the queue begins; it is under way from now on.
+    /// The container at this place of the queue starts; it is under way from now on.
     Start(usize),
-    /// Nobody begins until somebody ends.
+    /// None starts until one ends.
     Wait,
-    /// Nobody begins any more, and nobody is under way.
+    /// None starts any more, and none is under way.
     Stop(Halt),
-    /// Everybody has ended.
+    /// All have ended.
     Finished,
 }
 
 /// The pace of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Canaries that have yet to show that the command does its work.
+    /// Canaries that have yet to show that the command works.
     canaries: usize,
     window: usize,
     max_failures: Share,
-    /// How many containers the run holds, those included that nothing is to be done for.
+    /// How many containers the run has, including those with nothing to do.
     matches: usize,
     /// How long the queue is.
     queue: usize,
-    /// The first one of the queue that has not begun.
+    /// The first one of the queue that has not started.
     next: usize,
     under_way: usize,
     failed: usize,
@@ -162,8 +162,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A run whose first plan has so many `matches`, those included that nothing is to be done for.
-    /// The queue is empty.
+    /// A run whose first plan has `matches` containers, including those with nothing to do. The
+    /// queue is empty.
     #[must_use]
     pub fn new(limits: Limits, matches: usize) -> Self {
         Self {
@@ -179,18 +179,18 @@ impl Pace {
         }
     }
 
-    /// So many more join the queue.
+    /// Adds this many to the queue.
     pub const fn add(&mut self, number: usize) {
         self.queue += number;
     }
 
-    /// So many more match, whether or not something is to be done for them: a limit on failures
-    /// that is a share grows with them.
+    /// Adds this many matches, whether or not there is something to do for them: a limit on
+    /// failures that is a share grows with them.
     pub const fn hold(&mut self, matches: usize) {
         self.matches += matches;
     }
 
-    /// Who begins now? To be asked again until the answer is another than [`Step::Start`].
+    /// Says which container starts now. Call it until the answer is not [`Step::Start`].
     pub const fn next(&mut self) -> Step {
         let window = if self.canaries > 0 { 1 } else { self.window };
         match self.halt {
@@ -205,16 +205,17 @@ impl Pace {
         }
     }
 
-    /// One that was under way has ended. A canary is one in which the command ran: whoever was
-    /// paused, gone, not to be entered, or had nothing to be done leaves its place to the next one.
+    /// Counts one that was under way as ended. A canary is a container in which the command ran:
+    /// one that was paused, gone, could not be entered, or had nothing to do leaves its place to
+    /// the next one.
     pub fn ended(&mut self, outcome: &Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failed += usize::from(outcome.is_failure());
         let is_canary = self.canaries > 0;
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
-            // Whether it ran in one whose worker is gone nobody knows: for a canary that is reason
-            // enough.
+            // If the worker is gone, nobody knows whether the command ran: for a canary that counts
+            // as a failure.
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }
@@ -246,19 +247,18 @@ impl Pace {
         }
     }
 
-    /// Nobody begins any more. The first reason stands.
+    /// Starts no further container. The first reason stands.
     pub fn stop(&mut self, reason: Halt) {
         self.halt = self.halt.or(Some(reason));
     }
 
-    /// Whether nobody begins any more.
+    /// Whether no further container starts.
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
         self.halt.is_some()
     }
 
-    /// So many canaries have shown already that the command does its work: in the run that this one
-    /// resumes.
+    /// Counts canaries that already showed in the resumed run that the command works.
     pub const fn have_passed(&mut self, canaries: usize) {
         self.canaries = self.canaries.saturating_sub(canaries);
     }
@@ -269,7 +269,7 @@ impl Pace {
         self.under_way
     }
 
-    /// Those of the queue that have not begun.
+    /// Those of the queue that have not started.
     #[must_use]
     pub const fn not_begun(&self) -> std::ops::Range<usize> {
         self.next..self.queue

@@ -28,19 +28,19 @@ use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::memory_file;
 
-/// The largest script or program that is brought along, in bytes.
+/// The largest script or program that is carried, in bytes.
 pub const LARGEST: u64 = MAX_SCRIPT;
 
-/// What the copy that goes along is called in `/proc/pid/maps` and the like.
+/// The carried copy's name in `/proc/pid/maps` and the like.
 const NAME: &std::ffi::CStr = c"embargo-patch";
 
 /// The longest time that a ban's patch gets in one container, in seconds, whatever it says.
 const LONGEST: u64 = 86_400;
 
-/// A file that goes along.
+/// A file that is carried into containers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Brought {
-    /// What it is called on this machine, for people.
+    /// Its name on this machine, for people.
     pub name: String,
     /// Its bytes.
     pub bytes: Arc<[u8]>,
@@ -59,27 +59,27 @@ impl fmt::Debug for Brought {
 pub struct Payload {
     /// The work as a worker gets it.
     pub work: Work,
-    /// What goes along, exactly when [`Work::brings`] says so.
+    /// The carried file, present exactly if [`Work::brings`] says so.
     pub brought: Option<Brought>,
-    /// By this a later run knows that the same was done: check, command, user, variables, folder,
-    /// and the bytes that go along; not how long it may take and whether it thaws.
+    /// A later run recognises the same work by this: check, command, user, variables, directory and
+    /// the carried bytes; not the time limit or whether a paused container is resumed.
     pub digest: Digest,
     /// The ban whose signed patch it is; `None` for what was typed.
     pub ban: Option<String>,
-    /// How grave that ban is.
+    /// That ban's severity.
     pub severity: Option<Severity>,
-    /// What that ban says to use instead.
+    /// The successor that the ban names.
     pub successor: Option<String>,
-    /// The options by which it is another than what was signed.
+    /// The options by which it differs from what was signed.
     pub altered: Vec<&'static str>,
 }
 
-/// An order and what its files hold.
+/// An order and the contents of its files.
 #[derive(Clone, Debug)]
 pub struct Payloads {
     order: Order,
     brought: Option<Brought>,
-    /// Whether the script is a ban's own: then it is no other ban's patch.
+    /// Whether the script is a ban's own: then it is not another ban's patch.
     is_signed: bool,
 }
 
@@ -112,8 +112,8 @@ impl Payloads {
         })
     }
 
-    /// The same for an earlier order, with the copy of what went along then. A script that was a
-    /// ban's own then (`is_signed`) remains it, whatever the list says by now.
+    /// The same for an earlier order, with the copy of the file carried then. A script that was a
+    /// ban's own then (`is_signed`) remains so, whatever the list says now.
     #[must_use]
     pub const fn again(order: Order, brought: Option<Brought>, is_signed: bool) -> Self {
         Self {
@@ -123,8 +123,8 @@ impl Payloads {
         }
     }
 
-    /// Says whether one of the bans that this is about signs the script. Each of their containers
-    /// gets its own ban's patch then, as without a script.
+    /// Sets whether one of this order's bans signs the script. If so, each of their containers gets
+    /// its own ban's patch, as without a script.
     pub const fn set_signed(&mut self, is_signed: bool) {
         self.is_signed |= is_signed;
     }
@@ -138,8 +138,7 @@ impl Payloads {
         }
     }
 
-    /// What a person should know of a script that no ban signs: in place of which signed patches it
-    /// runs.
+    /// A warning about a script that no ban signs: which signed patches it replaces.
     #[must_use]
     pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
         let script = self
@@ -171,7 +170,7 @@ impl Payloads {
         &self.order
     }
 
-    /// What goes along, for the journal's copy.
+    /// The carried file, for the journal's copy.
     #[must_use]
     pub const fn brought(&self) -> Option<&Brought> {
         self.brought.as_ref()
@@ -206,7 +205,7 @@ impl Payloads {
         payloads
     }
 
-    /// What the ban has to say on it; `None` where what was typed counts.
+    /// The ban's own patch; `None` if what was typed counts.
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
         let needed = ban.patch.as_ref().and_then(|patch| patch.script);
         match (&self.order.means, &ban.patch, needed, &self.brought) {
@@ -290,8 +289,7 @@ impl Payloads {
         })
     }
 
-    /// What was typed over the words that were signed. The time that it gets is the node's own
-    /// business.
+    /// Which signed values the typed options replace. The time limit is the node's own decision.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
         let has_words = matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
         let typed = [
@@ -315,7 +313,7 @@ impl Payloads {
             (Means::Command(words), _) => words.clone(),
             (Means::Script(script), Some(brought)) => of_script(&brought.bytes, &script.words),
             (Means::Program(program), Some(_)) => of_program(&program.words),
-            // A container to which no ban applies is no match where the bans' patches are to run.
+            // A container to which no ban applies does not match if the bans' patches are to run.
             (Means::Signed | Means::Script(_) | Means::Program(_), _) => {
                 return Err(NoPatch::None("no ban".to_owned()));
             }
@@ -365,7 +363,7 @@ impl Brought {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, is no regular file, or larger than [`LARGEST`].
+    /// If it cannot be read, is not a regular file, or is larger than [`LARGEST`].
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let bytes = file::read(path, LARGEST, Guard::Any)?;
         let name = path
@@ -382,7 +380,7 @@ impl Brought {
 }
 
 impl Payload {
-    /// This work, with what goes along.
+    /// This work, with the carried file.
     #[must_use]
     pub fn new(work: Work, brought: Option<Brought>, ban: Option<String>) -> Self {
         let Work {
@@ -395,7 +393,7 @@ impl Payload {
             thaw: _,
             brings: _,
         } = &work;
-        // As JSON, no word can run into the next one.
+        // In JSON, no argument can run into the next one.
         let said = serde_json::json!([
             check,
             run,
@@ -416,7 +414,7 @@ impl Payload {
         }
     }
 
-    /// The line of it.
+    /// Its journal line.
     #[must_use]
     pub fn carried(&self) -> Carried {
         Carried {
@@ -430,11 +428,11 @@ impl Payload {
         }
     }
 
-    /// A sealed copy of what goes along, for one worker, which inherits it as [`BROUGHT`]. Closed
-    /// on exec until that is taken back.
+    /// A sealed copy of the carried file, for one worker, which inherits it as [`BROUGHT`]. It is
+    /// closed on exec until that flag is removed.
     ///
     /// # Errors
-    /// When there is no memory for it, or the kernel has no such files (before Linux 3.17), or none
+    /// If there is no memory for it, or the kernel has no such files (before Linux 3.17), or none
     /// that may be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
         self.brought
@@ -443,8 +441,8 @@ impl Payload {
             .transpose()
     }
 
-    /// The command as people read it; behind it, as a shell's comment, what of a signed patch is
-    /// not as it was signed.
+    /// The command as people read it; after it, as a shell comment, how it differs from the signed
+    /// patch.
     #[must_use]
     pub fn told(&self) -> String {
         let place = place();
@@ -476,7 +474,7 @@ impl Payload {
     }
 }
 
-/// Where a container's process finds what is brought along.
+/// Where a container's process finds the file carried with the request.
 fn place() -> String {
     format!("/proc/self/fd/{BROUGHT}")
 }
@@ -491,8 +489,8 @@ fn of_program(words: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The command of a script: the kernel starts what its first line names; without such a line it is
-/// the shell's.
+/// The command for a script: the kernel starts what its first line names; without such a line the
+/// shell runs it.
 fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
     let shell = if bytes.starts_with(b"#!") {
         None
@@ -502,7 +500,7 @@ fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
     shell.into_iter().chain(of_program(words)).collect()
 }
 
-/// The name that was given, and that of what it leads to: `rm` may be a link to busybox.
+/// Checks the given name, and the name of the link's target: `rm` may be a link to busybox.
 fn check_names(path: &Path) -> Result<(), NotProgram> {
     let led_to = path.canonicalize().ok();
     [Some(path), led_to.as_deref()]

@@ -16,33 +16,33 @@ use crate::report::Exit;
 use crate::sys::clock::Timestamp;
 pub use told::{called, place};
 
-/// What would be done.
+/// What a run will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The containers that match.
     pub planned: Vec<Planned>,
-    /// Those of which it cannot be told whether they match.
+    /// Those that may match, but cannot be identified.
     pub strangers: Vec<Stranger>,
     /// Those that a ban names and that are left out.
     pub left_out: Vec<LeftOut>,
-    /// Those of the run that is gone on with that no longer match, and how it left them.
+    /// Those of the resumed run that no longer match, and how it left them.
     pub bygone: Vec<(Container, Outcome)>,
-    /// The version of the list that answered, where one was asked.
+    /// The version of the list that answered, if one was used.
     pub list_version: Option<u64>,
-    /// What a person should know of it.
+    /// Warnings about it.
     pub warnings: Vec<String>,
-    /// How many containers that were named have not been found.
+    /// How many of the named containers have not been found.
     pub unfound: usize,
 }
 
-/// What would be done in one container.
+/// What a run will do in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// The container.
     pub container: Container,
     /// Why it matches.
     pub reasons: Vec<String>,
-    /// What follows, in this order; never empty.
+    /// The steps, in this order; never empty.
     pub steps: Vec<Step>,
 }
 
@@ -51,16 +51,16 @@ pub struct Planned {
 pub enum Step {
     /// It runs.
     Run(Payload),
-    /// An earlier run did the same in this life of the container.
+    /// An earlier run did the same in this instance of the container.
     Before(Payload, String),
-    /// The run that is gone on with came to this in this life of the container.
+    /// The resumed run already has this outcome for this instance of the container.
     Stands(Payload, Outcome),
     /// There is nothing that could run.
     Cannot(NoPatch),
 }
 
 impl Plan {
-    /// What follows for these containers; `step` says what does for a patch, by what ran before.
+    /// The plan for these containers; `step` decides about each patch, by what ran before.
     #[must_use]
     pub fn of(
         selection: Selection,
@@ -110,7 +110,7 @@ impl Plan {
         self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
-    /// Everything that runs, or would, each once.
+    /// Everything that runs, or would run, each once.
     #[must_use]
     pub fn carried(&self) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
@@ -122,7 +122,7 @@ impl Plan {
         carried
     }
 
-    /// How a dry run ends: as a run would in which every command does its work.
+    /// A dry run's exit status: that of a run in which every command succeeds.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let is_well = self.unfound == 0
@@ -135,14 +135,13 @@ impl Plan {
         }
     }
 
-    /// Whether there is no container in it of which anything is to be done or said.
+    /// Whether it has no container for which anything must be done or reported.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty()
     }
 
-    /// Why nothing can run, where that is so: in any container, if every ban was named, else in all
-    /// of them.
+    /// Why nothing can run, if so: in any container, if every ban was named, else in all of them.
     #[must_use]
     pub fn no_patch(&self, what: &What) -> Option<&NoPatch> {
         let cannot = |step: &'_ Step| matches!(step, Step::Cannot(_));
@@ -171,7 +170,7 @@ impl Plan {
 }
 
 impl Step {
-    /// What runs, or would; none where there is nothing.
+    /// What runs, or would run; none if there is nothing.
     #[must_use]
     pub const fn payload(&self) -> Option<&Payload> {
         match self {
@@ -182,7 +181,7 @@ impl Step {
         }
     }
 
-    /// The part of a line that it is.
+    /// Its part of a journal line.
     fn line(&self) -> line::PlannedPatch {
         let payload = self.payload();
         let outcome = match self {
@@ -204,7 +203,7 @@ impl Step {
         }
     }
 
-    /// Whether the container is as it should be once what runs has done its work.
+    /// Whether the container is ok once what runs has succeeded.
     const fn is_well(&self) -> bool {
         match self {
             Self::Run(_) | Self::Before(..) => true,
@@ -215,7 +214,7 @@ impl Step {
 }
 
 impl Planned {
-    /// The line of it.
+    /// Its journal line.
     #[must_use]
     pub fn line(&self) -> line::Planned {
         let patches = self.steps.iter().map(Step::line).collect();

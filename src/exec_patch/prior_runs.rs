@@ -21,13 +21,13 @@ use super::select::Selection;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 
-/// All that runs before did.
+/// What all earlier runs did.
 #[derive(Debug)]
 pub struct PriorRuns {
     prior: Prior,
     boot: String,
     past: Option<RunLog>,
-    /// Of a run that is gone on with and was for another one's failures: these.
+    /// If the resumed run was for another one's failures: those.
     not_well: Option<NotWell>,
 }
 
@@ -35,9 +35,9 @@ impl PriorRuns {
     /// Reads the journals.
     ///
     /// # Errors
-    /// [`PatchError::Prior`] when one of this start of the machine cannot be read: what it patched
-    /// is not known. With `--again` that does not matter, and is a warning. [`PatchError::Journal`]
-    /// when the one of the run that it is for cannot be read.
+    /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: what that
+    /// run patched is not known. With `--again` that does not matter, and is a warning.
+    /// [`PatchError::Journal`] if the journal of the run whose failures it is for cannot be read.
     pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
         let past = request.past().cloned();
@@ -59,25 +59,24 @@ impl PriorRuns {
         })
     }
 
-    /// Why journals could not be read that do not matter, one line each.
+    /// Why some journals that do not matter could not be read, one line each.
     pub fn faults(&self) -> impl Iterator<Item = String> {
         self.prior.faults.iter().map(|fault| line::causes(fault))
     }
 
-    /// The patches whose workers were killed since the machine was started.
+    /// The patches whose workers were killed since the machine booted.
     #[must_use]
     pub fn interrupted(&self) -> &[Interrupted] {
         &self.prior.interrupted
     }
 
-    /// The containers that the run that is gone on with was for, where that was another one's
-    /// failures.
+    /// The containers of the resumed run, if it was for another one's failures.
     #[must_use]
     pub const fn not_well(&self) -> Option<&NotWell> {
         self.not_well.as_ref()
     }
 
-    /// What follows for what the first scan found.
+    /// The plan for what the first scan found.
     #[must_use]
     pub fn first_plan(&self, selection: Selection, request: &Request) -> Plan {
         let in_place = request
@@ -91,7 +90,7 @@ impl PriorRuns {
         }
     }
 
-    /// What follows for what a scan found.
+    /// The plan for what a scan found.
     #[must_use]
     pub fn plan(&self, selection: Selection, request: &Request) -> Plan {
         let again = request.payloads.order().again;
@@ -106,8 +105,8 @@ impl PriorRuns {
         })
     }
 
-    /// The earlier run that did the same. What the run itself patched before it was gone on with is
-    /// no earlier run's.
+    /// The earlier run that did the same. What the run itself patched before it was resumed does
+    /// not count as an earlier run's.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
         let own = self.past.as_ref().map(|past| &past.header.id);
         let run = self
@@ -116,8 +115,8 @@ impl PriorRuns {
         (Some(run) != own).then(|| run.to_string())
     }
 
-    /// What the run that is gone on with knows of this already. One that was begun and has no end
-    /// runs again only where a check says whether it must.
+    /// What the resumed run already knows about this. A patch that was started and has no end runs
+    /// again only if a check can say whether it must.
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
         match self
             .past
@@ -125,16 +124,16 @@ impl PriorRuns {
             .standing(payload.digest, &Life::of(container, &self.boot))
         {
             Standing::Over(outcome) => Some(outcome.clone()),
-            // One that should be paused is somebody's to look at first: whoever enters it now would
-            // not know.
+            // If it should be paused, a person must look at it first: entering it now would hide
+            // that.
             Standing::Interrupted(entry) => Some(interrupted(entry))
                 .filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted),
             Standing::New => None,
         }
     }
 
-    /// The containers of the run that is resumed that no longer match, each by the last entry of
-    /// each of its patches: they are gone, and that is the last that is known of them.
+    /// The containers of the resumed run that no longer match, with the last entry of each of their
+    /// patches: they are gone, and that is the last that is known about them.
     fn bygone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
         let matching: HashSet<_> = plan
             .planned
@@ -158,7 +157,7 @@ impl PriorRuns {
     }
 }
 
-/// How one counts now that was begun and has no end.
+/// The outcome of a patch that was started and has no end.
 fn interrupted(entry: &Entry) -> Outcome {
     let thaws = match entry.state {
         State::Begun { thaws, .. } => thaws,

@@ -26,19 +26,19 @@ use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::sys::clock::Timestamp;
 
-/// What becomes of a run.
+/// What happens to a run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event {
-    /// It goes.
+    /// It is removed.
     Pruned {
         run: RunId,
         ended: Timestamp,
         bytes: u64,
-        /// Whether it is gone; `false` in a dry run.
+        /// Whether it was removed; `false` in a dry run.
         removed: bool,
     },
-    /// It is old enough, and stays, because of this.
+    /// It is old enough, but stays because of this state.
     Kept { run: RunId, state: Phase },
     /// It cannot be read, and stays.
     Unreadable { run: RunId, fault: String },
@@ -48,7 +48,7 @@ enum Event {
 /// under way.
 ///
 /// # Errors
-/// [`PatchError::Journal`] when a run is under way, or one cannot be removed.
+/// [`PatchError::Journal`] if a run is under way, or one cannot be removed.
 pub fn carry_out(
     paths: &Paths,
     age: u64,
@@ -56,7 +56,7 @@ pub fn carry_out(
     json: bool,
 ) -> Result<Exit, PatchError> {
     let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
-    // Whoever noted that he has the lock is gone.
+    // The process that is recorded as the lock's holder is gone.
     let events = events(&Runs::load(paths)?, age, None)?;
     let runs = lock.folder();
     let remove = |event: Event| match event {
@@ -86,7 +86,7 @@ pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
     said(events.into_iter().map(Ok), json)
 }
 
-/// What becomes of each run that is old enough, oldest first.
+/// What happens to each run that is old enough, oldest first.
 fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<Event>, JournalError> {
     let (now, boot) = (Timestamp::now(), journal::boot()?);
     let of = |run: &RunId| match runs.read(run) {
@@ -120,7 +120,7 @@ fn size(run: &Path) -> u64 {
     bytes_in(run) + bytes_in(&run.join(OUTPUT))
 }
 
-/// Says what became of each, as it becomes of it.
+/// Prints what happens to each, as it happens.
 fn said(
     events: impl Iterator<Item = Result<Event, JournalError>>,
     json: bool,
@@ -148,7 +148,7 @@ fn said(
 }
 
 impl Event {
-    /// It for people.
+    /// The event for people.
     fn text(&self) -> String {
         match self {
             Self::Pruned {

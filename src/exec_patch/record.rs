@@ -29,17 +29,17 @@ use crate::report::Exit;
 pub struct Record<'a> {
     journal: &'a Journal,
     watcher: Watcher,
-    /// What the journal says is carried along.
+    /// What the journal already has as carried.
     carried: HashSet<Digest>,
-    /// Those that the journal and the watcher know: ID and place.
+    /// Those that the journal and the watcher already have: ID and place.
     strangers: HashSet<(String, PathBuf)>,
-    /// Whether the first plan is through.
+    /// Whether the first plan has been recorded.
     has_begun: bool,
     fault: Option<JournalError>,
 }
 
 impl<'a> Record<'a> {
-    /// With a journal in which nothing stands but its header, or what `past` has of it.
+    /// Records into a journal that has only its header, or what `past` has.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
         let carried = past
@@ -57,10 +57,10 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Writes down what is to be done.
+    /// Records what will be done.
     ///
     /// # Errors
-    /// When that is impossible: then it must not be done.
+    /// If that is impossible: then it must not be done.
     pub fn plan(&mut self, plan: &Plan) -> Result<(), JournalError> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         for carried in plan.carried() {
@@ -89,7 +89,7 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    /// Whether this is the first that is heard of it.
+    /// Whether this one is new.
     #[must_use]
     pub fn is_new(&self, stranger: &Stranger) -> bool {
         !self
@@ -104,7 +104,7 @@ impl<'a> Record<'a> {
         self.watcher.settled(container, payload, outcome);
     }
 
-    /// The container was started again once more than is followed.
+    /// The container was restarted more often than a run follows.
     pub fn restless(&mut self, container: &Container) {
         self.watcher.more(1);
         self.settle(
@@ -116,30 +116,30 @@ impl<'a> Record<'a> {
         );
     }
 
-    /// The journal knows already how that ended; the watcher hears it again.
+    /// The journal already has how that ended; only the watcher gets it again.
     pub fn known(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         self.watcher.settled(container, payload, outcome);
     }
 
-    /// How many ended how.
+    /// How many had each outcome.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
         self.watcher.outcomes()
     }
 
-    /// The exit status that follows from all that was heard.
+    /// The exit status that follows from everything recorded.
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.watcher.exit()
     }
 
-    /// The first fault of writing it down, once.
+    /// The first error of writing the journal, once.
     pub const fn fault(&mut self) -> Option<JournalError> {
         self.fault.take()
     }
 
-    /// The run is over; `finished` says how, unless the journal cannot be read. Out: the first
-    /// fault of showing it.
+    /// The run is over; `finished` says how, unless the journal cannot be read. Returns the first
+    /// error of showing it.
     #[must_use]
     pub fn finish(
         self,

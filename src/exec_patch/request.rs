@@ -20,7 +20,7 @@ use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
 use crate::banlist::store::ListId;
 use crate::lineage::digest::Digest;
 
-/// What a run is to do.
+/// What a run must do.
 #[derive(Debug)]
 pub struct Request {
     /// What runs, and what is wanted where.
@@ -29,25 +29,25 @@ pub struct Request {
     pub limits: Limits,
     /// The most bytes of each container's output that are kept.
     pub output_limit: u64,
-    /// What it owes to an earlier run.
+    /// What it takes over from an earlier run.
     pub origin: Origin,
-    /// The list that must answer, where its patches run without being typed.
+    /// The list that must answer, if its patches run unattended.
     pub list: Option<ListId>,
 }
 
-/// What a run owes to an earlier one.
+/// What a run takes over from an earlier one.
 #[derive(Debug)]
 pub enum Origin {
     /// Nothing: it was typed.
     Typed,
-    /// It goes on with this one.
+    /// It resumes this one.
     Resumed(Box<RunLog>),
-    /// It is for those containers alone that were not well there.
+    /// It is only for the containers that failed there.
     Failures(RunId, NotWell),
 }
 
 impl Request {
-    /// What was typed.
+    /// A new request, as typed.
     ///
     /// # Errors
     /// [`PatchError::Payload`].
@@ -66,11 +66,11 @@ impl Request {
         })
     }
 
-    /// Going on with an earlier run. What was typed about its pace counts.
+    /// Resumes an earlier run. The typed pace counts.
     ///
     /// # Errors
-    /// [`PatchError::Journal`] when there is no such run, or it cannot be read;
-    /// [`PatchError::Over`] when it came to an end that is one.
+    /// [`PatchError::Journal`] if there is no such run, or it cannot be read; [`PatchError::Over`]
+    /// if it ended and cannot be resumed.
     pub fn resumed(past: RunLog, pace: PaceWords) -> Result<Self, PatchError> {
         let before = past.pace();
         let limits = pace.over(before);
@@ -88,8 +88,8 @@ impl Request {
         })
     }
 
-    /// A new run of an earlier one's order where that was not well. What was typed about its pace
-    /// and about output counts.
+    /// A new run of an earlier one's order, for the containers that failed. The typed pace and
+    /// output limit count.
     ///
     /// # Errors
     /// As [`Request::resumed`].
@@ -123,7 +123,7 @@ impl Request {
         }
     }
 
-    /// What makes it begin.
+    /// What starts it.
     #[must_use]
     pub const fn trigger(&self) -> Trigger {
         if self.list.is_some() {
@@ -133,7 +133,7 @@ impl Request {
         }
     }
 
-    /// The run that it goes on with.
+    /// The run that it resumes.
     #[must_use]
     pub fn past(&self) -> Option<&RunLog> {
         match &self.origin {
@@ -142,7 +142,7 @@ impl Request {
         }
     }
 
-    /// The run whose failures it is for: of one that it goes on with, that one's.
+    /// The run whose failures it is for; if it resumes a run, that run's.
     #[must_use]
     pub fn only_failed(&self) -> Option<&RunId> {
         match &self.origin {
@@ -152,7 +152,7 @@ impl Request {
         }
     }
 
-    /// Leaves of a selection what it is about.
+    /// Reduces a selection to what the request is about.
     pub fn narrow(&self, selection: &mut Selection, not_well: Option<&NotWell>) {
         let of_origin = match &self.origin {
             Origin::Failures(_, not_well) => Some(not_well),
@@ -169,8 +169,7 @@ impl Request {
             .retain(|stranger| not_well.has_stranger(&stranger.id));
     }
 
-    /// How many containers the run holds: those of this plan, and those that the run which it goes
-    /// on with was for.
+    /// How many containers the run has: those of this plan, and those of the run that it resumes.
     #[must_use]
     pub fn matches(&self, plan: &Plan) -> usize {
         let before = self
@@ -187,8 +186,7 @@ impl Request {
         all.len()
     }
 
-    /// In how many containers of the run that it goes on with everything did its work that was to
-    /// run there.
+    /// In how many containers of the run that it resumes everything succeeded.
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
@@ -205,8 +203,8 @@ impl Request {
     }
 }
 
-/// Whether more may begin in a run that ended so. What stopped it to keep the others from harm
-/// holds, unless somebody asked for another pace by now.
+/// Whether a run that ended like this may be resumed. A stop that protected the other containers
+/// stays in force, unless another pace was asked for.
 fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
     match finished.stopped {
         None => Err(None),
@@ -214,15 +212,15 @@ fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<()
         Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => {
             Err(Some(halt))
         }
-        // It was stopped from without, or could not see everything: what it did not begin is still
-        // its own.
+        // It was stopped from outside, or could not see everything: what it did not start is still
+        // left to do.
         Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => {
             Ok(())
         }
     }
 }
 
-/// What ran, with what was brought along, as it was.
+/// The run's payloads, with the carried file unchanged.
 fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
     let bytes = past.brought()?;
     let name = past
@@ -236,7 +234,7 @@ fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
         digest: Digest::of(&bytes),
         bytes: bytes.into(),
     });
-    // With a script, only one that a ban signed was carried for a ban.
+    // A script was carried for a ban only if that ban signed it.
     let is_signed = past
         .header
         .carried

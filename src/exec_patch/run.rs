@@ -29,25 +29,24 @@ use super::payload::Payload;
 use crate::report::line;
 use crate::sys::{inherit, rights};
 
-/// How long to wait at most before those who show how far it is are asked again, in milliseconds.
+/// How long to wait at most before the progress display is updated, in milliseconds.
 const TICK: u8 = 100;
 
-/// How long a worker may take beyond its job's time limit: what it does about what does not end
-/// takes it less. A container may be a user's, who stops the processes that work for him.
+/// How long a worker may take beyond its job's time limit: ending what does not end takes a worker
+/// less. A container may be a user's, who can stop the processes that work for him.
 const BEYOND: Duration = Duration::from_secs(60);
 
-/// The same once it was told to end it.
+/// The same after it was told to stop.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
-/// How much longer it may take where it resumes a container and pauses it again: the kernel may
-/// retry a freeze for a while.
+/// How much longer it may take if it resumes a container and pauses it again: the kernel may retry
+/// a freeze for a while.
 const BEYOND_THAWED: Duration = Duration::from_secs(60);
 
-/// How long a worker that was killed is waited for: one that waits for a file system of the user's
-/// does not end either.
+/// How long to wait for a killed worker: one that waits for a user's file system may not end.
 const BEYOND_KILLED: Duration = Duration::from_secs(5);
 
-/// A container whose turn comes, and what runs in it, one after the other.
+/// A container in the queue, and what runs in it, one after the other.
 #[derive(Clone, Debug)]
 pub struct QueuedContainer {
     /// The container.
@@ -58,28 +57,28 @@ pub struct QueuedContainer {
     pub payloads: Vec<Payload>,
 }
 
-/// What a look at the node found beside what is known already.
+/// What a scan found in addition to what is already known.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Whose turn comes.
+    /// The containers to patch.
     pub turns: Vec<QueuedContainer>,
-    /// How many containers match, those included that nothing is to be done for.
+    /// How many containers match, including those with nothing to do.
     pub matches: usize,
 }
 
-/// Whoever hears of a run as it goes.
+/// Receives the events of a run.
 pub trait Listener {
     /// A worker is about to enter the container.
     fn begun(&mut self, job: &Job);
-    /// A worker has ended, and found this.
+    /// A worker has ended, with this result.
     fn ended(&mut self, job: &Job, payload: &Payload, done: &Done);
-    /// A worker is gone without an answer: what became of its job?
+    /// A worker is gone without an answer; returns the result of its job.
     fn lost(&mut self, job: &Job) -> Done;
-    /// Whether what the next container needs can be written down.
+    /// Whether there is room to record the next container.
     fn is_ready(&mut self) -> bool;
     /// Nothing entered the container, for this reason.
     fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome);
-    /// Something that a person should know: one line, not escaped.
+    /// A remark for people: one line, not escaped.
     fn remark(&mut self, text: &str);
     /// Time passes.
     fn tick(&mut self);
@@ -94,14 +93,14 @@ pub struct WorkerConfig<'a> {
     pub lock: BorrowedFd<'a>,
     /// The run's ID.
     pub run: &'a str,
-    /// The run's folder.
+    /// The run's directory.
     pub journal: &'a Path,
     /// The most bytes of each container's output that are kept.
     pub output_limit: u64,
-    /// How many bytes of all containers' output may still be kept, those under way counted with all
-    /// that they may print.
+    /// How many bytes of all containers' output may still be kept; those under way count with their
+    /// full limit.
     pub output_room: u64,
-    /// The number of the next container that is entered.
+    /// The number of the next entry into a container.
     pub number: usize,
 }
 
@@ -111,9 +110,9 @@ pub struct Run<'a> {
     config: WorkerConfig<'a>,
     pace: Pace,
     signals: SignalFd,
-    /// How often somebody asked for its end.
+    /// How often the end was asked for.
     asked: usize,
-    /// The queue, in the places that the pace names. Who has begun has left it.
+    /// The queue, with the positions that the pace uses. A started container has left it.
     queue: Vec<Option<QueuedContainer>>,
     under_way: Vec<UnderWay>,
     /// [`BEYOND`].
@@ -127,9 +126,9 @@ struct UnderWay {
     job: Job,
     payload: Payload,
     later: vec::IntoIter<Payload>,
-    /// Whether another payload patched it before.
+    /// Whether an earlier payload of this run patched it.
     is_patched: bool,
-    /// When it has to have ended; `None` where no time is so long.
+    /// When it must have ended; `None` if the time cannot be represented.
     until: Option<Instant>,
     is_killed: bool,
 }
@@ -144,10 +143,10 @@ const fn thawing(job: &Job) -> Duration {
 }
 
 impl<'a> Run<'a> {
-    /// A run that has not begun. From now on signals are heard by it alone.
+    /// A run that has not started. From now on only the run receives signals.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn new(config: WorkerConfig<'a>, pace: Pace) -> io::Result<Self> {
         Ok(Self {
             config,
@@ -161,11 +160,11 @@ impl<'a> Run<'a> {
     }
 
     /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were
-    /// started meanwhile. Returns why it stopped, if it did before all were through; then the rest
-    /// has not begun.
+    /// started meanwhile. Returns why it stopped, if it did before all were done; then the rest has
+    /// not started.
     ///
     /// # Errors
-    /// Those of `more`; everything that had begun has ended by then.
+    /// The errors of `more`; everything that had started has ended by then.
     pub fn carry_out<L: Listener, E>(
         &mut self,
         turns: Vec<QueuedContainer>,
@@ -188,7 +187,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Until the queue is through, or nobody begins any more.
+    /// Works until the queue is empty, or no further container starts.
     fn go(&mut self, listener: &mut impl Listener) -> Option<Halt> {
         loop {
             self.set_signed(listener);
@@ -207,7 +206,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The turn of the container at this place.
+    /// Starts the container at this position.
     fn start(&mut self, at: usize, listener: &mut impl Listener) {
         let Some(QueuedContainer {
             container,
@@ -220,8 +219,7 @@ impl<'a> Run<'a> {
         self.enter(container, runtime, payloads.into_iter(), false, listener);
     }
 
-    /// Starts a worker for the next payload. A container for which that is impossible has had its
-    /// turn.
+    /// Starts a worker for the next payload. If that is impossible, the container is done.
     fn enter(
         &mut self,
         container: Container,
@@ -261,7 +259,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for something to happen, no longer than a tick, and sees to it.
+    /// Waits for something to happen, no longer than a tick, and handles it.
     fn wait(&mut self, listener: &mut impl Listener) {
         let heard = std::iter::once(self.signals.as_fd());
         let said = self.under_way.iter().flat_map(|one| one.worker.polled());
@@ -272,7 +270,7 @@ impl<'a> Run<'a> {
         if let Err(errno) = poll(&mut polled, PollTimeout::from(TICK))
             && errno != Errno::EINTR
         {
-            // No memory for it, at worst. Then the workers are looked at now and then.
+            // At worst there is no memory for it. Then the workers are checked at each tick.
             std::thread::sleep(std::time::Duration::from_millis(TICK.into()));
         }
         let mut at = 0;
@@ -289,8 +287,8 @@ impl<'a> Run<'a> {
         listener.tick();
     }
 
-    /// One worker has ended: the container's next payload, where this one did well, else somebody
-    /// else's turn.
+    /// Handles a worker's end: the container's next payload if this one succeeded, else another
+    /// container's turn.
     fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
         let UnderWay {
             job,
@@ -315,8 +313,8 @@ impl<'a> Run<'a> {
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_well() && is_patched => &Outcome::Patched,
-            // How it ends in a user's container is that user's word, and must not keep the others
-            // from being patched.
+            // A user controls how it ends in his container, and that must not keep the others from
+            // being patched.
             outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
             outcome => outcome,
         });
@@ -340,7 +338,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Says of those whose turn never came that it did not.
+    /// Reports the containers whose turn never came.
     fn leave(&mut self, listener: &mut impl Listener) {
         for turn in self.queue.iter_mut().filter_map(Option::take) {
             let payloads = turn.payloads.iter();
@@ -352,15 +350,14 @@ impl<'a> Run<'a> {
 }
 
 impl UnderWay {
-    /// Tells the worker that the time is up. It gets no longer than that takes.
+    /// Tells the workers that the time is up, and limits how long they may take.
     fn stop(&mut self) {
         self.worker.stop();
         let end = Instant::now() + BEYOND_ASKED + thawing(&self.job);
         self.until = Some(self.until.map_or(end, |until| until.min(end)));
     }
 
-    /// Kills a worker that should have ended long ago, and gives up one that does not end by that
-    /// either.
+    /// Kills a worker that should have ended long ago, and gives up one that survives even that.
     fn overdue(&mut self, listener: &mut impl Listener) -> Option<Ended> {
         let now = Instant::now();
         if self.until.is_none_or(|until| now < until) {
@@ -399,12 +396,13 @@ impl WorkerConfig<'_> {
         }
     }
 
-    /// What a job did not print others may. One that nobody saw the end of may have printed all.
+    /// Returns the output room that a job did not use. A job without a known end may have used all
+    /// of it.
     fn give_back(&mut self, job: &Job, done: Option<&Done>) {
         self.output_room += done.map_or(0, |done| job.output_limit.saturating_sub(done.written));
     }
 
-    /// Sends a worker into a container.
+    /// Starts a worker for a container.
     fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
         let brought = payload.copy()?;
         Worker::start(

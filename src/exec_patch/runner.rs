@@ -42,29 +42,29 @@ use crate::report::{self, Exit};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 
-/// The most bytes of all containers' output together that one run keeps, unless more is to be kept
-/// of a single one.
+/// The most bytes of all containers' output together that one run keeps, unless the limit for a
+/// single one is higher.
 const MOST_OUTPUT: u64 = 256 << 20;
 
-/// The program that every worker is: this one, whatever has become of its file.
+/// The program of every worker: this one, whatever happened to its file.
 const SELF: &str = "/proc/self/exe";
 
-/// A node, and how a run is told.
+/// A node, and how a run is reported.
 #[derive(Debug)]
 pub struct Runner<'a> {
-    /// Where everything stands.
+    /// The node's paths.
     pub paths: &'a Paths,
     /// The node's settings, or [`Settings::unset`].
     pub settings: &'a Settings,
-    /// The words that were typed.
+    /// The arguments that were typed.
     pub argv: &'a [OsString],
-    /// Whether machines read it.
+    /// Whether the output is for machines.
     pub json: bool,
     /// How long it waits for another run to end.
     pub patience: Duration,
 }
 
-/// Says, once, that somebody waits for another run, or for the workers of a killed one.
+/// Reports, once, a wait for another run, or for the workers of a killed one.
 pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
         let (holder, whom) = match &waiting.holder {
@@ -81,7 +81,7 @@ pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
 }
 
 impl Runner<'_> {
-    /// Prints what would be done.
+    /// Prints the plan.
     ///
     /// # Errors
     /// [`PatchError`]; [`PatchError::NoPatch`], as a run would, once the plan is printed.
@@ -97,7 +97,7 @@ impl Runner<'_> {
         Ok(plan.exit())
     }
 
-    /// Begins a run and sees it through.
+    /// Starts a run and carries it through.
     ///
     /// # Errors
     /// [`PatchError`]; then nothing has been done, or the journal says what.
@@ -106,7 +106,7 @@ impl Runner<'_> {
         self.take(request, &mut lock)
     }
 
-    /// Goes on with a run, once the workers that it left behind are through.
+    /// Resumes a run, once the workers that it left behind are done.
     ///
     /// # Errors
     /// As [`Runner::begin`].
@@ -116,12 +116,12 @@ impl Runner<'_> {
         again: impl FnOnce(RunLog) -> Result<Request, PatchError>,
     ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
-        // They wrote down how it ended.
+        // The workers recorded how it ended.
         let mut request = again(RunLog::read(&past.folder)?)?;
         self.take(&mut request, &mut lock)
     }
 
-    /// Whoever looks for the containers; whose the script is, is known from then on.
+    /// The scanner for the containers; from then on it is known whether a ban signs the script.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
         let scanner = Scanner::new(&request.payloads.order().wanted, self.paths, self.settings)?;
         if let Some(script) = request.payloads.script() {
@@ -130,7 +130,7 @@ impl Runner<'_> {
         Ok(scanner)
     }
 
-    /// What matches now, and is this request's business.
+    /// What matches now and belongs to this request.
     fn scan(
         &self,
         scanner: &mut Scanner<'_>,
@@ -149,7 +149,7 @@ impl Runner<'_> {
         Ok(selection)
     }
 
-    /// With the lock in hand.
+    /// Runs with the lock held.
     fn take(&self, request: &mut Request, lock: &mut Lock) -> Result<Exit, PatchError> {
         aftermath::sweep(&self.paths.entered)
             .iter()
@@ -164,7 +164,7 @@ impl Runner<'_> {
             .faults()
             .for_each(|fault| report::warning(PROGRAM, &fault));
         if plan.is_nothing() && request.past().is_none() {
-            // No run, and no journal of one.
+            // No run, so no journal of one.
             return self.print(&plan).map(|()| plan.exit());
         }
         may_begin(&plan, request)?;
@@ -228,7 +228,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The journal, which says by now what is to be done.
+    /// The journal, after it says what will be done.
     fn journal(
         &self,
         request: &Request,
@@ -261,7 +261,7 @@ impl Runner<'_> {
         Ok(journal)
     }
 
-    /// What remains to be said when everything has ended; `best` is how it ends at best.
+    /// Reports the end of everything; `best` is the best possible exit status.
     fn finish(
         &self,
         mut record: Record<'_>,
@@ -287,7 +287,7 @@ impl Runner<'_> {
             ),
             Err(unread) => (None, fault.or(Some(unread.into()))),
         };
-        // What is said last is how this program ends.
+        // The last report decides how this program ends.
         if let (Some(finished), Some(_)) = (&mut finished, &fault) {
             finished.exit = Exit::Failed.code();
         }
@@ -301,7 +301,7 @@ impl Runner<'_> {
     }
 }
 
-/// Nothing where a run may begin with this plan; one that is resumed has begun.
+/// Checks that a run may start with this plan; a resumed one already has.
 fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     match (
         plan.no_patch(&request.payloads.order().wanted.what),
@@ -312,7 +312,7 @@ fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     }
 }
 
-/// Writes down that a run is over, and how; and whether that could be written.
+/// Records that a run is over, and how; returns whether that could be written.
 fn end(
     journal: &Journal,
     record: &Record<'_>,
@@ -334,7 +334,7 @@ fn end(
     Ok((finished, written))
 }
 
-/// What becomes of what scans find.
+/// Turns what scans find into turns.
 #[derive(Debug)]
 struct Queue {
     lives: Lives,
@@ -342,7 +342,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// Leaves of what a later scan found what is new to the run.
+    /// Keeps only what a later scan found that is new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
         found.strangers.retain(|stranger| record.is_new(stranger));
         found
@@ -357,7 +357,7 @@ impl Queue {
             });
     }
 
-    /// Writes a plan down and makes turns of it. What is settled without anything that runs is said
+    /// Records a plan and makes turns from it. What is settled without running anything is reported
     /// at once.
     fn of(
         &mut self,

@@ -12,7 +12,7 @@ use crate::delegate;
 use crate::settings::Settings;
 use crate::sys::process::{self, Identity};
 
-/// The gate's program, beside this one and in the usual folders.
+/// The gate's program, beside this one and in the usual directories.
 const GATE: &str = "embargo";
 
 /// The programs of the runtimes.
@@ -38,7 +38,7 @@ impl Runtimes {
     /// The program for a container of this kind.
     ///
     /// # Errors
-    /// The container's outcome where there is none.
+    /// The container's outcome if there is none.
     pub fn of(&self, kind: RuntimeKind) -> Result<&Path, Outcome> {
         let found = match kind {
             RuntimeKind::Runc => &self.runc,
@@ -56,7 +56,7 @@ impl Runtimes {
     }
 }
 
-/// Every gate there is.
+/// Every gate program on this node.
 fn gates() -> Vec<Identity> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()

@@ -51,12 +51,12 @@ pub struct Wanted {
     /// Only in these namespaces of containerd, if any are named.
     #[serde(default)]
     pub namespaces: Vec<String>,
-    /// Only these, by ID, the beginning of it, or name, if any are named.
+    /// Only these, by ID, its beginning, or name, if any are named.
     #[serde(default)]
     pub containers: Vec<String>,
 }
 
-/// By what a container is wanted.
+/// The criterion by which containers are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -66,25 +66,24 @@ pub enum What {
     AllBanned,
     /// It is built on this image.
     Base(String),
-    /// It is of this image.
+    /// It was made from this image.
     Image(String),
 }
 
-/// The running containers that are wanted, and what else has to be said of the others.
+/// The running containers that are wanted, and what must be reported about the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Those that match, by engine and then by ID.
     pub matches: Vec<Match>,
-    /// Those that run, or may run, and of which it cannot be told whether they match.
+    /// Those that run, or may run, and cannot be identified.
     pub strangers: Vec<Stranger>,
-    /// Those that a ban names and that are none of its business all the same: cured, excepted, or
-    /// the ban has lapsed.
+    /// Those that a ban names but that are left out: cured, excepted, or the ban has lapsed.
     pub left_out: Vec<LeftOut>,
-    /// The list that answered, where one was asked.
+    /// The list that answered, if one was used.
     pub list: Option<ListId>,
-    /// What a person should know of it, one line each. A later scan may say the same again.
+    /// Warnings, one line each. A later scan may repeat them.
     pub warnings: Vec<String>,
-    /// The containers that were named and have not been found, in any look so far.
+    /// The named containers that no scan has found so far.
     pub unfound: BTreeSet<String>,
 }
 
@@ -93,9 +92,10 @@ pub struct Selection {
 pub struct Match {
     /// The container.
     pub container: Container,
-    /// Why, one sentence for each finding, the gravest first: `built on debian:12.4, banned by …`.
+    /// Why, one sentence for each finding, the most severe first: `built on debian:12.4, banned by
+    /// …`.
     pub reasons: Vec<String>,
-    /// The bans that it matches by, each once, the gravest first; none where an image was named.
+    /// The bans that it matches by, each once, the most severe first; none if an image was named.
     pub bans: Vec<Arc<Ban>>,
 }
 
@@ -109,7 +109,7 @@ pub struct LeftOut {
     pub reasons: Vec<String>,
 }
 
-/// A container, as the rest of a run knows it.
+/// A container, in the form that the rest of a run uses.
 fn container(living: &Instance, origin: &Origin) -> Container {
     let facts = origin.facts();
     Container {
@@ -131,7 +131,7 @@ fn container(living: &Instance, origin: &Origin) -> Container {
 }
 
 impl Selection {
-    /// Adds a container of which that is said, unless nothing is: then it comes back.
+    /// Adds a container with what is known about it. If nothing is, it is returned.
     fn add(&mut self, mut living: Instance, origin: &Origin, said: Said) -> Option<Instance> {
         if said == Said::Nothing {
             return Some(living);
@@ -163,10 +163,10 @@ enum Target {
     Image(Image),
 }
 
-/// A container that runs, and what it is made of, or why that cannot be told.
+/// A running container, and what it is made of, or why that is not known.
 type Told = (Instance, Result<Arc<Origin>, String>);
 
-/// Looks at a node as often as it is asked to. What was named is found once: a tag that moves
+/// Scans a node as often as it is called. Named images are resolved once: a tag that moves
 /// meanwhile changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
@@ -175,14 +175,14 @@ pub struct Scanner<'a> {
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
-    /// Whether the list was found to have the bans that were named. One that is lifted later has no
-    /// more matches, and is no error.
+    /// Whether the list was found to have the named bans. A ban that is lifted later has no more
+    /// matches, and is not an error.
     has_bans: bool,
-    /// The containers that were named and that no look has found; `None` before the first.
+    /// The named containers that no scan has found; `None` before the first scan.
     unfound: Option<BTreeSet<String>>,
 }
 
-/// Looks once.
+/// Scans once.
 ///
 /// # Errors
 /// As [`Scanner::new`] and [`Scanner::scan`].
@@ -199,7 +199,7 @@ impl<'a> Scanner<'a> {
     /// Finds what `wanted` names. `settings` are the node's, or [`Settings::unset`].
     ///
     /// # Errors
-    /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the image that was named.
+    /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the named image.
     pub fn new(
         wanted: &Wanted,
         paths: &'a Paths,
@@ -222,8 +222,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Whether a ban that this is about signs the script of this digest; where an image was named,
-    /// none does.
+    /// Whether a wanted ban signs the script with this digest; if an image was named, none does.
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
@@ -235,12 +234,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The containers that match now: root sees everybody's, a user their own. What was told of a
-    /// container before is remembered.
+    /// The containers that match now: root sees everybody's, a user their own. What an earlier scan
+    /// found about a container is remembered.
     ///
     /// # Errors
-    /// [`SelectError::List`] when there is no list to ask, [`SelectError::NoBan`] when it has none
-    /// of that ID.
+    /// [`SelectError::List`] if there is no list, [`SelectError::NoBan`] if it has none of that ID.
     pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
         let whose = if process::is_privileged() {
             Whose::Everybodys
@@ -281,7 +279,7 @@ impl<'a> Scanner<'a> {
             .warnings
             .extend(self.wanted.missed(&selection, others.iter()));
         selection.unfound = self.wanted.unfound(&selection, others.iter());
-        // One that has ended by now was there all the same.
+        // A container that has ended by now was still found.
         if let Some(before) = &self.unfound {
             selection.unfound.retain(|word| before.contains(word));
         }
@@ -289,7 +287,7 @@ impl<'a> Scanner<'a> {
         Ok(selection)
     }
 
-    /// Whether a container that was named has not been found by any look.
+    /// Whether no scan has found some named container.
     #[must_use]
     pub fn has_unfound(&self) -> bool {
         self.unfound
@@ -297,14 +295,14 @@ impl<'a> Scanner<'a> {
             .is_some_and(|unfound| !unfound.is_empty())
     }
 
-    /// Compares every container with what is wanted; out are those that do not match.
+    /// Compares every container with what is wanted; returns those that do not match.
     fn judge(
         &self,
         mut told: Vec<Told>,
         now: Timestamp,
         selection: &mut Selection,
     ) -> Result<Vec<Instance>, SelectError> {
-        // Users' containers come last: a canary should be one whose word counts.
+        // Users' containers come last: a canary should be one whose result can be trusted.
         let rank = |living: &Instance| (!living.running.is_trusted(), living.place.family().word());
         told.sort_by(|(one, _), (other, _)| {
             rank(one)

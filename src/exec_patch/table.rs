@@ -27,13 +27,13 @@ use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;
 use people::Bar;
 
-/// Whoever watches a run.
+/// Shows a run to whoever watches it.
 #[derive(Debug)]
 pub struct Watcher {
     reader: Reader,
     boot: String,
     tally: Tally,
-    /// The first fault of writing it down.
+    /// The first error of printing.
     fault: Option<io::Error>,
 }
 
@@ -45,7 +45,7 @@ enum Reader {
 }
 
 impl Watcher {
-    /// Begins with what is planned in a run, in this start of the machine.
+    /// Starts with a run's plan, in this boot of the machine.
     #[must_use]
     pub fn new(header: &Header, boot: &str, plan: &Plan, json: bool) -> Self {
         let reader = if json {
@@ -74,17 +74,17 @@ impl Watcher {
         watcher
     }
 
-    /// This runs from now on as well.
+    /// Also runs from now on.
     pub fn carried(&mut self, carried: Carried) {
         self.write(|| Line::Carried(carried), |_| Vec::new());
     }
 
-    /// A container is to be entered.
+    /// A container will be entered.
     pub fn planned(&mut self, planned: Planned) {
         self.write(|| Line::Planned(Box::new(planned)), |_| Vec::new());
     }
 
-    /// More is to be done.
+    /// There is more to do.
     pub fn more(&mut self, number: usize) {
         if let Reader::People(_, bar) = &mut self.reader {
             bar.more(number);
@@ -119,13 +119,13 @@ impl Watcher {
         }
     }
 
-    /// A container is through with this patch, and a worker found that.
+    /// A container is done with this patch, with a worker's result.
     pub fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
         let ended = Ended::entered(job, &self.boot, done);
         self.through(ended, Some(payload), Some(done));
     }
 
-    /// A container is through with this patch, and nothing entered it.
+    /// A container is done with this patch, and nothing entered it.
     pub fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         let patch = (
             payload.map(|payload| payload.digest),
@@ -150,7 +150,7 @@ impl Watcher {
         );
     }
 
-    /// A container is there of which nothing can be told.
+    /// There is a container that cannot be identified.
     pub fn stranger(&mut self, stranger: &Stranger) {
         self.tally.add_unclear(people::stranger(stranger));
         let outcome = Outcome::NotUnderstood {
@@ -162,7 +162,7 @@ impl Watcher {
         );
     }
 
-    /// Something that a person should know: one line, not escaped.
+    /// A warning for people: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
         match &self.reader {
             Reader::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
@@ -182,7 +182,7 @@ impl Watcher {
         }
     }
 
-    /// The exit status that follows from what was told, or could not be.
+    /// The exit status that follows from what was reported, or could not be.
     #[must_use]
     pub fn exit(&self) -> Exit {
         if self.fault.is_some() {
@@ -192,14 +192,14 @@ impl Watcher {
         }
     }
 
-    /// How many ended how.
+    /// How many had each outcome.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
         self.tally.counts().collect()
     }
 
-    /// The run is over, before all were through if `stopped` says why; `finished` says how, unless
-    /// that is not known. Out: the first fault of telling all this.
+    /// The run is over, early if `stopped` says why; `finished` says how, unless that is not known.
+    /// Returns the first error of printing all this.
     #[must_use]
     pub fn finished(
         mut self,

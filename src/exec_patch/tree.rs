@@ -39,20 +39,20 @@ use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::stat::Stat;
 
-/// Descendants that one look finds at most: a fork bomb must not make it endless. The rest is found
-/// in the next one.
+/// The most descendants that one scan finds: a fork bomb must not make it endless. The next scan
+/// finds the rest.
 const MOST_DESCENDANTS: usize = 8_192;
 
-/// How many survivors are told.
+/// How many survivors are reported.
 const MOST_TOLD: usize = 64;
 
-/// How often is looked while processes end.
+/// How often to scan while processes end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// How often is looked for more to stop, before what is stopped is killed.
+/// How often to scan for more to stop, before the stopped ones are killed.
 const MOST_STOPS: usize = 20;
 
-/// For how long the runtime's processes are spared, from the first SIGKILL on.
+/// How long the runtime's processes are spared after the first SIGKILL.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
@@ -68,10 +68,10 @@ pub struct Process {
     pub pid: u32,
     /// When it was started, in clock ticks since boot.
     pub started: u64,
-    /// What it calls itself: hostile.
+    /// Its own name: hostile.
     pub name: String,
-    /// Whether it is known to be the patch's; `false` for one that began meanwhile and of which
-    /// that cannot be told.
+    /// Whether it certainly belongs to the patch; `false` for one that started meanwhile and may
+    /// not.
     pub is_sure: bool,
 }
 
@@ -82,8 +82,8 @@ impl Process {
 }
 
 impl fmt::Display for Process {
-    /// `4711 sleep`, with `(may be its)` behind one that cannot be told; the name quoted where it
-    /// is not plain.
+    /// `4711 sleep`, followed by `(may be its)` if that is not certain; the name is quoted unless
+    /// it is plain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.pid, line::name(&self.name))?;
         if self.is_sure {
@@ -94,17 +94,17 @@ impl fmt::Display for Process {
     }
 }
 
-/// How long each step of an end may take.
+/// How long each step of ending a patch may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// From the first SIGKILL to the word that something survived.
+    /// From the first SIGKILL to the report that something survived.
     pub kill: Duration,
 }
 
 impl Patience {
-    /// What a patch gets: two seconds to end in good order, three for the kernel to end it.
+    /// The usual limits: two seconds to end in good order, three for the kernel to end it.
     pub const USUAL: Self = Self {
         grace: Duration::from_secs(2),
         kill: Duration::from_secs(3),
@@ -116,11 +116,11 @@ impl Patience {
 pub struct Tree {
     place: Place,
     marker: String,
-    /// The timer slack by which its processes are known; `None` where it could not be set.
+    /// The timer slack that marks its processes; `None` if it could not be set.
     dye: Option<u64>,
     pipes: BTreeSet<u64>,
     runtimes: BTreeSet<Life>,
-    /// Children that this process had before: none of the patch's.
+    /// Children that this process had before: not the patch's.
     strangers: BTreeSet<Life>,
     known: Known,
 }
@@ -128,8 +128,8 @@ pub struct Tree {
 impl Tree {
     /// For a container in which nothing has been started yet. `marker` is the whole variable,
     /// `EMBARGO_PATCH=…`, that the payload's environment gets. Call it in the thread that will
-    /// start the runtime, before it does, and be a child subreaper by then: the thread's timer
-    /// slack is what dyes its children.
+    /// start the runtime, before it does, with this process already a child subreaper: the thread's
+    /// timer slack dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
         let place = Place::of(container);
@@ -145,15 +145,15 @@ impl Tree {
         }
     }
 
-    /// The runtime's process has just been started, a child of this process that has not been
-    /// waited for, whose command writes to the pipes with these inodes
-    /// ([`super::output::Collector::inodes`]). Once for each command: checks count as well.
+    /// Adds the runtime's process, which was just started: a child of this process that has not
+    /// been waited for, whose command writes to the pipes with these inodes
+    /// ([`super::output::Collector::inodes`]). Call it once for each command, including checks.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
         self.pipes
             .extend(pipes.into_iter().filter(|inode| *inode != 0));
         let own = std::process::id();
-        // It is there, if only as a zombie. Were it not, all that began since this process did
-        // would be looked at.
+        // It exists, if only as a zombie. If not, every process that is younger than this one would
+        // be considered.
         let stat = facts::stat(runtime).or_else(|| facts::stat(own));
         let Some(begun) = stat.map(|stat| stat.started) else {
             return;
@@ -170,13 +170,13 @@ impl Tree {
         self.known.ours.insert((runtime, begun));
     }
 
-    /// Learns what descends from the runtime's processes by now: call it every 50 to 100 ms while
-    /// one runs, and once when it has ended. Cheap.
+    /// Records the present descendants of the runtime's processes: call it every 50 to 100 ms while
+    /// one runs, and once after it has ended. Cheap.
     pub fn look(&mut self) {
         self.descend();
     }
 
-    /// What lives of the patch for sure, the runtime's own processes aside.
+    /// The live processes that certainly belong to the patch, without the runtime's own.
     #[must_use]
     pub fn alive(&mut self) -> Vec<Process> {
         let mut alive = self.survey();
@@ -184,13 +184,13 @@ impl Tree {
         alive
     }
 
-    /// What has ended of the patch and was handed to a process that is none of it and does not wait
-    /// for it, such as the container's first one: it stays in the table of processes, and nobody
-    /// else can remove it.
+    /// The patch's processes that have ended and became children of a process outside the patch
+    /// that does not wait for them, such as the container's first one: they stay as zombies, and
+    /// nobody else can remove them.
     #[must_use]
     pub fn zombies(&mut self) -> Vec<Process> {
         self.descend();
-        // What ended before anybody saw it has lost its environment and its pipes, not its dye.
+        // A process that ended unseen has lost its environment and its pipes, but not its dye.
         let is_dyed = |pid: &u32| self.dye.is_some() && facts::timer_slack(*pid) == self.dye;
         let orphans = facts::children(self.place.init.0)
             .into_iter()
@@ -222,10 +222,9 @@ impl Tree {
             .collect()
     }
 
-    /// Ends all of it: SIGTERM, and after the grace SIGKILL until two looks find nothing.
-    /// `meanwhile` waits as long as it is told, or shorter, and does what else has to be done, such
-    /// as taking output and waiting for the runtime's process. Returns what is left, or may be the
-    /// patch's.
+    /// Ends all of it: SIGTERM, and after the grace period SIGKILL until two scans find nothing.
+    /// `meanwhile` waits for the given time, or shorter, and does the other work, such as reading
+    /// output and waiting for the runtime's process. Returns what is left, or may be the patch's.
     #[must_use]
     pub fn end(&mut self, patience: Patience, mut meanwhile: impl FnMut(Duration)) -> Vec<Process> {
         if !self.terminate(patience.grace, &mut meanwhile) {
@@ -236,9 +235,9 @@ impl Tree {
         left
     }
 
-    /// SIGTERM to each once, those that appear meanwhile included. The runtime's processes end with
-    /// what they run; a runtime would pass the signal on a second time. Returns whether all have
-    /// ended in time.
+    /// Sends SIGTERM to each once, including those that appear meanwhile. The runtime's processes
+    /// end with what they run; a runtime would pass the signal on a second time. Returns whether
+    /// all have ended in time.
     fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
         let end = Instant::now() + grace;
         let mut told = BTreeSet::new();
@@ -263,9 +262,9 @@ impl Tree {
         true
     }
 
-    /// SIGKILL to all until two looks find none. Each is stopped first, until no new one appears: a
-    /// stopped process forks no more, and keeps its children, by which they are found. The
-    /// runtime's processes get some time to say how their command ended.
+    /// Sends SIGKILL to all until two scans find none. Each is stopped first, until no new one
+    /// appears: a stopped process forks no more and keeps its children, so they can be found. The
+    /// runtime's processes get some time to report how their command ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
         let begun = Instant::now();
         let (end, spared_until) = (begun + patience, begun + LAST_WORDS.min(patience));
@@ -289,7 +288,7 @@ impl Tree {
         }
     }
 
-    /// Stops all but the `spared` until no new one appears, or it is `end`. Returns what lives.
+    /// Stops all but the `spared` until no new one appears, or until `end`. Returns what is alive.
     fn stop(&mut self, spared: &BTreeSet<Life>, end: Instant) -> Vec<Process> {
         let mut stopped = spared.clone();
         let mut alive = Vec::new();
@@ -310,12 +309,12 @@ impl Tree {
         alive
     }
 
-    /// Sends a signal to a process of the patch, if it is still that process, and may get one.
+    /// Sends a signal to a process of the patch, if it is still that process, and may be signalled.
     fn signal(&self, process: &Process, signal: Signal) {
         if self.place.protects(process.pid) {
             return;
         }
-        // What cannot be signalled is found alive by the next look, and told as left.
+        // The next scan finds what could not be signalled, and reports it as left.
         if let Ok(hold) = Hold::on(process.pid)
             && lives(process.life())
         {
@@ -327,8 +326,8 @@ impl Tree {
         self.runtimes.contains(&process.life())
     }
 
-    /// All that live of the patch, or may: what descends from it, and what its container has that
-    /// is not older.
+    /// All live processes that belong to the patch, or may: its descendants, and whatever in its
+    /// container is not older.
     fn survey(&mut self) -> Vec<Process> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
@@ -363,8 +362,8 @@ impl Tree {
         alive
     }
 
-    /// Follows the children of what is known to be the patch's, and of this process, which gets
-    /// those that become orphans in its own PID namespace. Forgets what is gone.
+    /// Follows the children of the patch's known processes, and of this process, which gets the
+    /// orphans in its own PID namespace. Forgets what is gone.
     fn descend(&mut self) -> BTreeMap<u32, Stat> {
         let mut stats = BTreeMap::new();
         self.known
@@ -397,7 +396,7 @@ impl Tree {
         stats
     }
 
-    /// What decides about one process; nothing is asked of one that is decided already.
+    /// Reads what decides about one process; nothing is read if it is already decided.
     fn seen(&self, pid: u32, stat: &Stat) -> Seen {
         let is_open =
             stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
@@ -435,7 +434,7 @@ impl Tree {
     }
 }
 
-/// What lives in the container of another worker's patch, that one being gone: what shows its
+/// The live processes in the container that belong to a dead worker's patch: those that show its
 /// marker or its dye.
 #[must_use]
 pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
@@ -445,8 +444,7 @@ pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
     left
 }
 
-/// Ends that, as a worker would have at its deadline. Returns what there was, and what is left of
-/// it.
+/// Ends those, as the worker would have at its deadline. Returns what there was, and what is left.
 #[must_use]
 pub fn end_left_by(container: &Container, marker: &str) -> (Vec<Process>, Vec<Process>) {
     let mut tree = Tree::new(container, marker);
@@ -462,8 +460,8 @@ pub fn end_left_by(container: &Container, marker: &str) -> (Vec<Process>, Vec<Pr
     (found, left)
 }
 
-/// Waits all of `time`, however often `meanwhile` comes back early: who prints or forks as fast as
-/// it can must not be looked at as fast.
+/// Waits all of `time`, however often `meanwhile` returns early: a process that prints or forks
+/// quickly must not cause scans as quickly.
 fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
     let end = Instant::now() + time;
     loop {
@@ -479,7 +477,7 @@ fn life(pid: u32) -> Option<Life> {
     Some((pid, facts::stat(pid)?.started))
 }
 
-/// Whether a process may have become its parent's child by the death of another one.
+/// Whether a process may have become its parent's child because another one died.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
     let (Some(ids), Some(parents)) = (facts::ids(pid), facts::ids(parent)) else {
         return true;
@@ -488,15 +486,15 @@ fn may_be_orphan(pid: u32, parent: u32) -> bool {
 }
 
 /// Whether the parent with these IDs, one for each PID namespace from the outermost on, gets such
-/// an orphan: it is the first process of its own namespace, and the orphan is in that or below,
-/// where it can be the first process itself, whose parent was outside. In the caller's PID
-/// namespace orphans of the patch become the caller's own children.
+/// an orphan: it is the first process of its own namespace, and the orphan is in that namespace or
+/// below. The orphan can itself be the first process of a namespace below, with its parent outside.
+/// In the caller's PID namespace orphans of the patch become the caller's own children.
 fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
     parents.len() > 1 && ids.len() >= parents.len() && parents.last() == Some(&1)
 }
 
-/// Dyes what this thread starts from now on, with the marker's own colour, and returns that; `None`
-/// where the kernel does not take it, as for threads of a real-time class.
+/// Dyes what this thread starts from now on, with a value derived from the marker, and returns it;
+/// `None` if the kernel does not accept it, as for real-time threads.
 fn dye(marker: &str) -> Option<u64> {
     // FNV-1a: any spread will do.
     let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {

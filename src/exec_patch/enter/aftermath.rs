@@ -24,11 +24,10 @@ use crate::report::line;
 use crate::sys::file::{self, Guard};
 use crate::sys::pidfd::Hold;
 
-/// The most bytes of a process's arguments that are looked at: a runtime's `--root` is its first
-/// one.
+/// The most bytes of a process's arguments that are read: a runtime's `--root` comes first.
 const LARGEST_CALL: u64 = 4 << 20;
 
-/// How it ended where a worker is gone after its begin. `thaws`: it was to resume the container for
+/// How it ended if a worker is gone after its start. `thaws`: it had to resume the container for
 /// the patch.
 #[must_use]
 pub fn interrupted(job: &Job, thaws: bool) -> Done {
@@ -42,7 +41,7 @@ pub fn interrupted(job: &Job, thaws: bool) -> Done {
     }
 }
 
-/// The outcome of that, by how the container is now.
+/// The outcome of that, by the container's present state.
 #[must_use]
 pub fn outcome(container: &Container, thaws: bool) -> Outcome {
     if thaws
@@ -55,7 +54,7 @@ pub fn outcome(container: &Container, thaws: bool) -> Outcome {
     }
 }
 
-/// That a container is not paused again, in which the patch ended like `ended`.
+/// The outcome for a container that is not paused again, after its patch ended as `ended`.
 #[must_use]
 pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
     let what = match ended {
@@ -83,8 +82,8 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
 }
 
 /// Ends what is left in containers of patches whose workers were killed, so that nothing runs twice
-/// at once and nothing for ever. Call it with the run's lock in hand. Returns what was ended and
-/// what was not, a sentence for each container.
+/// at once or for ever. The caller must hold the run's lock. Returns what was ended and what was
+/// not, a sentence for each container.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
     let names = |processes: &[tree::Process]| {
@@ -127,10 +126,9 @@ fn is_alive(container: &Container) -> bool {
     .is_alive()
 }
 
-/// Removes what workers left in `entered` that are gone, and ends the runtimes that still run for
-/// them, in a container that is frozen perhaps. Call it with the run's lock in hand: every worker
-/// has it as long as it lives. Returns what was ended and what could not be removed, a sentence
-/// each.
+/// Removes what dead workers left in `entered`, and ends the runtimes that still run for them,
+/// perhaps in a frozen container. The caller must hold the run's lock: every worker holds it as
+/// long as it lives. Returns what was ended and what could not be removed, a sentence each.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
     let Ok(folders) = fs::read_dir(entered) else {
@@ -155,8 +153,8 @@ pub fn sweep(entered: &Path) -> Vec<String> {
     said
 }
 
-/// Ends each runtime whose `--root` is in one of these folders of workers. Whoever else says so of
-/// himself asks for it.
+/// Ends each runtime whose `--root` is in one of these workers' directories. Any other process that
+/// claims such a root asks to be ended.
 fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
     let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.join("root")).collect();
     let is_runtime = |pid: u32| {
@@ -178,14 +176,14 @@ fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
     let runtimes = processes
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid| is_runtime(*pid));
-    // Another process may have the number by the time the hold is there.
+    // Another process may have the ID by the time the pidfd is open.
     let ended = runtimes.filter(|pid| {
         Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok())
     });
     ended.map(|pid| format!("the runtime that a killed worker had started was still at work and was ended: process {pid}")).collect()
 }
 
-/// Whether a folder has the name that a worker gives: `<run>.<number>.<worker>`.
+/// Whether a directory has a name as workers make it: `<run>.<number>.<worker>`.
 fn is_of_worker(name: &str) -> bool {
     let mut parts = name.split('.');
     let is_run = parts.next().is_some_and(|run| RunId::parse(run).is_some());

@@ -36,10 +36,10 @@ use crate::report::line;
 use crate::sys::file::{self, Guard};
 use crate::sys::spawn::{self, Program};
 
-/// How often what a command starts is looked at.
+/// How often the processes that a command starts are checked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long output is taken from what goes on after a command has ended.
+/// How long output is still read from background processes after a command has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a runtime may take to pause or resume; the kernel may retry a freeze for a while.
@@ -68,7 +68,7 @@ pub struct Entrance<'a> {
     calls: usize,
 }
 
-/// What is waited for.
+/// What the loop waits for.
 #[derive(Debug)]
 struct Watch {
     signals: SignalFd,
@@ -80,7 +80,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Waits at most this long for anything to happen, and takes it.
+    /// Waits at most this long for anything to happen, and handles it.
     fn wait(&mut self, limit: Duration) {
         let limit =
             PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
@@ -90,7 +90,7 @@ impl Watch {
             .map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN))
             .collect();
         all.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        // A poll that a fault ends is one that ended early: everything is looked at anyway.
+        // A poll that fails counts as one that ended early: everything is checked anyway.
         let _ready = poll(&mut all, limit);
         self.collector.take();
         while let Ok(Some(signal)) = self.signals.read_signal() {
@@ -99,7 +99,7 @@ impl Watch {
         self.ended.extend(spawn::ended_children());
     }
 
-    /// The exit status of this child, when it has ended.
+    /// The exit status of this child, if it has ended.
     fn status(&self, pid: u32) -> Option<i32> {
         self.ended
             .iter()
@@ -113,7 +113,7 @@ impl<'a> Entrance<'a> {
     /// `folder`, with what is printed going to `output`.
     ///
     /// # Errors
-    /// How it ends for the container, when it cannot be entered.
+    /// The container's outcome if it cannot be entered.
     pub fn open(
         job: &'a Job,
         folder: &Path,
@@ -124,7 +124,7 @@ impl<'a> Entrance<'a> {
         let container = &job.container;
         let owner = Owner::of(container).map_err(|error| could_not_enter(&error))?;
         if owner.person().is_some() {
-            // What root's groups may read is not the user's; root needs none of them.
+            // The user must not read what root's groups may; root needs none of them.
             nix::unistd::setgroups(&[]).map_err(|error| could_not_enter(&error))?;
         }
         let name = format!("{}.{}", job.run, job.number);
@@ -165,7 +165,7 @@ impl<'a> Entrance<'a> {
         freezer::is_paused(self.job.container.pid, Path::new(freezer::CGROUPS))
     }
 
-    /// Whether this life of the container goes on.
+    /// Whether this instance of the container still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let container = &self.job.container;
@@ -176,12 +176,12 @@ impl<'a> Entrance<'a> {
         .is_alive()
     }
 
-    /// Runs a command in the container and returns its exit status; `brings` hands it what is
-    /// brought along.
+    /// Runs a command in the container and returns its exit status; `brings` passes it the file
+    /// carried with the request.
     ///
     /// # Errors
-    /// How it ends for the container, when the command did not run, or not to its end, or the
-    /// container ended with it.
+    /// The container's outcome if the command did not run, or not to its end, or the container
+    /// ended with it.
     pub fn run(&mut self, words: &[String], brings: bool) -> Result<i32, Outcome> {
         self.watch.ended.clear();
         let runtime = self.call_exec(words, brings)?;
@@ -200,9 +200,9 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Whether the container ended with a command that ended so. The kernel kills what is in a
-    /// container before its first process is gone (pid_namespaces(7)), so for a command that was
-    /// killed that one gets a moment.
+    /// Whether the container ended together with a command that has this status. The kernel kills
+    /// what is in a container before its first process is gone (pid_namespaces(7)), so after a
+    /// killed command the first process gets a moment.
     fn has_ended(&mut self, status: i32) -> bool {
         let until = Instant::now()
             + if status == KILLED {
@@ -219,7 +219,7 @@ impl<'a> Entrance<'a> {
         true
     }
 
-    /// Starts the runtime, which is to start the command.
+    /// Starts the runtime, which must start the command.
     fn call_exec(&mut self, words: &[String], brings: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
@@ -264,7 +264,7 @@ impl<'a> Entrance<'a> {
         Ok(runtime)
     }
 
-    /// Starts the runtime as the container's owner, for this life of it.
+    /// Starts the runtime as the container's owner, for this instance of it.
     fn start(
         &self,
         call: Vec<OsString>,
@@ -306,7 +306,7 @@ impl<'a> Entrance<'a> {
         })
     }
 
-    /// Waits for a child's end, and looks at what it starts meanwhile.
+    /// Waits for a child's end, and watches what it starts meanwhile.
     fn wait_for(&mut self, child: u32) -> Result<i32, Outcome> {
         let mut looked = Instant::now();
         loop {
@@ -325,25 +325,24 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// The command's process, which the runtime has started, and which is this process's child by
-    /// now.
+    /// The command's process, which the runtime has started and which is now this process's child.
     fn payload(&mut self) -> Result<u32, Outcome> {
         let path = self.pinned.file("pid", self.calls);
         let written = self.pinned.left(&path, 64, self.owner);
         let pid = written.trim().parse().unwrap_or(0);
         let is_child = spawn::is_child(pid);
         if is_child {
-            // What ended with this ID before was another one.
+            // An earlier process that ended with this ID was another one.
             self.watch.ended.retain(|(ended, _)| *ended != pid);
         }
         self.tree.look();
-        // The runtime found the first process that the copied state names, and so it is still
-        // there: whatever was entered is this life.
+        // The runtime found the first process that the copied state names, so that process still
+        // exists: this instance was entered.
         if !self.is_alive() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
         }
-        // One that ended at once may have been waited for together with the runtime.
+        // A command that ended at once may have been reaped together with the runtime.
         if !is_child && self.watch.status(pid).is_none() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::CouldNotEnter {
@@ -372,7 +371,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// The time is up, or somebody asked for the end: ends everything that was started.
+    /// Ends everything that was started, because the time is up or somebody asked for it.
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
         let mut left: Vec<String> = self
@@ -401,8 +400,8 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Ends every child of this process: the runtime, and what it had started when it was ended.
-    /// Returns what does not end, frozen perhaps.
+    /// Ends every child of this process: the runtime, and what it had started by then. Returns what
+    /// does not end, perhaps because it is frozen.
     fn end_children(&mut self, patience: Duration) -> Vec<u32> {
         let until = Instant::now() + patience;
         loop {
@@ -416,7 +415,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Lets the runtime `resume` or `pause` the container, this life of it.
+    /// Has the runtime `resume` or `pause` this instance of the container.
     ///
     /// # Errors
     /// The runtime's reason why it could not.
@@ -444,14 +443,14 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// What was printed, what still runs of what was started, and what has ended of it and stays in
-    /// the container's table of processes.
+    /// What was printed, which started processes still run, and which have ended but stay as
+    /// zombies in the container.
     pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
         let names = |processes: Vec<Process>| processes.iter().map(ToString::to_string).collect();
         let left = names(self.tree.alive());
         let mut zombies = self.tree.zombies();
         if !zombies.is_empty() {
-            // Whoever waits for them gets the time to do so.
+            // Their parent gets time to wait for them.
             std::thread::sleep(LOOK * 2);
             zombies = self.tree.zombies();
         }
@@ -460,14 +459,14 @@ impl<'a> Entrance<'a> {
     }
 }
 
-/// A process that is left, in the words of the others.
+/// Describes a process that is left, in the same form as the others.
 fn told(pid: u32) -> String {
     let name = file::read_text(Path::new(&format!("/proc/{pid}/comm")), 64, Guard::Any)
         .unwrap_or_default();
     format!("{pid} {}", line::name(name.trim_end_matches('\n')))
 }
 
-/// This process's children, ended ones that it has not yet waited for aside (proc(5),
+/// This process's children, except ended ones that it has not yet waited for (proc(5),
 /// `/proc/pid/task/tid/children`).
 fn children() -> Vec<u32> {
     let own = std::process::id();

@@ -12,7 +12,7 @@ use crate::sys::file::{self, Guard};
 /// Where the node's cgroups are.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// More than a process's cgroups ever are.
+/// More than the file of a process's cgroups ever has.
 const LARGEST: u64 = 64 << 10;
 
 /// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].

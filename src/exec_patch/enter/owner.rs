@@ -20,21 +20,21 @@ use crate::sys::rights::{self, Person};
 use crate::sys::spawn;
 use crate::sys::stat::Stat;
 
-/// As whom a container's runtime runs.
+/// The user as whom a container's runtime runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// As this process.
     Caller,
-    /// As another user, because this process is root's.
+    /// As another user, because this process runs as root.
     User(Person),
 }
 
 /// Why a container cannot be entered on its owner's behalf.
 #[derive(Debug)]
 pub enum OwnerError {
-    /// It is another user's, and the caller is not root.
+    /// It belongs to another user, and the caller is not root.
     Foreign(u32),
-    /// Its first process cannot be looked at.
+    /// Its first process cannot be inspected.
     Process(io::Error),
     /// Its first process runs in a user namespace that is not its owner's.
     Namespace,
@@ -64,7 +64,7 @@ impl std::error::Error for OwnerError {
     }
 }
 
-/// User namespaces are nested no deeper (user_namespaces(7)).
+/// User namespaces nest no deeper (user_namespaces(7)).
 const DEEPEST: u32 = 33;
 
 impl Owner {
@@ -83,7 +83,7 @@ impl Owner {
         Ok(Self::User(Person::of(container.owner)))
     }
 
-    /// The user whom a program must become, when it is not this process's own.
+    /// The user that a program must become, if it is not this process's own.
     #[must_use]
     pub const fn person(self) -> Option<Person> {
         match self {
@@ -96,8 +96,7 @@ impl Owner {
     /// he cannot go himself.
     ///
     /// # Errors
-    /// What the operating system says, when root's rights cannot be laid down: then nothing is
-    /// done.
+    /// The operating system's error if root's rights cannot be dropped: then nothing is done.
     pub fn reading<T>(self, work: impl FnOnce() -> T) -> io::Result<T> {
         match self {
             Self::Caller => Ok(work()),
@@ -106,8 +105,8 @@ impl Owner {
     }
 
     /// The user namespace in which the owner's engine runs, for a container whose first process is
-    /// `pid`; `None` where it is this process's own. `made_by_runtime` says that the container's
-    /// runtime made a user namespace for it, which is not the engine's then.
+    /// `pid`; `None` if it is this process's own. `made_by_runtime` says that the container's
+    /// runtime made a user namespace for it, which then is not the engine's.
     ///
     /// # Errors
     /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
@@ -118,9 +117,9 @@ impl Owner {
             .map(|(namespace, _)| namespace))
     }
 
-    /// What is in a file of the owner's, at most `limit` bytes: as he may read it, if need be in
+    /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights; if needed in
     /// the user namespace in which he is root, which is that of the container's first process
-    /// `pid`, or holds it.
+    /// `pid`, or contains it.
     ///
     /// # Errors
     /// [`FileError`].
@@ -143,12 +142,12 @@ impl Owner {
             .ok_or(refused)
     }
 
-    /// What is in a file by its path in the mount namespace of the owner's engine, as that of the
+    /// Reads a file by its path in the mount namespace of the owner's engine, taken from the
     /// container's shim, the parent of its first process `pid`: the paths of a rootless Docker are
     /// those of rootlesskit's (seen with Docker 20.10 and rootlesskit 1.1:
-    /// `/run/.ro…/user/UID/docker/…`). Read in the user namespace in which the owner is root, so
-    /// that he gets no further by naming another process. `None` where that is none, or nothing can
-    /// be read.
+    /// `/run/.ro…/user/UID/docker/…`). It is read in the user namespace in which the owner is root,
+    /// so that he gains nothing by naming another process. `None` if there is no such namespace, or
+    /// nothing can be read.
     #[must_use]
     pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
         let (namespace, _) = self.outermost(pid).ok()??;
@@ -163,8 +162,8 @@ impl Owner {
             .flatten()
     }
 
-    /// The outermost user namespace around a process below this process's own, which must be the
-    /// owner's, and whether it is the process's own.
+    /// The outermost user namespace around a process below this process's own. It must be the
+    /// owner's. Also whether it is the process's own.
     fn outermost(self, pid: u32) -> Result<Option<(OwnedFd, bool)>, OwnerError> {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);

@@ -33,16 +33,16 @@ use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::folder::{self, Folder};
 
-/// The most files of a state folder that are copied; runc keeps one or two there, crun four.
+/// The most files of a state directory that are copied; runc keeps one or two there, crun four.
 const MOST_FILES: usize = 32;
 
-/// The most bytes of them together: they lie in memory twice, and it may be a user who wrote them.
+/// The most bytes of them together: they are in memory twice, and a user may have written them.
 const MOST_BYTES: u64 = 24 << 20;
 
-/// The file that is there from a container's `create` to its `start`, for both runtimes.
+/// The file that exists from a container's `create` to its `start`, with both runtimes.
 const NOT_STARTED: &str = "exec.fifo";
 
-/// A copy of the state of one life.
+/// A copy of one instance's state.
 #[derive(Debug)]
 pub struct Pinned {
     folder: PathBuf,
@@ -50,11 +50,11 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Copies the state of `container` into the new folder `folder`, when it is still that of this
-    /// life.
+    /// Copies the state of `container` into the new directory `folder`, if it is still this
+    /// instance's.
     ///
     /// # Errors
-    /// How it ends for the container: it vanished, or cannot be entered.
+    /// The container's outcome: it vanished, or cannot be entered.
     pub fn make(container: &Container, owner: Owner, folder: PathBuf) -> Result<Self, Outcome> {
         make_folder(&folder).map_err(|error| cannot(&folder, error))?;
         let found = (|| {
@@ -88,27 +88,27 @@ impl Pinned {
         &self.spec
     }
 
-    /// The state folder for the runtime's `--root`.
+    /// The state directory for the runtime's `--root`.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.folder.join("root")
     }
 
-    /// A file for the runtime, that one call of it reads or leaves.
+    /// A file that one call of the runtime reads or leaves.
     #[must_use]
     pub fn file(&self, name: &str, call: usize) -> PathBuf {
         self.folder.join(format!("{name}-{call}"))
     }
 
-    /// Puts a new file there.
+    /// Writes a new file there.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn put(&self, path: &Path, bytes: &[u8], owner: Owner) -> io::Result<()> {
         owner.reading(|| write_new(path, bytes)).flatten()
     }
 
-    /// What the runtime left in a file there, at most `limit` bytes; empty where it left none. The
+    /// What the runtime left in a file there, at most `limit` bytes; empty if it left none. The
     /// owner may have put anything in its place.
     #[must_use]
     pub fn left(&self, path: &Path, limit: u64, owner: Owner) -> String {
@@ -125,26 +125,25 @@ impl Drop for Pinned {
     }
 }
 
-/// What could not be done with a file of the worker's own.
+/// The outcome for a failure with one of the worker's own files.
 pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
     could_not_enter(&crate::sys::replace::WriteError::new(path, error))
 }
 
-/// That nothing entered, and why.
+/// The outcome that nothing entered, and why.
 pub(super) fn could_not_enter(error: &(dyn std::error::Error + 'static)) -> Outcome {
     Outcome::CouldNotEnter {
         why: line::causes(error),
     }
 }
 
-/// Removes a worker's folder. One that stays holds nothing that anybody but its container's owner
-/// can read.
+/// Removes a worker's directory. If it stays, only its container's owner can read what it holds.
 fn remove(folder: &Path) {
     let removed = fs::remove_dir_all(folder);
     drop(removed);
 }
 
-/// Makes the worker's folder, and the one of all workers where it is missing.
+/// Makes the worker's directory, and the one above all workers if it is missing.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if let Some(all) = folder.parent() {
         DirBuilder::new().mode(0o755).recursive(true).create(all)?;
@@ -153,7 +152,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)
 }
 
-/// Gives the folder, and what is in it, to the owner, the folder last.
+/// Gives the directory, and what is in it, to the owner, the directory last.
 fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
     let Some(person) = owner.person() else {
         return Ok(());
@@ -169,7 +168,7 @@ fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
     chown(folder, Some(person.user), Some(person.group))
 }
 
-/// Copies the files of the container's state folder to `to`.
+/// Copies the files of the container's state directory to `to`.
 fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     let files = owner
         .reading(|| read_all(container))
@@ -192,9 +191,9 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     })
 }
 
-/// The regular files in the container's state folder, and its FIFOs with nothing in them: each of
-/// them its owner's, as it was found to be. Whoever can swap the folder between that look and this
-/// one would else have root enter what he likes, in a process as he describes it.
+/// The regular files in the container's state directory, and its FIFOs, read as empty. Each must
+/// still belong to the owner who was found before. Otherwise somebody who swaps the directory
+/// between that check and this one could make root enter any process he describes.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let folder = Folder::open(&container.root)?.folder(OsStr::new(&container.id))?;
     let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
@@ -229,7 +228,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .write_all(bytes)
 }
 
-/// That the copied state is that of this life.
+/// Checks that the copied state is this instance's.
 fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
     let Some(found) = runtime_state::containers(&[root.to_owned()])
         .into_iter()
@@ -254,8 +253,7 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
     }
 }
 
-/// The container's runtime spec: crun's own copy, and what lies in the bundle for runc, which keeps
-/// none.
+/// The container's runtime spec: crun's own copy, or the bundle's for runc, which keeps none.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
     let bytes = match container.kind {
         RuntimeKind::Runc => {
@@ -283,7 +281,7 @@ mod tests {
     use crate::exec_patch::enter::testing;
     use crate::sys::stat::Stat;
 
-    /// A container of this process, with state and bundle below a folder.
+    /// A container of this process, with state and bundle below a directory.
     fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
         let container = Container {
             kind,
@@ -423,7 +421,7 @@ mod tests {
         ] {
             let top = tempfile::tempdir().unwrap();
             let container = container(top.path(), RuntimeKind::Runc, own_start());
-            // Found as root's, and swapped since.
+            // Found to be root's, and swapped since.
             chown(top.path().join(path), Some(70_000), None).unwrap();
             let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7"))
                 .unwrap_err();

@@ -17,27 +17,27 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// What is asked for in place of the container's own.
+/// What replaces the container's own values.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The command.
     pub words: &'a [String],
     /// Numeric user and group.
     pub user: (u32, u32),
-    /// Variables `NAME=VALUE`; each takes the place of the container's own of that name.
+    /// Variables `NAME=VALUE`; each replaces the container's own of that name.
     pub environment: &'a [String],
-    /// The same, by which the processes of a patch are known.
+    /// A variable that identifies the processes of a patch.
     pub marker: &'a str,
-    /// The working folder.
+    /// The working directory.
     pub folder: Option<&'a str>,
 }
 
-/// Why a runtime spec tells no process.
+/// Why a runtime spec has no usable process.
 #[derive(Debug)]
 pub enum SpecError {
-    /// It is no JSON.
+    /// It is not JSON.
     Json(serde_json::Error),
-    /// It has no `process`, or one that is no object.
+    /// It has no `process`, or one that is not an object.
     NoProcess,
 }
 
@@ -65,7 +65,7 @@ impl std::error::Error for SpecError {
 #[derive(Clone, Debug)]
 pub struct RuntimeSpec {
     process: Map<String, Value>,
-    /// Whether the container got a user namespace of its own from its runtime.
+    /// Whether the runtime made a user namespace for the container.
     pub makes_user_namespace: bool,
 }
 
@@ -94,7 +94,7 @@ impl RuntimeSpec {
         }
     }
 
-    /// The process that does what is asked for, as JSON.
+    /// The process with what was asked for, as JSON.
     #[must_use]
     pub fn process(&self, asked: &Asked<'_>) -> Value {
         let mut process = self.process.clone();
@@ -115,7 +115,7 @@ impl RuntimeSpec {
     }
 }
 
-/// The container's own variables, without those that are asked for, and these behind them.
+/// The container's own variables, without those that are asked for, followed by these.
 fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let new: Vec<&str> = asked
@@ -135,8 +135,8 @@ fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
         .collect()
 }
 
-/// Queue the container's user into the one who is asked for. His other groups are not known here,
-/// as the container's own files would say which.
+/// Changes the container's user to the requested one. That user's other groups are not known here:
+/// only the container's own files would say which.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();
     let number = |key: &str| own.get(key).and_then(Value::as_u64).unwrap_or(0);

@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::report::line;
 
-/// The longest reason, in bytes: one that quotes a command of a hundred thousand letters helps
+/// The longest reason, in bytes: a reason that quotes a command of a hundred thousand letters helps
 /// nobody.
 const LONGEST: usize = 400;
 
-/// What both runtimes put before what matters.
+/// What both runtimes write before the part that matters.
 const PREFIXES: [&str; 2] = ["exec failed: ", "unable to start container process: "];
 
 #[derive(Deserialize)]
@@ -52,18 +52,17 @@ pub fn reason(log: &str, printed: &str, status: i32) -> String {
     reason
 }
 
-/// Whether a runtime says with this reason that the container is paused (runc 1.1.5:
-/// `cannot exec in a paused container`; crun 1.8.1: ``the container `x` is paused``).
+/// Whether this reason means that the container is paused (runc 1.1.5: `cannot exec in a paused
+/// container`; crun 1.8.1: ``the container `x` is paused``).
 #[must_use]
 pub fn is_paused(reason: &str) -> bool {
     reason.starts_with("cannot exec in a paused container")
         || (reason.starts_with("the container `") && reason.ends_with("` is paused"))
 }
 
-/// Whether a runtime says with this reason that the container has no such program (runc 1.1.5:
-/// `exec: "sh": executable file not found in $PATH`,
-/// `exec: "/bin/sh": stat /bin/sh: no such file or directory`; crun 1.8.1: ``executable file `sh`
-/// not found in $PATH: No such file or directory``).
+/// Whether this reason means that the container has no such program (runc 1.1.5: `exec: "sh":
+/// executable file not found in $PATH`, `exec: "/bin/sh": stat /bin/sh: no such file or directory`;
+/// crun 1.8.1: ``executable file `sh` not found in $PATH: No such file or directory``).
 #[must_use]
 pub fn lacks(reason: &str, program: &str) -> bool {
     let is_named = [format!("{program:?}"), format!("`{program}`")]

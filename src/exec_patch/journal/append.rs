@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 
-/// The longest line, in bytes: the words of a command are at most 6 MiB (Linux: fs/exec.c,
-/// `bprm_stack_limits`), and stand in the header twice.
+/// The longest line, in bytes: the arguments of a command are at most 6 MiB (Linux: fs/exec.c,
+/// `bprm_stack_limits`), and appear in the header twice.
 pub(super) const LONGEST_LINE: usize = 32 << 20;
 
-/// How far back the beginning of a piece of a line is looked for, at once.
+/// How many bytes are read at once when searching back for the start of a partial line.
 const STEP: u64 = 64 << 10;
 
 /// A file to append lines to.
@@ -28,7 +28,7 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    /// Opens a file, which must be there unless `is_new`, and then must not.
+    /// Opens a file, which must exist unless `is_new`, and then must not.
     pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, JournalError> {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
         let opened = OpenOptions::new()
@@ -46,7 +46,7 @@ impl Appender {
             .map_err(|error| JournalError::Append(path.to_owned(), error))
     }
 
-    /// The same file, which has this path by now.
+    /// The same file, which now has this path.
     pub(super) fn moved(self, path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -59,7 +59,7 @@ impl Appender {
         &self.path
     }
 
-    /// Appends a line and brings it to the disk.
+    /// Appends a line and syncs it to the disk.
     pub(super) fn append(&self, line: &[u8]) -> Result<(), JournalError> {
         if line.len() > LONGEST_LINE {
             return Err(JournalError::LongLine(self.path.clone(), line.len()));
@@ -75,7 +75,7 @@ impl Appender {
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let facts = self.file.metadata()?;
         if facts.nlink() == 0 {
-            // Somebody removed the run; nobody would ever read this.
+            // Somebody removed the run; nobody would read this.
             return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         let end = self.whole(facts.len())?;

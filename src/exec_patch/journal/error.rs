@@ -10,10 +10,10 @@ use crate::report::line;
 use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
 
-/// Why a journal could not be kept, or not be read.
+/// Why a journal could not be written or read.
 #[derive(Debug)]
 pub enum JournalError {
-    /// The folder of the runs, or one in it, cannot be made or listed.
+    /// The directory of the runs, or one in it, cannot be made or listed.
     Folder(PathBuf, io::Error),
     /// A file cannot be read or trusted.
     File(FileError),
@@ -21,30 +21,30 @@ pub enum JournalError {
     Write(WriteError),
     /// A line cannot be appended.
     Append(PathBuf, io::Error),
-    /// A line that would never be read again: it has so many bytes.
+    /// A line that would be too long to read again: how many bytes it has.
     LongLine(PathBuf, usize),
-    /// The disk has no room for what a container needs to write down.
+    /// The disk has no room to record another container.
     NoRoom(PathBuf),
     /// A journal's line is not what this program writes.
     Line(PathBuf, usize, String),
     /// A journal of another version of this program.
     Version(PathBuf, u32),
-    /// The copy of what a run brought along is not that any more.
+    /// The copy of the file that a run carried has changed.
     Brought(PathBuf),
     /// Another run is under way, or the workers of one are still at work.
     Busy(Option<Holder>),
-    /// The one who waited for the workers of a killed run was told to stop, or they take too long.
+    /// The wait for a killed run's workers was interrupted, or they take too long.
     Impatient(RunId),
     /// There is no such run.
     NoRun(String),
-    /// More than one run's ID begins so.
+    /// More than one run's ID begins with this.
     Ambiguous(String, RunId, RunId),
     /// There is no run at all.
     NoRuns(PathBuf),
 }
 
 impl JournalError {
-    /// What to do about it, where something can be said.
+    /// What to do about it, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -27,30 +27,30 @@ use crate::exec_patch::table::span;
 use crate::report::line::{causes, name, one_line};
 use crate::report::{Exit, json};
 
-/// The most characters of a command, and of what a run is for, in the table.
+/// The most characters of a command, and of a run's purpose, in the table.
 const LONGEST: usize = 48;
 
-/// How much of a digest tells one from the next, as engines show it.
+/// How many characters of a digest are shown, as engines do.
 const SHORT: usize = 12;
 
-/// Where a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// It is under way.
     UnderWay,
-    /// Whoever paced it was killed; some of its workers are still at work.
+    /// Its main process was killed; some of its workers are still at work.
     Orphaned,
-    /// Whoever paced it was killed.
+    /// Its main process was killed.
     Killed,
-    /// It stopped before all were through.
+    /// It stopped before all containers were done.
     Stopped,
-    /// All were through.
+    /// All containers were done.
     Finished,
 }
 
 impl Phase {
-    /// Where `past` is, by its journal and by who has the lock.
+    /// The state of `past`, by its journal and by who holds the lock.
     #[must_use]
     pub fn of(past: &RunLog, holder: Option<&Holder>, boot: &str) -> Self {
         match &past.finished {
@@ -79,10 +79,10 @@ impl Phase {
     }
 }
 
-/// All runs as a table, newest first, and how the program ends.
+/// All runs as a table, newest first, and the exit status.
 ///
 /// # Errors
-/// [`JournalError`] when it cannot be told who has the lock.
+/// [`JournalError`] when it is not known who has the lock.
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![
         [
@@ -116,7 +116,7 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     })
 }
 
-/// All runs as JSON, a line for each, newest first, and how the program ends.
+/// All runs as JSON, a line for each, newest first, and the exit status.
 ///
 /// # Errors
 /// As [`table`].
@@ -159,7 +159,7 @@ pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     Ok(summary + "\n" + &reading::text(&past.folder)?)
 }
 
-/// What is looked at once for all runs.
+/// What is read once for all runs.
 struct Sight {
     holder: Option<Holder>,
     boot: String,
@@ -191,7 +191,7 @@ fn row(past: &RunLog, sight: &Sight) -> [String; 8] {
     ]
 }
 
-/// As much of it as there is room for in a table.
+/// The text, cut to fit a table.
 fn bounded(text: String) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -199,7 +199,7 @@ fn bounded(text: String) -> String {
     }
 }
 
-/// With the beginning of each digest.
+/// The text with its digests shortened.
 fn short_digests(text: &str) -> String {
     let mut parts = text.split("sha256:");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -216,7 +216,7 @@ fn short_digests(text: &str) -> String {
     })
 }
 
-/// What a run is.
+/// The description of a run.
 fn heading(past: &RunLog, sight: &Sight) -> String {
     let header = &past.header;
     let from = |who: &Who| match &who.terminal {
@@ -250,7 +250,7 @@ fn heading(past: &RunLog, sight: &Sight) -> String {
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
-/// Each container, and what became of it.
+/// Each container and its outcome.
 fn containers(past: &RunLog, sight: &Sight) -> String {
     let mut rows =
         vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
@@ -357,7 +357,7 @@ fn footing(past: &RunLog) -> String {
     format!("{well} well, {not_well} not well{end}\n")
 }
 
-/// An outcome in as many words as there is room for in a table.
+/// An outcome, short enough for a table.
 fn sentence(outcome: &Outcome) -> String {
     let word = outcome.word();
     match outcome {
@@ -383,7 +383,7 @@ fn sentence(outcome: &Outcome) -> String {
     }
 }
 
-/// Lines with aligned columns, two spaces apart; the last column is as long as it is.
+/// Lines with aligned columns, two spaces apart; the last column is not padded.
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter()

@@ -37,8 +37,8 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::stat::Stat;
 
-/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its begin in UTC and four hexadecimal digits that nobody
-/// chose, but later ones of a second are greater: IDs in their order are runs in theirs.
+/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its start in UTC and four random hexadecimal digits, which
+/// only grow within one second: sorted IDs give the runs in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RunId(String);
 
@@ -46,7 +46,7 @@ pub struct RunId(String);
 const SALT: usize = 16;
 
 impl RunId {
-    /// The ID of a run that begins at `begun`; `salt` tells it from another one of that second.
+    /// The ID of a run that begins at `begun`; `salt` distinguishes it from others of that second.
     #[must_use]
     pub fn new(begun: Timestamp, salt: u16) -> Self {
         let digits: String = begun
@@ -58,7 +58,7 @@ impl RunId {
         Self(format!("{date}-{time}-{salt:04x}"))
     }
 
-    /// The ID that follows of the same second; none behind the last one.
+    /// The next ID of the same second; none after the last one.
     #[must_use]
     pub fn following(&self) -> Option<Self> {
         let (second, salt) = self.0.split_at(SALT);
@@ -66,13 +66,13 @@ impl RunId {
         Some(Self(format!("{second}{salt:04x}")))
     }
 
-    /// Whether both are of the same second.
+    /// Whether both are from the same second.
     #[must_use]
     pub fn is_of_second(&self, other: &Self) -> bool {
         self.0[..SALT] == other.0[..SALT]
     }
 
-    /// Reads an ID; `None` for anything else, so that no path can be made of it.
+    /// Reads an ID; `None` for anything else, so that it cannot form a path.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = |(index, byte): (usize, u8)| match index {
@@ -114,15 +114,15 @@ impl<'de> Deserialize<'de> for RunId {
 pub enum Line {
     /// The first line.
     Run(Box<Header>),
-    /// What the header does not have yet and is used from here on.
+    /// What the header does not have and is used from here on.
     Carried(Carried),
-    /// A container that is to be entered.
+    /// A container that will be entered.
     Planned(Box<Planned>),
     /// A container is about to be entered.
     Begun(Box<Begun>),
-    /// A container is through with a patch, whether something entered it or not.
+    /// A patch of a container is done, whether something entered it or not.
     Ended(Box<Ended>),
-    /// A container that is not understood.
+    /// A container that cannot be identified.
     NotUnderstood(Stranger),
     /// Somebody resumes the run.
     Resumed(Resumed),
@@ -141,33 +141,33 @@ pub enum Line {
     Plan(Whole),
 }
 
-/// What a run is: who wants what where.
+/// What a run is: who wants what, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// Its ID.
     #[serde(rename = "run")]
     pub id: RunId,
-    /// When it began.
+    /// When it started.
     pub begun: Timestamp,
-    /// This start of the machine (`/proc/sys/kernel/random/boot_id`).
+    /// This boot of the machine (`/proc/sys/kernel/random/boot_id`).
     pub boot: String,
-    /// Who began it.
+    /// Who started it.
     pub by: Who,
-    /// What made it begin.
+    /// What started it.
     pub trigger: Trigger,
-    /// The words that were typed, behind the program's own name.
+    /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
     /// What is wanted where.
     pub order: Order,
-    /// How it goes about it.
+    /// On which terms.
     pub terms: Terms,
-    /// What runs, as far as it is known when the run begins.
+    /// What runs, as far as known when the run starts.
     pub carried: Vec<Carried>,
-    /// The script or program that it brings along, a copy of which lies in its folder.
+    /// The script or program that it carries; a copy is in its directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brought: Option<Brought>,
-    /// The run whose containers that were not well it is for, and no others.
+    /// The run whose failed containers it is for, and no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
@@ -175,17 +175,17 @@ pub struct Header {
     pub list_version: Option<u64>,
 }
 
-/// What made a run begin.
+/// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// A person, or a tool of theirs, typed it.
+    /// A person, or a person's tool, typed it.
     Typed,
     /// `--auto`: a list was installed. Whoever resumes it needs the list's signatures as well.
     Auto,
 }
 
-/// How a run goes about its containers, for whoever resumes it.
+/// The terms of a run, for whoever resumes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
@@ -195,22 +195,22 @@ pub struct Terms {
     pub output_limit: u64,
 }
 
-/// What is carried into containers, and from where.
+/// What is carried into containers, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carried {
     /// The digest of what runs.
     pub digest: Digest,
-    /// The ban whose signed patch it is; none where it was typed.
+    /// The ban whose signed patch it is; none if it was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// How grave that ban is.
+    /// That ban's severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// What that ban says to use instead.
+    /// The successor that the ban names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// The digest of the file that goes along, where one does.
+    /// The digest of the file that is carried with it, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brings: Option<Digest>,
     /// The command as people read it.
@@ -219,7 +219,7 @@ pub struct Carried {
     pub work: Work,
 }
 
-/// A file that a run brings along.
+/// A file that a run carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Brought {
@@ -227,11 +227,11 @@ pub struct Brought {
     pub name: String,
     /// The SHA-256 of its bytes.
     pub digest: Digest,
-    /// How many they are.
+    /// How many bytes it has.
     pub size: u64,
 }
 
-/// A container that is to be entered, and what follows there by all that is known.
+/// A container that will be entered, and what is planned there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
     /// When.
@@ -248,7 +248,7 @@ pub struct Planned {
 /// A patch of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPatch {
-    /// The digest of what runs, which is carried; none where there is nothing to run.
+    /// The digest of what runs; none if there is nothing to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// The ban for which it runs.
@@ -275,7 +275,7 @@ pub struct Gone {
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Whether it was as it should be.
+    /// Whether it was ok.
     pub well: bool,
     /// How the run left it.
     #[serde(flatten)]
@@ -287,16 +287,16 @@ pub struct Gone {
 pub struct Whole {
     /// How many containers match.
     pub matches: usize,
-    /// The version of the list that answered, where one was asked.
+    /// The version of the list that answered, if one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_version: Option<u64>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
 
-/// A container, of whichever life. Two are one when their IDs and their runtime's state directories
-/// are: the same ID may stand in two of them, and its engine may be known at one time and not at
-/// another.
+/// A container, whichever instance. Two are the same if their IDs and their runtime's state
+/// directories are: the same ID may be in two directories, and its engine may be known at one time
+/// and not at another.
 #[derive(Clone, Debug)]
 pub struct Named {
     /// Its engine.
@@ -359,7 +359,7 @@ impl Named {
     }
 }
 
-/// A process that cannot be taken for a later one with its ID.
+/// A process that cannot be mistaken for a later one with its ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
@@ -373,7 +373,7 @@ impl Worker {
     /// This process.
     ///
     /// # Errors
-    /// [`FileError`] when `/proc` does not tell.
+    /// [`FileError`] if `/proc` does not say.
     pub fn own() -> Result<Self, FileError> {
         let path = Path::new("/proc/self/stat");
         let stat = Stat::parse(&file::read(path, 4_096, Guard::Any)?);
@@ -398,12 +398,11 @@ impl Worker {
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// The number of the entry in its run, from 1. Each has one of its own, those of a resumed run
-    /// as well.
+    /// The number of the entry in its run, from 1. It is unique, also across a resume.
     pub number: usize,
     /// When.
     pub at: Timestamp,
-    /// This start of the machine.
+    /// This boot of the machine.
     pub boot: String,
     /// The digest of what runs.
     pub digest: Digest,
@@ -413,39 +412,39 @@ pub struct Begun {
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Who enters it: in the file, where that worker writes it itself.
+    /// Who enters it; only in the file, where that worker writes it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Worker>,
-    /// Whether it is paused, and resumed for the patch: in the file.
+    /// Whether it is paused, and resumed for the patch; only in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub thaws: bool,
 }
 
-/// A container is through with a patch.
+/// A patch of a container is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The number with which it was begun; none where nothing entered it.
+    /// The number with which it was started; none if nothing entered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<usize>,
     /// When.
     pub at: Timestamp,
-    /// This start of the machine.
+    /// This boot of the machine.
     pub boot: String,
-    /// The digest of what ran, or would have; none where there is nothing to run.
+    /// The digest of what ran, or would have run; none if there is nothing to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The ban for which it did, or would have.
+    /// The ban for which it ran, or would have run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Whether it is as it should be.
+    /// Whether it is ok.
     pub well: bool,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What was found there; none where nothing entered it.
+    /// What was found there; none if nothing entered it.
     #[serde(flatten)]
     pub found: Option<Found>,
 }
@@ -457,12 +456,13 @@ pub struct Found {
     pub duration_ms: u64,
     /// How much its commands wrote.
     pub output_bytes: u64,
-    /// The last lines of that, as they came; not fit for a terminal.
+    /// The last lines of that, unescaped; not fit for a terminal.
     pub output_tail: String,
-    /// What goes on in the background that the command started.
+    /// Background processes that the command started and that still run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<String>,
-    /// What has ended of that, and stays until the container's first process waits for it.
+    /// Processes that it started and that have ended, but stay until the container's first process
+    /// waits for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zombies: Vec<String>,
 }
@@ -500,7 +500,8 @@ impl Ended {
         }
     }
 
-    /// That nothing entered a container; `patch` is the digest and the ban of what would have run.
+    /// Says that nothing entered a container; `patch` is the digest and the ban of what would have
+    /// run.
     #[must_use]
     pub fn settled(
         container: &Container,
@@ -522,13 +523,13 @@ impl Ended {
     }
 }
 
-/// A running container of which it cannot be told whether, or how, it should be entered.
+/// A running container that cannot be identified: it is not known whether, or how, to enter it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stranger {
     /// When that was found.
     pub at: Timestamp,
-    /// Its ID; empty where a whole folder of state could not be read.
+    /// Its ID; empty if a whole directory of state could not be read.
     #[serde(rename = "container")]
     pub id: String,
     /// Its engine.
@@ -536,7 +537,7 @@ pub struct Stranger {
     /// containerd's namespace, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// What its engine calls it, where that is known.
+    /// What its engine calls it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where it was found: a file or a directory.
@@ -545,7 +546,7 @@ pub struct Stranger {
     pub well: bool,
     /// [`Kind::NotUnderstood`].
     pub outcome: Kind,
-    /// Why it is not understood.
+    /// Why it cannot be identified.
     pub why: String,
 }
 
@@ -576,17 +577,17 @@ impl Stranger {
     }
 }
 
-/// Somebody goes on with a run.
+/// Somebody resumes a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resumed {
     /// When.
     pub at: Timestamp,
-    /// This start of the machine.
+    /// This boot of the machine.
     pub boot: String,
     /// Who.
     pub by: Who,
-    /// The words that were typed.
+    /// The arguments that were typed.
     pub argv: Vec<String>,
     /// At which pace from here on.
     pub pace: Limits,
@@ -602,13 +603,13 @@ pub struct Finished {
     pub at: Timestamp,
     /// Its exit status.
     pub exit: u8,
-    /// How many containers are well.
+    /// How many containers are ok.
     pub well: usize,
-    /// How many are not, those that are not understood and those that were not begun included.
+    /// How many failed, including those that cannot be identified and those that were not started.
     pub not_well: usize,
-    /// How many patches ended how.
+    /// How many patches had each outcome.
     pub outcomes: BTreeMap<Kind, usize>,
-    /// Why it stopped before all were through, if it did.
+    /// Why it stopped before all were done, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Halt>,
 }

@@ -33,7 +33,7 @@ const LARGEST_NOTE: u64 = 4_096;
 /// How often to look whether the lock is free.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What workers take beyond their deadlines to end what is left and to write it down.
+/// How long workers take beyond their deadlines to end what is left and to record it.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The right to run, held until it is dropped and every worker that inherited it has ended.
@@ -49,22 +49,22 @@ pub struct Lock {
 pub struct Holder {
     /// The run.
     pub run: RunId,
-    /// The process that paces it.
+    /// Its main process.
     pub process: Worker,
     /// Since when.
     pub since: Timestamp,
-    /// Who began it, for people.
+    /// Who started it, for people.
     pub by: String,
 }
 
 impl Holder {
-    /// Whether the one who paces the run is alive; else only its workers are.
+    /// Whether the main process of the run is alive; else only its workers are.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.process.is_alive()
     }
 
-    /// What somebody who wants to run may do.
+    /// What somebody who waits for the lock can do.
     #[must_use]
     pub fn hint(&self) -> String {
         match self.is_alive() {
@@ -99,29 +99,29 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Somebody waits for another run, or for the workers of a killed one.
+/// A wait for another run, or for the workers of a killed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Who has the lock, as far as that is known.
+    /// Who has the lock, as far as known.
     pub holder: Option<Holder>,
-    /// How long it takes at most from now on.
+    /// How long it takes at most from now.
     pub at_most: Duration,
-    /// Whether it is only just beginning.
+    /// Whether the wait has just started.
     pub is_first: bool,
 }
 
 impl Lock {
-    /// Takes the lock of a fresh run, which waits for nobody. Makes the folder of the runs where it
-    /// is missing.
+    /// Takes the lock for a fresh run, without waiting. Makes the directory of the runs if it is
+    /// missing.
     ///
     /// # Errors
-    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] where others could
-    /// write the folder.
+    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] if others could
+    /// write to the directory.
     pub fn take(paths: &Paths) -> Result<Self, JournalError> {
         let file = open(paths)?;
         match file.try_lock() {
             Ok(()) => {
-                // Until it says who has it now, it must not say who had it before.
+                // Until the file says who holds the lock now, it must not name the previous holder.
                 file.set_len(0)
                     .map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
                 Ok(Self {
@@ -136,8 +136,8 @@ impl Lock {
         }
     }
 
-    /// Takes the lock of a fresh run, and waits at most `patience` for another one to end; `tell`
-    /// hears of it every 200 ms, and may break it off.
+    /// Takes the lock for a fresh run, and waits at most `patience` for another one to end; `tell`
+    /// is called every 200 ms, and may stop the wait.
     ///
     /// # Errors
     /// As [`Lock::take`].
@@ -149,13 +149,12 @@ impl Lock {
         Self::when_free(paths, |_| patience, tell)
     }
 
-    /// Takes the lock of a run that goes on with `past`. Where the workers of that run, which was
-    /// killed, are still at work, waits for them no longer than their deadlines and half a minute
-    /// take, and for another run at most `patience`; `tell` hears of it every 200 ms, and may break
-    /// it off.
+    /// Takes the lock for a run that resumes `past`. Waits for the workers of that killed run no
+    /// longer than their deadlines and half a minute, and for another run at most `patience`;
+    /// `tell` is called every 200 ms, and may stop the wait.
     ///
     /// # Errors
-    /// [`JournalError::Busy`] when another run, or that one itself, is under way for longer;
+    /// [`JournalError::Busy`] if another run, or that one itself, is under way for longer;
     /// [`JournalError::Impatient`].
     pub fn wait(
         paths: &Paths,
@@ -181,8 +180,8 @@ impl Lock {
         taken
     }
 
-    /// Takes the lock as soon as it is free, and waits as long for whoever has it as `patience`
-    /// says of them, from now on.
+    /// Takes the lock as soon as it is free. Waits for the holder as long as `patience` says for
+    /// that holder, from now on.
     fn when_free(
         paths: &Paths,
         patience: impl Fn(Option<&Holder>) -> Duration,
@@ -209,7 +208,7 @@ impl Lock {
         }
     }
 
-    /// The folder of the runs.
+    /// The directory of the runs.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -225,17 +224,16 @@ impl Lock {
 }
 
 impl AsFd for Lock {
-    /// The descriptor for workers to inherit. It closes with an exec, unless somebody takes care
-    /// that it does not.
+    /// The descriptor for workers to inherit. It closes on exec unless the caller prevents that.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-/// The lock's file, in the folder of the runs.
+/// The lock's file, in the directory of the runs.
 const NAME: &str = ".lock";
 
-/// Opens the lock's file, in a folder that nobody else may write.
+/// Opens the lock's file, in a directory that nobody else may write to.
 fn open(paths: &Paths) -> Result<File, JournalError> {
     let folder = &paths.patches;
     let fault = |error| JournalError::Folder(folder.clone(), error);
@@ -268,10 +266,11 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
     }
 }
 
-/// Who has the lock, or had it last, by the file; nobody while one who took it has not said so yet.
+/// Who holds the lock, or held it last, by the file; none while a new holder has not written to it
+/// yet.
 ///
 /// # Errors
-/// [`JournalError::File`] and [`JournalError::Line`] where that cannot be read.
+/// [`JournalError::File`] and [`JournalError::Line`] if that cannot be read.
 pub fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
     let path = folder.join(NAME);
     match file::read(&path, LARGEST_NOTE, Guard::Owned) {

@@ -19,22 +19,22 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
-/// The journal's name in the folder of its run.
+/// The journal's name in the directory of its run.
 pub const JOURNAL: &str = "journal.jsonl";
 
-/// The name of the copy of what a run brought along.
+/// The name of the copy of the file that a run carried.
 pub(super) const BROUGHT: &str = "brought";
 
-/// The folder of what was printed, in that of its run.
+/// The directory of the outputs, in the directory of its run.
 pub const OUTPUT: &str = "output";
 
-/// The most bytes of what a run brings along.
+/// The most bytes of the file that a run carries.
 pub const LARGEST_BROUGHT: u64 = 1 << 30;
 
-/// One life of a container on this node: no two have the same.
+/// One instance of a container on this node: no two have the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Life {
-    /// The start of the machine.
+    /// The boot of the machine.
     pub boot: String,
     /// The container's ID.
     pub id: String,
@@ -45,7 +45,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// The life of this container, which was seen in this start of the machine.
+    /// The instance of this container, which was seen in this boot of the machine.
     #[must_use]
     pub fn of(container: &Container, boot: &str) -> Self {
         Self {
@@ -60,78 +60,78 @@ impl Life {
 /// A run by its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunLog {
-    /// The run's folder.
+    /// The run's directory.
     pub folder: PathBuf,
-    /// What it is.
+    /// Its header.
     pub header: Header,
     /// What it carried into containers.
     pub carried: Vec<Carried>,
-    /// What was to be entered, each once.
+    /// The containers that were planned, each once.
     pub planned: Vec<Named>,
-    /// Each entry into a container, and each container that nothing entered, in the order in which
-    /// they were begun.
+    /// Each entry into a container, and each container that nothing entered, in order.
     pub entries: Vec<Entry>,
-    /// The containers that were not understood, each once.
+    /// The containers that could not be identified, each once.
     pub strangers: Vec<Stranger>,
-    /// Who went on with it.
+    /// Who resumed it.
     pub resumed: Vec<Resumed>,
-    /// How it ended; none of one that is under way, or was killed.
+    /// How it ended; none while it is under way, or if it was killed.
     pub finished: Option<Finished>,
 }
 
-/// What became of a container in a run.
+/// The outcome of a container in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When it was begun, or settled.
+    /// When it was started, or settled.
     pub at: Timestamp,
-    /// The start of the machine.
+    /// The boot of the machine.
     pub boot: String,
-    /// The digest of what ran, or would have.
+    /// The digest of what ran, or would have run.
     pub digest: Option<Digest>,
-    /// The ban for which it ran, or would have.
+    /// The ban for which it ran, or would have run.
     pub ban: Option<String>,
     /// The container.
     pub container: Container,
-    /// How far it came.
+    /// How far it got.
     pub state: State,
 }
 
-/// How far it came in a container.
+/// How far it got in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It was entered, and nobody wrote down how that ended.
+    /// It was entered, and how that ended was not recorded.
     Begun {
         /// With this number.
         number: usize,
         /// By whom.
         worker: Worker,
-        /// Whether it was paused, and to be resumed for it.
+        /// Whether it was paused, to be resumed for the patch.
         thaws: bool,
     },
-    /// It was entered, and ended so.
+    /// It was entered, and ended.
     Ended {
         /// With this number.
         number: usize,
-        /// What became of it. `tail` is empty.
+        /// The result. `tail` is empty.
         done: Done,
     },
     /// Nothing entered it, for this reason.
     Settled(Outcome),
 }
 
-/// What a run knows of a life of a container.
+/// What a run knows of an instance of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'a> {
-    /// Nothing, or that its turn never came.
+    /// Nothing, or only that its turn never came.
     New,
-    /// It was entered, and nobody knows how that ended.
+    /// It was entered, and how that ended is not known.
     Interrupted(&'a Entry),
-    /// This.
+    /// This outcome.
     Over(&'a Outcome),
 }
 
 impl Entry {
-    /// How it ended. One that was begun and has no end is interrupted, once its worker is gone.
+    /// How it ended. One that was started and has no end counts as interrupted once its worker is
+    /// gone.
     #[must_use]
     pub const fn outcome(&self) -> &Outcome {
         match &self.state {
@@ -141,14 +141,14 @@ impl Entry {
         }
     }
 
-    /// Which life of the container it was.
+    /// Which instance of the container it was.
     #[must_use]
     pub fn life(&self) -> Life {
         Life::of(&self.container, &self.boot)
     }
 
-    /// Whether its worker is at work, or can be: the machine has not been started again, and the
-    /// process is there.
+    /// Whether its worker is at work, or may be: the machine has not rebooted, and the process
+    /// exists.
     #[must_use]
     pub fn is_under_way(&self, boot: &str) -> bool {
         match self.state {
@@ -159,7 +159,7 @@ impl Entry {
 }
 
 impl RunLog {
-    /// Reads the journal in the folder of a run.
+    /// Reads the journal in the directory of a run.
     ///
     /// # Errors
     /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
@@ -167,7 +167,7 @@ impl RunLog {
         reading::read(folder)
     }
 
-    /// When it wrote down the last thing that it did.
+    /// When it wrote its last line.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
         let entered = self.entries.iter().map(|entry| entry.at);
@@ -181,14 +181,14 @@ impl RunLog {
             .fold(self.header.begun, Timestamp::max)
     }
 
-    /// Whether it was at work in this start of the machine.
+    /// Whether it was at work in this boot of the machine.
     #[must_use]
     pub fn was_at_work_in(&self, boot: &str) -> bool {
         self.header.boot == boot || self.resumed.iter().any(|resumed| resumed.boot == boot)
     }
 
-    /// What it knows of what has this digest in this life of a container: the last that it wrote
-    /// down.
+    /// What it knows about the payload with this digest in this instance of a container: its last
+    /// record.
     #[must_use]
     pub fn standing(&self, digest: Digest, life: &Life) -> Standing<'_> {
         let is_it = |entry: &&Entry| {
@@ -207,7 +207,7 @@ impl RunLog {
         }
     }
 
-    /// Whether it can have entered a container in this start of the machine, without reading all of
+    /// Whether it may have entered a container in this boot of the machine, without reading all of
     /// it.
     ///
     /// # Errors
@@ -217,8 +217,7 @@ impl RunLog {
         Ok(is_resumed || reading::header(folder)?.boot == boot)
     }
 
-    /// The last word on each thing that ran in each container, in the order in which they were
-    /// said.
+    /// The last entry on each payload in each container, in order.
     fn last_words(&self) -> Vec<&Entry> {
         let of = |entry: &Entry| (Named::of(&entry.container), entry.digest);
         let last: HashMap<_, _> = self
@@ -235,7 +234,7 @@ impl RunLog {
             .collect()
     }
 
-    /// What it did: every entry but turns that did not come and came later.
+    /// What it did: every entry, except skipped turns that came later.
     #[must_use]
     pub fn told(&self) -> Vec<&Entry> {
         let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotBegun;
@@ -246,8 +245,8 @@ impl RunLog {
         self.entries.iter().filter(is_said).chain(unbegun).collect()
     }
 
-    /// Each container that was to be entered: whether it is well, whichever its life, by the last
-    /// word on each thing that ran there.
+    /// Each planned container: whether it is ok, whichever the instance, by the last entry on each
+    /// payload there.
     #[must_use]
     pub fn well(&self) -> HashMap<Named, bool> {
         let last: HashMap<_, _> = self
@@ -270,7 +269,7 @@ impl RunLog {
         well
     }
 
-    /// The containers that were to be entered and of which it knows nothing more.
+    /// The planned containers about which it has nothing more.
     #[must_use]
     pub fn unbegun(&self) -> Vec<&Named> {
         let known: HashSet<_> = self
@@ -284,7 +283,7 @@ impl RunLog {
             .collect()
     }
 
-    /// Which containers were not well, whatever their life by now: for `--only-failed`.
+    /// Which containers failed, whichever instance runs now: for `--only-failed`.
     #[must_use]
     pub fn not_well(&self) -> NotWell {
         NotWell {
@@ -302,7 +301,7 @@ impl RunLog {
         }
     }
 
-    /// How many containers are well, and how many are not.
+    /// How many containers are ok, and how many are not.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let containers = self.well();
@@ -313,7 +312,7 @@ impl RunLog {
         )
     }
 
-    /// The containers that were never understood: of the others their own outcomes tell.
+    /// The containers that were never identified: the others have their own outcomes.
     fn not_understood(&self) -> impl Iterator<Item = &Stranger> {
         let is_known = |stranger: &Stranger| {
             self.entries
@@ -325,7 +324,7 @@ impl RunLog {
             .filter(move |stranger| !is_known(stranger))
     }
 
-    /// At which pace it went on last.
+    /// The pace at which it last ran.
     #[must_use]
     pub fn pace(&self) -> Limits {
         self.resumed
@@ -355,11 +354,11 @@ impl RunLog {
         self.entries.iter().map(number).max().unwrap_or(0) + 1
     }
 
-    /// What it brought along, as it was.
+    /// The file that it carried, unchanged.
     ///
     /// # Errors
-    /// [`JournalError::Brought`] when the copy is another by now, [`JournalError::File`] when it
-    /// cannot be read.
+    /// [`JournalError::Brought`] if the copy has changed, [`JournalError::File`] if it cannot be
+    /// read.
     pub fn brought(&self) -> Result<Option<Vec<u8>>, JournalError> {
         let Some(brought) = &self.header.brought else {
             return Ok(None);
@@ -373,7 +372,7 @@ impl RunLog {
         }
     }
 
-    /// The file that has what was printed in a container, whether or not there is one.
+    /// The file with a container's output, whether or not it exists.
     #[must_use]
     pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
         match entry.state {
@@ -385,7 +384,7 @@ impl RunLog {
     }
 }
 
-/// The containers of a run that were not well.
+/// The containers of a run that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotWell {
     containers: HashSet<Named>,
@@ -399,20 +398,20 @@ impl NotWell {
         self.containers.contains(&Named::of(container)) || self.strangers.contains(&container.id)
     }
 
-    /// Whether one that is still not understood is one of them, by its ID.
+    /// Whether one that still cannot be identified is one of them, by its ID.
     #[must_use]
     pub fn has_stranger(&self, id: &str) -> bool {
         self.strangers.contains(id) || self.containers.iter().any(|named| named.id == id)
     }
 }
 
-/// The name of the mark that a run was gone on with in this start of the machine.
+/// The name of the marker file for a run that was resumed in this boot of the machine.
 pub(super) fn resumed(boot: &str) -> String {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
     format!("resumed-{}", boot.chars().filter(fits).collect::<String>())
 }
 
-/// How many bytes the files of a folder have; none where it is not there.
+/// How many bytes the files of a directory have; none if it does not exist.
 #[must_use]
 pub fn bytes_in(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -423,7 +422,7 @@ pub fn bytes_in(folder: &Path) -> u64 {
         .sum()
 }
 
-/// The file for what is printed in a container, in the folder of its run.
+/// The file for a container's output, in the directory of its run.
 pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || "_+.-".contains(*letter);
     let short: String = id.chars().filter(fits).take(12).collect();

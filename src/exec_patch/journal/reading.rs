@@ -25,7 +25,7 @@ use crate::sys::file::{self, FileError, Guard};
 /// The largest journal that is read, in bytes: some ten thousand containers.
 const LARGEST: u64 = 256 << 20;
 
-/// Reads the journal in the folder of a run.
+/// Reads the journal in the directory of a run.
 pub(super) fn read(folder: &Path) -> Result<RunLog, JournalError> {
     let path = folder.join(JOURNAL);
     let (file, size) = file::open(&path, Guard::Owned)?;
@@ -52,7 +52,7 @@ pub(super) fn read(folder: &Path) -> Result<RunLog, JournalError> {
         .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
 }
 
-/// The header of the journal in this folder.
+/// The header of the journal in this directory.
 pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
     let path = folder.join(JOURNAL);
     let (file, _) = file::open(&path, Guard::Owned)?;
@@ -66,21 +66,21 @@ pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
         .map_err(|fault| fault.at(&path, 1))
 }
 
-/// The whole lines of the journal in this folder, as they are.
+/// The complete lines of the journal in this directory, unchanged.
 pub(super) fn text(folder: &Path) -> Result<String, JournalError> {
     let mut text = file::read_text(&folder.join(JOURNAL), LARGEST, Guard::Owned)?;
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     Ok(text)
 }
 
-/// A journal's lines, those that are whole.
+/// A journal's complete lines.
 struct Lines {
     reader: BufReader<std::io::Take<File>>,
     number: usize,
 }
 
 impl Lines {
-    /// The next line, without its end; none behind the last that has one.
+    /// The next line, without its line feed; none after the last complete one.
     fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
         let mut line = Vec::new();
         let limit = LONGEST_LINE as u64 + 1;
@@ -103,11 +103,11 @@ impl Lines {
     }
 }
 
-/// What is amiss with a line.
+/// What is wrong with a line.
 enum Fault {
     /// It is of another version.
     Version(u32),
-    /// This.
+    /// Anything else, as text.
     Text(String),
 }
 
@@ -126,7 +126,7 @@ impl From<&str> for Fault {
     }
 }
 
-/// The one thing that a line of every form has.
+/// The one field that a line of every version has.
 #[derive(Deserialize)]
 struct AnyForm {
     schema: u32,
@@ -136,9 +136,9 @@ struct AnyForm {
 struct Reading<'a> {
     folder: &'a Path,
     past: Option<RunLog>,
-    /// Where in the entries each number is.
+    /// The position of each number in the entries.
     by_number: HashMap<usize, usize>,
-    /// What is planned; a run that is gone on with says it again.
+    /// What is planned; a resumed run repeats it.
     planned: HashSet<Named>,
 }
 
@@ -190,7 +190,7 @@ impl Reading<'_> {
                 if stranger.well || stranger.outcome != Kind::NotUnderstood {
                     return Err("it has another outcome".into());
                 }
-                // Found again, it is the same one, for what may be another reason.
+                // If found again, it is the same one, perhaps for another reason.
                 past.strangers
                     .retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
                 past.strangers.push(stranger);
@@ -211,7 +211,7 @@ impl Reading<'_> {
     }
 }
 
-/// What a line says, all of it: written again, it is the same.
+/// Reads a line completely: writing the result again gives the same line.
 fn parse(line: &[u8]) -> Result<Line, Fault> {
     let fault = |error: serde_json::Error| Fault::Text(error.to_string());
     let mut read: Value = serde_json::from_slice(line).map_err(fault)?;
@@ -228,7 +228,7 @@ fn parse(line: &[u8]) -> Result<Line, Fault> {
     }
 }
 
-/// The first thing in which what stands in a line is not what is known of it.
+/// The first difference between a line and what this program reads from it.
 fn difference(read: &Value, known: &Value) -> Option<String> {
     match (read, known) {
         (Value::Object(read), Value::Object(known)) => {
@@ -253,7 +253,7 @@ fn difference(read: &Value, known: &Value) -> Option<String> {
     }
 }
 
-/// What the first line says.
+/// Reads the first line.
 fn begin(folder: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     let AnyForm { schema } =
         serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
@@ -279,7 +279,7 @@ fn begin(folder: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     })
 }
 
-/// An entry that was begun.
+/// The entry for a start.
 fn entered(begun: Begun) -> Result<Entry, Fault> {
     let Begun {
         number,
@@ -306,7 +306,7 @@ fn entered(begun: Begun) -> Result<Entry, Fault> {
     })
 }
 
-/// How an entry ended.
+/// Adds to an entry how it ended.
 fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
     let State::Begun { number, .. } = entry.state else {
         return Err("its number has ended before".into());

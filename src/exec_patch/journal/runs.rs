@@ -30,12 +30,12 @@ pub struct Runs {
 /// What earlier runs patched.
 #[derive(Debug, Default)]
 pub struct Prior {
-    /// For each digest of what ran and each life: the run that patched it; none where the last that
-    /// ran there did not.
+    /// For each payload's digest and each instance: the run that patched it; none if the last one
+    /// that ran there did not.
     patched: HashMap<(Digest, Life), Option<RunId>>,
     /// Why runs could not be read.
     pub faults: Vec<JournalError>,
-    /// What was begun and whose worker is gone.
+    /// Patches that were started and whose worker is gone.
     pub interrupted: Vec<Interrupted>,
 }
 
@@ -44,17 +44,17 @@ pub struct Prior {
 pub struct Interrupted {
     /// The run.
     pub run: RunId,
-    /// The variable by which what it started is known.
+    /// The variable that identifies the processes it started.
     pub marker: String,
     /// The container.
     pub container: Container,
 }
 
 impl Runs {
-    /// Lists the runs; a node without the folder has none.
+    /// Lists the runs; a node without the directory has none.
     ///
     /// # Errors
-    /// [`JournalError::Folder`], [`JournalError::File`] where others could write the folder.
+    /// [`JournalError::Folder`], [`JournalError::File`] where others could write the directory.
     pub fn load(paths: &Paths) -> Result<Self, JournalError> {
         let folder = paths.patches.clone();
         folder::owned(&paths.root, &folder)?;
@@ -69,13 +69,13 @@ impl Runs {
         &self.ids
     }
 
-    /// The folder of the runs.
+    /// The directory of the runs.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The run that `word` means.
+    /// The run that `word` names.
     ///
     /// # Errors
     /// [`JournalError::NoRun`], [`JournalError::Ambiguous`], [`JournalError::NoRuns`].
@@ -110,7 +110,7 @@ impl Runs {
         RunLog::read(&self.folder.join(id.as_str()))
     }
 
-    /// What the runs of this start of the machine patched, as far as they can be read.
+    /// What the runs of this boot of the machine patched, as far as they can be read.
     #[must_use]
     pub fn prior(&self, boot: &str) -> Prior {
         let mut prior = Prior::default();
@@ -127,7 +127,7 @@ impl Runs {
     }
 }
 
-/// The IDs of the runs in this folder, in no order.
+/// The IDs of the runs in this directory, unsorted.
 pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
     let fault = |error| JournalError::Folder(folder.to_owned(), error);
     let names = match fs::read_dir(folder) {
@@ -144,7 +144,7 @@ pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
         .collect())
 }
 
-/// What an entry is where its worker was killed, whether or not somebody saw that.
+/// The entry as an interrupted patch, if its worker was killed, whether or not that was noticed.
 fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
     let number = match &entry.state {
         State::Begun { number, .. } => *number,
@@ -159,14 +159,14 @@ fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
 }
 
 impl Prior {
-    /// The run that patched this life of a container with what has this digest, if nothing that ran
-    /// there later went wrong.
+    /// The run that patched this instance of a container with this digest's payload, if nothing
+    /// that ran there later failed.
     #[must_use]
     pub fn patched(&self, digest: Digest, life: &Life) -> Option<&RunId> {
         self.patched.get(&(digest, life.clone()))?.as_ref()
     }
 
-    /// Adds a run that is later than those before.
+    /// Adds a run that is later than those added before.
     fn add(&mut self, past: &RunLog, boot: &str) {
         for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
             self.interrupted.extend(interrupted(&past.header.id, entry));
@@ -181,7 +181,7 @@ impl Prior {
                     | Outcome::Cancelled { .. }
                     | Outcome::LeftAwake { .. }
                     | Outcome::Interrupted => None,
-                    // Nothing ran that could have changed what was so before.
+                    // Nothing ran, so what was true before still is.
                     Outcome::AlreadyFine
                     | Outcome::PatchedBefore { .. }
                     | Outcome::Paused

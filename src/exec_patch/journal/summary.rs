@@ -45,7 +45,7 @@ impl Header {
         what + &narrowed.chain(failed).collect::<String>()
     }
 
-    /// What runs in them, as a person typed it, or that it is the bans' own.
+    /// What runs in them, as a person typed it, or a text that it is the bans' own patches.
     #[must_use]
     pub fn command(&self) -> String {
         match (&self.order.means, self.carried.as_slice()) {
@@ -63,7 +63,7 @@ impl Header {
         }
     }
 
-    /// The bans that it is for, where it is for bans.
+    /// The bans that it is for, if any.
     #[must_use]
     pub fn bans(&self) -> Vec<String> {
         match &self.order.wanted.what {

@@ -171,7 +171,7 @@ pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Co
     }
 }
 
-/// The line of a container that is to be entered.
+/// The line of a container that will be entered.
 pub(in crate::exec_patch) fn planned(container: &Container) -> Planned {
     Planned {
         at: Timestamp::now(),
@@ -212,7 +212,7 @@ fn done(outcome: Outcome) -> Done {
     }
 }
 
-/// A run under way in which nothing has happened yet.
+/// A run under way, before anything has happened.
 pub(in crate::exec_patch) fn begun(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
     let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
@@ -279,7 +279,7 @@ fn a_run_is_read_as_it_was_written() {
         })
         .unwrap();
 
-    // Who goes on with a run finds and says some of it again.
+    // Whoever resumes a run finds and records some of it again.
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
         .stranger(&select::Stranger {
@@ -405,7 +405,7 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
                 ..other
             })
     );
-    // What was not understood at first and patched then is well.
+    // A container that was not identified at first and was patched later is ok.
     let (id, engine, place) = ("late".to_owned(), Engine::Docker, "/b".into());
     journal
         .stranger(&select::Stranger {
@@ -854,7 +854,7 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
             }
         }
         drop((journal, lock));
-        // Runs of one second stand in no order.
+        // Runs of one second are in no order.
         std::thread::sleep(Duration::from_millis(1_100));
     }
     let boot = boot().unwrap();
@@ -999,7 +999,7 @@ fn writers_that_are_killed_leave_whole_lines() {
                 )
             })
             .collect();
-        // At another place of theirs in each round, but not before they write.
+        // At a different point of their work in each round, but not before they write.
         let wanted = size() + 10_000 * round;
         while size() < wanted {
             assert!(
@@ -1036,7 +1036,7 @@ fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
     // A limit of the file's size, in blocks of 512 bytes, stands for a full disk; the writes fail
-    // as there, halfway.
+    // halfway, as on a full disk.
     let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.folder());
     assert!(writer.wait().unwrap().success());
     let path = journal.folder().join(JOURNAL);
@@ -1076,7 +1076,7 @@ fn a_run_that_was_removed_is_written_no_more() {
 fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let (_folder, paths) = node();
     let (lock, journal) = begun(&paths);
-    // The one who paced it is gone; its worker has the lock, as if it had inherited it.
+    // Its main process is gone; its worker holds the lock, as if it had inherited it.
     let gone = Holder {
         process: Worker {
             pid: 1,

@@ -15,7 +15,7 @@ use crate::exec_patch::select::Stranger;
 use crate::lineage::digest::Digest;
 use crate::sys::system_log::Sockets;
 
-/// Tells that a run begins, or that somebody goes on with it: `verb` says which.
+/// Reports that a run starts or is resumed: `verb` says which.
 pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
     let message = format!(
         "{verb} by {} for {}: {}",
@@ -50,7 +50,7 @@ pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
     send(log, run(header, &by.person().told()), &Event::Begun(begin));
 }
 
-/// What became of a container, beside who it is.
+/// The outcome for a container, without its identity.
 #[derive(Clone, Copy)]
 pub(super) struct Fate<'a> {
     pub(super) outcome: &'a Outcome,
@@ -62,7 +62,7 @@ pub(super) struct Fate<'a> {
 }
 
 impl<'a> Fate<'a> {
-    /// Of a container that was entered, or was to be.
+    /// For a container that was entered, or should have been.
     pub(super) fn of(job: &'a Job, outcome: &'a Outcome, took: Option<Duration>) -> Self {
         let Job {
             digest,
@@ -81,7 +81,7 @@ impl<'a> Fate<'a> {
         }
     }
 
-    /// Of a container that nothing enters.
+    /// For a container that nothing enters.
     pub(super) fn would(payload: Option<&'a Payload>, outcome: &'a Outcome) -> Self {
         Self {
             outcome,
@@ -94,7 +94,7 @@ impl<'a> Fate<'a> {
     }
 }
 
-/// Tells what became of a container.
+/// Reports the outcome for a container.
 pub(super) fn container(log: &Sockets, header: &Header, container: &Container, fate: &Fate<'_>) {
     let Container {
         id,
@@ -139,7 +139,7 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
     );
 }
 
-/// Tells of a container that is not understood.
+/// Reports a container that cannot be identified.
 pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
     let Stranger {
         id,
@@ -174,7 +174,7 @@ pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
     );
 }
 
-/// Tells that a run is over.
+/// Reports that a run is over.
 pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
     let Finished {
         at,
@@ -229,7 +229,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
     }
 }
 
-/// What more can be said of an outcome than its word.
+/// What else is known about an outcome.
 fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::LeftAwake { why }

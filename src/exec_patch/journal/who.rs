@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 
-/// The login of a process that descends from none (Linux: include/uapi/linux/audit.h,
+/// The login of a process without a login session (Linux: include/uapi/linux/audit.h,
 /// `AUDIT_UID_UNSET`).
 const NO_LOGIN: u32 = u32::MAX;
 
@@ -32,7 +32,7 @@ pub struct Who {
     /// Who typed `sudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sudo: Option<Person>,
-    /// The terminal, where there is one: `/dev/pts/3`.
+    /// The terminal, if there is one: `/dev/pts/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<String>,
     /// The machine's name.
@@ -45,7 +45,7 @@ pub struct Who {
 pub struct Person {
     /// The number.
     pub uid: u32,
-    /// The name, where the user database has one.
+    /// The name, if the user database has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -100,8 +100,8 @@ impl Who {
         }
     }
 
-    /// The person behind it, as far as that is known: who logged in, else who typed `sudo`, else
-    /// the effective user.
+    /// The person behind it, as far as known: who logged in, else who typed `sudo`, else the
+    /// effective user.
     #[must_use]
     pub fn person(&self) -> &Person {
         self.login
@@ -110,7 +110,7 @@ impl Who {
             .unwrap_or(&self.user)
     }
 
-    /// The person, and as whom they acted where that is another: `alice as root`.
+    /// The person, and the user they acted as if that is another: `alice as root`.
     #[must_use]
     pub fn told(&self) -> String {
         let (person, user) = (self.person(), &self.user);

@@ -36,8 +36,8 @@ const fn limits(canary: usize, parallel: Share, max_failures: Share) -> Limits {
     }
 }
 
-/// Runs a queue; the one that has been under way longest ends next. Says who was under way together
-/// at most, who began, and how it ended.
+/// Runs a queue; the one that has been under way longest ends next. Returns how many were under way
+/// together at most, how many started, and how it ended.
 fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
     let outcomes: Vec<_> = queue.chars().map(outcome).collect();
     let mut pace = Pace::new(limits, outcomes.len());
@@ -249,7 +249,7 @@ fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
         assert_eq!(pace.next(), Step::Start(1));
         pace.ended(&Outcome::Patched);
         assert_eq!(pace.next(), Step::Finished);
-        // For one of those nothing is to be done.
+        // One of those has nothing to do.
         pace.hold(21);
         pace.add(20);
         assert_eq!(

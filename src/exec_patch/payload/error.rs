@@ -16,20 +16,20 @@ use crate::sys::file::FileError;
 pub enum PayloadError {
     /// The file cannot be read.
     File(FileError),
-    /// The script is none.
+    /// The script is not a script.
     Script(PathBuf, NotScript),
-    /// The program is none, or would not run.
+    /// The program is not a program, or would not run.
     Program(PathBuf, NotProgram),
 }
 
-/// Why a file is no script.
+/// Why a file is not a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotScript {
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
     /// It is a program.
     Program,
-    /// Its first line ends as on Windows, and the kernel would look for an interpreter of that
+    /// Its first line ends as on Windows, so the kernel would look for an interpreter with that
     /// name.
     CarriageReturn,
 }
@@ -61,7 +61,7 @@ impl std::error::Error for PayloadError {
 }
 
 impl PayloadError {
-    /// What to do about it, where something can be said.
+    /// What to do about it, if there is advice.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
@@ -86,11 +86,12 @@ impl From<FileError> for PayloadError {
 /// Why nothing runs in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoPatch {
-    /// The ban says nothing of it.
+    /// The ban has no patch.
     None(String),
     /// The ban's patch needs a script that nobody gave.
     NeedsScript(String, Digest),
-    /// The script is another one than the ban's patch needs: the ban, what it needs, what it got.
+    /// The script is not the one that the ban's patch needs: the ban, the digest it needs, the
+    /// digest it got.
     OtherScript(String, Digest, Digest),
     /// What the ban says cannot be run.
     Unusable(String, &'static str),

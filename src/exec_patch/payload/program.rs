@@ -12,8 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 /// What every program begins with.
 pub const MAGIC: &[u8] = b"\x7fELF";
 
-/// The number of this machine's instruction set (elf.h, `EM_…`); `None` for one whose number is not
-/// known here.
+/// The number of this machine's instruction set (elf.h, `EM_…`); `None` if its number is not known
+/// here.
 const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     Some(62)
 } else if cfg!(target_arch = "aarch64") {
@@ -32,10 +32,10 @@ const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 
-/// `PT_INTERP`: the program is started by another one, which the image would have to have.
+/// `PT_INTERP`: another program starts it, which the image would have to contain.
 const INTERPRETER: u32 = 3;
 
-/// How the files are called that have many programs in one, whatever follows (`busybox.static`,
+/// The names, by prefix, of files that hold many programs in one (`busybox.static`,
 /// `toybox-x86_64`).
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
@@ -52,7 +52,7 @@ pub enum NotProgram {
     Form,
     /// It needs the dynamic linker and libraries of the image.
     Dynamic,
-    /// It is many programs in one, and looks at the name that it was started by to know which.
+    /// It is many programs in one, and the name it is started by selects one.
     ManyInOne,
 }
 
@@ -85,8 +85,8 @@ impl NotProgram {
     }
 }
 
-/// That a file of this name is no program of many (`busybox: 3: applet not found`, seen
-/// with 1.35.0; toybox is another). Not checked: what is called otherwise.
+/// Checks that a file of this name is not many programs in one (`busybox: 3: applet not found`,
+/// seen with 1.35.0; toybox is another). Not checked: such programs under other names.
 ///
 /// # Errors
 /// [`NotProgram::ManyInOne`].
@@ -101,7 +101,7 @@ pub fn check_name(name: &OsStr) -> Result<(), NotProgram> {
     }
 }
 
-/// That the kernel of this machine can start it with nothing else.
+/// Checks that this machine's kernel can start it with nothing else.
 ///
 /// # Errors
 /// [`NotProgram`].
@@ -128,8 +128,8 @@ pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
     }
 }
 
-/// The kinds of the program headers; `None` when they are not all there, or nothing would be
-/// loaded. A shared library without an interpreter is told from a program by its entry point alone.
+/// The kinds of the program headers; `None` if they are incomplete, or nothing would be loaded.
+/// Only the entry point distinguishes a shared library without an interpreter from a program.
 fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
     let entry = long(bytes, 24)?;
     let start = usize::try_from(long(bytes, 32)?).ok()?;

@@ -199,7 +199,7 @@ fn a_signed_script_is_that_file_and_no_other() {
             "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
         )]
     );
-    // To the bans beside it that script is nobody's: each has its own patch, or none.
+    // The other bans do not use that script: each has its own patch, or none.
     let mut given = payloads_of(script(&["-v"]), Some(text));
     given.set_signed(true);
     let beside = [
@@ -217,11 +217,11 @@ fn a_signed_script_is_that_file_and_no_other() {
     );
     assert_eq!(told(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(given.in_place_of(&beside), None);
-    // It remains that ban's own when the run goes on under another list.
+    // It remains that ban's own if the run is resumed under another list.
     let mut later = Payloads::again(given.order().clone(), given.brought().cloned(), true);
     later.set_signed(false);
     assert_eq!(told(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
-    // One that no ban signs runs in place of a signed command, and that is said.
+    // A script that no ban signs runs in place of a signed command, and that is reported.
     let in_place = payloads_of(script(&[]), Some("exit")).in_place_of(&beside);
     assert_eq!(
         in_place.as_deref(),
@@ -235,7 +235,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         payloads_of(order(Means::Signed), None).in_place_of(&beside),
         None
     );
-    // A ban that signs no script leaves what was typed.
+    // If the ban signs no script, what was typed stays.
     let payloads = payloads_of(script(&["a b"]), Some("echo it's")).of_bans(&[ban(
         "BAN-2",
         Severity::Low,

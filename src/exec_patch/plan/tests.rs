@@ -83,7 +83,7 @@ fn plan(before: Option<&str>) -> Plan {
     })
 }
 
-/// What follows for the first container; in the second the command runs.
+/// A plan with this step for the first container; in the second the command runs.
 fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
     let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
     let step = |container: &Container, payload| {
@@ -199,8 +199,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
         |_, payload| Step::Run(payload),
     );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
-    // A container that was named and is not there: whatever else is found, the order is not carried
-    // out.
+    // A named container does not exist: whatever else is found, the order is not carried out.
     assert_eq!(
         Plan {
             strangers: Vec::new(),

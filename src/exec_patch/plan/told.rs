@@ -15,10 +15,10 @@ use crate::exec_patch::select::{LeftOut, Stranger};
 use crate::report;
 use crate::report::line as said;
 
-/// How much of an ID people need to tell one container from the next, as engines show it.
+/// How many characters of a container ID are shown, as engines do.
 const SHORT: usize = 12;
 
-/// A container as people call it: its name and the beginning of its ID.
+/// A container's name for people: its name and the beginning of its ID.
 #[must_use]
 pub fn called(container: &Container) -> String {
     let id = short(&container.id);
@@ -28,7 +28,7 @@ pub fn called(container: &Container) -> String {
     }
 }
 
-/// Whose it is: its engine, its namespace, and its user where that is not root.
+/// Where it belongs: its engine, its namespace, and its user if that is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
     let namespace = container
@@ -214,7 +214,7 @@ fn summary(plan: &Plan) -> String {
     }
 }
 
-/// What runs, each container, and the whole, as lines.
+/// What runs, each container, and the summary, as lines.
 pub(super) fn json(plan: &Plan) -> String {
     let carried = plan.carried().into_iter().map(Line::Carried);
     let planned = plan

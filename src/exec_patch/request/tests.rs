@@ -12,7 +12,7 @@ use super::super::words::USUAL_PACE;
 use super::*;
 use crate::exec_patch::job::{Container, Job};
 
-/// How it ended in containers, each with the outcomes of its patches.
+/// A resumed request, with containers and the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);

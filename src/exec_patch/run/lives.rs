@@ -8,32 +8,32 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::job::Container;
 
-/// In so many lives a container is entered in one run.
+/// In how many instances one run enters a container.
 pub const MOST: usize = 3;
 
-/// The lives that a run has seen.
+/// The instances that a run has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Lives {
     /// By runtime root and ID, and then by process.
     seen: HashMap<Name, HashSet<(u32, u64)>>,
 }
 
-/// What a container keeps when it is started again.
+/// What stays the same if a container is restarted.
 type Name = (std::path::PathBuf, String);
 
-/// What a run makes of a container that a scan found.
+/// What a run does with a container that a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Novelty {
-    /// Its turn comes.
+    /// It will be patched.
     New,
-    /// This life of it is known.
+    /// This instance of it is known.
     Known,
-    /// It is one life more than is entered; said once.
+    /// It is one instance too many; reported once.
     Restless,
 }
 
 impl Lives {
-    /// A scan found this container.
+    /// Classifies a container that a scan found.
     pub fn meet(&mut self, container: &Container) -> Novelty {
         let lives = self
             .seen

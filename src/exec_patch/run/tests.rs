@@ -14,8 +14,8 @@ use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::pace::{Limits, Share};
 
 /// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
-/// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it is
-/// told that the time is up.
+/// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it learns
+/// that the time is up.
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
 id=${job#*\"container\":\"}
@@ -33,7 +33,7 @@ case $id in
 esac
 "#;
 
-/// Everything that was heard, one line each.
+/// Everything that was received, one line each.
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
@@ -414,8 +414,8 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
         [&first, &second, &third, &fourth].map(|job| job.output_limit),
         [10, 10, 5, 0]
     );
-    // What was not printed others may; what was printed and not kept takes nobody's room; of one
-    // that is lost nobody knows.
+    // Unused room goes to others; output that was printed and not kept uses no room; a lost job
+    // counts in full.
     config.give_back(
         &first,
         Some(&Done {
@@ -436,7 +436,7 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
 
 #[test]
 fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
-    /// To this thread alone, which is the one that listens.
+    /// Only to this thread, which is the one that listens.
     fn signal_twice(lines: usize) {
         if lines == 2 || lines == 3 {
             nix::sys::signal::raise(Signal::SIGTERM).unwrap();

@@ -21,7 +21,7 @@ use crate::exec_patch::job::{Done, Job};
 use crate::exec_patch::words::PROGRAM;
 use crate::sys::{inherit, memory_file};
 
-/// The first word of a worker.
+/// A worker's first argument.
 pub const WORKER: &str = "exec-patch-worker";
 
 /// The most bytes of a worker's answer, and of its remarks.
@@ -35,19 +35,19 @@ pub struct Worker {
     remarks: Stream,
 }
 
-/// What came out of a pipe so far.
+/// What a pipe has delivered so far.
 #[derive(Debug)]
 struct Stream {
     pipe: Option<File>,
     bytes: Vec<u8>,
 }
 
-/// What became of a worker.
+/// How a worker ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What it found, and wrote down; none where it is gone without an answer.
+    /// Its result, which it also recorded; none if it is gone without an answer.
     pub done: Option<Done>,
-    /// What it had to say beside it, line by line.
+    /// Its other output, line by line.
     pub remarks: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl Worker {
     /// Starts `program` as the worker of a job.
     ///
     /// # Errors
-    /// What the operating system says; then nothing runs.
+    /// The operating system's error; then nothing runs.
     #[expect(
         clippy::disallowed_methods,
         reason = "exec-patch runs its workers in processes of their own"
@@ -89,19 +89,19 @@ impl Worker {
             .filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
     }
 
-    /// Takes what it has said by now.
+    /// Reads what it has written so far.
     pub fn take(&mut self) {
         self.answer.take();
         self.remarks.take();
     }
 
-    /// What became of it, once it has ended.
+    /// How it ended, once it has.
     pub fn ended(&mut self) -> Option<Ended> {
         match self.child.try_wait() {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            // Nobody else waits for it. Should the system say so all the same, the end of its
-            // answer is its end.
+            // Nobody else waits for it. If the system still reports that, the end of its answer
+            // counts as its end.
             Err(_) if self.answer.pipe.is_some() => return None,
             Err(_) => {}
         }
@@ -114,7 +114,7 @@ impl Worker {
         Some(Ended { done, remarks })
     }
 
-    /// What has come of a worker that does not end: nothing.
+    /// The result of a worker that does not end: none.
     #[must_use]
     pub fn given_up(&self) -> Ended {
         Ended {
@@ -123,24 +123,23 @@ impl Worker {
         }
     }
 
-    /// Ends it as it is.
+    /// Kills it.
     pub fn kill(&mut self) {
-        // One that has ended needs none.
+        // A worker that has ended needs no signal.
         let _ended_already = self.child.kill();
     }
 
-    /// Tells it that the time is up.
+    /// Signals that the time is up.
     pub fn stop(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It has not been waited for, so its ID is nobody else's; one that has ended hears
-            // nothing.
+            // It has not been waited for, so its ID is still its own; one that has ended ignores
+            // the signal.
             let _ended_already = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 }
 
-/// A line of a worker without the program's name, which stands before what this process says as
-/// well.
+/// A worker's line without the program's name, which this process's own lines also begin with.
 fn bare(remark: &str) -> String {
     let said = remark
         .strip_prefix(PROGRAM)
@@ -156,7 +155,7 @@ fn question(job: &Job) -> io::Result<Stdio> {
 }
 
 impl Stream {
-    /// A pipe that is never waited for.
+    /// A non-blocking pipe.
     fn of(pipe: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
         if let Some(pipe) = &pipe {
             fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -167,7 +166,7 @@ impl Stream {
         })
     }
 
-    /// Takes what is there, and closes the pipe at its end, or when there is too much.
+    /// Reads what is there, and closes the pipe at its end, or if there is too much.
     fn take(&mut self) {
         let mut piece = [0; 8 << 10];
         while let Some(pipe) = &mut self.pipe {
@@ -239,7 +238,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a worker that is this shell script.
+    /// How a worker ends that is this shell script.
     fn ended(script: &str) -> (Ended, Duration) {
         let folder = tempfile::tempdir().unwrap();
         let program: PathBuf = folder.path().join("worker");

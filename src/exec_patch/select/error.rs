@@ -10,18 +10,18 @@ use crate::ctl::CtlError;
 /// Why nothing could be selected.
 #[derive(Debug)]
 pub enum SelectError {
-    /// There is no list to ask.
+    /// There is no list.
     List(ListError),
     /// The list has no such ban: its ID, and the list's version.
     NoBan(String, u64),
-    /// The image that was named cannot be found.
+    /// The named image cannot be found.
     Image(CtlError),
-    /// The image that was named has no layers, so that nothing is built on it.
+    /// The named image has no layers, so nothing is built on it.
     NoLayers(String),
 }
 
 impl SelectError {
-    /// What to do about it, where something can be said.
+    /// What to do about it, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

@@ -34,20 +34,20 @@ pub(super) enum Of<'a> {
     Effect,
 }
 
-/// The list in force, asked about many containers.
+/// The list in force, queried about many containers.
 pub(super) struct Listed<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     now: Timestamp,
     /// Which list it is.
     pub(super) id: ListId,
-    /// `None` when something of all that was asked is banned and its record cannot be read: then
-    /// each container asks for itself.
+    /// `None` if something in the query is banned and its record cannot be read: then each
+    /// container is queried alone.
     known: Option<(Known, Answers)>,
 }
 
 impl<'a> Listed<'a> {
-    /// Asks the list in force about all `origins`.
+    /// Queries the list in force about all `origins`.
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
@@ -81,7 +81,7 @@ impl<'a> Listed<'a> {
         })
     }
 
-    /// What a person should know of the list.
+    /// Warnings about the list.
     #[must_use]
     pub(super) fn warnings(&self) -> Vec<String> {
         let Some((known, _)) = &self.known else {
@@ -99,7 +99,7 @@ impl<'a> Listed<'a> {
         fault.into_iter().chain(expired).collect()
     }
 
-    /// What the list says of one container.
+    /// What the list says about one container.
     #[must_use]
     pub(super) fn says(&self, of: Of<'_>, origin: &Origin) -> Said {
         let queries = verdict::queries(origin);
@@ -119,7 +119,7 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Every match of a container in the list, the gravest first.
+    /// Every match of a container in the list, the most severe first.
     fn findings(&self, origin: &Origin, bans: &Bans) -> Vec<Finding> {
         let case = Case {
             container: "",
@@ -144,7 +144,7 @@ impl<'a> Listed<'a> {
         if silent.is_empty() {
             return None;
         }
-        // It was authenticated a moment ago, and this is no more than advice.
+        // It was authenticated a moment ago, and this is only advice.
         let mut has = Vec::new();
         each_ban(place(self.paths, known.slot), |ban| has.push(ban.id)).ok()?;
         silent
@@ -154,9 +154,9 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Whether one of these bans, or any where `ids` is `None`, signs this script, by the list in
-/// force, wherever its containers are by now. A list whose lines were changed since it was
-/// authenticated cannot make anything run by this: each patch comes with its own proof.
+/// Whether one of these bans, or any if `ids` is `None`, signs this script, by the list in force,
+/// even if it has no containers now. A list whose lines were changed after it was authenticated
+/// cannot make anything run this way: each patch comes with its own proof.
 ///
 /// # Errors
 /// [`SelectError::List`] when there is no list to ask.
@@ -206,7 +206,7 @@ fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
     if is_through { Ok(()) } else { read }
 }
 
-/// What follows from the findings.
+/// What the findings mean.
 fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
     let concerned = findings.iter().filter(|finding| match of {
         Of::Bans(ids) => ids.contains(&finding.hit.ban.id),
@@ -227,7 +227,7 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
         };
     }
     match origin {
-        // A ban of a layer, or of one more below, would not be found.
+        // A ban of a layer, or of one below it, would not be found.
         Origin::Image(image) if image.evidence == Evidence::Claimed => Said::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
             Said::Nothing

@@ -29,22 +29,22 @@ pub(super) struct Base {
     tops: BTreeSet<ChainId>,
 }
 
-/// An image that containers are of.
+/// An image that containers were made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Image {
     /// As it was typed.
     word: String,
     /// The digests of its configs, manifests and indexes.
     digests: BTreeSet<Digest>,
-    /// The chain IDs of all its layers; none where only a digest is known.
+    /// The chain IDs of all its layers; none if only a digest is known.
     tops: BTreeSet<ChainId>,
 }
 
 impl Base {
-    /// The base that a word means: a chain ID, else an image, of every platform.
+    /// The base that a value names: a chain ID, else an image, of every platform.
     ///
     /// # Errors
-    /// [`SelectError`] when there is no such image here, or it has no layers.
+    /// [`SelectError`] if there is no such image here, or it has no layers.
     pub(super) fn find(
         word: &str,
         paths: &Paths,
@@ -88,10 +88,10 @@ impl Base {
 }
 
 impl Image {
-    /// The image that a word means: one that is here, of every platform, or just that digest.
+    /// The image that a value names: one that is here, of every platform, or just that digest.
     ///
     /// # Errors
-    /// [`SelectError`] when the word is no digest and there is no such image here.
+    /// [`SelectError`] if the value is not a digest and there is no such image here.
     pub(super) fn find(
         word: &str,
         paths: &Paths,
@@ -100,7 +100,7 @@ impl Image {
         let digest = Digest::parse(word).ok();
         let images = match (image::find(word, &stores(paths, settings)), digest) {
             (Ok(found), _) => found.images,
-            // Its image may be gone, and the container runs all the same.
+            // The image may be gone while the container still runs.
             (Err(_), Some(_)) => Vec::new(),
             (Err(error), None) => return Err(error.into()),
         };
@@ -143,7 +143,7 @@ impl Image {
         )
     }
 
-    /// Whether its layers say that it is another image.
+    /// Whether its layers prove that it is another image.
     fn is_another(&self, origin: &Origin) -> bool {
         match origin {
             Origin::Image(lineage) => {
@@ -155,7 +155,7 @@ impl Image {
     }
 }
 
-/// How a container with that chain stands to a base: as a refusal says it.
+/// The relation of a container with that chain to a base, as a refusal states it.
 fn relation(chain: &Chain, base: ChainId) -> &'static str {
     if chain.top() == base {
         "is"
@@ -175,7 +175,7 @@ fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
     let usual = places::of_node(paths, &settings.engines, Whose::Own);
-    // What is said of settings that cannot be read, the look at the containers says.
+    // Settings that cannot be read are reported by the scan of the containers.
     Stores::open(
         &discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()),
         paths,

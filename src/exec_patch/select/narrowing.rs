@@ -13,7 +13,7 @@ use crate::node::running::Instance;
 use crate::report::line;
 
 impl Wanted {
-    /// Whether a container that runs is among them.
+    /// Whether a running container is among them.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
         self.is_there(living) && self.names(living.id(), living.name.as_deref())
@@ -27,7 +27,7 @@ impl Wanted {
                 || namespace.is_some_and(|own| self.namespaces.contains(&own)))
     }
 
-    /// Those of `others` of which it cannot be told whether an engine that was asked for made them.
+    /// Those of `others` that a requested engine may have made.
     #[must_use]
     pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Stranger> {
         let why = "it cannot be told whether it is Podman's or CRI-O's: the store has no record of it that says so";
@@ -46,7 +46,7 @@ impl Wanted {
             .collect()
     }
 
-    /// Those of `others` of which it cannot be told whether they have a name that was asked for.
+    /// Those of `others` that may have a requested name.
     #[must_use]
     pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Stranger> {
         let nameless = |living: &Instance| {
@@ -60,7 +60,7 @@ impl Wanted {
         }
     }
 
-    /// Whether a container of which little is known may be among them.
+    /// Whether a container that cannot be identified may be among them.
     #[must_use]
     pub(super) fn may_be_about(&self, stranger: &Stranger) -> bool {
         let may_be = self.engines.is_empty()
@@ -75,12 +75,12 @@ impl Wanted {
                         .namespace
                         .as_ref()
                         .is_some_and(|own| self.namespaces.contains(own)));
-        // Without an ID it is a whole folder of containers.
+        // Without an ID it stands for a whole directory of containers.
         is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
     }
 
-    /// What to know of what was named and is not among the matches: `others` are the containers
-    /// that run and are no match.
+    /// Warnings about names that are not among the matches: `others` are the running containers
+    /// that do not match.
     #[must_use]
     pub(super) fn missed<'a>(
         &self,
@@ -132,7 +132,7 @@ impl Wanted {
         warnings
     }
 
-    /// The containers that were named and of which none runs.
+    /// The named containers that do not run.
     #[must_use]
     pub(super) fn unfound<'a>(
         &self,
@@ -157,7 +157,7 @@ impl Wanted {
 }
 
 impl Selection {
-    /// Whether a container that was named so is in it.
+    /// Whether a container with that name is in it.
     fn has(&self, word: &str) -> bool {
         let matches = self
             .matches

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::banlist::record::Ban;
 
-/// What the list, or an image that was named, says of a container.
+/// What the list, or a named image, says about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// It matches.
@@ -16,16 +16,16 @@ pub(super) enum Said {
         /// By which bans, each once.
         bans: Vec<Arc<Ban>>,
     },
-    /// A ban names it, and not for now; one sentence for each finding.
+    /// A ban names it, but does not hold now; one sentence for each finding.
     LeftOut(Vec<String>),
     /// It does not match.
     Nothing,
-    /// It cannot be told, and why.
+    /// It is not known; why.
     Unclear(String),
 }
 
 impl Said {
-    /// That it matches, and no ban is concerned.
+    /// A match without a ban.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {
         Self::Matches {
@@ -34,7 +34,7 @@ impl Said {
         }
     }
 
-    /// That nothing but its author's word tells what it is made of, which does not match.
+    /// The result if only its author says what it is made of, and that does not match.
     #[must_use]
     pub(super) fn claimed() -> Self {
         Self::Unclear(

@@ -32,7 +32,7 @@ impl Drop for Node {
     }
 }
 
-/// The chain of so many of the layers 1, 2, 3 ….
+/// The chain of these layers.
 fn chain(layers: &[u8]) -> Chain {
     Chain::from_diff_ids(
         layers
@@ -97,8 +97,8 @@ impl Node {
             .current_dir(folder)
             .spawn()
             .unwrap();
-        // A program that has just been started has no words yet: whoever starts one goes on before
-        // they are in place.
+        // A program that was just started has no arguments yet: its starter continues before they
+        // are in place.
         while file::read(
             Path::new(&format!("/proc/{}/cmdline", process.id())),
             4_096,
@@ -150,7 +150,7 @@ impl Node {
         self.at(&bundle)
     }
 
-    /// A container that runs, with its state below one of Docker's roots.
+    /// A running container, with its state below one of Docker's roots.
     fn container(&mut self, letters: &str, layers: &[u8]) -> u32 {
         let id = id(letters);
         let bundle = self.bundle(&id, &format!("{letters}-1"), layers);
@@ -171,7 +171,8 @@ impl Node {
         scan(wanted, &self.paths, &Settings::unset(), ISSUED.plus(3_600))
     }
 
-    /// What is selected: names of matches, of those left out, and of strangers with the reason.
+    /// What is selected: names of matches, of those left out, and of those that cannot be
+    /// identified with the reason.
     fn told(&self, wanted: &Wanted) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = self.scan(wanted).unwrap();
         let name = |container: &Container| {
@@ -315,7 +316,7 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
         ),
         (web(), none())
     );
-    // A record that a user can have put there does not take it away from containerd.
+    // A record that a user may have put there does not take it away from containerd.
     if nix::unistd::geteuid().is_root() {
         let record = node
             .at("var/lib/docker/containers")
@@ -676,7 +677,7 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
         error.to_string(),
         r#"cannot find the ban "BAN-7" in list 413, which is in force"#
     );
-    // A ban that is lifted while a run goes on has no more matches.
+    // A ban that is lifted during a run has no more matches.
     let settings = Settings::unset();
     let both = wanted(What::Bans(strings(&["BAN-1", "BAN-2"])));
     node.ban(&(ban("BAN-1", 1, "2026-11-20", "") + &ban("BAN-2", 2, "2026-11-20", "")));
@@ -704,8 +705,8 @@ fn another_kind_of_runtime_is_seen_by_its_shims_folder() {
     let pid = node.process("sleep", Path::new("/"));
     node.put(&format!("{tasks}/sandbox/init.pid"), &pid.to_string());
     node.put(&format!("{tasks}/gone/init.pid"), "0");
-    // A shim of runc's that has not made its container yet, and one of another kind, with two
-    // containers in one pod.
+    // A runc shim that has not made its container yet, and one of another kind, with two containers
+    // in one pod.
     for (folder, name) in [
         ("coming", "/usr/bin/containerd-shim-runc-v2"),
         ("virtual", "/usr/bin/containerd-shim-kata-v2"),

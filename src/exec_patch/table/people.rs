@@ -19,11 +19,11 @@ use crate::exec_patch::plan::{Plan, Step, called, place};
 use crate::exec_patch::select::Stranger;
 use crate::report::line;
 
-/// The last lines that are shown of what failed.
+/// How many last lines are shown of what failed.
 const TAIL: usize = 12;
 
-/// The most lines of that of a whole run: the output of more containers that fail alike helps
-/// nobody, and stands in files.
+/// The most lines of that of a whole run: more output of similar failures helps nobody, and it is
+/// in files.
 const MOST_TAILS: usize = 600;
 
 /// The widest that a column gets.
@@ -35,15 +35,15 @@ const MOST_NAMED: usize = 4;
 /// The width of the column of outcomes.
 const OUTCOME: usize = 19;
 
-/// How wide the columns are, and what need not be said in each row.
+/// The widths of the columns, and what is not repeated in each row.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// The ban whose patch everything is that the first plan runs.
+    /// The ban, if the first plan runs only that ban's patch.
     ban: Option<String>,
     called: usize,
     place: usize,
     image: usize,
-    /// How many lines of output may still be shown; none once that was said.
+    /// How many lines of output may still be shown; none once that was reported.
     tails: Cell<Option<usize>>,
 }
 
@@ -83,7 +83,7 @@ impl Columns {
         }
     }
 
-    /// What a run begins with.
+    /// A run's first line.
     pub(super) fn began(&self, run: &str) -> String {
         let patch = self
             .ban
@@ -104,8 +104,8 @@ impl Columns {
             .to_owned()
     }
 
-    /// A container that is through, what more there is to say of it, and the last lines of what
-    /// failed. Whose turn never came is counted at the end.
+    /// A container that is done, its details, and the last lines of what failed. One whose turn
+    /// never came is only counted at the end.
     pub(super) fn row(
         &self,
         container: &Container,
@@ -151,7 +151,7 @@ impl Columns {
         lines
     }
 
-    /// These lines of output, while a run has not shown too many; then, once, that there is more.
+    /// These lines of output, until a run has shown too many; then, once, that there is more.
     fn shown(&self, tail: Vec<String>) -> Vec<String> {
         match self.tails.get() {
             Some(left) if tail.len() <= left => {
@@ -169,7 +169,7 @@ impl Columns {
         }
     }
 
-    /// A container that is not understood.
+    /// A container that cannot be identified.
     pub(super) fn stranger(&self, stranger: &Stranger, outcome: &Outcome) -> Vec<String> {
         let mut lines = vec![self.line(
             outcome.word(),
@@ -183,12 +183,12 @@ impl Columns {
     }
 }
 
-/// A container in the list of those that are not well.
+/// A container in the list of those that failed.
 pub(super) fn told(container: &Container) -> String {
     format!("{}, {}", called(container), place(container))
 }
 
-/// What a container that is not understood is called.
+/// The name of a container that cannot be identified.
 pub(super) fn stranger(stranger: &Stranger) -> String {
     let id = if stranger.id.is_empty() {
         stranger.place.to_string_lossy()
@@ -207,8 +207,8 @@ fn image(container: &Container) -> String {
         .unwrap_or_default()
 }
 
-/// Whether what was printed is the command's own word: where nothing ran it is the runtime's, which
-/// the reason has.
+/// Whether the output is the command's own: if nothing ran it is the runtime's, which the reason
+/// already has.
 const fn has_run(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Patched
@@ -229,7 +229,7 @@ const fn has_run(outcome: &Outcome) -> bool {
     }
 }
 
-/// What there is to say beside the outcome's word.
+/// The details beside the outcome's name.
 fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Patched
@@ -258,7 +258,7 @@ fn detail(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The last lines of what a command printed, each marked as its word and not ours.
+/// The last lines of a command's output, each marked as its own and not ours.
 fn tail(text: &str) -> Vec<String> {
     let fit = output::strip(text.as_bytes());
     let lines: Vec<_> = fit.lines().filter(|text| !text.trim().is_empty()).collect();
@@ -279,7 +279,7 @@ pub fn span(milliseconds: u64) -> String {
     }
 }
 
-/// What a run ends with: why it stopped, those that are not well, and the numbers.
+/// A run's end: why it stopped, those that failed, and the numbers.
 pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (unbegun, unwell): (Vec<_>, Vec<_>) =
@@ -315,7 +315,7 @@ pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<St
     lines
 }
 
-/// A bar for a person at a terminal, with the containers that are under way.
+/// A progress bar for a person at a terminal, with the containers under way.
 #[derive(Debug)]
 pub(super) struct Bar {
     bar: ProgressBar,
@@ -323,7 +323,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar of so many steps; hidden where nobody can see it.
+    /// A bar with this many steps; hidden if nobody can see it.
     pub(super) fn new(total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(
             Some(total as u64),
@@ -346,7 +346,7 @@ impl Bar {
         self.show();
     }
 
-    /// A container is through, which was under way or not.
+    /// A container is done, whether it was under way or not.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
         let called = called(container);
         if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called)
@@ -365,7 +365,7 @@ impl Bar {
         self.bar.finish_and_clear();
     }
 
-    /// Does something that writes lines, with the bar out of the way.
+    /// Runs something that writes lines, with the bar hidden.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }

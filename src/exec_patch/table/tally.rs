@@ -14,7 +14,7 @@ use crate::report::Exit;
 /// One outcome that was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Of which container; none where it is not known which one it is.
+    /// The container; none if it cannot be identified.
     pub container: Option<Named>,
     /// What people call it.
     pub called: String,
@@ -22,19 +22,19 @@ pub struct Counted {
     pub kind: Kind,
 }
 
-/// How many ended how.
+/// The counts of each outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counted: Vec<Option<Counted>>,
-    /// Of each container the life that was met last, by process and start, and where its outcomes
-    /// are.
+    /// For each container its latest instance, by process and start time, and the positions of its
+    /// outcomes.
     lives: HashMap<Named, ((u32, u64), Vec<usize>)>,
 }
 
 impl Tally {
-    /// Counts an outcome of a container; one that has several patches has as many. Where it
-    /// vanished and is met again, it was started anew: what remained undone in its earlier life
-    /// counts no more.
+    /// Counts an outcome of a container; one with several patches has several outcomes. If it
+    /// vanished and is found again, it was restarted: what was left undone in the earlier instance
+    /// no longer counts.
     pub fn add(&mut self, container: &Container, kind: Kind) {
         let named = Named::of(container);
         let life = (container.pid, container.started);
@@ -62,7 +62,7 @@ impl Tally {
         }));
     }
 
-    /// Counts a container that is not understood.
+    /// Counts a container that cannot be identified.
     pub fn add_unclear(&mut self, called: String) {
         self.counted.push(Some(Counted {
             container: None,
@@ -75,13 +75,13 @@ impl Tally {
         self.counted.iter().flatten()
     }
 
-    /// How many there are.
+    /// The total.
     #[must_use]
     pub fn total(&self) -> usize {
         self.all().count()
     }
 
-    /// Each outcome that there is, and how many of it.
+    /// Each outcome that occurred, and how often.
     pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
         let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
         Kind::ALL
@@ -90,12 +90,12 @@ impl Tally {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Those that are not well.
+    /// Those that failed.
     pub fn unwell(&self) -> impl Iterator<Item = &Counted> {
         self.all().filter(|counted| !counted.kind.is_well())
     }
 
-    /// How the program ends.
+    /// The exit status.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match (self.total(), self.unwell().next()) {
@@ -111,7 +111,7 @@ mod tests {
     use super::super::tests::container;
     use super::*;
 
-    /// What is counted of these, each a container's name, its first process and an outcome.
+    /// Counts these, each a container's name, its first process and an outcome.
     fn tally(outcomes: &[(&str, u32, Kind)]) -> Tally {
         let mut tally = Tally::default();
         outcomes.iter().for_each(|(name, pid, kind)| {

@@ -41,7 +41,7 @@ const CONTROLLERS: [&str; 6] = [
 /// A container's cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cgroup {
-    /// Its folder.
+    /// Its directory.
     folder: PathBuf,
     /// Whether it has no other processes than the container's.
     pub(super) is_own: bool,
@@ -143,8 +143,8 @@ impl Cgroup {
     }
 }
 
-/// The folder of a container's cgroup in the hierarchy that `line` is of, and whether its name is
-/// the container's.
+/// The directory of a container's cgroup in the hierarchy that `line` is of, and whether its name
+/// is the container's.
 fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
         None => hierarchy.is_v2,
@@ -153,7 +153,7 @@ fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool
     let named = named(&line.path, id);
     let path = named.as_deref().unwrap_or(&line.path);
     // One hierarchy may be mounted in several places, each showing another part of it; what lies
-    // outside the caller's cgroup namespace has no folder.
+    // outside the caller's cgroup namespace has no directory.
     let below = mounted.iter().filter(is_it).find_map(|hierarchy| {
         Some(
             hierarchy
@@ -165,7 +165,7 @@ fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool
     (!is_above).then_some((below, named.is_some()))
 }
 
-/// The part of a path up to the folder that is named for the container: `ID`, `docker-ID.scope`,
+/// The part of a path up to the directory that is named for the container: `ID`, `docker-ID.scope`,
 /// `libpod-ID`. A container's processes may have been moved below it, as Docker in a container and
 /// systemd do.
 fn named(path: &Path, id: &str) -> Option<PathBuf> {

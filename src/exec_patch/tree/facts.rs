@@ -54,7 +54,7 @@ pub(super) fn users(pid: u32) -> Option<Vec<u32>> {
     )
 }
 
-/// Whether a process could ever get this capability (`CapBnd`); where it cannot be told it could.
+/// Whether a process could ever get this capability (`CapBnd`); where it is not known it could.
 pub(super) fn may_have_capability(pid: u32, number: u32) -> bool {
     let bounding =
         status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());

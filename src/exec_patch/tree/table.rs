@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A process, one life of its ID.
+/// A process, one instance of its ID.
 pub(super) type Life = (u32, u64);
 
 /// A process as it was seen.
@@ -45,7 +45,7 @@ pub(super) enum Trace {
 pub(super) enum Kin {
     /// The patch's.
     Ours,
-    /// The patch's or another's that began meanwhile.
+    /// The patch's or another's that started meanwhile.
     CannotBeTold,
     /// Another's.
     Others,
@@ -73,7 +73,7 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
         .collect();
     for place in 0..seen.len() {
         // Up to the first who is judged, and down again; a circle, which the kernel does not make
-        // but a table read while it changes may show, ends where it began.
+        // but a table read while it changes may show, ends where it started.
         let mut path = Vec::new();
         let mut at = place;
         let kin = loop {
@@ -89,7 +89,7 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
                 None => break Kin::Others,
             }
         };
-        // What begins below another's process is another's.
+        // What starts below another's process is another's.
         for at in path {
             judged[at] = Some(if kin == Kin::CannotBeTold && !seen[at].is_inside {
                 Kin::Others
@@ -129,7 +129,7 @@ fn by_itself(process: &Seen, known: &Known) -> Option<Kin> {
 mod tests {
     use super::*;
 
-    /// Process 10 of the container began with it, 1 is its reaper, 100 is the runtime.
+    /// Process 10 of the container started with it, 1 is its reaper, 100 is the runtime.
     fn known() -> Known {
         Known {
             since: 50,

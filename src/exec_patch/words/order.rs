@@ -25,7 +25,7 @@ pub struct Order {
     /// Variables beside the container's own, `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
-    /// In which folder, if that was said.
+    /// In which directory, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
     /// Seconds for one container, if that was said.

@@ -17,7 +17,7 @@ use crate::sys::replace;
 const ID: &str = "4c1f09a2b7d3aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00";
 const BEGUN: &str = "2026-11-20T22:15:00Z";
 
-/// A text in which what differs from test to test is said otherwise.
+/// The text with placeholders for what differs from test to test.
 fn plain(text: &str, journal: &Journal) -> String {
     let folder = journal.folder().parent().unwrap().to_str().unwrap();
     let begun = journal.header.begun.to_string();
@@ -103,7 +103,7 @@ fn the_table_has_a_line_for_each_run_newest_first() {
         format!("{head}\n{row}         under way\n")
     );
     drop(lock);
-    // Whoever paced it is gone; this process, its worker, is not.
+    // Its main process is gone; this process, its worker, is not.
     replace::replace(&paths.patches.join(".lock"), 0o600, b"").unwrap();
     assert_eq!(
         plain(&table(&runs).unwrap().0, &journal),
@@ -230,7 +230,7 @@ fn machines_get_an_object_for_each_run() {
         "duration_ms": 1250, "output_bytes": 3, "output_tail": "ok\n",
     });
     assert_eq!(survived, of_container);
-    // Half a line of somebody who is writing.
+    // Half a line, from a process that is still writing.
     let mut draft = std::fs::OpenOptions::new()
         .append(true)
         .open(journal.folder().join(JOURNAL))
