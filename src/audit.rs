@@ -26,10 +26,10 @@ use crate::sys::file::{self, Guard};
 use crate::sys::system_log::{self, DAEMON, Record, Sockets};
 use crate::verdict::event::Event;
 
-/// The most characters of one field; a name that is longer is nobody's name.
+/// The most characters of one field; no real name is longer.
 const LONGEST_FIELD: usize = 1_000;
 
-/// How what a person began ended.
+/// How an action ended that a person started.
 #[cfg(feature = "ctl")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -50,15 +50,15 @@ impl Ending {
     }
 }
 
-/// Tells the system log of every event, if it listens.
+/// Sends every event to the system log, if it listens.
 pub fn send(events: &[Event]) {
     if !events.is_empty() {
         send_to(&Sockets::system(), events);
     }
 }
 
-/// Tells the system log that listens on these sockets. It is waited for once, however many events
-/// there are: a full queue ends it.
+/// Sends the events to the system log that listens on these sockets. It waits once, however many
+/// events there are: a full queue ends the sending.
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
     let (until, owner) = (system_log::soon(), owner());
     for event in events {
@@ -66,8 +66,8 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
             priority: event.kind.priority(),
             message_id: event.kind.message_id(),
         };
-        // Nobody listening has nobody to be told to: nothing may be printed beside a container's
-        // own output.
+        // If nobody listens, that is not reported: nothing may be printed beside a container's own
+        // output.
         if record(sockets, head, &event.message, fields(event, owner), until) == Err(Errno::EAGAIN)
         {
             return;
@@ -75,14 +75,14 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
     }
 }
 
-/// What every record of an event begins with.
+/// The fields that begin every event's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     priority: u8,
     message_id: &'static str,
 }
 
-/// Sends one record, its fields cut and fit for one line each; `message` is so already.
+/// Sends one record, its fields cut and made fit for one line each; `message` already is.
 fn record(
     sockets: &Sockets,
     head: Head,
@@ -107,8 +107,8 @@ fn record(
     )
 }
 
-/// The user whose container it is: whoever runs the engine that calls. In an engine's user
-/// namespace that is another number than the process sees (user_namespaces(7), `uid_map`: the first
+/// The user who owns the container: whoever runs the calling engine. In an engine's user namespace
+/// the number differs from the one the process sees (user_namespaces(7), `uid_map`: the first
 /// inside, the first outside, how many).
 fn owner() -> u32 {
     let inside = nix::unistd::geteuid().as_raw();
@@ -127,8 +127,7 @@ fn owner() -> u32 {
     outside.unwrap_or(inside)
 }
 
-/// The event's facts by name, those that are known; each ban and each matched digest has a field of
-/// its own.
+/// The event's known facts by name; each ban and each matched digest has its own field.
 fn fields(event: &Event, owner: u32) -> Vec<(&'static str, String)> {
     let subject = &event.subject;
     let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];

@@ -17,9 +17,9 @@ use crate::argv::{self, Globals, Grammars, Named, Reading};
 /// What a call is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
-    /// `embargo check`, and the words behind it.
+    /// `embargo check`, and the arguments after it.
     Check(&'a [&'a OsStr]),
-    /// `embargo exec-patch`: another program gets all words.
+    /// `embargo exec-patch`: another program gets all arguments.
     ExecPatch,
     /// It starts no container: the runtime gets it at once.
     PassOn(PassOn<'a>),
@@ -27,15 +27,15 @@ pub enum Call<'a> {
     Starts(Starts<'a>),
 }
 
-/// A call that starts no container in any reading. Made by [`read`] alone, so that to have one is
-/// to know it.
+/// A call that starts no container in any reading. Only [`read`] makes it, so having one proves
+/// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassOn<'a> {
     named: Option<Named<'a>>,
 }
 
 impl<'a> PassOn<'a> {
-    /// The container it is about, if it names one.
+    /// The container that it names, if any.
     #[must_use]
     pub const fn named(&self) -> Option<&Named<'a>> {
         self.named.as_ref()
@@ -48,8 +48,8 @@ pub struct Starts<'a> {
     /// Each reading, all different; nearly always one. None only when the call cannot be read to
     /// its end.
     pub readings: Vec<Reading<'a>>,
-    /// Whether readings may be missing because there are too many unknown flags to guess at: then
-    /// it cannot be told what starts.
+    /// Whether readings may be missing because there are too many unknown flags to try: then it is
+    /// not known what starts.
     pub cut_short: bool,
 }
 
@@ -76,8 +76,8 @@ impl<'a> LogTarget<'a> {
 }
 
 impl Starts<'_> {
-    /// Leaves only what `spoken` reads, when it reads anything: the runtime that gets the call is
-    /// known to speak these grammars.
+    /// Keeps only the readings of the `spoken` grammars, if there are any: the runtime that gets
+    /// the call is known to use these.
     pub fn settle(&mut self, spoken: Grammars) {
         if self
             .readings
@@ -90,7 +90,7 @@ impl Starts<'_> {
     }
 }
 
-/// The call that `words`, argv without its first element, make.
+/// Reads `words`, argv without its first element, as a call.
 #[must_use]
 pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
     match words.split_first() {
@@ -115,11 +115,11 @@ pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
 /// Embargo's own commands.
 const OWN: [&str; 2] = ["check", "exec-patch"];
 
-/// How many letters of a command may be wrong, missing, too many or swapped.
+/// How many letters of a command may be wrong, missing, extra or swapped.
 const MOST_WRONG: usize = 2;
 
-/// Embargo's own command that the first word nearly is. No command of a runtime's is that near to
-/// one.
+/// Embargo's own command that the first argument nearly matches. No runtime's command is that close
+/// to one.
 #[must_use]
 pub fn nearly_own(words: &[&OsStr]) -> Option<&'static str> {
     let word = words
@@ -132,8 +132,8 @@ pub fn nearly_own(words: &[&OsStr]) -> Option<&'static str> {
     })
 }
 
-/// How many letters are to be changed, added, taken away or swapped with the next to make one of
-/// the other.
+/// How many letters must be changed, added, removed or swapped with the next to turn one into the
+/// other.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -59,7 +59,7 @@ oci:FOLDER[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for a
 
 Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found, 64 wrong usage, 1 failed.";
 
-/// The gate's version, which `--version` alone does not tell: that is the runtime's to answer.
+/// The gate's version, which `--version` alone does not print: the runtime answers that.
 const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 
 /// What was asked.
@@ -80,9 +80,9 @@ enum Asked {
 pub struct Outside {
     /// Where it is, as it was typed.
     pub word: String,
-    /// The list to ask; the node's where none was named.
+    /// The list to use; the node's if none was named.
     pub list: Option<PathBuf>,
-    /// The keyset that it must be signed for; the node's where none was named.
+    /// The keyset that it must be signed for; the node's if none was named.
     pub keyset: Option<PathBuf>,
     /// How to answer.
     pub form: Form,
@@ -97,7 +97,7 @@ pub enum Form {
     Json,
 }
 
-/// What came of a question.
+/// The result of a question.
 #[derive(Debug)]
 pub enum Ran {
     /// It was answered.
@@ -106,18 +106,18 @@ pub enum Ran {
     Outside(Outside),
 }
 
-/// What an image's name begins with that is outside any engine; an image config on standard input
-/// is `-` alone.
+/// The prefixes of an image's name that is outside any engine; an image config on standard input is
+/// `-` alone.
 const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
-/// Whether a word names an image outside any engine, whether it is there or not. `oci:1.0` is also
-/// a name with a tag.
+/// Whether a word may name an image outside any engine, existing or not. `oci:1.0` is also a name
+/// with a tag.
 fn may_be_outside(word: &str) -> bool {
     word == "-" || OUTSIDE.iter().any(|transport| word.starts_with(transport))
 }
 
-/// Whether it names one and nothing else: a name with a tag is looked for in the engines first
-/// where there is no such place.
+/// Whether it can only name one: if there is no such place, a name with a tag is searched for in
+/// the engines first.
 fn is_outside(word: &str) -> bool {
     let is_there = || {
         word.split_once(':')
@@ -126,7 +126,7 @@ fn is_outside(word: &str) -> bool {
     may_be_outside(word) && (!image::is_name(word) || is_there())
 }
 
-/// Words that make no question.
+/// Arguments that make no question.
 #[derive(Debug, PartialEq, Eq)]
 enum UsageError {
     Flag(String),
@@ -161,7 +161,7 @@ impl Error for UsageError {}
 #[derive(Debug)]
 enum CheckError {
     Settings(SettingsError),
-    /// Nothing was found, and what could not be read on the way.
+    /// Nothing was found; with what could not be read on the way.
     Find(FindError, Vec<String>),
 }
 
@@ -199,7 +199,7 @@ impl CheckError {
         }
     }
 
-    /// What that comes to. That it is not here can only be told where everything could be read.
+    /// The outcome of that. "Not here" is only certain if everything could be read.
     fn outcome(&self) -> Outcome {
         match self {
             Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
@@ -209,7 +209,7 @@ impl CheckError {
         }
     }
 
-    /// What to do about it, where something can be said.
+    /// What to do about it, if there is advice.
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Find(_, faults) if !faults.is_empty() && !process::is_privileged() => {
@@ -233,8 +233,8 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the words behind it, unless they are about an image outside any
-/// engine, or about one that no engine has and that may be such a one.
+/// Runs `embargo check` with the arguments after it, unless they are about an image outside any
+/// engine, or about one that no engine has and that may be outside.
 #[must_use]
 pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     let (word, sought, form) = match asked(words) {
@@ -257,8 +257,8 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             Timestamp::now(),
         ) {
             Ok(answer) => say(&answer, form),
-            // No engine that could be asked has an image of that name: most likely it is the file
-            // that is missing. It is "could not tell" either way.
+            // No engine that could be asked has an image of that name: most likely the file is
+            // missing. It is "could not say" either way.
             Err(CheckError::Find(FindError::Nothing(..), _))
                 if sought != Sought::Container && may_be_outside(&word) =>
             {
@@ -292,7 +292,7 @@ pub fn say(answer: &Answer, form: Form) -> Exit {
     printed(&text, answer.outcome.exit())
 }
 
-/// Says why there is no answer, and what that comes to.
+/// Prints why there is no answer, and returns the exit status.
 #[must_use]
 pub fn fail(
     word: &str,
@@ -311,7 +311,7 @@ pub fn fail(
     }
 }
 
-/// The one JSON object where there is no answer.
+/// The one JSON object if there is no answer.
 fn no_answer(
     word: &str,
     error: &(dyn Error + 'static),
@@ -370,7 +370,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
         .ok_or(UsageError::NoWord)?;
     let names_a_list = list.is_some() || keyset.is_some();
     match sought {
-        // Another list is asked about nothing else.
+        // A named list is used only for these.
         Sought::Either | Sought::Image
             if is_outside(&word) || (names_a_list && may_be_outside(&word)) =>
         {
@@ -390,7 +390,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
     }
 }
 
-/// What is to be said of `word`, with the stores at the `usual` places and at the settings'.
+/// The answer about `word`, with the stores at the `usual` places and at the settings'.
 fn answer(
     word: &str,
     sought: Sought,
@@ -409,7 +409,7 @@ fn answer(
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, sought, &mut faults);
-    // What has no name that could be read may be called so as well.
+    // Something whose name could not be read may have this name, too.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let faults: Vec<_> = node
         .faults()
@@ -460,7 +460,7 @@ fn answer(
         .map(|found| found.outcome)
         .max()
         .unwrap_or(Outcome::Unknown);
-    // A user asks about what he can see; root is told what could be.
+    // A user asks about what he can see; root also hears what may exist.
     if unread > 0
         && outcome == Outcome::Clear
         && process::is_privileged()
@@ -484,29 +484,29 @@ fn answer(
     })
 }
 
-/// A subject's judgement, and what it was judged by.
+/// A subject's judgement, and what it is based on.
 #[derive(Debug)]
 pub struct Judged {
     /// What the list answered.
     pub bans: Bans,
-    /// What follows.
+    /// What follows from it.
     pub judgement: Judgement,
     /// What the image's author says about where it came from.
     pub labels: SourceLabels,
 }
 
-/// The gate's evaluator, with all that it needs beside a subject.
+/// The gate's evaluator, with everything it needs except a subject.
 pub struct Judge<'a> {
     /// The operator's decisions.
     pub settings: &'a Settings,
-    /// Root's way out, where it counts.
+    /// The break-glass file, if it counts.
     pub glass: Option<&'a BreakGlass>,
     /// The time.
     pub now: Timestamp,
 }
 
 impl Judge<'_> {
-    /// What follows for a subject from what a list answered.
+    /// Judges a subject by what a list answered.
     #[must_use]
     pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
         let labels = subject

@@ -31,11 +31,11 @@ mod tests;
 /// Counts how often Embargo has become a runtime that is Embargo again.
 const DEPTH: &str = "EMBARGO_DEPTH";
 
-/// So often is not by accident: engines nest containers, and each of them starts anew.
+/// This often is no accident: engines nest containers, but each starts counting anew.
 const DEEPEST: u32 = 8;
 
-/// Where runtimes are, besides `PATH`, which an engine may not hand on (podman 4.3.1: `kill` and
-/// `delete` come without).
+/// Where runtimes are, besides `PATH`, which an engine may not pass on (podman 4.3.1: `kill` and
+/// `delete` come without it).
 pub(crate) const USUAL_FOLDERS: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
@@ -45,13 +45,13 @@ pub(crate) const USUAL_FOLDERS: [&str; 6] = [
     "/bin",
 ];
 
-/// The most links that lead from one name of Embargo's to the next; the kernel follows no more.
+/// The most links from one of Embargo's names to the next; the kernel follows no more.
 const MOST_LINKS: usize = 40;
 
 /// What a diversion adds to a runtime's path: by our manual, and by dpkg-divert's own default.
 const DIVERTED: [&str; 2] = [".real", ".distrib"];
 
-/// A family of runtimes, told by the file's name.
+/// A family of runtimes, recognised by the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// runc and what descends from it.
@@ -81,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// The grammars that it speaks, when they are known.
+    /// The command-line grammars that it uses, if known.
     #[must_use]
     pub fn grammars(self) -> Option<Grammars> {
         match self {
@@ -109,7 +109,7 @@ impl From<RuntimeKind> for Kind {
 /// Where a runtime is, seen from Embargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Beside the path by which Embargo was called, which was its own.
+    /// Beside the path by which Embargo was called, which was the runtime's own.
     Beside,
     /// Elsewhere.
     Elsewhere,
@@ -130,22 +130,22 @@ impl RealRuntime {
         &self.path
     }
 
-    /// Its kind, by its name and that of the file that a link of this name leads to: when they
-    /// differ, nobody knows.
+    /// Its kind, by its name and the name of the file that a link leads to: if they differ, it is
+    /// not known.
     #[must_use]
     pub fn kind(&self) -> Kind {
         let kind = Kind::of(&self.path);
-        // Links among its folders change nothing about its name, and to follow them all takes
-        // longer than it takes to read the settings.
+        // Links among its directories do not change its name, and following them all takes longer
+        // than reading the settings.
         match self.path.read_link().and_then(|_| self.path.canonicalize()) {
             Ok(file) if Kind::of(&file) != kind => Kind::Other,
             Ok(_) | Err(_) => kind,
         }
     }
 
-    /// The first element of argv that it gets in place of its path: the caller's own, when Embargo
-    /// stands in its place, where it would have got that, and when that says how crun runs a
-    /// container.
+    /// The first element of argv that it gets instead of its path: the caller's own, in two cases.
+    /// Embargo stands in its place, where it would have got that name; or the name says how crun
+    /// runs a container.
     fn name<'a>(&self, given: &Given<'a>) -> Option<&'a CStr> {
         let name = given.argv.first().copied()?;
         match self.place {
@@ -160,11 +160,11 @@ impl RealRuntime {
 pub enum DelegateError {
     /// The setting names Embargo itself.
     Itself(PathBuf),
-    /// The setting is no absolute path.
+    /// The setting is not an absolute path.
     Relative(PathBuf),
-    /// Neither `PATH` nor the usual folders hold one.
+    /// Neither `PATH` nor the usual directories hold one.
     None,
-    /// Embargo stands at this path, where a runtime stood, and that is not beside it.
+    /// Embargo stands at this path, where a runtime was, and the runtime is not beside it.
     Gone(PathBuf),
     /// Embargo became Embargo again and again.
     Loop(u32),
@@ -177,11 +177,11 @@ pub enum DelegateError {
 pub enum Fault {
     /// There is no such file.
     Missing,
-    /// It is there; the interpreter that it names is not.
+    /// The file exists, but the interpreter that it names does not.
     Interpreter,
-    /// It is no file that this user may execute.
+    /// It is not a file that this user may execute.
     Forbidden,
-    /// It is no program for this machine, nor a script that names its interpreter.
+    /// It is neither a program for this machine nor a script that names its interpreter.
     Format,
     /// Anything else.
     Other(Errno),
@@ -258,12 +258,12 @@ impl DelegateError {
     }
 }
 
-/// The real runtime: the one `configured`, else the one in whose place Embargo stands, else, where
-/// it stands in no runtime's place, the first of `runc` and `crun` in `PATH` and the usual folders
-/// that is not Embargo itself. One that is configured for runc's place is not crun's.
+/// The real runtime: the one `configured`, else the one in whose place Embargo stands; if it stands
+/// in no runtime's place, the first of `runc` and `crun` in `PATH` and the usual directories that
+/// is not Embargo itself. One that is configured in runc's place does not count for crun.
 ///
 /// # Errors
-/// [`DelegateError`]; whether a configured runtime can be executed shows only when it is.
+/// [`DelegateError`]; whether a configured runtime can be executed shows only when it is executed.
 pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
     find_for(process::executed_path(), configured, given)
 }
@@ -312,23 +312,23 @@ fn find_for(
         {
             return Ok(beside(path));
         }
-        // Whoever configures crun may want it in runc's place, which every engine calls. Who called
-        // crun never gets what was configured for that.
+        // Whoever configures crun may want it in runc's place, which every engine calls. A call of
+        // crun never gets the runtime configured for runc's place.
         if taken(place) != Kind::Runc {
             return Err(DelegateError::Gone(place.to_owned()));
         }
     }
     match (process::identity(&path), itself) {
         (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
-        // What is wrong with one that cannot be looked at shows when it is executed.
+        // What is wrong with one that cannot be inspected shows when it is executed.
         (Ok(_) | Err(_), Some(_) | None) => Ok(elsewhere(path)),
     }
 }
 
-/// The paths at which Embargo stands when it was executed by `own`: that, and what each link leads
-/// to (`krun` is one to `crun`).
+/// The paths at which Embargo stands if it was executed as `own`: that one, and what each link
+/// leads to (`krun` is a link to `crun`).
 fn places(own: Option<&Path>) -> Vec<PathBuf> {
-    // A path from the working directory would be looked for in a container's bundle.
+    // A relative path would be searched for in a container's bundle.
     let own = own
         .filter(|own| own.is_absolute())
         .map(Path::to_owned)
@@ -340,8 +340,7 @@ fn places(own: Option<&Path>) -> Vec<PathBuf> {
     std::iter::successors(own, next).take(MOST_LINKS).collect()
 }
 
-/// The kind of the runtime whose path this is although Embargo stands there; other when it is one
-/// of Embargo's own names.
+/// The kind of the runtime whose path Embargo has taken; other if it is one of Embargo's own names.
 fn taken(place: &Path) -> Kind {
     let name = place.file_name().unwrap_or_default().as_bytes();
     if name.windows(7).any(|window| window == b"embargo") {
@@ -356,7 +355,7 @@ fn are_different(one: Kind, other: Kind) -> bool {
     one != Kind::Other && other != Kind::Other && one != other
 }
 
-/// How often Embargo became itself on the way here; what is no number counts as never.
+/// How often Embargo became itself on the way here; anything but a number counts as never.
 fn depth(given: &Given<'_>) -> u32 {
     given
         .variable(DEPTH)
@@ -365,7 +364,7 @@ fn depth(given: &Given<'_>) -> u32 {
         .unwrap_or(0)
 }
 
-/// The counter, one higher, for whoever becomes another program of Embargo's.
+/// The counter, one higher, for executing another program of Embargo's.
 ///
 /// # Errors
 /// The counter, when it is too high for that.
@@ -402,9 +401,9 @@ pub(crate) fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
     })
 }
 
-/// The first of `runc` and `crun` in `PATH` and the usual folders that is not Embargo. Where
-/// Embargo stands in the place of one, that one is what stood there, or else the next of its name,
-/// and never the other runtime.
+/// The first of `runc` and `crun` in `PATH` and the usual directories that is not Embargo. If
+/// Embargo stands in the place of one, the result is the one that was there, or else the next of
+/// its name, and never the other runtime.
 ///
 /// # Errors
 /// [`DelegateError::Gone`] and [`DelegateError::None`].
@@ -427,13 +426,14 @@ fn search(given: &Given<'_>, itself: Option<&Identity>) -> Result<PathBuf, Deleg
     Err(DelegateError::None)
 }
 
-/// The first program of this name in `PATH` and the usual folders that is not Embargo. Folders
-/// named relative to the working directory do not count: it is often a container's bundle.
+/// The first program of this name in `PATH` and the usual directories that is not Embargo.
+/// Directories named relative to the working directory do not count: it is often a container's
+/// bundle.
 fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
     candidates(name, given).find(|candidate| is_real(candidate, itself))
 }
 
-/// Where a program of this name may be, in order.
+/// The places where a program of this name may be, in order.
 fn candidates<'a>(name: &'a str, given: &'a Given<'_>) -> impl Iterator<Item = PathBuf> + 'a {
     let path = given.variable("PATH").unwrap_or_default().as_bytes();
     let folders = path
@@ -447,8 +447,8 @@ fn candidates<'a>(name: &'a str, given: &'a Given<'_>) -> impl Iterator<Item = P
 
 /// The runtime for a container that exists and was made by another kind of runtime than `current`:
 /// the first of the settings' former runtimes of that kind, else the one in `PATH` and the usual
-/// folders. `None`, which is the rule, when `current` made it or nobody can tell; no fault of the
-/// settings or the state folders matters here.
+/// directories. `None`, the usual case, if `current` made it or it is not known; faults of the
+/// settings or the state directories do not matter here.
 #[must_use]
 pub fn former(
     current: &RealRuntime,
@@ -487,10 +487,10 @@ pub fn former(
     })
 }
 
-/// The program of the runtime that made containers of this kind, for whoever runs it beside
-/// himself: the settings' runtime, else the first of their former runtimes of that kind, else the
-/// one in `PATH` and the usual folders, a diverted one before what stands in its place. Never one
-/// of `embargo`, which is the gate by whatever path.
+/// The program of the runtime that made containers of this kind, for a caller that runs it as a
+/// child: the settings' runtime, else the first of their former runtimes of that kind, else the one
+/// in `PATH` and the usual directories, a diverted one before what now has its path. Never one of
+/// `embargo`, the gate's own files.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn of_kind(
@@ -528,8 +528,8 @@ pub fn of_kind(
     })
 }
 
-/// Whether a runtime of this kind has state of the container: below `root`, else in the folders of
-/// its own name under `$XDG_RUNTIME_DIR` and `/run`.
+/// Whether a runtime of this kind has state of the container: below `root`, else in the directories
+/// of its own name under `$XDG_RUNTIME_DIR` and `/run`.
 fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
     let is_in =
         |root: &Path| process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok();
@@ -544,8 +544,8 @@ fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &
 }
 
 /// Becomes the real runtime: the same process, with argv (its first element aside), environment
-/// (the counter aside), descriptors, folder, umask, limits and signals as they came. Returns only
-/// when that fails. Only the verdict makes an [`Admission`].
+/// (the counter aside), descriptors, working directory, umask, limits and signals as they came.
+/// Returns only when that fails. Only the verdict makes an [`Admission`].
 #[must_use]
 pub fn become_runtime(
     _admission: Admission,
@@ -568,7 +568,7 @@ pub fn become_runtime(
     DelegateError::Exec(runtime.path.clone(), fault)
 }
 
-/// Whether crun takes a handler from this name of its own: `krun`, or `crun-wasm` and the like
+/// Whether crun selects a handler by being called by this name: `krun`, or `crun-wasm` and the like
 /// (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
 fn names_handler(name: &CStr) -> bool {
     let name = name.to_bytes();
@@ -584,7 +584,7 @@ fn c_string(bytes: &[u8]) -> Result<CString, Fault> {
     CString::new(bytes).map_err(|_| Fault::Missing)
 }
 
-/// What execve's refusal means: it says "no such file" of a missing interpreter, too.
+/// What an error of execve means: it reports "no such file" for a missing interpreter, too.
 fn fault(errno: Errno, path: &Path) -> Fault {
     match errno as i32 {
         libc::ENOENT if process::identity(path).is_ok() => Fault::Interpreter,

@@ -53,7 +53,7 @@ pub fn run(given: &Given<'_>) -> u8 {
     exit.code()
 }
 
-/// Hands over what is not the gate's work; `otherwise` is how it ends when nobody takes it.
+/// Hands over what is not the gate's work; `otherwise` is the exit status if that fails.
 fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     let error = handover::become_embargoctl(given);
     report::failure(command, &error);
@@ -61,8 +61,8 @@ fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     otherwise
 }
 
-/// Helps somebody at a terminal who mistyped a command of Embargo's own; the runtime answers that
-/// it does not know it.
+/// Helps a person at a terminal who mistyped one of Embargo's own commands; the runtime answers
+/// that it does not know it.
 fn hint_at_typo(words: &[&OsStr]) {
     if let Some(own) = call::nearly_own(words)
         && std::io::stderr().is_terminal()
@@ -71,7 +71,7 @@ fn hint_at_typo(words: &[&OsStr]) {
     }
 }
 
-/// Hands over a call that starts no container, to the runtime that made the container it is about.
+/// Passes a call that starts no container to the runtime that made the container it is about.
 fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     let error = match delegate::find(settings::runtime_line(paths), given) {
         Ok(runtime) => {
@@ -91,7 +91,7 @@ fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     Exit::Failed
 }
 
-/// A call that may start a container, on its way.
+/// A call that may start a container.
 struct Gate<'a> {
     paths: &'a Paths,
     given: &'a Given<'a>,
@@ -150,8 +150,7 @@ impl Gate<'_> {
         exit
     }
 
-    /// The verdict on every way in which the words can be read: one that is refused refuses the
-    /// call.
+    /// The verdict on every reading of the arguments: if one is refused, the call is refused.
     fn verdict(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,
@@ -174,7 +173,7 @@ impl Gate<'_> {
         )
     }
 
-    /// The verdict on one start; the system log gets to know what it must.
+    /// The verdict on one start; its events go to the system log.
     fn judge(&self, settings: &Result<Option<Settings>, SettingsError>, start: Start) -> Verdict {
         let judgement = match settings {
             Ok(Some(settings)) => self.judge_armed(settings, start),
@@ -217,7 +216,7 @@ impl Gate<'_> {
             )
         };
         let mut bans = ask(origin.as_ref());
-        // Names are only worth their reading where a list bans images.
+        // Names are only worth reading if a list bans images.
         if let (Bans::Known(list), Ok(origin), Some(bundle)) = (&bans, &mut origin, &bundle)
             && list.image_digests > 0
             && lineage::add_pulled_digests(bundle, origin) > 0
@@ -240,7 +239,7 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
-        // What is only shown is only read when there is something to show.
+        // What is only shown is only read if there is something to show.
         let name = bundle
             .as_ref()
             .and_then(|bundle| lineage::called(bundle).ok().flatten());
@@ -283,7 +282,7 @@ impl Start {
         }
     }
 
-    /// The start of nobody knows what, because the words have too many readings.
+    /// The start of something unknown, because the arguments have too many readings.
     fn unread(starts: &Starts<'_>) -> Self {
         let container = starts.readings.first().map_or_else(String::new, |reading| {
             reading.id.to_string_lossy().into_owned()
@@ -307,9 +306,9 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
         .map_err(|error| Unknown::Bundle(Box::new(error)).into())
 }
 
-/// Whether the file is there that says what to start. Where it is not, the runtime starts nothing,
-/// and says so in its own words. A file that appears after this look is no way round: who can write
-/// into the bundle can call the real runtime himself.
+/// Whether the file that says what to start exists. If not, the runtime starts nothing and says so
+/// itself. A file that appears after this check is no bypass: whoever can write to the bundle can
+/// call the real runtime directly.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = reading

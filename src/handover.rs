@@ -17,15 +17,15 @@ use nix::errno::Errno;
 use crate::delegate::{self, USUAL_FOLDERS};
 use crate::sys::process::{self, Given, Identity};
 
-/// The program that has the rest.
+/// The program that does the rest.
 const PROGRAM: &str = "embargoctl";
 
-/// Why nobody does it.
+/// Why the handover fails.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HandoverError {
-    /// There is no such program; the folder where it should be, where that is known.
+    /// There is no such program; with the directory where it should be, if known.
     Missing(Option<PathBuf>),
-    /// The program is this one again and again.
+    /// The program keeps turning out to be this one.
     Loop(u32),
     /// It cannot be executed.
     Exec(PathBuf, Errno),
@@ -68,7 +68,7 @@ impl HandoverError {
     }
 }
 
-/// Becomes `embargoctl`, with all words as they came. Returns only when that fails.
+/// Becomes `embargoctl`, with all arguments unchanged. Returns only when that fails.
 #[must_use]
 pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     let depth = match delegate::next_depth(given) {
@@ -95,7 +95,7 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     }
 }
 
-/// The folder of the file that this process runs, links followed.
+/// The directory of the file that this process runs, links followed.
 fn own_folder() -> Option<PathBuf> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()

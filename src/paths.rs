@@ -7,24 +7,24 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The files and folders of a node, all absolute.
+/// The files and directories of a node, all absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// The folder that all of this is below: `/`.
+    /// The directory above all the others: `/`.
     pub root: PathBuf,
     /// Settings: `/etc/embargo/config.toml`.
     pub settings: PathBuf,
     /// Trust: `/etc/embargo/keyset`.
     pub keyset: PathBuf,
-    /// root's own way out: `/etc/embargo/break-glass`.
+    /// The break-glass file: `/etc/embargo/break-glass`.
     pub break_glass: PathBuf,
-    /// The folder of the list: `/var/lib/embargo`.
+    /// The directory of the list: `/var/lib/embargo`.
     pub state: PathBuf,
     /// The list in force: `/var/lib/embargo/banlist.lst`.
     pub list: PathBuf,
     /// Its second copy, of the same version: `/var/lib/embargo/banlist.copy.lst`.
     pub copy: PathBuf,
-    /// Where earlier versions of the program kept the list before the one in force,
+    /// Where earlier versions of the program kept the previous list,
     /// `/var/lib/embargo/banlist.previous.lst`. Nothing reads it.
     pub previous: PathBuf,
     /// The newest list ever installed: `/var/lib/embargo/floor`.
@@ -33,7 +33,7 @@ pub struct Paths {
     pub lineage: PathBuf,
     /// What `exec-patch` did: `/var/lib/embargo/patches`.
     pub patches: PathBuf,
-    /// Made when the system log has been told that the node is not armed, gone with a restart:
+    /// Made when the system log has a record that the node is not armed; a reboot removes it:
     /// `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
     /// What `exec-patch` hands to runtimes while they run: `/run/embargo/entered`.
@@ -41,7 +41,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The paths below `root`; `/` is a node's own.
+    /// The paths below `root`; `/` is the running node's.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         let (etc, state) = (root.join("etc/embargo"), root.join("var/lib/embargo"));
@@ -62,7 +62,7 @@ impl Paths {
         }
     }
 
-    /// A path as this node's own files write it: below the root, unless it is written so already.
+    /// A path from this node's own files, put below the root unless it already is.
     #[must_use]
     pub fn of_node(&self, path: &Path) -> PathBuf {
         if path.starts_with(&self.root) {

@@ -25,7 +25,7 @@ use crate::sys::system_log::{self, Record, Sockets};
 /// What a `--log` value can mean to the real runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogDialect {
-    /// A path, whatever it looks like (runc, youki).
+    /// A path, whatever it contains (runc, youki).
     Path,
     /// With a colon in it, `file:PATH`, `journald:ID` or `syslog:ID` (crun: src/libcrun/error.c,
     /// `get_log_type`).
@@ -42,14 +42,14 @@ enum Destination<'a> {
     Nowhere,
 }
 
-/// The line for a failure of the gate itself, such as a real runtime that cannot be run, in the
-/// voice of a refusal.
+/// The line for a failure of the gate itself, such as a real runtime that cannot be run, in a
+/// refusal's form.
 #[must_use]
 pub fn failure_line(error: &(dyn Error + 'static)) -> String {
     line::for_engine(&format!("embargo: {}", line::causes(error)))
 }
 
-/// Says `line` where the engine looks for it, and returns the exit status to end with.
+/// Writes `line` where the engine looks for it, and returns the exit status.
 #[must_use]
 pub fn announce(
     line: &str,
@@ -59,8 +59,8 @@ pub fn announce(
 ) -> Exit {
     let line = line::for_engine(line);
     if let Some(log) = log {
-        // A full disk or a missing folder has nobody to be told to but the reader of standard
-        // error, who gets what matters next.
+        // A full disk or a missing directory could only be reported on standard error, which gets
+        // the line itself next.
         drop(write_log(&Sockets::system(), log, dialect, &line, now));
     }
     report::remark(&line);
@@ -118,8 +118,8 @@ fn destination(target: &OsStr, dialect: LogDialect) -> Destination<'_> {
     }
 }
 
-/// The record in the format asked for: one JSON object, or logrus's text, which is what runc writes
-/// without `--log-format`.
+/// The record in the format asked for: one JSON object, or logrus's text, as runc writes it without
+/// `--log-format`.
 fn formatted(line: &str, format: Option<&OsStr>, now: Timestamp) -> String {
     match format.map(OsStr::as_bytes) {
         Some(b"json") => format!(
@@ -131,7 +131,7 @@ fn formatted(line: &str, format: Option<&OsStr>, now: Timestamp) -> String {
 }
 
 /// Appends a line in one write, so that records of concurrent writers do not mix (BuildKit's builds
-/// share one log). A file whose last line was cut off gets a line end first: one unreadable line
+/// share one log). If the file's last line was cut off, a line end comes first: one unreadable line
 /// makes containerd's shim drop the whole log.
 fn append(path: &Path, text: &str) -> io::Result<()> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -145,7 +145,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(format!("{start}{text}\n").as_bytes())
 }
 
-/// Whether a regular file has a last line without an end.
+/// Whether a regular file's last line has no end.
 fn is_cut_off(file: &File, path: &Path) -> bool {
     let last_byte = || -> io::Result<u8> {
         let facts = file.metadata()?;

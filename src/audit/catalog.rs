@@ -22,7 +22,7 @@ fn events() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// The catalogue's entries by ID: the name in the comment above, and the text.
+/// The catalogue's entries by ID: the name in the comment above each, and its text.
 fn entries() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     let mut entries = BTreeMap::new();
     for part in CATALOG.split("\n\n# ").skip(1) {

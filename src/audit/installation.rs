@@ -15,7 +15,7 @@ use super::{Ending, Head};
 /// The most bans, and the most signers, that have a field each.
 const MOST_FIELDS: usize = 16;
 
-/// What an installation found out, as far as it came.
+/// What an installation found, as far as it got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Installation {
     /// The list's keyset and version.
@@ -30,13 +30,13 @@ pub struct Installation {
     pub lifted: Vec<String>,
     /// The keys that signed it, by their names in the keyset.
     pub signers: Vec<String>,
-    /// How many signatures of trusted keys do not verify, beside enough good ones.
+    /// How many signatures of trusted keys do not verify, although enough others do.
     pub bad_signatures: usize,
-    /// Whether its signers say that they know what it refuses.
+    /// Whether its signers confirm that they know what it refuses.
     pub impact: Option<Impact>,
     /// How many running containers would no longer start.
     pub newly_refused: Option<usize>,
-    /// How many run.
+    /// How many containers run.
     pub running: Option<usize>,
 }
 
@@ -48,7 +48,7 @@ const fn word(ending: Ending) -> &'static str {
     }
 }
 
-/// What tells the event from every other one in the journal.
+/// The event's unique ID in the journal.
 const fn message_id(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "e0ef24def23f480ba4408f57ee645b9d",
@@ -62,10 +62,10 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
     [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
 }
 
-/// Tells the system log that listens on these sockets. `message` says it all in words.
+/// Sends it to the system log that listens on these sockets. `message` describes it for people.
 pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
     let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
-    // Nobody listening has nobody to be told to; the person who installs is told on the terminal.
+    // If no system log listens, the terminal still informs the person who installs.
     let head = Head {
         priority: ending.priority(),
         message_id: message_id(ending),
@@ -80,7 +80,7 @@ pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, mess
     .ok();
 }
 
-/// What the message says besides: what is lifted, and who signed.
+/// What the message adds: what is lifted, and who signed.
 fn besides(installation: &Installation) -> String {
     let Installation {
         lifted, signers, ..
@@ -111,7 +111,7 @@ fn besides(installation: &Installation) -> String {
     }
 }
 
-/// The facts by name, those that are known.
+/// The known facts by name.
 fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
     let Installation {
         edition,

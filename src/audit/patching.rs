@@ -23,53 +23,53 @@ const MOST_FIELDS: usize = 16;
 pub struct Run<'a> {
     /// Its ID.
     pub id: &'a str,
-    /// Who began it, or goes on with it: a name, else a number.
+    /// Who started or resumed it: a name, else a number.
     pub user: &'a str,
-    /// The version of the list in force when it began.
+    /// The version of the list in force when it started.
     pub list_version: Option<u64>,
 }
 
 /// What a run is about to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begin {
-    /// The bans that it is for.
+    /// The bans that it patches.
     pub bans: Vec<String>,
-    /// The digests of what runs, as far as they are known.
+    /// The digests of what runs, as far as known.
     pub digests: Vec<Digest>,
-    /// How grave the gravest ban is whose patch runs, where one does.
+    /// The highest severity of the bans whose patch runs, if any.
     pub severity: Option<Severity>,
-    /// What these bans say to use instead, each once.
+    /// The successors that these bans name, each once.
     pub successors: Vec<String>,
-    /// The whole of it for people.
+    /// The whole message for people.
     pub message: String,
 }
 
-/// What became of a container.
+/// The outcome for one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treated<'a> {
-    /// The outcome, as machines spell it.
+    /// The outcome, as its name for machines.
     pub outcome: &'static str,
     /// The outcome in a word, for people.
     pub word: &'static str,
-    /// Whether the container is as it should be.
+    /// Whether the container is ok.
     pub is_well: bool,
-    /// The command's exit status, where that is why it is not.
+    /// The command's exit status, if that is the reason why not.
     pub status: Option<i32>,
-    /// How long it took; none where nothing entered it.
+    /// How long it took; none if nothing entered it.
     pub took: Option<Duration>,
-    /// The ban for which it was.
+    /// The ban that it was for.
     pub ban: Option<&'a str>,
-    /// How grave that is.
+    /// That ban's severity.
     pub severity: Option<Severity>,
-    /// What it says to use instead.
+    /// The successor that it names.
     pub successor: Option<&'a str>,
-    /// The digest of what ran, or would have.
+    /// The digest of what ran, or would have run.
     pub digest: Option<Digest>,
-    /// Its ID; none where even that is not known.
+    /// Its ID; none if even that is not known.
     pub container: Option<&'a str>,
     /// What its engine calls it.
     pub name: Option<&'a str>,
-    /// The user whose container it is, where that is known.
+    /// The user who owns it, if known.
     pub owner: Option<u32>,
     /// Its engine.
     pub engine: Engine,
@@ -77,31 +77,31 @@ pub struct Treated<'a> {
     pub image: Option<&'a str>,
     /// The digest of its image config.
     pub image_id: Option<&'a str>,
-    /// Why, where more can be said.
+    /// The reason, if more is known.
     pub why: Option<&'a str>,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End<'a> {
-    /// How many containers are well.
+    /// How many containers are ok.
     pub well: usize,
-    /// How many are not.
+    /// How many failed.
     pub not_well: usize,
     /// Its exit status.
     pub exit: u8,
-    /// How long it took since it began.
+    /// How long it took since it started.
     pub took: Duration,
-    /// Why it stopped before all were through.
+    /// Why it stopped before all containers were done.
     pub stopped: Option<&'a str>,
 }
 
-/// What there is to tell.
+/// What is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A run begins, or is gone on with.
+    /// A run starts, or is resumed.
     Begun(Begin),
-    /// A container is through.
+    /// A container is done.
     Container(Treated<'a>),
     /// The run is over.
     Ended(End<'a>),
@@ -117,7 +117,7 @@ impl Event<'_> {
         }
     }
 
-    /// What tells the event from every other one in the journal.
+    /// The event's unique ID in the journal.
     const fn message_id(&self) -> &'static str {
         match self {
             Self::Begun(_) => "7d0a36e175804c6b893fda7c834c6c41",
@@ -141,10 +141,10 @@ impl Event<'_> {
     }
 }
 
-/// Tells the system log that listens on these sockets.
+/// Sends it to the system log that listens on these sockets.
 pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
     let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
-    // Nobody listening has nobody to be told to; the journal of the run has it all.
+    // If no system log listens, the run's journal still has everything.
     let head = Head {
         priority: event.ending().priority(),
         message_id: event.message_id(),
@@ -159,7 +159,7 @@ pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
     .ok();
 }
 
-/// What the message says behind the run's ID.
+/// What the message says after the run's ID.
 fn message(event: &Event<'_>) -> String {
     match event {
         Event::Begun(begin) => format!(" {}", begin.message),
@@ -198,7 +198,7 @@ fn message(event: &Event<'_>) -> String {
     }
 }
 
-/// The facts by name, those that are known.
+/// The known facts by name.
 fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("EMBARGO_EVENT", event.word().to_owned()),

@@ -16,7 +16,7 @@ const fn word(ending: Ending) -> &'static str {
     }
 }
 
-/// What tells the event from every other one in the journal.
+/// The event's unique ID in the journal.
 const fn message_id(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "d9e8e568ceea4c22810992f3e7a1416e",
@@ -35,21 +35,20 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
 pub struct Step {
     /// How it ended.
     pub ending: Ending,
-    /// The keyset that the node has now, or the one that it keeps.
+    /// The keyset that the node has now, or still has.
     pub keyset: u64,
-    /// The root keys that signed the new one, by name; none of one that was refused.
+    /// The root keys that signed the new one, by name; none if it was refused.
     pub signers: Vec<String>,
-    /// The whole of it for people.
+    /// The whole message for people.
     pub message: String,
 }
 
-/// Tells the system log that listens on these sockets of every step.
+/// Sends every step to the system log that listens on these sockets.
 pub fn send(sockets: &Sockets, steps: &[Step]) {
     let until = system_log::soon();
     for step in steps {
         let message = line::one_line(&format!("embargo: {}", step.message));
-        // Nobody listening has nobody to be told to; the person who rotates is told on the
-        // terminal.
+        // If no system log listens, the terminal still informs the person who rotates.
         let head = Head {
             priority: step.ending.priority(),
             message_id: message_id(step.ending),

@@ -28,17 +28,17 @@ use crate::verdict::{self, Judgement, Verdict};
 pub enum Outcome {
     /// Nothing holds against it.
     Clear,
-    /// There is nothing that is called so.
+    /// Nothing has that name.
     NotFound,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
     /// A ban in effect holds for it.
     Banned,
 }
 
 impl Outcome {
-    /// Of a judgement: an admission by the audit mode, by a broken glass or by a lenient setting
-    /// makes nothing clear.
+    /// The outcome of a judgement: an admission by audit mode, break-glass or a lenient setting
+    /// does not make anything clear.
     #[must_use]
     pub fn of(subject: &Subject, bans: &Bans, judgement: &Judgement) -> Self {
         if judgement
@@ -87,27 +87,27 @@ impl Outcome {
 /// The whole answer.
 #[derive(Debug, Serialize)]
 pub struct Answer {
-    /// The word that was asked about.
+    /// The name that was asked about.
     pub asked: String,
-    /// The gravest outcome of all that was found.
+    /// The most severe outcome of all that was found.
     pub outcome: Outcome,
     /// Whether the gate does anything on this node.
     pub armed: bool,
-    /// The list that was asked; `None` when there was no authentic one.
+    /// The list that was used; `None` if there was no authentic one.
     pub list: Option<List>,
-    /// Why there is no list, or why the current one was passed over.
+    /// Why there is no list, or why the current one was skipped.
     pub list_fault: Option<String>,
-    /// What the word means here.
+    /// What the name means here.
     pub found: Vec<Found>,
     /// What could not be read on the way, one line each.
     pub faults: Vec<String>,
-    /// What on this node lets start what is banned, or fails to, for people.
+    /// What on this node lets banned containers start, or fails to, for people.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// What on this node lets start what is banned, or was meant to and does not. What is lenient is
-/// only noted where it makes a difference.
+/// What on this node lets banned containers start, or was meant to and does not. Leniency is only
+/// noted if it makes a difference.
 pub fn notes<'a>(
     judgements: impl Iterator<Item = &'a Judgement>,
     settings: Option<&Settings>,
@@ -164,13 +164,13 @@ struct MadeOf {
 /// One layer.
 #[derive(Debug, Serialize)]
 struct Layer {
-    /// Unknown where an engine kept the names of the stacks alone.
+    /// Unknown if the engine kept only the chain names.
     diff_id: Option<String>,
     chain_id: String,
 }
 
 impl Found {
-    /// What is said of one subject. Without `settings` the gate does nothing on this node.
+    /// What is reported about one subject. Without `settings` the gate does nothing on this node.
     #[must_use]
     pub fn new(subject: &Subject, judged: &Judged, settings: Option<&Settings>) -> Self {
         let Judged {
@@ -203,7 +203,7 @@ impl Found {
             Verdict::Admit(_) => judgement.withheld.as_ref(),
         };
         let mut messages: Vec<_> = match (settings, bans) {
-            // Nothing is refused on such a node, and no event sent.
+            // Such a node refuses nothing and sends no event.
             (None, Bans::Known(_)) => verdict::pull_doubt(origin, bans).into_iter().collect(),
             (None, Bans::Missing(_)) => vec![
                 "only a ban list can tell whether it is banned, and this node has none".to_owned(),
@@ -281,7 +281,7 @@ impl Found {
                 line("", &format!("  reason: {}", ban.reason)),
             ]);
         }
-        // A ban that holds says why; one that does not is no reason for a doubt.
+        // A ban that holds gives the reason; one that does not hold is no cause for doubt.
         if self.bans.is_empty() || self.outcome == Outcome::Unknown {
             lines.extend(self.messages.iter().map(|message| line("", message)));
         }
@@ -384,7 +384,7 @@ impl Answer {
     }
 }
 
-/// One line: what it is about, and what is to be said, escaped.
+/// One line: its subject and its text, escaped.
 fn line(head: &str, rest: &str) -> String {
     format!("{head:<9} {}", one_line(rest))
 }

@@ -12,7 +12,7 @@ use crate::report::line::causes;
 use crate::sys::clock::Timestamp;
 use crate::verdict::Finding;
 
-/// The list that was asked.
+/// The list that was used.
 #[derive(Clone, Debug, Serialize)]
 pub struct List {
     version: u64,
@@ -24,7 +24,7 @@ pub struct List {
 }
 
 impl List {
-    /// The list behind `bans`, and what is wrong with it or with the one it stands in for.
+    /// The list behind `bans`, and what is wrong with it or with the one that it replaces.
     #[must_use]
     pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
         match bans {
@@ -73,7 +73,7 @@ pub struct BanFound {
     pub id: String,
     /// Whether it holds: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
     pub standing: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub severity: &'static str,
     action: &'static str,
     /// Why.
@@ -87,13 +87,13 @@ pub struct BanFound {
     days_left: Option<u64>,
     /// What to use instead.
     pub successor: Option<String>,
-    /// The whole of it, as a refusal says it; escaped.
+    /// The whole sentence, as in a refusal; escaped.
     #[serde(skip)]
     pub sentence: String,
 }
 
 impl BanFound {
-    /// What is said of a match that is a container's or an image's made of `origin`.
+    /// Describes a match for a container or an image made of `origin`.
     #[must_use]
     pub fn new(finding: &Finding, origin: Option<&Origin>) -> Self {
         let (hit, ban) = (&finding.hit, &finding.hit.ban);

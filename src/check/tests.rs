@@ -83,7 +83,7 @@ impl Place {
         line::causes(&answer(word, sought, &self.paths, &self.engines, ISSUED).unwrap_err())
     }
 
-    /// What is said, without the place of the checkout.
+    /// The output, without the path of the checkout.
     fn text(&self, word: &str) -> String {
         self.answer(word)
             .text()
@@ -174,8 +174,8 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         )
         .unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown, "{text:?}: {error}");
-        // Something clear was found, and the other may be called so as well: for a user that is
-        // none of his business.
+        // Something clear was found, and the unreadable one may have that name as well: that is not
+        // this user's business.
         let expected = if process::is_privileged() {
             Outcome::Unknown
         } else {
@@ -424,8 +424,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Found in review: a file of names that could not be read told no digest, and what is banned by
-/// its manifest's was clear.
+/// Found in review: an unreadable file of names gave no digest, so something banned by its
+/// manifest's digest was clear.
 #[test]
 fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
     let of = |kind| {
@@ -466,7 +466,7 @@ fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
         );
         assert!(!text.contains("would not start"), "{what}: {text}");
     }
-    // Beside a ban that only warns, the doubt is told all the same.
+    // The doubt is reported even beside a ban that only warns.
     let warned = Place::new()
         .ban_of_base()
         .replace("severity", "action = \"warn\"\nseverity");
@@ -515,8 +515,7 @@ fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both(
     assert_eq!(both, 2);
 }
 
-/// CRI-O and Podman share a store, and each command called the engine of a container in it another
-/// way.
+/// CRI-O and Podman share a store, and the commands named different engines for the same container.
 #[test]
 fn a_container_is_named_by_the_engine_that_made_it() {
     let place = Place::new().with_settings("#\n");
@@ -544,7 +543,7 @@ fn a_container_is_named_by_the_engine_that_made_it() {
     }
 }
 
-/// How many containers are found when Docker has one of the same name.
+/// How many containers are found if Docker has one of the same name.
 fn answer_of_both(place: &Place, name: &str) -> usize {
     let data_root = place.root.path().join("docker");
     let id = "ab".repeat(32);
@@ -667,7 +666,7 @@ fn the_words_are_read_as_the_help_says() {
         (&["web", "-V"], Ok(Asked::Version)),
         (&["-"], outside("-", None, None)),
         (&["oci:./folder"], outside("oci:./folder", None, None)),
-        // There is such a folder where tests run.
+        // There is such a directory where tests run.
         (&["oci:src"], outside("oci:src", None, None)),
         (&["oci:1.0"], about("oci:1.0", Sought::Either, text)),
         (

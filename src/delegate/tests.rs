@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{self, Call};
 use crate::verdict;
 
-/// A folder with files of these names and modes.
+/// A directory with files of these names and modes.
 fn folder(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, mode) in files {
@@ -125,10 +125,10 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("bin/krun", None, "bin/crun.real"),
         ("bin/crun-vm", None, "bin/crun.real"),
         ("wasm/crun-wasm", None, "wasm/crun-wasm.distrib"),
-        // In no runtime's place, any that is there.
+        // In no runtime's place: any runtime that exists.
         ("opt/embargo", None, "bin/runc"),
         ("opt/crun-embargo", None, "bin/runc"),
-        // What is configured, unless it is of another kind than the one that stood there.
+        // The configured one, unless it is of another kind than the one that was there.
         ("bin/krun", Some("gone/crun"), "gone/crun"),
         ("bin/krun", Some("bin/wrapper"), "bin/wrapper"),
         ("bin/krun", Some("bin/runc"), "bin/crun.real"),

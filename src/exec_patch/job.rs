@@ -22,7 +22,7 @@ pub struct Container {
     pub id: String,
     /// Its engine.
     pub engine: Engine,
-    /// containerd's namespace, where it has one.
+    /// containerd's namespace, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// What its engine calls it.

@@ -79,7 +79,7 @@ pub struct Draft<'a> {
     pub trigger: Trigger,
     /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
-    /// What is wanted where.
+    /// What is wanted, and where.
     pub order: Order,
     /// On which terms.
     pub terms: Terms,
@@ -536,7 +536,7 @@ impl Half {
             .map(|()| half)
     }
 
-    /// Removes what a killed process left.
+    /// One that does not exist yet; removes what a killed process left there.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let folder = runs.join(".draft");
         match fs::remove_dir_all(&folder) {

@@ -19,7 +19,7 @@ pub enum Outcome {
         /// That run's ID.
         run: String,
     },
-    /// The command, or a check, exited with another status.
+    /// The command, or the check after it, exited with another status.
     Failed {
         /// Which of them.
         stage: Stage,

@@ -214,8 +214,8 @@ impl Pace {
         let is_canary = self.canaries > 0;
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
-            // If the worker is gone, nobody knows whether the command ran: for a canary that counts
-            // as a failure.
+            // If the worker is gone, nobody knows whether the command ran: for a canary that is
+            // reason enough to stop.
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }

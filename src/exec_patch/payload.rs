@@ -289,7 +289,7 @@ impl Payloads {
         })
     }
 
-    /// Which signed values the typed options replace. The time limit is the node's own decision.
+    /// The typed options that replace signed values. The time limit is the node's own decision.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
         let has_words = matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
         let typed = [

@@ -23,7 +23,7 @@ use crate::lineage::digest::Digest;
 /// What a run must do.
 #[derive(Debug)]
 pub struct Request {
-    /// What runs, and what is wanted where.
+    /// What runs, and where it is wanted.
     pub payloads: Payloads,
     /// At which pace.
     pub limits: Limits,

@@ -350,7 +350,7 @@ impl<'a> Run<'a> {
 }
 
 impl UnderWay {
-    /// Tells the workers that the time is up, and limits how long they may take.
+    /// Signals the worker that the time is up, and limits how long it may still take.
     fn stop(&mut self) {
         self.worker.stop();
         let end = Instant::now() + BEYOND_ASKED + thawing(&self.job);

@@ -166,8 +166,8 @@ enum Target {
 /// A running container, and what it is made of, or why that is not known.
 type Told = (Instance, Result<Arc<Origin>, String>);
 
-/// Scans a node as often as it is called. Named images are resolved once: a tag that moves
-/// meanwhile changes nothing.
+/// Scans a node, any number of times. Named images are resolved once: a tag that moves meanwhile
+/// changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
     wanted: Wanted,

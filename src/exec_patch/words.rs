@@ -21,31 +21,31 @@ use crate::container::engine::Engine;
 use crate::report::Exit;
 pub use order::{Brought, Means, Order};
 
-/// What the program is called in help texts and messages.
+/// The program's name in help texts and messages.
 pub const PROGRAM: &str = "embargo exec-patch";
 
-/// The user and group of a command whose user nobody named.
+/// The user and group of a command if none is named.
 pub const USUAL_USER: (u32, u32) = (0, 0);
 
-/// Seconds that a command has when nobody says.
+/// A command's default time limit, in seconds.
 pub const USUAL_TIMEOUT: u64 = 600;
 
-/// How many bytes of each container's output are kept when nobody says.
+/// How many bytes of each container's output are kept by default.
 pub const USUAL_OUTPUT: u64 = 1 << 20;
 
-/// The pace when nobody says.
+/// The default pace.
 pub const USUAL_PACE: Limits = Limits {
     canary: 1,
     parallel: Share::Number(4),
     max_failures: Share::Percent(100),
 };
 
-/// The forms that a call has.
+/// The forms of a call.
 const USAGE: &str = "\
 embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-- COMMAND...]
        embargo exec-patch --resume RUN|--only-failed RUN|--history [RUN]|--prune AGE [OPTIONS]";
 
-/// What stands below the options in the help text.
+/// The text below the options in the help.
 const MORE: &str = "\
 The canaries go first, one by one: when one of them fails after its command ran, nothing else is started. One that is paused, gone or cannot be entered is \
 no canary, and the next container takes its place. Then the others follow in a window that slides: when one is through, the next one starts. The run starts \
@@ -226,15 +226,15 @@ pub struct Options {
     pub action: Action,
     /// The pace that was typed.
     pub pace: PaceWords,
-    /// Whether to print the plan alone.
+    /// Whether to only print the plan.
     pub dry_run: bool,
-    /// Whether machines read it.
+    /// Whether the output is for machines.
     pub json: bool,
-    /// How many bytes of each container's output are kept, if that was said.
+    /// How many bytes of each container's output are kept, if given.
     pub output_limit: Option<u64>,
     /// How long to wait for another run to end.
     pub wait: Duration,
-    /// Whether it is well that nothing matches.
+    /// Whether it is ok that nothing matches.
     pub none_ok: bool,
 }
 
@@ -245,13 +245,13 @@ pub enum Action {
     Begin(Box<Order>),
     /// A new run of all signed patches, if the settings allow it.
     Auto,
-    /// Going on with this run.
+    /// Resume this run.
     Resume(String),
-    /// A new run of that run's order, where it did not end well.
+    /// A new run of that run's order, for the containers that failed.
     OnlyFailed(String),
-    /// Showing the runs, or one of them.
+    /// Show the runs, or one of them.
     History(Option<String>),
-    /// Removing what the runs left that ended at least so many seconds ago.
+    /// Remove what runs left that ended at least this many seconds ago.
     Prune(u64),
 }
 
@@ -263,18 +263,17 @@ pub struct PaceWords {
     max_failures: Option<Share>,
 }
 
-/// Reads the words behind `exec-patch`.
+/// Parses the arguments after `exec-patch`.
 ///
 /// # Errors
-/// What clap has to say about them; asking for help or the version is one as well. [`refused`]
-/// tells it.
+/// clap's error; asking for help or the version is one as well. [`refused`] prints it.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
     Args::try_parse_from(named).map_err(advised)?.checked()
 }
 
-/// With our own advice. To whoever mistypes an option clap says how to pass it behind `--`: here
-/// that would run it in every container.
+/// Replaces clap's advice with our own. For a mistyped option clap advises to pass it after `--`:
+/// here that would run it in every container.
 fn advised(mut refusal: clap::Error) -> clap::Error {
     refusal.remove(ContextKind::Suggested);
     let is_word = matches!(refusal.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if !word.starts_with('-'));
@@ -287,10 +286,10 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
     refusal
 }
 
-/// Tells what clap has to say, and how that ends the program.
+/// Prints clap's message, and returns the exit status.
 #[must_use]
 pub fn refused(refusal: &clap::Error) -> Exit {
-    // Help into a closed pipe is nobody's failure.
+    // Help into a closed pipe is not a failure.
     drop(refusal.print());
     if refusal.use_stderr() {
         Exit::Usage
@@ -299,14 +298,14 @@ pub fn refused(refusal: &clap::Error) -> Exit {
     }
 }
 
-/// The command line, for those who compare it with the manual.
+/// The command line, for tests that compare it with the manual.
 #[must_use]
 pub fn command_line() -> clap::Command {
     Args::command()
 }
 
 impl PaceWords {
-    /// The pace that follows, with `usual` for whatever was not typed.
+    /// The resulting pace, with `usual` for whatever was not typed.
     #[must_use]
     pub fn over(self, usual: Limits) -> Limits {
         Limits {
@@ -422,7 +421,7 @@ impl Args {
     }
 }
 
-/// What clap would say, had it a rule for this.
+/// The error that clap would give if it had a rule for this.
 fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
     Args::command().error(kind, what)
 }

@@ -10,19 +10,19 @@ use std::collections::BTreeMap;
 
 use crate::sys::rights;
 
-/// The most directories of state that are read of one user, containerd's namespaces among them.
+/// The most state directories that are read for one user, including containerd's namespaces.
 pub const MOST_CONTAINERS: usize = 1_024;
 
-/// The most bytes of state that are read of one user. A container's is 20 to 60 KB (runc 1.1.5), so
-/// that the most containers have their share, and reading and parsing all of it takes root two or
-/// three seconds.
+/// The most bytes of state that are read for one user. A container's state has 20 to 60 KB (runc
+/// 1.1.5), so this is enough for the most containers, and reading and parsing all of it takes root
+/// two or three seconds.
 pub const MOST_BYTES: u64 = 64 << 20;
 
-/// The most entries that are listed of one user's directories. A listing costs little, yet
+/// The most entries that are listed in one user's directories. A listing costs little, but
 /// `/run/user/<uid>` has room for millions of names.
 const MOST_ENTRIES: usize = 65_536;
 
-/// What may still be read of one user.
+/// What may still be read for one user.
 #[derive(Debug)]
 struct Allowance {
     containers: usize,
@@ -30,7 +30,7 @@ struct Allowance {
     entries: usize,
 }
 
-/// What may still be read of each user.
+/// What may still be read for each user.
 #[derive(Debug, Default)]
 pub struct Allowances {
     left: BTreeMap<u32, Allowance>,
@@ -48,7 +48,8 @@ impl Allowances {
         (!rights::is_own(owner)).then(|| self.left.entry(owner).or_insert(new))
     }
 
-    /// Whether one more directory of state of this user's may be read; else it counts as left out.
+    /// Whether one more of this user's state directories may be read; if not, it counts as left
+    /// out.
     pub fn take_container(&mut self, owner: u32) -> bool {
         let Some(left) = self.of(owner) else {
             return true;
@@ -66,7 +67,7 @@ impl Allowances {
         self.of(owner).map_or(usize::MAX, |left| left.entries)
     }
 
-    /// Notes that so many entries of this user's directories were listed.
+    /// Records how many entries of this user's directories were listed.
     pub fn spend_entries(&mut self, owner: u32, entries: usize) {
         if let Some(left) = self.of(owner) {
             left.entries = left.entries.saturating_sub(entries);
@@ -78,19 +79,19 @@ impl Allowances {
         self.of(owner).map_or(u64::MAX, |left| left.bytes)
     }
 
-    /// Notes that so many bytes of this user's state were read.
+    /// Records how many bytes of this user's state were read.
     pub fn spend_bytes(&mut self, owner: u32, bytes: u64) {
         if let Some(left) = self.of(owner) {
             left.bytes = left.bytes.saturating_sub(bytes);
         }
     }
 
-    /// Notes that something of this user's was left out.
+    /// Records that something of this user's was left out.
     pub fn leave_out(&mut self, owner: u32) {
         *self.left_out.entry(owner).or_default() += 1;
     }
 
-    /// The users of whom something was left out since this was last asked, and how much.
+    /// The users for whom something was left out since the last call, and how much.
     pub fn left_out(&mut self) -> BTreeMap<u32, usize> {
         std::mem::take(&mut self.left_out)
     }

@@ -41,10 +41,10 @@ use crate::sys::rights;
 /// The largest settings file of an engine that is read, in bytes.
 const LARGEST_SETTINGS: u64 = 1 << 20;
 
-/// The largest `options.json` of a shim's that is read, in bytes.
+/// The largest `options.json` of a shim that is read, in bytes.
 const LARGEST_OPTIONS: u64 = 64 << 10;
 
-/// Docker's settings, as far as they say where things are (moby: daemon/config).
+/// The part of Docker's settings that says where things are (moby: daemon/config).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct DockerSettings {
@@ -71,20 +71,20 @@ struct ContainerdAddress {
     address: Option<PathBuf>,
 }
 
-/// What a shim was given beside its arguments (containerd: cmd/containerd-shim-runc-v2/process,
-/// `WriteOptions`).
+/// What a shim was given in addition to its arguments (containerd:
+/// cmd/containerd-shim-runc-v2/process, `WriteOptions`).
 #[derive(Default, Deserialize)]
 struct ShimOptions {
     #[serde(default)]
     root: Option<PathBuf>,
 }
 
-/// Why an engine's settings could not be read: what they say of its places is not known.
+/// Why an engine's settings could not be read, so its places are not known.
 #[derive(Debug)]
 pub enum SettingsError {
-    /// The file could not be read, or somebody else may write it.
+    /// The file could not be read, or others may write to it.
     File(FileError),
-    /// It is not what the engine reads.
+    /// It does not have the engine's format.
     Parse(PathBuf, String),
 }
 
@@ -108,8 +108,8 @@ impl std::error::Error for SettingsError {
     }
 }
 
-/// What an engine's settings file says; the default where there is none, or nothing in it. Why it
-/// could not be read goes to `faults`.
+/// An engine's settings; the default if the file is missing or empty. A reason why it could not be
+/// read goes to `faults`.
 fn settings<T: Default>(
     path: &Path,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -123,7 +123,7 @@ fn settings<T: Default>(
             return T::default();
         }
     };
-    // Docker passes over a byte order mark.
+    // Docker skips a byte order mark.
     match text.trim_start_matches('\u{feff}').trim() {
         "" => T::default(),
         text => parse(text).unwrap_or_else(|fault| {
@@ -136,8 +136,8 @@ fn settings<T: Default>(
     }
 }
 
-/// The places that the node's engines use, as far as they can be found. Why an engine's settings
-/// could not be read goes to `faults`.
+/// The places that the node's engines use, as far as they can be found. A reason why an engine's
+/// settings could not be read goes to `faults`.
 #[must_use]
 pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
     let mut found = Engines::default();
@@ -190,8 +190,8 @@ pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsErr
     joined(Engines::default(), &found)
 }
 
-/// Whether a process is worth a closer look: a monitor, an engine, or one that a container's first
-/// process is the child of.
+/// Whether a process needs a closer look: a monitor, an engine, or the parent of a container's
+/// first process.
 fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     let program = process.program();
     parents.contains(&process.pid)
@@ -223,9 +223,9 @@ fn add_docker(
     );
 }
 
-/// A containerd that runs: what its arguments say, else its settings, else what is usual.
+/// A running containerd: by its arguments, else its settings, else the usual places.
 fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdPlace {
-    // Go's flags take one dash for two.
+    // Go's flags accept one dash instead of two.
     let value = |flag| process.value(flag).map(|value| absolute(process, value));
     let of = |names: [&'static str; 3]| names.into_iter().find_map(value);
     let file =
@@ -251,7 +251,7 @@ fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdP
     }
 }
 
-/// The stores that the files of settings of containers/storage name.
+/// The stores that containers/storage's settings files name.
 fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
     let StorageSettings {
         graph_roots,
@@ -268,7 +268,7 @@ fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
         .collect()
 }
 
-/// The store that Podman names to conmon, for when the container ends.
+/// The store that Podman passes to conmon, for the container's end.
 fn stored(conmon: &Process) -> Option<StoragePlace> {
     let words: Vec<&OsStr> = conmon.values("--exit-command-arg").collect();
     let of = |flag: &str| {
@@ -284,8 +284,8 @@ fn stored(conmon: &Process) -> Option<StoragePlace> {
     })
 }
 
-/// The state directory of a runtime that stays as long as its container does, as `runc run` does
-/// without `--detach`.
+/// The state directory of a runtime that runs as long as its container, as `runc run` does without
+/// `--detach`.
 fn called(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process
         .arguments
@@ -304,8 +304,8 @@ fn called(process: &Process) -> Vec<PathBuf> {
     }
 }
 
-/// The state directories that the shims of one of containerd's namespaces were given, by the
-/// bundles there.
+/// The state directories that the shims of one containerd namespace were given, by the bundles
+/// there.
 fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
     let Ok(folder) = Folder::open(tasks) else {
         return Vec::new();
@@ -317,7 +317,7 @@ fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
             .ok()?
             .read(OsStr::new("options.json"), LARGEST_OPTIONS)
             .ok()?;
-        // Of another user's nothing is believed.
+        // Nothing that another user wrote is believed.
         let is_vouched = rights::is_own(options.owner);
         serde_json::from_slice::<ShimOptions>(&options.bytes)
             .ok()?
@@ -334,8 +334,8 @@ fn absolute(process: &Process, path: &OsStr) -> PathBuf {
     process.directory().unwrap_or_else(|| "/".into()).join(path)
 }
 
-/// These places, and those that the engines' settings and `processes` name, each once. Why settings
-/// could not be read goes to `faults`.
+/// These places, and those that the engines' settings and `processes` name, each once. A reason why
+/// settings could not be read goes to `faults`.
 #[must_use]
 pub fn with_found(
     mut known: Engines,
@@ -344,7 +344,7 @@ pub fn with_found(
     faults: &mut Vec<SettingsError>,
 ) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
-    // What root wrote into the settings, or what is usual, is not replaced by what a process says.
+    // A process does not override what root wrote into the settings, or the usual places.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
     add_new(&mut known.containerd, &found.containerd, |one, other| {
         one.root == other.root && one.state == other.state
@@ -520,7 +520,7 @@ mod tests {
                 "{arguments}"
             );
         }
-        // Without a container that is its child it may as well be a person who types.
+        // Without a container as its child it may just be a person at a terminal.
         assert_eq!(
             roots(&[own("runc --root /run/bare run web")], &paths),
             [""; 0].map(PathBuf::from)
@@ -579,7 +579,7 @@ mod tests {
             ),
             Engines::default()
         );
-        // No process has this ID, so its mount namespace cannot be told.
+        // No process has this ID, so its mount namespace is not known.
         assert_eq!(
             places(
                 &[Process {

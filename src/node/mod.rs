@@ -28,29 +28,29 @@ use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
 use unexplained::{Said, Unexplained};
 
-/// How long after the first look the second one is taken at what no state explained.
+/// How long after the first scan the second scan follows, for what no state explained.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
-/// A node, looked at.
+/// A node as it was found.
 pub struct Node<'a> {
     /// Its own files; chains already resolved are among them.
     pub paths: &'a Paths,
-    /// Its engines' stores; none where only the running containers are wanted.
+    /// Its engines' stores; none if only the running containers are wanted.
     pub stores: Stores,
-    /// What runtimes have state of.
+    /// The containers of which runtimes have state.
     pub running: Vec<RunningContainer>,
-    /// What runtimes have state of that cannot be read.
+    /// The runtimes' state that cannot be read.
     pub unread: Vec<StateError>,
     /// The engines' settings that cannot be read.
     pub unread_settings: Vec<SettingsError>,
-    /// What runs and has no state that could be found.
+    /// Running containers for which no state was found.
     pub unexplained: Vec<Unexplained>,
     /// Where its engines are.
     pub places: Engines,
 }
 
 impl<'a> Node<'a> {
-    /// The node's runtimes, without any store: a container that runs is known by its bundle.
+    /// The node's runtimes, without any store: a running container is known by its bundle.
     /// `engines` are the settings'.
     #[must_use]
     pub fn running(paths: &'a Paths, engines: &Engines, whose: Whose) -> Self {
@@ -65,16 +65,15 @@ impl<'a> Node<'a> {
         node
     }
 
-    /// The same as [`Node::running`], with no other places than these and those that its processes
-    /// name.
+    /// The same as [`Node::running`], with only these places and those that its processes name.
     #[must_use]
     pub fn at(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let node = Self::glance(paths, places.clone(), whose);
         if node.unexplained.is_empty() {
             return node;
         }
-        // A container that is just coming has no state yet, and one that is just going none any
-        // more.
+        // A container that is just starting has no state yet, and one that is just stopping has
+        // none any more.
         std::thread::sleep(SECOND_LOOK);
         let again = Self::glance(paths, places, whose);
         let unexplained = again
@@ -88,8 +87,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// One look. Processes and directories come before the state: whose container is there by then
-    /// has state, too.
+    /// Scans once. Processes and directories are read before the state: a container that exists by
+    /// then has state, too.
     fn glance(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let processes = processes::of_node(paths);
         let mut unread_settings = Vec::new();
@@ -112,7 +111,7 @@ impl<'a> Node<'a> {
         }
         let mut unexplained = unexplained::containers(&processes, &running, whose);
         let has_folder = unaccounted::without_state(folders, &running, &unread);
-        // What is named already, by root or by the user who says so, is not named twice.
+        // A container that root or the same user already named is not named twice.
         let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
         let is_torn = |one: &Unexplained| {
             let folders = unread.iter().filter_map(|fault| fault.path().parent());

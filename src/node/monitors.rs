@@ -16,12 +16,12 @@ use super::processes::Process;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine};
 
-/// A process that looks after containers, and has their first processes as its children.
+/// A process that monitors containers, and has their first processes as its children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitor {
     /// The container that it was started for.
     pub id: ContainerId,
-    /// containerd's namespace, where it is a shim.
+    /// containerd's namespace, if it is a shim.
     pub namespace: Option<String>,
     /// The bundle of that container, as its engine sees it.
     pub bundle: Option<PathBuf>,
@@ -32,25 +32,24 @@ pub struct Monitor {
 /// A kind of monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// containerd's, for runc and whatever has its grammar.
+    /// containerd's, for runc and runtimes with runc's command line.
     Shim,
-    /// One of containerd's for another kind of runtime: it may have no container's process as its
-    /// child.
+    /// containerd's, for another kind of runtime: its container's process may not be its child.
     OtherShim,
     /// Podman's or CRI-O's.
     Conmon,
 }
 
 impl Monitor {
-    /// What the process looks after, if anything.
+    /// What the process monitors, if anything.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         let first = |flag| process.values(flag).next();
         let text = |flag| Some(first(flag)?.to_str()?.to_owned());
         match process.program() {
             "conmon" => {
-                // What has a process of its own looks after a command in a container that another
-                // one looks after.
+                // A conmon for an exec monitors a command in a container that another conmon
+                // monitors.
                 let is_exec = process.value("--exec-process-spec").is_some();
                 let id = ContainerId::parse(&text("-c").or_else(|| text("--cid"))?)
                     .filter(|_| !is_exec)?;
@@ -80,7 +79,7 @@ impl Monitor {
         }
     }
 
-    /// The engine, as far as the bundle's path tells.
+    /// The engine, as far as the bundle's path shows it.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.bundle.as_ref().map_or(Engine::Unknown, |bundle| {
@@ -98,8 +97,8 @@ impl Monitor {
     }
 }
 
-/// The values of `--root` among the words that conmon hands on to the runtime:
-/// `--runtime-arg --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
+/// The values of `--root` among the arguments that conmon passes to the runtime: `--runtime-arg
+/// --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
 fn runtime_roots(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process.values("--runtime-arg").collect();
     let named = words.iter().enumerate().filter_map(|(at, word)| {

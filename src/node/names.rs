@@ -19,7 +19,7 @@ struct Spec {
     annotations: Option<Annotations>,
 }
 
-/// What engines write there that keep no record of their own (containerd: pkg/cri/annotations;
+/// The annotations of engines that keep no record of their own (containerd: pkg/cri/annotations;
 /// nerdctl: pkg/labels).
 #[derive(Default, Deserialize)]
 struct Annotations {
@@ -31,10 +31,10 @@ struct Annotations {
     nerdctl: Option<String>,
 }
 
-/// What its engine calls a container; `None` where it has no name.
+/// The engine's name for a container; `None` if it has no name.
 ///
 /// # Errors
-/// Why that cannot be told, on one line.
+/// Why that is not known, on one line.
 pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
     let spec = running.spec().map_err(|fault| line::causes(&fault))?;
     let spec_file = running.bundle.join("config.json");
@@ -47,14 +47,14 @@ pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
         .filter(|name| !name.is_empty()))
 }
 
-/// Whether that is the ID's beginning, or the name.
+/// Whether `word` is the ID's beginning, or the name.
 #[must_use]
 pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 
-/// The name that an engine without a record of its own writes into the bundle; each engine is asked
-/// for its own annotations alone, because in every other's bundles they are a user's.
+/// The name that an engine without a record of its own writes into the bundle; only that engine's
+/// own annotations count, because in other engines' bundles a user writes them.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
     let Place::Task { namespace, .. } = engine::place(bundle) else {
         return None;

@@ -47,7 +47,7 @@ pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     below(paths, &joined(known, engines))
 }
 
-/// These places and those of every user who has a runtime folder.
+/// These places and those of every user who has a runtime directory.
 fn users(mut places: Engines) -> Engines {
     for folder in user_folders(Path::new("/"), Whose::Everybodys) {
         let uid = folder
@@ -68,7 +68,7 @@ fn users(mut places: Engines) -> Engines {
     places
 }
 
-/// Places as the node writes them, as they are from here.
+/// Turns the node's own paths into paths as seen from here.
 pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     let of_node = |path: &std::path::PathBuf| paths.of_node(path);
     let containerd = |place: &ContainerdPlace| ContainerdPlace {
@@ -88,8 +88,8 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     }
 }
 
-/// The places where engines keep their stores unless they are told otherwise. `home` and
-/// `runtime_folder` are those of a user who is not root.
+/// The places where engines keep their stores by default. `home` and `runtime_folder` are those of
+/// a user who is not root.
 #[must_use]
 pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
     let storage = |root: PathBuf, run_root: Option<PathBuf>| StoragePlace { root, run_root };
@@ -132,7 +132,7 @@ pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
 #[must_use]
 pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
     add_new(&mut usual.docker, &more.docker, PartialEq::eq);
-    // What the settings say of a store stands for what is usual.
+    // What the settings say about a store replaces the usual.
     usual
         .containerd
         .retain(|place| more.containerd.iter().all(|other| other.root != place.root));

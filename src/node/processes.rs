@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
-/// The most bytes of a process's status that are read: up to 65,536 supplementary groups stand in
-/// it.
+/// The most bytes of a process's status that are read: it lists up to 65,536 supplementary groups.
 const LARGEST_STATUS: u64 = 1 << 20;
 
-/// The most bytes of a process's arguments that are read. A monitor has a few KB; of one that has
+/// The most bytes of a process's arguments that are read. A monitor has a few KB; if a process has
 /// more, none are known.
 const LARGEST_ARGUMENTS: u64 = 64 << 10;
 
@@ -25,26 +24,26 @@ const LARGEST_ARGUMENTS: u64 = 64 << 10;
 pub struct Process {
     /// Its process ID, as `/proc` shows it.
     pub pid: u32,
-    /// Its parent's.
+    /// Its parent's ID.
     pub parent: u32,
     /// Its effective user.
     pub user: u32,
-    /// Whether its real and saved users are that one, too. A program that took another user's
-    /// rights may have been started by anybody, with any arguments.
+    /// Whether its real and saved users are the same. Anybody may have started a set-user-ID
+    /// program, with any arguments.
     pub is_of_one_user: bool,
     /// How many PID namespaces below that of `/proc` it is in; 0 in the same one.
     pub depth: usize,
     /// Whether it is the first process of its PID namespace.
     pub is_first: bool,
-    /// Whether the program that it runs has the name that its arguments begin with: whoever starts
-    /// one of root's, as with sudo, chooses them.
+    /// Whether the program that it runs has the name that its arguments begin with: a user who
+    /// starts one of root's programs, as with sudo, chooses them.
     pub is_so_called: bool,
-    /// What it was started with, its own name first; none where that cannot be told.
+    /// Its arguments, its own name first; none if they are not known.
     pub arguments: Vec<OsString>,
 }
 
-/// The processes of a node: this machine's, where it is this one. A node that is mounted somewhere
-/// has none.
+/// The processes of a node: this machine's, if the node is this machine. A node that is mounted
+/// somewhere has none.
 #[must_use]
 pub fn of_node(paths: &Paths) -> Vec<Process> {
     if paths.root == Path::new("/") {
@@ -54,8 +53,7 @@ pub fn of_node(paths: &Paths) -> Vec<Process> {
     }
 }
 
-/// Every process that runs, zombies and the kernel's own threads left out, in the order of their
-/// IDs.
+/// Every running process in the order of IDs, without zombies and kernel threads.
 #[must_use]
 pub fn all() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -80,8 +78,8 @@ impl Process {
         Some(process)
     }
 
-    /// What `/proc/PID/status` says (proc(5)); `None` of a zombie, of a thread of the kernel's, and
-    /// of what is no status. The kernel escapes line ends in the name.
+    /// What `/proc/PID/status` says (proc(5)); `None` for a zombie, a kernel thread, and anything
+    /// that is not a status. The kernel escapes line ends in the name.
     fn parse(pid: u32, status: &[u8]) -> Option<Self> {
         let field = |name: &[u8]| {
             let line = status
@@ -95,7 +93,7 @@ impl Process {
                 .map(|word| word.parse().ok())
                 .collect()
         };
-        // Only what has memory of its own can have been started by somebody.
+        // Only a process with memory of its own can have been started by somebody.
         field(b"VmSize:")?;
         let pids = numbers(b"NSpid:")?;
         let [parent] = numbers(b"PPid:")?[..] else {
@@ -118,15 +116,15 @@ impl Process {
         })
     }
 
-    /// Whether its program's file bears this name, in whichever place and whether or not another
-    /// took that by now.
+    /// Whether its program's file has this name, in whatever place, and even if another file has it
+    /// now.
     fn runs(&self, name: &str) -> bool {
         !name.is_empty()
             && fs::read_link(of(self.pid, "exe"))
                 .is_ok_and(|file| file.to_string_lossy().contains(name))
     }
 
-    /// Whether it is what its arguments say, outside any container: in the caller's own PID and
+    /// Whether it is what its arguments say, and outside any container: in the caller's own PID and
     /// mount namespaces.
     #[must_use]
     pub fn is_here(&self) -> bool {
@@ -138,7 +136,7 @@ impl Process {
                 .is_some_and(|mounts| Some(mounts) == own())
     }
 
-    /// The file name of its program, as it says itself.
+    /// The file name of its program, by its arguments.
     #[must_use]
     pub fn program(&self) -> &str {
         self.arguments
@@ -147,8 +145,8 @@ impl Process {
             .unwrap_or_default()
     }
 
-    /// Its own name for a namespace of this kind, such as `mnt`; `None` where the caller may not
-    /// know.
+    /// Its own name for a namespace of this kind, such as `mnt`; `None` if the caller may not read
+    /// it.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
         fs::read_link(of(self.pid, "ns").join(kind)).ok()
@@ -182,7 +180,7 @@ impl Process {
     }
 }
 
-/// A file that `/proc` has of a process.
+/// A process's file in `/proc`.
 pub fn of(pid: u32, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{name}"))
 }

@@ -22,20 +22,20 @@ use crate::lineage::{self, Origin};
 use crate::report::line;
 use crate::sys::rights;
 
-/// A container that runs.
+/// A running container.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// What its runtime has of it.
+    /// Its runtime's state.
     pub running: RunningContainer,
-    /// When its first process began, in clock ticks since boot.
+    /// When its first process started, in clock ticks since boot.
     pub begun: u64,
     /// Which engine made it.
     pub place: Place,
-    /// What its engine calls it, once somebody has asked.
+    /// Its engine's name for it, once looked up.
     pub name: Option<String>,
-    /// Why its name cannot be told, where that is so.
+    /// Why its name is not known, if so.
     pub nameless: Option<String>,
-    /// Which engine made it, once somebody has asked.
+    /// Which engine made it, once looked up.
     engine: OnceCell<Engine>,
 }
 
@@ -53,7 +53,7 @@ impl Instance {
         unaccounted::namespace(&self.place)
     }
 
-    /// Which engine made it, by the engine's own record where the bundle's path leaves several.
+    /// Which engine made it, by the engine's own record if the bundle's path fits several.
     #[must_use]
     pub fn engine(&self) -> Engine {
         let RunningContainer {
@@ -70,7 +70,7 @@ impl Instance {
         self.running.id.as_str()
     }
 
-    /// It, where it cannot be told whether it matches.
+    /// This container, for a report that it is not known whether it matches.
     #[must_use]
     pub fn unaccounted(&self, why: String) -> Unaccounted {
         Unaccounted {
@@ -94,11 +94,10 @@ impl Instance {
     }
 }
 
-/// Which engine made a bundle that is this user's word; what its place tells where it cannot be
-/// read.
+/// Which engine made a bundle that this user controls; by its place if it cannot be read.
 fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
     match (place, place.family()) {
-        // The usual namespaces of Docker's need no look.
+        // Docker's usual namespaces need no lookup.
         (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
             Bundle::load_of(owner, bundle, id)
                 .map_or(place.family(), |bundle| lineage::engine(&bundle))
@@ -110,7 +109,7 @@ fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) 
     }
 }
 
-/// The same, without a look into what is a user's: he may have any number of directories that look
+/// The same, without reading what a user wrote: he may have any number of directories that look
 /// like a container's.
 pub(super) fn engine_by_place(
     bundle: &Path,
@@ -125,12 +124,11 @@ pub(super) fn engine_by_place(
     }
 }
 
-/// The containers that run, each once: neither those that have ended nor those that wait for their
-/// start.
+/// The running containers, each once: without those that have ended or wait for their start.
 #[must_use]
 pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     let mut found: Vec<Instance> = running.iter().filter_map(alive).collect();
-    // Root's own first, and those whose state says when they began: what follows of the same
+    // Root's own first, and those whose state says when they started: a later entry with the same
     // process is not another container.
     found.sort_by_key(|living| {
         (
@@ -141,7 +139,7 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     let mut seen = HashSet::new();
     let mut is_new = |living: &Instance| {
         let process = (living.running.process.pid, living.begun);
-        // A user's state is no reason to pass over another user's.
+        // A user's state is no reason to skip another user's.
         let whose = (!living.running.is_trusted()).then_some(living.running.owner);
         !seen.contains(&(process, None)) && seen.insert((process, whose))
     };
@@ -165,8 +163,8 @@ fn alive(running: &RunningContainer) -> Option<Instance> {
     })
 }
 
-/// A container of which a runtime has state that cannot be read; `None` for what a caller who is
-/// not root need not see.
+/// A container whose runtime state cannot be read; `None` for what a caller who is not root need
+/// not see.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
@@ -194,7 +192,7 @@ pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     })
 }
 
-/// Whose containers a root is for, and in which namespace, by the shape of its path.
+/// Which engine's containers a root holds, and in which namespace, by the shape of its path.
 fn engine_of(root: &Path) -> (Engine, Option<String>) {
     let names: Vec<&str> = root
         .iter()
@@ -212,7 +210,7 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers that run on `node`, or may run, and cannot be told apart any further.
+/// The containers that run on `node`, or may run, and cannot be identified any further.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
     let unexplained = node
@@ -226,7 +224,7 @@ pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
         .collect()
 }
 
-/// What users' engines have records of: by user and ID, the store and the container's name.
+/// The records of users' engines: by user and ID, the store and the container's name.
 struct UsersRecords<'a>(HashMap<(u32, ContainerId), (&'a Store, Option<String>)>);
 
 impl<'a> UsersRecords<'a> {
@@ -251,14 +249,14 @@ impl<'a> UsersRecords<'a> {
     }
 }
 
-/// What each container is made of, or why that cannot be told; without those that ended meanwhile.
+/// What each container is made of, or why that is not known; without those that ended meanwhile.
 #[must_use]
 pub fn resolve(
     living: Vec<Instance>,
     node: &mut Node<'_>,
     resolved: &mut Resolved,
 ) -> Vec<(Instance, Result<Arc<Origin>, String>)> {
-    // A rootless engine's mounts cannot be seen from here; its records can.
+    // A rootless engine's mounts are not visible from here, but its records are.
     if living
         .iter()
         .any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.key()))
@@ -285,7 +283,7 @@ pub fn resolve(
     found
 }
 
-/// What one container is made of; `None` when it is no longer there.
+/// What one container is made of; `None` if it no longer exists.
 fn origin(
     living: &Instance,
     store: Option<&Store>,
@@ -306,12 +304,12 @@ fn origin(
     let still_runs = || running.process.begun() == Some(living.begun) && !running.has_not_begun();
     match subject.origin {
         Ok(origin) => ran.then_some(Ok(origin)),
-        // What goes away takes its bundle along.
+        // A container that goes away loses its bundle.
         Err(fault) => still_runs().then(|| Err(line::causes(&fault))),
     }
 }
 
-/// Asks for a container's name, where it is not known.
+/// Looks up a container's name, if it is not known.
 pub fn name(living: &mut Instance) {
     if living.name.is_none() {
         match names::called(&living.running) {

@@ -35,8 +35,8 @@ use crate::sys::stat::Stat;
 /// hundred KB.
 const LARGEST_STATE: u64 = 8 << 20;
 
-/// State folders of the runtimes that the usual engines start, and what they lie in (callers:
-/// Docker, containerd, Podman, CRI-O, BuildKit).
+/// State directories of the runtimes that the usual engines start, and the directories around them
+/// (callers: Docker, containerd, Podman, CRI-O, BuildKit).
 const ROOTS: [&str; 4] = [
     "/run/docker/runtime-runc",
     "/run/containerd/runc",
@@ -44,63 +44,63 @@ const ROOTS: [&str; 4] = [
     "/run/crun",
 ];
 
-/// The same, below each user's runtime folder.
+/// The same, below each user's runtime directory.
 const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
 
 /// Whose containers to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The caller's own: the system's where root asks.
+    /// The caller's own: the system's if root asks.
     Own,
-    /// The users' as well, whose folders hold what they like.
+    /// The users' as well, whose directories may hold anything.
     Everybodys,
 }
 
-/// A container that a runtime has state of.
+/// A container of which a runtime has state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningContainer {
     /// Its ID.
     pub id: ContainerId,
     /// Which runtime's state it is: the one that must be used for `exec`.
     pub kind: RuntimeKind,
-    /// The runtime's state folder, the value of its `--root`.
+    /// The runtime's state directory, the value of its `--root`.
     pub root: PathBuf,
     /// Its bundle, absolute.
     pub bundle: PathBuf,
     /// Its first process.
     pub process: InitProcess,
-    /// The user whose word all this is: root's only where root owns the state file and every folder
-    /// on the way to it. A user swaps his folders while they are read, and what he puts there may
-    /// bear root's name.
+    /// The user who controls all this: root only if root owns the state file and every directory on
+    /// the way to it. A user may swap his directories while they are read, and what he puts there
+    /// may be owned by root.
     pub owner: u32,
 }
 
-/// A container's first process: a process ID alone may be another process's by now.
+/// A container's first process: a bare process ID may be another process's by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InitProcess {
-    /// Its process ID; 0 when there is none.
+    /// Its process ID; 0 if there is none.
     pub pid: u32,
     /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None`
     /// in the state of an old crun.
     pub started: Option<u64>,
 }
 
-/// Why a container's state could not be told.
+/// Why a container's state is not known.
 #[derive(Debug)]
 pub enum StateError {
-    /// A state folder could not be listed.
+    /// A state directory could not be listed.
     Folder(PathBuf, io::Error),
     /// A state file could not be read.
     File(FileError),
     /// A state file is not what its runtime writes.
     State(PathBuf, String),
-    /// Below this root there is more of this user's state than is read; at least so many containers
-    /// are left out.
+    /// Below this root this user has more state than is read; at least this many containers are
+    /// left out.
     Beyond(PathBuf, u32, usize),
 }
 
 impl StateError {
-    /// The file or folder that could not be read.
+    /// The file or directory that could not be read.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -109,7 +109,7 @@ impl StateError {
         }
     }
 
-    /// Whether it could not be read for want of rights.
+    /// Whether it could not be read for lack of rights.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         let cause =
@@ -146,8 +146,8 @@ impl std::error::Error for StateError {
     }
 }
 
-/// The folders below which runtimes keep state on the node whose root folder is `node`: the usual
-/// ones, the users', and `more`, the settings' `runtime_roots`.
+/// The directories below which runtimes keep state on the node whose root directory is `node`: the
+/// usual ones, the users', and `more`, the settings' `runtime_roots`.
 #[must_use]
 pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     let mut roots: Vec<_> = ROOTS
@@ -168,7 +168,7 @@ pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     roots
 }
 
-/// The runtime folders of the users on the node whose root folder is `node`, in order.
+/// The runtime directories of the users on the node whose root directory is `node`, in order.
 #[must_use]
 pub fn user_folders(node: &Path, whose: Whose) -> Vec<PathBuf> {
     let folder = node.join("run/user");
@@ -188,7 +188,7 @@ pub fn user_folders(node: &Path, whose: Whose) -> Vec<PathBuf> {
 }
 
 impl RunningContainer {
-    /// Whether root or the caller wrote the state; what stands in any other is its user's word.
+    /// Whether root or the caller wrote the state; any other state is controlled by its user.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         rights::is_own(self.owner)
@@ -202,7 +202,7 @@ impl RunningContainer {
         Bundle::load_of(self.owner, &self.bundle, &self.id)
     }
 
-    /// Its runtime spec, read with the rights of the user whose word its path is; see
+    /// Its runtime spec, read with the rights of the user who gave its path; see
     /// [`bundle::spec_of`].
     ///
     /// # Errors
@@ -211,8 +211,8 @@ impl RunningContainer {
         bundle::spec_of(self.owner, &self.bundle)
     }
 
-    /// Whether its first process runs and has been started. A user who says of his container that
-    /// it has not may have put that file there to keep it out of sight: it stays in sight.
+    /// Whether its first process runs and has been started. A user's claim that his container has
+    /// not been started does not count: he may have put that file there to hide it.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.process.is_alive() && !self.has_not_begun()
@@ -225,7 +225,7 @@ impl RunningContainer {
     }
 
     /// Whether it was created and waits to be started: its first process is still the runtime's
-    /// own, and waits at a FIFO that goes away when it goes on (runc 1.1.5:
+    /// own, and waits at a FIFO that is removed when it continues (runc 1.1.5:
     /// libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
     /// `libcrun_status_has_read_exec_fifo`).
     #[must_use]
@@ -238,8 +238,8 @@ impl RunningContainer {
     }
 }
 
-/// The user below whose runtime folder, `/run/user/<uid>`, a directory lies. What a file system of
-/// that user's shows there as root's is his all the same.
+/// The user below whose runtime directory, `/run/user/<uid>`, a directory lies. A file system of
+/// his may show things there as root's; they are still his.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     (names.next()? == "user")
@@ -248,8 +248,8 @@ pub(super) fn user_of(root: &Path) -> Option<u32> {
 }
 
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A
-/// root holds containers, or one folder of them for each of containerd's namespaces; one that does
-/// not exist holds none.
+/// root holds containers, or one directory of them for each of containerd's namespaces; one that
+/// does not exist holds none.
 #[must_use]
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
     let (mut found, mut seen, mut allowances) = (Vec::new(), HashSet::new(), Allowances::default());
@@ -292,15 +292,15 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
 }
 
 impl InitProcess {
-    /// Whether it still runs: there is such a process, it is no zombie, and it is not another one
-    /// that got its ID.
+    /// Whether it still runs: the process exists, is not a zombie, and is not another one that got
+    /// its ID.
     #[must_use]
     pub fn is_alive(self) -> bool {
         self.begun().is_some()
     }
 
-    /// When it began, in clock ticks since boot; `None` when it no longer runs. Of a process whose
-    /// state does not tell, what the kernel says.
+    /// When it started, in clock ticks since boot; `None` if it no longer runs. If the state does
+    /// not say, the kernel's answer.
     #[must_use]
     pub fn begun(self) -> Option<u64> {
         let stat = file::read(
@@ -314,14 +314,14 @@ impl InitProcess {
     }
 }
 
-/// When the living process began that a line of `/proc/pid/stat` is of.
+/// When the live process in a line of `/proc/pid/stat` started.
 fn begun(stat: &[u8]) -> Option<u64> {
     Stat::parse(stat)
         .filter(|stat| stat.is_alive)
         .map(|stat| stat.started)
 }
 
-/// A folder that is there. Why it could not be opened goes to `found`.
+/// A directory, if it exists. A reason why it could not be opened goes to `found`.
 fn present(
     opened: Result<Folder, FileError>,
     found: &mut Vec<Result<RunningContainer, StateError>>,
@@ -339,7 +339,7 @@ fn present(
     None
 }
 
-/// The names of the folders in `folder`, sorted. A fault goes to `found`.
+/// The names of the directories in `folder`, sorted. A fault goes to `found`.
 fn folders(
     folder: &Folder,
     allowances: &mut Allowances,
@@ -348,7 +348,7 @@ fn folders(
     let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     let failed = |error| FileError::Io(folder.path().to_owned(), error);
     let most = allowances.entries(folder.owner());
-    // One more tells whether that is all.
+    // One more shows whether that is all.
     let listed = folder.entries().and_then(|entries| {
         entries
             .take(most.saturating_add(1))
@@ -377,7 +377,7 @@ fn folders(
     }
 }
 
-/// Adds the container whose state lies in `folder`; `false` when there is none.
+/// Adds the container whose state is in `folder`; `false` if there is none.
 fn container(
     root: &Folder,
     folder: &Folder,
@@ -410,7 +410,7 @@ fn state(
     let text = folder.read(OsStr::new(kind.state_file()), limit);
     match &text {
         Ok(text) => allowances.spend_bytes(folder.owner(), text.bytes.len() as u64),
-        // A file that grows while it is read has cost as much.
+        // A file that grows while it is read has cost just as much.
         Err(FileError::TooLarge(..)) => allowances.spend_bytes(folder.owner(), limit),
         Err(
             FileError::Io(..)
@@ -437,8 +437,8 @@ fn state(
     })
 }
 
-/// The container whose state these bytes are, in a folder of this name: its ID, its bundle and its
-/// first process.
+/// Parses the state of a container, from a directory of this name: its ID, its bundle and its first
+/// process.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -463,7 +463,7 @@ pub fn parse(
     Ok((id, bundle, state.process))
 }
 
-/// What both forms of state have.
+/// What both runtimes' state has.
 struct State {
     id: Option<String>,
     bundle: Option<PathBuf>,
@@ -740,8 +740,8 @@ mod tests {
         }
     }
 
-    /// What is told of a user's and of root's state below a node, after `fill` has put it there:
-    /// each owner's containers, and the faults.
+    /// What is found below a node after `fill` has put a user's and root's state there: each
+    /// owner's containers, and the faults.
     fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>) {
         let node = tempfile::tempdir().unwrap();
         let (users, roots) = (
@@ -751,7 +751,7 @@ mod tests {
         fs::create_dir_all(&users).unwrap();
         fs::create_dir_all(&roots).unwrap();
         fill(&users, &roots);
-        // A user's directory comes first, and costs root's nothing.
+        // A user's directory comes first, and does not use up root's share.
         let found = containers(&[users, roots]);
         let of = |user: u32| {
             found

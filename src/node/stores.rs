@@ -35,18 +35,18 @@ pub struct Store {
     pub engine: Engine,
     /// Where it is.
     pub place: PathBuf,
-    /// Its namespace, where the engine has such.
+    /// Its namespace, if the engine has namespaces.
     pub namespace: Option<String>,
-    /// The user whose home it lies in, and whose word all of it is; root's where it lies in none.
+    /// The user in whose home it lies, and who controls all of it; root if it lies in none.
     pub owner: u32,
-    /// What it answers.
+    /// Its records.
     pub records: Box<dyn Records>,
 }
 
 impl Store {
     /// Whether a container with this bundle can be this store's, by the shape of the bundle's path:
-    /// IDs that people choose, as with ctr, stand in more than one namespace. What a user's store
-    /// says is about his containers alone.
+    /// IDs that people choose, as with ctr, may be in more than one namespace. A user's store only
+    /// counts for his own containers.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
         if self.owner != 0 && self.owner != running.owner {
@@ -82,16 +82,16 @@ impl fmt::Display for Store {
 pub struct Stores {
     /// Those that could be opened.
     pub open: Vec<Store>,
-    /// Those that are there and could not be.
+    /// Those that exist and could not be opened.
     pub faults: Vec<LineageError>,
 }
 
 impl Stores {
-    /// Opens every store below these places; one that is not there is passed over.
+    /// Opens every store below these places; missing ones are skipped.
     #[must_use]
     pub fn open(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
-        // First, lest a user's link to a store stands for it.
+        // First, so that a user's link to a store does not replace it.
         let docker: Vec<PathBuf> = places
             .docker
             .iter()
@@ -178,8 +178,7 @@ impl Stores {
         });
     }
 
-    /// Whether a place may be looked into: no link of a user's leads from his home to anywhere
-    /// else.
+    /// Whether a place may be read: a user's link must not lead from his home to anywhere else.
     fn is_open(&mut self, place: &Path) -> bool {
         match owner(place) {
             Ok(_) => true,
@@ -197,9 +196,9 @@ impl Stores {
         namespaces: &[(PathBuf, Rc<containerd::Store>, String)],
     ) {
         let graph = self.there(GraphStore::open(&data_root));
-        // Without a graph driver's store it may still be Docker's, with its images in containerd's.
+        // Without a graph driver's store it may still be Docker's, with its images in containerd.
         if graph.is_some() || data_root.join("containers").is_dir() {
-            // Docker may have been told of another namespace than its usual ones.
+            // Docker may be configured with another namespace than its usual ones.
             let namespaces = namespaces
                 .iter()
                 .map(|(_, store, name)| (Rc::clone(store), name.clone()))
@@ -240,7 +239,7 @@ impl Stores {
             .collect()
     }
 
-    /// What is there; a fault that is no absence is kept.
+    /// The store, if it exists; any error other than absence is kept.
     fn there<T>(&mut self, answer: Result<T, LineageError>) -> Option<T> {
         match answer {
             Ok(there) => return Some(there),
@@ -252,10 +251,10 @@ impl Stores {
     }
 }
 
-/// The containerds of a node: those at their places, and one that dockerd started for itself below
-/// each data root.
+/// The containerds of a node: those at the known places, and the one that dockerd starts for itself
+/// below each data root.
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
-    // Two with one root are one store, whichever state each has.
+    // Two with the same root are one store, whatever their state directories.
     let mut containerds = Vec::new();
     add_new(
         &mut containerds,
@@ -273,8 +272,8 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace>
     containerds
 }
 
-/// The user whose word a store is: where it lies in a home, as a rootless engine's does, the owner
-/// of that; root else, whoever owns the disk that root put it on.
+/// The user who controls a store: if it lies in a home, as a rootless engine's does, the home's
+/// owner; else root, whoever owns the disk that root put it on.
 fn owner(place: &Path) -> Result<u32, FileError> {
     let is_in_a_home = place
         .ancestors()
@@ -291,7 +290,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || file::is_same_folder(one, other)
 }
 
-/// A data root of Docker, and the folders in it that belong to user-namespace remapping,
+/// A data root of Docker, and the directories in it that belong to user-namespace remapping,
 /// `<uid>.<gid>`.
 fn with_remapped(root: &Path) -> Vec<PathBuf> {
     let is_remapped = |name: &str| {

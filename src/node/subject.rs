@@ -19,8 +19,8 @@ use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
 
-/// How long one lineage may take. Nobody's container start waits for it, so it may take longer than
-/// at the gate.
+/// How long one lineage may take. No container start waits for it, so it may take longer than at
+/// the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container or an image of this node.
@@ -28,10 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Subject {
     /// Which of the two.
     pub kind: Kind,
-    /// Its engine: a container's is the one that made it, where that is known; an image's is its
-    /// store's.
+    /// Its engine: for a container the one that made it, if known; for an image its store's.
     pub engine: Engine,
-    /// Its engine's store; for a container that no store knows, its bundle.
+    /// Its engine's store; its bundle for a container that is in no store.
     pub place: PathBuf,
     /// What it is made of.
     pub origin: Result<Origin, LineageError>,
@@ -46,7 +45,7 @@ pub enum Kind {
         id: ContainerId,
         /// Its names.
         names: Vec<String>,
-        /// What its maker asked for, which may be another image by now.
+        /// The image name that its maker used, which may be another image by now.
         asked: Option<String>,
         /// Whether it runs.
         runs: bool,
@@ -55,10 +54,10 @@ pub enum Kind {
     Image,
 }
 
-/// What to look for.
+/// What to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sought {
-    /// A container, and where there is none an image.
+    /// A container, or an image if there is none.
     Either,
     /// A container.
     Container,
@@ -67,7 +66,7 @@ pub enum Sought {
 }
 
 impl Subject {
-    /// Whether it is the container with exactly this ID, which no other has.
+    /// Whether it is the container with exactly this unique ID.
     #[must_use]
     pub fn has_id(&self, word: &str) -> bool {
         matches!(&self.kind, Kind::Container { id, .. } if id.as_str() == word && word.len() == 64)
@@ -87,9 +86,9 @@ impl Sought {
 /// Why no subject was found.
 #[derive(Debug)]
 pub enum FindError {
-    /// Nothing is called so: the word, what it was to be, the stores that were looked at.
+    /// Nothing has that name: the name, what it should be, the stores that were searched.
     Nothing(String, Sought, Vec<String>),
-    /// The IDs of several containers begin so.
+    /// The IDs of several containers begin with this.
     Several(String, Vec<ContainerId>),
 }
 
@@ -114,29 +113,29 @@ impl fmt::Display for FindError {
 
 impl std::error::Error for FindError {}
 
-/// A container by all that is known of it.
+/// Everything that is known about a container.
 pub struct Known<'a> {
     /// Its ID.
     pub id: ContainerId,
     /// Its names.
     pub names: Vec<String>,
-    /// What its maker asked for.
+    /// The image name that its maker used.
     pub asked: Option<String>,
-    /// The engine that made it, where several share its store and its record says which.
+    /// The engine that made it, if several share its store and its record says which.
     pub engine: Option<Engine>,
     /// The store that has a record of it.
     pub store: Option<&'a Store>,
-    /// What a runtime has of it; its process may have ended.
+    /// A runtime's state of it; its process may have ended.
     pub running: Option<&'a RunningContainer>,
-    /// That it runs all the same, where no runtime's state explains that.
+    /// Evidence that it runs, although no runtime's state explains it.
     pub unexplained: Option<&'a Unexplained>,
 }
 
 impl Node<'_> {
-    /// What `word` means, and what went wrong on the way.
+    /// Finds what `word` means, and what went wrong on the way.
     ///
     /// # Errors
-    /// [`FindError`] when it means nothing, or too much.
+    /// [`FindError`] if it means nothing, or more than one thing.
     pub fn find(
         &self,
         word: &str,
@@ -257,8 +256,8 @@ impl Node<'_> {
         containers
     }
 
-    /// What a container is made of: from its bundle while it runs, as at its start; from its
-    /// engine's record otherwise.
+    /// What a container is made of: from its bundle while it runs, as at its start; else from its
+    /// engine's record.
     #[must_use]
     pub fn container(&self, known: &Known<'_>) -> Subject {
         let deadline = Instant::now() + PATIENCE;
@@ -331,9 +330,8 @@ impl Node<'_> {
     }
 }
 
-/// What a user's container is made of, by the record in his store: a rootless engine mounts in a
-/// mount namespace of its own, which cannot be seen from here, be the caller root or the user
-/// himself.
+/// What a user's container is made of, by the record in his store: a rootless engine mounts in its
+/// own mount namespace, which neither root nor the user sees from here.
 fn of_user(
     bundle: &Bundle,
     place: &Place,

@@ -30,25 +30,25 @@ use crate::settings::Engines;
 use crate::sys::file::{self, Guard};
 use crate::sys::folder;
 
-/// What a container says of itself that no state can be found of.
+/// The reason given for a container without any state.
 const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
 
-/// The most bytes of a small file of a shim's that are read.
+/// The most bytes that are read of a shim's small file.
 const SMALL: u64 = 4_096;
 
-/// A container that runs, or may run, of which it cannot be told what it is.
+/// A container that runs, or may run, and cannot be identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unaccounted {
-    /// Its ID, or what stands where it should; empty where a whole folder of state could not be
+    /// Its ID, or what is found in its place; empty if a whole directory of state could not be
     /// read.
     pub id: String,
     /// Its engine.
     pub engine: Engine,
-    /// containerd's namespace, where it has one.
+    /// containerd's namespace, if it has one.
     pub namespace: Option<String>,
-    /// What its engine calls it, where that is known.
+    /// Its engine's name for it, if known.
     pub name: Option<String>,
-    /// Its bundle, or the file or folder that cannot be read.
+    /// Its bundle, or the file or directory that cannot be read.
     pub place: PathBuf,
     /// Why, on one line.
     pub why: String,
@@ -62,7 +62,7 @@ impl fmt::Display for Unaccounted {
 
 impl std::error::Error for Unaccounted {}
 
-/// A container's folder.
+/// A container's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     id: ContainerId,
@@ -70,9 +70,9 @@ pub struct Folder {
     place: Place,
 }
 
-/// The folders of all containers, whatever runs them. `users` are the users' runtime folders, in
-/// which no more are looked at than a user may have containers; that there are more goes to
-/// `unread`.
+/// The directories of all containers, whatever runs them. `users` are the users' runtime
+/// directories, in which no more are read than a user may have containers; if there are more, that
+/// goes to `unread`.
 #[must_use]
 pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>) -> Vec<Folder> {
     // A user can make any number of them.
@@ -98,7 +98,7 @@ pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>
         .iter()
         .filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
-    // dockerd's own containerd has its state one folder further down.
+    // dockerd's own containerd has its state one directory further down.
     let tasks = states
         .flat_map(|state| [state.join("daemon"), state])
         .map(|state| state.join("io.containerd.runtime.v2.task"));
@@ -125,14 +125,14 @@ pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>
     found
 }
 
-/// Those of the folders whose container runs and has no state.
+/// Those of the directories whose container runs and has no state.
 #[must_use]
 pub fn without_state(
     folders: Vec<Folder>,
     running: &[RunningContainer],
     unread: &[StateError],
 ) -> Vec<Unaccounted> {
-    // A user's state names any bundle; it explains no container of another's.
+    // A user's state may name any bundle; it explains no other user's container.
     let known: HashSet<(&str, Option<String>, u32)> = running
         .iter()
         .map(|running| {
@@ -192,9 +192,8 @@ impl Folder {
     }
 }
 
-/// The user whose word what is in a directory is: below `/run/user/<uid>` that one's, whatever a
-/// file system of his shows there; nobody's where that cannot be told, or a link of a user's leads
-/// there.
+/// The user who controls what is in a directory: below `/run/user/<uid>` that user, whatever a file
+/// system of his shows there; nobody if that is not known, or a user's link leads there.
 pub(super) fn owner(directory: &Path) -> u32 {
     let opened = || folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner());
     runtime_state::user_of(directory).unwrap_or_else(opened)
@@ -209,7 +208,7 @@ pub fn namespace(place: &Place) -> Option<String> {
     }
 }
 
-/// The folders in a folder; none in one that is not there or cannot be listed.
+/// The subdirectories of a directory; none if it is missing or cannot be listed.
 fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -228,24 +227,25 @@ fn of(path: PathBuf) -> Option<Folder> {
     Some(Folder { id, path, place })
 }
 
-/// The living process whose ID stands in a file.
+/// The live process whose ID is in a file.
 fn living(path: &Path) -> Option<u32> {
     let pid = small(path)?.trim().parse().ok()?;
     InitProcess { pid, started: None }.is_alive().then_some(pid)
 }
 
-/// Whether a cgroup of the process bears the ID: another process may have the number by now.
+/// Whether a cgroup of the process has the container's ID in its name: another process may have the
+/// process ID by now.
 fn is_in_cgroup(pid: u32, id: &str) -> bool {
     unexplained::cgroups(pid).contains(id)
 }
 
-/// Where the shim of a folder's container listens: one for all containers of a pod (containerd 1:
-/// `address`; since 1.7 also `bootstrap.json`).
+/// Where the shim of a directory's container listens: one for all containers of a pod (containerd
+/// 1: `address`; since 1.7 also `bootstrap.json`).
 fn address(folder: &Path) -> Option<String> {
     small(&folder.join("bootstrap.json")).or_else(|| small(&folder.join("address")))
 }
 
-/// Where those shims listen that are not runc's. A shim works in its first container's folder.
+/// Where shims other than runc's listen. A shim works in its first container's directory.
 fn other_shims() -> HashSet<String> {
     let is_other = |name: &str| {
         name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-")

@@ -39,31 +39,31 @@ const LARGEST_MOUNTS: u64 = 16 << 20;
 /// The most bytes of a process's cgroups that are read.
 const LARGEST_CGROUPS: u64 = 64 << 10;
 
-/// A container that runs and that no state explains.
+/// A running container that no state explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unexplained {
-    /// What can be said of it.
+    /// What is known about it.
     pub container: Unaccounted,
-    /// The user who says so: root where the kernel does, or a process of root's.
+    /// The user who says so: root if the kernel or one of root's processes does.
     pub owner: u32,
-    /// Where it is said.
+    /// Where the claim comes from.
     pub said: Said,
 }
 
 /// Who says that a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// A process outside any container that is what it says, a directory of an engine's, or the
+    /// A process outside any container that is what it claims, an engine's directory, or the
     /// kernel.
     Here,
     /// A process in a container, or one that runs another program than its arguments say: whoever
-    /// started it says what he likes.
+    /// started it can claim anything.
     Elsewhere,
 }
 
 impl Unexplained {
-    /// Whether a container with this ID in a store is it. What a user says, or root in a container,
-    /// makes no container of another's run.
+    /// Whether it is the container with this ID in a store. The claim of a user, or of root in a
+    /// container, cannot mark another user's container as running.
     #[must_use]
     pub fn is_of(&self, id: &ContainerId, store: &Store) -> bool {
         let container = &self.container;
@@ -85,7 +85,7 @@ impl Unexplained {
     }
 }
 
-/// The containers that run and are none of `known`, which are those whose state could be read.
+/// The running containers that are not in `known`, which are those whose state could be read.
 #[must_use]
 pub fn containers(
     processes: &[Process],
@@ -101,13 +101,13 @@ pub fn containers(
         .filter_map(|process| Some((process, Monitor::of(process)?)))
         .collect();
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
-        // What a program says that took another user's rights may be anybody's words.
+        // Anybody may have chosen the arguments of a set-user-ID program.
         let owner = if process.is_of_one_user {
             process.user
         } else {
             u32::MAX
         };
-        // A container may share the host's PID namespace, and is elsewhere all the same.
+        // A container may share the host's PID namespace, and still counts as elsewhere.
         let said = if process.is_here() {
             Said::Here
         } else {
@@ -138,8 +138,8 @@ pub fn containers(
     found
 }
 
-/// Which engine's container a monitor looks after. A shim's may be Docker's in any namespace, which
-/// a bundle tells that can be read from here.
+/// Which engine's container a monitor handles. A shim's may be Docker's in any namespace; a bundle
+/// that can be read from here shows it.
 fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     let owner = if process.is_of_one_user {
         process.user
@@ -157,7 +157,7 @@ fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     }
 }
 
-/// The processes of a node, by what is asked of them.
+/// The processes of a node, indexed for the questions here.
 struct Processes<'a> {
     by_id: HashMap<u32, &'a Process>,
     children: HashMap<u32, Vec<&'a Process>>,
@@ -191,7 +191,7 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// Whether state explains a process that this user looks after: root's, or that user's own.
+    /// Whether state explains a process that this user monitors: root's, or that user's own.
     fn is_known(&self, process: &Process, monitor: u32) -> bool {
         self.known.get(&process.pid).is_some_and(|states| {
             states
@@ -216,8 +216,8 @@ impl<'a> Processes<'a> {
             .filter(|child| !self.is_known(child, process.user))
             .collect();
         match (unknown.as_slice(), first.len()) {
-            // One of another kind of runtime need not have its container's process as its child:
-            // its folder tells (unaccounted.rs).
+            // A shim for another kind of runtime may not have its container's process as its child:
+            // its directory shows it (unaccounted.rs).
             ([], 0) if monitor.kind == Kind::OtherShim && process.depth == 0 => Vec::new(),
             ([], 0) => {
                 let is_known = children
@@ -260,7 +260,7 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// A container that nothing looks after.
+    /// A container without a monitor.
     fn bare(&self, process: &Process) -> Unaccounted {
         let id = id_of(process).unwrap_or_else(|| format!("process-{}", process.pid));
         let place = PathBuf::from(format!("/proc/{}", process.pid));
@@ -274,10 +274,10 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// Why it cannot be told what a process's container is made of.
+    /// Why it is not known what a process's container is made of.
     fn why(&self, process: &Process) -> String {
         let outer = (process.depth > usize::from(process.is_first)).then(|| self.outer(process));
-        // Where the caller may not know its namespace, that is no reason.
+        // If the caller may not read its namespace, that is not the reason.
         let is_other = |mounts: PathBuf| {
             std::fs::read_link("/proc/self/ns/mnt").is_ok_and(|own| own != mounts)
         };
@@ -297,12 +297,11 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// The container that a process is in, by the known containers among its forebears, else by its
+    /// The container that a process is in, by the known containers among its ancestors, else by its
     /// cgroup.
     fn outer(&self, process: &Process) -> Option<String> {
         let mut at = process;
-        // Nobody has more forebears than there are processes; parents may change while they are
-        // read.
+        // There are no more ancestors than processes; parents may change while they are read.
         for _ in 0..self.by_id.len() {
             at = self.by_id.get(&at.parent)?;
             if at.is_first {
@@ -348,9 +347,9 @@ impl Own {
     }
 }
 
-/// Whether a table of mounts (proc(5), mountinfo) has what OCI runtimes mount in a container, and
-/// nobody else does: a message queue file system at `/dev/mqueue`, which the usual spec has, or a
-/// file of `/proc` behind `/dev/null` (runtime-spec, config-linux.md, "Masked Paths").
+/// Whether a table of mounts (proc(5), mountinfo) has what only OCI runtimes mount in a container:
+/// a message queue file system at `/dev/mqueue`, which the usual spec has, or a file of `/proc`
+/// behind `/dev/null` (runtime-spec, config-linux.md, "Masked Paths").
 #[must_use]
 pub fn has_oci_mounts(mounts: &str) -> bool {
     mounts.lines().any(|line| {
@@ -369,9 +368,9 @@ pub fn has_oci_mounts(mounts: &str) -> bool {
     })
 }
 
-/// Whether a process belongs to systemd-nspawn, to LXC or to a unit of systemd's that has these
-/// namespaces itself: their first processes mount much the same, and are no container of an
-/// image's. A runtime gives each container a cgroup of its own.
+/// Whether a process belongs to systemd-nspawn, to LXC or to a systemd unit that has these
+/// namespaces itself: their first processes mount much the same, and are not containers of an
+/// image. A runtime gives each container its own cgroup.
 #[must_use]
 pub fn is_of_another_manager(cgroups: &str) -> bool {
     let is_theirs = |name: &str| {
@@ -407,7 +406,7 @@ fn id_in(cgroup: &str) -> Option<String> {
     cgroup.rsplit('/').find_map(of_name)
 }
 
-/// The table of a process's cgroups (proc(5)); nothing where it cannot be read.
+/// The table of a process's cgroups (proc(5)); empty if it cannot be read.
 pub(super) fn cgroups(pid: u32) -> String {
     file::read_text(&processes::of(pid, "cgroup"), LARGEST_CGROUPS, Guard::Any).unwrap_or_default()
 }
@@ -432,7 +431,7 @@ mod tests {
     const SHIM: &str =
         "/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock";
 
-    /// The first process of a container that this one looks after. No process has such an ID.
+    /// The first process of a container that this one monitors. No process has such an ID.
     fn first(pid: u32, parent: u32) -> Process {
         Process {
             depth: 1,
@@ -441,7 +440,7 @@ mod tests {
         }
     }
 
-    /// State that says it is that of this very process, which lives.
+    /// State that names this very process, which is alive.
     fn state(owner: u32) -> RunningContainer {
         RunningContainer {
             id: ContainerId::parse("web").unwrap(),
@@ -481,7 +480,8 @@ mod tests {
             (vec![], &[said][..]),
             (vec![state(0)], &[]),
             (vec![state(4_242_424)], &[]),
-            // What another user says explains nothing, and what names another process neither.
+            // Another user's state explains nothing, and neither does state that names another
+            // process.
             (vec![state(4_242_425)], &[said]),
             (
                 vec![RunningContainer {
@@ -506,7 +506,7 @@ mod tests {
         ] {
             assert_eq!(named(&[shim.clone(), child.clone()], &known), lines);
         }
-        // A monitor without a container looks after nothing any more.
+        // A monitor without a container no longer monitors anything.
         assert_eq!(named(&[shim], &[]), [""; 0]);
     }
 
@@ -558,7 +558,7 @@ mod tests {
                 line("/", "/proc", "proc") + &line("/", "/dev", "tmpfs"),
                 false,
             ),
-            // systemd-nspawn hides files of /proc behind others.
+            // systemd-nspawn hides files in /proc behind others.
             (
                 line("/systemd/inaccessible/reg", "/proc/kcore", "tmpfs"),
                 false,

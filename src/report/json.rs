@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 
-/// The number of the form.
+/// The schema number.
 pub const SCHEMA: u32 = 1;
 
-/// A document: the form's number, then its fields.
+/// A document: the schema number, then its fields.
 #[derive(Serialize)]
 struct Document<'a, T> {
     schema: u32,
@@ -26,14 +26,14 @@ impl<'a, T> Document<'a, T> {
     }
 }
 
-/// An object on one line, without its end.
+/// An object on one line, without a line end.
 #[must_use]
 pub fn line(body: &impl Serialize) -> String {
-    // Strings, numbers and lists of them: nothing that could fail to be written.
+    // Strings, numbers and lists of them: nothing whose serialisation could fail.
     serde_json::to_string(&Document::of(body)).unwrap_or_default()
 }
 
-/// An object that people can read as well, without an end of its last line.
+/// An object formatted for people as well, without a final line end.
 #[must_use]
 pub fn pretty(body: &impl Serialize) -> String {
     serde_json::to_string_pretty(&Document::of(body)).unwrap_or_default()

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 /// (conmon: src/config.h, `BUF_SIZE`).
 pub const LONGEST_LINE: usize = 4_000;
 
-/// What engines recognise, in lower case, and what is said instead.
+/// The phrases that engines recognise, in lower case, and their replacements.
 const RECOGNISED: [(&str, &str); 14] = [
     ("no such file or directory", "no such file"),
     ("executable file not found", "no such program"),
@@ -50,17 +50,17 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Whether a character moves the cursor, ends a line, turns the direction of writing, or cannot be
-/// seen.
+/// Whether a character moves the cursor, ends a line, changes the direction of writing, or is
+/// invisible.
 #[must_use]
 pub fn is_unfit(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A name as it is when it is made of the characters of image references, digests and URLs only;
-/// otherwise quoted and escaped, so that nobody adds words to a line by naming something. At most
-/// 300 characters of it.
+/// A name, unchanged if it has only the characters of image references, digests and URLs; otherwise
+/// quoted and escaped, so that nobody adds words to a line through a name. At most 300 characters
+/// of it.
 #[must_use]
 pub fn name(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+~%?&=#!*$".contains(&byte);
@@ -75,7 +75,7 @@ pub fn name(text: &str) -> String {
     }
 }
 
-/// A word as a shell takes it, for people who read a command; control characters and the like are
+/// An argument in shell syntax, for people who read a command; control characters and the like are
 /// escaped.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
@@ -87,14 +87,14 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// A line for an engine: [`one_line`], the phrases that engines recognise said otherwise, and cut
-/// to [`LONGEST_LINE`].
+/// A line for an engine: [`one_line`], with the phrases that engines recognise replaced, and cut to
+/// [`LONGEST_LINE`].
 #[must_use]
 pub fn for_engine(text: &str) -> String {
     let mut line = shortened(one_line(text));
     for (phrase, instead) in RECOGNISED {
-        // ASCII lower case keeps every byte's place, so an index into the copy is one into the
-        // line. One replacement makes no other phrase.
+        // ASCII lower case keeps every byte's position, so an index into the copy fits the line. No
+        // replacement forms another phrase.
         while let Some(start) = line.to_ascii_lowercase().find(phrase) {
             line.replace_range(start..start + phrase.len(), instead);
         }
@@ -111,8 +111,8 @@ fn shortened(mut line: String) -> String {
     line
 }
 
-/// An error and its causes, outermost first, joined by ": ", on one line; the operating system's
-/// own errors in our words.
+/// An error and its causes, outermost first, joined by ": ", on one line; with the operating
+/// system's errors in our own words.
 #[must_use]
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = own_words(error);
@@ -141,7 +141,7 @@ fn own_words(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// What the operating system's usual faults mean, in words that no engine recognises.
+/// The meaning of the operating system's usual errors, in words that no engine recognises.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the other hundred keep the system's text"

@@ -21,7 +21,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-/// How a program of ours ends.
+/// The exit statuses of our programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// 0: done; for `check`: nothing banned.
@@ -30,21 +30,20 @@ pub enum Exit {
     Failed,
     /// 2: `check` found a ban in effect.
     Banned,
-    /// 2: `exec-patch` found no container that it is about.
+    /// 2: `exec-patch` found no container that matches.
     NothingMatched,
-    /// 3: at least one container that `exec-patch` is about is not as it should be, or cannot be
-    /// found.
+    /// 3: at least one container that `exec-patch` is about failed, or cannot be found.
     NotAllWell,
-    /// 3: `check`, a preview or a dry run could not tell, because something that it takes could not
+    /// 3: `check`, a preview or a dry run could not say, because something that it needs could not
     /// be read.
     CouldNotTell,
-    /// 4: `check` found nothing that is called so, and could read all that there is.
+    /// 4: `check` found nothing with that name, and could read everything.
     NotFound,
-    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), told apart from
+    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), distinct from
     /// [`Exit::Banned`].
     Usage,
-    /// 75: another run of `exec-patch` is under way, so that it is worth trying again
-    /// (`EX_TEMPFAIL` of sysexits.h).
+    /// 75: another run of `exec-patch` is under way, so it is worth trying again (`EX_TEMPFAIL` of
+    /// sysexits.h).
     Blocked,
 }
 
@@ -78,7 +77,7 @@ pub fn result(text: &str) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), text.as_bytes(), b"\n")
 }
 
-/// Writes bytes as they are to standard output: a document, a list, a key.
+/// Writes bytes unchanged to standard output: a document, a list, a key.
 ///
 /// # Errors
 /// What the operating system says, a reader gone away aside.
@@ -86,23 +85,23 @@ pub fn document(bytes: &[u8]) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), bytes, b"")
 }
 
-/// Says on standard error why `program` failed, with all causes.
+/// Prints on standard error why `program` failed, with all causes.
 pub fn failure(program: &str, error: &(dyn Error + 'static)) {
     remark(&format!("{program}: {}", line::causes(error)));
 }
 
-/// Says on standard error what is amiss although `program` goes on.
+/// Prints on standard error what is wrong although `program` continues.
 pub fn warning(program: &str, text: &str) {
     remark(&format!("{program}: warning: {text}"));
 }
 
-/// Says on standard error what to do about the failure before it.
+/// Prints on standard error what to do about the failure before it.
 pub fn hint(text: &str) {
     remark(&format!("hint: {text}"));
 }
 
-/// Writes one line to standard error in one write, so that lines of several processes do not mix. A
-/// standard error that cannot be written is nobody's fault that could be told to anybody.
+/// Writes one line to standard error in one write, so that lines of several processes do not mix.
+/// If standard error cannot be written, there is nobody to report that to.
 pub fn remark(text: &str) {
     write_remark(&mut io::stderr().lock(), text);
 }

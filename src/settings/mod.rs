@@ -31,25 +31,25 @@ use value::{AbsolutePath, Few, OriginName, Share, Span, Wait};
 /// The largest settings file that makes sense, in bytes.
 const LARGEST: u64 = 65_536;
 
-/// How many of the running containers a list may newly refuse where no settings say so, in percent.
+/// How many of the running containers a list may newly refuse by default, in percent.
 pub const MAX_IMPACT: u8 = 50;
 
-/// How long break-glass may stay open where no settings say so, in seconds: a day.
+/// How long break-glass may stay open by default, in seconds: a day.
 pub const BREAK_GLASS_MAX: u64 = 86_400;
 
-/// What the operator decided; defaults filled in.
+/// The operator's decisions, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether refusals are carried out. Default: enforce.
     pub mode: Mode,
-    /// The real runtime, absolute. Default: `runc`, then `crun`, where `PATH` and the usual folders
-    /// have it.
+    /// The real runtime, absolute. Default: `runc`, then `crun`, from `PATH` and the usual
+    /// directories.
     pub runtime: Option<PathBuf>,
     /// Real runtimes that running containers may still belong to, absolute.
     pub former_runtimes: Vec<PathBuf>,
     /// A container without an image. Default: admit.
     pub on_no_image: OnNoImage,
-    /// A container whose lineage cannot be told. Default: refuse.
+    /// A container whose lineage is not known. Default: refuse.
     pub on_unknown_image: OnUnknownImage,
     /// No authentic list. Default: refuse.
     pub on_missing_list: OnMissingList,
@@ -60,22 +60,22 @@ pub struct Settings {
     /// How long after it was written break-glass may stay open, in seconds. Default:
     /// [`BREAK_GLASS_MAX`].
     pub break_glass_max: u64,
-    /// The lowest list version that will do. Default: 0.
+    /// The lowest list version that is accepted. Default: 0.
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
     pub origin: Option<String>,
     /// How many of the running containers a list may newly refuse before it is not installed, in
     /// percent. Default: [`MAX_IMPACT`].
     pub max_impact: u8,
-    /// When signed patches run without anybody typing it. Default: never.
+    /// When signed patches run unattended. Default: never.
     pub auto_patch: AutoPatch,
     /// How long resolving a lineage may stand still. Default: 5 s.
     pub resolve_timeout: Duration,
-    /// Where engines keep their stores, beside the usual places.
+    /// Where engines keep their stores, in addition to the usual places.
     pub engines: Engines,
 }
 
-/// When the list's signed patches run in running containers without anybody typing it.
+/// When the list's signed patches run unattended in running containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AutoPatch {
@@ -95,7 +95,7 @@ pub enum Mode {
     Audit,
 }
 
-/// What becomes of a container of which the engine's own record says that it has no image.
+/// What happens to a container if the engine's own record says that it has no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNoImage {
@@ -105,7 +105,7 @@ pub enum OnNoImage {
     Refuse,
 }
 
-/// What becomes of a container whose lineage cannot be told.
+/// What happens to a container whose lineage is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnknownImage {
@@ -115,7 +115,7 @@ pub enum OnUnknownImage {
     Admit,
 }
 
-/// What becomes of every container while there is no authentic list.
+/// What happens to every container while there is no authentic list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnMissingList {
@@ -125,7 +125,7 @@ pub enum OnMissingList {
     Admit,
 }
 
-/// What becomes of a container that is not banned by a list past its grace.
+/// What happens to a container that is not banned by a list past its grace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnOverdueList {
@@ -135,8 +135,8 @@ pub enum OnOverdueList {
     Refuse,
 }
 
-/// Where engines keep their stores and runtimes their state, beside the usual places: for
-/// `embargo check`, which starts from no bundle.
+/// Where engines keep their stores and runtimes their state, in addition to the usual places: for
+/// `embargo check`, which has no bundle to start from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engines {
     /// Docker's data roots.
@@ -145,7 +145,7 @@ pub struct Engines {
     pub containerd: Vec<ContainerdPlace>,
     /// Stores of Podman, Buildah and CRI-O.
     pub storage: Vec<StoragePlace>,
-    /// State folders of runtimes (their `--root`).
+    /// State directories of runtimes (their `--root`).
     pub runtime_roots: Vec<PathBuf>,
 }
 
@@ -174,12 +174,11 @@ pub struct StoragePlace {
 pub enum SettingsError {
     /// The file cannot be read, or not as text.
     File(FileError),
-    /// There is no file, because this symbolic link on the way to it leads nowhere.
+    /// There is no file, because this symbolic link on the way to it is broken.
     Link(PathBuf),
-    /// The file is there and has no byte, as after a crash in the middle of its installation.
+    /// The file exists and is empty, as after a crash during its installation.
     Empty(PathBuf),
-    /// The line (counted from 1) on which a value begins that does not say what a setting must, and
-    /// what is wrong with it.
+    /// The line (counted from 1) on which an invalid value starts, and what is wrong with it.
     Line(PathBuf, usize, String),
 }
 
@@ -221,11 +220,11 @@ impl std::error::Error for SettingsError {
 
 /// Reads the node's settings. `None` when there is no settings file at all: the node is not armed.
 /// Anything else that keeps the file from being read is an error, so that nobody disarms a node by
-/// making the file unreadable, and no folder that is linked there and missing does.
+/// making the file unreadable, and neither does a link to a missing directory.
 ///
 /// # Errors
-/// [`SettingsError`]; a symbolic link, a FIFO, a file that others may write or put there, and one
-/// of more than 64 KiB included.
+/// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or put there,
+/// and one of more than 64 KiB.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
     match folder::read_owned(&paths.root, &paths.settings, LARGEST)
         .and_then(|bytes| file::text(bytes, &paths.settings))
@@ -241,7 +240,7 @@ pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
     }
 }
 
-/// The symbolic link on the way to a missing file that leads nowhere, if that is why it is missing.
+/// The broken symbolic link on the way to a missing file, if that is why it is missing.
 fn broken_link(missing: &Path) -> Option<PathBuf> {
     let nearest = missing
         .ancestors()
@@ -249,7 +248,7 @@ fn broken_link(missing: &Path) -> Option<PathBuf> {
     nearest.metadata().is_err().then(|| nearest.to_owned())
 }
 
-/// The settings in `text`; `path` is what an error names.
+/// Parses the settings in `text`; errors name `path`.
 ///
 /// # Errors
 /// [`SettingsError::Empty`] and [`SettingsError::Line`].
@@ -270,7 +269,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Settings, SettingsError> {
 }
 
 impl Settings {
-    /// What holds on a node that has no settings: every default.
+    /// The settings of a node that has none: every default.
     #[must_use]
     pub fn unset() -> Self {
         Written::default().filled_in()
@@ -286,7 +285,7 @@ impl Settings {
     }
 }
 
-/// The file as it is written; the same names as in [`Settings`].
+/// The file as written; the same names as in [`Settings`].
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -335,7 +334,7 @@ struct WrittenStorage {
 }
 
 impl Written {
-    /// The settings: the one place where the defaults stand.
+    /// The settings, with defaults; all defaults are set here.
     fn filled_in(self) -> Settings {
         Settings {
             mode: self.mode.unwrap_or(Mode::Enforce),
@@ -395,13 +394,12 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
 
 /// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake
 /// elsewhere in the file, or a file cut short after this line, must not stop `kill` or `delete`.
-/// `None` when there is no such line that can be trusted and understood. Of a file that [`load`]
-/// accepts it is what that says.
+/// `None` if there is no such line that can be trusted and parsed. For a file that [`load`] accepts
+/// the result is the same.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = folder::open_owned(&paths.root, &paths.settings).ok()?;
-    // One read: this stands in front of every call, and a file that is being replaced has another
-    // inode.
+    // One read: every call pays for this, and a file that is being replaced has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;
     runtime::read(&bytes[..length])

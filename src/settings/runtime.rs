@@ -19,14 +19,14 @@ use super::value::AbsolutePath;
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<PathBuf> {
     let text = String::from_utf8_lossy(bytes);
-    // A character that stands for bytes that are no text was in no path.
+    // The replacement character for invalid bytes was in no path.
     let is_whole = matches!(text, Cow::Borrowed(_));
     find(&text)
         .filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
 }
 
-/// Reads line by line as long as each line is whole by itself, which nearly all are: what comes
-/// behind the one that is looked for costs nothing then.
+/// Reads line by line as long as each line is complete by itself, as nearly all are: lines after
+/// the wanted one then cost nothing.
 fn find(text: &str) -> Option<PathBuf> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while let Some(line) = rest.split_inclusive('\n').next() {
@@ -44,13 +44,13 @@ fn find(text: &str) -> Option<PathBuf> {
     None
 }
 
-/// Reads the rest as a whole, from a line on that goes on in the next one or that is wrong.
+/// Reads the rest as a whole, starting at a line that continues in the next one or is wrong.
 fn find_in_any(rest: &str) -> Option<PathBuf> {
     let (found, faults) = scan(rest);
     if found.is_some() || faults == 0 {
         return found;
     }
-    // Something that is not closed swallowed it. There is no right answer any more; the line by
+    // Something that is not closed swallowed it. No answer is certainly right any more; the line by
     // itself is the best one.
     let mut lines = rest
         .lines()
@@ -58,7 +58,7 @@ fn find_in_any(rest: &str) -> Option<PathBuf> {
     lines.find_map(|line| scan(line).0)
 }
 
-/// The path in this text, and how many faults of form the text has.
+/// The path in this text, and how many syntax errors the text has.
 fn scan(text: &str) -> (Option<PathBuf>, usize) {
     let source = Source::new(text);
     let (mut scan, mut faults) = (
@@ -82,9 +82,9 @@ fn scan(text: &str) -> (Option<PathBuf>, usize) {
 enum Place {
     /// Before a key.
     Start,
-    /// Behind the key `runtime`, and nothing else so far.
+    /// After the key `runtime`, and nothing else so far.
     Runtime,
-    /// Behind another key, or one of several parts.
+    /// After another key, or a dotted one.
     Other,
     /// In a table: the rest does not matter.
     Table,
@@ -93,8 +93,8 @@ enum Place {
 struct Scan<'a> {
     source: Source<'a>,
     place: Place,
-    /// Arrays and inline tables that are not closed yet: one at most, as what is in it is passed
-    /// over.
+    /// Arrays and inline tables that are not closed yet: one at most, since its contents are
+    /// skipped.
     opened: usize,
     /// Values that are not well formed.
     faults: usize,
@@ -125,8 +125,8 @@ impl Scan<'_> {
         key == "runtime"
     }
 
-    /// The path that a value is, if it is one. One that is not well formed, as a string that does
-    /// not end is, counts.
+    /// The path that a value is, if it is one. A malformed one, such as a string without an end,
+    /// counts.
     fn path(&mut self, span: Span, encoding: Option<Encoding>) -> Option<PathBuf> {
         let (mut value, mut fault): (_, Option<ParseError>) = (Cow::Borrowed(""), None);
         let kind = self
@@ -156,7 +156,7 @@ impl EventReceiver for Scan<'_> {
         self.place = Place::Table;
     }
 
-    // What stands in a value is passed over without being looked at, however deep it is.
+    // The contents of a value are skipped unread, however deep they are.
     fn inline_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
         self.opened = 1;
         false

@@ -15,7 +15,7 @@ fn fault(text: &str) -> String {
     parse(text, Path::new(PATH)).unwrap_err().to_string()
 }
 
-/// A node's folder with these bytes as its settings.
+/// A node's directory with these bytes as its settings.
 fn node(bytes: &[u8]) -> (tempfile::TempDir, Paths) {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::below(root.path());
@@ -32,7 +32,7 @@ fn node(bytes: &[u8]) -> (tempfile::TempDir, Paths) {
     (root, paths)
 }
 
-/// The sample with every key line's mark of a comment taken away.
+/// The sample with every key line uncommented.
 fn uncommented() -> String {
     let bare = |line: &'static str| {
         line.strip_prefix('#')
@@ -90,7 +90,7 @@ fn the_sample_shows_every_key_and_every_default() {
         ..parsed(SAMPLE)
     };
     assert_eq!(sample, expected);
-    // The parser's own list of keys: each stands in the sample.
+    // The parser's own list of keys: each is in the sample.
     let keys = fault("no_such_key = 1\n");
     for key in keys.split('`').skip(3).step_by(2) {
         let shown = uncommented()
@@ -328,7 +328,7 @@ fn the_runtime_is_read_alike_by_calls_that_start_something_and_by_those_that_do_
             "{text}"
         );
     }
-    // No more is read than settings may have.
+    // No more is read than the limit for settings.
     let (_root, paths) = node(&[&[b'\n'; 65_535][..], b"runtime = '/a'\n"].concat());
     assert_eq!(runtime_line(&paths), None);
     assert_eq!(runtime_line(&Paths::below(Path::new("/nowhere"))), None);

@@ -15,10 +15,10 @@ use crate::sys::clock;
 const MOST_ENTRIES: usize = 64;
 /// The longest span: ten years, in milliseconds.
 const LONGEST_SPAN: u64 = 3_650 * 86_400_000;
-/// The whole, in percent.
+/// Everything, in percent.
 const ALL: u8 = 100;
-/// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up later
-/// than that.
+/// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up only
+/// later.
 const LONGEST_WAIT: u64 = 10_000;
 
 /// An absolute path.
@@ -175,8 +175,8 @@ mod tests {
         }
         assert!(OriginName::try_from("a b".to_owned()).is_err());
         assert!(OriginName::try_from(String::new()).is_err());
-        // No longer than the head of a list may have it, or the node would wait for a list that
-        // cannot be.
+        // No longer than the head of a list allows, or the node would wait for a list that cannot
+        // exist.
         assert!(OriginName::try_from("o".repeat(128)).is_ok());
         assert!(OriginName::try_from("o".repeat(129)).is_err());
         assert!(Few::try_from(vec![0; 64]).is_ok());

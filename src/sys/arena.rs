@@ -24,13 +24,13 @@ const ALIGNMENT: usize = 4_096;
 #[repr(C, align(4096))]
 pub struct Arena {
     block: UnsafeCell<[u8; SIZE]>,
-    /// How much of the block is given away, from its start on.
+    /// How much of the block is handed out, from its start.
     used: AtomicUsize,
 }
 
-// SAFETY: `used` alone says who has which bytes, and it changes in one step: no two callers are
-// ever given the same. Who gives bytes back releases them and who takes them acquires them, so that
-// what one thread did with a piece is over before another has it.
+// SAFETY: only `used` says who has which bytes, and it changes atomically: no two callers ever get
+// the same bytes. Giving bytes back is a release and taking them an acquire, so what one thread did
+// with a piece is over before another has it.
 #[allow(unsafe_code)]
 unsafe impl Sync for Arena {}
 
@@ -41,7 +41,7 @@ impl Default for Arena {
 }
 
 impl Arena {
-    /// An arena of which nothing is given away.
+    /// An arena with nothing handed out.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Arena {
         self.block.get().cast()
     }
 
-    /// Takes room for `layout` and says where in the block it begins; `None` when there is not
+    /// Takes room for `layout` and says where in the block it starts; `None` when there is not
     /// enough left.
     fn take(&self, layout: Layout) -> Option<usize> {
         if layout.align() > ALIGNMENT {
@@ -72,13 +72,13 @@ impl Arena {
             .map(begin)
     }
 
-    /// Where in the block a piece begins; `None` when it came from the C library.
+    /// Where in the block a piece starts; `None` when it came from the C library.
     fn place(&self, piece: *mut u8) -> Option<usize> {
         let begin = piece.addr().wrapping_sub(self.start().addr());
         (begin < SIZE).then_some(begin)
     }
 
-    /// Moves the end of what is given away from `from` to `to`, if it is there.
+    /// Moves the end of what is handed out from `from` to `to`, if it is at `from`.
     fn move_end(&self, from: usize, to: usize) -> bool {
         to <= SIZE
             && self
@@ -88,12 +88,12 @@ impl Arena {
     }
 }
 
-// Inlined into every place that asks for memory, this would make the program a tenth larger, and
-// more of it would have to be loaded.
+// Inlined everywhere, this would make the program a tenth larger, and more of it would have to be
+// loaded.
 #[allow(unsafe_code)]
 // SAFETY: a piece lies within the block, begins at a multiple of its alignment, as the block itself
-// does, and overlaps with no other, because `used` never goes back behind the end of a piece that
-// is not freed. The rest is the C library's.
+// does, and overlaps no other, because `used` never goes back past the end of a piece that is not
+// freed. The rest is the C library's.
 unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -108,7 +108,7 @@ unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         match self.place(piece) {
-            // Another piece than the newest stays where it is.
+            // Any piece but the newest stays where it is.
             Some(begin) => drop(self.move_end(begin + layout.size(), begin)),
             // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller
             // promises.
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(arena.realloc(second, layout(1_000, 1), 10), second);
             let third = arena.alloc(layout(1, 1));
             assert_eq!(third, second.add(10));
-            // No longer the newest: it moves when it grows, and stays when it shrinks.
+            // No longer the newest: it moves if it grows, and stays if it shrinks.
             assert_eq!(arena.realloc(second, layout(10, 1), 5), second);
             let moved = arena.realloc(second, layout(5, 1), 20);
             assert_eq!(moved, third.add(1));

@@ -54,8 +54,8 @@ impl Timestamp {
     }
 
     /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds) or a bare `YYYY-MM-DD`, which
-    /// means its first second. `None` for anything else, days that the calendar does not have
-    /// included.
+    /// means its first second. `None` for anything else, including days that the calendar does not
+    /// have.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -71,8 +71,8 @@ impl Timestamp {
 
     /// Reads a time as people and their tools write it: any `date-time` of RFC 3339, section 5.6,
     /// with whatever offset, or a bare `YYYY-MM-DD`. Fractions of a second are dropped, and a leap
-    /// second is the first one of the next minute. `None` for anything else, a time without an
-    /// offset included.
+    /// second is the first one of the next minute. `None` for anything else, including a time
+    /// without an offset.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
         let Some((start, rest)) = text.as_bytes().split_at_checked(19) else {
@@ -138,8 +138,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 const LONGEST: u64 = 36_525 * 86_400_000;
 
 /// Reads a span of time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`,
-/// `w`, as in `250ms`, `90s`, `15m`, `14d`. Out: milliseconds. `None` for anything else, more than
-/// a hundred years included.
+/// `w`, as in `250ms`, `90s`, `15m`, `14d`. Out: milliseconds. `None` for anything else, including
+/// more than a hundred years.
 #[must_use]
 pub fn milliseconds(text: &str) -> Option<u64> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
@@ -160,7 +160,7 @@ pub fn milliseconds(text: &str) -> Option<u64> {
         .filter(|span| *span <= LONGEST)
 }
 
-/// As [`milliseconds`], in whole seconds; `None` for a span that is none.
+/// As [`milliseconds`], in whole seconds; `None` if it is not a whole number of seconds.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
     milliseconds(text)
@@ -168,7 +168,7 @@ pub fn duration(text: &str) -> Option<u64> {
         .map(|span| span / 1_000)
 }
 
-/// `hh:mm:ss`; the second may be any of two digits.
+/// `hh:mm:ss`; the seconds may be any two digits.
 fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
     if time[2] != b':' || time[5] != b':' {
         return None;
@@ -181,7 +181,7 @@ fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
     (hour < 24 && minute < 60).then_some((hour, minute, second))
 }
 
-/// What is behind the fraction of a second, if there is one.
+/// What follows the fraction of a second, if there is one.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let Some(fraction) = text.strip_prefix(b".") else {
         return Some(text);

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How many times as long as nothing may move the whole may take.
+/// How many times the allowed standstill the whole work may take.
 pub const LONGEST: u32 = 10;
 
 /// When to give up.
@@ -17,12 +17,12 @@ pub struct Deadline {
     patience: Duration,
     /// When the last step was done.
     moved: Cell<Instant>,
-    /// When it is over, whatever moves.
+    /// When it is over, whatever the progress.
     end: Instant,
 }
 
 impl From<Duration> for Deadline {
-    /// Gives up when nothing has moved for so long.
+    /// Gives up if there was no progress for this long.
     fn from(patience: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -34,7 +34,7 @@ impl From<Duration> for Deadline {
 }
 
 impl From<Instant> for Deadline {
-    /// Gives up at this time, whatever moves.
+    /// Gives up at this time, whatever the progress.
     fn from(end: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -46,7 +46,7 @@ impl From<Instant> for Deadline {
 }
 
 impl Deadline {
-    /// What is left for waiting on one thing; nothing when it is over.
+    /// The time left for one wait; zero if it is over.
     #[must_use]
     pub fn left(&self) -> Duration {
         let now = Instant::now();
@@ -66,7 +66,7 @@ impl Deadline {
         is_over
     }
 
-    /// A time by which one of so many parts of the work must be done, whatever moves.
+    /// A time by which one of this many parts of the work must be done, whatever the progress.
     #[must_use]
     pub fn part(&self, parts: u32) -> Self {
         Self::from(Instant::now() + self.left() / parts.max(1))
@@ -83,7 +83,7 @@ mod tests {
     fn work_that_goes_on_is_not_cut_however_long_it_takes() {
         let deadline = Deadline::from(Duration::from_secs(2));
         let begun = Instant::now();
-        // Each step within the time, all of them together beyond it.
+        // Each step is within the time, all of them together beyond it.
         while begun.elapsed() < Duration::from_millis(2_500) {
             assert!(!deadline.is_over(), "{:?}", begun.elapsed());
             sleep(Duration::from_millis(100));

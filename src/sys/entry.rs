@@ -12,7 +12,7 @@ use std::panic::{self, PanicHookInfo};
 
 use super::process::{self, Given};
 
-/// What a process ends with when it panics: the status of every failure.
+/// The exit status after a panic: that of every failure.
 const FAILED: c_int = 1;
 
 /// Defines the C `main` of a program from a `fn(&Given<'static>) -> u8`. The program's file says
@@ -22,20 +22,20 @@ macro_rules! entry {
     ($run:path) => {
         /// The C library's entry into the program.
         #[allow(unsafe_code)]
-        // SAFETY: no other `main` is in a program that says `no_main`.
+        // SAFETY: a program with `no_main` has no other `main`.
         #[unsafe(no_mangle)]
         extern "C" fn main(
             argc: ::std::ffi::c_int,
             argv: *const *const ::std::ffi::c_char,
             environment: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
-            // SAFETY: the C library hands over argv and environment as the kernel laid them down.
+            // SAFETY: the C library passes argv and environment as the kernel laid them out.
             unsafe { $crate::sys::entry::enter(argc, argv, environment, $run) }
         }
     };
 }
 
-/// Runs `run` with what the process was given and returns the exit status; 1 when it panics.
+/// Runs `run` with the process's argv and environment and returns the exit status; 1 if it panics.
 ///
 /// # Safety
 /// `argv` must have `argc` elements, `environment` end with a null pointer, and every string in
@@ -68,8 +68,8 @@ unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CSt
     if vector.is_null() {
         return Vec::new();
     }
-    // SAFETY: as the caller promises; `map_while` stops at the null pointer, so nothing behind it
-    // is read.
+    // SAFETY: as the caller promises; `map_while` stops at the null pointer, so nothing after it is
+    // read.
     unsafe {
         (0..most)
             .map(|at| *vector.add(at))
@@ -78,7 +78,7 @@ unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CSt
     }
 }
 
-/// One line for a panic, without the words of its message: they may hold what a stranger wrote.
+/// One line for a panic, without its message, which may hold hostile text.
 fn tell(info: &PanicHookInfo<'_>) {
     let (file, line) = info
         .location()

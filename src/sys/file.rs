@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Room for most files of /proc, in bytes.
 const PAGE: u64 = 4_096;
 
-/// What else must hold for a file, beside its size.
+/// What must hold for a file besides its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// Any regular file that can be opened.
@@ -24,25 +24,25 @@ pub enum Guard {
     /// The last component must not be a symbolic link.
     NoLink,
     /// Not a symbolic link, owned by root or by the caller, and writable by nobody else. In a user
-    /// namespace the host's root is shown as an owner without a name, like every other user of the
-    /// host; there such a file passes, and its folder's owner is all that vouches for it.
+    /// namespace the host's root is shown as an unmapped owner, like every other user of the host;
+    /// there such a file passes, and only its directory's owner vouches for it.
     Owned,
-    /// Owned by this user, or by root and readable by everybody: what root may read in the name of
-    /// a user who chose the path. A link is followed, so that only the user's own rights keep it
-    /// from leading further: see [`rights`](super::rights).
+    /// Owned by this user, or by root and readable by everybody: what root may read on behalf of a
+    /// user who chose the path. A link is followed, so only the user's own rights keep it from
+    /// leading further: see [`rights`](super::rights).
     OfUser(u32),
 }
 
 /// Why a file could not be read.
 #[derive(Debug)]
 pub enum FileError {
-    /// The operating system said no.
+    /// The operating system's error.
     Io(PathBuf, io::Error),
-    /// It is a folder, a FIFO, a socket or a device.
+    /// It is a directory, a FIFO, a socket or a device.
     NotRegular(PathBuf),
     /// It is larger than the limit, in bytes.
     TooLarge(PathBuf, u64),
-    /// Its owner or mode lets others write it.
+    /// Its owner or mode lets others write to it.
     Unguarded(PathBuf),
     /// It is not UTF-8 text.
     NotText(PathBuf),
@@ -61,7 +61,7 @@ impl FileError {
         }
     }
 
-    /// Whether there is no such file (its name, or a folder on the way to it, is missing).
+    /// Whether there is no such file (its name, or a directory on the way to it, is missing).
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(_, error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)))
@@ -96,12 +96,12 @@ impl std::error::Error for FileError {
     }
 }
 
-/// The owner that a user namespace shows where the real one is not mapped into it (Linux:
+/// The owner that a user namespace shows if the real one is not mapped into it (Linux:
 /// include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
 const UNMAPPED: u32 = 65_534;
 
 /// Whether this process runs in a user namespace of its own, as rootless engines' runtimes do: its
-/// map is not the one of everything.
+/// map is not the identity of all IDs.
 fn in_user_namespace() -> bool {
     let mut map = String::new();
     let read =
@@ -109,13 +109,13 @@ fn in_user_namespace() -> bool {
     read.is_ok() && !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Whether this is what a user namespace shows in the place of the host's root, and of every other
-/// user that it does not know.
+/// Whether this is the ID that a user namespace shows for the host's root and every other unmapped
+/// user.
 pub(super) fn is_unmapped(user: u32) -> bool {
     user == UNMAPPED && in_user_namespace()
 }
 
-/// Opens a regular file for reading and tells its size in bytes. Never waits for a FIFO's writer.
+/// Opens a regular file for reading and returns its size in bytes. Never waits for a FIFO's writer.
 ///
 /// # Errors
 /// [`FileError`], the size limit aside.
@@ -126,7 +126,7 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if !follows {
         flags |= libc::O_NOFOLLOW;
     }
-    // To open a device may be enough to make it do something, and a link may lead to one.
+    // Opening a device may be enough to make it do something, and a link may lead to one.
     if follows && !std::fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
@@ -150,7 +150,7 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     Ok((file, facts.len()))
 }
 
-/// What [`Guard::Owned`] asks of an owner and a mode.
+/// What [`Guard::Owned`] requires of the owner and the mode.
 pub(super) fn is_owned(facts: &Metadata) -> bool {
     let trusted_owner = match facts.uid() {
         0 => true,
@@ -169,7 +169,7 @@ pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError>
     read_opened(file, size, path, limit)
 }
 
-/// The bytes of an open file of this size, when there are at most `limit`.
+/// The bytes of an open file of this size, if there are at most `limit`.
 ///
 /// # Errors
 /// As [`read`].
@@ -177,8 +177,8 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
-    // A file of /proc has no size; without room for all of it, it would be read in pieces of 32
-    // bytes and up.
+    // A file in /proc has no size; without enough room, it would be read in pieces from 32 bytes
+    // up.
     let room = if size == 0 { limit.min(PAGE) } else { size };
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
     file.take(limit + 1)
@@ -206,8 +206,8 @@ pub fn text(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
-/// Fills `buffer` from `offset` on with what the page cache has: true when it has all of it. Never
-/// waits for a disk; false where the file system or the kernel cannot tell (Linux before 4.14).
+/// Fills `buffer` from `offset` on with what the page cache has: true if it has all of it. Never
+/// waits for a disk; false if the file system or the kernel cannot say (Linux before 4.14).
 #[must_use]
 #[allow(unsafe_code)]
 pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
@@ -218,7 +218,7 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: the only piece is `buffer`, which nobody else has while it is written.
+    // SAFETY: the only buffer is `buffer`, which nobody else uses while it is written.
     let count = unsafe {
         libc::preadv2(
             file.as_raw_fd(),
@@ -231,7 +231,7 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
     usize::try_from(count) == Ok(buffer.len())
 }
 
-/// Whether two paths lead to one folder.
+/// Whether two paths lead to one directory.
 #[must_use]
 pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {
@@ -243,8 +243,8 @@ pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
-/// Makes an empty file that marks something as done, and its folder if that is missing. True when
-/// nobody had made it before, or nobody can.
+/// Makes an empty file that marks something as done, and its directory if that is missing. True if
+/// it did not exist before, or cannot be made.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
     let make = || {
@@ -256,7 +256,7 @@ pub fn mark(path: &Path) -> bool {
     };
     let made = match (make(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            // Whatever the caller's mask, nobody else may write there.
+            // Whatever the caller's umask, nobody else may write there.
             DirBuilder::new()
                 .mode(0o755)
                 .create(folder)
@@ -317,7 +317,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"0123456789").unwrap();
         let mut buffer = [0; 4];
-        // A file system that cannot tell says that nothing is.
+        // A file system that cannot say reports that nothing is cached.
         if read_cached(&file, &mut buffer, 3) {
             assert_eq!(&buffer, b"3456");
         }
@@ -354,7 +354,7 @@ mod tests {
             Err(FileError::NotRegular(_))
         ));
         let device = folder.path().join("device");
-        // No such device is there: to open it would be another error.
+        // There is no such device: opening it would be another error.
         let number = nix::sys::stat::makedev(511, 0);
         let made = nix::sys::stat::mknod(
             &device,

@@ -22,10 +22,10 @@ use nix::sys::stat::Mode;
 use super::file::{self, FileError, Guard};
 use super::rights;
 
-/// As many links lead to a path at most (path_resolution(7)).
+/// The most links on the way to a path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// A folder, and whose word what is below it is.
+/// A directory, and who controls what is below it.
 #[derive(Debug)]
 pub struct Folder {
     handle: File,
@@ -33,16 +33,16 @@ pub struct Folder {
     owner: u32,
     /// The first directory on the way that is not root's.
     handed_over_at: Option<PathBuf>,
-    /// The first directory on the way that others than its owner may change.
+    /// The first directory on the way that not only its owner may change.
     shared_at: Option<PathBuf>,
 }
 
-/// A file of a folder: what it holds, and whose word that is.
+/// A file in a directory: its contents, and who controls them.
 #[derive(Debug)]
 pub struct Text {
     /// What it holds.
     pub bytes: Vec<u8>,
-    /// The user whose word it is: root only where root owns the file and every folder on the way to
+    /// The user who controls it: root only if root owns the file and every directory on the way to
     /// it.
     pub owner: u32,
     /// The user who owns the file itself.
@@ -50,18 +50,17 @@ pub struct Text {
 }
 
 impl Folder {
-    /// The folder at this path.
+    /// The directory at this path.
     ///
     /// # Errors
-    /// [`FileError::Io`] where there is none, or a link is on the way that is not followed;
-    /// [`FileError::Unguarded`] where root let others write on the way, so that nobody can tell
-    /// whose word it is.
+    /// [`FileError::Io`] if there is none, or a link on the way is not followed;
+    /// [`FileError::Unguarded`] if root let others write on the way, so that nobody knows who
+    /// controls it.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::walk(Path::new(beginning(path)), path)
     }
 
-    /// The folder at this path, of which `first` is the beginning that nobody is asked to vouch
-    /// for.
+    /// The directory at this path; its beginning `first` is not checked.
     fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::Io(path.to_owned(), error);
         let mut here = Self {
@@ -99,7 +98,7 @@ impl Folder {
         Ok(here)
     }
 
-    /// A folder in this one. Links are not followed.
+    /// A directory in this one. Links are not followed.
     ///
     /// # Errors
     /// As [`Folder::open`].
@@ -125,7 +124,7 @@ impl Folder {
     /// A regular file in it of at most `limit` bytes. Links are not followed.
     ///
     /// # Errors
-    /// [`FileError`]; [`FileError::Unguarded`] where it is root's and others may write it.
+    /// [`FileError`]; [`FileError::Unguarded`] if it is root's and others may write to it.
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Text, FileError> {
         let path = self.path.join(name);
         let failed = |error: io::Error| FileError::Io(path.clone(), error);
@@ -154,7 +153,7 @@ impl Folder {
         })
     }
 
-    /// Its device and inode: the same for one directory by whatever path.
+    /// Its device and inode: the same for one directory, whatever the path.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -166,7 +165,7 @@ impl Folder {
         Ok((facts.dev(), facts.ino()))
     }
 
-    /// Makes everything in it this user's that would be root's.
+    /// Treats everything in it that would be root's as this user's.
     pub fn hand_over(&mut self, user: u32) {
         if self.owner == 0 && user != 0 {
             self.owner = user;
@@ -179,7 +178,7 @@ impl Folder {
     /// # Errors
     /// [`FileError::Io`].
     pub fn entries(&self) -> Result<impl Iterator<Item = io::Result<DirEntry>>, FileError> {
-        // The name of an open file leads to that very one (proc(5)).
+        // The name of an open file leads to that same file (proc(5)).
         let listed = std::fs::read_dir(format!("/proc/self/fd/{}", self.handle.as_raw_fd()));
         listed.map_err(|error| FileError::Io(self.path.clone(), error))
     }
@@ -190,13 +189,13 @@ impl Folder {
         &self.path
     }
 
-    /// The user whose word everything below it is, as far as files there do not say otherwise.
+    /// The user who controls everything below it, unless files there have another owner.
     #[must_use]
     pub const fn owner(&self) -> u32 {
         self.owner
     }
 
-    /// The user who owns the folder itself.
+    /// The user who owns the directory itself.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -207,15 +206,15 @@ impl Folder {
             .map_err(|error| FileError::Io(self.path.clone(), error))
     }
 
-    /// Makes it its owner's, given whose everything below the last directory was.
+    /// Sets who controls it, from its owner and from who controls the directory above.
     fn inherit(&mut self) -> Result<(), FileError> {
         let facts = self
             .handle
             .metadata()
             .map_err(|error| FileError::Io(self.path.clone(), error))?;
         let owner = heir(self.owner, facts.uid());
-        // Out of a folder with the sticky bit nobody takes what is another's; what he puts there is
-        // his own (inode(7)).
+        // In a directory with the sticky bit nobody can remove another user's files; what he puts
+        // there is his own (inode(7)).
         let is_shared = facts.is_dir() && others_write(&facts) && facts.mode() & libc::S_ISVTX == 0;
         if owner == 0 && is_shared {
             return Err(FileError::Unguarded(self.path.clone()));
@@ -244,13 +243,13 @@ impl Folder {
     }
 }
 
-/// Whether others than its owner and root's group, who is root, may write it.
+/// Whether anybody may write to it besides its owner and root's group, which counts as root.
 fn others_write(facts: &Metadata) -> bool {
     let group = if facts.gid() == 0 { 0 } else { 0o020 };
     facts.mode() & (0o002 | group) != 0
 }
 
-/// Whose word it is what this user owns in a folder that is `folder`'s word.
+/// Who controls what this user owns in a directory that `folder` controls.
 fn heir(folder: u32, user: u32) -> u32 {
     match folder {
         0 if file::is_unmapped(user) => 0,
@@ -260,13 +259,13 @@ fn heir(folder: u32, user: u32) -> u32 {
 }
 
 /// Checks that nobody but root and the caller can put a file into this directory or take one out:
-/// they own it and every directory on the way from `root`, the node's own, and others may write
-/// none of them. In a directory on the way the sticky bit keeps what is there; in this one it is no
-/// help, since what is missing can be put there. A directory that is missing has nothing in it.
+/// they own it and every directory on the way from `root`, the node's own, and others may write to
+/// none of them. In a directory on the way the sticky bit protects what is there; in this one it
+/// does not help, since missing files can be added. A missing directory has nothing in it.
 ///
 /// # Errors
-/// [`FileError::Unguarded`] naming the directory that is at fault, and [`FileError::Io`] when
-/// nothing can be told of it.
+/// [`FileError::Unguarded`] naming the directory that is wrong, and [`FileError::Io`] if it cannot
+/// be inspected.
 pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
     let folder = match Folder::walk(root, path) {
         Ok(folder) => folder,
@@ -282,7 +281,7 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
             folder.handed_over_at.unwrap_or(folder.path),
         ));
     }
-    // The caller's own directories count as root's do.
+    // The caller's own directories count like root's.
     if let Some(shared) = folder.shared_at {
         return Err(FileError::Unguarded(shared));
     }
@@ -313,12 +312,12 @@ pub fn read_owned(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, FileE
     file::read_opened(file, size, path, limit)
 }
 
-/// Where a path begins.
+/// Where a path starts.
 fn beginning(path: &Path) -> &'static str {
     if path.is_absolute() { "/" } else { "." }
 }
 
-/// This directory, with whatever links lead to it.
+/// Opens this directory, following any links to it.
 fn start(path: &Path) -> io::Result<File> {
     Ok(nix::fcntl::open(
         path,
@@ -328,7 +327,8 @@ fn start(path: &Path) -> io::Result<File> {
     .map(File::from)?)
 }
 
-/// What is in a folder under this name, a link itself where it is one; neither opened nor followed.
+/// A directory's entry with this name, or the link itself if it is one; neither opened nor
+/// followed.
 fn step(folder: &File, name: &OsStr) -> io::Result<File> {
     Ok(openat(
         folder,
@@ -566,7 +566,7 @@ mod tests {
                     Err(named(&etc))
                 };
                 assert_eq!(read, expected, "{owner} {group} {mode:o} {way:?}");
-                // Nor can anybody have taken away what is not there.
+                // Nor can anybody have removed what is not there.
                 assert_eq!(
                     read_owned(top.path(), &way.join("none"), 4)
                         .unwrap_err()

@@ -13,10 +13,10 @@ use std::process::{Child, Command};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// The number of the descriptor that is handed down under a number.
+/// The number of the descriptor with a fixed number.
 pub const THIRD: i32 = 3;
 
-/// The lowest number that the other one may get: behind all that a program expects at its start.
+/// The lowest number that the other one may get: above all that a program expects at its start.
 const BEYOND: i32 = 10;
 
 /// Starts `command` in a session of its own, with `third` as its descriptor 3, and `held` under
@@ -37,8 +37,8 @@ pub fn start(
     command.spawn()
 }
 
-/// What the new process does before it becomes the program. The lock goes out of the way first: it
-/// may be the third itself.
+/// What the new process does before it becomes the program. The lock is moved first: it may be
+/// descriptor 3 itself.
 #[allow(unsafe_code)]
 fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
     let done = |result: i32| {
@@ -49,28 +49,27 @@ fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
         }
     };
     nix::unistd::setsid()?;
-    // SAFETY: copies a descriptor, without the flag that an exec closes it.
+    // SAFETY: copies a descriptor, without the close-on-exec flag.
     done(unsafe { libc::fcntl(held, libc::F_DUPFD, BEYOND) })?;
     match third {
         // SAFETY: changes a flag of a descriptor.
         Some(THIRD) => done(unsafe { libc::fcntl(THIRD, libc::F_SETFD, 0) }),
-        // SAFETY: copies a descriptor over another one, which is the caller's and closes with the
-        // exec, or none.
+        // SAFETY: copies a descriptor over another one, which is the caller's and closes on exec,
+        // or does not exist.
         Some(third) => done(unsafe { libc::dup2(third, THIRD) }),
         None => Ok(()),
     }
 }
 
-/// From now on SIGCHLD, SIGHUP, SIGINT and SIGTERM do nothing but can be read from the descriptor
-/// that it returns. Threads that are started later hear none of them either; programs that are
-/// started hear them as usual.
+/// From now on SIGCHLD, SIGHUP, SIGINT and SIGTERM only arrive at the descriptor that it returns.
+/// Threads started later do not get them either; programs started later get them as usual.
 ///
 /// # Errors
 /// What the operating system says.
 #[allow(unsafe_code)]
 pub fn hear() -> io::Result<SignalFd> {
-    // Whoever started this process may have had it ignored, and an ignored SIGCHLD takes the
-    // children's ends away. SAFETY: SIG_DFL is no handler of ours.
+    // The parent may have ignored SIGCHLD, and an ignored SIGCHLD discards the children's exit
+    // statuses. SAFETY: SIG_DFL is no handler of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     let mut heard = SigSet::empty();
     for signal in [

@@ -41,7 +41,7 @@ const RECONFIGURE: u32 = 7;
 /// `FSOPEN_CLOEXEC` and `FSMOUNT_CLOEXEC`.
 const CLOEXEC: u32 = 1;
 
-/// A file that holds `bytes`, from their beginning, and that nobody needs to execute.
+/// A file that holds `bytes`, positioned at the beginning, that nobody needs to execute.
 ///
 /// # Errors
 /// What the operating system says.
@@ -55,11 +55,12 @@ pub fn data(name: &CStr, bytes: &[u8]) -> io::Result<File> {
 /// A file that holds `bytes`, may be executed, and cannot be written, grown or shrunk by anybody.
 ///
 /// # Errors
-/// What the operating system says; where `vm.memfd_noexec` forbids it and there is no other way, an
+/// The operating system's error; if `vm.memfd_noexec` forbids it and there is no other way, an
 /// error that names the setting.
 pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     match sealed(name, bytes) {
-        // What else refuses with this number refuses the other way as well, or its word stands.
+        // Anything else that refuses with this error also refuses the other way, or its error is
+        // returned.
         Err(refused) if refused.raw_os_error() == Some(libc::EACCES) && is_forbidden() => {
             unmounted(bytes).map_err(|error| io::Error::new(error.kind(), Forbidden(error)))
         }
@@ -67,7 +68,7 @@ pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     }
 }
 
-/// That the setting forbids memory files that may be executed, and why there was no other way.
+/// Says that the setting forbids executable memory files, and why there was no other way.
 #[derive(Debug)]
 struct Forbidden(io::Error);
 
@@ -105,8 +106,8 @@ fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// With a flag that says whether it may be executed; before Linux 6.3 there is none, and every
-/// memory file may.
+/// Creates it with a flag that says whether it may be executed; before Linux 6.3 there is no such
+/// flag, and every memory file may.
 fn create(name: &CStr, flags: MFdFlags, executable: u32) -> Result<OwnedFd, Errno> {
     let flags = flags | MFdFlags::MFD_CLOEXEC;
     match memfd_create(name, flags | MFdFlags::from_bits_retain(executable)) {
@@ -139,10 +140,10 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// A tmpfs that has yet to be made.
+/// A tmpfs that is still to be created.
 #[allow(unsafe_code)]
 fn open_tmpfs() -> Result<OwnedFd, Errno> {
-    // SAFETY: reads a string that ends.
+    // SAFETY: reads a terminated string.
     made(unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), CLOEXEC) })
 }
 
@@ -163,7 +164,7 @@ fn configure(
             },
         )
     });
-    // SAFETY: reads strings that end, or none; the descriptor is open.
+    // SAFETY: reads terminated strings, or none; the descriptor is open.
     Errno::result(unsafe {
         libc::syscall(
             libc::SYS_fsconfig,
@@ -187,7 +188,7 @@ fn mount(context: &OwnedFd) -> Result<OwnedFd, Errno> {
 #[allow(unsafe_code)]
 fn made(descriptor: libc::c_long) -> Result<OwnedFd, Errno> {
     let descriptor = i32::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just made it for us, nobody else has it.
+    // SAFETY: the kernel has just made it for us; nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -197,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// Whoever has it opens it again, as root of a container could.
+    /// Opens it again, as root in a container could.
     fn again(file: &OwnedFd, flags: OFlag) -> Result<File, Errno> {
         nix::fcntl::open(
             format!("/proc/self/fd/{}", file.as_raw_fd()).as_str(),
@@ -228,7 +229,7 @@ mod tests {
             unmounted(script).map_err(|error| error.raw_os_error()),
         ];
         for (way, made) in ways.into_iter().enumerate() {
-            // Only root may make a file system.
+            // Only root may create a file system.
             let file = match made {
                 Ok(file) => file,
                 Err(errno) => {

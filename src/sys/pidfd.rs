@@ -18,8 +18,7 @@ use nix::unistd::Pid;
 /// A hold on one process.
 #[derive(Debug)]
 pub enum Hold {
-    /// By a descriptor, which is ready to read when the process, all its threads included, has
-    /// ended.
+    /// By a descriptor, which is ready to read once the process with all its threads has ended.
     Descriptor(OwnedFd),
     /// By its number, on kernels that have no such descriptors.
     Number(Pid),
@@ -29,11 +28,11 @@ impl Hold {
     /// A hold on the process that has this ID now.
     ///
     /// # Errors
-    /// As pidfd_open(2): `ESRCH` when there is none, `EMFILE` when there are too many descriptors.
+    /// As pidfd_open(2): `ESRCH` if there is none, `EMFILE` if there are too many descriptors.
     #[allow(unsafe_code)]
     pub fn on(pid: u32) -> Result<Self, Errno> {
         let number = i32::try_from(pid).map_err(|_| Errno::ESRCH)?;
-        // SAFETY: takes and gives numbers only.
+        // SAFETY: takes and returns only numbers.
         let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, number, 0) };
         match i32::try_from(Errno::result(descriptor).or_else(without_descriptors)?) {
             // SAFETY: the kernel has just made it for us (O_CLOEXEC is set), nobody else has it.
@@ -47,7 +46,7 @@ impl Hold {
     /// Sends a signal to it.
     ///
     /// # Errors
-    /// `ESRCH` when it has ended and been waited for, `EPERM` when the caller may not.
+    /// `ESRCH` if it has ended and been waited for, `EPERM` if the caller may not signal it.
     #[allow(unsafe_code)]
     pub fn signal(&self, signal: Signal) -> Result<(), Errno> {
         match self {
@@ -70,7 +69,7 @@ impl Hold {
         }
     }
 
-    /// The descriptor to poll(2), where there is one.
+    /// The descriptor to poll(2), if there is one.
     #[must_use]
     pub fn polled(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -80,8 +79,8 @@ impl Hold {
     }
 }
 
-/// No descriptor instead of an error, where the kernel, or a sandbox around this process, has no
-/// such call.
+/// No descriptor instead of an error, if the kernel, or a sandbox around this process, has no such
+/// call.
 const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
     if matches!(errno, Errno::ENOSYS | Errno::EPERM) {
         Ok(-1)
@@ -90,7 +89,7 @@ const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
     }
 }
 
-/// No deeper than the kernel nests them (user_namespaces(7): 32).
+/// The kernel's limit on nesting (user_namespaces(7): 32).
 const DEEPEST: usize = 33;
 
 /// The owners of the user namespace that a process is in and of those around it, innermost first,
@@ -98,7 +97,7 @@ const DEEPEST: usize = 33;
 /// namespace.
 ///
 /// # Errors
-/// `ESRCH` or `ENOENT` when there is no such process, `EACCES` when the caller may not look.
+/// `ESRCH` or `ENOENT` if there is no such process, `EACCES` if the caller may not look.
 #[allow(unsafe_code)]
 pub fn owners(pid: u32) -> io::Result<Vec<u32>> {
     let own = identity(&File::open("/proc/self/ns/user")?)?;
@@ -125,7 +124,7 @@ pub fn owners(pid: u32) -> io::Result<Vec<u32>> {
     Ok(owners)
 }
 
-/// Which namespace it is.
+/// The namespace's identity.
 fn identity(namespace: &File) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     namespace.metadata().map(|facts| (facts.dev(), facts.ino()))

@@ -14,21 +14,20 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{FileStat, stat};
 
-/// The most variables of which one is replaced without asking the allocator twice; more work as
-/// well.
+/// With up to this many variables, replacing one takes one allocation; more of them work, too.
 const USUAL_VARIABLES: usize = 64;
 
 /// What a process starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Given<'a> {
-    /// argv, its first element included; empty when the caller gave none at all.
+    /// argv, including its first element; empty if the caller gave none at all.
     pub argv: Vec<&'a CStr>,
-    /// The environment, each `NAME=value`, doubles and malformed ones included.
+    /// The environment, each `NAME=value`, including duplicates and malformed entries.
     pub environment: Vec<&'a CStr>,
 }
 
 impl<'a> Given<'a> {
-    /// The words after the program's own name.
+    /// The arguments after the program's own name.
     #[must_use]
     pub fn words(&self) -> Vec<&'a OsStr> {
         self.argv
@@ -48,7 +47,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The value, when `entry` is `name=value`.
+/// The value, if `entry` is `name=value`.
 fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
     entry
         .to_bytes()
@@ -57,8 +56,8 @@ fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
 }
 
 /// Becomes `program`: argv as given but for the first element, which becomes `name`, and the
-/// environment as given but for `variable`, a `NAME=value` put in the place of one of that name.
-/// Returns only when that fails.
+/// environment as given but for `variable`, a `NAME=value` that replaces one of that name. Returns
+/// only when that fails.
 #[must_use]
 pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
     let mut argv = Vec::with_capacity(given.argv.len().max(1));
@@ -73,7 +72,7 @@ pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: 
     errno
 }
 
-/// Puts `variable` in the place of the first of its name and drops the others of that name.
+/// Replaces the first variable of that name with `variable` and drops the others of that name.
 fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
     let name_end = variable
         .to_bytes()
@@ -102,7 +101,7 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
     stat(path).map(|facts| Identity { facts })
 }
 
-/// Whether the caller may do more than its environment should decide: root, or somebody who got
+/// Whether the caller has rights that its environment must not influence: root, or somebody who got
 /// more than their own rights with this program.
 #[must_use]
 #[allow(unsafe_code)]
@@ -111,7 +110,7 @@ pub fn is_privileged() -> bool {
     nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
 }
 
-/// Which file this process runs: the path that the kernel was given, else what `/proc` knows, which
+/// The file that this process runs: by the path that the kernel was given, else by `/proc`, which
 /// takes ten times as long.
 #[must_use]
 pub fn own_identity() -> Option<Identity> {
@@ -155,12 +154,12 @@ impl Identity {
 /// Whether SIGPIPE had its default effect when this process started.
 static PIPES_KILLED: AtomicBool = AtomicBool::new(false);
 
-/// From here on writing to a pipe or socket without a reader is an error and not the end of this
-/// process, or a refusal whose reader went away would look like a crash. [`become_program`] takes
-/// it back.
+/// From here on writing to a pipe or socket without a reader is an error and does not end this
+/// process; otherwise a refusal whose reader went away would look like a crash. [`become_program`]
+/// reverts it.
 #[allow(unsafe_code)]
 pub fn outlive_broken_pipes() {
-    // SAFETY: SIG_IGN is no handler of ours, so nothing can run at a bad moment.
+    // SAFETY: SIG_IGN is no handler of ours, so no code can run at a bad moment.
     if let Ok(SigHandler::SigDfl) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) } {
         PIPES_KILLED.store(true, Ordering::Relaxed);
     }

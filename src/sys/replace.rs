@@ -19,7 +19,7 @@ use std::{fmt, process};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
 
-/// Why a file could not be written. The old one, if there was one, is as it was.
+/// Why a file could not be written. The old one, if there was one, is unchanged.
 #[derive(Debug)]
 pub struct WriteError {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    /// The fault `cause` in writing `path`.
+    /// The error `cause` in writing `path`.
     #[must_use]
     pub fn new(path: &Path, cause: io::Error) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl WriteError {
         }
     }
 
-    /// The folder that it should stand in, when that is what is missing.
+    /// The directory that it should be in, if that is what is missing.
     fn missing_folder(&self) -> Option<&Path> {
         let folder = self
             .path
@@ -47,7 +47,7 @@ impl WriteError {
         (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(folder)
     }
 
-    /// Whether there is such a file already, and it was not to be replaced.
+    /// Whether the file already exists, and must not be replaced.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.cause.kind() == io::ErrorKind::AlreadyExists
@@ -77,8 +77,8 @@ impl std::error::Error for WriteError {
     }
 }
 
-/// A new file that has not got its name yet. Dropped, it is gone; and where the file system has
-/// files without a name, it is gone too when its writer is interrupted or killed.
+/// A new file that does not have its name yet. If dropped, it is removed; and if the file system
+/// has unnamed files, it also disappears when its writer is interrupted or killed.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
@@ -95,8 +95,8 @@ fn prefix(path: &Path) -> OsString {
     name
 }
 
-/// Where a file stands that will be given the name `path`. Removes what a process of this ID that
-/// died here may have left.
+/// The path of a file that will be renamed to `path`. Removes what a dead process with this ID may
+/// have left there.
 fn draft_of(path: &Path) -> io::Result<PathBuf> {
     let mut name = prefix(path);
     name.push(process::id().to_string());
@@ -136,7 +136,7 @@ impl Draft {
                 }
             }
         };
-        // Past the umask, and before the file has its name.
+        // Overrides the umask, before the file has its name.
         opened
             .file
             .set_permissions(fs::Permissions::from_mode(mode))
@@ -150,7 +150,7 @@ impl Draft {
         &self.file
     }
 
-    /// Brings it to the disk and gives it its name, in place of any file that has it.
+    /// Syncs it to the disk and gives it its name, replacing any file with that name.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -164,7 +164,7 @@ impl Draft {
         sync_folder(&self.path).map_err(fault)
     }
 
-    /// Brings it to the disk and gives it its name, unless a file has it already.
+    /// Syncs it to the disk and gives it its name, unless a file already has it.
     ///
     /// # Errors
     /// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
@@ -180,7 +180,7 @@ impl Draft {
         sync_folder(&self.path).map_err(fault)
     }
 
-    /// Gives the nameless file a name that no file has.
+    /// Gives the unnamed file a name that no file has.
     fn name(&self, name: &Path) -> io::Result<()> {
         linkat(
             AT_FDCWD,
@@ -189,7 +189,7 @@ impl Draft {
             name,
             AtFlags::AT_SYMLINK_FOLLOW,
         )?;
-        // A file system may have put off what a file without a name needs to outlast a power cut
+        // A file system may have postponed what an unnamed file needs to survive a power cut
         // (btrfs: `btrfs_log_inode_parent`).
         self.file.sync_all()
     }
@@ -201,8 +201,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A new file in this folder without a name, where there can be one and it can be given a name
-/// later.
+/// A new unnamed file in this directory, if that is possible and it can get a name later.
 fn nameless(folder: &Path) -> Option<File> {
     let file = options()
         .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
@@ -218,19 +217,18 @@ fn by_descriptor(file: &File) -> PathBuf {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Renamed, it is not there any more; and there is nobody left to tell.
+        // After the rename it no longer exists; and there is nobody to report an error to.
         drop(fs::remove_file(&self.draft));
     }
 }
 
-/// The file that is to be replaced by what is written to `path`: what a symbolic link leads to, not
-/// the link.
+/// The file that a write to `path` replaces: a symbolic link's target, not the link.
 #[must_use]
 pub fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Replaces `path` by a file of these bytes and this mode.
+/// Replaces `path` with a file of these bytes and this mode.
 ///
 /// # Errors
 /// [`WriteError`].
@@ -240,7 +238,7 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     draft.replace()
 }
 
-/// Makes a file of these bytes and this mode where there is none.
+/// Creates a file of these bytes and this mode if there is none.
 ///
 /// # Errors
 /// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
@@ -250,11 +248,11 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     draft.create()
 }
 
-/// Removes what killed writers of `path` left beside it. Only for whoever holds the lock that all
+/// Removes what killed writers of `path` left beside it. The caller must hold the lock that all
 /// writers of `path` take.
 ///
 /// # Errors
-/// [`WriteError`]; a folder that is not there holds nothing.
+/// [`WriteError`]; a missing directory holds nothing.
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let fault = |cause| WriteError::new(path, cause);
     let prefix = prefix(path);
@@ -278,13 +276,13 @@ pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     Ok(swept)
 }
 
-/// Brings the folder of `path` to the disk, so that a name in it lasts.
+/// Syncs the directory of `path` to the disk, so that a name in it lasts.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(folder(path))?.sync_all() {
-        // Some network file systems cannot; they have nothing to bring.
+        // Some network file systems cannot sync; they have nothing to sync.
         Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         done => done,
     }
@@ -316,8 +314,8 @@ mod tests {
         for contents in ["one", "another"] {
             let draft = Draft::open(&path, 0o640).unwrap();
             io::Write::write_all(&mut draft.file(), contents.as_bytes()).unwrap();
-            // Where the file system has no files without a name, the draft stands beside the file:
-            // nothing is promised there.
+            // If the file system has no unnamed files, the draft is beside the file: nothing is
+            // promised there.
             assert!(
                 draft.is_named
                     || !names(folder.path())

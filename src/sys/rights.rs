@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, setfsgid, se
 
 use super::file::{self, FileError, Guard};
 
-/// A user as the kernel knows one: without the groups that he may have besides.
+/// A user as the kernel knows one, without supplementary groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Person {
     /// His ID.
@@ -26,8 +26,8 @@ pub struct Person {
     pub group: u32,
 }
 
-/// The group of a user whom nobody knows, or who is in root's: one that owns nothing (Debian,
-/// Fedora: `nogroup`, `nobody`).
+/// The group for an unknown user, or one in root's group: it owns nothing (Debian, Fedora:
+/// `nogroup`, `nobody`).
 pub const NOBODYS: u32 = 65_534;
 
 impl Person {
@@ -41,13 +41,13 @@ impl Person {
     }
 }
 
-/// Whether this is root or the caller. What any other user has written is that user's word.
+/// Whether this is root or the caller. What any other user wrote is not trusted.
 #[must_use]
 pub fn is_own(user: u32) -> bool {
     user == 0 || user == geteuid().as_raw()
 }
 
-/// The groups of a user, his own first; none for one whom nobody knows, or whose own is root's.
+/// The groups of a user, his own first; none for an unknown user, or one whose own is root's.
 /// Root's is never among them.
 fn groups(user: u32) -> Vec<Gid> {
     static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
@@ -94,7 +94,7 @@ struct Half {
 /// Does `work` with this user's rights on files, and no capability.
 ///
 /// # Errors
-/// What the operating system says, when this thread's own rights cannot be laid down.
+/// The operating system's error if this thread's own rights cannot be dropped.
 pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     let (user, group) = (Uid::from_raw(person.user), Gid::from_raw(person.group));
     let own = capabilities()?;
@@ -106,7 +106,7 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
         effective: 0,
         ..half
     });
-    // Neither call says whether it did anything; a further one tells what is.
+    // Neither call says whether it did anything; a further call returns the present ID.
     let is_theirs = setfsuid(user) == user && setfsgid(group) == group;
     let done = if is_theirs {
         set(bare).map(|()| work())
@@ -115,19 +115,18 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     };
     setfsuid(own_user);
     setfsgid(own_group);
-    // The set that was in effect, out of the permitted one, which has stayed.
+    // The set that was effective, taken from the permitted one, which has stayed.
     set(own).and_then(|()| set_groups(&own_groups)).and(done)
 }
 
-/// The bytes of a regular file of at most `limit` bytes whose path is this user's word. Root's and
-/// the caller's own is read as any file is. Any other user's is read with his rights, so that his
-/// links lead nowhere he cannot go himself, and only where it is his own or one of root's that
-/// everybody may read. A file system of his that hangs (FUSE) is closed to root, unless root has
-/// allowed `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c,
-/// `fuse_allow_current_process`).
+/// The bytes of a regular file of at most `limit` bytes whose path this user gave. Root's and the
+/// caller's own are read like any file. Any other user's is read with his rights, so that his links
+/// lead nowhere he cannot go himself, and only if it is his own or one of root's that everybody may
+/// read. A file system of his that hangs (FUSE) is closed to root, unless root has allowed
+/// `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
 ///
 /// # Errors
-/// [`FileError`]; [`FileError::Io`] when root's rights cannot be laid down.
+/// [`FileError`]; [`FileError::Io`] if root's rights cannot be dropped.
 pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if is_own(user) {
         return file::read(path, limit, Guard::Any);
@@ -143,7 +142,7 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
 /// thread.
 #[allow(unsafe_code)]
 fn set_groups(groups: &[Gid]) -> io::Result<()> {
-    // SAFETY: reads so many group IDs, and `Gid` is a `gid_t` in memory.
+    // SAFETY: reads this many group IDs, and `Gid` is a `gid_t` in memory.
     Errno::result(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
     Ok(())
 }

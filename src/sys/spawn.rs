@@ -34,38 +34,38 @@ const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 /// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
 
-/// A program and what it gets. Its standard input is empty, its folder `/`, its session its own.
+/// A program and what it gets. Its standard input is empty, its directory `/`, its session its own.
 #[derive(Debug)]
 pub struct Program<'a> {
     /// The program's file, absolute.
     pub path: &'a Path,
-    /// Its words, without its own name.
+    /// Its arguments, without its own name.
     pub words: &'a [OsString],
     /// Its whole environment.
     pub environment: &'a [(&'a str, OsString)],
-    /// Where its output and its errors go; nowhere when there is none.
+    /// Where its output and its errors go; nowhere if there is none.
     pub prints: Option<(OwnedFd, OwnedFd)>,
     /// A descriptor of this process that it gets under the same number.
     pub keeps: Option<i32>,
-    /// Whose process it becomes; this process's own user's when there is none. Needs root.
+    /// The user it runs as; this process's own user if there is none. Needs root.
     pub person: Option<Person>,
     /// The user namespace that it joins, as that user.
     pub namespace: Option<BorrowedFd<'a>>,
 }
 
-/// How long a new process may take until it is what it is to be: it is a user's own by then, and he
-/// may stop it.
+/// How long a new process may take until it is the program: it is already a user's own, and he may
+/// stop it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a process that was killed may take to be gone: one that waits for a file system of its
-/// user's is not.
+/// How long a killed process may take to be gone: one that waits for its user's file system may
+/// never be.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts the program and returns its process ID. Needs to be called where there is one thread.
+/// Starts the program and returns its process ID. The calling process must have one thread.
 ///
 /// # Errors
-/// What the operating system says, of the program's file as well; [`io::ErrorKind::TimedOut`] where
-/// the process does not become the program.
+/// The operating system's error, also about the program's file; [`io::ErrorKind::TimedOut`] if the
+/// process does not become the program.
 #[allow(unsafe_code)]
 #[expect(
     clippy::disallowed_methods,
@@ -92,11 +92,11 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         None => command.stdout(Stdio::null()).stderr(Stdio::null()),
     };
     let namespace = namespace.map(|namespace| namespace.as_raw_fd());
-    // Not `spawn`, which waits for the exec for as long as the user likes.
+    // Not `spawn`, which waits for the exec as long as the user likes.
     let (child, fault) = duplicate(size_of::<i32>(), |mut fault| {
         let told = fault.as_raw_fd();
-        // SAFETY: this process has one thread, so that the closure may do anything; it makes system
-        // calls only.
+        // SAFETY: this process has one thread, so the closure may do anything; it only makes system
+        // calls.
         unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
         let error = command.exec();
         let number = error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -108,24 +108,24 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
             let _gone = gone(child);
             Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
         }
-        // Its end of the pipe is closed: it has become the program, or is dead already, as its exit
-        // status says.
+        // Its end of the pipe is closed: it has become the program, or is already dead, as its exit
+        // status shows.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
     }
 }
 
-/// Makes a copy of this process that does `work`, with one end of a pipe, and ends: with 0 when
-/// `work` is true. Returns its ID and what came out of the pipe until all who had its end have
+/// Forks a copy of this process that does `work`, with one end of a pipe, and exits: with 0 if
+/// `work` is true. Returns its ID and what came out of the pipe until all holders of that end have
 /// closed it: at most `limit` bytes and one more.
 #[allow(unsafe_code)]
 fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, Vec<u8>)> {
     let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has no other threads, whose locks could be held for ever in its copy,
-    // and the copy leaves by `_exit` alone.
+    // SAFETY: this process has no other threads, whose locks could stay held in its copy, and the
+    // copy only leaves by `_exit`.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Child => {
             let is_done = work(File::from(sending));
-            // SAFETY: ends the copy, without anything that this process has left to do at its end.
+            // SAFETY: ends the copy, without this process's own exit handlers.
             unsafe { libc::_exit(i32::from(!is_done)) }
         }
         ForkResult::Parent { child } => {
@@ -158,7 +158,7 @@ fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
                 }
                 let limit = PollTimeout::try_from(left.as_millis().saturating_add(1))
                     .unwrap_or(PollTimeout::MAX);
-                // A poll that a fault ends is one that ended early.
+                // A poll that fails counts as one that ended early.
                 let _ready = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], limit);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -168,7 +168,7 @@ fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How a child that is about to end has ended; `None` for one that does not.
+/// How a child that is about to end has ended; `None` if it does not end.
 fn gone(child: Pid) -> Option<WaitStatus> {
     let until = Instant::now() + LAST_PATIENCE;
     loop {
@@ -183,7 +183,7 @@ fn gone(child: Pid) -> Option<WaitStatus> {
 }
 
 /// Closes every descriptor of this process but the standard streams and these: a user's process
-/// that never gets any further would hold them open, the lock of a run among them.
+/// that never gets any further would hold them open, including the lock of a run.
 #[allow(unsafe_code)]
 fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
@@ -196,7 +196,7 @@ fn close_others(kept: [Option<i32>; 3]) {
         .chain([i32::MAX])
     {
         if first <= last {
-            // SAFETY: closes descriptors, which nothing in this copy of the process uses any more.
+            // SAFETY: closes descriptors that nothing in this copy of the process uses any more.
             let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
             if closed == -1 {
                 // Before Linux 5.9; this process has few of them.
@@ -235,15 +235,16 @@ fn settle(
         Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
     }
     let anonymous: *const libc::c_char = std::ptr::null();
-    // Who has a session keyring may use what is in it, whoever he has become (keyrings(7)). A
-    // kernel without keys, or a filter that refuses the call here and there alike, has none to
-    // give. SAFETY: takes numbers and no name.
+    // A process with a session keyring may use what is in it, whichever user it has become
+    // (keyrings(7)). A kernel without keys, or a filter that refuses the call both here and there,
+    // has none to give. SAFETY: takes numbers and no name.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
     match Errno::result(joined) {
         Err(errno) if person.is_some() && !matches!(errno, Errno::ENOSYS | Errno::EPERM) => {
             Err(errno.into())
         }
-        // To a process of the same user, who may have no room for another, his own is no secret.
+        // For a process of the same user, who may have no room for another, his own keyring is no
+        // secret.
         Ok(_) | Err(_) => become_person(person, namespace),
     }
 }
@@ -259,8 +260,8 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
         }
     };
     if let Some(Person { user, group }) = person {
-        // The groups first: without root's rights nobody can change them.
-        // SAFETY: no groups are read from the null pointer, and the other two take numbers.
+        // The groups first: without root's rights they cannot be changed. SAFETY: no groups are
+        // read from the null pointer, and the other two take numbers.
         done(unsafe { libc::setgroups(0, std::ptr::null()) })?;
         // SAFETY: as above.
         done(unsafe { libc::setresgid(group, group, group) })?;
@@ -275,12 +276,13 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
     Ok(())
 }
 
-/// What `read` returns when this user calls it in this user namespace, in a process of its own: his
-/// files may be readable there only. `None` when it returns nothing, or more than `limit` bytes.
+/// Runs `read` as this user in this user namespace, in a process of its own, and returns its
+/// result: his files may be readable only there. `None` if it returns nothing, or more than `limit`
+/// bytes.
 ///
 /// # Errors
-/// What the operating system says of the process, not of what it does; [`io::ErrorKind::TimedOut`]
-/// where that does not end.
+/// The operating system's error about the process, not about what it does;
+/// [`io::ErrorKind::TimedOut`] if that does not end.
 #[allow(unsafe_code)]
 pub fn read_as(
     person: Option<Person>,
@@ -292,8 +294,8 @@ pub fn read_as(
     let (child, bytes) = duplicate(limit, |mut sending| {
         close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
         let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
-        // Stopped by the user, it would outlive a worker that is killed. SAFETY: sets an attribute
-        // of this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
+        // If the user stopped it, it would outlive a killed worker. SAFETY: sets an attribute of
+        // this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
         let _set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
         is_his && read().is_some_and(|bytes| sending.write_all(&bytes).is_ok())
     })?;
@@ -304,9 +306,9 @@ pub fn read_as(
     Ok(is_whole.then_some(bytes))
 }
 
-/// Makes this process one that starts others and hears of them: their orphans become its children,
-/// what it inherited beside the standard streams is not theirs, neither is its umask, SIGHUP and
-/// SIGINT do nothing, and SIGCHLD and SIGTERM are read from the descriptor that it returns.
+/// Prepares this process to start and watch others: their orphans become its children; they do not
+/// inherit its umask, nor its descriptors besides the standard streams; SIGHUP and SIGINT do
+/// nothing; SIGCHLD and SIGTERM are read from the descriptor that it returns.
 ///
 /// # Errors
 /// What the operating system says.
@@ -319,7 +321,7 @@ pub fn become_parent() -> io::Result<SignalFd> {
             .and_then(|name| name.parse::<i32>().ok());
         if let Some(number) = number.filter(|number| *number > 2) {
             // SAFETY: changes a flag of a descriptor; the listing's own, which is closed by then,
-            // is an error that does not matter.
+            // gives an error that does not matter.
             let _flagged = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         }
     }
@@ -341,13 +343,13 @@ pub fn become_parent() -> io::Result<SignalFd> {
 }
 
 /// The children that have ended since the last call, each with its exit status; one that a signal
-/// ended has 128 and the signal's number, as runtimes say it. Never waits.
+/// ended has 128 plus the signal's number, as runtimes report it. Never waits.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn ended_children() -> Vec<(u32, i32)> {
     let mut ended = Vec::new();
     let mut status = 0;
-    // Not nix's: it knows no real-time signals and loses the child that one of them ended.
+    // Not nix's: it does not know real-time signals and loses a child that one of them ended.
     // SAFETY: writes the status into a variable of ours and returns.
     while let Ok(pid @ 1..) =
         u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) })
@@ -364,9 +366,9 @@ pub fn ended_children() -> Vec<(u32, i32)> {
     ended
 }
 
-/// Whether this is a child of this process that it has not yet waited for, living or not. The
-/// kernel says so itself: `/proc/pid/task/tid/children` may leave one out (proc(5)), and a process
-/// whose first thread has ended, the others not yet, can neither be waited for nor seen to run.
+/// Whether this is a child of this process that it has not yet waited for, alive or not. The kernel
+/// is asked directly: `/proc/pid/task/tid/children` may leave one out (proc(5)), and a process
+/// whose first thread has ended, but not the others, can neither be waited for nor seen to run.
 #[must_use]
 pub fn is_child(pid: u32) -> bool {
     let Ok(pid @ 1..) = i32::try_from(pid) else {
@@ -380,7 +382,7 @@ pub fn is_child(pid: u32) -> bool {
     )
 }
 
-/// Ends a child of this process that it has not yet waited for: its ID can be nobody else's.
+/// Ends a child of this process that it has not yet waited for: no other process can have its ID.
 #[allow(unsafe_code)]
 pub fn kill_child(pid: u32) {
     if let Ok(pid @ 1..) = i32::try_from(pid) {
@@ -393,16 +395,16 @@ pub fn kill_child(pid: u32) {
 /// The user namespace in which this one was made (ioctl_ns(2), `NS_GET_PARENT`).
 ///
 /// # Errors
-/// `EPERM` where that is above this process's own.
+/// `EPERM` if that is above this process's own.
 #[allow(unsafe_code)]
 pub fn parent_namespace(namespace: &File) -> io::Result<OwnedFd> {
     // SAFETY: takes a descriptor and returns a new one, or -1.
     let parent = Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_PARENT) })?;
-    // SAFETY: the kernel has just made it for this process, and nobody else knows of it.
+    // SAFETY: the kernel has just made it for this process, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(parent) })
 }
 
-/// The user who owns a user namespace, as this process's own counts (ioctl_ns(2),
+/// The user who owns a user namespace, as numbered in this process's own (ioctl_ns(2),
 /// `NS_GET_OWNER_UID`).
 ///
 /// # Errors

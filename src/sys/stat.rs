@@ -7,19 +7,19 @@
 /// `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What the process calls itself.
+    /// The process's own name.
     pub name: String,
     /// Its parent's process ID, field 4.
     pub parent: u32,
-    /// When it began, in clock ticks since boot, field 22.
+    /// When it started, in clock ticks since boot, field 22.
     pub started: u64,
-    /// Whether a thread of it still runs: a zombie may be the first thread alone.
+    /// Whether a thread of it still runs: only its first thread may be a zombie.
     pub is_alive: bool,
 }
 
 impl Stat {
-    /// Reads a line; `None` for what is none. The name may hold anything, brackets and line ends
-    /// included, and ends with the last bracket.
+    /// Parses a line; `None` if it is not one. The name may hold anything, including brackets and
+    /// line ends, and ends with the last bracket.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let (open, close) = (
@@ -31,7 +31,7 @@ impl Stat {
             .ok()?
             .split_ascii_whitespace()
             .collect();
-        // Field 3 is the first behind the name.
+        // Field 3 is the first after the name.
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u64 = field(20)?.parse().ok()?;
         let is_alive = match field(3)? {

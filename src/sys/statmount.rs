@@ -18,19 +18,19 @@ use std::path::Path;
 pub struct MountId {
     /// Its ID.
     pub id: u64,
-    /// Whether the path is the mount's root; `None` when the kernel cannot tell (before 5.8).
+    /// Whether the path is the mount's root; `None` when the kernel cannot say (before 5.8).
     pub is_root: Option<bool>,
 }
 
-/// What statmount(2) told. A field is `None` when this kernel does not know it, or the mount has no
-/// such thing.
+/// What statmount(2) returned. A field is `None` if this kernel does not know it, or the mount has
+/// no such thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountFacts {
     /// The file system's type, such as `overlay` or `fuse`.
     pub fs_type: Option<Vec<u8>>,
     /// The type's second half, such as `fuse-overlayfs`.
     pub fs_subtype: Option<Vec<u8>>,
-    /// The folder of the file system that is mounted.
+    /// The directory of the file system that is mounted.
     pub root: Option<Vec<u8>>,
     /// What was mounted: a device or a name.
     pub source: Option<Vec<u8>>,
@@ -55,19 +55,19 @@ const MNT_OPTS: u64 = 0x80;
 const FS_SUBTYPE: u64 = 0x100;
 const SB_SOURCE: u64 = 0x200;
 
-/// `struct statmount` is 512 bytes; the strings stand behind it.
+/// `struct statmount` is 512 bytes; the strings follow it.
 const HEAD: usize = 512;
 
-/// Strings of a mount that are longer than this are not asked for again: an overlay of 500 layers
+/// A mount's strings that are longer than this are not requested again: an overlay of 500 layers
 /// has some 100 KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// The mount that `path` is on, links followed, and where mounts are stacked the topmost, by the ID
-/// that statmount(2) takes: unique as long as the machine runs. `None` when the kernel has no such
-/// IDs (before 6.8).
+/// The mount that `path` is on, links followed, the topmost of stacked mounts, by the ID that
+/// statmount(2) takes: unique as long as the machine runs. `None` if the kernel has no such IDs
+/// (before 6.8).
 ///
 /// # Errors
-/// As statx(2), `ENOSYS` before Linux 4.11 included.
+/// As statx(2), including `ENOSYS` before Linux 4.11.
 pub fn unique_id(path: &Path) -> io::Result<Option<MountId>> {
     statx(path, libc::STATX_MNT_ID_UNIQUE)
 }
@@ -100,8 +100,8 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
     if status != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: every field is a number, so that the zeroed bytes were a value even before the kernel
-    // wrote to them.
+    // SAFETY: every field is a number, so the zeroed bytes were valid even before the kernel wrote
+    // to them.
     let facts = unsafe { facts.assume_init() };
     let root = u64::from(libc::STATX_ATTR_MOUNT_ROOT.unsigned_abs());
     let is_root =
@@ -115,8 +115,8 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
 /// The facts of the mount with this unique ID.
 ///
 /// # Errors
-/// As statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` when the mount is
-/// gone; `EOVERFLOW` when its strings exceed 1 MiB.
+/// As statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` if the mount is gone;
+/// `EOVERFLOW` if its strings exceed 1 MiB.
 pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     let mut answer = vec![0_u8; 8 << 10];
     loop {
@@ -164,12 +164,12 @@ fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
     }
 }
 
-/// Reads a `struct statmount`. What does not fit in `answer` counts as unknown.
+/// Parses a `struct statmount`. What does not fit in `answer` counts as unknown.
 ///
 /// ```text
 /// 0 size u32 │ 4 mnt_opts u32 │ 8 mask u64 │ … 36 fs_type u32 │ … 104 mnt_root u32 │ … 120 fs_subtype u32 │ 124 sb_source u32 │ … 512 strings
 /// ```
-/// `mask` tells which are there; each `u32` is where its string starts behind byte 512; strings end
+/// `mask` says which are present; each `u32` is the offset of its string from byte 512; strings end
 /// in a zero byte.
 #[must_use]
 pub fn parse(answer: &[u8]) -> MountFacts {
@@ -197,7 +197,7 @@ fn number<const N: usize>(answer: &[u8], at: usize) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
-    /// An answer with these strings at these places, as the kernel lays it out.
+    /// An answer with these strings at these offsets, as the kernel lays it out.
     fn answer(strings: &[(u64, usize, &[u8])]) -> Vec<u8> {
         let mut answer = vec![0_u8; HEAD];
         let mut mask = 0;

@@ -17,7 +17,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
 };
 
-/// How long a full queue of the system log is waited for; a container's start must not hang on it.
+/// How long to wait for a full queue of the system log; a container's start must not hang on it.
 pub const PATIENCE: Duration = Duration::from_millis(40);
 
 /// Facility `daemon` (RFC 5424, table 1).
@@ -48,28 +48,28 @@ impl Sockets {
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Who says it.
+    /// The program that sends it.
     pub identifier: &'a str,
     /// The facility: [`DAEMON`] or [`USER`].
     pub facility: u8,
     /// 0 (emergency) to 7 (debug).
     pub priority: u8,
-    /// What is said, on one line.
+    /// The message, on one line.
     pub message: &'a str,
     /// Names (`[A-Z0-9_]`, not beginning with `_`) and values.
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// When [`PATIENCE`] ends that begins now.
+/// The end of a [`PATIENCE`] that starts now.
 #[must_use]
 pub fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// Sends to journald, or else to syslog; a full queue is waited for until `until`.
+/// Sends to journald, or else to syslog; waits for a full queue until `until`.
 ///
 /// # Errors
-/// What the operating system says of the second when neither listens; `EAGAIN` when a queue stays
+/// The operating system's error about the second if neither listens; `EAGAIN` if a queue stays
 /// full.
 pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     match journal(&sockets.journal, record, until) {
@@ -246,7 +246,7 @@ mod tests {
         );
         record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
-        // A socket that is left over from a journald that is gone.
+        // A socket left over from a journald that is gone.
         drop(UnixDatagram::bind(&sockets.journal).unwrap());
         record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
@@ -304,7 +304,7 @@ mod tests {
             "{:?}",
             start.elapsed()
         );
-        // The time is over for whatever comes behind.
+        // The time is over for whatever follows.
         let start = Instant::now();
         (0..100).for_each(|_| assert_eq!(record(&sockets, &sample(), until), Err(Errno::EAGAIN)));
         assert!(

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Does `work` with each of `parts`, on as many threads as this process may use processors, and
-/// returns what came of them in the order of the parts.
+/// returns the results in the order of the parts.
 ///
 /// # Panics
-/// Only when `work` does.
+/// Only if `work` does.
 pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism()
         .map_or(1, NonZero::get)

@@ -37,36 +37,36 @@ pub enum BreakGlass {
         /// When the file was written, by its modification time.
         written: Timestamp,
     },
-    /// The file is there and cannot be used.
+    /// The file exists and cannot be used.
     Unusable(Fault),
 }
 
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum Fault {
-    /// It cannot be read, or others can write it or a directory on the way to it.
+    /// It cannot be read, or others can write to it or to a directory on the way to it.
     File(FileError),
-    /// It is not the TOML that is wanted: how.
+    /// It is not the expected TOML; with the reason.
     Malformed(PathBuf, String),
     /// It gives no reason.
     Reason(PathBuf),
-    /// Its limit is no time, or a time without an offset.
+    /// Its limit is not a time, or has no offset.
     Limit(PathBuf),
 }
 
-/// That it is open.
+/// An open break-glass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open<'a> {
-    /// Why, as root wrote it.
+    /// The reason, as root wrote it.
     pub reason: &'a str,
-    /// The first second at which it is not.
+    /// The first second at which it is closed.
     pub until: Timestamp,
 }
 
 /// Why it is not open.
 #[derive(Clone, Copy, Debug)]
 pub enum Shut<'a> {
-    /// Its limit is over.
+    /// Its limit has passed.
     Ended(Timestamp),
     /// Its limit is too long after it was written.
     TooLong {
@@ -82,8 +82,8 @@ pub enum Shut<'a> {
 }
 
 impl BreakGlass {
-    /// Whether it is open at this time, when it may be for `longest` seconds after it was written.
-    /// A file of the future counts as written now, so that no time given to it makes it stay open
+    /// Whether it is open at this time, if it may be for `longest` seconds after it was written. A
+    /// file from the future counts as written now, so that no modification time keeps it open
     /// longer.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ fn hours(seconds: u64) -> String {
     })
 }
 
-/// The file as it is written.
+/// The file as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -209,7 +209,7 @@ fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
     })
 }
 
-/// A limit as text or as a time of TOML.
+/// A limit as text or as a TOML time.
 fn limit(until: &toml::Value) -> Option<Timestamp> {
     match until {
         toml::Value::String(text) => Timestamp::parse_any(text),
@@ -257,7 +257,7 @@ mod tests {
         (root, paths)
     }
 
-    /// What a file says at 14:00, two hours after it was written.
+    /// What a file means at 14:00, two hours after it was written.
     fn said(paths: &Paths, text: &str) -> Result<Timestamp, String> {
         put(&paths.break_glass, text);
         let path = format!("{:?}", paths.break_glass);
@@ -331,8 +331,8 @@ mod tests {
                 ))
             );
         }
-        // Nor does it open by itself later, nor stay open longer for having been written in the
-        // future.
+        // Nor does it open by itself later, nor does a modification time in the future keep it open
+        // longer.
         let glass = |written| BreakGlass::Given {
             reason: "INC-1".into(),
             until: at("2026-11-25"),

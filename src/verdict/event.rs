@@ -22,19 +22,19 @@ pub struct Event {
     pub subject: Subject,
     /// Why it was, or would have been, refused.
     pub grounds: Option<Grounds>,
-    /// The bans concerned, the gravest first.
+    /// The bans concerned, the most severe first.
     pub bans: Vec<String>,
-    /// How grave the gravest of them is.
+    /// The highest severity of them.
     pub severity: Option<Severity>,
-    /// What they say to use instead, each once.
+    /// The successors that they name, each once.
     pub successors: Vec<String>,
-    /// The container's digests that stand in the list.
+    /// The container's digests that are in the list.
     pub matched: Vec<Digest>,
-    /// Days until the ban takes effect, begun ones included.
+    /// Days until the ban takes effect, counting a partial day as one.
     pub days_left: Option<u64>,
     /// Signatures of the list that do not verify.
     pub bad_signatures: Option<usize>,
-    /// The whole of it for people, on one line.
+    /// The whole message for people, on one line.
     pub message: String,
 }
 
@@ -45,15 +45,15 @@ pub enum EventKind {
     Refused,
     /// A container would have been refused, and started because the mode is `audit`.
     WouldRefuse,
-    /// A container started while the glass is broken; it would have started anyway.
+    /// A container started while break-glass is open; it would have started anyway.
     BreakGlass,
-    /// A container that would have been refused started because the glass is broken.
+    /// A container that would have been refused started because break-glass is open.
     BreakGlassOverride,
-    /// The break-glass file is there and does not hold: past its limit, or malformed.
+    /// The break-glass file exists and does not count: past its limit, or malformed.
     BreakGlassIgnored,
     /// A container started whose content will be banned.
     BanAhead,
-    /// A container started whose content is warned of.
+    /// A container started whose content has a warning.
     Warned,
     /// A container started under an exception.
     Excepted,
@@ -61,16 +61,15 @@ pub enum EventKind {
     Cured,
     /// A container started that has no image.
     NoImage,
-    /// A container started whose lineage cannot be told, or not every digest of its image.
+    /// A container started although its lineage, or some digest of its image, is not known.
     UnknownImage,
-    /// The list has a bad signature beside enough good ones.
+    /// The list has a bad signature besides enough good ones.
     ListBadSignature,
     /// The list is past its expiry.
     ListStale,
     /// The list is past its grace.
     ListOverdue,
-    /// The second copy of the list in force answers, because the first cannot be read or not be
-    /// trusted.
+    /// The second copy of the list in force answers, because the first cannot be read or trusted.
     SecondCopy,
     /// There is no authentic list, and a container started.
     ListMissing,
@@ -129,8 +128,8 @@ impl EventKind {
         }
     }
 
-    /// What tells it from every other event in the journal (systemd.journal-fields(7),
-    /// `MESSAGE_ID`): it stays, whatever the event is called.
+    /// The event's unique ID in the journal (systemd.journal-fields(7), `MESSAGE_ID`): it stays the
+    /// same if the event is renamed.
     #[must_use]
     pub const fn message_id(self) -> &'static str {
         match self {
@@ -175,16 +174,16 @@ impl EventKind {
     }
 }
 
-/// The container that an event is about, as far as it is known.
+/// The container that an event is about, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// Its ID, or the name that the caller of `check` gave.
     pub container: String,
     /// What its engine calls it.
     pub name: Option<String>,
-    /// Its engine, in one word.
+    /// Its engine.
     pub engine: Engine,
-    /// Its image's name by the engine's own record, else the image ID.
+    /// Its image's name from the engine's own record, else the image ID.
     pub image: Option<String>,
     /// The digest of its image's config.
     pub image_id: Option<ImageId>,
@@ -223,7 +222,7 @@ impl Subject {
     }
 }
 
-/// What an origin knows, part by part.
+/// The parts of an origin that are known.
 pub(super) const fn parts(
     origin: Option<&Origin>,
 ) -> (Option<&Chain>, Option<&ImageFacts>, Option<Evidence>) {
@@ -244,7 +243,7 @@ impl Event {
         findings: &[&Finding],
         message: &str,
     ) -> Self {
-        // One ban may match twice, and one digest be under two bans.
+        // One ban may match twice, and two bans may have one digest.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
         for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
             if !bans.contains(&ban.id) {

@@ -21,12 +21,12 @@ pub enum Leniency<'a> {
     Audit,
     /// Break-glass is open.
     Open(Open<'a>),
-    /// There is a break-glass file, and it opens nothing.
+    /// There is a break-glass file, but it opens nothing.
     Shut(Shut<'a>),
 }
 
-/// All of them that matter: whatever else there is, nothing is refused on a node that is not armed,
-/// and break-glass that is open goes before the mode.
+/// All of them that matter: a node that is not armed refuses nothing, whatever else there is, and
+/// open break-glass takes precedence over the mode.
 #[must_use]
 pub fn all<'a>(
     settings: Option<&Settings>,

@@ -42,23 +42,23 @@ pub use standing::{Finding, Standing};
 /// Everything that a verdict depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The container's ID, or the name that somebody gave to `check`.
+    /// The container's ID, or the name given to `check`.
     pub container: &'a str,
-    /// What its engine calls it, for people: `web-1`. Anybody may have chosen it, and nothing
+    /// Its engine's name for it, for people: `web-1`. Anybody may have chosen it, and nothing
     /// depends on it.
     pub name: Option<&'a str>,
     /// Its engine, for the audit event.
     pub engine: Engine,
     /// What it is made of.
     pub origin: Result<&'a Origin, &'a LineageError>,
-    /// Its image's labels. They cost reads and change no decision: judge without, and again with
-    /// them when there are events.
+    /// Its image's labels. They cost reads and change no decision: judge without them, and again
+    /// with them if there are events.
     pub labels: Labels<'a>,
     /// What the list answered to [`queries`] of the origin.
     pub bans: &'a Bans,
     /// The operator's decisions.
     pub settings: &'a Settings,
-    /// Root's way out, if it stands.
+    /// The break-glass file, if there is one.
     pub break_glass: Option<&'a BreakGlass>,
     /// The system clock.
     pub now: Timestamp,
@@ -74,7 +74,7 @@ pub struct Labels<'a> {
 }
 
 impl Case<'_> {
-    /// What people call the container: its name, else its ID.
+    /// The container's name for people: its name, else its ID.
     fn called(&self) -> &str {
         self.name.unwrap_or_else(|| short(self.container))
     }
@@ -87,20 +87,20 @@ impl Case<'_> {
     }
 }
 
-/// What follows for one container.
+/// The result for one container.
 #[derive(Debug)]
 pub struct Judgement {
     /// Admit or refuse.
     pub verdict: Verdict,
-    /// The refusal that the audit mode or a broken glass made an admission of.
+    /// The refusal that audit mode or break-glass turned into an admission.
     pub withheld: Option<Refusal>,
-    /// What the system log gets to know; empty for a plain admission.
+    /// The events for the system log; empty for a plain admission.
     pub events: Vec<Event>,
-    /// Every match in the list, the gravest first, those that change nothing included.
+    /// Every match in the list, the most severe first, including those that change nothing.
     pub findings: Vec<Finding>,
 }
 
-/// The ID as people know it: engines show the first 12 of their 64 digits.
+/// The ID as people know it: engines show the first 12 of its 64 digits.
 fn short(id: &str) -> &str {
     let is_long = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_long { &id[..12] } else { id }
@@ -111,15 +111,15 @@ fn short(id: &str) -> &str {
 pub enum Verdict {
     /// The runtime may run.
     Admit(Admission),
-    /// It may not.
+    /// The runtime may not run.
     Refuse(Refusal),
 }
 
-/// Leave to run the real runtime. Made by this module alone.
+/// Permission to run the real runtime. Only this module makes it.
 #[derive(Debug)]
 pub struct Admission(());
 
-/// A refusal: why, and how it is said.
+/// A refusal: why, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     grounds: Grounds,
@@ -143,7 +143,7 @@ impl Refusal {
         self.grounds
     }
 
-    /// The whole of it on one line, fit for engines.
+    /// The whole refusal on one line, fit for engines.
     #[must_use]
     pub fn line(&self) -> &str {
         &self.line
@@ -159,7 +159,7 @@ pub enum Grounds {
     CorruptStore,
     /// There is no authentic list.
     MissingList,
-    /// Its lineage cannot be told, or is only claimed.
+    /// Its lineage is not known, or is only claimed.
     UnknownImage,
     /// It has no image.
     NoImage,
@@ -170,7 +170,7 @@ pub enum Grounds {
 }
 
 impl Grounds {
-    /// The word used in audit events and reports.
+    /// Its name in audit events and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -185,14 +185,14 @@ impl Grounds {
     }
 }
 
-/// Leave for a call that starts no container: none of its readings does, or there would be no
+/// Permission for a call that starts no container: none of its readings does, or there would be no
 /// [`PassOn`].
 #[must_use]
 pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
     Admission(())
 }
 
-/// Leave for a call of which no reading is left that could start a container.
+/// Permission for a call without any remaining reading that could start a container.
 #[must_use]
 pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     if starts.readings.is_empty() && !starts.cut_short {
@@ -202,8 +202,8 @@ pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     }
 }
 
-/// The judgement where there is no settings file at all: everything starts, and the system log says
-/// that the node is not armed.
+/// The judgement without any settings file: everything starts, and the system log says that the
+/// node is not armed.
 #[must_use]
 pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement {
     let subject = Subject {
@@ -224,8 +224,8 @@ pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement 
     }
 }
 
-/// The judgement where the settings cannot be used: a refusal that names the file and the line,
-/// unless the glass is broken.
+/// The judgement if the settings cannot be used: a refusal that names the file and the line, unless
+/// break-glass is open.
 #[must_use]
 pub fn settings_unreadable(
     container: &str,
@@ -307,8 +307,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     })
 }
 
-/// What stands against starting the container, the gravest only: what is certain before what is not
-/// known.
+/// The most severe obstacle to starting the container: certain ones before unknown ones.
 fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
     let refusal = |grounds, because: String| {
         Some(Refusal::new(
@@ -329,7 +328,7 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
             format!("cannot trust its engine's store: {}", line::causes(error)),
         );
     }
-    // The settings say what follows without a list, and not what follows from a ban.
+    // The settings decide what happens without a list, not what happens with a ban.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
         return Some(Refusal::new(
             Grounds::Banned,
@@ -363,7 +362,7 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
     None
 }
 
-/// Why it cannot be told what the container is made of, when it cannot.
+/// Why it is not known what the container is made of, if so.
 fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
@@ -380,9 +379,9 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// Why a ban of its image may have been missed, when one may: the list bans images, and not every
-/// digest of this one can be told. Nothing is refused for that: bans by base, by layer and by image
-/// ID are found all the same.
+/// Why a ban of its image may have been missed, if so: the list bans images, and not every digest
+/// of this one is known. Nothing is refused for that: bans by base, by layer and by image ID are
+/// still found.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     let fault = origin?.facts()?.pull_fault.as_ref()?;
@@ -394,7 +393,7 @@ pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     }
 }
 
-/// What is remarkable about an admission.
+/// The events of an admission.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
     let admitted = |because: &str| {
         format!(
@@ -413,7 +412,7 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
             Standing::Cured(_) => EventKind::Cured,
             Standing::InEffect | Standing::Lapsed => continue,
         };
-        // A ban that matches many layers is told once.
+        // A ban that matches many layers is reported once.
         if told.contains(&(kind, &finding.hit.ban.id)) {
             continue;
         }
@@ -448,7 +447,7 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
     events
 }
 
-/// What is left to decide once it is known what stands against a container.
+/// What is left to decide once the obstacle is known.
 struct Conclusion<'a> {
     subject: Subject,
     obstacle: Option<Refusal>,
@@ -458,8 +457,8 @@ struct Conclusion<'a> {
     events: Vec<Event>,
 }
 
-/// Whether the obstacle is carried out, or becomes an event because the glass is broken or the mode
-/// is `audit`.
+/// Whether the obstacle refuses the container, or becomes an event because break-glass is open or
+/// the mode is `audit`.
 fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     let Conclusion {
         subject,

@@ -18,7 +18,7 @@ use super::words::days_of;
 /// How far, in seconds, the system clock may be behind a signed time before it counts as broken.
 const TOLERANCE: u64 = 86_400;
 
-/// A time to judge by, and what it makes of the list.
+/// A time to judge by, and the list's freshness at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     /// The time to judge by.
@@ -27,7 +27,7 @@ pub(super) struct Moment {
     pub(super) freshness: Freshness,
 }
 
-/// Whether a list is young enough.
+/// Whether a list is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
     /// Before its expiry, or there is no list.
@@ -41,7 +41,7 @@ pub(super) enum Freshness {
 }
 
 impl Moment {
-    /// The moment of a system clock, beside what the list says; `grace` in seconds.
+    /// The moment from the system clock and the list's times; `grace` in seconds.
     pub(super) fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
         let known = match bans {
             Bans::Known(known) => known,
@@ -70,7 +70,7 @@ impl Moment {
     }
 }
 
-/// What is remarkable about the list, whatever becomes of the container.
+/// The events about the list, whatever happens to the container.
 pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec<Event> {
     let Bans::Known(known) = case.bans else {
         return Vec::new();
@@ -111,8 +111,8 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     events
 }
 
-/// That signatures of the list do not verify, where any came before enough good ones: one broken
-/// signer stops nothing, and somebody has to see to him.
+/// The event that signatures of the list do not verify, if any came before enough good ones: one
+/// broken signer stops nothing, but somebody must fix it.
 fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
     let Known {
         version,

@@ -14,7 +14,7 @@ use crate::sys::clock::Timestamp;
 use super::event::parts;
 use super::words;
 
-/// A match in the list, and what becomes of it.
+/// A match in the list, and its standing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The match.
@@ -28,7 +28,7 @@ pub struct Finding {
 pub enum Standing {
     /// It holds: the container is refused.
     InEffect,
-    /// It will hold, after so many days, begun ones included.
+    /// It will hold, after this many days, counting a partial day as one.
     Ahead {
         /// Days left.
         days: u64,
@@ -39,13 +39,13 @@ pub enum Standing {
     Warns,
     /// A signed exception covers the container.
     Excepted(Exception),
-    /// The container carries a layer that cures it above what matched: its diff ID.
+    /// The container has a layer above what matched that cures it: its diff ID.
     Cured(Digest),
 }
 
 impl Finding {
-    /// What it means for a container made of `origin`, as a refusal says it:
-    /// `built on …, banned by … since …; use …`.
+    /// Its meaning for a container made of `origin`, as in a refusal: `built on …, banned by …
+    /// since …; use …`.
     #[must_use]
     pub fn sentence(&self, origin: Option<&Origin>) -> String {
         words::finding(self, origin).trim_end().to_owned()
@@ -53,8 +53,8 @@ impl Finding {
 }
 
 impl Finding {
-    /// From when on the ban refuses a container made of `origin`, by its own times and those of its
-    /// exceptions; `None` when it never will.
+    /// When the ban starts to refuse a container made of `origin`, by its own times and those of
+    /// its exceptions; `None` if it never will.
     #[must_use]
     pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
         let ban = &self.hit.ban;
@@ -84,7 +84,7 @@ impl Standing {
         }
     }
 
-    /// Days until the ban takes effect, where it has not.
+    /// Days until the ban takes effect, if it has not yet.
     #[must_use]
     pub const fn days_left(&self) -> Option<u64> {
         match self {
@@ -95,7 +95,7 @@ impl Standing {
         }
     }
 
-    /// The word used in reports.
+    /// Its name in reports.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ impl Standing {
     }
 }
 
-/// The standing of every match, the gravest first: by severity, then by how long it has been in
+/// The standing of every match, the most severe first: by severity, then by how long it has been in
 /// effect, then by the ban's name.
 pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
     let finding = |hit: &Hit| Finding {
@@ -143,8 +143,8 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
         let running = |exception: &&Exception| {
             now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest)
         };
-        // The one that runs longest, so that the audit event tells when the container will really
-        // be refused.
+        // The one that runs longest, so that the audit event says when the container will really be
+        // refused.
         if let Some(exception) = ban
             .except
             .iter()
@@ -163,9 +163,8 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     }
 }
 
-/// The layer that cures a match: one that lies above everything that matched. Below it the banned
-/// content would hide what the fix changed. An image that is banned by a digest of its own has
-/// nothing above it.
+/// The layer that cures a match: one above everything that matched. Below that, the banned content
+/// would hide what the fix changed. An image that is banned by its own digest has nothing above it.
 fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     let layers = chain.diff_ids();
     let top = match hit.kind {

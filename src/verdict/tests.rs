@@ -218,7 +218,7 @@ impl Given {
         assert_eq!(told, events);
     }
 
-    /// It is refused with this line, and the system log gets it, behind the events before it.
+    /// It is refused with this line, and the system log gets it, after the events before it.
     #[track_caller]
     fn refuses(&self, grounds: Grounds, line: &str, before: &[EventKind]) {
         let judgement = self.judged();
@@ -289,7 +289,7 @@ fn every_digest_of_the_container_is_looked_up_as_what_it_is() {
 #[test]
 fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
     Given::hits(vec![hit()]).refuses(Grounds::Banned, LINE, &[]);
-    // From its first second on.
+    // From its first second.
     Given::hits(vec![hit_by(|ban| {
         ban.effective = at("2026-11-21T10:00:00Z")
     })])
@@ -545,7 +545,7 @@ fn a_ban_that_warns_admits_and_says_so() {
         .replace("refused", "admitted")
         .replace("banned by", "warned of by");
     Given::hits(vec![hit_by(warns)]).admits(&[(EventKind::Warned, &message)]);
-    // Beside one that refuses it changes nothing.
+    // Together with a ban that refuses it changes nothing.
     Given::hits(vec![hit_by(warns), hit()]).refuses(Grounds::Banned, LINE, &[]);
 }
 
@@ -927,7 +927,7 @@ fn without_a_list_it_is_the_operators_choice() {
     missing(Ok(image(Evidence::Mount)))
         .set(admit)
         .admits(&[(EventKind::ListMissing, &admitted)]);
-    // To admit without a list is not to admit what cannot be told.
+    // Admitting without a list does not mean admitting what is not known.
     let unknown = missing(Err(unknown())).set(admit).judged();
     assert!(
         matches!(unknown.verdict, Verdict::Refuse(refusal) if refusal.grounds() == Grounds::UnknownImage)
@@ -1117,7 +1117,7 @@ fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
         ended.judged().events[0].message,
         "embargo: break-glass opens nothing: it ended at 2026-11-21T10:00:00Z"
     );
-    // A clock set back does not mend the limit.
+    // A clock set back does not fix the limit.
     Given::hits(vec![hit()])
         .glass("2026-11-20T14:00:00Z")
         .now("2026-11-20T12:00:00Z")
@@ -1158,7 +1158,7 @@ fn a_break_glass_file_with_a_limit_beyond_the_maximum_opens_nothing() {
         beyond("break_glass_max = '7d'\n").judged().verdict,
         Verdict::Admit(_)
     ));
-    // Settings that cannot be read say nothing of a maximum.
+    // Settings that cannot be read give no maximum.
     let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
     let glass = BreakGlass::Given {
         reason: "INC-1".into(),

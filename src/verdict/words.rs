@@ -76,13 +76,13 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
         }
     };
     match hit.ban.successor.as_deref() {
-        // The space lets a reader pick the reference, and nothing but it, with a double click.
+        // The space lets a reader select only the reference with a double click.
         Some(successor) => format!("{fact}; use {} ", name(successor)),
         None => fact,
     }
 }
 
-/// `; list 412`, or how the list at hand differs, and the image's labels.
+/// `; list 412`, or how the list in use differs, and the image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
         Bans::Known(Known {
@@ -100,7 +100,7 @@ pub(super) fn tail(case: &Case<'_>) -> String {
     format!("{list}{}", labels(case.labels))
 }
 
-/// ` (source …, revision …)`, as far as there are any.
+/// ` (source …, revision …)`, as far as present.
 fn labels(labels: Labels<'_>) -> String {
     let said = |word: &str, label: Option<&str>| {
         label
@@ -126,8 +126,8 @@ pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
 }
 
-/// That it is banned, and why no more can be said, and the labels:
-/// `it is banned, and no more can be told: …`.
+/// Says that it is banned, why no more is known, and the labels: `it is banned, and no more can be
+/// told: …`.
 pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
     format!(
         "it is banned, and no more can be told: {}{}",
@@ -136,7 +136,7 @@ pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
     )
 }
 
-/// Why there is no list to go by, and the labels: `there is no ban list to go by: …`.
+/// Why there is no list to use, and the labels: `there is no ban list to go by: …`.
 pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
     format!(
         "there is no ban list to go by: {}{}",

@@ -61,7 +61,7 @@ impl std::error::Error for SpecError {
     }
 }
 
-/// A runtime spec, the part of it that matters here.
+/// The part of a runtime spec that matters here.
 #[derive(Clone, Debug)]
 pub struct RuntimeSpec {
     process: Map<String, Value>,

@@ -93,7 +93,7 @@ impl Appender {
         }
     }
 
-    /// Where the whole lines of a file of this size end.
+    /// Where the complete lines of a file of this size end.
     fn whole(&self, size: u64) -> io::Result<u64> {
         let mut end = size;
         while end > 0 {

@@ -6,7 +6,7 @@
 //! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that will be entered
 //! {"schema":1,"event":"begun","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
 //! {"schema":1,"event":"ended","number":1,"at":"…",…,"well":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
-//! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that is not understood
+//! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that cannot be identified
 //! {"schema":1,"event":"resumed","at":"…","boot":"…","by":{…},"argv":[…],"pace":{…}}                  somebody resumes a run
 //! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"well":12,"not_well":0,…}               nothing more follows, unless it is resumed
 //! ```
@@ -301,7 +301,7 @@ pub struct Whole {
 pub struct Named {
     /// Its engine.
     pub engine: Engine,
-    /// containerd's namespace, where it has one.
+    /// containerd's namespace, if it has one.
     pub namespace: Option<String>,
     /// Its ID.
     pub id: String,
@@ -534,7 +534,7 @@ pub struct Stranger {
     pub id: String,
     /// Its engine.
     pub engine: Engine,
-    /// containerd's namespace, where it has one.
+    /// containerd's namespace, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// What its engine calls it, if known.

@@ -234,7 +234,7 @@ impl RunLog {
             .collect()
     }
 
-    /// What it did: every entry, except skipped turns that came later.
+    /// What it did: every entry, without turns that were first skipped and came later.
     #[must_use]
     pub fn told(&self) -> Vec<&Entry> {
         let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotBegun;

@@ -17,7 +17,7 @@ use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::folder;
 
-/// The word for the newest run.
+/// The name for the newest run.
 const LAST: &str = "last";
 
 /// The runs of a node.
@@ -54,7 +54,7 @@ impl Runs {
     /// Lists the runs; a node without the directory has none.
     ///
     /// # Errors
-    /// [`JournalError::Folder`], [`JournalError::File`] where others could write the directory.
+    /// [`JournalError::Folder`], [`JournalError::File`] if others could write to the directory.
     pub fn load(paths: &Paths) -> Result<Self, JournalError> {
         let folder = paths.patches.clone();
         folder::owned(&paths.root, &folder)?;

@@ -1035,8 +1035,8 @@ fn writers_that_are_killed_leave_whole_lines() {
 fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
     let (_folder, paths) = node();
     let (_lock, journal) = begun(&paths);
-    // A limit of the file's size, in blocks of 512 bytes, stands for a full disk; the writes fail
-    // halfway, as on a full disk.
+    // A limit on the file's size, in blocks of 512 bytes, simulates a full disk: the writes fail
+    // halfway.
     let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.folder());
     assert!(writer.wait().unwrap().success());
     let path = journal.folder().join(JOURNAL);

@@ -21,14 +21,14 @@ use crate::sys::file::{self, Guard};
 /// The largest mount table and the largest list of processes that are read.
 const LARGEST_TABLE: u64 = 16 << 20;
 
-/// How many cgroups below the container's are looked into: nested containers have some each.
+/// How many cgroups below the container's are read: each nested container has some.
 const MOST_FOLDERS: usize = 1_024;
 
-/// How many processes are taken of them: more than that are taken in the next look.
+/// How many processes are taken from them; the next scan takes more.
 const MOST_PROCESSES: usize = 16_384;
 
-/// v1's controllers in the order in which they are asked: those that every engine makes a cgroup in
-/// come first.
+/// v1's controllers in the order in which they are tried: first those in which every engine makes a
+/// cgroup.
 const CONTROLLERS: [&str; 6] = [
     "pids",
     "devices",
@@ -61,14 +61,14 @@ struct Hierarchy {
     /// v1's controllers, as in [`Line`], among other options; empty for v2.
     options: Vec<String>,
     is_v2: bool,
-    /// What part of it is mounted.
+    /// The part of it that is mounted.
     root: PathBuf,
     mount_point: PathBuf,
 }
 
 impl Cgroup {
-    /// The cgroup of the container whose first process is `init`; its own one where one hierarchy
-    /// has it. `None` when none is mounted where the caller sees it, or the process is gone.
+    /// The cgroup of the container whose first process is `init`; its own one if some hierarchy has
+    /// it. `None` if the caller sees no mounted hierarchy, or the process is gone.
     pub(super) fn of(id: &str, init: Life) -> Option<Self> {
         let lines = lines(&facts::read(
             format!("/proc/{}/cgroup", init.0),
@@ -86,7 +86,7 @@ impl Cgroup {
         found
     }
 
-    /// The same in the hierarchies that are known so far.
+    /// The same in the hierarchies known so far.
     fn among(lines: &[Line], mounted: &[Hierarchy], id: &str, init: Life) -> Option<Self> {
         let mut found = None;
         for line in lines {
@@ -134,7 +134,8 @@ impl Cgroup {
         processes
     }
 
-    /// Whether no process in it is older than the container's first one: then it was made for that.
+    /// Whether no process in it is older than the container's first one: then it was made for that
+    /// container.
     fn began_with(&self, init: Life) -> bool {
         self.processes()
             .iter()
@@ -143,8 +144,8 @@ impl Cgroup {
     }
 }
 
-/// The directory of a container's cgroup in the hierarchy that `line` is of, and whether its name
-/// is the container's.
+/// The directory of a container's cgroup in `line`'s hierarchy, and whether it has the container's
+/// name.
 fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
         None => hierarchy.is_v2,
@@ -152,7 +153,7 @@ fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool
     };
     let named = named(&line.path, id);
     let path = named.as_deref().unwrap_or(&line.path);
-    // One hierarchy may be mounted in several places, each showing another part of it; what lies
+    // One hierarchy may be mounted in several places, each showing a different part; what lies
     // outside the caller's cgroup namespace has no directory.
     let below = mounted.iter().filter(is_it).find_map(|hierarchy| {
         Some(
@@ -181,8 +182,7 @@ fn named(path: &Path, id: &str) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The lines of `/proc/PID/cgroup`, the one most worth asking first: v2's, then v1's by
-/// [`CONTROLLERS`].
+/// The lines of `/proc/PID/cgroup`, the most useful one first: v2's, then v1's by [`CONTROLLERS`].
 fn lines(text: &[u8]) -> Vec<Line> {
     let mut lines: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
     let rank = |line: &Line| match line.controllers.first() {
@@ -211,13 +211,13 @@ fn line(text: &[u8]) -> Option<Line> {
     })
 }
 
-/// Takes the next hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`) that stand side by
-/// side; `false` when there are no more. They come before the mounts of containers, of which there
-/// may be hundreds, and each takes the kernel a while to write down: 2 ms for two hundred.
+/// Reads the next adjacent hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`); `false`
+/// if there are no more. They come before the mounts of containers, of which there may be hundreds,
+/// and the kernel is slow to list those: 2 ms for two hundred.
 fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
     let before = mounted.len();
     let mut line = Vec::new();
-    // A table that cannot be read any further has ended.
+    // A table that cannot be read further counts as ended.
     while matches!(table.read_until(b'\n', &mut line), Ok(1..)) {
         match hierarchy(line.strip_suffix(b"\n").unwrap_or(&line)) {
             Some(hierarchy) => mounted.push(hierarchy),
@@ -259,7 +259,7 @@ mod tests {
 
     const ID: &str = "c0ffee0123";
 
-    /// Fields of mount tables: a host with v1 and v2 beside each other, as systemd mounts them.
+    /// Fields of mount tables: a host with both v1 and v2, as systemd mounts them.
     const HYBRID: &[u8] = b"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw,nsdelegate
 33 31 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
@@ -393,7 +393,7 @@ mod tests {
     fn the_own_cgroup_has_the_own_process_and_is_shared_with_older_ones() {
         let own = std::process::id();
         let life = (own, facts::stat(own).unwrap().started);
-        // Where no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
+        // If no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
         if let Some(cgroup) = Cgroup::of(ID, life) {
             assert!(cgroup.processes().contains(&own), "{cgroup:?}");
             assert!(!cgroup.is_own, "{cgroup:?}");

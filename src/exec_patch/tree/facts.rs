@@ -20,16 +20,16 @@ const LARGEST_LINE: u64 = 16 << 10;
 /// MiB at most (execve(2)).
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
-/// How many descriptors of a process are looked at: the pipes that it was started with come first.
+/// How many descriptors of a process are checked: the pipes that it was started with come first.
 const MOST_DESCRIPTORS: usize = 1_024;
 
-/// How many threads' children are asked for.
+/// For how many threads the children are read.
 const MOST_THREADS: usize = 4_096;
 
 /// The largest list of one thread's children.
 const LARGEST_CHILDREN: u64 = 1 << 20;
 
-/// The facts of a process by its ID; `None` when there is none.
+/// The facts of a process by its ID; `None` if there is none.
 pub(super) fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&read(format!("/proc/{pid}/stat"), LARGEST_LINE)?)
 }
@@ -54,7 +54,7 @@ pub(super) fn users(pid: u32) -> Option<Vec<u32>> {
     )
 }
 
-/// Whether a process could ever get this capability (`CapBnd`); where it is not known it could.
+/// Whether a process could ever get this capability (`CapBnd`); true if it is not known.
 pub(super) fn may_have_capability(pid: u32, number: u32) -> bool {
     let bounding =
         status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
@@ -70,8 +70,8 @@ fn status_field(pid: u32, field: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The children of all threads of a process; none where the kernel cannot list them
-/// (`CONFIG_PROC_CHILDREN`). One that is just being born or waited for may be missing.
+/// The children of all threads of a process; none if the kernel cannot list them
+/// (`CONFIG_PROC_CHILDREN`). One that is just being created or reaped may be missing.
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task"))
         .into_iter()
@@ -84,7 +84,7 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The numbers of a list, those that are none left out.
+/// The numbers in a list; anything else is skipped.
 pub(super) fn numbers(list: &[u8]) -> Vec<u32> {
     String::from_utf8_lossy(list)
         .split_ascii_whitespace()
@@ -92,13 +92,12 @@ pub(super) fn numbers(list: &[u8]) -> Vec<u32> {
         .collect()
 }
 
-/// The timer slack of a process, in nanoseconds: what prctl(2) has set, for it or for whoever it
-/// descends from.
+/// The timer slack of a process, in nanoseconds: as set by prctl(2), for it or for an ancestor.
 pub(super) fn timer_slack(pid: u32) -> Option<u64> {
     number(format!("/proc/{pid}/timerslack_ns"))
 }
 
-/// The audit session of a process, `None` where it has none.
+/// The audit session of a process, `None` if it has none.
 pub(super) fn session(pid: u32) -> Option<u32> {
     number(format!("/proc/{pid}/sessionid"))
         .and_then(|session| u32::try_from(session).ok())
@@ -142,7 +141,7 @@ pub(super) fn namespace(pid: u32, kind: &str) -> Option<String> {
     )
 }
 
-/// All processes there are.
+/// All processes.
 pub(super) fn everybody() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
@@ -158,9 +157,9 @@ fn number(path: String) -> Option<u64> {
         .ok()
 }
 
-/// What a file of the kernel's own has, up to `limit` bytes of it. No FIFO can stand in its place.
+/// Reads one of the kernel's own files, up to `limit` bytes. It cannot be a FIFO.
 pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
-    // Room for most files of /proc: a buffer without any is filled from 32 bytes up.
+    // Room for most files of /proc: an empty buffer would grow from 32 bytes up.
     let mut bytes = Vec::with_capacity(4_096);
     File::open(path)
         .ok()?

@@ -20,12 +20,12 @@ pub(super) struct Place {
     pub(super) init: Life,
     pub(super) owner: u32,
     cgroup: Option<Cgroup>,
-    /// The first process's PID and mount namespace, where they are not the caller's.
+    /// The first process's PID and mount namespace, if they are not the caller's.
     namespaces: Vec<(&'static str, String)>,
     /// Whether the kernel ends every process of the container with its first one
     /// (pid_namespaces(7)).
     ends_with_init: bool,
-    /// The caller's audit session, where whoever runs in the container cannot leave it.
+    /// The caller's audit session, if processes in the container cannot leave it.
     pub(super) session: Option<u32>,
 }
 
@@ -54,7 +54,7 @@ impl Place {
         }
     }
 
-    /// The processes among which those of the container are: its cgroup's, else all.
+    /// The processes to search for the container's: its cgroup's, else all.
     pub(super) fn processes(&self) -> Vec<u32> {
         match &self.cgroup {
             _ if self.is_gone() => Vec::new(),
@@ -63,14 +63,14 @@ impl Place {
         }
     }
 
-    /// Whether nothing can be in it any more. Another life of the container may have the same
+    /// Whether nothing can be in it any more. Another instance of the container may have the same
     /// cgroup.
     fn is_gone(&self) -> bool {
         self.ends_with_init && !lives(self.init)
     }
 
-    /// Whether a process that its cgroup lists is in the container: where others are listed as
-    /// well, by its namespaces.
+    /// Whether a process that its cgroup lists is in the container: if others are listed as well,
+    /// by its namespaces.
     pub(super) fn has(&self, pid: u32) -> bool {
         let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
         is_own
@@ -80,8 +80,9 @@ impl Place {
                 .any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
     }
 
-    /// Whether a process gets no signal although it is the patch's: in a user's container one that
-    /// is not in that user's power, since all that led to it was that user's word.
+    /// Whether a process gets no signal although it belongs to the patch: in a user's container,
+    /// one over which that user has no power, because everything that led to it came from that
+    /// user.
     pub(super) fn protects(&self, pid: u32) -> bool {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A process, one instance of its ID.
+/// A process: its ID and its start time.
 pub(super) type Life = (u32, u64);
 
 /// A process as it was seen.
@@ -20,7 +20,7 @@ pub(super) struct Seen {
     pub(super) started: u64,
     /// Its parent's ID.
     pub(super) parent: u32,
-    /// Whether it is in the container: by cgroup, or by namespaces where the cgroup is not the
+    /// Whether it is in the container: by cgroup, or by namespaces if the cgroup is not the
     /// container's own.
     pub(super) is_inside: bool,
     /// Whether it shows that it comes from the patch.
@@ -29,12 +29,12 @@ pub(super) struct Seen {
     pub(super) is_orphan: bool,
 }
 
-/// What a process shows of where it comes from.
+/// What a process shows about its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
     /// The patch's dye or marker, or it holds the patch's pipes.
     Patch,
-    /// What nothing that the patch starts can show.
+    /// Something that no process of the patch can show.
     Other,
     /// Neither.
     Nothing,
@@ -45,7 +45,7 @@ pub(super) enum Trace {
 pub(super) enum Kin {
     /// The patch's.
     Ours,
-    /// The patch's or another's that started meanwhile.
+    /// The patch's, or another's that started meanwhile.
     CannotBeTold,
     /// Another's.
     Others,
@@ -56,7 +56,7 @@ pub(super) enum Kin {
 pub(super) struct Known {
     /// When the first of the runtime's processes was started: nothing of the patch is older.
     pub(super) since: u64,
-    /// What was seen to be the patch's before, the runtime's processes included.
+    /// Processes known to be the patch's, including the runtime's.
     pub(super) ours: BTreeSet<Life>,
 }
 
@@ -72,8 +72,8 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
         .map(|process| by_itself(process, known))
         .collect();
     for place in 0..seen.len() {
-        // Up to the first who is judged, and down again; a circle, which the kernel does not make
-        // but a table read while it changes may show, ends where it started.
+        // Up to the first one that is judged, and down again. A cycle ends where it started: the
+        // kernel makes none, but a table that is read while it changes may show one.
         let mut path = Vec::new();
         let mut at = place;
         let kin = loop {
@@ -89,7 +89,7 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
                 None => break Kin::Others,
             }
         };
-        // What starts below another's process is another's.
+        // A descendant of another's process is another's.
         for at in path {
             judged[at] = Some(if kin == Kin::CannotBeTold && !seen[at].is_inside {
                 Kin::Others
@@ -104,7 +104,7 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
         .collect()
 }
 
-/// What can be told without its parent.
+/// What can be decided without its parent.
 fn by_itself(process: &Seen, known: &Known) -> Option<Kin> {
     if process.started < known.since {
         return Some(Kin::Others);

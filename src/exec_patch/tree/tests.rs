@@ -19,8 +19,7 @@ const SOON: Patience = Patience {
     kill: Duration::from_secs(3),
 };
 
-/// A container as a user can make one: a first process in namespaces of its own, in a cgroup that
-/// is not.
+/// A container as a user can make one: a first process in its own namespaces, in a shared cgroup.
 struct Room {
     outside: Child,
     container: Container,
@@ -28,8 +27,8 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        // The first process says that it is there and starts nothing more; it does not wait for
-        // what becomes its child.
+        // The first process reports that it is ready and starts nothing more; it does not reap its
+        // new children.
         let script = "echo ready; exec sleep 1000";
         let mut outside = Command::new("unshare")
             .args([
@@ -103,14 +102,14 @@ fn container(pid: u32) -> Container {
     }
 }
 
-/// Starts it, and lets it end unless it waits for something.
+/// Starts it as a runtime's process of `tree`.
 fn start(tree: &mut Tree, mut command: Command) -> Runtime {
     let child = command.spawn().unwrap();
     tree.started(child.id(), [0, 0]);
     Runtime(child)
 }
 
-/// A runtime's process, which does not outlive a test that fails.
+/// A runtime's process, which does not outlive a failing test.
 struct Runtime(Child);
 
 impl Drop for Runtime {
@@ -129,8 +128,8 @@ fn names(processes: &[Process]) -> Vec<String> {
     names
 }
 
-/// Waits until what `tree` sees is as wanted; names with whether they are sure. A minute at most:
-/// the machine may be busy.
+/// Waits until what `tree` sees is as wanted; the names say whether they are sure. A minute at
+/// most: the machine may be busy.
 fn await_seen(tree: &mut Tree, is_wanted: impl Fn(&[String]) -> bool) {
     let begun = Instant::now();
     loop {
@@ -204,7 +203,7 @@ fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
         "trap '' TERM; sleep 1000 & while :; do sleep 0.01; done",
     ]);
     let mut runtime = start(&mut tree, command);
-    // The first that it starts, which is after it ignores the signal.
+    // The first process that it starts, after it ignores the signal.
     await_seen(&mut tree, |seen| {
         seen.iter().any(|name| name.starts_with("sleep "))
     });
@@ -223,7 +222,7 @@ fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
         room.enter("trap '' TERM; setsid env -i setsid sh -c 'sleep 1000 & sleep 1001 &' &"),
     );
     assert!(runtime.0.wait().unwrap().success());
-    // Nobody has looked while it had its parents.
+    // Nobody scanned while it had its parents.
     await_alive(&mut tree, &["sleep true", "sleep true"]);
     let begun = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
@@ -257,7 +256,7 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.5");
     let mut runtime = start(&mut tree, room.enter("exec sleep 1000"));
-    // Of a thread of its own, so that it is not dyed.
+    // Started by a thread of its own, so that it is not dyed.
     let other = |script: &str| {
         let mut command = room.enter(script);
         let undyed = || {
@@ -291,7 +290,7 @@ fn the_first_process_of_a_pid_namespace_gets_the_orphans_of_those_below_it_as_we
         (&[800, 8], &[895, 29], false),
         (&[800, 8], &[895, 29, 1], false),
         (&[792, 1], &[895], false),
-        // A runtime, or whoever is the first in the caller's own namespace.
+        // A runtime, or the first process in the caller's own namespace.
         (&[700], &[895, 29], false),
         (&[1], &[895, 29], false),
         (&[1], &[895], false),
@@ -308,7 +307,7 @@ fn an_undyed_daemon_in_a_namespace_of_its_own_is_told() {
         "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
     let mut runtime = start(&mut tree, room.enter(script));
     runtime.0.wait().unwrap();
-    // As if nobody had looked while its parents lived.
+    // As if nobody had scanned while its parents lived.
     let left = end(&mut tree, &mut runtime);
     assert_eq!(names(&left), ["sleep false"]);
 }
@@ -354,7 +353,7 @@ fn in_a_users_container_only_what_is_in_that_users_power_is_signalled() {
     assert!(pidfd::owners(std::process::id()).unwrap().is_empty());
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.8");
     assert!(!tree.place.protects(room.container.pid) && !tree.place.protects(std::process::id()));
-    // To whoever is not root the kernel says the same.
+    // The kernel says the same to a caller that is not root.
     tree.place.owner = 4_000_000;
     assert_eq!(
         tree.place.protects(room.container.pid),

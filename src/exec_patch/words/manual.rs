@@ -64,7 +64,7 @@ fn every_option_stands_in_the_manual_once_with_its_default_and_its_values() {
                 value.get_name()
             );
         }
-        // What is usual is no default of clap's, because a ban's patch or an earlier run may say
+        // The usual values are not clap defaults, because a ban's patch or an earlier run may say
         // otherwise.
         let help = argument
             .get_help()

@@ -9,32 +9,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::exec_patch::select::{Wanted, What};
 
-/// What is to run, and where: all that another run of the same needs.
+/// What must run, and where: everything that another run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// In which containers.
     pub wanted: Wanted,
     /// What.
     pub means: Means,
-    /// A shell command that exits 0 where nothing needs to be done.
+    /// A shell command that exits 0 if nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
-    /// As whom, if that was said.
+    /// As which user, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<(u32, u32)>,
-    /// Variables beside the container's own, `NAME=VALUE`.
+    /// Variables in addition to the container's own, `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
-    /// In which directory, if that was said.
+    /// In which directory, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// Seconds for one container, if that was said.
+    /// Seconds for one container, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
     /// Whether a paused container is resumed for it.
     #[serde(default)]
     pub thaw: bool,
-    /// Whether it also runs where it ran well before.
+    /// Whether it also runs where it already succeeded.
     #[serde(default)]
     pub again: bool,
 }
@@ -45,20 +45,20 @@ pub struct Order {
 pub enum Means {
     /// The signed patch of the ban that applies.
     Signed,
-    /// A command and its words.
+    /// A command and its arguments.
     Command(Vec<String>),
-    /// A script, and words for it.
+    /// A script and its arguments.
     Script(Brought),
-    /// A program that is brought along, and words for it.
+    /// A program that is carried with the request, and its arguments.
     Program(Brought),
 }
 
-/// A file that goes into the container for the time of the command, and words for it.
+/// A file that is in the container while the command runs, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brought {
     /// The file.
     pub file: PathBuf,
-    /// The words behind it.
+    /// Its arguments.
     pub words: Vec<String>,
 }
 

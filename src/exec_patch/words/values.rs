@@ -14,7 +14,7 @@ use crate::sys::clock;
 /// The longest time for one container: a day, in seconds.
 const LONGEST_TIMEOUT: u64 = 86_400;
 
-/// The longest time that somebody waits for another run: a week, in seconds.
+/// The longest wait for another run: a week, in seconds.
 const LONGEST_WAIT: u64 = 604_800;
 
 /// The most output of one container that is kept: 1 GiB.
@@ -50,13 +50,13 @@ pub(super) fn number(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number such as 1, or 0 for none".to_owned())
 }
 
-/// A number of containers, or a part of the matches.
+/// A number of containers, or a share of the matches.
 pub(super) fn share(text: &str) -> Result<Share, String> {
     text.parse()
         .map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
 }
 
-/// The same, but not nothing.
+/// The same, but not zero.
 pub(super) fn parallel(text: &str) -> Result<Share, String> {
     match share(text)? {
         Share::Number(0) | Share::Percent(0) => {
@@ -81,7 +81,7 @@ pub(super) fn not_empty(text: &str) -> Result<String, String> {
     }
 }
 
-/// `UID` or `UID:GID`. Names are the container's own word, and no runtime takes them.
+/// `UID` or `UID:GID`. The container defines the names, and no runtime accepts them.
 pub(super) fn user(text: &str) -> Result<(u32, u32), String> {
     let (user, group) = text.split_once(':').unwrap_or((text, text));
     // The last number means "none" to the kernel (setresuid(2)).
@@ -118,7 +118,7 @@ pub(super) fn timeout(text: &str) -> Result<u64, String> {
     seconds.ok_or_else(|| "expected a span from 1s to 24h, such as 90s or 10m".to_owned())
 }
 
-/// Seconds that somebody waits at most.
+/// The longest wait, in seconds.
 pub(super) fn wait(text: &str) -> Result<u64, String> {
     let seconds = clock::duration(text).filter(|seconds| *seconds <= LONGEST_WAIT);
     seconds.ok_or_else(|| "expected a duration of at most 7d, such as 30s or 10m".to_owned())
@@ -151,7 +151,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     })
 }
 
-/// The name of a run: no path leads anywhere else through it.
+/// The name of a run, which cannot be used to form another path.
 pub(super) fn run(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-';
     let is_run = (1..=LONGEST_RUN).contains(&text.len())

@@ -17,7 +17,7 @@ use crate::lineage::{
     ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage,
 };
 
-/// The largest record of a container that is read of a user's, in bytes: he may have a thousand.
+/// The largest container record that is read from a user's store, in bytes: he may have a thousand.
 const LARGEST_OF_A_USER: u64 = 256 << 10;
 
 /// What every engine's store answers.
@@ -70,8 +70,7 @@ impl Records for storage::Store {
 pub(super) struct Namespace {
     pub(super) store: Rc<containerd::Store>,
     pub(super) name: String,
-    /// Whether it is one that Docker uses unless it is told otherwise: Docker keeps the records of
-    /// the containers in it.
+    /// Whether Docker uses it by default: then Docker keeps the records of its containers.
     pub(super) is_dockers: bool,
     /// The data roots of the node's Dockers, which may keep records of containers in any namespace.
     pub(super) data_roots: Rc<[PathBuf]>,
@@ -128,14 +127,14 @@ impl Records for Namespace {
 pub(super) struct Docker {
     pub(super) data_root: PathBuf,
     pub(super) graph: Option<GraphStore>,
-    /// The user whose word it is, or root.
+    /// The user who controls it, or root.
     pub(super) owner: u32,
     /// The namespaces in the containerds of this node, for containers whose layers are there.
     pub(super) namespaces: Vec<(Rc<containerd::Store>, String)>,
 }
 
 impl Docker {
-    /// What a container is made of whose layers are containerd's.
+    /// What a container is made of if its layers are containerd's.
     fn in_containerd(&self, id: &ContainerId) -> Result<Origin, LineageError> {
         let unknown = || {
             LineageError::from(Unknown::NoRecord(
@@ -213,7 +212,7 @@ impl Records for Docker {
     }
 }
 
-/// The origin with what a container's maker called its image.
+/// The origin with the image name that the container's maker used.
 fn called(origin: Origin, name: &str) -> Origin {
     let named = |facts: ImageFacts| ImageFacts {
         name: Some(name.to_owned()).filter(|name| !name.is_empty()),

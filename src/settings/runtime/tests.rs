@@ -80,7 +80,7 @@ fn it_is_found_whatever_else_is_wrong() {
         (b"\0\0\nruntime = \"/a\"\0\n", Some("/a")),
         (b"runtime = \"/a\"\nruntime = \"/b\"\n", Some("/a")),
         (b"runtime = \"/a\" trailing\n", Some("/a")),
-        // What cannot be read is not guessed at.
+        // Unreadable parts are not guessed.
         (b"runtime = \"/a\xff\"\n", None),
         (b"runtime = \"/a\\u0000\"\n", None),
         (b"runtime = \"runc\"\n", None),

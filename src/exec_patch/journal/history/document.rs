@@ -29,7 +29,7 @@ pub(super) enum Event<'a> {
     },
 }
 
-/// A run in a line; the keys are those of its journal where that has them.
+/// A run in a line; the keys are those of its journal if that has them.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     run: &'a RunId,
