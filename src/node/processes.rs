@@ -117,11 +117,19 @@ impl Process {
     }
 
     /// Whether its program's file has this name, in whatever place, and even if another file has it
-    /// now.
+    /// now. crun runs from a copy in memory that bears its name, and in k3s containerd is a link to
+    /// the one program that it has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
-        !name.is_empty()
-            && fs::read_link(of(self.pid, "exe"))
-                .is_ok_and(|file| file.to_string_lossy().contains(name))
+        let Ok(file) = fs::read_link(of(self.pid, "exe")) else {
+            return false;
+        };
+        let text = file.to_string_lossy();
+        let own = if text.starts_with("/memfd:") {
+            &text
+        } else {
+            text.rsplit('/').next().unwrap_or_default()
+        };
+        !name.is_empty() && (own.contains(name) || own == "k3s")
     }
 
     /// Whether it is what its arguments say, and outside any container: in the caller's own PID and
