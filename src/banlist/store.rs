@@ -148,8 +148,9 @@ pub struct Authentic {
 /// be read or trusted.
 ///
 /// Both must meet the same rules: neither answers when it is older than the newest list that the
-/// node had, or than the other. When the first proves a ban that it cannot report in full, the
-/// second is asked only if it is the same list: another may lack the ban.
+/// node had or, where no floor says which that is, than the other. When the first proves a ban that
+/// it cannot report in full, the second is asked only if it is the same list: another may lack the
+/// ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between
 /// may not fit them; in that case all three are read again, once.
@@ -210,7 +211,8 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
     let fault = match ask(&paths.list, trust, Slot::Current, queries, reading) {
         Ok(known) => match newer_copy(&known, paths, trust) {
             None => return Bans::Known(known),
-            Some(Older { fault }) => {
+            Some(older) => {
+                let fault = Some(older);
                 let newer = ask(&paths.copy, trust, Slot::Copy, queries, reading);
                 return newer
                     .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
@@ -255,19 +257,12 @@ fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> 
     }
 }
 
-/// The list in the first place is older than its second copy.
-struct Older {
-    /// Reports this, unless an installation is just replacing the older list.
-    fault: Option<ListError>,
-}
-
-/// Whether the second copy is of a newer list than the one in the first place, which then does not
-/// answer although nothing else is wrong with it. A list that the last installation put there needs
-/// no such check. Without a floor, or after an interrupted installation, an older list can be in
-/// the first place.
-fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
+/// Why the list in the first place does not answer although nothing else is wrong with it: its
+/// second copy is of a newer list. The list that the floor names is the one in force, also while an
+/// installation is under way. Without a floor, an older list can be in the first place.
+fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<ListError> {
     let floor = trust.floor;
-    if floor.is_some_and(|floor| floor.next.is_none() && floor.head == first.head) {
+    if floor.is_some_and(|floor| floor.head == first.head) {
         return None;
     }
     let (file, size, copy) = authentic(&paths.copy, trust).ok()?;
@@ -296,10 +291,8 @@ fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<Older> {
         keyset: first.keyset,
         version: first.version,
     };
-    let is_announced = floor.is_some_and(|floor| floor.next == Some(copy.digest));
-    let fault =
-        (!is_announced).then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition));
-    (copy.head.edition > older).then_some(Older { fault })
+    (copy.head.edition > older)
+        .then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition))
 }
 
 /// Whether this fault also occurs when a list was installed between the reading of keyset and floor

@@ -58,8 +58,8 @@ pub(super) enum Step {
     /// The floor names the list that comes next, so that it counts as installed from the moment it
     /// is in its place.
     Announce(Floor),
-    /// The new list becomes the second copy. That comes first: from then on the new list
-    /// answers, wherever the installation is cut short.
+    /// The new list becomes the second copy. That comes first: until the new list is in
+    /// the first place too, the older one answers, and the newer one when that cannot.
     Copy(Edition),
     /// The new list is put in force.
     Put(Edition),
@@ -206,12 +206,7 @@ pub(super) fn sketch(
     } else {
         trust.keyset.list_threshold
     };
-    // The newer of the two answers.
-    let in_force = [copy.as_ref(), list.as_ref()]
-        .into_iter()
-        .flatten()
-        .max_by_key(|own| own.found.head.edition);
-    let steps = steps(new, in_force, &again, trust);
+    let steps = steps(new, list.as_ref().or(copy.as_ref()), &again, trust);
     Ok(Plan {
         steps,
         head: again.head,

@@ -824,10 +824,10 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             if step >= 4 {
                 replace(&node.paths.list, 0o644, &second).unwrap();
             }
-            // The node has the old list, or the new one as soon as either place has it.
+            // Until then the node has the old list or the new one.
             assert_eq!(
                 node.known().version,
-                if step >= 3 { 2 } else { 1 },
+                if step >= 4 { 2 } else { 1 },
                 "step {step}"
             );
             node

@@ -248,9 +248,9 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// The names in a directory; none when it does not exist. All containers of the Docker with this
-/// data root, in no order. One whose record is broken, or has more than `limit` bytes, is listed by
-/// its ID alone; where there are more than `most`, none is listed.
+/// All containers of the Docker with this data root, in no order. One whose record is broken, or
+/// has more than `limit` bytes, is listed by its ID alone; where there are more than `most`, none
+/// is listed.
 ///
 /// # Errors
 /// [`Unknown::File`] when the directory of containers cannot be read.
@@ -299,6 +299,7 @@ pub fn containers(
         .collect())
 }
 
+/// The names in a directory; none when it does not exist.
 fn names_in(folder: &Path) -> Result<Vec<OsString>, LineageError> {
     let unreadable =
         |error| LineageError::from(Unknown::File(FileError::Io(folder.to_owned(), error)));
