@@ -158,15 +158,29 @@ leftovers() {
   ps -eo comm= | grep -E '^(containerd-shim|runc|crun|conmon|embargo)' | sort
 }
 
-# leaves_nothing SCENARIO…: whatever the scenario does, the node afterwards is as before. Engines clean up in the background: give them a moment.
+# settled: what leftovers prints, once it prints the same twice: what was started before may still be ending.
+settled() {
+  local seen now attempt
+  seen=$(leftovers)
+  for attempt in $(seq 20); do
+    sleep 0.3
+    now=$(leftovers)
+    [ "$now" != "$seen" ] || break
+    seen=$now
+  done
+  printf '%s\n' "$seen"
+}
+
+# leaves_nothing SCENARIO…: whatever the scenario does, nothing is on the node afterwards that was not there before. Engines clean up in the background:
+# give them a moment.
 leaves_nothing() {
-  local before after attempt
-  before=$(leftovers)
+  local before new attempt
+  before=$(settled | sort)
   "$@" || fail "did not end as it should: $*" || return 1
   for attempt in $(seq 50); do
-    after=$(leftovers)
-    [ "$after" != "$before" ] || return 0
+    new=$(comm -13 <(printf '%s\n' "$before") <(leftovers | sort))
+    [ -n "$new" ] || return 0
     sleep 0.1
   done
-  fail "left behind: $*" "$(diff <(printf '%s\n' "$before") <(printf '%s\n' "$after"))"
+  fail "left behind: $*" "$new"
 }
