@@ -28,7 +28,7 @@ use serde::Deserialize;
 
 use super::monitors::Monitor;
 use super::places::{add_new, below, joined};
-use super::processes::Process;
+use super::processes::{Process, own_namespace};
 use crate::call::{self, Call};
 use crate::lineage::storage::conf::{self, StorageSettings};
 use crate::paths::Paths;
@@ -146,8 +146,9 @@ pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsErr
     found.storage.extend(storage(
         &conf::SETTINGS.map(|file| paths.of_node(Path::new(file))),
     ));
+    let own = own_namespace("mnt");
     let vouched = |process: &&Process| {
-        process.is_of_one_user && rights::is_own(process.user) && process.is_here()
+        process.is_of_one_user && rights::is_own(process.user) && process.is_here(own.as_deref())
     };
     let parents: BTreeSet<u32> = processes
         .iter()

@@ -64,6 +64,12 @@ pub fn all() -> Vec<Process> {
     pids.into_iter().filter_map(Process::read).collect()
 }
 
+/// The caller's own namespace of this kind, such as `mnt`.
+#[must_use]
+pub fn own_namespace(kind: &str) -> Option<PathBuf> {
+    fs::read_link(Path::new("/proc/self/ns").join(kind)).ok()
+}
+
 impl Process {
     fn read(pid: u32) -> Option<Self> {
         let status = file::read(&of(pid, "status"), LARGEST_STATUS, Guard::Any).ok()?;
@@ -132,16 +138,15 @@ impl Process {
         !name.is_empty() && (own.contains(name) || own == "k3s")
     }
 
-    /// Whether it is what its arguments say, and outside any container: in the caller's own PID and
-    /// mount namespaces.
+    /// Whether it is what its arguments say, and outside any container: in the caller's PID
+    /// namespace, and in this mount namespace, which is the caller's own.
     #[must_use]
-    pub fn is_here(&self) -> bool {
-        let own = || fs::read_link("/proc/self/ns/mnt").ok();
+    pub fn is_here(&self, own: Option<&Path>) -> bool {
         self.depth == 0
             && self.is_so_called
             && self
                 .namespace("mnt")
-                .is_some_and(|mounts| Some(mounts) == own())
+                .is_some_and(|mounts| Some(mounts.as_path()) == own)
     }
 
     /// The file name of its program, by its arguments.
@@ -290,7 +295,12 @@ mod tests {
             )
         );
         assert_eq!(this.arguments, std::env::args_os().collect::<Vec<_>>());
-        assert!(this.is_so_called && this.is_here() && !this.runs("dockerd") && !this.runs(""));
+        assert!(
+            this.is_so_called
+                && this.is_here(own_namespace("mnt").as_deref())
+                && !this.runs("dockerd")
+                && !this.runs("")
+        );
     }
 
     #[test]

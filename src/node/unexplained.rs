@@ -20,10 +20,10 @@
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::monitors::{Kind, Monitor};
-use super::processes::{self, Process};
+use super::processes::{self, Process, own_namespace};
 use super::running::engine_by_place;
 use super::runtime_state::{RunningContainer, Whose};
 use super::stores::Store;
@@ -100,6 +100,7 @@ pub fn containers(
         .filter(is_wanted)
         .filter_map(|process| Some((process, Monitor::of(process)?)))
         .collect();
+    let mounts = own_namespace("mnt");
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
         // Anybody may have chosen the arguments of a set-user-ID program.
         let owner = if process.is_of_one_user {
@@ -108,18 +109,18 @@ pub fn containers(
             u32::MAX
         };
         // A container may share the host's PID namespace, and still counts as elsewhere.
-        let said = if process.is_here() {
-            Said::Here
-        } else {
-            Said::Elsewhere
+        let said = || match process.is_here(mounts.as_deref()) {
+            true => Said::Here,
+            false => Said::Elsewhere,
         };
-        node.unknown_of(process, monitor)
-            .into_iter()
-            .map(move |container| Unexplained {
+        let unknown = node.unknown_of(process, monitor).into_iter();
+        unknown
+            .map(|container| Unexplained {
                 container,
                 owner,
-                said,
+                said: said(),
             })
+            .collect::<Vec<_>>()
     };
     let mut found: Vec<Unexplained> = monitors.iter().flat_map(of_monitor).collect();
     let watched: HashSet<u32> = monitors.iter().map(|(process, _)| process.pid).collect();
@@ -278,9 +279,7 @@ impl<'a> Processes<'a> {
     fn why(&self, process: &Process) -> String {
         let outer = (process.depth > usize::from(process.is_first)).then(|| self.outer(process));
         // If the caller may not read its namespace, that is not the reason.
-        let is_other = |mounts: PathBuf| {
-            std::fs::read_link("/proc/self/ns/mnt").is_ok_and(|own| own != mounts)
-        };
+        let is_other = |mounts| own_namespace("mnt").is_some_and(|own| own != mounts);
         let is_elsewhere = || !process.is_first && process.namespace("mnt").is_some_and(is_other);
         match outer {
             Some(Some(outer)) => {
@@ -325,10 +324,9 @@ struct Own {
 
 impl Own {
     fn new() -> Option<Self> {
-        let of = |kind: &str| std::fs::read_link(Path::new("/proc/self/ns").join(kind)).ok();
         Some(Self {
-            mounts: of("mnt")?,
-            users: of("user")?,
+            mounts: own_namespace("mnt")?,
+            users: own_namespace("user")?,
         })
     }
 
