@@ -21,7 +21,6 @@
 //! Not checked: what the patch asked others to start, such as a service manager in the container.
 
 mod cgroup;
-mod facts;
 mod place;
 mod table;
 
@@ -37,7 +36,7 @@ use self::table::{Kin, Known, Life, Seen, Trace};
 use super::job::Container;
 use crate::report::line;
 use crate::sys::pidfd::Hold;
-use crate::sys::stat::Stat;
+use crate::sys::proc::{self, Stat};
 
 /// The most descendants that one scan finds: a fork bomb must not make it endless. The next scan
 /// finds the rest.
@@ -154,13 +153,13 @@ impl Tree {
         let own = std::process::id();
         // It exists, if only as a zombie. If not, every process that is younger than this one would
         // be considered.
-        let stat = facts::stat(runtime).or_else(|| facts::stat(own));
+        let stat = proc::stat(runtime).or_else(|| proc::stat(own));
         let Some(begun) = stat.map(|stat| stat.started) else {
             return;
         };
         if self.runtimes.is_empty() {
             self.known.since = begun;
-            self.strangers = facts::children(own)
+            self.strangers = proc::children(own)
                 .into_iter()
                 .filter(|child| *child != runtime)
                 .filter_map(life)
@@ -191,8 +190,8 @@ impl Tree {
     pub fn zombies(&mut self) -> Vec<Process> {
         self.descend();
         // A process that ended unseen has lost its environment and its pipes, but not its dye.
-        let is_dyed = |pid: &u32| self.dye.is_some() && facts::timer_slack(*pid) == self.dye;
-        let orphans = facts::children(self.place.init.0)
+        let is_dyed = |pid: &u32| self.dye.is_some() && proc::timer_slack(*pid) == self.dye;
+        let orphans = proc::children(self.place.init.0)
             .into_iter()
             .filter(is_dyed);
         let pids: BTreeSet<u32> = self
@@ -206,7 +205,7 @@ impl Tree {
             pid == std::process::id() || self.known.ours.iter().any(|(ours, _)| *ours == pid)
         };
         let zombie = |pid: u32| {
-            let stat = facts::stat(pid).filter(|stat| {
+            let stat = proc::stat(pid).filter(|stat| {
                 !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent)
             })?;
             Some(Process {
@@ -331,7 +330,7 @@ impl Tree {
     fn survey(&mut self) -> Vec<Process> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
-            if let Some(stat) = facts::stat(pid) {
+            if let Some(stat) = proc::stat(pid) {
                 stats.entry(pid).or_insert(stat);
             }
         }
@@ -368,7 +367,7 @@ impl Tree {
         let mut stats = BTreeMap::new();
         self.known
             .ours
-            .retain(|(pid, started)| match facts::stat(*pid) {
+            .retain(|(pid, started)| match proc::stat(*pid) {
                 Some(stat) if stat.started == *started => stats.insert(*pid, stat).is_none(),
                 _ => false,
             });
@@ -380,8 +379,8 @@ impl Tree {
             .pop_front()
             .filter(|_| stats.len() < MOST_DESCENDANTS)
         {
-            for child in facts::children(parent) {
-                let Some(stat) = facts::stat(child)
+            for child in proc::children(parent) {
+                let Some(stat) = proc::stat(child)
                     .filter(|stat| stat.parent == parent && stat.started >= self.known.since)
                 else {
                     continue;
@@ -418,14 +417,14 @@ impl Tree {
     }
 
     fn trace(&self, pid: u32) -> Trace {
-        let is_dyed = self.dye.is_some() && facts::timer_slack(pid) == self.dye;
+        let is_dyed = self.dye.is_some() && proc::timer_slack(pid) == self.dye;
         let pipes: Vec<u64> = self.pipes.iter().copied().collect();
-        if is_dyed || facts::has_variable(pid, &self.marker) || facts::holds_pipe(pid, &pipes) {
+        if is_dyed || proc::has_variable(pid, &self.marker) || proc::holds_pipe(pid, &pipes) {
             return Trace::Patch;
         }
         // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c,
         // `audit_set_loginuid_perm`).
-        let is_other = self.place.session.is_some() && facts::session(pid) != self.place.session;
+        let is_other = self.place.session.is_some() && proc::session(pid) != self.place.session;
         if is_other {
             Trace::Other
         } else {
@@ -474,12 +473,12 @@ fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
 }
 
 fn life(pid: u32) -> Option<Life> {
-    Some((pid, facts::stat(pid)?.started))
+    Some((pid, proc::stat(pid)?.started))
 }
 
 /// Whether a process may have become its parent's child because another one died.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
-    let (Some(ids), Some(parents)) = (facts::ids(pid), facts::ids(parent)) else {
+    let (Some(ids), Some(parents)) = (proc::ids(pid), proc::ids(parent)) else {
         return true;
     };
     gets_orphans(&parents, &ids)

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::paths::Paths;
-use crate::sys::file::{self, Guard};
+use crate::sys::proc;
 
 /// The most bytes of a process's status that are read: it lists up to 65,536 supplementary groups.
 const LARGEST_STATUS: u64 = 1 << 20;
@@ -56,10 +56,7 @@ pub fn of_node(paths: &Paths) -> Vec<Process> {
 /// Every running process in the order of IDs, without zombies and kernel threads.
 #[must_use]
 pub fn all() -> Vec<Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<u32> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut pids = proc::all();
     pids.sort_unstable();
     pids.into_iter().filter_map(Process::read).collect()
 }
@@ -72,10 +69,11 @@ pub fn own_namespace(kind: &str) -> Option<PathBuf> {
 
 impl Process {
     fn read(pid: u32) -> Option<Self> {
-        let status = file::read(&of(pid, "status"), LARGEST_STATUS, Guard::Any).ok()?;
+        let status = proc::read(proc::path(pid, "status"), LARGEST_STATUS)?;
         let process = Self::parse(pid, &status)?;
-        let arguments =
-            file::read(&of(pid, "cmdline"), LARGEST_ARGUMENTS, Guard::Any).unwrap_or_default();
+        let arguments = proc::read(proc::path(pid, "cmdline"), LARGEST_ARGUMENTS + 1)
+            .filter(|arguments| arguments.len() as u64 <= LARGEST_ARGUMENTS)
+            .unwrap_or_default();
         let mut process = Self {
             arguments: split(&arguments),
             ..process
@@ -126,7 +124,7 @@ impl Process {
     /// now. crun runs from a copy in memory that bears its name, and in k3s containerd is a link to
     /// the one program that it has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
-        let Ok(file) = fs::read_link(of(self.pid, "exe")) else {
+        let Ok(file) = fs::read_link(proc::path(self.pid, "exe")) else {
             return false;
         };
         let text = file.to_string_lossy();
@@ -162,13 +160,13 @@ impl Process {
     /// it.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
-        fs::read_link(of(self.pid, "ns").join(kind)).ok()
+        fs::read_link(proc::path(self.pid, "ns").join(kind)).ok()
     }
 
     /// Its working directory, as it sees it.
     #[must_use]
     pub fn directory(&self) -> Option<PathBuf> {
-        fs::read_link(of(self.pid, "cwd")).ok()
+        fs::read_link(proc::path(self.pid, "cwd")).ok()
     }
 
     /// The values of a flag in its arguments, as `--flag VALUE` or `--flag=VALUE`.
@@ -191,11 +189,6 @@ impl Process {
     pub fn value<'a>(&'a self, flag: &'a str) -> Option<&'a OsStr> {
         self.values(flag).last()
     }
-}
-
-/// A process's file in `/proc`.
-pub fn of(pid: u32, name: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/{pid}/{name}"))
 }
 
 fn split(arguments: &[u8]) -> Vec<OsString> {

@@ -26,10 +26,9 @@ use super::allowance::{Allowances, MOST_BYTES, MOST_CONTAINERS};
 use crate::container::ContainerId;
 use crate::container::bundle::{self, Bundle, BundleError};
 use crate::container::runtime::RuntimeKind;
-use crate::sys::file::{self, FileError, Guard};
+use crate::sys::file::FileError;
 use crate::sys::folder::Folder;
-use crate::sys::rights;
-use crate::sys::stat::Stat;
+use crate::sys::{proc, rights};
 
 /// The largest state file that is read, in bytes; a container with hundreds of mounts has a few
 /// hundred KB.
@@ -303,22 +302,11 @@ impl InitProcess {
     /// not say, the kernel's answer.
     #[must_use]
     pub fn begun(self) -> Option<u64> {
-        let stat = file::read(
-            &PathBuf::from(format!("/proc/{}/stat", self.pid)),
-            4_096,
-            Guard::Any,
-        )
-        .ok()?;
-        begun(&stat)
+        proc::stat(self.pid)
+            .filter(|stat| stat.is_alive)
+            .map(|stat| stat.started)
             .filter(|begun| self.pid != 0 && self.started.is_none_or(|started| started == *begun))
     }
-}
-
-/// When the live process in a line of `/proc/pid/stat` started.
-fn begun(stat: &[u8]) -> Option<u64> {
-    Stat::parse(stat)
-        .filter(|stat| stat.is_alive)
-        .map(|stat| stat.started)
 }
 
 /// A directory, if it exists. A reason why it could not be opened goes to `found`.
@@ -830,17 +818,6 @@ mod tests {
 
     #[test]
     fn a_process_is_alive_when_it_began_when_its_container_did() {
-        let line =
-            b"41 (a) Z (b) S 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332";
-        assert_eq!(begun(line), Some(188_572));
-        assert_eq!(
-            begun(b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 1 0 188572 2322432 332"),
-            None
-        );
-        let first_thread_has_ended =
-            b"41 (b) Z 1 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 2 0 188572 2322432 332";
-        assert_eq!(begun(first_thread_has_ended), Some(188_572));
-        assert_eq!(begun(b"41 (b"), None);
         let own = InitProcess {
             pid: std::process::id(),
             started: None,

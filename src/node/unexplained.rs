@@ -23,15 +23,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::monitors::{Kind, Monitor};
-use super::processes::{self, Process, own_namespace};
+use super::processes::{Process, own_namespace};
 use super::running::engine_by_place;
 use super::runtime_state::{RunningContainer, Whose};
 use super::stores::Store;
 use super::unaccounted::Unaccounted;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine};
-use crate::sys::file::{self, Guard};
-use crate::sys::rights;
+use crate::sys::{proc, rights};
 
 /// The most bytes of a process's mounts that are read: engines mount a few hundred.
 const LARGEST_MOUNTS: u64 = 16 << 20;
@@ -256,7 +255,7 @@ impl<'a> Processes<'a> {
             place: monitor
                 .bundle
                 .clone()
-                .unwrap_or_else(|| processes::of(process.pid, "")),
+                .unwrap_or_else(|| proc::path(process.pid, "")),
             why: self.why(process),
         }
     }
@@ -264,7 +263,7 @@ impl<'a> Processes<'a> {
     /// A container without a monitor.
     fn bare(&self, process: &Process) -> Unaccounted {
         let id = id_of(process).unwrap_or_else(|| format!("process-{}", process.pid));
-        let place = PathBuf::from(format!("/proc/{}", process.pid));
+        let place = proc::path(process.pid, "");
         Unaccounted {
             id,
             engine: Engine::Unknown,
@@ -406,16 +405,15 @@ fn id_in(cgroup: &str) -> Option<String> {
 
 /// The table of a process's cgroups (proc(5)); empty if it cannot be read.
 pub(super) fn cgroups(pid: u32) -> String {
-    file::read_text(&processes::of(pid, "cgroup"), LARGEST_CGROUPS, Guard::Any).unwrap_or_default()
+    text(pid, "cgroup", LARGEST_CGROUPS)
 }
 
 fn mounts(process: &Process) -> String {
-    let bytes = file::read(
-        &processes::of(process.pid, "mountinfo"),
-        LARGEST_MOUNTS,
-        Guard::Any,
-    )
-    .unwrap_or_default();
+    text(process.pid, "mountinfo", LARGEST_MOUNTS)
+}
+
+fn text(pid: u32, name: &str, limit: u64) -> String {
+    let bytes = proc::read(proc::path(pid, name), limit).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

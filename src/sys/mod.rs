@@ -17,13 +17,13 @@ pub mod pidfd;
 pub mod inherit;
 #[cfg(feature = "ctl")]
 pub mod memory_file;
+pub mod proc;
 pub mod process;
 #[cfg(feature = "ctl")]
 pub mod replace;
 pub mod rights;
 #[cfg(feature = "ctl")]
 pub mod spawn;
-pub mod stat;
 pub mod statmount;
 pub mod system_log;
 #[cfg(feature = "ctl")]

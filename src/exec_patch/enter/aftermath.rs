@@ -21,8 +21,8 @@ use crate::exec_patch::plan::called;
 use crate::exec_patch::tree;
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
-use crate::sys::file::{self, Guard};
 use crate::sys::pidfd::Hold;
+use crate::sys::proc;
 
 /// The most bytes of a process's arguments that are read: a runtime's `--root` comes first.
 const LARGEST_CALL: u64 = 4 << 20;
@@ -158,12 +158,7 @@ pub fn sweep(entered: &Path) -> Vec<String> {
 fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
     let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.join("root")).collect();
     let is_runtime = |pid: u32| {
-        let words = file::read(
-            Path::new(&format!("/proc/{pid}/cmdline")),
-            LARGEST_CALL,
-            Guard::Any,
-        )
-        .unwrap_or_default();
+        let words = proc::read(proc::path(pid, "cmdline"), LARGEST_CALL).unwrap_or_default();
         let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
         words.windows(2).any(|pair| {
             pair[0] == b"--root"
@@ -172,10 +167,7 @@ fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
                     .any(|root| root.as_os_str().as_bytes() == pair[1])
         })
     };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let runtimes = processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| is_runtime(*pid));
+    let runtimes = proc::all().into_iter().filter(|pid| is_runtime(*pid));
     // Another process may have the ID by the time the pidfd is open.
     let ended = runtimes.filter(|pid| {
         Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok())

@@ -33,7 +33,7 @@ use crate::exec_patch::output::{Collector, Printed};
 use crate::exec_patch::tree::{Patience, Process, Tree};
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
-use crate::sys::file::{self, Guard};
+use crate::sys::proc;
 use crate::sys::spawn::{self, Program};
 
 /// How often the processes that a command starts are checked.
@@ -461,17 +461,13 @@ impl<'a> Entrance<'a> {
 
 /// Describes a process that is left, in the same form as the others.
 fn told(pid: u32) -> String {
-    let name = file::read_text(Path::new(&format!("/proc/{pid}/comm")), 64, Guard::Any)
-        .unwrap_or_default();
-    format!("{pid} {}", line::name(name.trim_end_matches('\n')))
+    let name = proc::stat(pid).map(|stat| stat.name).unwrap_or_default();
+    format!("{pid} {}", line::name(&name))
 }
 
 /// This process's children, except ended ones that it has not yet waited for (proc(5),
 /// `/proc/pid/task/tid/children`).
 fn children() -> Vec<u32> {
-    let own = std::process::id();
-    let path = format!("/proc/{own}/task/{own}/children");
-    let listed = file::read_text(Path::new(&path), 1 << 20, Guard::Any).unwrap_or_default();
     let is_living = |pid: &u32| {
         InitProcess {
             pid: *pid,
@@ -479,9 +475,8 @@ fn children() -> Vec<u32> {
         }
         .is_alive()
     };
-    listed
-        .split_ascii_whitespace()
-        .filter_map(|pid| pid.parse().ok())
+    proc::children(std::process::id())
+        .into_iter()
         .filter(is_living)
         .collect()
 }

@@ -5,9 +5,10 @@
 //! three small files, where the runtime's own `state` costs a process. If it cannot say, the answer
 //! is no, and the runtime, which checks too, refuses to enter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::sys::file::{self, Guard};
+use crate::sys::proc;
 
 /// Where the node's cgroups are.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
@@ -18,13 +19,10 @@ const LARGEST: u64 = 64 << 10;
 /// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
-    let cgroups = file::read_text(
-        &PathBuf::from(format!("/proc/{pid}/cgroup")),
-        LARGEST,
-        Guard::Any,
-    )
-    .unwrap_or_default();
-    cgroups.lines().any(|cgroup| is_frozen(cgroup, system))
+    let cgroups = proc::read(proc::path(pid, "cgroup"), LARGEST).unwrap_or_default();
+    String::from_utf8_lossy(&cgroups)
+        .lines()
+        .any(|cgroup| is_frozen(cgroup, system))
 }
 
 /// The same for one line of a process's cgroups: `5:freezer:/docker/…`, or `0::/docker/…` for

@@ -16,9 +16,9 @@ use nix::unistd::geteuid;
 
 use crate::exec_patch::job::Container;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::proc;
 use crate::sys::rights::{self, Person};
 use crate::sys::spawn;
-use crate::sys::stat::Stat;
 
 /// The user as whom a container's runtime runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,11 +151,8 @@ impl Owner {
     #[must_use]
     pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
         let (namespace, _) = self.outermost(pid).ok()??;
-        let stat = Stat::parse(
-            &file::read(Path::new(&format!("/proc/{pid}/stat")), 4_096, Guard::Any).ok()?,
-        )?;
-        let there =
-            Path::new(&format!("/proc/{}/root", stat.parent)).join(path.strip_prefix("/").ok()?);
+        let parent = proc::stat(pid)?.parent;
+        let there = proc::path(parent, "root").join(path.strip_prefix("/").ok()?);
         let read = || file::read(&there, limit, Guard::Any).ok();
         spawn::read_as(self.person(), namespace.as_fd(), limit, read)
             .ok()
@@ -172,8 +169,7 @@ impl Owner {
         let own = File::open("/proc/self/ns/user")
             .and_then(|file| id(&file))
             .map_err(OwnerError::Process)?;
-        let mut namespace =
-            File::open(format!("/proc/{pid}/ns/user")).map_err(OwnerError::Process)?;
+        let mut namespace = File::open(proc::path(pid, "ns/user")).map_err(OwnerError::Process)?;
         if id(&namespace).map_err(OwnerError::Process)? == own {
             return Ok(None);
         }

@@ -279,7 +279,7 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Runtim
 mod tests {
     use super::*;
     use crate::exec_patch::enter::testing;
-    use crate::sys::stat::Stat;
+    use crate::sys::proc;
 
     /// A container of this process, with state and bundle below a directory.
     fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
@@ -329,9 +329,7 @@ mod tests {
 
     /// When this process was started.
     fn own_start() -> u64 {
-        Stat::parse(&file::read(Path::new("/proc/self/stat"), 4_096, Guard::Any).unwrap())
-            .unwrap()
-            .started
+        proc::stat(std::process::id()).unwrap().started
     }
 
     #[test]

@@ -34,8 +34,8 @@ use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
 use crate::node::runtime_state::InitProcess;
 use crate::sys::clock::Timestamp;
-use crate::sys::file::{self, FileError, Guard};
-use crate::sys::stat::Stat;
+use crate::sys::file::FileError;
+use crate::sys::proc;
 
 /// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its start in UTC and four random hexadecimal digits, which
 /// only grow within one second: sorted IDs give the runs in order.
@@ -375,13 +375,13 @@ impl Worker {
     /// # Errors
     /// [`FileError`] if `/proc` does not say.
     pub fn own() -> Result<Self, FileError> {
-        let path = Path::new("/proc/self/stat");
-        let stat = Stat::parse(&file::read(path, 4_096, Guard::Any)?);
-        stat.map(|stat| Self {
-            pid: std::process::id(),
-            started: stat.started,
-        })
-        .ok_or_else(|| FileError::NotText(path.to_owned()))
+        let pid = std::process::id();
+        proc::stat(pid)
+            .map(|stat| Self {
+                pid,
+                started: stat.started,
+            })
+            .ok_or_else(|| FileError::NotText(proc::path(pid, "stat")))
     }
 
     /// Whether it still runs.

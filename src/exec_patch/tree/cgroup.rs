@@ -13,10 +13,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::facts;
 use super::table::Life;
 use crate::container::mount::unescaped;
 use crate::sys::file::{self, Guard};
+use crate::sys::proc;
 
 /// The largest mount table and the largest list of processes that are read.
 const LARGEST_TABLE: u64 = 16 << 20;
@@ -70,10 +70,7 @@ impl Cgroup {
     /// The cgroup of the container whose first process is `init`; its own one if some hierarchy has
     /// it. `None` if the caller sees no mounted hierarchy, or the process is gone.
     pub(super) fn of(id: &str, init: Life) -> Option<Self> {
-        let lines = lines(&facts::read(
-            format!("/proc/{}/cgroup", init.0),
-            LARGEST_TABLE,
-        )?);
+        let lines = lines(&proc::read(proc::path(init.0, "cgroup"), LARGEST_TABLE)?);
         let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
         let mut table = BufReader::new(file.take(LARGEST_TABLE));
         let (mut mounted, mut found) = (Vec::new(), None);
@@ -116,10 +113,9 @@ impl Cgroup {
         let mut folders = vec![self.folder.clone()];
         let mut looked = 0;
         while let Some(folder) = folders.pop() {
-            let listed =
-                facts::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
+            let listed = proc::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
             // 0 stands for a process outside the reader's PID namespace.
-            processes.extend(facts::numbers(&listed).into_iter().filter(|pid| *pid != 0));
+            processes.extend(proc::numbers(&listed).into_iter().filter(|pid| *pid != 0));
             looked += 1;
             if looked + folders.len() < MOST_FOLDERS && processes.len() < MOST_PROCESSES {
                 let below = fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -139,7 +135,7 @@ impl Cgroup {
     fn began_with(&self, init: Life) -> bool {
         self.processes()
             .iter()
-            .filter_map(|pid| facts::stat(*pid))
+            .filter_map(|pid| proc::stat(*pid))
             .all(|stat| stat.started >= init.1)
     }
 }
@@ -392,7 +388,7 @@ mod tests {
     #[test]
     fn the_own_cgroup_has_the_own_process_and_is_shared_with_older_ones() {
         let own = std::process::id();
-        let life = (own, facts::stat(own).unwrap().started);
+        let life = (own, proc::stat(own).unwrap().started);
         // If no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
         if let Some(cgroup) = Cgroup::of(ID, life) {
             assert!(cgroup.processes().contains(&own), "{cgroup:?}");

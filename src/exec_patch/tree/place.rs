@@ -6,10 +6,9 @@
 //! except the kernel's answers about namespaces. Not checked: whose child a process is.
 
 use super::cgroup::Cgroup;
-use super::facts;
 use super::table::Life;
 use crate::exec_patch::job::Container;
-use crate::sys::pidfd;
+use crate::sys::{pidfd, proc};
 
 /// The number of `CAP_AUDIT_CONTROL` (capabilities(7)).
 const AUDIT_CONTROL: u32 = 30;
@@ -33,16 +32,16 @@ impl Place {
     pub(super) fn of(container: &Container) -> Self {
         let init = (container.pid, container.started);
         let other = |kind| {
-            facts::namespace(init.0, kind)
-                .filter(|one| Some(one) != facts::namespace(std::process::id(), kind).as_ref())
+            proc::namespace(init.0, kind)
+                .filter(|one| Some(one) != proc::namespace(std::process::id(), kind).as_ref())
         };
         let namespaces = ["pid", "mnt"]
             .into_iter()
             .filter_map(|kind| Some((kind, other(kind)?)))
             .collect();
-        let ids = facts::ids(init.0).unwrap_or_default();
-        let session = facts::session(std::process::id())
-            .filter(|_| !facts::may_have_capability(init.0, AUDIT_CONTROL));
+        let ids = proc::ids(init.0).unwrap_or_default();
+        let session = proc::session(std::process::id())
+            .filter(|_| !proc::may_have_capability(init.0, AUDIT_CONTROL));
         let cgroup = Cgroup::of(&container.id, init);
         Self {
             init,
@@ -59,7 +58,7 @@ impl Place {
         match &self.cgroup {
             _ if self.is_gone() => Vec::new(),
             Some(cgroup) => cgroup.processes(),
-            None => facts::everybody(),
+            None => proc::all(),
         }
     }
 
@@ -77,7 +76,7 @@ impl Place {
             || self
                 .namespaces
                 .iter()
-                .any(|(kind, name)| facts::namespace(pid, kind).as_ref() == Some(name))
+                .any(|(kind, name)| proc::namespace(pid, kind).as_ref() == Some(name))
     }
 
     /// Whether a process gets no signal although it belongs to the patch: in a user's container,
@@ -89,11 +88,11 @@ impl Place {
         }
         let is_theirs = |users: Vec<u32>| users.iter().take(3).all(|user| *user == self.owner);
         let owned = pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner));
-        !owned && !facts::users(pid).is_some_and(is_theirs)
+        !owned && !proc::users(pid).is_some_and(is_theirs)
     }
 }
 
 /// Whether this very process still runs.
 pub(super) fn lives((pid, started): Life) -> bool {
-    facts::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
+    proc::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
 }

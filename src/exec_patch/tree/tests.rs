@@ -12,7 +12,7 @@ use std::thread;
 use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
-use crate::sys::pidfd;
+use crate::sys::{pidfd, proc};
 
 const SOON: Patience = Patience {
     grace: Duration::from_millis(300),
@@ -50,7 +50,7 @@ impl Room {
             .read_line(&mut line)
             .unwrap();
         assert_eq!(line, "ready\n");
-        let pid = facts::children(outside.id())[0];
+        let pid = proc::children(outside.id())[0];
         let container = container(pid);
         Self { outside, container }
     }
@@ -98,7 +98,7 @@ fn container(pid: u32) -> Container {
         bundle: "/bundle".into(),
         owner: nix::unistd::geteuid().as_raw(),
         pid,
-        started: facts::stat(pid).unwrap().started,
+        started: proc::stat(pid).unwrap().started,
     }
 }
 
@@ -268,7 +268,7 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
     tree.place.session = None;
     other("setsid sleep 1002 &").wait().unwrap();
     let mut check = other("sleep 1003; :");
-    assert_ne!(facts::timer_slack(check.id()), tree.dye);
+    assert_ne!(proc::timer_slack(check.id()), tree.dye);
     await_alive(&mut tree, &["sleep true"]);
     let left = end(&mut tree, &mut runtime);
     assert_eq!(names(&left), ["sleep false"]);

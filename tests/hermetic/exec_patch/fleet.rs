@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use embargo::lineage::digest::Digest;
-use embargo::sys::stat::Stat;
+use embargo::sys::proc;
 use serde_json::{Value, json};
 
 use super::calls::Call;
@@ -497,9 +497,7 @@ pub(crate) fn chain(layers: &[&str]) -> String {
 
 /// When a process started, in clock ticks since the machine did.
 pub(crate) fn begun(pid: u32) -> u64 {
-    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap())
-        .unwrap()
-        .started
+    proc::stat(pid).unwrap().started
 }
 
 /// Waits until a condition holds, for a minute at most.

@@ -1,0 +1,297 @@
+//! Reads what `/proc` says about processes (proc(5)).
+//!
+//! In: a process ID. Out: its parent, its start time, its namespaces, and the traces of where it
+//! comes from. A process chooses its name, its arguments, its environment and what it has open
+//! (hostile); its ID, parent, start time and session come from the kernel. Every read is bounded. A
+//! process that is gone, or that the caller may not inspect, gives `None`. Not checked: whether the
+//! process is still the same after the answer, and whether `/proc` is mounted.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The largest `/proc/PID/stat`, `status` and the like that is read.
+const LARGEST_LINE: u64 = 16 << 10;
+
+/// The largest environment that is searched; the kernel gives arguments and environment together 6
+/// MiB at most (execve(2)).
+const LARGEST_ENVIRONMENT: u64 = 8 << 20;
+
+/// How many descriptors of a process are checked: the pipes that it was started with come first.
+const MOST_DESCRIPTORS: usize = 1_024;
+
+/// For how many threads the children are read.
+const MOST_THREADS: usize = 4_096;
+
+/// The largest list of one thread's children.
+const LARGEST_CHILDREN: u64 = 1 << 20;
+
+/// `/proc/PID/stat` (proc(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The process's own name.
+    pub name: String,
+    /// Its parent's process ID, field 4.
+    pub parent: u32,
+    /// When it started, in clock ticks since boot, field 22.
+    pub started: u64,
+    /// Whether a thread of it still runs: only its first thread may be a zombie.
+    pub is_alive: bool,
+}
+
+impl Stat {
+    /// Parses a line; `None` if it is not one. The name may hold anything, including brackets and
+    /// line ends, and ends with the last bracket.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let (open, close) = (
+            line.iter().position(|byte| *byte == b'(')?,
+            line.iter().rposition(|byte| *byte == b')')?,
+        );
+        let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
+        let fields: Vec<&str> = str::from_utf8(&line[close + 1..])
+            .ok()?
+            .split_ascii_whitespace()
+            .collect();
+        // Field 3 is the first after the name.
+        let field = |number: usize| fields.get(number - 3).copied();
+        let threads: u64 = field(20)?.parse().ok()?;
+        let is_alive = match field(3)? {
+            "Z" => threads > 1,
+            "X" | "x" => false,
+            _ => true,
+        };
+        Some(Self {
+            name,
+            parent: field(4)?.parse().ok()?,
+            started: field(22)?.parse().ok()?,
+            is_alive,
+        })
+    }
+}
+
+/// A process's file or directory in `/proc`.
+#[must_use]
+pub fn path(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+/// The facts of a process by its ID; `None` if there is none.
+pub fn stat(pid: u32) -> Option<Stat> {
+    Stat::parse(&read(path(pid, "stat"), LARGEST_LINE)?)
+}
+
+/// The IDs of a process in its PID namespace and those around it, from the reader's on inwards
+/// (`NSpid`, Linux 4.1).
+pub fn ids(pid: u32) -> Option<Vec<u32>> {
+    let ids = status_field(pid, "NSpid:")?
+        .split_ascii_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect();
+    Some(ids)
+}
+
+/// The user IDs of a process: real, effective, saved, of files.
+pub fn users(pid: u32) -> Option<Vec<u32>> {
+    Some(
+        status_field(pid, "Uid:")?
+            .split_ascii_whitespace()
+            .filter_map(|id| id.parse().ok())
+            .collect(),
+    )
+}
+
+/// Whether a process could ever get this capability (`CapBnd`); true if it is not known.
+pub fn may_have_capability(pid: u32, number: u32) -> bool {
+    let bounding =
+        status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    bounding.is_none_or(|set| set >> number & 1 == 1)
+}
+
+fn status_field(pid: u32, field: &str) -> Option<String> {
+    let status = read(path(pid, "status"), LARGEST_LINE)?;
+    // The kernel escapes line ends in the name (fs/proc/array.c, `proc_task_name`).
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .map(str::to_owned)
+}
+
+/// The children of all threads of a process; none if the kernel cannot list them
+/// (`CONFIG_PROC_CHILDREN`). One that is just being created or reaped may be missing.
+pub fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(path(pid, "task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST_THREADS);
+    threads
+        .filter_map(|thread| read(thread.path().join("children"), LARGEST_CHILDREN))
+        .flat_map(|list| numbers(&list))
+        .collect()
+}
+
+/// The numbers in a list; anything else is skipped.
+pub fn numbers(list: &[u8]) -> Vec<u32> {
+    String::from_utf8_lossy(list)
+        .split_ascii_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect()
+}
+
+/// The timer slack of a process, in nanoseconds: as set by prctl(2), for it or for an ancestor.
+pub fn timer_slack(pid: u32) -> Option<u64> {
+    number(&path(pid, "timerslack_ns"))
+}
+
+/// The audit session of a process, `None` if it has none.
+pub fn session(pid: u32) -> Option<u32> {
+    number(&path(pid, "sessionid"))
+        .and_then(|session| u32::try_from(session).ok())
+        .filter(|session| *session != u32::MAX)
+}
+
+/// Whether a process was started with this variable, `NAME=value`.
+pub fn has_variable(pid: u32, variable: &str) -> bool {
+    let environment = read(path(pid, "environ"), LARGEST_ENVIRONMENT).unwrap_or_default();
+    environment
+        .split(|byte| *byte == 0)
+        .any(|entry| entry == variable.as_bytes())
+}
+
+/// Whether a process has one of these pipes open.
+pub fn holds_pipe(pid: u32, inodes: &[u64]) -> bool {
+    let wanted: Vec<_> = inodes
+        .iter()
+        .map(|inode| format!("pipe:[{inode}]"))
+        .collect();
+    let open = fs::read_dir(path(pid, "fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(MOST_DESCRIPTORS);
+    open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+        .any(|target| {
+            wanted
+                .iter()
+                .any(|wanted| wanted.as_bytes() == target.as_os_str().as_bytes())
+        })
+}
+
+/// A namespace of a process, such as `pid:[4026531836]`.
+pub fn namespace(pid: u32, kind: &str) -> Option<String> {
+    Some(
+        fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+            .ok()?
+            .to_str()?
+            .to_owned(),
+    )
+}
+
+/// The IDs of all processes.
+pub fn all() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn number(path: &Path) -> Option<u64> {
+    String::from_utf8(read(path, LARGEST_LINE)?)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Reads the first `limit` bytes of one of the kernel's own files. It cannot be a FIFO; three calls
+/// of the system less than [`file::read`](super::file::read), and a node has thousands of them.
+pub fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
+    // Room for most files of /proc: an empty buffer would grow from 32 bytes up.
+    let mut bytes = Vec::with_capacity(4_096);
+    File::open(path)
+        .ok()?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_process_is_as_it_is_known() {
+        let own = std::process::id();
+        assert_eq!(
+            stat(own).unwrap().parent,
+            std::os::unix::process::parent_id()
+        );
+        assert_eq!(ids(own).unwrap().first(), Some(&own));
+        assert_eq!(
+            users(own).unwrap().get(1),
+            Some(&nix::unistd::geteuid().as_raw())
+        );
+        assert!(all().contains(&own));
+        assert!(namespace(own, "pid").unwrap().starts_with("pid:["));
+        let (name, value) = std::env::vars().next().unwrap();
+        assert!(
+            has_variable(own, &format!("{name}={value}"))
+                && !has_variable(own, &format!("{name}={value}x"))
+        );
+        assert_eq!((stat(0), ids(0), children(0).len()), (None, None, 0));
+    }
+
+    fn line(name: &str, state: &str, threads: u32) -> Vec<u8> {
+        format!("41 ({name}) {state} 7 41 41 0 -1 4194560 717 0 0 0 0 0 0 0 20 0 {threads} 0 188572 2322432 332\n").into_bytes()
+    }
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        for name in ["sh", "a) Z 1 (b", ")", "", "a\nb", "x y"] {
+            let stat = Stat {
+                name: name.to_owned(),
+                parent: 7,
+                started: 188_572,
+                is_alive: true,
+            };
+            assert_eq!(Stat::parse(&line(name, "S", 1)), Some(stat), "{name:?}");
+        }
+        for broken in [
+            &b""[..],
+            b"41",
+            b"41 (sh",
+            b")(",
+            b"41 (sh) S 7",
+            b"41 (sh) S x 41 41",
+        ] {
+            assert_eq!(
+                Stat::parse(broken),
+                None,
+                "{}",
+                String::from_utf8_lossy(broken)
+            );
+        }
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        for (state, threads, is_alive) in [
+            ("S", 1, true),
+            ("T", 1, true),
+            ("D", 3, true),
+            ("Z", 1, false),
+            ("Z", 0, false),
+            ("Z", 2, true),
+            ("X", 1, false),
+        ] {
+            assert_eq!(
+                Stat::parse(&line("sh", state, threads)).unwrap().is_alive,
+                is_alive,
+                "{state} {threads}"
+            );
+        }
+    }
+}
