@@ -30,21 +30,20 @@ target_folder() {
   cargo_as_builder metadata --no-deps --format-version 1 | jq -r .target_directory
 }
 
-# build_release: `embargo` statically, against musl or, where that target cannot be had, static glibc; `embargoctl` for the machine. Puts the two just
-# built side by side, never one of an earlier build.
-build_release() {
-  local target embargo
+# build_programs PROFILE: `embargo` and `embargoctl`, static: against musl or, where that target cannot be had, glibc. `release` is what a package has,
+# `quick` the same without the optimisation of the whole program. Puts the two just built side by side, never one of an earlier build.
+build_programs() {
+  local target made
   target=$(target_folder) || return 1
   if has_musl; then
-    embargo=$target/$TARGET/release/embargo
-    cargo_as_builder build --release --target $TARGET --no-default-features --bin embargo || return 1
+    made=$target/$TARGET/$1
+    cargo_as_builder build --profile "$1" --target $TARGET --bins || return 1
   else
     echo "no $TARGET here: linking against static glibc"
-    embargo=$target/x86_64-unknown-linux-gnu/release/embargo
-    RUSTFLAGS='-C target-feature=+crt-static' \
-      cargo_as_builder build --release --target x86_64-unknown-linux-gnu --no-default-features --bin embargo || return 1
+    made=$target/x86_64-unknown-linux-gnu/$1
+    RUSTFLAGS='-C target-feature=+crt-static' cargo_as_builder build --profile "$1" --target x86_64-unknown-linux-gnu --bins || return 1
   fi
-  cargo_as_builder build --release --bin embargoctl && put "$embargo" "$target/integration" && put "$target/release/embargoctl" "$target/integration"
+  put "$made/embargo" "$target/integration" && put "$made/embargoctl" "$target/integration"
 }
 
 # put FILE FOLDER: a copy under the same name, replaced at once: a room may be running the one before. All of it stays the builder's.
@@ -53,7 +52,7 @@ put() {
   as_builder install -D -m 0755 "$1" "$new" && as_builder mv "$new" "$2/${1##*/}"
 }
 
-# release_binaries: prints the folder with what build_release made.
-release_binaries() {
+# programs: prints the folder with what build_programs made.
+programs() {
   printf '%s/integration\n' "$(target_folder)"
 }
